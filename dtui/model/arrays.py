@@ -1,0 +1,20 @@
+"""Array types by element kind, so that signatures say what they hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.floating[Any]]
+IntArray = NDArray[np.integer[Any]]
+BoolArray = NDArray[np.bool_]
+ByteArray = NDArray[np.uint8]
+LabelArray = NDArray[np.uint16]
+
+
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """Mark an array as not to be written to and return it: values that cross threads are shared, not copied."""
+    array.flags.writeable = False
+    return array

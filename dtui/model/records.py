@@ -1,0 +1,99 @@
+"""What is stored for one recorded iteration, and what surrounds it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from dtui.model.arrays import ByteArray, FloatArray, IntArray, LabelArray
+
+
+class RunStatus(StrEnum):
+    """How a run stands."""
+
+    LIVE = "live"
+    DONE = "done"
+    CRASHED = "crashed"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Record:
+    """The statistics of one recorded iteration. F filters, L layers, M modules.
+
+    NaN means "no value": a frozen layer has no gradients, the first record no updates.
+
+    Attributes:
+        iteration: Optimizer updates done so far, minus one: the first update is iteration 0.
+        filters: Shape (len(FILTER_STATISTICS), F), float32.
+        layers: Shape (len(SOURCES), len(LAYER_STATISTICS), L), float32.
+        modules: Shape (len(SOURCES), len(LAYER_STATISTICS), M), float32, of the concatenated tensors.
+        histograms: Shape (L, HISTOGRAM_BINS), uint32, of the weights sampled.
+        change_ratios: Shape (L, len(CHANGE_RATIO_EDGES)), float32, cumulative shares in [0, 1].
+        scalars: What the training loop logged since the record before, the last value of each name, such as
+            "loss", "error" (a share in [0, 1]) and "learning_rate"; names are data from outside.
+    """
+
+    iteration: int
+    filters: FloatArray
+    layers: FloatArray
+    modules: FloatArray
+    histograms: IntArray
+    change_ratios: FloatArray
+    scalars: Mapping[str, float]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Validation:
+    """How every tracked image was judged at one iteration, in the order of the ImageSet.
+
+    Attributes:
+        iteration: The iteration after which the validation took place.
+        labels: Predicted label, shape (images,), uint16.
+        confidences: Probability of that label, shape (images,), uint8, 255 is one.
+    """
+
+    iteration: int
+    labels: LabelArray
+    confidences: ByteArray
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Iterations for which something that should have been recorded was not.
+
+    Attributes:
+        first: First iteration that is missing.
+        last: Last iteration that is missing.
+        stream: "records" or "validations".
+        reason: One line; data from outside.
+    """
+
+    first: int
+    last: int
+    stream: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunMetadata:
+    """What is known about a run before its first record.
+
+    Attributes:
+        name: Shown name; data from outside.
+        created: ISO 8601 with offset.
+        every: Iterations from one record to the next.
+        invented: True for a run that no training made (`dtui synth`).
+        versions: Package name to version, such as {"dtui": …, "torch": …}.
+        hyperparameters: What the user passed along, and the optimizer's own; data from outside.
+        notes: Labelled events that are known from outside, such as injected faults, each a flat mapping with
+            at least "iteration" and "kind".
+    """
+
+    name: str
+    created: str
+    every: int
+    invented: bool = False
+    versions: Mapping[str, str] = field(default_factory=dict)
+    hyperparameters: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[Mapping[str, object], ...] = ()

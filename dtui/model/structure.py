@@ -1,0 +1,103 @@
+"""What a run is made of: the network's modules, layers and filters, and the validation images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dtui.model.arrays import LabelArray
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A module that owns recorded weights.
+
+    Attributes:
+        index: Position among the layers, in `named_modules` order.
+        name: Dotted module name; data from outside.
+        kind: Class name of the module, such as "Conv2d" or "Linear".
+        shape: Shape of the weight with filters first, such as (64, 3, 7, 7).
+        first_filter: Row of its filter 0 on the flat filter axis of the whole run.
+        aliases: Other names under which the same weight is reachable.
+    """
+
+    index: int
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    first_filter: int
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def filters(self) -> int:
+        """Number of filters."""
+        return self.shape[0]
+
+    @property
+    def filter_rows(self) -> slice:
+        """Its rows on the flat filter axis."""
+        return slice(self.first_filter, self.first_filter + self.filters)
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A container in the module tree that holds at least one layer; the root has index 0 and the name "".
+
+    Attributes:
+        index: Position among the modules, parents before children.
+        name: Dotted module name; data from outside.
+        kind: Class name of the module.
+        parent: Index of the parent module, -1 for the root.
+        layers: Indices of all layers below it, at any depth, ascending.
+    """
+
+    index: int
+    name: str
+    kind: str
+    parent: int
+    layers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A tensor that flows from one graph node to the next; nodes are module names or operations at a join."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """The network of a run: fixed once recording has begun.
+
+    Attributes:
+        layers: In storage order; their filter rows follow each other without holes.
+        modules: Parents before children; the first is the root.
+        edges: The module graph of one forward pass; empty when it was not traced.
+    """
+
+    layers: tuple[Layer, ...]
+    modules: tuple[Module, ...]
+    edges: tuple[Edge, ...] = ()
+
+    @property
+    def filters(self) -> int:
+        """Number of filters in all layers."""
+        return sum(layer.filters for layer in self.layers)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ImageSet:
+    """The tracked validation images, sorted by class.
+
+    Attributes:
+        classes: Names in label order, at most 65,535; data from outside.
+        targets: The true label of each image, shape (images,), uint16, ascending.
+        ids: The id under which each image is known outside, such as its data set index; data from outside.
+        thumbnails: Encoded PNG or JPEG bytes an image; empty when none were taken, an empty item where one
+            image has none.
+    """
+
+    classes: tuple[str, ...]
+    targets: LabelArray
+    ids: tuple[str, ...]
+    thumbnails: tuple[bytes, ...] = field(default=(), repr=False)

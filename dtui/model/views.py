@@ -1,0 +1,319 @@
+"""Answers that a RunQuery gives: frozen values that cross threads, each ready to draw and reduced to its axis.
+
+All arrays are read-only. Along `columns`, a column holds what happened within its iterations; where it holds
+no record, the record before it still stands; before the first and after the last record it is NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dtui.model.arrays import BoolArray, ByteArray, FloatArray, IntArray
+from dtui.model.axis import TimeAxis
+from dtui.model.records import Gap, RunStatus
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """One line about a run. Field names are those of `dtui info --json`."""
+
+    run: str
+    status: RunStatus
+    format: int
+    invented: bool
+    records: int
+    validations: int
+    first_iteration: int | None
+    last_iteration: int | None
+    layers: int
+    filters: int
+    classes: int
+    images: int
+    gaps: tuple[Gap, ...]
+    findings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stretch of constant learning rate, from `iteration` on."""
+
+    iteration: int
+    learning_rate: float
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Curves:
+    """Error and loss over the axis.
+
+    Attributes:
+        axis: The columns.
+        series: Name to shape (columns,): "validation_error", "train_error" (shares in [0, 1]), "loss", and every
+            other logged scalar; only names that the run has.
+        extremes: Name to shape (2, columns): smallest and largest value within each column.
+    """
+
+    axis: TimeAxis
+    series: Mapping[str, FloatArray]
+    extremes: Mapping[str, FloatArray]
+
+
+@dataclass(frozen=True, slots=True)
+class TreeNode:
+    """A row of the network hierarchy: a module or a layer.
+
+    Attributes:
+        index: Position in depth-first order; stable for a run.
+        name: Full dotted name; data from outside.
+        label: Last part of the name; data from outside.
+        depth: 0 for the children of the root.
+        parent: Index of the parent node, -1 at the top.
+        layer: Index of the layer, None for a module.
+        module: Index of the module, None for a layer.
+        layers: Indices of all layers at or below it.
+        kind: Class name, such as "Conv2d", "Linear", "BasicBlock".
+        detail: Short form of a layer's weight, such as "3×3"; empty for modules and fully connected layers.
+        filters: Number of filters at or below it.
+        first_filter: Its first row on the flat filter axis (rows of a node follow each other).
+    """
+
+    index: int
+    name: str
+    label: str
+    depth: int
+    parent: int
+    layer: int | None
+    module: int | None
+    layers: tuple[int, ...]
+    kind: str
+    detail: str
+    filters: int
+    first_filter: int
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class NodeSeries:
+    """One statistic of several tree nodes.
+
+    Attributes:
+        axis: The columns.
+        statistic: Of LAYER_STATISTICS.
+        source: Of SOURCES.
+        nodes: Tree node indices, one a row.
+        values: Shape (nodes, columns); within a column the value farthest from zero.
+        scale: The 99th percentile of |value| over all layers and records, > 0: full height of a horizon graph.
+    """
+
+    axis: TimeAxis
+    statistic: str
+    source: str
+    nodes: tuple[int, ...]
+    values: FloatArray
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class HeatmapRequest:
+    """Which filters to show, and how.
+
+    Attributes:
+        node: Tree node index.
+        statistic: Of FILTER_STATISTICS.
+        axis: The columns.
+        first: First row shown, counted in sorted order, >= 0.
+        count: Rows shown, >= 1.
+        pixels: Most pixel rows at hand; more filters than that are averaged into pixels.
+        normalise: "layer", "filter" or "iteration".
+        sort: "index", "activity" or "peak".
+    """
+
+    node: int
+    statistic: str
+    axis: TimeAxis
+    first: int
+    count: int
+    pixels: int
+    normalise: str = "layer"
+    sort: str = "index"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Heatmap:
+    """Filters by iterations. P pixel rows, P <= request.pixels, n filters of the node.
+
+    Attributes:
+        request: What was asked; first and count are clamped to the node.
+        values: Shape (P, columns), raw; the largest value in a column, the mean over a pixel's filters.
+        shades: Shape (P, columns), [0, 1] after normalisation, NaN where there is no value.
+        scale: Value that shade 1 stands for when normalised by layer (the 99.5th percentile), else NaN.
+        order: Shape (n,), row on screen to filter index within the node.
+        filters: n.
+        dead: Shape (n,), in order of `order`: no gradient over the last records of the run.
+        late: Shape (n,), in order of `order`: began to change long after its layer did.
+        labels: Shape (n,), "layer:filter" names are the reader's job: layer index of each row in order.
+    """
+
+    request: HeatmapRequest
+    values: FloatArray
+    shades: FloatArray
+    scale: float
+    order: IntArray
+    filters: int
+    dead: BoolArray
+    late: BoolArray
+    labels: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class AnomalySettings:
+    """What counts as an anomaly iteration.
+
+    Attributes:
+        rule: "left", "right" or "either".
+        window: Records that must have kept one value, k >= 1; None picks 5, or records // 10 in a short run.
+        unit: What the threshold counts: "share" of the class's images, or "images".
+        threshold: Fewest flips in one direction, in that unit.
+    """
+
+    rule: str = "either"
+    window: int | None = None
+    unit: str = "share"
+    threshold: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """An anomaly iteration of one class, or of one layer's filters. Field names are those of `dtui anomalies --json`.
+
+    Attributes:
+        id: Stable while the run grows and across settings, such as "class-left-3-1200-lost".
+        kind: "class"; later detectors add theirs.
+        rule: "left" or "right".
+        iteration: The iteration of the flip.
+        class_index: Label, or None; "class" in JSON, as a name.
+        layer: Layer name, or None.
+        filters: Filter indices within the layer.
+        direction: "gained", "lost" or "both".
+        count: Images that flipped that way.
+        share: count over the images of the class, [0, 1].
+        score: What anomalies are ordered by: larger is stranger.
+        threshold: The threshold that it passed, in the settings' unit.
+        status: "new", "flagged" or "dismissed".
+        note: A person's words; data from outside.
+    """
+
+    id: str
+    kind: str
+    rule: str
+    iteration: int
+    class_index: int | None
+    layer: str | None
+    filters: tuple[int, ...]
+    direction: str
+    count: int
+    share: float
+    score: float
+    threshold: float
+    status: str = "new"
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ClassCluster:
+    """Classes whose error series resemble each other.
+
+    Attributes:
+        index: Position, by rising mean error.
+        label: A few words, such as "early", derived from the mean series.
+        classes: Labels, by rising mean error.
+    """
+
+    index: int
+    label: str
+    classes: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ClassErrors:
+    """Mean error of groups of classes.
+
+    Attributes:
+        axis: The columns.
+        groups: The labels that each row averages over.
+        values: Shape (groups, columns), shares in [0, 1]; within a column the largest.
+    """
+
+    axis: TimeAxis
+    groups: tuple[tuple[int, ...], ...]
+    values: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesRequest:
+    """Which images to show, and how.
+
+    Attributes:
+        classes: Labels whose images are shown.
+        axis: The columns.
+        first: First row shown, counted in sorted order.
+        count: Rows shown, >= 1.
+        pixels: Most pixel rows at hand.
+        sort: "index", "error" (most often right first) or "similarity" (1-D order of the series).
+        colour_by: "correctness" or "label": which wrong class.
+    """
+
+    classes: tuple[int, ...]
+    axis: TimeAxis
+    first: int
+    count: int
+    pixels: int
+    sort: str = "error"
+    colour_by: str = "correctness"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ImageRows:
+    """Images by validations. P pixel rows, n images of the classes.
+
+    Attributes:
+        request: What was asked; first and count are clamped.
+        correct: Shape (P, columns): share of right judgements in [0, 1], NaN where there was no validation yet.
+        wrong_label: Shape (P, columns), int32: the most frequent wrong label, -1 where all were right or none judged.
+        order: Shape (n,), row on screen to image index in the ImageSet.
+        images: n.
+        always_wrong: Shape (n,), in order of `order`: wrong in every validation of the run.
+    """
+
+    request: ImagesRequest
+    correct: FloatArray
+    wrong_label: IntArray
+    order: IntArray
+    images: int
+    always_wrong: BoolArray
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ImageVerdict:
+    """How one image was judged at the last validation at or before an iteration.
+
+    Attributes:
+        image: Index in the ImageSet.
+        id: Its id outside; data from outside.
+        target: True label.
+        label: Predicted label, None before the first validation.
+        confidence: Probability of the predicted label, [0, 1].
+        iteration: Iteration of the validation, None before the first.
+        times_wrong: Validations in which it was wrong, of `validations`.
+        validations: Validations so far.
+        pixels: Shape (height, width, 3), uint8, the thumbnail; None when there is none.
+    """
+
+    image: int
+    id: str
+    target: int
+    label: int | None
+    confidence: float
+    iteration: int | None
+    times_wrong: int
+    validations: int
+    pixels: ByteArray | None
