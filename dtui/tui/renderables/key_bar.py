@@ -1,0 +1,18 @@
+"""The key bar: the most useful keys, as many as fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dtui.tui.renderables.cells import Cells
+from dtui.tui.renderables.frame import Frame
+
+
+def draw_key_bar(frame: Frame, keys: Sequence[tuple[str, str]]) -> Cells:
+    """Draw one row of keys and what they do, most important first; what does not fit is left out whole.
+
+    Args:
+        frame: Its axis is not used.
+        keys: A key as it is written on the screen and one or two words.
+    """
+    raise NotImplementedError

@@ -1,0 +1,130 @@
+"""Every colour on the screen, by name.
+
+Owns the named colours and the ramps of both themes. A second copy would let the legend of one pane mean
+something else than the same colour in the next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """Colours 0xRRGGBB by what they mean.
+
+    Attributes:
+        name: "dark" or "light".
+        background: Behind the bars.
+        panel: Behind the panes.
+        line: Quiet rules.
+        text, muted, faint, bright: Words, from plain to less and more important.
+        accent: Focus, keys, names of what is selected.
+        selection: Behind the selected row.
+        badge: Behind the cursor's iteration, with `badge_text` on it.
+        correct, incorrect: Image pixels.
+        gained, lost: Triangles.
+        flag: The selected anomaly and flagged ones.
+        live, crashed: Status of a run.
+        warning: Invented runs, dead filters.
+        validation, train: Error curves.
+        layer, module: Marks in the tree: conv-like layers, all others.
+        positive, negative: Horizon bands, weak to strong.
+        crosshair: What a crosshair column is blended towards.
+        ramps: Name to anchor colours, from 0 to 1: "magnitude", "error", "correlation".
+        ramps_256: The same as hand-picked colours of the 256-colour palette, 0xRRGGBB.
+        wrong_labels: Colours for wrong classes, most frequent first.
+    """
+
+    name: str
+    background: int
+    panel: int
+    line: int
+    text: int
+    muted: int
+    faint: int
+    bright: int
+    accent: int
+    selection: int
+    badge: int
+    badge_text: int
+    correct: int
+    incorrect: int
+    gained: int
+    lost: int
+    flag: int
+    live: int
+    crashed: int
+    warning: int
+    validation: int
+    train: int
+    layer: int
+    module: int
+    positive: tuple[int, int, int]
+    negative: tuple[int, int, int]
+    crosshair: int
+    ramps: dict[str, tuple[int, ...]]
+    ramps_256: dict[str, tuple[int, ...]]
+    wrong_labels: tuple[int, ...]
+
+
+def _colours(text: str) -> tuple[int, ...]:
+    return tuple(int(part, 16) for part in text.split())
+
+
+def _xterm(text: str) -> tuple[int, ...]:
+    """Colours of the 256-colour palette (indices 16..255) as 0xRRGGBB."""
+    levels = (0, 95, 135, 175, 215, 255)
+    colours = []
+    for index in map(int, text.split()):
+        if index >= 232:
+            red = green = blue = 8 + 10 * (index - 232)
+        else:
+            cube = index - 16
+            red, green, blue = levels[cube // 36], levels[cube // 6 % 6], levels[cube % 6]
+        colours.append(red << 16 | green << 8 | blue)
+    return tuple(colours)
+
+
+DARK = Theme(
+    name="dark",
+    background=0x0D1017,
+    panel=0x11151E,
+    line=0x232937,
+    text=0xC8D0DD,
+    muted=0x7B879D,
+    faint=0x475066,
+    bright=0xF4F7FB,
+    accent=0x5CC8FF,
+    selection=0x1B2638,
+    badge=0xF4F7FB,
+    badge_text=0x0D1017,
+    correct=0x1F4461,
+    incorrect=0xF28E2B,
+    gained=0x4CC9F0,
+    lost=0xFF6B6B,
+    flag=0xFFD166,
+    live=0x7EE787,
+    crashed=0xFF6B6B,
+    warning=0xF28E2B,
+    validation=0xF28E2B,
+    train=0x7D8AA3,
+    layer=0xB48EAD,
+    module=0xEBCB8B,
+    positive=(0x173F5F, 0x2F86C6, 0xA9DCFF),
+    negative=(0x54301C, 0xBF5A2A, 0xFFB892),
+    crosshair=0xFFFFFF,
+    ramps={
+        "magnitude": _colours("0d1017 1b0f3a 420a68 6a176e 932667 bc3754 dd513a f37819 fca50a f6d746 fcffa4"),
+        "error": _colours("15263a 1d3450 353a52 5c3f46 894a38 b9602b e58328 f9a84a ffd08a fff0d0"),
+        "correlation": _colours("0d1017 231a2f 35264c 3f3f76 3b5d91 357ba3 3499ad 41b7af 72d2b0 b8e6c8 def5e5"),
+    },
+    ramps_256={
+        "magnitude": _xterm("233 234 235 53 89 125 161 167 203 209 215 221 229"),
+        "error": _xterm("234 236 237 238 94 130 166 172 208 215 223 230"),
+        "correlation": _xterm("233 235 236 60 61 67 73 79 115 151 194"),
+    },
+    wrong_labels=_colours("f28e2b e15759 b07aa1 edc948 59a14f 76b7b2 ff9da7 9c755f"),
+)
+
+LIGHT = DARK
