@@ -1,0 +1,69 @@
+"""Answers as JSON that any parser accepts.
+
+Owns how values become JSON: NaN and infinities are null, lone surrogates of undecodable file names become
+U+FFFD, everything beyond ASCII is escaped, so that no name can send a control sequence to a terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from dtui.model import Anomaly, RunInfo
+
+
+def to_json(value: object) -> str:
+    """Return `value` (of dataclasses, mappings, sequences, numbers, names, paths) as indented JSON."""
+    return json.dumps(plain(value), indent=2, allow_nan=False)
+
+
+def plain(value: Any) -> Any:
+    """Return `value` made of nothing but what JSON has.
+
+    Raises:
+        TypeError: It holds something that has no place in JSON.
+    """
+    if value is None or isinstance(value, bool | int) and not isinstance(value, Enum):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Enum):
+        return plain(value.value)
+    if isinstance(value, str | Path):
+        return str(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, Mapping):
+        return {plain(str(key)): plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence | set | frozenset):
+        return [plain(item) for item in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if hasattr(value, "item"):  # a NumPy scalar
+        return plain(value.item())
+    raise TypeError(f"{type(value).__name__} has no place in JSON")
+
+
+def info_fields(info: RunInfo) -> dict[str, Any]:
+    """Return the object of `dtui info --json`."""
+    result: dict[str, Any] = plain(info)
+    return result
+
+
+def anomaly_fields(anomaly: Anomaly, classes: Sequence[str]) -> dict[str, Any]:
+    """Return one object of the list of `dtui anomalies --json`: `class` is a name, as in `--class`."""
+    result: dict[str, Any] = {}
+    for name, value in plain(anomaly).items():
+        if name == "class_index":
+            result["class"] = None if value is None else plain(class_name(classes, value))
+        else:
+            result[name] = value
+    return result
+
+
+def class_name(classes: Sequence[str], label: int) -> str:
+    """Return the name of a label; data from outside. A label beyond the names is shown by its number."""
+    return classes[label] if 0 <= label < len(classes) else f"class {label}"

@@ -1,0 +1,124 @@
+"""From the arguments to the exit code: picks the command, prints its outcome, turns every failure into one line."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+from dtui.cli.outcome import Exit, Outcome
+from dtui.cli.parser import COMMANDS, OPEN, Command, open_parser
+from dtui.errors import DtuiError, RunDamagedError, RunFormatError, RunNotFoundError, UsageError
+from dtui.safe_text import safe
+
+LONGEST_LINE = 600
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out a command line and return its exit code; nothing but SystemExit of --help leaves it.
+
+    Args:
+        arguments: Without the program's name; None takes those of this process.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        outcome = _carry_out(words)
+    except KeyboardInterrupt:
+        return _fail("interrupted", Exit.INTERRUPTED)
+    except DtuiError as error:
+        return _fail(str(error), exit_code(error))
+    except OSError as error:
+        return _fail(_describe(error), Exit.NOT_JUDGED)
+    except Exception as error:  # noqa: BLE001  the outermost boundary: a person gets one line, the traceback a file
+        return _fail(f"{_describe(error)}; this is a bug in dtui, {_keep_traceback()}", Exit.NOT_JUDGED)
+    return _print(outcome)
+
+
+def exit_code(error: DtuiError) -> Exit:
+    """Return the exit code that stands for a failure."""
+    unreadable = isinstance(error, RunNotFoundError | RunFormatError | RunDamagedError)
+    return Exit.UNREADABLE if unreadable else Exit.NOT_JUDGED
+
+
+def _carry_out(words: list[str]) -> Outcome:
+    named = next((command for command in COMMANDS if words and command.name == words[0]), None)
+    if named is not None:
+        return _call(named, named.parser().parse_args(words[1:]))
+    options, left_over = open_parser().parse_known_args(words)
+    if left_over:
+        stranger = next((word for word in left_over if word.startswith("-")), options.path)
+        raise UsageError(f"{stranger}: {_no_such(stranger)}; see dtui --help")
+    if not os.path.lexists(options.path) and (near := _nearest(options.path)):
+        found = os.path.lexists(f"{options.path}.dtui")
+        if not found:
+            raise UsageError(f"{options.path}: no such run and no such command; did you mean dtui {near}?")
+    return _call(OPEN, options)
+
+
+def _no_such(word: str) -> str:
+    if word.startswith("-"):
+        return "no such option"
+    near = _nearest(word)
+    return f"no such command; did you mean dtui {near}?" if near else "no such command, and only one run can be opened"
+
+
+def _nearest(word: str) -> str | None:
+    close = difflib.get_close_matches(word, [command.name for command in COMMANDS], n=1)
+    return close[0] if close else None
+
+
+def _call(command: Command, options: argparse.Namespace) -> Outcome:
+    home = import_module(f"dtui.cli.{command.home}")
+    return cast(Outcome, getattr(home, f"run_{command.name or 'open'}")(options))
+
+
+def _print(outcome: Outcome) -> int:
+    """Print an outcome. A reader that closed the pipe has read enough: the verdict stands."""
+    try:
+        if outcome.text:
+            print(outcome.text)
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _fail(f"standard output: {_describe(error)}", Exit.NOT_JUDGED)
+    if outcome.remark:
+        return _fail(outcome.remark, outcome.code)
+    return int(outcome.code)
+
+
+def _fail(line: str, code: Exit) -> int:
+    print(f"dtui: {safe(line, LONGEST_LINE)}", file=sys.stderr)
+    return int(code)
+
+
+def _describe(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
+    return f"unexpected {type(error).__name__}: {error}" if str(error) else f"unexpected {type(error).__name__}"
+
+
+def _keep_traceback() -> str:
+    """Write the current traceback to a file and say where."""
+    state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    for folder in (Path(state) / "dtui", Path(tempfile.gettempdir())):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix="dtui-traceback-", suffix=".txt", dir=folder)
+            with os.fdopen(handle, "w", errors="replace") as file:
+                traceback.print_exc(file=file)
+        except OSError:
+            continue
+        return f"its traceback is in {name}"
+    return "its traceback could not be written anywhere"

@@ -1,0 +1,39 @@
+"""What a command hands back to be printed, and the exit codes of dtui.
+
+Owns the meaning of each exit code. A second list would let a nightly script take "could not judge" for "fine".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit codes of every command."""
+
+    DONE = 0
+    """Done, or judged fine."""
+    NOT_FINE = 1
+    """Judged not fine: `anomalies --fail-on`, damage found by `check`."""
+    NOT_JUDGED = 2
+    """Could not judge: bad usage, a missing extra, an unusable terminal, a bug."""
+    UNREADABLE = 3
+    """The run cannot be read."""
+    INTERRUPTED = 130
+    """Interrupted from the keyboard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The result of a command: computed first, printed by one place afterwards.
+
+    Attributes:
+        text: For standard output, without the last line break; "" prints nothing.
+        code: The exit code.
+        remark: One line for standard error, "" for none; it may quote names from outside.
+    """
+
+    text: str = ""
+    code: Exit = Exit.DONE
+    remark: str = ""

@@ -1,0 +1,287 @@
+"""The arguments of every command, with an example for each option.
+
+Owns the names and defaults that people type. README shows the examples given here; a test compares them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn
+
+from dtui import __version__
+from dtui.errors import UsageError
+
+COLORS = ("auto", "truecolor", "256", "16", "never")
+THEMES = ("dark", "light")
+RULES = ("left", "right", "either")
+PRESETS = ("paper", "small", "tenfold")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one line, like every other error of dtui."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse would have printed with a usage of many lines."""
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A subcommand.
+
+    Attributes:
+        name: What is typed; the function that carries it out is `dtui.cli.<home>.run_<name>`.
+        summary: One line for the list of commands.
+        examples: Command lines, each with what it does.
+        home: The module that carries it out.
+        add_arguments: Declares its arguments on a parser.
+    """
+
+    name: str
+    summary: str
+    examples: tuple[tuple[str, str], ...]
+    home: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+
+    def parser(self) -> Parser:
+        """Return the parser of this command alone."""
+        parser = Parser(
+            prog=f"dtui {self.name}" if self.name else "dtui",
+            description=self.summary,
+            epilog=_epilog(self.examples),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        self.add_arguments(parser)
+        return parser
+
+
+def _epilog(examples: tuple[tuple[str, str], ...]) -> str:
+    widest = max(len(line) for line, _ in examples)
+    return "examples:\n" + "\n".join(f"  {line.ljust(widest)}   {what}" for line, what in examples)
+
+
+def _positive(text: str) -> int:
+    """Return a whole number of at least 1."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+    return number
+
+
+def parse_threshold(text: str) -> tuple[str, float]:
+    """Return the unit and value of a threshold: "20%" and "0.2" are a share of the class, "5" is five images.
+
+    Raises:
+        argparse.ArgumentTypeError: It is neither, or out of range.
+    """
+    try:
+        if text.endswith("%"):
+            unit, value = "share", float(text[:-1]) / 100
+        elif "." in text:
+            unit, value = "share", float(text)
+        else:
+            unit, value = "images", float(int(text))
+    except ValueError:
+        unit, value = "share", -1.0
+    if not 0 < value <= (1 if unit == "share" else 1e9):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a share (20% or 0.2) nor a number of images (5)")
+    return unit, value
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="a run; its suffix .dtui may be left out")
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON for scripts instead of text for people")
+
+
+def _add_screen(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("on screen")
+    group.add_argument("--color", choices=COLORS, default="auto", help="how many colours (default: %(default)s)")
+    group.add_argument("--ascii", action="store_true", help="draw with ASCII only")
+    group.add_argument("--theme", choices=THEMES, default="dark", help="background (default: %(default)s)")
+    group.add_argument("--no-mouse", dest="mouse", action="store_false", help="leave the mouse to the terminal")
+    group.add_argument("--slow-link", action="store_true", help="fewer colours, fewer bytes, for a slow connection")
+
+
+def _open_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "path", metavar="PATH", nargs="?", default="runs", help="a run, or a folder of runs: its newest (default: ./runs)"
+    )
+    _add_screen(parser)
+    parser.add_argument("--version", action="version", version=f"dtui {__version__}")
+
+
+def _demo_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", metavar="PATH", nargs="?", help="where to record (default: a new run under ./runs)")
+    parser.add_argument("--headless", action="store_true", help="only train and record, show nothing")
+    parser.add_argument(
+        "--iterations", type=_positive, default=2000, metavar="N", help="optimizer updates (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--every", type=_positive, default=10, metavar="N", help="iterations from record to record (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="random seed (default: %(default)s)")
+    _add_screen(parser)
+
+
+def _runs_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="DIR", nargs="?", default="runs", help="a folder of runs (default: ./runs)")
+    _add_json(parser)
+
+
+def _run_and_json(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+    _add_json(parser)
+
+
+def _anomalies_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+    parser.add_argument("--since", type=int, default=None, metavar="I", help="only from iteration I on")
+    parser.add_argument("--rule", choices=RULES, default="either", help="which rule (default: %(default)s)")
+    parser.add_argument(
+        "--window", type=_positive, metavar="K", help="validations that must agree before or after the flip (default: 5)"
+    )
+    parser.add_argument(
+        "--threshold",
+        type=parse_threshold,
+        default=("share", 0.2),
+        metavar="T",
+        help="fewest flips of one class: 20%% or 0.2 of its images, or 5 images (default: 20%%)",
+    )
+    parser.add_argument("--class", dest="class_name", metavar="NAME", help="only this class")
+    parser.add_argument(
+        "--fail-on", type=_positive, metavar="N", help="exit with 1 if N or more are listed that nobody has dismissed"
+    )
+    _add_json(parser)
+
+
+def _report_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="one run, or several to compare")
+    parser.add_argument("-o", "--output", metavar="OUT", required=True, help="the HTML file to write")
+
+
+def _synth_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("output", metavar="OUT", help="the run to write")
+    parser.add_argument("--preset", choices=PRESETS, required=True, help="which size")
+    parser.add_argument("--records", type=_positive, metavar="N", help="number of records (default: the preset's)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="random seed (default: %(default)s)")
+
+
+OPEN = Command(
+    "",
+    "See inside the training of a convolutional network, from the terminal of the server it runs on.",
+    (
+        ("dtui", "open the newest run under ./runs"),
+        ("dtui runs/resnet20", "open that run; a live one is followed"),
+        ("dtui runs --theme light --color 256", "on a light terminal of 256 colours"),
+        ("dtui runs --ascii --no-mouse --slow-link", "over a thin serial line"),
+        ("dtui ./info", "open a run that has the name of a command"),
+        ("dtui --version", "print the version"),
+    ),
+    "screen",
+    _open_arguments,
+)
+
+COMMANDS = (
+    Command(
+        "demo",
+        "Train a small network on real digits here, and watch it live.",
+        (
+            ("dtui demo", "record into a new run under ./runs and open it"),
+            ("dtui demo runs/try --iterations 500 --every 5 --seed 1", "shorter, finer, another seed"),
+            ("dtui demo runs/try --headless", "only train; open it from another terminal"),
+        ),
+        "screen",
+        _demo_arguments,
+    ),
+    Command(
+        "runs",
+        "List the runs in a folder, the newest first.",
+        (("dtui runs sample_runs", "one line a run"), ("dtui runs sample_runs --json", "the same for a script")),
+        "reading",
+        _runs_arguments,
+    ),
+    Command(
+        "info",
+        "Say what a run holds.",
+        (
+            ("dtui info sample_runs/mnist-faults", "status, size, gaps, findings"),
+            ("dtui info sample_runs/mnist-faults --json", "the same for a script"),
+        ),
+        "reading",
+        _run_and_json,
+    ),
+    Command(
+        "anomalies",
+        "List the anomaly iterations of a run: where unusually many images of a class flip at once.",
+        (
+            ("dtui anomalies sample_runs/mnist-faults", "all of them, by iteration"),
+            ("dtui anomalies sample_runs/mnist-faults --rule left --window 10", "left rule over ten validations"),
+            ("dtui anomalies sample_runs/mnist-faults --class 3 --since 200", "one class, from iteration 200 on"),
+            ("dtui anomalies sample_runs/mnist-faults --threshold 5 --json", "at least five images, for a script"),
+            ("dtui anomalies runs/nightly --fail-on 1", "exit with 1 if there is any"),
+        ),
+        "reading",
+        _anomalies_arguments,
+    ),
+    Command(
+        "report",
+        "Write a report of a run: one HTML file that needs no network.",
+        (
+            ("dtui report sample_runs/mnist-faults -o report.html", "one run"),
+            ("dtui report runs/a runs/b --output both.html", "two runs in one file"),
+        ),
+        "files",
+        _report_arguments,
+    ),
+    Command(
+        "check",
+        "Read every file of a run and say which are fine; exits with 1 on damage.",
+        (
+            ("dtui check sample_runs/mnist-faults", "one line a file"),
+            ("dtui check sample_runs/mnist-faults --json", "the same for a script"),
+        ),
+        "files",
+        _run_and_json,
+    ),
+    Command(
+        "compact",
+        "Fold a run's journal into parts; the recorder does this by itself, this repeats it.",
+        (("dtui compact runs/resnet20", "safe at any time"), ("dtui compact runs/resnet20 --json", "for a script")),
+        "files",
+        _run_and_json,
+    ),
+    Command(
+        "synth",
+        "Write an invented run with planted anomalies, for benchmarks; it says so everywhere.",
+        (
+            ("dtui synth runs/small --preset small", "in seconds"),
+            ("dtui synth runs/paper --preset paper --records 100 --seed 1", "54 layers, 27,560 filters, 50,000 images"),
+        ),
+        "files",
+        _synth_arguments,
+    ),
+)
+
+
+def command_list() -> str:
+    """Return the list of commands for `dtui --help`."""
+    widest = max(len(command.name) for command in COMMANDS)
+    lines = [f"  dtui {command.name.ljust(widest)}   {command.summary}" for command in COMMANDS]
+    return "commands (each has --help):\n" + "\n".join(lines)
+
+
+def open_parser() -> Parser:
+    """Return the parser of `dtui [PATH]`, whose help lists the commands."""
+    parser = OPEN.parser()
+    parser.epilog = f"{command_list()}\n\n{parser.epilog}\n\nexit codes: 0 done or fine, 1 judged not fine, 2 could not "
+    parser.epilog += "judge or bad usage, 3 run unreadable, 130 interrupted"
+    return parser

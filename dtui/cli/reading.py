@@ -1,0 +1,177 @@
+"""The commands that answer a question about runs: runs, info, anomalies."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dtui.cli.outcome import Exit, Outcome
+from dtui.errors import DtuiError, RunNotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from dtui.model import Anomaly, AnomalySettings, RunInfo
+
+_STATUS_STYLES = {"live": "good", "done": "", "crashed": "bad"}
+
+
+def run_runs(options: argparse.Namespace) -> Outcome:
+    """List the runs of a folder; one that cannot be read is listed with the reason."""
+    from dtui.cli.as_json import info_fields, to_json
+    from dtui.model import RunInfo
+    from dtui.store import find_runs
+
+    folder = Path(options.folder)
+    if not folder.is_dir():
+        raise RunNotFoundError(f"{folder}: no such folder; give a folder that holds runs")
+    answers = [(path, *_info_or_reason(path)) for path in find_runs(folder)]
+    if options.json:
+        empty = dict.fromkeys(RunInfo.__dataclass_fields__)
+        return Outcome(
+            to_json(
+                [
+                    {"path": path, "error": reason, **(info_fields(info) if info else empty | {"run": path.stem})}
+                    for path, info, reason in answers
+                ]
+            )
+        )
+    if not answers:
+        return Outcome(remark=f"{folder}: no run in this folder; record one, or try dtui demo")
+    return Outcome(_runs_table(answers))
+
+
+def run_info(options: argparse.Namespace) -> Outcome:
+    """Say what a run holds."""
+    from dtui.cli.as_json import info_fields, to_json
+    from dtui.query import open_run
+
+    with open_run(options.run) as query:
+        info, metadata = query.info(), query.metadata()
+    if options.json:
+        return Outcome(to_json(info_fields(info)))
+    rows = [
+        ("run", f"{info.run}{'  (invented)' if info.invented else ''}"),
+        ("status", str(info.status)),
+        ("recorded", f"{metadata.created}, every {metadata.every} iterations, format {info.format}"),
+        ("iterations", _span(info)),
+        ("records", f"{info.records:,}"),
+        ("validations", f"{info.validations:,} of {info.images:,} images in {info.classes:,} classes"),
+        ("network", f"{info.layers:,} layers, {info.filters:,} filters"),
+    ]
+    if metadata.hyperparameters:
+        rows.append(("training", ", ".join(f"{name} {value}" for name, value in metadata.hyperparameters.items())))
+    rows += [("gap", f"{gap.stream} {gap.first:,} to {gap.last:,}: {gap.reason}") for gap in info.gaps]
+    rows += [("finding", finding) for finding in info.findings]
+    rows += [("note", ", ".join(f"{name} {value}" for name, value in note.items())) for note in metadata.notes]
+    return Outcome(_pairs(rows))
+
+
+def run_anomalies(options: argparse.Namespace) -> Outcome:
+    """List anomaly iterations and, with --fail-on, judge by their number."""
+    from dtui.cli.as_json import anomaly_fields, to_json
+    from dtui.model import AnomalySettings
+    from dtui.query import open_run
+
+    unit, threshold = options.threshold
+    settings = AnomalySettings(rule=options.rule, window=options.window, unit=unit, threshold=threshold)
+    with open_run(options.run) as query:
+        images = query.image_set()
+        classes: tuple[str, ...] = images.classes if images is not None else ()
+        label = _label_of(options.run, options.class_name, classes)
+        found = [
+            anomaly
+            for anomaly in query.anomalies(settings)
+            if (options.since is None or anomaly.iteration >= options.since)
+            and (label is None or anomaly.class_index == label)
+        ]
+    judged = sum(anomaly.status != "dismissed" for anomaly in found)
+    code = Exit.NOT_FINE if options.fail_on is not None and judged >= options.fail_on else Exit.DONE
+    if options.json:
+        return Outcome(to_json([anomaly_fields(anomaly, classes) for anomaly in found]), code)
+    return Outcome(_anomalies_table(found, classes, settings), code)
+
+
+def _info_or_reason(path: Path) -> tuple[RunInfo | None, str | None]:
+    from dtui.query import open_run
+
+    try:
+        with open_run(path) as query:
+            return query.info(), None
+    except DtuiError as error:
+        return None, str(error)
+
+
+def _label_of(run: str, name: str | None, classes: Sequence[str]) -> int | None:
+    if name is None:
+        return None
+    if name in classes:
+        return classes.index(name)
+    shown = ", ".join(classes[:12]) + (f" and {len(classes) - 12:,} more" if len(classes) > 12 else "")
+    raise UsageError(f"{run}: no class {name!r}; its classes are {shown or 'not recorded'}")
+
+
+def _runs_table(answers: Sequence[tuple[Path, RunInfo | None, str | None]]) -> str:
+    from dtui.cli.table import table
+
+    rows: list[list[str]] = []
+    styles: list[str] = []
+    for path, info, reason in answers:
+        if info is None:
+            rows.append([path.stem, "unreadable", "", "", "", "", reason or ""])
+            styles.append("bad")
+            continue
+        remarks = [*(["invented"] if info.invented else []), *_counted(len(info.gaps), "gap")]
+        remarks += _counted(len(info.findings), "finding")
+        size = [f"{info.records:,}", f"{info.validations:,}", _span(info), f"{info.filters:,}"]
+        rows.append([path.stem, str(info.status), *size, ", ".join(remarks)])
+        styles.append(_STATUS_STYLES[info.status])
+    return table(["run", "status", ">records", ">validations", ">iterations", ">filters", "remarks"], rows, styles)
+
+
+def _anomalies_table(found: Sequence[Anomaly], classes: Sequence[str], settings: AnomalySettings) -> str:
+    from dtui.cli.as_json import class_name
+    from dtui.cli.table import paint, table
+
+    least = f"{settings.threshold:.0%} of a class" if settings.unit == "share" else f"{settings.threshold:.0f} images"
+    window = f"window {settings.window}" if settings.window else "automatic window"
+    to_review = sum(anomaly.status == "new" for anomaly in found)
+    how = f"{settings.rule} rule, {window}, at least {least}"
+    if not found:
+        return f"no anomaly iterations ({how})"
+    rows = [_anomaly_row(anomaly, class_name(classes, anomaly.class_index or 0)) for anomaly in found]
+    styles = [{"flagged": "warn", "dismissed": "dim"}.get(anomaly.status, "") for anomaly in found]
+    headings = [">iteration", "rule", "where", "direction", ">count", ">share", ">score", "status", "id", "note"]
+    summary = f"{_counted(len(found), 'anomaly', 'anomalies')[0]}, {to_review:,} to review ({how})"
+    return f"{table(headings, rows, styles)}\n{paint(summary, 'dim')}"
+
+
+def _anomaly_row(anomaly: Anomaly, name: str) -> list[str]:
+    where = name if anomaly.class_index is not None else (anomaly.layer or "")
+    numbers = [f"{anomaly.count:,}", f"{anomaly.share:.0%}", f"{anomaly.score:.3g}"]
+    return [
+        f"{anomaly.iteration:,}",
+        anomaly.rule,
+        where,
+        {"gained": "▲ gained", "lost": "▼ lost"}.get(anomaly.direction, anomaly.direction),
+        *numbers,
+        anomaly.status,
+        anomaly.id,
+        anomaly.note,
+    ]
+
+
+def _span(info: RunInfo) -> str:
+    if info.first_iteration is None or info.last_iteration is None:
+        return "none yet"
+    return f"{info.first_iteration:,}–{info.last_iteration:,}"
+
+
+def _counted(number: int, singular: str, plural: str = "") -> list[str]:
+    return [f"{number:,} {singular if number == 1 else plural or singular + 's'}"] if number else []
+
+
+def _pairs(rows: list[tuple[str, Any]]) -> str:
+    from dtui.cli.table import pairs
+
+    return pairs(rows)

@@ -1,0 +1,143 @@
+"""The commands that fill the screen: opening a run, and the demo that trains one to open."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+from dtui.cli.outcome import Exit, Outcome
+from dtui.errors import DtuiError, MissingExtraError, RecorderError, RunExistsError, RunNotFoundError, UsageError
+
+FIRST_RECORD_SECONDS = 120.0
+"""How long the demo's training may take to its first record, imports included."""
+
+FAREWELL_SECONDS = 20.0
+"""How long an interrupted training may take to close its run."""
+
+
+def run_open(options: argparse.Namespace) -> Outcome:
+    """Open the TUI on a run, or on the newest run of a folder."""
+    _show(_newest(Path(options.path)), options)
+    return Outcome()
+
+
+def run_demo(options: argparse.Namespace) -> Outcome:
+    """Train here; unless headless, in a child process, with the TUI open on the run it records."""
+    for package in ("torch", "mlxtend"):
+        if find_spec(package) is None:
+            raise MissingExtraError(f"demo: {package} is not installed; pip install 'dtui[demo]', or open a sample run")
+    path = _demo_path(options.path)
+    if options.headless:
+        return _train(path, options)
+    return _watch(path, options)
+
+
+def _newest(path: Path) -> Path:
+    """Return the run that a path stands for."""
+    with_suffix = path.with_name(path.name + ".dtui") if path.name else path
+    if path.suffix == ".dtui" or with_suffix.exists() or not path.is_dir():
+        return path
+    if (path / "run.json").exists():
+        return path
+    from dtui.store import find_runs
+
+    runs = find_runs(path)
+    if not runs:
+        raise RunNotFoundError(f"{path}: no run in this folder; record one, or try dtui demo")
+    return runs[0]
+
+
+def _show(path: Path, options: argparse.Namespace) -> None:
+    from dtui.tui import run_tui
+
+    run_tui(
+        path,
+        color=options.color,
+        ascii=options.ascii,
+        theme=options.theme,
+        mouse=options.mouse,
+        slow_link=options.slow_link,
+    )
+
+
+def _demo_path(given: str | None) -> Path:
+    """Return the run to record: as given, or the first free name under ./runs."""
+    if given is not None:
+        path = Path(given)
+        path = path if path.suffix == ".dtui" else path.with_name(path.name + ".dtui")
+        if path.exists():
+            raise RunExistsError(f"{path}: a run is already there; give another name, or open it with dtui {path}")
+        return path
+    numbers = range(1, 10_000)
+    names = (Path("runs") / (f"demo-{number}.dtui" if number > 1 else "demo.dtui") for number in numbers)
+    free = next((path for path in names if not path.exists()), None)
+    if free is None:
+        raise UsageError("runs: no free name for another demo; give one, as in dtui demo runs/mine")
+    return free
+
+
+def _train(path: Path, options: argparse.Namespace) -> Outcome:
+    from dtui.record.demo import train_demo
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    train_demo(path, iterations=options.iterations, every=options.every, seed=options.seed)
+    return Outcome(f"{path}: recorded; open it with dtui {path}")
+
+
+def _watch(path: Path, options: argparse.Namespace) -> Outcome:
+    command = [sys.executable, "-m", "dtui", "demo", str(path), "--headless"]
+    for name in ("iterations", "every", "seed"):
+        command += [f"--{name}", str(getattr(options, name))]
+    with tempfile.TemporaryFile("w+", errors="replace") as log:
+        training = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        try:
+            print(f"dtui: training a small network into {path} …", file=sys.stderr, flush=True)
+            _wait_for_run(path, training, log)
+            _show(path, options)
+        finally:
+            finished = training.poll() is not None
+            _end(training)
+    how = "done" if finished else "stopped"
+    return Outcome(f"{path}: training {how}; open it again with dtui {path}", Exit.DONE)
+
+
+def _wait_for_run(path: Path, training: subprocess.Popen[bytes], log: object) -> None:
+    """Return when the run can be opened; raise with the training's own last words if it ends before that."""
+    from dtui.query import open_run
+
+    deadline = time.monotonic() + FIRST_RECORD_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            with open_run(path) as query:
+                if query.info().records:
+                    return
+        except DtuiError:
+            pass  # not there yet; the deadline says when that is a failure
+        if training.poll() is not None:
+            raise RecorderError(f"{path}: the training ended before its first record: {_last_line(log)}")
+        time.sleep(0.1)
+    raise RecorderError(f"{path}: no record after {FIRST_RECORD_SECONDS:.0f} s; try dtui demo --headless to see why")
+
+
+def _last_line(log: object) -> str:
+    log.seek(0)
+    lines = log.read().strip().splitlines()
+    return lines[-1].removeprefix("dtui: ") if lines else "it said nothing"
+
+
+def _end(training: subprocess.Popen[bytes]) -> None:
+    """Interrupt a training, so that it closes its run, and wait for it."""
+    if training.poll() is not None:
+        return
+    training.send_signal(signal.SIGINT)
+    try:
+        training.wait(FAREWELL_SECONDS)
+    except subprocess.TimeoutExpired:
+        training.kill()
+        training.wait()

@@ -1,0 +1,60 @@
+"""Aligned text for people: tables and pairs, coloured only where a person reads them on a terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+import unicodedata
+from collections.abc import Sequence
+
+from dtui.safe_text import safe
+
+_CODES = {"dim": "2", "bold": "1", "good": "32", "bad": "31", "warn": "33", "accent": "36"}
+
+
+def colour_wanted() -> bool:
+    """Whether standard output is a terminal of a person who did not say no."""
+    tty = sys.stdout is not None and sys.stdout.isatty()
+    return tty and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def paint(text: str, style: str) -> str:
+    """Return `text` in a style of ("dim", "bold", "good", "bad", "warn", "accent"), or as it is off a terminal."""
+    return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if style and text and colour_wanted() else text
+
+
+def width(text: str) -> int:
+    """Return the terminal columns that `text`, which went through `safe`, takes."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str] = ()) -> str:
+    """Return rows under headings, each column as wide as its widest cell.
+
+    Args:
+        headings: One a column; a heading that starts with ">" is aligned right, without the ">".
+        rows: Cells as text; names from outside are made safe here.
+        styles: A style a row, or none.
+    """
+    right = [heading.startswith(">") for heading in headings]
+    titles = [heading.removeprefix(">") for heading in headings]
+    cells = [[safe(cell, 120) for cell in row] for row in rows]
+    widths = [max(width(row[i]) for row in [titles, *cells]) for i in range(len(titles))]
+    lines = [paint(_line(titles, widths, right), "dim")]
+    for index, row in enumerate(cells):
+        lines.append(paint(_line(row, widths, right), styles[index] if styles else ""))
+    return "\n".join(lines)
+
+
+def pairs(rows: Sequence[tuple[str, str]]) -> str:
+    """Return names and values in two columns."""
+    widest = max(width(name) for name, _ in rows)
+    return "\n".join(f"{paint(name.ljust(widest), 'dim')}  {safe(value, 300)}" for name, value in rows)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
+    parts = []
+    for cell, wide, to_right in zip(cells, widths, right, strict=True):
+        space = " " * (wide - width(cell))
+        parts.append(space + cell if to_right else cell + space)
+    return "  ".join(parts).rstrip()
