@@ -28,7 +28,7 @@ def plain(value: Any) -> Any:
     Raises:
         TypeError: It holds something that has no place in JSON.
     """
-    if value is None or isinstance(value, bool | int) and not isinstance(value, Enum):
+    if value is None or (isinstance(value, bool | int) and not isinstance(value, Enum)):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from dtui.cli.outcome import Exit, Outcome
+from dtui.cli.outcome import Outcome
 
 
 def run_report(options: argparse.Namespace) -> Outcome:

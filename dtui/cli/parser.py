@@ -16,6 +16,7 @@ from dtui.errors import UsageError
 COLORS = ("auto", "truecolor", "256", "16", "never")
 THEMES = ("dark", "light")
 RULES = ("left", "right", "either")
+EXIT_CODES = "exit codes: 0 done or fine, 1 judged not fine, 2 could not judge, 3 run unreadable, 130 interrupted"
 PRESETS = ("paper", "small", "tenfold")
 
 
@@ -113,7 +114,11 @@ def _add_screen(parser: argparse.ArgumentParser) -> None:
 
 def _open_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "path", metavar="PATH", nargs="?", default="runs", help="a run, or a folder of runs: its newest (default: ./runs)"
+        "path",
+        metavar="PATH",
+        nargs="?",
+        default="runs",
+        help="a run, or a folder: its newest run (default: ./runs)",
     )
     _add_screen(parser)
     parser.add_argument("--version", action="version", version=f"dtui {__version__}")
@@ -126,7 +131,11 @@ def _demo_arguments(parser: argparse.ArgumentParser) -> None:
         "--iterations", type=_positive, default=2000, metavar="N", help="optimizer updates (default: %(default)s)"
     )
     parser.add_argument(
-        "--every", type=_positive, default=10, metavar="N", help="iterations from record to record (default: %(default)s)"
+        "--every",
+        type=_positive,
+        default=10,
+        metavar="N",
+        help="iterations between records (default: %(default)s)",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="random seed (default: %(default)s)")
     _add_screen(parser)
@@ -147,7 +156,10 @@ def _anomalies_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--since", type=int, default=None, metavar="I", help="only from iteration I on")
     parser.add_argument("--rule", choices=RULES, default="either", help="which rule (default: %(default)s)")
     parser.add_argument(
-        "--window", type=_positive, metavar="K", help="validations that must agree before or after the flip (default: 5)"
+        "--window",
+        type=_positive,
+        metavar="K",
+        help="validations that agree before or after the flip (default: 5)",
     )
     parser.add_argument(
         "--threshold",
@@ -181,8 +193,8 @@ OPEN = Command(
     (
         ("dtui", "open the newest run under ./runs"),
         ("dtui runs/resnet20", "open that run; a live one is followed"),
-        ("dtui runs --theme light --color 256", "on a light terminal of 256 colours"),
-        ("dtui runs --ascii --no-mouse --slow-link", "over a thin serial line"),
+        ("dtui --theme light --color 256", "on a light terminal of 256 colours"),
+        ("dtui --ascii --no-mouse --slow-link", "over a thin serial line"),
         ("dtui ./info", "open a run that has the name of a command"),
         ("dtui --version", "print the version"),
     ),
@@ -282,6 +294,5 @@ def command_list() -> str:
 def open_parser() -> Parser:
     """Return the parser of `dtui [PATH]`, whose help lists the commands."""
     parser = OPEN.parser()
-    parser.epilog = f"{command_list()}\n\n{parser.epilog}\n\nexit codes: 0 done or fine, 1 judged not fine, 2 could not "
-    parser.epilog += "judge or bad usage, 3 run unreadable, 130 interrupted"
+    parser.epilog = f"{command_list()}\n\n{parser.epilog}\n\n{EXIT_CODES}"
     return parser

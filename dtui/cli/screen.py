@@ -10,6 +10,7 @@ import tempfile
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from typing import IO
 
 from dtui.cli.outcome import Exit, Outcome
 from dtui.errors import DtuiError, MissingExtraError, RecorderError, RunExistsError, RunNotFoundError, UsageError
@@ -107,7 +108,7 @@ def _watch(path: Path, options: argparse.Namespace) -> Outcome:
     return Outcome(f"{path}: training {how}; open it again with dtui {path}", Exit.DONE)
 
 
-def _wait_for_run(path: Path, training: subprocess.Popen[bytes], log: object) -> None:
+def _wait_for_run(path: Path, training: subprocess.Popen[bytes], log: IO[str]) -> None:
     """Return when the run can be opened; raise with the training's own last words if it ends before that."""
     from dtui.query import open_run
 
@@ -125,7 +126,7 @@ def _wait_for_run(path: Path, training: subprocess.Popen[bytes], log: object) ->
     raise RecorderError(f"{path}: no record after {FIRST_RECORD_SECONDS:.0f} s; try dtui demo --headless to see why")
 
 
-def _last_line(log: object) -> str:
+def _last_line(log: IO[str]) -> str:
     log.seek(0)
     lines = log.read().strip().splitlines()
     return lines[-1].removeprefix("dtui: ") if lines else "it said nothing"
