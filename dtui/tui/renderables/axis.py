@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from dtui.tui.renderables.cells import Cells
 from dtui.tui.renderables.frame import Frame
+from dtui.tui.renderables.scale import tick_step
 
 
 def draw_axis(frame: Frame, iteration: int | None) -> Cells:
@@ -13,4 +16,31 @@ def draw_axis(frame: Frame, iteration: int | None) -> Cells:
         frame: With the axis to label.
         iteration: The cursor; None, or off screen, for no badge.
     """
-    raise NotImplementedError
+    theme = frame.theme
+    cells = Cells(frame.width, frame.height, theme, theme.background)
+    cells.text(1, 0, "iteration", theme.muted, limit=max(0, frame.gutter - 2))
+    axis = frame.axis
+    if axis is None or frame.plot_width < 4:
+        return cells
+    badge = "" if iteration is None else f" {iteration:,} "
+    column = frame.column_of(iteration)
+    begin = end = -1
+    if column is not None:
+        begin = max(frame.gutter, min(column - len(badge) // 2, frame.width - len(badge)))
+        end = begin + len(badge)
+    widest = len(f"{int(axis.stop):,}")
+    step = tick_step(axis.span, frame.plot_width, max(10, widest + 4))
+    for tick in range(int(np.ceil(axis.first / step)) * step, int(np.ceil(axis.stop)), step):
+        x = frame.column_of(tick)
+        label = f"{tick:,}"
+        if x is None:
+            continue
+        if not begin <= x < end:
+            cells.text(x, 0, "╵", theme.faint)
+        stop = x + 1 + len(label)
+        if stop <= frame.width and (stop < begin or x + 1 > end):
+            cells.text(x + 1, 0, label, theme.muted)
+    if column is not None:
+        cells.text(begin, 0, badge, theme.badge_text, theme.badge, bold=True)
+        cells.mark[0, begin : min(end, cells.width)] = 1
+    return cells

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from dtui.tui.renderables.cells import CellRow
 from dtui.tui.renderables.frame import Frame
+from dtui.tui.renderables.output import ColorMode
+from dtui.tui.renderables.primitives import blend_one
 
 
 def light_row(row: CellRow, x: int, frame: Frame, strength: float = 0.17) -> CellRow:
     """Return a copy of a row with the crosshair at column `x`; a pane's cells themselves never hold it.
 
+    Terminals with 16 colours or none show the column reversed.
+
     Args:
         row: A whole row of a pane.
-        x: Column, as `Frame.column_of` gives it.
+        x: Column, as `Frame.column_of` gives it; outside the row nothing changes.
         frame: Theme and output of the pane.
         strength: How far colours go towards the theme's crosshair colour, [0, 1]; 0.32 over pixel maps.
     """
-    raise NotImplementedError
+    if not 0 <= x < len(row.ch):
+        return row
+    lit = CellRow(*(array.copy() for array in row))
+    if frame.output.mode in (ColorMode.PALETTE_16, ColorMode.NONE):
+        lit.mark[x] ^= 1
+    else:
+        lit.fg[x] = blend_one(int(row.fg[x]), frame.theme.crosshair, strength)
+        lit.bg[x] = blend_one(int(row.bg[x]), frame.theme.crosshair, strength)
+    return lit

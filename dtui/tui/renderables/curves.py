@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dtui.model import Curves, Stage
-from dtui.tui.renderables.cells import Cells
+import numpy as np
+
+from dtui.model import Curves, FloatArray, Stage
+from dtui.safe_text import safe
+from dtui.tui.renderables.cells import Cells, text_width
+from dtui.tui.renderables.chrome import draw_header, draw_stages, number
 from dtui.tui.renderables.frame import Frame, Region
+from dtui.tui.renderables.plotext_adapter import plot_lines
+from dtui.tui.renderables.primitives import resample
+from dtui.tui.renderables.scale import Scale, linear_scale, log_scale
+
+LABEL_CELLS = 7
+"""Columns at the gutter's right end for the labels of the value axis."""
 
 
 def draw_curves(
     frame: Frame,
     curves: Curves,
     stages: Sequence[Stage],
-    log_scale: bool = False,
+    logarithmic: bool = False,
     iteration: int | None = None,
 ) -> Cells:
     """Draw the curves with axis labels, stages and the readout at `iteration`.
@@ -22,17 +32,140 @@ def draw_curves(
         frame: Any size; curves over another axis are resampled to the frame's.
         curves: Errors in [0, 1]; where the run has none, its loss on its own scale.
         stages: Learning-rate stages, dashed verticals.
-        log_scale: Whether the y axis is logarithmic.
+        logarithmic: Whether the y axis is logarithmic.
         iteration: The cursor, None for none.
     """
-    raise NotImplementedError
+    cells = Cells(frame.width, frame.height, frame.theme)
+    names = _plotted(curves)
+    is_share = "loss" not in names
+    draw_header(cells, frame, "Error" if is_share else "Loss", max(0, frame.gutter - 1))
+    rows, columns = frame.height - 1, frame.plot_width
+    if rows < 1 or columns < 2 or frame.axis is None:
+        return cells
+    points = [_two_points(curves, name, frame) for name in names]
+    everything = np.concatenate(points) if points else np.empty(0)
+    scale = log_scale(everything, is_share) if logarithmic else linear_scale(everything, is_share, _ceiling(is_share))
+    colours = [_colour(frame, name) for name in names]
+    ch, fg = plot_lines(
+        [scale.heights(values) for values in points], colours, scale.low, scale.high, columns, rows, frame.theme.panel
+    )
+    cells.paste(frame.gutter, 1, ch, fg)
+    _draw_labels(cells, frame, scale, rows)
+    _draw_stage_labels(cells, frame, stages)
+    draw_stages(cells, frame, stages, 0, frame.height)
+    write_curves_readout(cells, frame, curves, iteration)
+    return cells
 
 
 def write_curves_readout(cells: Cells, frame: Frame, curves: Curves, iteration: int | None) -> None:
     """Rewrite the readout in the gutter: every curve's value at the cursor."""
-    raise NotImplementedError
+    x, top, width, height = curves_readout_region(frame)
+    if width < 6 or height < 1:
+        return
+    theme = frame.theme
+    cells.clear(x, top, width, height)
+    plotted = _plotted(curves)
+    others = [name for name in ("loss", "learning_rate") if name in curves.series and name not in plotted]
+    others += sorted(name for name in curves.series if name not in plotted and name not in others)
+    wide = width >= 18
+    column = None if frame.axis is None else frame.column_of(iteration)
+    for row, name in enumerate([*plotted, *others][:height]):
+        value = np.nan
+        if column is not None and frame.axis is not None:
+            series = resample(curves.series[name], curves.axis, frame.axis.with_columns(frame.plot_width))
+            value = float(series[column - frame.gutter])
+        y = top + row
+        if wide and name in plotted:
+            cells.text(x, y, "━━", _colour(frame, name))
+        label_at = x + 3 if wide else x
+        room = (9 if wide else 5) - 1
+        label_colour = theme.muted if wide or name not in plotted else _colour(frame, name)
+        cells.text(label_at, y, safe(_SHORT.get(name, name)), label_colour, limit=room)
+        shown = _reading(name, value)
+        right = min(x + width, label_at + room + 8)
+        lead = name == plotted[0] if plotted else False
+        cells.text(right - text_width(shown), y, shown, theme.bright if lead else theme.text, bold=lead)
 
 
 def curves_readout_region(frame: Frame) -> Region:
     """Return the cells that `write_curves_readout` may change."""
-    raise NotImplementedError
+    top = 2 if frame.height >= 6 else 1
+    x = 2 if frame.gutter >= 28 else 1
+    return x, top, max(0, min(frame.gutter, frame.width) - LABEL_CELLS - x), max(0, frame.height - top)
+
+
+_SHORT = {"validation_error": "val", "train_error": "train", "loss": "loss", "learning_rate": "lr"}
+
+
+def _plotted(curves: Curves) -> list[str]:
+    """Return the names of the curves to plot, the most important first."""
+    errors = [name for name in ("validation_error", "train_error") if name in curves.series]
+    if errors:
+        return errors
+    return ["loss"] if "loss" in curves.series else []
+
+
+def _ceiling(is_share: bool) -> float:
+    return 1.0 if is_share else np.inf
+
+
+def _colour(frame: Frame, name: str) -> int:
+    return frame.theme.train if name == "train_error" else frame.theme.validation
+
+
+def _reading(name: str, value: float) -> str:
+    if name.endswith("error") and np.isfinite(value):
+        return f"{value * 100:.1f}%"
+    if name == "learning_rate" and np.isfinite(value):
+        return f"{value:.3g}"
+    return number(value)
+
+
+def _two_points(curves: Curves, name: str, frame: Frame) -> FloatArray:
+    """Return each column's extremes as two points, in the order in which the neighbours make them likely."""
+    assert frame.axis is not None
+    axis = frame.axis.with_columns(frame.plot_width)
+    values = resample(np.asarray(curves.series[name], np.float64), curves.axis, axis)
+    points = np.stack([values, values])
+    if name in curves.extremes:
+        extremes = resample(np.asarray(curves.extremes[name], np.float64), curves.axis, axis)
+        points = np.where(np.isfinite(extremes), extremes, points)
+    before = np.concatenate((points[:1, 0], points.mean(0)[:-1]))
+    falls = np.nan_to_num(np.abs(points[1] - before)) < np.nan_to_num(np.abs(points[0] - before))
+    ordered: FloatArray = np.where(falls, points[::-1], points).T.reshape(-1)
+    return np.where(np.isinf(ordered), np.nan, ordered)
+
+
+def _draw_labels(cells: Cells, frame: Frame, scale: Scale, rows: int) -> None:
+    """Write the tick labels right of the readout; where rows are few, only those that do not touch."""
+    last = frame.height + 1
+    for share, label in scale.ticks:
+        y = 1 + round((1 - share) * (rows - 1))
+        if last - y < 1 or (share not in (0.0, 1.0) and (y == 1 or rows < 4)):
+            continue
+        last = y
+        if frame.gutter >= LABEL_CELLS:
+            cells.text(frame.gutter - 1 - len(label), y, label, frame.theme.muted)
+        cells.text(frame.gutter - 1, y, "┤", frame.theme.faint)
+
+
+def _draw_stage_labels(cells: Cells, frame: Frame, stages: Sequence[Stage]) -> None:
+    """Write each stage's learning rate behind its vertical, leaving out those that would touch the one before."""
+    axis = frame.axis
+    if axis is None:
+        return
+    begun = [stage for stage in stages if stage.iteration <= axis.first]
+    free = frame.gutter
+    if begun:
+        free = _label_stage(cells, frame, begun[-1], frame.gutter, free)
+    for stage in stages:
+        x = frame.column_of(stage.iteration)
+        if stage.iteration > axis.first and x is not None:
+            free = _label_stage(cells, frame, stage, x, free)
+
+
+def _label_stage(cells: Cells, frame: Frame, stage: Stage, x: int, free: int) -> int:
+    label = f"lr {stage.learning_rate:.3g}"
+    if x < free or x + 1 + len(label) > frame.width:
+        return free
+    return cells.text(x + 1, 0, label, frame.theme.muted) + 1

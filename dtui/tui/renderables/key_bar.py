@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dtui.tui.renderables.cells import Cells
+from dtui.tui.renderables.cells import Cells, text_width
 from dtui.tui.renderables.frame import Frame
 
 
@@ -15,4 +15,12 @@ def draw_key_bar(frame: Frame, keys: Sequence[tuple[str, str]]) -> Cells:
         frame: Its axis is not used.
         keys: A key as it is written on the screen and one or two words.
     """
-    raise NotImplementedError
+    theme = frame.theme
+    cells = Cells(frame.width, frame.height, theme, theme.background)
+    x = 1
+    for key, words in keys:
+        if x + text_width(key) + 1 + text_width(words) > frame.width - 1:
+            break
+        x = cells.text(x, 0, key, theme.accent)
+        x = cells.text(x + 1, 0, words, theme.muted) + 2
+    return cells

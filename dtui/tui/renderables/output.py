@@ -1,15 +1,9 @@
-"""Cells to what a terminal understands.
-
-Owns the one place where escape sequences are written. A second copy would colour a terminal with fewer
-colours differently on different screens.
-"""
+"""What the terminal at hand can show."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-
-from dtui.tui.renderables.cells import CellRow, Cells
 
 
 class ColorMode(Enum):
@@ -36,21 +30,6 @@ class Output:
     levels: int = 32
 
     @property
-    def has_ramps(self) -> bool:
-        """Whether ramps can be shown as colours; otherwise they are shown as shading."""
+    def has_pixels(self) -> bool:
+        """Whether half blocks can show two colours a cell; otherwise a map is drawn as shading, one pixel a cell."""
         return self.mode in (ColorMode.TRUECOLOR, ColorMode.PALETTE_256) and not self.ascii
-
-
-def row_to_sgr(row: CellRow, output: Output) -> str:
-    """Return a row with the fewest escape sequences that show it, ending in a reset; "" for no cells."""
-    raise NotImplementedError
-
-
-def to_ansi(cells: Cells, output: Output) -> str:
-    """Return a whole frame, rows joined by newlines."""
-    return "\n".join(row_to_sgr(cells.row(y), output) for y in range(cells.height))
-
-
-def to_text(cells: Cells, output: Output | None = None) -> str:
-    """Return the characters of a frame without colours, rows stripped on the right and joined by newlines."""
-    raise NotImplementedError

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dtui.model import Anomaly, Stage
-from dtui.tui.renderables.cells import Cells
+from dtui.safe_text import safe
+from dtui.tui.renderables.anomaly_marks import draw_mark, strongest_marks
+from dtui.tui.renderables.cells import Cells, shorten, text_width
+from dtui.tui.renderables.chrome import draw_header, draw_stages
 from dtui.tui.renderables.frame import Frame
 
 
@@ -28,9 +31,69 @@ def draw_ribbon(
         classes: Names by label.
         stages: Learning-rate stages, dashed verticals.
     """
-    raise NotImplementedError
+    theme = frame.theme
+    cells = Cells(frame.width, frame.height, theme)
+    draw_header(cells, frame, "Anomalies", max(0, frame.gutter - 1))
+    waiting = sum(anomaly.status == "new" for anomaly in anomalies)
+    count = f"{waiting:,}/{len(anomalies):,}" if anomalies else "none found"
+    if anomalies and frame.gutter >= 18:
+        count += " to review"
+    cells.text(2, 1, count, theme.muted, limit=max(0, frame.gutter - 3))
+    if frame.gutter >= 26:
+        x = cells.text(2, 2, "▼", theme.lost)
+        x = cells.text(x + 1, 2, "lost", theme.muted)
+        x = cells.text(x + 2, 2, "▲", theme.gained)
+        cells.text(x + 1, 2, "gained", theme.muted)
+    for mark in strongest_marks(frame, anomalies, selected):
+        draw_mark(cells, frame, mark, 1 if mark.down else 2, selected)
+    chosen = next((anomaly for anomaly in anomalies if anomaly.id == selected), None)
+    if chosen is not None:
+        _draw_label(cells, frame, chosen, classes)
+    draw_stages(cells, frame, stages, 0, frame.height)
+    return cells
 
 
 def anomaly_at(frame: Frame, anomalies: Sequence[Anomaly], x: int, y: int) -> str | None:
     """Return the id of the anomaly drawn nearest to a cell, at most two columns away; None where there is none."""
-    raise NotImplementedError
+    best: tuple[int, float, str] | None = None
+    for mark in strongest_marks(frame, anomalies, None):
+        distance = abs(mark.x - x)
+        if distance <= 2 and (y == 0 or mark.down == (y == 1)):
+            candidate = (distance, -mark.anomaly.share, mark.anomaly.id)
+            best = candidate if best is None else min(best, candidate)
+    return None if best is None else best[2]
+
+
+def label_of(anomaly: Anomaly, classes: Sequence[str], room: int) -> str:
+    """Return what an anomaly is in at most `room` columns, such as "▼ 8 lost 38% · left rule @1,204".
+
+    The rule, then the end of the class name give way.
+    """
+    index = anomaly.class_index
+    name = safe(classes[index]) if index is not None and index < len(classes) else safe(anomaly.layer or "?")
+    arrow = {"lost": "▼", "gained": "▲"}.get(anomaly.direction, "◆")
+    verb = {"lost": "lost", "gained": "gained"}.get(anomaly.direction, "changed")
+    flag = "⚑ " if anomaly.status == "flagged" else ""
+    words = f" {verb} {anomaly.share * 100:.0f}%"
+    at = f" @{anomaly.iteration:,}"
+    for tail in (f"{words} · {anomaly.rule} rule{at}", f"{words}{at}"):
+        head = f"{flag}{arrow} "
+        if text_width(head + name + tail) <= room:
+            return head + name + tail
+    return shorten(head + shorten(name, max(3, room - text_width(head + tail))) + tail, room)
+
+
+def _draw_label(cells: Cells, frame: Frame, anomaly: Anomaly, classes: Sequence[str]) -> None:
+    """Write the label right of the anomaly's column, or left of it, wherever it fits whole."""
+    x = frame.column_of(anomaly.iteration)
+    if x is None:
+        return
+    theme = frame.theme
+    right, left = frame.width - x - 3, x - frame.gutter - 1
+    room = max(right, left)
+    if room < 4:
+        return
+    label = label_of(anomaly, classes, room)
+    width = text_width(label)
+    cells.text(x, 0, "╷", theme.flag)
+    cells.text(x + 2 if width <= right else x - 1 - width, 0, label, theme.flag, bold=True)
