@@ -1,0 +1,118 @@
+"""What is refused before the first iteration is trained.
+
+Owns the wording and the conditions. A second copy would let an integration start a run that the Recorder
+itself would have refused.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+from torch.optim import Optimizer
+
+from dtui.errors import RecorderError, RunExistsError
+from dtui.record.images import MOST_CLASSES
+from dtui.record.layers import LayerProbe
+
+SUFFIX = ".dtui"
+
+
+def check_period(every: int) -> None:
+    """Refuse a period that is no positive integer.
+
+    Raises:
+        RecorderError: It is not.
+    """
+    if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+        raise RecorderError(f"every={every!r}: records come every so many iterations; give an integer of at least 1")
+
+
+def check_path(path: str | Path) -> Path:
+    """Return the directory of the new run.
+
+    Raises:
+        RecorderError: It cannot be made there.
+        RunExistsError: There is something already.
+    """
+    wanted = Path(path)
+    if not wanted.name:
+        raise RecorderError(f"{wanted}: names no run; give a path such as runs/first")
+    if wanted.suffix != SUFFIX:
+        wanted = wanted.with_name(wanted.name + SUFFIX)
+    if wanted.exists() or wanted.is_symlink():
+        raise RunExistsError(f"{wanted}: a run is already there; choose another path or remove it")
+    above = wanted.absolute().parent
+    while not above.exists() and above != above.parent:
+        above = above.parent
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise RecorderError(f"{wanted}: nothing can be written in {above}; choose another path")
+    return wanted
+
+
+def check_optimizer(optimizer: Any, model: nn.Module) -> Optimizer | None:
+    """Return the optimizer whose updates are counted, unwrapped.
+
+    Raises:
+        RecorderError: It is no torch optimizer, or updates none of the model's parameters.
+    """
+    if isinstance(optimizer, list | tuple):
+        optimizer = optimizer[0] if optimizer else None
+    if optimizer is None:
+        return None
+    while not isinstance(optimizer, Optimizer) and hasattr(optimizer, "optimizer"):
+        optimizer = optimizer.optimizer
+    if not isinstance(optimizer, Optimizer):
+        raise RecorderError(
+            f"optimizer: a {type(optimizer).__name__} is no torch.optim.Optimizer; "
+            "leave it out and call rec.step() after each update"
+        )
+    own = {id(parameter) for parameter in model.parameters()}
+    updated = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    if not any(id(parameter) in own for parameter in updated):
+        raise RecorderError(
+            f"optimizer: none of its {len(updated)} parameters belongs to the model; "
+            "give the optimizer that updates this model"
+        )
+    return optimizer
+
+
+def as_class_names(classes: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return the class names as strings.
+
+    Raises:
+        RecorderError: They are no sequence of names, none, or too many.
+    """
+    if classes is None:
+        return None
+    if isinstance(classes, str | bytes | int):
+        raise RecorderError(f"classes={classes!r}: give the names in label order, such as ('cat', 'dog')")
+    names = tuple(str(name) for name in classes)
+    if not 2 <= len(names) <= MOST_CLASSES:
+        raise RecorderError(f"classes: {len(names)} names; give between 2 and {MOST_CLASSES}")
+    return names
+
+
+def check_classes(names: tuple[str, ...] | None, model: nn.Module, probes: Sequence[LayerProbe]) -> None:
+    """Refuse a model without layers, and class names that no part of the model can tell apart.
+
+    Raises:
+        RecorderError: Neither a layer nor any other parameter has as many outputs as there are names.
+    """
+    if not probes:
+        raise RecorderError(
+            f"model: {type(model).__name__} holds no convolution and no fully connected layer to record"
+        )
+    if names is None or any(not probe.shape for probe in probes):
+        return
+    outputs = {probe.shape[0] for probe in probes}
+    sizes = outputs.union(*(parameter.shape for parameter in model.parameters() if parameter.dim() > 1))
+    if len(names) not in sizes and not (len(names) == 2 and 1 in outputs):
+        last = probes[-1]
+        raise RecorderError(
+            f"classes: {len(names)} names were given, but no layer has so many outputs "
+            f"(the last, {last.name}, has {last.shape[0]}); give one name for each label"
+        )

@@ -1,0 +1,216 @@
+"""Turns sums and samples into the statistics of a record, in float64, on the writer thread.
+
+Owns the formulas. A second copy would let a sharded training store other numbers than an unsharded one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dtui.model import (
+    CHANGE_RATIO_EDGES,
+    FILTER_STATISTICS,
+    HISTOGRAM_BINS,
+    LAYER_STATISTICS,
+    SOURCES,
+    BoolArray,
+    FloatArray,
+    IntArray,
+    Record,
+    Structure,
+)
+from dtui.record.samples import SAMPLES, plan_modules
+from dtui.record.statistics import Sum
+
+_Float64 = NDArray[np.float64]
+_FIRST_SUM = {"weights": Sum.WEIGHT_SUM, "updates": Sum.UPDATE_SUM, "gradients": Sum.GRADIENT_SUM}
+_NONFINITE = {"weights": Sum.WEIGHT_NONFINITE, "updates": Sum.UPDATE_NONFINITE, "gradients": Sum.GRADIENT_NONFINITE}
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class RawRecord:
+    """What the training thread measured.
+
+    Attributes:
+        iteration: Of the record.
+        sums: Shape (len(Sum), F), float32; NaN where nothing was taken.
+        samples: Shape (3, L, samples), float32, sources as in SOURCES; NaN where nothing was taken.
+        scalars: What the loop logged.
+    """
+
+    iteration: int
+    sums: FloatArray
+    samples: FloatArray
+    scalars: Mapping[str, float]
+
+
+class Deriver:
+    """Derives one record after the other; keeps the norms of the record before."""
+
+    def __init__(self, structure: Structure, samples: int = SAMPLES) -> None:
+        """Prepare the index arrays of a structure; `samples` as the LayerSampler has it."""
+        self._starts = np.array([layer.first_filter for layer in structure.layers])
+        self._filters = np.array([layer.filters for layer in structure.layers])
+        self._layer_elements = np.array([int(np.prod(layer.shape)) for layer in structure.layers], dtype=np.float64)
+        self._filter_elements = np.repeat(self._layer_elements / self._filters, self._filters)
+        self._members = [np.array(module.layers) for module in structure.modules]
+        elements = [int(count) for count in self._layer_elements]
+        self._plan = plan_modules(elements, [module.layers for module in structure.modules], samples)
+        self._norm_before: _Float64 | None = None
+
+    def derive(self, raw: RawRecord) -> Record:
+        """Return the record; NaN where a statistic has no value."""
+        sums = raw.sums.astype(np.float64)
+        samples = np.where(np.isfinite(raw.samples), raw.samples, np.float32(np.nan))
+        with np.errstate(all="ignore"):
+            filters = self._filter_statistics(sums)
+            self._norm_before = sums[Sum.WEIGHT_NORM].copy()
+            layers, modules = self._layer_statistics(sums, samples)
+            histograms = self._histograms(samples[0], layers[0])
+            shares = _change_ratio_shares(samples[0], samples[SOURCES.index("gradients")])
+        return Record(raw.iteration, filters, layers, modules, histograms, shares, dict(raw.scalars))
+
+    def _filter_statistics(self, sums: _Float64) -> FloatArray:
+        nonfinite = np.nan_to_num(sums[Sum.WEIGHT_NONFINITE :])
+        count = _positive(self._filter_elements - nonfinite[0])
+        gradient_count = _positive(self._filter_elements - nonfinite[2])
+        norm, total, norm1 = sums[Sum.WEIGHT_NORM], sums[Sum.WEIGHT_SUM], sums[Sum.WEIGHT_NORM1]
+        change, before = sums[Sum.UPDATE_NORM], self._norm_before
+        if before is None:
+            before = np.full_like(norm, np.nan)
+        whole = np.where((nonfinite[0] > 0) | (nonfinite[1] > 0), np.nan, 1.0)
+        mean = total / count
+        gradient_mean = sums[Sum.GRADIENT_SUM] / gradient_count
+        columns = {
+            "mean": mean,
+            "std": _deviation(norm, mean, count),
+            "norm": np.where(np.isnan(count), np.nan, norm),
+            "share_negative": sums[Sum.WEIGHT_NEGATIVES] / count,
+            "sum_positive": (norm1 + total) / 2,
+            "sum_negative": (total - norm1) / 2,
+            "update_norm": change * whole,
+            "update_ratio": change / _positive(before) * whole,
+            "cosine_distance": np.clip((change**2 - (norm - before) ** 2) / _positive(2 * norm * before), 0, 2) * whole,
+            "gradient_mean": gradient_mean,
+            "gradient_std": _deviation(sums[Sum.GRADIENT_NORM], gradient_mean, gradient_count),
+            "gradient_norm": np.where(np.isnan(gradient_count), np.nan, sums[Sum.GRADIENT_NORM]),
+            "nonfinite": nonfinite[0] + nonfinite[2],
+        }
+        return np.stack([columns[name] for name in FILTER_STATISTICS]).astype(np.float32)
+
+    def _layer_statistics(self, sums: _Float64, samples: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the statistics of layers and of modules, each (sources, statistics, nodes)."""
+        flat = np.concatenate([samples.reshape(3, -1), np.full((3, 1), np.nan, np.float32)], axis=1)
+        layer_quantiles = _quartiles(samples)
+        module_quantiles = _quartiles(flat[:, self._plan])
+        layers, modules = [], []
+        for index, source in enumerate(SOURCES):
+            first = _FIRST_SUM[source]
+            total, norm, norm1, largest, smallest = sums[first : first + 5]
+            nonfinite = np.nan_to_num(sums[_NONFINITE[source]])
+            taken = ~np.isnan(total)
+            nodes = {
+                "sum": np.add.reduceat(np.where(taken, total, 0), self._starts),
+                "square": np.add.reduceat(np.where(taken, norm**2, 0), self._starts),
+                "norm1": np.add.reduceat(np.where(taken, norm1, 0), self._starts),
+                "max": np.maximum.reduceat(np.where(taken, largest, -np.inf), self._starts),
+                "min": np.minimum.reduceat(np.where(taken, smallest, np.inf), self._starts),
+                "nonfinite": np.add.reduceat(np.where(taken, nonfinite, 0), self._starts),
+                "count": np.add.reduceat(np.where(taken, self._filter_elements - nonfinite, 0), self._starts),
+                "taken": np.logical_or.reduceat(taken, self._starts),
+            }
+            layers.append(_describe(nodes, layer_quantiles[index]))
+            modules.append(_describe(self._merge(nodes), module_quantiles[index]))
+        return np.stack(layers).astype(np.float32), np.stack(modules).astype(np.float32)
+
+    def _merge(self, nodes: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+        """Return the sums of modules from the sums of their layers."""
+        joins: dict[str, Callable[..., object]] = {"max": np.max, "min": np.min, "taken": np.any}
+        return {
+            name: np.array([joins.get(name, np.sum)(values[members]) for members in self._members])
+            for name, values in nodes.items()
+        }
+
+    def _histograms(self, weights: FloatArray, statistics: FloatArray) -> IntArray:
+        """Count the sampled weights of each layer in equal bins from its smallest to its largest weight."""
+        low = statistics[LAYER_STATISTICS.index("min")].astype(np.float64)[:, None]
+        high = statistics[LAYER_STATISTICS.index("max")].astype(np.float64)[:, None]
+        share = (weights - low) / np.where(high > low, high - low, 1.0)
+        kept = ~np.isnan(share)
+        bins = np.clip(np.where(kept, share, 0) * HISTOGRAM_BINS, 0, HISTOGRAM_BINS - 1).astype(np.int64)
+        flat = bins + np.arange(len(weights))[:, None] * HISTOGRAM_BINS
+        counts = np.bincount(flat[kept], minlength=len(weights) * HISTOGRAM_BINS)
+        return counts.reshape(-1, HISTOGRAM_BINS).astype(np.uint32)
+
+
+def _describe(nodes: Mapping[str, NDArray[np.generic]], quartiles: FloatArray) -> FloatArray:
+    """Return the statistics of nodes from their sums, shape (statistics, nodes).
+
+    Args:
+        nodes: Sums by name, each of shape (nodes,).
+        quartiles: q1, median and q3, shape (3, nodes).
+    """
+    taken: BoolArray = np.asarray(nodes["taken"], dtype=np.bool_)
+    values = {name: np.asarray(column, dtype=np.float64) for name, column in nodes.items()}
+    count = _positive(values["count"])
+    mean = values["sum"] / count
+    variance = np.maximum(values["square"] / count - mean**2, 0)
+    columns = {
+        "max": values["max"],
+        "min": values["min"],
+        "mean": mean,
+        "sum": values["sum"],
+        "var": variance,
+        "std": np.sqrt(variance),
+        "norm1": values["norm1"],
+        "norm2": np.sqrt(values["square"]),
+        "median": quartiles[1],
+        "q1": quartiles[0],
+        "q3": quartiles[2],
+    }
+    gaps = np.where(taken & ~np.isnan(count), 0.0, np.nan)
+    described = {name: column + gaps for name, column in columns.items()}
+    described["nonfinite"] = np.where(taken, values["nonfinite"], np.nan)
+    return np.stack([described[name] for name in LAYER_STATISTICS])
+
+
+def _quartiles(samples: FloatArray) -> FloatArray:
+    """Return q1, median and q3 along the last axis, linear between elements, shape (..., 3, nodes); NaN ignored."""
+    ordered = np.sort(samples, axis=-1)
+    count = np.sum(~np.isnan(ordered), axis=-1)
+    columns = []
+    for quantile in (0.25, 0.5, 0.75):
+        place = quantile * np.maximum(count - 1, 0)
+        below = np.floor(place).astype(np.int64)
+        above = np.minimum(below + 1, np.maximum(count - 1, 0))
+        low = np.take_along_axis(ordered, below[..., None], -1)[..., 0].astype(np.float64)
+        high = np.take_along_axis(ordered, above[..., None], -1)[..., 0]
+        columns.append(low + (high - low) * (place - below))
+    return np.stack(columns, axis=-2)
+
+
+def _change_ratio_shares(weights: FloatArray, gradients: FloatArray) -> FloatArray:
+    """Return the cumulative shares of |gradient / weight| <= edge, shape (L, edges); without a gradient, NaN.
+
+    A weight and a gradient that are both zero count as unchanged.
+    """
+    kept = ~(np.isnan(weights) | np.isnan(gradients))
+    count = _positive(kept.sum(axis=1).astype(np.float64))
+    size, change = np.abs(weights), np.abs(gradients)
+    shares = [np.sum(kept & (change <= np.float32(edge) * size), axis=1) / count for edge in CHANGE_RATIO_EDGES]
+    return np.stack(shares, axis=1).astype(np.float32)
+
+
+def _deviation(norm: _Float64, mean: _Float64, count: _Float64) -> _Float64:
+    deviation: _Float64 = np.sqrt(np.maximum(norm**2 / count - mean**2, 0))
+    return deviation
+
+
+def _positive(values: _Float64) -> _Float64:
+    """Return the values with NaN where they are not above zero: nothing can be divided by them."""
+    kept: _Float64 = np.where(values > 0, values, np.nan)
+    return kept

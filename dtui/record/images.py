@@ -1,0 +1,136 @@
+"""The tracked validation images: which they are, in which order they are stored, how each was judged.
+
+Owns the mapping from the ids of a loader to the rows of the store. A second copy would let one image's series
+of predictions continue as another's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dtui.model import ByteArray, FloatArray, ImageSet, IntArray, LabelArray
+
+MOST_CLASSES = 65_535
+
+IdArray = NDArray[np.int64] | NDArray[np.str_]
+
+
+class ImagesChangedError(ValueError):
+    """A validation does not fit the images that are tracked; the text says how."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Judgements:
+    """How images were judged in one validation, in the order of the loader; n images.
+
+    Attributes:
+        ids: Shape (n,), integers or strings; an image may come more than once.
+        targets: True labels, shape (n,), int64.
+        labels: Predicted labels, shape (n,), int64.
+        confidences: Probability of the predicted label, shape (n,), in [0, 1].
+        classes: Number of labels that the network tells apart.
+    """
+
+    ids: IdArray
+    targets: IntArray
+    labels: IntArray
+    confidences: FloatArray
+    classes: int
+
+
+class ImageTracker:
+    """Knows the images from the first validation on."""
+
+    def __init__(self, classes: Sequence[str] | None) -> None:
+        """Begin without images; `classes` are the names in label order, or None to number them."""
+        self._names = None if classes is None else tuple(classes)
+        self._ids: IdArray | None = None
+        self._targets: IntArray = np.empty(0, dtype=np.int64)
+        self._rows: IntArray = np.empty(0, dtype=np.int64)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the images have been seen."""
+        return self._ids is not None
+
+    def begin(self, judged: Judgements) -> tuple[ImageSet, IntArray]:
+        """Take the images of the first validation as those that are tracked.
+
+        Returns:
+            The image set, sorted by class and within a class by id, and for each of its images the place in
+            `judged`, shape (images,).
+
+        Raises:
+            ImagesChangedError: There are none, or their labels do not fit the classes.
+        """
+        if len(judged.ids) == 0:
+            raise ImagesChangedError("validation: no image was judged")
+        names = self._names if self._names is not None else tuple(str(label) for label in range(judged.classes))
+        if len(names) != judged.classes:
+            raise ImagesChangedError(
+                f"validation: the network tells {judged.classes} classes apart, {len(names)} class names were given"
+            )
+        if judged.classes > MOST_CLASSES:
+            raise ImagesChangedError(f"validation: {judged.classes} classes, at most {MOST_CLASSES} can be stored")
+        if judged.targets.min() < 0 or judged.targets.max() >= judged.classes:
+            raise ImagesChangedError(
+                f"validation: labels from {judged.targets.min()} to {judged.targets.max()}, "
+                f"the network has {judged.classes} classes; leave images without a label out"
+            )
+        ids, first = _first_of_each(judged.ids)
+        targets = judged.targets[first]
+        order = np.argsort(targets, kind="stable")
+        self._ids, self._targets = ids, targets
+        self._rows = np.empty(len(ids), dtype=np.int64)
+        self._rows[order] = np.arange(len(ids))
+        self._names = names
+        shown = tuple(str(identity) for identity in ids[order])
+        return ImageSet(names, targets[order].astype(np.uint16), shown), first[order]
+
+    def place(self, judged: Judgements) -> tuple[LabelArray, ByteArray]:
+        """Return labels and confidences in the order of the image set.
+
+        Images that are not tracked are passed over; of an image that comes twice the first judgement counts.
+
+        Returns:
+            Shape (images,), uint16, and shape (images,), uint8, where 255 is one.
+
+        Raises:
+            ImagesChangedError: An image is missing, or its true label is another than at the beginning.
+        """
+        if self._ids is None or judged.ids.dtype.kind != self._ids.dtype.kind:
+            raise ImagesChangedError("validation: the images' ids are of another kind than in the first validation")
+        ids, first = _first_of_each(judged.ids)
+        place = np.minimum(np.searchsorted(ids, self._ids), max(len(ids) - 1, 0))
+        missing = np.ones(len(self._ids), dtype=bool) if len(ids) == 0 else ids[place] != self._ids
+        if missing.any():
+            raise ImagesChangedError(
+                f"validation: {int(missing.sum())} of {len(self._ids)} tracked images were not judged; "
+                "validate on the same images every time"
+            )
+        chosen = first[place]
+        changed = judged.targets[chosen] != self._targets
+        if changed.any():
+            raise ImagesChangedError(
+                f"validation: {int(changed.sum())} images have another true label than in the first validation "
+                f"(such as id {self._ids[int(np.argmax(changed))]}); give every image an id of its own"
+            )
+        labels = np.empty(len(self._rows), dtype=np.uint16)
+        confidences = np.empty(len(self._rows), dtype=np.uint8)
+        labels[self._rows] = np.clip(judged.labels[chosen], 0, MOST_CLASSES)
+        scaled = np.nan_to_num(judged.confidences[chosen].astype(np.float64)) * 255
+        confidences[self._rows] = np.clip(np.rint(scaled), 0, 255)
+        return labels, confidences
+
+
+def _first_of_each(ids: IdArray) -> tuple[IdArray, IntArray]:
+    """Return the ids in ascending order, each once, and where each came first."""
+    if ids.dtype.kind == "U":
+        names, first = np.unique(ids.astype(np.str_), return_index=True)
+        return names, first
+    numbers, first = np.unique(ids.astype(np.int64), return_index=True)
+    return numbers, first

@@ -1,0 +1,288 @@
+"""Finds the layers of a network and shows each weight with its filters first.
+
+Owns what counts as a layer, under which name it is stored and which elements belong to which filter. A second
+copy would let the row of a filter in the store mean another filter than the one that the training changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.nn.parameter import is_lazy
+from torch.nn.utils.weight_norm import WeightNorm
+
+from dtui.model import Edge, Layer, Module, Structure
+
+_WRAPPED_UNDER = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+_MADE_AT_RUN_TIME = ("Parametrized", "FSDP")
+
+
+@dataclass(slots=True, eq=False)
+class LayerProbe:
+    """One layer of a live network.
+
+    Attributes:
+        name: Dotted name in the unwrapped network.
+        module: The module that owns the weight at present.
+        aliases: Other names of modules that use the same weight.
+        shape: Of the weight, filters first.
+        first_filter: Row of its filter 0 on the flat filter axis.
+        present: False once the network no longer has this layer in this shape.
+    """
+
+    name: str
+    module: nn.Module
+    aliases: tuple[str, ...] = ()
+    shape: tuple[int, ...] = ()
+    first_filter: int = 0
+    present: bool = True
+
+    @property
+    def elements(self) -> int:
+        """Number of weights in the layer."""
+        count = 1
+        for length in self.shape:
+            count *= length
+        return count
+
+    def weight(self) -> Tensor:
+        """Return the weight that the network computes with, detached."""
+        return _effective_weight(self.module)
+
+    def gradient(self) -> Tensor | None:
+        """Return the weight's gradient, detached; None where the layer is frozen or parametrized."""
+        weight = self.module._parameters.get("weight")
+        return None if weight is None or weight.grad is None else weight.grad.detach()
+
+
+def unwrap(module: nn.Module) -> nn.Module:
+    """Return the network inside containers whose only job is to run it: DDP, compiled, FSDP, checkpointed."""
+    while True:
+        if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            module = module.module
+            continue
+        for name in _WRAPPED_UNDER:
+            inner = module._modules.get(name)
+            if inner is not None:
+                module = inner
+                break
+        else:
+            return module
+
+
+def walk(root: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Yield every dotted name with its unwrapped module, parents first; a shared module comes once a name."""
+
+    def visit(prefix: str, module: nn.Module, above: tuple[int, ...]) -> Iterator[tuple[str, nn.Module]]:
+        module = unwrap(module)
+        if id(module) in above:
+            return
+        yield prefix, module
+        for name, child in module.named_children() if not _has_twins(module) else module._modules.items():
+            if child is not None and not (name == "parametrizations" and hasattr(module, "parametrizations")):
+                yield from visit(f"{prefix}.{name}" if prefix else name, child, (*above, id(module)))
+
+    yield from visit("", root, ())
+
+
+def _has_twins(module: nn.Module) -> bool:
+    """Whether one child is registered under two names, of which `named_children` shows only the first."""
+    children = [id(child) for child in module._modules.values() if child is not None]
+    return len(set(children)) != len(children)
+
+
+def is_layer(module: nn.Module) -> bool:
+    """Whether a module's weight is recorded: convolutions of every kind and fully connected layers."""
+    return isinstance(module, _ConvNd | nn.Linear) or _is_filters_last(module)
+
+
+def _is_filters_last(module: nn.Module) -> bool:
+    """Whether it is the fully connected layer of GPT-2 in transformers, which stores (inputs, outputs)."""
+    kind = type(module)
+    return kind.__name__ == "Conv1D" and kind.__module__ == "transformers.pytorch_utils"
+
+
+def find_layers(root: nn.Module) -> list[LayerProbe]:
+    """Return the layers of a network in `named_modules` order, one a weight; lazy ones without a shape yet.
+
+    Args:
+        root: The network, wrapped or not.
+    """
+    found: dict[int, LayerProbe] = {}
+    users: dict[int, list[str]] = {}
+    for name, module in walk(root):
+        identity = _weight_identity(module)
+        if identity is None:
+            continue
+        users.setdefault(identity, []).append(name)
+        if is_layer(module) and identity not in found:
+            found[identity] = LayerProbe(name or _kind_of(module), module)
+    for identity, probe in found.items():
+        probe.aliases = tuple(name for name in users[identity] if name and name != probe.name)
+        weight = probe.module._parameters.get("weight")
+        if weight is None or not is_lazy(weight):
+            probe.shape = _filters_first_shape(probe.module)
+    return list(found.values())
+
+
+def place(probes: list[LayerProbe]) -> list[LayerProbe]:
+    """Give every layer whose shape is known its rows on the flat filter axis; lazy and empty ones are left out."""
+    ready = [probe for probe in probes if probe.elements and probe.shape]
+    row = 0
+    for probe in ready:
+        probe.first_filter = row
+        row += probe.shape[0]
+    return ready
+
+
+def describe(root: nn.Module, probes: list[LayerProbe], edges: tuple[Edge, ...] = ()) -> Structure:
+    """Return the structure of a run: its placed layers and the containers above them."""
+    layers = tuple(
+        Layer(index, probe.name, _kind_of(probe.module), probe.shape, probe.first_filter, probe.aliases)
+        for index, probe in enumerate(probes)
+    )
+    below: dict[str, list[int]] = {"": []}
+    for layer in layers:
+        parts = layer.name.split(".")
+        for depth in range(len(parts)):
+            below.setdefault(".".join(parts[:depth]), []).append(layer.index)
+    kinds = {name: _kind_of(module) for name, module in walk(root)}
+    modules: list[Module] = []
+    index_of: dict[str, int] = {}
+    for name in sorted(below, key=lambda name: (below[name][0], name.count(".") + bool(name))):
+        parent = index_of[name.rpartition(".")[0]] if name else -1
+        index_of[name] = len(modules)
+        modules.append(Module(len(modules), name, kinds.get(name, ""), parent, tuple(below[name])))
+    return Structure(layers, tuple(modules), edges)
+
+
+def rebind(root: nn.Module, probes: list[LayerProbe]) -> list[str]:
+    """Follow a network whose modules or weights were replaced since recording began.
+
+    Returns:
+        One line for each layer that can no longer be recorded, or that is new and therefore is not.
+    """
+    current = {probe.name: probe for probe in find_layers(root)}
+    changes = []
+    for probe in probes:
+        now = current.pop(probe.name, None)
+        if now is not None and now.shape == probe.shape:
+            probe.module, probe.present = now.module, True
+        elif probe.present:
+            probe.present = False
+            found = "gone" if now is None else f"now {now.shape}"
+            changes.append(f"layer {probe.name} {probe.shape}: {found}; it is left out from here on")
+    changes.extend(f"layer {name}: added after recording began; it is not recorded" for name in current)
+    return changes
+
+
+def weight_identities(root: nn.Module) -> tuple[int, ...]:
+    """Return what tells whether modules or weights were replaced: the ids of all layers and their weights."""
+    return tuple(
+        part
+        for module in root.modules()
+        if is_layer(module)
+        for part in (id(module), id(module._parameters.get("weight")))
+    )
+
+
+def row_order(module: nn.Module, weight: Tensor) -> torch.memory_format:
+    """Return the order of a weight's elements in which its rows can be read without a copy, where there is one."""
+    if weight.is_contiguous() or isinstance(module, _ConvTransposeNd) or _is_filters_last(module):
+        return torch.contiguous_format
+    for rank, order in ((4, torch.channels_last), (5, torch.channels_last_3d)):
+        if weight.dim() == rank and weight.is_contiguous(memory_format=order):
+            return order
+    return torch.contiguous_format
+
+
+def as_rows(module: nn.Module, tensor: Tensor, order: torch.memory_format) -> Tensor:
+    """Return a weight-shaped tensor as one row a filter, without a copy where the memory allows it.
+
+    Args:
+        module: The layer that owns the weight.
+        tensor: The weight or its gradient.
+        order: Order of the elements within a row, the same for all tensors that are compared.
+
+    Returns:
+        Shape (filters, elements), contiguous.
+    """
+    if isinstance(module, _ConvTransposeNd):
+        inputs, outputs = tensor.shape[:2]
+        grouped = tensor.reshape(module.groups, inputs // module.groups, outputs, -1)
+        return grouped.permute(0, 2, 1, 3).reshape(module.groups * outputs, -1)
+    if _is_filters_last(module):
+        return tensor.t().contiguous()
+    filters = tensor.shape[0]
+    if order != torch.contiguous_format:
+        tensor = tensor.contiguous(memory_format=order)
+        elements = tensor.numel() // max(filters, 1)
+        return torch.as_strided(tensor, (filters, elements), (elements, 1), tensor.storage_offset())
+    return tensor.reshape(filters, -1).contiguous()
+
+
+def reorder_rows(
+    rows: Tensor, shape: tuple[int, ...], order: torch.memory_format, wanted: torch.memory_format
+) -> Tensor:
+    """Return rows that were read in one memory order as rows in another."""
+    if order == wanted:
+        return rows
+    if order == torch.contiguous_format:
+        return rows.view(shape).movedim(1, -1).reshape(shape[0], -1).contiguous()
+    return rows.view(shape[0], *shape[2:], shape[1]).movedim(-1, 1).reshape(shape[0], -1).contiguous()
+
+
+def _effective_weight(module: nn.Module) -> Tensor:
+    parametrizations = getattr(module, "parametrizations", None)
+    if isinstance(parametrizations, nn.ModuleDict) and "weight" in parametrizations:
+        with _in_evaluation(parametrizations["weight"]), torch.no_grad():
+            return torch.as_tensor(module.weight).detach()
+    for hook in module._forward_pre_hooks.values():
+        if isinstance(hook, WeightNorm) and hook.name == "weight":
+            with torch.no_grad():
+                return torch.as_tensor(hook.compute_weight(module)).detach()
+    return torch.as_tensor(module.weight).detach()
+
+
+@contextmanager
+def _in_evaluation(module: nn.Module) -> Iterator[None]:
+    """Read a parametrization as in evaluation: in training, reading changes the buffers of spectral norm."""
+    flags = [(part, part.training) for part in module.modules()]
+    try:
+        for part, _ in flags:
+            part.training = False
+        yield
+    finally:
+        for part, training in flags:
+            part.training = training
+
+
+def _weight_identity(module: nn.Module) -> int | None:
+    parametrizations = getattr(module, "parametrizations", None)
+    if isinstance(parametrizations, nn.ModuleDict) and "weight" in parametrizations:
+        return id(next(parametrizations["weight"].parameters(), parametrizations["weight"]))
+    for name in ("weight", "weight_v", "weight_orig"):
+        parameter = module._parameters.get(name)
+        if parameter is not None:
+            return id(parameter)
+    return None
+
+
+def _filters_first_shape(module: nn.Module) -> tuple[int, ...]:
+    shape = tuple(_effective_weight(module).shape)
+    if isinstance(module, _ConvTransposeNd):
+        return (shape[1] * module.groups, shape[0] // module.groups, *shape[2:])
+    return (shape[1], shape[0]) if _is_filters_last(module) else shape
+
+
+def _kind_of(module: nn.Module) -> str:
+    """Return the class name as its author wrote it, not that of a class made at run time."""
+    kind = type(module)
+    while kind.__name__.startswith(_MADE_AT_RUN_TIME) and kind.__mro__[1] is not nn.Module:
+        kind = kind.__mro__[1]
+    return kind.__name__

@@ -1,0 +1,186 @@
+"""Watches a validation loader while the user's own code iterates over it.
+
+Owns how the batches of a loader are matched with the images of its data set. A second copy would put a
+prediction down to the wrong image. For the duration of one validation the loader and its batch sampler change
+their class to a subclass made here, whose `__iter__` also takes notes: the user's code sees the same objects
+with the same attributes, the batches pass through untouched, no random number is drawn, and any order is
+known exactly, shuffled and sharded ones too. A list of batches needs no watching.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Subset
+
+from dtui.model import IntArray
+
+_TARGET_NAMES = ("labels", "label", "targets", "target", "y")
+_IMAGE_NAMES = ("pixel_values", "images", "image", "inputs", "x")
+
+
+class UnusableLoaderError(ValueError):
+    """The loader does not tell which images its batches hold; the text says what to do."""
+
+
+@dataclass(eq=False, slots=True)
+class Batch:
+    """One batch as the loader gave it out.
+
+    Attributes:
+        targets: True labels, shape (n,), int64.
+        ids: Positions in the data set, shape (n,), int64; None where the loader has no sampler.
+    """
+
+    targets: IntArray
+    ids: IntArray | None
+
+
+@dataclass(eq=False)
+class LoaderTap:
+    """Notes on the batches of one loader during one validation.
+
+    Attributes:
+        loader: The object that the user's code iterates over.
+        take_images: Called with the images of each batch (None where it has none) and their number.
+        batches: What was given out, in order, over all passes.
+    """
+
+    loader: Any
+    take_images: Callable[[Tensor | None, int], None]
+    batches: list[Batch] = field(default_factory=list)
+    _drawn: list[IntArray] = field(default_factory=list)  # of the pass that began last
+    _undo: list[tuple[Any, type]] = field(default_factory=list)
+    _problem: str = ""
+
+    def attach(self) -> None:
+        """Start taking notes.
+
+        Raises:
+            UnusableLoaderError: Nothing can be known about the order of its images.
+        """
+        if isinstance(self.loader, list | tuple):
+            for batch in self.loader:
+                self._note(batch, None)
+            return
+        sampler = getattr(self.loader, "batch_sampler", None)
+        if sampler is not None and not self._swap(sampler, self._watch_sampler):
+            _refuse_random(self.loader)
+        if sampler is None and isinstance(self.loader, DataLoader):
+            _refuse_random(self.loader)
+        if not self._swap(self.loader, self._watch_loader):
+            self.detach()
+            kind = type(self.loader).__name__
+            raise UnusableLoaderError(
+                f"validation loader: a {kind} cannot be watched; "
+                "use a DataLoader, a list of batches or rec.predictions(logits, targets, ids)"
+            )
+
+    def detach(self) -> None:
+        """Give the loader back as it was."""
+        for thing, kind in self._undo:
+            thing.__class__ = kind
+        self._undo = []
+
+    def check(self) -> None:
+        """Raise UnusableLoaderError if a batch could not be understood."""
+        if self._problem:
+            raise UnusableLoaderError(self._problem)
+
+    def _swap(self, thing: Any, watch: Callable[[Any, Any], Any]) -> bool:
+        kind = type(thing)
+        original = getattr(kind, "__iter__", None)
+        if original is None:
+            return False
+
+        def iterate(self_: Any) -> Any:
+            return watch(self_, original(self_))
+
+        try:
+            thing.__class__ = type(kind.__name__, (kind,), {"__iter__": iterate, "__module__": kind.__module__})
+        except TypeError:
+            return False
+        self._undo.append((thing, kind))
+        return True
+
+    def _watch_sampler(self, _: Any, indices: Iterator[Any]) -> Iterator[Any]:
+        drawn: list[IntArray] = []
+        self._drawn = drawn
+
+        def watched() -> Iterator[Any]:
+            for batch in indices:
+                drawn.append(np.asarray(batch, dtype=np.int64).reshape(-1))
+                yield batch
+
+        return watched()
+
+    def _watch_loader(self, _: Any, batches: Iterator[Any]) -> Iterator[Any]:
+        drawn = self._drawn
+
+        def watched() -> Iterator[Any]:
+            for number, batch in enumerate(batches):
+                self._note(batch, drawn[number] if number < len(drawn) else None)
+                yield batch
+
+        return watched()
+
+    def _note(self, batch: Any, drawn: IntArray | None) -> None:
+        try:
+            targets = _targets_of(batch)
+        except UnusableLoaderError as error:
+            self._problem = str(error)
+            return
+        if drawn is not None and len(drawn) != len(targets):
+            drawn = None
+        ids = None if drawn is None else _base_positions(getattr(self.loader, "dataset", None), drawn)
+        self.batches.append(Batch(targets, ids))
+        self.take_images(_images_of(batch, len(targets)), len(targets))
+
+
+def _refuse_random(loader: Any) -> None:
+    """Refuse a sampler whose order cannot be watched, unless it is known to be sequential."""
+    sampler = getattr(loader, "sampler", None)
+    kind = type(sampler).__name__
+    if "Random" in kind or "Distributed" in kind or not getattr(loader, "in_order", True):
+        raise UnusableLoaderError(
+            f"validation loader: its {kind} shuffles and cannot be watched, so its images have no ids; "
+            "use shuffle=False or rec.predictions(logits, targets, ids)"
+        )
+
+
+def _base_positions(dataset: Any, positions: IntArray) -> IntArray:
+    """Return positions in the data set below all subsets: stable when the same image is reached another way."""
+    while isinstance(dataset, Subset):
+        positions = np.asarray(dataset.indices, dtype=np.int64)[positions]
+        dataset = dataset.dataset
+    return positions
+
+
+def _targets_of(batch: Any) -> IntArray:
+    candidate: Any = None
+    if isinstance(batch, Mapping):
+        candidate = next((batch[name] for name in _TARGET_NAMES if name in batch), None)
+    elif isinstance(batch, Sequence) and len(batch) >= 2:
+        candidate = batch[1]
+    if not isinstance(candidate, Tensor) or candidate.dim() != 1 or candidate.is_floating_point():
+        raise UnusableLoaderError(
+            f"validation loader: a batch of type {type(batch).__name__} holds no class labels, one integer an image; "
+            "use rec.predictions(logits, targets, ids)"
+        )
+    targets: IntArray = candidate.detach().cpu().numpy().astype(np.int64)
+    return targets
+
+
+def _images_of(batch: Any, count: int) -> Tensor | None:
+    candidate: Any = None
+    if isinstance(batch, Mapping):
+        candidate = next((batch[name] for name in _IMAGE_NAMES if name in batch), None)
+    elif isinstance(batch, Sequence):
+        candidate = batch[0]
+    fits = isinstance(candidate, Tensor) and candidate.dim() == 4 and len(candidate) == count
+    return candidate.detach() if fits and isinstance(candidate, torch.Tensor) else None

@@ -1,0 +1,132 @@
+"""Takes one record of a live network: what has to happen on the training thread, and no more.
+
+Owns the layers' previous weights and the buffers on each device. A second copy would compare a weight with
+another record's. On a GPU nothing here waits: the results are copied to pinned memory on the training stream,
+and the writer waits for the event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dtui.model import FloatArray
+from dtui.record.derive import RawRecord
+from dtui.record.layers import LayerProbe, as_rows, rebind, reorder_rows, row_order, weight_identities
+from dtui.record.samples import LayerSampler
+from dtui.record.statistics import FilterSums, Sum
+from dtui.record.warn import warn_once
+
+
+class _Taken:
+    """Results on their way from one device to the host."""
+
+    def __init__(self, sums: Tensor, samples: Tensor) -> None:
+        self._event: torch.cuda.Event | None = None
+        if sums.device.type == "cuda":
+            self.sums = torch.empty(sums.shape, pin_memory=True).copy_(sums, non_blocking=True)
+            self.samples = torch.empty(samples.shape, pin_memory=True).copy_(samples, non_blocking=True)
+            self._event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            self._event.record(torch.cuda.current_stream(sums.device))
+        else:
+            self.sums, self.samples = sums.cpu().clone(), samples.cpu().clone()
+
+    def wait(self) -> tuple[FloatArray, FloatArray]:
+        """Return the arrays once they have arrived."""
+        if self._event is not None:
+            self._event.synchronize()
+        return self.sums.numpy(), self.samples.numpy()
+
+
+class Measurer:
+    """Measures all layers of one network, record after record."""
+
+    def __init__(self, root: nn.Module, probes: list[LayerProbe], sampler: LayerSampler | None = None) -> None:
+        """Prepare for layers that have been placed on the flat filter axis.
+
+        Args:
+            root: The network.
+            probes: Its layers.
+            sampler: Which elements stand for a layer; None draws them.
+        """
+        self._root = root
+        self._probes = probes
+        self._filters = sum(probe.shape[0] for probe in probes)
+        self._sampler = sampler or LayerSampler([probe.elements for probe in probes])
+        self._previous: list[Tensor | None] = [None] * len(probes)
+        self._orders: list[torch.memory_format] = [torch.contiguous_format] * len(probes)
+        self._sums: dict[torch.device, FilterSums] = {}
+        self._samples: dict[torch.device, Tensor] = {}
+        self._identities = weight_identities(root)
+
+    @torch.no_grad()
+    def measure(self) -> Callable[[int, Mapping[str, float]], RawRecord]:
+        """Read every layer once, and return what makes the raw record of it on another thread."""
+        identities = weight_identities(self._root)
+        if identities != self._identities:
+            self._identities = identities
+            for change in rebind(self._root, self._probes):
+                warn_once(change, change)
+        for sums in self._sums.values():
+            sums.clear()
+        for samples in self._samples.values():
+            samples.fill_(torch.nan)
+        for index, probe in enumerate(self._probes):
+            if probe.present:
+                self._measure_layer(index, probe)
+        taken = [_Taken(self._sums[device].buffer, self._samples[device]) for device in self._sums]
+
+        def finish(iteration: int, scalars: Mapping[str, float]) -> RawRecord:
+            sums, samples = taken[0].wait()
+            for part in taken[1:]:
+                more_sums, more_samples = part.wait()
+                counts = sums[Sum.WEIGHT_NONFINITE :] + more_sums[Sum.WEIGHT_NONFINITE :]
+                sums = np.where(np.isnan(sums), more_sums, sums)
+                sums[Sum.WEIGHT_NONFINITE :] = counts
+                samples = np.where(np.isnan(samples), more_samples, samples)
+            return RawRecord(iteration, sums, samples, scalars)
+
+        return finish
+
+    def _measure_layer(self, index: int, probe: LayerProbe) -> None:
+        weight = probe.weight()
+        sums, samples = self._buffers(weight.device)
+        order = row_order(probe.module, weight)
+        rows = as_rows(probe.module, weight, order)
+        previous = self._previous_rows(index, probe, weight.device, order)
+        gradient = probe.gradient()
+        gradient_rows = None if gradient is None else as_rows(probe.module, gradient, order)
+        chosen = self._sampler.gather(index, rows)
+        count = len(chosen)
+        samples[0, index, :count] = chosen
+        if gradient_rows is not None:
+            samples[1, index, :count] = self._sampler.gather(index, gradient_rows)
+        if previous is not None:
+            samples[2, index, :count] = chosen - self._sampler.gather(index, previous)
+        sums.add(probe.first_filter, rows, previous, gradient_rows)
+        if previous is None:
+            self._previous[index] = rows.to(torch.float32, copy=True)
+            self._orders[index] = order
+
+    def _previous_rows(
+        self, index: int, probe: LayerProbe, device: torch.device, order: torch.memory_format
+    ) -> Tensor | None:
+        """Return the weights of the record before, where and in the order in which the weight is now."""
+        previous = self._previous[index]
+        if previous is None:
+            return None
+        if previous.device != device:
+            previous = previous.to(device)
+        previous = reorder_rows(previous, probe.shape, self._orders[index], order)
+        self._previous[index], self._orders[index] = previous, order
+        return previous
+
+    def _buffers(self, device: torch.device) -> tuple[FilterSums, Tensor]:
+        if device not in self._sums:
+            self._sums[device] = FilterSums(self._filters, device)
+            self._sums[device].clear()
+            self._samples[device] = self._sampler.empty().to(device)
+        return self._sums[device], self._samples[device]

@@ -1,0 +1,387 @@
+"""The Recorder: what a training script talks to, and the boundary that no failure of ours crosses.
+
+Owns the iteration count and the order of events. A second copy would let records and validations of one run
+disagree about the iteration that they belong to.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+import dtui
+from dtui.model import Gap, ImageSet, RunMetadata, RunStatus, Structure, Validation
+from dtui.record.checks import as_class_names, check_classes, check_optimizer, check_path, check_period
+from dtui.record.derive import Deriver, RawRecord
+from dtui.record.graph import GraphTracer
+from dtui.record.images import ImagesChangedError, ImageTracker
+from dtui.record.layers import describe, find_layers, place, unwrap
+from dtui.record.loader_tap import UnusableLoaderError
+from dtui.record.measure import Measurer
+from dtui.record.scalars import ScalarLog, learning_rate
+from dtui.record.sink import Job, Sink, Store
+from dtui.record.thumbnails import Thumbnails, ThumbnailTaker
+from dtui.record.validation import ValidationWatch
+from dtui.record.warn import forget_told, warn_once
+
+_RECORDS = "records"
+_VALIDATIONS = "validations"
+
+
+class Recorder:
+    """Records a training into a run that `dtui` can open while it grows.
+
+    It hooks the optimizer, so that an unchanged training loop is recorded::
+
+        with dtui.Recorder("runs/mnist", model, optimizer, every=100, classes=names) as rec:
+            for x, y in loader:
+                ...
+                rec.log(loss=loss)
+            with rec.validation(val_loader):
+                evaluate(model, val_loader)
+
+    After construction no exception leaves it: trouble is told once as a RecorderWarning, what it concerns is no
+    longer recorded, and the run says what is missing. It draws no random number and changes no gradient.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        model: nn.Module,
+        optimizer: Optimizer | Sequence[Optimizer] | None = None,
+        *,
+        every: int = 100,
+        classes: Sequence[str] | None = None,
+        name: str | None = None,
+        hyperparameters: Mapping[str, object] | None = None,
+        notes: Sequence[Mapping[str, object]] = (),
+        thumbnails: Thumbnails | None = Thumbnails(),  # noqa: B008 - frozen
+        graph: bool = True,
+    ) -> None:
+        """Attach to a model and its optimizer.
+
+        Args:
+            path: Directory of the run; ".dtui" is added where it lacks it.
+            model: The network, wrapped (DDP, compiled) or not.
+            optimizer: Whose updates are the iterations; of several the first counts. None leaves it to `step`.
+            every: Iterations from one record to the next, >= 1; the first update is iteration 0 and recorded.
+            classes: Names in label order; None numbers them.
+            name: Shown name; the directory's without ".dtui" when None.
+            hyperparameters: Shown with the run, besides the optimizer's own.
+            notes: Events known from outside, each a mapping with at least "iteration" and "kind".
+            thumbnails: How the validation images are shown; None for not at all.
+            graph: Whether to watch the first forward pass for the graph of the network.
+
+        Raises:
+            RecorderError: The arguments cannot work together, or the path cannot be written.
+            RunExistsError: There is a run at `path`.
+        """
+        check_period(every)
+        self.path = check_path(path)
+        self._optimizer = check_optimizer(optimizer, model)
+        self._probes = find_layers(model)
+        self._names = as_class_names(classes)
+        check_classes(self._names, model, self._probes)
+        forget_told()
+        self.every = every
+        self.iteration = -1
+        self._model = model
+        self._metadata = self._describe_run(name, hyperparameters or {}, notes)
+        self._thumbnails = thumbnails
+        self._scalars = ScalarLog()
+        self._tracker = ImageTracker(self._names)
+        self._last_validation: int | None = None
+        self._watch: ValidationWatch | None = None
+        self._measurer: Measurer | None = None
+        self._deriver: Deriver | None = None
+        self._sink: Sink | None = None
+        self._off: dict[str, int] = {}
+        self._closed = False
+        self._process = os.getpid()
+        self._tracer = GraphTracer(model) if graph else None
+        self._hook = None if self._optimizer is None else self._optimizer.register_step_post_hook(self._after_step)
+        atexit.register(self._close_at_exit)
+
+    def __enter__(self) -> Self:
+        """Return the recorder."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        """Close the run; one that an exception ended is marked as crashed, with the reason."""
+        if error is None or (isinstance(error, SystemExit) and not error.code):
+            self.close()
+        else:
+            self._finish(RunStatus.CRASHED, _reason(error))
+
+    def __deepcopy__(self, memo: object) -> Recorder:
+        """Return the recorder itself: a copied training is not recorded twice."""
+        return self
+
+    def __reduce__(self) -> tuple[Callable[[], None], tuple[()]]:
+        """Pickle as nothing: a recorder belongs to its process."""
+        return (_nothing, ())
+
+    def log(self, **values: float | Tensor) -> None:
+        """Keep scalars for the next record, the last value of each name; never waits for a device.
+
+        Args:
+            values: Numbers or tensors of one element, such as loss=loss; "loss" and "error" (a share in [0, 1])
+                have their own place on the screens.
+        """
+        with self._boundary("log"):
+            self._scalars.add(values)
+
+    def step(self) -> None:
+        """Count one update, where no optimizer was given: call it after each, before gradients are cleared."""
+        if self._hook is not None:
+            warn_once("step", "step: the optimizer is hooked and counts its own updates; the call is ignored")
+            return
+        self._count()
+
+    @contextmanager
+    def validation(self, loader: Any = None, *, model: nn.Module | None = None) -> Iterator[None]:
+        """Record how every image is judged by the evaluation inside the context.
+
+        The evaluation is the user's own, unchanged: predictions are seen where the model returns them, images
+        and true labels where the loader hands them out, in any order. Every module has the same training flag
+        afterwards as before.
+
+        Args:
+            loader: The object that the evaluation iterates over: a DataLoader with any sampler, or a list of
+                batches. None where `predictions` is called instead.
+            model: The module that the evaluation calls, where it is not the recorder's own: an EMA copy, or the
+                compiled form.
+        """
+        watch = None
+        with self._boundary(_VALIDATIONS):
+            if self._is_on(_VALIDATIONS):
+                watch = self._begin_validation(loader, model or self._model)
+        try:
+            yield
+        except BaseException:
+            if watch is not None:
+                with self._boundary(_VALIDATIONS):
+                    watch.end()
+                    self._miss(_VALIDATIONS, self.iteration, "the evaluation was interrupted")
+            raise
+        finally:
+            self._watch = None
+        if watch is not None:
+            with self._boundary(_VALIDATIONS):
+                watch.end()
+                self._end_validation(watch)
+
+    def predictions(self, logits: Tensor, targets: Any, ids: Any, images: Tensor | None = None) -> None:
+        """State predictions, within `with rec.validation():`.
+
+        Args:
+            logits: Class scores, shape (n, classes).
+            targets: True labels, shape (n,).
+            ids: What each image is known by in every validation: integers or strings, shape (n,).
+            images: The inputs for thumbnails, shape (n, 1 or 3, height, width).
+        """
+        with self._boundary("predictions"):
+            if self._watch is None:
+                warn_once("predictions", "predictions: not within `with rec.validation():`; they are left out")
+                return
+            self._watch.add(logits, targets, ids, images)
+
+    def close(self) -> None:
+        """End the run: write what is queued, fold it, detach from the training. Does nothing the second time."""
+        self._finish(RunStatus.DONE, "")
+
+    # --- the training's events
+
+    def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        found = getattr(optimizer, "found_inf", None)
+        if isinstance(found, Tensor) and found.device.type == "cpu" and float(found.sum()):
+            return
+        self._count()
+
+    def _count(self) -> None:
+        if self._closed or os.getpid() != self._process:
+            return
+        self.iteration += 1
+        if self.iteration % self.every == 0 and self._is_on(_RECORDS):
+            with self._boundary(_RECORDS):
+                self._record()
+
+    def _record(self) -> None:
+        sink = self._begin()
+        if not sink.has_room(_RECORDS):
+            warn_once(
+                "slow disk", f"iteration {self.iteration}: the disk is slower than the training; records are dropped"
+            )
+            self._miss(_RECORDS, self.iteration, "the disk was slower than the training")
+            return
+        if self._measurer is None or self._deriver is None:
+            return
+        deriver, iteration = self._deriver, self.iteration
+        finish = self._measurer.measure()
+        self._scalars.add(learning_rate(self._optimizer))
+        scalars = self._scalars.take()
+
+        def write(store: Store) -> None:
+            raw: RawRecord = finish(iteration, scalars())
+            store.append_record(deriver.derive(raw))
+
+        sink.offer(Job(_RECORDS, iteration, write))
+
+    def _begin(self) -> Sink:
+        """Create the run, once the shapes of all layers are known."""
+        if self._sink is None:
+            if any(not probe.shape for probe in self._probes):
+                self._probes = find_layers(self._model)
+            probes = place(self._probes)
+            edges = () if self._tracer is None else self._tracer.edges
+            structure = describe(unwrap(self._model), probes, edges)
+            if self._tracer is not None:
+                self._tracer.detach()
+            self._measurer = Measurer(unwrap(self._model), probes)
+            self._deriver = Deriver(structure)
+            self._sink = Sink(lambda: self._open_store(structure))
+        return self._sink
+
+    def _open_store(self, structure: Structure) -> Store:
+        from dtui.store import RunWriter
+
+        return RunWriter(self.path, structure, self._metadata, classes=self._names or ())
+
+    # --- validation
+
+    def _begin_validation(self, loader: Any, model: nn.Module) -> ValidationWatch | None:
+        taker = None
+        if self._thumbnails is not None and not self._tracker.is_known:
+            taker = ThumbnailTaker(self._thumbnails)
+        watch = ValidationWatch(model, loader, taker)
+        try:
+            watch.begin()
+        except UnusableLoaderError as error:
+            watch.end()
+            warn_once(_VALIDATIONS, str(error))
+            self._miss(_VALIDATIONS, self.iteration, str(error))
+            return None
+        self._watch = watch
+        return watch
+
+    def _end_validation(self, watch: ValidationWatch) -> None:
+        iteration = max(self.iteration, 0)
+        if self._last_validation is not None and iteration <= self._last_validation:
+            warn_once("twice", f"iteration {iteration}: validated twice; the first counts")
+            return
+        try:
+            judged = watch.judgements()
+            taken = None if self._tracker.is_known else self._tracker.begin(judged)
+            labels, confidences = self._tracker.place(judged)
+        except (UnusableLoaderError, ImagesChangedError, ValueError) as error:
+            warn_once(_VALIDATIONS, f"iteration {iteration}: {error}")
+            self._miss(_VALIDATIONS, iteration, str(error))
+            return
+        result = Validation(iteration, labels, confidences)
+        images = None if taken is None else taken[0]
+        order = () if taken is None else tuple(int(place) for place in taken[1])
+
+        def write(store: Store) -> None:
+            if images is not None:
+                store.set_images(_with_thumbnails(images, order, watch.thumbnails))
+            store.append_validation(result)
+
+        if self._begin().offer(Job(_VALIDATIONS, iteration, write)):
+            self._last_validation = iteration
+        else:
+            self._miss(_VALIDATIONS, iteration, "the disk was slower than the training")
+
+    # --- the boundary
+
+    @contextmanager
+    def _boundary(self, stream: str) -> Iterator[None]:
+        """Keep every failure of ours from the training: tell it once and switch the stream off."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - the boundary between the recorder and somebody's training
+            warn_once(stream, f"iteration {self.iteration}: {stream} are no longer recorded: {_reason(error)}")
+            self._off.setdefault(stream, self.iteration)
+            self._miss(stream, self.iteration, _reason(error))
+
+    def _is_on(self, stream: str) -> bool:
+        return stream not in self._off and not self._closed and os.getpid() == self._process
+
+    def _miss(self, stream: str, iteration: int, reason: str) -> None:
+        if self._sink is not None and stream in (_RECORDS, _VALIDATIONS):
+            self._sink.miss(Gap(max(iteration, 0), max(iteration, 0), stream, reason))
+
+    def _finish(self, status: RunStatus, reason: str) -> None:
+        if self._closed or os.getpid() != self._process:
+            return
+        self._closed = True
+        atexit.unregister(self._close_at_exit)
+        with self._boundary("close"):
+            if self._hook is not None:
+                self._hook.remove()
+            if self._tracer is not None:
+                self._tracer.detach()
+            if self._sink is None and any(probe.shape for probe in self._probes):
+                self._begin()
+            for stream, first in self._off.items():
+                if self._sink is not None and stream in (_RECORDS, _VALIDATIONS):
+                    self._sink.miss(Gap(max(first, 0), max(self.iteration, 0), stream, "the probe was switched off"))
+            if self._sink is not None:
+                self._sink.close(status, reason)
+
+    def _close_at_exit(self) -> None:
+        error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+        if error is None:
+            self.close()
+        else:
+            self._finish(RunStatus.CRASHED, _reason(error))
+
+    def _describe_run(
+        self, name: str | None, hyperparameters: Mapping[str, object], notes: Sequence[Mapping[str, object]]
+    ) -> RunMetadata:
+        parameters = {str(key): str(value) for key, value in hyperparameters.items()}
+        if self._optimizer is not None:
+            parameters.setdefault("optimizer", type(self._optimizer).__name__)
+            for key, value in self._optimizer.defaults.items():
+                if isinstance(value, int | float | tuple):
+                    parameters.setdefault(key, str(value))
+        versions = {
+            "dtui": dtui.__version__,
+            "torch": str(torch.__version__),
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        }
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        shown = name or self.path.name.removesuffix(".dtui")
+        return RunMetadata(shown, created, self.every, False, versions, parameters, tuple(dict(note) for note in notes))
+
+
+def _with_thumbnails(images: ImageSet, order: Sequence[int], taker: ThumbnailTaker | None) -> ImageSet:
+    if taker is None:
+        return images
+    try:
+        pictures = taker.encode(order, images.ids)
+    except Exception as error:  # noqa: BLE001 - pictures are a comfort; the validation is kept
+        warn_once("thumbnails", f"no thumbnails: {error}")
+        return images
+    return ImageSet(images.classes, images.targets, images.ids, pictures)
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error).splitlines()
+    return type(error).__name__ + (f": {text[0]}" if text else "")
+
+
+def _nothing() -> None:
+    """Stand for a recorder in another process."""

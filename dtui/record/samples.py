@@ -1,0 +1,92 @@
+"""The fixed random elements from which quantiles, histograms and change ratios are taken.
+
+Owns which elements stand for a layer and for a module. A second copy would draw other elements, and the
+quartiles of one record could not be compared with those of the next. Draws from a generator of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dtui.model import IntArray
+
+SAMPLES = 4096
+"""Elements that stand for a layer or a module; all of them where there are no more."""
+
+_SEED = 20180
+
+
+class LayerSampler:
+    """Picks the same elements of each layer at every record."""
+
+    def __init__(self, elements: Sequence[int], samples: int = SAMPLES) -> None:
+        """Draw the positions.
+
+        Args:
+            elements: Number of weights of each layer, length L.
+            samples: Most elements of one layer, >= 1.
+        """
+        self.samples = samples
+        generator = torch.Generator().manual_seed(_SEED)
+        self._positions: list[Tensor | None] = [
+            torch.randint(0, count, (samples,), generator=generator) if count > samples else None for count in elements
+        ]
+        self._layers = len(elements)
+
+    def empty(self) -> Tensor:
+        """Return a buffer for one record, shape (3, L, samples), float32, all NaN: sources as in SOURCES."""
+        return torch.full((3, self._layers, self.samples), torch.nan)
+
+    def gather(self, layer: int, rows: Tensor) -> Tensor:
+        """Return the chosen elements of one layer, float32, on the layer's device.
+
+        Args:
+            layer: Index of the layer.
+            rows: Shape (filters, elements), contiguous.
+
+        Returns:
+            Shape (samples,), or (filters * elements,) where the layer has no more.
+        """
+        positions = self._positions[layer]
+        flat = rows.reshape(-1)
+        if positions is None:
+            return flat.float() if flat.dtype != torch.float32 else flat.clone()
+        if positions.device != flat.device:
+            positions = self._positions[layer] = positions.to(flat.device)
+        return flat.index_select(0, positions).float()
+
+
+def plan_modules(elements: Sequence[int], modules: Sequence[Sequence[int]], samples: int = SAMPLES) -> IntArray:
+    """Choose which samples of its layers stand for each module, each layer with its share of the elements.
+
+    Args:
+        elements: Number of weights of each layer, length L.
+        modules: Indices of the layers of each module, length M.
+        samples: Samples of one layer in the flattened buffer, and most of one module.
+
+    Returns:
+        Shape (M, samples), positions in a buffer (L * samples,) followed by one element that is always NaN,
+        which fills the rows of modules with fewer elements.
+    """
+    generator = np.random.default_rng(_SEED)
+    nothing = len(elements) * samples
+    plan = np.full((len(modules), samples), nothing, dtype=np.int64)
+    for row, layers in enumerate(modules):
+        sizes = np.array([elements[layer] for layer in layers], dtype=np.float64)
+        available = np.minimum(sizes, samples).astype(np.int64)
+        if sizes.sum() <= samples or len(layers) == 1:
+            quotas = available
+        else:
+            edges = np.floor(np.cumsum(sizes) / sizes.sum() * samples + 0.5).astype(np.int64)
+            quotas = np.minimum(np.diff(edges, prepend=0), available)
+        chosen = [
+            layer * samples + generator.permutation(count)[:quota]
+            for layer, count, quota in zip(layers, available, quotas, strict=True)
+        ]
+        positions = np.concatenate(chosen)
+        plan[row, : len(positions)] = positions
+    return plan

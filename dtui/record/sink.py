@@ -1,0 +1,172 @@
+"""The thread that writes: everything that is slow, or may fail, on the way from a measurement to the disk.
+
+Owns the bounded queue between training and disk and the account of what was lost. A second copy would let
+training wait for a slow disk, or let something go missing without a gap that says so.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from dtui.model import Gap, ImageSet, Record, RunStatus, Validation
+from dtui.record.warn import warn_once
+
+HEARTBEAT_SECONDS = 1.0
+
+
+class Store(Protocol):
+    """What the thread needs of a RunWriter."""
+
+    def set_images(self, images: ImageSet) -> None:
+        """Store the tracked images, once."""
+
+    def append_record(self, record: Record) -> None:
+        """Append a record."""
+
+    def append_validation(self, validation: Validation) -> None:
+        """Append a validation."""
+
+    def append_gap(self, gap: Gap) -> None:
+        """Append what is missing."""
+
+    def heartbeat(self) -> None:
+        """Show that the run is alive."""
+
+    def close(self, status: RunStatus = ..., reason: str = ...) -> None:
+        """End the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something to be written.
+
+    Attributes:
+        stream: "records" or "validations": what is missing when it fails.
+        iteration: Of the record or validation.
+        write: Derives what is to be written and appends it to the store.
+    """
+
+    stream: str
+    iteration: int
+    write: Callable[[Store], None]
+
+
+class Sink:
+    """A queue of jobs and the thread that works through them in order."""
+
+    def __init__(self, open_store: Callable[[], Store], limit: int = 4) -> None:
+        """Start the thread.
+
+        Args:
+            open_store: Creates the run; called once, on the thread.
+            limit: Most jobs of one stream that may wait.
+        """
+        self._open_store = open_store
+        self._limit = limit
+        self._jobs: deque[Job] = deque()
+        self._waiting: dict[str, int] = {}
+        self._gaps: list[Gap] = []
+        self._changed = threading.Condition()
+        self._ending: tuple[RunStatus, str] | None = None
+        self._thread = threading.Thread(target=self._run, name="dtui-writer", daemon=True)
+        self._thread.start()
+
+    def has_room(self, stream: str) -> bool:
+        """Whether a job of a stream would be accepted now."""
+        with self._changed:
+            return self._ending is None and self._waiting.get(stream, 0) < self._limit
+
+    def offer(self, job: Job) -> bool:
+        """Queue a job; False, and nothing queued, where its stream is full. Never waits for the disk."""
+        with self._changed:
+            if self._ending is not None or self._waiting.get(job.stream, 0) >= self._limit:
+                return False
+            self._jobs.append(job)
+            self._waiting[job.stream] = self._waiting.get(job.stream, 0) + 1
+            self._changed.notify_all()
+            return True
+
+    def miss(self, gap: Gap) -> None:
+        """Note what was not recorded; one that follows on the one before and has its reason extends it."""
+        with self._changed:
+            for index in range(len(self._gaps) - 1, -1, -1):
+                last = self._gaps[index]
+                if last.stream == gap.stream:
+                    if last.reason == gap.reason:
+                        self._gaps[index] = replace(last, last=max(last.last, gap.last))
+                        return
+                    break
+            self._gaps.append(gap)
+
+    def drain(self, timeout: float | None = None) -> bool:
+        """Wait until nothing is queued or being written; False when that took longer than `timeout` seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not any(self._waiting.values()), timeout)
+
+    def close(self, status: RunStatus, reason: str) -> None:
+        """Write what is queued, end the run and the thread."""
+        with self._changed:
+            if self._ending is None:
+                self._ending = (status, reason)
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _run(self) -> None:
+        store: Store | None = None
+        try:
+            store = self._open_store()
+        except Exception as error:  # noqa: BLE001 - the boundary between the disk and somebody's training
+            warn_once("store", f"the run cannot be written and nothing is recorded: {error}")
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._jobs or self._ending, HEARTBEAT_SECONDS)
+                job = self._jobs.popleft() if self._jobs else None
+                ending = self._ending if job is None else None
+            if store is not None:
+                self._work(store, job)
+            if job is not None:
+                with self._changed:
+                    self._waiting[job.stream] -= 1
+                    self._changed.notify_all()
+            if ending is not None:
+                self._end(store, *ending)
+                return
+
+    def _work(self, store: Store, job: Job | None) -> None:
+        try:
+            if job is None:
+                store.heartbeat()
+                return
+            self._write_gaps(store, before=job)
+            job.write(store)
+        except Exception as error:  # noqa: BLE001 - see above
+            if job is not None:
+                self.miss(Gap(job.iteration, job.iteration, job.stream, f"{type(error).__name__}: {error}"))
+                warn_once(f"write {job.stream}", f"iteration {job.iteration} was not written: {error}")
+
+    def _write_gaps(self, store: Store, before: Job | None) -> None:
+        """Write the gaps that have ended: all of them when `before` is None, else those of that job's stream."""
+        with self._changed:
+            ended = [gap for gap in self._gaps if before is None or gap.stream == before.stream]
+        for gap in ended:
+            if before is not None and gap.last >= before.iteration:
+                continue
+            store.append_gap(gap)
+            with self._changed:
+                self._gaps.remove(gap)
+
+    def _end(self, store: Store | None, status: RunStatus, reason: str) -> None:
+        if store is None:
+            return
+        try:
+            self._write_gaps(store, before=None)
+        except Exception as error:  # noqa: BLE001 - see above
+            warn_once("write gaps", f"what is missing could not be noted: {error}")
+        try:
+            store.close(status, reason)
+        except Exception as error:  # noqa: BLE001 - see above
+            warn_once("close", f"the run could not be closed: {error}")

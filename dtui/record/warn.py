@@ -1,0 +1,43 @@
+"""The one way in which the recorder reports trouble: a warning a cause, and never an exception.
+
+Owns the promise that trouble is told once. A second copy would let a failing disk fill somebody's log.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import warnings
+
+from dtui.safe_text import safe
+
+_told: set[str] = set()
+_lock = threading.Lock()
+
+
+class RecorderWarning(RuntimeWarning):
+    """Something was not recorded; training goes on."""
+
+
+def warn_once(cause: str, message: str) -> None:
+    """Report trouble as a RecorderWarning, once a cause; as a log line where warnings are errors.
+
+    Args:
+        cause: What went wrong, as a key.
+        message: One line; may quote names from outside.
+    """
+    with _lock:
+        if cause in _told:
+            return
+        _told.add(cause)
+    text = f"dtui: {safe(message, 600)}"
+    try:
+        warnings.warn(text, RecorderWarning, stacklevel=3)
+    except RecorderWarning:
+        logging.getLogger("dtui").warning(text)
+
+
+def forget_told() -> None:
+    """Start anew: a new recorder reports its own trouble."""
+    with _lock:
+        _told.clear()
