@@ -1,0 +1,36 @@
+"""The terminal program: see `run_tui`. Importing this imports neither Textual nor numpy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["run_tui"]
+
+
+def run_tui(
+    path: Path,
+    *,
+    color: str = "auto",
+    ascii: bool = False,
+    theme: str = "dark",
+    mouse: bool = True,
+    slow_link: bool = False,
+) -> None:
+    """Open the TUI on a run and return when the person leaves it.
+
+    Args:
+        path: The run.
+        color: "auto" (from COLORTERM, TERM and NO_COLOR), "truecolor", "256", "16" or "never".
+        ascii: Whether to write ASCII only; chosen by itself where the encoding is not UTF-8.
+        theme: "dark" or "light".
+        mouse: Whether the program takes the mouse; else selecting text is left to the terminal.
+        slow_link: Whether to draw with fewer colour steps, which costs fewer bytes.
+
+    Raises:
+        TerminalError: There is no terminal, or one that cannot show the TUI.
+        UsageError: `color` or `theme` is not known.
+        RunNotFoundError, RunFormatError, RunDamagedError: The run cannot be opened.
+    """
+    from dtui.tui.start import start
+
+    start(path, color=color, ascii_only=ascii, theme=theme, mouse=mouse, slow_link=slow_link)

@@ -1,0 +1,248 @@
+"""The Textual app: a thin shell between keys, the loader's thread and the screens.
+
+Owns the event loop's side of everything; what keys mean is in `session`, what is shown in `paint`. Only Textual
+is imported for the first paint: the rest comes with the run, in the loader's thread.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events, on
+from textual.app import App, ComposeResult
+from textual.binding import BindingType
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Static
+
+from dtui.errors import DtuiError
+from dtui.safe_text import safe
+from dtui.tui.compositor_fix import install
+from dtui.tui.loader import Answered, Decided, Event, Failed, Loader, Open, Opened, open_query
+
+if TYPE_CHECKING:
+    from dtui.tui.renderables.output import Output
+    from dtui.tui.renderables.theme import Theme
+    from dtui.tui.screens.base import DataScreen
+    from dtui.tui.session import Decision, Session
+    from dtui.tui.widgets.pane import Pane
+
+POLL_SECONDS = 0.7
+IDLE_POLLS = 5
+"""A run that is not live is looked at every so many polls: decisions of other people may arrive."""
+
+
+class DtuiApp(App[None]):
+    """Shows one run."""
+
+    CSS = """
+    Screen { background: #0d1017; }
+    #opening { width: 100%; height: 100%; content-align: center middle; color: #7b879d; }
+    """
+    TITLE = "dtui"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = []
+
+    class Told(Message):
+        """The loader says something."""
+
+        def __init__(self, event: Event) -> None:
+            """Carry an event from the loader's thread."""
+            super().__init__()
+            self.event = event
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        color: str = "truecolor",
+        ascii_only: bool = False,
+        theme_name: str = "dark",
+        slow_link: bool = False,
+        open_: Open = open_query,
+    ) -> None:
+        """Prepare to show a run.
+
+        Args:
+            path: The run.
+            color: "truecolor", "256", "16" or "none".
+            ascii_only: Whether only ASCII may be written.
+            theme_name: "dark" or "light".
+            slow_link: Whether to draw with fewer colour steps.
+            open_: Opens the run, in the loader's thread.
+        """
+        install()
+        super().__init__()
+        self.path = path
+        self.error: DtuiError | None = None
+        self.session: Session | None = None
+        self._wishes = (color, ascii_only, theme_name, slow_link)
+        self._look: tuple[Theme, Output] | None = None
+        self._data_screens: dict[str, DataScreen] = {}
+        self._polls = 0
+        self.loader = Loader(path, lambda event: self.post_message(self.Told(event)) and None, open_)
+
+    def compose(self) -> ComposeResult:
+        """Show at once that something happens."""
+        yield Static(Content(f"opening {safe(self.path.name)} …"), id="opening")
+
+    def on_mount(self) -> None:
+        """Open the run, and look for news from then on."""
+        self.loader.start()
+        self.set_interval(POLL_SECONDS, self._poll)
+
+    def on_unmount(self) -> None:
+        """Close the run."""
+        self.loader.close()
+
+    def _poll(self) -> None:
+        self._polls += 1
+        session = self.session
+        if session is not None and (session.view.is_live or self._polls % IDLE_POLLS == 0):
+            self.loader.poll()
+
+    # --- the loader
+
+    @on(Told)
+    async def take(self, message: Told) -> None:
+        """Take what the loader says into the session."""
+        event = message.event
+        if isinstance(event, Opened):
+            if self.session is None:
+                await self._begin(event)
+            else:
+                self.session.opened(event.view)
+        elif isinstance(event, Failed) and event.slot == "open":
+            self.error = event.error
+            self.exit()
+            return
+        elif self.session is None:
+            return
+        elif isinstance(event, Failed):
+            self.session.fail(event.message)
+        elif isinstance(event, Decided):
+            if event.error:
+                self.session.fail(event.error)
+                self.loader.forget("anomalies")
+        elif isinstance(event, Answered):
+            self.session.answered(event.slot, event.value)
+        self.paint()
+
+    async def _begin(self, event: Opened) -> None:
+        """Make the screens, now that there is something to show."""
+        from dtui.tui.look import look_for
+        from dtui.tui.screens.layers import LayersScreen
+        from dtui.tui.screens.validation import ValidationScreen
+        from dtui.tui.session import Session
+
+        self._look = look_for(*self._wishes)
+        self.session = Session(event.view, *self.size)
+        self._data_screens = {"layers": LayersScreen(), "validation": ValidationScreen()}
+        for name, screen in self._data_screens.items():
+            self.install_screen(screen, name)
+        await self.push_screen("layers")
+
+    # --- painting
+
+    def paint(self) -> None:
+        """Ask for what is missing and show what is there."""
+        from dtui.tui.paint import frame_of, pictures
+
+        session = self.session
+        if session is None or self._look is None:
+            return
+        screen = self._data_screens[session.selection.screen]
+        if self.screen is not screen and self.screen in self._data_screens.values():
+            self.switch_screen(session.selection.screen)
+        if not screen.is_mounted:
+            self.call_after_refresh(self.paint)
+            return
+        scene = session.scene
+        shown = pictures(scene, session.answers, session.message)
+        frames = {pane: frame_of(pane, scene, *self._look) for pane in shown}
+        screen.show(shown, frames, None if session.view.is_empty else session.selection.cursor)
+        self.loader.ask(session.wanted(), session.view.revision)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Fit to another size."""
+        if self.session is not None:
+            self.session.resized(*event.size)
+            self.paint()
+
+    # --- keys and mouse
+
+    def perform(self, action: str) -> None:
+        """Do what an action of the registry does."""
+        session = self.session
+        if session is None:
+            return
+        if action in ("palette", "help", "search", "note"):
+            self._open_modal(action, session)
+        elif action == "back":
+            session.go_back()
+        elif action == "quit":
+            if not session.go_back():
+                self.exit()
+                return
+        else:
+            self._write(session.perform(action))
+        self.paint()
+
+    def _write(self, decision: Decision | None) -> None:
+        if decision is not None:
+            self.loader.decide(decision.anomaly, decision.status, decision.note)
+
+    def _open_modal(self, action: str, session: Session) -> None:
+        from dtui.tui.screens.help import HelpScreen
+        from dtui.tui.screens.prompt import Prompt
+
+        if action == "help":
+            self.push_screen(HelpScreen())
+        elif action == "palette":
+            self._open_palette()
+        elif action == "search":
+            before = session.current_search
+
+            def restore(line: str | None) -> None:
+                if line is None:
+                    self._search(before)
+
+            self.push_screen(Prompt("/", before, self._search), restore)
+        else:
+            anomaly = session.current_anomaly()
+            if anomaly is None:
+                session.fail("no anomaly selected: n goes to the next")
+                return
+            self.push_screen(Prompt("note", safe(anomaly.note)), self._note)
+
+    def _open_palette(self) -> None:
+        from textual.command import CommandPalette
+
+        from dtui.tui.palette import ActionProvider
+
+        self.push_screen(CommandPalette([ActionProvider], placeholder="an action, a statistic, a layer, a class …"))
+
+    def _search(self, pattern: str) -> str:
+        if self.session is None:
+            return ""
+        wrong = self.session.search(pattern)
+        self.paint()
+        return wrong
+
+    def _note(self, line: str | None) -> None:
+        if self.session is not None and line is not None:
+            self._write(self.session.note(line))
+            self.paint()
+
+    def on_data_screen_keyed(self, message: DataScreen.Keyed) -> None:
+        """Do what a key asks for."""
+        self.perform(message.action)
+
+    def on_pane_used(self, message: Pane.Used) -> None:
+        """Do what the mouse asks for."""
+        from dtui.tui.mouse import use
+
+        if self.session is not None:
+            use(self.session, message)
+            self.paint()

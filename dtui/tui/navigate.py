@@ -1,0 +1,417 @@
+"""Where each key leads: pure functions from what is on screen to the next Selection.
+
+Owns the meaning of every navigation key. A second copy would let the mouse and the keyboard, or two screens,
+move differently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+
+from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, SOURCES, Anomaly
+from dtui.tui.layout import Layout
+from dtui.tui.state import (
+    PANES,
+    ClassRow,
+    RunView,
+    Selection,
+    axis_limits,
+    class_rows,
+    find_matches,
+    time_axis,
+    visible_nodes,
+)
+
+CHARTS = ("horizon", "line", "box")
+NORMALISATIONS = ("layer", "filter", "iteration")
+FILTER_SORTS = ("index", "activity", "peak")
+IMAGE_SORTS = ("error", "similarity", "index")
+COLOURINGS = ("correctness", "label")
+CLUSTER_COUNTS = (2, 3, 4, 5, 6, 8, 10, 12)
+WINDOWS = (None, 1, 2, 3, 5, 10, 20, 40)
+RULES = ("either", "left", "right")
+THRESHOLD_STEP = 0.05
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Scene:
+    """All that decides where a key leads."""
+
+    selection: Selection
+    view: RunView
+    layout: Layout
+
+
+Step = Callable[[Scene], Selection]
+
+
+def next_of(values: tuple[T, ...], value: T, by: int = 1) -> T:
+    """Return the value `by` places on, around the end; the first if `value` is not among them."""
+    return values[(values.index(value) + by) % len(values)] if value in values else values[0]
+
+
+# --- rows
+
+
+def row_count(scene: Scene) -> int:
+    """Return the number of rows in the current pane."""
+    selection, view = scene.selection, scene.view
+    if selection.pane == "tree":
+        return len(visible_nodes(view.tree, selection.folded, selection.layer_search))
+    if selection.pane == "classes":
+        return len(class_rows(view, selection))
+    return filters_of(scene) if selection.pane == "filters" else images_of(scene)
+
+
+def filters_of(scene: Scene) -> int:
+    """Return the number of filters of the selected node."""
+    node = scene.selection.node
+    return scene.view.tree[node].filters if node < len(scene.view.tree) else 0
+
+
+def images_of(scene: Scene) -> int:
+    """Return the number of images of the selected classes."""
+    return int(sum(scene.view.class_sizes[list(scene.view.group_classes(scene.selection))]))
+
+
+def row_of(scene: Scene) -> int:
+    """Return the selected row of the current pane."""
+    selection, view = scene.selection, scene.view
+    if selection.pane == "tree":
+        nodes = [node.index for node in visible_nodes(view.tree, selection.folded, selection.layer_search)]
+        return nodes.index(selection.node) if selection.node in nodes else 0
+    if selection.pane == "classes":
+        rows = class_rows(view, selection)
+        row = ClassRow(selection.cluster, selection.class_index)
+        return rows.index(row) if row in rows else 0
+    return selection.filter if selection.pane == "filters" else selection.image
+
+
+def select_row(scene: Scene, row: int) -> Selection:
+    """Return the selection on a row of the current pane; rows outside are clamped."""
+    selection, view = scene.selection, scene.view
+    row = max(0, min(row, row_count(scene) - 1))
+    if selection.pane == "tree":
+        nodes = visible_nodes(view.tree, selection.folded, selection.layer_search)
+        return selection.with_node(nodes[row].index) if nodes else selection
+    if selection.pane == "classes":
+        rows = class_rows(view, selection)
+        return selection.with_group(rows[row].cluster, rows[row].class_index) if rows else selection
+    if selection.pane == "filters":
+        return replace(selection, filter=row)
+    return replace(selection, image=row)
+
+
+def page_rows(scene: Scene) -> int:
+    """Return the rows that a page key moves by."""
+    pane = scene.selection.pane
+    if pane == "tree":
+        return max(1, scene.layout.tree_rows - 1)
+    if pane == "classes":
+        return max(1, scene.layout.class_rows - 1)
+    return max(1, _rows_shown(scene) // 2)
+
+
+def _rows_shown(scene: Scene) -> int:
+    selection = scene.selection
+    total = row_count(scene)
+    count = selection.filter_count if selection.pane == "filters" else selection.image_count
+    return max(1, min(total, count or total))
+
+
+def move_rows(scene: Scene, by: int) -> Selection:
+    """Return the selection `by` rows on; where several rows share a pixel, a step is a pixel."""
+    step = 1
+    if scene.selection.pane in ("filters", "images"):
+        step = max(1, _rows_shown(scene) // scene.layout.pixels)
+    return select_row(scene, row_of(scene) + by * step)
+
+
+def first_row(scene: Scene) -> Selection:
+    """Return the selection on the first row."""
+    return select_row(scene, 0)
+
+
+def last_row(scene: Scene) -> Selection:
+    """Return the selection on the last row; in a live run, following its newest iteration instead."""
+    if scene.view.is_live:
+        return follow(scene)
+    return select_row(scene, row_count(scene) - 1)
+
+
+def follow(scene: Scene) -> Selection:
+    """Return the selection on the newest iteration, and staying there."""
+    selection = replace(scene.selection, follow=scene.view.is_live, cursor=scene.view.last_iteration)
+    return shown(selection, scene)
+
+
+# --- folding
+
+
+def fold(scene: Scene, open_: bool | None) -> Selection:
+    """Return the selection with the selected row opened, closed, or toggled (None).
+
+    Closing what has nothing to close goes to its parent; opening what is open goes to its first child.
+    """
+    selection = scene.selection
+    if selection.pane == "tree" and scene.view.tree:
+        return _fold_node(scene, open_)
+    if selection.pane == "classes":
+        return _fold_cluster(scene, open_)
+    if selection.pane in ("filters", "images") and open_ is False:
+        return selection.with_pane(PANES[selection.screen][0])
+    return selection
+
+
+def _fold_node(scene: Scene, open_: bool | None) -> Selection:
+    selection, tree = scene.selection, scene.view.tree
+    node = tree[selection.node]
+    is_module, is_open = node.layer is None, node.index not in selection.folded
+    if open_ is False and (not is_module or not is_open):
+        return selection.with_node(node.parent) if node.parent >= 0 else selection
+    if not is_module:
+        return selection.with_pane("filters")
+    if open_ is True and is_open:
+        return select_row(scene, row_of(scene) + 1)
+    return replace(selection, folded=selection.folded ^ {node.index})
+
+
+def _fold_cluster(scene: Scene, open_: bool | None) -> Selection:
+    selection = scene.selection
+    is_open = selection.cluster in selection.open_clusters
+    if selection.class_index is not None:
+        if open_ is False:
+            return selection.with_group(selection.cluster, None)
+        return selection.with_pane("images")
+    if open_ is True and is_open:
+        return select_row(scene, row_of(scene) + 1)
+    if open_ is False and not is_open:
+        return selection
+    return replace(selection, open_clusters=selection.open_clusters ^ {selection.cluster})
+
+
+# --- time
+
+
+def shown(selection: Selection, scene: Scene) -> Selection:
+    """Return the selection with the window moved, if it must be, so that it shows the cursor."""
+    if selection.window is None:
+        return selection
+    axis = time_axis(selection, scene.view, scene.layout.columns)
+    moved = axis.showing(selection.cursor, axis_limits(scene.view))
+    return selection.with_window((moved.first, moved.stop))
+
+
+def snapped(scene: Scene, column: int) -> int:
+    """Return the iteration that a column stands for: the recorded one nearest to its middle, if it has any."""
+    axis = time_axis(scene.selection, scene.view, scene.layout.columns)
+    middle = axis.iteration_of(column)
+    iterations = scene.view.iterations
+    inside = iterations[axis.columns_of(iterations) == column]
+    return int(inside[np.argmin(np.abs(inside - middle))]) if len(inside) else middle
+
+
+def cursor_to_column(scene: Scene, column: int) -> Selection:
+    """Return the selection with the crosshair on a column, within what has been recorded."""
+    low, high = int(scene.view.limits[0]), scene.view.last_iteration
+    iteration = max(low, min(high, snapped(scene, column)))
+    return shown(scene.selection.with_cursor(iteration), scene)
+
+
+def move_columns(scene: Scene, by: int) -> Selection:
+    """Return the selection with the crosshair `by` columns on."""
+    if scene.view.is_empty:
+        return scene.selection
+    axis = time_axis(scene.selection, scene.view, scene.layout.columns)
+    moved = cursor_to_column(scene, axis.column_of(scene.selection.cursor) + by)
+    return moved if moved.cursor != scene.selection.cursor else move_records(scene, 1 if by > 0 else -1)
+
+
+def move_records(scene: Scene, by: int) -> Selection:
+    """Return the selection with the crosshair `by` recorded iterations on."""
+    iterations, cursor = scene.view.iterations, scene.selection.cursor
+    if not len(iterations):
+        return scene.selection
+    place = int(np.searchsorted(iterations, cursor, "left" if by < 0 else "right")) + (by if by < 0 else by - 1)
+    iteration = int(iterations[max(0, min(len(iterations) - 1, place))])
+    return shown(scene.selection.with_cursor(iteration), scene)
+
+
+def zoom(scene: Scene, factor: float) -> Selection:
+    """Return the selection with the time axis magnified by `factor` around the crosshair."""
+    limits = axis_limits(scene.view)
+    axis = time_axis(scene.selection, scene.view, scene.layout.columns).zoomed(factor, scene.selection.cursor, limits)
+    window = None if axis.span >= limits[1] - limits[0] else (axis.first, axis.stop)
+    return shown(scene.selection.with_window(window), scene)
+
+
+def zoom_rows(scene: Scene, factor: float) -> Selection:
+    """Return the selection with fewer (factor > 1) or more rows in the lower pane, around the selected one."""
+    selection = scene.selection
+    name = "image" if selection.screen == "validation" else "filter"
+    total = images_of(scene) if name == "image" else filters_of(scene)
+    row, count = getattr(selection, name), getattr(selection, f"{name}_count") or total
+    count = max(min(8, total), round(count / factor))
+    if count >= total:
+        return selection.changed(**{f"{name}_count": None, f"{name}_first": 0})
+    first = max(0, min(total - count, row - count // 2))
+    return selection.changed(**{f"{name}_count": count, f"{name}_first": first})
+
+
+# --- anomalies
+
+
+def reviewable(view: RunView) -> tuple[Anomaly, ...]:
+    """Return the anomalies that n and N go through: all that were not dismissed."""
+    return tuple(anomaly for anomaly in view.anomalies if anomaly.status != "dismissed")
+
+
+def next_anomaly(scene: Scene, by: int) -> Selection:
+    """Return the selection on the next (1) or previous (-1) anomaly, around the end."""
+    selection, view = scene.selection, scene.view
+    candidates = reviewable(view)
+    if not candidates:
+        return selection
+    order = {anomaly.id: place for place, anomaly in enumerate(view.anomalies)}
+    here = order.get(selection.anomaly or "")
+    if here is None:
+        key = [anomaly.iteration >= selection.cursor for anomaly in candidates]
+        place = key.index(True) if True in key else 0
+        place = place if by > 0 else place - 1
+    else:
+        places = [order[anomaly.id] for anomaly in candidates]
+        place = int(np.searchsorted(places, here, "right")) if by > 0 else int(np.searchsorted(places, here)) - 1
+    return select_anomaly(scene, candidates[place % len(candidates)].id)
+
+
+def select_anomaly(scene: Scene, anomaly: str) -> Selection:
+    """Return the selection on an anomaly: its iteration, its class in its opened cluster, its layer."""
+    view = scene.view
+    found = view.find_anomaly(anomaly)
+    if found is None:
+        return scene.selection
+    selection = replace(scene.selection, anomaly=found.id).with_cursor(found.iteration)
+    if found.class_index is not None:
+        cluster = next((group.index for group in view.clusters if found.class_index in group.classes), 0)
+        selection = selection.with_group(cluster, found.class_index)
+        selection = replace(selection, open_clusters=selection.open_clusters | {cluster})
+        if found.class_index not in find_matches(selection.class_search, view.classes):
+            selection = replace(selection, class_search="")
+    if found.layer is not None:
+        selection = _with_layer(selection, view, found)
+    return shown(selection, scene)
+
+
+def _with_layer(selection: Selection, view: RunView, anomaly: Anomaly) -> Selection:
+    node = next((node for node in view.tree if node.layer is not None and node.name == anomaly.layer), None)
+    return selection if node is None else with_node_shown(selection, view, node.index)
+
+
+def with_node_shown(selection: Selection, view: RunView, node: int) -> Selection:
+    """Return the selection on a tree node, with everything that it is in opened."""
+    parents, parent = set(), view.tree[node].parent
+    while parent >= 0:
+        parents.add(parent)
+        parent = view.tree[parent].parent
+    return replace(selection.with_node(node), folded=selection.folded - parents, layer_search="")
+
+
+# --- what is shown
+
+
+def cycle(scene: Scene, name: str, values: tuple[object, ...], by: int = 1) -> Selection:
+    """Return the selection with one of its fields on the next of its values."""
+    return scene.selection.changed(**{name: next_of(values, getattr(scene.selection, name), by)})
+
+
+def cycle_statistic(scene: Scene, by: int) -> Selection:
+    """Return the selection with the next statistic in the pane that has the keyboard."""
+    if scene.selection.pane == "filters":
+        return cycle(scene, "filter_statistic", FILTER_STATISTICS, by)
+    return cycle(scene, "statistic", LAYER_STATISTICS, by)
+
+
+def cycle_sort(scene: Scene) -> Selection:
+    """Return the selection with the next order of filters or images."""
+    if scene.selection.screen == "validation":
+        return cycle(scene, "image_sort", IMAGE_SORTS)
+    return cycle(scene, "filter_sort", FILTER_SORTS)
+
+
+def cycle_clusters(scene: Scene) -> Selection:
+    """Return the selection with the next number of clusters or, in the Images pane, the next colouring."""
+    if scene.selection.pane == "images":
+        return cycle(scene, "colour_by", COLOURINGS)
+    return cycle(scene, "cluster_count", CLUSTER_COUNTS)
+
+
+def cycle_window(scene: Scene) -> Selection:
+    """Return the selection with the next window of the anomaly rules."""
+    settings = scene.selection.anomaly_settings
+    return scene.selection.with_settings(replace(settings, window=next_of(WINDOWS, settings.window)))
+
+
+def cycle_rule(scene: Scene) -> Selection:
+    """Return the selection with the next anomaly rule."""
+    settings = scene.selection.anomaly_settings
+    return scene.selection.with_settings(replace(settings, rule=next_of(RULES, settings.rule)))
+
+
+def move_threshold(scene: Scene, by: int) -> Selection:
+    """Return the selection with the anomaly threshold one step lower or higher."""
+    settings = scene.selection.anomaly_settings
+    if settings.unit == "images":
+        threshold = max(1.0, settings.threshold + by)
+    else:
+        threshold = min(1.0, max(THRESHOLD_STEP, round(settings.threshold + by * THRESHOLD_STEP, 2)))
+    return scene.selection.with_settings(replace(settings, threshold=threshold))
+
+
+STEPS: dict[str, Step] = {
+    "row_down": lambda scene: move_rows(scene, 1),
+    "row_up": lambda scene: move_rows(scene, -1),
+    "page_down": lambda scene: move_rows(scene, page_rows(scene)),
+    "page_up": lambda scene: move_rows(scene, -page_rows(scene)),
+    "first": first_row,
+    "last": last_row,
+    "column_left": lambda scene: move_columns(scene, -1),
+    "column_right": lambda scene: move_columns(scene, 1),
+    "column_left_ten": lambda scene: move_columns(scene, -10),
+    "column_right_ten": lambda scene: move_columns(scene, 10),
+    "record_before": lambda scene: move_records(scene, -1),
+    "record_after": lambda scene: move_records(scene, 1),
+    "anomaly_next": lambda scene: next_anomaly(scene, 1),
+    "anomaly_previous": lambda scene: next_anomaly(scene, -1),
+    "fold_toggle": lambda scene: fold(scene, None),
+    "fold_close": lambda scene: fold(scene, False),
+    "fold_open": lambda scene: fold(scene, True),
+    "zoom_in": lambda scene: zoom(scene, 2.0),
+    "zoom_out": lambda scene: zoom(scene, 0.5),
+    "zoom_all": lambda scene: scene.selection.with_window(None),
+    "rows_fewer": lambda scene: zoom_rows(scene, 2.0),
+    "rows_more": lambda scene: zoom_rows(scene, 0.5),
+    "sort": cycle_sort,
+    "normalise": lambda scene: cycle(scene, "filter_normalise", NORMALISATIONS),
+    "statistic": lambda scene: cycle_statistic(scene, 1),
+    "statistic_back": lambda scene: cycle_statistic(scene, -1),
+    "source": lambda scene: cycle(scene, "source", SOURCES),
+    "log_scale": lambda scene: scene.selection.changed(log_scale=not scene.selection.log_scale),
+    "two_rows": lambda scene: scene.selection.changed(two_rows=not scene.selection.two_rows),
+    "chart": lambda scene: cycle(scene, "chart", CHARTS),
+    "threshold_down": lambda scene: move_threshold(scene, -1),
+    "threshold_up": lambda scene: move_threshold(scene, 1),
+    "window": cycle_window,
+    "rule": cycle_rule,
+    "clusters": cycle_clusters,
+    "pane": lambda scene: scene.selection.with_pane(next_of(PANES[scene.selection.screen], scene.selection.pane)),
+    "maximise": lambda scene: scene.selection.changed(maximised=not scene.selection.maximised),
+    "screen_layers": lambda scene: scene.selection.with_screen("layers"),
+    "screen_validation": lambda scene: scene.selection.with_screen("validation"),
+}
+"""Action id to where it leads. What is not here needs more than the Selection: see `app`."""

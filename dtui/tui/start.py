@@ -1,0 +1,37 @@
+"""From a path and wishes to a running app and back: the terminal is checked before and restored after.
+
+Owns the order of these steps. A second copy would leave a terminal in raw mode on one of the ways out.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from dtui.errors import UsageError
+from dtui.tui.terminal import THEMES, check_terminal, find_mode, log_path, quiet_terminal
+
+_SYSTEMS = {"truecolor": "truecolor", "256": "256", "16": "standard", "none": "standard"}
+
+
+def start(path: Path, *, color: str, ascii_only: bool, theme: str, mouse: bool, slow_link: bool) -> None:
+    """Run the app; see `dtui.tui.run_tui`."""
+    if theme not in THEMES:
+        raise UsageError(f"theme {theme!r}: not known; one of {', '.join(THEMES)}")
+    mode = find_mode(color, os.environ)
+    streams = (sys.__stdin__, sys.__stderr__)
+    check_terminal(os.environ, all(stream is not None and stream.isatty() for stream in streams))
+    os.environ["TEXTUAL_COLOR_SYSTEM"] = _SYSTEMS[mode]
+    if mode != "none":
+        os.environ.pop("NO_COLOR", None)
+    else:
+        os.environ["NO_COLOR"] = "1"
+
+    from dtui.tui.app import DtuiApp
+
+    app = DtuiApp(path, color=mode, ascii_only=ascii_only, theme_name=theme, slow_link=slow_link)
+    with quiet_terminal(log_path()):
+        app.run(mouse=mouse)
+    if app.error is not None:
+        raise app.error

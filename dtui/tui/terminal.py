@@ -1,0 +1,116 @@
+"""What the terminal at hand can show, and what must not reach it.
+
+Owns the choice of colours and glyphs from the environment, and the file that takes what others would print. A
+second copy would send a warning of a library into the middle of the screen.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from dtui.errors import TerminalError, UsageError
+
+COLORS = ("auto", "truecolor", "256", "16", "never")
+THEMES = ("dark", "light")
+INSTEAD = "use `dtui report RUN -o OUT.html`, or `dtui info RUN`"
+LOG_BYTES = 1_000_000
+
+
+def check_terminal(environment: Mapping[str, str], is_tty: bool) -> None:
+    """Refuse a terminal that cannot show the TUI.
+
+    Raises:
+        TerminalError: There is none, or it is dumb; says what to use instead.
+    """
+    if not is_tty:
+        raise TerminalError(f"the TUI needs a terminal, but input or output is not one; {INSTEAD}")
+    term = environment.get("TERM", "")
+    if term in ("", "dumb", "unknown"):
+        raise TerminalError(f"the TUI needs a terminal that can move its cursor, but TERM is {term!r}; {INSTEAD}")
+
+
+def find_mode(color: str, environment: Mapping[str, str]) -> str:
+    """Return "truecolor", "256", "16" or "none": what was asked for, or what the environment says.
+
+    Raises:
+        UsageError: `color` is none of COLORS.
+    """
+    if color not in COLORS:
+        raise UsageError(f"color {color!r}: not known; one of {', '.join(COLORS)}")
+    if color != "auto":
+        return "none" if color == "never" else color
+    if environment.get("NO_COLOR"):
+        return "none"
+    if environment.get("COLORTERM", "").strip().lower() in ("truecolor", "24bit"):
+        return "truecolor"
+    term = environment.get("TERM", "").lower()
+    if term.endswith(("-direct", "-truecolor")) or "kitty" in term or "ghostty" in term:
+        return "truecolor"
+    if "256" in term:
+        return "256"
+    return "none" if term in ("vt100", "vt102", "vt220") else "16"
+
+
+def needs_ascii(environment: Mapping[str, str], encoding: str | None) -> bool:
+    """Whether the terminal's encoding cannot carry block elements."""
+    if (encoding or "").lower().replace("-", "").replace("_", "") != "utf8":
+        return True
+    locale = environment.get("LC_ALL") or environment.get("LC_CTYPE") or environment.get("LANG") or ""
+    if not locale:
+        return False
+    return locale.split("@")[0].split(".")[0] in ("C", "POSIX") and "utf" not in locale.lower()
+
+
+def log_path() -> Path:
+    """Return where logging goes: the user's state folder, else a folder for temporary files."""
+    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    for folder in (Path(home) / "dtui", Path(tempfile.gettempdir()) / f"dtui-{os.getuid()}"):
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path = folder / "tui.log"
+            with path.open("a"):
+                return path
+    return Path(os.devnull)
+
+
+@contextmanager
+def quiet_terminal(path: Path) -> Iterator[None]:
+    """Send logging, warnings and whatever C libraries print on stderr to a file; Textual keeps the terminal.
+
+    Textual writes to `sys.__stderr__`: it gets a copy of the descriptor, and descriptor 2 becomes the file.
+    """
+    if path.exists() and path.stat().st_size > LOG_BYTES and path.is_file():
+        path.unlink()
+    terminal = sys.__stderr__
+    if terminal is None:
+        raise TerminalError(f"the TUI needs a terminal, but standard error is closed; {INSTEAD}")
+    terminal.flush()
+    kept = os.dup(2)
+    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+    root = logging.getLogger()
+    before = list(root.handlers)
+    stream = os.fdopen(os.dup(kept), "w", encoding=terminal.encoding, errors="replace", buffering=1 << 16)
+    log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.dup2(log, 2)
+        sys.__stderr__ = stream  # type: ignore[misc, assignment]
+        root.handlers[:] = [handler]
+        logging.captureWarnings(True)
+        yield
+    finally:
+        logging.captureWarnings(False)
+        root.handlers[:] = before
+        handler.close()
+        with suppress(OSError, ValueError):
+            stream.close()
+        sys.__stderr__ = terminal  # type: ignore[misc]
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(log)

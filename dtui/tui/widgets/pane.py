@@ -1,0 +1,204 @@
+"""The base of every pane: keeps drawn cells and repaints only what differs.
+
+Owns how cells reach the terminal. A second copy would repaint a whole pane for a step of the crosshair.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from textual import events
+from textual.geometry import Region
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from dtui.tui.renderables.cells import CellRow, Cells
+from dtui.tui.renderables.crosshair import light_row
+from dtui.tui.renderables.frame import Frame
+from dtui.tui.widgets.cell_strip import CellStrip
+
+GAP = 6
+"""Changed cells nearer than this are repainted as one stretch: a jump costs about as many bytes."""
+
+
+class Picture:
+    """The numbers of a pane at the moment; a frozen dataclass that can draw itself, compared field by field."""
+
+    crosshair: float = 0.0
+    """How strongly the crosshair lights a column; 0 for none."""
+
+    header_rows: int = 1
+    """Rows at the top that the crosshair leaves out."""
+
+    def draw(self, frame: Frame, iteration: int | None) -> Cells:
+        """Return the pane's cells."""
+        raise NotImplementedError
+
+    def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> bool:
+        """Rewrite in `cells` what depends on the cursor alone; False where that is everything."""
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """A press or a drag in a pane, in the pane's cells."""
+
+    x: int
+    y: int
+    is_drag: bool
+
+
+class Pane(Widget, can_focus=False):
+    """A widget that shows a Picture."""
+
+    DEFAULT_CSS = """
+    Pane { width: 100%; height: 1; }
+    """
+
+    class Used(Message):
+        """The mouse was pressed or dragged in the pane, or its wheel turned."""
+
+        def __init__(self, pane: Pane, pressed: Pressed | None, wheel: int, with_control: bool) -> None:
+            """Say where and how: `pressed`, or `wheel` steps down (negative: up)."""
+            super().__init__()
+            self.pane, self.pressed, self.wheel, self.with_control = pane, pressed, wheel, with_control
+
+        @property
+        def control(self) -> Pane:
+            """The pane."""
+            return self.pane
+
+    def __init__(self, id: str) -> None:
+        """Make an empty pane."""
+        super().__init__(id=id)
+        self._picture: Picture | None = None
+        self._frame: Frame | None = None
+        self._iteration: int | None = None
+        self._cells: Cells | None = None
+
+    @property
+    def frame(self) -> Frame | None:
+        """What the pane was last drawn for."""
+        return self._frame
+
+    @property
+    def picture(self) -> Picture | None:
+        """What the pane was last told to show."""
+        return self._picture
+
+    def show(self, picture: Picture, frame: Frame, iteration: int | None) -> None:
+        """Show a picture, repainting the cells that differ from what is on screen.
+
+        Args:
+            picture: What to draw.
+            frame: Size and surroundings; its width and height are the pane's.
+            iteration: The cursor.
+        """
+        if frame.height < 1 or frame.width < 1:
+            self._cells = None
+            return
+        old, old_x = self._cells, self._crosshair_column()
+        same = old is not None and picture == self._picture and frame == self._frame
+        if same and iteration == self._iteration:
+            return
+        cells: Cells | None = None
+        if same and old is not None:
+            copy = _copy(old)
+            cells = copy if picture.write_readout(copy, frame, iteration) else None
+        if cells is None:
+            cells = picture.draw(frame, iteration)
+        self._picture, self._frame, self._iteration, self._cells = picture, frame, iteration, cells
+        if old is None or (old.width, old.height) != (cells.width, cells.height) or old.theme != cells.theme:
+            self.refresh()
+            return
+        regions = changed_regions(old, cells)
+        new_x = self._crosshair_column()
+        if old_x != new_x:
+            top = picture.header_rows
+            regions += [Region(x, top, 1, cells.height - top) for x in (old_x, new_x) if x is not None]
+        if regions:
+            self.refresh(*regions)
+
+    def _crosshair_column(self) -> int | None:
+        if self._picture is None or self._frame is None or not self._picture.crosshair:
+            return None
+        return self._frame.column_of(self._iteration)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Return the rows that Textual wants, with the crosshair laid over them."""
+        if self._cells is None or self._frame is None or self._picture is None:
+            return [Strip.blank(crop.width, self.rich_style) for _ in range(crop.height)]
+        cells, picture, frame = self._cells, self._picture, self._frame
+        x = self._crosshair_column()
+        strips: list[Strip] = []
+        for y in range(crop.y, crop.bottom):
+            if y >= cells.height:
+                strips.append(Strip.blank(crop.width, self.rich_style))
+                continue
+            row: CellRow = cells.row(y)
+            if x is not None and y >= picture.header_rows and crop.x <= x < crop.right and x < cells.width:
+                row = light_row(row, x, frame, picture.crosshair)
+            strip: Strip = CellStrip(row.crop(crop.x, min(crop.right, cells.width)), frame.output)
+            if crop.right > cells.width:
+                strip = strip.adjust_cell_length(crop.width, self.rich_style)
+            strips.append(strip)
+        return strips
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Begin a press, and keep the mouse while it is dragged."""
+        if event.button == 1:
+            self.capture_mouse()
+            self.post_message(self.Used(self, Pressed(event.x, event.y, False), 0, event.ctrl))
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Drag."""
+        if event.button == 1:
+            self.post_message(self.Used(self, Pressed(event.x, event.y, True), 0, event.ctrl))
+
+    def on_mouse_up(self, _: events.MouseUp) -> None:
+        """End the press."""
+        self.release_mouse()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Turn the wheel down."""
+        self.post_message(self.Used(self, None, 1, event.ctrl))
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Turn the wheel up."""
+        self.post_message(self.Used(self, None, -1, event.ctrl))
+
+
+def changed_regions(old: Cells, new: Cells) -> list[Region]:
+    """Return rectangles that hold every cell in which two grids of one size differ.
+
+    Several stretches of a row are kept apart where the gap between them is worth a jump; equal stretches of
+    neighbouring rows become one rectangle.
+    """
+    differs = (old.ch != new.ch) | (old.fg != new.fg) | (old.bg != new.bg)
+    differs |= (old.bold != new.bold) | (old.mark != new.mark)
+    regions: list[Region] = []
+    open_spans: dict[tuple[int, int], int] = {}
+    for y in range(new.height + 1):
+        spans = _stretches(np.flatnonzero(differs[y])) if y < new.height and differs[y].any() else []
+        for span in [span for span in open_spans if span not in spans]:
+            top = open_spans.pop(span)
+            regions.append(Region(span[0], top, span[1] - span[0], y - top))
+        for span in spans:
+            open_spans.setdefault(span, y)
+    return regions
+
+
+def _stretches(columns: np.ndarray[tuple[int], np.dtype[np.intp]]) -> list[tuple[int, int]]:
+    breaks = np.flatnonzero(np.diff(columns) > GAP)
+    starts = columns[np.r_[0, breaks + 1]]
+    stops = columns[np.r_[breaks, len(columns) - 1]] + 1
+    return list(zip(starts.tolist(), stops.tolist(), strict=True))
+
+
+def _copy(cells: Cells) -> Cells:
+    copy = Cells(cells.width, cells.height, cells.theme)
+    for name in ("ch", "fg", "bg", "bold", "mark"):
+        setattr(copy, name, getattr(cells, name).copy())
+    return copy

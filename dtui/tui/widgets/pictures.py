@@ -1,0 +1,228 @@
+"""What each pane shows, as frozen values that know their draw function.
+
+Owns which numbers a pane is drawn from. Values are compared field by field, arrays by identity: an equal picture
+is not drawn again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dtui.model import (
+    Anomaly,
+    ClassErrors,
+    Curves,
+    Heatmap,
+    ImageRows,
+    ImageVerdict,
+    NodeSeries,
+    RunInfo,
+    Stage,
+)
+from dtui.tui.renderables.axis import draw_axis
+from dtui.tui.renderables.cells import Cells
+from dtui.tui.renderables.classes import ClassRow, draw_classes, write_classes_readout
+from dtui.tui.renderables.curves import draw_curves, write_curves_readout
+from dtui.tui.renderables.filters import FiltersLook, draw_filters, write_filters_readout
+from dtui.tui.renderables.frame import Frame
+from dtui.tui.renderables.images import draw_images, write_images_readout
+from dtui.tui.renderables.key_bar import draw_key_bar
+from dtui.tui.renderables.message import draw_message
+from dtui.tui.renderables.ribbon import draw_ribbon
+from dtui.tui.renderables.top_bar import draw_top_bar
+from dtui.tui.renderables.tree import TreeLook, TreeRow, draw_tree, write_tree_readout
+from dtui.tui.widgets.pane import Picture
+
+
+@dataclass(frozen=True, slots=True)
+class TopBarPicture(Picture):
+    """The top bar."""
+
+    info: RunInfo | None
+    tabs: tuple[tuple[str, str, str], ...]
+    active: int
+
+    def draw(self, frame: Frame, iteration: int | None) -> Cells:
+        """Draw one row."""
+        return draw_top_bar(frame, self.info, self.tabs, self.active)
+
+
+@dataclass(frozen=True, slots=True)
+class CurvesPicture(Picture):
+    """Error curves."""
+
+    curves: Curves
+    stages: tuple[Stage, ...]
+    log_scale: bool
+    crosshair = 0.17
+    header_rows = 0
+
+    def draw(self, frame: Frame, iteration: int | None) -> Cells:
+        """Draw curves and readout."""
+        return draw_curves(frame, self.curves, self.stages, self.log_scale, iteration)
+
+    def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> bool:
+        """Rewrite the values at the cursor."""
+        write_curves_readout(cells, frame, self.curves, iteration)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class RibbonPicture(Picture):
+    """The anomaly ribbon."""
+
+    anomalies: tuple[Anomaly, ...]
+    selected: str | None
+    classes: tuple[str, ...]
+    stages: tuple[Stage, ...]
+    crosshair = 0.17
+    header_rows = 0
+
+    def draw(self, frame: Frame, iteration: int | None) -> Cells:
+        """Draw three rows."""
+        return draw_ribbon(frame, self.anomalies, self.selected, self.classes, self.stages)
+
+
+@dataclass(frozen=True, slots=True)
+class AxisPicture(Picture):
+    """The time axis with the cursor's badge."""
+
+    def draw(self, frame: Frame, iteration: int | None) -> Cells:
+        """Draw one row."""
+        return draw_axis(frame, iteration)
+
+    def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> bool:
+        """The badge may cover any tick: draw it all again."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class TreePicture(Picture):
+    """The network hierarchy."""
+
+    rows: tuple[TreeRow, ...]
+    top: int
+    selected: int
+    series: NodeSeries | None
+    quartiles: tuple[NodeSeries, NodeSeries] | None
+    look: TreeLook
+    stages: tuple[Stage, ...]
+    crosshair = 0.17
+
+    def draw(self, frame: Frame, iteration: int | None) -> Cells:
+        """Draw header, rows, charts and readout."""
+        return draw_tree(
+            frame, self.rows, self.top, self.selected, self.series, self.look, self.quartiles, self.stages, iteration
+        )
+
+    def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> bool:
+        """Rewrite the values at the cursor."""
+        write_tree_readout(cells, frame, self.rows, self.top, self.selected, self.series, self.look, iteration)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class FiltersPicture(Picture):
+    """Filters by iterations."""
+
+    heatmap: Heatmap
+    selected: int
+    look: FiltersLook
+    crosshair = 0.32
+
+    def draw(self, frame: Frame, iteration: int | None) -> Cells:
+        """Draw header, pixels and readout."""
+        return draw_filters(frame, self.heatmap, self.selected, self.look, iteration)
+
+    def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> bool:
+        """Rewrite the cross-section at the cursor."""
+        write_filters_readout(cells, frame, self.heatmap, self.selected, self.look, iteration)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class ClassesPicture(Picture):
+    """Clusters and classes."""
+
+    rows: tuple[ClassRow, ...]
+    top: int
+    selected: int
+    errors: ClassErrors | None
+    anomalies: tuple[Anomaly, ...]
+    anomaly: str | None
+    stages: tuple[Stage, ...]
+    title: str
+    crosshair = 0.17
+
+    def draw(self, frame: Frame, iteration: int | None) -> Cells:
+        """Draw header, strips, triangles and readout."""
+        return draw_classes(
+            frame,
+            self.rows,
+            self.top,
+            self.selected,
+            self.errors,
+            self.anomalies,
+            self.anomaly,
+            self.stages,
+            iteration,
+            self.title,
+        )
+
+    def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> bool:
+        """Rewrite the errors at the cursor."""
+        write_classes_readout(cells, frame, self.rows, self.top, self.selected, self.errors, iteration)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesPicture(Picture):
+    """Images by validations."""
+
+    images: ImageRows
+    title: str
+    selected: int
+    classes: tuple[str, ...]
+    verdict: ImageVerdict | None
+    validations: int
+    crosshair = 0.32
+
+    def draw(self, frame: Frame, iteration: int | None) -> Cells:
+        """Draw header, pixels, verdict and thumbnail."""
+        return draw_images(
+            frame, self.images, self.title, self.selected, self.classes, self.verdict, self.validations, iteration
+        )
+
+    def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> bool:
+        """Rewrite verdict and thumbnail."""
+        write_images_readout(cells, frame, self.images, self.selected, self.classes, self.verdict, iteration)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class KeyBarPicture(Picture):
+    """The key bar, or a message in its place."""
+
+    keys: tuple[tuple[str, str], ...]
+    message: str = ""
+
+    def draw(self, frame: Frame, iteration: int | None) -> Cells:
+        """Draw one row."""
+        if not self.message:
+            return draw_key_bar(frame, self.keys)
+        cells = Cells(frame.width, frame.height, frame.theme, frame.theme.background)
+        cells.text(1, 0, self.message, frame.theme.flag, limit=frame.width - 2)
+        return cells
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePicture(Picture):
+    """A pane that has only something to say."""
+
+    text: str
+    detail: str = ""
+    title: str = ""
+
+    def draw(self, frame: Frame, iteration: int | None) -> Cells:
+        """Draw the message."""
+        return draw_message(frame, self.text, self.detail, self.title)
