@@ -32,7 +32,7 @@ def run_demo(options: argparse.Namespace) -> Outcome:
     """Train here; unless headless, in a child process, with the TUI open on the run it records."""
     for package in ("torch", "mlxtend"):
         if find_spec(package) is None:
-            raise MissingExtraError(f"demo: {package} is not installed; pip install 'dtui[demo]', or open a sample run")
+            raise MissingExtraError(f"demo: {package} is not installed; pip install '.[demo]' in dtui's folder")
     path = _demo_path(options.path)
     if options.headless:
         return _train(path, options)

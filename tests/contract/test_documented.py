@@ -1,0 +1,105 @@
+"""What the command line can do is what README and --help say, and their examples work."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from dtui.cli import main
+from dtui.cli.parser import COMMANDS, OPEN, Command, open_parser
+from tests.contract.readme import README, dtui_commands, keys_table, shell_lines, shown_keys_table
+
+ALL = (OPEN, *COMMANDS)
+TEXT = README.read_text(encoding="utf-8")
+
+
+def options_of(command: Command) -> set[str]:
+    """Return the long options of a command."""
+    actions = command.parser()._actions
+    return {name for action in actions for name in action.option_strings if name.startswith("--")} - {"--help"}
+
+
+def shown_in_examples(command: Command) -> set[str]:
+    words = {word for line, _ in command.examples for word in shlex.split(line)}
+    own = {word for line in dtui_commands() if line[:1] == [command.name] for word in line}
+    return words | own
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_every_command_stands_in_the_readme(command: Command) -> None:
+    assert f"`dtui {command.name} " in TEXT
+
+
+@pytest.mark.parametrize("command", ALL, ids=lambda command: command.name or "open")
+def test_every_option_has_an_example(command: Command) -> None:
+    screen = options_of(OPEN) - {"--version"} if command.name == "demo" else set()
+    assert options_of(command) - screen <= shown_in_examples(command)
+
+
+@pytest.mark.parametrize("command", ALL, ids=lambda command: command.name or "open")
+def test_every_example_is_understood(command: Command) -> None:
+    for line, _ in command.examples:
+        program, *words = shlex.split(line)
+        assert program == "dtui"
+        if words == ["--version"]:
+            continue
+        names = [other.name for other in COMMANDS if words and words[0] == other.name]
+        assert names == ([command.name] if command.name else [])
+        options = command.parser().parse_args(words[1:] if command.name else words)
+        assert isinstance(options, argparse.Namespace)
+
+
+def test_help_lists_every_command_and_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    shown = capsys.readouterr().out
+    assert all(f"dtui {command.name} " in shown for command in COMMANDS)
+    assert all(re.search(rf"\b{code} ", shown) for code in (0, 1, 2, 3, 130))
+
+
+def test_the_readme_names_every_screen_option() -> None:
+    wanted = {name for action in open_parser()._actions for name in action.option_strings if name.startswith("--")}
+    assert wanted - {"--help", "--version"} <= set(re.findall(r"--[a-z-]+", TEXT))
+
+
+def test_the_readme_shows_the_keys_of_the_registry() -> None:
+    assert shown_keys_table() == keys_table(), "run python -m tests.contract.readme"
+
+
+def test_the_readme_has_two_commands_that_start_from_nothing() -> None:
+    first, second = (line for line in shell_lines() if line.startswith("python3 -m venv"))
+    assert first.endswith(".venv/bin/dtui sample_runs/mnist-faults.dtui")
+    assert second in TEXT.partition("<!-- test command -->")[2].splitlines()[2]
+    assert second.count(" && ") == 2  # environment, installation, tests: .ci/run runs these three
+
+
+@pytest.mark.parametrize("words", [pytest.param(words, id=" ".join(words)) for words in dtui_commands()])
+def test_the_readmes_commands_work(
+    words: list[str], repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_run: Path
+) -> None:
+    """Each runs as printed, in a folder that holds sample_runs and the runs that the README speaks of."""
+    (tmp_path / "sample_runs").symlink_to(repository / "sample_runs")
+    (tmp_path / "runs").mkdir()
+    if words[0] != "synth":
+        for name in ("nightly", "small"):
+            (tmp_path / "runs" / f"{name}.dtui").symlink_to(small_run)
+    monkeypatch.chdir(tmp_path)
+    assert main(words) in ((0, 1) if "--fail-on" in words else (0,))
+
+
+def test_links_and_pictures_of_the_documents_exist(repository: Path) -> None:
+    for name in ("README.md", "CONTRIBUTING.md"):
+        text = (repository / name).read_text(encoding="utf-8").replace("\n", " ")
+        for target in re.findall(r"\]\(([^)#]+)\)", text):
+            assert target.startswith("https://") or (repository / target).is_file(), f"{name}: {target}"
+
+
+def test_the_documents_name_only_files_that_exist(repository: Path) -> None:
+    named = re.findall(r"`((?:dtui|reports|tests|sample_runs)/[\w./-]*)`", (repository / "CONTRIBUTING.md").read_text())
+    assert named
+    assert [path for path in named if not (repository / path).exists()] == []
