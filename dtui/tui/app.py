@@ -81,7 +81,10 @@ class DtuiApp(App[None]):
         self._look: tuple[Theme, Output] | None = None
         self._data_screens: dict[str, DataScreen] = {}
         self._polls = 0
-        self.loader = Loader(path, lambda event: self.post_message(self.Told(event)) and None, open_)
+        self.loader = Loader(path, self._post, open_)
+
+    def _post(self, event: Event) -> None:
+        self.post_message(self.Told(event))
 
     def compose(self) -> ComposeResult:
         """Show at once that something happens."""

@@ -21,7 +21,7 @@ def install() -> bool:
     """Patch Textual if it is a release that is known to need it; return whether it is patched."""
     if version("textual") not in PATCHED_VERSIONS:
         return False
-    ChopsUpdate.render_segments = render_segments  # type: ignore[method-assign]
+    ChopsUpdate.render_segments = render_segments  # type: ignore[method-assign, assignment]
     return True
 
 

@@ -87,10 +87,9 @@ def divide(
     """
     curves = 0 if height < 28 else 5 if height < 40 else min(12, 9 + (height - 50) // 10 if height >= 50 else 9)
     if maximised:
-        curves = 0
+        left = max(0, height - BARS - RIBBON_ROWS)
+        upper, lower = (left, 0) if is_upper else (0, left)
+        return Layout(width, height, gutter_for(width), 0, RIBBON_ROWS, upper, lower, two_rows)
     left = max(0, height - BARS - RIBBON_ROWS - curves)
-    if maximised:
-        upper = left if is_upper else 0
-    else:
-        upper = max(min(left // 2, max(needed, 6)), 0)
+    upper = min(left // 2, max(needed, 6))
     return Layout(width, height, gutter_for(width), curves, RIBBON_ROWS, upper, left - upper, two_rows)

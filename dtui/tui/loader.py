@@ -168,7 +168,7 @@ class Loader:
             job()
         except DtuiError as error:
             self._post(Failed(slot, safe(str(error)), error))
-        except Exception as error:  # noqa: BLE001 -- the worker's boundary: one bad answer must not end the TUI
+        except Exception as error:
             LOG.exception("%s failed on %s", slot, self._path)
             line = safe(f"{slot}: {type(error).__name__}: {error}; details are in the log")
             self._post(Failed(slot, line, DtuiError(line)))

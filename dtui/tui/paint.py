@@ -146,20 +146,16 @@ def _filters(scene: Scene, answers: Answers) -> Picture:
     if heatmap is None or heatmap.request.node >= len(view.tree):
         return _waiting("filters")
     node = view.tree[heatmap.request.node]
-    layers = tuple(found.name for found in sorted(_layers(view), key=lambda found: found.layer or 0))
+    layers = sorted((found.layer, found.name) for found in view.tree if found.layer is not None)
     look = FiltersLook(
         node=f"{node.name} {node.detail}".strip(),
         title=statistic_title(heatmap.request.statistic),
         records=view.info.records,
         is_cosine=heatmap.request.statistic == "cosine_distance",
-        layer_names=layers,
+        layer_names=tuple(name for _, name in layers),
     )
     row = min(selection.filter, max(0, heatmap.filters - 1)) if node.index == selection.node else 0
     return FiltersPicture(heatmap, row, look)
-
-
-def _layers(view: RunView):  # type: ignore[no-untyped-def]
-    return [node for node in view.tree if node.layer is not None]
 
 
 def _class_name(view: RunView, selection: Selection, row: ClassRow) -> str:

@@ -258,7 +258,7 @@ def initial_folds(tree: tuple[TreeNode, ...], rows: int) -> frozenset[int]:
     """Return the nodes to fold at first: the deepest modules, until the rest fits into about `rows` rows."""
     folded: set[int] = set()
     modules = [node for node in tree if node.layer is None]
-    for depth in sorted({node.depth for node in modules if node.depth > 0}, reverse=True):
+    for depth in sorted({node.depth for node in modules}, reverse=True):
         if len(visible_nodes(tree, frozenset(folded), "")) <= max(rows, 8):
             break
         for node in reversed([node for node in modules if node.depth == depth]):

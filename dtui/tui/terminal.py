@@ -100,7 +100,7 @@ def quiet_terminal(path: Path) -> Iterator[None]:
     log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         os.dup2(log, 2)
-        sys.__stderr__ = stream  # type: ignore[misc, assignment]
+        sys.__stderr__ = stream  # type: ignore[misc]
         root.handlers[:] = [handler]
         logging.captureWarnings(True)
         yield

@@ -55,7 +55,9 @@ def make_tree(blocks: int = 3, layers: int = 2, filters: int = 16) -> tuple[Tree
 class FakeQuery:
     """Deterministic: every number is a function of its place."""
 
-    def __init__(self, records=200, every=5, classes=("cat", "dog", "bird", "fish"), per_class=12, tree=None, live=False):
+    def __init__(
+        self, records=200, every=5, classes=("cat", "dog", "bird", "fish"), per_class=12, tree=None, live=False
+    ):
         self.tree_ = make_tree() if tree is None else tree
         self.classes_ = tuple(classes)
         self.per_class, self.every, self.records = per_class, every, records
@@ -149,7 +151,7 @@ class FakeQuery:
 
     def clusters(self, count=4):
         self._ask("clusters", count)
-        groups = np.array_split(np.arange(len(self.classes_)), min(count, len(self.classes_)))
+        groups = np.array_split(np.arange(len(self.classes_)), max(1, min(count, len(self.classes_))))
         return tuple(ClassCluster(i, f"group {i}", tuple(int(c) for c in g)) for i, g in enumerate(groups))
 
     def class_errors(self, groups, axis):

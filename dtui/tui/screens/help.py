@@ -56,9 +56,7 @@ def help_content() -> Content:
     lines = [Content.assemble(("dtui", "bold $accent"), ("  every key; Esc closes", "$text-muted")), Content("")]
     for group in GROUPS:
         lines.append(Content.styled(group, "bold"))
-        for action in ACTIONS:
-            if action.group == group:
-                lines.append(_line(action.shown_keys, action.help))
+        lines += [_line(action.shown_keys, action.help) for action in ACTIONS if action.group == group]
         lines.append(Content(""))
     lines.append(Content.styled("Mouse", "bold"))
     lines += [_line(keys, words) for keys, words in MOUSE]

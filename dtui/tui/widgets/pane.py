@@ -5,7 +5,10 @@ Owns how cells reach the terminal. A second copy would repaint a whole pane for 
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from textual import events
@@ -17,8 +20,11 @@ from textual.widget import Widget
 from dtui.tui.renderables.cells import CellRow, Cells
 from dtui.tui.renderables.crosshair import light_row
 from dtui.tui.renderables.frame import Frame
+from dtui.tui.renderables.message import draw_message
 from dtui.tui.widgets.cell_strip import CellStrip
 
+LOG = logging.getLogger(__name__)
+DrawnT = TypeVar("DrawnT")
 GAP = 6
 """Changed cells nearer than this are repainted as one stretch: a jump costs about as many bytes."""
 
@@ -105,10 +111,9 @@ class Pane(Widget, can_focus=False):
             return
         cells: Cells | None = None
         if same and old is not None:
-            copy = _copy(old)
-            cells = copy if picture.write_readout(copy, frame, iteration) else None
+            cells = self._guard(lambda: self._rewritten(old, picture, frame, iteration), picture, frame)
         if cells is None:
-            cells = picture.draw(frame, iteration)
+            cells = self._guard(lambda: picture.draw(frame, iteration), picture, frame)
         self._picture, self._frame, self._iteration, self._cells = picture, frame, iteration, cells
         if old is None or (old.width, old.height) != (cells.width, cells.height) or old.theme != cells.theme:
             self.refresh()
@@ -120,6 +125,21 @@ class Pane(Widget, can_focus=False):
             regions += [Region(x, top, 1, cells.height - top) for x in (old_x, new_x) if x is not None]
         if regions:
             self.refresh(*regions)
+
+    @staticmethod
+    def _rewritten(old: Cells, picture: Picture, frame: Frame, iteration: int | None) -> Cells | None:
+        copy = _copy(old)
+        return copy if picture.write_readout(copy, frame, iteration) else None
+
+    def _guard(self, draw: Callable[[], DrawnT], picture: Picture, frame: Frame) -> DrawnT | Cells:
+        """Draw; what cannot be drawn costs this pane, not the program."""
+        try:
+            return draw()
+        except Exception as error:
+            LOG.exception("%s cannot be drawn", type(picture).__name__)
+            return draw_message(
+                frame, "This pane could not be drawn", f"{type(error).__name__}; details are in the log"
+            )
 
     def _crosshair_column(self) -> int | None:
         if self._picture is None or self._frame is None or not self._picture.crosshair:
