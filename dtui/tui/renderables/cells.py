@@ -40,8 +40,21 @@ class CellRow(NamedTuple):
     mark: FlagArray
 
     def crop(self, start: int, end: int) -> CellRow:
-        """Return the cells start..end-1 as views."""
-        return CellRow(*(array[start:end] for array in self))
+        """Return the cells start..end-1 (0 <= start <= end); half a wide glyph at an edge becomes a blank."""
+        ch = self.ch[start:end]
+        starts_halved = len(ch) > 0 and ch[0] == WIDE_TAIL
+        ends_halved = len(ch) > 0 and end < len(self.ch) and self.ch[end] == WIDE_TAIL
+        if starts_halved or ends_halved:
+            ch = ch.copy()
+            if starts_halved:
+                ch[0] = 32
+            if ends_halved:
+                ch[-1] = 32
+        return CellRow(ch, self.fg[start:end], self.bg[start:end], self.bold[start:end], self.mark[start:end])
+
+    def copy(self) -> CellRow:
+        """Return the same cells in arrays of their own."""
+        return CellRow(self.ch.copy(), self.fg.copy(), self.bg.copy(), self.bold.copy(), self.mark.copy())
 
 
 class Cells:
@@ -97,7 +110,7 @@ class Cells:
         string = string if limit is None else shorten(string, limit)
         points = _code_points(string)
         end = x + len(points)
-        if not 0 <= y < self.height or x >= self.width or end <= 0:
+        if not 0 <= y < self.height or x >= self.width or end <= 0 or not points:
             return end
         start, stop = max(0, x), min(self.width, end)
         span = np.array(points[start - x : stop - x], np.uint32)

@@ -5,9 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dtui.model import Anomaly, ClassErrors, Stage
-from dtui.tui.renderables.cells import Cells
+import numpy as np
+
+from dtui.model import Anomaly, ClassErrors, FloatArray, Stage
+from dtui.safe_text import safe
+from dtui.tui.renderables.anomaly_marks import draw_mark, strongest_marks
+from dtui.tui.renderables.cells import Cells, text_width
+from dtui.tui.renderables.chrome import (
+    draw_header,
+    draw_legend,
+    draw_stages,
+    draw_thumb,
+    select_gutter,
+    write_value,
+)
 from dtui.tui.renderables.frame import Frame, Region
+from dtui.tui.renderables.palettes import ramp
+from dtui.tui.renderables.primitives import paint_pixels, quantise, resample
+
+READOUT_CELLS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +74,32 @@ def draw_classes(
         iteration: The cursor, None for none.
         title: Words beside the pane's name.
     """
-    raise NotImplementedError
+    theme = frame.theme
+    cells = Cells(frame.width, frame.height, theme)
+    x = draw_header(cells, frame, "Classes", max(0, frame.width - 1))
+    colours = ramp(theme, "error", frame.output)
+    stop = draw_legend(cells, frame, colours, "0", "100%", "error", left=x + 1)
+    cells.text(x + 2, 0, title, theme.muted, limit=max(0, stop - x - 3))
+    tall = class_row_height(frame.height)
+    shown = rows[top : top + class_rows_shown(frame.height)]
+    values = _errors_of(frame, shown, errors)
+    by_class: dict[int, list[Anomaly]] = {}
+    for anomaly in anomalies:
+        if anomaly.class_index is not None:
+            by_class.setdefault(anomaly.class_index, []).append(anomaly)
+    for index, row in enumerate(shown):
+        y = 1 + index * tall
+        if frame.axis is not None and frame.plot_width > 0:
+            _draw_strip(cells, frame, values[index], y + tall - 1, row.is_cluster)
+            own = [anomaly for label in row.labels for anomaly in by_class.get(label, ())]
+            _draw_class_marks(cells, frame, own, y, tall, selected_anomaly)
+        if top + index == selected:
+            select_gutter(cells, frame, y, tall)
+        _draw_class_name(cells, frame, row, y + tall - 1, top + index == selected)
+    draw_thumb(cells, frame, top, len(shown), len(rows))
+    draw_stages(cells, frame, stages, 1, frame.height)
+    write_classes_readout(cells, frame, rows, top, selected, errors, iteration)
+    return cells
 
 
 def write_classes_readout(
@@ -71,12 +112,25 @@ def write_classes_readout(
     iteration: int | None,
 ) -> None:
     """Rewrite each row's error at the cursor, in the gutter."""
-    raise NotImplementedError
+    x, _, width, _ = classes_readout_region(frame)
+    if width < 4:
+        return
+    theme = frame.theme
+    tall = class_row_height(frame.height)
+    shown = rows[top : top + class_rows_shown(frame.height)]
+    column = frame.column_of(iteration)
+    values = _errors_of(frame, shown, errors)
+    for index in range(len(shown)):
+        value = float(values[index, column - frame.gutter]) if column is not None else float("nan")
+        text = "" if errors is None else "·" if np.isnan(value) else f"{value * 100:.1f}%"
+        colour = theme.faint if np.isnan(value) else theme.incorrect if value > 0.5 else theme.text
+        write_value(cells, x + width, index * tall + tall, text, colour, room=width)
 
 
 def classes_readout_region(frame: Frame) -> Region:
     """Return the cells that `write_classes_readout` may change."""
-    raise NotImplementedError
+    x = max(0, frame.gutter - READOUT_CELLS - 2)
+    return x, 1, max(0, min(READOUT_CELLS, frame.width - x, frame.gutter - 2)), max(0, frame.height - 1)
 
 
 def class_row_height(height: int) -> int:
@@ -92,3 +146,63 @@ def class_rows_shown(height: int) -> int:
 def class_row_at(y: int, top: int, height: int) -> int | None:
     """Return the class row drawn at terminal row `y` of the pane; None for the header."""
     return None if y < 1 else top + (y - 1) // class_row_height(height)
+
+
+def _errors_of(frame: Frame, shown: Sequence[ClassRow], errors: ClassErrors | None) -> FloatArray:
+    """Return the errors of each shown row over the frame's columns; NaN for rows without a group."""
+    values = np.full((len(shown), frame.plot_width), np.nan)
+    if errors is None or frame.axis is None or frame.plot_width < 1:
+        return values
+    resampled = resample(errors.values, errors.axis, frame.axis.with_columns(frame.plot_width))
+    where = {tuple(group): index for index, group in enumerate(errors.groups)}
+    for index, row in enumerate(shown):
+        if row.labels in where:
+            values[index] = resampled[where[row.labels]]
+    return values
+
+
+def _draw_strip(cells: Cells, frame: Frame, values: FloatArray, y: int, is_cluster: bool) -> None:
+    """Draw one error strip; a class's is thinner than a cluster's."""
+    if y >= cells.height:
+        return
+    colours = ramp(frame.theme, "error", frame.output)
+    steps = quantise(values, len(colours))
+    if frame.output.has_pixels:
+        known = steps >= 0
+        target = slice(frame.gutter, frame.gutter + len(steps))
+        cells.bg[y, target] = np.where(known, colours[np.maximum(steps, 0)], np.uint32(frame.theme.panel))
+        if not is_cluster:
+            cells.ch[y, target] = np.where(known, np.uint32(ord("▂")), np.uint32(32))
+            cells.fg[y, target] = frame.theme.panel
+    else:
+        paint_pixels(cells, frame.gutter, y, np.stack([steps, steps]), colours, frame.output)
+
+
+def _draw_class_marks(
+    cells: Cells, frame: Frame, anomalies: Sequence[Anomaly], y: int, tall: int, selected: str | None
+) -> None:
+    """Draw a row's anomalies above its strip, or as arrow heads on it where the row is one row high."""
+    for mark in strongest_marks(frame, anomalies, selected):
+        if tall == 2:
+            draw_mark(cells, frame, mark, y, selected)
+        elif y < cells.height:
+            special = mark.anomaly.status == "flagged" or mark.anomaly.id == selected
+            colour = frame.theme.flag if special else frame.theme.bright
+            cells.ch[y, mark.x], cells.fg[y, mark.x] = ord("▾" if mark.down else "▴"), colour
+            cells.bold[y, mark.x] = 1
+
+
+def _draw_class_name(cells: Cells, frame: Frame, row: ClassRow, y: int, is_selected: bool) -> None:
+    """Write mark, name and number of classes of a row."""
+    theme = frame.theme
+    end = classes_readout_region(frame)[0] - 1
+    if row.is_cluster:
+        cells.text(1, y, "▾" if row.is_open else "▸", theme.accent if is_selected else theme.muted)
+        if frame.gutter >= 26:
+            count = f"{len(row.labels):,}×"
+            cells.text(frame.gutter - 10 - text_width(count), y, count, theme.muted)
+            end = frame.gutter - 11 - text_width(count)
+    x = 3 if frame.gutter >= 26 or row.is_cluster else 2
+    x += max(0, row.depth - 1)
+    colour = theme.bright if is_selected else theme.text
+    cells.text(x, y, safe(row.name), colour, bold=is_selected or row.is_cluster, limit=max(0, end - x))

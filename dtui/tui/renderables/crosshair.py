@@ -21,7 +21,7 @@ def light_row(row: CellRow, x: int, frame: Frame, strength: float = 0.17) -> Cel
     """
     if not 0 <= x < len(row.ch):
         return row
-    lit = CellRow(*(array.copy() for array in row))
+    lit = row.copy()
     if frame.output.mode in (ColorMode.PALETTE_16, ColorMode.NONE):
         lit.mark[x] ^= 1
     else:

@@ -13,7 +13,7 @@ from dtui.tui.renderables.chrome import draw_header, draw_stages, number
 from dtui.tui.renderables.frame import Frame, Region
 from dtui.tui.renderables.plotext_adapter import plot_lines
 from dtui.tui.renderables.primitives import resample
-from dtui.tui.renderables.scale import Scale, linear_scale, log_scale
+from dtui.tui.renderables.scale import Scale, linear_scale, logarithmic_scale
 
 LABEL_CELLS = 7
 """Columns at the gutter's right end for the labels of the value axis."""
@@ -23,7 +23,7 @@ def draw_curves(
     frame: Frame,
     curves: Curves,
     stages: Sequence[Stage],
-    logarithmic: bool = False,
+    log_scale: bool = False,
     iteration: int | None = None,
 ) -> Cells:
     """Draw the curves with axis labels, stages and the readout at `iteration`.
@@ -32,7 +32,7 @@ def draw_curves(
         frame: Any size; curves over another axis are resampled to the frame's.
         curves: Errors in [0, 1]; where the run has none, its loss on its own scale.
         stages: Learning-rate stages, dashed verticals.
-        logarithmic: Whether the y axis is logarithmic.
+        log_scale: Whether the y axis is logarithmic.
         iteration: The cursor, None for none.
     """
     cells = Cells(frame.width, frame.height, frame.theme)
@@ -44,7 +44,10 @@ def draw_curves(
         return cells
     points = [_two_points(curves, name, frame) for name in names]
     everything = np.concatenate(points) if points else np.empty(0)
-    scale = log_scale(everything, is_share) if logarithmic else linear_scale(everything, is_share, _ceiling(is_share))
+    if log_scale:
+        scale = logarithmic_scale(everything, is_share)
+    else:
+        scale = linear_scale(everything, is_share, 1.0 if is_share else np.inf)
     colours = [_colour(frame, name) for name in names]
     ch, fg = plot_lines(
         [scale.heights(values) for values in points], colours, scale.low, scale.high, columns, rows, frame.theme.panel
@@ -103,10 +106,6 @@ def _plotted(curves: Curves) -> list[str]:
     if errors:
         return errors
     return ["loss"] if "loss" in curves.series else []
-
-
-def _ceiling(is_share: bool) -> float:
-    return 1.0 if is_share else np.inf
 
 
 def _colour(frame: Frame, name: str) -> int:

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dtui.model import ImageRows, ImageVerdict
-from dtui.tui.renderables.cells import Cells
+import numpy as np
+
+from dtui.model import ImageRows, ImageVerdict, IntArray
+from dtui.safe_text import safe
+from dtui.tui.renderables.cells import Cells, UintArray, shorten, text_width
+from dtui.tui.renderables.chrome import draw_header
 from dtui.tui.renderables.frame import Frame, Region
+from dtui.tui.renderables.palettes import interpolate
+from dtui.tui.renderables.pixel_rows import PixelRows
+from dtui.tui.renderables.primitives import paint_pixels, quantise, resample
+from dtui.tui.renderables.thumbnail import draw_thumbnail
+
+CORRECTNESS_STEPS = 8
 
 
 def draw_images(
@@ -31,7 +41,22 @@ def draw_images(
         validations: Number of validations in the run.
         iteration: The cursor, None for none.
     """
-    raise NotImplementedError
+    cells = Cells(frame.width, frame.height, frame.theme)
+    by_label = rows.request.colour_by == "label"
+    labels = _frequent_labels(rows.wrong_label, len(frame.theme.wrong_labels)) if by_label else []
+    _draw_images_header(cells, frame, rows, title, classes, labels, validations)
+    if frame.axis is None or frame.plot_width < 1 or frame.height < 2:
+        return cells
+    place = image_places(frame, rows)
+    if by_label:
+        steps, colours = _steps_by_label(frame, rows, labels)
+    else:
+        axis = frame.axis.with_columns(frame.plot_width)
+        colours = _correctness_colours(frame)
+        steps = quantise(1 - resample(rows.correct, rows.request.axis, axis), len(colours))
+    paint_pixels(cells, frame.gutter, 1, place.expand(steps), colours, frame.output)
+    write_images_readout(cells, frame, rows, selected, classes, verdict, iteration)
+    return cells
 
 
 def write_images_readout(
@@ -43,15 +68,177 @@ def write_images_readout(
     verdict: ImageVerdict | None,
     iteration: int | None,
 ) -> None:
-    """Rewrite the gutter: image id, verdict at the cursor, share of right images, thumbnail."""
-    raise NotImplementedError
+    """Rewrite the gutter: image id, verdict at the cursor, share of right images, thumbnail, marks."""
+    _, top, width, height = images_readout_region(frame)
+    if width < 6 or height < 1:
+        return
+    theme = frame.theme
+    cells.clear(0, top, width, height)
+    cells.bg[top:, :width] = theme.panel
+    cells.mark[top:, :width] = 0
+    place = image_places(frame, rows)
+    _draw_image_marks(cells, frame, rows, place, selected)
+    share = _share_right(frame, rows, iteration)
+    y = 1
+    for text, colour, bold in _verdict_lines(frame, rows, selected, classes, verdict, share):
+        cells.text(2 if frame.gutter >= 26 else 1, y, text, colour, bold=bold, limit=max(0, width - 4))
+        y += 1
+    if verdict is not None and verdict.pixels is not None:
+        gap = 1 if height - y > 8 else 0
+        draw_thumbnail(cells, 2, y + gap, width - 5, frame.height - y - gap, verdict.pixels, frame.output)
 
 
 def images_readout_region(frame: Frame) -> Region:
     """Return the cells that `write_images_readout` may change."""
-    raise NotImplementedError
+    return 0, 1, max(0, min(frame.gutter, frame.width)), max(0, frame.height - 1)
 
 
 def image_at(frame: Frame, rows: ImageRows, y: int) -> int | None:
     """Return the row in sorted order drawn at terminal row `y`; None for the header and below the last image."""
-    raise NotImplementedError
+    return image_places(frame, rows).row_at(y)
+
+
+def image_places(frame: Frame, rows: ImageRows) -> PixelRows:
+    """Return where the images stand in a frame."""
+    return PixelRows(rows.request.first, rows.request.count, len(rows.correct), frame.height)
+
+
+def _correctness_colours(frame: Frame) -> UintArray:
+    """Return colours from all right to all wrong."""
+    return interpolate((frame.theme.correct, frame.theme.incorrect), CORRECTNESS_STEPS)
+
+
+def _frequent_labels(wrong: IntArray, most: int) -> list[int]:
+    """Return the wrong labels on screen, the most frequent first, at most `most`."""
+    labels, counts = np.unique(wrong[wrong >= 0], return_counts=True)
+    order = np.lexsort((labels, -counts))[:most]
+    return [int(label) for label in labels[order]]
+
+
+def _steps_by_label(frame: Frame, rows: ImageRows, labels: Sequence[int]) -> tuple[IntArray, UintArray]:
+    """Return colour indices and colours: right, the frequent wrong labels, all other wrong labels."""
+    assert frame.axis is not None
+    axis = frame.axis.with_columns(frame.plot_width)
+    correct = resample(rows.correct, rows.request.axis, axis)
+    wrong = resample(rows.wrong_label, rows.request.axis, axis)
+    colours = np.array([frame.theme.correct, *frame.theme.wrong_labels[: len(labels)], frame.theme.muted], np.uint32)
+    steps = np.where(np.isfinite(correct), 0, -1)
+    steps[(wrong >= 0) & (correct < 0.5)] = len(colours) - 1
+    for index, label in enumerate(labels):
+        steps[(wrong == label) & (correct < 0.5)] = index + 1
+    return steps, colours
+
+
+def _share_right(frame: Frame, rows: ImageRows, iteration: int | None) -> float:
+    """Return the share of the shown images that are right at the cursor; NaN where there is no validation."""
+    column = frame.column_of(iteration)
+    if column is None or frame.axis is None or not rows.correct.size:
+        return float("nan")
+    axis = frame.axis.with_columns(frame.plot_width)
+    values = resample(rows.correct, rows.request.axis, axis)[:, column - frame.gutter]
+    known = np.isfinite(values)
+    return float(values[known].mean()) if known.any() else float("nan")
+
+
+def _draw_image_marks(cells: Cells, frame: Frame, rows: ImageRows, place: PixelRows, selected: int) -> None:
+    """Mark rows with images that were wrong all along, and the selected row."""
+    x = frame.gutter - 1
+    for y in range(1, frame.height):
+        shown = place.rows_in(y)
+        if rows.always_wrong[shown.start : shown.stop].any():
+            cells.text(x, y, "×", frame.theme.warning, bold=True)
+    chosen_y = place.y_of(selected)
+    if chosen_y is not None:
+        cells.text(x, chosen_y, "▸", frame.theme.flag, bold=True)
+        cells.mark[chosen_y, x] = 1
+
+
+def _verdict_lines(
+    frame: Frame,
+    rows: ImageRows,
+    selected: int,
+    classes: Sequence[str],
+    verdict: ImageVerdict | None,
+    share: float,
+) -> list[tuple[str, int, bool]]:
+    """Return the lines above the thumbnail: id, verdict, how often wrong, share right."""
+    theme = frame.theme
+    right = "" if np.isnan(share) else f"{share * 100:.0f}% right here"
+    if verdict is None:
+        return [(right, theme.muted, False)] if right else []
+    room = max(0, frame.gutter - 4)
+    number = f"#{verdict.image}"
+    ident = safe(verdict.id)
+    head = f"{number} {ident}" if ident and ident != str(verdict.image) else number
+    lines = [(shorten(head, room), theme.flag, True)]
+    if verdict.label is None:
+        lines.append(("not validated yet", theme.muted, False))
+    elif verdict.label == verdict.target:
+        lines.append((f"✓ {_name(classes, verdict.target)} {verdict.confidence:.0%}", theme.gained, True))
+    else:
+        words = f"✗ {_name(classes, verdict.label)} {verdict.confidence:.0%}"
+        lines.append((words, theme.incorrect, True))
+        lines.append((f"is {_name(classes, verdict.target)}", theme.muted, False))
+    if frame.height >= 8:
+        always = 0 <= selected < len(rows.always_wrong) and bool(rows.always_wrong[selected])
+        wrong = f"wrong {verdict.times_wrong:,} of {verdict.validations:,}"
+        lines.append((f"× {wrong}: always" if always else wrong, theme.warning if always else theme.muted, False))
+        if right:
+            lines.append((right, theme.muted, False))
+    return lines
+
+
+def _name(classes: Sequence[str], label: int) -> str:
+    return safe(classes[label]) if 0 <= label < len(classes) else f"class {label}"
+
+
+def _draw_images_header(
+    cells: Cells,
+    frame: Frame,
+    rows: ImageRows,
+    title: str,
+    classes: Sequence[str],
+    labels: Sequence[int],
+    validations: int,
+) -> None:
+    """Write name, title and counts, and at the right end what the colours mean."""
+    theme, request = frame.theme, rows.request
+    x = draw_header(cells, frame, "Images", max(0, frame.gutter - 1))
+    cells.text(x + 2, 0, safe(title), theme.accent, limit=max(0, frame.gutter - x - 3))
+    counts = f"{rows.images:,} images"
+    end = cells.text(frame.gutter, 0, counts, theme.text, limit=frame.plot_width)
+    if request.colour_by == "label":
+        items = [(theme.correct, "right")]
+        items += [(theme.wrong_labels[index], _name(classes, label)) for index, label in enumerate(labels)]
+    else:
+        items = [(theme.correct, "correct"), (theme.incorrect, "incorrect")]
+    stop = _draw_items(cells, frame, items, end + 2)
+    notes = [f" × {validations:,} validations", f"   sort {request.sort}"]
+    place = image_places(frame, rows)
+    if place.per_pixel > 1.01:
+        notes.append(f" · {place.per_pixel:.1f} images/px")
+    for index, note in enumerate(notes):
+        if end + len(note) < stop - 1:
+            end = cells.text(end, 0, note, theme.muted if index else theme.text)
+
+
+def _draw_items(cells: Cells, frame: Frame, items: Sequence[tuple[int, str]], left: int) -> int:
+    """Write colour patches with their names at the right end, the last ones left out if they do not fit."""
+    steps = len(items)
+    while steps:
+        shown = [(colour, shorten(name, 14)) for colour, name in items[:steps]]
+        width = sum(text_width(name) + 5 for _, name in shown) - 1
+        begin = frame.width - width
+        if begin >= left:
+            break
+        steps -= 1
+    else:
+        return frame.width
+    x = begin
+    for index, (colour, name) in enumerate(shown):
+        if frame.output.has_pixels:
+            cells.text(x, 0, "██", colour)
+        else:
+            cells.text(x, 0, ("░░", "██")[min(1, index)], colour)
+        x = cells.text(x + 3, 0, name, frame.theme.muted) + 2
+    return begin

@@ -92,7 +92,8 @@ def interpolate(anchors: tuple[int, ...], count: int) -> UintArray:
     points = np.array([[colour >> 16 & 255, colour >> 8 & 255, colour & 255] for colour in anchors], float)
     where = np.linspace(0, len(points) - 1, count)
     channels = [np.rint(np.interp(where, np.arange(len(points)), points[:, i])).astype(np.uint32) for i in range(3)]
-    return channels[0] << 16 | channels[1] << 8 | channels[2]
+    packed: UintArray = channels[0] << np.uint32(16) | channels[1] << np.uint32(8) | channels[2]
+    return packed
 
 
 _RAMPS: dict[tuple[str, str, ColorMode, int], UintArray] = {}

@@ -5,6 +5,8 @@ Owns the glyphs that stand for numbers. A second copy would draw the same value 
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 
 from dtui.model import FloatArray, IntArray, TimeAxis
@@ -12,6 +14,7 @@ from dtui.tui.renderables.cells import Cells, UintArray
 from dtui.tui.renderables.output import ColorMode, Output
 
 UPPER_HALF = 0x2580
+Numbers = TypeVar("Numbers", FloatArray, IntArray)
 EIGHTHS: UintArray = np.array([32, *range(0x2581, 0x2589)], np.uint32)
 """A cell filled from below to 0…8 eighths."""
 
@@ -44,7 +47,7 @@ def quantise(shades: FloatArray, levels: int) -> IntArray:
     return result
 
 
-def resample(values: FloatArray, old: TimeAxis, new: TimeAxis) -> FloatArray:
+def resample(values: Numbers, old: TimeAxis, new: TimeAxis) -> Numbers:
     """Return values of shape (…, old.columns) as columns of another window, until the exact answer arrives.
 
     Each new column shows the old column that holds its middle iteration; NaN (or -1 for whole numbers) outside
@@ -55,6 +58,7 @@ def resample(values: FloatArray, old: TimeAxis, new: TimeAxis) -> FloatArray:
     middles = new.first + (np.arange(new.columns) + 0.5) * new.column_span
     columns = np.floor((middles - old.first) / old.span * old.columns).astype(np.int64)
     inside = (columns >= 0) & (columns < values.shape[-1])
+    result: Numbers
     empty = np.nan if np.issubdtype(values.dtype, np.floating) else -1
     result = np.full((*values.shape[:-1], new.columns), empty, values.dtype)
     result[..., inside] = values[..., columns[inside]]

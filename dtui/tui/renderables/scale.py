@@ -67,7 +67,7 @@ def linear_scale(values: FloatArray, is_share: bool, ceiling: float = np.inf) ->
     return Scale(low, high, ticks)
 
 
-def log_scale(values: FloatArray, is_share: bool) -> Scale:
+def logarithmic_scale(values: FloatArray, is_share: bool) -> Scale:
     """Return a logarithmic scale of at most six decades below the largest positive value."""
     finite = values[np.isfinite(values) & (values > 0)]
     high = float(np.ceil(np.log10(finite.max()) - 1e-9)) if finite.size else 0.0

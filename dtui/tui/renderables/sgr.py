@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dtui.tui.renderables.cells import WIDE_TAIL, CellRow, Cells, UintArray
 from dtui.tui.renderables.output import ColorMode, Output
@@ -90,7 +91,20 @@ def _points_to_text(ch: UintArray) -> str:
     return ch.astype("<u4").tobytes().decode("utf-32-le")
 
 
-def _style_keys(ch: UintArray, row: CellRow, mode: ColorMode) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+def style_runs(row: CellRow) -> list[tuple[int, int, int, int, bool, bool]]:
+    """Return begin, end (exclusive), foreground, background, bold and mark of each stretch of equal looks."""
+    if not len(row.ch):
+        return []
+    marks = row.mark.astype(np.uint64) << np.uint64(1) | row.bold.astype(np.uint64)
+    keys = row.fg.astype(np.uint64) << np.uint64(26) | row.bg.astype(np.uint64) << np.uint64(2) | marks
+    starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1]))).tolist()
+    return [
+        (begin, end, int(row.fg[begin]), int(row.bg[begin]), bool(row.bold[begin]), bool(row.mark[begin]))
+        for begin, end in zip(starts, [*starts[1:], len(row.ch)], strict=True)
+    ]
+
+
+def _style_keys(ch: UintArray, row: CellRow, mode: ColorMode) -> NDArray[np.uint64]:
     """Return one number a cell, equal where the looks are: fg, bg, mark, bold; the fg of a blank does not count."""
     marks = row.mark.astype(np.uint64) << np.uint64(1)
     if mode is ColorMode.NONE:
@@ -99,7 +113,8 @@ def _style_keys(ch: UintArray, row: CellRow, mode: ColorMode) -> np.ndarray[tupl
     if mode is ColorMode.PALETTE_16:
         back |= marks
     fore = row.fg.astype(np.uint64) << np.uint64(26) | row.bold.astype(np.uint64)
-    return np.where(ch == 32, np.uint64(_BLANK), fore) | back
+    keys: NDArray[np.uint64] = np.where(ch == 32, np.uint64(_BLANK), fore) | back
+    return keys
 
 
 def _wanted(key: int, mode: ColorMode) -> tuple[int, int, int]:

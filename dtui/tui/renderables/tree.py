@@ -6,9 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from dtui.model import NodeSeries, Stage, TreeNode
-from dtui.tui.renderables.cells import Cells
+import numpy as np
+
+from dtui.model import FloatArray, NodeSeries, Stage, TreeNode
+from dtui.safe_text import safe
+from dtui.tui.renderables.cells import Cells, shorten, text_width
+from dtui.tui.renderables.chrome import draw_header, draw_stages, draw_thumb, number, select_gutter, write_value
 from dtui.tui.renderables.frame import Frame, Region
+from dtui.tui.renderables.output import ColorMode
+from dtui.tui.renderables.primitives import braille_spans, fold_bands, resample
 
 
 class ChartKind(Enum):
@@ -75,7 +81,20 @@ def draw_tree(
         stages: Learning-rate stages, dashed verticals.
         iteration: The cursor, None for none.
     """
-    raise NotImplementedError
+    cells = Cells(frame.width, frame.height, frame.theme)
+    shown = rows[top : top + tree_rows_shown(frame.height, look)]
+    tall = 2 if look.two_row else 1
+    _draw_tree_header(cells, frame, series, look)
+    _draw_charts(cells, frame, shown, series, look, quartiles)
+    for index, row in enumerate(shown):
+        y = 1 + index * tall
+        if top + index == selected:
+            select_gutter(cells, frame, y, tall)
+        _draw_name(cells, frame, row, y, top + index == selected)
+    draw_thumb(cells, frame, top, len(shown), len(rows))
+    draw_stages(cells, frame, stages, 1, frame.height)
+    write_tree_readout(cells, frame, rows, top, selected, series, look, iteration)
+    return cells
 
 
 def write_tree_readout(
@@ -88,13 +107,31 @@ def write_tree_readout(
     look: TreeLook,
     iteration: int | None,
 ) -> None:
-    """Rewrite each row's value at the cursor, in the gutter."""
-    raise NotImplementedError
+    """Rewrite each row's value at the cursor, in the gutter; an open module shows none, its rows do."""
+    x, _, width, _ = tree_readout_region(frame)
+    column = frame.column_of(iteration)
+    if width == 0:
+        return
+    tall = 2 if look.two_row else 1
+    shown = rows[top : top + tree_rows_shown(frame.height, look)]
+    values = np.full(len(shown), np.nan)
+    if column is not None and series is not None and frame.axis is not None:
+        at = resample(series.values, series.axis, frame.axis.with_columns(frame.plot_width))[:, column - frame.gutter]
+        by_node = dict(zip(series.nodes, at.tolist(), strict=True))
+        values = np.array([by_node.get(row.node.index, np.nan) for row in shown])
+    theme = frame.theme
+    for index, (row, value) in enumerate(zip(shown, values.tolist(), strict=True)):
+        colour = theme.faint if np.isnan(value) else theme.positive[2] if value >= 0 else theme.negative[2]
+        text = "" if row.is_open or series is None else number(value, signed=True)
+        write_value(cells, x + width, 1 + index * tall, text, colour, room=width)
 
 
 def tree_readout_region(frame: Frame) -> Region:
     """Return the cells that `write_tree_readout` may change; width 0 where the gutter is too narrow for values."""
-    raise NotImplementedError
+    if frame.gutter < VALUE_GUTTER:
+        return 0, 1, 0, 0
+    width = min(7, max(0, frame.width - (frame.gutter - 9)))
+    return frame.gutter - 9, 1, width, max(0, frame.height - 1)
 
 
 def tree_rows_shown(height: int, look: TreeLook) -> int:
@@ -105,3 +142,192 @@ def tree_rows_shown(height: int, look: TreeLook) -> int:
 def tree_row_at(y: int, top: int, look: TreeLook) -> int | None:
     """Return the tree row drawn at terminal row `y` of the pane; None for the header."""
     return None if y < 1 else top + (y - 1) // (2 if look.two_row else 1)
+
+
+VALUE_GUTTER = 26
+"""From this gutter on there is room for values."""
+
+COUNT_GUTTER = 34
+"""From this gutter on there is room for filter counts as well."""
+
+
+def _draw_name(cells: Cells, frame: Frame, row: TreeRow, y: int, is_selected: bool) -> None:
+    """Write mark, name and count of a row, from the left edge to its value."""
+    theme, node = frame.theme, row.node
+    end = frame.gutter - 2
+    if frame.gutter >= VALUE_GUTTER:
+        end = frame.gutter - 10
+    if frame.gutter >= COUNT_GUTTER:
+        count = f"{len(node.layers)}×" if row.is_module else f"{node.filters:,}"
+        cells.text(frame.gutter - 10 - text_width(count), y, count, theme.muted)
+        end = frame.gutter - 11 - max(5, text_width(count))
+    step = 2 if frame.gutter >= COUNT_GUTTER else 1
+    x = 1 + min(step * node.depth, max(0, end - 12))
+    if row.is_module:
+        mark, colour = "▾" if row.is_open else "▸", theme.accent if is_selected else theme.muted
+    else:
+        mark, colour = "■", theme.module if node.kind.startswith("Linear") else theme.layer
+    cells.text(x, y, mark, colour)
+    room = max(0, end - x - 2)
+    name, detail = safe(node.label), safe(node.detail)
+    with_detail = bool(detail) and text_width(name) + 1 + text_width(detail) <= room
+    x = cells.text(
+        x + 2,
+        y,
+        name if with_detail else shorten(name, room),
+        theme.bright if is_selected else theme.text,
+        bold=is_selected or (row.is_module and node.depth == 0),
+    )
+    if with_detail:
+        cells.text(x + 1, y, detail, theme.text if is_selected else theme.muted)
+
+
+def _draw_charts(
+    cells: Cells,
+    frame: Frame,
+    shown: Sequence[TreeRow],
+    series: NodeSeries | None,
+    look: TreeLook,
+    quartiles: tuple[NodeSeries, NodeSeries] | None,
+) -> None:
+    """Draw the chart of every row that is not an open module, and a faint line for one that is."""
+    if frame.axis is None or frame.plot_width < 1 or not shown:
+        return
+    tall = 2 if look.two_row else 1
+    values = _rows_of(frame, shown, series)
+    if look.chart is ChartKind.HORIZON:
+        _draw_horizons(cells, frame, values / (series.scale if series is not None else 1.0), look, tall)
+    else:
+        low, high = _dot_spans(frame, shown, values, look.chart, quartiles)
+        for index in range(len(shown)):
+            ch = braille_spans(low[index], high[index], tall)
+            cells.paste(frame.gutter, 1 + index * tall, ch, np.full_like(ch, frame.theme.positive[1]))
+    for index, row in enumerate(shown):
+        if row.is_open:
+            y = 1 + index * tall
+            cells.paste(
+                frame.gutter,
+                y,
+                np.full((tall, frame.plot_width), 32, np.uint32),
+                bg=np.full((tall, frame.plot_width), frame.theme.panel, np.uint32),
+            )
+            cells.mark[y : y + tall, frame.gutter :] = 0
+            cells.text(frame.gutter, y, "─" * frame.plot_width, frame.theme.line)
+
+
+def _rows_of(frame: Frame, shown: Sequence[TreeRow], series: NodeSeries | None) -> FloatArray:
+    """Return the values of each shown row over the frame's columns; NaN for open modules and unknown nodes."""
+    values = np.full((len(shown), frame.plot_width), np.nan)
+    if series is None or frame.axis is None:
+        return values
+    resampled = resample(series.values, series.axis, frame.axis.with_columns(frame.plot_width))
+    where = {node: index for index, node in enumerate(series.nodes)}
+    for index, row in enumerate(shown):
+        if row.node.index in where and not row.is_open:
+            values[index] = resampled[where[row.node.index]]
+    return values
+
+
+def _draw_horizons(cells: Cells, frame: Frame, values: FloatArray, look: TreeLook, tall: int) -> None:
+    """Draw folded bands; without enough colours one band, and without any, negative values hang from above."""
+    theme, mode = frame.theme, frame.output.mode
+    if frame.output.has_pixels:
+        bands = max(1, min(3, look.bands))
+        ch, fg, bg = fold_bands(values, tall, bands, theme.panel, theme.positive, theme.negative)
+        cells.paste(frame.gutter, 1, ch, fg, bg)
+        return
+    panel, single_up, single_down = theme.panel, (theme.gained,), (theme.lost,)
+    ch, fg, bg = fold_bands(values, tall, 1, panel, single_up, single_down)
+    if mode is ColorMode.NONE and not frame.output.ascii:
+        low = np.nan_to_num(values) < 0
+        hanging, _, _ = fold_bands(1 - np.abs(values), tall, 1, panel, single_up, single_up)
+        down = np.repeat(low, tall, 0)
+        if tall == 2:
+            hanging[[*range(0, len(hanging))]] = hanging[np.arange(len(hanging))]
+        ch = np.where(down, hanging, ch)
+        rows, columns = min(len(down), cells.height - 1), min(down.shape[1], cells.width - frame.gutter)
+        if rows > 0 and columns > 0:
+            cells.mark[1 : 1 + rows, frame.gutter : frame.gutter + columns] = down[:rows, :columns]
+    cells.paste(frame.gutter, 1, ch, fg, bg)
+
+
+def _dot_spans(
+    frame: Frame,
+    shown: Sequence[TreeRow],
+    values: FloatArray,
+    chart: ChartKind,
+    quartiles: tuple[NodeSeries, NodeSeries] | None,
+) -> tuple[FloatArray, FloatArray]:
+    """Return lower and upper end of each dot column, in [0, 1] of the row's own range.
+
+    A line joins each value to the next; a box plot has the quartiles in the left dot column and the median
+    in the right one.
+    """
+    if chart is ChartKind.BOX and quartiles is not None:
+        first, third = (_rows_of(frame, shown, series) for series in quartiles)
+    else:
+        first = third = values
+    low, high = _own_range(np.stack([values, first, third]))
+    span = high - low
+    median, first, third = ((array - low) / span for array in (values, first, third))
+    if chart is ChartKind.BOX:
+        return _interleave(first, median), _interleave(third, median)
+    after = np.concatenate((median[:, 1:], median[:, -1:]), 1)
+    middle = np.where(np.isfinite(after), (median + after) / 2, median)
+    return (
+        _interleave(median, np.fmin(middle, after)),
+        _interleave(np.fmax(median, median), np.fmax(middle, middle)),
+    )
+
+
+def _own_range(stacked: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the smallest and largest value of each row, shape (rows, 1), never equal."""
+    finite = np.where(np.isfinite(stacked), stacked, np.nan)
+    has = np.isfinite(finite).any((0, 2))
+    low = np.where(has, np.min(np.where(np.isnan(finite), np.inf, finite), (0, 2)), 0.0)
+    high = np.where(has, np.max(np.where(np.isnan(finite), -np.inf, finite), (0, 2)), 1.0)
+    flat = high <= low
+    return np.where(flat, low - 0.5, low)[:, None], np.where(flat, low + 0.5, high)[:, None]
+
+
+def _interleave(left: FloatArray, right: FloatArray) -> FloatArray:
+    joined: FloatArray = np.stack([left, right], -1).reshape(left.shape[0], -1)
+    return joined
+
+
+def _draw_tree_header(cells: Cells, frame: Frame, series: NodeSeries | None, look: TreeLook) -> None:
+    """Write name, title and the legend of the bands with their values."""
+    theme = frame.theme
+    x = draw_header(cells, frame, "Layers", max(0, frame.width - 1))
+    begin = frame.width
+    if series is not None and look.chart is ChartKind.HORIZON:
+        begin = _draw_band_legend(cells, frame, series, look, x)
+    elif look.chart is not ChartKind.HORIZON:
+        words = "quartiles and median" if look.chart is ChartKind.BOX else "line"
+        words += ", each row on its own scale"
+        if x + 2 + text_width(look.title) + 2 + len(words) < frame.width:
+            begin = frame.width - len(words) - 1
+            cells.text(begin, 0, words, theme.muted)
+    cells.text(x + 2, 0, look.title, theme.muted, limit=max(0, begin - x - 3))
+
+
+def _draw_band_legend(cells: Cells, frame: Frame, series: NodeSeries, look: TreeLook, left: int) -> int:
+    """Draw negative and positive bands between the values at which they end; return the column where it begins."""
+    theme = frame.theme
+    bands = max(1, min(3, look.bands)) if frame.output.has_pixels else 1
+    low, high = number(-series.scale), number(series.scale, signed=True)
+    if frame.output.has_pixels:
+        colours = [*theme.negative[::-1][:bands], theme.panel, *theme.positive[3 - bands :]]
+    else:
+        colours = [theme.lost, theme.panel, theme.gained]
+    width = text_width(low) + 2 * len(colours) + text_width(high) + 3
+    begin = frame.width - width
+    if begin <= left + 2 or cells.height < 1:
+        return frame.width
+    x = cells.text(begin, 0, low, theme.muted) + 1
+    for colour in colours:
+        if colour != theme.panel:
+            cells.text(x, 0, "██", colour)
+        x += 2
+    cells.text(x + 1, 0, high, theme.muted)
+    return begin
