@@ -7,15 +7,18 @@ import sys
 from pathlib import Path
 
 from dtui.cli.outcome import Outcome
+from dtui.cli.table import paint
+from dtui.safe_text import safe
 
 
 def run_report(options: argparse.Namespace) -> Outcome:
-    """Write a report of one or more runs."""
-    from dtui.reports.build import write_report
+    """Write a report of one or more runs; a chart that could not be drawn is a remark, not a failure."""
+    from dtui.reports import write_report
 
-    output = Path(options.output)
-    write_report([Path(run) for run in options.runs], output)
-    return Outcome(f"{output}: {output.stat().st_size / 1e6:.1f} MB, opens in any browser without a network")
+    result = write_report([Path(run) for run in options.runs], Path(options.output), sections=options.section)
+    paths = "\n".join(safe(str(path), 400) for path in result.paths)
+    size = f"{result.bytes / 1e6:.1f} MB, {result.charts} charts; opens in any browser, without a network"
+    return Outcome(f"{paths}\n{paint(size, 'dim')}", remark="; ".join(result.problems))
 
 
 class Progress:

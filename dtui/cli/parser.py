@@ -128,7 +128,7 @@ def _demo_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", metavar="PATH", nargs="?", help="where to record (default: a new run under ./runs)")
     parser.add_argument("--headless", action="store_true", help="only train and record, show nothing")
     parser.add_argument(
-        "--iterations", type=_positive, default=2000, metavar="N", help="optimizer updates (default: %(default)s)"
+        "--iterations", type=_positive, default=2400, metavar="N", help="optimizer updates (default: %(default)s)"
     )
     parser.add_argument(
         "--every",
@@ -176,8 +176,13 @@ def _anomalies_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _report_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", metavar="RUN", nargs="+", help="one run, or several to compare")
-    parser.add_argument("-o", "--output", metavar="OUT", required=True, help="the HTML file to write")
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="one run, or several in one report")
+    parser.add_argument(
+        "-o", "--output", metavar="OUT", required=True, help="the file to write, or a folder: a file a run"
+    )
+    parser.add_argument(
+        "--section", action="append", metavar="NAME", help="only this section; may be given several times"
+    )
 
 
 def _synth_arguments(parser: argparse.ArgumentParser) -> None:
@@ -250,6 +255,7 @@ COMMANDS = (
         (
             ("dtui report sample_runs/mnist-faults -o report.html", "one run"),
             ("dtui report runs/a runs/b --output both.html", "two runs in one file"),
+            ("dtui report sample_runs/mnist-faults -o anomalies.html --section anomalies", "one section"),
         ),
         "files",
         _report_arguments,

@@ -1,0 +1,130 @@
+"""The JSON that scripts read: field names and types, held for ever."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dtui.cli import main
+from dtui.query import open_run
+
+INFO = {
+    "run": str,
+    "status": str,
+    "format": int,
+    "invented": bool,
+    "records": int,
+    "validations": int,
+    "first_iteration": (int, type(None)),
+    "last_iteration": (int, type(None)),
+    "layers": int,
+    "filters": int,
+    "classes": int,
+    "images": int,
+    "gaps": list,
+    "findings": list,
+}
+ANOMALY = {
+    "id": str,
+    "kind": str,
+    "rule": str,
+    "iteration": int,
+    "class": (str, type(None)),
+    "layer": (str, type(None)),
+    "filters": list,
+    "direction": str,
+    "count": int,
+    "share": (int, float),
+    "score": (int, float, type(None)),
+    "threshold": (int, float),
+    "status": str,
+    "note": str,
+}
+
+
+def answer(words: list[str], capsys: pytest.CaptureFixture[str], code: int = 0) -> Any:
+    """Return what a command printed as JSON."""
+    assert main([*words, "--json"]) == code
+    output = capsys.readouterr()
+    assert output.err == ""
+    return json.loads(output.out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+
+
+def assert_fields(found: dict[str, Any], fields: dict[str, Any]) -> None:
+    assert list(found) == list(fields)
+    for name, types in fields.items():
+        assert isinstance(found[name], types), name
+        assert not isinstance(found[name], bool) or types is bool, name
+
+
+def test_info(small_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    info = answer(["info", str(small_run)], capsys)
+    assert_fields(info, INFO)
+    assert info["status"] in ("live", "done", "crashed")
+    assert info["invented"] is True
+    assert info["records"] == 40
+    with open_run(small_run) as query:
+        assert [info["filters"], info["images"]] == [query.info().filters, query.info().images]
+
+
+def test_runs(small_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (row,) = answer(["runs", str(small_run.parent)], capsys)
+    assert_fields(row, {"path": str, "error": type(None), **INFO})
+    assert row["path"] == str(small_run)
+
+
+def test_anomalies(small_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(["anomalies", str(small_run), "--threshold", "2", "--window", "2"], capsys)
+    assert found, "the planted anomalies are not found"
+    for anomaly in found:
+        assert_fields(anomaly, ANOMALY)
+        assert anomaly["rule"] in ("left", "right")
+        assert anomaly["direction"] in ("gained", "lost", "both")
+        assert anomaly["status"] in ("new", "flagged", "dismissed")
+        assert anomaly["threshold"] == 2
+    assert [row["iteration"] for row in found] == sorted(row["iteration"] for row in found)
+
+
+def test_anomalies_are_narrowed_by_iteration_class_and_rule(
+    small_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loose = ["anomalies", str(small_run), "--threshold", "2", "--window", "2"]
+    everything = answer(loose, capsys)
+    middle = everything[len(everything) // 2]
+    for words, keeps in (
+        (["--since", str(middle["iteration"])], lambda row: row["iteration"] >= middle["iteration"]),
+        (["--class", middle["class"]], lambda row: row["class"] == middle["class"]),
+        (["--rule", middle["rule"]], lambda row: row["rule"] == middle["rule"]),
+    ):
+        assert answer([*loose, *words], capsys) == [row for row in everything if keeps(row)]
+
+
+def test_fail_on_judges_by_what_nobody_has_dismissed(
+    small_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = shutil.copytree(small_run, tmp_path / "judged.dtui")
+    words = ["anomalies", str(run), "--threshold", "2", "--window", "2"]
+    found = answer(words, capsys)
+    count = str(len(found))
+    answer([*words, "--fail-on", count], capsys, code=1)
+    answer([*words, "--fail-on", str(len(found) + 1)], capsys, code=0)
+    with open_run(run) as query:
+        query.decide(found[0]["id"], "dismissed", "a\x1b[2Jb")
+    rows = answer([*words, "--fail-on", count], capsys, code=0)
+    dismissed = {row["id"]: row["note"] for row in rows if row["status"] == "dismissed"}
+    assert dismissed == {found[0]["id"]: "a\x1b[2Jb"}
+    assert main(words) == 0
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_iterations_are_those_of_the_records(small_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    info = answer(["info", str(small_run)], capsys)
+    with open_run(small_run) as query:
+        assert [info["first_iteration"], info["last_iteration"]] == [
+            int(query.record_iterations()[0]),
+            int(query.record_iterations()[-1]),
+        ]
