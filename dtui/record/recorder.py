@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import atexit
 import os
-import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-import dtui
-from dtui.model import Gap, ImageSet, RunMetadata, RunStatus, Structure, Validation
-from dtui.record.checks import as_class_names, check_classes, check_optimizer, check_path, check_period
+from dtui.model import ImageSet, RunStatus, Structure, Validation
+from dtui.record.boundary import RECORDS, VALIDATIONS, Boundary, reason_of
+from dtui.record.checks import SUFFIX, as_class_names, check_classes, check_optimizer, check_path, check_period
 from dtui.record.derive import Deriver, RawRecord
+from dtui.record.describe_run import describe_run
 from dtui.record.graph import GraphTracer
 from dtui.record.images import ImagesChangedError, ImageTracker
 from dtui.record.layers import describe, find_layers, place, unwrap
@@ -35,9 +32,6 @@ from dtui.record.sink import Job, Sink, Store
 from dtui.record.thumbnails import Thumbnails, ThumbnailTaker
 from dtui.record.validation import ValidationWatch
 from dtui.record.warn import forget_told, warn_once
-
-_RECORDS = "records"
-_VALIDATIONS = "validations"
 
 
 class Recorder:
@@ -98,7 +92,8 @@ class Recorder:
         self.every = every
         self.iteration = -1
         self._model = model
-        self._metadata = self._describe_run(name, hyperparameters or {}, notes)
+        shown = name or self.path.name.removesuffix(SUFFIX)
+        self._metadata = describe_run(shown, every, self._optimizer, hyperparameters or {}, notes)
         self._thumbnails = thumbnails
         self._scalars = ScalarLog()
         self._tracker = ImageTracker(self._names)
@@ -107,7 +102,7 @@ class Recorder:
         self._measurer: Measurer | None = None
         self._deriver: Deriver | None = None
         self._sink: Sink | None = None
-        self._off: dict[str, int] = {}
+        self._boundary = Boundary()
         self._closed = False
         self._process = os.getpid()
         self._tracer = GraphTracer(model) if graph else None
@@ -123,7 +118,7 @@ class Recorder:
         if error is None or (isinstance(error, SystemExit) and not error.code):
             self.close()
         else:
-            self._finish(RunStatus.CRASHED, _reason(error))
+            self._finish(RunStatus.CRASHED, reason_of(error))
 
     def __deepcopy__(self, memo: object) -> Recorder:
         """Return the recorder itself: a copied training is not recorded twice."""
@@ -140,7 +135,7 @@ class Recorder:
             values: Numbers or tensors of one element, such as loss=loss; "loss" and "error" (a share in [0, 1])
                 have their own place on the screens.
         """
-        with self._boundary("log"):
+        with self._boundary.guard("log", self.iteration):
             self._scalars.add(values)
 
     def step(self) -> None:
@@ -165,21 +160,21 @@ class Recorder:
                 compiled form.
         """
         watch = None
-        with self._boundary(_VALIDATIONS):
-            if self._is_on(_VALIDATIONS):
+        with self._boundary.guard(VALIDATIONS, self.iteration):
+            if self._is_ours() and self._boundary.is_on(VALIDATIONS):
                 watch = self._begin_validation(loader, model or self._model)
         try:
             yield
         except BaseException:
             if watch is not None:
-                with self._boundary(_VALIDATIONS):
+                with self._boundary.guard(VALIDATIONS, self.iteration):
                     watch.end()
-                    self._miss(_VALIDATIONS, self.iteration, "the evaluation was interrupted")
+                    self._boundary.miss(VALIDATIONS, self.iteration, "the evaluation was interrupted")
             raise
         finally:
             self._watch = None
         if watch is not None:
-            with self._boundary(_VALIDATIONS):
+            with self._boundary.guard(VALIDATIONS, self.iteration):
                 watch.end()
                 self._end_validation(watch)
 
@@ -192,7 +187,7 @@ class Recorder:
             ids: What each image is known by in every validation: integers or strings, shape (n,).
             images: The inputs for thumbnails, shape (n, 1 or 3, height, width).
         """
-        with self._boundary("predictions"):
+        with self._boundary.guard("predictions", self.iteration):
             if self._watch is None:
                 warn_once("predictions", "predictions: not within `with rec.validation():`; they are left out")
                 return
@@ -211,20 +206,24 @@ class Recorder:
         self._count()
 
     def _count(self) -> None:
-        if self._closed or os.getpid() != self._process:
+        if not self._is_ours():
             return
         self.iteration += 1
-        if self.iteration % self.every == 0 and self._is_on(_RECORDS):
-            with self._boundary(_RECORDS):
+        if self.iteration % self.every == 0 and self._boundary.is_on(RECORDS):
+            with self._boundary.guard(RECORDS, self.iteration):
                 self._record()
+
+    def _is_ours(self) -> bool:
+        """Whether the run is open, and this is the process that opened it: not a forked worker."""
+        return not self._closed and os.getpid() == self._process
 
     def _record(self) -> None:
         sink = self._begin()
-        if not sink.has_room(_RECORDS):
+        if not sink.has_room(RECORDS):
             warn_once(
                 "slow disk", f"iteration {self.iteration}: the disk is slower than the training; records are dropped"
             )
-            self._miss(_RECORDS, self.iteration, "the disk was slower than the training")
+            self._boundary.miss(RECORDS, self.iteration, "the disk was slower than the training")
             return
         if self._measurer is None or self._deriver is None:
             return
@@ -237,7 +236,7 @@ class Recorder:
             raw: RawRecord = finish(iteration, scalars())
             store.append_record(deriver.derive(raw))
 
-        sink.offer(Job(_RECORDS, iteration, write))
+        sink.offer(Job(RECORDS, iteration, write))
 
     def _begin(self) -> Sink:
         """Create the run, once the shapes of all layers are known."""
@@ -252,6 +251,7 @@ class Recorder:
             self._measurer = Measurer(unwrap(self._model), probes)
             self._deriver = Deriver(structure)
             self._sink = Sink(lambda: self._open_store(structure))
+            self._boundary.attach(self._sink)
         return self._sink
 
     def _open_store(self, structure: Structure) -> Store:
@@ -270,8 +270,8 @@ class Recorder:
             watch.begin()
         except UnusableLoaderError as error:
             watch.end()
-            warn_once(_VALIDATIONS, str(error))
-            self._miss(_VALIDATIONS, self.iteration, str(error))
+            warn_once(VALIDATIONS, str(error))
+            self._boundary.miss(VALIDATIONS, self.iteration, str(error))
             return None
         self._watch = watch
         return watch
@@ -286,8 +286,8 @@ class Recorder:
             taken = None if self._tracker.is_known else self._tracker.begin(judged)
             labels, confidences = self._tracker.place(judged)
         except (UnusableLoaderError, ImagesChangedError, ValueError) as error:
-            warn_once(_VALIDATIONS, f"iteration {iteration}: {error}")
-            self._miss(_VALIDATIONS, iteration, str(error))
+            warn_once(VALIDATIONS, f"iteration {iteration}: {error}")
+            self._boundary.miss(VALIDATIONS, iteration, str(error))
             return
         result = Validation(iteration, labels, confidences)
         images = None if taken is None else taken[0]
@@ -298,45 +298,26 @@ class Recorder:
                 store.set_images(_with_thumbnails(images, order, watch.thumbnails))
             store.append_validation(result)
 
-        if self._begin().offer(Job(_VALIDATIONS, iteration, write)):
+        if self._begin().offer(Job(VALIDATIONS, iteration, write)):
             self._last_validation = iteration
         else:
-            self._miss(_VALIDATIONS, iteration, "the disk was slower than the training")
+            self._boundary.miss(VALIDATIONS, iteration, "the disk was slower than the training")
 
-    # --- the boundary
-
-    @contextmanager
-    def _boundary(self, stream: str) -> Iterator[None]:
-        """Keep every failure of ours from the training: tell it once and switch the stream off."""
-        try:
-            yield
-        except Exception as error:  # noqa: BLE001 - the boundary between the recorder and somebody's training
-            warn_once(stream, f"iteration {self.iteration}: {stream} are no longer recorded: {_reason(error)}")
-            self._off.setdefault(stream, self.iteration)
-            self._miss(stream, self.iteration, _reason(error))
-
-    def _is_on(self, stream: str) -> bool:
-        return stream not in self._off and not self._closed and os.getpid() == self._process
-
-    def _miss(self, stream: str, iteration: int, reason: str) -> None:
-        if self._sink is not None and stream in (_RECORDS, _VALIDATIONS):
-            self._sink.miss(Gap(max(iteration, 0), max(iteration, 0), stream, reason))
+    # --- the end
 
     def _finish(self, status: RunStatus, reason: str) -> None:
-        if self._closed or os.getpid() != self._process:
+        if not self._is_ours():
             return
         self._closed = True
         atexit.unregister(self._close_at_exit)
-        with self._boundary("close"):
+        with self._boundary.guard("close", self.iteration):
             if self._hook is not None:
                 self._hook.remove()
             if self._tracer is not None:
                 self._tracer.detach()
             if self._sink is None and any(probe.shape for probe in self._probes):
                 self._begin()
-            for stream, first in self._off.items():
-                if self._sink is not None and stream in (_RECORDS, _VALIDATIONS):
-                    self._sink.miss(Gap(max(first, 0), max(self.iteration, 0), stream, "the probe was switched off"))
+            self._boundary.finish(self.iteration)
             if self._sink is not None:
                 self._sink.close(status, reason)
 
@@ -345,26 +326,7 @@ class Recorder:
         if error is None:
             self.close()
         else:
-            self._finish(RunStatus.CRASHED, _reason(error))
-
-    def _describe_run(
-        self, name: str | None, hyperparameters: Mapping[str, object], notes: Sequence[Mapping[str, object]]
-    ) -> RunMetadata:
-        parameters = {str(key): str(value) for key, value in hyperparameters.items()}
-        if self._optimizer is not None:
-            parameters.setdefault("optimizer", type(self._optimizer).__name__)
-            for key, value in self._optimizer.defaults.items():
-                if isinstance(value, int | float | tuple):
-                    parameters.setdefault(key, str(value))
-        versions = {
-            "dtui": dtui.__version__,
-            "torch": str(torch.__version__),
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        }
-        created = datetime.now(UTC).isoformat(timespec="seconds")
-        shown = name or self.path.name.removesuffix(".dtui")
-        return RunMetadata(shown, created, self.every, False, versions, parameters, tuple(dict(note) for note in notes))
+            self._finish(RunStatus.CRASHED, reason_of(error))
 
 
 def _with_thumbnails(images: ImageSet, order: Sequence[int], taker: ThumbnailTaker | None) -> ImageSet:
@@ -376,11 +338,6 @@ def _with_thumbnails(images: ImageSet, order: Sequence[int], taker: ThumbnailTak
         warn_once("thumbnails", f"no thumbnails: {error}")
         return images
     return ImageSet(images.classes, images.targets, images.ids, pictures)
-
-
-def _reason(error: BaseException) -> str:
-    text = str(error).splitlines()
-    return type(error).__name__ + (f": {text[0]}" if text else "")
 
 
 def _nothing() -> None:

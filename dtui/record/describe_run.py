@@ -1,0 +1,42 @@
+"""What a run says about its training before the first record.
+
+Owns which versions and hyper-parameters are kept. A second copy would let runs of an integration lack what
+runs of a plain loop have.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+import torch
+from torch.optim import Optimizer
+
+import dtui
+from dtui.model import RunMetadata
+
+
+def describe_run(
+    name: str,
+    every: int,
+    optimizer: Optimizer | None,
+    hyperparameters: Mapping[str, object],
+    notes: Sequence[Mapping[str, object]],
+) -> RunMetadata:
+    """Return the metadata of a run that begins now: what the user passed goes before what the optimizer has."""
+    parameters = {str(key): str(value) for key, value in hyperparameters.items()}
+    if optimizer is not None:
+        parameters.setdefault("optimizer", type(optimizer).__name__)
+        for key, value in optimizer.defaults.items():
+            if isinstance(value, int | float | tuple):
+                parameters.setdefault(key, str(value))
+    versions = {
+        "dtui": dtui.__version__,
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    return RunMetadata(name, created, every, False, versions, parameters, tuple(dict(note) for note in notes))
