@@ -1,0 +1,98 @@
+"""A store in memory for the tests of the recorder, and small networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from dtui.model import Gap, ImageSet, Record, RunStatus, Structure, Validation
+from dtui.record import Recorder
+
+
+class MemoryStore:
+    """What a RunWriter is to the recorder, kept in lists."""
+
+    def __init__(self, structure: Structure) -> None:
+        self.structure = structure
+        self.records: list[Record] = []
+        self.validations: list[Validation] = []
+        self.gaps: list[Gap] = []
+        self.images: ImageSet | None = None
+        self.status: RunStatus | None = None
+        self.reason = ""
+        self.beats = 0
+        self.on_record: Callable[[Record], None] = lambda record: None
+
+    def set_images(self, images: ImageSet) -> None:
+        assert self.images is None
+        self.images = images
+
+    def append_record(self, record: Record) -> None:
+        self.on_record(record)
+        self.records.append(record)
+
+    def append_validation(self, validation: Validation) -> None:
+        assert self.images is not None
+        self.validations.append(validation)
+
+    def append_gap(self, gap: Gap) -> None:
+        self.gaps.append(gap)
+
+    def heartbeat(self) -> None:
+        self.beats += 1
+
+    def close(self, status: RunStatus = RunStatus.DONE, reason: str = "") -> None:
+        self.status, self.reason = status, reason
+
+
+class RecorderUnderTest(Recorder):
+    """A recorder that writes into `store` instead of a directory."""
+
+    store: MemoryStore
+    prepare: Callable[[MemoryStore], None] = staticmethod(lambda store: None)
+
+    def _open_store(self, structure: Structure) -> Any:
+        self.store = MemoryStore(structure)
+        self.prepare(self.store)
+        return self.store
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Iterator[Callable[..., RecorderUnderTest]]:
+    """Return a function that makes recorders; they are closed when the test ends."""
+    made: list[RecorderUnderTest] = []
+
+    def make(
+        model: nn.Module,
+        optimizer: Any = None,
+        *,
+        prepare: Callable[[MemoryStore], None] = lambda store: None,
+        **options: Any,
+    ) -> RecorderUnderTest:
+        RecorderUnderTest.prepare = staticmethod(prepare)
+        made.append(RecorderUnderTest(tmp_path / f"run{len(made)}", model, optimizer, **options))
+        return made[-1]
+
+    yield make
+    for recorder in made:
+        recorder.close()
+
+
+def small_net(classes: int = 3) -> nn.Sequential:
+    """Return a network for images of 1×8×8."""
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 6, 3, stride=2), nn.Flatten(), nn.Linear(54, classes)
+    )
