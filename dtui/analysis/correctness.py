@@ -1,0 +1,109 @@
+"""Right or wrong, one bit an image and validation.
+
+Owns the packed layout: images sorted by class, each class padded to whole 64-bit words. A second copy would
+count one class's flips for its neighbour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dtui.model import BoolArray, IntArray, LabelArray
+
+WordArray = NDArray[np.uint64]
+WORD = 64
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PackedLayout:
+    """Where each image's bit lies. C classes, W words a validation.
+
+    Attributes:
+        images: Images of each class, shape (C,), int64.
+        first_image: Index of each class's first image, shape (C,).
+        first_word: Each class's first word, shape (C,).
+        words: Words of each class, shape (C,).
+    """
+
+    images: IntArray
+    first_image: IntArray
+    first_word: IntArray
+    words: IntArray
+
+    @staticmethod
+    def of(targets: LabelArray, classes: int) -> PackedLayout:
+        """Lay out images by their true labels.
+
+        Args:
+            targets: Shape (images,), ascending.
+            classes: Number of classes, > max(targets).
+
+        Raises:
+            ValueError: The targets do not ascend, or name a class that is not there.
+        """
+        if len(targets) and (np.any(np.diff(targets.astype(np.int64)) < 0) or int(targets[-1]) >= classes):
+            raise ValueError("packed correctness: images must be sorted by class, labels below the number of classes")
+        images = np.bincount(targets, minlength=classes).astype(np.int64)
+        words = -(-images // WORD)
+        return PackedLayout(images, np.cumsum(images) - images, np.cumsum(words) - words, words)
+
+    @property
+    def total_words(self) -> int:
+        """W, the words of one validation."""
+        return int(self.words.sum())
+
+    @property
+    def total_images(self) -> int:
+        """Number of images in all classes."""
+        return int(self.images.sum())
+
+    def bit_of_image(self) -> IntArray:
+        """Return the position of each image's bit within a validation, shape (images,)."""
+        shift = np.repeat(self.first_word * WORD - self.first_image, self.images)
+        result: IntArray = np.arange(self.total_images, dtype=np.int64) + shift
+        return result
+
+    def pack(self, correct: BoolArray) -> WordArray:
+        """Pack judgements into words.
+
+        Args:
+            correct: Shape (validations, images).
+
+        Returns:
+            Shape (validations, W); padding bits are zero.
+
+        Source: dtui.
+        """
+        validations = len(correct)
+        present = np.flatnonzero(self.images)
+        size = int(self.images[present[0]]) if len(present) else 0
+        bits: BoolArray = np.zeros((validations, self.total_words * WORD), dtype=np.bool_)
+        if size and np.all(self.images[present] == size):
+            # Classes of one size fill a regular grid: one strided copy instead of a scatter.
+            wide = bits.reshape(validations, len(present), -1)
+            wide[:, :, :size] = correct.reshape(validations, len(present), size)
+        else:
+            bits[:, self.bit_of_image()] = correct
+        return np.packbits(bits, axis=1, bitorder="little").view("<u8").astype(np.uint64, copy=False)
+
+    def unpack(self, packed: WordArray, label: int) -> BoolArray:
+        """Return the judgements of one class, shape (validations, images of the class)."""
+        first, words = int(self.first_word[label]), int(self.words[label])
+        chosen = np.ascontiguousarray(packed[:, first : first + words], dtype="<u8").view(np.uint8)
+        bits = np.unpackbits(chosen, axis=1, count=int(self.images[label]), bitorder="little")
+        return bits.view(np.bool_)
+
+    def count(self, packed: WordArray) -> IntArray:
+        """Count the set bits of each class, shape (validations, C), int64."""
+        counts = np.bitwise_count(packed)
+        result = np.zeros((len(packed), len(self.images)), dtype=np.int64)
+        present = np.flatnonzero(self.words)
+        if len(present) and len(packed):
+            one_word = len(present) == counts.shape[1]
+            result[:, present] = (
+                counts if one_word else np.add.reduceat(counts, self.first_word[present], axis=1, dtype=np.int64)
+            )
+        return result

@@ -1,0 +1,183 @@
+"""Which records a column of the time axis holds, and how they become one value.
+
+Owns pooling along time and along rows. A second copy would let a burst show in one pane and be gone from the
+next, or put it a column beside the crosshair.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from dtui.model import BoolArray, FloatArray, IntArray, TimeAxis
+
+
+@dataclass(frozen=True, eq=False)
+class ColumnRecords:
+    """The records that each column of an axis stands for, as ranges [starts, stops) of record positions.
+
+    Attributes:
+        starts: Shape (columns,), int64.
+        stops: Shape (columns,), int64; equal to `starts` where the column has no value. A column in which nothing
+            was recorded holds the one record before it.
+    """
+
+    starts: IntArray
+    stops: IntArray
+
+    @property
+    def columns(self) -> int:
+        """Number of columns."""
+        return len(self.starts)
+
+    @cached_property
+    def has_value(self) -> BoolArray:
+        """Whether a column stands for any record, shape (columns,)."""
+        result: BoolArray = self.stops > self.starts
+        return result
+
+    @property
+    def needed(self) -> slice:
+        """The smallest range of records that the columns need."""
+        shown = self.has_value
+        if not shown.any():
+            return slice(0, 0)
+        return slice(int(self.starts[shown].min()), int(self.stops[shown].max()))
+
+
+def records_of_columns(axis: TimeAxis, iterations: IntArray, interval: float) -> ColumnRecords:
+    """Return which records each column stands for.
+
+    Args:
+        axis: The columns.
+        iterations: Iterations of the records, shape (n,), ascending.
+        interval: Iterations for which the last record still stands, > 0.
+
+    Returns:
+        Ranges of positions in `iterations`. Without a value: columns before the first record, and columns that
+        begin an interval or more after the last one.
+
+    Source: dtui.
+    """
+    if len(iterations) == 0:
+        empty = np.zeros(axis.columns, dtype=np.int64)
+        return ColumnRecords(empty, empty)
+    numbers = np.arange(axis.columns)
+    columns = axis.columns_of(iterations)
+    starts = np.searchsorted(columns, numbers, side="left")
+    stops = np.searchsorted(columns, numbers, side="right")
+    middles = np.floor(axis.first + (numbers + 0.5) * axis.column_span)
+    before = np.searchsorted(iterations, middles, side="right") - 1
+    stands = (before >= 0) & (middles < float(iterations[-1]) + interval)
+    empty_columns = starts == stops
+    starts = np.where(empty_columns, np.maximum(before, 0), starts)
+    stops = np.where(empty_columns, starts + stands, stops)
+    return ColumnRecords(starts.astype(np.int64), stops.astype(np.int64))
+
+
+def _pool(values: FloatArray, held: ColumnRecords, function: np.ufunc) -> FloatArray:
+    """Reduce each column's records with a ufunc along the last axis; NaN where a column has no value."""
+    pooled = np.full((*values.shape[:-1], held.columns), np.nan, dtype=np.result_type(values.dtype, np.float32))
+    shown = np.flatnonzero(held.has_value)
+    if len(shown) == 0:
+        return pooled
+    starts, stops = held.starts[shown], held.stops[shown]
+    single = stops - starts == 1
+    pooled[..., shown[single]] = values[..., starts[single]]
+    several = np.flatnonzero(~single)
+    # Columns with several records own them alone, so that between two such columns only whole columns are skipped:
+    # each range [start, stop) is reduced, and so is the rest up to the next start, which is thrown away.
+    if len(several):
+        first, last = int(starts[several[0]]), int(stops[several[-1]])
+        edges = np.stack([starts[several], stops[several]], axis=1).ravel() - first
+        with np.errstate(invalid="ignore"):
+            reduced = function.reduceat(values[..., first:last], edges[:-1], axis=-1)
+        pooled[..., shown[several]] = reduced[..., ::2]
+    return pooled
+
+
+def pool_largest(values: FloatArray, held: ColumnRecords) -> FloatArray:
+    """Return the largest value in each column, shape (..., columns); NaN counts only where there is nothing else.
+
+    Args:
+        values: Shape (..., records).
+        held: Which records each column stands for.
+
+    Source: dtui.
+    """
+    return _pool(values, held, np.fmax)
+
+
+def pool_smallest(values: FloatArray, held: ColumnRecords) -> FloatArray:
+    """Return the smallest value in each column, as `pool_largest` does the largest."""
+    return _pool(values, held, np.fmin)
+
+
+def pool_farthest(values: FloatArray, held: ColumnRecords) -> FloatArray:
+    """Return the value farthest from zero in each column, with its sign; the positive one of two equally far.
+
+    Args:
+        values: Shape (..., records).
+        held: Which records each column stands for.
+
+    Returns:
+        Shape (..., columns), NaN where there is no value.
+
+    Source: dtui.
+    """
+    high, low = pool_largest(values, held), pool_smallest(values, held)
+    return np.where(-low > high, low, high)
+
+
+def pool_mean(values: FloatArray, held: ColumnRecords) -> FloatArray:
+    """Return the mean of the values in each column, float64, shape (..., columns); NaN values are left out.
+
+    Args:
+        values: Shape (..., records).
+        held: Which records each column stands for.
+
+    Source: dtui.
+    """
+    present = ~np.isnan(values)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        total = _pool(np.where(present, values, 0.0).astype(np.float64), held, np.add)
+        result: FloatArray = total / _pool(present.astype(np.float64), held, np.add)
+    return result
+
+
+def row_edges(rows: int, pixels: int) -> IntArray:
+    """Return the first row of each pixel, shape (min(rows, pixels),), when rows share pixels as evenly as they can.
+
+    Source: dtui.
+    """
+    shown = min(rows, pixels)
+    edges: IntArray = np.arange(shown, dtype=np.int64) * rows // max(shown, 1)
+    return edges
+
+
+def mean_rows(values: FloatArray, pixels: int) -> FloatArray:
+    """Average neighbouring rows into at most `pixels` of them.
+
+    Args:
+        values: Shape (rows, columns).
+        pixels: Most rows of the result, >= 1.
+
+    Returns:
+        Shape (min(rows, pixels), columns); NaN values are left out, NaN where nothing is left.
+
+    Source: dtui.
+    """
+    if len(values) <= pixels:
+        return values
+    edges = row_edges(len(values), pixels)
+    absent = np.isnan(values)
+    if not absent.any():
+        counts = np.diff(np.append(edges, len(values)))
+        result: FloatArray = np.add.reduceat(values, edges, axis=0) / counts[:, None].astype(values.dtype)
+        return result
+    with np.errstate(invalid="ignore", divide="ignore"):
+        total = np.add.reduceat(np.where(absent, 0, values), edges, axis=0)
+        result = total / np.add.reduceat((~absent).astype(values.dtype), edges, axis=0)
+    return result

@@ -1,0 +1,109 @@
+"""How filters change, seen against the layer that they belong to.
+
+Owns what is called dead, late and clearly changed. A second copy would mark a filter in the heatmap that the
+report calls healthy. Arrays have filters in rows and records in columns, and belong to one layer.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dtui.analysis.quantiles import column_medians
+from dtui.model import BoolArray, FloatArray, IntArray
+
+DEAD_SHARE = 1e-3
+DEAD_RECORDS = 3
+CLEAR_SHARE = 0.1
+LATE_RECORDS = 10
+LATE_SHARE = 0.1
+NEVER = -1
+
+
+def log_change(update_ratio: FloatArray, smallest: float = 1e-9) -> FloatArray:
+    """Return how much more each filter changed than its layer did, in powers of ten.
+
+    The layer's median at each record is taken out, and with it the learning rate and whatever moved the whole
+    network.
+
+    Args:
+        update_ratio: Shape (filters, records), >= 0, NaN where there is none.
+        smallest: Ratios below it count as this much, so that no change is a number.
+
+    Returns:
+        Shape (filters, records); 1 is ten times the layer's median; NaN where the ratio is.
+
+    Source: dtui.
+    """
+    logarithms = np.log10(np.maximum(update_ratio, smallest))
+    result: FloatArray = logarithms - column_medians(logarithms)
+    return result
+
+
+def cosine_similarity(distance: FloatArray) -> FloatArray:
+    """Return cosine similarities in [-1, 1] from the distances that are stored, 1 - similarity; NaN stays NaN."""
+    result: FloatArray = np.clip(1.0 - np.asarray(distance, dtype=np.float64), -1.0, 1.0)
+    return result
+
+
+def find_dead(gradient_norms: FloatArray, update_norms: FloatArray) -> BoolArray:
+    """Find the filters that no longer learn.
+
+    Args:
+        gradient_norms: Of the last records of the run, shape (filters, records), NaN where there is no gradient.
+        update_norms: Same shape.
+
+    Returns:
+        Shape (filters,): over all those records the gradient is below 1e-3 of the layer's median, or there is
+        exactly no gradient and no change. A frozen layer (NaN) is not dead; with fewer than 3 records nothing is.
+
+    Source: dtui.
+    """
+    if gradient_norms.shape[1] < DEAD_RECORDS:
+        return np.zeros(len(gradient_norms), dtype=np.bool_)
+    with np.errstate(invalid="ignore"):
+        tiny = gradient_norms < DEAD_SHARE * column_medians(gradient_norms)
+    still = (gradient_norms == 0) & (update_norms == 0)
+    result: BoolArray = np.all(tiny | still, axis=1)
+    return result
+
+
+def first_clear_change(update_ratio: FloatArray) -> tuple[IntArray, int]:
+    """Find when each filter, and the layer, first changed clearly.
+
+    Args:
+        update_ratio: Shape (filters, records), NaN where there is none.
+
+    Returns:
+        For each filter, shape (filters,): the position of the first record at which it changed by at least a tenth of
+        the layer's median filter; and the position of the first record at which that median is above zero. -1 where
+        there is none.
+
+    Source: dtui.
+    """
+    if update_ratio.shape[1] == 0 or update_ratio.shape[0] == 0:
+        return np.full(len(update_ratio), NEVER, dtype=np.int64), NEVER
+    median = column_medians(update_ratio)
+    moving = np.nan_to_num(median) > 0
+    with np.errstate(invalid="ignore"):
+        clear = (update_ratio >= CLEAR_SHARE * median) & moving
+    first = np.where(clear.any(axis=1), clear.argmax(axis=1), NEVER).astype(np.int64)
+    return first, int(moving.argmax()) if moving.any() else NEVER
+
+
+def find_late(first: IntArray, layer_first: int, records: int) -> BoolArray:
+    """Find the filters that began to change long after their layer did.
+
+    Args:
+        first: Position of each filter's first clear change, -1 for none, shape (filters,).
+        layer_first: That of the layer.
+        records: Records of the run.
+
+    Returns:
+        Shape (filters,): later than the layer by more than 10 records and more than a tenth of the run. A filter that
+        never changed is not late.
+
+    Source: DeepTracker (ACM TIST 2018), late-updating filters as a finding of its experts; rule: dtui.
+    """
+    wait = max(LATE_RECORDS, int(LATE_SHARE * records))
+    result: BoolArray = (first != NEVER) & (layer_first != NEVER) & (first - layer_first > wait)
+    return result

@@ -1,0 +1,81 @@
+"""Which images changed from right to wrong, or back, after or before a time of standing still.
+
+Owns the left and the right rule. Both are keyed to the validation of the flip itself. A second copy would let
+the ribbon and the class strips mark different iterations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dtui.analysis.correctness import WordArray
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Flips:
+    """Flips by what became of the image; each shape (validations, W), a bit an image.
+
+    Attributes:
+        gained: Wrong before, right from here.
+        lost: Right before, wrong from here.
+    """
+
+    gained: WordArray
+    lost: WordArray
+
+
+def _changes(packed: WordArray) -> WordArray:
+    """Return where a validation differs from the one before; the first differs from nothing."""
+    changes = np.zeros_like(packed)
+    np.bitwise_xor(packed[1:], packed[:-1], out=changes[1:])
+    return changes
+
+
+def _any_before(changes: WordArray, count: int) -> WordArray:
+    """Return, by doubling, where any of the `count` validations before (not at) this one changed."""
+    result = np.zeros_like(changes)
+    count = min(count, len(changes) - 1)
+    if count <= 0:
+        return result
+    within = changes.copy()
+    span = 1
+    while span < count:
+        shift = min(span, count - span)
+        # The right side is a copy: reading and writing one array in place would widen the window as it goes.
+        within[shift:] |= within[:-shift].copy()
+        span += shift
+    result[1:] = within[:-1]
+    return result
+
+
+def find_flips(packed: WordArray, rule: str, window: int) -> Flips:
+    """Find the images that flip at each validation and satisfy a rule.
+
+    Args:
+        packed: Correctness, shape (validations, W).
+        rule: "left": the image held one value for the `window` validations before the flip. "right": it holds
+            the new value for `window` validations, the flip's own being the first.
+        window: In validations, >= 1.
+
+    Returns:
+        Bits at the validation of the flip. There are none where the run is too short on that side to tell: in
+        the first `window` validations (left), in the last `window` - 1 (right).
+
+    Raises:
+        ValueError: An unknown rule, or a window below 1.
+
+    Source: DeepTracker (ACM TIST 2018), anomaly iteration detection; keyed to the flip: dtui.
+    """
+    if rule not in ("left", "right") or window < 1:
+        raise ValueError(f"flips: rule {rule!r}, window {window}; need 'left' or 'right' and at least 1")
+    changes = _changes(packed)
+    if rule == "left":
+        changes &= ~_any_before(changes, window - 1)
+        changes[:window] = 0
+    else:
+        after = _any_before(changes[::-1], window - 1)[::-1]
+        changes &= ~after
+        changes[max(0, len(packed) - window + 1) :] = 0
+    return Flips(gained=changes & packed, lost=changes & ~packed)

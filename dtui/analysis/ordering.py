@@ -1,0 +1,52 @@
+"""Orders in which images and filters are shown.
+
+Owns every sort order. Ties keep the order of the data. A second copy would let a row of one front end be
+another image in the next.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dtui.model import FloatArray, IntArray
+
+
+def by_largest_first(values: FloatArray | IntArray) -> IntArray:
+    """Return the positions of the values from the largest to the smallest, shape (n,); NaN last."""
+    order: IntArray = np.argsort(-np.asarray(values, dtype=np.float64), kind="stable")
+    return order
+
+
+def by_smallest_first(values: FloatArray | IntArray) -> IntArray:
+    """Return the positions of the values from the smallest to the largest, shape (n,); NaN last."""
+    order: IntArray = np.argsort(values, kind="stable")
+    return order
+
+
+def by_similarity(features: FloatArray) -> IntArray:
+    """Order rows on a line so that similar ones lie side by side, the larger ones first.
+
+    Classical scaling to one dimension of the distance √(2 - 2 cosine similarity), which is the leading
+    principal component of the rows at unit length.
+
+    Args:
+        features: Shape (rows, values), finite, such as the correctness of images over time. A row of zeros has
+            no direction and lies at the origin.
+
+    Returns:
+        Shape (rows,), positions.
+
+    Source: DeepTracker (ACM TIST 2018): images ordered by 1-D scaling on cosine distance.
+    """
+    rows = np.asarray(features, dtype=np.float64)
+    if len(rows) < 3 or rows.shape[1] == 0:
+        return by_largest_first(rows.sum(axis=1))
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit = rows / np.where(norms > 0, norms, 1.0)
+    centred = unit - unit.mean(axis=0)
+    direction = np.linalg.eigh(centred.T @ centred)[1][:, -1]
+    place = centred @ direction
+    size = rows.mean(axis=1)
+    if float((size - size.mean()) @ place) < 0:
+        place = -place
+    return by_largest_first(np.round(place, 9))

@@ -1,0 +1,88 @@
+"""Order statistics that a scale or a threshold rests on.
+
+Owns nearest-rank quantiles and medians that leave out what is not finite. A second copy would give two panes two
+scales for the same colours.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dtui.model import FloatArray, IntArray
+
+
+def thin(values: FloatArray, stride: int) -> FloatArray:
+    """Return every `stride`-th value of the flattened array, as magnitudes, shape (m,).
+
+    A stride that divides the row length is widened by one: it would visit the same records of every row.
+
+    Source: dtui.
+    """
+    if stride > 1 and values.shape[-1] % stride == 0:
+        stride += 1
+    result: FloatArray = np.abs(values.ravel()[::stride])
+    return result
+
+
+def magnitude_quantile(magnitudes: FloatArray, quantile: float) -> float:
+    """Return the smallest of the finite magnitudes such that at least `quantile` of them are no larger.
+
+    Args:
+        magnitudes: Any shape, >= 0; NaN and Inf are left out.
+        quantile: In [0, 1].
+
+    Returns:
+        1.0 where the quantile is zero or nothing is finite, so that it can be divided by.
+
+    Source: dtui.
+    """
+    flat = magnitudes[np.isfinite(magnitudes)]
+    if flat.size == 0:
+        return 1.0
+    return float(np.partition(flat, _rank(quantile, flat.size))[_rank(quantile, flat.size)]) or 1.0
+
+
+def _rank(quantile: float, count: int) -> int:
+    """Return the position among `count` sorted values below or at which that share lies."""
+    return max(0, int(np.ceil(quantile * count)) - 1)
+
+
+def column_quantiles(values: FloatArray, quantile: float) -> FloatArray:
+    """Return the nearest-rank quantile of each column's finite values, shape (columns,); NaN where there are none.
+
+    Args:
+        values: Shape (rows, columns).
+        quantile: In [0, 1].
+
+    Source: dtui.
+    """
+    finite, counts = _finite_columns(values)
+    result = np.full(values.shape[1], np.nan)
+    for count in np.unique(counts[counts > 0]).tolist():
+        chosen, rank = counts == count, _rank(quantile, count)
+        result[chosen] = np.partition(finite[chosen], rank, axis=1)[:, rank]
+    return result
+
+
+def column_medians(values: FloatArray) -> FloatArray:
+    """Return the median of each column's finite values, shape (columns,); NaN where there are none.
+
+    Source: dtui; the same as numpy.nanmedian, which takes a slow path for wide arrays.
+    """
+    finite, counts = _finite_columns(values)
+    result = np.full(values.shape[1], np.nan)
+    for count in np.unique(counts[counts > 0]).tolist():
+        chosen, middle = counts == count, [(count - 1) // 2, count // 2]
+        result[chosen] = np.partition(finite[chosen], middle, axis=1)[:, middle].mean(axis=1, dtype=np.float64)
+    return result
+
+
+def _finite_columns(values: FloatArray) -> tuple[FloatArray, IntArray]:
+    """Return the columns as contiguous rows with all that is not finite at the end, and how many are finite."""
+    rows = np.ascontiguousarray(values.T)
+    finite = np.isfinite(rows)
+    counts: IntArray = finite.sum(axis=1)
+    if not finite.all():
+        # +Inf sorts behind every finite value, as NaN would, but without NaN's slow comparison.
+        rows = np.where(finite, rows, np.inf)
+    return rows, counts

@@ -1,0 +1,59 @@
+"""Stages of the learning rate.
+
+Owns what counts as a new stage. A second copy would draw the stage lines of the TUI and of the report in
+different places.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from dtui.model import FloatArray, IntArray, Stage
+
+FACTOR = 2.0
+LEAST_HOLD = 3
+HOLD_SHARE = 0.025
+SMALLEST = 1e-12
+
+
+def find_stages(iterations: IntArray, rates: FloatArray) -> tuple[Stage, ...]:
+    """Split a run where the learning rate changes at least twofold and does not come back.
+
+    A spike is no stage: the change has to hold for 3 records, or a fortieth of a long run. What a ramp passes through
+    is no stage: one shorter than twice that takes in the one after it. A cosine schedule becomes a stage for
+    about each halving.
+
+    Args:
+        iterations: Of the records, shape (n,), ascending.
+        rates: Learning rate at each, shape (n,), NaN where it was not logged.
+
+    Returns:
+        The first stage begins with the first logged rate; each has the median rate of its records.
+
+    Source: dtui.
+    """
+    logged = np.isfinite(rates)
+    iterations, rates = iterations[logged], rates[logged]
+    if len(rates) == 0:
+        return ()
+    hold = max(LEAST_HOLD, int(HOLD_SHARE * len(rates)))
+    starts = _changes_that_hold(np.log2(np.maximum(rates, SMALLEST)), hold)
+    # A stage too short to stand alone is a step of a ramp: it takes in the one after it.
+    kept = [0, *(stop for start, stop in pairwise(starts) if stop - start >= 2 * hold)]
+    bounds = [*kept, len(rates)]
+    return tuple(Stage(int(iterations[start]), float(np.median(rates[start:stop]))) for start, stop in pairwise(bounds))
+
+
+def _changes_that_hold(powers: FloatArray, hold: int) -> list[int]:
+    """Return the positions at which log2 of the rate leaves its level by 1 or more and stays away for `hold`."""
+    starts, level = [0], float(powers[0])
+    position, least = 1, np.log2(FACTOR) - 1e-6
+    while position < len(powers):
+        away = powers[position : position + hold] - level
+        if len(away) >= LEAST_HOLD and (np.all(away >= least) or np.all(away <= -least)):
+            starts.append(position)
+            level = float(powers[position])
+        position += 1
+    return starts

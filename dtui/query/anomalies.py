@@ -1,0 +1,38 @@
+"""Anomaly iterations of the run, with people's decisions on them.
+
+Owns the way from the stored labels to the list of anomalies. A second copy would count other flips in the
+ribbon than in the inbox.
+"""
+
+from __future__ import annotations
+
+from dtui.analysis.anomalies import Evidence, FlipCounts, check_settings, count_flips, find_anomalies, with_decisions
+from dtui.errors import UsageError
+from dtui.model import Anomaly, AnomalySettings
+from dtui.query.data import RunData
+
+STATUSES = ("new", "flagged", "dismissed")
+
+
+def anomalies(data: RunData, settings: AnomalySettings | None) -> tuple[Anomaly, ...]:
+    """Answer `RunQuery.anomalies`."""
+    settings = settings or AnomalySettings()
+    check_settings(settings)
+
+    def flips(rule: str, window: int) -> FlipCounts:
+        return data.remembered(("flips", rule, window), lambda: count_flips(data.layout, data.packed(), rule, window))
+
+    evidence = Evidence(data.validations, data.layout.images, flips)
+    found = data.remembered(("anomalies", settings), lambda: find_anomalies(evidence, settings))
+    return with_decisions(found, data.reader.decisions())
+
+
+def decide(data: RunData, anomaly: str, status: str, note: str | None) -> None:
+    """Answer `RunQuery.decide`."""
+    if status not in STATUSES:
+        raise UsageError(f"anomaly status {status!r} is unknown; use one of {', '.join(STATUSES)}")
+    if not anomaly:
+        raise UsageError("anomaly id: empty; use an id that the list of anomalies shows")
+    if note is None:
+        note = data.reader.decisions().get(anomaly, ("", ""))[1]
+    data.reader.append_decision(anomaly, status, note)

@@ -1,0 +1,73 @@
+"""Errors of classes, and classes whose errors resemble each other.
+
+Owns how a group of classes is averaged. A second copy would give a cluster one error in its strip and another
+in its label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dtui.analysis.clusters import cluster_labels, error_features, k_means
+from dtui.analysis.downsample import pool_largest, records_of_columns
+from dtui.errors import UsageError
+from dtui.model import ClassCluster, ClassErrors, FloatArray, TimeAxis, read_only
+from dtui.query.data import RunData
+
+
+def check_labels(data: RunData, labels: Sequence[int]) -> None:
+    """Refuse labels that the run does not have.
+
+    Raises:
+        UsageError: A label is out of range.
+    """
+    known = len(data.layout.images)
+    for label in labels:
+        if not 0 <= label < known:
+            raise UsageError(f"class {label}: the run has " + (f"classes 0–{known - 1}" if known else "no classes"))
+
+
+def group_error(data: RunData, labels: Sequence[int]) -> FloatArray:
+    """Return the share of the images of some classes that were wrong, shape (m,), NaN where none was judged."""
+    check_labels(data, labels)
+    if len(labels) == 1:
+        return data.class_errors()[labels[0]]
+    errors = data.class_errors()[list(labels)]
+    judged = np.where(np.isnan(errors), 0, data.layout.images[list(labels), None])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        result: FloatArray = (np.nan_to_num(errors) * judged).sum(axis=0) / judged.sum(axis=0)
+    return result
+
+
+def class_errors(data: RunData, groups: Sequence[Sequence[int]], axis: TimeAxis) -> ClassErrors:
+    """Answer `RunQuery.class_errors`."""
+    rows = np.full((len(groups), len(data.validations)), np.nan)
+    for row, labels in enumerate(groups):
+        rows[row] = group_error(data, labels)
+    held = records_of_columns(axis, data.validations, data.validation_interval)
+    return ClassErrors(axis, tuple(tuple(group) for group in groups), read_only(pool_largest(rows, held)))
+
+
+def clusters(data: RunData, count: int) -> tuple[ClassCluster, ...]:
+    """Answer `RunQuery.clusters`."""
+    if count < 1:
+        raise UsageError(f"clusters: {count} asked for; use at least 1")
+    if not len(data.validations):
+        return ()
+    return data.remembered(("clusters", count), lambda: _clusters(data, count))
+
+
+def _clusters(data: RunData, count: int) -> tuple[ClassCluster, ...]:
+    errors = data.class_errors()
+    judged = np.flatnonzero(~np.isnan(errors).all(axis=1) & (data.layout.images[: len(errors)] > 0))
+    means: FloatArray = np.asarray(np.nanmean(errors[judged], axis=1, dtype=np.float64))
+    assigned = k_means(error_features(errors[judged]), count)
+    members = [np.flatnonzero(assigned == cluster) for cluster in range(int(assigned.max(initial=-1)) + 1)]
+    members.sort(key=lambda rows: float(means[rows].mean()))
+    groups = [tuple(judged[rows[np.argsort(means[rows], kind="stable")]].tolist()) for rows in members]
+    labels = cluster_labels([group_error(data, group) for group in groups])
+    return tuple(
+        ClassCluster(index, label, group) for index, (label, group) in enumerate(zip(labels, groups, strict=True))
+    )

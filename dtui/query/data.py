@@ -1,0 +1,167 @@
+"""What the answers are made of: a run's raw numbers, read once, kept, and extended while it grows.
+
+Owns what is read from the store and when it is forgotten. A second copy would mix two moments of a live run in
+one answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, TypeVar, cast
+
+import numpy as np
+
+from dtui.analysis.correctness import PackedLayout, WordArray
+from dtui.model import FloatArray, ImageSet, IntArray, Structure
+from dtui.query.growing import GrowingArrays
+
+if TYPE_CHECKING:
+    from dtui.store import RunReader
+
+Answer = TypeVar("Answer")
+LABELS_AT_ONCE = 16_000_000
+
+
+class RunData:
+    """A reader, with its numbers as whole-run arrays that grow by the columns that are new.
+
+    Views made of them are remembered with `remembered` until the run changes.
+    """
+
+    def __init__(self, reader: RunReader) -> None:
+        """Take over a reader; nothing is read before it is asked for."""
+        self.reader = reader
+        self._growing = GrowingArrays()
+        self._memory: dict[Hashable, object] = {}
+        self._seen: tuple[IntArray, IntArray] = (self.records, self.validations)
+        self._packed: WordArray | None = None
+        self._times_right: IntArray = np.zeros(0, dtype=np.int64)
+
+    # --- keeping and forgetting
+    def refresh(self) -> bool:
+        """Look for what is new; True if anything has changed."""
+        status = self.reader.status()
+        changed = bool(self.reader.refresh()) or self.reader.status() != status
+        if changed:
+            self._memory.clear()
+            now = (self.records, self.validations)
+            if not all(np.array_equal(new[: len(old)], old) for new, old in zip(now, self._seen, strict=True)):
+                # Records that were there are gone (a damaged part): nothing that was kept can be extended.
+                self._growing.clear()
+                self._packed = None
+            self._seen = now
+        return changed
+
+    def remembered(self, key: Hashable, compute: Callable[[], Answer]) -> Answer:
+        """Return what `compute` answered since the run last changed, or have it answer now."""
+        if key not in self._memory:
+            self._memory[key] = compute()
+        return cast(Answer, self._memory[key])
+
+    # --- the run
+    @property
+    def structure(self) -> Structure:
+        """The network."""
+        return self.reader.structure
+
+    @property
+    def images(self) -> ImageSet | None:
+        """The validation images, without thumbnails."""
+        return self.reader.images
+
+    @property
+    def records(self) -> IntArray:
+        """Iterations of the records, shape (n,), ascending."""
+        return self.reader.record_iterations
+
+    @property
+    def validations(self) -> IntArray:
+        """Iterations of the validations, shape (m,), ascending."""
+        return self.reader.validation_iterations
+
+    @property
+    def record_interval(self) -> float:
+        """Iterations from one record to the next, >= 1."""
+        return float(max(1, self.reader.metadata.every))
+
+    @property
+    def validation_interval(self) -> float:
+        """Iterations from one validation to the next, usually, >= 1."""
+        steps = np.diff(self.validations)
+        return float(np.median(steps)) if len(steps) else self.record_interval
+
+    # --- numbers
+    def filters(self, statistic: str, layer: int) -> FloatArray:
+        """Return a statistic of a layer's filters, shape (filters, n)."""
+        rows = self.structure.layers[layer].filter_rows
+        return self._growing.columns(
+            ("filters", statistic, layer),
+            len(self.records),
+            lambda records: self.reader.read_filters(statistic, rows, records),
+        )
+
+    def layers(self, source: str, statistic: str) -> FloatArray:
+        """Return a statistic of all layers, shape (L, n)."""
+        return self._growing.columns(
+            ("layers", source, statistic),
+            len(self.records),
+            lambda records: self.reader.read_layers(source, statistic, records),
+        )
+
+    def modules(self, source: str, statistic: str) -> FloatArray:
+        """Return a statistic of all modules, shape (M, n)."""
+        return self._growing.columns(
+            ("modules", source, statistic),
+            len(self.records),
+            lambda records: self.reader.read_modules(source, statistic, records),
+        )
+
+    def scalar(self, name: str) -> FloatArray:
+        """Return a logged scalar at each record, shape (n,), NaN where it was not logged."""
+        return self._growing.columns(
+            ("scalar", name), len(self.records), lambda records: self.reader.read_scalar(name, records)[None, :]
+        )[0]
+
+    def class_errors(self) -> FloatArray:
+        """Return the share of each class's images judged wrong, shape (C, m)."""
+        return self._growing.columns("class errors", len(self.validations), self.reader.read_class_errors)
+
+    # --- correctness
+    @property
+    def layout(self) -> PackedLayout:
+        """Where each image's bit lies in `packed`."""
+
+        def lay_out() -> PackedLayout:
+            images = self.images
+            if images is None:
+                return PackedLayout.of(np.zeros(0, dtype=np.uint16), len(self.reader.classes))
+            most = int(images.targets.max(initial=0)) + 1
+            return PackedLayout.of(images.targets, max(len(images.classes), most))
+
+        return self.remembered("layout", lay_out)
+
+    def packed(self) -> WordArray:
+        """Return right or wrong for every image and validation, a bit each, shape (m, W)."""
+        if self._packed is None or not len(self._packed):  # the images may have come since
+            self._packed = np.zeros((0, self.layout.total_words), dtype=np.uint64)
+            self._times_right = np.zeros(self.layout.total_images, dtype=np.int64)
+        if self.images is not None and len(self._packed) < len(self.validations):
+            self._packed = np.concatenate([self._packed, *self._pack_new(len(self._packed), self.images)])
+        return self._packed
+
+    def _pack_new(self, known: int, images: ImageSet) -> list[WordArray]:
+        """Pack the validations from position `known` on, a few at a time, counting right judgements by the way."""
+        at_once = max(1, LABELS_AT_ONCE // max(1, len(images.targets)))
+        parts: list[WordArray] = []
+        for first in range(known, len(self.validations), at_once):
+            stop = min(first + at_once, len(self.validations))
+            labels = self.reader.read_labels(slice(0, len(images.targets)), slice(first, stop))
+            right = labels == images.targets[:, None]
+            self._times_right += np.count_nonzero(right, axis=1)
+            parts.append(self.layout.pack(np.ascontiguousarray(right.T)))
+        return parts
+
+    def times_right(self) -> IntArray:
+        """Return how often each image was judged right, shape (images,)."""
+        self.packed()
+        return self._times_right

@@ -1,0 +1,206 @@
+"""Filters over time: one pixel row a filter, or the mean of several.
+
+Owns sorting, normalising and pooling of filters, and the marks on them. A second copy would put the cursor on
+another filter than the one it reads out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dtui.analysis.downsample import ColumnRecords, mean_rows, pool_farthest, pool_largest, records_of_columns
+from dtui.analysis.filters import DEAD_RECORDS, NEVER, find_dead, find_late, first_clear_change
+from dtui.analysis.ordering import by_largest_first, by_smallest_first
+from dtui.analysis.quantiles import column_quantiles, magnitude_quantile, thin
+from dtui.errors import UsageError
+from dtui.model import (
+    FILTER_STATISTICS,
+    BoolArray,
+    FloatArray,
+    Heatmap,
+    HeatmapRequest,
+    IntArray,
+    TreeNode,
+    read_only,
+)
+from dtui.query.data import RunData
+from dtui.query.tree import node_of
+
+NORMALISATIONS = ("layer", "filter", "iteration")
+SORTS = ("index", "activity", "peak")
+SIGNED = ("mean", "sum_negative", "gradient_mean")
+SCALE_QUANTILE = 0.995
+MOST_FOR_SCALE = 1_000_000
+RECORDS_AT_ONCE = 1_024
+
+
+@dataclass(eq=False, slots=True)
+class _FirstChange:
+    """How far a layer was searched for the first clear change of its filters, and what was found."""
+
+    searched: int
+    filters: IntArray
+    layer: int
+
+
+class HeatmapQuery:
+    """Answers `RunQuery.heatmap`; remembers when filters first changed, which later records cannot undo."""
+
+    def __init__(self, data: RunData) -> None:
+        """Answer from `data`."""
+        self._data = data
+        self._first_changes: dict[int, _FirstChange] = {}
+
+    def heatmap(self, request: HeatmapRequest) -> Heatmap:
+        """Answer `RunQuery.heatmap`."""
+        _check(request)
+        node = node_of(self._data, request.node)
+        order = self._remembered("order", node, request.statistic, request.sort)
+        first = max(0, min(request.first, node.filters - 1))
+        count = max(1, min(request.count, node.filters - first))
+        rows = order[first : first + count]
+        held = records_of_columns(request.axis, self._data.records, self._data.record_interval)
+        pooled = self._pooled(node, request.statistic, held, None if request.normalise == "iteration" else rows)
+        if request.normalise == "iteration":
+            divisor = _usable(column_quantiles(np.abs(pooled), SCALE_QUANTILE))[None, :]
+            pooled, scale = pooled[rows], float("nan")
+        elif request.normalise == "filter":
+            divisor = _usable(self._row_peaks(node, request.statistic)[rows])[:, None]
+            scale = float("nan")
+        else:
+            scale = self._scale(node, request.statistic)
+            divisor = np.full((1, 1), scale)
+        with np.errstate(invalid="ignore", over="ignore"):
+            shades = np.clip(np.abs(pooled) / divisor.astype(np.float32), 0.0, 1.0)
+        pixels = max(1, request.pixels)
+        marks = self._data.remembered(("marks", node.index), lambda: self._marks(node))
+        return Heatmap(
+            request=replace(request, first=first, count=count),
+            values=read_only(mean_rows(pooled, pixels)),
+            shades=read_only(mean_rows(shades, pixels)),
+            scale=scale,
+            order=order,
+            filters=node.filters,
+            dead=read_only(marks[0][order]),
+            late=read_only(marks[1][order]),
+            labels=read_only(marks[2][order]),
+        )
+
+    # --- rows
+    def _remembered(self, what: str, node: TreeNode, statistic: str, sort: str) -> IntArray:
+        return self._data.remembered(
+            (what, node.index, statistic, sort), lambda: read_only(self._sorted(node, statistic, sort))
+        )
+
+    def _sorted(self, node: TreeNode, statistic: str, sort: str) -> IntArray:
+        """Return row on screen to filter within the node, over all records of the run, shape (n,)."""
+        if sort == "activity":
+            return by_largest_first(np.concatenate([self._activity(layer, statistic) for layer in node.layers]))
+        if sort == "peak":
+            return by_smallest_first(np.concatenate([self._peak_position(layer, statistic) for layer in node.layers]))
+        return np.arange(node.filters)
+
+    def _activity(self, layer: int, statistic: str) -> FloatArray:
+        """Return the sum of magnitudes of each filter over the run."""
+        magnitudes = np.abs(self._data.filters(statistic, layer))
+        result: FloatArray = np.where(np.isfinite(magnitudes), magnitudes, 0).sum(axis=1, dtype=np.float64)
+        return result
+
+    def _peak_position(self, layer: int, statistic: str) -> IntArray:
+        """Return the record at which each filter's magnitude is largest."""
+        magnitudes = np.abs(self._data.filters(statistic, layer))
+        if not magnitudes.shape[1]:
+            return np.zeros(len(magnitudes), dtype=np.int64)
+        result: IntArray = np.where(np.isfinite(magnitudes), magnitudes, -1).argmax(axis=1)
+        return result
+
+    def _row_peaks(self, node: TreeNode, statistic: str) -> FloatArray:
+        """Return the largest finite magnitude of each filter of the node over the run, shape (n,)."""
+
+        def peaks() -> FloatArray:
+            parts = []
+            for layer in node.layers:
+                magnitudes = np.abs(self._data.filters(statistic, layer))
+                parts.append(np.where(np.isfinite(magnitudes), magnitudes, 0).max(axis=1, initial=0))
+            return np.concatenate(parts)
+
+        return self._data.remembered(("row peaks", node.index, statistic), peaks)
+
+    def _scale(self, node: TreeNode, statistic: str) -> float:
+        """Return the 99.5th percentile of magnitudes over the node's filters and all records, > 0."""
+
+        def scale() -> float:
+            stride = max(1, -(-node.filters * len(self._data.records) // MOST_FOR_SCALE))
+            parts = [thin(self._data.filters(statistic, layer), stride) for layer in node.layers]
+            return magnitude_quantile(np.concatenate(parts), SCALE_QUANTILE)
+
+        return self._data.remembered(("scale", node.index, statistic), scale)
+
+    def _pooled(self, node: TreeNode, statistic: str, held: ColumnRecords, rows: IntArray | None) -> FloatArray:
+        """Return some filters of a node by column, in the order of `rows` (all of them if None), raw."""
+        pool = pool_farthest if statistic in SIGNED else pool_largest
+        wanted = np.arange(node.filters) if rows is None else rows
+        result = np.full((len(wanted), held.columns), np.nan, dtype=np.float32)
+        first = 0
+        for layer in node.layers:
+            filters = self._data.structure.layers[layer].filters
+            here = np.flatnonzero((wanted >= first) & (wanted < first + filters))
+            if len(here):
+                matrix, local = self._data.filters(statistic, layer), wanted[here] - first
+                result[here] = pool(matrix if len(local) == len(matrix) else matrix[local], held)[
+                    local if len(local) == len(matrix) else slice(None)
+                ]
+            first += filters
+        return result
+
+    # --- marks
+    def _marks(self, node: TreeNode) -> tuple[BoolArray, BoolArray, IntArray]:
+        """Return dead, late and the layer of each filter of a node, by filter, each shape (n,)."""
+        sizes = [self._data.structure.layers[layer].filters for layer in node.layers]
+        return (
+            np.concatenate([self._dead(layer) for layer in node.layers]),
+            np.concatenate([self._late(layer) for layer in node.layers]),
+            np.repeat(np.array(node.layers, dtype=np.int64), sizes),
+        )
+
+    def _dead(self, layer: int) -> BoolArray:
+        records = len(self._data.records)
+        last = slice(max(0, records - DEAD_RECORDS), records)
+        rows, read = self._data.structure.layers[layer].filter_rows, self._data.reader.read_filters
+        return find_dead(read("gradient_norm", rows, last), read("update_norm", rows, last))
+
+    def _late(self, layer: int) -> BoolArray:
+        records = len(self._data.records)
+        rows = self._data.structure.layers[layer].filter_rows
+        known = self._first_changes.get(layer)
+        if known is None or known.searched > records:
+            known = _FirstChange(0, np.full(rows.stop - rows.start, NEVER, dtype=np.int64), NEVER)
+            self._first_changes[layer] = known
+        while known.searched < records:
+            part = slice(known.searched, min(known.searched + RECORDS_AT_ONCE, records))
+            filters, own = first_clear_change(self._data.reader.read_filters("update_ratio", rows, part))
+            found = (known.filters == NEVER) & (filters != NEVER)
+            known.filters[found] = filters[found] + part.start
+            if known.layer == NEVER and own != NEVER:
+                known.layer = own + part.start
+            known.searched = part.stop
+        return find_late(known.filters, known.layer, records)
+
+
+def _check(request: HeatmapRequest) -> None:
+    """Refuse names that are not known."""
+    for what, name, known in (
+        ("filter statistic", request.statistic, FILTER_STATISTICS),
+        ("normalisation", request.normalise, NORMALISATIONS),
+        ("filter order", request.sort, SORTS),
+    ):
+        if name not in known:
+            raise UsageError(f"{what} {name!r} is unknown; use one of {', '.join(known)}")
+
+
+def _usable(divisors: FloatArray) -> FloatArray:
+    """Return the divisors with 1 for those that nothing can be divided by."""
+    result: FloatArray = np.where(divisors > 0, divisors, 1.0)
+    return result

@@ -1,0 +1,214 @@
+"""Validation images over time: right or wrong, and as what.
+
+Owns the rows of the image pane. A second copy would show one image's picture beside another one's judgements.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from dtui.analysis.correctness import WordArray
+from dtui.analysis.downsample import ColumnRecords, pool_mean, records_of_columns, row_edges
+from dtui.analysis.ordering import by_largest_first, by_similarity
+from dtui.analysis.thumbnails import decode_thumbnail
+from dtui.errors import UsageError
+from dtui.model import (
+    BoolArray,
+    FloatArray,
+    ImageRows,
+    ImageSet,
+    ImagesRequest,
+    ImageVerdict,
+    IntArray,
+    LabelArray,
+    read_only,
+)
+from dtui.query.classes import check_labels
+from dtui.query.data import RunData
+
+SORTS = ("index", "error", "similarity")
+COLOURS = ("correctness", "label")
+FEATURES = 128
+AT_ONCE = 16_000_000
+NO_LABEL = -1
+
+
+def image_rows(data: RunData, request: ImagesRequest) -> ImageRows:
+    """Answer `RunQuery.image_rows`."""
+    check_labels(data, request.classes)
+    if request.sort not in SORTS:
+        raise UsageError(f"image order {request.sort!r} is unknown; use one of {', '.join(SORTS)}")
+    if request.colour_by not in COLOURS:
+        raise UsageError(f"image colours {request.colour_by!r} are unknown; use one of {', '.join(COLOURS)}")
+    images = _images_of(data, request.classes)
+    order = data.remembered(("image order", request.classes, request.sort), lambda: _order(data, images, request))
+    first = max(0, min(request.first, len(images) - 1))
+    count = max(0, min(max(1, request.count), len(images) - first))
+    rows = order[first : first + count]
+    held = records_of_columns(request.axis, data.validations, data.validation_interval)
+    pixels = max(1, request.pixels)
+    right = _share_right(data, request.classes, rows, held.needed, pixels)
+    correct = pool_mean(right, _shifted(held)).astype(np.float32)
+    wrong: IntArray = np.full(correct.shape, NO_LABEL, dtype=np.int32)
+    if request.colour_by == "label" and count:
+        wrong = _wrong_labels(data, images[rows], held, pixels)
+    always = (data.times_right()[images] == 0) & bool(len(data.validations))
+    return ImageRows(
+        request=replace(request, first=first, count=count),
+        correct=read_only(correct),
+        wrong_label=read_only(wrong),
+        order=read_only(images[order]),
+        images=len(images),
+        always_wrong=read_only(always[order]),
+    )
+
+
+def _images_of(data: RunData, classes: tuple[int, ...]) -> IntArray:
+    """Return the images of some classes, in the order of the classes given, shape (n,)."""
+    first, images = data.layout.first_image, data.layout.images
+    ranges = [np.arange(first[label], first[label] + images[label]) for label in classes]
+    return np.concatenate(ranges) if ranges else np.zeros(0, dtype=np.int64)
+
+
+def _order(data: RunData, images: IntArray, request: ImagesRequest) -> IntArray:
+    """Return row on screen to position in `images`, shape (n,)."""
+    if request.sort == "error":
+        return by_largest_first(data.times_right()[images])
+    if request.sort == "similarity":
+        return by_similarity(_features(data, request.classes))
+    return np.arange(len(images))
+
+
+def _features(data: RunData, classes: tuple[int, ...]) -> FloatArray:
+    """Return each image's share of right judgements over equal stretches of time, shape (n, at most 128)."""
+    packed = data.packed()
+    stretches = row_edges(len(packed), FEATURES)
+    if not len(stretches):
+        return np.zeros((sum(int(data.layout.images[label]) for label in classes), 0))
+    lengths = np.diff(np.append(stretches, len(packed)))
+    parts = [
+        np.add.reduceat(data.layout.unpack(packed, label), stretches, axis=0, dtype=np.float32).T / lengths
+        for label in classes
+    ]
+    return np.concatenate(parts)
+
+
+def _unpacked(data: RunData, packed: WordArray, classes: tuple[int, ...]) -> BoolArray:
+    """Return right or wrong, shape (validations, images of the classes)."""
+    parts = [data.layout.unpack(packed, label) for label in classes]
+    return np.concatenate(parts, axis=1) if parts else np.zeros((len(packed), 0), dtype=np.bool_)
+
+
+def _share_right(
+    data: RunData, classes: tuple[int, ...], rows: IntArray, validations: slice, pixels: int
+) -> FloatArray:
+    """Return the share of right judgements of each pixel row, shape (P, validations)."""
+    edges = row_edges(len(rows), pixels)
+    sizes = np.diff(np.append(edges, len(rows)))
+    packed = data.packed()[validations]
+    shares = np.empty((len(edges), len(packed)), dtype=np.float32)
+    if not len(rows):
+        return shares
+    at_once = max(1, AT_ONCE // int(data.layout.images[list(classes)].sum()))
+    for first in range(0, len(packed), at_once):
+        part = slice(first, first + at_once)
+        judged = _unpacked(data, packed[part], classes)[:, rows]
+        if len(edges) < len(rows):
+            shares[:, part] = np.add.reduceat(judged, edges, axis=1, dtype=np.uint32).T / sizes[:, None]
+        else:
+            shares[:, part] = judged.T
+    return shares
+
+
+def _shifted(held: ColumnRecords) -> ColumnRecords:
+    """Return the same ranges counted from the first record that is needed."""
+    offset = held.needed.start
+    return ColumnRecords(
+        np.where(held.has_value, held.starts - offset, 0), np.where(held.has_value, held.stops - offset, 0)
+    )
+
+
+def _wrong_labels(data: RunData, images: IntArray, held: ColumnRecords, pixels: int) -> IntArray:
+    """Return the most frequent wrong label of each pixel and column, the smallest of equals, shape (P, columns)."""
+    edges = np.append(row_edges(len(images), pixels), len(images))
+    result = np.full((len(edges) - 1, held.columns), NO_LABEL, dtype=np.int32)
+    low, high = int(images.min()), int(images.max()) + 1
+    for columns in _column_batches(held, max(1, AT_ONCE // (high - low))):
+        starts, stops = held.starts[columns], held.stops[columns]
+        window = slice(int(starts.min()), int(stops.max()))
+        labels = data.reader.read_labels(slice(low, high), window)
+        lengths = stops - starts
+        ends = np.cumsum(lengths)
+        positions = np.arange(ends[-1]) + np.repeat(starts - window.start - ends + lengths, lengths)
+        column = np.repeat(np.arange(len(columns)), lengths)
+        targets = data.images.targets if data.images is not None else np.zeros(0, dtype=np.uint16)
+        for pixel in range(len(result)):
+            shown = images[edges[pixel] : edges[pixel + 1]]
+            judged = labels[shown - low][:, positions]
+            result[pixel, columns] = _most_frequent_wrong(judged, targets[shown], column, len(columns))
+    return result
+
+
+def _column_batches(held: ColumnRecords, validations: int) -> list[IntArray]:
+    """Split the columns that have a value into runs that need about that many validations, or one column."""
+    shown = np.flatnonzero(held.has_value)
+    used = np.cumsum(held.stops[shown] - held.starts[shown]) - 1
+    return [shown[used // validations == batch] for batch in np.unique(used // validations)]
+
+
+def _most_frequent_wrong(judged: LabelArray, targets: LabelArray, column: IntArray, columns: int) -> IntArray:
+    """Count the wrong labels of a pixel by column.
+
+    Args:
+        judged: Predicted labels, shape (images, judgements).
+        targets: True labels, shape (images,).
+        column: Column of each judgement, shape (judgements,).
+        columns: Number of columns.
+
+    Returns:
+        Shape (columns,), -1 where nothing was wrong.
+    """
+    wrong = judged != targets[:, None]
+    if not wrong.any():
+        return np.full(columns, NO_LABEL)
+    labels = judged[wrong].astype(np.int64)
+    kinds, kind = np.unique(labels, return_inverse=True)
+    where = np.broadcast_to(column, judged.shape)[wrong]
+    counts = np.bincount(where * len(kinds) + kind, minlength=columns * len(kinds)).reshape(columns, len(kinds))
+    result: IntArray = np.where(counts.any(axis=1), kinds[counts.argmax(axis=1)], NO_LABEL)
+    return result
+
+
+def _image_set(data: RunData, image: int) -> ImageSet:
+    """Return the images after checking that one is among them."""
+    images = data.images
+    known = 0 if images is None else len(images.targets)
+    if images is None or not 0 <= image < known:
+        raise UsageError(f"image {image}: the run has " + (f"images 0–{known - 1}" if known else "no images"))
+    return images
+
+
+def image_verdict(data: RunData, image: int, iteration: int) -> ImageVerdict:
+    """Answer `RunQuery.image_verdict`."""
+    images = _image_set(data, image)
+    position = int(np.searchsorted(data.validations, iteration, side="right")) - 1
+    label, confidence, judged_at = None, float("nan"), None
+    if position >= 0:
+        here = slice(position, position + 1)
+        label = int(data.reader.read_labels(slice(image, image + 1), here)[0, 0])
+        confidence = float(data.reader.read_confidences(slice(image, image + 1), here)[0, 0]) / 255
+        judged_at = int(data.validations[position])
+    validations = len(data.validations)
+    return ImageVerdict(
+        image=image,
+        id=images.ids[image] if image < len(images.ids) else str(image),
+        target=int(images.targets[image]),
+        label=label,
+        confidence=confidence,
+        iteration=judged_at,
+        times_wrong=validations - int(data.times_right()[image]),
+        validations=validations,
+        pixels=data.remembered(("thumbnail", image), lambda: decode_thumbnail(data.reader.read_thumbnail(image))),
+    )

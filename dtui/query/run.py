@@ -1,0 +1,243 @@
+"""The questions that front ends ask, in one place; the answers are in the modules beside this one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from dtui.model import (
+    Anomaly,
+    AnomalySettings,
+    ClassCluster,
+    ClassErrors,
+    Curves,
+    Heatmap,
+    HeatmapRequest,
+    ImageRows,
+    ImageSet,
+    ImagesRequest,
+    ImageVerdict,
+    IntArray,
+    NodeSeries,
+    RunInfo,
+    RunMetadata,
+    Stage,
+    Structure,
+    TimeAxis,
+    TreeNode,
+)
+from dtui.query import anomalies, classes, curves, images, tree
+from dtui.query.data import RunData
+from dtui.query.heatmap import HeatmapQuery
+
+if TYPE_CHECKING:
+    from dtui.store import RunReader
+
+SUFFIX = ".dtui"
+
+
+def open_run(path: str | Path) -> RunQuery:
+    """Open a run for reading.
+
+    Raises:
+        RunNotFoundError: Nothing at `path` (or at `path` + ".dtui") is a run.
+        RunFormatError: It was written by a newer dtui.
+        RunDamagedError: It cannot be read at all.
+    """
+    return RunQuery(Path(path))
+
+
+def _open_reader(path: Path) -> RunReader:
+    """Open the run at `path`, or at `path` + ".dtui" where only that is there."""
+    from dtui.store import RunReader
+
+    suffixed = path.with_name(path.name + SUFFIX)
+    if path.name and not path.exists() and suffixed.exists():
+        path = suffixed
+    return RunReader(path)
+
+
+class RunQuery:
+    """A run, live or ended, as questions and answers. Not thread-safe: one thread owns it."""
+
+    def __init__(self, path: Path, reader: RunReader | None = None) -> None:
+        """Open the run at `path`, or answer from a reader that is already open."""
+        self._reader = reader if reader is not None else _open_reader(path)
+        self._data = RunData(self._reader)
+        self._heatmaps = HeatmapQuery(self._data)
+
+    def __enter__(self) -> Self:
+        """Return itself; `close` is called at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the files of the run."""
+        self._reader.close()
+
+    def refresh(self) -> bool:
+        """Look for what was recorded since; True if anything that a view shows has changed."""
+        return self._data.refresh()
+
+    # --- the run
+    @property
+    def path(self) -> Path:
+        """Where the run is."""
+        return self._reader.path
+
+    def info(self) -> RunInfo:
+        """Return one line about the run."""
+        iterations = np.concatenate([self._data.records, self._data.validations])
+        return RunInfo(
+            run=self._reader.metadata.name or self.path.stem,
+            status=self._reader.status(),
+            format=self._reader.format_version,
+            invented=self._reader.metadata.invented,
+            records=len(self._data.records),
+            validations=len(self._data.validations),
+            first_iteration=int(iterations.min()) if len(iterations) else None,
+            last_iteration=int(iterations.max()) if len(iterations) else None,
+            layers=len(self._data.structure.layers),
+            filters=self._data.structure.filters,
+            classes=len(self._reader.classes),
+            images=self._data.layout.total_images,
+            gaps=self._reader.gaps,
+            findings=(*self._reader.faults, *self._data.remembered("not finite", self._not_finite)),
+        )
+
+    def _not_finite(self) -> tuple[str, ...]:
+        """Return a line for each source in which NaN or Inf was recorded."""
+        lines = []
+        for source in ("weights", "gradients"):
+            counts = np.nan_to_num(self._data.layers(source, "nonfinite"))
+            if counts.any():
+                record = int(counts.any(axis=0).argmax())
+                layer = self._data.structure.layers[int(counts[:, record].argmax())]
+                lines.append(
+                    f"{source} are NaN or Inf in {int(counts.any(axis=1).sum())} layers, "
+                    f"first in {layer.name} at iteration {int(self._data.records[record])}"
+                )
+        return tuple(lines)
+
+    def metadata(self) -> RunMetadata:
+        """Return what is known about the run from outside."""
+        return self._reader.metadata
+
+    def structure(self) -> Structure:
+        """Return the network."""
+        return self._data.structure
+
+    def image_set(self) -> ImageSet | None:
+        """Return the validation images without thumbnails, None when the run has none."""
+        return self._data.images
+
+    def limits(self) -> tuple[float, float]:
+        """Return the first iteration and the stop (exclusive) that a TimeAxis of the whole run has."""
+        iterations = np.concatenate([self._data.records, self._data.validations])
+        interval = self._data.record_interval
+        if not len(iterations):
+            return 0.0, interval
+        return float(iterations.min()), float(iterations.max()) + interval
+
+    def record_iterations(self) -> IntArray:
+        """Return the iterations of the records, shape (n,), ascending."""
+        return self._data.records
+
+    def validation_iterations(self) -> IntArray:
+        """Return the iterations of the validations, shape (m,), ascending."""
+        return self._data.validations
+
+    # --- curves
+    def curves(self, axis: TimeAxis) -> Curves:
+        """Return errors, loss and logged scalars: the mean of a column as series, its range as extremes."""
+        return curves.curves(self._data, axis)
+
+    def curves_at(self, iteration: int) -> dict[str, float]:
+        """Return each curve's value at the last record or validation at or before `iteration`."""
+        return curves.curves_at(self._data, iteration)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Return the stages of the learning rate; empty when none was logged."""
+        return curves.stages(self._data)
+
+    # --- layers
+    def tree(self) -> tuple[TreeNode, ...]:
+        """Return the modules and layers below the root, depth-first in layer order."""
+        return tree.tree_of(self._data)
+
+    def node_series(self, nodes: Sequence[int], statistic: str, source: str, axis: TimeAxis) -> NodeSeries:
+        """Return one statistic of some tree nodes over time.
+
+        Raises:
+            UsageError: An unknown node, statistic or source.
+        """
+        return tree.node_series(self._data, nodes, statistic, source, axis)
+
+    def heatmap(self, request: HeatmapRequest) -> Heatmap:
+        """Return the filters of a tree node over time.
+
+        Raises:
+            UsageError: An unknown node, statistic, normalisation or order.
+        """
+        return self._heatmaps.heatmap(request)
+
+    # --- validation
+    def clusters(self, count: int = 4) -> tuple[ClassCluster, ...]:
+        """Return the classes in at most `count` clusters by their error series; empty before the first validation.
+
+        Raises:
+            UsageError: `count` is below 1.
+        """
+        return classes.clusters(self._data, count)
+
+    def class_errors(self, groups: Sequence[Sequence[int]], axis: TimeAxis) -> ClassErrors:
+        """Return the error of groups of classes, each image counting once.
+
+        Raises:
+            UsageError: An unknown class.
+        """
+        return classes.class_errors(self._data, groups, axis)
+
+    def image_rows(self, request: ImagesRequest) -> ImageRows:
+        """Return the images of some classes over time.
+
+        Raises:
+            UsageError: An unknown class, order or colour.
+        """
+        return images.image_rows(self._data, request)
+
+    def image_verdict(self, image: int, iteration: int) -> ImageVerdict:
+        """Return how one image was judged at the last validation at or before an iteration.
+
+        Raises:
+            UsageError: There is no such image.
+        """
+        return images.image_verdict(self._data, image, iteration)
+
+    # --- anomalies
+    def anomalies(self, settings: AnomalySettings | None = None) -> tuple[Anomaly, ...]:
+        """Return the anomalies with people's decisions on them, by iteration, then by falling score.
+
+        Raises:
+            UsageError: The settings make no sense.
+        """
+        return anomalies.anomalies(self._data, settings)
+
+    def decide(self, anomaly: str, status: str, note: str | None = None) -> None:
+        """Append a person's decision on an anomaly id; status "new", "flagged" or "dismissed".
+
+        Args:
+            anomaly: Its id.
+            status: What was decided.
+            note: A person's words; None keeps those of the decision before.
+
+        Raises:
+            UsageError: An unknown status.
+        """
+        anomalies.decide(self._data, anomaly, status, note)

@@ -1,0 +1,138 @@
+"""The network as rows that fold, and one statistic of them over time.
+
+Owns the order and the numbers of tree nodes. A second copy would unfold another layer than the one selected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dtui.analysis.downsample import pool_farthest, records_of_columns
+from dtui.analysis.quantiles import magnitude_quantile, thin
+from dtui.errors import UsageError
+from dtui.model import LAYER_STATISTICS, SOURCES, Layer, Module, NodeSeries, Structure, TimeAxis, TreeNode, read_only
+from dtui.query.data import RunData
+
+SCALE_QUANTILE = 0.99
+MOST_FOR_SCALE = 1_000_000
+
+
+def build_tree(structure: Structure) -> tuple[TreeNode, ...]:
+    """Return the modules and layers below the root, depth-first in layer order.
+
+    A layer stands once, below the module that its name says; modules without a layer of their own or below are
+    left out.
+    """
+    holder = _holders(structure)
+    below = _layers_below(structure, holder)
+    children: dict[int, list[Module | Layer]] = {module.index: [] for module in structure.modules}
+    for module in structure.modules[1:]:
+        if below[module.index]:
+            children[module.parent].append(module)
+    for layer in structure.layers:
+        children[holder[layer.index]].append(layer)
+    nodes: list[TreeNode] = []
+
+    def add(item: Module | Layer, depth: int, parent: int) -> None:
+        layers = below[item.index] if isinstance(item, Module) else (item.index,)
+        held = [structure.layers[index] for index in layers]
+        nodes.append(
+            TreeNode(
+                index=len(nodes),
+                name=item.name,
+                label=item.name.rpartition(".")[2] or item.kind,
+                depth=depth,
+                parent=parent,
+                layer=item.index if isinstance(item, Layer) else None,
+                module=item.index if isinstance(item, Module) else None,
+                layers=layers,
+                kind=item.kind,
+                detail="×".join(str(size) for size in item.shape[2:]) if isinstance(item, Layer) else "",
+                filters=sum(layer.filters for layer in held),
+                first_filter=held[0].first_filter,
+            )
+        )
+        if isinstance(item, Module):
+            own = len(nodes) - 1
+            for child in sorted(children[item.index], key=lambda child: _first_layer(child, below)):
+                add(child, depth + 1, own)
+
+    for item in sorted(children.get(0, []), key=lambda child: _first_layer(child, below)):
+        add(item, 0, -1)
+    return tuple(nodes)
+
+
+def _first_layer(item: Module | Layer, below: dict[int, tuple[int, ...]]) -> int:
+    return below[item.index][0] if isinstance(item, Module) else item.index
+
+
+def _holders(structure: Structure) -> dict[int, int]:
+    """Return the module that each layer stands below: the deepest whose name begins the layer's name."""
+    by_name = {module.name: module.index for module in structure.modules}
+    holders: dict[int, int] = {}
+    for layer in structure.layers:
+        name = layer.name.rpartition(".")[0]
+        while name and name not in by_name:
+            name = name.rpartition(".")[0]
+        holders[layer.index] = by_name.get(name, 0)
+    return holders
+
+
+def _layers_below(structure: Structure, holders: dict[int, int]) -> dict[int, tuple[int, ...]]:
+    """Return the layers that stand at any depth below each module, ascending."""
+    below: dict[int, list[int]] = {module.index: [] for module in structure.modules}
+    for layer in structure.layers:
+        module = holders[layer.index]
+        while module >= 0:
+            below[module].append(layer.index)
+            module = structure.modules[module].parent
+    return {module: tuple(layers) for module, layers in below.items()}
+
+
+def tree_of(data: RunData) -> tuple[TreeNode, ...]:
+    """Return the run's tree, built once a refresh."""
+    return data.remembered("tree", lambda: build_tree(data.structure))
+
+
+def node_of(data: RunData, index: int) -> TreeNode:
+    """Return a node.
+
+    Raises:
+        UsageError: There is no such node.
+    """
+    tree = tree_of(data)
+    if not 0 <= index < len(tree):
+        raise UsageError(f"tree node {index}: the run has nodes 0–{len(tree) - 1}")
+    return tree[index]
+
+
+def node_series(data: RunData, nodes: Sequence[int], statistic: str, source: str, axis: TimeAxis) -> NodeSeries:
+    """Answer `RunQuery.node_series`."""
+    if statistic not in LAYER_STATISTICS:
+        raise UsageError(f"layer statistic {statistic!r} is unknown; use one of {', '.join(LAYER_STATISTICS)}")
+    if source not in SOURCES:
+        raise UsageError(f"source {source!r} is unknown; use one of {', '.join(SOURCES)}")
+    chosen = [node_of(data, index) for index in nodes]
+    layers = data.layers(source, statistic)
+    rows = np.full((len(chosen), layers.shape[1]), np.nan, dtype=layers.dtype)
+    for row, node in enumerate(chosen):
+        if node.layer is not None:
+            rows[row] = layers[node.layer]
+        elif node.module is not None:
+            rows[row] = data.modules(source, statistic)[node.module]
+    held = records_of_columns(axis, data.records, data.record_interval)
+
+    def scale() -> float:
+        stride = -(-layers.size // MOST_FOR_SCALE) or 1
+        return magnitude_quantile(thin(layers, stride), SCALE_QUANTILE)
+
+    return NodeSeries(
+        axis=axis,
+        statistic=statistic,
+        source=source,
+        nodes=tuple(nodes),
+        values=read_only(pool_farthest(rows, held)),
+        scale=data.remembered(("scale", source, statistic), scale),
+    )
