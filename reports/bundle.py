@@ -1,0 +1,73 @@
+"""The JavaScript that draws charts in the reader's browser, made once per version.
+
+Owns the cache of it: making it takes seconds, reading it milliseconds. A damaged or missing cache costs time
+only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """Return where dtui keeps what it can make again."""
+    home = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(home) if Path(home).is_absolute() else Path.home() / ".cache") / "dtui"
+
+
+def vega_bundle(make: Callable[[], str], folder: Path | None = None) -> str:
+    """Return the bundle as one script that defines nothing but `vegaEmbed`, `vega` and `vegaLite`.
+
+    Args:
+        make: Makes the bundle anew.
+        folder: Where it is kept; None for the user's cache.
+
+    Returns:
+        A script that holds no "</script" and no "<!--": it may stand in a page as it is.
+
+    Source: dtui.
+    """
+    try:
+        folder = folder if folder is not None else cache_folder()
+    except RuntimeError:
+        folder = None
+    name = f"vega-{version('vl-convert-python')}.js"
+    kept = _read(folder / name) if folder is not None else None
+    if kept is not None:
+        return kept
+    script = "(function(){" + make().replace("</script", "<\\/script").replace("<!--", "<\\!--") + "\n})();"
+    if folder is not None:
+        with suppress(OSError):
+            _keep(folder / name, script)
+    return script
+
+
+def _read(path: Path) -> str | None:
+    """Return the cached script; None when there is none, or not the one that was written."""
+    try:
+        checksum, _, script = path.read_text(encoding="utf-8").partition("\n")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return script if checksum == _checksum(script) else None
+
+
+def _keep(path: Path, script: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(f"{_checksum(script)}\n{script}")
+        Path(temporary).replace(path)
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _checksum(script: str) -> str:
+    return "// sha256 " + hashlib.sha256(script.encode("utf-8")).hexdigest()

@@ -1,0 +1,308 @@
+"""Error and loss over the iterations, as Altair charts.
+
+Owns the pictures with a value axis. Everything is reduced to the columns of the axis before it comes here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import numpy as np
+
+from dtui.model import FloatArray, Stage, TimeAxis
+from dtui.reports.charts import theme
+from dtui.reports.charts.ribbon import RibbonMark
+from dtui.reports.document import Spec
+
+ERROR_HEIGHT = 230
+LOSS_HEIGHT = 120
+RIBBON_TOP = 10
+RIBBON_LANE = 15
+EVENT_LANE = 14
+CHARACTER = 6.2
+LOG_FROM = 40.0
+"""Ratio of the largest to the smallest value from which on the loss is drawn on a logarithmic scale."""
+
+_SIGNALS = alt.Undefined
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Curve:
+    """One curve of a picture.
+
+    Attributes:
+        name: Shown name.
+        colour: Of the line.
+        values: Shape (columns,), in the picture's unit; NaN where there is no value.
+        extremes: Shape (2, columns), smallest and largest within each column; None where that is the line itself.
+        dashed: Whether the line is dashed, so that colour is not the only difference.
+    """
+
+    name: str
+    colour: str
+    values: FloatArray
+    extremes: FloatArray | None = None
+    dashed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something known about an iteration, such as an injected fault."""
+
+    iteration: int
+    label: str
+
+
+def curve_chart(
+    curves: Sequence[Curve],
+    axis: TimeAxis,
+    *,
+    unit: str,
+    stages: Sequence[Stage] = (),
+    ribbon: Sequence[RibbonMark] = (),
+    events: Sequence[Event] = (),
+) -> Spec:
+    """Return curves over the iterations as a Vega-Lite specification.
+
+    Args:
+        curves: At least one; all have `axis.columns` values.
+        axis: The columns.
+        unit: "share" draws values in [0, 1] as percentages from zero; "number" scales to the values.
+        stages: Stretches of constant learning rate: a dashed line and a label each.
+        ribbon: Triangles below the curves; none leave that lane out.
+        events: Labelled lines.
+
+    Returns:
+        A specification whose parameter `iteration` is the crosshair, null for none.
+
+    Raises:
+        ValueError: There is no curve, or one has another number of columns.
+
+    Source: DeepTracker (ACM TIST 2018), overview.
+    """
+    if not curves or any(curve.values.shape != (axis.columns,) for curve in curves):
+        raise ValueError(f"curves: need at least one, each with {axis.columns} columns")
+    height = ERROR_HEIGHT if unit == "share" else LOSS_HEIGHT
+    lanes = _event_lanes(events, axis)
+    top = 22 + EVENT_LANE * (1 + max(lanes, default=-1))
+    strip = RIBBON_TOP + 2 * RIBBON_LANE if ribbon else 0
+    layers = [
+        *_stage_layers(stages, axis, height),
+        *_event_layers(events, lanes, height),
+        *_curve_layers(curves, axis, unit, strip),
+        *_ribbon_layers(ribbon, height),
+        _crosshair_layer(height + strip),
+    ]
+    chart = alt.layer(*layers).properties(
+        width=theme.PLOT_WIDTH,
+        height=height,
+        padding={"left": theme.GUTTER, "right": theme.MARGIN, "top": top, "bottom": 40 + strip},
+        autosize=alt.AutoSizeParams(type="none"),
+    )
+    chart = chart.add_params(
+        alt.param(name="iteration", value=None), alt.param(name="shown", expr=_shown(axis))
+    ).configure(**theme.config(), view=alt.ViewConfig(stroke=None))
+    spec: Spec = chart.to_dict()
+    spec["datasets"] = {
+        "curves": _curve_rows(curves, axis),
+        "stages": [{"iteration": s.iteration, "label": f"learning rate {s.learning_rate:.3g}"} for s in stages],
+        "events": [{"iteration": e.iteration, "label": e.label, "lane": k} for e, k in zip(events, lanes, strict=True)],
+        "ribbon": [mark.as_row() for mark in ribbon],
+    }
+    used = {name for name in spec["datasets"] if _uses(spec["layer"], name)}
+    spec["datasets"] = {name: rows for name, rows in spec["datasets"].items() if name in used}
+    return spec
+
+
+def _uses(layers: list[dict[str, Any]], name: str) -> bool:
+    return any(layer.get("data", {}).get("name") == name for layer in layers)
+
+
+def _shown(axis: TimeAxis) -> str:
+    """Return the expression of the column to read out: the crosshair's, else the last with a value."""
+    return (
+        f"iteration == null ? {axis.columns - 1} : "
+        f"clamp(floor((iteration + 0.5 - {axis.first}) / {axis.column_span}), 0, {axis.columns - 1})"
+    )
+
+
+def _curve_rows(curves: Sequence[Curve], axis: TimeAxis) -> list[dict[str, Any]]:
+    """Return one row a curve and column, of those that have a value."""
+    centres = axis.first + (np.arange(axis.columns) + 0.5) * axis.column_span
+    rows: list[dict[str, Any]] = []
+    for curve in curves:
+        for column in np.flatnonzero(np.isfinite(curve.values)).tolist():
+            row = {
+                "curve": curve.name,
+                "column": column,
+                "iteration": _short(centres[column]),
+                "value": _short(curve.values[column]),
+            }
+            if curve.extremes is not None:
+                low, high = curve.extremes[:, column]
+                if np.isfinite(low) and high > low:
+                    row |= {"low": _short(low), "high": _short(high)}
+            rows.append(row)
+    return rows
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.5g}")
+
+
+def _x(axis: TimeAxis, strip: float = 0) -> alt.X:
+    return alt.X(
+        "iteration:Q",
+        scale=alt.Scale(domain=[float(axis.first), float(axis.stop)], nice=False, zero=False),
+        axis=alt.Axis(title="iteration", format=",d", tickMinStep=1, grid=False, offset=strip),
+    )
+
+
+def _value_scale(curves: Sequence[Curve], unit: str) -> alt.Scale:
+    if unit == "share":
+        highest = max(float(np.nanmax(curve.values, initial=0.0)) for curve in curves)
+        return alt.Scale(domain=[0, max(0.05, min(1.0, highest * 1.04))], nice=False)
+    finite = np.concatenate([curve.values[np.isfinite(curve.values)] for curve in curves])
+    if finite.size and finite.min() > 0 and finite.max() / finite.min() >= LOG_FROM:
+        return alt.Scale(type="log", nice=False)
+    return alt.Scale(zero=True, nice=True)
+
+
+def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: float) -> list[alt.Chart]:
+    """Return bands, lines, and the names with their values in the gutter."""
+    names = [curve.name for curve in curves]
+    colour = alt.Color(
+        "curve:N", scale=alt.Scale(domain=names, range=[curve.colour for curve in curves]), legend=None
+    )
+    dash = alt.StrokeDash(
+        "curve:N", scale=alt.Scale(domain=names, range=[[4, 2] if curve.dashed else [1, 0] for curve in curves]), legend=None
+    )
+    value_format = ".0%" if unit == "share" else "~g"
+    y = alt.Y(
+        "value:Q",
+        scale=_value_scale(curves, unit),
+        axis=alt.Axis(title=None, format=value_format, tickCount=5 if unit == "share" else 4, domain=False, ticks=False),
+    )
+    base = alt.Chart(alt.NamedData(name="curves")).encode(x=_x(axis, strip), color=colour)
+    layers = []
+    if any(curve.extremes is not None for curve in curves):
+        layers.append(
+            base.transform_filter("isValid(datum.high)")
+            .mark_rule(strokeWidth=1.2, opacity=0.28, clip=True)
+            .encode(y=alt.Y("low:Q", title=None), y2="high:Q")
+        )
+    layers.append(base.mark_line(strokeWidth=1.6, clip=True).encode(y=y, strokeDash=dash))
+    read = base.transform_filter("datum.column == shown")
+    layers.append(
+        read.mark_point(filled=True, size=34, opacity=1).encode(
+            y="value:Q", opacity=alt.condition("iteration == null", alt.value(0), alt.value(1))
+        )
+    )
+    shown_format = ".1%" if unit == "share" else ".4~g"
+    for place, curve in enumerate(curves):
+        row = 7 + 18 * place
+        label = {"baseline": "middle", "fontSize": 12, "color": curve.colour, "fontWeight": "bold"}
+        key = alt.Chart(alt.InlineData(values=[{"x": 0}]))
+        layers += [
+            key.mark_text(align="left", text=curve.name, **label).encode(
+                x=alt.value(18 - theme.GUTTER), y=alt.value(row)
+            ),
+            key.mark_rule(strokeWidth=2.4, color=curve.colour, strokeDash=[4, 2] if curve.dashed else [1, 0]).encode(
+                x=alt.value(-theme.GUTTER), x2=alt.value(12 - theme.GUTTER), y=alt.value(row)
+            ),
+            alt.Chart(alt.NamedData(name="curves"))
+            .transform_filter(f"datum.column == shown && datum.curve == {_quoted(curve.name)}")
+            .mark_text(align="right", **label)
+            .encode(x=alt.value(-50), y=alt.value(row), text=alt.Text("value:Q", format=shown_format)),
+        ]
+    return layers
+
+
+def _quoted(text: str) -> str:
+    """Return `text` as a literal of Vega's expression language."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _stage_layers(stages: Sequence[Stage], axis: TimeAxis, height: int) -> list[alt.Chart]:
+    if not stages:
+        return []
+    base = alt.Chart(alt.NamedData(name="stages")).encode(x="iteration:Q")
+    layers = [
+        base.mark_text(align="left", dx=4, color=theme.MUTED, fontSize=11, baseline="bottom").encode(
+            text="label:N", y=alt.value(-4)
+        )
+    ]
+    changes = f"datum.iteration > {axis.first}"
+    layers.append(
+        base.transform_filter(changes)
+        .mark_rule(color=theme.MUTED, strokeDash=[3, 3], opacity=0.55)
+        .encode(y=alt.value(-16), y2=alt.value(height))
+    )
+    return layers
+
+
+def _event_lanes(events: Sequence[Event], axis: TimeAxis) -> list[int]:
+    """Return a lane an event so that no two labels of a lane overlap."""
+    ends: list[float] = []
+    lanes = []
+    for event in events:
+        left = (event.iteration - axis.first) / axis.span * theme.PLOT_WIDTH
+        lane = next((k for k, end in enumerate(ends) if end <= left), len(ends))
+        ends[lane : lane + 1] = [left + CHARACTER * (len(event.label) + 4)]
+        lanes.append(lane)
+    return lanes
+
+
+def _event_layers(events: Sequence[Event], lanes: Sequence[int], height: int) -> list[alt.Chart]:
+    if not events:
+        return []
+    base = alt.Chart(alt.NamedData(name="events")).encode(x="iteration:Q")
+    layers = []
+    for lane in range(max(lanes) + 1):
+        at = -20 - EVENT_LANE * lane
+        mine = base.transform_filter(f"datum.lane == {lane}")
+        layers.append(mine.mark_rule(color=theme.EVENT, opacity=0.6).encode(y=alt.value(at), y2=alt.value(height)))
+        layers.append(
+            mine.mark_text(align="left", dx=4, color=theme.EVENT, fontSize=11, baseline="middle").encode(
+                text="label:N", y=alt.value(at)
+            )
+        )
+    return layers
+
+
+def _ribbon_layers(ribbon: Sequence[RibbonMark], height: int) -> list[alt.Chart]:
+    """Return the triangles: lost point down in the upper lane, gained point up in the lower one."""
+    if not ribbon:
+        return []
+    layers = []
+    key = alt.Chart(alt.InlineData(values=[{"x": 0}]))
+    for lane, (direction, shape, colour) in enumerate(
+        (("lost", "triangle-down", theme.LOST), ("gained", "triangle-up", theme.GAINED))
+    ):
+        at = height + RIBBON_TOP + RIBBON_LANE * lane + RIBBON_LANE / 2
+        layers += [
+            alt.Chart(alt.NamedData(name="ribbon"))
+            .transform_filter(f"datum.direction == '{direction}'")
+            .mark_point(shape=shape, filled=True, opacity=0.85, color=colour)
+            .encode(x="iteration:Q", y=alt.value(at), size=alt.Size("size:Q", scale=None, legend=None)),
+            key.mark_point(shape=shape, filled=True, size=60, opacity=1, color=colour).encode(
+                x=alt.value(6 - theme.GUTTER), y=alt.value(at)
+            ),
+            key.mark_text(align="left", baseline="middle", color=colour, fontSize=12, text=direction).encode(
+                x=alt.value(18 - theme.GUTTER), y=alt.value(at)
+            ),
+        ]
+    return layers
+
+
+def _crosshair_layer(height: float) -> alt.Chart:
+    return (
+        alt.Chart(alt.InlineData(values=[{"x": 0}]))
+        .transform_calculate(iteration="iteration == null ? null : iteration + 0.5")
+        .transform_filter("iteration != null")
+        .mark_rule(color=theme.CROSSHAIR, opacity=0.75)
+        .encode(x="iteration:Q", y=alt.value(0), y2=alt.value(height))
+    )

@@ -1,0 +1,378 @@
+"""The error of every class over the iterations as coloured strips in clusters: a full Vega specification.
+
+Owns how classes become pictures. One palette PNG a strip; a cluster of too many classes becomes one block
+whose pixel rows hold the largest error of several classes, so that no burst is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dtui.model import FloatArray, TimeAxis
+from dtui.reports.charts import theme
+from dtui.reports.charts.raster import LEVELS, error_palette, error_picture
+from dtui.reports.charts.ribbon import RibbonMark
+from dtui.reports.document import Spec
+
+LANE = 11
+"""Pixels above a strip for its triangles."""
+STRIP = 14
+GAP = 3
+HEADING_GAP = 8
+STRIPS = 64
+"""Up to this many classes have a strip each."""
+BLOCK_PIXELS = 480
+"""Pixel rows of all blocks together."""
+DECODE = "error"
+"""What `usermeta.decode` is called for charts whose pictures give their values back."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Strip:
+    """A class.
+
+    Attributes:
+        name: Shown name.
+        values: Shape (columns,), error in [0, 1]; NaN before the first validation.
+        marks: Its anomaly iterations.
+    """
+
+    name: str
+    values: FloatArray
+    marks: tuple[RibbonMark, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Group:
+    """A cluster of classes.
+
+    Attributes:
+        name: Shown name.
+        values: Shape (columns,), its mean error.
+        strips: Its classes in reading order.
+        marks: Anomaly iterations of all of them.
+    """
+
+    name: str
+    values: FloatArray
+    strips: tuple[Strip, ...]
+    marks: tuple[RibbonMark, ...]
+
+
+def class_heatmap(groups: Sequence[Group], axis: TimeAxis, *, stages: Sequence[int]) -> Spec:
+    """Return the clusters with their classes.
+
+    Args:
+        groups: In reading order, at least one.
+        axis: The columns of all values.
+        stages: Iterations at which the learning rate changed.
+
+    Raises:
+        ValueError: There is no group, or a strip has another number of columns.
+
+    Source: DeepTracker (ACM TIST 2018), validation view.
+    """
+    if not groups or any(s.values.shape != (axis.columns,) for g in groups for s in (g, *g.strips)):
+        raise ValueError(f"class heatmap: need at least one group, each with {axis.columns} columns")
+    limits = (axis.first, axis.stop)
+    rows, marks = _lay_out(groups)
+    height = rows[-1]["y"] + rows[-1]["height"] + 4
+    spec = theme.frame(height, top=34, bottom=40, limits=limits)
+    spec["usermeta"] = {"decode": DECODE, "palette": error_palette()}
+    spec["signals"] += [*theme.column_signals(limits, axis.columns), *_hover_signals(axis.columns)]
+    spec["data"] = [{"name": "rows", "values": rows}, {"name": "marks", "values": marks}]
+    spec["marks"] = [
+        _image_mark(),
+        theme.stage_rules(list(stages)),
+        _hover_mark(),
+        *_label_marks(),
+        _hit_mark(),
+        theme.crosshair(),
+        _triangle_mark(),
+        *_header_marks(),
+    ]
+    return spec
+
+
+def _lay_out(groups: Sequence[Group]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the rows from top to bottom and the triangles on them."""
+    rows: list[dict[str, Any]] = []
+    marks: list[dict[str, Any]] = []
+    total = sum(len(group.strips) for group in groups)
+    at = 0.0
+    for group in groups:
+        at += HEADING_GAP if rows else 0
+        _add_strip(rows, marks, group, at, heading=True, detail=f"{len(group.strips)}×")
+        at += LANE + STRIP + GAP
+        if total <= STRIPS:
+            for strip in group.strips:
+                _add_strip(rows, marks, strip, at, heading=False, detail="")
+                at += LANE + STRIP + GAP
+        elif group.strips:
+            height = max(1, round(BLOCK_PIXELS * len(group.strips) / total))
+            rows.append(_block_row(len(rows), group, at, height))
+            at += height + GAP
+    return rows, marks
+
+
+def _add_strip(
+    rows: list[dict[str, Any]],
+    marks: list[dict[str, Any]],
+    strip: Strip | Group,
+    at: float,
+    *,
+    heading: bool,
+    detail: str,
+) -> None:
+    last = strip.values[np.isfinite(strip.values)][-1:]
+    rows.append(
+        {
+            "id": len(rows),
+            "label": strip.name,
+            "detail": detail,
+            "heading": heading,
+            "y": at + LANE,
+            "height": STRIP,
+            "names": [strip.name],
+            "url": error_picture(strip.values[None]),
+            "last": round(float(last[0]), 4) if last.size else None,
+        }
+    )
+    for mark in strip.marks:
+        marks.append({**mark.as_row(), "y": at + LANE / 2, "share": round(mark.share, 4), "of": strip.name})
+
+
+def _block_row(position: int, group: Group, at: float, height: int) -> dict[str, Any]:
+    """Return a block of many classes: the largest error of those that share a pixel row."""
+    pixels = min(height, len(group.strips))
+    edges = np.linspace(0, len(group.strips), pixels + 1).astype(int)
+    stacked = np.stack([strip.values for strip in group.strips])
+    largest = np.fmax.reduceat(stacked, edges[:-1], axis=0)
+    names = [
+        group.strips[a].name if b - a == 1 else f"{group.strips[a].name} … {group.strips[b - 1].name}"
+        for a, b in zip(edges[:-1], edges[1:], strict=True)
+    ]
+    return {
+        "id": position,
+        "label": "" if pixels == len(group.strips) else f"largest of {len(group.strips) / pixels:.2g} a row",
+        "detail": "",
+        "heading": False,
+        "y": at,
+        "height": height,
+        "names": names,
+        "url": error_picture(largest),
+        "last": None,
+    }
+
+
+def _hover_signals(columns: int) -> list[Spec]:
+    """Return the signals of the row under the pointer; `values` is set from outside, one a row, null at first."""
+    return [
+        {
+            "name": "over",
+            "value": None,
+            "on": [
+                {
+                    "events": "@hit:mousemove",
+                    "update": "{id: datum.id, name: datum.names[clamp(floor((y() - datum.y) / datum.height * "
+                    "length(datum.names)), 0, length(datum.names) - 1)], "
+                    "row: clamp(floor((y() - datum.y) / datum.height * length(datum.names)), 0, length(datum.names) - 1), "
+                    "y: datum.y, height: datum.height}",
+                },
+                {"events": "@hit:mouseout", "update": "null"},
+            ],
+        },
+        {
+            "name": "mark",
+            "value": None,
+            "on": [
+                {"events": "@triangle:mouseover", "update": "datum"},
+                {"events": "@triangle:mouseout", "update": "null"},
+            ],
+        },
+        {"name": "values", "value": None},
+        {"name": "value", "value": None},
+    ]
+
+
+def _image_mark() -> Spec:
+    return {
+        "type": "image",
+        "interactive": False,
+        "aria": False,
+        "from": {"data": "rows"},
+        "encode": {
+            "enter": {
+                "x": {"value": 0},
+                "y": {"field": "y"},
+                "height": {"field": "height"},
+                "aspect": {"value": False},
+                "smooth": {"value": False},
+                "url": {"field": "url"},
+            },
+            "update": {"width": {"signal": "width"}},
+        },
+    }
+
+
+def _hover_mark() -> Spec:
+    return {
+        "type": "rect",
+        "interactive": False,
+        "aria": False,
+        "encode": {
+            "enter": {"stroke": {"value": theme.INK}, "x": {"value": 0}},
+            "update": {
+                "width": {"signal": "width"},
+                "y": {"signal": "over ? over.y - 0.5 : 0"},
+                "height": {"signal": "over ? over.height + 1 : 0"},
+                "strokeOpacity": {"signal": "over ? 0.8 : 0"},
+            },
+        },
+    }
+
+
+def _hit_mark() -> Spec:
+    return {
+        "type": "rect",
+        "name": "hit",
+        "aria": False,
+        "from": {"data": "rows"},
+        "encode": {
+            "enter": {
+                "x": {"value": 0},
+                "y": {"field": "y"},
+                "height": {"field": "height"},
+                "fill": {"value": "transparent"},
+                "cursor": {"value": "crosshair"},
+            },
+            "update": {"width": {"signal": "width"}},
+        },
+    }
+
+
+def _label_marks() -> list[Spec]:
+    """Return names, numbers of classes and the error at the crosshair."""
+    middle = "datum.y + min(datum.height, 14) / 2"
+    value = "(values ? values[datum.id] : datum.last)"
+
+    def text(enter: Spec, update: Spec) -> Spec:
+        return {
+            "type": "text",
+            "interactive": False,
+            "aria": False,
+            "from": {"data": "rows"},
+            "encode": {"enter": {"baseline": {"value": "middle"}, **enter}, "update": update},
+        }
+
+    return [
+        text(
+            {
+                "x": {"signal": f"datum.heading ? {-theme.GUTTER} : {12 - theme.GUTTER}"},
+                "y": {"signal": middle},
+                "text": {"field": "label"},
+                "fontSize": {"value": 12},
+                "fontWeight": {"signal": "datum.heading ? 'bold' : 'normal'"},
+                "limit": {"value": theme.GUTTER - 95},
+            },
+            {},
+        ),
+        text(
+            {
+                "x": {"value": -58},
+                "y": {"signal": middle},
+                "text": {"field": "detail"},
+                "align": {"value": "right"},
+                "fill": {"value": theme.MUTED},
+            },
+            {},
+        ),
+        text(
+            {"x": {"value": -8}, "y": {"signal": middle}, "align": {"value": "right"}},
+            {
+                "text": {"signal": f"{value} == null ? '' : format({value}, '.1%')"},
+                "fontWeight": {"signal": "datum.heading ? 'bold' : 'normal'"},
+            },
+        ),
+    ]
+
+
+def _triangle_mark() -> Spec:
+    return {
+        "type": "symbol",
+        "name": "triangle",
+        "aria": False,
+        "from": {"data": "marks"},
+        "encode": {
+            "enter": {
+                "shape": {"signal": "datum.direction == 'gained' ? 'triangle-up' : 'triangle-down'"},
+                "fill": {"signal": f"datum.direction == 'gained' ? '{theme.GAINED}' : '{theme.LOST}'"},
+                "size": {"field": "size"},
+                "y": {"field": "y"},
+                "cursor": {"value": "pointer"},
+            },
+            "update": {
+                "x": {"signal": "scale('x', datum.iteration)"},
+                "stroke": {"signal": f"mark && mark.target == datum.target ? '{theme.INK}' : 'transparent'"},
+            },
+        },
+    }
+
+
+def _header_marks() -> list[Spec]:
+    """Return the scale of the colours and the readout above the strips."""
+    palette = error_palette()
+    swatches = 24
+    width = theme.GUTTER - 110
+    marks: list[Spec] = []
+    for k in range(swatches):
+        colour = f"#{palette[round(k * (LEVELS - 1) / (swatches - 1))]:06x}"
+        marks.append(
+            {
+                "type": "rect",
+                "interactive": False,
+                "aria": False,
+                "encode": {
+                    "enter": {
+                        "x": {"value": round(50 - theme.GUTTER + k * width / swatches, 2)},
+                        "width": {"value": round(width / swatches + 0.5, 2)},
+                        "y": {"value": -22},
+                        "height": {"value": 10},
+                        "fill": {"value": colour},
+                    }
+                },
+            }
+        )
+    readout = (
+        "mark ? (mark.direction == 'gained' ? '▲ gained ' : '▼ lost ') + format(mark.share, '.1%') + ' of ' + mark.of"
+        " + ' · iteration ' + format(mark.iteration - 0.5, ',d')"
+        " + (mark.anomalies > 1 ? ' · ' + mark.anomalies + ' anomalies here' : '')"
+        " : over ? over.name + ' · ' + shown_text + (value == null ? '' : ' · error ' + format(value, '.1%'))"
+        " : 'error of each class' + (iteration == null ? '' : ' · ' + shown_text)"
+    )
+    for signal, x, fill in (
+        ("'error 0'", -theme.GUTTER, theme.MUTED),
+        ("'100%'", -54, theme.MUTED),
+        (readout, 0, theme.INK),
+    ):
+        marks.append(
+            {
+                "type": "text",
+                "interactive": False,
+                "aria": False,
+                "encode": {
+                    "enter": {
+                        "x": {"value": x},
+                        "y": {"value": -17},
+                        "baseline": {"value": "middle"},
+                        "fill": {"value": fill},
+                    },
+                    "update": {"text": {"signal": signal}},
+                },
+            }
+        )
+    return marks

@@ -1,0 +1,394 @@
+"""The network hierarchy as a horizon graph a row, unfolding by click: a full Vega specification.
+
+Owns how a series becomes bands. Paths are computed here, one step a column, because a mark an iteration does
+not scale; Vega only moves and stretches them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dtui.model import FloatArray, TimeAxis
+from dtui.reports.charts import theme
+from dtui.reports.document import Spec
+
+ROW = 26
+ROW_HEIGHT = 23
+BANDS = 3
+UNFOLDED_ROWS = 44
+"""The levels of the hierarchy that stand open at first: as many as fit into this many rows."""
+QUANTUM = 2
+"""Steps of a path are rounded to 1/QUANTUM pixel."""
+
+
+@dataclass(frozen=True, slots=True)
+class HorizonRow:
+    """A module or a layer.
+
+    Attributes:
+        label: Shown name.
+        detail: Short addition, such as "3×3".
+        kind: Class name.
+        filters: Number of filters at or below it.
+        parent: Position of its parent among the rows, -1 at the top.
+        depth: 0 at the top.
+        is_module: Whether it holds other rows.
+    """
+
+    label: str
+    detail: str
+    kind: str
+    filters: int
+    parent: int
+    depth: int
+    is_module: bool
+
+
+def band_paths(values: FloatArray, scale: float, height: float, bands: int = BANDS) -> list[tuple[int, int, str]]:
+    """Return the outline of each band of one series.
+
+    Args:
+        values: Shape (columns,); NaN leaves a hole.
+        scale: The absolute value that fills all bands; what is larger is cut there.
+        height: Pixels.
+        bands: How many, >= 1.
+
+    Returns:
+        (sign, band, SVG path) for each band that is not empty; one unit of x is a column, y grows downwards from
+        the top of the row; sign is 1 or -1, band counts from 0.
+
+    Source: Heer, Kong, Agrawala: Sizing the Horizon (CHI 2009); paths ours.
+    """
+    paths = []
+    sides = {1: np.clip(np.nan_to_num(values), 0, None), -1: np.clip(-np.nan_to_num(values), 0, None)}
+    for sign, side in sides.items():
+        for band in range(bands):
+            filled = np.clip(side * bands / scale - band, 0, 1) * height
+            steps = np.rint(filled * QUANTUM) / QUANTUM
+            if steps.any():
+                paths.append((sign, band, _step_path(steps, height)))
+    return paths
+
+
+def _step_path(steps: FloatArray, height: float) -> str:
+    """Return the closed outline of columns of the given heights that stand on the row's lower edge."""
+    padded = np.concatenate(([0.0], steps, [0.0]))
+    parts = [f"M0,{height:g}"]
+    at = 0
+    for change in np.flatnonzero(np.diff(padded)).tolist():
+        if change != at:
+            parts.append(f"h{change - at}")
+            at = change
+        parts.append(f"v{padded[change] - padded[change + 1]:g}")
+    return "".join(parts) + "Z"
+
+
+def initially_open(rows: Sequence[HorizonRow], limit: int = UNFOLDED_ROWS) -> list[int]:
+    """Return the rows that stand open at first: whole levels, as long as `limit` rows are not passed."""
+    unfolded: list[int] = []
+    visible = sum(row.depth == 0 for row in rows)
+    for depth in range(max((row.depth for row in rows), default=0)):
+        visible += sum(row.depth == depth + 1 for row in rows)
+        if visible > limit:
+            break
+        unfolded += [k for k, row in enumerate(rows) if row.depth == depth and row.is_module]
+    return unfolded
+
+
+def horizon_tree(
+    rows: Sequence[HorizonRow], values: FloatArray, scale: float, axis: TimeAxis, *, quantity: str, stages: Sequence[int]
+) -> Spec:
+    """Return the hierarchy with one horizon graph a row.
+
+    Args:
+        rows: Depth first, parents before children.
+        values: Shape (rows, columns); NaN where there is no value.
+        scale: The absolute value that fills all bands, the same for all rows, > 0.
+        axis: The columns.
+        quantity: What the values are, such as "mean of weights".
+        stages: Iterations at which the learning rate changed.
+
+    Raises:
+        ValueError: The number of rows or columns differs, or the scale is not positive.
+
+    Source: DeepTracker (ACM TIST 2018), layer view.
+    """
+    if values.shape != (len(rows), axis.columns) or not scale > 0:
+        raise ValueError(f"horizon tree: {values.shape} values for {len(rows)} × {axis.columns}, scale {scale}")
+    limits = (axis.first, axis.stop)
+    signed = bool(np.nanmin(values, initial=0.0) < 0)
+    spec = theme.frame(None, top=44, bottom=40, limits=limits)
+    spec["signals"] += [*theme.column_signals(limits, axis.columns), *_fold_signals(rows)]
+    spec["data"] = [
+        {"name": "rows", "values": _row_values(rows, values), "transform": _visible(rows)},
+        {
+            "name": "paths",
+            "values": _path_values(values, scale),
+            "transform": [
+                {"type": "lookup", "from": "rows", "key": "id", "fields": ["id"], "values": ["y"], "default": None},
+                {"type": "filter", "expr": "datum.y != null"},
+            ],
+        },
+    ]
+    spec["marks"] = [
+        _ground_mark(),
+        _path_mark(axis.columns),
+        theme.stage_rules(list(stages)),
+        _hover_mark(),
+        *_label_marks(signed),
+        theme.crosshair(),
+        _hit_mark(),
+        *_header_marks(quantity, scale, signed, rows),
+    ]
+    return spec
+
+
+def _row_values(rows: Sequence[HorizonRow], values: FloatArray) -> list[dict[str, Any]]:
+    result = []
+    for position, row in enumerate(rows):
+        above: list[int] = []
+        parent = row.parent
+        while parent >= 0:
+            above.append(parent)
+            parent = rows[parent].parent
+        result.append(
+            {
+                "id": position,
+                "label": row.label,
+                "detail": row.detail,
+                "about": f"{row.kind}, {row.filters:,} filter{'s' if row.filters != 1 else ''}",
+                "depth": row.depth,
+                "module": row.is_module,
+                "above": above,
+                "v": [float(f"{v:.3g}") if np.isfinite(v) else None for v in values[position].tolist()],
+            }
+        )
+    return result
+
+
+def _path_values(values: FloatArray, scale: float) -> list[dict[str, Any]]:
+    palettes = {1: theme.HORIZON_POSITIVE, -1: theme.HORIZON_NEGATIVE}
+    return [
+        {"id": position, "colour": palettes[sign][band], "path": path}
+        for position in range(len(values))
+        for sign, band, path in band_paths(values[position], scale, ROW_HEIGHT)
+    ]
+
+
+def _fold_signals(rows: Sequence[HorizonRow]) -> list[Spec]:
+    """Return the signals of folding: `open` holds "|id|id|"."""
+    def held(ids: Sequence[int]) -> str:
+        return "|" + "".join(f"{k}|" for k in ids)
+
+    key = "'|' + datum.id + '|'"
+    return [
+        {
+            "name": "open",
+            "value": held(initially_open(rows)),
+            "on": [
+                {
+                    "events": "@label:click, @hit:click",
+                    "update": f"!datum.module ? open : indexof(open, {key}) >= 0 "
+                    f"? replace(open, {key}, '|') : open + datum.id + '|'",
+                },
+                {"events": "@unfold:click", "update": f"'{held([k for k, r in enumerate(rows) if r.is_module])}'"},
+                {"events": "@fold:click", "update": "'|'"},
+            ],
+        },
+        {"name": "height", "update": f"max(1, length(data('rows'))) * {ROW}"},
+        {
+            "name": "over",
+            "value": None,
+            "on": [
+                {"events": "@hit:mousemove, @label:mousemove", "update": "datum"},
+                {"events": "@hit:mouseout, @label:mouseout", "update": "null"},
+            ],
+        },
+    ]
+
+
+def _visible(rows: Sequence[HorizonRow]) -> list[Spec]:
+    """Return the transforms that keep the rows whose ancestors all stand open, and stack them."""
+    deepest = max((row.depth for row in rows), default=0)
+    tests = [
+        f"(length(datum.above) < {k + 1} || indexof(open, '|' + datum.above[{k}] + '|') >= 0)" for k in range(deepest)
+    ]
+    return [
+        {"type": "filter", "expr": " && ".join(tests) or "true"},
+        {"type": "window", "sort": {"field": "id"}, "ops": ["row_number"], "as": ["row"]},
+        {"type": "formula", "as": "y", "expr": f"(datum.row - 1) * {ROW}"},
+    ]
+
+
+def _ground_mark() -> Spec:
+    return {
+        "type": "rule",
+        "interactive": False,
+        "aria": False,
+        "from": {"data": "rows"},
+        "encode": {
+            "enter": {"stroke": {"value": theme.GRID}, "x": {"value": 0}},
+            "update": {
+                "x2": {"signal": "width"},
+                "y": {"signal": f"datum.y + {ROW_HEIGHT + 0.5}"},
+            },
+        },
+    }
+
+
+def _path_mark(columns: int) -> Spec:
+    return {
+        "type": "path",
+        "interactive": False,
+        "aria": False,
+        "from": {"data": "paths"},
+        "encode": {
+            "enter": {"path": {"field": "path"}, "fill": {"field": "colour"}},
+            "update": {"y": {"field": "y"}, "scaleX": {"signal": f"width / {columns}"}},
+        },
+    }
+
+
+def _hover_mark() -> Spec:
+    return {
+        "type": "rect",
+        "interactive": False,
+        "aria": False,
+        "encode": {
+            "enter": {"fill": {"value": theme.INK}, "x": {"value": -theme.GUTTER}, "height": {"value": ROW_HEIGHT}},
+            "update": {
+                "x2": {"signal": "width"},
+                "y": {"signal": "over ? over.y : 0"},
+                "fillOpacity": {"signal": "over ? 0.07 : 0"},
+            },
+        },
+    }
+
+
+def _hit_mark() -> Spec:
+    return {
+        "type": "rect",
+        "name": "hit",
+        "aria": False,
+        "from": {"data": "rows"},
+        "encode": {
+            "enter": {"x": {"value": 0}, "height": {"value": ROW}, "fill": {"value": "transparent"}},
+            "update": {
+                "y": {"field": "y"},
+                "width": {"signal": "width"},
+                "cursor": {"signal": "datum.module ? 'pointer' : 'crosshair'"},
+            },
+        },
+    }
+
+
+def _label_marks(signed: bool) -> list[Spec]:
+    """Return the names with their folding marks, and the value at the crosshair."""
+    middle = f"datum.y + {ROW_HEIGHT / 2}"
+    fold = "datum.module ? (indexof(open, '|' + datum.id + '|') >= 0 ? '▾ ' : '▸ ') : ''"
+    value = "datum.v[shown]"
+    negative = theme.HORIZON_NEGATIVE[1] if signed else theme.INK
+    return [
+        {
+            "type": "text",
+            "name": "label",
+            "aria": False,
+            "from": {"data": "rows"},
+            "encode": {
+                "enter": {"baseline": {"value": "middle"}, "fontSize": {"value": 12}},
+                "update": {
+                    "x": {"signal": f"{-theme.GUTTER} + datum.depth * 11 + (datum.module ? 0 : 12)"},
+                    "y": {"signal": middle},
+                    "text": {"signal": f"{fold} + datum.label + (datum.detail ? '  ' + datum.detail : '')"},
+                    "fontWeight": {"signal": "datum.module ? 'bold' : 'normal'"},
+                    "limit": {"signal": f"{theme.GUTTER - 70} - datum.depth * 11"},
+                    "cursor": {"signal": "datum.module ? 'pointer' : 'default'"},
+                },
+            },
+        },
+        {
+            "type": "text",
+            "interactive": False,
+            "aria": False,
+            "from": {"data": "rows"},
+            "encode": {
+                "enter": {"baseline": {"value": "middle"}, "align": {"value": "right"}, "x": {"value": -8}},
+                "update": {
+                    "y": {"signal": middle},
+                    "text": {"signal": f"{value} == null ? '' : format({value}, '{'+' if signed else ''}.3~g')"},
+                    "fill": {
+                        "signal": f"{value} < 0 ? '{negative}' : '{theme.HORIZON_POSITIVE[2] if signed else theme.INK}'"
+                    },
+                },
+            },
+        },
+    ]
+
+
+def _header_marks(quantity: str, scale: float, signed: bool, rows: Sequence[HorizonRow]) -> list[Spec]:
+    """Return the line above the rows: scale, readout, and the switches that fold and unfold everything."""
+    colours = ([*theme.HORIZON_NEGATIVE[::-1]] if signed else []) + [*theme.HORIZON_POSITIVE]
+    start = -theme.GUTTER + (42 if signed else 12)
+    swatches: list[Spec] = [
+        {
+            "type": "rect",
+            "interactive": False,
+            "aria": False,
+            "encode": {
+                "enter": {
+                    "x": {"value": start + 14 * k},
+                    "width": {"value": 14},
+                    "y": {"value": -18},
+                    "height": {"value": 10},
+                    "fill": {"value": colour},
+                }
+            },
+        }
+        for k, colour in enumerate(colours)
+    ]
+    readout = (
+        f"over ? over.label + ' (' + over.about + ') · ' + shown_text + ' · {quantity} ' + "
+        "(over.v[shown] == null ? 'none' : format(over.v[shown], '.3~g'))"
+        f" : '{quantity}' + (iteration == null ? '' : ' · ' + shown_text)"
+    )
+    marks = [
+        *swatches,
+        _text("'" + (f"−{scale:.3g}" if signed else "0") + "'", -theme.GUTTER, align="left", fill=theme.MUTED),
+        _text(f"'{scale:.3g}'", start + 14 * len(colours) + 5, align="left", fill=theme.MUTED),
+        _text(readout, 0, align="left", fill=theme.INK),
+    ]
+    if any(row.is_module for row in rows):
+        marks += [
+            _text("'unfold all'", None, align="right", fill=theme.GAINED, name="unfold", dx=-52, dy=-20),
+            _text("'fold all'", None, align="right", fill=theme.GAINED, name="fold", dy=-20),
+        ]
+    return marks
+
+
+def _text(
+    signal: str, x: float | None, *, align: str, fill: str, name: str = "", dx: float = 0, dy: float = 0
+) -> Spec:
+    """Return one text mark on the header line; x None stands for the right end of the axis."""
+    mark: Spec = {
+        "type": "text",
+        "interactive": bool(name),
+        "aria": False,
+        "encode": {
+            "enter": {
+                "baseline": {"value": "middle"},
+                "align": {"value": align},
+                "fill": {"value": fill},
+                "y": {"value": -13 + dy},
+                "dx": {"value": dx},
+            },
+            "update": {"x": {"value": x} if x is not None else {"signal": "width"}, "text": {"signal": signal}},
+        },
+    }
+    if name:
+        mark["name"] = name
+        mark["encode"]["enter"]["cursor"] = {"value": "pointer"}
+    return mark

@@ -1,0 +1,164 @@
+"""What a report is, before anybody decides how it looks.
+
+Owns the frozen values that sections make and renderers read. A second copy would let the HTML and another
+rendering of the same report say different things.
+
+Every string in these values is already harmless to show (`dtui.safe_text`), but is not escaped: a renderer
+escapes for its own format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Spec = dict[str, Any]
+"""A Vega or Vega-Lite specification: JSON values only, no NaN."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One line of what is known about a run.
+
+    Attributes:
+        name: What it is, such as "validation error".
+        value: The value with its unit, ready to show.
+        detail: What to add in smaller letters; empty for nothing.
+    """
+
+    name: str
+    value: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Chart:
+    """A picture as a specification.
+
+    Attributes:
+        id: Unique within the report; letters, digits and hyphens.
+        title: Short heading, may be empty.
+        mode: "vega" or "vega-lite".
+        spec: The specification, drawn on `spec["width"]` pixels until somebody widens it.
+        description: What the picture shows, in words, for those who do not see it.
+    """
+
+    id: str
+    title: str
+    mode: str
+    spec: Spec
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a table.
+
+    Attributes:
+        cells: One text a column.
+        id: Anchor that others link to; empty for none.
+        iteration: The iteration that it is about, None for none.
+        kind: A word that a renderer may colour by, such as "gained" or "lost"; empty for none.
+    """
+
+    cells: tuple[str, ...]
+    id: str = ""
+    iteration: int | None = None
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows and columns of text.
+
+    Attributes:
+        columns: Headings.
+        numeric: Whether each column holds numbers, which stand at the right.
+        rows: In reading order.
+        note: What to say below it, such as how many rows were left out; empty for nothing.
+        title: Short heading; empty for none.
+    """
+
+    columns: tuple[str, ...]
+    numeric: tuple[bool, ...]
+    rows: tuple[Row, ...]
+    note: str = ""
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A sentence that stands where a picture or a table would."""
+
+    text: str
+
+
+Item = Chart | Table | Paragraph
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Section:
+    """One part of the report on a run.
+
+    Attributes:
+        id: Unique within the report.
+        title: Heading.
+        caption: How to read it, a sentence or two.
+        items: Pictures and tables in reading order.
+    """
+
+    id: str
+    title: str
+    caption: str
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Chapter:
+    """Everything about one run.
+
+    Attributes:
+        id: Unique within the report.
+        title: Name of the run.
+        status: "live", "done" or "crashed".
+        invented: No training made this run.
+        facts: What to know first, in reading order.
+        sections: In reading order.
+        details: Further facts that most readers skip, such as the hyper-parameters.
+    """
+
+    id: str
+    title: str
+    status: str
+    invented: bool
+    facts: tuple[Fact, ...]
+    sections: tuple[Section, ...]
+    details: tuple[Fact, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Report:
+    """A whole document on one run or several.
+
+    Attributes:
+        title: Of the document.
+        chapters: One a run, in the order asked for.
+    """
+
+    title: str
+    chapters: tuple[Chapter, ...]
+
+    def charts(self) -> tuple[Chart, ...]:
+        """Return all pictures in reading order."""
+        return tuple(
+            item
+            for chapter in self.chapters
+            for section in chapter.sections
+            for item in section.items
+            if isinstance(item, Chart)
+        )
+
+
+Drawings = Mapping[str, str]
+"""Chart id to its picture as SVG text; a chart that could not be drawn is missing."""

@@ -1,0 +1,45 @@
+"""Draws charts in a process of its own: one request a line on stdin, one answer a line on stdout.
+
+Owns the only import of vl-convert. V8 ends the whole process when it runs out of memory, so no process that
+holds a report may draw itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+import vl_convert
+
+
+def answer(request: dict[str, Any]) -> dict[str, str]:
+    """Carry out one request.
+
+    Args:
+        request: {"draw": specification, "mode": "vega" or "vega-lite"} or {"bundle": true}.
+
+    Returns:
+        {"result": text}, or {"error": one line}.
+    """
+    try:
+        if "bundle" in request:
+            return {"result": vl_convert.javascript_bundle()}
+        draw = vl_convert.vegalite_to_svg if request["mode"] == "vega-lite" else vl_convert.vega_to_svg
+        return {"result": draw(request["draw"], allowed_base_urls=[])}
+    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+        return {"error": (str(error).strip() or type(error).__name__).splitlines()[0][:300]}
+
+
+def main() -> None:
+    """Answer until stdin ends; whatever libraries write to stdout goes to stderr."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    for line in sys.stdin.buffer:
+        answers.write(json.dumps(answer(json.loads(line))) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

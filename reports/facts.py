@@ -1,0 +1,68 @@
+"""The header of a chapter: what to know about a run before any picture.
+
+Owns the choice and the units of those lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dtui.reports.document import Fact
+from dtui.reports.sections.registry import View
+from dtui.safe_text import safe
+
+
+def header_facts(view: View) -> tuple[Fact, ...]:
+    """Return size, progress and the last values of a run."""
+    info = view.info
+    facts = [
+        Fact("network", f"{info.layers:,} layers", f"{info.filters:,} filters"),
+        Fact("validation images", f"{info.images:,}", f"{info.classes:,} classes"),
+        Fact("records", f"{info.records:,}", _iterations(info.first_iteration, info.last_iteration)),
+        Fact("validations", f"{info.validations:,}"),
+    ]
+    if info.last_iteration is not None:
+        facts += _last_values(view.query.curves_at(info.last_iteration))
+    facts.append(Fact("anomaly iterations", f"{len(view.anomalies):,}", _reviewed(view)))
+    facts.append(Fact("gaps", f"{len(info.gaps):,}", f"{len(info.findings):,} findings" if info.findings else ""))
+    return tuple(facts)
+
+
+def further_facts(view: View) -> tuple[Fact, ...]:
+    """Return where and how the run was made."""
+    metadata = view.query.metadata()
+    facts = [
+        Fact("recorded", safe(metadata.created)),
+        Fact("every", f"{metadata.every:,} iterations"),
+        Fact("format", str(view.info.format)),
+    ]
+    facts += [Fact(safe(name), safe(value)) for name, value in sorted(metadata.versions.items())]
+    facts += [Fact(safe(name), safe(str(value))) for name, value in metadata.hyperparameters.items()]
+    for note in metadata.notes:
+        rest = ", ".join(f"{key} {value}" for key, value in note.items() if key not in ("iteration", "kind"))
+        kind = str(note.get("kind", "event")).replace("_", " ")
+        facts.append(Fact(f"known event at {safe(str(note.get('iteration')), 20)}", safe(kind), safe(rest)))
+    return tuple(facts)
+
+
+def _iterations(first: int | None, last: int | None) -> str:
+    return f"iterations {first:,}–{last:,}" if first is not None and last is not None else "none yet"
+
+
+def _last_values(values: Mapping[str, float]) -> list[Fact]:
+    known = (
+        ("validation_error", "validation error", ".1%"),
+        ("train_error", "train error", ".1%"),
+        ("loss", "loss", ".4g"),
+        ("learning_rate", "learning rate", ".3g"),
+    )
+    return [
+        Fact(f"last {name}", format(values[key], form))
+        for key, name, form in known
+        if key in values and values[key] == values[key]
+    ]
+
+
+def _reviewed(view: View) -> str:
+    new = sum(anomaly.status == "new" for anomaly in view.anomalies)
+    return f"{new:,} to review" if new else ""

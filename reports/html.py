@@ -1,0 +1,104 @@
+"""A report as one HTML file that needs no network.
+
+Owns the only place where text becomes HTML: a template with autoescape, under a policy that lets the browser
+run nothing but the two scripts whose hashes it names. A second copy would be a second place to forget an escape.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.resources import files
+
+import jinja2
+from markupsafe import Markup
+
+from dtui.errors import ReportError
+from dtui.reports.document import Chart, Drawings, Paragraph, Report, Spec, Table
+from dtui.safe_text import safe
+
+
+def render_html(report: Report, drawings: Drawings, failures: Mapping[str, str], bundle: str) -> str:
+    """Return the report as HTML.
+
+    Args:
+        report: What to show.
+        drawings: The charts as SVG text that vl-convert made; by chart id.
+        failures: Why a chart has no drawing, by chart id; stands in its place.
+        bundle: The script of `vega_bundle`.
+
+    Returns:
+        The same text for the same arguments.
+
+    Raises:
+        ReportError: A specification holds NaN or an infinity.
+
+    Source: dtui.
+    """
+    style = _static("report.css")
+    script = _static("report.js")
+    policy = "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src {_hash(bundle)} {_hash(script)}",
+            f"style-src-elem {_hash(style)}",
+            "style-src-attr 'unsafe-inline'",
+            "img-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
+    return _environment().get_template("report.html.j2").render(
+        report=report,
+        drawings={name: Markup(svg) for name, svg in drawings.items()},  # noqa: S704
+        failures={name: safe(reason, 400) for name, reason in failures.items()},
+        policy=policy,
+        style=Markup(style),  # noqa: S704
+        bundle=Markup(bundle),  # noqa: S704
+        script=Markup(script),  # noqa: S704
+    )
+
+
+def _hash(text: str) -> str:
+    """Return the name under which a content security policy knows an inline script or style."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"
+
+
+@lru_cache(maxsize=8)
+def _static(name: str) -> str:
+    return files("dtui.reports").joinpath("static", name).read_text(encoding="utf-8")
+
+
+def _specification(spec: Spec) -> Markup:
+    """Return a specification as JSON that may stand inside a script element."""
+    try:
+        text = json.dumps(spec, allow_nan=False, separators=(",", ":"))
+    except ValueError as error:
+        raise ReportError(f"report: a chart holds a value that JSON has not ({error}); make it null") from None
+    for character in "<>&'":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704
+
+
+def _kind(item: object) -> str:
+    """Return which part of the template shows an item of a section."""
+    return {Chart: "chart", Table: "table", Paragraph: "paragraph"}[type(item)]
+
+
+@lru_cache(maxsize=1)
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=jinja2.FunctionLoader(
+            lambda name: files("dtui.reports").joinpath("templates", name).read_text(encoding="utf-8")
+        ),
+    )
+    environment.filters["specification"] = _specification
+    environment.filters["kind"] = _kind
+    return environment

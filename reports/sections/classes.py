@@ -1,0 +1,57 @@
+"""The section on the validation: the error of every class, in clusters."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from dtui.model import Anomaly
+from dtui.reports.charts import theme
+from dtui.reports.charts.heatmap import STRIPS, Group, Strip, class_heatmap
+from dtui.reports.charts.ribbon import RibbonMark, ribbon_marks
+from dtui.reports.document import Chart, Section
+from dtui.reports.sections.registry import View, section
+from dtui.safe_text import safe
+
+
+@section("classes", order=30)
+def classes_section(view: View) -> Section | None:
+    """Return the classes as error strips in clusters, with their anomaly iterations."""
+    if view.info.validations == 0 or not view.classes:
+        return None
+    clusters = view.query.clusters()
+    ordered = [label for cluster in clusters for label in cluster.classes]
+    axis = view.validation_axis
+    means = view.query.class_errors([cluster.classes for cluster in clusters], axis).values
+    single = view.query.class_errors([(label,) for label in ordered], axis).values
+    values = dict(zip(ordered, single, strict=True))
+    found: dict[int, list[Anomaly]] = defaultdict(list)
+    for anomaly in view.anomalies:
+        if anomaly.class_index is not None:
+            found[anomaly.class_index].append(anomaly)
+
+    def marks(labels: tuple[int, ...]) -> tuple[RibbonMark, ...]:
+        chosen = [anomaly for label in labels for anomaly in found[label]]
+        return ribbon_marks(chosen, axis, theme.PLOT_WIDTH)
+
+    groups = [
+        Group(
+            name=safe(cluster.label, 40),
+            values=mean,
+            strips=tuple(Strip(view.classes[label], values[label], marks((label,))) for label in cluster.classes),
+            marks=marks(cluster.classes),
+        )
+        for cluster, mean in zip(clusters, means, strict=True)
+    ]
+    spec = class_heatmap(groups, axis, stages=view.stage_changes)
+    for row in next(data["values"] for data in spec["data"] if data["name"] == "marks"):
+        row["target"] = view.anomaly_anchor(row["target"])
+    caption = (
+        f"{len(ordered):,} classes, clustered by the course of their error; a cluster's first strip is its mean. "
+        "A column shows the largest error of its iterations. "
+        "Triangles mark anomaly iterations, ▲ gained and ▼ lost; click one to find it in the table."
+    )
+    if len(ordered) > STRIPS:
+        caption += " Where classes share a pixel row, it shows the largest error among them."
+    description = f"Error of {len(ordered):,} classes over the iterations as a heatmap in {len(groups)} clusters."
+    chart = Chart(f"{view.prefix}-class-error", "", "vega", spec, description)
+    return Section(f"{view.prefix}-classes", "Classes", caption, (chart,))

@@ -1,0 +1,81 @@
+"""The section on error and loss."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dtui.model import Curves
+from dtui.reports.charts import theme
+from dtui.reports.charts.curves import Curve, Event, curve_chart
+from dtui.reports.charts.ribbon import ribbon_marks
+from dtui.reports.document import Chart, Item, Section
+from dtui.reports.sections.registry import View, section
+from dtui.safe_text import safe
+
+_ERRORS = (
+    ("validation_error", "validation error", theme.VALIDATION, False),
+    ("train_error", "train error", theme.TRAIN, True),
+)
+_LOSSES = (("loss", "loss", theme.LOSS, False),)
+
+
+@section("curves", order=10)
+def curves_section(view: View) -> Section | None:
+    """Return error and loss over the iterations, with stages, known events and anomaly iterations."""
+    if view.info.records + view.info.validations == 0:
+        return None
+    curves = view.query.curves(view.full_axis)
+    items: list[Item] = []
+    errors = _chosen(curves, _ERRORS)
+    if errors:
+        items.append(
+            Chart(
+                f"{view.prefix}-error",
+                "",
+                "vega-lite",
+                curve_chart(
+                    errors,
+                    view.full_axis,
+                    unit="share",
+                    stages=view.stages,
+                    ribbon=ribbon_marks(view.anomalies, view.full_axis, theme.PLOT_WIDTH),
+                    events=_events(view),
+                ),
+                f"{' and '.join(curve.name for curve in errors)} over the iterations; "
+                f"{len(view.anomalies):,} anomaly iterations are marked.",
+            )
+        )
+    losses = _chosen(curves, _LOSSES)
+    if losses:
+        spec = curve_chart(losses, view.full_axis, unit="number", stages=view.stages if not errors else ())
+        items.append(Chart(f"{view.prefix}-loss", "", "vega-lite", spec, "Loss over the iterations."))
+    if not items:
+        return None
+    caption = "Share of images judged wrong."
+    if view.anomalies:
+        caption += (
+            " A triangle marks an anomaly iteration: unusually many images of a class flip at once, "
+            "▼ lost or ▲ gained; its size grows with their share."
+        )
+    if len(view.stages) > 1:
+        caption += " Dashed lines mark a new learning rate."
+    return Section(f"{view.prefix}-curves", "Error and loss", caption, tuple(items))
+
+
+def _chosen(curves: Curves, wanted: tuple[tuple[str, str, str, bool], ...]) -> list[Curve]:
+    """Return those of the wanted curves that the run has."""
+    return [
+        Curve(name, colour, curves.series[key], curves.extremes.get(key), dashed)
+        for key, name, colour, dashed in wanted
+        if key in curves.series and bool(np.isfinite(curves.series[key]).any())
+    ]
+
+
+def _events(view: View) -> list[Event]:
+    """Return what was known about iterations when the run was recorded, such as injected faults."""
+    events = []
+    for note in view.query.metadata().notes:
+        iteration = note.get("iteration")
+        if isinstance(iteration, (int, float)) and view.full_axis.contains(iteration):
+            events.append(Event(int(iteration), safe(str(note.get("kind", "event")).replace("_", " "), 40)))
+    return sorted(events, key=lambda event: (event.iteration, event.label))

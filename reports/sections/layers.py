@@ -1,0 +1,49 @@
+"""The section on the layers: the network hierarchy as horizon graphs."""
+
+from __future__ import annotations
+
+from dtui.model import TreeNode
+from dtui.reports.charts.horizon import HorizonRow, horizon_tree
+from dtui.reports.document import Chart, Item, Section
+from dtui.reports.sections.registry import View, section
+from dtui.safe_text import safe
+
+SHOWN = (("mean", "weights"), ("norm2", "updates"))
+"""The statistics that a report shows, each of a source."""
+_WORDS = {"norm2": "norm"}
+
+
+@section("layers", order=20)
+def layers_section(view: View) -> Section | None:
+    """Return one horizon graph a module and layer, unfolding by click."""
+    tree = view.query.tree()
+    if not tree or view.info.records == 0:
+        return None
+    rows = [_row(node) for node in tree]
+    items: list[Item] = []
+    for statistic, source in SHOWN:
+        series = view.query.node_series(range(len(tree)), statistic, source, view.record_axis)
+        quantity = f"{_WORDS.get(statistic, statistic)} of {source}"
+        spec = horizon_tree(
+            rows, series.values, series.scale, series.axis, quantity=quantity, stages=view.stage_changes
+        )
+        description = f"{quantity} of {len(rows)} modules and layers over the iterations, as horizon graphs."
+        items.append(Chart(f"{view.prefix}-{source}-{statistic}", quantity.capitalize(), "vega", spec, description))
+    caption = (
+        "One horizon graph a row, the same scale in all rows: a value fills a pale band first, then a darker one "
+        "over it; blue is positive, brown negative. A column shows the value farthest from zero of its iterations. "
+        "Click a module to fold or unfold it."
+    )
+    return Section(f"{view.prefix}-layers", "Layers", caption, tuple(items))
+
+
+def _row(node: TreeNode) -> HorizonRow:
+    return HorizonRow(
+        label=safe(node.label, 60),
+        detail=safe(node.detail, 20),
+        kind=safe(node.kind, 40),
+        filters=node.filters,
+        parent=node.parent,
+        depth=node.depth,
+        is_module=node.layer is None,
+    )

@@ -1,0 +1,139 @@
+"""The list of sections, and what each is given to work with.
+
+Owns the order of a report. A second list would let a section be asked for by a name that no report has.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+
+import numpy as np
+
+from dtui.errors import UsageError
+from dtui.model import Anomaly, RunInfo, Stage, TimeAxis
+from dtui.query import RunQuery
+from dtui.reports.charts.theme import MAX_COLUMNS
+from dtui.reports.document import Section
+from dtui.safe_text import safe
+
+
+@dataclass(frozen=True)
+class View:
+    """One run as the sections see it: the questions that several of them ask are asked once.
+
+    Attributes:
+        query: The run.
+        prefix: What every id in this run's chapter begins with.
+    """
+
+    query: RunQuery
+    prefix: str
+
+    @cached_property
+    def info(self) -> RunInfo:
+        """What is known about the run in one line."""
+        return self.query.info()
+
+    @cached_property
+    def stages(self) -> tuple[Stage, ...]:
+        """Stretches of constant learning rate."""
+        return self.query.stages()
+
+    @cached_property
+    def stage_changes(self) -> list[int]:
+        """Iterations at which the learning rate changed, the first stage left out."""
+        return [stage.iteration for stage in self.stages[1:]]
+
+    @cached_property
+    def anomalies(self) -> tuple[Anomaly, ...]:
+        """All anomalies under the default settings, by iteration."""
+        return self.query.anomalies()
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, harmless to show."""
+        images = self.query.image_set()
+        return tuple(safe(name, 60) for name in images.classes) if images is not None else ()
+
+    @cached_property
+    def record_axis(self) -> TimeAxis:
+        """The whole run with a column a record, or as many columns as a picture shows."""
+        return self._axis(self.query.record_iterations().tolist())
+
+    @cached_property
+    def validation_axis(self) -> TimeAxis:
+        """The whole run with a column a validation, or as many columns as a picture shows."""
+        return self._axis(self.query.validation_iterations().tolist())
+
+    @cached_property
+    def full_axis(self) -> TimeAxis:
+        """The whole run with as many columns as a picture shows."""
+        first, stop = self.query.limits()
+        return TimeAxis(first, stop, max(1, min(MAX_COLUMNS, round(stop - first))))
+
+    def anomaly_anchor(self, anomaly: str) -> str:
+        """Return the id of an anomaly's row in this chapter."""
+        return f"{self.prefix}-{''.join(c if c.isalnum() and c.isascii() else '-' for c in anomaly)}"
+
+    def _axis(self, iterations: list[int]) -> TimeAxis:
+        """Return the whole run with columns so wide that two neighbours of `iterations` never share one."""
+        first, stop = self.query.limits()
+        closest = int(np.diff(iterations).min()) if len(iterations) > 1 else 1
+        columns = int((stop - first) / max(1, closest))
+        return TimeAxis(first, stop, max(1, min(MAX_COLUMNS, columns)))
+
+
+SectionBuilder = Callable[[View], Section | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    order: int
+    name: str
+    build: SectionBuilder
+
+
+_ENTRIES: dict[str, _Entry] = {}
+
+
+def section(name: str, order: int) -> Callable[[SectionBuilder], SectionBuilder]:
+    """Register a function as the builder of a section.
+
+    Args:
+        name: What `--section` calls it.
+        order: Sections stand in the report by rising order.
+
+    Returns:
+        A decorator. The function answers None where a run has nothing to show.
+    """
+
+    def register(build: SectionBuilder) -> SectionBuilder:
+        _ENTRIES[name] = _Entry(order, name, build)
+        return build
+
+    return register
+
+
+def section_names() -> tuple[str, ...]:
+    """Return the names of all sections in reading order."""
+    package = import_module("dtui.reports.sections")
+    for module in pkgutil.iter_modules(package.__path__):
+        import_module(f"dtui.reports.sections.{module.name}")
+    return tuple(entry.name for entry in sorted(_ENTRIES.values(), key=lambda entry: (entry.order, entry.name)))
+
+
+def sections_named(names: Sequence[str] | None) -> tuple[tuple[str, SectionBuilder], ...]:
+    """Return the builders of the named sections in reading order, all when `names` is None.
+
+    Raises:
+        UsageError: There is no section of that name.
+    """
+    known = section_names()
+    for name in names or ():
+        if name not in known:
+            raise UsageError(f"section {name!r}: a report has no such section; choose from {', '.join(known)}")
+    return tuple((name, _ENTRIES[name].build) for name in known if names is None or name in names)

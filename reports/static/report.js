@@ -1,0 +1,118 @@
+(() => {
+  "use strict";
+  // Every chart of a chapter shares one crosshair: the iteration under the pointer is set in all of them.
+  const chapters = new Map();
+  const views = {};
+  const pageSettings = {ast: true, actions: false, renderer: "svg", tooltip: false, defaultStyle: false, hover: false};
+
+  const chapterOf = name => {
+    if (!chapters.has(name)) chapters.set(name, {views: [], iteration: null, waiting: false});
+    return chapters.get(name);
+  };
+
+  const show = (name, iteration) => {
+    const chapter = chapterOf(name);
+    if (chapter.iteration === iteration) return;
+    chapter.iteration = iteration;
+    if (chapter.waiting) return;
+    chapter.waiting = true;
+    requestAnimationFrame(() => {
+      chapter.waiting = false;
+      for (const view of chapter.views) view.signal("iteration", chapter.iteration).runAsync();
+    });
+  };
+
+  // The width that a chart has room for; gutter and margin are part of its specification.
+  const plotWidth = (host, spec) =>
+    Math.max(260, Math.floor(host.parentElement.clientWidth) - spec.padding.left - spec.padding.right);
+
+  const followPointer = (view, name) => {
+    view.addEventListener("mousemove", event => {
+      const scale = view.scale("x"), x = event.vega.x();
+      const inside = x >= 0 && x < view.width();
+      const [first, stop] = scale.domain();
+      show(name, inside ? Math.max(Math.ceil(first), Math.min(Math.ceil(stop) - 1, Math.floor(scale.invert(x)))) : null);
+    });
+    view.addEventListener("mouseout", () => show(name, null));
+  };
+
+  const pixelsOf = async url => {
+    const image = new Image();
+    image.src = url;
+    await image.decode();
+    const canvas = document.createElement("canvas");
+    canvas.width = image.naturalWidth;
+    canvas.height = image.naturalHeight;
+    const context = canvas.getContext("2d", {willReadFrequently: true});
+    context.drawImage(image, 0, 0);
+    return context.getImageData(0, 0, canvas.width, canvas.height);
+  };
+
+  // Heatmaps carry their values in their pictures: a colour is the position of the value in the palette.
+  const readBack = async (view, spec) => {
+    const levels = new Map(spec.usermeta.palette.map((colour, level) => [colour, level / (spec.usermeta.palette.length - 1)]));
+    const rows = spec.data.find(data => data.name === "rows").values;
+    const pictures = await Promise.all(rows.map(row => pixelsOf(row.url)));
+    const valueAt = (picture, column, row) => {
+      const at = 4 * (row * picture.width + column), data = picture.data;
+      if (data[at + 3] === 0) return null;
+      const level = levels.get((data[at] << 16) | (data[at + 1] << 8) | data[at + 2]);
+      return level === undefined ? null : level;
+    };
+    const refresh = () => {
+      const column = view.signal("shown"), over = view.signal("over"), idle = view.signal("iteration") === null;
+      const values = idle ? null : rows.map((row, k) => row.names.length > 1 ? null : valueAt(pictures[k], column, 0));
+      view.signal("values", values);
+      view.signal("value", over ? valueAt(pictures[over.id], column, over.row) : null);
+      view.runAsync();
+    };
+    view.addSignalListener("shown", refresh);
+    view.addSignalListener("iteration", refresh);
+    view.addSignalListener("over", refresh);
+  };
+
+  const goTo = target => {
+    const row = document.getElementById(target);
+    if (!row) return;
+    document.querySelectorAll("tr.chosen").forEach(other => other.classList.remove("chosen"));
+    row.classList.add("chosen");
+    row.scrollIntoView({block: "center"});
+  };
+
+  const bring = async host => {
+    const spec = JSON.parse(document.getElementById(host.id + "-spec").textContent);
+    spec.width = plotWidth(host, spec);
+    const fresh = document.createElement("div");
+    const {view} = await vegaEmbed(fresh, spec, {...pageSettings, mode: host.dataset.mode});
+    host.replaceChildren(fresh);
+    host.classList.add("alive");
+    const name = host.dataset.chapter;
+    followPointer(view, name);
+    if (spec.usermeta && spec.usermeta.decode) await readBack(view, spec);
+    view.addEventListener("click", (event, item) => {
+      if (item && item.datum && typeof item.datum.target === "string") goTo(item.datum.target);
+    });
+    chapterOf(name).views.push(view);
+    views[host.id] = view;
+    new ResizeObserver(() => {
+      const width = plotWidth(host, spec);
+      if (width !== view.width()) view.width(width).runAsync();
+    }).observe(host.parentElement);
+  };
+
+  const coming = new IntersectionObserver(entries => {
+    for (const entry of entries) {
+      if (!entry.isIntersecting) continue;
+      coming.unobserve(entry.target);
+      bring(entry.target).catch(error => console.error(entry.target.id, error));
+    }
+  }, {rootMargin: "600px"});
+  document.querySelectorAll(".chart").forEach(host => coming.observe(host));
+
+  document.querySelectorAll("tr[data-iteration]").forEach(row => {
+    row.addEventListener("mouseenter", () => show(row.dataset.chapter, Number(row.dataset.iteration)));
+    row.addEventListener("mouseleave", () => show(row.dataset.chapter, null));
+  });
+
+  window.dtuiReport = {views};
+})();

@@ -1,0 +1,242 @@
+"""A RunQuery over invented numbers: the same questions, answers that are the same in every process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from dtui.model import (
+    Anomaly,
+    AnomalySettings,
+    ClassCluster,
+    ClassErrors,
+    Curves,
+    FloatArray,
+    Gap,
+    ImageSet,
+    IntArray,
+    Layer,
+    Module,
+    NodeSeries,
+    RunInfo,
+    RunMetadata,
+    RunStatus,
+    Stage,
+    Structure,
+    TimeAxis,
+    TreeNode,
+)
+from dtui.query import RunQuery
+
+HOSTILE = (
+    "</script><script>document.title='ran'</script>",
+    "{{7*7}}",
+    "<img src=x onerror=\"document.title='ran'\">",
+    "'+alert(1)+'",
+    "\x1b]0;ran\x07tabby \u202ecat",
+)
+
+
+class FakeQuery(RunQuery):
+    """A small network of `stages` modules with two layers each."""
+
+    def __init__(
+        self,
+        *,
+        records: int = 50,
+        every: int = 10,
+        stages: int = 3,
+        classes: Sequence[str] = ("cat", "dog", "ship", "frog", "horse", "truck"),
+        name: str = "invented-run",
+        invented: bool = False,
+        anomalies: int = 12,
+        gaps: tuple[Gap, ...] = (),
+    ) -> None:
+        self.records, self.every = records, every
+        self.names = tuple(classes)
+        self.name, self.invented, self.missing = name, invented, gaps
+        self.nodes = _tree(stages, name)
+        self.closed = False
+        generator = np.random.default_rng(7)
+        progress = np.linspace(0, 1, max(1, records))
+        speed = generator.uniform(2, 7, len(self.names))[:, None]
+        noise = generator.normal(0, 0.02, (len(self.names), max(1, records)))
+        self.errors = np.clip(0.9 * np.exp(-speed * progress) + 0.04 + noise, 0, 1).round(3)
+        drift = generator.normal(0, 0.05, (len(self.nodes), max(1, records))).cumsum(axis=1)
+        self.weights = drift.round(4)
+        self.found = tuple(_anomaly(k, generator, self) for k in range(anomalies if records else 0))
+
+    @property
+    def path(self) -> Path:
+        return Path("invented-run.dtui")
+
+    def close(self) -> None:
+        self.closed = True
+
+    def info(self) -> RunInfo:
+        images = len(self.names) * 50
+        return RunInfo(
+            run=self.name,
+            status=RunStatus.DONE,
+            format=1,
+            invented=self.invented,
+            records=self.records,
+            validations=self.records,
+            first_iteration=0 if self.records else None,
+            last_iteration=(self.records - 1) * self.every if self.records else None,
+            layers=sum(node.layer is not None for node in self.nodes),
+            filters=sum(node.filters for node in self.nodes if node.layer is not None),
+            classes=len(self.names),
+            images=images,
+            gaps=self.missing,
+            findings=(),
+        )
+
+    def metadata(self) -> RunMetadata:
+        return RunMetadata(
+            name=self.name,
+            created="2026-11-23T12:00:00+00:00",
+            every=self.every,
+            invented=self.invented,
+            versions={"dtui": "0.1.0", "torch": "2.13.0"},
+            hyperparameters={"batch size": "64", "momentum": "0.9"},
+            notes=({"iteration": 20 * self.every, "kind": "learning_rate_spike", "factor": 30},),
+        )
+
+    def structure(self) -> Structure:
+        return Structure(
+            layers=(Layer(0, "conv1", "Conv2d", (4, 1, 3, 3), 0),), modules=(Module(0, "", "Net", -1, (0,)),)
+        )
+
+    def image_set(self) -> ImageSet | None:
+        targets = np.repeat(np.arange(len(self.names)), 50).astype(np.uint16)
+        return ImageSet(self.names, targets, tuple(str(k) for k in range(len(targets))))
+
+    def limits(self) -> tuple[float, float]:
+        return (0.0, float(max(1, self.records) * self.every))
+
+    def record_iterations(self) -> IntArray:
+        return np.arange(self.records) * self.every
+
+    def validation_iterations(self) -> IntArray:
+        return self.record_iterations()
+
+    def _columns(self, axis: TimeAxis) -> IntArray:
+        """Return the record that stands in the middle of each column."""
+        middles = axis.first + (np.arange(axis.columns) + 0.5) * axis.column_span
+        return np.clip((middles // self.every).astype(int), 0, self.records - 1)
+
+    def curves(self, axis: TimeAxis) -> Curves:
+        at = self._columns(axis)
+        validation = self.errors.mean(axis=0)[at]
+        train = np.clip(validation - 0.05, 0, 1)
+        loss = 2.3 * validation + 0.01
+        spread = np.stack([train - 0.02, train + 0.02]).clip(0, 1)
+        return Curves(
+            axis,
+            {"validation_error": validation, "train_error": train, "loss": loss},
+            {"train_error": spread, "loss": np.stack([loss * 0.9, loss * 1.1])},
+        )
+
+    def curves_at(self, iteration: int) -> dict[str, float]:
+        return {"validation_error": float(self.errors[:, -1].mean()), "loss": 0.1234, "train_error": float("nan")}
+
+    def stages(self) -> tuple[Stage, ...]:
+        return (Stage(0, 0.1), Stage(self.records * self.every // 2, 0.01)) if self.records else ()
+
+    def tree(self) -> tuple[TreeNode, ...]:
+        return self.nodes
+
+    def node_series(self, nodes: Sequence[int], statistic: str, source: str, axis: TimeAxis) -> NodeSeries:
+        values: FloatArray = self.weights[list(nodes)][:, self._columns(axis)]
+        if statistic != "mean":
+            values = np.abs(values)
+        values = values.copy()
+        values[:, 0] = np.nan
+        return NodeSeries(axis, statistic, source, tuple(nodes), values, float(np.nanquantile(np.abs(values), 0.99)))
+
+    def clusters(self, count: int = 4) -> tuple[ClassCluster, ...]:
+        order = np.argsort(self.errors.mean(axis=1), kind="stable")
+        parts = [part.tolist() for part in np.array_split(order, min(count, len(order))) if len(part)]
+        words = ("always easy", "early", "late", "hard")
+        return tuple(ClassCluster(k, words[k], tuple(part)) for k, part in enumerate(parts))
+
+    def class_errors(self, groups: Sequence[Sequence[int]], axis: TimeAxis) -> ClassErrors:
+        at = self._columns(axis)
+        values = np.stack([self.errors[list(group)].mean(axis=0)[at] for group in groups])
+        return ClassErrors(axis, tuple(tuple(group) for group in groups), values)
+
+    def anomalies(self, settings: AnomalySettings | None = None) -> tuple[Anomaly, ...]:
+        return tuple(sorted(self.found, key=lambda a: (a.iteration, -a.score)))
+
+    def with_names(self, names: Sequence[str]) -> FakeQuery:
+        """Put names from outside everywhere where a run has them."""
+        self.names = tuple(names[k % len(names)] for k in range(len(self.names)))
+        self.name = names[0]
+        self.nodes = tuple(
+            replace(node, label=names[k % len(names)], kind=names[1], name=names[2]) for k, node in enumerate(self.nodes)
+        )
+        self.found = tuple(replace(a, note=names[k % len(names)]) for k, a in enumerate(self.found))
+        self.missing = (Gap(3, 5, names[0], names[2]),)
+        return self
+
+
+def _tree(stages: int, name: str) -> tuple[TreeNode, ...]:
+    nodes: list[TreeNode] = []
+
+    def add(label: str, depth: int, parent: int, layers: tuple[int, ...], kind: str, filters: int) -> int:
+        at = len(nodes)
+        is_layer = kind in ("Conv2d", "Linear")
+        nodes.append(
+            TreeNode(
+                index=at,
+                name=label,
+                label=label,
+                depth=depth,
+                parent=parent,
+                layer=layers[0] if is_layer else None,
+                module=None if is_layer else at,
+                layers=layers,
+                kind=kind,
+                detail="3×3" if kind == "Conv2d" else "",
+                filters=filters,
+                first_filter=0,
+            )
+        )
+        return at
+
+    add("conv1", 0, -1, (0,), "Conv2d", 8)
+    for stage in range(stages):
+        first = 1 + 2 * stage
+        top = add(f"layer{stage + 1}", 0, -1, (first, first + 1), "Sequential", 32)
+        block = add("0", 1, top, (first, first + 1), "BasicBlock", 32)
+        add("conv1", 2, block, (first,), "Conv2d", 16)
+        add("conv2", 2, block, (first + 1,), "Conv2d", 16)
+    add("fc", 0, -1, (1 + 2 * stages,), "Linear", 10)
+    return tuple(nodes)
+
+
+def _anomaly(position: int, generator: np.random.Generator, query: FakeQuery) -> Anomaly:
+    label = int(generator.integers(len(query.names)))
+    iteration = int(generator.integers(1, query.records)) * query.every
+    direction = ("gained", "lost")[position % 2]
+    count = int(generator.integers(10, 45))
+    return Anomaly(
+        id=f"class-left-{label}-{iteration}-{direction}",
+        kind="class",
+        rule="left",
+        iteration=iteration,
+        class_index=label,
+        layer=None,
+        filters=(),
+        direction=direction,
+        count=count,
+        share=count / 50,
+        score=count / 50,
+        threshold=0.2,
+        status="flagged" if position == 3 else "new",
+        note="look again" if position == 3 else "",
+    )
