@@ -48,8 +48,8 @@ class Curves:
 
     Attributes:
         axis: The columns.
-        series: Name to shape (columns,): "validation_error", "train_error" (shares in [0, 1]), "loss", and every
-            other logged scalar; only names that the run has.
+        series: Name to shape (columns,), the mean within each column: "validation_error", "train_error" (shares in
+            [0, 1]), "loss", and every other logged scalar by name; only names that the run has, in that order.
         extremes: Name to shape (2, columns): smallest and largest value within each column.
     """
 
@@ -101,7 +101,8 @@ class NodeSeries:
         source: Of SOURCES.
         nodes: Tree node indices, one a row.
         values: Shape (nodes, columns); within a column the value farthest from zero.
-        scale: The 99th percentile of |value| over all layers and records, > 0: full height of a horizon graph.
+        scale: The 99th percentile of |value| over all layers (not modules) and records, > 0: full height of a
+            horizon graph, the same for every node and window.
     """
 
     axis: TimeAxis
@@ -143,14 +144,16 @@ class Heatmap:
 
     Attributes:
         request: What was asked; first and count are clamped to the node.
-        values: Shape (P, columns), raw; the largest value in a column, the mean over a pixel's filters.
-        shades: Shape (P, columns), [0, 1] after normalisation, NaN where there is no value.
-        scale: Value that shade 1 stands for when normalised by layer (the 99.5th percentile), else NaN.
+        values: Shape (P, columns), raw; the largest value in a column (of a signed statistic the one farthest from
+            zero), the mean over a pixel's filters.
+        shades: Shape (P, columns), |value| in [0, 1] after normalisation, NaN where there is no value.
+        scale: Value that shade 1 stands for when normalised by layer (the 99.5th percentile of |value| over the
+            node and all records, so that zooming changes no colour), else NaN.
         order: Shape (n,), row on screen to filter index within the node.
         filters: n.
         dead: Shape (n,), in order of `order`: no gradient over the last records of the run.
         late: Shape (n,), in order of `order`: began to change long after its layer did.
-        labels: Shape (n,), "layer:filter" names are the reader's job: layer index of each row in order.
+        labels: Shape (n,), in order of `order`: the layer index that each row belongs to.
     """
 
     request: HeatmapRequest
@@ -194,9 +197,9 @@ class Anomaly:
         layer: Layer name, or None.
         filters: Filter indices within the layer.
         direction: "gained", "lost" or "both".
-        count: Images that flipped that way.
+        count: Images that flipped that way; of "both", all that flipped.
         share: count over the images of the class, [0, 1].
-        score: What anomalies are ordered by: larger is stranger.
+        score: What anomalies are ordered by: larger is stranger; of a class, share × √count.
         threshold: The threshold that it passed, in the settings' unit.
         status: "new", "flagged" or "dismissed".
         note: A person's words; data from outside.
@@ -257,7 +260,7 @@ class ImagesRequest:
         axis: The columns.
         first: First row shown, counted in sorted order.
         count: Rows shown, >= 1.
-        pixels: Most pixel rows at hand.
+        pixels: Most pixel rows at hand; more images than that share pixels.
         sort: "index", "error" (most often right first) or "similarity" (1-D order of the series).
         colour_by: "correctness" or "label": which wrong class.
     """
@@ -278,7 +281,8 @@ class ImageRows:
     Attributes:
         request: What was asked; first and count are clamped.
         correct: Shape (P, columns): share of right judgements in [0, 1], NaN where there was no validation yet.
-        wrong_label: Shape (P, columns), int32: the most frequent wrong label, -1 where all were right or none judged.
+        wrong_label: Shape (P, columns), int32: the most frequent wrong label, -1 where all were right or none judged;
+            -1 throughout unless coloured by label.
         order: Shape (n,), row on screen to image index in the ImageSet.
         images: n.
         always_wrong: Shape (n,), in order of `order`: wrong in every validation of the run.
@@ -304,7 +308,7 @@ class ImageVerdict:
         confidence: Probability of the predicted label, [0, 1].
         iteration: Iteration of the validation, None before the first.
         times_wrong: Validations in which it was wrong, of `validations`.
-        validations: Validations so far.
+        validations: Validations of the run so far, also those after `iteration`.
         pixels: Shape (height, width, 3), uint8, the thumbnail; None when there is none.
     """
 
