@@ -22,17 +22,28 @@ class Mark:
         x: Column of the pane.
         down: True for lost.
         anomaly: Which.
+        half: Columns on either side of the apex.
     """
 
     x: int
     down: bool
     anomaly: Anomaly
+    half: int = 0
 
 
-def strongest_marks(frame: Frame, anomalies: Iterable[Anomaly], selected: str | None) -> list[Mark]:
-    """Return for each column and direction the strongest anomaly on screen, weak ones first, the selected one last.
+def strongest_marks(
+    frame: Frame, anomalies: Iterable[Anomaly], selected: str | None, one_row: bool = False
+) -> list[Mark]:
+    """Return for each column and direction the strongest anomaly on screen, none covering another.
 
-    Dismissed ones are hidden.
+    Dismissed ones are hidden. The selected one, then flagged ones, then strong ones keep their width; a weaker
+    neighbour becomes narrower, and is left out where its apex would be covered.
+
+    Args:
+        frame: Where the columns are.
+        anomalies: In any order.
+        selected: Id of the one under review.
+        one_row: Whether both directions share a row of the terminal.
     """
     best: dict[tuple[int, bool], Anomaly] = {}
     for anomaly in anomalies:
@@ -47,8 +58,18 @@ def strongest_marks(frame: Frame, anomalies: Iterable[Anomaly], selected: str | 
             old = best.get((x, down))
             if old is None or _rank(anomaly, selected) > _rank(old, selected):
                 best[x, down] = anomaly
-    marks = [Mark(x, down, anomaly) for (x, down), anomaly in best.items()]
-    return sorted(marks, key=lambda mark: (_rank(mark.anomaly, selected), mark.x))
+    ordered = sorted(best.items(), key=lambda item: (_rank(item[1], selected), -item[0][0]), reverse=True)
+    taken: dict[bool, set[int]] = {False: set(), True: set()}
+    marks = []
+    for (x, down), anomaly in ordered:
+        columns = taken[down and not one_row]
+        half = half_width(anomaly.share)
+        while half >= 0 and not columns.isdisjoint(range(x - half, x + half + 1)):
+            half -= 1
+        if half >= 0:
+            columns.update(range(x - half, x + half + 1))
+            marks.append(Mark(x, down, anomaly, half))
+    return marks
 
 
 def _rank(anomaly: Anomaly, selected: str | None) -> tuple[bool, bool, float]:
@@ -67,4 +88,4 @@ def draw_mark(cells: Cells, frame: Frame, mark: Mark, y: int, selected: str | No
     colour = blend_one(colour, theme.panel, max(0.0, min(0.5, 0.6 - share)))
     if mark.anomaly.status == "flagged" or mark.anomaly.id == selected:
         colour = theme.flag
-    draw_triangle(cells, mark.x, y, half_width(share), colour, mark.down)
+    draw_triangle(cells, mark.x, y, mark.half, colour, mark.down)

@@ -14,8 +14,6 @@ from dtui.tui.renderables.cells import Cells, UintArray, shorten, text_width
 from dtui.tui.renderables.frame import Frame
 from dtui.tui.renderables.primitives import shade_glyphs
 
-LEGEND_CELLS = 16
-
 
 def draw_header(cells: Cells, frame: Frame, name: str, limit: int | None = None) -> int:
     """Write the pane's name with its focus bar into row 0 and return the column after it."""
@@ -36,7 +34,7 @@ def draw_legend(
     column `left`; then the width of the pane is returned.
     """
     theme = frame.theme
-    for length, label in ((LEGEND_CELLS, name), (LEGEND_CELLS, ""), (8, ""), (4, "")):
+    for length, label in ((16, name), (12, name), (12, ""), (8, ""), (4, "")):
         words = f"{label} {low}".strip()
         begin = frame.width - text_width(words) - length - text_width(high) - 3
         if begin > left and cells.height > 0:

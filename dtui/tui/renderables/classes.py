@@ -90,7 +90,8 @@ def draw_classes(
     for index, row in enumerate(shown):
         y = 1 + index * tall
         if frame.axis is not None and frame.plot_width > 0:
-            _draw_strip(cells, frame, values[index], y + tall - 1, row.is_cluster)
+            gap = "▁" if tall == 1 else " " if row.is_cluster else "▂"
+            _draw_strip(cells, frame, values[index], y + tall - 1, gap)
             own = [anomaly for label in row.labels for anomaly in by_class.get(label, ())]
             _draw_class_marks(cells, frame, own, y, tall, selected_anomaly)
         if top + index == selected:
@@ -161,8 +162,8 @@ def _errors_of(frame: Frame, shown: Sequence[ClassRow], errors: ClassErrors | No
     return values
 
 
-def _draw_strip(cells: Cells, frame: Frame, values: FloatArray, y: int, is_cluster: bool) -> None:
-    """Draw one error strip; a class's is thinner than a cluster's."""
+def _draw_strip(cells: Cells, frame: Frame, values: FloatArray, y: int, gap: str) -> None:
+    """Draw one error strip with `gap`, a lower block in the panel's colour, below it."""
     if y >= cells.height:
         return
     colours = ramp(frame.theme, "error", frame.output)
@@ -171,9 +172,8 @@ def _draw_strip(cells: Cells, frame: Frame, values: FloatArray, y: int, is_clust
         known = steps >= 0
         target = slice(frame.gutter, frame.gutter + len(steps))
         cells.bg[y, target] = np.where(known, colours[np.maximum(steps, 0)], np.uint32(frame.theme.panel))
-        if not is_cluster:
-            cells.ch[y, target] = np.where(known, np.uint32(ord("▂")), np.uint32(32))
-            cells.fg[y, target] = frame.theme.panel
+        cells.ch[y, target] = np.where(known, np.uint32(ord(gap)), np.uint32(32))
+        cells.fg[y, target] = frame.theme.panel
     else:
         paint_pixels(cells, frame.gutter, y, np.stack([steps, steps]), colours, frame.output)
 
@@ -182,7 +182,7 @@ def _draw_class_marks(
     cells: Cells, frame: Frame, anomalies: Sequence[Anomaly], y: int, tall: int, selected: str | None
 ) -> None:
     """Draw a row's anomalies above its strip, or as arrow heads on it where the row is one row high."""
-    for mark in strongest_marks(frame, anomalies, selected):
+    for mark in strongest_marks(frame, anomalies, selected, one_row=True):
         if tall == 2:
             draw_mark(cells, frame, mark, y, selected)
         elif y < cells.height:

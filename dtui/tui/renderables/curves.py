@@ -48,10 +48,9 @@ def draw_curves(
         scale = logarithmic_scale(everything, is_share)
     else:
         scale = linear_scale(everything, is_share, 1.0 if is_share else np.inf)
-    colours = [_colour(frame, name) for name in names]
-    ch, fg = plot_lines(
-        [scale.heights(values) for values in points], colours, scale.low, scale.high, columns, rows, frame.theme.panel
-    )
+    heights = [scale.heights(values) for values in reversed(points)]
+    colours = [_colour(frame, name) for name in reversed(names)]
+    ch, fg = plot_lines(heights, colours, scale.low, scale.high, columns, rows, frame.theme.panel)
     cells.paste(frame.gutter, 1, ch, fg)
     _draw_labels(cells, frame, scale, rows)
     _draw_stage_labels(cells, frame, stages)

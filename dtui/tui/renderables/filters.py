@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dtui.model import Heatmap
+from dtui.model import FloatArray, Heatmap
 from dtui.safe_text import safe
 from dtui.tui.renderables.cells import Cells, shorten, text_width
 from dtui.tui.renderables.chrome import draw_header, draw_legend, number
@@ -15,8 +15,8 @@ from dtui.tui.renderables.palettes import ramp
 from dtui.tui.renderables.pixel_rows import PixelRows
 from dtui.tui.renderables.primitives import paint_pixels, quantise, resample
 
-NUMBER_CELLS = 6
-"""Columns at the gutter's right end for filter numbers and marks."""
+NUMBER_CELLS = 8
+"""Columns at the gutter's right end for filter numbers, the selected row's arrow and marks."""
 
 READOUT_CELLS = 17
 """Columns at the gutter's left end for the readout, where the gutter has room for it."""
@@ -64,7 +64,7 @@ def draw_filters(
     axis = frame.axis.with_columns(frame.plot_width)
     place = filter_rows(frame, heatmap)
     colours = ramp(frame.theme, "magnitude", frame.output)
-    steps = quantise(resample(heatmap.shades, heatmap.request.axis, axis), len(colours))
+    steps = quantise(_shown_shades(resample(heatmap.shades, heatmap.request.axis, axis), look), len(colours))
     paint_pixels(cells, frame.gutter, 1, place.expand(steps), colours, frame.output)
     write_filters_readout(cells, frame, heatmap, selected, look, iteration)
     return cells
@@ -88,7 +88,7 @@ def write_filters_readout(
         cells.mark[chosen_y, :width] = 1
     column = frame.column_of(iteration)
     if frame.gutter >= READOUT_CELLS + NUMBER_CELLS + 4 and column is not None:
-        _draw_profile(cells, frame, heatmap, place, column)
+        _draw_profile(cells, frame, heatmap, place, look, column)
     _draw_numbers(cells, frame, heatmap, place, selected)
     value = _value_at(frame, heatmap, place, selected, column)
     shown = similarity(value) if look.is_cosine else number(value)
@@ -129,11 +129,18 @@ def similarity(distance: float) -> str:
     return f"{1 - distance:.{digits}f}".replace("-", "−")
 
 
-def _draw_profile(cells: Cells, frame: Frame, heatmap: Heatmap, place: PixelRows, column: int) -> None:
+def _shown_shades(shades: FloatArray, look: FiltersLook) -> FloatArray:
+    """Return shades as they are shown: a cosine distance by its root, which grows with the angle turned."""
+    return np.sqrt(np.maximum(shades, 0)) if look.is_cosine else shades
+
+
+def _draw_profile(
+    cells: Cells, frame: Frame, heatmap: Heatmap, place: PixelRows, look: FiltersLook, column: int
+) -> None:
     """Draw the cross-section at the cursor: a bar for each terminal row, growing to the left from the numbers."""
     assert frame.axis is not None
     shades = resample(heatmap.shades, heatmap.request.axis, frame.axis.with_columns(frame.plot_width))
-    profile = place.profile(shades[:, column - frame.gutter])
+    profile = _shown_shades(place.profile(shades[:, column - frame.gutter]), look)
     right = frame.gutter - NUMBER_CELLS
     width = min(8, right - READOUT_CELLS - 1)
     colours = ramp(frame.theme, "magnitude", frame.output)
@@ -161,7 +168,7 @@ def _draw_profile(cells: Cells, frame: Frame, heatmap: Heatmap, place: PixelRows
 def _draw_numbers(cells: Cells, frame: Frame, heatmap: Heatmap, place: PixelRows, selected: int) -> None:
     """Write the filter numbers of the first, the last and the selected row, and the marks of dead and late ones."""
     theme, order = frame.theme, heatmap.order
-    right = frame.gutter - 1
+    right = frame.gutter - 2
     chosen_y = place.y_of(selected)
     last = min(place.first + place.count, len(order)) - 1
     for row in (place.first, last):
@@ -175,9 +182,9 @@ def _draw_numbers(cells: Cells, frame: Frame, heatmap: Heatmap, place: PixelRows
             break
         span = slice(rows.start, rows.stop)
         if heatmap.dead[span].any():
-            cells.text(right, y, "×", theme.warning, bold=True)
+            cells.text(right + 1, y, "×", theme.warning, bold=True)
         elif heatmap.late[span].any():
-            cells.text(right, y, "○", theme.gained, bold=True)
+            cells.text(right + 1, y, "○", theme.gained, bold=True)
     if chosen_y is not None and 0 <= selected < len(order):
         text = f"{int(order[selected]):,}"
         cells.text(right - text_width(text), chosen_y, text, theme.flag, bold=True)
@@ -233,16 +240,19 @@ def _draw_filters_header(cells: Cells, frame: Frame, heatmap: Heatmap, look: Fil
     place = filter_rows(frame, heatmap)
     low, high = _legend_words(heatmap, look)
     colours = ramp(theme, "magnitude", frame.output)
-    stop = draw_legend(cells, frame, colours, low, high, left=frame.gutter + len(counts) + 1)
-    end = cells.text(frame.gutter, 0, counts, theme.text, limit=max(0, stop - frame.gutter - 1))
-    notes = [f"norm {request.normalise}", f"sort {request.sort}"]
+    notes = [look.title, f"norm {request.normalise}", f"sort {request.sort}"]
     if place.per_pixel > 1.01:
         notes.append(f"{place.per_pixel:.1f} filters/px")
     records = f" × {look.records:,} records"
+    everything = frame.gutter + text_width(counts + records + " · ".join(notes)) + 5
+    stop = draw_legend(cells, frame, colours, low, high, left=everything)
+    if stop == frame.width:
+        stop = draw_legend(cells, frame, colours, low, high, left=frame.gutter + len(counts) + 1)
+    end = cells.text(frame.gutter, 0, counts, theme.text, limit=max(0, stop - frame.gutter - 1))
     if end + len(records) < stop - 1:
         end = cells.text(end, 0, records, theme.text)
     separator = "   "
-    for note in [look.title, *notes]:
+    for note in notes:
         if note and end + len(separator) + text_width(note) < stop - 1:
             end = cells.text(end, 0, separator + note, theme.muted)
             separator = " · "

@@ -13,7 +13,7 @@ import numpy as np
 from dtui.model import FloatArray
 from dtui.tui.renderables.cells import UintArray
 
-_SGR = re.compile(r"\x1b\[([0-9;]*)m")
+_SGR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def plot_lines(
@@ -38,6 +38,18 @@ def plot_lines(
 
     Source: plotext 5.3.
     """
+    ch = np.full((height, width), 32, np.uint32)
+    fg = np.zeros((height, width), np.uint32)
+    for values, colour in zip(series, colours, strict=True):
+        drawn = _parse(_plot(values, colour, low, high, width, height, background), width, height)
+        dots = drawn != 32
+        ch = np.where(dots, np.where(ch == 32, drawn, ch | drawn), ch)
+        fg = np.where(dots, np.uint32(colour), fg)
+    return ch, fg
+
+
+def _plot(values: FloatArray, colour: int, low: float, high: float, width: int, height: int, background: int) -> str:
+    """Return what plotext draws for one series: plotext itself would let the last one wipe out the others' dots."""
     import plotext
 
     plotext.clear_figure()
@@ -52,12 +64,12 @@ def plot_lines(
     plotext.axes_color(_triplet(background))
     plotext.xlim(0, 2 * width - 1)
     plotext.ylim(low, high)
-    for values, colour in zip(series, colours, strict=True):
-        for begin, end in _unbroken(values):
-            plotext.plot(list(range(begin, end)), values[begin:end].tolist(), marker="braille", color=_triplet(colour))
-    drawn = plotext.build()
+    for begin, end in _unbroken(values):
+        points = values[begin:end].tolist()
+        plotext.plot(list(range(begin, end)), points, marker="braille", color=_triplet(colour))
+    drawn: str = plotext.build()
     plotext.clear_figure()
-    return _parse(drawn, width, height)
+    return drawn
 
 
 def _triplet(colour: int) -> tuple[int, int, int]:
@@ -71,29 +83,10 @@ def _unbroken(values: FloatArray) -> list[tuple[int, int]]:
     return list(zip(edges[0::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
-def _parse(drawn: str, width: int, height: int) -> tuple[UintArray, UintArray]:
-    """Read what plotext drew; anything but a braille glyph counts as blank."""
+def _parse(drawn: str, width: int, height: int) -> UintArray:
+    """Return the braille glyphs of what plotext drew, shape (height, width); blanks for everything else."""
     ch = np.full((height, width), 32, np.uint32)
-    fg = np.zeros((height, width), np.uint32)
-    for y, line in enumerate(drawn.split("\n")[:height]):
-        x, colour, position = 0, 0, 0
-        for match in [*_SGR.finditer(line), None]:
-            text = line[position : match.start() if match else len(line)]
-            points = np.array([ord(glyph) for glyph in text[: max(0, width - x)]], np.uint32)
-            braille = (points > 0x2800) & (points <= 0x28FF)
-            ch[y, x : x + len(points)] = np.where(braille, points, 32)
-            fg[y, x : x + len(points)] = colour
-            x += len(points)
-            if match:
-                position = match.end()
-                colour = _foreground(match.group(1), colour)
-    return ch, fg
-
-
-def _foreground(codes: str, colour: int) -> int:
-    """Return the foreground after an escape sequence with these codes."""
-    numbers = [int(code or 0) for code in codes.split(";")]
-    if 38 in numbers and len(numbers) >= numbers.index(38) + 5:
-        red, green, blue = numbers[numbers.index(38) + 2 : numbers.index(38) + 5]
-        return red << 16 | green << 8 | blue
-    return 0 if numbers == [0] else colour
+    for y, line in enumerate(_SGR.sub("", drawn).split("\n")[:height]):
+        points = np.array([ord(glyph) for glyph in line[:width]], np.uint32)
+        ch[y, : len(points)] = np.where((points > 0x2800) & (points <= 0x28FF), points, 32)
+    return ch
