@@ -76,8 +76,10 @@ def plain(measurement: Measurement) -> dict[str, object]:
 def table(measurements: Sequence[Measurement]) -> str:
     """Return the measurements as aligned text."""
     rows = [["name", "ours", "unit", "reference", "value", "ratio"]]
-    for m in measurements:
-        rows.append([m.name, f"{m.ours:.4g}", m.unit, m.reference, f"{m.reference_value:.4g}", f"{m.ratio:.3g}"])
+    rows += [
+        [row.name, f"{row.ours:.4g}", row.unit, row.reference, f"{row.reference_value:.4g}", f"{row.ratio:.3g}"]
+        for row in measurements
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     numeric = {1, 4, 5}
     return "\n".join(
