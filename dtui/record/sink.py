@@ -138,11 +138,10 @@ class Sink:
 
     def _work(self, store: Store, job: Job | None) -> None:
         try:
-            if job is None:
-                store.heartbeat()
-                return
-            self._write_gaps(store, before=job)
-            job.write(store)
+            store.heartbeat()
+            if job is not None:
+                self._write_gaps(store, before=job)
+                job.write(store)
         except Exception as error:  # noqa: BLE001 - see above
             if job is not None:
                 self.miss(Gap(job.iteration, job.iteration, job.stream, f"{type(error).__name__}: {error}"))

@@ -37,9 +37,8 @@ def filters_of(module: nn.Module, tensor: Tensor) -> list[np.ndarray]:
         return [values[row].ravel() for row in range(values.shape[0])]
     inputs, outputs, groups = values.shape[0], values.shape[1], module.groups
     share = inputs // groups
-    return [
-        values[group * share : (group + 1) * share, column].ravel() for group in range(groups) for column in range(outputs)
-    ]
+    columns = [(group, column) for group in range(groups) for column in range(outputs)]
+    return [values[group * share : (group + 1) * share, column].ravel() for group, column in columns]
 
 
 def slow_filter(weight: np.ndarray, before: np.ndarray, gradient: np.ndarray) -> dict[str, float]:
