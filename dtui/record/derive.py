@@ -23,7 +23,7 @@ from dtui.model import (
     Record,
     Structure,
 )
-from dtui.record.samples import SAMPLES, plan_modules
+from dtui.record.samples import plan_modules
 from dtui.record.statistics import Sum
 
 _Float64 = NDArray[np.float64]
@@ -51,15 +51,15 @@ class RawRecord:
 class Deriver:
     """Derives one record after the other; keeps the norms of the record before."""
 
-    def __init__(self, structure: Structure, samples: int = SAMPLES) -> None:
-        """Prepare the index arrays of a structure; `samples` as the LayerSampler has it."""
+    def __init__(self, structure: Structure) -> None:
+        """Prepare the index arrays of a structure."""
         self._starts = np.array([layer.first_filter for layer in structure.layers])
         self._filters = np.array([layer.filters for layer in structure.layers])
         self._layer_elements = np.array([int(np.prod(layer.shape)) for layer in structure.layers], dtype=np.float64)
         self._filter_elements = np.repeat(self._layer_elements / self._filters, self._filters)
         self._members = [np.array(module.layers) for module in structure.modules]
         elements = [int(count) for count in self._layer_elements]
-        self._plan = plan_modules(elements, [module.layers for module in structure.modules], samples)
+        self._plan = plan_modules(elements, [module.layers for module in structure.modules])
         self._norm_before: _Float64 | None = None
 
     def derive(self, raw: RawRecord) -> Record:

@@ -44,23 +44,22 @@ class _Taken:
 class Measurer:
     """Measures all layers of one network, record after record."""
 
-    def __init__(self, root: nn.Module, probes: list[LayerProbe], sampler: LayerSampler | None = None) -> None:
-        """Prepare for layers that have been placed on the flat filter axis.
-
-        Args:
-            root: The network.
-            probes: Its layers.
-            sampler: Which elements stand for a layer; None draws them.
-        """
+    def __init__(self, root: nn.Module, probes: list[LayerProbe]) -> None:
+        """Prepare for the layers of a network that have been placed on the flat filter axis."""
         self._root = root
         self._probes = probes
         self._filters = sum(probe.shape[0] for probe in probes)
-        self._sampler = sampler or LayerSampler([probe.elements for probe in probes])
+        self._sampler = LayerSampler([probe.elements for probe in probes])
         self._previous: list[Tensor | None] = [None] * len(probes)
         self._orders: list[torch.memory_format] = [torch.contiguous_format] * len(probes)
         self._sums: dict[torch.device, FilterSums] = {}
         self._samples: dict[torch.device, Tensor] = {}
         self._identities = weight_identities(root)
+
+    @property
+    def record_bytes(self) -> int:
+        """Memory that one record takes while it waits to be written."""
+        return 4 * (len(Sum) * self._filters + 3 * len(self._probes) * self._sampler.samples)
 
     @torch.no_grad()
     def measure(self) -> Callable[[int, Mapping[str, float]], RawRecord]:

@@ -33,6 +33,11 @@ from dtui.record.thumbnails import Thumbnails, ThumbnailTaker
 from dtui.record.validation import ValidationWatch
 from dtui.record.warn import forget_told, warn_once
 
+WAITING_BYTES = 64 << 20
+"""Memory for records that wait for the disk; more are dropped, and the run says so."""
+
+FEWEST_WAITING, MOST_WAITING = 4, 256
+
 
 class Recorder:
     """Records a training into a run that `dtui` can open while it grows.
@@ -250,7 +255,8 @@ class Recorder:
                 self._tracer.detach()
             self._measurer = Measurer(unwrap(self._model), probes)
             self._deriver = Deriver(structure)
-            self._sink = Sink(lambda: self._open_store(structure))
+            limit = min(MOST_WAITING, max(FEWEST_WAITING, WAITING_BYTES // self._measurer.record_bytes))
+            self._sink = Sink(lambda: self._open_store(structure), limit)
             self._boundary.attach(self._sink)
         return self._sink
 

@@ -20,17 +20,17 @@ SAMPLES = 4096
 _SEED = 20180
 
 
+def sample_size(elements: Sequence[int]) -> int:
+    """Return how many elements stand for the largest of some layers."""
+    return min(SAMPLES, max(elements, default=1))
+
+
 class LayerSampler:
     """Picks the same elements of each layer at every record."""
 
-    def __init__(self, elements: Sequence[int], samples: int = SAMPLES) -> None:
-        """Draw the positions.
-
-        Args:
-            elements: Number of weights of each layer, length L.
-            samples: Most elements of one layer, >= 1.
-        """
-        self.samples = samples
+    def __init__(self, elements: Sequence[int]) -> None:
+        """Draw the positions; `elements` is the number of weights of each layer, length L."""
+        self.samples = samples = sample_size(elements)
         generator = torch.Generator().manual_seed(_SEED)
         self._positions: list[Tensor | None] = [
             torch.randint(0, count, (samples,), generator=generator) if count > samples else None for count in elements
@@ -60,28 +60,28 @@ class LayerSampler:
         return flat.index_select(0, positions).float()
 
 
-def plan_modules(elements: Sequence[int], modules: Sequence[Sequence[int]], samples: int = SAMPLES) -> IntArray:
+def plan_modules(elements: Sequence[int], modules: Sequence[Sequence[int]]) -> IntArray:
     """Choose which samples of its layers stand for each module, each layer with its share of the elements.
 
     Args:
         elements: Number of weights of each layer, length L.
         modules: Indices of the layers of each module, length M.
-        samples: Samples of one layer in the flattened buffer, and most of one module.
 
     Returns:
-        Shape (M, samples), positions in a buffer (L * samples,) followed by one element that is always NaN,
+        Shape (M, SAMPLES), positions in a buffer (L * samples,) followed by one element that is always NaN,
         which fills the rows of modules with fewer elements.
     """
     generator = np.random.default_rng(_SEED)
+    samples = sample_size(elements)
     nothing = len(elements) * samples
-    plan = np.full((len(modules), samples), nothing, dtype=np.int64)
+    plan = np.full((len(modules), SAMPLES), nothing, dtype=np.int64)
     for row, layers in enumerate(modules):
         sizes = np.array([elements[layer] for layer in layers], dtype=np.float64)
         available = np.minimum(sizes, samples).astype(np.int64)
-        if sizes.sum() <= samples or len(layers) == 1:
+        if sizes.sum() <= SAMPLES or len(layers) == 1:
             quotas = available
         else:
-            edges = np.floor(np.cumsum(sizes) / sizes.sum() * samples + 0.5).astype(np.int64)
+            edges = np.floor(np.cumsum(sizes) / sizes.sum() * SAMPLES + 0.5).astype(np.int64)
             quotas = np.minimum(np.diff(edges, prepend=0), available)
         chosen = [
             layer * samples + generator.permutation(count)[:quota]

@@ -58,12 +58,12 @@ class Job:
 class Sink:
     """A queue of jobs and the thread that works through them in order."""
 
-    def __init__(self, open_store: Callable[[], Store], limit: int = 4) -> None:
+    def __init__(self, open_store: Callable[[], Store], limit: int) -> None:
         """Start the thread.
 
         Args:
             open_store: Creates the run; called once, on the thread.
-            limit: Most jobs of one stream that may wait.
+            limit: Most jobs of one stream that may wait, >= 1.
         """
         self._open_store = open_store
         self._limit = limit
