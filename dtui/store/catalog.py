@@ -1,0 +1,235 @@
+"""Finds which file holds which frames of a stream, while a writer appends and a compactor folds.
+
+Owns the choice between a part and the journals it was made of. A second copy would show frames twice or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from dtui.errors import RunDamagedError
+from dtui.model import IntArray
+from dtui.store.journal import Frame, JournalScanner
+from dtui.store.schema import (
+    JOURNAL_FOLDER,
+    PARTS_FOLDER,
+    Stream,
+    parse_journal_name,
+    parse_part_name,
+)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PartSpan:
+    """The frames that are read from one part.
+
+    Attributes:
+        path: The part.
+        first: Ordinal of the first frame that is read from it.
+        frames: Frames in the part.
+        skip: How many of its first frames are read from elsewhere.
+        iterations: Of the frames that are read from it.
+        scalars: Names of the scalars in it, in storage order.
+    """
+
+    path: Path
+    first: int
+    frames: int
+    skip: int
+    iterations: IntArray
+    scalars: tuple[str, ...]
+
+    @property
+    def stop(self) -> int:
+        """Ordinal after its last frame."""
+        return self.first + len(self.iterations)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class FrameSpan:
+    """Frames of one journal, in order.
+
+    Attributes:
+        path: The journal.
+        frames: At least one.
+        iterations: Of the frames.
+    """
+
+    path: Path
+    frames: tuple[Frame, ...]
+    iterations: IntArray
+
+    @property
+    def first(self) -> int:
+        """Ordinal of the first frame."""
+        return self.frames[0].ordinal
+
+    @property
+    def stop(self) -> int:
+        """Ordinal after the last frame."""
+        return self.frames[-1].ordinal + 1
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PartHead:
+    """What is read from a part when it is first seen: the iterations of all its frames and the scalar names."""
+
+    iterations: IntArray
+    scalars: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class StreamView:
+    """All readable frames of a stream.
+
+    Attributes:
+        spans: In order of their frames.
+        iterations: Shape (n,), int64, ascending, of all spans one after the other.
+        stop: Ordinal after the last readable frame.
+        faults: One line a damaged or missing stretch.
+    """
+
+    spans: tuple[PartSpan | FrameSpan, ...] = ()
+    iterations: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
+    stop: int = 0
+    faults: tuple[str, ...] = ()
+
+
+class Catalog:
+    """Keeps the view of one stream up to date; reads again only what has changed."""
+
+    def __init__(
+        self, run: Path, stream: Stream, token: int, fixed: int, read_head: Callable[[Path, int, int], PartHead]
+    ) -> None:
+        """Prepare.
+
+        Args:
+            run: The run's directory.
+            stream: The stream.
+            token: The run's token.
+            fixed: Bytes of a frame's fixed fields.
+            read_head: Opens a part and returns its head, given path, first ordinal and stop; raises RunDamagedError.
+        """
+        self._run = run
+        self._stream = stream
+        self._token = token
+        self._fixed = fixed
+        self._read_head = read_head
+        self._heads: dict[Path, PartHead | str] = {}
+        self._scanners: dict[Path, JournalScanner] = {}
+
+    def update(self) -> StreamView:
+        """Look at the directory and return the frames that can be read now.
+
+        A part that vanished between listing and opening was replaced by a larger one: the listing is taken again.
+
+        Raises:
+            OSError: The directory cannot be read.
+        """
+        for _ in range(4):
+            try:
+                return self._update()
+            except FileNotFoundError:
+                continue
+        return self._update()
+
+    def _update(self) -> StreamView:
+        # Journals are listed before parts: a fold publishes the part before it removes the journal, so that what
+        # vanished from the first listing is in the second.
+        journals = sorted(
+            (parsed[1], path)
+            for path in self._list(JOURNAL_FOLDER)
+            if (parsed := parse_journal_name(path.name)) and parsed[0] is self._stream
+        )
+        candidates = sorted(
+            (named[1], -named[2], path)
+            for path in self._list(PARTS_FOLDER)
+            if (named := parse_part_name(path.name)) and named[0] is self._stream
+        )
+        self._forget({path for _, path in journals}, {path for _, _, path in candidates})
+        faults: list[str] = []
+        spans: list[PartSpan | FrameSpan] = []
+        covered: list[tuple[int, int]] = []
+        for first, minus_stop, path in candidates:
+            stop, end = -minus_stop, covered[-1][1] if covered else 0
+            if stop <= end:
+                continue
+            head = self._head(path, first, stop)
+            if isinstance(head, str):
+                faults.append(head)
+                continue
+            skip = max(0, end - first)
+            spans.append(PartSpan(path, first + skip, stop - first, skip, head.iterations[skip:], head.scalars))
+            covered.append((first + skip, stop))
+        for _, path in journals:
+            spans += self._scan(path, covered, faults)
+        return _assemble(spans, faults, self._stream)
+
+    def _scan(self, path: Path, covered: list[tuple[int, int]], faults: list[str]) -> list[FrameSpan]:
+        """Return the frames of a journal that no part holds, as stretches without holes."""
+        scanner = self._scanners.setdefault(path, JournalScanner(path, self._stream, self._token, self._fixed))
+        try:
+            scanner.scan()
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            faults.append(f"{path}: cannot be read, {error.strerror}; its frames are left out")
+            return []
+        faults += [f"{path.parent / line}; what lay there is left out" for line in scanner.damage]
+        stretches: list[list[Frame]] = []
+        for frame in scanner.frames:
+            if any(first <= frame.ordinal < stop for first, stop in covered):
+                continue
+            if not stretches or stretches[-1][-1].ordinal + 1 != frame.ordinal:
+                stretches.append([])
+            stretches[-1].append(frame)
+        return [
+            FrameSpan(path, tuple(frames), np.array([frame.iteration for frame in frames], np.int64))
+            for frames in stretches
+        ]
+
+    def _list(self, folder: str) -> list[Path]:
+        try:
+            return list((self._run / folder).iterdir())
+        except FileNotFoundError:
+            if not self._run.is_dir():
+                raise RunDamagedError(f"{self._run}: the run was removed while it was read; open another") from None
+            return []
+
+    def _head(self, path: Path, first: int, stop: int) -> PartHead | str:
+        head = self._heads.get(path)
+        if head is None:
+            try:
+                head = self._read_head(path, first, stop)
+            except FileNotFoundError:
+                raise
+            except OSError as error:
+                head = str(error)
+            self._heads[path] = head
+        return head
+
+    def _forget(self, journals: set[Path], parts: set[Path]) -> None:
+        self._scanners = {path: scanner for path, scanner in self._scanners.items() if path in journals}
+        self._heads = {path: head for path, head in self._heads.items() if path in parts}
+
+
+def _assemble(spans: list[PartSpan | FrameSpan], faults: list[str], stream: Stream) -> StreamView:
+    """Put spans in order and tell what is missing between them; a span that runs back in time is left out."""
+    kept: list[PartSpan | FrameSpan] = []
+    end = 0
+    for span in sorted(spans, key=lambda span: span.first):
+        before = int(kept[-1].iterations[-1]) if kept else -1
+        if span.first < end or int(span.iterations[0]) <= before or np.any(np.diff(span.iterations) <= 0):
+            faults.append(f"{span.path}: its iterations contradict the files around it; it is left out")
+            continue
+        if span.first > end:
+            after = f"after iteration {before}" if kept else "at the beginning"
+            faults.append(f"{stream} {end} to {span.first - 1}, {after}: missing; restore the files that held them")
+        kept.append(span)
+        end = span.stop
+    iterations = np.concatenate([span.iterations for span in kept]) if kept else np.empty(0, np.int64)
+    return StreamView(tuple(kept), iterations, end, tuple(faults))

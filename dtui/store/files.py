@@ -1,0 +1,55 @@
+"""Publishing files: written under a temporary name, brought to the disk, renamed.
+
+Owns the steps that make a file appear whole or not at all. A second copy would forget one of them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from dtui.store.schema import TEMPORARY_MARK
+
+
+def temporary_path(path: Path) -> Path:
+    """Return the name under which this process writes `path` before it is published."""
+    return path.with_name(f"{path.name}{TEMPORARY_MARK}{os.getpid()}")
+
+
+def publish(temporary: Path, path: Path) -> None:
+    """Rename a finished, synchronised file to its name, and bring the name to the disk.
+
+    Raises:
+        OSError: It cannot be renamed.
+    """
+    temporary.rename(path)
+    sync_folder(path.parent)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Replace or create a file so that a reader sees all of the old or all of the new bytes.
+
+    Raises:
+        OSError: The disk is full or fails; the old file is untouched.
+    """
+    temporary = temporary_path(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        publish(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring a folder's names to the disk, where the filesystem can."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,44 @@
+"""Finds runs under a folder.
+
+Owns what counts as a run from outside. A second copy would list runs that cannot be opened.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from dtui.errors import RunDamagedError, RunNotFoundError
+from dtui.store.schema import RUN_FILE, STRUCTURE_FILE, SUFFIX
+
+
+def find_runs(folder: str | Path) -> tuple[Path, ...]:
+    """Return the runs directly in a folder or in folders below it, newest first.
+
+    A run is a directory `NAME.dtui` with a run in it; links to directories are not followed below `folder`.
+
+    Raises:
+        RunNotFoundError: There is no such folder.
+        RunDamagedError: It must not be read.
+    """
+    top = Path(folder)
+    if not top.is_dir():
+        raise RunNotFoundError(f"{top}: no such folder; give a folder of NAME.dtui directories")
+    if not os.access(top, os.R_OK | os.X_OK):
+        raise RunDamagedError(f"{top}: permission denied; ask its owner for the right to read it")
+    found: list[tuple[float, Path]] = []
+    for place, folders, _ in os.walk(top):
+        for name in [name for name in folders if name.endswith(SUFFIX)]:
+            folders.remove(name)
+            path = Path(place) / name
+            times = [_modified(path / file) for file in (RUN_FILE, STRUCTURE_FILE)]
+            if max(times) > 0:
+                found.append((max(times), path))
+    return tuple(path for _, path in sorted(found, key=lambda item: (-item[0], str(item[1]))))
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

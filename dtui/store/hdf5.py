@@ -1,0 +1,270 @@
+"""The only place that touches PyTables: sealed HDF5 files that are safe to open wherever they come from.
+
+Owns the guards around HDF5 and PyTables. A second importer could open a file before the guards are up, and
+`tables.open_file` alone runs whatever pickle a file carries in an attribute.
+
+Guards: no pickle is ever loaded; the seal is verified before HDF5 parses the file; only known paths are opened, never
+through a link; an array has the declared type, shape and chunks (contiguous, external and virtual data sets are
+refused) before memory is taken for it; every failure inside the libraries becomes a RunDamagedError.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dtui.errors import RunDamagedError
+from dtui.store.files import publish, temporary_path
+from dtui.store.schema import LARGEST_CHUNK
+from dtui.store.seal import append_seal, merge_ranges, verify_seal
+
+os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"
+
+import tables
+import tables.atom
+import tables.attributeset
+
+
+class _NoPickle:
+    """Stands where PyTables expects the pickle module."""
+
+    HIGHEST_PROTOCOL = pickle.HIGHEST_PROTOCOL
+    UnpicklingError = pickle.UnpicklingError
+    PicklingError = pickle.PicklingError
+
+    @staticmethod
+    def loads(*_: object, **__: object) -> object:
+        raise pickle.UnpicklingError("pickles in run files are never loaded")
+
+    @staticmethod
+    def dumps(*_: object, **__: object) -> bytes:
+        raise pickle.PicklingError("run files hold no pickles")
+
+
+warnings.filterwarnings("ignore", category=tables.UnclosedFileWarning)
+for _module in (tables.attributeset, tables.atom):
+    if not hasattr(_module, "pickle"):
+        raise ImportError(
+            f"PyTables {tables.__version__}: {_module.__name__} has no pickle to disarm; use 3.10 or 3.11"
+        )
+    _module.pickle = _NoPickle
+
+_FAILURES = (
+    tables.HDF5ExtError,
+    tables.NodeError,
+    pickle.PickleError,
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    RuntimeError,
+    MemoryError,
+    ArithmeticError,
+    AssertionError,
+    Warning,
+)
+"""What PyTables raises on a file that is not what it claims to be."""
+
+_COMPRESSION = tables.Filters(complevel=1, complib="blosc2:lz4", shuffle=True, fletcher32=True)
+_CHECKSUM_ONLY = tables.Filters(complevel=0, fletcher32=True)
+
+
+class SealedFile:
+    """An HDF5 file of a run, open for reading. Not thread-safe."""
+
+    def __init__(self, path: Path) -> None:
+        """Verify the seal and open.
+
+        Raises:
+            FileNotFoundError: It is not there (any more).
+            RunDamagedError: It is damaged, or not what it should be.
+        """
+        verify_seal(path)
+        self.path = path
+        self._arrays: dict[str, Any] = {}
+        with self._translated("opening it"):
+            self._file = tables.open_file(str(path), "r")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._arrays.clear()
+        with self._translated("closing it"):
+            self._file.close()
+
+    def read(
+        self, node: str, dtype: np.dtype[Any], shape: tuple[int, ...], index: tuple[slice | int, ...]
+    ) -> NDArray[Any]:
+        """Return a part of one array.
+
+        Args:
+            node: Its path.
+            dtype: The element type that it must have.
+            shape: The shape that it must have.
+            index: What to read.
+
+        Raises:
+            RunDamagedError: The array is missing, is something else, or fails its checksum.
+        """
+        array = self._arrays.get(node)
+        with self._translated(f"reading {node}"):
+            if array is None:
+                array = self._find(node)
+                if array.dtype != dtype or tuple(map(int, array.shape)) != shape:
+                    raise ValueError(f"{array.dtype} {tuple(array.shape)} where {dtype} {shape} is expected")
+                self._arrays[node] = array
+            return np.asarray(array[index])
+
+    def length(self, node: str, dtype: np.dtype[Any], longest: int) -> int:
+        """Return the length of a one-dimensional array, which must be at most `longest`.
+
+        Raises:
+            RunDamagedError: The array is missing, is something else, or too long.
+        """
+        with self._translated(f"reading {node}"):
+            array = self._find(node)
+            if array.dtype != dtype or array.ndim != 1 or int(array.shape[0]) > longest:
+                raise ValueError(f"{array.dtype} {tuple(array.shape)} where at most {longest} {dtype} are expected")
+            return int(array.shape[0])
+
+    def has(self, node: str) -> bool:
+        """Whether an array is there, whatever it may be.
+
+        Raises:
+            RunDamagedError: The file cannot be searched.
+        """
+        *folders, name = node.strip("/").split("/")
+        with self._translated(f"looking for {node}"):
+            group = self._file.root
+            for folder in folders:
+                if folder not in group._v_groups:
+                    return False
+                group = group._v_groups[folder]
+            return name in group._v_leaves
+
+    def _find(self, path: str) -> Any:
+        group = self._file.root
+        *folders, name = path.strip("/").split("/")
+        for folder in folders:
+            if folder not in group._v_groups:
+                raise ValueError("there is no such group")
+            group = group._v_groups[folder]
+        if name not in group._v_leaves:
+            raise ValueError("there is no such array")
+        array = group._v_leaves[name]
+        if not isinstance(array, tables.CArray) or isinstance(array, tables.EArray) or array.chunkshape is None:
+            raise ValueError(f"{type(array).__name__}, which is no chunked array")
+        if int(np.prod([int(n) for n in array.chunkshape], dtype=object)) * array.dtype.itemsize > LARGEST_CHUNK:
+            raise ValueError(f"chunks of {array.chunkshape} elements")
+        return array
+
+    @contextmanager
+    def _translated(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except _FAILURES as error:
+            reason = " ".join(str(error).split())[-160:] or type(error).__name__
+            raise RunDamagedError(f"{self.path}: {doing} failed: {reason}; dtui check tells what it cost") from error
+
+
+class SealedFileBuilder:
+    """Builds one sealed HDF5 file under a temporary name and publishes it."""
+
+    def __init__(self, path: Path, *, in_memory: bool = False) -> None:
+        """Begin.
+
+        Args:
+            path: Its name once it is published.
+            in_memory: Let HDF5 build it in memory, so that a full disk can fail nowhere but in our own write.
+        """
+        self.path = path
+        self.temporary = temporary_path(path)
+        self._in_memory = in_memory
+        options = {"DRIVER": "H5FD_CORE", "DRIVER_CORE_BACKING_STORE": 0} if in_memory else {}
+        self._file = tables.open_file(str(self.temporary), "w", PYTABLES_SYS_ATTRS=False, **options)
+        self._arrays: dict[str, Any] = {}
+
+    def create(
+        self, node: str, dtype: np.dtype[Any], shape: tuple[int, ...], chunk: tuple[int, ...], *, compress: bool = True
+    ) -> None:
+        """Declare an array; every length in `shape` and `chunk` is at least 1."""
+        group, name = node.rsplit("/", 1)
+        self._arrays[node] = self._file.create_carray(
+            group or "/",
+            name,
+            atom=tables.Atom.from_dtype(np.dtype(dtype)),
+            shape=shape,
+            chunkshape=chunk,
+            filters=_COMPRESSION if compress else _CHECKSUM_ONLY,
+            createparents=True,
+        )
+
+    def write(self, node: str, index: tuple[slice, ...], values: NDArray[Any]) -> None:
+        """Write a block of a declared array."""
+        self._arrays[node][index] = values
+
+    def add(self, node: str, values: NDArray[Any], *, compress: bool = True) -> None:
+        """Declare and write a one-dimensional array that is not empty."""
+        self.create(node, values.dtype, values.shape, (min(values.shape[0], 1 << 16),), compress=compress)
+        self.write(node, (slice(None),), values)
+
+    def seal(self) -> None:
+        """Finish the file on the disk, under its temporary name.
+
+        Raises:
+            OSError: The disk is full or fails.
+        """
+        self._file.flush()
+        chunks = merge_ranges(item for array in self._arrays.values() for item in _chunk_ranges(array))
+        image = self._file.get_file_image() if self._in_memory else b""
+        self._arrays.clear()
+        self._file.close()
+        if self._in_memory:
+            with self.temporary.open("wb") as file:
+                file.write(image)
+        append_seal(self.temporary, chunks)
+
+    def publish(self) -> None:
+        """Give the sealed file its name."""
+        publish(self.temporary, self.path)
+
+    def discard(self) -> None:
+        """Remove whatever there is of the temporary file."""
+        if self._file.isopen:
+            self._file.close()
+        self.temporary.unlink(missing_ok=True)
+
+
+def _chunk_ranges(array: Any) -> Iterator[tuple[int, int]]:
+    steps = [range(0, int(length), int(step)) for length, step in zip(array.shape, array.chunkshape, strict=True)]
+    for start in product(*steps):
+        info = array.chunk_info(start)
+        if info.offset is not None:
+            yield int(info.offset), int(info.size)
+
+
+def write_small_file(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write one-dimensional arrays as a sealed file; empty ones are left out.
+
+    Raises:
+        OSError: The disk is full or fails; nothing is left behind.
+    """
+    builder = SealedFileBuilder(path, in_memory=True)
+    try:
+        for node, values in arrays.items():
+            if values.size:
+                builder.add(node, values)
+        builder.seal()
+        builder.publish()
+    except BaseException:
+        builder.discard()
+        raise

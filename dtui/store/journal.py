@@ -1,0 +1,267 @@
+"""Append-only journals of frames: writing without ever leaving half a frame behind, reading a live prefix.
+
+Owns the framing. A second copy would let a reader believe a frame that the writer took back.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dtui.store.schema import (
+    FORMAT_VERSION,
+    FRAME_HEADER,
+    FRAME_MAGIC,
+    LARGEST_FRAME,
+    PAYLOAD_ALIGNMENT,
+    SMALL_PART,
+    STREAM_CODES,
+    Field,
+    Stream,
+    journal_name,
+)
+
+_CRC_SIZE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where one verified frame lies.
+
+    Attributes:
+        path: The journal file.
+        offset: Of its payload in the file.
+        size: Bytes of the payload.
+        ordinal: Position in its stream.
+        iteration: What it was recorded at.
+    """
+
+    path: Path
+    offset: int
+    size: int
+    ordinal: int
+    iteration: int
+
+    @property
+    def end(self) -> int:
+        """Offset of the first byte after it."""
+        return self.offset + self.size
+
+
+class JournalWriter:
+    """Appends the frames of one stream, a new file every 32 frames. Not thread-safe."""
+
+    def __init__(self, folder: Path, stream: Stream, token: int) -> None:
+        """Prepare; the first file is made by the first append.
+
+        Args:
+            folder: The journal folder of the run.
+            stream: What the frames hold.
+            token: The run's token, so that a file from another run is not mistaken for this one's.
+        """
+        self._folder = folder
+        self._stream = stream
+        self._token = token
+        self._descriptor = -1
+        self._end = 0
+        self._frames_in_file = 0
+        self.count = 0
+        """Frames acknowledged so far."""
+
+    def append(self, iteration: int, arrays: Sequence[NDArray[Any]], scalars: Mapping[str, float]) -> bool:
+        """Append one frame.
+
+        Args:
+            iteration: What it was recorded at.
+            arrays: The fixed fields, C-contiguous, in storage order.
+            scalars: Names and values.
+
+        Returns:
+            True if this frame filled its file, so that the file can be compacted.
+
+        Raises:
+            OSError: It could not be written in full; what was written of it has been taken back.
+        """
+        text = json.dumps(dict(scalars)).encode()
+        fixed = sum(array.nbytes for array in arrays)
+        text += b" " * (-(fixed + len(text)) % PAYLOAD_ALIGNMENT)
+        payload = [array.data.cast("B") for array in arrays if array.nbytes] + [memoryview(text)]
+        checksum = 0
+        for piece in payload:
+            checksum = zlib.crc32(piece, checksum)
+        header = encode_header(self._stream, self._token, fixed + len(text), self.count, iteration, checksum)
+        if self._descriptor < 0:
+            self._open()
+        try:
+            if os.fstat(self._descriptor).st_nlink == 0:
+                raise FileNotFoundError(errno.ENOENT, "the journal was removed", str(self._folder))
+            _write_all(self._descriptor, [memoryview(header), *payload])
+        except BaseException:
+            self._take_back()
+            raise
+        self._end += len(header) + fixed + len(text)
+        self.count += 1
+        self._frames_in_file += 1
+        if self._frames_in_file < SMALL_PART:
+            return False
+        self.close()
+        return True
+
+    def close(self) -> None:
+        """Close the current file; the next append begins a new one."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _open(self) -> None:
+        path = self._folder / journal_name(self._stream, self.count)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_TRUNC
+        self._descriptor = os.open(path, flags, 0o644)
+        self._end = 0
+        self._frames_in_file = 0
+
+    def _take_back(self) -> None:
+        """Cut the file back to its last whole frame, or leave it and begin another one with the next frame."""
+        try:
+            os.ftruncate(self._descriptor, self._end)
+        except OSError:
+            self._frames_in_file = SMALL_PART
+        if self._frames_in_file == 0 or self._frames_in_file >= SMALL_PART or self._is_removed():
+            self.close()
+
+    def _is_removed(self) -> bool:
+        return os.fstat(self._descriptor).st_nlink == 0
+
+
+def encode_header(stream: Stream, token: int, size: int, ordinal: int, iteration: int, checksum: int) -> bytes:
+    """Return the header of a frame."""
+    head = FRAME_HEADER.pack(
+        FRAME_MAGIC, FORMAT_VERSION, STREAM_CODES[stream], 0, token, size, ordinal, iteration, checksum, 0
+    )[:-_CRC_SIZE]
+    return head + zlib.crc32(head).to_bytes(_CRC_SIZE, "little")
+
+
+def _write_all(descriptor: int, pieces: list[memoryview]) -> None:
+    """Write every byte: normally one `writev`, more after a short write."""
+    while pieces:
+        written = os.writev(descriptor, pieces)
+        if written == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        while pieces and written >= len(pieces[0]):
+            written -= len(pieces.pop(0))
+        if pieces and written:
+            pieces[0] = pieces[0][written:]
+
+
+class JournalScanner:
+    """Finds the verified frames of one journal file, again and again while it grows."""
+
+    def __init__(self, path: Path, stream: Stream, token: int, fixed: int) -> None:
+        """Prepare; `scan` reads.
+
+        Args:
+            path: The file.
+            stream: What its frames must hold.
+            token: The run's token.
+            fixed: Bytes of the fixed fields, the least that a payload can have.
+        """
+        self.path = path
+        self.frames: list[Frame] = []
+        self.damage: list[str] = []
+        """One line a stretch of bytes that is no frame although frames follow it."""
+        self.pending = 0
+        """Bytes after the last frame that are no frame yet."""
+        self._stream = stream
+        self._token = token
+        self._fixed = fixed
+        self._end = 0
+
+    def scan(self) -> None:
+        """Read on from the last verified frame. Stops before a frame that is not all there yet.
+
+        Raises:
+            OSError: The file cannot be read; FileNotFoundError once it was folded into a part.
+        """
+        with self.path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            while self._end < size:
+                frame = self._read_frame(file, self._end, size)
+                if frame is None:
+                    skipped = self._resynchronise(file, self._end, size)
+                    if skipped is None:
+                        break
+                    at, frame = skipped
+                    self.damage.append(f"{self.path.name}: {at - self._end} bytes at {self._end} are no frame")
+                self.frames.append(frame)
+                self._end = frame.end
+            self.pending = max(0, size - self._end)
+
+    def _read_frame(self, file: Any, offset: int, size: int) -> Frame | None:
+        if offset + FRAME_HEADER.size > size:
+            return None
+        file.seek(offset)
+        header = file.read(FRAME_HEADER.size)
+        if len(header) < FRAME_HEADER.size:
+            return None
+        magic, version, stream, _, token, length, ordinal, iteration, checksum, own = FRAME_HEADER.unpack(header)
+        if magic != FRAME_MAGIC or zlib.crc32(header[:-_CRC_SIZE]) != own or version != FORMAT_VERSION:
+            return None
+        if stream != STREAM_CODES[self._stream] or token != self._token:
+            return None
+        start = offset + FRAME_HEADER.size
+        if not self._fixed <= length <= LARGEST_FRAME or start + length > size:
+            return None
+        if self.frames and ordinal <= self.frames[-1].ordinal:
+            return None
+        payload = file.read(length)
+        if len(payload) < length or zlib.crc32(payload) != checksum:
+            return None
+        return Frame(self.path, start, length, ordinal, iteration)
+
+    def _resynchronise(self, file: Any, offset: int, size: int) -> tuple[int, Frame] | None:
+        """Find the next good frame after damage; None while there is none, as at the end of a live journal."""
+        file.seek(offset + 1)
+        data = file.read(min(size - offset - 1, 2 * LARGEST_FRAME))
+        at = data.find(FRAME_MAGIC)
+        while at >= 0:
+            frame = self._read_frame(file, offset + 1 + at, size)
+            if frame is not None:
+                return offset + 1 + at, frame
+            at = data.find(FRAME_MAGIC, at + 1)
+        return None
+
+
+def read_field(file: Any, frame: Frame, field: Field, first: int, count: int) -> NDArray[Any]:
+    """Return `count` elements of a field from element `first` on (flat, C order), from an open journal file.
+
+    Raises:
+        OSError: The file ends early.
+    """
+    start = frame.offset + field.offset + first * field.dtype.itemsize
+    data = os.pread(file.fileno(), count * field.dtype.itemsize, start)
+    if len(data) < count * field.dtype.itemsize:
+        raise OSError(errno.EIO, "the journal ends early", str(frame.path))
+    return np.frombuffer(data, field.dtype)
+
+
+def read_scalars(file: Any, frame: Frame, fixed: int) -> dict[str, float]:
+    """Return the scalars of a frame; values that are no numbers are left out.
+
+    Raises:
+        OSError: The file ends early, or holds no JSON there.
+    """
+    data = os.pread(file.fileno(), frame.size - fixed, frame.offset + fixed)
+    try:
+        found = json.loads(data)
+        return {str(name): float(value) for name, value in found.items() if isinstance(value, int | float)}
+    except (ValueError, AttributeError, RecursionError, OverflowError) as error:
+        raise OSError(errno.EIO, "no scalars in the frame", str(frame.path)) from error

@@ -1,0 +1,75 @@
+"""Append-only files of JSON lines that survive a crash in the middle of a line.
+
+Owns the check field of each line. A second copy would count a half-written line as data.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+_CHECK = "check"
+_LARGEST_FILE = 64 << 20
+
+
+def append_line(path: Path, values: Mapping[str, object]) -> None:
+    """Append one line in one write; a line that was left unfinished before it is ended first.
+
+    Raises:
+        OSError: It could not be written in full.
+    """
+    body = json.dumps(dict(values), sort_keys=True)
+    line = json.dumps({**values, _CHECK: f"{zlib.crc32(body.encode()):08x}"}, sort_keys=True).encode() + b"\n"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    try:
+        size = os.fstat(descriptor).st_size
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":
+            line = b"\n" + line
+        while line:
+            line = line[os.write(descriptor, line) :]
+    finally:
+        os.close(descriptor)
+
+
+def read_lines(path: Path) -> tuple[list[dict[str, object]], int]:
+    """Read all good lines.
+
+    Returns:
+        The lines as mappings, and how many lines were not readable, a half-written last one not counted. A line
+        without a check field, as a person may have added it, counts as good.
+
+    Raises:
+        OSError: The file is there but cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST_FILE)
+    except FileNotFoundError:
+        return [], 0
+    *lines, unfinished = data.split(b"\n")
+    found: list[dict[str, object]] = []
+    bad = 0
+    for line in [*lines, unfinished]:
+        values = _parse(line)
+        if values is not None:
+            found.append(values)
+        elif line.strip() and line is not unfinished:
+            bad += 1
+    return found, bad
+
+
+def _parse(line: bytes) -> dict[str, object] | None:
+    try:
+        values = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(values, dict):
+        return None
+    check = values.pop(_CHECK, None)
+    if check is None:
+        return values
+    body = json.dumps(values, sort_keys=True)
+    return values if check == f"{zlib.crc32(body.encode()):08x}" else None

@@ -1,0 +1,186 @@
+"""Finds a run and opens the files that are written once.
+
+Owns the refusals: no run, a newer format, no permission, a damaged structure. A second copy would let one of them
+reach a person as a traceback.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dtui.errors import RunDamagedError, RunFormatError, RunNotFoundError
+from dtui.model import RunMetadata, Structure
+from dtui.store.documents import decode_document, parse_images_document, parse_run_document
+from dtui.store.hdf5 import SealedFile
+from dtui.store.runfile import RunFile
+from dtui.store.schema import (
+    DOCUMENT_NODE,
+    FORMAT_VERSION,
+    IMAGES_FILE,
+    LARGEST_DOCUMENT,
+    MOST_IMAGES,
+    RUN_FILE,
+    STRUCTURE_FILE,
+    TARGETS_NODE,
+    THUMBNAIL_OFFSETS_NODE,
+    THUMBNAILS_NODE,
+)
+from dtui.store.tokens import with_suffix
+
+_BYTE = np.dtype("|u1")
+_LABEL = np.dtype("<u2")
+_OFFSET = np.dtype("<i8")
+_LARGEST_THUMBNAIL = 4 << 20
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class OpenedRun:
+    """What is known of a run once its directory is open.
+
+    Attributes:
+        run: Its id.
+        run_file: run.json, None when it cannot be read.
+        structure: The network.
+        metadata: What was known before the first record.
+        classes: Names in label order, as they were known then.
+        faults: One line a thing that is damaged.
+    """
+
+    run: str
+    run_file: RunFile | None
+    structure: Structure
+    metadata: RunMetadata
+    classes: tuple[str, ...]
+    faults: tuple[str, ...]
+
+
+def find_directory(path: Path) -> Path:
+    """Return the directory of a run, given with or without `.dtui`.
+
+    Raises:
+        RunNotFoundError: There is no run.
+        RunDamagedError: It must not be read.
+    """
+    try:
+        found = path if path.exists() else with_suffix(path)
+        if not found.exists():
+            raise RunNotFoundError(f"{path}: no such file or directory; give the path of a NAME.dtui directory")
+        if not found.is_dir():
+            raise RunNotFoundError(f"{found}: a file, not a run; give the path of a NAME.dtui directory")
+        names = {entry.name for entry in found.iterdir()}
+    except PermissionError as error:
+        raise RunDamagedError(f"{path}: permission denied; ask its owner for the right to read it") from error
+    except (OSError, ValueError) as error:
+        if isinstance(error, RunNotFoundError):
+            raise
+        raise RunDamagedError(f"{path}: cannot be read, {error}; check the path and the disk") from error
+    if not names & {RUN_FILE, STRUCTURE_FILE}:
+        what = "a directory without a run in it" if names else "an empty directory, no run"
+        raise RunNotFoundError(f"{found}: {what}; give the path of a NAME.dtui directory")
+    return found
+
+
+def open_structure(folder: Path) -> OpenedRun:
+    """Read run.json and structure.h5.
+
+    Raises:
+        RunFormatError: A newer dtui wrote the run.
+        RunDamagedError: Its structure is missing or damaged, or must not be read.
+    """
+    faults: list[str] = []
+    run_file: RunFile | None = None
+    try:
+        run_file = RunFile.read(folder)
+    except FileNotFoundError:
+        faults.append(f"{folder / RUN_FILE}: missing; status is told from the heartbeat")
+    except RunDamagedError as error:
+        faults.append(str(error))
+    except OSError as error:
+        raise RunDamagedError(
+            f"{folder / RUN_FILE}: {_reason(error)}; ask its owner for the right to read it"
+        ) from error
+    if run_file is not None and run_file.format != FORMAT_VERSION:
+        raise RunFormatError(f"{folder}: format {run_file.format}, this dtui reads {FORMAT_VERSION}; upgrade dtui")
+    path = folder / STRUCTURE_FILE
+    file = _open(path)
+    try:
+        size = file.length(DOCUMENT_NODE, _BYTE, LARGEST_DOCUMENT)
+        document = file.read(DOCUMENT_NODE, _BYTE, (size,), (slice(None),))
+    finally:
+        file.close()
+    run, structure, metadata, classes = parse_run_document(document, path)
+    if run_file is not None and run_file.run != run:
+        faults.append(f"{folder / RUN_FILE}: belongs to another run; status is told from the heartbeat")
+        run_file = None
+    return OpenedRun(run, run_file, structure, metadata, classes, tuple(faults))
+
+
+class OpenImages:
+    """images.h5, open for reading thumbnails one at a time."""
+
+    def __init__(self, folder: Path, run: str) -> None:
+        """Read classes, targets and ids.
+
+        Raises:
+            FileNotFoundError: The run has none (yet).
+            RunDamagedError: The file is damaged or belongs to another run.
+        """
+        path = folder / IMAGES_FILE
+        self._file = SealedFile(path)
+        try:
+            size = self._file.length(DOCUMENT_NODE, _BYTE, LARGEST_DOCUMENT)
+            document = self._file.read(DOCUMENT_NODE, _BYTE, (size,), (slice(None),))
+            if decode_document(document, path).get("ids"):
+                count = self._file.length(TARGETS_NODE, _LABEL, MOST_IMAGES)
+                targets = self._file.read(TARGETS_NODE, _LABEL, (count,), (slice(None),)).astype(np.uint16)
+            else:
+                targets = np.empty(0, np.uint16)
+            targets.flags.writeable = False
+            found, self.images = parse_images_document(document, targets, path)
+            if found != run:
+                raise RunDamagedError(f"{path}: belongs to another run; restore the file from a copy")
+            self._thumbnail_bytes = -1
+        except BaseException:
+            self._file.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def thumbnail(self, image: int) -> bytes:
+        """Return the encoded thumbnail of an image, b"" when there is none.
+
+        Raises:
+            RunDamagedError: The file is damaged.
+        """
+        count = len(self.images.ids)
+        if not self._file.has(THUMBNAIL_OFFSETS_NODE):
+            return b""
+        low, high = self._file.read(THUMBNAIL_OFFSETS_NODE, _OFFSET, (count + 1,), (slice(image, image + 2),)).tolist()
+        if low == high:
+            return b""
+        if self._thumbnail_bytes < 0:
+            self._thumbnail_bytes = self._file.length(THUMBNAILS_NODE, _BYTE, 1 << 40)
+        if not 0 <= low < high <= self._thumbnail_bytes or high - low > _LARGEST_THUMBNAIL:
+            raise RunDamagedError(
+                f"{self._file.path}: the thumbnail of image {image} is out of place; restore the file"
+            )
+        data = self._file.read(THUMBNAILS_NODE, _BYTE, (self._thumbnail_bytes,), (slice(low, high),))
+        return data.tobytes()
+
+
+def _open(path: Path) -> SealedFile:
+    try:
+        return SealedFile(path)
+    except FileNotFoundError as error:
+        raise RunDamagedError(f"{path}: missing; without it the run cannot be read, restore it from a copy") from error
+    except PermissionError as error:
+        raise RunDamagedError(f"{path}: permission denied; ask its owner for the right to read it") from error
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or type(error).__name__).lower()

@@ -1,0 +1,175 @@
+"""run.json and the heartbeat: who records a run, and whether that process still lives.
+
+Owns how a run's status is told. A second copy would show the same run as live on one screen and crashed on another.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dtui.errors import RunDamagedError
+from dtui.model import RunStatus
+from dtui.store.files import write_whole
+from dtui.store.schema import FORMAT_VERSION, HEARTBEAT_FILE, RUN_FILE
+
+HEARTBEAT_FRESH_SECONDS = 120.0
+_LARGEST_FILE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process that can be told from any other one, on any machine, at any time.
+
+    Attributes:
+        pid: Its id.
+        host: Host name.
+        boot: Id of the host's boot and of the pid namespace, "" where the system has none.
+        started: Start time in clock ticks since boot, -1 where the system does not tell.
+    """
+
+    pid: int
+    host: str
+    boot: str
+    started: int
+
+    @classmethod
+    def this(cls) -> Process:
+        """Return the calling process."""
+        return cls(os.getpid(), socket.gethostname(), _boot(), _start_ticks(os.getpid()))
+
+    def is_alive(self) -> bool | None:
+        """Whether it lives; None when that cannot be told from here, as for another host."""
+        if self.host != socket.gethostname() or self.boot != _boot() or self.pid <= 0:
+            return None
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except (PermissionError, OverflowError):
+            pass
+        now = _start_ticks(self.pid)
+        return now == self.started if now >= 0 and self.started >= 0 else True
+
+
+def _boot() -> str:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return ""
+
+
+def _start_ticks(pid: int) -> int:
+    """Return the start time, 0 for a zombie, -1 where it cannot be read."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return 0 if fields[0] in "ZX" else int(fields[19])
+    except (OSError, ValueError, IndexError):
+        return -1
+
+
+@dataclass(frozen=True, slots=True)
+class RunFile:
+    """The contents of run.json.
+
+    Attributes:
+        format: Format version.
+        run: Id of the run, 32 hexadecimal digits.
+        writer: The recording process.
+        closed: How the run ended, None while it has not.
+        reason: One line on why it ended; data from outside.
+        counts: Frames of each stream when it was closed.
+    """
+
+    format: int
+    run: str
+    writer: Process
+    closed: RunStatus | None = None
+    reason: str = ""
+    counts: Mapping[str, int] | None = None
+
+    def write(self, folder: Path) -> None:
+        """Replace the run's run.json.
+
+        Raises:
+            OSError: The disk is full or fails.
+        """
+        process = self.writer
+        values: dict[str, object] = {
+            "format": self.format,
+            "run": self.run,
+            "writer": {"pid": process.pid, "host": process.host, "boot": process.boot, "started": process.started},
+            "closed": None if self.closed is None else str(self.closed),
+            "reason": self.reason,
+            "counts": None if self.counts is None else dict(self.counts),
+        }
+        write_whole(folder / RUN_FILE, json.dumps({**values, "check": _check(values)}, indent=1).encode() + b"\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> RunFile:
+        """Read a run's run.json.
+
+        Raises:
+            FileNotFoundError: There is none.
+            RunDamagedError: It is not what was written.
+            OSError: It cannot be read.
+        """
+        path = folder / RUN_FILE
+        try:
+            with path.open("rb") as file:
+                values = json.loads(file.read(_LARGEST_FILE))
+            check = values.pop("check")
+            if values["format"] == FORMAT_VERSION and check != _check(values):
+                raise ValueError("it fails its check")
+            if values["format"] != FORMAT_VERSION:
+                return cls(int(values["format"]), "", Process(0, "", "", -1))
+            writer = values["writer"]
+            process = Process(int(writer["pid"]), str(writer["host"]), str(writer["boot"]), int(writer["started"]))
+            closed = None if values["closed"] is None else RunStatus(values["closed"])
+            counts = values["counts"]
+            return cls(values["format"], str(values["run"]), process, closed, str(values["reason"]), counts)
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+            raise RunDamagedError(f"{path}: damaged, {error}; status is told without it") from error
+
+
+def _check(values: Mapping[str, object]) -> str:
+    return f"{zlib.crc32(json.dumps(values, sort_keys=True).encode()):08x}"
+
+
+def touch_heartbeat(folder: Path) -> None:
+    """Set the heartbeat to now.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    path = folder / HEARTBEAT_FILE
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        path.touch()
+
+
+def run_status(folder: Path, run: RunFile | None) -> RunStatus:
+    """Tell how a run stands.
+
+    Args:
+        folder: The run.
+        run: Its run.json, None when that cannot be read.
+    """
+    if run is not None and run.closed is not None:
+        return run.closed
+    alive = None if run is None else run.writer.is_alive()
+    if alive is None:
+        try:
+            age = time.time() - (folder / HEARTBEAT_FILE).stat().st_mtime
+        except OSError:
+            return RunStatus.CRASHED
+        alive = abs(age) < HEARTBEAT_FRESH_SECONDS
+    return RunStatus.LIVE if alive else RunStatus.CRASHED

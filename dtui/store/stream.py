@@ -1,0 +1,193 @@
+"""Reads arrays over the frames of one stream, across parts and journals, while both change.
+
+Owns the seam between folded and new frames. A second copy would round or order them differently on one side.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dtui.errors import RunDamagedError
+from dtui.model import IntArray
+from dtui.store.catalog import Catalog, FrameSpan, PartSpan, StreamView
+from dtui.store.journal import Frame, read_scalars
+from dtui.store.parts import OpenParts
+from dtui.store.schema import SCALARS_NODE, Sizes, Stream, frame_fields, part_nodes
+
+FrameRead = Callable[[BinaryIO, Frame], NDArray[Any]]
+"""Reads one frame of an open journal: the shape of the result lacks the frame axis."""
+
+_REPLACED = (errno.ENOENT, errno.ESTALE)
+
+
+class StreamReader:
+    """All readable frames of one stream. Not thread-safe."""
+
+    def __init__(self, run: Path, stream: Stream, token: int, sizes: Sizes, parts: OpenParts) -> None:
+        """Prepare; `refresh` looks at the directory."""
+        self._stream = stream
+        self._sizes = sizes
+        self._parts = parts
+        self._fixed = sum(field.size for field in frame_fields(stream, sizes).values())
+        self._catalog = Catalog(run, stream, token, self._fixed, lambda *at: parts.read_head(stream, *at))
+        self._scalars: dict[tuple[Path, int], dict[str, float]] = {}
+        self._damage: dict[str, None] = {}
+        self.view = StreamView()
+
+    @property
+    def iterations(self) -> IntArray:
+        """Of all readable frames, shape (n,), ascending, read-only."""
+        return self.view.iterations
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """One line a thing that is damaged or missing."""
+        return (*self.view.faults, *self._damage)
+
+    def refresh(self) -> bool:
+        """Look at the directory again; True if frames or faults changed.
+
+        Raises:
+            OSError: The directory cannot be read.
+        """
+        before = self.view
+        self.view = self._catalog.update()
+        self.view.iterations.flags.writeable = False
+        journals = {span.path for span in self.view.spans if isinstance(span, FrameSpan)}
+        self._scalars = {key: value for key, value in self._scalars.items() if key[0] in journals}
+        return before.faults != self.view.faults or not np.array_equal(before.iterations, self.view.iterations)
+
+    def part_paths(self) -> set[Path]:
+        """Return the parts that frames are read from."""
+        return {span.path for span in self.view.spans if isinstance(span, PartSpan)}
+
+    def read(
+        self, node: str, index: tuple[slice | int, ...], frames: range, out: NDArray[Any], from_frame: FrameRead
+    ) -> NDArray[Any]:
+        """Fill `out` with an array's values at some frames.
+
+        Args:
+            node: Path of the array in parts.
+            index: What to read along its other axes.
+            frames: Positions of the frames, ascending.
+            out: Shape (…, len(frames)).
+            from_frame: How to read the same of a journal frame.
+
+        Returns:
+            `out`. Where a part is damaged: NaN and one more fault.
+
+        Raises:
+            RunDamagedError: A part is damaged and the element type has no NaN.
+        """
+
+        def from_part(span: PartSpan, steps: slice, target: NDArray[Any]) -> None:
+            layout = part_nodes(self._stream, self._sizes, len(span.scalars), span.frames)[node]
+            try:
+                target[...] = self._parts.read(span.path, layout, span.frames, (*index, steps))
+            except RunDamagedError as error:
+                if not np.issubdtype(target.dtype, np.floating):
+                    raise
+                target[...] = np.nan
+                self._damage[str(error)] = None
+
+        def from_journal(span: FrameSpan, wanted: range, target: NDArray[Any]) -> None:
+            with span.path.open("rb", buffering=0) as file:
+                for at, position in enumerate(wanted):
+                    target[..., at] = from_frame(file, span.frames[position])
+
+        return self._gather(frames, out, from_part, from_journal) if out.size else out
+
+    def read_scalar(self, name: str, frames: range) -> NDArray[np.float64]:
+        """Return a scalar at some frames, shape (len(frames),), NaN where it was not logged or is damaged."""
+        out = np.full(len(frames), np.nan)
+
+        def from_part(span: PartSpan, steps: slice, target: NDArray[Any]) -> None:
+            if name not in span.scalars:
+                return
+            layout = part_nodes(self._stream, self._sizes, len(span.scalars), span.frames)[SCALARS_NODE]
+            try:
+                target[...] = self._parts.read(span.path, layout, span.frames, (span.scalars.index(name), steps))
+            except RunDamagedError as error:
+                self._damage[str(error)] = None
+
+        def from_journal(span: FrameSpan, wanted: range, target: NDArray[Any]) -> None:
+            scalars = self._frame_scalars(span)
+            target[...] = [scalars[position].get(name, np.nan) for position in wanted]
+
+        self._gather(frames, out, from_part, from_journal)
+        return out
+
+    def scalar_names(self) -> tuple[str, ...]:
+        """Return the names of all scalars, in order of their first appearance."""
+        for is_last in (False, True):
+            try:
+                names: dict[str, None] = {}
+                for span in self.view.spans:
+                    found = [span.scalars] if isinstance(span, PartSpan) else self._frame_scalars(span)
+                    for some in found:
+                        names.update(dict.fromkeys(some))
+                return tuple(names)
+            except OSError as error:
+                self._look_again(error, is_last)
+        raise AssertionError
+
+    def _frame_scalars(self, span: FrameSpan) -> list[dict[str, float]]:
+        missing = [frame for frame in span.frames if (span.path, frame.ordinal) not in self._scalars]
+        if missing:
+            with span.path.open("rb", buffering=0) as file:
+                for frame in missing:
+                    self._scalars[span.path, frame.ordinal] = read_scalars(file, frame, self._fixed)
+        return [self._scalars[span.path, frame.ordinal] for frame in span.frames]
+
+    def _gather(
+        self,
+        frames: range,
+        out: NDArray[Any],
+        from_part: Callable[[PartSpan, slice, NDArray[Any]], None],
+        from_journal: Callable[[FrameSpan, range, NDArray[Any]], None],
+    ) -> NDArray[Any]:
+        for is_last in (False, True):
+            try:
+                begin = 0
+                for span in self.view.spans:
+                    wanted, low = _overlap(frames, begin, len(span.iterations))
+                    begin += len(span.iterations)
+                    if not wanted:
+                        continue
+                    target = out[..., low : low + len(wanted)]
+                    if isinstance(span, PartSpan):
+                        steps = slice(span.skip + wanted.start, span.skip + wanted[-1] + 1, wanted.step)
+                        from_part(span, steps, target)
+                    else:
+                        from_journal(span, wanted, target)
+                break
+            except OSError as error:
+                self._look_again(error, is_last)
+        return out
+
+    def _look_again(self, error: OSError, is_last: bool) -> None:
+        """Find where the frames of a file went that compaction replaced; whatever else failed is raised."""
+        if isinstance(error, RunDamagedError) or error.errno not in _REPLACED or is_last:
+            if isinstance(error, RunDamagedError):
+                raise error
+            raise RunDamagedError(f"{error.filename}: cannot be read, {error.strerror}; open the run again") from error
+        before = self.view.iterations
+        self.refresh()
+        if not np.array_equal(before, self.view.iterations[: len(before)]):
+            raise RunDamagedError(f"{error.filename}: was lost while it was read; open the run again") from error
+
+
+def _overlap(frames: range, begin: int, length: int) -> tuple[range, int]:
+    """Return which positions within a span of `length` frames from `begin` on are wanted, and the first's rank."""
+    low = max(0, -(-(begin - frames.start) // frames.step))
+    high = min(len(frames), -(-(begin + length - frames.start) // frames.step))
+    if low >= high:
+        return range(0), 0
+    some = frames[low:high]
+    return range(some.start - begin, some.stop - begin, some.step), low

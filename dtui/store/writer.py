@@ -1,0 +1,227 @@
+"""Writes a run: a directory, its structure and images once, then frame after frame.
+
+Owns what the recording process does to a run's files. A second copy would have two processes append to one journal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dtui.errors import RunExistsError, UsageError
+from dtui.model import Gap, ImageSet, Record, RunMetadata, RunStatus, Structure, Validation
+from dtui.store.background import Compactor
+from dtui.store.documents import images_document, run_document
+from dtui.store.journal import JournalWriter
+from dtui.store.lines import append_line
+from dtui.store.runfile import Process, RunFile, touch_heartbeat
+from dtui.store.schema import (
+    DOCUMENT_NODE,
+    FORMAT_VERSION,
+    GAPS_FILE,
+    IMAGES_FILE,
+    JOURNAL_FOLDER,
+    PARTS_FOLDER,
+    STRUCTURE_FILE,
+    TARGETS_NODE,
+    THUMBNAIL_OFFSETS_NODE,
+    THUMBNAILS_NODE,
+    Field,
+    Sizes,
+    Stream,
+    frame_fields,
+)
+from dtui.store.tokens import run_token, with_suffix
+
+_HEARTBEAT_SECONDS = 1.0
+
+
+class RunWriter:
+    """Records one run. Not thread-safe: one thread appends."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        structure: Structure,
+        metadata: RunMetadata,
+        *,
+        classes: Sequence[str] = (),
+        compact: bool = True,
+    ) -> None:
+        """Create the run.
+
+        Args:
+            path: Where; `.dtui` is added where it is lacking, folders above are made.
+            structure: The network.
+            metadata: What is known before the first record.
+            classes: Names in label order, when they are known before the images are.
+            compact: Fold journals into parts beside the recording, and the rest when it is closed.
+
+        Raises:
+            RunExistsError: Something is there already.
+            OSError: It cannot be created; nothing is left behind.
+        """
+        from dtui.store.hdf5 import write_small_file
+
+        self.path = with_suffix(path)
+        self._run = uuid.uuid4().hex
+        self._process = Process.this()
+        self._sizes = Sizes(structure.filters, len(structure.layers), len(structure.modules))
+        self._images: ImageSet | None = None
+        self._closed = False
+        self._heartbeat_at = float("-inf")
+        self._last = dict.fromkeys(Stream, -1)
+        self._waiting_gaps: list[Gap] = []
+        try:
+            self.path.mkdir(parents=True)
+        except FileExistsError as error:
+            raise RunExistsError(f"{self.path}: something is there already; choose another name") from error
+        try:
+            for folder in (JOURNAL_FOLDER, PARTS_FOLDER):
+                (self.path / folder).mkdir()
+            document = run_document(self._run, structure, metadata, classes)
+            write_small_file(self.path / STRUCTURE_FILE, {DOCUMENT_NODE: document})
+            touch_heartbeat(self.path)
+            RunFile(FORMAT_VERSION, self._run, self._process).write(self.path)
+        except BaseException:
+            shutil.rmtree(self.path, ignore_errors=True)
+            raise
+        token = run_token(self._run)
+        self._journals = {s: JournalWriter(self.path / JOURNAL_FOLDER, s, token) for s in Stream}
+        self._fields = list(frame_fields(Stream.RECORDS, self._sizes).values())
+        self._compactor = Compactor(self.path) if compact else None
+
+    def __enter__(self) -> Self:
+        """Return the writer itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        """Close the run: done, or crashed when an exception passes through."""
+        self.close(RunStatus.DONE if kind is None else RunStatus.CRASHED, "" if kind is None else kind.__name__)
+
+    def set_images(self, images: ImageSet) -> None:
+        """Store the tracked images; once, before the first validation.
+
+        Raises:
+            UsageError: They are set already, or do not fit together.
+            OSError: They cannot be written; nothing is left behind.
+        """
+        from dtui.store.hdf5 import write_small_file
+
+        if self._images is not None:
+            raise UsageError(f"{self.path}: the images are set already; they cannot change during a run")
+        targets = np.ascontiguousarray(images.targets, "<u2")
+        count = len(targets)
+        if len(images.ids) != count or len(images.thumbnails) not in (0, count):
+            raise UsageError(
+                f"{self.path}: {count} targets, {len(images.ids)} ids, {len(images.thumbnails)} thumbnails; "
+                "give one of each an image"
+            )
+        if count and (np.any(targets[1:] < targets[:-1]) or int(targets[-1]) >= len(images.classes)):
+            raise UsageError(f"{self.path}: targets must be ascending and below {len(images.classes)} classes")
+        arrays: dict[str, NDArray[Any]] = {DOCUMENT_NODE: images_document(self._run, images), TARGETS_NODE: targets}
+        if images.thumbnails:
+            arrays[THUMBNAIL_OFFSETS_NODE] = np.cumsum([0, *map(len, images.thumbnails)], dtype="<i8")
+            arrays[THUMBNAILS_NODE] = np.frombuffer(b"".join(images.thumbnails), np.uint8)
+        write_small_file(self.path / IMAGES_FILE, arrays)
+        self._images = images
+        self._sizes = Sizes(
+            self._sizes.filters, self._sizes.layers, self._sizes.modules, images=count, classes=len(images.classes)
+        )
+
+    def append_record(self, record: Record) -> None:
+        """Append one record.
+
+        Raises:
+            UsageError: A shape does not fit the structure, or its iteration is not after the last one.
+            OSError: It could not be written; what was written of it is taken back and nothing else is lost.
+        """
+        self._append(Stream.RECORDS, record.iteration, self._fields, record, record.scalars)
+
+    def append_validation(self, validation: Validation) -> None:
+        """Append one validation.
+
+        Raises:
+            UsageError: The images are not set, a shape does not fit them, or its iteration is not after the last one.
+            OSError: It could not be written; what was written of it is taken back and nothing else is lost.
+        """
+        if self._images is None:
+            raise UsageError(f"{self.path}: a validation before the images; call set_images first")
+        fields = list(frame_fields(Stream.VALIDATIONS, self._sizes).values())
+        self._append(Stream.VALIDATIONS, validation.iteration, fields, validation, {})
+
+    def append_gap(self, gap: Gap) -> None:
+        """Note iterations that could not be recorded; kept and written later when the disk does not take it now."""
+        self._waiting_gaps.append(gap)
+        self._write_gaps()
+
+    def heartbeat(self) -> None:
+        """Give a sign of life, at most once a second; a failing disk is not reported here."""
+        now = time.monotonic()
+        if now - self._heartbeat_at >= _HEARTBEAT_SECONDS:
+            self._heartbeat_at = now
+            with contextlib.suppress(OSError):
+                touch_heartbeat(self.path)
+
+    def close(self, status: RunStatus = RunStatus.DONE, reason: str = "") -> None:
+        """End the run and have everything folded into parts; a second call does nothing.
+
+        Args:
+            status: How it ended: done or crashed.
+            reason: One line on why.
+
+        Raises:
+            OSError: The end could not be noted; all frames are safe.
+        """
+        if self._closed or os.getpid() != self._process.pid:
+            return
+        self._closed = True
+        for journal in self._journals.values():
+            journal.close()
+        self._write_gaps()
+        counts = {str(stream): journal.count for stream, journal in self._journals.items()}
+        try:
+            RunFile(FORMAT_VERSION, self._run, self._process, status, reason, counts).write(self.path)
+        finally:
+            if self._compactor is not None:
+                self._compactor.finish()
+
+    def _append(self, stream: Stream, iteration: int, fields: Sequence[Field], source: object, scalars: Any) -> None:
+        if self._closed:
+            raise UsageError(f"{self.path}: closed; {stream} cannot be added any more")
+        if iteration <= self._last[stream]:
+            last = self._last[stream]
+            raise UsageError(f"{self.path}: iteration {iteration} of {stream} is not after the last one, {last}")
+        arrays = []
+        for field in fields:
+            array = np.ascontiguousarray(getattr(source, field.name), field.dtype)
+            if array.shape != field.shape:
+                raise UsageError(f"{self.path}: {field.name} has shape {array.shape}, this run needs {field.shape}")
+            arrays.append(array)
+        is_full = self._journals[stream].append(iteration, arrays, {str(k): float(v) for k, v in scalars.items()})
+        self._last[stream] = iteration
+        self.heartbeat()
+        if self._waiting_gaps:
+            self._write_gaps()
+        if is_full and self._compactor is not None:
+            self._compactor.start()
+
+    def _write_gaps(self) -> None:
+        while self._waiting_gaps:
+            gap = self._waiting_gaps[0]
+            values = {"first": gap.first, "last": gap.last, "stream": gap.stream, "reason": gap.reason}
+            try:
+                append_line(self.path / GAPS_FILE, values)
+            except OSError:
+                return
+            del self._waiting_gaps[0]
