@@ -6,6 +6,7 @@ is imported for the first paint: the rest comes with the run, in the loader's th
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -20,14 +21,16 @@ from dtui.errors import DtuiError
 from dtui.safe_text import safe
 from dtui.tui.compositor_fix import install
 from dtui.tui.loader import Answered, Decided, Event, Failed, Loader, Open, Opened, open_query
+from dtui.tui.look import output_for, textual_theme, theme_for
+from dtui.tui.terminal import log_path
 
 if TYPE_CHECKING:
     from dtui.tui.renderables.output import Output
-    from dtui.tui.renderables.theme import Theme
     from dtui.tui.screens.base import DataScreen
     from dtui.tui.session import Decision, Session
     from dtui.tui.widgets.pane import Pane
 
+LOG = logging.getLogger(__name__)
 POLL_SECONDS = 0.7
 IDLE_POLLS = 5
 """A run that is not live is looked at every so many polls: decisions of other people may arrive."""
@@ -37,8 +40,9 @@ class DtuiApp(App[None]):
     """Shows one run."""
 
     CSS = """
-    Screen { background: #0d1017; }
-    #opening { width: 100%; height: 100%; content-align: center middle; color: #7b879d; }
+    #opening { width: 100%; height: 100%; content-align: center middle; color: $text-muted; }
+    CommandPalette { background: $background 60%; }
+    CommandPalette SearchIcon { display: none; }
     """
     TITLE = "dtui"
     ENABLE_COMMAND_PALETTE = False
@@ -77,10 +81,13 @@ class DtuiApp(App[None]):
         self.path = path
         self.error: DtuiError | None = None
         self.session: Session | None = None
-        self._wishes = (color, ascii_only, theme_name, slow_link)
-        self._look: tuple[Theme, Output] | None = None
+        self._theme = theme_for(theme_name)
+        self._wishes = (color, ascii_only, slow_link)
+        self._output: Output | None = None
         self._data_screens: dict[str, DataScreen] = {}
         self._polls = 0
+        self.register_theme(textual_theme(self._theme))
+        self.theme = f"dtui-{self._theme.name}"
         self.loader = Loader(path, self._post, open_)
 
     def _post(self, event: Event) -> None:
@@ -134,17 +141,25 @@ class DtuiApp(App[None]):
 
     async def _begin(self, event: Opened) -> None:
         """Make the screens, now that there is something to show."""
-        from dtui.tui.look import look_for
         from dtui.tui.screens.layers import LayersScreen
         from dtui.tui.screens.validation import ValidationScreen
         from dtui.tui.session import Session
 
-        self._look = look_for(*self._wishes)
+        self._output = output_for(*self._wishes)
         self.session = Session(event.view, *self.size)
         self._data_screens = {"layers": LayersScreen(), "validation": ValidationScreen()}
         for name, screen in self._data_screens.items():
             self.install_screen(screen, name)
         await self.push_screen("layers")
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Leave with one line about what should not have happened; its traceback is in the log."""
+        if self.is_headless:
+            super()._handle_exception(error)
+            return
+        LOG.error("the app failed", exc_info=error)
+        self.error = DtuiError(f"{self.path}: the TUI failed ({type(error).__name__}: {error}); details: {log_path()}")
+        self.exit()
 
     # --- painting
 
@@ -153,7 +168,7 @@ class DtuiApp(App[None]):
         from dtui.tui.paint import frame_of, pictures
 
         session = self.session
-        if session is None or self._look is None:
+        if session is None or self._output is None:
             return
         screen = self._data_screens[session.selection.screen]
         if self.screen is not screen and self.screen in self._data_screens.values():
@@ -163,7 +178,7 @@ class DtuiApp(App[None]):
             return
         scene = session.scene
         shown = pictures(scene, session.answers, session.message)
-        frames = {pane: frame_of(pane, scene, *self._look) for pane in shown}
+        frames = {pane: frame_of(pane, scene, self._theme, self._output) for pane in shown}
         screen.show(shown, frames, None if session.view.is_empty else session.selection.cursor)
         self.loader.ask(session.wanted(), session.view.revision)
 

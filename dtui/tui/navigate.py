@@ -77,7 +77,7 @@ def filters_of(scene: Scene) -> int:
 
 def images_of(scene: Scene) -> int:
     """Return the number of images of the selected classes."""
-    return int(sum(scene.view.class_sizes[list(scene.view.group_classes(scene.selection))]))
+    return sum(int(scene.view.class_sizes[label]) for label in scene.view.group_classes(scene.selection))
 
 
 def row_of(scene: Scene) -> int:

@@ -178,9 +178,9 @@ class FakeQuery:
         settings = settings or AnomalySettings()
         self._ask("anomalies", settings)
         found = []
-        if self.records > 50:
+        if self.records > 50 and self.classes_:
             for place, (at, direction) in enumerate([(20, "lost"), (21, "gained"), (40, "lost")]):
-                label = place % max(1, len(self.classes_))
+                label = place % len(self.classes_)
                 id_ = f"class-left-{label}-{at * self.every}-{direction}"
                 status, note = self.decisions.get(id_, ("new", ""))
                 share = 0.3 + 0.1 * place

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from dtui.tui.actions import ACTIONS, GROUPS
 
-KEYS_WIDTH = 18
+KEYS_WIDTH = 13
 MOUSE = (
     ("click, drag", "Move the crosshair; select a row; a second click opens or closes it."),
     ("wheel", "Scroll the pane; with Ctrl, zoom time."),
@@ -26,10 +27,14 @@ class HelpScreen(ModalScreen[None]):
     DEFAULT_CSS = """
     HelpScreen { align: center middle; background: $background 60%; }
     HelpScreen VerticalScroll {
-        width: 100; max-width: 100%; height: auto; max-height: 100%;
+        width: 84; max-width: 100%; height: auto; max-height: 100%;
         background: $surface; padding: 1 2; scrollbar-size-vertical: 1;
     }
+    HelpScreen.-wide VerticalScroll { width: 146; }
+    HelpScreen Horizontal { height: auto; layout: vertical; }
+    HelpScreen.-wide Horizontal { layout: horizontal; }
     HelpScreen Static { width: 100%; height: auto; }
+    HelpScreen.-wide Static { width: 1fr; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,question_mark,f1,enter", "dismiss(None)", show=False),
@@ -44,23 +49,30 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Make the list."""
         with VerticalScroll(can_focus=False):
-            yield Static(help_content())
+            yield Static(Content.assemble(("dtui", "bold $accent"), ("  every key; Esc closes", "$text-muted")))
+            with Horizontal():
+                yield Static(group_content(GROUPS[:3]))
+                yield Static(Content("\n").join([group_content(GROUPS[3:]), mouse_content()]))
+
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (146, "-wide")]
 
     def action_scroll(self, rows: int) -> None:
         """Scroll by rows."""
         self.query_one(VerticalScroll).scroll_relative(y=rows, animate=False)
 
 
-def help_content() -> Content:
-    """Return all actions by group, a line each, and what the mouse does."""
-    lines = [Content.assemble(("dtui", "bold $accent"), ("  every key; Esc closes", "$text-muted")), Content("")]
-    for group in GROUPS:
-        lines.append(Content.styled(group, "bold"))
+def group_content(groups: Sequence[str]) -> Content:
+    """Return the actions of some groups, a line each."""
+    lines = []
+    for group in groups:
+        lines += [Content(""), Content.styled(group, "bold $text")]
         lines += [_line(action.shown_keys, action.help) for action in ACTIONS if action.group == group]
-        lines.append(Content(""))
-    lines.append(Content.styled("Mouse", "bold"))
-    lines += [_line(keys, words) for keys, words in MOUSE]
     return Content("\n").join(lines)
+
+
+def mouse_content() -> Content:
+    """Return what the mouse does."""
+    return Content("\n").join([Content(""), Content.styled("Mouse", "bold $text"), *(_line(*line) for line in MOUSE)])
 
 
 def _line(keys: str, words: str) -> Content:

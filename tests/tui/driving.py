@@ -1,0 +1,68 @@
+"""Driving the app in a test: wait for a condition, never for a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from dtui.tui.app import DtuiApp
+from dtui.tui.widgets.pane import Pane
+from tests.tui.fake_query import FakeQuery
+
+PATIENCE_SECONDS = 20
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
+    """Let the app run until something is so."""
+    deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+    while not condition():
+        assert asyncio.get_running_loop().time() < deadline, "it never became so"
+        await pilot.pause(0.01)
+    await pilot.pause()
+
+
+def is_complete(app: DtuiApp) -> bool:
+    """Whether everything that the screen asks for has been answered and painted."""
+    session = app.session
+    if session is None or app.screen not in app._data_screens.values():
+        return False
+    if session.view.is_empty or session.layout.is_too_small:
+        return True
+    with app.loader._lock:
+        waiting = app.loader._wanted or app.loader._draining
+    answers = session.answers
+    if session.selection.screen == "layers":
+        return not waiting and answers.heatmap is not None and bool(answers.series)
+    return not waiting and (not session.view.info.validations or answers.images is not None)
+
+
+@asynccontextmanager
+async def running(query: FakeQuery | None = None, size=(150, 50), **wishes):
+    """The app on a fake run, complete on the screen."""
+    query = query or FakeQuery()
+    app = DtuiApp(Path("fake.dtui"), open_=lambda _: query, **wishes)
+    async with app.run_test(size=size) as pilot:
+        await until(pilot, lambda: is_complete(app))
+        yield app, pilot, query
+
+
+async def press(app: DtuiApp, pilot: Pilot[None], *keys: str) -> None:
+    """Press keys and wait for everything that they ask for."""
+    await pilot.press(*keys)
+    await pilot.pause()
+    if app.screen in app._data_screens.values():
+        await until(pilot, lambda: is_complete(app))
+
+
+def screen_text(app: DtuiApp) -> str:
+    """What the screen shows, as text, rows stripped on the right."""
+    strips = app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)
+
+
+def pane_of(app: DtuiApp, name: str) -> Pane:
+    return app.screen.query_one(f"#{name}", Pane)

@@ -1,0 +1,258 @@
+"""Keys, presses and events in the running app, on a fake run."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from dtui.errors import RunNotFoundError
+from dtui.model import RunStatus
+from dtui.tui.actions import ACTIONS
+from dtui.tui.app import DtuiApp
+from tests.tui.driving import is_complete, pane_of, press, running, screen_text, until
+from tests.tui.fake_query import FakeQuery
+
+
+async def test_it_begins_on_the_strongest_anomaly_of_a_finished_run():
+    async with running() as (app, pilot, _):
+        await until(pilot, lambda: app.session.selection.anomaly is not None)
+        assert app.session.selection.anomaly == "class-left-2-200-lost"
+        assert app.session.selection.cursor == 200
+        assert "bird lost 50%" in screen_text(app)
+
+
+async def test_keys_move_rows_panes_and_screens():
+    async with running() as (app, pilot, _):
+        await press(app, pilot, "j", "j")
+        assert app.session.view.tree[app.session.selection.node].name == "block0.conv0"
+        await press(app, pilot, "tab", "j")
+        assert (app.session.selection.pane, app.session.selection.filter) == ("filters", 1)
+        await press(app, pilot, "2")
+        assert app.session.selection.pane == "images"
+        assert "Images" in screen_text(app)
+        await press(app, pilot, "1", "tab", "g")
+        assert app.session.selection.node == 0
+
+
+async def test_every_key_of_the_registry_works_on_both_screens():
+    for screen in ("1", "2"):
+        async with running() as (app, pilot, _):
+            await press(app, pilot, screen)
+            for action in ACTIONS:
+                if action.id == "quit":
+                    continue
+                for key in action.keys:
+                    await press(app, pilot, key)
+                    if len(app.screen_stack) > 2:
+                        await pilot.press("escape")
+                    await until(pilot, lambda app=app: is_complete(app))
+                    assert "could not be drawn" not in screen_text(app), (screen, key)
+                    await press(app, pilot, screen)
+
+
+async def test_flag_dismiss_note_and_undo_reach_the_run():
+    async with running() as (app, pilot, query):
+        await until(pilot, lambda: app.session.selection.anomaly is not None)
+        await press(app, pilot, "f")
+        await until(pilot, lambda: query.decided)
+        assert query.decided == [("class-left-2-200-lost", "flagged", None)]
+        await press(app, pilot, "x")
+        assert app.session.selection.anomaly == "class-left-0-100-lost", "it went on to the next"
+        await until(pilot, lambda: len(query.decided) == 2)
+        await press(app, pilot, "u")
+        await until(pilot, lambda: len(query.decided) == 3)
+        assert query.decided[-1][:2] == ("class-left-2-200-lost", "flagged")
+        assert app.session.selection.cursor == 200, "undo shows what it took back"
+        await pilot.press("m", *"odd", "enter")
+        await until(pilot, lambda: len(query.decided) == 4)
+        assert query.decided[-1] == ("class-left-2-200-lost", "flagged", "odd")
+
+
+async def test_a_decision_that_cannot_be_written_is_said_and_taken_back():
+    async with running() as (app, pilot, query):
+        await until(pilot, lambda: app.session.selection.anomaly is not None)
+        query.decide = lambda *_: (_ for _ in ()).throw(PermissionError("triage.jsonl: no permission"))
+        await press(app, pilot, "f")
+        await until(pilot, lambda: "no permission" in screen_text(app))
+        await until(pilot, lambda: app.session.current_anomaly().status == "new")
+
+
+async def test_an_answer_that_fails_is_a_line_on_the_screen():
+    async with running() as (app, pilot, query):
+        query.fail_with = RuntimeError("HDF5 [bold]fell[/] over\x1b[2J")
+        await pilot.press("o")
+        await until(pilot, lambda: "fell" in screen_text(app))
+        assert "HDF5 [bold]fell[/] over" in screen_text(app)
+        assert "\x1b" not in screen_text(app)
+        query.fail_with = None
+        await press(app, pilot, "o")
+        assert app.session.answers.heatmap.request.sort == "peak"
+
+
+async def test_search_filters_while_typing_and_escape_takes_it_back():
+    async with running() as (app, pilot, _):
+        await pilot.press("slash", *"conv1")
+        await until(pilot, lambda: "conv0" not in screen_text(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: app.session.selection.layer_search == "")
+        await pilot.press("slash", *"!conv", "enter")
+        await until(pilot, lambda: "conv0" not in screen_text(app))
+        await press(app, pilot, "escape")
+        assert app.session.selection.layer_search == ""
+
+
+async def test_a_bad_regex_is_said_and_hides_nothing():
+    async with running() as (app, pilot, _):
+        await pilot.press("slash", *"con[")
+        await until(pilot, lambda: "not a regular expression" in screen_text(app))
+        await pilot.press("enter")
+        assert len(app.screen_stack) == 3, "Enter does not take a wrong line"
+        await pilot.press("escape")
+        await until(pilot, lambda: app.session.selection.layer_search == "")
+
+
+async def test_the_cursor_repaints_columns_not_panes():
+    async with running() as (app, pilot, _):
+        await press(app, pilot, "right")
+        before = len(app.loader._asked)
+        pane = pane_of(app, "filters")
+        cells = pane._cells
+        await press(app, pilot, "right")
+        assert len(app.loader._asked) == before
+        plot = slice(app.session.layout.gutter, None)
+        assert (pane._cells.bg[:, plot] == cells.bg[:, plot]).all(), "cells never hold the crosshair"
+
+
+async def test_mouse_moves_crosshair_selects_folds_and_scrolls():
+    async with running() as (app, pilot, _):
+        await pilot.mouse_down("#filters", offset=(100, 5))
+        await pilot.mouse_up("#filters", offset=(100, 5))
+        await until(pilot, lambda: app.session.selection.pane == "filters")
+        axis_column = app.session.selection.cursor
+        assert abs(axis_column - (100 - 34 + 0.5) / 116 * 1000) < 10
+        await pilot.click("#tree", offset=(10, 2))
+        await until(pilot, lambda: app.session.view.tree[app.session.selection.node].name == "block0")
+        await pilot.click("#tree", offset=(10, 2))
+        await until(pilot, lambda: app.session.selection.node in app.session.selection.folded)
+        await pilot.click("#top", offset=(134, 0))
+        await until(pilot, lambda: app.session.selection.screen == "validation")
+
+
+async def test_names_from_outside_are_harmless():
+    names = ("[@click=app.bell]x[/]", "\x1b]0;title\x07red\x1b[31m", "a‮b\u200bc", "[/nope]")
+    tree = tuple(
+        dataclasses.replace(node, name=name, label=name)
+        for node, name in zip(FakeQuery().tree_, names * 3, strict=False)
+    )
+    query = FakeQuery(classes=names, tree=tree)
+    async with running(query) as (app, pilot, _):
+        for keys in (["2"], ["l"], ["j"], ["n"], ["c"], ["1"]):
+            await press(app, pilot, *keys)
+            text = screen_text(app)
+            assert not set(text) & {"\x1b", "\x07", "‮", "\u200b"}
+        await press(app, pilot, "2", "n")
+        assert "[@click=app.bell]x[/]" in screen_text(app)
+        await pilot.press("ctrl+p", *"click")
+        await until(pilot, lambda: "go to class [@click=app.bell]x[/]" in screen_text(app))
+        await pilot.press("escape")
+
+
+@pytest.mark.parametrize("size", [(20, 5), (59, 16), (60, 15), (1, 1)])
+async def test_too_small_is_said_and_recovers(size):
+    async with running() as (app, pilot, _):
+        before = screen_text(app)
+        await pilot.resize_terminal(*size)
+        await until(pilot, lambda: app.session.layout.is_too_small)
+        if size[0] >= 20:
+            assert "too small" in screen_text(app)
+        await pilot.press("j", "right", "2", "1", "k")
+        await pilot.resize_terminal(150, 50)
+        await until(pilot, lambda: is_complete(app) and "Layers" in screen_text(app))
+        assert screen_text(app).splitlines()[0] == before.splitlines()[0]
+
+
+async def test_an_empty_live_run_waits_and_fills_in_by_itself():
+    query = FakeQuery(records=0, live=True)
+    async with running(query) as (app, pilot, _):
+        assert "Waiting for the first record" in screen_text(app)
+        await pilot.press("j", "n", "f", "right", "2", "plus", "z", "1", "z")
+        query.records, query.changed = 60, True
+        await until(pilot, lambda: is_complete(app) and "Filters" in screen_text(app))
+        assert app.session.selection.follow
+        assert app.session.selection.cursor == query.last
+
+
+async def test_a_live_run_grows_under_a_selection_that_stays_and_ends():
+    query = FakeQuery(records=100, live=True)
+    async with running(query) as (app, pilot, _):
+        await press(app, pilot, "j", "j", "left")
+        selection = app.session.selection
+        query.records, query.changed = 103, True
+        await until(pilot, lambda: app.session.view.info.records == 103)
+        assert app.session.selection == selection
+        assert "live" in screen_text(app).splitlines()[0]
+        await press(app, pilot, "G")
+        query.records, query.changed = 104, True
+        await until(pilot, lambda: app.session.selection.cursor == query.last)
+        query.live = False
+        await until(pilot, lambda: app.session.view.info.status == RunStatus.DONE)
+        assert "done" in screen_text(app).splitlines()[0]
+
+
+async def test_without_validations_it_says_what_to_add():
+    async with running(FakeQuery(classes=())) as (app, pilot, _):
+        await press(app, pilot, "2")
+        assert "recorder.validation(loader)" in screen_text(app)
+
+
+async def test_a_run_that_cannot_be_opened_ends_the_app_with_its_error():
+    def fail(path):
+        raise RunNotFoundError(f"{path}: no run here")
+
+    from pathlib import Path
+
+    app = DtuiApp(Path("nothing"), open_=fail)
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: app.error is not None)
+    assert isinstance(app.error, RunNotFoundError)
+
+
+async def test_quit_goes_back_step_by_step_and_closes_the_run():
+    async with running() as (app, pilot, query):
+        await press(app, pilot, "tab", "plus", "z")
+        await press(app, pilot, "q")
+        assert not app.session.selection.maximised
+        await press(app, pilot, "q")
+        assert app.session.selection.window is None
+        await press(app, pilot, "q")
+        assert app.session.selection.pane == "tree"
+        await pilot.press("q")
+        await until(pilot, lambda: app._exit)
+    assert query.closed
+
+
+async def test_the_palette_reaches_statistics_layers_and_classes():
+    async with running() as (app, pilot, _):
+        for words, check in (
+            ("layers: norm2", lambda selection: selection.statistic == "norm2"),
+            ("filters: update ratio", lambda selection: selection.filter_statistic == "update_ratio"),
+            ("go to block2.conv1", lambda selection: selection.node == 9),
+            ("go to class fish", lambda selection: selection.class_index == 3 and selection.screen == "validation"),
+        ):
+            await pilot.press("colon")
+            await until(pilot, lambda: len(app.screen_stack) == 3)
+            await pilot.press(*[{" ": "space", ":": "colon", ".": "full_stop"}.get(c, c) for c in words])
+            await until(pilot, lambda words=words: words in screen_text(app).split("\n", 6)[6])
+            await pilot.press("enter")
+            await until(pilot, lambda check=check: check(app.session.selection))
+
+
+async def test_help_shows_every_action():
+    async with running(size=(150, 60)) as (app, pilot, _):
+        await pilot.press("question_mark")
+        await until(pilot, lambda: len(app.screen_stack) == 3)
+        text = screen_text(app)
+        assert all(action.help in text for action in ACTIONS)
+        await pilot.press("escape")
+        await until(pilot, lambda: len(app.screen_stack) == 2)
