@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,14 +114,9 @@ def _write_one(
 ) -> tuple[int, int, list[str]]:
     """Write one file and return its size, how many charts it has, and what went wrong."""
     problems: list[str] = []
-    queries: list[RunQuery] = []
-    try:
-        for run in runs:
-            queries.append(open_run(run))
+    with ExitStack() as stack:
+        queries = [stack.enter_context(closing(open_run(run))) for run in runs]
         report = _report(queries, builders, say, problems)
-    finally:
-        for query in queries:
-            query.close()
     drawings: dict[str, str] = {}
     failures: dict[str, str] = {}
     for chart in report.charts():

@@ -22,7 +22,7 @@ def cache_folder() -> Path:
 
 
 def vega_bundle(make: Callable[[], str], folder: Path | None = None) -> str:
-    """Return the bundle as one script that defines nothing but `vegaEmbed`, `vega` and `vegaLite`.
+    """Return the bundle as one script that defines nothing but `vegaEmbed`.
 
     Args:
         make: Makes the bundle anew.
@@ -37,7 +37,7 @@ def vega_bundle(make: Callable[[], str], folder: Path | None = None) -> str:
         folder = folder if folder is not None else cache_folder()
     except RuntimeError:
         folder = None
-    name = f"vega-{version('vl-convert-python')}.js"
+    name = f"vega-embed-{version('vl-convert-python')}.js"
     kept = _read(folder / name) if folder is not None else None
     if kept is not None:
         return kept

@@ -25,7 +25,7 @@ def answer(request: dict[str, Any]) -> dict[str, str]:
     """
     try:
         if "bundle" in request:
-            return {"result": vl_convert.javascript_bundle()}
+            return {"result": vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")}
         draw = vl_convert.vegalite_to_svg if request["mode"] == "vega-lite" else vl_convert.vega_to_svg
         return {"result": draw(request["draw"], allowed_base_urls=[])}
     except (ValueError, KeyError, TypeError, RuntimeError) as error:

@@ -51,14 +51,18 @@ def render_html(report: Report, drawings: Drawings, failures: Mapping[str, str],
             "form-action 'none'",
         )
     )
-    return _environment().get_template("report.html.j2").render(
-        report=report,
-        drawings={name: Markup(svg) for name, svg in drawings.items()},  # noqa: S704
-        failures={name: safe(reason, 400) for name, reason in failures.items()},
-        policy=policy,
-        style=Markup(style),  # noqa: S704
-        bundle=Markup(bundle),  # noqa: S704
-        script=Markup(script),  # noqa: S704
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            drawings={name: Markup(svg) for name, svg in drawings.items()},
+            failures={name: safe(reason, 400) for name, reason in failures.items()},
+            policy=policy,
+            style=Markup(style),
+            bundle=Markup(bundle),
+            script=Markup(script),
+        )
     )
 
 
@@ -80,7 +84,7 @@ def _specification(spec: Spec) -> Markup:
         raise ReportError(f"report: a chart holds a value that JSON has not ({error}); make it null") from None
     for character in "<>&'":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)  # noqa: S704
+    return Markup(text)
 
 
 def _kind(item: object) -> str:

@@ -26,8 +26,6 @@ CHARACTER = 6.2
 LOG_FROM = 40.0
 """Ratio of the largest to the smallest value from which on the loss is drawn on a logarithmic scale."""
 
-_SIGNALS = alt.Undefined
-
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Curve:
@@ -107,22 +105,19 @@ def curve_chart(
     ).configure(**theme.config(), view=alt.ViewConfig(stroke=None))
     spec: Spec = chart.to_dict()
     spec["datasets"] = {
+        "once": [{"x": 0}],
         "curves": _curve_rows(curves, axis),
-        "stages": [{"iteration": s.iteration, "label": f"learning rate {s.learning_rate:.3g}"} for s in stages],
+        "stages": [{"iteration": s.iteration, "label": f"lr {s.learning_rate:.3g}"} for s in stages],
         "events": [{"iteration": e.iteration, "label": e.label, "lane": k} for e, k in zip(events, lanes, strict=True)],
         "ribbon": [mark.as_row() for mark in ribbon],
     }
-    used = {name for name in spec["datasets"] if _uses(spec["layer"], name)}
+    used = {layer["data"]["name"] for layer in spec["layer"]}
     spec["datasets"] = {name: rows for name, rows in spec["datasets"].items() if name in used}
     return spec
 
 
-def _uses(layers: list[dict[str, Any]], name: str) -> bool:
-    return any(layer.get("data", {}).get("name") == name for layer in layers)
-
-
 def _shown(axis: TimeAxis) -> str:
-    """Return the expression of the column to read out: the crosshair's, else the last with a value."""
+    """Return the expression of the column to read out: the crosshair's, else the last."""
     return (
         f"iteration == null ? {axis.columns - 1} : "
         f"clamp(floor((iteration + 0.5 - {axis.first}) / {axis.column_span}), 0, {axis.columns - 1})"
@@ -143,7 +138,7 @@ def _curve_rows(curves: Sequence[Curve], axis: TimeAxis) -> list[dict[str, Any]]
             }
             if curve.extremes is not None:
                 low, high = curve.extremes[:, column]
-                if np.isfinite(low) and high > low:
+                if np.isfinite(low) and np.isfinite(high):
                     row |= {"low": _short(low), "high": _short(high)}
             rows.append(row)
     return rows
@@ -174,24 +169,26 @@ def _value_scale(curves: Sequence[Curve], unit: str) -> alt.Scale:
 def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: float) -> list[alt.Chart]:
     """Return bands, lines, and the names with their values in the gutter."""
     names = [curve.name for curve in curves]
-    colour = alt.Color(
-        "curve:N", scale=alt.Scale(domain=names, range=[curve.colour for curve in curves]), legend=None
-    )
+    colour = alt.Color("curve:N", scale=alt.Scale(domain=names, range=[curve.colour for curve in curves]), legend=None)
     dash = alt.StrokeDash(
-        "curve:N", scale=alt.Scale(domain=names, range=[[4, 2] if curve.dashed else [1, 0] for curve in curves]), legend=None
+        "curve:N",
+        scale=alt.Scale(domain=names, range=[[4, 2] if curve.dashed else [1, 0] for curve in curves]),
+        legend=None,
     )
     value_format = ".0%" if unit == "share" else "~g"
     y = alt.Y(
         "value:Q",
         scale=_value_scale(curves, unit),
-        axis=alt.Axis(title=None, format=value_format, tickCount=5 if unit == "share" else 4, domain=False, ticks=False),
+        axis=alt.Axis(
+            title=None, format=value_format, tickCount=5 if unit == "share" else 4, domain=False, ticks=False
+        ),
     )
     base = alt.Chart(alt.NamedData(name="curves")).encode(x=_x(axis, strip), color=colour)
     layers = []
     if any(curve.extremes is not None for curve in curves):
         layers.append(
             base.transform_filter("isValid(datum.high)")
-            .mark_rule(strokeWidth=1.2, opacity=0.28, clip=True)
+            .mark_area(interpolate="step", opacity=0.28, clip=True, line=False)
             .encode(y=alt.Y("low:Q", title=None), y2="high:Q")
         )
     layers.append(base.mark_line(strokeWidth=1.6, clip=True).encode(y=y, strokeDash=dash))
@@ -204,8 +201,8 @@ def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: flo
     shown_format = ".1%" if unit == "share" else ".4~g"
     for place, curve in enumerate(curves):
         row = 7 + 18 * place
-        label = {"baseline": "middle", "fontSize": 12, "color": curve.colour, "fontWeight": "bold"}
-        key = alt.Chart(alt.InlineData(values=[{"x": 0}]))
+        label: dict[str, Any] = {"baseline": "middle", "fontSize": 12, "color": curve.colour, "fontWeight": "bold"}
+        key = alt.Chart(alt.NamedData(name="once"))
         layers += [
             key.mark_text(align="left", text=curve.name, **label).encode(
                 x=alt.value(18 - theme.GUTTER), y=alt.value(row)
@@ -278,7 +275,7 @@ def _ribbon_layers(ribbon: Sequence[RibbonMark], height: int) -> list[alt.Chart]
     if not ribbon:
         return []
     layers = []
-    key = alt.Chart(alt.InlineData(values=[{"x": 0}]))
+    key = alt.Chart(alt.NamedData(name="once"))
     for lane, (direction, shape, colour) in enumerate(
         (("lost", "triangle-down", theme.LOST), ("gained", "triangle-up", theme.GAINED))
     ):
@@ -299,10 +296,11 @@ def _ribbon_layers(ribbon: Sequence[RibbonMark], height: int) -> list[alt.Chart]
 
 
 def _crosshair_layer(height: float) -> alt.Chart:
-    return (
-        alt.Chart(alt.InlineData(values=[{"x": 0}]))
+    layer: alt.Chart = (
+        alt.Chart(alt.NamedData(name="once"))
         .transform_calculate(iteration="iteration == null ? null : iteration + 0.5")
         .transform_filter("iteration != null")
         .mark_rule(color=theme.CROSSHAIR, opacity=0.75)
         .encode(x="iteration:Q", y=alt.value(0), y2=alt.value(height))
     )
+    return layer

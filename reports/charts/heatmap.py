@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from dtui.reports.charts.ribbon import RibbonMark
 from dtui.reports.document import Spec
 
 LANE = 11
-"""Pixels above a strip for its triangles."""
+"""Pixels above a strip for its triangles; a cluster has two such lanes, lost above gained."""
 STRIP = 14
 GAP = 3
 HEADING_GAP = 8
@@ -76,7 +77,8 @@ def class_heatmap(groups: Sequence[Group], axis: TimeAxis, *, stages: Sequence[i
 
     Source: DeepTracker (ACM TIST 2018), validation view.
     """
-    if not groups or any(s.values.shape != (axis.columns,) for g in groups for s in (g, *g.strips)):
+    series = [group.values for group in groups] + [strip.values for group in groups for strip in group.strips]
+    if not groups or any(values.shape != (axis.columns,) for values in series):
         raise ValueError(f"class heatmap: need at least one group, each with {axis.columns} columns")
     limits = (axis.first, axis.stop)
     rows, marks = _lay_out(groups)
@@ -105,7 +107,7 @@ def _lay_out(groups: Sequence[Group]) -> tuple[list[dict[str, Any]], list[dict[s
     total = sum(len(group.strips) for group in groups)
     at = 0.0
     for group in groups:
-        at += HEADING_GAP if rows else 0
+        at += LANE + (HEADING_GAP if rows else 0)
         _add_strip(rows, marks, group, at, heading=True, detail=f"{len(group.strips)}×")
         at += LANE + STRIP + GAP
         if total <= STRIPS:
@@ -143,7 +145,8 @@ def _add_strip(
         }
     )
     for mark in strip.marks:
-        marks.append({**mark.as_row(), "y": at + LANE / 2, "share": round(mark.share, 4), "of": strip.name})
+        lane = at - LANE / 2 if heading and mark.direction == "lost" else at + LANE / 2
+        marks.append({**mark.as_row(), "y": lane, "share": round(mark.share, 4), "of": strip.name})
 
 
 def _block_row(position: int, group: Group, at: float, height: int) -> dict[str, Any]:
@@ -154,7 +157,7 @@ def _block_row(position: int, group: Group, at: float, height: int) -> dict[str,
     largest = np.fmax.reduceat(stacked, edges[:-1], axis=0)
     names = [
         group.strips[a].name if b - a == 1 else f"{group.strips[a].name} … {group.strips[b - 1].name}"
-        for a, b in zip(edges[:-1], edges[1:], strict=True)
+        for a, b in pairwise(edges.tolist())
     ]
     return {
         "id": position,
@@ -171,6 +174,7 @@ def _block_row(position: int, group: Group, at: float, height: int) -> dict[str,
 
 def _hover_signals(columns: int) -> list[Spec]:
     """Return the signals of the row under the pointer; `values` is set from outside, one a row, null at first."""
+    row = "clamp(floor((y() - datum.y) / datum.height * length(datum.names)), 0, length(datum.names) - 1)"
     return [
         {
             "name": "over",
@@ -178,9 +182,7 @@ def _hover_signals(columns: int) -> list[Spec]:
             "on": [
                 {
                     "events": "@hit:mousemove",
-                    "update": "{id: datum.id, name: datum.names[clamp(floor((y() - datum.y) / datum.height * "
-                    "length(datum.names)), 0, length(datum.names) - 1)], "
-                    "row: clamp(floor((y() - datum.y) / datum.height * length(datum.names)), 0, length(datum.names) - 1), "
+                    "update": f"{{id: datum.id, name: datum.names[{row}], row: {row}, "
                     "y: datum.y, height: datum.height}",
                 },
                 {"events": "@hit:mouseout", "update": "null"},
@@ -317,7 +319,8 @@ def _triangle_mark() -> Spec:
             },
             "update": {
                 "x": {"signal": "scale('x', datum.iteration)"},
-                "stroke": {"signal": f"mark && mark.target == datum.target ? '{theme.INK}' : 'transparent'"},
+                "stroke": {"signal": f"mark && mark.target == datum.target ? '{theme.INK}' : '#ffffff'"},
+                "strokeWidth": {"signal": "mark && mark.target == datum.target ? 1.5 : 0.6"},
             },
         },
     }

@@ -100,7 +100,13 @@ def initially_open(rows: Sequence[HorizonRow], limit: int = UNFOLDED_ROWS) -> li
 
 
 def horizon_tree(
-    rows: Sequence[HorizonRow], values: FloatArray, scale: float, axis: TimeAxis, *, quantity: str, stages: Sequence[int]
+    rows: Sequence[HorizonRow],
+    values: FloatArray,
+    scale: float,
+    axis: TimeAxis,
+    *,
+    quantity: str,
+    stages: Sequence[int],
 ) -> Spec:
     """Return the hierarchy with one horizon graph a row.
 
@@ -121,7 +127,7 @@ def horizon_tree(
         raise ValueError(f"horizon tree: {values.shape} values for {len(rows)} × {axis.columns}, scale {scale}")
     limits = (axis.first, axis.stop)
     signed = bool(np.nanmin(values, initial=0.0) < 0)
-    spec = theme.frame(None, top=44, bottom=40, limits=limits)
+    spec = theme.frame(None, top=30, bottom=40, limits=limits)
     spec["signals"] += [*theme.column_signals(limits, axis.columns), *_fold_signals(rows)]
     spec["data"] = [
         {"name": "rows", "values": _row_values(rows, values), "transform": _visible(rows)},
@@ -181,6 +187,7 @@ def _path_values(values: FloatArray, scale: float) -> list[dict[str, Any]]:
 
 def _fold_signals(rows: Sequence[HorizonRow]) -> list[Spec]:
     """Return the signals of folding: `open` holds "|id|id|"."""
+
     def held(ids: Sequence[int]) -> str:
         return "|" + "".join(f"{k}|" for k in ids)
 
@@ -289,7 +296,7 @@ def _hit_mark() -> Spec:
 def _label_marks(signed: bool) -> list[Spec]:
     """Return the names with their folding marks, and the value at the crosshair."""
     middle = f"datum.y + {ROW_HEIGHT / 2}"
-    fold = "datum.module ? (indexof(open, '|' + datum.id + '|') >= 0 ? '▾ ' : '▸ ') : ''"
+    fold = "(datum.module ? (indexof(open, '|' + datum.id + '|') >= 0 ? '▾ ' : '▸ ') : '')"
     value = "datum.v[shown]"
     negative = theme.HORIZON_NEGATIVE[1] if signed else theme.INK
     return [
@@ -359,18 +366,18 @@ def _header_marks(quantity: str, scale: float, signed: bool, rows: Sequence[Hori
         *swatches,
         _text("'" + (f"−{scale:.3g}" if signed else "0") + "'", -theme.GUTTER, align="left", fill=theme.MUTED),
         _text(f"'{scale:.3g}'", start + 14 * len(colours) + 5, align="left", fill=theme.MUTED),
-        _text(readout, 0, align="left", fill=theme.INK),
+        _text(readout, 0, align="left", fill=theme.INK, limit="width - 125"),
     ]
     if any(row.is_module for row in rows):
         marks += [
-            _text("'unfold all'", None, align="right", fill=theme.GAINED, name="unfold", dx=-52, dy=-20),
-            _text("'fold all'", None, align="right", fill=theme.GAINED, name="fold", dy=-20),
+            _text("'unfold all'", None, align="right", fill=theme.GAINED, name="unfold", dx=-54),
+            _text("'fold all'", None, align="right", fill=theme.GAINED, name="fold"),
         ]
     return marks
 
 
 def _text(
-    signal: str, x: float | None, *, align: str, fill: str, name: str = "", dx: float = 0, dy: float = 0
+    signal: str, x: float | None, *, align: str, fill: str, name: str = "", dx: float = 0, limit: str = ""
 ) -> Spec:
     """Return one text mark on the header line; x None stands for the right end of the axis."""
     mark: Spec = {
@@ -382,12 +389,14 @@ def _text(
                 "baseline": {"value": "middle"},
                 "align": {"value": align},
                 "fill": {"value": fill},
-                "y": {"value": -13 + dy},
+                "y": {"value": -13},
                 "dx": {"value": dx},
             },
             "update": {"x": {"value": x} if x is not None else {"signal": "width"}, "text": {"signal": signal}},
         },
     }
+    if limit:
+        mark["encode"]["update"]["limit"] = {"signal": limit}
     if name:
         mark["name"] = name
         mark["encode"]["enter"]["cursor"] = {"value": "pointer"}

@@ -58,7 +58,7 @@ def curves_section(view: View) -> Section | None:
             "▼ lost or ▲ gained; its size grows with their share."
         )
     if len(view.stages) > 1:
-        caption += " Dashed lines mark a new learning rate."
+        caption += " Dashed lines mark a new learning rate (lr)."
     return Section(f"{view.prefix}-curves", "Error and loss", caption, tuple(items))
 
 

@@ -59,16 +59,21 @@
       const level = levels.get((data[at] << 16) | (data[at + 1] << 8) | data[at + 2]);
       return level === undefined ? null : level;
     };
+    let waiting = false;
     const refresh = () => {
+      waiting = false;
       const column = view.signal("shown"), over = view.signal("over"), idle = view.signal("iteration") === null;
       const values = idle ? null : rows.map((row, k) => row.names.length > 1 ? null : valueAt(pictures[k], column, 0));
       view.signal("values", values);
       view.signal("value", over ? valueAt(pictures[over.id], column, over.row) : null);
       view.runAsync();
     };
-    view.addSignalListener("shown", refresh);
-    view.addSignalListener("iteration", refresh);
-    view.addSignalListener("over", refresh);
+    // Listeners are called while the view computes; what they change must wait until it has.
+    const later = () => {
+      if (!waiting) requestAnimationFrame(refresh);
+      waiting = true;
+    };
+    for (const name of ["shown", "iteration", "over"]) view.addSignalListener(name, later);
   };
 
   const goTo = target => {

@@ -48,9 +48,9 @@ class Browser:
         to_child, self._out = os.pipe()
         self._in, from_child = os.pipe()
         # The browser reads commands from its descriptor 3 and answers on 4.
+        shell = ["/bin/sh", "-c", f'exec "$@" 3<&{to_child} 4>&{from_child}', "sh"]
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", f'exec "$@" 3<&{to_child} 4>&{from_child}', "sh", require_chromium(), *FLAGS]
-            + [f"--user-data-dir={profile}", "about:blank"],
+            [*shell, require_chromium(), *FLAGS, f"--user-data-dir={profile}", "about:blank"],
             pass_fds=(to_child, from_child),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -127,9 +127,7 @@ class Browser:
 
     def size(self, width: int, height: int, *, dark: bool = False) -> None:
         """Set the size of the page in pixels and the colour scheme that its reader prefers."""
-        self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
-        )
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
 

@@ -177,7 +177,8 @@ class FakeQuery(RunQuery):
         self.names = tuple(names[k % len(names)] for k in range(len(self.names)))
         self.name = names[0]
         self.nodes = tuple(
-            replace(node, label=names[k % len(names)], kind=names[1], name=names[2]) for k, node in enumerate(self.nodes)
+            replace(node, label=names[k % len(names)], kind=names[1], name=names[2])
+            for k, node in enumerate(self.nodes)
         )
         self.found = tuple(replace(a, note=names[k % len(names)]) for k, a in enumerate(self.found))
         self.missing = (Gap(3, 5, names[0], names[2]),)
