@@ -12,7 +12,7 @@ import numpy as np
 from dtui.model import Stage
 from dtui.tui.renderables.cells import Cells, UintArray, shorten, text_width
 from dtui.tui.renderables.frame import Frame
-from dtui.tui.renderables.primitives import shade_glyphs
+from dtui.tui.renderables.primitives import shade_glyphs, shading_colours
 
 
 def draw_header(cells: Cells, frame: Frame, name: str, limit: int | None = None) -> int:
@@ -44,7 +44,7 @@ def draw_legend(
                 cells.bg[0, x : x + length] = colours[steps]
             else:
                 cells.ch[0, x : x + length] = shade_glyphs(steps, len(colours), frame.output.ascii)
-                cells.fg[0, x : x + length] = colours[steps]
+                cells.fg[0, x : x + length] = shading_colours(steps, colours, frame.output)
             cells.text(x + length + 1, 0, high, theme.muted)
             return begin
     return frame.width
@@ -84,8 +84,10 @@ def draw_thumb(cells: Cells, frame: Frame, top: int, shown: int, total: int, fir
     length = max(1, height * shown // total)
     start = round(min(1.0, top / (total - shown)) * (height - length))
     for y in range(height):
-        inside = start <= y < start + length
-        cells.text(x, first_row + y, "▐", frame.theme.muted if inside else frame.theme.line)
+        if start <= y < start + length:
+            cells.text(x, first_row + y, "▐", frame.theme.muted)
+        elif frame.output.has_pixels:
+            cells.text(x, first_row + y, "▐", frame.theme.line)
 
 
 def write_value(cells: Cells, right: int, y: int, text: str, colour: int, bold: bool = False, room: int = 8) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dtui.tui.renderables.cells import CellRow
 from dtui.tui.renderables.frame import Frame
 from dtui.tui.renderables.output import ColorMode
+from dtui.tui.renderables.palettes import is_panel_like
 from dtui.tui.renderables.primitives import blend_one
+
+GREY = 0x7F7F7F
 
 
 def light_row(row: CellRow, x: int, frame: Frame, strength: float = 0.17) -> CellRow:
     """Return a copy of a row with the crosshair at column `x`; a pane's cells themselves never hold it.
 
-    Terminals with 16 colours or none show the column reversed.
+    A terminal with 16 colours shows a grey column, one without colours a reversed one.
 
     Args:
         row: A whole row of a pane.
@@ -22,8 +25,12 @@ def light_row(row: CellRow, x: int, frame: Frame, strength: float = 0.17) -> Cel
     if not 0 <= x < len(row.ch):
         return row
     lit = row.copy()
-    if frame.output.mode in (ColorMode.PALETTE_16, ColorMode.NONE):
+    if frame.output.mode is ColorMode.NONE:
         lit.mark[x] ^= 1
+    elif frame.output.mode is ColorMode.PALETTE_16:
+        if is_panel_like(int(row.bg[x])):
+            lit.bg[x] = GREY
+            lit.mark[x] = 0
     else:
         lit.fg[x] = blend_one(int(row.fg[x]), frame.theme.crosshair, strength)
         lit.bg[x] = blend_one(int(row.bg[x]), frame.theme.crosshair, strength)

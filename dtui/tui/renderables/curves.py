@@ -120,18 +120,26 @@ def _reading(name: str, value: float) -> str:
 
 
 def _two_points(curves: Curves, name: str, frame: Frame) -> FloatArray:
-    """Return each column's extremes as two points, in the order in which the neighbours make them likely."""
+    """Return two points a column, shape (2 * columns,): its value, and its extreme where a burst stands out.
+
+    A column's extremes lie apart by noise alone, which would thicken the line to a band; only an extreme that
+    leaves the noise behind (four times the usual distance) is drawn.
+    """
     assert frame.axis is not None
     axis = frame.axis.with_columns(frame.plot_width)
     values = resample(np.asarray(curves.series[name], np.float64), curves.axis, axis)
-    points = np.stack([values, values])
-    if name in curves.extremes:
-        extremes = resample(np.asarray(curves.extremes[name], np.float64), curves.axis, axis)
-        points = np.where(np.isfinite(extremes), extremes, points)
-    before = np.concatenate((points[:1, 0], points.mean(0)[:-1]))
-    falls = np.nan_to_num(np.abs(points[1] - before)) < np.nan_to_num(np.abs(points[0] - before))
-    ordered: FloatArray = np.where(falls, points[::-1], points).T.reshape(-1)
-    return np.where(np.isinf(ordered), np.nan, ordered)
+    values = np.where(np.isinf(values), np.nan, values)
+    if name not in curves.extremes:
+        return np.repeat(values, 2)
+    extremes = resample(np.asarray(curves.extremes[name], np.float64), curves.axis, axis)
+    distances = np.where(np.isfinite(extremes), np.abs(extremes - values), np.nan)
+    known = np.isfinite(distances)
+    usual = float(np.median(distances[known])) if known.any() else 0.0
+    filled = np.where(known, distances, -1.0)
+    farthest = np.take_along_axis(extremes, filled.argmax(0)[None], 0)[0]
+    burst = np.where(filled.max(0) > max(4 * usual, 1e-12), farthest, values)
+    joined: FloatArray = np.stack([burst, values], 1).reshape(-1)
+    return joined
 
 
 def _draw_labels(cells: Cells, frame: Frame, scale: Scale, rows: int) -> None:

@@ -13,7 +13,7 @@ from dtui.tui.renderables.chrome import draw_header, draw_legend, number
 from dtui.tui.renderables.frame import Frame, Region
 from dtui.tui.renderables.palettes import ramp
 from dtui.tui.renderables.pixel_rows import PixelRows
-from dtui.tui.renderables.primitives import paint_pixels, quantise, resample
+from dtui.tui.renderables.primitives import paint_pixels, quantise, resample, shading_colours
 
 NUMBER_CELLS = 8
 """Columns at the gutter's right end for filter numbers, the selected row's arrow and marks."""
@@ -139,8 +139,8 @@ def _draw_profile(
 ) -> None:
     """Draw the cross-section at the cursor: a bar for each terminal row, growing to the left from the numbers."""
     assert frame.axis is not None
-    shades = resample(heatmap.shades, heatmap.request.axis, frame.axis.with_columns(frame.plot_width))
-    profile = _shown_shades(place.profile(shades[:, column - frame.gutter]), look)
+    raw = resample(heatmap.shades, heatmap.request.axis, frame.axis.with_columns(frame.plot_width))
+    profile = _shown_shades(place.profile(raw[:, column - frame.gutter]), look)
     right = frame.gutter - NUMBER_CELLS
     width = min(8, right - READOUT_CELLS - 1)
     colours = ramp(frame.theme, "magnitude", frame.output)
@@ -150,10 +150,11 @@ def _draw_profile(
         return
     eighths = np.where(steps < 0, 0, np.rint(np.nan_to_num(profile) / top * width * 8)).astype(np.int64)
     eighths = np.where((steps >= 0) & (eighths == 0), 1, eighths)
+    shades = shading_colours(np.maximum(steps, len(colours) // 5), colours, frame.output)
     for index, (length, step) in enumerate(zip(eighths.tolist(), steps.tolist(), strict=True)):
         if step < 0:
             continue
-        y, colour = 1 + index, int(colours[max(step, len(colours) // 5)])
+        y, colour = 1 + index, int(shades[index])
         full, part = divmod(length, 8)
         cells.text(right - full, y, "█" * full, colour)
         if part and full < width:

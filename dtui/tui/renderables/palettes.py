@@ -71,12 +71,18 @@ def nearest_256(colour: int) -> int:
 
 @lru_cache(maxsize=65_536)
 def nearest_16(colour: int) -> int:
-    """Return the index (0..15) of the nearest of the 16 colours in CIELAB; greys stay grey."""
+    """Return the index (0..15) of the nearest of the 16 colours in CIELAB.
+
+    Greys stay grey, and a colour lighter than middle grey becomes one of the bright ones: the others are hard
+    to read on black.
+    """
     target = to_lab(np.array(colour, np.uint32))
     difference = _LAB_16 - target
     distance = (difference**2 * np.array([1.0, 0.6, 0.6])).sum(-1)
     if np.hypot(target[1], target[2]) < 16:
         distance[[1, 2, 3, 4, 5, 6, 9, 10, 11, 12, 13, 14]] = np.inf
+    elif target[0] > 55:
+        distance[1:9] = np.inf
     return int(np.argmin(distance))
 
 
@@ -94,6 +100,13 @@ def interpolate(anchors: tuple[int, ...], count: int) -> UintArray:
     channels = [np.rint(np.interp(where, np.arange(len(points)), points[:, i])).astype(np.uint32) for i in range(3)]
     packed: UintArray = channels[0] << np.uint32(16) | channels[1] << np.uint32(8) | channels[2]
     return packed
+
+
+def band_colours(theme: Theme, output: Output) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return positive and negative horizon bands, weak to strong, for the terminal at hand."""
+    if output.mode is ColorMode.PALETTE_256:
+        return theme.positive_256, theme.negative_256
+    return theme.positive, theme.negative
 
 
 _RAMPS: dict[tuple[str, str, ColorMode, int], UintArray] = {}

@@ -68,12 +68,20 @@ def resample(values: Numbers, old: TimeAxis, new: TimeAxis) -> Numbers:
 def shade_glyphs(steps: IntArray, levels: int, ascii_only: bool) -> UintArray:
     """Return a glyph for each ramp step (0..levels-1, -1 for none), denser for larger ones.
 
-    A value is never a blank: blank means that there is none.
+    A value is never a blank: a blank means that there is none.
     """
     glyphs = np.array([ord(glyph) for glyph in (ASCII_SHADES if ascii_only else SHADES)], np.uint32)
-    index = np.clip(steps * len(glyphs) // levels, 0, len(glyphs) - 1)
+    index = 1 + np.clip(steps * (len(glyphs) - 1) // levels, 0, len(glyphs) - 2)
     result: UintArray = glyphs[np.where(steps < 0, 0, index)]
     return result
+
+
+def shading_colours(steps: IntArray, colours: UintArray, output: Output) -> UintArray:
+    """Return the foreground of shading glyphs: the ramp's own colours, or one of them where there are only 16."""
+    if output.mode is ColorMode.PALETTE_16:
+        return np.full(steps.shape, colours[len(colours) * 4 // 5], np.uint32)
+    chosen: UintArray = colours[np.maximum(steps, 0)]
+    return chosen
 
 
 def paint_pixels(cells: Cells, x: int, y: int, steps: IntArray, colours: UintArray, output: Output) -> None:
@@ -98,9 +106,7 @@ def paint_pixels(cells: Cells, x: int, y: int, steps: IntArray, colours: UintArr
         return
     denser = np.maximum(steps[0::2], steps[1::2])
     glyphs = shade_glyphs(denser, len(colours), output.ascii)
-    if output.mode is ColorMode.PALETTE_16:
-        denser = np.full_like(denser, len(colours) * 4 // 5)
-    cells.paste(x, y, glyphs, with_panel[denser])
+    cells.paste(x, y, glyphs, shading_colours(denser, colours, output))
 
 
 def fold_bands(

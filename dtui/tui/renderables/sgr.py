@@ -45,6 +45,9 @@ def row_to_sgr(row: CellRow, output: Output) -> str:
             marked = want_marked
             codes.append("7" if marked else "27")
         if key >= _BLANK:
+            if marked and want_fore != fore:
+                fore = want_fore
+                codes.append(_fore_code(fore, output.mode))
             if want_back != back:
                 back = want_back
                 codes.append(_back_code(back, output.mode))
@@ -125,9 +128,11 @@ def _wanted(key: int, mode: ColorMode) -> tuple[int, int, int]:
     if mode is ColorMode.PALETTE_256:
         return nearest_256(fore), nearest_256(back), 0
     marked = key >> 1 & 1
-    if mode is ColorMode.NONE or marked:
+    if mode is ColorMode.NONE:
         return DEFAULT, DEFAULT, marked
-    return nearest_16(fore), DEFAULT if is_panel_like(back) else nearest_16(back), 0
+    if not is_panel_like(back):
+        return nearest_16(fore), nearest_16(back), 0
+    return (DEFAULT, DEFAULT, 1) if marked else (nearest_16(fore), DEFAULT, 0)
 
 
 def _cheapest_blocks(count: int, top: int, bottom: int, fore: int, back: int) -> tuple[str, int, int]:
@@ -169,7 +174,7 @@ def _ascii_table() -> UintArray:
     for glyph, plain in zip(pairs[::2], pairs[1::2], strict=True):
         table[ord(glyph)] = ord(plain)
     table[0x2581:0x2589] = [ord(plain) for plain in ".:-=+*#@"]
-    table[0x2589:0x2590] = [ord(plain) for plain in "@@##||."]
+    table[0x2589:0x2590] = [ord(plain) for plain in "@@#|||."]
     table[[0x2580, 0x2584]] = ord("#")
     table[[0x2591, 0x2592, 0x2593]] = [ord("."), ord("+"), ord("#")]
     return table

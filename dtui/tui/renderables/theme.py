@@ -33,6 +33,7 @@ class Theme:
         crosshair: What a crosshair column is blended towards.
         ramps: Name to anchor colours, from 0 to 1: "magnitude", "error", "correlation".
         ramps_256: The same as hand-picked colours of the 256-colour palette, 0xRRGGBB.
+        positive_256, negative_256: The bands in that palette.
         wrong_labels: Colours for wrong classes, most frequent first.
     """
 
@@ -65,6 +66,8 @@ class Theme:
     crosshair: int
     ramps: dict[str, tuple[int, ...]]
     ramps_256: dict[str, tuple[int, ...]]
+    positive_256: tuple[int, ...]
+    negative_256: tuple[int, ...]
     wrong_labels: tuple[int, ...]
 
 
@@ -120,11 +123,54 @@ DARK = Theme(
         "correlation": _colours("0d1017 231a2f 35264c 3f3f76 3b5d91 357ba3 3499ad 41b7af 72d2b0 b8e6c8 def5e5"),
     },
     ramps_256={
-        "magnitude": _xterm("233 234 235 53 89 125 161 167 203 209 215 221 229"),
+        "magnitude": _xterm("233 17 18 53 89 125 161 167 203 209 215 222 229"),
         "error": _xterm("234 236 237 238 94 130 166 172 208 215 223 230"),
-        "correlation": _xterm("233 235 236 60 61 67 73 79 115 151 194"),
+        "correlation": _xterm("233 235 237 60 61 67 73 79 115 151 194"),
     },
-    wrong_labels=_colours("f28e2b e15759 b07aa1 edc948 59a14f 76b7b2 ff9da7 9c755f"),
+    positive_256=_xterm("24 32 153"),
+    negative_256=_xterm("94 166 223"),
+    wrong_labels=_colours("f28e2b e15759 c58bd9 edc948 6fbf5f 4fc3c7 ff9da7 b98d6b"),
 )
 
-LIGHT = DARK
+LIGHT = Theme(
+    name="light",
+    background=0xE8ECF1,
+    panel=0xF7F9FB,
+    line=0xD5DBE3,
+    text=0x27303D,
+    muted=0x5B6675,
+    faint=0x98A2B0,
+    bright=0x0B1017,
+    accent=0x0067A3,
+    selection=0xD3E4F4,
+    badge=0x1B2430,
+    badge_text=0xFFFFFF,
+    correct=0xB4D0E7,
+    incorrect=0xD2691E,
+    gained=0x0077B6,
+    lost=0xD62839,
+    flag=0x8A5A00,
+    live=0x1A7F37,
+    crashed=0xC41E3A,
+    warning=0xA8480A,
+    validation=0xB8520A,
+    train=0x6B7686,
+    layer=0x8A4F86,
+    module=0x8F6A00,
+    positive=(0xA9D1F0, 0x3B8FD0, 0x0A3D73),
+    negative=(0xF6C9A8, 0xD9722F, 0x6B2C0C),
+    crosshair=0x3A4654,
+    ramps={
+        "magnitude": _colours("f7f9fb fdebc8 fdcb7c f89a45 e36a5c b83a78 80287f 4d1a6a 220f4a"),
+        "error": _colours("eef3f8 dde5ee e6d5c2 efbd8a e5964c c76b20 96490f 5c2b0b"),
+        "correlation": _colours("f7f9fb def5e5 9cdcbb 54c0ae 36a2ab 357ba3 3b5d91 3f3f76 2b1c35"),
+    },
+    ramps_256={
+        "magnitude": _xterm("231 230 223 216 215 209 203 168 162 126 90 54 17"),
+        "error": _xterm("255 254 252 223 216 209 172 166 130 94 52"),
+        "correlation": _xterm("231 194 152 116 79 73 67 61 60 54 17"),
+    },
+    positive_256=_xterm("153 32 17"),
+    negative_256=_xterm("223 166 52"),
+    wrong_labels=_colours("d2691e c0272d 8e44ad 9a7d00 2e7d32 00796b d6336c 6d4c41"),
+)

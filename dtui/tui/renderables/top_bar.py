@@ -55,7 +55,7 @@ def draw_top_bar(frame: Frame, info: RunInfo | None, tabs: Sequence[Tab], active
         begin, _, width, _ = _tab_columns(frame, tabs, layout)[index]
         on = index == active
         back = theme.selection if on else theme.background
-        end = cells.text(begin, 0, f" {key}", theme.accent if on else theme.faint, back, on)
+        end = cells.text(begin, 0, f" {key}", theme.accent if on else theme.muted, back, on)
         cells.text(end, 0, f" {label} " if label else " ", theme.bright if on else theme.muted, back, on)
         if on:
             cells.mark[:1, max(0, begin) : max(0, begin + width)] = 1

@@ -14,6 +14,7 @@ from dtui.tui.renderables.cells import Cells, shorten, text_width
 from dtui.tui.renderables.chrome import draw_header, draw_stages, draw_thumb, number, select_gutter, write_value
 from dtui.tui.renderables.frame import Frame, Region
 from dtui.tui.renderables.output import ColorMode
+from dtui.tui.renderables.palettes import band_colours
 from dtui.tui.renderables.primitives import braille_spans, fold_bands, resample
 
 
@@ -229,25 +230,21 @@ def _rows_of(frame: Frame, shown: Sequence[TreeRow], series: NodeSeries | None) 
 
 
 def _draw_horizons(cells: Cells, frame: Frame, values: FloatArray, look: TreeLook, tall: int) -> None:
-    """Draw folded bands; without enough colours one band, and without any, negative values hang from above."""
-    theme, mode = frame.theme, frame.output.mode
-    if frame.output.has_pixels:
+    """Draw folded bands; with few colours one band, and without any, negative values hang from above."""
+    theme, output = frame.theme, frame.output
+    if output.has_pixels:
         bands = max(1, min(3, look.bands))
-        ch, fg, bg = fold_bands(values, tall, bands, theme.panel, theme.positive, theme.negative)
-        cells.paste(frame.gutter, 1, ch, fg, bg)
+        cells.paste(frame.gutter, 1, *fold_bands(values, tall, bands, theme.panel, *band_colours(theme, output)))
         return
-    panel, single_up, single_down = theme.panel, (theme.gained,), (theme.lost,)
-    ch, fg, bg = fold_bands(values, tall, 1, panel, single_up, single_down)
-    if mode is ColorMode.NONE and not frame.output.ascii:
-        low = np.nan_to_num(values) < 0
-        hanging, _, _ = fold_bands(1 - np.abs(values), tall, 1, panel, single_up, single_up)
-        down = np.repeat(low, tall, 0)
-        if tall == 2:
-            hanging[[*range(0, len(hanging))]] = hanging[np.arange(len(hanging))]
-        ch = np.where(down, hanging, ch)
-        rows, columns = min(len(down), cells.height - 1), min(down.shape[1], cells.width - frame.gutter)
-        if rows > 0 and columns > 0:
-            cells.mark[1 : 1 + rows, frame.gutter : frame.gutter + columns] = down[:rows, :columns]
+    up, down = (theme.gained,), (theme.lost,)
+    ch, fg, bg = fold_bands(values, tall, 1, theme.panel, up, down)
+    if output.mode is ColorMode.NONE:
+        negative = np.repeat(values < 0, tall, 0)
+        if not output.ascii:
+            hanging, _, _ = fold_bands(1 - np.minimum(np.abs(values), 1), tall, 1, theme.panel, up, up)
+            ch = np.where(negative, hanging, ch)
+        area = cells.mark[1 : 1 + len(negative), frame.gutter :]
+        area[:] = negative[: area.shape[0], : area.shape[1]]
     cells.paste(frame.gutter, 1, ch, fg, bg)
 
 
@@ -317,7 +314,8 @@ def _draw_band_legend(cells: Cells, frame: Frame, series: NodeSeries, look: Tree
     bands = max(1, min(3, look.bands)) if frame.output.has_pixels else 1
     low, high = number(-series.scale), number(series.scale, signed=True)
     if frame.output.has_pixels:
-        colours = [*theme.negative[::-1][:bands], theme.panel, *theme.positive[3 - bands :]]
+        positive, negative = band_colours(theme, frame.output)
+        colours = [*negative[::-1][:bands], theme.panel, *positive[3 - bands :]]
     else:
         colours = [theme.lost, theme.panel, theme.gained]
     width = text_width(low) + 2 * len(colours) + text_width(high) + 3
@@ -325,9 +323,10 @@ def _draw_band_legend(cells: Cells, frame: Frame, series: NodeSeries, look: Tree
     if begin <= left + 2 or cells.height < 1:
         return frame.width
     x = cells.text(begin, 0, low, theme.muted) + 1
-    for colour in colours:
-        if colour != theme.panel:
-            cells.text(x, 0, "██", colour)
+    patches = ["██"] * len(colours) if frame.output.has_pixels else ["▀▀", "  ", "▄▄"]
+    for colour, patch in zip(colours, patches, strict=True):
+        cells.text(x, 0, patch if colour != theme.panel else "  ", colour)
+        cells.mark[0, x : x + 2] = frame.output.ascii and colour == theme.lost
         x += 2
     cells.text(x + 1, 0, high, theme.muted)
     return begin
