@@ -83,7 +83,7 @@ class PackedLayout:
         bits: BoolArray = np.zeros((validations, self.total_words * WORD), dtype=np.bool_)
         if size and np.all(self.images[present] == size):
             # Classes of one size fill a regular grid: one strided copy instead of a scatter.
-            wide = bits.reshape(validations, len(present), -1)
+            wide = bits.reshape(validations, len(present), int(self.words[present[0]]) * WORD)
             wide[:, :, :size] = correct.reshape(validations, len(present), size)
         else:
             bits[:, self.bit_of_image()] = correct

@@ -39,12 +39,6 @@ def log_change(update_ratio: FloatArray, smallest: float = 1e-9) -> FloatArray:
     return result
 
 
-def cosine_similarity(distance: FloatArray) -> FloatArray:
-    """Return cosine similarities in [-1, 1] from the distances that are stored, 1 - similarity; NaN stays NaN."""
-    result: FloatArray = np.clip(1.0 - np.asarray(distance, dtype=np.float64), -1.0, 1.0)
-    return result
-
-
 def find_dead(gradient_norms: FloatArray, update_norms: FloatArray) -> BoolArray:
     """Find the filters that no longer learn.
 

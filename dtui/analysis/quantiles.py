@@ -6,6 +6,8 @@ scales for the same colours.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from dtui.model import FloatArray, IntArray
@@ -14,11 +16,12 @@ from dtui.model import FloatArray, IntArray
 def thin(values: FloatArray, stride: int) -> FloatArray:
     """Return every `stride`-th value of the flattened array, as magnitudes, shape (m,).
 
-    A stride that divides the row length is widened by one: it would visit the same records of every row.
+    The stride is widened until it shares no factor with the row length: it would leave out the same records of
+    every row.
 
     Source: dtui.
     """
-    if stride > 1 and values.shape[-1] % stride == 0:
+    while values.size and math.gcd(stride, values.shape[-1]) > 1:
         stride += 1
     result: FloatArray = np.abs(values.ravel()[::stride])
     return result

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dtui.analysis.clusters import cluster_labels, error_features, k_means, squared_distances
+from tests.oracle import twins
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_every_point_is_with_its_nearest_mean(count):
+    points = np.random.default_rng(count).normal(0, 1, (60, 6)) + np.repeat(np.arange(3), 20)[:, None] * 3
+    assigned = k_means(points, count)
+    assert set(assigned.tolist()) == set(range(count))
+    centres = [points[assigned == cluster].mean(axis=0) for cluster in range(count)]
+    assert assigned.tolist() == [twins.nearest_centre(point, centres) for point in points]
+
+
+def test_plain_groups_are_found():
+    points = np.repeat([[0.0, 0.0], [5.0, 0.0], [0.0, 5.0], [5.0, 5.0]], 8, axis=0)
+    points += np.random.default_rng(0).normal(0, 0.1, points.shape)
+    assigned = k_means(points, 4)
+    assert [len(set(assigned[group * 8 : group * 8 + 8].tolist())) for group in range(4)] == [1] * 4
+    assert len(set(assigned.tolist())) == 4
+
+
+@pytest.mark.parametrize("points", [np.zeros((0, 3)), np.zeros((5, 3)), np.array([[1.0], [1.0], [2.0]])])
+def test_no_more_clusters_than_different_points(points):
+    assigned = k_means(points, 4)
+    assert len(assigned) == len(points)
+    assert len(set(assigned.tolist())) == len(np.unique(points, axis=0))
+
+
+def test_the_same_points_give_the_same_clusters():
+    points = np.random.default_rng(3).random((200, 20))
+    np.testing.assert_array_equal(k_means(points, 7), k_means(points.copy(), 7))
+
+
+def test_distances_are_euclidean():
+    points, centres = np.random.default_rng(1).random((7, 4)), np.random.default_rng(2).random((3, 4))
+    expected = [[((a - b) ** 2).sum() for b in centres] for a in points]
+    np.testing.assert_allclose(squared_distances(points, centres), expected, atol=1e-12)
+
+
+def test_features_are_means_over_stretches_without_holes():
+    errors = np.random.default_rng(0).random((4, 300))
+    errors[1, :3] = np.nan
+    errors[2, 10:20] = np.nan
+    errors[3] = np.nan
+    filled = errors.copy()
+    filled[1, :3], filled[2, 10:20], filled[3] = errors[1, 3], errors[2, 9], 0
+    features = error_features(errors, 7)
+    edges = [stretch * 300 // 7 for stretch in range(8)]
+    for row in range(4):
+        expected = [filled[row, edges[i] : edges[i + 1]].mean() for i in range(7)]
+        np.testing.assert_allclose(features[row], expected)
+
+
+def test_labels_say_when_and_differ():
+    time = np.arange(100)
+    series = [
+        np.full(100, 0.02),
+        np.where(time < 10, 0.9, 0.05),
+        np.where(time < 12, 0.9, 0.06),
+        np.where(time < 60, 0.9, 0.1),
+        np.full(100, 0.4),
+        np.full(100, 0.9),
+    ]
+    assert cluster_labels(series) == ("easy", "early 1", "early 2", "late", "unchanged", "hard")

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from dtui.analysis.filters import NEVER, find_dead, find_late, first_clear_change, log_change
+from tests.oracle import twins
+
+
+def ratios() -> np.ndarray:
+    values = np.random.default_rng(0).uniform(0.5, 2.0, (9, 80)) * np.geomspace(1e-2, 1e-4, 80)
+    values[2, :40] *= 1e-3
+    values[4] = 0
+    values[7, 50] *= 1e4
+    values[:, 0] = np.nan
+    return values
+
+
+def test_change_is_against_the_layers_median():
+    values = ratios()
+    for record in range(1, 80):
+        logarithms = [math.log10(max(value, 1e-9)) for value in values[:, record]]
+        expected = [one - twins.median(logarithms) for one in logarithms]
+        np.testing.assert_allclose(log_change(values)[:, record], expected, atol=1e-12)
+    assert np.isnan(log_change(values)[:, 0]).all()
+    assert log_change(values)[7, 50] > 3
+
+
+def test_first_clear_changes():
+    values = ratios()
+    expected = []
+    for row in range(9):
+        clear = [t for t in range(1, 80) if values[row, t] >= 0.1 * twins.median(values[:, t].tolist())]
+        expected.append(clear[0] if clear else NEVER)
+    first, layer = first_clear_change(values)
+    assert (first.tolist(), layer) == (expected, 1)
+    assert find_late(first, layer, 80).tolist() == [row == 2 for row in range(9)]
+
+
+def test_a_layer_that_stands_still_has_no_first_change():
+    first, layer = first_clear_change(np.zeros((3, 50)))
+    assert (first.tolist(), layer) == ([NEVER] * 3, NEVER)
+    assert not find_late(first, layer, 50).any()
+    assert first_clear_change(np.zeros((3, 0)))[1] == NEVER
+
+
+def test_a_layer_thawed_late_has_no_late_filters():
+    values = np.full((4, 100), 1e-3)
+    values[:, :60] = 0
+    first, layer = first_clear_change(values)
+    assert layer == 60
+    assert not find_late(first, layer, 100).any()
+
+
+def test_dead_filters():
+    gradients = np.full((9, 3), 1.0)
+    updates = np.full((9, 3), 1e-3)
+    gradients[1] = 1e-4
+    gradients[2, :2] = 0
+    gradients[3] = 0
+    updates[3] = 0
+    gradients[4] = np.nan
+    assert find_dead(gradients, updates).tolist() == [row in (1, 3) for row in range(9)]
+    assert not find_dead(gradients[:, :2], updates[:, :2]).any()
+
+
+def test_a_layer_without_any_gradient_is_dead_only_where_nothing_changes():
+    gradients, updates = np.zeros((3, 3)), np.zeros((3, 3))
+    updates[1] = 0.1
+    assert find_dead(gradients, updates).tolist() == [True, False, True]
