@@ -30,7 +30,7 @@ def find_stages(iterations: IntArray, rates: FloatArray) -> tuple[Stage, ...]:
         rates: Learning rate at each, shape (n,), NaN where it was not logged.
 
     Returns:
-        The first stage begins with the first logged rate; each has the median rate of its records.
+        The first stage begins with the first logged rate; each has the median of its rates, one that was logged.
 
     Source: dtui.
     """
@@ -43,7 +43,10 @@ def find_stages(iterations: IntArray, rates: FloatArray) -> tuple[Stage, ...]:
     # A stage too short to stand alone is a step of a ramp: it takes in the one after it.
     kept = [0, *(stop for start, stop in pairwise(starts) if stop - start >= 2 * hold)]
     bounds = [*kept, len(rates)]
-    return tuple(Stage(int(iterations[start]), float(np.median(rates[start:stop]))) for start, stop in pairwise(bounds))
+    return tuple(
+        Stage(int(iterations[start]), float(np.quantile(rates[start:stop], 0.5, method="higher")))
+        for start, stop in pairwise(bounds)
+    )
 
 
 def _changes_that_hold(powers: FloatArray, hold: int) -> list[int]:
