@@ -21,6 +21,20 @@ def run_report(options: argparse.Namespace) -> Outcome:
     return Outcome(f"{paths}\n{paint(size, 'dim')}", remark="; ".join(result.problems))
 
 
+def run_synth(options: argparse.Namespace) -> Outcome:
+    """Write an invented run."""
+    from dtui.synth import synthesise
+
+    path = with_suffix(options.output)
+    synthesise(path, options.preset, records=options.records, seed=options.seed, progress=Progress("synth"))
+    return Outcome(f"{safe(str(path), 400)}: invented, not trained; open it with dtui {safe(str(path), 400)}")
+
+
+def with_suffix(path: str) -> Path:
+    """Return the path of a run, whose suffix may have been left out."""
+    return Path(path if path.endswith(".dtui") else f"{path.rstrip('/')}.dtui")
+
+
 class Progress:
     """A line on standard error that overwrites itself; silent where standard error is no terminal."""
 

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
+from dtui.cli.files import Progress, with_suffix
 from dtui.cli.outcome import Exit, Outcome
 from dtui.errors import DtuiError, MissingExtraError, RecorderError, RunExistsError, RunNotFoundError, UsageError
 
@@ -70,8 +71,7 @@ def _show(path: Path, options: argparse.Namespace) -> None:
 def _demo_path(given: str | None) -> Path:
     """Return the run to record: as given, or the first free name under ./runs."""
     if given is not None:
-        path = Path(given)
-        path = path if path.suffix == ".dtui" else path.with_name(path.name + ".dtui")
+        path = with_suffix(given)
         if path.exists():
             raise RunExistsError(f"{path}: a run is already there; give another name, or open it with dtui {path}")
         return path
@@ -87,7 +87,8 @@ def _train(path: Path, options: argparse.Namespace) -> Outcome:
     from dtui.record.demo import train_demo
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    train_demo(path, iterations=options.iterations, every=options.every, seed=options.seed)
+    progress = Progress(f"training into {path}")
+    train_demo(path, iterations=options.iterations, every=options.every, seed=options.seed, progress=progress)
     return Outcome(f"{path}: recorded; open it with dtui {path}")
 
 
