@@ -9,16 +9,14 @@ from __future__ import annotations
 import getpass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dtui.errors import RunDamagedError, UsageError
 from dtui.model import (
-    CHANGE_RATIO_EDGES,
     FILTER_STATISTICS,
-    HISTOGRAM_BINS,
     LAYER_STATISTICS,
     SOURCES,
     ByteArray,
@@ -31,12 +29,9 @@ from dtui.model import (
     RunStatus,
     Structure,
 )
-from dtui.store.derived import class_errors
-from dtui.store.journal import Frame, read_field
 from dtui.store.lines import append_line, read_lines
 from dtui.store.opening import OpenImages, find_directory, open_structure
 from dtui.store.parts import OpenParts
-from dtui.store.rounding import round_mantissa
 from dtui.store.runfile import RunFile, run_status
 from dtui.store.schema import (
     CHANGE_RATIO_NODE,
@@ -51,11 +46,9 @@ from dtui.store.schema import (
     PARTS_FOLDER,
     RUN_FILE,
     TRIAGE_FILE,
-    UNROUNDED,
     Sizes,
     Stream,
     filter_node,
-    frame_fields,
     layer_node,
     module_node,
 )
@@ -196,16 +189,8 @@ class RunReader:
             UsageError: There is no such statistic, or a slice runs backwards.
             RunDamagedError: The files were lost while they were read.
         """
-        position = _position(statistic, FILTER_STATISTICS, "filter statistic")
-        wanted = _range(rows, self._sizes.filters)
-        field = frame_fields(Stream.RECORDS, self._sizes)["filters"]
-
-        def from_frame(file: BinaryIO, frame: Frame) -> NDArray[Any]:
-            start, count = position * self._sizes.filters + wanted.start, wanted[-1] + 1 - wanted.start
-            values = read_field(file, frame, field, start, count)[:: wanted.step]
-            return values if statistic in UNROUNDED else round_mantissa(values)
-
-        return self._read_records(filter_node(statistic), (_slice(wanted),), (len(wanted),), "<f4", records, from_frame)
+        _require(statistic, FILTER_STATISTICS, "filter statistic")
+        return self._read_records(filter_node(statistic), _range(rows, self._sizes.filters), records)
 
     def read_layers(self, source: str, statistic: str, records: slice) -> FloatArray:
         """Return one statistic of all layers, shape (layers, records), float32; NaN where there is no value.
@@ -213,7 +198,7 @@ class RunReader:
         Raises:
             UsageError: There is no such source or statistic, or the slice runs backwards.
         """
-        return self._read_nodes("layers", layer_node(source), self._sizes.layers, source, statistic, records)
+        return self._read_statistic(layer_node(source), source, statistic, records)
 
     def read_modules(self, source: str, statistic: str, records: slice) -> FloatArray:
         """Return one statistic of all modules, shape (modules, records), float32; NaN where there is no value.
@@ -221,7 +206,7 @@ class RunReader:
         Raises:
             UsageError: There is no such source or statistic, or the slice runs backwards.
         """
-        return self._read_nodes("modules", module_node(source), self._sizes.modules, source, statistic, records)
+        return self._read_statistic(module_node(source), source, statistic, records)
 
     def read_histograms(self, layer: int, records: slice) -> IntArray:
         """Return the weight histograms of a layer, shape (HISTOGRAM_BINS, records), uint32.
@@ -230,7 +215,7 @@ class RunReader:
             UsageError: There is no such layer.
             RunDamagedError: A part is damaged there.
         """
-        return self._read_layer("histograms", HISTOGRAM_NODE, layer, HISTOGRAM_BINS, "<u4", records)
+        return self._read_layer(HISTOGRAM_NODE, layer, records)
 
     def read_change_ratios(self, layer: int, records: slice) -> FloatArray:
         """Return the cumulative change-ratio shares of a layer, shape (edges, records), float32, in [0, 1].
@@ -238,7 +223,7 @@ class RunReader:
         Raises:
             UsageError: There is no such layer.
         """
-        return self._read_layer("change_ratios", CHANGE_RATIO_NODE, layer, len(CHANGE_RATIO_EDGES), "<f4", records)
+        return self._read_layer(CHANGE_RATIO_NODE, layer, records)
 
     def scalar_names(self) -> tuple[str, ...]:
         """Return the names that were logged, in order of their first appearance; data from outside."""
@@ -256,7 +241,7 @@ class RunReader:
         Raises:
             RunDamagedError: A part is damaged there.
         """
-        return self._read_images("labels", LABEL_NODE, "<u2", images, validations)
+        return self._read_validations(LABEL_NODE, "<u2", _range(images, self._sizes.images), validations)
 
     def read_confidences(self, images: slice, validations: slice) -> ByteArray:
         """Return the confidence in the predicted labels, shape (images, validations), uint8, 255 is one.
@@ -264,24 +249,14 @@ class RunReader:
         Raises:
             RunDamagedError: A part is damaged there.
         """
-        return self._read_images("confidences", CONFIDENCE_NODE, "|u1", images, validations)
+        return self._read_validations(CONFIDENCE_NODE, "|u1", _range(images, self._sizes.images), validations)
 
     def read_class_errors(self, validations: slice) -> FloatArray:
         """Return the share of wrongly judged images, shape (classes, validations), float32.
 
         NaN for a class without images.
         """
-        frames = _range(validations, len(self.validation_iterations))
-        out = np.full((self._sizes.classes, len(frames)), np.nan, "<f4")
-        if self._validations is None or self.images is None:
-            return out
-        targets, classes = self.images.targets, self._sizes.classes
-        field = frame_fields(Stream.VALIDATIONS, self._sizes)["labels"]
-
-        def from_frame(file: BinaryIO, frame: Frame) -> NDArray[Any]:
-            return class_errors(read_field(file, frame, field, 0, self._sizes.images), targets, classes)
-
-        return self._validations.read(CLASS_ERROR_NODE, (slice(None),), frames, out, from_frame)
+        return self._read_validations(CLASS_ERROR_NODE, "<f4", range(self._sizes.classes), validations)
 
     def read_thumbnail(self, image: int) -> bytes:
         """Return the encoded thumbnail of an image, b"" when there is none; data from outside.
@@ -321,55 +296,29 @@ class RunReader:
     # --- inside
 
     def _stream(self, stream: Stream) -> StreamReader:
-        return StreamReader(self.path, stream, run_token(self._run), self._sizes, self._parts)
+        targets = None if self.images is None else self.images.targets
+        return StreamReader(self.path, stream, run_token(self._run), self._sizes, self._parts, targets=targets)
 
-    def _read_records(
-        self,
-        node: str,
-        index: tuple[slice | int, ...],
-        shape: tuple[int, ...],
-        dtype: str,
-        records: slice,
-        from_frame: Any,
-    ) -> NDArray[Any]:
-        frames = _range(records, len(self.record_iterations))
-        return self._records.read(node, index, frames, np.empty((*shape, len(frames)), dtype), from_frame)
+    def _read_records(self, node: str, rows: range, records: slice) -> NDArray[Any]:
+        return self._records.read(node, rows, _range(records, len(self.record_iterations)))
 
-    def _read_nodes(
-        self, name: str, node: str, count: int, source: str, statistic: str, records: slice
-    ) -> NDArray[Any]:
-        first = _position(source, SOURCES, "source")
-        second = _position(statistic, LAYER_STATISTICS, "layer statistic")
-        field = frame_fields(Stream.RECORDS, self._sizes)[name]
-        start = (first * len(LAYER_STATISTICS) + second) * count
+    def _read_statistic(self, node: str, source: str, statistic: str, records: slice) -> NDArray[Any]:
+        _require(source, SOURCES, "source")
+        row = _require(statistic, LAYER_STATISTICS, "layer statistic")
+        values: NDArray[Any] = self._read_records(node, range(row, row + 1), records)[0]
+        return values
 
-        def from_frame(file: BinaryIO, frame: Frame) -> NDArray[Any]:
-            return read_field(file, frame, field, start, count)
-
-        return self._read_records(node, (second, slice(None)), (count,), "<f4", records, from_frame)
-
-    def _read_layer(self, name: str, node: str, layer: int, count: int, dtype: str, records: slice) -> NDArray[Any]:
+    def _read_layer(self, node: str, layer: int, records: slice) -> NDArray[Any]:
         if not 0 <= layer < self._sizes.layers:
             raise UsageError(f"{self.path}: layer {layer}: the run has {self._sizes.layers} layers, counted from 0")
-        field = frame_fields(Stream.RECORDS, self._sizes)[name]
+        values: NDArray[Any] = self._read_records(node, range(layer, layer + 1), records)[0]
+        return values
 
-        def from_frame(file: BinaryIO, frame: Frame) -> NDArray[Any]:
-            return read_field(file, frame, field, layer * count, count)
-
-        return self._read_records(node, (layer, slice(None)), (count,), dtype, records, from_frame)
-
-    def _read_images(self, name: str, node: str, dtype: str, images: slice, validations: slice) -> NDArray[Any]:
-        wanted = _range(images, self._sizes.images)
+    def _read_validations(self, node: str, dtype: str, rows: range, validations: slice) -> NDArray[Any]:
         frames = _range(validations, len(self.validation_iterations))
-        out = np.empty((len(wanted), len(frames)), dtype)
         if self._validations is None:
-            return out
-        field = frame_fields(Stream.VALIDATIONS, self._sizes)[name]
-
-        def from_frame(file: BinaryIO, frame: Frame) -> NDArray[Any]:
-            return read_field(file, frame, field, wanted.start, wanted[-1] + 1 - wanted.start)[:: wanted.step]
-
-        return self._validations.read(node, (_slice(wanted),), frames, out, from_frame)
+            return np.empty((len(rows), len(frames)), dtype)
+        return self._validations.read(node, rows, frames)
 
     def _read_small_files(self) -> bool:
         """Read what is small and may have changed; True if images or the run's end are new."""
@@ -457,7 +406,8 @@ def _user() -> str:
         return "unknown"
 
 
-def _position(name: str, names: tuple[str, ...], what: str) -> int:
+def _require(name: str, names: tuple[str, ...], what: str) -> int:
+    """Return the position of a name among those that there are."""
     if name not in names:
         raise UsageError(f"{name!r} is no {what}; there are {', '.join(names)}")
     return names.index(name)
@@ -468,7 +418,3 @@ def _range(part: slice, length: int) -> range:
     if wanted.step < 1:
         raise UsageError(f"{part}: runs backwards; give a positive step")
     return wanted
-
-
-def _slice(wanted: range) -> slice:
-    return slice(wanted.start, max(wanted.start, wanted.stop), wanted.step)

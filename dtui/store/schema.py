@@ -36,6 +36,7 @@ All are chunked. A node with an axis of length 0 is left out.
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass
 from enum import StrEnum
@@ -161,24 +162,35 @@ def frame_fields(stream: Stream, sizes: Sizes) -> dict[str, Field]:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One array of a part.
+    """One array of a part, and where a frame holds the same values.
 
     Attributes:
         path: In the HDF5 file.
         dtype: Element type, little-endian.
         rows: Shape without the last axis, which is the frames.
         chunk: Chunk shape without the last axis.
+        field: Name of the field in a frame, "" where the values are derived or are scalars.
+        start: First element within that field (flat, C order).
+        is_rounded: Whether the mantissa is rounded.
     """
 
     path: str
     dtype: np.dtype[np.generic]
     rows: tuple[int, ...]
     chunk: tuple[int, ...]
+    field: str = ""
+    start: int = 0
+    is_rounded: bool = False
 
     @property
     def is_empty(self) -> bool:
         """Whether an axis has length 0, so that the node is left out."""
         return 0 in self.rows
+
+    @property
+    def row_elements(self) -> int:
+        """Elements in one row of the first axis, for one frame."""
+        return int(np.prod(self.rows[1:], dtype=np.int64))
 
 
 def filter_node(statistic: str) -> str:
@@ -200,28 +212,29 @@ def part_nodes(stream: Stream, sizes: Sizes, scalars: int, frames: int) -> dict[
     """Return the arrays of a part by path, without /iterations and /document, in storage order.
 
     Chunk shapes are measured (27,648 filters × 1,000 records, blosc2:lz4 with fletcher32, cold): (256, 256) reads
-    2,048 filters in 7.5 ms, one filter in 1.6 ms, one record in 34 ms. A part of few records takes more rows a chunk.
+    2,048 filters in 7.5 ms, one filter in 1.6 ms, one record in 34 ms. A part of few frames takes more rows a chunk.
     """
     tall = 256 if frames > 4 * SMALL_PART else 2048
     plan: list[Node] = []
 
-    def add(path: str, dtype: str, rows: tuple[int, ...], chunk: tuple[int, ...]) -> None:
-        plan.append(
-            Node(path, np.dtype(dtype), rows, tuple(min(c, max(r, 1)) for c, r in zip(chunk, rows, strict=True)))
-        )
+    def add(path: str, dtype: str, rows: tuple[int, ...], chunk: tuple[int, ...], field: str = "", at: int = 0) -> None:
+        fitting = tuple(min(most, max(length, 1)) for most, length in zip(chunk, rows, strict=True))
+        is_rounded = field == "filters" and path not in map(filter_node, UNROUNDED)
+        plan.append(Node(path, np.dtype(dtype), rows, fitting, field, at * math.prod(rows), is_rounded))
 
     if stream is Stream.RECORDS:
-        for statistic in FILTER_STATISTICS:
-            add(filter_node(statistic), "<f4", (sizes.filters,), (tall,))
-        for source in SOURCES:
-            add(layer_node(source), "<f4", (len(LAYER_STATISTICS), sizes.layers), (1, 64))
-            add(module_node(source), "<f4", (len(LAYER_STATISTICS), sizes.modules), (1, 64))
-        add(HISTOGRAM_NODE, "<u4", (sizes.layers, HISTOGRAM_BINS), (1 if frames > SMALL_PART else 16, HISTOGRAM_BINS))
-        add(CHANGE_RATIO_NODE, "<f4", (sizes.layers, len(CHANGE_RATIO_EDGES)), (16, len(CHANGE_RATIO_EDGES)))
+        kinds, bins, edges = len(LAYER_STATISTICS), HISTOGRAM_BINS, len(CHANGE_RATIO_EDGES)
+        for at, statistic in enumerate(FILTER_STATISTICS):
+            add(filter_node(statistic), "<f4", (sizes.filters,), (tall,), "filters", at)
+        for at, source in enumerate(SOURCES):
+            add(layer_node(source), "<f4", (kinds, sizes.layers), (1, 64), "layers", at)
+            add(module_node(source), "<f4", (kinds, sizes.modules), (1, 64), "modules", at)
+        add(HISTOGRAM_NODE, "<u4", (sizes.layers, bins), (1 if frames > SMALL_PART else 16, bins), "histograms")
+        add(CHANGE_RATIO_NODE, "<f4", (sizes.layers, edges), (16, edges), "change_ratios")
         add(SCALARS_NODE, "<f8", (scalars,), (1,))
     else:
-        add(LABEL_NODE, "<u2", (sizes.images,), (tall,))
-        add(CONFIDENCE_NODE, "|u1", (sizes.images,), (tall,))
+        add(LABEL_NODE, "<u2", (sizes.images,), (tall,), "labels")
+        add(CONFIDENCE_NODE, "|u1", (sizes.images,), (tall,), "confidences")
         add(CLASS_ERROR_NODE, "<f4", (sizes.classes,), (tall,))
     return {node.path: node for node in plan}
 

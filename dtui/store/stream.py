@@ -14,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dtui.errors import RunDamagedError
-from dtui.model import IntArray
+from dtui.model import IntArray, LabelArray
 from dtui.store.catalog import Catalog, FrameSpan, PartSpan, StreamView
-from dtui.store.journal import Frame, read_scalars
+from dtui.store.derived import class_errors
+from dtui.store.journal import Frame, read_field, read_scalars
 from dtui.store.parts import OpenParts
-from dtui.store.schema import SCALARS_NODE, Sizes, Stream, frame_fields, part_nodes
-
-FrameRead = Callable[[BinaryIO, Frame], NDArray[Any]]
-"""Reads one frame of an open journal: the shape of the result lacks the frame axis."""
+from dtui.store.rounding import round_mantissa
+from dtui.store.schema import CLASS_ERROR_NODE, SCALARS_NODE, Node, Sizes, Stream, frame_fields, part_nodes
 
 _REPLACED = (errno.ENOENT, errno.ESTALE)
 
@@ -29,12 +28,35 @@ _REPLACED = (errno.ENOENT, errno.ESTALE)
 class StreamReader:
     """All readable frames of one stream. Not thread-safe."""
 
-    def __init__(self, run: Path, stream: Stream, token: int, sizes: Sizes, parts: OpenParts) -> None:
-        """Prepare; `refresh` looks at the directory."""
+    def __init__(
+        self,
+        run: Path,
+        stream: Stream,
+        token: int,
+        sizes: Sizes,
+        parts: OpenParts,
+        *,
+        targets: LabelArray | None = None,
+        is_strict: bool = False,
+    ) -> None:
+        """Prepare; `refresh` looks at the directory.
+
+        Args:
+            run: The run's directory.
+            stream: Which frames.
+            token: The run's token.
+            sizes: Of the run.
+            parts: Where open parts are kept.
+            targets: True labels, for validations.
+            is_strict: Raise on every damage, so that it is never copied on as NaN.
+        """
         self._stream = stream
         self._sizes = sizes
         self._parts = parts
-        self._fixed = sum(field.size for field in frame_fields(stream, sizes).values())
+        self._targets = np.empty(0, np.uint16) if targets is None else targets
+        self._is_strict = is_strict
+        self._fields = frame_fields(stream, sizes)
+        self._fixed = sum(field.size for field in self._fields.values())
         self._catalog = Catalog(run, stream, token, self._fixed, lambda *at: parts.read_head(stream, *at))
         self._scalars: dict[tuple[Path, int], dict[str, float]] = {}
         self._damage: dict[str, None] = {}
@@ -67,41 +89,55 @@ class StreamReader:
         """Return the parts that frames are read from."""
         return {span.path for span in self.view.spans if isinstance(span, PartSpan)}
 
-    def read(
-        self, node: str, index: tuple[slice | int, ...], frames: range, out: NDArray[Any], from_frame: FrameRead
-    ) -> NDArray[Any]:
-        """Fill `out` with an array's values at some frames.
+    def read(self, path: str, rows: range, frames: range) -> NDArray[Any]:
+        """Return rows of an array at some frames.
 
         Args:
-            node: Path of the array in parts.
-            index: What to read along its other axes.
+            path: Path of the array in parts.
+            rows: Along its first axis, ascending.
             frames: Positions of the frames, ascending.
-            out: Shape (…, len(frames)).
-            from_frame: How to read the same of a journal frame.
 
         Returns:
-            `out`. Where a part is damaged: NaN and one more fault.
+            Shape (len(rows), …, len(frames)). Where a part is damaged: NaN and one more fault.
 
         Raises:
-            RunDamagedError: A part is damaged and the element type has no NaN.
+            RunDamagedError: A part is damaged and the element type has no NaN, or the reader is strict.
         """
+        node = part_nodes(self._stream, self._sizes, 0, len(frames))[path]
+        out = np.empty((len(rows), *node.rows[1:], len(frames)), node.dtype)
+        steps = slice(rows.start, rows.stop, rows.step)
 
-        def from_part(span: PartSpan, steps: slice, target: NDArray[Any]) -> None:
-            layout = part_nodes(self._stream, self._sizes, len(span.scalars), span.frames)[node]
+        def from_part(span: PartSpan, positions: slice, target: NDArray[Any]) -> None:
+            layout = part_nodes(self._stream, self._sizes, len(span.scalars), span.frames)[path]
+            index = (steps, *[slice(None)] * (len(node.rows) - 1), positions)
             try:
-                target[...] = self._parts.read(span.path, layout, span.frames, (*index, steps))
+                target[...] = self._parts.read(span.path, layout, span.frames, index)
             except RunDamagedError as error:
-                if not np.issubdtype(target.dtype, np.floating):
-                    raise
-                target[...] = np.nan
-                self._damage[str(error)] = None
+                self._note_damage(error, target)
 
         def from_journal(span: FrameSpan, wanted: range, target: NDArray[Any]) -> None:
             with span.path.open("rb", buffering=0) as file:
                 for at, position in enumerate(wanted):
-                    target[..., at] = from_frame(file, span.frames[position])
+                    target[..., at] = self._read_frame(file, span.frames[position], node, rows)
 
         return self._gather(frames, out, from_part, from_journal) if out.size else out
+
+    def _read_frame(self, file: BinaryIO, frame: Frame, node: Node, rows: range) -> NDArray[Any]:
+        """Return rows of a node from a journal frame, shape (len(rows), …)."""
+        if node.path == CLASS_ERROR_NODE:
+            labels = read_field(file, frame, self._fields["labels"], 0, self._sizes.images)
+            return class_errors(labels, self._targets, self._sizes.classes)[rows.start : rows.stop : rows.step]
+        width = node.row_elements
+        count = (rows[-1] + 1 - rows.start) * width
+        values = read_field(file, frame, self._fields[node.field], node.start + rows.start * width, count)
+        values = values.reshape(-1, *node.rows[1:])[:: rows.step]
+        return round_mantissa(values) if node.is_rounded else values
+
+    def _note_damage(self, error: RunDamagedError, target: NDArray[Any]) -> None:
+        if self._is_strict or not np.issubdtype(target.dtype, np.floating):
+            raise error
+        target[...] = np.nan
+        self._damage[str(error)] = None
 
     def read_scalar(self, name: str, frames: range) -> NDArray[np.float64]:
         """Return a scalar at some frames, shape (len(frames),), NaN where it was not logged or is damaged."""
@@ -114,7 +150,7 @@ class StreamReader:
             try:
                 target[...] = self._parts.read(span.path, layout, span.frames, (span.scalars.index(name), steps))
             except RunDamagedError as error:
-                self._damage[str(error)] = None
+                self._note_damage(error, target)
 
         def from_journal(span: FrameSpan, wanted: range, target: NDArray[Any]) -> None:
             scalars = self._frame_scalars(span)
