@@ -92,6 +92,7 @@ def curve_chart(
         *_event_layers(events, lanes, height),
         *_curve_layers(curves, axis, unit, strip),
         *_ribbon_layers(ribbon, height),
+        _place_layer(len(curves)),
         _crosshair_layer(height + strip),
     ]
     chart = alt.layer(*layers).properties(
@@ -216,6 +217,17 @@ def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: flo
             .encode(x=alt.value(-50), y=alt.value(row), text=alt.Text("value:Q", format=shown_format)),
         ]
     return layers
+
+
+def _place_layer(curves: int) -> alt.Chart:
+    """Return the line below the names that says which iteration their values belong to."""
+    layer: alt.Chart = (
+        alt.Chart(alt.NamedData(name="once"))
+        .transform_calculate(label="iteration == null ? 'last' : 'iteration ' + format(iteration, ',d')")
+        .mark_text(align="right", baseline="middle", color=theme.MUTED, fontSize=11)
+        .encode(x=alt.value(-50), y=alt.value(7 + 18 * curves), text="label:N")
+    )
+    return layer
 
 
 def _quoted(text: str) -> str:

@@ -1,0 +1,190 @@
+"""Charts as values: golden files, a schema, and slow twins of what they draw."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from itertools import combinations
+from pathlib import Path
+
+import altair
+import jsonschema
+import numpy as np
+import pytest
+from PIL import Image
+
+from dtui.model import TimeAxis
+from dtui.reports.charts import theme
+from dtui.reports.charts.curves import Curve, curve_chart
+from dtui.reports.charts.heatmap import Group, Strip, class_heatmap
+from dtui.reports.charts.horizon import HorizonRow, band_paths, horizon_tree, initially_open
+from dtui.reports.charts.raster import LEVELS, error_palette, error_picture, ramp
+from dtui.reports.charts.ribbon import ribbon_marks
+from dtui.reports.convert import ChartConverter
+from dtui.reports.document import Chart
+from tests.reports.golden_specs import AXIS, FOLDER, anomaly, as_text, specs
+
+SPECS = specs()
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_specification_is_as_agreed(name: str) -> None:
+    agreed = (FOLDER / f"{name}.json").read_text(encoding="utf-8")
+    assert as_text(SPECS[name]) == agreed, "if this is meant: python -m tests.reports.golden_specs"
+
+
+@pytest.mark.parametrize("name", [name for name in SPECS if "vega-lite" in SPECS[name]["$schema"]])
+def test_specification_follows_the_schema(name: str) -> None:
+    schema_file = Path(altair.__file__).parent / "vegalite" / "v6" / "schema" / "vega-lite-schema.json"
+    schema = json.loads(schema_file.read_text(encoding="utf-8"))
+    jsonschema.Draft7Validator(schema).validate(SPECS[name])
+
+
+def test_every_kind_of_chart_can_be_drawn() -> None:
+    with ChartConverter() as converter:
+        for name, spec in SPECS.items():
+            mode = "vega-lite" if "vega-lite" in spec["$schema"] else "vega"
+            svg = converter.draw(Chart(name, "", mode, spec, ""))
+            assert svg.startswith("<svg"), name
+            assert "NaN" not in svg and "undefined" not in svg, name
+
+
+def test_all_charts_share_one_time_axis() -> None:
+    paddings = {(spec["width"], spec["padding"]["left"], spec["padding"]["right"]) for spec in SPECS.values()}
+    assert paddings == {(theme.PLOT_WIDTH, theme.GUTTER, theme.MARGIN)}
+
+
+def _filled(path: str, columns: int, height: float) -> list[float]:
+    """Walk along a path and note the height above the lower edge in each column."""
+    heights, y, pen = [0.0] * columns, height, 0
+    for step in path.removeprefix(f"M0,{height:g}").removesuffix("Z").replace("h", " h").replace("v", " v").split():
+        if step[0] == "h":
+            for column in range(pen, pen + int(step[1:])):
+                heights[column] = height - y
+            pen += int(step[1:])
+        else:
+            y += float(step[1:])
+    assert y == pytest.approx(height), "the outline must end on the lower edge"
+    return heights
+
+
+def test_bands_add_up_to_the_values() -> None:
+    generator = np.random.default_rng(3)
+    values = generator.normal(0, 0.6, 40)
+    values[[4, 20]] = np.nan
+    values[7], values[8] = 5.0, -5.0
+    height, bands, scale = 24.0, 3, 1.0
+    total = {1: np.zeros(40), -1: np.zeros(40)}
+    for sign, _, path in band_paths(values, scale, height, bands):
+        total[sign] += _filled(path, 40, height)
+    for column, value in enumerate(values):
+        for sign in (1, -1):
+            wanted = min(max(sign * value, 0.0), scale) if value == value else 0.0
+            assert total[sign][column] == pytest.approx(wanted * bands * height / scale, abs=0.26 * bands), column
+
+
+def test_whole_levels_unfold_until_the_page_is_full() -> None:
+    def row(parent: int, depth: int, *, is_module: bool) -> HorizonRow:
+        return HorizonRow("", "", "", 1, parent, depth, is_module)
+
+    rows = [row(-1, 0, is_module=True), row(0, 1, is_module=True), row(1, 2, is_module=False), row(1, 2, is_module=False)]
+    assert initially_open(rows, limit=4) == [0, 1]
+    assert initially_open(rows, limit=3) == [0]
+    assert initially_open(rows, limit=1) == []
+    assert initially_open([], limit=1) == []
+
+
+def test_picture_gives_its_values_back() -> None:
+    values = np.array([[0.0, 0.5, 1.0, np.nan], [0.123, 0.999, 0.004, 2.0]])
+    url = error_picture(values)
+    image = Image.open(io.BytesIO(base64.b64decode(url.removeprefix("data:image/png;base64,")))).convert("RGBA")
+    palette = {colour: level for level, colour in enumerate(error_palette())}
+    assert len(palette) == LEVELS, "two levels share a colour"
+    for (row, column), value in np.ndenumerate(values):
+        red, green, blue, alpha = image.getpixel((column, row))
+        if np.isnan(value):
+            assert alpha == 0
+        else:
+            read = palette[red << 16 | green << 8 | blue] / (LEVELS - 1)
+            assert (alpha, read) == (255, pytest.approx(min(value, 1.0), abs=0.0026))
+
+
+def _luminance(colour: str) -> float:
+    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(one: str, other: str) -> float:
+    dark, light = sorted((_luminance(one), _luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize(
+    "colour",
+    [theme.INK, theme.MUTED, theme.VALIDATION, theme.TRAIN, theme.LOSS, theme.GAINED, theme.LOST, theme.EVENT],
+)
+def test_text_colours_can_be_read_on_paper(colour: str) -> None:
+    assert _contrast(colour, "#ffffff") >= 4.5
+
+
+def test_error_darkens_all_the_way() -> None:
+    lightness = [_luminance(f"#{r:02x}{g:02x}{b:02x}") for r, g, b in ramp(theme.ERROR_STOPS, LEVELS).tolist()]
+    assert all(later < earlier + 1e-4 for earlier, later in zip(lightness, lightness[1:], strict=False))
+
+
+def test_bands_of_a_horizon_graph_differ_in_lightness() -> None:
+    for palette in (theme.HORIZON_POSITIVE, theme.HORIZON_NEGATIVE):
+        for one, other in combinations(("#ffffff", *palette), 2):
+            assert _contrast(one, other) >= 1.4
+
+
+def test_neighbouring_anomalies_become_one_triangle_of_the_strongest() -> None:
+    axis = TimeAxis(0, 1000, 1000)
+    found = [anomaly(100, "lost", 0.3), anomaly(101, "lost", 0.6), anomaly(101, "gained", 0.2), anomaly(900, "both", 1)]
+    marks = ribbon_marks(found, axis, width=900.0)
+    assert [(m.direction, m.iteration, m.anomalies) for m in marks] == [
+        ("gained", 101, 1),
+        ("gained", 900, 1),
+        ("lost", 101, 2),
+        ("lost", 900, 1),
+    ]
+    assert marks[0].size < marks[2].size < marks[3].size
+    assert ribbon_marks([anomaly(1500, "lost", 1)], axis, 900.0) == ()
+
+
+def test_blocks_show_the_largest_error_of_the_classes_that_share_a_row() -> None:
+    errors = np.zeros((1200, 6))
+    errors[777, 3] = 0.8
+    strips = tuple(Strip(f"class {k}", values, ()) for k, values in enumerate(errors))
+    spec = class_heatmap([Group("all", errors.mean(axis=0), strips, ())], AXIS, stages=[])
+    block = spec["data"][0]["values"][1]
+    image = Image.open(io.BytesIO(base64.b64decode(block["url"].removeprefix("data:image/png;base64,")))).convert("RGB")
+    assert image.size == (6, 480) == (6, len(block["names"]))
+    burst = [(x, y) for x in range(6) for y in range(480) if image.getpixel((x, y)) != image.getpixel((0, 0))]
+    assert len(burst) == 1
+    first, last = (int(name.removeprefix("class ")) for name in block["names"][burst[0][1]].split(" … "))
+    assert first <= 777 <= last
+
+
+def test_charts_refuse_what_does_not_fit_together() -> None:
+    with pytest.raises(ValueError, match="6 columns"):
+        curve_chart([Curve("loss", "#000000", np.zeros(5))], AXIS, unit="number")
+    with pytest.raises(ValueError, match="at least one"):
+        curve_chart([], AXIS, unit="share")
+    with pytest.raises(ValueError, match="horizon tree"):
+        horizon_tree([], np.zeros((1, 6)), 1.0, AXIS, quantity="", stages=[])
+    with pytest.raises(ValueError, match="class heatmap"):
+        class_heatmap([Group("all", np.zeros(5), (), ())], AXIS, stages=[])
+
+
+def test_a_loss_that_spans_decades_is_drawn_on_a_logarithmic_scale() -> None:
+    def scale(values: list[float]) -> object:
+        spec = curve_chart([Curve("loss", "#000000", np.array(values))], AXIS, unit="number")
+        lines = [layer for layer in spec["layer"] if layer["mark"]["type"] == "line"]
+        return lines[0]["encoding"]["y"]["scale"].get("type")
+
+    assert scale([10, 5, 1, 0.5, 0.1, 0.01]) == "log"
+    assert scale([2, 1.5, 1, 0.8, 0.5, 0.4]) is None
+    assert scale([10, 5, 1, 0.5, 0.1, 0.0]) is None
