@@ -32,8 +32,6 @@ def check_labels(data: RunData, labels: Sequence[int]) -> None:
 def group_error(data: RunData, labels: Sequence[int]) -> FloatArray:
     """Return the share of the images of some classes that were wrong, shape (m,), NaN where none was judged."""
     check_labels(data, labels)
-    if len(labels) == 1:
-        return data.class_errors()[labels[0]]
     errors = data.class_errors()[list(labels)]
     judged = np.where(np.isnan(errors), 0, data.layout.images[list(labels), None])
     with np.errstate(invalid="ignore", divide="ignore"):

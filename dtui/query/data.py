@@ -34,14 +34,15 @@ class RunData:
         self._growing = GrowingArrays()
         self._memory: dict[Hashable, object] = {}
         self._seen: tuple[IntArray, IntArray] = (self.records, self.validations)
+        self._status = reader.status()
         self._packed: WordArray | None = None
         self._times_right: IntArray = np.zeros(0, dtype=np.int64)
 
     # --- keeping and forgetting
     def refresh(self) -> bool:
         """Look for what is new; True if anything has changed."""
-        status = self.reader.status()
-        changed = bool(self.reader.refresh()) or self.reader.status() != status
+        changed, status = self.reader.refresh(), self.reader.status()
+        changed, self._status = changed or status != self._status, status
         if changed:
             self._memory.clear()
             now = (self.records, self.validations)
@@ -118,9 +119,10 @@ class RunData:
 
     def scalar(self, name: str) -> FloatArray:
         """Return a logged scalar at each record, shape (n,), NaN where it was not logged."""
-        return self._growing.columns(
+        row: FloatArray = self._growing.columns(
             ("scalar", name), len(self.records), lambda records: self.reader.read_scalar(name, records)[None, :]
         )[0]
+        return row
 
     def class_errors(self) -> FloatArray:
         """Return the share of each class's images judged wrong, shape (C, m)."""

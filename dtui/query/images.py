@@ -85,7 +85,7 @@ def _features(data: RunData, classes: tuple[int, ...]) -> FloatArray:
     """Return each image's share of right judgements over equal stretches of time, shape (n, at most 128)."""
     packed = data.packed()
     stretches = row_edges(len(packed), FEATURES)
-    if not len(stretches):
+    if not len(stretches) or not classes:
         return np.zeros((sum(int(data.layout.images[label]) for label in classes), 0))
     lengths = np.diff(np.append(stretches, len(packed)))
     parts = [

@@ -36,8 +36,6 @@ from dtui.query.heatmap import HeatmapQuery
 if TYPE_CHECKING:
     from dtui.store import RunReader
 
-SUFFIX = ".dtui"
-
 
 def open_run(path: str | Path) -> RunQuery:
     """Open a run for reading.
@@ -51,12 +49,8 @@ def open_run(path: str | Path) -> RunQuery:
 
 
 def _open_reader(path: Path) -> RunReader:
-    """Open the run at `path`, or at `path` + ".dtui" where only that is there."""
     from dtui.store import RunReader
 
-    suffixed = path.with_name(path.name + SUFFIX)
-    if path.name and not path.exists() and suffixed.exists():
-        path = suffixed
     return RunReader(path)
 
 
