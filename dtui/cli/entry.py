@@ -58,11 +58,13 @@ def _carry_out(words: list[str]) -> Outcome:
     if left_over:
         stranger = next((word for word in left_over if word.startswith("-")), options.path)
         raise UsageError(f"{stranger}: {_no_such(stranger)}; see dtui --help")
-    if not os.path.lexists(options.path) and (near := _nearest(options.path)):
-        found = os.path.lexists(f"{options.path}.dtui")
-        if not found:
-            raise UsageError(f"{options.path}: no such run and no such command; did you mean dtui {near}?")
+    if words and not _is_there(options.path) and (near := _nearest(options.path)):
+        raise UsageError(f"{options.path}: no such run and no such command; did you mean dtui {near}?")
     return _call(OPEN, options)
+
+
+def _is_there(path: str) -> bool:
+    return os.path.lexists(path) or os.path.lexists(f"{path}.dtui")
 
 
 def _no_such(word: str) -> str:

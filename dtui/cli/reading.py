@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dtui.cli.outcome import Exit, Outcome
-from dtui.errors import DtuiError, RunNotFoundError, UsageError
+from dtui.errors import DtuiError, UsageError
 
 if TYPE_CHECKING:
     from dtui.model import Anomaly, AnomalySettings, RunInfo
@@ -23,8 +23,6 @@ def run_runs(options: argparse.Namespace) -> Outcome:
     from dtui.store import find_runs
 
     folder = Path(options.folder)
-    if not folder.is_dir():
-        raise RunNotFoundError(f"{folder}: no such folder; give a folder that holds runs")
     answers = [(path, *_info_or_reason(path)) for path in find_runs(folder)]
     if options.json:
         empty = dict.fromkeys(RunInfo.__dataclass_fields__)
@@ -38,7 +36,7 @@ def run_runs(options: argparse.Namespace) -> Outcome:
         )
     if not answers:
         return Outcome(remark=f"{folder}: no run in this folder; record one, or try dtui demo")
-    return Outcome(_runs_table(answers))
+    return Outcome(_runs_table(folder, answers))
 
 
 def run_info(options: argparse.Namespace) -> Outcome:
@@ -111,20 +109,21 @@ def _label_of(run: str, name: str | None, classes: Sequence[str]) -> int | None:
     raise UsageError(f"{run}: no class {name!r}; its classes are {shown or 'not recorded'}")
 
 
-def _runs_table(answers: Sequence[tuple[Path, RunInfo | None, str | None]]) -> str:
+def _runs_table(folder: Path, answers: Sequence[tuple[Path, RunInfo | None, str | None]]) -> str:
     from dtui.cli.table import table
 
     rows: list[list[str]] = []
     styles: list[str] = []
     for path, info, reason in answers:
+        name = str(path.relative_to(folder).with_suffix(""))
         if info is None:
-            rows.append([path.stem, "unreadable", "", "", "", "", reason or ""])
+            rows.append([name, "unreadable", "", "", "", "", reason or ""])
             styles.append("bad")
             continue
         remarks = [*(["invented"] if info.invented else []), *_counted(len(info.gaps), "gap")]
         remarks += _counted(len(info.findings), "finding")
         size = [f"{info.records:,}", f"{info.validations:,}", _span(info), f"{info.filters:,}"]
-        rows.append([path.stem, str(info.status), *size, ", ".join(remarks)])
+        rows.append([name, str(info.status), *size, ", ".join(remarks)])
         styles.append(_STATUS_STYLES[info.status])
     return table(["run", "status", ">records", ">validations", ">iterations", ">filters", "remarks"], rows, styles)
 

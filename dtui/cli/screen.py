@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
@@ -41,11 +42,12 @@ def run_demo(options: argparse.Namespace) -> Outcome:
 
 
 def _newest(path: Path) -> Path:
-    """Return the run that a path stands for."""
-    with_suffix = path.with_name(path.name + ".dtui") if path.name else path
-    if path.suffix == ".dtui" or with_suffix.exists() or not path.is_dir():
+    """Return the run that a path stands for: a folder that is none itself stands for its newest."""
+    if path.suffix == ".dtui" or (path.name and with_suffix(str(path)).exists()):
         return path
-    if (path / "run.json").exists():
+    if not path.exists():
+        raise RunNotFoundError(f"{path}: no such run or folder; give the path of one, or try dtui demo")
+    if not path.is_dir():
         return path
     from dtui.store import find_runs
 
@@ -84,6 +86,8 @@ def _demo_path(given: str | None) -> Path:
 
 
 def _train(path: Path, options: argparse.Namespace) -> Outcome:
+    # The network is small: more threads than free cores made the demo eight times slower on a busy machine of two.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     from dtui.record.demo import train_demo
 
     path.parent.mkdir(parents=True, exist_ok=True)
