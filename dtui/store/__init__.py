@@ -9,23 +9,42 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dtui.store.check import CheckResult, FileCheck, FileState, check_run
+    from dtui.store.compacting import CompactResult, compact_run
     from dtui.store.finding import find_runs
     from dtui.store.reader import RunReader
     from dtui.store.schema import FORMAT_VERSION
     from dtui.store.writer import RunWriter
 
-__all__ = ["FORMAT_VERSION", "RunReader", "RunWriter", "find_runs"]
+__all__ = [
+    "FORMAT_VERSION",
+    "CheckResult",
+    "CompactResult",
+    "FileCheck",
+    "FileState",
+    "RunReader",
+    "RunWriter",
+    "check_run",
+    "compact_run",
+    "find_runs",
+]
 
 _HOMES = {
-    "FORMAT_VERSION": "dtui.store.schema",
-    "RunReader": "dtui.store.reader",
-    "RunWriter": "dtui.store.writer",
-    "find_runs": "dtui.store.finding",
+    "CheckResult": "check",
+    "CompactResult": "compacting",
+    "FORMAT_VERSION": "schema",
+    "FileCheck": "check",
+    "FileState": "check",
+    "RunReader": "reader",
+    "RunWriter": "writer",
+    "check_run": "check",
+    "compact_run": "compacting",
+    "find_runs": "finding",
 }
 
 
 def __getattr__(name: str) -> object:
     """Import a public name when it is first used."""
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+        return getattr(import_module(f"dtui.store.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -42,16 +42,26 @@ class Compactor:
                 self._child.wait(_FINISH_SECONDS)
 
     def _spawn(self, *options: str) -> subprocess.Popen[bytes] | None:
-        package = str(Path(__file__).resolve().parents[2])
-        search = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH", "")]))
         try:
             return subprocess.Popen(
-                [sys.executable, "-P", "-m", "dtui.store.compact", str(self._path), *options],
+                compact_command(self._path, *options),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
-                env={**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1", "BLOSC_NTHREADS": "1"},
+                env=compact_environment(),
             )
         except OSError:
             return None
+
+
+def compact_command(path: Path, *options: str) -> list[str]:
+    """Return the command that compacts the run at `path`."""
+    return [sys.executable, "-P", "-m", "dtui.store.compact", str(path), *options]
+
+
+def compact_environment() -> dict[str, str]:
+    """Return the environment it runs in: this very dtui, one thread."""
+    package = str(Path(__file__).resolve().parents[2])
+    search = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH", "")]))
+    return {**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1", "BLOSC_NTHREADS": "1"}

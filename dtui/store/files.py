@@ -6,14 +6,15 @@ Owns the steps that make a file appear whole or not at all. A second copy would 
 from __future__ import annotations
 
 import os
+import secrets
 from pathlib import Path
 
 from dtui.store.schema import TEMPORARY_MARK
 
 
 def temporary_path(path: Path) -> Path:
-    """Return the name under which this process writes `path` before it is published."""
-    return path.with_name(f"{path.name}{TEMPORARY_MARK}{os.getpid()}")
+    """Return a new name under which to write `path` before it is published; never the same twice, on any host."""
+    return path.with_name(f"{path.name}{TEMPORARY_MARK}{os.getpid()}-{secrets.token_hex(4)}")
 
 
 def publish(temporary: Path, path: Path) -> None:

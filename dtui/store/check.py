@@ -1,0 +1,246 @@
+"""Checks every file of a run: fine, damaged or left over, and what a damaged one costs.
+
+Owns the full check, every byte of every file. A second copy would call a run fine that the reader finds damaged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+
+from dtui.errors import DtuiError, RunDamagedError
+from dtui.store.journal import JournalScanner
+from dtui.store.lines import read_lines
+from dtui.store.opening import OpenedRun, OpenImages, find_directory, open_structure
+from dtui.store.parts import OpenParts
+from dtui.store.reader import RunReader
+from dtui.store.runfile import RunFile
+from dtui.store.schema import (
+    GAPS_FILE,
+    HEARTBEAT_FILE,
+    IMAGES_FILE,
+    JOURNAL_FOLDER,
+    LOCK_FILE,
+    PARTS_FOLDER,
+    RUN_FILE,
+    STRUCTURE_FILE,
+    TEMPORARY_MARK,
+    TRIAGE_FILE,
+    Sizes,
+    Stream,
+    frame_fields,
+    parse_journal_name,
+    parse_part_name,
+)
+from dtui.store.seal import verify_seal
+from dtui.store.tokens import run_token
+
+
+class FileState(StrEnum):
+    """How a file stands."""
+
+    FINE = "fine"
+    DAMAGED = "damaged"
+    LEFT_OVER = "left over"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class FileCheck:
+    """The verdict on one file.
+
+    Attributes:
+        path: Relative to the run.
+        state: How it stands.
+        detail: One line: what it holds, or what its damage costs; data from outside.
+    """
+
+    path: Path
+    state: FileState
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """The verdict on a run.
+
+    Attributes:
+        path: The run.
+        files: Every file, by name.
+        faults: What a reader of the run is told; data from outside.
+    """
+
+    path: Path
+    files: tuple[FileCheck, ...]
+    faults: tuple[str, ...]
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether nothing is damaged and nothing is missing."""
+        return not self.faults and all(file.state is not FileState.DAMAGED for file in self.files)
+
+
+def check_run(path: str | Path) -> CheckResult:
+    """Read every byte of a run and tell how each file stands.
+
+    Raises:
+        RunNotFoundError: Nothing there is a run.
+        RunFormatError: A newer dtui wrote it.
+        RunDamagedError: It must not be read.
+    """
+    folder = find_directory(Path(path))
+    try:
+        opened = open_structure(folder)
+    except RunDamagedError as error:
+        lost = FileCheck(Path(STRUCTURE_FILE), FileState.DAMAGED, "the network is lost and with it the whole run")
+        return CheckResult(folder, (lost,), (str(error),))
+    files = tuple(sorted(_Checker(folder, opened).check(), key=lambda file: str(file.path)))
+    try:
+        reader = RunReader(folder)
+        faults = reader.faults
+        reader.close()
+    except DtuiError as error:
+        faults = (str(error),)
+    return CheckResult(folder, files, faults)
+
+
+class _Checker:
+    """Looks at the files of one run."""
+
+    def __init__(self, folder: Path, opened: OpenedRun) -> None:
+        self._folder = folder
+        self._run = opened.run
+        structure = opened.structure
+        self._sizes = Sizes(structure.filters, len(structure.layers), len(structure.modules))
+        self._parts = OpenParts(opened.run)
+
+    def check(self) -> Iterator[FileCheck]:
+        """Yield the verdict on every file."""
+        try:
+            yield from self._check_top()
+            parts = list(self._check_parts())
+            yield from (verdict for verdict, _ in parts)
+            fine = [span for verdict, span in parts if span is not None and verdict.state is FileState.FINE]
+            yield from self._check_journals(fine)
+        finally:
+            self._parts.close()
+
+    def _check_top(self) -> Iterator[FileCheck]:
+        for path in self._folder.iterdir():
+            name = path.name
+            if path.is_dir() and name in (JOURNAL_FOLDER, PARTS_FOLDER):
+                continue
+            if TEMPORARY_MARK in name:
+                yield self._verdict(path, FileState.LEFT_OVER, "a write that did not finish; safe to remove")
+            elif name == RUN_FILE:
+                costs = "status is told from the heartbeat"
+                yield self._attempt(path, "who recorded the run", costs, self._check_run_file)
+            elif name == STRUCTURE_FILE:
+                yield self._attempt(path, "metadata and network", "the run cannot be read", self._check_sealed)
+            elif name == IMAGES_FILE:
+                yield self._attempt(path, "the tracked images", "all validations are left out", self._check_images)
+            elif name in (GAPS_FILE, TRIAGE_FILE):
+                yield self._check_lines(path)
+            elif name in (HEARTBEAT_FILE, LOCK_FILE):
+                yield self._verdict(path, FileState.FINE, "")
+            else:
+                yield self._verdict(path, FileState.UNKNOWN, "no file of dtui's; it is never read")
+
+    def _check_parts(self) -> Iterator[tuple[FileCheck, tuple[Stream, int, int] | None]]:
+        paths = self._entries(PARTS_FOLDER)
+        spans = {path: span for path in paths if (span := parse_part_name(path.name)) is not None}
+        for path in paths:
+            span = spans.get(path)
+            if span is None:
+                yield self._stray(path), None
+                continue
+            stream, first, stop = span
+            verdict = self._attempt(
+                path,
+                f"{stream} {first} to {stop - 1}",
+                f"{stream} {first} to {stop - 1} are lost unless other files hold them",
+                partial(self._check_part, stream, first, stop),
+            )
+            larger = [s for p, s in spans.items() if p != path and s[0] is stream and s[1] <= first and stop <= s[2]]
+            if verdict.state is FileState.FINE and larger:
+                verdict = self._verdict(path, FileState.LEFT_OVER, "a larger part holds it; dtui compact removes it")
+            yield verdict, span
+
+    def _check_journals(self, parts: list[tuple[Stream, int, int]]) -> Iterator[FileCheck]:
+        for path in self._entries(JOURNAL_FOLDER):
+            named = parse_journal_name(path.name)
+            if named is None:
+                yield self._stray(path)
+                continue
+            stream, _ = named
+            fixed = sum(field.size for field in frame_fields(stream, self._sizes).values())
+            scanner = JournalScanner(path, stream, run_token(self._run), fixed)
+            try:
+                scanner.scan()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                yield self._verdict(path, FileState.DAMAGED, f"cannot be read, {error.strerror}")
+                continue
+            ordinals = [frame.ordinal for frame in scanner.frames]
+            inside = [any(s is stream and a <= n < b for s, a, b in parts) for n in ordinals]
+            if scanner.damage:
+                yield self._verdict(path, FileState.DAMAGED, f"{'; '.join(scanner.damage)}: those {stream} are lost")
+            elif ordinals and all(inside):
+                yield self._verdict(path, FileState.LEFT_OVER, "a part holds all of it; dtui compact removes it")
+            elif scanner.pending:
+                detail = f"{len(ordinals)} {stream}, then {scanner.pending} bytes of one not (yet) whole"
+                yield self._verdict(path, FileState.FINE, detail)
+            else:
+                yield self._verdict(path, FileState.FINE, f"{len(ordinals)} {stream}")
+
+    def _check_part(self, stream: Stream, first: int, stop: int, path: Path) -> None:
+        verify_seal(path, whole=True)
+        self._parts.read_head(stream, path, first, stop)
+
+    def _check_sealed(self, path: Path) -> None:
+        verify_seal(path, whole=True)
+
+    def _check_images(self, path: Path) -> None:
+        verify_seal(path, whole=True)
+        images = OpenImages(self._folder, self._run)
+        images.close()
+        found = images.images
+        sizes = self._sizes
+        self._sizes = Sizes(sizes.filters, sizes.layers, sizes.modules, len(found.ids), len(found.classes))
+
+    def _check_run_file(self, path: Path) -> None:
+        if RunFile.read(path.parent).run != self._run:
+            raise RunDamagedError(f"{path}: belongs to another run")
+
+    def _check_lines(self, path: Path) -> FileCheck:
+        try:
+            lines, bad = read_lines(path)
+        except OSError as error:
+            return self._verdict(path, FileState.DAMAGED, f"cannot be read, {error.strerror}")
+        if bad:
+            return self._verdict(path, FileState.DAMAGED, f"{bad} lines are lost, {len(lines)} are fine")
+        return self._verdict(path, FileState.FINE, f"{len(lines)} lines")
+
+    def _attempt(self, path: Path, holds: str, costs: str, attempt: Callable[[Path], None]) -> FileCheck:
+        try:
+            attempt(path)
+        except OSError as error:
+            reason = str(error).removeprefix(f"{path}: ").split(";")[0]
+            return self._verdict(path, FileState.DAMAGED, f"{reason}: {costs}")
+        return self._verdict(path, FileState.FINE, holds)
+
+    def _stray(self, path: Path) -> FileCheck:
+        if TEMPORARY_MARK in path.name:
+            return self._verdict(path, FileState.LEFT_OVER, "a fold that did not finish; dtui compact removes it")
+        return self._verdict(path, FileState.UNKNOWN, "no file of dtui's; it is never read")
+
+    def _entries(self, name: str) -> list[Path]:
+        folder = self._folder / name
+        return sorted(folder.iterdir()) if folder.is_dir() else []
+
+    def _verdict(self, path: Path, state: FileState, detail: str) -> FileCheck:
+        return FileCheck(path.relative_to(self._folder), state, detail)

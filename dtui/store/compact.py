@@ -1,0 +1,286 @@
+"""Folds journals and small parts into larger parts, in a process of its own: `python -m dtui.store.compact RUN`.
+
+Owns what is folded when, and what is removed after. A second copy would remove a file that no part replaces.
+
+Safe at any instant: a part is published by one rename after it was verified, a source is removed only when a published
+part holds all its frames and has been there for a while (readers on NFS), and what a killed process leaves behind is
+a temporary file that the next one removes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from dtui.errors import DtuiError, RunDamagedError
+from dtui.model import LabelArray
+from dtui.store.catalog import FrameSpan, PartSpan
+from dtui.store.exclusion import CompactionLock
+from dtui.store.fold import FoldPlan, fold
+from dtui.store.journal import JournalScanner
+from dtui.store.opening import OpenedRun, OpenImages, find_directory, open_structure
+from dtui.store.parts import OpenParts
+from dtui.store.schema import (
+    JOURNAL_FOLDER,
+    LARGE_PART,
+    PARTS_FOLDER,
+    SMALL_PART,
+    TEMPORARY_MARK,
+    Sizes,
+    Stream,
+    frame_fields,
+    parse_journal_name,
+    parse_part_name,
+)
+from dtui.store.seal import verify_seal
+from dtui.store.stream import StreamReader
+from dtui.store.tokens import run_token
+
+GRACE_SECONDS = 5.0
+"""How long a published part lives beside its sources: so long may a reader's listing be out of date."""
+
+
+class RunCompactor:
+    """Compacts one run. Not thread-safe."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the run.
+
+        Raises:
+            DtuiError: There is no run, or it cannot be read.
+        """
+        self.path = find_directory(path)
+        self._opened: OpenedRun = open_structure(self.path)
+        structure = self._opened.structure
+        self._sizes = Sizes(structure.filters, len(structure.layers), len(structure.modules))
+        self._parts = OpenParts(self._opened.run)
+        self._token = run_token(self._opened.run)
+        self._lock = CompactionLock(self.path)
+        self._readers = {Stream.RECORDS: self._reader(Stream.RECORDS, None)}
+        with contextlib.suppress(FileNotFoundError, RunDamagedError):
+            images = OpenImages(self.path, self._opened.run)
+            images.close()
+            found = images.images
+            self._sizes = Sizes(
+                self._sizes.filters, self._sizes.layers, self._sizes.modules, len(found.ids), len(found.classes)
+            )
+            self._readers[Stream.VALIDATIONS] = self._reader(Stream.VALIDATIONS, found.targets)
+
+    def _reader(self, stream: Stream, targets: LabelArray | None) -> StreamReader:
+        return StreamReader(self.path, stream, self._token, self._sizes, self._parts, targets=targets, is_strict=True)
+
+    def close(self) -> None:
+        """Close all files."""
+        self._parts.close()
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether nobody will append to the run any more: it was closed, or its writer is known to be dead."""
+        run_file = self._opened.run_file
+        return run_file is not None and (run_file.closed is not None or run_file.writer.is_alive() is False)
+
+    def compact(self, *, finish: bool) -> list[Path] | None:
+        """Fold what can be folded.
+
+        Args:
+            finish: Fold the rest, too, if the run has ended.
+
+        Returns:
+            The parts that were published, None if somebody else is compacting.
+
+        Raises:
+            DtuiError: A source is damaged; what was published before stays.
+            OSError: The disk is full or fails; what was published before stays.
+        """
+        if not self._lock.acquire():
+            return None
+        published: list[Path] = []
+        try:
+            self._remove_temporaries()
+            self.sweep(GRACE_SECONDS)
+            for stream, reader in self._readers.items():
+                before: FoldPlan | None = None
+                plan = self._plan(stream, reader, finish=finish and self.is_ended)
+                while plan is not None and plan != before:
+                    published.append(self._fold(reader, plan))
+                    before, plan = plan, self._plan(stream, reader, finish=finish and self.is_ended)
+        finally:
+            self._lock.release()
+        return published
+
+    def _fold(self, reader: StreamReader, plan: FoldPlan) -> Path:
+        last = time.monotonic()
+
+        def tick() -> None:
+            nonlocal last
+            if time.monotonic() - last > 1.0:
+                last = time.monotonic()
+                self._lock.touch()
+
+        return fold(self.path, self._opened.run, self._sizes, reader, plan, tick)
+
+    def _plan(self, stream: Stream, reader: StreamReader, *, finish: bool) -> FoldPlan | None:
+        """Return the next fold that is worth it."""
+        reader.refresh()
+        self._parts.forget({path for some in self._readers.values() for path in some.part_paths()})
+        position = 0
+        for spans in _stretches(reader.view.spans):
+            plan = _plan_stretch(stream, spans, position, finish=finish)
+            if plan is not None:
+                return plan
+            position += sum(len(span.iterations) for span in spans)
+        return None
+
+    def sweep(self, grace: float) -> int:
+        """Remove journals and parts whose frames are all in a larger part that is older than `grace` seconds.
+
+        Returns:
+            How many files were removed.
+        """
+        removed = 0
+        folder = self.path / PARTS_FOLDER
+        parts = [(path, named) for path in folder.iterdir() if (named := parse_part_name(path.name))]
+        parts.sort(key=lambda item: item[1][1] - item[1][2])
+        for path, (stream, first, stop) in parts:
+            if not self._has_settled(path, grace):
+                continue
+            for other, (their_stream, their_first, their_stop) in parts:
+                if other != path and their_stream is stream and first <= their_first and their_stop <= stop:
+                    removed += _remove(other)
+            for journal in self._journals_within(stream, first, stop):
+                removed += _remove(journal)
+        return removed
+
+    def _has_settled(self, path: Path, grace: float) -> bool:
+        try:
+            if abs(time.time() - path.stat().st_mtime) < grace:
+                return False
+            verify_seal(path)
+        except (FileNotFoundError, RunDamagedError):
+            return False
+        return True
+
+    def _journals_within(self, stream: Stream, first: int, stop: int) -> Iterator[Path]:
+        fixed = sum(field.size for field in frame_fields(stream, self._sizes).values())
+        for path in (self.path / JOURNAL_FOLDER).iterdir():
+            named = parse_journal_name(path.name)
+            if named is None or named[0] is not stream or not first <= named[1] < stop:
+                continue
+            scanner = JournalScanner(path, stream, self._token, fixed)
+            with contextlib.suppress(FileNotFoundError):
+                scanner.scan()
+                is_complete = len(scanner.frames) >= SMALL_PART or self.is_ended
+                if is_complete and all(first <= frame.ordinal < stop for frame in scanner.frames):
+                    yield path
+
+    def _remove_temporaries(self) -> None:
+        """Remove what killed compactors left; whoever holds the lock is the only one who builds parts."""
+        for path in (self.path / PARTS_FOLDER).iterdir():
+            if TEMPORARY_MARK in path.name:
+                _remove(path)
+
+
+def _stretches(spans: Sequence[PartSpan | FrameSpan]) -> Iterator[list[PartSpan | FrameSpan]]:
+    """Yield spans whose frames follow each other without a hole."""
+    stretch: list[PartSpan | FrameSpan] = []
+    for span in spans:
+        if stretch and stretch[-1].stop != span.first:
+            yield stretch
+            stretch = []
+        stretch.append(span)
+    if stretch:
+        yield stretch
+
+
+def _plan_stretch(stream: Stream, spans: list[PartSpan | FrameSpan], position: int, *, finish: bool) -> FoldPlan | None:
+    """Return what to fold of spans without holes, None when it is not worth it.
+
+    Finished: all into one. Else 1,024 frames of small spans into a large part, or full journals into a small part.
+    """
+    if finish:
+        if len(spans) == 1 and isinstance(spans[0], PartSpan):
+            return None
+        return FoldPlan(stream, spans[0].first, spans[-1].stop, position)
+    for group in _foldable_groups(spans):
+        if group[-1].stop - group[0].first >= LARGE_PART:
+            chosen = group
+        else:
+            chosen = [span for span in group if isinstance(span, FrameSpan)]
+        if chosen:
+            return FoldPlan(stream, chosen[0].first, chosen[-1].stop, position + chosen[0].first - spans[0].first)
+    return None
+
+
+def _foldable_groups(spans: list[PartSpan | FrameSpan]) -> Iterator[list[PartSpan | FrameSpan]]:
+    """Yield neighbours that are neither large nor still appended to, cut where they make a large part."""
+    group: list[PartSpan | FrameSpan] = []
+    for span in spans:
+        count = len(span.iterations)
+        is_open = isinstance(span, FrameSpan) and count < SMALL_PART and span is spans[-1]
+        if count < LARGE_PART and not is_open:
+            group.append(span)
+            if group[-1].stop - group[0].first < LARGE_PART:
+                continue
+        if group:
+            yield group
+        group = []
+    if group:
+        yield group
+
+
+def _remove(path: Path) -> int:
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return 0
+    return 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Compact one run; returns the exit status. What a larger part replaces is removed after this returned."""
+    parser = argparse.ArgumentParser(
+        prog="python -m dtui.store.compact", description="Fold a run's journals into parts."
+    )
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--finish", action="store_true", help="fold everything if the run has ended")
+    parser.add_argument(
+        "--wait", action="store_true", help="remove what was replaced before returning; tell it as JSON"
+    )
+    options = parser.parse_args(arguments)
+    with contextlib.suppress(OSError):
+        os.nice(19)
+    outcome: dict[str, object] = {"published": [], "removed": 0, "busy": False, "fault": ""}
+    try:
+        compactor = RunCompactor(options.run)
+        try:
+            published = compactor.compact(finish=options.finish)
+        except (DtuiError, OSError) as error:
+            published, outcome["fault"] = [], str(error)
+        compactor.close()
+        outcome |= {"busy": published is None, "published": [str(path) for path in published or ()]}
+        if options.wait:
+            outcome["removed"] = _sweep_later(compactor, bool(published))
+        elif published and options.finish and os.fork() == 0:
+            _sweep_later(compactor, True)
+            os._exit(0)
+    except (DtuiError, OSError) as error:
+        outcome["fault"] = str(error)
+    if options.wait:
+        sys.stdout.write(json.dumps(outcome) + "\n")
+    return 1 if outcome["fault"] else 0
+
+
+def _sweep_later(compactor: RunCompactor, has_published: bool) -> int:
+    if has_published:
+        time.sleep(GRACE_SECONDS)
+    return compactor.sweep(GRACE_SECONDS * 0.9)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,99 @@
+"""Keeps two compactors off one run without file locks, which some filesystems lack.
+
+Owns compact.lock. Two folds at once would lose nothing, as each publishes whole, verified parts, but would do the work
+twice. A lock whose holder is dead, or on another host has not been touched for ten minutes, is taken over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from dtui.store.files import temporary_path
+from dtui.store.runfile import Process
+from dtui.store.schema import LOCK_FILE
+
+_STALE_SECONDS = 600.0
+_LARGEST_LOCK = 4096
+
+
+class CompactionLock:
+    """The right to compact one run."""
+
+    def __init__(self, run: Path) -> None:
+        """Prepare; `acquire` tries."""
+        self._path = run / LOCK_FILE
+        self._mine = json.dumps(asdict(Process.this())).encode()
+
+    def acquire(self) -> bool:
+        """Take the lock if nobody alive holds it; False if somebody does.
+
+        Raises:
+            OSError: The run cannot be written to.
+        """
+        if self._create():
+            return True
+        held = self._content()
+        if held is None:
+            return self._create()
+        if not self._is_stale(held):
+            return False
+        aside = temporary_path(self._path)
+        try:
+            self._path.rename(aside)
+        except FileNotFoundError:
+            return self._create()
+        if aside.read_bytes() != held:  # somebody took it over between our look and our rename: give it back
+            with contextlib.suppress(OSError):
+                os.link(aside, self._path)
+            aside.unlink(missing_ok=True)
+            return False
+        aside.unlink(missing_ok=True)
+        return self._create()
+
+    def touch(self) -> None:
+        """Show other hosts that the holder still works."""
+        with contextlib.suppress(OSError):
+            os.utime(self._path)
+
+    def release(self) -> None:
+        """Give the lock back, if it is still ours."""
+        if self._content() == self._mine:
+            self._path.unlink(missing_ok=True)
+
+    def _create(self) -> bool:
+        try:
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        except FileExistsError:
+            return False
+        try:
+            os.write(descriptor, self._mine)
+        finally:
+            os.close(descriptor)
+        return True
+
+    def _content(self) -> bytes | None:
+        try:
+            with self._path.open("rb") as file:
+                return file.read(_LARGEST_LOCK)
+        except OSError:
+            return None
+
+    def _is_stale(self, held: bytes) -> bool:
+        try:
+            values = json.loads(held)
+            alive = Process(
+                int(values["pid"]), str(values["host"]), str(values["boot"]), int(values["started"])
+            ).is_alive()
+        except (ValueError, TypeError, LookupError, RecursionError, OverflowError):
+            alive = None
+        if alive is not None:
+            return not alive
+        try:
+            return abs(time.time() - self._path.stat().st_mtime) > _STALE_SECONDS
+        except OSError:
+            return False
