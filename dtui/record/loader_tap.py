@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import Subset
 
 from dtui.model import IntArray
 
@@ -69,10 +69,13 @@ class LoaderTap:
                 self._note(batch, None)
             return
         sampler = getattr(self.loader, "batch_sampler", None)
-        if sampler is not None and not self._swap(sampler, self._watch_sampler):
-            _refuse_random(self.loader)
-        if sampler is None and isinstance(self.loader, DataLoader):
-            _refuse_random(self.loader)
+        if isinstance(sampler, list | tuple):
+            self._drawn = [_as_positions(batch) for batch in sampler]
+        elif (sampler is not None and not self._swap(sampler, self._watch_sampler)) or not _keeps_order(self.loader):
+            raise UnusableLoaderError(
+                f"validation loader: the order of its {type(sampler).__name__} cannot be watched, so its images have "
+                "no ids; use shuffle=False or rec.predictions(logits, targets, ids)"
+            )
         if not self._swap(self.loader, self._watch_loader):
             self.detach()
             kind = type(self.loader).__name__
@@ -114,7 +117,7 @@ class LoaderTap:
 
         def watched() -> Iterator[Any]:
             for batch in indices:
-                drawn.append(np.asarray(batch, dtype=np.int64).reshape(-1))
+                drawn.append(_as_positions(batch))
                 yield batch
 
         return watched()
@@ -130,11 +133,14 @@ class LoaderTap:
         return watched()
 
     def _note(self, batch: Any, drawn: IntArray | None) -> None:
+        """Take notes on a batch, between the loader and the user's code: it never raises."""
         try:
-            targets = _targets_of(batch)
-        except UnusableLoaderError as error:
+            self._read(batch, drawn)
+        except Exception as error:  # noqa: BLE001 - told when the validation ends; evaluation goes on
             self._problem = str(error)
-            return
+
+    def _read(self, batch: Any, drawn: IntArray | None) -> None:
+        targets = _targets_of(batch)
         if drawn is not None and len(drawn) != len(targets):
             drawn = None
         ids = None if drawn is None else _base_positions(getattr(self.loader, "dataset", None), drawn)
@@ -142,15 +148,17 @@ class LoaderTap:
         self.take_images(_images_of(batch, len(targets)), len(targets))
 
 
-def _refuse_random(loader: Any) -> None:
-    """Refuse a sampler whose order cannot be watched, unless it is known to be sequential."""
-    sampler = getattr(loader, "sampler", None)
-    kind = type(sampler).__name__
-    if "Random" in kind or "Distributed" in kind or not getattr(loader, "in_order", True):
-        raise UnusableLoaderError(
-            f"validation loader: its {kind} shuffles and cannot be watched, so its images have no ids; "
-            "use shuffle=False or rec.predictions(logits, targets, ids)"
-        )
+def _as_positions(batch: Any) -> IntArray:
+    """Return the positions that a sampler drew, shape (n,); empty where they are no integers."""
+    try:
+        return np.asarray(batch, dtype=np.int64).reshape(-1)
+    except (TypeError, ValueError, OverflowError):
+        return np.empty(0, dtype=np.int64)
+
+
+def _keeps_order(loader: Any) -> bool:
+    """Whether a loader gives out batches in the order in which its sampler drew them."""
+    return bool(getattr(loader, "in_order", True)) or not getattr(loader, "num_workers", 0)
 
 
 def _base_positions(dataset: Any, positions: IntArray) -> IntArray:

@@ -1,0 +1,111 @@
+"""Networks of the shapes that are recorded in practice, narrow enough for tests."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Bottleneck(nn.Module):
+    def __init__(self, inputs: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(inputs, width, 1, bias=False), nn.BatchNorm2d(width)
+        self.conv2, self.bn2 = nn.Conv2d(width, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width)
+        self.conv3, self.bn3 = nn.Conv2d(width, 4 * width, 1, bias=False), nn.BatchNorm2d(4 * width)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = None
+        if stride != 1 or inputs != 4 * width:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(inputs, 4 * width, 1, stride, bias=False), nn.BatchNorm2d(4 * width)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.relu(self.bn2(self.conv2(out)))
+        out = self.bn3(self.conv3(out))
+        out += x if self.downsample is None else self.downsample(x)
+        return self.relu(out)
+
+
+class ResNet50(nn.Module):
+    """Stem, four stages of 3, 4, 6 and 3 bottlenecks, and fc; 54 layers."""
+
+    def __init__(self, width: int = 4, classes: int = 10) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, width, 7, 2, 3, bias=False), nn.BatchNorm2d(width)
+        self.maxpool = nn.MaxPool2d(3, 2, 1)
+        inputs = width
+        for stage, blocks in enumerate((3, 4, 6, 3)):
+            made = []
+            for block in range(blocks):
+                made.append(Bottleneck(inputs, width << stage, 2 if stage and not block else 1))
+                inputs = 4 * (width << stage)
+            setattr(self, f"layer{stage + 1}", nn.Sequential(*made))
+        self.fc = nn.Linear(inputs, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.maxpool(functional.relu(self.bn1(self.conv1(x))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return self.fc(torch.flatten(functional.adaptive_avg_pool2d(x, 1), 1))
+
+
+class Branch(nn.Module):
+    def __init__(self, inputs: int, outputs: int, size: int) -> None:
+        super().__init__()
+        self.conv, self.bn = nn.Conv2d(inputs, outputs, size, padding=size // 2), nn.BatchNorm2d(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu(self.bn(self.conv(x)))
+
+
+class InceptionBlock(nn.Module):
+    def __init__(self, inputs: int) -> None:
+        super().__init__()
+        self.branch1x1 = Branch(inputs, 4, 1)
+        self.branch5x5_1, self.branch5x5_2 = Branch(inputs, 3, 1), Branch(3, 4, 5)
+        self.branch_pool = Branch(inputs, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled = functional.avg_pool2d(x, 3, 1, 1)
+        return torch.cat([self.branch1x1(x), self.branch5x5_2(self.branch5x5_1(x)), self.branch_pool(pooled)], 1)
+
+
+class Inception(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = Branch(3, 5, 3)
+        self.mixed = InceptionBlock(5)
+        self.fc = nn.Linear(10, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.mixed(self.stem(x)).mean((2, 3)))
+
+
+class DenseBlock(nn.Module):
+    """Every layer sees the concatenation of all before it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Conv2d(3 + 2 * index, 2, 3, padding=1) for index in range(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = [x]
+        for layer in self.layers:
+            features.append(functional.relu(layer(torch.cat(features, 1))))
+        return torch.cat(features, 1)
+
+
+class Tied(nn.Module):
+    """One block used twice, and an output layer that shares the weight of the embedding."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(11, 6)
+        self.block = nn.Linear(6, 6)
+        self.again = self.block
+        self.head = nn.Linear(6, 11, bias=False)
+        self.head.weight = self.embed.weight
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.head(self.again(torch.relu(self.block(self.embed(tokens)))))

@@ -1,0 +1,208 @@
+"""Which layers a network has, under which names, in which modules, joined how."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import parametrizations
+
+from dtui.model import FILTER_STATISTICS, Structure
+from dtui.record import RecorderWarning
+from dtui.record.graph import GraphTracer
+from dtui.record.layers import describe, find_layers, place, unwrap
+from tests.record.conftest import RecorderUnderTest, small_net
+from tests.record.networks import DenseBlock, Inception, ResNet50, Tied
+
+Make = Callable[..., RecorderUnderTest]
+
+
+def structure_of(model: nn.Module, *inputs: torch.Tensor) -> Structure:
+    tracer = GraphTracer(model)
+    model(*inputs)
+    assert not any(part._forward_hooks or part._forward_pre_hooks for part in model.modules())
+    return describe(unwrap(model), place(find_layers(model)), tracer.edges)
+
+
+def children(structure: Structure, name: str) -> list[str]:
+    index = next(module.index for module in structure.modules if module.name == name)
+    return [module.name for module in structure.modules if module.parent == index]
+
+
+def into(structure: Structure, node: str) -> set[str]:
+    return {edge.source for edge in structure.edges if edge.target == node}
+
+
+def test_resnet50_has_a_stem_four_stages_of_bottlenecks_and_a_classifier() -> None:
+    structure = structure_of(ResNet50(), torch.zeros(2, 3, 32, 32))
+    assert len(structure.layers) == 54
+    assert structure.layers[0].name == "conv1"
+    assert structure.layers[-1].name == "fc"
+    assert children(structure, "") == ["layer1", "layer2", "layer3", "layer4"]
+    assert [len(children(structure, f"layer{stage}")) for stage in range(1, 5)] == [3, 4, 6, 3]
+    block = next(module for module in structure.modules if module.name == "layer1.0")
+    assert block.kind == "Bottleneck"
+    assert [structure.layers[index].name for index in block.layers] == [
+        "layer1.0.conv1",
+        "layer1.0.conv2",
+        "layer1.0.conv3",
+        "layer1.0.downsample.0",
+    ]
+    assert structure.modules[0].name == ""
+    assert structure.modules[0].layers == tuple(range(54))
+    rows = [(layer.first_filter, layer.filters) for layer in structure.layers]
+    assert all(first + count == following for (first, count), (following, _) in itertools.pairwise(rows))
+
+
+def test_the_graph_of_a_residual_network_shows_its_sums() -> None:
+    structure = structure_of(ResNet50(), torch.zeros(2, 3, 32, 32))
+    joins = {edge.target for edge in structure.edges if edge.target.partition("#")[0].endswith("/iadd")}
+    assert len(joins) == 16
+    assert into(structure, "layer1.0/iadd") == {"layer1.0.bn3", "layer1.0.downsample.1"}
+    assert into(structure, "layer1.1/iadd") == {"layer1.1.bn3", "layer1.0.relu#3"}
+    assert into(structure, "output") == {"fc"}
+
+
+def test_the_graph_of_an_inception_block_shows_its_branches_and_where_they_join() -> None:
+    structure = structure_of(Inception(), torch.zeros(1, 3, 16, 16))
+    assert into(structure, "mixed/cat") == {"mixed.branch1x1.bn", "mixed.branch5x5_2.bn", "mixed.branch_pool.bn"}
+    assert into(structure, "mixed.branch_pool.conv") == into(structure, "mixed.branch1x1.conv") == {"stem.bn"}
+    assert into(structure, "mixed.branch5x5_2.conv") == {"mixed.branch5x5_1.bn"}
+    assert into(structure, "fc") == {"mixed/cat"}
+
+
+def test_the_graph_of_a_dense_block_joins_ever_more() -> None:
+    structure = structure_of(nn.Sequential(DenseBlock()), torch.zeros(1, 3, 8, 8))
+    assert into(structure, "0/cat#2") == {"input", "0.layers.0", "0.layers.1"}
+    assert into(structure, "0/cat#3") == {"input", "0.layers.0", "0.layers.1", "0.layers.2"}
+
+
+def test_shared_weights_are_one_layer_with_aliases() -> None:
+    structure = structure_of(Tied(), torch.zeros(2, 3, dtype=torch.long))
+    assert [(layer.name, layer.aliases) for layer in structure.layers] == [("block", ("again",)), ("head", ("embed",))]
+    assert into(structure, "block#2") == {"block"}
+
+
+def test_a_traced_forward_pass_gives_what_an_untraced_one_gives() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(ResNet50(), nn.Dropout())
+    images = torch.randn(2, 3, 32, 32)
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    torch.manual_seed(1)
+    wanted = model(images)
+    after, generator = model.state_dict(), torch.get_rng_state()
+    after = {name: value.clone() for name, value in after.items()}
+    model.load_state_dict(state)
+    tracer = GraphTracer(model)
+    torch.manual_seed(1)
+    assert torch.equal(model(images), wanted)
+    assert tracer.edges
+    assert torch.equal(torch.get_rng_state(), generator)
+    assert all(torch.equal(value, after[name]) for name, value in model.state_dict().items())
+
+
+def test_a_forward_pass_that_fails_fails_as_it_would_and_leaves_no_hook() -> None:
+    model = small_net()
+    tracer = GraphTracer(model)
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        model(torch.zeros(1, 1, 20, 20))
+    assert not any(part._forward_hooks or part._forward_pre_hooks for part in model.modules())
+    assert tracer.edges == () or model(torch.zeros(1, 1, 8, 8)) is not None
+
+
+def test_a_broken_tracer_leaves_the_forward_pass_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small_net()
+    images = torch.randn(2, 1, 8, 8)
+    wanted = model(images)
+    tracer = GraphTracer(model)
+    monkeypatch.setattr("dtui.record.graph._Trace._sources", lambda self, values: 1 / 0)
+    assert torch.equal(model(images), wanted)
+    assert all(edge.target == "output" for edge in tracer.edges)
+
+
+def test_wrappers_do_not_show_in_names() -> None:
+    model = nn.Module()
+    model.module = nn.Sequential(nn.Linear(3, 2))
+    model.body = torch.compile(nn.Sequential(nn.Linear(2, 2)))
+    model.parallel = nn.DataParallel(nn.Sequential(nn.Linear(2, 2)))
+    names = [probe.name for probe in find_layers(nn.DataParallel(model))]
+    assert names == ["module.0", "body.0", "parallel.0"]
+
+
+def test_a_bare_layer_has_a_name() -> None:
+    structure = structure_of(nn.Linear(3, 2), torch.zeros(1, 3))
+    assert [layer.name for layer in structure.layers] == ["Linear"]
+    assert [module.name for module in structure.modules] == [""]
+
+
+@pytest.mark.parametrize(
+    ("wrap", "name"),
+    [
+        (parametrizations.weight_norm, "weight norm"),
+        (parametrizations.spectral_norm, "spectral norm"),
+        (torch.nn.utils.weight_norm, "old weight norm"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_parametrized_weights_are_recorded_as_the_network_uses_them(record: Make, wrap: Callable, name: str) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(wrap(nn.Conv2d(1, 4, 3)), nn.Flatten(), nn.Linear(144, 3))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    recorder = record(model, optimizer, every=1)
+    for _ in range(2):
+        optimizer.zero_grad()
+        model(torch.randn(3, 1, 8, 8)).square().sum().backward()
+        buffers = [buffer.clone() for buffer in model.buffers()]
+        optimizer.step()
+        assert all(torch.equal(one, other) for one, other in zip(buffers, model.buffers(), strict=True))
+        assert all(module.training for module in model.modules())
+    model.eval()
+    model(torch.zeros(1, 1, 8, 8))
+    recorder.close()
+    assert [layer.kind for layer in recorder.store.structure.layers] == ["Conv2d", "Linear"]
+    found = recorder.store.records[-1].filters[FILTER_STATISTICS.index("norm"), :4]
+    assert found.tolist() == pytest.approx(model[0].weight.flatten(1).norm(dim=1).tolist(), rel=1e-5)
+
+
+def test_lazy_layers_are_found_at_the_first_record(record: Make) -> None:
+    model = nn.Sequential(nn.LazyConv2d(4, 3), nn.Flatten(), nn.LazyLinear(3))
+    recorder = record(model, every=1)
+    model(torch.zeros(1, 1, 8, 8))
+    recorder.step()
+    recorder.close()
+    assert [layer.shape for layer in recorder.store.structure.layers] == [(4, 1, 3, 3), (3, 144)]
+
+
+def test_a_replaced_layer_of_the_same_shape_goes_on_and_another_is_told(record: Make) -> None:
+    model = small_net()
+    recorder = record(model, every=1)
+    recorder.step()
+    model[0] = nn.Conv2d(1, 4, 3, padding=1)
+    recorder.step()
+    model[4] = nn.Linear(54, 5)
+    with pytest.warns(RecorderWarning, match=r"layer 4 \(3, 54\): now \(5, 54\)"):
+        recorder.step()
+    recorder.close()
+    norms = [record.filters[FILTER_STATISTICS.index("norm")] for record in recorder.store.records]
+    assert norms[1][:4].tolist() == pytest.approx(model[0].weight.flatten(1).norm(dim=1).tolist(), rel=1e-5)
+    assert torch.isnan(torch.from_numpy(norms[2][10:])).all()
+    assert not torch.isnan(torch.from_numpy(norms[2][:10])).any()
+
+
+def test_layers_added_later_are_told_and_left_out(record: Make) -> None:
+    model = small_net()
+    recorder = record(model, every=1)
+    recorder.step()
+    model.append(nn.Linear(3, 3))
+    with pytest.warns(RecorderWarning, match="layer 5: added after recording began"):
+        recorder.step()
+    recorder.close()
+    assert len(recorder.store.records) == 2
+
+
+def test_weights_without_elements_are_left_out() -> None:
+    model = nn.Sequential(nn.Linear(0, 3), nn.Linear(3, 2))
+    assert [probe.name for probe in place(find_layers(model))] == ["1"]

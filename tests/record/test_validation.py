@@ -1,0 +1,434 @@
+"""Validations: whichever way the loader goes, each image is judged by its own prediction."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, IterableDataset, Subset, TensorDataset
+
+from dtui.record import RecorderWarning, Thumbnails
+from tests.record.conftest import MemoryStore, RecorderUnderTest, small_net
+
+Make = Callable[..., RecorderUnderTest]
+COUNT = 23
+
+
+def pictures(count: int = COUNT) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(11)
+    return torch.randn(count, 1, 8, 8, generator=generator), torch.randint(0, 3, (count,), generator=generator)
+
+
+@pytest.fixture
+def model() -> nn.Module:
+    torch.manual_seed(2)
+    return small_net()
+
+
+def slow_answer(model: nn.Module, images: Tensor) -> dict[int, tuple[int, float]]:
+    """Label and probability of each image, by its position, one image at a time."""
+    with torch.no_grad():
+        scores = [torch.softmax(model(image[None])[0].double(), 0) for image in images]
+    return {position: (int(score.argmax()), float(score.max())) for position, score in enumerate(scores)}
+
+
+def check(store: MemoryStore, model: nn.Module, images: Tensor, labels: Tensor, validations: int = 1) -> None:
+    """The store holds what the slow answer says, image by image."""
+    assert store.images is not None
+    assert len(store.validations) == validations
+    wanted = slow_answer(model, images)
+    assert sorted(int(identity) for identity in store.images.ids) == list(range(len(images)))
+    assert store.images.targets.tolist() == sorted(labels.tolist())
+    for validation in store.validations:
+        for row, identity in enumerate(store.images.ids):
+            label, confidence = wanted[int(identity)]
+            assert store.images.targets[row] == labels[int(identity)]
+            assert validation.labels[row] == label
+            assert abs(validation.confidences[row] / 255 - confidence) < 0.004
+
+
+class OwnDataset(Dataset[Any]):
+    """A data set that gives out mappings, and counts how often it is read."""
+
+    def __init__(self, images: Tensor, labels: Tensor) -> None:
+        self.images, self.labels, self.reads = images, labels, 0
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        self.reads += 1
+        return {"pixel_values": self.images[index], "labels": self.labels[index]}
+
+
+def loaders(images: Tensor, labels: Tensor) -> dict[str, Any]:
+    plain = TensorDataset(images, labels)
+    reversed_set = TensorDataset(images.flip(0), labels.flip(0))
+    return {
+        "plain": DataLoader(plain, 5),
+        "shuffled": DataLoader(plain, 5, shuffle=True),
+        "short last batch": DataLoader(plain, 22),
+        "one batch": DataLoader(plain, 100),
+        "subset": DataLoader(Subset(reversed_set, list(range(COUNT))[::-1]), 4, shuffle=True),
+        "workers": DataLoader(plain, 5, shuffle=True, num_workers=2),
+        "persistent workers": DataLoader(plain, 5, shuffle=True, num_workers=1, persistent_workers=True),
+        "with duplicates": DataLoader(plain, 4, sampler=[*range(COUNT), 3, 3, 0]),
+        "sampler object": DataLoader(plain, 4, sampler=DistributedSampler(plain, 1, 0, shuffle=True)),
+        "batch sampler": DataLoader(plain, batch_sampler=[[4, 3, 2], [0, 1], list(range(5, COUNT))]),
+        "list": [(images[:9], labels[:9]), (images[9:], labels[9:])],
+        "tuple": ((images[:9], labels[:9]), (images[9:], labels[9:])),
+        "with weights": [(images, labels, torch.ones(COUNT))],
+    }
+
+
+@pytest.mark.parametrize("kind", loaders(*pictures()))
+def test_predictions_reach_their_images_through_every_loader(record: Make, model: nn.Module, kind: str) -> None:
+    images, labels = pictures()
+    loader = loaders(images, labels)[kind]
+    classes = type(loader), type(getattr(loader, "batch_sampler", None))
+    recorder = record(model, every=1)
+    for _ in range(3):
+        recorder.step()
+        with recorder.validation(loader), torch.no_grad():
+            for batch in loader:
+                model(batch[0])
+    recorder.close()
+    if kind == "subset":
+        images, labels = images.flip(0), labels.flip(0)
+    check(recorder.store, model, images, labels, validations=3)
+    assert (type(loader), type(getattr(loader, "batch_sampler", None))) == classes
+    assert not recorder.store.gaps
+
+
+def test_batches_that_are_mappings_and_outputs_that_are_objects(record: Make) -> None:
+    class Wrapped(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = small_net()
+
+        def forward(self, pixel_values: Tensor, labels: Tensor | None = None) -> dict[str, Tensor]:
+            return {"loss": pixel_values.sum(), "logits": self.net(pixel_values)}
+
+    model, (images, labels) = Wrapped(), pictures()
+    dataset = OwnDataset(images, labels)
+    loader = DataLoader(dataset, 6, shuffle=True)
+    recorder = record(model, every=1)
+    recorder.step()
+    with recorder.validation(loader):
+        for batch in loader:
+            model(**batch)
+    recorder.close()
+    check(recorder.store, model.net, images, labels)
+    assert dataset.reads == COUNT
+
+
+def test_a_prefetching_wrapper_runs_one_batch_ahead(record: Make, model: nn.Module) -> None:
+    def ahead(loader: Any) -> Iterator[Any]:
+        waiting = None
+        for batch in loader:
+            if waiting is not None:
+                yield waiting
+            waiting = batch
+        yield waiting
+
+    images, labels = pictures()
+    loader = DataLoader(TensorDataset(images, labels), 5, shuffle=True)
+    recorder = record(model, every=1)
+    recorder.step()
+    with recorder.validation(loader):
+        for batch, _ in ahead(loader):
+            model(batch)
+    recorder.close()
+    check(recorder.store, model, images, labels)
+
+
+def test_the_last_call_for_a_batch_counts_where_there_are_several(record: Make, model: nn.Module) -> None:
+    images, labels = pictures()
+    loader = DataLoader(TensorDataset(images, labels), 5)
+    recorder = record(model, every=1)
+    recorder.step()
+    with recorder.validation(loader):
+        for batch, _ in loader:
+            model(batch.flip(3))
+            model(batch)
+    recorder.close()
+    check(recorder.store, model, images, labels)
+
+
+def test_stated_predictions_with_ids_of_the_user(record: Make, model: nn.Module) -> None:
+    images, labels = pictures()
+    names = np.array([f"img-{position:03d}.png" for position in range(COUNT)])
+    recorder = record(model, every=1, classes=("a", "b", "c"))
+    for order in (torch.arange(COUNT), torch.randperm(COUNT, generator=torch.Generator().manual_seed(1))):
+        recorder.step()
+        with recorder.validation(), torch.no_grad():
+            for chosen in order.split(7):
+                recorder.predictions(model(images[chosen]), labels[chosen], names[chosen.numpy()], images[chosen])
+    recorder.close()
+    store = recorder.store
+    assert store.images.classes == ("a", "b", "c")
+    assert store.images.ids == tuple(name for label in range(3) for name in names[labels.numpy() == label])
+    wanted = slow_answer(model, images)
+    for validation in store.validations:
+        found = dict(zip(store.images.ids, validation.labels.tolist(), strict=True))
+        assert found == {name: wanted[position][0] for position, name in enumerate(names)}
+    assert len(store.images.thumbnails) == COUNT
+
+
+def test_one_output_is_the_probability_of_the_second_class(record: Make) -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 1))
+    images, _ = pictures()
+    labels = torch.arange(COUNT) % 2
+    recorder = record(model, every=1, classes=("no", "yes"))
+    recorder.step()
+    with recorder.validation([(images, labels)]):
+        scores = torch.sigmoid(model(images)).detach().flatten()
+    recorder.close()
+    order = np.argsort(labels.numpy(), kind="stable")
+    assert recorder.store.validations[0].labels.tolist() == (scores > 0.5).int().numpy()[order].tolist()
+
+
+def evaluate(recorder: RecorderUnderTest, model: nn.Module, loader: Any, calls: int | None) -> None:
+    with recorder.validation(loader):
+        if calls is None:
+            for batch in loader:
+                model(batch[0])
+        for _ in range(calls or 0):
+            model(torch.zeros(4, 1, 8, 8))
+
+
+def refused(record: Make, model: nn.Module, loader: Any, match: str, calls: int | None = None) -> MemoryStore:
+    recorder = record(model, every=1)
+    recorder.step()
+    with pytest.warns(RecorderWarning, match=match):
+        evaluate(recorder, model, loader, calls)
+    recorder.close()
+    assert recorder.store.validations == []
+    assert [gap.stream for gap in recorder.store.gaps] == ["validations"]
+    return recorder.store
+
+
+def test_a_generator_is_refused(record: Make, model: nn.Module) -> None:
+    images, labels = pictures()
+    refused(record, model, (batch for batch in [(images, labels)]), "a generator cannot be watched")
+
+
+def test_a_random_sampler_that_cannot_be_watched_is_refused(record: Make, model: nn.Module) -> None:
+    class Random:
+        def __iter__(self) -> Iterator[list[int]]:
+            return iter([[1, 0], [3, 2]])
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            raise TypeError(name)
+
+    images, labels = pictures()
+    loader = DataLoader(TensorDataset(images, labels), batch_sampler=Random())
+    refused(record, model, loader, "order of its Random cannot be watched")
+    assert type(loader) is DataLoader
+
+
+def test_a_model_that_was_not_called_is_told(record: Make, model: nn.Module) -> None:
+    images, labels = pictures()
+    refused(record, model, [(images, labels)], "1 batches of the loader and 0 calls of the model", calls=0)
+
+
+def test_calls_that_do_not_match_the_batches_are_told(record: Make, model: nn.Module) -> None:
+    images, labels = pictures()
+    refused(record, model, [(images[:9], labels[:9]), (images[9:], labels[9:])], "3 calls of the model do not", calls=3)
+
+
+@pytest.mark.parametrize("targets", [torch.zeros(COUNT, 3), torch.zeros(COUNT), None], ids=["one-hot", "float", "none"])
+def test_batches_without_class_labels_are_told(record: Make, model: nn.Module, targets: Tensor | None) -> None:
+    images, _ = pictures()
+    refused(record, model, [(images, targets)], "holds no class labels")
+
+
+@pytest.mark.parametrize("label", [-100, 3], ids=["ignored", "too large"])
+def test_labels_that_the_network_cannot_give_are_told(record: Make, model: nn.Module, label: int) -> None:
+    images, labels = pictures()
+    labels[4] = label
+    refused(record, model, [(images, labels)], "labels from")
+
+
+def test_outputs_that_are_no_class_scores_are_told(record: Make) -> None:
+    model = nn.Conv2d(1, 3, 3)
+    images, labels = pictures()
+    refused(record, model, [(images, labels)], "class scores of shape")
+
+
+def test_another_number_of_classes_than_names_is_told(record: Make, model: nn.Module) -> None:
+    images, labels = pictures()
+    recorder = record(model, every=1, classes=tuple("abcd"))
+    recorder.step()
+    with pytest.warns(RecorderWarning, match="3 classes apart, 4 class names"), recorder.validation([(images, labels)]):
+        model(images)
+
+
+def second_validation(record: Make, model: nn.Module, match: str, images: Tensor, labels: Tensor) -> None:
+    first = pictures()
+    recorder = record(model, every=1)
+    recorder.step()
+    with recorder.validation([first]):
+        model(first[0])
+    recorder.step()
+    with pytest.warns(RecorderWarning, match=match), recorder.validation([(images, labels)]):
+        model(images)
+    recorder.step()
+    with recorder.validation([first]):
+        model(first[0])
+    recorder.close()
+    assert [validation.iteration for validation in recorder.store.validations] == [0, 2]
+    assert [(gap.first, gap.stream) for gap in recorder.store.gaps] == [(1, "validations")]
+
+
+def test_a_changed_true_label_is_told_and_the_next_validation_counts_again(record: Make, model: nn.Module) -> None:
+    images, labels = pictures()
+    labels = labels.clone()
+    labels[7] = (labels[7] + 1) % 3
+    second_validation(record, model, "1 images have another true label", images, labels)
+
+
+def test_missing_images_are_told(record: Make, model: nn.Module) -> None:
+    images, labels = pictures()
+    second_validation(record, model, "3 of 23 tracked images were not judged", images[:-3], labels[:-3])
+
+
+def test_more_images_than_tracked_are_passed_over(record: Make, model: nn.Module) -> None:
+    images, labels = pictures()
+    recorder = record(model, every=1)
+    for count in (20, COUNT):
+        recorder.step()
+        with recorder.validation([(images[:count], labels[:count])]):
+            model(images[:count])
+    recorder.close()
+    check(recorder.store, model, images[:20], labels[:20], validations=2)
+
+
+def test_a_stream_without_positions_is_known_by_its_order(record: Make, model: nn.Module) -> None:
+    images, labels = pictures()
+
+    class Stream(IterableDataset[Any]):
+        def __iter__(self) -> Iterator[Any]:
+            return iter(zip(images, labels, strict=True))
+
+    loader = DataLoader(Stream(), 5)
+    recorder = record(model, every=1)
+    recorder.step()
+    with recorder.validation(loader):
+        for batch, _ in loader:
+            model(batch)
+    recorder.close()
+    check(recorder.store, model, images, labels)
+
+
+def test_an_interrupted_evaluation_is_a_gap_and_its_error_passes(record: Make, model: nn.Module) -> None:
+    images, labels = pictures()
+    recorder = record(model, every=1)
+    recorder.step()
+
+    def evaluate() -> None:
+        with recorder.validation([(images, labels)]):
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        evaluate()
+    assert not model._forward_hooks
+    recorder.step()
+    with recorder.validation([(images, labels)]):
+        model(images)
+    recorder.close()
+    assert [gap.first for gap in recorder.store.gaps] == [0]
+    check(recorder.store, model, images, labels)
+
+
+def test_every_module_gets_its_own_training_flag_back(record: Make) -> None:
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Dropout(), nn.Linear(144, 3))
+    model.train()
+    model[1].eval()
+    flags = [module.training for module in model.modules()]
+    images, labels = pictures()
+    recorder = record(model, every=1)
+    recorder.step()
+    with recorder.validation([(images, labels)]):
+        model.eval()
+        model(images)
+    assert [module.training for module in model.modules()] == flags
+
+
+def test_validations_of_one_iteration_count_once(record: Make, model: nn.Module) -> None:
+    images, labels = pictures()
+    recorder = record(model, every=1)
+    recorder.step()
+    with recorder.validation([(images, labels)]):
+        model(images)
+    with pytest.warns(RecorderWarning, match="validated twice"), recorder.validation([(images, labels)]):
+        model(images * 0)
+    recorder.close()
+    check(recorder.store, model, images, labels)
+
+
+def test_predictions_outside_a_validation_are_told(record: Make, model: nn.Module) -> None:
+    recorder = record(model, every=1)
+    with pytest.warns(RecorderWarning, match="not within"):
+        recorder.predictions(torch.zeros(2, 3), [0, 1], [0, 1])
+
+
+def test_predictions_that_do_not_fit_together_are_told(record: Make, model: nn.Module) -> None:
+    recorder = record(model, every=1)
+    with pytest.warns(RecorderWarning, match="2 logits, 1 targets, 2 ids"), recorder.validation():
+        recorder.predictions(torch.zeros(2, 3), [0], [0, 1])
+
+
+def test_thumbnails_undo_the_normalisation_and_keep_to_their_size(record: Make, model: nn.Module) -> None:
+    images, labels = pictures()
+    pixels = torch.rand(COUNT, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    images = (pixels - 0.25) / 0.5
+    recorder = record(model, every=1, thumbnails=Thumbnails(size=4, mean=[0.25], std=[0.5]))
+    recorder.step()
+    with recorder.validation([(images, labels)]):
+        model(images)
+    recorder.close()
+    stored = recorder.store.images
+    for identity, data in zip(stored.ids, stored.thumbnails, strict=True):
+        found = np.asarray(Image.open(io.BytesIO(data))).astype(float)
+        wanted = torch.nn.functional.avg_pool2d(pixels[int(identity)], 2)[0].numpy() * 255
+        assert found.shape == (4, 4)
+        np.testing.assert_allclose(found, wanted, atol=0.51)
+
+
+def test_thumbnails_keep_to_their_bytes_and_may_come_from_the_user(record: Make, model: nn.Module) -> None:
+    images, labels = pictures()
+    asked = []
+
+    def picture(identity: str) -> np.ndarray:
+        asked.append(identity)
+        return np.full((100, 50, 3), int(identity), np.uint8)
+
+    recorder = record(model, every=1, thumbnails=Thumbnails(size=60, picture=picture, limit_bytes=5000))
+    recorder.step()
+    with recorder.validation([(images, labels)]):
+        model(images)
+    recorder.close()
+    kept = recorder.store.images.thumbnails
+    assert 0 < sum(map(len, kept)) <= 5000
+    assert b"" in kept
+    assert Image.open(io.BytesIO(kept[0])).size == (30, 60)
+    assert Image.open(io.BytesIO(kept[0])).format == "JPEG"
+
+
+def test_a_picture_that_cannot_be_made_costs_the_pictures_only(record: Make, model: nn.Module) -> None:
+    images, labels = pictures()
+    recorder = record(model, every=1, thumbnails=Thumbnails(picture=lambda identity: {}[identity]))
+    recorder.step()
+    with recorder.validation([(images, labels)]):
+        model(images)
+    with pytest.warns(RecorderWarning, match="no thumbnails"):
+        recorder.close()
+    check(recorder.store, model, images, labels)
+    assert recorder.store.images.thumbnails == ()
