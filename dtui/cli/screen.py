@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
@@ -22,6 +24,9 @@ FIRST_RECORD_SECONDS = 120.0
 
 FAREWELL_SECONDS = 20.0
 """How long an interrupted training may take to close its run."""
+
+_PR_SET_PDEATHSIG = 1
+"""Of linux/prctl.h."""
 
 
 def run_open(options: argparse.Namespace) -> Outcome:
@@ -101,7 +106,9 @@ def _watch(path: Path, options: argparse.Namespace) -> Outcome:
     for name in ("iterations", "every", "seed"):
         command += [f"--{name}", str(getattr(options, name))]
     with tempfile.TemporaryFile("w+", errors="replace") as log:
-        training = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        training = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, preexec_fn=_end_with_us
+        )
         try:
             print(f"dtui: training a small network into {path} …", file=sys.stderr, flush=True)
             _wait_for_run(path, training, log)
@@ -111,6 +118,12 @@ def _watch(path: Path, options: argparse.Namespace) -> Outcome:
             _end(training)
     how = "done" if finished else "stopped"
     return Outcome(f"{path}: training {how}; open it again with dtui {path}", Exit.DONE)
+
+
+def _end_with_us() -> None:
+    """Have Linux interrupt this child when its parent is gone, however it went: a closed terminal, a kill."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGINT))
 
 
 def _wait_for_run(path: Path, training: subprocess.Popen[bytes], log: IO[str]) -> None:
