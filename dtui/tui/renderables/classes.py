@@ -124,7 +124,7 @@ def write_classes_readout(
     for index in range(len(shown)):
         value = float(values[index, column - frame.gutter]) if column is not None else float("nan")
         text = "" if errors is None else "·" if np.isnan(value) else f"{value * 100:.1f}%"
-        colour = theme.faint if np.isnan(value) else theme.incorrect if value > 0.5 else theme.text
+        colour = theme.faint if np.isnan(value) else theme.warning if value > 0.5 else theme.text
         write_value(cells, x + width, index * tall + tall, text, colour, room=width)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from dtui.model import FloatArray, Heatmap
 from dtui.safe_text import safe
-from dtui.tui.renderables.cells import Cells, shorten, text_width
+from dtui.tui.renderables.cells import Cells, text_width
 from dtui.tui.renderables.chrome import draw_header, draw_legend, number
 from dtui.tui.renderables.frame import Frame, Region
 from dtui.tui.renderables.palettes import ramp
@@ -265,5 +265,5 @@ def _legend_words(heatmap: Heatmap, look: FiltersLook) -> tuple[str, str]:
         if look.is_cosine:
             return "1.000", similarity(heatmap.scale)
         return "0", number(heatmap.scale)
-    of = {"filter": "most of each filter", "iteration": "most of each iteration"}.get(heatmap.request.normalise, "most")
-    return ("1.000" if look.is_cosine else "0"), shorten(of, 24)
+    of = {"filter": "most of a filter", "iteration": "most of a column"}.get(heatmap.request.normalise, "most")
+    return ("1.000" if look.is_cosine else "0"), of

@@ -177,7 +177,7 @@ def _verdict_lines(
         lines.append((f"✓ {_name(classes, verdict.target)} {verdict.confidence:.0%}", theme.gained, True))
     else:
         words = f"✗ {_name(classes, verdict.label)} {verdict.confidence:.0%}"
-        lines.append((words, theme.incorrect, True))
+        lines.append((words, theme.warning, True))
         lines.append((f"is {_name(classes, verdict.target)}", theme.muted, False))
     if frame.height >= 8:
         always = 0 <= selected < len(rows.always_wrong) and bool(rows.always_wrong[selected])

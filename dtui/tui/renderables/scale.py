@@ -73,10 +73,9 @@ def logarithmic_scale(values: FloatArray, is_share: bool) -> Scale:
     high = float(np.ceil(np.log10(finite.max()) - 1e-9)) if finite.size else 0.0
     low = float(np.floor(np.log10(finite.min()) + 1e-9)) if finite.size else -2.0
     low = max(min(low, high - 1), high - 6)
-    ticks = tuple(
-        ((decade - low) / (high - low), _label(10.0**decade, is_share))
-        for decade in np.arange(low, high + 0.5).tolist()
-    )
+    decades = np.arange(low, high + 0.5).tolist()
+    steps = decades if high - low > 2 else sorted(decades + [decade + np.log10(3) for decade in decades[:-1]])
+    ticks = tuple(((step - low) / (high - low), _label(10.0**step, is_share)) for step in steps)
     return Scale(low, high, ticks, is_log=True)
 
 

@@ -1,0 +1,202 @@
+"""Small invented answers of a RunQuery, so that a test can say what it draws in one line."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from dtui.model import (
+    Anomaly,
+    ClassErrors,
+    Curves,
+    Heatmap,
+    HeatmapRequest,
+    ImageRows,
+    ImagesRequest,
+    ImageVerdict,
+    NodeSeries,
+    RunInfo,
+    RunStatus,
+    Stage,
+    TimeAxis,
+    TreeNode,
+)
+from dtui.tui.renderables.classes import ClassRow
+from dtui.tui.renderables.filters import FiltersLook, filter_pixels
+from dtui.tui.renderables.frame import Frame, gutter_for
+from dtui.tui.renderables.output import ColorMode, Output
+from dtui.tui.renderables.theme import DARK, Theme
+from dtui.tui.renderables.tree import TreeRow
+
+STAGES = (Stage(0, 0.1), Stage(300, 0.01), Stage(600, 0.001))
+HOSTILE = (
+    "\x1b]0;pwned\x07\x1b[2J",
+    "漢字カタカナ",
+    "‮txet LTR‬",
+    "אבגד",
+    "tab\there\nnewline",
+    "e\u0301\u0302 zero\u200bwidth",
+    "[@click=app.quit]x[/]",
+    "\ud800 lone",
+    "x" * 500,
+    "字" * 300,
+    "",
+)
+LOOK = FiltersLook("layer1.conv", "cosine similarity", 1000, is_cosine=True)
+
+
+def frame(
+    width: int,
+    height: int,
+    mode: ColorMode = ColorMode.TRUECOLOR,
+    ascii_only: bool = False,
+    theme: Theme = DARK,
+    gutter: int | None = None,
+    first: float = 0,
+    stop: float = 1000,
+    focused: bool = False,
+) -> Frame:
+    """Return a frame of that size over iterations first..stop."""
+    left = gutter_for(width) if gutter is None else gutter
+    axis = TimeAxis(first, stop, max(1, width - left))
+    return Frame(width, height, left, axis, theme, Output(mode, ascii_only), focused)
+
+
+def axis_of(where: Frame) -> TimeAxis:
+    assert where.axis is not None
+    return where.axis
+
+
+def make_curves(axis: TimeAxis, fill: float | None = None, names: tuple[str, ...] = ()) -> Curves:
+    """Return falling errors, or constant ones."""
+    falling = np.linspace(1, 0.2, axis.columns) if fill is None else np.full(axis.columns, fill)
+    given = names or ("validation_error", "train_error", "loss", "learning_rate")
+    series = {name: falling * (0.9**index) for index, name in enumerate(given)}
+    return Curves(axis, series, {name: np.stack([values, values]) for name, values in series.items()})
+
+
+def node(index: int, name: str, depth: int = 0, is_layer: bool = True, parent: int = -1) -> TreeNode:
+    label = name.rsplit(".", 1)[-1]
+    layer, module = (index, None) if is_layer else (None, index)
+    return TreeNode(index, name, label, depth, parent, layer, module, (index,), "Conv2d", "3×3", 64, 64 * index)
+
+
+def make_rows(names: tuple[str, ...] = ("conv1", "conv2")) -> list[TreeRow]:
+    """Return an open module with these layers, and a closed module."""
+    rows = [TreeRow(node(0, "stem", is_layer=False), True, True)]
+    rows += [TreeRow(node(1 + index, name, 1, parent=0), False, False) for index, name in enumerate(names)]
+    return [*rows, TreeRow(node(1 + len(names), "layer1", is_layer=False), False, True)]
+
+
+def make_series(rows: list[TreeRow], axis: TimeAxis, fill: float | None = None) -> NodeSeries:
+    nodes = tuple(row.node.index for row in rows)
+    ramp = np.linspace(-1, 1, axis.columns) if fill is None else np.full(axis.columns, fill)
+    return NodeSeries(axis, "mean", "weights", nodes, np.tile(ramp, (len(nodes), 1)), 1.0)
+
+
+def make_heatmap(axis: TimeAxis, height: int, filters: int = 256, fill: float | None = None) -> Heatmap:
+    """Return shades that rise with the filter and fall with time, or constant ones."""
+    pixels = filter_pixels(height)
+    made = min(filters, pixels)
+    shades = np.linspace(0, 1, made)[:, None] * np.linspace(1, 0, axis.columns)[None]
+    if fill is not None:
+        shades = np.full_like(shades, fill)
+    dead, late = np.zeros(filters, bool), np.zeros(filters, bool)
+    dead[filters // 2], late[0] = True, True
+    request = HeatmapRequest(1, "cosine_distance", axis, 0, filters, pixels)
+    return Heatmap(
+        request, shades * 0.02, shades, 0.02, np.arange(filters), filters, dead, late, np.zeros(filters, int)
+    )
+
+
+def make_class_rows(names: tuple[str, ...] = ("cat", "dog")) -> list[ClassRow]:
+    labels = tuple(range(len(names)))
+    rows = [ClassRow("early", labels, 0, True, True)]
+    return [*rows, *(ClassRow(name, (label,), 1, False, False) for label, name in enumerate(names))]
+
+
+def make_errors(rows: list[ClassRow], axis: TimeAxis, fill: float | None = None) -> ClassErrors:
+    falling = np.linspace(1, 0, axis.columns) if fill is None else np.full(axis.columns, fill)
+    return ClassErrors(axis, tuple(row.labels for row in rows), np.tile(falling, (len(rows), 1)))
+
+
+def anomaly(
+    iteration: int, direction: str = "lost", share: float = 0.4, label: int = 0, status: str = "new", note: str = ""
+) -> Anomaly:
+    name = f"class-left-{label}-{iteration}-{direction}"
+    return Anomaly(name, "class", "left", iteration, label, None, (), direction, 8, share, share, 0.2, status, note)
+
+
+def make_images(axis: TimeAxis, height: int, images: int = 50, colour_by: str = "correctness") -> ImageRows:
+    """Return images that become right from the top down."""
+    pixels = filter_pixels(height)
+    made = min(images, pixels)
+    right = np.linspace(0, 1, axis.columns)[None] >= np.linspace(0, 1, made)[:, None]
+    wrong = np.where(right, -1, np.arange(made)[:, None] % 3)
+    always = np.zeros(images, bool)
+    always[-1] = True
+    request = ImagesRequest((0,), axis, 0, images, pixels, colour_by=colour_by)
+    return ImageRows(request, right.astype(float), wrong.astype(np.int32), np.arange(images), images, always)
+
+
+def make_verdict(label: int | None = 1, ident: str = "val_17") -> ImageVerdict:
+    pixels = np.zeros((28, 28, 3), np.uint8)
+    pixels[4:24, 4:24] = (200, 60, 40)
+    return ImageVerdict(17, ident, 0, label, 0.87, 500, 12, 40, pixels)
+
+
+def make_info(run: str = "resnet50", status: RunStatus = RunStatus.DONE, invented: bool = False) -> RunInfo:
+    return RunInfo(run, status, 1, invented, 1000, 1000, 0, 999, 54, 27_560, 1000, 50_000, (), ())
+
+
+def seen(ansi: str) -> list[list[tuple[str, object, object, bool, bool]]]:
+    """Read escape sequences back, cell by cell: glyph, foreground, background, bold, reversed.
+
+    An independent reader: it knows SGR and nothing of how dtui writes it. Colours are as written: an (r, g, b),
+    a palette index, or None for the terminal's own.
+    """
+    import unicodedata
+
+    rows = []
+    for line in ansi.split("\n"):
+        cells: list[tuple[str, object, object, bool, bool]] = []
+        fore: object = None
+        back: object = None
+        bold = reverse = False
+        for match in re.finditer(r"\x1b\[([0-9;]*)m|(.)", line):
+            if match.group(2):
+                glyph = match.group(2)
+                cells.append((glyph, fore, back, bold, reverse))
+                if unicodedata.east_asian_width(glyph) in "WF":
+                    cells.append(("", fore, back, bold, reverse))
+                continue
+            codes = [int(code or 0) for code in match.group(1).split(";")]
+            while codes:
+                code = codes.pop(0)
+                if code == 0:
+                    fore = back = None
+                    bold = reverse = False
+                elif code in (38, 48):
+                    kind = codes.pop(0)
+                    value: object = codes.pop(0) if kind == 5 else tuple(codes.pop(0) for _ in range(3))
+                    if code == 38:
+                        fore = value
+                    else:
+                        back = value
+                elif code in (1, 22):
+                    bold = code == 1
+                elif code in (7, 27):
+                    reverse = code == 7
+                elif code == 39:
+                    fore = None
+                elif code == 49:
+                    back = None
+                elif 30 <= code <= 37 or 90 <= code <= 97:
+                    fore = code - 30 if code < 40 else code - 82
+                elif 40 <= code <= 47 or 100 <= code <= 107:
+                    back = code - 40 if code < 50 else code - 92
+                else:
+                    raise AssertionError(f"unknown code {code}")
+        rows.append(cells)
+    return rows

@@ -1,0 +1,90 @@
+"""Every draw function behind one name each, over the same invented run, for tests that hold for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from dtui.tui.renderables.axis import draw_axis
+from dtui.tui.renderables.cells import Cells
+from dtui.tui.renderables.classes import draw_classes
+from dtui.tui.renderables.curves import draw_curves
+from dtui.tui.renderables.filters import draw_filters
+from dtui.tui.renderables.frame import Frame
+from dtui.tui.renderables.images import draw_images
+from dtui.tui.renderables.key_bar import draw_key_bar
+from dtui.tui.renderables.message import draw_message
+from dtui.tui.renderables.ribbon import draw_ribbon
+from dtui.tui.renderables.top_bar import draw_top_bar
+from dtui.tui.renderables.tree import ChartKind, TreeLook, draw_tree
+from tests.unit.renderables.builders import (
+    LOOK,
+    STAGES,
+    anomaly,
+    axis_of,
+    make_class_rows,
+    make_curves,
+    make_errors,
+    make_heatmap,
+    make_images,
+    make_info,
+    make_rows,
+    make_series,
+    make_verdict,
+)
+
+Draw = Callable[[Frame, str, float | None, int | None], Cells]
+"""Draws a pane with a name from outside, a constant value (None for varied ones) and the cursor's iteration."""
+
+TABS = (("1", "Layers", "Lay"), ("2", "Validation", "Val"), ("3", "Correlation", "Cor"))
+KEYS = (("j/k", "select"), ("←/→", "cursor"), ("n/N", "anomaly"), ("f", "flag"))
+ANOMALIES = (anomaly(100), anomaly(500, "gained", 0.9), anomaly(505, "both", 0.5, 1), anomaly(990, "lost", 1.0))
+
+
+def _tree(where: Frame, name: str, fill: float | None, cursor: int | None, look: TreeLook) -> Cells:
+    rows = make_rows((name, "conv2"))
+    series = make_series(rows, axis_of(where), fill)
+    return draw_tree(where, rows, 0, 1, series, look, (series, series), STAGES, cursor)
+
+
+def _images(where: Frame, name: str, fill: float | None, cursor: int | None, colour_by: str) -> Cells:
+    rows = make_images(axis_of(where), where.height, colour_by=colour_by)
+    if fill is not None:
+        rows = replace(rows, correct=rows.correct * 0 + fill)
+    return draw_images(where, rows, name, 3, (name, name, "dog"), make_verdict(1, name), 40, cursor)
+
+
+def _classes(where: Frame, name: str, fill: float | None, cursor: int | None) -> Cells:
+    rows = make_class_rows((name, "dog"))
+    errors = make_errors(rows, axis_of(where), fill)
+    return draw_classes(where, rows, 0, 1, errors, ANOMALIES, ANOMALIES[1].id, STAGES, cursor)
+
+
+PANES: dict[str, Draw] = {
+    "top bar": lambda where, name, fill, cursor: draw_top_bar(where, make_info(name, invented=True), TABS, 1),
+    "curves": lambda where, name, fill, cursor: draw_curves(
+        where, make_curves(axis_of(where), fill, ("validation_error", "train_error", name)), STAGES, False, cursor
+    ),
+    "log loss": lambda where, name, fill, cursor: draw_curves(
+        where, make_curves(axis_of(where), fill, ("loss", name)), STAGES, True, cursor
+    ),
+    "ribbon": lambda where, name, fill, cursor: draw_ribbon(where, ANOMALIES, ANOMALIES[1].id, (name,), STAGES),
+    "axis": lambda where, name, fill, cursor: draw_axis(where, cursor),
+    "tree": lambda where, name, fill, cursor: _tree(where, name, fill, cursor, TreeLook("mean of weights")),
+    "tall lines": lambda where, name, fill, cursor: _tree(
+        where, name, fill, cursor, TreeLook("mean of weights", ChartKind.LINE, two_row=True)
+    ),
+    "boxes": lambda where, name, fill, cursor: _tree(where, name, fill, cursor, TreeLook("median", ChartKind.BOX)),
+    "filters": lambda where, name, fill, cursor: draw_filters(
+        where,
+        make_heatmap(axis_of(where), where.height, fill=fill),
+        5,
+        replace(LOOK, node=name, layer_names=(name,)),
+        cursor,
+    ),
+    "classes": _classes,
+    "images": lambda where, name, fill, cursor: _images(where, name, fill, cursor, "correctness"),
+    "wrong classes": lambda where, name, fill, cursor: _images(where, name, fill, cursor, "label"),
+    "key bar": lambda where, name, fill, cursor: draw_key_bar(where, KEYS),
+    "message": lambda where, name, fill, cursor: draw_message(where, name, "press q to leave", "Layers"),
+}
