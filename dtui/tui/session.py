@@ -31,7 +31,7 @@ from dtui.tui.navigate import (
     zoom,
 )
 from dtui.tui.requests import Answers, Request, wanted
-from dtui.tui.settle import initial_selection, settle
+from dtui.tui.settle import initial_clusters, initial_selection, settle
 from dtui.tui.state import RunView, Selection, compile_search
 
 WHEEL_ROWS = 3
@@ -283,10 +283,10 @@ class Session:
             self.view = replace(self.view, anomalies=value)
             self._select_strongest()
         elif slot == "clusters":
-            if not self.view.clusters and value:
-                index = value[-1].index if self.selection.class_index is None else self.selection.cluster
-                self.selection = self.selection.with_group(index, self.selection.class_index)
+            is_first = not self.view.clusters
             self.view = replace(self.view, clusters=value)
+            if is_first:
+                self.selection = initial_clusters(self.view, self.selection, self.layout.class_rows)
         else:
             if slot in ("heatmap", "images"):
                 self._keep_identity(slot, value)

@@ -32,6 +32,19 @@ def initial_selection(view: RunView, selection: Selection, tree_rows: int) -> Se
     return replace(selection, folded=folded, node=layer, cursor=view.last_iteration, follow=view.is_live)
 
 
+def initial_clusters(view: RunView, selection: Selection, rows: int) -> Selection:
+    """Return the selection on the hardest cluster, with the hardest ones opened as far as all rows fit."""
+    opened, used = set(selection.open_clusters), len(view.clusters)
+    for cluster in reversed(view.clusters):
+        if used + len(cluster.classes) > rows:
+            break
+        opened.add(cluster.index)
+        used += len(cluster.classes)
+    if selection.class_index is None and view.clusters:
+        selection = selection.with_group(view.clusters[-1].index, None)
+    return replace(selection, open_clusters=frozenset(opened))
+
+
 def settle(scene: Scene) -> Selection:
     """Return the nearest selection that is possible."""
     selection = _settle_tree(scene)

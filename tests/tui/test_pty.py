@@ -1,0 +1,133 @@
+"""The program as people start it, in a real pseudo-terminal."""
+
+from __future__ import annotations
+
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+
+from tests.tui.terminal import Terminal
+
+LEFT, SHIFT_LEFT = "\x1b[D", "\x1b[1;2D"
+STEP_BYTES = 12_000
+
+
+def dtui(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "dtui", *arguments]
+
+
+def leave(terminal: Terminal) -> None:
+    """Press q and hold the program to how it found the terminal."""
+    terminal.press("q")
+    assert terminal.wait() == 0
+    for code in (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l"):
+        assert code in terminal.written[-600:], "alternate screen, cursor and mouse are given back"
+    now = termios.tcgetattr(terminal.fd)
+    assert now[:4] == terminal.before[:4]
+
+
+def test_a_step_of_the_cursor_costs_a_column(sample_run: Path):
+    with Terminal(dtui(str(sample_run)), 150, 50) as terminal:
+        terminal.until("Filters")
+        terminal.until_quiet()
+        for screen in ("1", "2"):
+            terminal.press(screen)
+            terminal.until_quiet()
+            for key in (LEFT, LEFT, SHIFT_LEFT, ",", "."):
+                written = terminal.press(key)
+                assert 0 < len(written) <= STEP_BYTES, (screen, key, len(written))
+        leave(terminal)
+
+
+def test_nothing_is_written_while_nothing_happens(sample_run: Path):
+    with Terminal(dtui(str(sample_run)), 150, 50) as terminal:
+        terminal.until("Filters")
+        terminal.until_quiet()
+        assert terminal.until_quiet() == b""
+        leave(terminal)
+
+
+@pytest.mark.parametrize(
+    ("option", "environment", "expected", "forbidden"),
+    [
+        ("auto", {}, rb"\x1b\[[0-9;]*38;2;", rb"\xff"),
+        ("auto", {"COLORTERM": ""}, rb"\x1b\[[0-9;]*38;5;", rb"\x1b\[[0-9;]*[34]8;2;"),
+        ("auto", {"COLORTERM": "", "TERM": "xterm"}, rb"Filters", rb"\x1b\[[0-9;]*[34]8;[25];"),
+        ("auto", {"NO_COLOR": "1"}, rb"Filters", rb"\x1b\[[0-9;]*[34]8;[25];"),
+        ("never", {}, rb"Filters", rb"\x1b\[[0-9;]*[34]8;[25];"),
+    ],
+)
+def test_colours_are_those_of_the_terminal(sample_run: Path, option, environment, expected, forbidden):
+    import re
+
+    with Terminal(dtui("--color", option, str(sample_run)), 100, 30, **environment) as terminal:
+        terminal.until("Filters")
+        terminal.until_quiet()
+        terminal.press("?")
+        terminal.press("\x1b")
+        assert re.search(expected, terminal.written)
+        assert not re.search(forbidden, terminal.written)
+        leave(terminal)
+
+
+def test_ascii_writes_ascii(sample_run: Path):
+    with Terminal(dtui("--ascii", str(sample_run)), 100, 30) as terminal:
+        terminal.until("Filters")
+        terminal.until_quiet()
+        terminal.press("2")
+        shown = terminal.written[terminal.written.index(b"Filters") :]
+        assert shown.isascii()
+        leave(terminal)
+
+
+@pytest.mark.parametrize("term", ["dumb", ""])
+def test_a_dumb_terminal_is_refused_in_one_line(sample_run: Path, term):
+    with Terminal(["env", f"TERM={term}", *dtui(str(sample_run))]) as terminal:
+        assert terminal.wait() != 0
+        assert b"dtui report" in terminal.written
+        assert b"Traceback" not in terminal.written
+        assert b"\x1b[?1049h" not in terminal.written
+
+
+def test_a_path_that_is_no_run_is_one_line_and_the_terminal_is_restored(tmp_path: Path):
+    with Terminal(dtui(str(tmp_path / "nothing.dtui"))) as terminal:
+        assert terminal.wait() == 3
+        assert b"nothing.dtui" in terminal.written
+        assert b"Traceback" not in terminal.written
+        assert terminal.written.count(b"\x1b[?1049h") == terminal.written.count(b"\x1b[?1049l")
+
+
+def test_ctrl_c_leaves(sample_run: Path):
+    with Terminal(dtui(str(sample_run))) as terminal:
+        terminal.until("Filters")
+        terminal.press("\x03")
+        terminal.wait()
+        assert b"Traceback" not in terminal.written
+        assert b"\x1b[?1049l" in terminal.written[-600:]
+
+
+def test_resizing_down_and_up_again(sample_run: Path):
+    with Terminal(dtui(str(sample_run))) as terminal:
+        terminal.until("Filters")
+        terminal.until_quiet()
+        terminal.resize(20, 5)
+        terminal.until("too small")
+        terminal.resize(80, 24)
+        terminal.until("Filters")
+        leave(terminal)
+
+
+def test_a_growing_run_is_followed_from_its_first_record_to_its_end(growing_run):
+    with Terminal(dtui(str(growing_run.path)), 120, 40) as terminal:
+        terminal.until("Waiting for the first record")
+        growing_run.grow(30)
+        terminal.until("Filters")
+        terminal.until("live")
+        growing_run.grow(1)
+        terminal.until("31")
+        growing_run.close()
+        terminal.until("done")
+        assert b"\x1b[31mconv" not in terminal.written, "names are shown, not obeyed"
+        leave(terminal)
