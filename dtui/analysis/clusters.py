@@ -136,23 +136,42 @@ def _word_for(series: FloatArray) -> str:
     return "early" if learned < 0.2 else "late"
 
 
+_COMPARED = {
+    "easy": (("easiest", "easy"), ("easiest", "easier", "easy"), ("easiest", "easier", "easy", "least easy")),
+    "early": (("earliest", "early"), ("earliest", "earlier", "early"), ("earliest", "earlier", "early", "least early")),
+    "late": (("late", "latest"), ("late", "later", "latest"), ("least late", "late", "later", "latest")),
+    "hard": (("hard", "hardest"), ("hard", "harder", "hardest"), ("least hard", "hard", "harder", "hardest")),
+}
+"""What 2, 3 and 4 clusters of the same word are called, by rising mean error."""
+
+
 def cluster_labels(series: Sequence[FloatArray]) -> tuple[str, ...]:
     """Name clusters by their mean error series.
 
     "hard": more than half are wrong at the end; "easy": nearly none are wrong over the run, or few and it never was
     otherwise; "unchanged": the error stays where it was; "early" and "late": the error stays below half way to its
-    end from within, or from after, the first fifth of the run.
+    end from within, or from after, the first fifth of the run. Clusters that would share a word are compared with
+    each other instead: "easiest", "easier", "easy".
 
     Args:
-        series: A mean error series a cluster, each shape (validations,), in the order in which they are shown.
+        series: A mean error series a cluster, each shape (validations,), by rising mean error.
 
     Returns:
-        One label a cluster, all different: the same word gets a number, in the order given.
+        One label a cluster, all different; where comparing takes more than four words, the word with a number.
 
     Source: dtui.
     """
     words = [_word_for(_fill(np.asarray(one)[None, :])[0]) if len(one) else "classes" for one in series]
     return tuple(
-        word if words.count(word) == 1 else f"{word} {words[: position + 1].count(word)}"
-        for position, word in enumerate(words)
+        _compared(word, words[:position].count(word), words.count(word)) for position, word in enumerate(words)
     )
+
+
+def _compared(word: str, position: int, count: int) -> str:
+    """Return the word for one of `count` clusters of the same word."""
+    if count == 1:
+        return word
+    compared = _COMPARED.get(word, ())
+    if count - 2 < len(compared):
+        return compared[count - 2][position]
+    return f"{word} {position + 1}"

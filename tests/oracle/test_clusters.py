@@ -66,4 +66,17 @@ def test_labels_say_when_and_differ():
         np.full(100, 0.4),
         np.full(100, 0.9),
     ]
-    assert cluster_labels(series) == ("easy", "early 1", "early 2", "late", "unchanged", "hard")
+    assert cluster_labels(series) == ("easy", "earliest", "early", "late", "unchanged", "hard")
+
+
+@pytest.mark.parametrize("error", [0.02, 0.4, 0.9])
+@pytest.mark.parametrize("count", range(1, 8))
+def test_labels_differ_however_many_are_alike(error, count):
+    labels = cluster_labels([np.full(50, error)] * count)
+    assert len(set(labels)) == count
+    assert all(labels)
+
+
+def test_equal_words_are_compared():
+    assert cluster_labels([np.full(50, 0.02)] * 4) == ("easiest", "easier", "easy", "least easy")
+    assert cluster_labels([np.full(50, 0.9)] * 2) == ("hard", "hardest")
