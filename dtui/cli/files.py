@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from dtui.cli.outcome import Outcome
-from dtui.cli.table import paint
+from dtui.cli.outcome import Exit, Outcome
+from dtui.cli.table import paint, table
 from dtui.safe_text import safe
 
 
@@ -19,6 +19,49 @@ def run_report(options: argparse.Namespace) -> Outcome:
     paths = "\n".join(safe(str(path), 400) for path in result.paths)
     size = f"{result.bytes / 1e6:.1f} MB, {result.charts} charts; opens in any browser, without a network"
     return Outcome(f"{paths}\n{paint(size, 'dim')}", remark="; ".join(result.problems))
+
+
+def run_check(options: argparse.Namespace) -> Outcome:
+    """Verify every file of a run; damage is a verdict, not a failure."""
+    from dtui.store import check_run
+
+    result = check_run(options.run)
+    code = Exit.DONE if result.is_fine else Exit.NOT_FINE
+    if options.json:
+        from dtui.cli.as_json import to_json
+
+        answer = {"run": result.path, "fine": result.is_fine, "files": result.files, "faults": result.faults}
+        return Outcome(to_json(answer), code)
+    styles = {"fine": "", "damaged": "bad", "left over": "dim", "unknown": "warn"}
+    files = table(
+        ["file", "state", "what"],
+        [[str(file.path), str(file.state), file.detail] for file in result.files],
+        [styles[file.state] for file in result.files],
+    )
+    verdict = paint("fine", "good") if result.is_fine else paint("not fine", "bad")
+    faults = [f"  {safe(fault, 300)}" for fault in result.faults]
+    return Outcome("\n".join([files, f"{safe(str(result.path), 400)}: {verdict}", *faults]), code)
+
+
+def run_compact(options: argparse.Namespace) -> Outcome:
+    """Fold what can be folded."""
+    from dtui.store import compact_run
+
+    result = compact_run(options.run)
+    code = Exit.NOT_JUDGED if result.fault else Exit.DONE
+    if options.json:
+        from dtui.cli.as_json import to_json
+
+        return Outcome(to_json(result), code, result.fault)
+    if result.is_busy:
+        return Outcome(remark=f"{result.path}: another process is compacting it; nothing to do")
+    if result.fault:
+        return Outcome(code=code, remark=result.fault)
+    sizes = f"{result.bytes_before / 1e6:.1f} MB before, {result.bytes_after / 1e6:.1f} MB after"
+    done = f"{len(result.published):,} parts made, {result.removed:,} files replaced, {sizes}"
+    return Outcome(
+        f"{safe(str(result.path), 400)}: {done if result.published or result.removed else 'nothing to fold'}"
+    )
 
 
 def run_synth(options: argparse.Namespace) -> Outcome:
