@@ -26,14 +26,15 @@
   const plotWidth = (host, spec) =>
     Math.max(260, Math.floor(host.parentElement.clientWidth) - spec.padding.left - spec.padding.right);
 
-  const followPointer = (view, name) => {
-    view.addEventListener("mousemove", event => {
-      const scale = view.scale("x"), x = event.vega.x();
-      const inside = x >= 0 && x < view.width();
-      const [first, stop] = scale.domain();
-      show(name, inside ? Math.max(Math.ceil(first), Math.min(Math.ceil(stop) - 1, Math.floor(scale.invert(x)))) : null);
+  const followPointer = (host, view, name) => {
+    host.addEventListener("mousemove", event => {
+      const scale = view.scale("x"), [first, stop] = scale.domain();
+      const x = event.clientX - host.getBoundingClientRect().left - view.padding().left;
+      const iteration = Math.min(Math.ceil(stop) - 1, Math.max(Math.ceil(first), Math.floor(scale.invert(x))));
+      show(name, x >= 0 && x < view.width() ? iteration : null);
     });
-    view.addEventListener("mouseout", () => show(name, null));
+    // Not "mouseout": that also comes when the crosshair appears under a pointer that rests.
+    host.addEventListener("mouseleave", () => show(name, null));
   };
 
   const pixelsOf = async url => {
@@ -92,7 +93,7 @@
     host.replaceChildren(fresh);
     host.classList.add("alive");
     const name = host.dataset.chapter;
-    followPointer(view, name);
+    followPointer(host, view, name);
     if (spec.usermeta && spec.usermeta.decode) await readBack(view, spec);
     view.addEventListener("click", (event, item) => {
       if (item && item.datum && typeof item.datum.target === "string") goTo(item.datum.target);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import selectors
@@ -41,14 +42,23 @@ def require_chromium() -> str:
     pytest.skip(reason)
 
 
+def _high_pipe() -> tuple[int, int]:
+    """Return a pipe whose descriptors are neither 3 nor 4."""
+    low = os.pipe()
+    ends = tuple(fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in low)
+    for end in low:
+        os.close(end)
+    return ends[0], ends[1]
+
+
 class Browser:
     """One page of one browser; keeps what the page logs, throws and asks the network for."""
 
     def __init__(self, profile: Path) -> None:
-        to_child, self._out = os.pipe()
-        self._in, from_child = os.pipe()
+        to_child, self._out = _high_pipe()
+        self._in, from_child = _high_pipe()
         # The browser reads commands from its descriptor 3 and answers on 4.
-        shell = ["/bin/sh", "-c", f'exec "$@" 3<&{to_child} 4>&{from_child}', "sh"]
+        shell = ["bash", "-c", f'exec "$@" 3<&{to_child} 4>&{from_child}', "bash"]
         self._process = subprocess.Popen(
             [*shell, require_chromium(), *FLAGS, f"--user-data-dir={profile}", "about:blank"],
             pass_fds=(to_child, from_child),

@@ -1,0 +1,238 @@
+"""From a query to a file: what is written, where, and what is said when something is missing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dtui.errors import ReportError, RunDamagedError, RunNotFoundError, UsageError
+from dtui.model import Gap
+from dtui.reports import build, build_report, convert, write_report
+from dtui.reports.document import Chapter, Chart, Drawings, Paragraph, Report, Row, Section, Table
+from dtui.reports.html import render_html
+from dtui.reports.sections import registry, section, section_names
+from tests.reports.fake_query import HOSTILE, FakeQuery
+
+
+def text_of(page: str) -> str:
+    """Return a page without its scripts, styles and tags."""
+    return re.sub(r"<[^>]+>", " ", re.sub(r"(?s)<(script|style)\b.*?</\1>", " ", page))
+
+
+def test_one_file_holds_everything(runs: dict[str, FakeQuery], tmp_path: Path) -> None:
+    runs["a"] = FakeQuery()
+    out = tmp_path / "report.html"
+    words: list[str] = []
+    result = write_report([Path("a")], out, progress=words.append)
+    page = out.read_text(encoding="utf-8")
+    assert result.paths == (out,)
+    assert result.bytes == out.stat().st_size
+    assert (result.charts, result.problems) == (5, ())
+    assert page.count('<div class="chart"') == 5
+    assert not re.search(r"(?:src|href)=[\"'](?!#|data:)", page.partition("<main>")[2].partition("<script>")[0])
+    for heading in ("Error and loss", "Layers", "Classes", "Anomaly iterations", "How it was made"):
+        assert f"<h2>{heading}</h2>" in page
+    assert "INVENTED" not in text_of(page)
+    assert runs["a"].closed
+    assert any("layers" in word for word in words)
+    assert any("drawing" in word for word in words)
+    assert list(tmp_path.iterdir()) == [out], "no temporary file is left"
+
+
+def test_several_runs_stand_in_one_document(runs: dict[str, FakeQuery], tmp_path: Path) -> None:
+    runs["a"], runs["b"] = FakeQuery(name="first"), FakeQuery(name="second", invented=True)
+    out = tmp_path / "both.html"
+    result = write_report([Path("a"), Path("b")], out)
+    page = out.read_text(encoding="utf-8")
+    assert result.charts == 10
+    identifiers = re.findall(r'\sid="([^"]+)"', page)
+    assert len(identifiers) == len(set(identifiers))
+    assert "2 runs" in page
+    assert 'href="#run2-classes"' in page
+    assert text_of(page).count("INVENTED") == 1
+
+
+def test_a_folder_gets_a_file_a_run(runs: dict[str, FakeQuery], tmp_path: Path) -> None:
+    runs["a.dtui"] = runs["b"] = FakeQuery()
+    result = write_report([Path("x/a.dtui"), Path("y/a.dtui"), Path("b")], tmp_path, sections=["anomalies"])
+    assert [path.name for path in result.paths] == ["a.html", "a-2.html", "b.html"]
+    assert all(path.stat().st_size for path in result.paths)
+
+
+def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
+    """In two processes with different hash seeds, so that no set or address shows."""
+    program = (
+        "import sys; from pathlib import Path; from dtui.reports import build\n"
+        "from tests.reports.fake_query import FakeQuery\n"
+        "build.open_run = lambda path: FakeQuery(records=20)\n"
+        "build.write_report([Path('a'), Path('b')], Path(sys.argv[1]))"
+    )
+    digests = []
+    for seed in ("1", "2"):
+        out = tmp_path / f"{seed}.html"
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        subprocess.run([sys.executable, "-c", program, out], check=True, env=environment, cwd=Path(__file__).parents[2])
+        digests.append(hashlib.sha256(out.read_bytes()).hexdigest())
+    assert digests[0] == digests[1]
+
+
+def test_a_run_without_records_makes_a_report_that_says_so(runs: dict[str, FakeQuery], tmp_path: Path) -> None:
+    runs["a"] = FakeQuery(records=0)
+    result = write_report([Path("a")], tmp_path / "a.html")
+    assert (result.charts, result.problems) == (0, ())
+    assert "Nothing has been recorded yet." in (tmp_path / "a.html").read_text(encoding="utf-8")
+
+
+def test_a_single_record_is_enough(runs: dict[str, FakeQuery], tmp_path: Path) -> None:
+    runs["a"] = FakeQuery(records=1, anomalies=0)
+    result = write_report([Path("a")], tmp_path / "a.html")
+    assert (result.charts, result.problems) == (5, ())
+    assert "No anomaly iteration passes the threshold" in (tmp_path / "a.html").read_text(encoding="utf-8")
+
+
+def test_gaps_are_listed_only_where_there_are_some(tmp_path: Path) -> None:
+    whole = build_report([FakeQuery()])
+    holed = build_report([FakeQuery(gaps=(Gap(30, 50, "records", "disk full"),))])
+    assert "run1-gaps" not in [part.id for part in whole.chapters[0].sections]
+    table = holed.chapters[0].sections[-1].items[0]
+    assert isinstance(table, Table)
+    assert table.rows == (Row(("30", "50", "records", "disk full"), iteration=30),)
+
+
+def test_only_the_sections_asked_for_are_made() -> None:
+    report = build_report([FakeQuery()], sections=["classes", "curves"])
+    assert [part.id for part in report.chapters[0].sections] == ["run1-curves", "run1-classes"]
+
+
+def test_an_unknown_section_is_refused_with_the_names_there_are(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"section 'cube': .* choose from curves, layers, classes, anomalies, gaps"):
+        write_report([tmp_path], tmp_path / "a.html", sections=["cube"])
+
+
+def test_a_section_is_added_by_one_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    section_names()
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    section("extra", order=15)(lambda view: Section(f"{view.prefix}-extra", "Extra", "", (Paragraph("new"),)))
+    assert section_names()[:3] == ("curves", "extra", "layers")
+    assert build_report([FakeQuery()]).chapters[0].sections[1].title == "Extra"
+
+
+def test_no_run_and_a_path_that_is_none_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no run was given"):
+        write_report([], tmp_path / "a.html")
+    with pytest.raises(RunNotFoundError):
+        write_report([tmp_path / "nothing"], tmp_path / "a.html")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_named(runs: dict[str, FakeQuery], tmp_path: Path) -> None:
+    runs["a"] = FakeQuery()
+    out = tmp_path / "missing" / "a.html"
+    with pytest.raises(ReportError, match=rf"{re.escape(str(out))}: cannot be written"):
+        write_report([Path("a")], out, sections=["anomalies"])
+
+
+def test_a_report_that_fails_leaves_the_old_one(
+    runs: dict[str, FakeQuery], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs["a"] = FakeQuery()
+    out = tmp_path / "a.html"
+    out.write_text("old", encoding="utf-8")
+
+    def full(self: Path, target: Path) -> Path:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(ReportError, match="No space left"):
+        write_report([Path("a")], out, sections=["anomalies"])
+    assert out.read_text(encoding="utf-8") == "old"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_section_that_cannot_be_read_becomes_a_note(
+    runs: dict[str, FakeQuery], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(self: FakeQuery, *_: object) -> object:
+        raise RunDamagedError("run a: part 3 fails its checksum; run `dtui check`")
+
+    monkeypatch.setattr(FakeQuery, "node_series", damaged)
+    runs["a"] = FakeQuery()
+    result = write_report([Path("a")], tmp_path / "a.html")
+    assert result.problems == ("section layers: run a: part 3 fails its checksum; run `dtui check`",)
+    assert result.charts == 3
+    assert "could not be made: run a: part 3 fails its checksum" in (tmp_path / "a.html").read_text(encoding="utf-8")
+
+
+def test_a_chart_that_cannot_be_drawn_becomes_a_note(
+    runs: dict[str, FakeQuery], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = convert.ChartConverter.draw
+
+    def failing(self: convert.ChartConverter, chart: Chart) -> str:
+        if chart.id.endswith("loss"):
+            chart = Chart(chart.id, "", "vega", {"marks": [{"type": "<b>no such mark"}]}, "")
+        return draw(self, chart)
+
+    monkeypatch.setattr(convert.ChartConverter, "draw", failing)
+    runs["a"] = FakeQuery()
+    result = write_report([Path("a")], tmp_path / "a.html")
+    page = (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert result.charts == 4
+    assert len(result.problems) == 1
+    assert result.problems[0].startswith("chart run1-loss: ")
+    assert "This chart could not be drawn. chart run1-loss: " in page
+    assert "run1-loss-spec" not in page
+    assert "<b>no such" not in page
+
+
+def render(report: Report, drawings: Drawings) -> str:
+    return render_html(report, drawings, {}, "/* bundle */")
+
+
+def one_section(*items: Chart | Table | Paragraph, title: str = "t") -> Report:
+    return Report(title, (Chapter("run1", title, "done", False, (), (Section("s", title, title, items),)),))
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_every_place_of_the_template_escapes(name: str) -> None:
+    chart = Chart("c", name, "vega", {"description": name}, name)
+    table = Table((name,), (False,), (Row((name,)),), name, name)
+    page = render(one_section(chart, table, Paragraph(name), title=name), {"c": "<svg/>"})
+    tags = re.findall(r"<[a-zA-Z/][^>]*>", page)
+    assert not [tag for tag in tags if tag.startswith("<img") or "onerror" in tag.partition("aria-label")[0]]
+    assert page.count("<script") == page.count("</script") == 3
+    assert "49" not in text_of(page)
+    data = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', page)
+    assert data is not None
+    assert json.loads(data[1]) == {"description": name}
+
+
+def test_a_specification_with_nan_is_refused() -> None:
+    chart = Chart("c", "", "vega", {"value": float("nan")}, "")
+    with pytest.raises(ReportError, match="make it null"):
+        render(one_section(chart), {"c": "<svg/>"})
+
+
+def test_only_the_scripts_of_the_page_may_run() -> None:
+    page = render(one_section(), {})
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page)
+    assert policy is not None
+    directives = dict(part.split(" ", 1) for part in policy[1].replace("&#39;", "'").split("; "))
+    assert directives["default-src"] == "'none'"
+    assert re.fullmatch(r"'sha256-[\w+/=]+' 'sha256-[\w+/=]+'", directives["script-src"])
+    assert "unsafe" not in directives["script-src"] + directives["style-src-elem"]
+    assert "connect-src" not in directives
+
+
+def test_building_a_report_imports_neither_the_converter_nor_a_screen() -> None:
+    program = "import dtui.reports.build, sys; print(sorted({'vl_convert', 'textual', 'torch'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+    assert build.write_report is write_report
