@@ -10,12 +10,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from dtui.analysis.downsample import pool_farthest, records_of_columns
-from dtui.analysis.quantiles import magnitude_quantile, thin
+from dtui.analysis.quantiles import column_quantiles, magnitude_quantile
 from dtui.errors import UsageError
 from dtui.model import LAYER_STATISTICS, SOURCES, Layer, Module, NodeSeries, Structure, TimeAxis, TreeNode, read_only
 from dtui.query.data import RunData
 
 SCALE_QUANTILE = 0.99
+SCALE_LAYERS = 0.9
+"""One layer that explodes must not flatten all others: the largest tenth of the layers may saturate."""
 MOST_FOR_SCALE = 1_000_000
 
 
@@ -126,7 +128,8 @@ def node_series(data: RunData, nodes: Sequence[int], statistic: str, source: str
 
     def scale() -> float:
         stride = -(-layers.size // MOST_FOR_SCALE) or 1
-        return magnitude_quantile(thin(layers, stride), SCALE_QUANTILE)
+        largest = column_quantiles(np.abs(layers[:, ::stride]).T, SCALE_QUANTILE)
+        return magnitude_quantile(largest, SCALE_LAYERS)
 
     return NodeSeries(
         axis=axis,
