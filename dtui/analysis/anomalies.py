@@ -18,12 +18,13 @@ from dtui.model import Anomaly, AnomalySettings, IntArray
 
 RULES = ("left", "right")
 DEFAULT_WINDOW = 5
+NEVER = 2**32 - 1
 Decisions = Mapping[str, tuple[str, str]]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class FlipCounts:
-    """How many images of each class flipped at each validation; both shape (validations, C), int64."""
+    """How many images of each class flipped at each validation; both shape (validations, C), unsigned."""
 
     gained: IntArray
     lost: IntArray
@@ -105,12 +106,13 @@ def find_class_anomalies(evidence: Evidence, settings: AnomalySettings) -> list[
     """
     window = settings.window or default_window(len(evidence.iterations))
     images = np.maximum(evidence.images, 1)
-    least = settings.threshold * images if settings.unit == "share" else np.full(len(images), settings.threshold)
+    exact = settings.threshold * images if settings.unit == "share" else np.full(len(images), settings.threshold)
+    # A share such as 0.2 of 50 images is 10.000000000000002 of them in floating point.
+    least = np.clip(np.ceil(exact - 1e-9), 1, NEVER).astype(np.uint32)
     found: list[Anomaly] = []
     for rule in RULES if settings.rule == "either" else (settings.rule,):
         flips = evidence.flips(rule, window)
-        # A share such as 0.2 of 50 images is 10.000000000000002 of them in floating point.
-        gained, lost = flips.gained >= least - 1e-9, flips.lost >= least - 1e-9
+        gained, lost = flips.gained >= least, flips.lost >= least
         for position, label in np.argwhere(gained | lost).tolist():
             up, down = bool(gained[position, label]), bool(lost[position, label])
             count = int(flips.gained[position, label]) * up + int(flips.lost[position, label]) * down

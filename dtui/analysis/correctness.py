@@ -97,13 +97,12 @@ class PackedLayout:
         return bits.view(np.bool_)
 
     def count(self, packed: WordArray) -> IntArray:
-        """Count the set bits of each class, shape (validations, C), int64."""
-        counts = np.bitwise_count(packed)
-        result = np.zeros((len(packed), len(self.images)), dtype=np.int64)
+        """Count the set bits of each class, shape (validations, C), of an unsigned type that is wide enough."""
+        counts: IntArray = np.bitwise_count(packed)
+        if np.all(self.words == 1):
+            return counts
         present = np.flatnonzero(self.words)
+        result = np.zeros((len(packed), len(self.images)), dtype=np.uint32)
         if len(present) and len(packed):
-            one_word = len(present) == counts.shape[1]
-            result[:, present] = (
-                counts if one_word else np.add.reduceat(counts, self.first_word[present], axis=1, dtype=np.int64)
-            )
+            result[:, present] = np.add.reduceat(counts, self.first_word[present], axis=1, dtype=np.uint32)
         return result
