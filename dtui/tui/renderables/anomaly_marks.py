@@ -88,4 +88,4 @@ def draw_mark(cells: Cells, frame: Frame, mark: Mark, y: int, selected: str | No
     colour = blend_one(colour, theme.panel, max(0.0, min(0.5, 0.6 - share)))
     if mark.anomaly.status == "flagged" or mark.anomaly.id == selected:
         colour = theme.flag
-    draw_triangle(cells, mark.x, y, mark.half, colour, mark.down)
+    draw_triangle(cells, mark.x, y, mark.half, colour, mark.down, frame.gutter)

@@ -265,5 +265,5 @@ def _legend_words(heatmap: Heatmap, look: FiltersLook) -> tuple[str, str]:
         if look.is_cosine:
             return "1.000", similarity(heatmap.scale)
         return "0", number(heatmap.scale)
-    of = {"filter": "most of a filter", "iteration": "most of a column"}.get(heatmap.request.normalise, "most")
+    of = {"filter": "filter's max", "iteration": "iteration's max"}.get(heatmap.request.normalise, "max")
     return ("1.000" if look.is_cosine else "0"), of

@@ -10,6 +10,7 @@ from dtui.model import ImageRows, ImageVerdict, IntArray
 from dtui.safe_text import safe
 from dtui.tui.renderables.cells import Cells, UintArray, shorten, text_width
 from dtui.tui.renderables.chrome import draw_header
+from dtui.tui.renderables.class_names import class_name
 from dtui.tui.renderables.frame import Frame, Region
 from dtui.tui.renderables.palettes import interpolate
 from dtui.tui.renderables.pixel_rows import PixelRows
@@ -163,22 +164,26 @@ def _verdict_lines(
 ) -> list[tuple[str, int, bool]]:
     """Return the lines above the thumbnail: id, verdict, how often wrong, share right."""
     theme = frame.theme
-    right = "" if np.isnan(share) else f"{share * 100:.0f}% right here"
+    right = "" if np.isnan(share) else f"{share * 100:.0f}% of {rows.images:,} right here"
     if verdict is None:
         return [(right, theme.muted, False)] if right else []
     room = max(0, frame.gutter - 4)
-    number = f"#{verdict.image}"
     ident = safe(verdict.id)
-    head = f"{number} {ident}" if ident and ident != str(verdict.image) else number
-    lines = [(shorten(head, room), theme.flag, True)]
+    head = f"image {verdict.image}"
+    if ident and ident != str(verdict.image):
+        head = f"#{verdict.image} · {ident}"
+    lines = [(head, theme.flag, True)]
+    true_name = class_name(classes, verdict.target)
     if verdict.label is None:
         lines.append(("not validated yet", theme.muted, False))
     elif verdict.label == verdict.target:
-        lines.append((f"✓ {_name(classes, verdict.target)} {verdict.confidence:.0%}", theme.gained, True))
+        lines.append((f"✓ {shorten(true_name, max(3, room - 7))} {verdict.confidence:.0%}", theme.gained, True))
     else:
-        words = f"✗ {_name(classes, verdict.label)} {verdict.confidence:.0%}"
-        lines.append((words, theme.warning, True))
-        lines.append((f"is {_name(classes, verdict.target)}", theme.muted, False))
+        name, sure = class_name(classes, verdict.label), f" {verdict.confidence:.0%}"
+        words = "✗ predicted " if text_width(name) + 12 + len(sure) <= room else "✗ "
+        name = shorten(name, max(3, room - len(words) - len(sure)))
+        lines.append((words + name + sure, theme.warning, True))
+        lines.append((f"is {true_name}", theme.muted, False))
     if frame.height >= 8:
         always = 0 <= selected < len(rows.always_wrong) and bool(rows.always_wrong[selected])
         wrong = f"wrong {verdict.times_wrong:,} of {verdict.validations:,}"
@@ -186,10 +191,6 @@ def _verdict_lines(
         if right:
             lines.append((right, theme.muted, False))
     return lines
-
-
-def _name(classes: Sequence[str], label: int) -> str:
-    return safe(classes[label]) if 0 <= label < len(classes) else f"class {label}"
 
 
 def _draw_images_header(
@@ -209,7 +210,7 @@ def _draw_images_header(
     end = cells.text(frame.gutter, 0, counts, theme.text, limit=frame.plot_width)
     if request.colour_by == "label":
         items = [(theme.correct, "right")]
-        items += [(theme.wrong_labels[index], _name(classes, label)) for index, label in enumerate(labels)]
+        items += [(theme.wrong_labels[index], class_name(classes, label)) for index, label in enumerate(labels)]
     else:
         items = [(theme.correct, "correct"), (theme.incorrect, "incorrect")]
     stop = _draw_items(cells, frame, items, end + 2)

@@ -169,7 +169,7 @@ def braille_spans(low: FloatArray, high: FloatArray, rows: int) -> UintArray:
     return np.where(bits == 0, np.uint32(32), np.uint32(0x2800) + bits)
 
 
-def draw_triangle(cells: Cells, x: int, y: int, half: int, colour: int, down: bool) -> None:
+def draw_triangle(cells: Cells, x: int, y: int, half: int, colour: int, down: bool, left: int = 0) -> None:
     """Draw a triangle one row high, its apex at column `x`: below when `down`, else above.
 
     Args:
@@ -179,12 +179,13 @@ def draw_triangle(cells: Cells, x: int, y: int, half: int, colour: int, down: bo
         half: Columns on either side, >= 0; 0 draws a small arrow head.
         colour: Its colour.
         down: Whether it hangs.
+        left: First column that it may touch.
     """
     if not 0 <= y < cells.height:
         return
     for offset in range(-half, half + 1):
         column = x + offset
-        if not 0 <= column < cells.width:
+        if not max(0, left) <= column < cells.width:
             continue
         level = round(8 * (1 - abs(offset) / (half + 1)))
         panel = cells.theme.panel

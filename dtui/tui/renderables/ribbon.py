@@ -9,6 +9,7 @@ from dtui.safe_text import safe
 from dtui.tui.renderables.anomaly_marks import draw_mark, strongest_marks
 from dtui.tui.renderables.cells import Cells, shorten, text_width
 from dtui.tui.renderables.chrome import draw_header, draw_stages
+from dtui.tui.renderables.class_names import class_name
 from dtui.tui.renderables.frame import Frame
 
 
@@ -65,12 +66,12 @@ def anomaly_at(frame: Frame, anomalies: Sequence[Anomaly], x: int, y: int) -> st
 
 
 def label_of(anomaly: Anomaly, classes: Sequence[str], room: int) -> str:
-    """Return what an anomaly is in at most `room` columns, such as "▼ 8 lost 38% · left rule @1,204".
+    """Return what an anomaly is in at most `room` columns, such as "▼ cat lost 38% · left rule @1,204".
 
     The rule, then the end of the class name give way.
     """
     index = anomaly.class_index
-    name = safe(classes[index]) if index is not None and index < len(classes) else safe(anomaly.layer or "?")
+    name = safe(anomaly.layer or "?") if index is None else class_name(classes, index)
     arrow = {"lost": "▼", "gained": "▲"}.get(anomaly.direction, "◆")
     verb = {"lost": "lost", "gained": "gained"}.get(anomaly.direction, "changed")
     flag = "⚑ " if anomaly.status == "flagged" else ""

@@ -123,7 +123,7 @@ def write_tree_readout(
     theme = frame.theme
     for index, (row, value) in enumerate(zip(shown, values.tolist(), strict=True)):
         colour = theme.faint if np.isnan(value) else theme.positive[2] if value >= 0 else theme.negative[2]
-        text = "" if row.is_open or series is None else number(value, signed=True)
+        text = "" if row.is_open or series is None else number(value, signed=series.statistic not in NEVER_NEGATIVE)
         write_value(cells, x + width, 1 + index * tall, text, colour, room=width)
 
 
@@ -144,6 +144,9 @@ def tree_row_at(y: int, top: int, look: TreeLook) -> int | None:
     """Return the tree row drawn at terminal row `y` of the pane; None for the header."""
     return None if y < 1 else top + (y - 1) // (2 if look.two_row else 1)
 
+
+NEVER_NEGATIVE = ("var", "std", "norm1", "norm2", "nonfinite")
+"""Statistics whose charts need no bands below zero and whose values no sign."""
 
 VALUE_GUTTER = 26
 """From this gutter on there is room for values."""
@@ -260,8 +263,10 @@ def _dot_spans(
     A line joins each value to the next; a box plot has the quartiles in the left dot column and the median
     in the right one.
     """
+    values = np.where(np.isfinite(values), values, np.nan)
     if chart is ChartKind.BOX and quartiles is not None:
         first, third = (_rows_of(frame, shown, series) for series in quartiles)
+        first, third = (np.where(np.isfinite(ends), ends, np.nan) for ends in (first, third))
     else:
         first = third = values
     low, high = _own_range(np.stack([values, first, third]))
@@ -270,11 +275,11 @@ def _dot_spans(
     if chart is ChartKind.BOX:
         return _interleave(first, median), _interleave(third, median)
     after = np.concatenate((median[:, 1:], median[:, -1:]), 1)
-    middle = np.where(np.isfinite(after), (median + after) / 2, median)
-    return (
-        _interleave(median, np.fmin(middle, after)),
-        _interleave(np.fmax(median, median), np.fmax(middle, middle)),
-    )
+    points = _interleave(median, np.where(np.isfinite(after), (median + after) / 2, median))
+    between = (points[:, 1:] + points[:, :-1]) / 2
+    before = np.concatenate((points[:, :1], between), 1)
+    behind = np.concatenate((between, points[:, -1:]), 1)
+    return np.fmin(points, np.fmin(before, behind)), np.fmax(points, np.fmax(before, behind))
 
 
 def _own_range(stacked: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -316,14 +321,16 @@ def _draw_band_legend(cells: Cells, frame: Frame, series: NodeSeries, look: Tree
     if frame.output.has_pixels:
         positive, negative = band_colours(theme, frame.output)
         colours = [*negative[::-1][:bands], theme.panel, *positive[3 - bands :]]
+        patches = ["██"] * len(colours)
     else:
-        colours = [theme.lost, theme.panel, theme.gained]
+        colours, patches = [theme.lost, theme.panel, theme.gained], ["▀▀", "  ", "▄▄"]
+    if series.statistic in NEVER_NEGATIVE:
+        low, high, colours, patches = "0", number(series.scale), colours[-bands:], patches[-bands:]
     width = text_width(low) + 2 * len(colours) + text_width(high) + 3
     begin = frame.width - width
     if begin <= left + 2 or cells.height < 1:
         return frame.width
     x = cells.text(begin, 0, low, theme.muted) + 1
-    patches = ["██"] * len(colours) if frame.output.has_pixels else ["▀▀", "  ", "▄▄"]
     for colour, patch in zip(colours, patches, strict=True):
         cells.text(x, 0, patch if colour != theme.panel else "  ", colour)
         cells.mark[0, x : x + 2] = frame.output.ascii and colour == theme.lost

@@ -86,12 +86,12 @@ def test_a_name_stays_in_its_gutter(name: str, hostile: str) -> None:
 
 
 @pytest.mark.parametrize("name", PANES)
-def test_panes_without_an_axis_wait_quietly(name: str) -> None:
-    full = frame(100, 12)
-    with_data = PANES[name]
-    waiting = Frame(100, 12, full.gutter, None, DARK, Output())
-    if name in ("top bar", "key bar", "message", "axis", "ribbon"):
-        check_shape(with_data(waiting, "x", None, 5), waiting)
+def test_a_pane_whose_axis_is_not_known_yet_draws_no_chart(name: str) -> None:
+    waiting = Frame(100, 12, 28, None, DARK, Output())
+    cells = PANES[name](waiting, "conv1", None, 500)
+    check_shape(cells, waiting)
+    if name not in ("top bar", "key bar", "message"):
+        assert not np.isin(cells.ch[1:, 28:], [ord(glyph) for glyph in "▀▁▂▃▄▅▆▇█⣀⡇"]).any()
 
 
 @pytest.mark.parametrize("name", PANES)
