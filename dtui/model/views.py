@@ -101,8 +101,8 @@ class NodeSeries:
         source: Of SOURCES.
         nodes: Tree node indices, one a row.
         values: Shape (nodes, columns); within a column the value farthest from zero.
-        scale: The 99th percentile of |value| over the records, of the layer (not module) that nine in ten layers
-            do not exceed, > 0: full height of a horizon graph, the same for every node and window.
+        scale: The 99th percentile of |value| over the records, of the layer or module that nine in ten do not
+            exceed (the root left out), > 0: full height of a horizon graph, the same for every node and window.
     """
 
     axis: TimeAxis

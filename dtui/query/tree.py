@@ -17,7 +17,7 @@ from dtui.query.data import RunData
 
 SCALE_QUANTILE = 0.99
 SCALE_LAYERS = 0.9
-"""One layer that explodes must not flatten all others: the largest tenth of the layers may saturate."""
+"""One layer that explodes must not flatten all others: the largest tenth of layers and modules may saturate."""
 MOST_FOR_SCALE = 1_000_000
 
 
@@ -127,8 +127,9 @@ def node_series(data: RunData, nodes: Sequence[int], statistic: str, source: str
     held = records_of_columns(axis, data.records, data.record_interval)
 
     def scale() -> float:
-        stride = -(-layers.size // MOST_FOR_SCALE) or 1
-        largest = column_quantiles(np.abs(layers[:, ::stride]).T, SCALE_QUANTILE)
+        every = np.concatenate([layers, data.modules(source, statistic)[1:]])
+        stride = -(-every.size // MOST_FOR_SCALE) or 1
+        largest = column_quantiles(np.abs(every[:, ::stride]).T, SCALE_QUANTILE)
         return magnitude_quantile(largest, SCALE_LAYERS)
 
     return NodeSeries(

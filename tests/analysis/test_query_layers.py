@@ -68,8 +68,9 @@ def test_series_are_the_values_farthest_from_zero(query, reader, axis):
     )
     expected = twins.pooled(raw, axis, reader.record_iterations, EVERY, "farthest")
     np.testing.assert_array_equal(series.values, expected)
-    magnitudes = np.abs(reader.layers[1, LAYER_STATISTICS.index("mean"), :, :60])
-    largest = [twins.quantile(layer.tolist(), 0.99) for layer in magnitudes]
+    statistic = LAYER_STATISTICS.index("mean")
+    every = [*reader.layers[1, statistic, :, :60], *reader.modules[1, statistic, 1:, :60]]
+    largest = [twins.quantile(np.abs(values).tolist(), 0.99) for values in every]
     assert series.scale == pytest.approx(twins.quantile(largest, 0.9))
     assert not series.values.flags.writeable
 
