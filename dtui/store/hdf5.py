@@ -189,8 +189,8 @@ class SealedFileBuilder:
         self.path = path
         self.temporary = temporary_path(path)
         self._in_memory = in_memory
-        options = {"DRIVER": "H5FD_CORE", "DRIVER_CORE_BACKING_STORE": 0} if in_memory else {}
-        self._file = tables.open_file(str(self.temporary), "w", PYTABLES_SYS_ATTRS=False, **options)
+        options = {"driver": "H5FD_CORE", "driver_core_backing_store": 0} if in_memory else {}
+        self._file = tables.open_file(str(self.temporary), "w", pytables_sys_attrs=False, **options)
         self._arrays: dict[str, Any] = {}
 
     def create(

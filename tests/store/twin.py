@@ -1,0 +1,87 @@
+"""A perfect in-memory twin of a run: what was acknowledged, as it must be read back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from dtui.model import (
+    FILTER_STATISTICS,
+    LAYER_STATISTICS,
+    SOURCES,
+    ImageSet,
+    Record,
+    Validation,
+)
+from dtui.store import RunReader
+from tests.store.builders import IMAGES
+
+
+def rounded(values: np.ndarray) -> np.ndarray:
+    """Return values rounded to 13 significant bits, the slow, obvious way."""
+    result = values.astype(np.float64)
+    fine = np.isfinite(result) & (result != 0)
+    mantissa, exponent = np.frexp(result[fine])
+    result[fine] = np.ldexp(np.round(mantissa * 2**13), exponent - 13)
+    return result.astype(np.float32)
+
+
+@dataclass
+class Twin:
+    """All that was appended and acknowledged, in order."""
+
+    records: list[Record] = field(default_factory=list)
+    validations: list[Validation] = field(default_factory=list)
+    images: ImageSet | None = IMAGES
+
+    def assert_read_by(self, reader: RunReader) -> None:
+        """Compare everything that the reader can read."""
+        assert reader.faults == ()
+        self.assert_records(reader, slice(None))
+        self.assert_validations(reader, slice(None))
+
+    def assert_records(self, reader: RunReader, part: slice) -> None:
+        assert reader.record_iterations.tolist() == [record.iteration for record in self.records]
+        some = self.records[part]
+        for row, name in enumerate(FILTER_STATISTICS):
+            expected = stack([record.filters[row] for record in some], reader.structure.filters)
+            expected = expected if name == "nonfinite" else rounded(expected)
+            same(reader.read_filters(name, slice(None), part), expected)
+        for at, source in enumerate(SOURCES):
+            for row, name in enumerate(LAYER_STATISTICS):
+                layers = stack([record.layers[at, row] for record in some], len(reader.structure.layers))
+                same(reader.read_layers(source, name, part), layers)
+                modules = stack([record.modules[at, row] for record in some], len(reader.structure.modules))
+                same(reader.read_modules(source, name, part), modules)
+        for layer in range(len(reader.structure.layers)):
+            same(reader.read_histograms(layer, part), stack([record.histograms[layer] for record in some], 64))
+            same(reader.read_change_ratios(layer, part), stack([record.change_ratios[layer] for record in some], 7))
+        names = {name for record in self.records for name in record.scalars}
+        assert set(reader.scalar_names()) == names
+        for name in names:
+            same(reader.read_scalar(name, part), np.array([record.scalars.get(name, np.nan) for record in some]))
+
+    def assert_validations(self, reader: RunReader, part: slice) -> None:
+        assert reader.validation_iterations.tolist() == [validation.iteration for validation in self.validations]
+        if self.images is None or reader.images is None:
+            assert not self.validations
+            return
+        some = self.validations[part]
+        targets, classes = self.images.targets, len(self.images.classes)
+        labels = stack([validation.labels for validation in some], len(targets))
+        same(reader.read_labels(slice(None), part), labels)
+        same(reader.read_confidences(slice(None), part), stack([v.confidences for v in some], len(targets)))
+        errors = np.full((classes, len(some)), np.nan, np.float32)
+        for label in set(targets.tolist()):
+            errors[label] = (labels[targets == label] != label).mean(0, dtype=np.float64)
+        same(reader.read_class_errors(part), errors)
+
+
+def stack(columns: list[np.ndarray], rows: int) -> np.ndarray:
+    return np.stack(columns, -1) if columns else np.empty((rows, 0))
+
+
+def same(found: np.ndarray, expected: np.ndarray) -> None:
+    assert found.shape == expected.shape
+    np.testing.assert_array_equal(found, expected)
