@@ -45,9 +45,12 @@ def run_check(options: argparse.Namespace) -> Outcome:
 
 def run_compact(options: argparse.Namespace) -> Outcome:
     """Fold what can be folded."""
+    from dtui.query import open_run
     from dtui.store import compact_run
 
-    result = compact_run(options.run)
+    with open_run(options.run) as query:  # refuses what cannot be read; the child process that folds only says a line
+        path = query.path
+    result = compact_run(path)
     code = Exit.NOT_JUDGED if result.fault else Exit.DONE
     if options.json:
         from dtui.cli.as_json import to_json

@@ -45,11 +45,12 @@ def run_info(options: argparse.Namespace) -> Outcome:
     from dtui.query import open_run
 
     with open_run(options.run) as query:
-        info, metadata = query.info(), query.metadata()
+        path, info, metadata = query.path, query.info(), query.metadata()
     if options.json:
         return Outcome(to_json(info_fields(info)))
     rows = [
         ("run", f"{info.run}{'  (invented)' if info.invented else ''}"),
+        ("folder", str(path)),
         ("status", str(info.status)),
         ("recorded", f"{metadata.created}, every {metadata.every} iterations, format {info.format}"),
         ("iterations", _span(info)),

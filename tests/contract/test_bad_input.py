@@ -114,24 +114,51 @@ def test_a_run_that_cannot_be_read_is_one_line_and_exit_code_3(
     make(folder, small_run)
     for words in COMMANDS:
         result = dtui(words, folder, prefix)
-        assert_one_line(result, 3, says)
-        assert RUN in result.stderr
+        if words[0] == "check" and make in (a_damaged_structure, no_structure):
+            assert (result.returncode, result.stderr) == (1, "")  # a verdict: not fine, with the file and what it cost
+            assert re.search(says, result.stdout)
+        else:
+            assert_one_line(result, 3, says)
+            assert RUN in result.stderr
     assert not (folder / "out.html").exists()
 
 
-def test_a_damaged_part_leaves_the_rest_readable_and_is_told(folder: Path, small_run: Path) -> None:
+def damage_largest_part(run: Path, damage: Callable[[bytes], bytes]) -> str:
+    """Change the largest part of a run and return its name."""
+    part = max((run / PARTS_FOLDER).iterdir(), key=lambda path: path.stat().st_size)
+    part.write_bytes(damage(part.read_bytes()))
+    return part.name
+
+
+def test_a_part_cut_off_leaves_the_rest_readable_and_is_told(folder: Path, small_run: Path) -> None:
     shutil.copytree(small_run, folder / RUN)
-    part = max((folder / RUN / PARTS_FOLDER).iterdir(), key=lambda path: path.stat().st_size)
-    data = bytearray(part.read_bytes())
-    data[len(data) // 2] ^= 0xFF
-    part.write_bytes(data)
+    name = damage_largest_part(folder / RUN, lambda data: data[: len(data) // 2])
     info = dtui(["info", RUN, "--json"], folder)
     assert (info.returncode, info.stderr) == (0, "")
-    assert any(part.name in finding for finding in json.loads(info.stdout)["findings"])
-    check = dtui(["check", RUN], folder)
-    assert check.returncode == 1
-    assert part.name in check.stdout
-    assert "Traceback" not in check.stderr
+    assert any(name in finding for finding in json.loads(info.stdout)["findings"])
+    for words, code in (
+        (["info", RUN], 0),
+        (["anomalies", RUN], 0),
+        (["check", RUN], 1),
+        (["check", RUN, "--json"], 1),
+    ):
+        result = dtui(words, folder)
+        assert (result.returncode, result.stderr) == (code, "")
+        assert name in result.stdout or words[0] == "anomalies"
+
+
+def test_check_finds_a_single_flipped_bit(folder: Path, small_run: Path) -> None:
+    shutil.copytree(small_run, folder / RUN)
+    assert dtui(["check", RUN], folder).returncode == 0
+    name = damage_largest_part(
+        folder / RUN,
+        lambda data: data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 1]) + data[len(data) // 2 + 1 :],
+    )
+    check = dtui(["check", RUN, "--json"], folder)
+    assert (check.returncode, check.stderr) == (1, "")
+    answer = json.loads(check.stdout)
+    assert answer["fine"] is False
+    assert [file["path"] for file in answer["files"] if file["state"] == "damaged"] == [f"{PARTS_FOLDER}/{name}"]
 
 
 def test_an_unreadable_run_is_listed_with_its_reason(folder: Path, small_run: Path) -> None:
