@@ -42,8 +42,13 @@ def group_error(data: RunData, labels: Sequence[int]) -> FloatArray:
 def class_errors(data: RunData, groups: Sequence[Sequence[int]], axis: TimeAxis) -> ClassErrors:
     """Answer `RunQuery.class_errors`."""
     rows = np.full((len(groups), len(data.validations)), np.nan)
+    single = [row for row, labels in enumerate(groups) if len(labels) == 1]
+    alone = [groups[row][0] for row in single]
+    check_labels(data, alone)
+    rows[single] = data.class_errors()[alone]
     for row, labels in enumerate(groups):
-        rows[row] = group_error(data, labels)
+        if len(labels) != 1:
+            rows[row] = group_error(data, labels)
     held = records_of_columns(axis, data.validations, data.validation_interval)
     return ClassErrors(axis, tuple(tuple(group) for group in groups), read_only(pool_largest(rows, held)))
 
