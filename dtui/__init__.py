@@ -25,4 +25,13 @@ def __getattr__(name: str) -> Any:
         home = _HOMES[name]
     except KeyError:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
-    return getattr(import_module(home), name)
+    try:
+        return getattr(import_module(home), name)
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        from dtui.errors import MissingExtraError
+
+        raise MissingExtraError(
+            f"dtui.{name}: PyTorch is not installed; install dtui with its extra [record]"
+        ) from error

@@ -49,6 +49,14 @@ def test_reading_commands_import_neither_torch_nor_a_screen(command: str, small_
     assert not imported & (VIEWER_NEEDS_NONE_OF | REPORTS_ONLY | TERMINAL_ONLY)
 
 
+def test_a_recorder_without_torch_names_the_extra() -> None:
+    code = "sys.modules['torch'] = None; import dtui\ntry: dtui.Recorder\nexcept ImportError as e: print(repr(e))"
+    result = subprocess.run(
+        [sys.executable, "-c", f"import sys; {code}"], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert "MissingExtraError('dtui.Recorder: PyTorch is not installed; install dtui with its extra" in result.stdout
+
+
 def test_help_imports_next_to_nothing() -> None:
     code = "from dtui.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass"
     assert not modules_after(code) & (VIEWER_NEEDS_NONE_OF | REPORTS_ONLY | TERMINAL_ONLY | {"numpy", "tables", "PIL"})
