@@ -79,6 +79,15 @@ def test_thresholds_and_windows_hold_at_their_edges(settings, found):
     assert len(find_anomalies(evidence(correct), settings)) == found
 
 
+def test_a_share_of_the_images_counts_as_that_many_images_in_floating_point_too():
+    assert 0.14 * 50 > 7
+    counts = FlipCounts(np.array([[7], [0]], dtype=np.uint8), np.array([[0], [7]], dtype=np.uint8))
+    seen = Evidence(np.array([9, 19]), np.array([50]), lambda rule, window: counts)
+    found = find_anomalies(seen, AnomalySettings("left", 1, threshold=0.14))
+    assert [(a.iteration, a.direction) for a in found] == [(9, "gained"), (19, "lost")]
+    assert find_anomalies(seen, AnomalySettings("left", 1, threshold=float("inf"))) == ()
+
+
 def test_by_iteration_then_by_falling_score():
     correct = steady()
     correct[30:, 0:6] = False
