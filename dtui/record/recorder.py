@@ -29,6 +29,7 @@ from dtui.record.loader_tap import UnusableLoaderError
 from dtui.record.measure import Measurer
 from dtui.record.scalars import ScalarLog, learning_rate
 from dtui.record.sink import Job, Sink, Store
+from dtui.record.termination import TerminationWatch
 from dtui.record.thumbnails import Thumbnails, ThumbnailTaker
 from dtui.record.validation import ValidationWatch
 from dtui.record.warn import forget_told, warn_once
@@ -113,6 +114,7 @@ class Recorder:
         self._tracer = GraphTracer(model) if graph else None
         self._hook = None if self._optimizer is None else self._optimizer.register_step_post_hook(self._after_step)
         atexit.register(self._close_at_exit)
+        self._termination = TerminationWatch(lambda: self._finish(RunStatus.CRASHED, "SIGTERM"))
 
     def __enter__(self) -> Self:
         """Return the recorder."""
@@ -316,6 +318,7 @@ class Recorder:
             return
         self._closed = True
         atexit.unregister(self._close_at_exit)
+        self._termination.remove()
         with self._boundary.guard("close", self.iteration):
             if self._hook is not None:
                 self._hook.remove()

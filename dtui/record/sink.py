@@ -140,8 +140,8 @@ class Sink:
         try:
             store.heartbeat()
             if job is not None:
-                self._write_gaps(store, before=job)
                 job.write(store)
+                self._write_gaps(store, before=job)
         except Exception as error:  # noqa: BLE001 - see above
             if job is not None:
                 self.miss(Gap(job.iteration, job.iteration, job.stream, f"{type(error).__name__}: {error}"))

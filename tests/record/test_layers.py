@@ -59,10 +59,10 @@ def test_resnet50_has_a_stem_four_stages_of_bottlenecks_and_a_classifier() -> No
 
 def test_the_graph_of_a_residual_network_shows_its_sums() -> None:
     structure = structure_of(ResNet50(), torch.zeros(2, 3, 32, 32))
-    joins = {edge.target for edge in structure.edges if edge.target.partition("#")[0].endswith("/iadd")}
+    joins = {edge.target for edge in structure.edges if edge.target.partition("#")[0].endswith("/add")}
     assert len(joins) == 16
-    assert into(structure, "layer1.0/iadd") == {"layer1.0.bn3", "layer1.0.downsample.1"}
-    assert into(structure, "layer1.1/iadd") == {"layer1.1.bn3", "layer1.0.relu#3"}
+    assert into(structure, "layer1.0/add") == {"layer1.0.bn3", "layer1.0.downsample.1"}
+    assert into(structure, "layer1.1/add") == {"layer1.1.bn3", "layer1.0.relu#3"}
     assert into(structure, "output") == {"fc"}
 
 

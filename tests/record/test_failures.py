@@ -1,0 +1,304 @@
+"""What goes wrong in the recorder stays in the recorder, and what is missing is written down."""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from dtui.errors import RecorderError, RunExistsError
+from dtui.model import Gap, Record, RunStatus
+from dtui.record import Recorder, RecorderWarning
+from dtui.store import RunReader
+from tests.record.conftest import MemoryStore, RecorderUnderTest, small_net
+from tests.record.test_loops import data, update
+
+Make = Callable[..., RecorderUnderTest]
+
+
+def training(recorder_of: Callable[[nn.Module, torch.optim.Optimizer], Recorder | None], count: int = 6) -> list[float]:
+    torch.manual_seed(9)
+    model = small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    recorder = recorder_of(model, optimizer)
+    losses = []
+    for _ in range(count):
+        losses.append(update(model, optimizer))
+        if recorder is not None:
+            recorder.log(loss=losses[-1])
+            with recorder.validation([data()]):
+                model(data()[0])
+    if recorder is not None:
+        recorder.close()
+    return losses
+
+
+@pytest.fixture
+def undisturbed() -> list[float]:
+    return training(lambda model, optimizer: None)
+
+
+def test_a_probe_that_raises_is_told_once_and_switched_off(
+    record: Make, monkeypatch: pytest.MonkeyPatch, undisturbed: list[float]
+) -> None:
+    made: list[RecorderUnderTest] = []
+
+    def recorder_of(model: nn.Module, optimizer: Any) -> Recorder:
+        made.append(record(model, optimizer, every=1))
+        return made[0]
+
+    calls = []
+
+    def measure(self: Any) -> None:
+        calls.append(1)
+        raise FloatingPointError("no such number")
+
+    monkeypatch.setattr("dtui.record.measure.Measurer.measure", measure)
+    with pytest.warns(RecorderWarning, match="records are no longer recorded: FloatingPointError") as told:
+        assert training(recorder_of) == undisturbed
+    assert len(told) == len(calls) == 1
+    store = made[0].store
+    assert store.records == []
+    assert len(store.validations) == 6
+    assert [(gap.first, gap.last, gap.stream) for gap in store.gaps] == [(0, 0, "records"), (1, 5, "records")]
+    assert store.status is RunStatus.DONE
+
+
+def test_a_warning_that_is_an_error_does_not_stop_training(
+    record: Make, monkeypatch: pytest.MonkeyPatch, undisturbed: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("dtui.record.measure.Measurer.measure", lambda self: 1 / 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RecorderWarning)
+        assert training(lambda model, optimizer: record(model, optimizer, every=1)) == undisturbed
+    assert "records are no longer recorded: ZeroDivisionError" in caplog.text
+
+
+def test_a_full_disk_loses_what_it_could_not_take_and_nothing_else(record: Make, undisturbed: list[float]) -> None:
+    made: list[RecorderUnderTest] = []
+
+    def fill(store: MemoryStore) -> None:
+        def full(record: Record) -> None:
+            if record.iteration in (2, 3):
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        store.on_record = full
+
+    def recorder_of(model: nn.Module, optimizer: Any) -> Recorder:
+        made.append(record(model, optimizer, every=1, prepare=fill))
+        return made[0]
+
+    with pytest.warns(RecorderWarning, match="iteration 2 was not written") as told:
+        assert training(recorder_of) == undisturbed
+    assert len(told) == 1
+    store = made[0].store
+    assert [record.iteration for record in store.records] == [0, 1, 4, 5]
+    assert store.gaps == [Gap(2, 3, "records", "OSError: [Errno 28] No space left on device")]
+
+
+def test_a_disk_slower_than_the_training_drops_records_without_making_it_wait(
+    record: Make, undisturbed: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dtui.record.recorder.MOST_WAITING", 2)
+    monkeypatch.setattr("dtui.record.recorder.FEWEST_WAITING", 2)
+    made: list[RecorderUnderTest] = []
+    release, reached = threading.Event(), threading.Event()
+
+    def slow(store: MemoryStore) -> None:
+        def wait(record: Record) -> None:
+            reached.set()
+            assert release.wait(60)
+
+        store.on_record = wait
+
+    torch.manual_seed(9)
+    model = small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    recorder = record(model, optimizer, every=1, prepare=slow)
+    made.append(recorder)
+    losses = [update(model, optimizer)]
+    assert reached.wait(60)
+    with pytest.warns(RecorderWarning, match="the disk is slower than the training"):
+        losses += [update(model, optimizer) for _ in range(4)]
+    release.set()
+    assert recorder._sink is not None
+    recorder._sink.drain()
+    losses.append(update(model, optimizer))
+    recorder.close()
+    assert losses == undisturbed
+    assert [record.iteration for record in recorder.store.records] == [0, 1, 5]
+    assert recorder.store.gaps == [Gap(2, 4, "records", "the disk was slower than the training")]
+
+
+def test_a_store_directory_that_is_removed_does_not_stop_training(tmp_path: Path, undisturbed: list[float]) -> None:
+    class Removed(Recorder):
+        def _after_step(self, *arguments: Any) -> None:
+            super()._after_step(*arguments)
+            if self.iteration == 2 and self._sink is not None:
+                self._sink.drain()
+                shutil.rmtree(self.path)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RecorderWarning)
+        losses = training(lambda model, optimizer: Removed(tmp_path / "gone", model, optimizer, every=1))
+    assert losses == undisturbed
+
+
+def test_a_run_that_cannot_be_created_does_not_stop_training(tmp_path: Path, undisturbed: list[float]) -> None:
+    def recorder_of(model: nn.Module, optimizer: Any) -> Recorder:
+        recorder = Recorder(tmp_path / "late", model, optimizer, every=1)
+        (tmp_path / "late.dtui").write_text("somebody else's")
+        return recorder
+
+    with pytest.warns(RecorderWarning, match="nothing is recorded"):
+        assert training(recorder_of) == undisturbed
+    assert (tmp_path / "late.dtui").read_text() == "somebody else's"
+
+
+def test_weights_that_become_nan_are_counted_and_training_goes_on(record: Make) -> None:
+    model = small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    recorder = record(model, optimizer, every=1)
+    for step in range(4):
+        if step == 2:
+            with torch.no_grad():
+                model[2].weight[1, 0, 0, 0] = math.nan
+        update(model, optimizer)
+        with recorder.validation([data()]):
+            model(data()[0])
+    recorder.close()
+    counts = [record.filters[-1].sum() for record in recorder.store.records]
+    assert counts[:2] == [0, 0]
+    assert counts[2] > 0
+    assert len(recorder.store.validations) == 4
+    assert recorder.store.validations[-1].confidences.max() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"every": 0}, "every=0: records come every so many iterations; give an integer of at least 1"),
+        ({"every": -3}, "every=-3"),
+        ({"every": 2.5}, r"every=2\.5"),
+        ({"every": True}, "every=True"),
+        (
+            {"classes": list("abcdefg")},
+            r"classes: 7 names were given, but no layer has so many outputs \(the last, 4",
+        ),
+        ({"classes": ("a",)}, "classes: 1 names; give between 2 and 65535"),
+        ({"classes": "abc"}, "classes='abc': give the names in label order"),
+        ({"classes": [str(label) for label in range(70_000)]}, "classes: 70000 names"),
+        ({"model": nn.Sequential(nn.ReLU())}, "model: Sequential holds no convolution and no fully connected layer"),
+        (
+            {"optimizer": torch.optim.SGD([nn.Parameter(torch.zeros(1))])},
+            "none of its 1 parameters belongs to the model",
+        ),
+        ({"optimizer": object()}, "a object is no torch.optim.Optimizer"),
+        ({"path": ""}, "names no run"),
+        ({"path": "/dev/null/run"}, "nothing can be written in /dev/null"),
+    ],
+    ids=lambda value: str(value)[:40] if isinstance(value, str) else "",
+)
+def test_arguments_that_cannot_work_are_refused_before_training(
+    tmp_path: Path, arguments: dict[str, Any], match: str
+) -> None:
+    model = arguments.pop("model", small_net())
+    path = arguments.pop("path", tmp_path / "run")
+    with pytest.raises(RecorderError, match=match):
+        Recorder(path, model, **arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_exists_is_refused_with_and_without_its_suffix(tmp_path: Path) -> None:
+    (tmp_path / "run.dtui").mkdir()
+    for name in ("run", "run.dtui"):
+        with pytest.raises(RunExistsError, match=r"run\.dtui: a run is already there"):
+            Recorder(tmp_path / name, small_net())
+
+
+def test_a_name_with_a_dot_keeps_it(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "lr0.1", small_net())
+    recorder.close()
+    assert (tmp_path / "lr0.1.dtui").is_dir()
+
+
+ENDINGS: dict[str, tuple[str, RunStatus]] = {
+    "end": ("pass", RunStatus.DONE),
+    "exit": ("sys.exit(0)", RunStatus.DONE),
+    "exception": ("raise ValueError('a batch is missing')", RunStatus.CRASHED),
+    "interrupt": ("os.kill(os.getpid(), signal.SIGINT); signal.pause()", RunStatus.CRASHED),
+    "terminate": ("os.kill(os.getpid(), signal.SIGTERM)", RunStatus.CRASHED),
+}
+
+SCRIPT = """
+import os, signal, sys, torch, dtui
+from torch import nn
+torch.set_num_threads(1)
+folder, children = sys.argv[1], {}
+for ending in sys.argv[2:]:
+    child = os.fork()
+    if not child:
+        break
+    children[ending] = child
+else:
+    for ending, child in children.items():
+        print(ending, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    sys.exit(0)
+model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+recorder = dtui.Recorder(f"{folder}/{ending}", model, optimizer, every=1)
+for _ in range(3):
+    model(torch.ones(2, 2, 2)).sum().backward()
+    optimizer.step()
+"""
+
+
+def test_scripts_that_end_without_closing_leave_complete_runs_that_say_how(tmp_path: Path) -> None:
+    branches = "".join(f"if ending == {name!r}: {code}\n" for name, (code, _) in ENDINGS.items())
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT + branches, str(tmp_path), *ENDINGS],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    codes = dict(line.split() for line in done.stdout.splitlines())
+    assert codes["end"] == codes["exit"] == "0", done.stderr
+    assert codes["terminate"] == str(-signal.SIGTERM)
+    assert codes["exception"] == "1"
+    for name, (_, status) in ENDINGS.items():
+        reader = RunReader(tmp_path / f"{name}.dtui")
+        assert reader.record_iterations.tolist() == [0, 1, 2]
+        assert (name, reader.status()) == (name, status)
+        assert reader.gaps == ()
+        reader.close()
+
+
+def test_a_signal_handler_of_the_user_is_left_alone_and_ours_is_given_back(record: Make) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        recorder = record(small_net())
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+        recorder.close()
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        recorder = record(small_net())
+        recorder.close()
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
