@@ -17,13 +17,13 @@ def header_facts(view: View) -> tuple[Fact, ...]:
     info = view.info
     facts = [
         Fact("network", f"{info.layers:,} layers", f"{info.filters:,} filters"),
-        Fact("validation images", f"{info.images:,}", f"{info.classes:,} classes"),
+        Fact("images", f"{info.images:,}", f"{info.classes:,} classes"),
         Fact("records", f"{info.records:,}", _iterations(info.first_iteration, info.last_iteration)),
         Fact("validations", f"{info.validations:,}"),
     ]
     if info.last_iteration is not None:
         facts += _last_values(view.query.curves_at(info.last_iteration))
-    facts.append(Fact("anomaly iterations", f"{len(view.anomalies):,}", _reviewed(view)))
+    facts.append(Fact("anomalies", f"{len(view.anomalies):,}", _reviewed(view)))
     facts.append(Fact("gaps", f"{len(info.gaps):,}", f"{len(info.findings):,} findings" if info.findings else ""))
     return tuple(facts)
 
@@ -57,7 +57,7 @@ def _last_values(values: Mapping[str, float]) -> list[Fact]:
         ("learning_rate", "learning rate", ".3g"),
     )
     return [
-        Fact(f"last {name}", format(values[key], form))
+        Fact(name, format(values[key], form), "last")
         for key, name, form in known
         if key in values and values[key] == values[key]
     ]

@@ -5,6 +5,7 @@ Owns the pictures with a value axis. Everything is reduced to the columns of the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -157,6 +158,15 @@ def _x(axis: TimeAxis, strip: float = 0) -> alt.X:
     )
 
 
+def _decades(scale: alt.Scale, curves: Sequence[Curve]) -> dict[str, Any]:
+    """Return which values the axis names: powers of ten on a logarithmic scale, round numbers elsewhere."""
+    if scale.to_dict().get("type") != "log":
+        return {"tickCount": 5}
+    finite = np.log10(np.concatenate([curve.values[np.isfinite(curve.values)] for curve in curves]))
+    powers = range(math.ceil(finite.min()), math.floor(finite.max()) + 1)
+    return {"values": [10.0**power for power in powers][:: max(1, len(powers) // 4)]}
+
+
 def _value_scale(curves: Sequence[Curve], unit: str) -> alt.Scale:
     if unit == "share":
         highest = max(float(np.nanmax(curve.values, initial=0.0)) for curve in curves)
@@ -177,12 +187,11 @@ def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: flo
         legend=None,
     )
     value_format = ".0%" if unit == "share" else "~g"
+    scale = _value_scale(curves, unit)
     y = alt.Y(
         "value:Q",
-        scale=_value_scale(curves, unit),
-        axis=alt.Axis(
-            title=None, format=value_format, tickCount=5 if unit == "share" else 4, domain=False, ticks=False
-        ),
+        scale=scale,
+        axis=alt.Axis(title=None, format=value_format, domain=False, ticks=False, **_decades(scale, curves)),
     )
     base = alt.Chart(alt.NamedData(name="curves")).encode(x=_x(axis, strip), color=colour)
     layers = []

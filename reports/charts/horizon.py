@@ -14,13 +14,23 @@ import numpy as np
 
 from dtui.model import FloatArray, TimeAxis
 from dtui.reports.charts import theme
+from dtui.reports.charts.horizon_marks import (
+    ROW,
+    ROW_HEIGHT,
+    ground_mark,
+    header_marks,
+    hit_mark,
+    hover_mark,
+    label_marks,
+    path_mark,
+)
 from dtui.reports.document import Spec
 
-ROW = 26
-ROW_HEIGHT = 23
 BANDS = 3
 UNFOLDED_ROWS = 44
 """The levels of the hierarchy that stand open at first: as many as fit into this many rows."""
+DWARFED = 6
+"""One scale for all rows starts switched off where the median row would stay under 1/DWARFED of the first band."""
 QUANTUM = 2
 """Steps of a path are rounded to 1/QUANTUM pixel."""
 
@@ -126,34 +136,49 @@ def horizon_tree(
     if values.shape != (len(rows), axis.columns) or not scale > 0:
         raise ValueError(f"horizon tree: {values.shape} values for {len(rows)} × {axis.columns}, scale {scale}")
     limits = (axis.first, axis.stop)
+    full = [_full_scale(row) for row in values]
     signed = bool(np.nanmin(values, initial=0.0) < 0)
     spec = theme.frame(None, top=30, bottom=40, limits=limits)
-    spec["signals"] += [*theme.column_signals(limits, axis.columns), *_fold_signals(rows)]
+    spec["signals"] += [*theme.column_signals(limits, axis.columns), *_fold_signals(rows), _scale_signal(full, scale)]
     spec["data"] = [
-        {"name": "rows", "values": _row_values(rows, values), "transform": _visible(rows)},
+        {"name": "rows", "values": _row_values(rows, values, full), "transform": _visible(rows)},
         {
             "name": "paths",
-            "values": _path_values(values, scale),
+            "values": _path_values(values, [scale] * len(rows), own=False) + _path_values(values, full, own=True),
             "transform": [
+                {"type": "filter", "expr": "datum.own == own"},
                 {"type": "lookup", "from": "rows", "key": "id", "fields": ["id"], "values": ["y"], "default": None},
                 {"type": "filter", "expr": "datum.y != null"},
             ],
         },
     ]
     spec["marks"] = [
-        _ground_mark(),
-        _path_mark(axis.columns),
+        ground_mark(),
+        path_mark(axis.columns),
         theme.stage_rules(list(stages)),
-        _hover_mark(),
-        *_label_marks(signed),
+        hover_mark(),
+        *label_marks(signed=signed),
         theme.crosshair(),
-        _hit_mark(),
-        *_header_marks(quantity, scale, signed, rows),
+        hit_mark(),
+        *header_marks(quantity, scale, signed=signed, folds=any(row.is_module for row in rows)),
     ]
     return spec
 
 
-def _row_values(rows: Sequence[HorizonRow], values: FloatArray) -> list[dict[str, Any]]:
+def _full_scale(values: FloatArray) -> float:
+    """Return the absolute value that fills all bands of a row on its own scale: its 99th percentile, > 0."""
+    finite = np.abs(values[np.isfinite(values)])
+    full = float(np.quantile(finite, 0.99)) if finite.size else 0.0
+    return full if full > 0 else float(finite.max(initial=0.0)) or 1.0
+
+
+def _scale_signal(full: Sequence[float], scale: float) -> Spec:
+    """Return the switch between one scale and own scales; own at first where one row dwarfs the others."""
+    own = bool(np.median(full) * BANDS * DWARFED < scale)
+    return {"name": "own", "value": own, "on": [{"events": "@scales:click", "update": "!own"}]}
+
+
+def _row_values(rows: Sequence[HorizonRow], values: FloatArray, full: Sequence[float]) -> list[dict[str, Any]]:
     result = []
     for position, row in enumerate(rows):
         above: list[int] = []
@@ -170,18 +195,19 @@ def _row_values(rows: Sequence[HorizonRow], values: FloatArray) -> list[dict[str
                 "depth": row.depth,
                 "module": row.is_module,
                 "above": above,
+                "full": float(f"{full[position]:.3g}"),
                 "v": [float(f"{v:.3g}") if np.isfinite(v) else None for v in values[position].tolist()],
             }
         )
     return result
 
 
-def _path_values(values: FloatArray, scale: float) -> list[dict[str, Any]]:
+def _path_values(values: FloatArray, scales: Sequence[float], *, own: bool) -> list[dict[str, Any]]:
     palettes = {1: theme.HORIZON_POSITIVE, -1: theme.HORIZON_NEGATIVE}
     return [
-        {"id": position, "colour": palettes[sign][band], "path": path}
+        {"id": position, "own": own, "colour": palettes[sign][band], "path": path}
         for position in range(len(values))
-        for sign, band, path in band_paths(values[position], scale, ROW_HEIGHT)
+        for sign, band, path in band_paths(values[position], scales[position], ROW_HEIGHT)
     ]
 
 
@@ -229,175 +255,3 @@ def _visible(rows: Sequence[HorizonRow]) -> list[Spec]:
         {"type": "window", "sort": {"field": "id"}, "ops": ["row_number"], "as": ["row"]},
         {"type": "formula", "as": "y", "expr": f"(datum.row - 1) * {ROW}"},
     ]
-
-
-def _ground_mark() -> Spec:
-    return {
-        "type": "rule",
-        "interactive": False,
-        "aria": False,
-        "from": {"data": "rows"},
-        "encode": {
-            "enter": {"stroke": {"value": theme.GRID}, "x": {"value": 0}},
-            "update": {
-                "x2": {"signal": "width"},
-                "y": {"signal": f"datum.y + {ROW_HEIGHT + 0.5}"},
-            },
-        },
-    }
-
-
-def _path_mark(columns: int) -> Spec:
-    return {
-        "type": "path",
-        "interactive": False,
-        "aria": False,
-        "from": {"data": "paths"},
-        "encode": {
-            "enter": {"path": {"field": "path"}, "fill": {"field": "colour"}},
-            "update": {"y": {"field": "y"}, "scaleX": {"signal": f"width / {columns}"}},
-        },
-    }
-
-
-def _hover_mark() -> Spec:
-    return {
-        "type": "rect",
-        "interactive": False,
-        "aria": False,
-        "encode": {
-            "enter": {"fill": {"value": theme.INK}, "x": {"value": -theme.GUTTER}, "height": {"value": ROW_HEIGHT}},
-            "update": {
-                "x2": {"signal": "width"},
-                "y": {"signal": "over ? over.y : 0"},
-                "fillOpacity": {"signal": "over ? 0.07 : 0"},
-            },
-        },
-    }
-
-
-def _hit_mark() -> Spec:
-    return {
-        "type": "rect",
-        "name": "hit",
-        "aria": False,
-        "from": {"data": "rows"},
-        "encode": {
-            "enter": {"x": {"value": 0}, "height": {"value": ROW}, "fill": {"value": "transparent"}},
-            "update": {
-                "y": {"field": "y"},
-                "width": {"signal": "width"},
-                "cursor": {"signal": "datum.module ? 'pointer' : 'crosshair'"},
-            },
-        },
-    }
-
-
-def _label_marks(signed: bool) -> list[Spec]:
-    """Return the names with their folding marks, and the value at the crosshair."""
-    middle = f"datum.y + {ROW_HEIGHT / 2}"
-    fold = "(datum.module ? (indexof(open, '|' + datum.id + '|') >= 0 ? '▾ ' : '▸ ') : '')"
-    value = "datum.v[shown]"
-    negative = theme.HORIZON_NEGATIVE[1] if signed else theme.INK
-    return [
-        {
-            "type": "text",
-            "name": "label",
-            "aria": False,
-            "from": {"data": "rows"},
-            "encode": {
-                "enter": {"baseline": {"value": "middle"}, "fontSize": {"value": 12}},
-                "update": {
-                    "x": {"signal": f"{-theme.GUTTER} + datum.depth * 11 + (datum.module ? 0 : 12)"},
-                    "y": {"signal": middle},
-                    "text": {"signal": f"{fold} + datum.label + (datum.detail ? '  ' + datum.detail : '')"},
-                    "fontWeight": {"signal": "datum.module ? 'bold' : 'normal'"},
-                    "limit": {"signal": f"{theme.GUTTER - 70} - datum.depth * 11"},
-                    "cursor": {"signal": "datum.module ? 'pointer' : 'default'"},
-                },
-            },
-        },
-        {
-            "type": "text",
-            "interactive": False,
-            "aria": False,
-            "from": {"data": "rows"},
-            "encode": {
-                "enter": {"baseline": {"value": "middle"}, "align": {"value": "right"}, "x": {"value": -8}},
-                "update": {
-                    "y": {"signal": middle},
-                    "text": {"signal": f"{value} == null ? '' : format({value}, '{'+' if signed else ''}.3~g')"},
-                    "fill": {
-                        "signal": f"{value} < 0 ? '{negative}' : '{theme.HORIZON_POSITIVE[2] if signed else theme.INK}'"
-                    },
-                },
-            },
-        },
-    ]
-
-
-def _header_marks(quantity: str, scale: float, signed: bool, rows: Sequence[HorizonRow]) -> list[Spec]:
-    """Return the line above the rows: scale, readout, and the switches that fold and unfold everything."""
-    colours = ([*theme.HORIZON_NEGATIVE[::-1]] if signed else []) + [*theme.HORIZON_POSITIVE]
-    start = -theme.GUTTER + (42 if signed else 12)
-    swatches: list[Spec] = [
-        {
-            "type": "rect",
-            "interactive": False,
-            "aria": False,
-            "encode": {
-                "enter": {
-                    "x": {"value": start + 14 * k},
-                    "width": {"value": 14},
-                    "y": {"value": -18},
-                    "height": {"value": 10},
-                    "fill": {"value": colour},
-                }
-            },
-        }
-        for k, colour in enumerate(colours)
-    ]
-    readout = (
-        f"over ? over.label + ' (' + over.about + ') · ' + shown_text + ' · {quantity} ' + "
-        "(over.v[shown] == null ? 'none' : format(over.v[shown], '.3~g'))"
-        f" : '{quantity}' + (iteration == null ? '' : ' · ' + shown_text)"
-    )
-    marks = [
-        *swatches,
-        _text("'" + (f"−{scale:.3g}" if signed else "0") + "'", -theme.GUTTER, align="left", fill=theme.MUTED),
-        _text(f"'{scale:.3g}'", start + 14 * len(colours) + 5, align="left", fill=theme.MUTED),
-        _text(readout, 0, align="left", fill=theme.INK, limit="width - 125"),
-    ]
-    if any(row.is_module for row in rows):
-        marks += [
-            _text("'unfold all'", None, align="right", fill=theme.GAINED, name="unfold", dx=-54),
-            _text("'fold all'", None, align="right", fill=theme.GAINED, name="fold"),
-        ]
-    return marks
-
-
-def _text(
-    signal: str, x: float | None, *, align: str, fill: str, name: str = "", dx: float = 0, limit: str = ""
-) -> Spec:
-    """Return one text mark on the header line; x None stands for the right end of the axis."""
-    mark: Spec = {
-        "type": "text",
-        "interactive": bool(name),
-        "aria": False,
-        "encode": {
-            "enter": {
-                "baseline": {"value": "middle"},
-                "align": {"value": align},
-                "fill": {"value": fill},
-                "y": {"value": -13},
-                "dx": {"value": dx},
-            },
-            "update": {"x": {"value": x} if x is not None else {"signal": "width"}, "text": {"signal": signal}},
-        },
-    }
-    if limit:
-        mark["encode"]["update"]["limit"] = {"signal": limit}
-    if name:
-        mark["name"] = name
-        mark["encode"]["enter"]["cursor"] = {"value": "pointer"}
-    return mark

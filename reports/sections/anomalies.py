@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dtui.model import Anomaly
 from dtui.reports.document import Paragraph, Row, Section, Table
 from dtui.reports.sections.registry import View, section
@@ -26,11 +28,13 @@ def anomalies_section(view: View) -> Section | None:
     strongest = sorted(view.anomalies, key=lambda a: (-a.score, a.iteration, a.id))[:MOST_ROWS]
     shown = sorted(strongest, key=lambda a: (a.iteration, -a.score, a.id))
     left_out = len(view.anomalies) - len(shown)
+    rows = tuple(_row(view, anomaly) for anomaly in shown)
+    used = [k for k in range(len(_COLUMNS)) if any(row.cells[k] for row in rows)]
     table = Table(
-        _COLUMNS,
-        _NUMERIC,
-        tuple(_row(view, anomaly) for anomaly in shown),
-        f"The {len(shown)} with the highest score; {left_out:,} more are in `dtui anomalies`." if left_out else "",
+        tuple(_COLUMNS[k] for k in used),
+        tuple(_NUMERIC[k] for k in used),
+        tuple(replace(row, cells=tuple(row.cells[k] for k in used)) for row in rows),
+        f"The {len(shown)} with the highest score; {left_out:,} more are left out." if left_out else "",
     )
     decided = sum(anomaly.status != "new" for anomaly in view.anomalies)
     caption = (
@@ -53,7 +57,7 @@ def _row(view: View, anomaly: Anomaly) -> Row:
             f"{anomaly.count:,}",
             f"{anomaly.share:.1%}",
             anomaly.rule,
-            f"{anomaly.score:.3g}",
+            f"{anomaly.score:.2f}",
             anomaly.status,
             safe(anomaly.note),
         ),

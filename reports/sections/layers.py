@@ -30,9 +30,9 @@ def layers_section(view: View) -> Section | None:
         description = f"{quantity} of {len(rows)} modules and layers over the iterations, as horizon graphs."
         items.append(Chart(f"{view.prefix}-{source}-{statistic}", quantity.capitalize(), "vega", spec, description))
     caption = (
-        "One horizon graph a row, the same scale in all rows: a value fills a pale band first, then a darker one "
-        "over it; blue is positive, brown negative. A column shows the value farthest from zero of its iterations. "
-        "Click a module to fold or unfold it."
+        "One horizon graph a row: a value fills a pale band first, then a darker one over it; blue is positive, brown "
+        "negative. A column shows the value farthest from zero of its iterations. Click a module to fold or unfold it; "
+        "“scale by row” shows small rows beside large ones."
     )
     return Section(f"{view.prefix}-layers", "Layers", caption, tuple(items))
 

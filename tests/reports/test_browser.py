@@ -104,6 +104,16 @@ def test_a_module_folds_and_unfolds_by_click(page: Browser) -> None:
     assert page.console == []
 
 
+def test_rows_switch_to_their_own_scale_by_click(page: Browser) -> None:
+    chart = "run1-weights-mean"
+    width = page.run(f"dtuiReport.views['{chart}'].width()")
+    assert page.run(signal(chart, "own")) is False
+    page.mouse("click", *at(page, chart, width - 140, -13))
+    page.wait_for(f"{signal(chart, 'own')} === true")
+    page.wait_for(f"document.querySelector('#{chart} svg').textContent.includes('each row on its own scale')")
+    assert page.console == []
+
+
 def test_a_triangle_leads_to_its_row_in_the_table(page: Browser) -> None:
     chart = "run1-class-error"
     mark = page.run(

@@ -85,6 +85,22 @@ def test_bands_add_up_to_the_values() -> None:
             assert total[sign][column] == pytest.approx(wanted * bands * height / scale, abs=0.26 * bands), column
 
 
+def test_rows_start_on_their_own_scale_where_one_dwarfs_the_others() -> None:
+    rows = [HorizonRow(f"row {k}", "", "Conv2d", 1, -1, 0, False) for k in range(4)]
+
+    def own(values: np.ndarray, scale: float) -> tuple[bool, list[float]]:
+        spec = horizon_tree(rows, values, scale, AXIS, quantity="mean", stages=[])
+        switch = next(signal for signal in spec["signals"] if signal["name"] == "own")
+        paths = [path["path"] for path in spec["data"][1]["values"] if path["own"]]
+        assert len(paths) == 3 * len(rows), "on its own scale each row reaches its last band"
+        return switch["value"], [row["full"] for row in spec["data"][0]["values"]]
+
+    like = np.outer([1.0, 2.0, 3.0, 4.0], np.ones(6))
+    assert own(like, 4.0) == (False, [1, 2, 3, 4])
+    like[3] = 400.0
+    assert own(like, 400.0) == (True, [1, 2, 3, 400])
+
+
 def test_whole_levels_unfold_until_the_page_is_full() -> None:
     def row(parent: int, depth: int, *, is_module: bool) -> HorizonRow:
         return HorizonRow("", "", "", 1, parent, depth, is_module)

@@ -1,0 +1,191 @@
+"""What a horizon tree draws: bands, names, values, and the line of switches above them."""
+
+from __future__ import annotations
+
+from dtui.reports.charts import theme
+from dtui.reports.document import Spec
+
+ROW = 26
+"""Pixels from one row to the next."""
+ROW_HEIGHT = 23
+"""Pixels of a horizon graph."""
+
+
+def ground_mark() -> Spec:
+    """Return the line that each graph stands on."""
+    return {
+        "type": "rule",
+        "interactive": False,
+        "aria": False,
+        "from": {"data": "rows"},
+        "encode": {
+            "enter": {"stroke": {"value": theme.GRID}, "x": {"value": 0}},
+            "update": {
+                "x2": {"signal": "width"},
+                "y": {"signal": f"datum.y + {ROW_HEIGHT + 0.5}"},
+            },
+        },
+    }
+
+
+def path_mark(columns: int) -> Spec:
+    """Return the bands, stretched from columns to pixels."""
+    return {
+        "type": "path",
+        "interactive": False,
+        "aria": False,
+        "from": {"data": "paths"},
+        "encode": {
+            "enter": {"path": {"field": "path"}, "fill": {"field": "colour"}},
+            "update": {"y": {"field": "y"}, "scaleX": {"signal": f"width / {columns}"}},
+        },
+    }
+
+
+def hover_mark() -> Spec:
+    """Return the emphasis of the row under the pointer."""
+    return {
+        "type": "rect",
+        "interactive": False,
+        "aria": False,
+        "encode": {
+            "enter": {"fill": {"value": theme.INK}, "x": {"value": -theme.GUTTER}, "height": {"value": ROW_HEIGHT}},
+            "update": {
+                "x2": {"signal": "width"},
+                "y": {"signal": "over ? over.y : 0"},
+                "fillOpacity": {"signal": "over ? 0.07 : 0"},
+            },
+        },
+    }
+
+
+def hit_mark() -> Spec:
+    """Return what the pointer meets over a row."""
+    return {
+        "type": "rect",
+        "name": "hit",
+        "aria": False,
+        "from": {"data": "rows"},
+        "encode": {
+            "enter": {"x": {"value": 0}, "height": {"value": ROW}, "fill": {"value": "transparent"}},
+            "update": {
+                "y": {"field": "y"},
+                "width": {"signal": "width"},
+                "cursor": {"signal": "datum.module ? 'pointer' : 'crosshair'"},
+            },
+        },
+    }
+
+
+def label_marks(*, signed: bool) -> list[Spec]:
+    """Return the names with their folding marks, and the value at the crosshair."""
+    middle = f"datum.y + {ROW_HEIGHT / 2}"
+    fold = "(datum.module ? (indexof(open, '|' + datum.id + '|') >= 0 ? '▾ ' : '▸ ') : '')"
+    value = "datum.v[shown]"
+    negative = theme.HORIZON_NEGATIVE[1] if signed else theme.INK
+    return [
+        {
+            "type": "text",
+            "name": "label",
+            "aria": False,
+            "from": {"data": "rows"},
+            "encode": {
+                "enter": {"baseline": {"value": "middle"}, "fontSize": {"value": 12}},
+                "update": {
+                    "x": {"signal": f"{-theme.GUTTER} + datum.depth * 11 + (datum.module ? 0 : 12)"},
+                    "y": {"signal": middle},
+                    "text": {"signal": f"{fold} + datum.label + (datum.detail ? '  ' + datum.detail : '')"},
+                    "fontWeight": {"signal": "datum.module ? 'bold' : 'normal'"},
+                    "limit": {"signal": f"{theme.GUTTER - 70} - datum.depth * 11"},
+                    "cursor": {"signal": "datum.module ? 'pointer' : 'default'"},
+                },
+            },
+        },
+        {
+            "type": "text",
+            "interactive": False,
+            "aria": False,
+            "from": {"data": "rows"},
+            "encode": {
+                "enter": {"baseline": {"value": "middle"}, "align": {"value": "right"}, "x": {"value": -8}},
+                "update": {
+                    "y": {"signal": middle},
+                    "text": {"signal": f"{value} == null ? '' : format({value}, '{'+' if signed else ''}.3~g')"},
+                    "fill": {
+                        "signal": f"{value} < 0 ? '{negative}' : '{theme.HORIZON_POSITIVE[2] if signed else theme.INK}'"
+                    },
+                },
+            },
+        },
+    ]
+
+
+def header_marks(quantity: str, scale: float, *, signed: bool, folds: bool) -> list[Spec]:
+    """Return the line above the rows: scale, readout, and the switches that fold and unfold everything."""
+    colours = ([*theme.HORIZON_NEGATIVE[::-1]] if signed else []) + [*theme.HORIZON_POSITIVE]
+    start = -theme.GUTTER + (50 if signed else 12)
+    swatches: list[Spec] = [
+        {
+            "type": "rect",
+            "interactive": False,
+            "aria": False,
+            "encode": {
+                "enter": {
+                    "x": {"value": start + 14 * k},
+                    "width": {"value": 14},
+                    "y": {"value": -18},
+                    "height": {"value": 10},
+                    "fill": {"value": colour},
+                }
+            },
+        }
+        for k, colour in enumerate(colours)
+    ]
+    readout = (
+        f"over ? over.label + ' (' + over.about + ') · ' + shown_text + ' · {quantity} ' + "
+        "(over.v[shown] == null ? 'none' : format(over.v[shown], '.3~g'))"
+        " + (own ? ' of ' + format(over.full, '.3~g') : '')"
+        f" : '{quantity}' + (own ? ', each row on its own scale' : '') + (iteration == null ? '' : ' · ' + shown_text)"
+    )
+    marks = [
+        *swatches,
+        _text(f"own ? '−' : '−{scale:.3g}'" if signed else "'0'", -theme.GUTTER, align="left", fill=theme.MUTED),
+        _text(f"own ? 'by row' : '{scale:.3g}'", start + 14 * len(colours) + 5, align="left", fill=theme.MUTED),
+        _text(readout, 0, align="left", fill=theme.INK, limit="width - 205"),
+    ]
+    marks.append(
+        _text("own ? 'one scale' : 'scale by row'", None, align="right", fill=theme.GAINED, name="scales", dx=-118)
+    )
+    if folds:
+        marks += [
+            _text("'unfold all'", None, align="right", fill=theme.GAINED, name="unfold", dx=-54),
+            _text("'fold all'", None, align="right", fill=theme.GAINED, name="fold"),
+        ]
+    return marks
+
+
+def _text(
+    signal: str, x: float | None, *, align: str, fill: str, name: str = "", dx: float = 0, limit: str = ""
+) -> Spec:
+    """Return one text mark on the header line; x None stands for the right end of the axis."""
+    mark: Spec = {
+        "type": "text",
+        "interactive": bool(name),
+        "aria": False,
+        "encode": {
+            "enter": {
+                "baseline": {"value": "middle"},
+                "align": {"value": align},
+                "fill": {"value": fill},
+                "y": {"value": -13},
+                "dx": {"value": dx},
+            },
+            "update": {"x": {"value": x} if x is not None else {"signal": "width"}, "text": {"signal": signal}},
+        },
+    }
+    if limit:
+        mark["encode"]["update"]["limit"] = {"signal": limit}
+    if name:
+        mark["name"] = name
+        mark["encode"]["enter"]["cursor"] = {"value": "pointer"}
+    return mark
