@@ -126,6 +126,8 @@ class RunData:
 
     def class_errors(self) -> FloatArray:
         """Return the share of each class's images judged wrong, shape (C, m)."""
+        if not len(self.validations):  # the reader may not know the images yet, nor how many rows there will be
+            return np.zeros((len(self.layout.images), 0))
         return self._growing.columns("class errors", len(self.validations), self.reader.read_class_errors)
 
     # --- correctness
