@@ -20,10 +20,11 @@ from dtui.tui.renderables.chrome import (
     write_value,
 )
 from dtui.tui.renderables.frame import Frame, Region
-from dtui.tui.renderables.palettes import ramp
+from dtui.tui.renderables.palettes import ramp, to_lab
 from dtui.tui.renderables.primitives import paint_pixels, quantise, resample
 
-READOUT_CELLS = 7
+WIDE_GUTTER = 26
+"""From this gutter on there is room for tenths of a percent and for counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,17 +122,19 @@ def write_classes_readout(
     shown = rows[top : top + class_rows_shown(frame.height)]
     column = frame.column_of(iteration)
     values = _errors_of(frame, shown, errors)
+    digits = 1 if frame.gutter >= WIDE_GUTTER else 0
     for index in range(len(shown)):
         value = float(values[index, column - frame.gutter]) if column is not None else float("nan")
-        text = "" if errors is None else "·" if np.isnan(value) else f"{value * 100:.1f}%"
+        text = "" if errors is None else "·" if np.isnan(value) else f"{value * 100:.{digits}f}%"
         colour = theme.faint if np.isnan(value) else theme.warning if value > 0.5 else theme.text
         write_value(cells, x + width, index * tall + tall, text, colour, room=width)
 
 
 def classes_readout_region(frame: Frame) -> Region:
     """Return the cells that `write_classes_readout` may change."""
-    x = max(0, frame.gutter - READOUT_CELLS - 2)
-    return x, 1, max(0, min(READOUT_CELLS, frame.width - x, frame.gutter - 2)), max(0, frame.height - 1)
+    width = 7 if frame.gutter >= WIDE_GUTTER else 4
+    x = max(0, frame.gutter - width - 2)
+    return x, 1, max(0, min(width, frame.width - x, frame.gutter - 2)), max(0, frame.height - 1)
 
 
 def class_row_height(height: int) -> int:
@@ -187,7 +190,10 @@ def _draw_class_marks(
             draw_mark(cells, frame, mark, y, selected)
         elif y < cells.height:
             special = mark.anomaly.status == "flagged" or mark.anomaly.id == selected
+            strip = float(to_lab(cells.bg[y, mark.x])[0])
             colour = frame.theme.flag if special else frame.theme.bright
+            if abs(strip - float(to_lab(np.array(colour, np.uint32))[0])) < 35:
+                colour = frame.theme.panel
             cells.ch[y, mark.x], cells.fg[y, mark.x] = ord("▾" if mark.down else "▴"), colour
             cells.bold[y, mark.x] = 1
 
@@ -198,11 +204,11 @@ def _draw_class_name(cells: Cells, frame: Frame, row: ClassRow, y: int, is_selec
     end = classes_readout_region(frame)[0] - 1
     if row.is_cluster:
         cells.text(1, y, "▾" if row.is_open else "▸", theme.accent if is_selected else theme.muted)
-        if frame.gutter >= 26:
+        if frame.gutter >= WIDE_GUTTER:
             count = f"{len(row.labels):,}×"
             cells.text(frame.gutter - 10 - text_width(count), y, count, theme.muted)
             end = frame.gutter - 11 - text_width(count)
-    x = 3 if frame.gutter >= 26 or row.is_cluster else 2
+    x = 3 if frame.gutter >= WIDE_GUTTER or row.is_cluster else 2
     x += max(0, row.depth - 1)
     colour = theme.bright if is_selected else theme.text
     cells.text(x, y, safe(row.name), colour, bold=is_selected or row.is_cluster, limit=max(0, end - x))

@@ -82,7 +82,7 @@ def write_curves_readout(cells: Cells, frame: Frame, curves: Curves, iteration: 
         label_at = x + 3 if wide else x
         room = (9 if wide else 5) - 1
         label_colour = theme.muted if wide or name not in plotted else _colour(frame, name)
-        cells.text(label_at, y, safe(_SHORT.get(name, name)), label_colour, limit=room)
+        cells.text(label_at, y, safe((_SHORT if wide else _SHORTER).get(name, name)), label_colour, limit=room)
         shown = _reading(name, value)
         right = min(x + width, label_at + room + 8)
         lead = name == plotted[0] if plotted else False
@@ -97,6 +97,7 @@ def curves_readout_region(frame: Frame) -> Region:
 
 
 _SHORT = {"validation_error": "val", "train_error": "train", "loss": "loss", "learning_rate": "lr"}
+_SHORTER = {**_SHORT, "train_error": "tr"}
 
 
 def _plotted(curves: Curves) -> list[str]:

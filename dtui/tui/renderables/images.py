@@ -164,7 +164,9 @@ def _verdict_lines(
 ) -> list[tuple[str, int, bool]]:
     """Return the lines above the thumbnail: id, verdict, how often wrong, share right."""
     theme = frame.theme
-    right = "" if np.isnan(share) else f"{share * 100:.0f}% of {rows.images:,} right here"
+    right = "" if np.isnan(share) else f"{share * 100:.0f}% right"
+    if right and frame.gutter >= 26:
+        right = f"{share * 100:.0f}% of {rows.images:,} right here"
     if verdict is None:
         return [(right, theme.muted, False)] if right else []
     room = max(0, frame.gutter - 4)
