@@ -246,6 +246,7 @@ ENDINGS: dict[str, tuple[str, RunStatus]] = {
 SCRIPT = """
 import os, signal, sys, torch, dtui
 from torch import nn
+import dtui.record, dtui.store.writer, dtui.store.hdf5, torch._dynamo
 torch.set_num_threads(1)
 folder, children = sys.argv[1], {}
 for ending in sys.argv[2:]:
