@@ -14,9 +14,9 @@ from textual.widgets import Static
 
 from dtui.tui.actions import ACTIONS, GROUPS
 
-KEYS_WIDTH = 13
+KEYS_WIDTH = 14
 MOUSE = (
-    ("click, drag", "Move the crosshair; select a row; a second click opens or closes it."),
+    ("click, drag", "Crosshair, row; a second click opens or closes it."),
     ("wheel", "Scroll the pane; with Ctrl, zoom time."),
 )
 
