@@ -100,6 +100,7 @@ class RunReader:
         self._gaps: tuple[Gap, ...] = ()
         self._line_faults: tuple[str, ...] = ()
         self._signature: object = None
+        self._triage = self._triage_stamp()
         self._records = self._stream(Stream.RECORDS)
         self._validations: StreamReader | None = None
         try:
@@ -160,7 +161,8 @@ class RunReader:
             if signature == self._signature:
                 return False
             before = (self._gaps, self._run_file, self.faults, self.images)
-            changed = self._read_small_files() | self._records.refresh()
+            changed = self._read_small_files() | self._records.refresh() | (self._triage_stamp() != self._triage)
+            self._triage = self._triage_stamp()
             if self._validations is not None:
                 changed |= self._validations.refresh()
             keep = self._records.part_paths() | (set() if self._validations is None else self._validations.part_paths())
@@ -355,6 +357,13 @@ class RunReader:
         lost = bad + len(lines) - len(gaps)
         self._line_faults = (f"{self.path / GAPS_FILE}: {lost} damaged lines are left out",) if lost else ()
         return changed
+
+    def _triage_stamp(self) -> tuple[int, int]:
+        try:
+            stat = (self.path / TRIAGE_FILE).stat()
+        except OSError:
+            return 0, 0
+        return stat.st_size, stat.st_mtime_ns
 
     def _missing_images(self) -> str:
         """Return a fault if there are validations although there are no images."""

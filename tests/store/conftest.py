@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,7 +52,8 @@ class Recording:
     def close(self) -> None:
         for reader in self._readers:
             reader.close()
-        self.writer.close()
+        with contextlib.suppress(OSError):  # where a test has removed the run
+            self.writer.close()
 
 
 @pytest.fixture

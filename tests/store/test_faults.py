@@ -1,0 +1,173 @@
+"""Disks that are full, folders that vanish, rights that are missing: training goes on, and a person gets one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dtui.errors import RunDamagedError, RunFormatError, RunNotFoundError
+from dtui.model import Gap
+from dtui.store import RunReader, RunWriter, find_runs
+from tests.store.builders import METADATA, STRUCTURE, make_record
+from tests.store.conftest import Recording
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def limit_files_to(size: int) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+
+@pytest.mark.usefixtures("small_files")
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.999])
+def test_a_full_disk_takes_nothing_that_was_acknowledged(recording: Recording, share: float) -> None:
+    """The disk fills in the middle of a frame; later there is space again."""
+    recording.append(3)
+    path = recording.path / "journal" / "records-0000000000.dtj"
+    size = path.stat().st_size
+    limit_files_to(int(size + share * size / 3))
+    for position in (3, 4):
+        with pytest.raises(OSError, match="File too large"):
+            recording.writer.append_record(make_record(position))
+        assert path.stat().st_size == size
+    recording.twin.assert_read_by(recording.reader())
+    limit_files_to(resource.getrlimit(resource.RLIMIT_FSIZE)[1])
+    record = make_record(5)
+    recording.writer.append_record(record)
+    recording.twin.records.append(record)
+    recording.writer.append_gap(Gap(30, 40, "records", "disk full"))
+    reader = recording.reader()
+    recording.twin.assert_read_by(reader)
+    assert reader.gaps == (Gap(30, 40, "records", "disk full"),)
+
+
+@pytest.mark.usefixtures("small_files")
+def test_a_gap_waits_for_space(recording: Recording) -> None:
+    limit_files_to(0)
+    recording.writer.append_gap(Gap(0, 0, "records", "disk full"))
+    assert recording.reader().gaps == ()
+    limit_files_to(resource.getrlimit(resource.RLIMIT_FSIZE)[1])
+    recording.append(1)
+    assert recording.reader().gaps == (Gap(0, 0, "records", "disk full"),)
+
+
+def test_a_half_written_frame_that_cannot_be_taken_back_is_skipped(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording.append(2)
+    writev = os.writev
+
+    def half(descriptor: int, pieces: list[memoryview]) -> int:
+        if not getattr(half, "done", False):
+            half.done = True  # type: ignore[attr-defined]
+            return writev(descriptor, [pieces[0], pieces[1][:100]])
+        raise OSError(5, "Input/output error")
+
+    def no_truncate(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "writev", half)
+        patch.setattr(os, "ftruncate", no_truncate)
+        with pytest.raises(OSError, match="Input/output"):
+            recording.writer.append_record(make_record(2))
+    recording.append(3)
+    recording.twin.assert_read_by(recording.reader())
+
+
+def test_short_writes_are_continued(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    writev = os.writev
+    monkeypatch.setattr(os, "writev", lambda descriptor, pieces: writev(descriptor, [pieces[0][:7]]))
+    recording.append(1)
+    recording.twin.assert_read_by(recording.reader())
+
+
+def test_a_removed_directory_is_noticed(recording: Recording) -> None:
+    recording.append(2)
+    shutil.rmtree(recording.path)
+    for position in (2, 3):
+        with pytest.raises(FileNotFoundError):
+            recording.writer.append_record(make_record(position))
+
+
+def test_a_run_that_cannot_be_created_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("dtui.store.hdf5.append_seal", fail)
+    with pytest.raises(OSError, match="No space left"):
+        RunWriter(tmp_path / "run", STRUCTURE, METADATA)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: None, "no such file or directory; give the path of a NAME.dtui directory"),
+        (lambda path: path.mkdir(), "an empty directory, no run"),
+        (lambda path: path.write_text("x"), "a file, not a run"),
+        (lambda path: (path.mkdir(), (path / "notes.txt").touch()), "a directory without a run in it"),
+    ],
+)
+def test_no_run_is_one_clear_line(tmp_path: Path, make: object, message: str) -> None:
+    path = tmp_path / "thing"
+    make(path)  # type: ignore[operator]
+    with pytest.raises(RunNotFoundError, match=message):
+        RunReader(path)
+
+
+def test_a_newer_format_is_named(recording: Recording) -> None:
+    values = json.loads((recording.path / "run.json").read_text())
+    (recording.path / "run.json").write_text(json.dumps({**values, "format": 3, "new": "thing"}))
+    with pytest.raises(RunFormatError, match=r"run\.dtui: format 3, this dtui reads 1; upgrade dtui"):
+        recording.reader()
+
+
+@pytest.mark.parametrize("name", ["", "structure.h5"])
+def test_no_permission_is_one_clear_line(recording: Recording, name: str) -> None:
+    """Root may read everything: the reading process drops to nobody where the tests run as root."""
+    target = recording.path / name
+    for folder in [recording.path, *recording.path.parents][:4]:
+        os.chmod(folder, 0o755)
+    os.chmod(target, 0)
+    code = (
+        "import os; import dtui.store.reader as reader; from dtui.errors import DtuiError; from pathlib import Path\n"
+        "if os.getuid() == 0: os.setgid(65534); os.setuid(65534)\n"
+        f"try: reader.RunReader(Path({str(recording.path)!r}))\n"
+        "except DtuiError as error: print(type(error).__name__, error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    os.chmod(target, 0o755)
+    assert "RunDamagedError" in done.stdout, done
+    assert "permission denied; ask its owner" in done.stdout
+
+
+def test_a_decision_that_cannot_be_written_is_one_clear_line(recording: Recording) -> None:
+    (recording.path / "triage.jsonl").mkdir()
+    with pytest.raises(RunDamagedError, match="the decision could not be written"):
+        recording.reader().append_decision("a", "flagged", "")
+
+
+def test_runs_are_found_newest_first(tmp_path: Path) -> None:
+    for name in ("a", "deep/b", "c"):
+        RunWriter(tmp_path / name, STRUCTURE, METADATA, compact=False).close()
+    (tmp_path / "none.dtui").mkdir()
+    os.utime(tmp_path / "a.dtui" / "run.json", (4e9, 4e9))
+    found = find_runs(tmp_path)
+    assert found[0] == tmp_path / "a.dtui"
+    assert set(found[1:]) == {tmp_path / "deep" / "b.dtui", tmp_path / "c.dtui"}
+    with pytest.raises(RunNotFoundError, match="no such folder"):
+        find_runs(tmp_path / "elsewhere")

@@ -1,0 +1,172 @@
+"""SIGKILL at random instants: what was acknowledged is there, and the next process continues."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dtui.model import RunStatus
+from dtui.store import RunReader, check_run
+from dtui.store.check import FileState
+from dtui.store.compact import RunCompactor
+from tests.store.builders import make_record
+from tests.store.conftest import Recording
+from tests.store.killing import assert_nothing_lost, compact, compact_until_killed, fork, record_until_killed
+from tests.store.twin import Twin
+
+WRITER_KILLS = 40
+COMPACTOR_KILLS = 40
+
+
+def test_a_killed_writer_loses_nothing(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    for attempt in range(WRITER_KILLS):
+        path = tmp_path / f"{attempt}.dtui"
+        acknowledged = record_until_killed(path, rng)
+        found = assert_nothing_lost(path, acknowledged)
+        if attempt % 10 == 0:
+            compact(path)
+            assert assert_nothing_lost(path, acknowledged) == found
+            assert {file.state for file in check_run(path).files} == {FileState.FINE}
+        shutil.rmtree(path)
+
+
+def test_a_killed_writer_that_compacts_loses_nothing(tmp_path: Path) -> None:
+    """With the compactor as its child, as it is in earnest."""
+    code = (
+        "import sys; from dtui.store import RunWriter; from tests.store.builders import *\n"
+        "writer = RunWriter(sys.argv[1], STRUCTURE, METADATA)\n"
+        "for position in range(100_000):\n"
+        "    writer.append_record(make_record(position)); sys.stdout.write('r'); sys.stdout.flush()"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "run")], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    parts = tmp_path / "run.dtui" / "parts"
+    acknowledged = 0
+    while not (parts.is_dir() and any(parts.glob("*.h5"))):
+        acknowledged += len(child.stdout.read1(65536))
+    child.kill()
+    acknowledged += len(child.stdout.read())
+    child.wait()
+    child.stdout.close()
+    reader = RunReader(tmp_path / "run")
+    assert reader.status() is RunStatus.CRASHED
+    found = len(reader.record_iterations)
+    assert acknowledged <= found <= acknowledged + 1
+    Twin([make_record(n) for n in range(found)], images=None).assert_read_by(reader)
+    reader.close()
+
+
+def test_a_killed_compactor_loses_nothing(tmp_path: Path) -> None:
+    """Runs are compacted again and again, killed at any instant of the fold or of the removal after it."""
+    rng = random.Random(0)
+    kills = 0
+    while kills < COMPACTOR_KILLS:
+        recording = Recording(tmp_path / f"run-{kills}")
+        recording.append(70, 20)
+        recording.compact()
+        recording.append(30, 10)
+        recording.writer.close()
+        start = time.monotonic()
+        os.waitpid(fork(lambda path=recording.path: RunCompactor(path).close()), 0)
+        least = time.monotonic() - start
+        while list((recording.path / "journal").iterdir()) and kills < COMPACTOR_KILLS:
+            compact_until_killed(recording.path, rng.uniform(least, least + 0.15))
+            kills += 1
+            reader = recording.reader()
+            recording.twin.assert_read_by(reader)
+            reader.close()
+            states = {file.state for file in check_run(recording.path).files}
+            assert states <= {FileState.FINE, FileState.LEFT_OVER}
+        compact(recording.path)
+        recording.twin.assert_read_by(recording.reader())
+        assert {file.state for file in check_run(recording.path).files} == {FileState.FINE}
+        recording.close()
+
+
+@pytest.mark.parametrize("step", ["_verify", "SealedFileBuilder.seal", "SealedFileBuilder.publish", "append_seal"])
+def test_a_compactor_that_fails_anywhere_loses_nothing(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    recording.append(40)
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "no space left on device")
+
+    home = "dtui.store.hdf5" if step == "append_seal" else "dtui.store.fold"
+    with monkeypatch.context() as patch:
+        patch.setattr(f"{home}.{step}", fail)
+        with pytest.raises(OSError, match="no space left"):
+            recording.compact()
+    assert list((recording.path / "parts").iterdir()) == []
+    recording.twin.assert_read_by(recording.reader())
+    recording.compact()
+    recording.twin.assert_read_by(recording.reader())
+
+
+def test_a_part_that_reads_back_differently_is_not_published(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As HDF5 does on a full disk: rows are not written, and nothing is raised."""
+    from dtui.errors import RunDamagedError
+    from dtui.store.hdf5 import SealedFileBuilder
+
+    recording.append(40)
+    write = SealedFileBuilder.write
+
+    def forget(self: SealedFileBuilder, node: str, index: object, values: object) -> None:
+        if node != "/filters/update_norm":
+            write(self, node, index, values)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(SealedFileBuilder, "write", forget)
+    with pytest.raises(RunDamagedError, match="reads back differently"):
+        recording.compact()
+    assert list((recording.path / "parts").iterdir()) == []
+
+
+def test_two_compactors_exclude_each_other(recording: Recording) -> None:
+    recording.append(40)
+    first, second = RunCompactor(recording.path), RunCompactor(recording.path)
+    assert first._lock.acquire()
+    assert second.compact(finish=False) is None
+    first._lock.release()
+    assert second.compact(finish=False)
+    first.close()
+    second.close()
+
+
+def test_the_lock_of_a_dead_compactor_is_taken_over(recording: Recording) -> None:
+    code = (
+        "from dtui.store.exclusion import CompactionLock; from pathlib import Path;"
+        f"assert CompactionLock(Path({str(recording.path)!r})).acquire()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert (recording.path / "compact.lock").exists()
+    recording.append(40)
+    assert recording.compact()
+    assert not (recording.path / "compact.lock").exists()
+
+
+def test_two_folds_of_the_same_frames_are_harmless(recording: Recording) -> None:
+    """Were the lock to fail: both publish the same part, nothing is lost."""
+    recording.append(40)
+    first, second = RunCompactor(recording.path), RunCompactor(recording.path)
+    plans = []
+    for compactor in (first, second):
+        for stream, reader in compactor._readers.items():
+            plan = compactor._plan(stream, reader, finish=False)
+            assert plan is not None
+            plans.append((compactor, reader, plan))
+    for compactor, reader, plan in plans:
+        compactor._fold(reader, plan)
+    first.sweep(0.0)
+    recording.twin.assert_read_by(recording.reader())
+    first.close()
+    second.close()

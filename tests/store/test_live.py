@@ -1,0 +1,128 @@
+"""Readers that follow a writer: every answer is a consistent prefix."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dtui.errors import RunDamagedError
+from dtui.model import RunStatus
+from dtui.store import RunReader, RunWriter
+from dtui.store.runfile import Process, RunFile
+from tests.store.builders import METADATA, STRUCTURE, make_record
+from tests.store.conftest import Recording
+
+
+def test_a_reader_follows(recording: Recording) -> None:
+    reader = recording.reader()
+    assert reader.status() is RunStatus.LIVE
+    for _ in range(40):
+        recording.append(1)
+        assert reader.refresh() is True
+        assert reader.refresh() is False
+        assert len(reader.record_iterations) == len(recording.twin.records)
+    recording.twin.assert_read_by(reader)
+    recording.writer.close()
+    assert reader.refresh() is True
+    assert reader.status() is RunStatus.DONE
+
+
+def test_compaction_under_a_reader_changes_nothing(recording: Recording) -> None:
+    recording.append(40)
+    reader = recording.reader()
+    recording.twin.assert_read_by(reader)
+    recording.compact()
+    recording.twin.assert_read_by(reader)  # the journals it knows are gone
+    recording.writer.close()
+    recording.compact(finish=True)
+    recording.twin.assert_read_by(reader)
+    reader.refresh()
+    recording.twin.assert_read_by(reader)
+
+
+def test_half_a_frame_is_not_there_yet(recording: Recording) -> None:
+    recording.append(3)
+    path = recording.path / "journal" / "records-0000000000.dtj"
+    whole = path.read_bytes()
+    frame = len(whole) // 3
+    reader = recording.reader()
+    for cut in (1, 40, 41, frame // 2, frame - 1):
+        path.write_bytes(whole + whole[:cut])
+        assert reader.refresh() is False
+        assert reader.faults == ()
+    path.write_bytes(whole)
+    recording.twin.assert_read_by(recording.reader())
+
+
+def test_images_may_come_late(tmp_path: Path) -> None:
+    from tests.store.builders import IMAGES, make_validation
+
+    with RunWriter(tmp_path / "run", STRUCTURE, METADATA, compact=False) as writer:
+        reader = RunReader(writer.path)
+        writer.append_record(make_record(0))
+        writer.set_images(IMAGES)
+        assert reader.refresh() is True
+        writer.append_validation(make_validation(0))
+        assert reader.refresh() is True
+        assert len(reader.validation_iterations) == 1
+        reader.close()
+
+
+def test_a_removed_run_is_one_clear_line(recording: Recording) -> None:
+    import shutil
+
+    reader = recording.reader()
+    shutil.rmtree(recording.path)
+    with pytest.raises(RunDamagedError, match="was removed while it was read"):
+        reader.refresh()
+
+
+def test_a_dead_writer_is_a_crashed_run(tmp_path: Path) -> None:
+    code = (
+        "from dtui.store import RunWriter; from tests.store.builders import *; import os;"
+        f"w = RunWriter({str(tmp_path / 'run')!r}, STRUCTURE, METADATA); w.append_record(make_record(0)); os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    reader = RunReader(tmp_path / "run")
+    assert reader.status() is RunStatus.CRASHED
+    assert len(reader.record_iterations) == 1
+    reader.close()
+
+
+@pytest.mark.parametrize(
+    ("age", "status"), [(5.0, RunStatus.LIVE), (-30.0, RunStatus.LIVE), (900.0, RunStatus.CRASHED)]
+)
+def test_a_writer_on_another_host_lives_by_its_heartbeat(recording: Recording, age: float, status: RunStatus) -> None:
+    file = RunFile.read(recording.path)
+    RunFile(file.format, file.run, Process(file.writer.pid, "elsewhere", "boot", 1)).write(recording.path)
+    os.utime(recording.path / "heartbeat", (time.time() - age,) * 2)
+    assert recording.reader().status() is status
+
+
+def test_a_reused_pid_is_not_the_writer(recording: Recording) -> None:
+    file = RunFile.read(recording.path)
+    mine = file.writer
+    RunFile(file.format, file.run, Process(mine.pid, mine.host, mine.boot, mine.started - 1)).write(recording.path)
+    assert recording.reader().status() is RunStatus.CRASHED
+
+
+def test_readers_in_other_processes_see_prefixes(tmp_path: Path) -> None:
+    """One writer, two readers, compaction going on: every answer equals the prefix of what was appended."""
+    path = tmp_path / "run.dtui"
+    with RunWriter(path, STRUCTURE, METADATA) as writer:
+        readers = [
+            subprocess.Popen(
+                [sys.executable, "-m", "tests.store.follower", str(path)], stderr=subprocess.PIPE, text=True
+            )
+            for _ in range(2)
+        ]
+        for position in range(600):
+            writer.append_record(make_record(position))
+    for reader in readers:
+        _, errors = reader.communicate(timeout=60)
+        assert reader.returncode == 0, errors
