@@ -20,9 +20,11 @@ from dtui.reports.document import Chapter, Paragraph, Report, Section
 from dtui.reports.facts import further_facts, header_facts
 from dtui.reports.html import render_html
 from dtui.reports.sections import SectionBuilder, View, sections_named
+from dtui.reports.text import render_text
 from dtui.safe_text import safe
 
 Progress = Callable[[str], None]
+TEXT_SUFFIX = ".txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,12 @@ class ReportResult:
 def write_report(
     runs: Sequence[Path], out: Path, *, sections: Sequence[str] | None = None, progress: Progress | None = None
 ) -> ReportResult:
-    """Write a report of one run or several as self-contained HTML.
+    """Write a report of one run or several: a self-contained HTML file, or plain text without pictures.
 
     Args:
         runs: At least one.
-        out: A file, which then holds all runs, or a folder, which gets a file a run.
+        out: A file, which then holds all runs, as text if its name ends in ".txt"; or a folder, which gets an
+            HTML file a run.
         sections: Names of the sections wanted; None for all.
         progress: Called with a few words before each piece of work.
 
@@ -117,6 +120,9 @@ def _write_one(
     with ExitStack() as stack:
         queries = [stack.enter_context(closing(open_run(run))) for run in runs]
         report = _report(queries, builders, say, problems)
+    if target.suffix.lower() == TEXT_SUFFIX:
+        say(f"writing {target.name}")
+        return _write(target, render_text(report)), 0, problems
     drawings: dict[str, str] = {}
     failures: dict[str, str] = {}
     for chart in report.charts():
@@ -126,9 +132,8 @@ def _write_one(
         except ReportError as error:
             failures[chart.id] = str(error)
     say(f"writing {target.name}")
-    page = render_html(report, drawings, failures, vega_bundle(converter.bundle)).encode("utf-8")
-    _write(target, page)
-    return len(page), len(drawings), [*problems, *failures.values()]
+    page = render_html(report, drawings, failures, vega_bundle(converter.bundle))
+    return _write(target, page), len(drawings), [*problems, *failures.values()]
 
 
 def _report(
@@ -165,8 +170,9 @@ def _chapter(
     )
 
 
-def _write(target: Path, page: bytes) -> None:
-    """Put a whole file in place, or leave what was there."""
+def _write(target: Path, text: str) -> int:
+    """Put a whole file in place, or leave what was there; return its size in bytes."""
+    page = text.encode("utf-8")
     try:
         temporary = target.with_name(f".{target.name}.{os.getpid()}")
         try:
@@ -176,3 +182,4 @@ def _write(target: Path, page: bytes) -> None:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise ReportError(f"{target}: cannot be written ({error.strerror or error}); choose another place") from error
+    return len(page)

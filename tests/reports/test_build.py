@@ -14,6 +14,7 @@ import pytest
 
 from dtui.errors import ReportError, RunDamagedError, RunNotFoundError, UsageError
 from dtui.model import Gap
+from dtui.query import open_run
 from dtui.reports import build, build_report, convert, write_report
 from dtui.reports.document import Chapter, Chart, Drawings, Paragraph, Report, Row, Section, Table
 from dtui.reports.html import render_html
@@ -190,6 +191,45 @@ def test_a_chart_that_cannot_be_drawn_becomes_a_note(
     assert "This chart could not be drawn. chart run1-loss: " in page
     assert "run1-loss-spec" not in page
     assert "<b>no such" not in page
+
+
+SAMPLES = Path(__file__).parents[2] / "sample_runs"
+
+
+def test_the_injected_faults_of_the_sample_run_can_be_seen(tmp_path: Path) -> None:
+    """What was done to the training stands in the curves, and the class that it hit among the anomalies."""
+    out = tmp_path / "report.html"
+    result = write_report([SAMPLES / "mnist-healthy", SAMPLES / "mnist-faults.dtui"], out)
+    assert (result.charts, result.problems) == (10, ())
+    with open_run(SAMPLES / "mnist-faults.dtui") as query:
+        report = build_report([query])
+        notes = query.metadata().notes
+    sections = {part.id: part for part in report.chapters[0].sections}
+    curves, table = sections["run1-curves"].items[0], sections["run1-anomalies"].items[0]
+    assert isinstance(curves, Chart)
+    assert isinstance(table, Table)
+    marked = {event["label"] for event in curves.spec["datasets"]["events"]}
+    assert marked == {str(note["kind"]).replace("_", " ") for note in notes}
+    poisoned = [note for note in notes if note["kind"] == "poisoned_labels"]
+    assert poisoned
+    for note in poisoned:
+        near = {row.cells[2] for row in table.rows if 0 <= (row.iteration or 0) - int(str(note["iteration"])) <= 40}
+        assert str(note["class"]) in near, note
+
+
+def test_a_report_is_plain_text_where_the_name_says_so(runs: dict[str, FakeQuery], tmp_path: Path) -> None:
+    runs["a"], runs["b"] = FakeQuery(classes=["猫", "dog"]), FakeQuery(invented=True)
+    out = tmp_path / "report.txt"
+    result = write_report([Path("a"), Path("b")], out)
+    text = out.read_text(encoding="utf-8")
+    assert (result.charts, result.bytes) == (0, len(text.encode("utf-8")))
+    assert text.startswith("invented-run (done)\n===================\n\nnetwork")
+    assert text.count("INVENTED") == 1
+    assert "validation error and train error over the iterations" in text
+    table = text.partition("iteration  what")[2].splitlines()
+    before = [line.partition(" left ")[0] for line in table if " left " in line]
+    assert any("猫" in start for start in before)
+    assert len({len(start) + start.count("猫") for start in before[:12]}) == 1, "wide characters take two columns"
 
 
 def render(report: Report, drawings: Drawings) -> str:
