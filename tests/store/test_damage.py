@@ -1,0 +1,170 @@
+"""Mutated runs: never a crash, a traceback or a wrong number; what is undamaged still opens, and the check names it."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dtui.errors import DtuiError
+from dtui.store import RunReader, check_run
+from dtui.store.check import FileState
+from tests.store.conftest import Recording
+from tests.store.mutating import assert_nothing_wrong, mutate, prepare
+
+MUTATIONS = 200
+
+
+def test_mutated_runs_never_lie(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    good, truth = prepare(tmp_path / "good")
+    for attempt in range(MUTATIONS):
+        path = tmp_path / f"bad-{attempt}.dtui"
+        shutil.copytree(good, path)
+        what = mutate(path, rng)
+        assert_nothing_wrong(path, truth, what)
+        shutil.rmtree(path)
+
+
+def damage(path: Path, at: float) -> None:
+    data = bytearray(path.read_bytes())
+    data[int(at * len(data))] ^= 0x10
+    path.write_bytes(data)
+
+
+def test_a_damaged_frame_costs_only_itself(recording: Recording) -> None:
+    recording.append(5)
+    damage(recording.path / "journal" / "records-0000000000.dtj", 0.5)
+    reader = recording.reader()
+    assert reader.record_iterations.tolist() == [0, 10, 30, 40]
+    assert len(reader.validation_iterations) == 5
+    assert "are no frame" in reader.faults[0]
+    assert "records 2 to 2, after iteration 10: missing" in reader.faults[1]
+    del recording.twin.records[2]
+    recording.twin.assert_records(reader, slice(None))
+    verdict = {str(file.path): file for file in check_run(recording.path).files}["journal/records-0000000000.dtj"]
+    assert verdict.state is FileState.DAMAGED
+    assert not check_run(recording.path).is_fine
+
+
+def test_a_damaged_part_is_left_out_and_named(recording: Recording) -> None:
+    recording.append(40)
+    recording.compact()
+    path = recording.path / "parts" / "records-0000000000-0000000032.h5"
+    damage(path, 0.01)
+    reader = recording.reader()
+    assert reader.record_iterations.tolist() == list(range(320, 400, 10))
+    assert len(reader.validation_iterations) == 40
+    assert any(str(path) in fault for fault in reader.faults)
+    verdict = {str(file.path): file for file in check_run(recording.path).files}[f"parts/{path.name}"]
+    assert verdict.state is FileState.DAMAGED
+    assert "records 0 to 31 are lost" in verdict.detail
+
+
+def test_a_damaged_part_beside_its_sources_costs_nothing(recording: Recording) -> None:
+    recording.append(40)
+    recording.compact(sweep=False)
+    damage(recording.path / "parts" / "records-0000000000-0000000032.h5", 0.01)
+    reader = recording.reader()
+    recording.twin.assert_records(reader, slice(None))
+    assert len(reader.faults) == 1
+
+
+def test_a_damaged_chunk_is_no_value(recording: Recording) -> None:
+    """The data of one statistic is damaged: it reads as NaN with a fault, all others as they were."""
+    from dtui.store.hdf5 import SealedFile
+
+    recording.append(40)
+    recording.compact()
+    path = recording.path / "parts" / "records-0000000000-0000000032.h5"
+    file = SealedFile(path)
+    info = file._find("/filters/norm").chunk_info((0, 0))
+    file.close()
+    data = bytearray(path.read_bytes())
+    data[info.offset : info.offset + info.size] = bytes(info.size)
+    path.write_bytes(data)
+    reader = recording.reader()
+    values = reader.read_filters("norm", slice(None), slice(None))
+    assert np.isnan(values[:, :32]).all()
+    assert np.isfinite(values[:, 32:]).all()
+    assert np.isfinite(reader.read_filters("update_norm", slice(None), slice(None))).all()
+    assert any("/filters/norm" in fault for fault in reader.faults)
+    assert not check_run(recording.path).is_fine
+
+
+def test_a_missing_part_is_named(recording: Recording) -> None:
+    recording.append(40)
+    recording.compact()
+    (recording.path / "parts" / "records-0000000000-0000000032.h5").unlink()
+    reader = recording.reader()
+    assert len(reader.record_iterations) == 8
+    assert any("records 0 to 31, at the beginning: missing" in fault for fault in reader.faults)
+
+
+def test_a_missing_tail_of_a_closed_run_is_named(recording: Recording) -> None:
+    recording.append(40)
+    recording.writer.close()
+    (recording.path / "journal" / "records-0000000032.dtj").unlink()
+    assert any("records 32 to 39: missing" in fault for fault in recording.reader().faults)
+
+
+def test_swapped_parts_are_not_believed(recording: Recording) -> None:
+    for _ in range(2):
+        recording.append(32, 0)
+        recording.compact()
+    parts = recording.path / "parts"
+    one, two = parts / "records-0000000000-0000000032.h5", parts / "records-0000000032-0000000064.h5"
+    one.rename(parts / "aside")
+    two.rename(one)
+    (parts / "aside").rename(two)
+    reader = recording.reader()
+    assert reader.record_iterations.size == 0
+    assert sum("not what its name and place say" in fault for fault in reader.faults) == 2
+
+
+def test_a_part_of_another_run_is_not_believed(recording: Recording, tmp_path: Path) -> None:
+    other = Recording(tmp_path / "other")
+    for one in (recording, other):
+        one.append(32, 0)
+        one.compact()
+    name = "records-0000000000-0000000032.h5"
+    shutil.copy(other.path / "parts" / name, recording.path / "parts" / name)
+    assert recording.reader().record_iterations.size == 0
+    other.close()
+
+
+def test_a_journal_of_another_run_is_not_believed(recording: Recording, tmp_path: Path) -> None:
+    other = Recording(tmp_path / "other")
+    other.append(3, 0)
+    shutil.copy(other.path / "journal" / "records-0000000000.dtj", recording.path / "journal")
+    assert recording.reader().record_iterations.size == 0
+    other.close()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"[" * 100_000, b'{"format": "x"}', b"\xff\xfe"])
+def test_a_mangled_run_file_costs_only_the_status(recording: Recording, content: bytes) -> None:
+    recording.append(2)
+    (recording.path / "run.json").write_bytes(content)
+    reader = recording.reader()
+    assert any("run.json" in fault for fault in reader.faults)
+    recording.twin.assert_records(reader, slice(None))
+
+
+def test_lost_images_cost_only_the_validations(recording: Recording) -> None:
+    recording.append(2)
+    (recording.path / "images.h5").unlink()
+    reader = recording.reader()
+    assert any("images.h5: missing; validations are left out" in fault for fault in reader.faults)
+    recording.twin.assert_records(reader, slice(None))
+    assert reader.validation_iterations.size == 0
+
+
+@pytest.mark.parametrize("at", [0.0, 0.3, 0.9, 0.999])
+def test_a_damaged_structure_is_one_clear_line(recording: Recording, at: float) -> None:
+    damage(recording.path / "structure.h5", at)
+    with pytest.raises(DtuiError, match=r"structure\.h5: "):
+        RunReader(recording.path)
+    assert check_run(recording.path).files[0].state is FileState.DAMAGED
