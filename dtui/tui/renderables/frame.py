@@ -57,5 +57,6 @@ class Frame:
         """
         if self.axis is None or iteration is None or self.plot_width < 1:
             return None
-        column = self.axis.with_columns(self.plot_width).column_of(iteration)
+        axis = self.axis if self.axis.columns == self.plot_width else self.axis.with_columns(self.plot_width)
+        column = axis.column_of(iteration)
         return self.gutter + column if 0 <= column < self.plot_width else None

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dtui.model import FloatArray
+from dtui.model import FloatArray, IntArray
 from dtui.tui.renderables.cells import UintArray
 
 _SGR = re.compile(r"\x1b\[[0-9;]*m")
@@ -65,11 +65,23 @@ def _plot(values: FloatArray, colour: int, low: float, high: float, width: int, 
     plotext.xlim(0, 2 * width - 1)
     plotext.ylim(low, high)
     for begin, end in _unbroken(values):
-        points = values[begin:end].tolist()
-        plotext.plot(list(range(begin, end)), points, marker="braille", color=_triplet(colour))
+        x, y = _corners(values[begin:end], low, high, height)
+        plotext.plot((x + begin).tolist(), y.tolist(), marker="braille", color=_triplet(colour))
     drawn: str = plotext.build()
     plotext.clear_figure()
     return drawn
+
+
+def _corners(values: FloatArray, low: float, high: float, height: int) -> tuple[IntArray, FloatArray]:
+    """Return the points of a line on the grid of dots, leaving out those within a level stretch.
+
+    plotext joins points by straight lines and takes its time for each: what is level needs only its ends.
+    """
+    steps = 4 * height - 1
+    levels = np.rint((np.clip(values, low, high) - low) / (high - low) * steps)
+    turns = levels[1:] != levels[:-1]
+    kept = np.flatnonzero(np.concatenate(([True], turns)) | np.concatenate((turns, [True])))
+    return kept, low + levels[kept] / steps * (high - low)
 
 
 def _triplet(colour: int) -> tuple[int, int, int]:

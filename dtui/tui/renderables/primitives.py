@@ -35,8 +35,12 @@ def blend(colours: UintArray, towards: int | UintArray, strength: float | FloatA
 
 
 def blend_one(colour: int, towards: int, strength: float) -> int:
-    """Return one packed colour moved towards another, as `blend` does."""
-    return int(blend(np.array(colour, np.uint32), towards, strength))
+    """Return one packed colour moved towards another, as `blend` does for many."""
+    mixed = 0
+    for shift in (16, 8, 0):
+        old = colour >> shift & 255
+        mixed |= round(old + ((towards >> shift & 255) - old) * strength) << shift
+    return mixed
 
 
 def quantise(shades: FloatArray, levels: int) -> IntArray:

@@ -6,8 +6,6 @@ colours differently on different screens.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,11 +14,38 @@ from dtui.tui.renderables.output import ColorMode, Output
 from dtui.tui.renderables.palettes import is_panel_like, nearest_16, nearest_256
 
 RESET = "\x1b[0m"
+UPPER_HALF = 0x2580
 DEFAULT = -1
 """Stands for the terminal's own colour."""
 
 _TAIL = chr(WIDE_TAIL)
 _BLANK = 1 << 50
+_HALF = 1 << 51
+
+
+class _Codes(dict[int, str]):
+    """Colour to the parameters of its escape sequence, each ending in a semicolon; filled as colours are met."""
+
+    def __init__(self, layer: int, mode: ColorMode) -> None:
+        super().__init__()
+        self._layer, self._mode = layer, mode
+
+    def __missing__(self, colour: int) -> str:
+        if len(self) > 65_536:
+            self.clear()
+        if colour == DEFAULT:
+            code = f"{self._layer + 9};"
+        elif self._mode is ColorMode.TRUECOLOR:
+            code = f"{self._layer + 8};2;{colour >> 16};{colour >> 8 & 255};{colour & 255};"
+        elif self._mode is ColorMode.PALETTE_256:
+            code = f"{self._layer + 8};5;{colour};"
+        else:
+            code = f"{self._layer + (colour if colour < 8 else 52 + colour)};"
+        self[colour] = code
+        return code
+
+
+_CODES = {mode: (_Codes(30, mode), _Codes(40, mode)) for mode in ColorMode}
 
 
 def row_to_sgr(row: CellRow, output: Output) -> str:
@@ -33,37 +58,34 @@ def row_to_sgr(row: CellRow, output: Output) -> str:
     ch = fold_ascii(row.ch) if output.ascii else row.ch
     keys = _style_keys(ch, row, output.mode)
     starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
-    text = _points_to_text(ch)
+    runs = keys[starts]
+    fore_codes, back_codes = _CODES[output.mode]
     fore, back, bold, marked = DEFAULT, DEFAULT, 0, 0
+    text = _points_to_text(ch)
     out: list[str] = []
     begins = starts.tolist()
-    for begin, end, key in zip(begins, [*begins[1:], len(ch)], keys[starts].tolist(), strict=True):
-        part = text[begin:end]
-        want_fore, want_back, want_marked = _wanted(key, output.mode)
-        codes: list[str] = []
+    ends = [*begins[1:], len(ch)]
+    wanted = _wanted(runs, output.mode)
+    for begin, end, key, want_fore, want_back, want_marked in zip(begins, ends, runs.tolist(), *wanted, strict=True):
+        part, codes = text[begin:end], ""
         if want_marked != marked:
             marked = want_marked
-            codes.append("7" if marked else "27")
-        if key >= _BLANK:
-            if marked and want_fore != fore:
-                fore = want_fore
-                codes.append(_fore_code(fore, output.mode))
-            if want_back != back:
-                back = want_back
-                codes.append(_back_code(back, output.mode))
-        else:
-            if part[0] == "▀" and want_fore >= 0 and want_back >= 0 and part == "▀" * len(part):
-                part, want_fore, want_back = _cheapest_blocks(len(part), want_fore, want_back, fore, back)
-            if key & 1 != bold:
-                bold = key & 1
-                codes.append("1" if bold else "22")
-            if want_fore != fore:
-                fore = want_fore
-                codes.append(_fore_code(fore, output.mode))
-            if want_back != back:
-                back = want_back
-                codes.append(_back_code(back, output.mode))
-        out.append(f"\x1b[{';'.join(codes)}m{part}" if codes else part)
+            codes = "7;" if marked else "27;"
+        if key & _BLANK:
+            if not marked:
+                want_fore = fore
+        elif key & _HALF and want_fore >= 0 and want_back >= 0:
+            part, want_fore, want_back = _cheapest_blocks(end - begin, want_fore, want_back, fore, back)
+        elif key & 1 != bold:
+            bold = key & 1
+            codes += "1;" if bold else "22;"
+        if want_fore != fore:
+            fore = want_fore
+            codes += fore_codes[fore]
+        if want_back != back:
+            back = want_back
+            codes += back_codes[back]
+        out.append(f"\x1b[{codes[:-1]}m{part}" if codes else part)
     return "".join(out).replace(_TAIL, "") + RESET
 
 
@@ -108,7 +130,10 @@ def style_runs(row: CellRow) -> list[tuple[int, int, int, int, bool, bool]]:
 
 
 def _style_keys(ch: UintArray, row: CellRow, mode: ColorMode) -> NDArray[np.uint64]:
-    """Return one number a cell, equal where the looks are: fg, bg, mark, bold; the fg of a blank does not count."""
+    """Return one number a cell, equal where the looks are: fg, bg, mark, bold; the fg of a blank does not count.
+
+    Cells that are two pixels, and blanks, have a bit of their own.
+    """
     marks = row.mark.astype(np.uint64) << np.uint64(1)
     if mode is ColorMode.NONE:
         return np.where(ch == 32, np.uint64(_BLANK) | marks, marks | row.bold.astype(np.uint64))
@@ -116,23 +141,31 @@ def _style_keys(ch: UintArray, row: CellRow, mode: ColorMode) -> NDArray[np.uint
     if mode is ColorMode.PALETTE_16:
         back |= marks
     fore = row.fg.astype(np.uint64) << np.uint64(26) | row.bold.astype(np.uint64)
+    fore |= (ch == UPPER_HALF).astype(np.uint64) << np.uint64(51)
     keys: NDArray[np.uint64] = np.where(ch == 32, np.uint64(_BLANK), fore) | back
     return keys
 
 
-def _wanted(key: int, mode: ColorMode) -> tuple[int, int, int]:
-    """Return foreground, background and mark of a style key, as the terminal counts colours."""
-    fore, back = key >> 26 & 0xFFFFFF, key >> 2 & 0xFFFFFF
-    if mode is ColorMode.TRUECOLOR:
-        return fore, back, 0
-    if mode is ColorMode.PALETTE_256:
-        return nearest_256(fore), nearest_256(back), 0
-    marked = key >> 1 & 1
+def _wanted(keys: NDArray[np.uint64], mode: ColorMode) -> tuple[list[int], list[int], list[int]]:
+    """Return foreground, background and mark of each style key, as the terminal counts colours."""
+    fores = (keys >> np.uint64(26) & np.uint64(0xFFFFFF)).tolist()
+    backs = (keys >> np.uint64(2) & np.uint64(0xFFFFFF)).tolist()
+    marks = (keys >> np.uint64(1) & np.uint64(1)).tolist()
     if mode is ColorMode.NONE:
-        return DEFAULT, DEFAULT, marked
+        return [DEFAULT] * len(fores), [DEFAULT] * len(fores), marks
+    if mode is ColorMode.TRUECOLOR:
+        return fores, backs, [0] * len(fores)
+    if mode is ColorMode.PALETTE_256:
+        return [nearest_256(fore) for fore in fores], [nearest_256(back) for back in backs], [0] * len(fores)
+    looks = [_sixteen(*look) for look in zip(fores, backs, marks, strict=True)]
+    return [look[0] for look in looks], [look[1] for look in looks], [look[2] for look in looks]
+
+
+def _sixteen(fore: int, back: int, mark: int) -> tuple[int, int, int]:
+    """Return foreground, background and mark in 16 colours: what is marked on a panel is shown reversed."""
     if not is_panel_like(back):
         return nearest_16(fore), nearest_16(back), 0
-    return (DEFAULT, DEFAULT, 1) if marked else (nearest_16(fore), DEFAULT, 0)
+    return (DEFAULT, DEFAULT, 1) if mark else (nearest_16(fore), DEFAULT, 0)
 
 
 def _cheapest_blocks(count: int, top: int, bottom: int, fore: int, back: int) -> tuple[str, int, int]:
@@ -144,24 +177,6 @@ def _cheapest_blocks(count: int, top: int, bottom: int, fore: int, back: int) ->
     if (bottom != fore) + (top != back) < (top != fore) + (bottom != back):
         return "▄" * count, bottom, top
     return "▀" * count, top, bottom
-
-
-@lru_cache(maxsize=16_384)
-def _fore_code(colour: int, mode: ColorMode) -> str:
-    if colour == DEFAULT:
-        return "39"
-    if mode is ColorMode.TRUECOLOR:
-        return f"38;2;{colour >> 16};{colour >> 8 & 255};{colour & 255}"
-    return f"38;5;{colour}" if mode is ColorMode.PALETTE_256 else str((30 if colour < 8 else 82) + colour)
-
-
-@lru_cache(maxsize=16_384)
-def _back_code(colour: int, mode: ColorMode) -> str:
-    if colour == DEFAULT:
-        return "49"
-    if mode is ColorMode.TRUECOLOR:
-        return f"48;2;{colour >> 16};{colour >> 8 & 255};{colour & 255}"
-    return f"48;5;{colour}" if mode is ColorMode.PALETTE_256 else str((40 if colour < 8 else 92) + colour)
 
 
 def _ascii_table() -> UintArray:

@@ -1,0 +1,163 @@
+"""A whole frame of the TUI at 200×50, from arrays to what the terminal receives."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+from rich.color import Color
+from rich.console import Console
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from dtui.model import ClassErrors, Curves, Heatmap, HeatmapRequest, NodeSeries, Stage, TimeAxis, TreeNode
+from dtui.tui.renderables.cells import CellRow, Cells
+from dtui.tui.renderables.classes import ClassRow, draw_classes
+from dtui.tui.renderables.crosshair import light_row
+from dtui.tui.renderables.curves import draw_curves
+from dtui.tui.renderables.filters import FiltersLook, draw_filters, filter_pixels, write_filters_readout
+from dtui.tui.renderables.frame import Frame
+from dtui.tui.renderables.output import Output
+from dtui.tui.renderables.theme import DARK
+from dtui.tui.renderables.tree import TreeLook, TreeRow, draw_tree, write_tree_readout
+from dtui.tui.widgets.cell_strip import CellStrip
+from tests.bench.registry import Measurement, benchmark
+
+WIDTH, GUTTER, CURVES, TREE, FILTERS = 200, 34, 9, 16, 25
+AXIS = TimeAxis(0, 1000, WIDTH - GUTTER)
+STAGES = (Stage(0, 0.1), Stage(300, 0.01), Stage(600, 0.001))
+CONSOLE = Console(force_terminal=True, color_system="truecolor", width=WIDTH)
+REPEATS = 15
+
+
+def where(height: int) -> Frame:
+    return Frame(WIDTH, height, GUTTER, AXIS, DARK, Output())
+
+
+class Screen:
+    """The numbers of a Layers screen, noisy, so that hardly two neighbours have the same colour."""
+
+    def __init__(self) -> None:
+        random = np.random.default_rng(0)
+        falling = np.exp(-np.arange(AXIS.columns) / 60)
+        error = falling + random.normal(0, 0.01, AXIS.columns)
+        self.curves = Curves(AXIS, {"validation_error": error, "train_error": error * 0.9}, {})
+        nodes = [TreeNode(i, f"layer{i}", f"layer{i}", 0, -1, i, None, (i,), "Conv2d", "3×3", 64, 0) for i in range(54)]
+        self.rows = [TreeRow(node, False, False) for node in nodes]
+        values = random.normal(0, 0.5, (len(nodes), AXIS.columns)).cumsum(1) / 8
+        self.series = NodeSeries(AXIS, "mean", "weights", tuple(range(len(nodes))), values, 1.0)
+        pixels = filter_pixels(FILTERS)
+        shades = random.gamma(2, 0.2, (pixels, 1)) * falling * random.lognormal(0, 0.3, (pixels, AXIS.columns))
+        request = HeatmapRequest(0, "update_ratio", AXIS, 0, 2048, pixels)
+        none = np.zeros(2048, bool)
+        self.heatmap = Heatmap(
+            request, shades, np.clip(shades, 0, 1), 1.0, np.arange(2048), 2048, none, none, np.zeros(2048, int)
+        )
+        self.look, self.filters_look = TreeLook("mean of weights"), FiltersLook("layer1", "update ratio", 1000)
+
+    def draw_panes(self, iteration: int) -> list[Cells]:
+        """Draw the tree and the filters: what a change of selection or window draws anew."""
+        tree = draw_tree(where(TREE), self.rows, 0, 3, self.series, self.look, None, STAGES, iteration)
+        return [tree, draw_filters(where(FILTERS), self.heatmap, 7, self.filters_look, iteration)]
+
+    def draw_curves(self) -> Cells:
+        return draw_curves(where(CURVES), self.curves, STAGES, False, 300)
+
+
+def milliseconds(work: Callable[[], object]) -> float:
+    """Return the fastest of several runs."""
+    best = float("inf")
+    for _ in range(REPEATS):
+        begin = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - begin)
+    return best * 1000
+
+
+def style(fg: int, bg: int, bold: int) -> Style:
+    colours = [Color.from_rgb(value >> 16, value >> 8 & 255, value & 255) for value in (fg, bg)]
+    return Style(color=colours[0], bgcolor=colours[1], bold=bool(bold))
+
+
+kept_style = lru_cache(maxsize=65_536)(style)
+
+
+def naive(row: CellRow, style_of: Callable[[int, int, int], Style]) -> str:
+    """Render a row as a segment a cell through Textual's own strip."""
+    cells = zip(*(array.tolist() for array in row), strict=True)
+    segments = [Segment(chr(ch), style_of(fg, bg, bold)) for ch, fg, bg, bold, _ in cells]
+    return Strip(segments, len(row.ch)).render(CONSOLE)
+
+
+@benchmark
+def canvas_frame() -> list[Measurement]:
+    """Cells of a 200×50 frame to escape sequences: time and bytes beside a style a cell."""
+    screen = Screen()
+    cells = [screen.draw_curves(), *screen.draw_panes(300)]
+    rows = [each.row(y) for each in cells for y in range(each.height)]
+
+    def ours() -> list[str]:
+        return [CellStrip(row, Output()).render(CONSOLE) for row in rows]
+
+    def theirs(style_of: Callable[[int, int, int], Style]) -> list[str]:
+        return [naive(row, style_of) for row in rows]
+
+    fast, kept, new = (milliseconds(work) for work in (ours, lambda: theirs(kept_style), lambda: theirs(style)))
+    small, large = (sum(len(line.encode()) for line in lines) for lines in (ours(), theirs(style)))
+    return [
+        Measurement("canvas_frame", fast, "a new style a cell", new, "ms", fast / new),
+        Measurement("canvas_frame_kept_styles", fast, "a kept style a cell", kept, "ms", fast / kept),
+        Measurement("canvas_frame_bytes", small, "a style a cell", large, "B", small / large),
+    ]
+
+
+@benchmark
+def canvas_draw() -> list[Measurement]:
+    """Numbers to cells: tree and heatmap of a 200×50 frame beside writing the frame; curves are plotext's time."""
+    screen = Screen()
+    panes = milliseconds(lambda: screen.draw_panes(300))
+    curves = milliseconds(screen.draw_curves)
+    cells = screen.draw_panes(300)
+    written = milliseconds(
+        lambda: [CellStrip(each.row(y), Output()).render(CONSOLE) for each in cells for y in range(each.height)]
+    )
+    return [
+        Measurement("canvas_draw_panes", panes, "writing them", written, "ms", panes / written),
+        Measurement("canvas_draw_curves", curves, "writing the panes", written, "ms", curves / written),
+    ]
+
+
+@benchmark
+def canvas_step() -> list[Measurement]:
+    """A step of the crosshair: readouts rewritten and two columns lit, beside drawing both panes anew."""
+    screen = Screen()
+    tree, filters = screen.draw_panes(300)
+
+    def step() -> None:
+        write_tree_readout(tree, where(TREE), screen.rows, 0, 3, screen.series, screen.look, 306)
+        write_filters_readout(filters, where(FILTERS), screen.heatmap, 7, screen.filters_look, 306)
+        for cells, strength in ((tree, 0.17), (filters, 0.32)):
+            frame = where(cells.height)
+            x = frame.column_of(306) or 0
+            for y in range(cells.height):
+                CellStrip(light_row(cells.row(y), x, frame, strength), Output()).crop(x, x + 1).render(CONSOLE)
+
+    moved, anew = milliseconds(step), milliseconds(lambda: screen.draw_panes(306))
+    return [Measurement("canvas_step", moved, "drawing anew", anew, "ms", moved / anew)]
+
+
+@benchmark
+def canvas_classes() -> list[Measurement]:
+    """Forty error strips with 2,000 anomalies, beside writing them."""
+    from tests.unit.renderables.builders import anomaly
+
+    rows = [ClassRow(f"class {label}", (label,), 1, False, False) for label in range(1000)]
+    errors = ClassErrors(AXIS, tuple(row.labels for row in rows), np.random.default_rng(1).random((1000, AXIS.columns)))
+    anomalies = [anomaly(index % 1000, "lost", 0.3 + index % 7 / 10, index % 50) for index in range(2000)]
+    drawn = milliseconds(lambda: draw_classes(where(41), rows, 0, 3, errors, anomalies, None, STAGES, 300))
+    cells = draw_classes(where(41), rows, 0, 3, errors, anomalies, None, STAGES, 300)
+    written = milliseconds(lambda: [CellStrip(cells.row(y), Output()).render(CONSOLE) for y in range(41)])
+    return [Measurement("canvas_classes", drawn, "writing them", written, "ms", drawn / written)]
