@@ -14,10 +14,12 @@ from dtui.tui.renderables.class_names import class_name
 from dtui.tui.renderables.frame import Frame, Region
 from dtui.tui.renderables.palettes import interpolate
 from dtui.tui.renderables.pixel_rows import PixelRows
-from dtui.tui.renderables.primitives import paint_pixels, quantise, resample
+from dtui.tui.renderables.primitives import SHADES, paint_pixels, quantise, resample
 from dtui.tui.renderables.thumbnail import draw_thumbnail
 
 CORRECTNESS_STEPS = 8
+LETTERS = "abcdefghijklmnop"
+"""Stand for the wrong labels, most frequent first, where colours cannot."""
 
 
 def draw_images(
@@ -55,7 +57,10 @@ def draw_images(
         axis = frame.axis.with_columns(frame.plot_width)
         colours = _correctness_colours(frame)
         steps = quantise(1 - resample(rows.correct, rows.request.axis, axis), len(colours))
-    paint_pixels(cells, frame.gutter, 1, place.expand(steps), colours, frame.output)
+    if by_label and not frame.output.has_pixels:
+        _paint_letters(cells, frame, place.expand(steps), colours)
+    else:
+        paint_pixels(cells, frame.gutter, 1, place.expand(steps), colours, frame.output)
     write_images_readout(cells, frame, rows, selected, classes, verdict, iteration)
     return cells
 
@@ -128,6 +133,14 @@ def _steps_by_label(frame: Frame, rows: ImageRows, labels: Sequence[int]) -> tup
     for index, label in enumerate(labels):
         steps[(wrong == label) & (correct < 0.5)] = index + 1
     return steps, colours
+
+
+def _paint_letters(cells: Cells, frame: Frame, steps: IntArray, colours: UintArray) -> None:
+    """Write a letter for each wrong label where its colour cannot be shown, one pixel a cell, wrong before right."""
+    shown = np.maximum(steps[0::2], steps[1::2])
+    letters = [ord(SHADES[1]), *(ord(letter) for letter in LETTERS[: len(colours) - 2]), ord("?"), 32]
+    glyphs = np.array(letters, np.uint32)[shown]
+    cells.paste(frame.gutter, 1, glyphs, np.append(colours, np.uint32(0))[shown])
 
 
 def _share_right(frame: Frame, rows: ImageRows, iteration: int | None) -> float:
@@ -215,7 +228,7 @@ def _draw_images_header(
         items += [(theme.wrong_labels[index], class_name(classes, label)) for index, label in enumerate(labels)]
     else:
         items = [(theme.correct, "correct"), (theme.incorrect, "incorrect")]
-    stop = _draw_items(cells, frame, items, end + 2)
+    stop = _draw_items(cells, frame, items, end + 2, request.colour_by == "label")
     notes = [f" × {validations:,} validations", f"   sort {request.sort}"]
     place = image_places(frame, rows)
     if place.per_pixel > 1.01:
@@ -225,7 +238,7 @@ def _draw_images_header(
             end = cells.text(end, 0, note, theme.muted if index else theme.text)
 
 
-def _draw_items(cells: Cells, frame: Frame, items: Sequence[tuple[int, str]], left: int) -> int:
+def _draw_items(cells: Cells, frame: Frame, items: Sequence[tuple[int, str]], left: int, by_label: bool) -> int:
     """Write colour patches with their names at the right end, the last ones left out if they do not fit."""
     steps = len(items)
     while steps:
@@ -239,9 +252,9 @@ def _draw_items(cells: Cells, frame: Frame, items: Sequence[tuple[int, str]], le
         return frame.width
     x = begin
     for index, (colour, name) in enumerate(shown):
-        if frame.output.has_pixels:
-            cells.text(x, 0, "██", colour)
-        else:
-            cells.text(x, 0, ("░░", "██")[min(1, index)], colour)
+        patch = "██"
+        if not frame.output.has_pixels:
+            patch = SHADES[1] * 2 if index == 0 else LETTERS[index - 1] * 2 if by_label else "██"
+        cells.text(x, 0, patch, colour)
         x = cells.text(x + 3, 0, name, frame.theme.muted) + 2
     return begin
