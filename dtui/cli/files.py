@@ -15,9 +15,14 @@ def run_report(options: argparse.Namespace) -> Outcome:
     """Write a report of one or more runs; a chart that could not be drawn is a remark, not a failure."""
     from dtui.reports import write_report
 
-    result = write_report([Path(run) for run in options.runs], Path(options.output), sections=options.section)
+    output = Path(options.output)
+    if options.output.endswith("/"):
+        output.mkdir(parents=True, exist_ok=True)
+    result = write_report([Path(run) for run in options.runs], output, sections=options.section)
     paths = "\n".join(safe(str(path), 400) for path in result.paths)
-    size = f"{result.bytes / 1e6:.1f} MB, {result.charts} charts; opens in any browser, without a network"
+    size = f"{result.bytes / 1e3:,.0f} kB, {result.charts} charts"
+    if all(path.suffix == ".html" for path in result.paths):
+        size += "; opens in any browser, without a network"
     return Outcome(f"{paths}\n{paint(size, 'dim')}", remark="; ".join(result.problems))
 
 

@@ -178,7 +178,7 @@ def _anomalies_arguments(parser: argparse.ArgumentParser) -> None:
 def _report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", metavar="RUN", nargs="+", help="one run, or several in one report")
     parser.add_argument(
-        "-o", "--output", metavar="OUT", required=True, help="the file to write, or a folder: a file a run"
+        "-o", "--output", metavar="OUT", required=True, help="the HTML or .txt file to write, or a folder"
     )
     parser.add_argument(
         "--section", action="append", metavar="NAME", help="only this section; may be given several times"
@@ -251,9 +251,10 @@ COMMANDS = (
     ),
     Command(
         "report",
-        "Write a report of a run: one HTML file that needs no network.",
+        "Write a report of a run: one HTML file that needs no network, or plain text.",
         (
             ("dtui report sample_runs/mnist-faults -o report.html", "one run"),
+            ("dtui report sample_runs/mnist-faults -o report.txt", "as plain text, for mail and logs"),
             ("dtui report runs/a runs/b --output both.html", "two runs in one file"),
             ("dtui report sample_runs/mnist-faults -o anomalies.html --section anomalies", "one section"),
         ),
