@@ -63,7 +63,7 @@ def check_optimizer(optimizer: Any, model: nn.Module) -> Optimizer | None:
         optimizer = optimizer[0] if optimizer else None
     if optimizer is None:
         return None
-    while not isinstance(optimizer, Optimizer) and hasattr(optimizer, "optimizer"):
+    while isinstance(getattr(optimizer, "optimizer", None), Optimizer):
         optimizer = optimizer.optimizer
     if not isinstance(optimizer, Optimizer):
         raise RecorderError(

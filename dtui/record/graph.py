@@ -7,7 +7,7 @@ optional: whatever goes wrong leaves the graph empty and the training alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -19,6 +19,7 @@ from torch.utils.hooks import RemovableHandle
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from dtui.model import Edge
+from dtui.record.hooks import QuietHook
 from dtui.record.layers import unwrap, walk
 
 _PASSED_OVER = {"__get__", "__set__", "size", "dim", "numel", "stride", "is_floating_point"}
@@ -34,8 +35,8 @@ class GraphTracer:
         self._trace: _Trace | None = None
         self.edges: tuple[Edge, ...] = ()
         self._handles = [
-            self._root.register_forward_pre_hook(_Hook(self._begin), with_kwargs=True),
-            self._root.register_forward_hook(_Hook(self._end), with_kwargs=True, always_call=True),
+            self._root.register_forward_pre_hook(QuietHook(self._begin), with_kwargs=True),
+            self._root.register_forward_hook(QuietHook(self._end), with_kwargs=True, always_call=True),
         ]
 
     def detach(self) -> None:
@@ -60,27 +61,6 @@ class GraphTracer:
         self.edges = trace.finish(output)
 
 
-class _Hook:
-    """A hook that never raises, nor keeps a model from being copied or pickled; the copy is not watched."""
-
-    def __init__(self, function: Callable[..., None]) -> None:
-        self._function = function
-
-    def __call__(self, *arguments: Any) -> None:
-        with suppress(Exception):
-            self._function(*arguments)
-
-    def __deepcopy__(self, memo: object) -> _Hook:
-        return _Hook(_ignore)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (_Hook, (_ignore,))
-
-
-def _ignore(*_: object) -> None:
-    """Do nothing."""
-
-
 class _Trace(TorchFunctionMode):
     """One forward pass: which node each tensor came from."""
 
@@ -100,8 +80,8 @@ class _Trace(TorchFunctionMode):
         """Watch every module from here on."""
         for module in self._root.modules():
             if module is not self._root:
-                self._handles.append(module.register_forward_pre_hook(_Hook(self._enter_module), with_kwargs=True))
-                hook = _Hook(self._leave_module)
+                self._handles.append(module.register_forward_pre_hook(QuietHook(self._enter_module), with_kwargs=True))
+                hook = QuietHook(self._leave_module)
                 self._handles.append(module.register_forward_hook(hook, with_kwargs=True, always_call=True))
         self._mark(inputs, "input")
         self.__enter__()  # type: ignore[no-untyped-call]

@@ -140,12 +140,12 @@ class LoaderTap:
             self._problem = str(error)
 
     def _read(self, batch: Any, drawn: IntArray | None) -> None:
-        targets = _targets_of(batch)
+        targets = targets_of(batch)
         if drawn is not None and len(drawn) != len(targets):
             drawn = None
         ids = None if drawn is None else _base_positions(getattr(self.loader, "dataset", None), drawn)
         self.batches.append(Batch(targets, ids))
-        self.take_images(_images_of(batch, len(targets)), len(targets))
+        self.take_images(images_of(batch, len(targets)), len(targets))
 
 
 def _as_positions(batch: Any) -> IntArray:
@@ -169,7 +169,12 @@ def _base_positions(dataset: Any, positions: IntArray) -> IntArray:
     return positions
 
 
-def _targets_of(batch: Any) -> IntArray:
+def targets_of(batch: Any) -> IntArray:
+    """Return the true labels of a batch, shape (n,): its second part, or what it holds under a usual name.
+
+    Raises:
+        UnusableLoaderError: It holds none.
+    """
     candidate: Any = None
     if isinstance(batch, Mapping):
         candidate = next((batch[name] for name in _TARGET_NAMES if name in batch), None)
@@ -184,7 +189,8 @@ def _targets_of(batch: Any) -> IntArray:
     return targets
 
 
-def _images_of(batch: Any, count: int) -> Tensor | None:
+def images_of(batch: Any, count: int) -> Tensor | None:
+    """Return the inputs of a batch, shape (count, channels, height, width); None where it has none of that shape."""
     candidate: Any = None
     if isinstance(batch, Mapping):
         candidate = next((batch[name] for name in _IMAGE_NAMES if name in batch), None)

@@ -17,7 +17,7 @@ from typing import Any, Self
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from dtui.model import ImageSet, RunStatus, Structure, Validation
+from dtui.model import RunStatus, Structure, Validation
 from dtui.record.boundary import RECORDS, VALIDATIONS, Boundary, reason_of
 from dtui.record.checks import SUFFIX, as_class_names, check_classes, check_optimizer, check_path, check_period
 from dtui.record.derive import Deriver, RawRecord
@@ -30,7 +30,7 @@ from dtui.record.measure import Measurer
 from dtui.record.scalars import ScalarLog, learning_rate
 from dtui.record.sink import Job, Sink, Store
 from dtui.record.termination import TerminationWatch
-from dtui.record.thumbnails import Thumbnails, ThumbnailTaker
+from dtui.record.thumbnails import Thumbnails, ThumbnailTaker, with_thumbnails
 from dtui.record.validation import ValidationWatch
 from dtui.record.warn import forget_told, warn_once
 
@@ -303,7 +303,7 @@ class Recorder:
 
         def write(store: Store) -> None:
             if images is not None:
-                store.set_images(_with_thumbnails(images, order, watch.thumbnails))
+                store.set_images(with_thumbnails(images, order, watch.thumbnails))
             store.append_validation(result)
 
         if self._begin().offer(Job(VALIDATIONS, iteration, write)):
@@ -336,17 +336,6 @@ class Recorder:
             self.close()
         else:
             self._finish(RunStatus.CRASHED, reason_of(error))
-
-
-def _with_thumbnails(images: ImageSet, order: Sequence[int], taker: ThumbnailTaker | None) -> ImageSet:
-    if taker is None:
-        return images
-    try:
-        pictures = taker.encode(order, images.ids)
-    except Exception as error:  # noqa: BLE001 - pictures are a comfort; the validation is kept
-        warn_once("thumbnails", f"no thumbnails: {error}")
-        return images
-    return ImageSet(images.classes, images.targets, images.ids, pictures)
 
 
 def _nothing() -> None:

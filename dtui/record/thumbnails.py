@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from dtui.model import ByteArray
+from dtui.model import ByteArray, ImageSet
+from dtui.record.warn import warn_once
 
 JPEG_ABOVE_PIXELS = 40 * 40
 
@@ -120,6 +121,24 @@ class ThumbnailTaker:
         if self._range is None:
             self._range = (values.amin().view(1, 1, 1, 1), values.amax().view(1, 1, 1, 1))
         return self._range
+
+
+def with_thumbnails(images: ImageSet, order: Sequence[int], taker: ThumbnailTaker | None) -> ImageSet:
+    """Return an image set with its thumbnails; without them where none can be made, which is told once.
+
+    Args:
+        images: The image set.
+        order: For each of its images its place in the order of `take`.
+        taker: What was kept; None for no thumbnails.
+    """
+    if taker is None:
+        return images
+    try:
+        pictures = taker.encode(order, images.ids)
+    except Exception as error:  # noqa: BLE001 - pictures are a comfort; the validation is kept
+        warn_once("thumbnails", f"no thumbnails: {error}")
+        return images
+    return replace(images, thumbnails=pictures)
 
 
 def _encode(picture: Image.Image) -> bytes:

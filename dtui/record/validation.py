@@ -144,7 +144,7 @@ class ValidationWatch:
         """Note one forward pass; a hook that never raises."""
         try:
             batches = len(self._tap.batches) if self._tap is not None else 0
-            self._seen.append(_predict(_logits_of(output), batches))
+            self._seen.append(_predict(logits_of(output), batches))
         except Exception as error:  # noqa: BLE001 - told when the validation ends; evaluation goes on
             self._problem = error
 
@@ -172,7 +172,12 @@ def _match(batches: Sequence[Batch], seen: Sequence[_Predicted]) -> list[_Predic
     )
 
 
-def _logits_of(output: Any) -> Tensor:
+def logits_of(output: Any) -> Tensor:
+    """Return the class scores in a model's output: itself, its `logits`, or its first tensor of two dimensions.
+
+    Raises:
+        UnusableLoaderError: It holds none.
+    """
     if isinstance(output, Mapping):
         output = output.get("logits", next(iter(output.values()), None))
     elif hasattr(output, "logits"):

@@ -1,0 +1,36 @@
+"""Hooks that a training never notices.
+
+Owns what happens to a hook when its model is copied or pickled. A second copy would record an average of the
+model as the model, or keep a checkpoint from being written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+
+class QuietHook:
+    """A hook that never raises, nor keeps a model from being copied or pickled; the copy is not watched."""
+
+    def __init__(self, function: Callable[..., None]) -> None:
+        """Call `function` with what the hook is called with."""
+        self._function = function
+
+    def __call__(self, *arguments: Any) -> None:
+        """Call the function; what it raises is dropped."""
+        with suppress(Exception):
+            self._function(*arguments)
+
+    def __deepcopy__(self, memo: object) -> QuietHook:
+        """Return a hook that does nothing."""
+        return QuietHook(_ignore)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as a hook that does nothing."""
+        return (QuietHook, (_ignore,))
+
+
+def _ignore(*_: object) -> None:
+    """Do nothing."""

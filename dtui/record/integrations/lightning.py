@@ -1,0 +1,171 @@
+"""Records a training that PyTorch Lightning runs.
+
+Owns which of Lightning's events stand for ours. A second copy would count its sanity check as a validation::
+
+    trainer = Trainer(callbacks=[DtuiCallback("runs/first", every=100, classes=names)])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+from torch.utils.data import RandomSampler, SubsetRandomSampler, WeightedRandomSampler
+from torch.utils.hooks import RemovableHandle
+
+from dtui.errors import MissingExtraError
+from dtui.model import IntArray
+from dtui.record.checks import as_class_names, check_path, check_period
+from dtui.record.hooks import QuietHook
+from dtui.record.layers import find_layers
+from dtui.record.loader_tap import UnusableLoaderError, images_of, targets_of
+from dtui.record.recorder import Recorder
+from dtui.record.validation import logits_of
+from dtui.record.warn import warn_once
+
+try:
+    from lightning.pytorch import Callback, LightningModule, Trainer
+except ImportError:
+    try:
+        from pytorch_lightning import Callback, LightningModule, Trainer
+    except ImportError as error:
+        raise MissingExtraError("Lightning callback: PyTorch Lightning is not here; pip install lightning") from error
+
+
+class DtuiCallback(Callback):  # type: ignore[misc]
+    """Records the layers of a LightningModule, what it logs, and its validations."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        every: int = 100,
+        classes: Sequence[str] | None = None,
+        network: str | None = None,
+        **options: Any,
+    ) -> None:
+        """Check what can be checked before a trainer exists.
+
+        Args:
+            path: Directory of the run.
+            every: Iterations from one record to the next.
+            classes: Names in label order.
+            network: Attribute of the LightningModule whose output are the class scores; None takes its only
+                child with layers, or the LightningModule itself.
+            options: More arguments for the Recorder.
+
+        Raises:
+            RecorderError: The arguments cannot work.
+            RunExistsError: There is a run at `path`.
+        """
+        super().__init__()
+        check_period(every)
+        check_path(path)
+        as_class_names(classes)
+        self._arguments: dict[str, Any] = {"path": path, "every": every, "classes": classes, **options}
+        self._network = network
+        self.recorder: Recorder | None = None
+        self._validation: ExitStack | None = None
+        self._handle: RemovableHandle | None = None
+        self._output: Any = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Attach to the module and its first optimizer, on the first process."""
+        if self.recorder is None and trainer.is_global_zero:
+            optimizers = list(trainer.optimizers)
+            self.recorder = Recorder(model=pl_module, optimizer=optimizers, **self._arguments)
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: Any) -> None:
+        """Log the loss and what the module logged."""
+        if self.recorder is None:
+            return
+        values = {name: value for name, value in trainer.callback_metrics.items() if isinstance(value, Tensor)}
+        loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
+        if isinstance(loss, Tensor):
+            values["loss"] = loss
+        self.recorder.log(**values)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin to watch a validation; Lightning's sanity check before training is none."""
+        if self.recorder is None or trainer.sanity_checking:
+            return
+        self._validation = ExitStack()
+        self._validation.enter_context(self.recorder.validation())
+        self._output = None
+        network = _network_of(pl_module, self._network)
+        self._handle = network.register_forward_hook(QuietHook(self._see))
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Judge one batch; of several loaders the first counts."""
+        if self.recorder is None or self._validation is None or dataloader_idx:
+            return
+        try:
+            targets = targets_of(batch)
+            ids = _ids_of(_first_loader(trainer), batch_idx, len(targets))
+            self.recorder.predictions(logits_of(self._output), targets, ids, images_of(batch, len(targets)))
+        except (UnusableLoaderError, ValueError) as error:
+            warn_once("lightning validation", str(error))
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """End the validation."""
+        if self._handle is not None:
+            self._handle.remove()
+            self._handle = None
+        if self._validation is not None:
+            self._validation.close()
+            self._validation = None
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """End the run as crashed."""
+        if self.recorder is not None:
+            self.recorder.__exit__(type(exception), exception, None)
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """End the run."""
+        if self.recorder is not None and stage == "fit":
+            self.recorder.close()
+
+    def _see(self, module: nn.Module, args: Any, output: Any) -> None:
+        self._output = output
+
+
+def _network_of(module: LightningModule, name: str | None) -> nn.Module:
+    if name is not None:
+        named: nn.Module = module.get_submodule(name)
+        return named
+    with_layers = [child for child in module.children() if find_layers(child)]
+    return with_layers[0] if len(with_layers) == 1 else module
+
+
+def _first_loader(trainer: Trainer) -> Any:
+    loaders = trainer.val_dataloaders
+    if isinstance(loaders, Mapping):
+        loaders = list(loaders.values())
+    return loaders[0] if isinstance(loaders, list | tuple) else loaders
+
+
+def _ids_of(loader: Any, batch: int, count: int) -> IntArray:
+    """Return the positions of one batch in the data set, shape (count,).
+
+    Raises:
+        UnusableLoaderError: The loader shuffles.
+    """
+    sampler = getattr(loader, "sampler", None)
+    if isinstance(sampler, RandomSampler | SubsetRandomSampler | WeightedRandomSampler):
+        raise UnusableLoaderError(
+            f"validation loader: its {type(sampler).__name__} shuffles, so its images have no ids; use shuffle=False"
+        )
+    first = batch * (getattr(loader, "batch_size", None) or count)
+    return np.arange(first, first + count, dtype=np.int64)
