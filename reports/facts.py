@@ -11,6 +11,8 @@ from dtui.reports.document import Fact
 from dtui.reports.sections.registry import View
 from dtui.safe_text import safe
 
+MOST_EVENTS = 24
+
 
 def header_facts(view: View) -> tuple[Fact, ...]:
     """Return size, progress and the last values of a run."""
@@ -38,10 +40,12 @@ def further_facts(view: View) -> tuple[Fact, ...]:
     ]
     facts += [Fact(safe(name), safe(value)) for name, value in sorted(metadata.versions.items())]
     facts += [Fact(safe(name), safe(str(value))) for name, value in metadata.hyperparameters.items()]
-    for note in metadata.notes:
+    for note in metadata.notes[:MOST_EVENTS]:
         rest = ", ".join(f"{key} {value}" for key, value in note.items() if key not in ("iteration", "kind"))
         kind = str(note.get("kind", "event")).replace("_", " ")
         facts.append(Fact(f"known event at {safe(str(note.get('iteration')), 20)}", safe(kind), safe(rest)))
+    if len(metadata.notes) > MOST_EVENTS:
+        facts.append(Fact("further known events", f"{len(metadata.notes) - MOST_EVENTS:,}"))
     return tuple(facts)
 
 

@@ -23,7 +23,12 @@ LOSS_HEIGHT = 120
 RIBBON_TOP = 10
 RIBBON_LANE = 15
 EVENT_LANE = 14
+EVENT_LANES = 3
+"""Lines of labels above the curves; an event for which none has room is a line without a label."""
+EVENTS_WITH_LINES = 16
+"""Up to this many events have a line through the curves; more would hide them."""
 CHARACTER = 6.2
+"""Pixels that a character of a label takes, on average."""
 LOG_FROM = 40.0
 """Ratio of the largest to the smallest value from which on the loss is drawn on a logarithmic scale."""
 
@@ -263,12 +268,15 @@ def _stage_layers(stages: Sequence[Stage], axis: TimeAxis, height: int) -> list[
 
 
 def _event_lanes(events: Sequence[Event], axis: TimeAxis) -> list[int]:
-    """Return a lane an event so that no two labels of a lane overlap."""
+    """Return a lane an event so that no two labels of a lane overlap; -1 where all lanes are taken."""
     ends: list[float] = []
     lanes = []
     for event in events:
         left = (event.iteration - axis.first) / axis.span * theme.PLOT_WIDTH
         lane = next((k for k, end in enumerate(ends) if end <= left), len(ends))
+        if lane == EVENT_LANES:
+            lanes.append(-1)
+            continue
         ends[lane : lane + 1] = [left + CHARACTER * (len(event.label) + 4)]
         lanes.append(lane)
     return lanes
@@ -279,10 +287,14 @@ def _event_layers(events: Sequence[Event], lanes: Sequence[int], height: int) ->
         return []
     base = alt.Chart(alt.NamedData(name="events")).encode(x="iteration:Q")
     layers = []
+    foot = height if len(events) <= EVENTS_WITH_LINES else 0
+    unlabelled = base.transform_filter("datum.lane < 0").mark_rule(color=theme.EVENT, opacity=0.6)
+    if min(lanes) < 0:
+        layers.append(unlabelled.encode(y=alt.value(-6), y2=alt.value(foot)))
     for lane in range(max(lanes) + 1):
         at = -20 - EVENT_LANE * lane
         mine = base.transform_filter(f"datum.lane == {lane}")
-        layers.append(mine.mark_rule(color=theme.EVENT, opacity=0.6).encode(y=alt.value(at), y2=alt.value(height)))
+        layers.append(mine.mark_rule(color=theme.EVENT, opacity=0.6).encode(y=alt.value(at), y2=alt.value(foot)))
         layers.append(
             mine.mark_text(align="left", dx=4, color=theme.EVENT, fontSize=11, baseline="middle").encode(
                 text="label:N", y=alt.value(at)

@@ -76,7 +76,7 @@ def config() -> dict[str, Any]:
             "domainColor": FAINT,
             "tickColor": FAINT,
             "gridColor": GRID,
-            "labelFlush": False,
+            "labelFlush": True,
         },
         "text": {"font": FONT, "fontSize": 11, "fill": INK},
     }

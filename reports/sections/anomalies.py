@@ -25,27 +25,29 @@ def anomalies_section(view: View) -> Section | None:
     if not view.anomalies:
         nothing = Paragraph("No anomaly iteration passes the threshold in this run.")
         return Section(anchor, title, "", (nothing,))
-    strongest = sorted(view.anomalies, key=lambda a: (-a.score, a.iteration, a.id))[:MOST_ROWS]
-    shown = sorted(strongest, key=lambda a: (a.iteration, -a.score, a.id))
-    left_out = len(view.anomalies) - len(shown)
-    rows = tuple(_row(view, anomaly) for anomaly in shown)
+    strongest = sorted(view.flips.items(), key=lambda item: -max(anomaly.score for anomaly in item[1]))[:MOST_ROWS]
+    shown = sorted(strongest, key=lambda item: (item[1][0].iteration, -item[1][0].score))
+    left_out = len(view.flips) - len(shown)
+    rows = tuple(_row(view, anchor, group) for anchor, group in shown)
     used = [k for k in range(len(_COLUMNS)) if any(row.cells[k] for row in rows)]
     table = Table(
         tuple(_COLUMNS[k] for k in used),
         tuple(_NUMERIC[k] for k in used),
         tuple(replace(row, cells=tuple(row.cells[k] for k in used)) for row in rows),
-        f"The {len(shown)} with the highest score; {left_out:,} more are left out." if left_out else "",
+        f"The {len(shown)} with the highest score; {left_out:,} are left out." if left_out else "",
     )
     decided = sum(anomaly.status != "new" for anomaly in view.anomalies)
     caption = (
         f"{len(view.anomalies):,} in the run, {decided:,} reviewed. Left rule: the images had kept one judgement "
-        "before they flipped; right rule: they kept the new one afterwards. "
+        "before they flipped; right rule: they kept the new one afterwards; what both say is one row. "
         "Point at a row to see its iteration in all charts."
     )
     return Section(anchor, title, caption, (table,))
 
 
-def _row(view: View, anomaly: Anomaly) -> Row:
+def _row(view: View, anchor: str, group: tuple[Anomaly, ...]) -> Row:
+    """Return one row for what several rules say about the same images at the same iteration."""
+    anomaly = max(group, key=lambda one: one.score)
     where = safe(anomaly.layer, 60) if anomaly.layer is not None else "whole run"
     if anomaly.class_index is not None:
         where = view.classes[anomaly.class_index]
@@ -56,12 +58,12 @@ def _row(view: View, anomaly: Anomaly) -> Row:
             where,
             f"{anomaly.count:,}",
             f"{anomaly.share:.1%}",
-            anomaly.rule,
+            ", ".join(sorted({one.rule for one in group})),
             f"{anomaly.score:.2f}",
-            anomaly.status,
-            safe(anomaly.note),
+            ", ".join(sorted({one.status for one in group})),
+            safe("; ".join(dict.fromkeys(one.note for one in group if one.note))),
         ),
-        id=view.anomaly_anchor(anomaly.id),
+        id=anchor,
         iteration=anomaly.iteration,
         kind=anomaly.direction,
     )

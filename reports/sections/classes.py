@@ -44,7 +44,7 @@ def classes_section(view: View) -> Section | None:
     ]
     spec = class_heatmap(groups, axis, stages=view.stage_changes)
     for row in next(data["values"] for data in spec["data"] if data["name"] == "marks"):
-        row["target"] = view.anomaly_anchor(row["target"])
+        row["target"] = view.anchors[row["target"]]
     caption = (
         f"{len(ordered):,} classes, clustered by the course of their error; a cluster's first strip is its mean. "
         "A column shows the largest error of its iterations. "

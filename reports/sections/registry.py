@@ -75,9 +75,19 @@ class View:
         first, stop = self.query.limits()
         return TimeAxis(first, stop, max(1, min(MAX_COLUMNS, round(stop - first))))
 
-    def anomaly_anchor(self, anomaly: str) -> str:
-        """Return the id of an anomaly's row in this chapter."""
-        return f"{self.prefix}-{''.join(c if c.isalnum() and c.isascii() else '-' for c in anomaly)}"
+    @cached_property
+    def flips(self) -> dict[str, tuple[Anomaly, ...]]:
+        """The anomalies by the id of their row: what both rules say about the same images is one row."""
+        groups: dict[tuple[int, int | None, str | None, str], list[Anomaly]] = {}
+        for anomaly in self.anomalies:
+            key = (anomaly.iteration, anomaly.class_index, anomaly.layer, anomaly.direction)
+            groups.setdefault(key, []).append(anomaly)
+        return {f"{self.prefix}-anomaly{k}": tuple(group) for k, group in enumerate(groups.values())}
+
+    @cached_property
+    def anchors(self) -> dict[str, str]:
+        """The id of the row by the id of the anomaly."""
+        return {anomaly.id: anchor for anchor, group in self.flips.items() for anomaly in group}
 
     def _axis(self, iterations: list[int]) -> TimeAxis:
         """Return the whole run with columns so wide that two neighbours of `iterations` never share one."""

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -276,3 +277,20 @@ def test_building_a_report_imports_neither_the_converter_nor_a_screen() -> None:
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
     assert build.write_report is write_report
+
+
+def test_what_both_rules_say_about_the_same_images_is_one_row() -> None:
+    query = FakeQuery(anomalies=2)
+    left = replace(query.found[0], id="left", score=0.5, note="")
+    right = replace(left, id="right", rule="right", score=0.7, status="flagged", note="look")
+    other = replace(left, id="other", direction="lost")
+    query.found = (left, right, other)
+    sections = {part.id: part for part in build_report([query]).chapters[0].sections}
+    table = sections["run1-anomalies"].items[0]
+    assert isinstance(table, Table)
+    assert len(table.rows) == 2
+    both = next(row for row in table.rows if row.kind == "gained")
+    assert both.cells[5:] == ("left, right", "0.70", "flagged, new", "look")
+    chart = sections["run1-classes"].items[0]
+    assert isinstance(chart, Chart)
+    assert {mark["target"] for mark in chart.spec["data"][1]["values"]} == {row.id for row in table.rows}

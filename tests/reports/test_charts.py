@@ -17,7 +17,7 @@ from PIL import Image
 
 from dtui.model import TimeAxis
 from dtui.reports.charts import theme
-from dtui.reports.charts.curves import Curve, curve_chart
+from dtui.reports.charts.curves import Curve, Event, curve_chart
 from dtui.reports.charts.heatmap import Group, Strip, class_heatmap
 from dtui.reports.charts.horizon import HorizonRow, band_paths, horizon_tree, initially_open
 from dtui.reports.charts.raster import LEVELS, error_palette, error_picture, ramp
@@ -210,3 +210,17 @@ def test_a_loss_that_spans_decades_is_drawn_on_a_logarithmic_scale() -> None:
     assert scale([10, 5, 1, 0.5, 0.1, 0.01]) == "log"
     assert scale([2, 1.5, 1, 0.8, 0.5, 0.4]) is None
     assert scale([10, 5, 1, 0.5, 0.1, 0.0]) is None
+
+
+def test_many_events_neither_pile_up_nor_hide_the_curves() -> None:
+    events = [Event(k, "learning rate spike") for k in range(40)]
+    spec = curve_chart([Curve("loss", "#000000", np.ones(6))], AXIS, unit="number", events=events)
+    lanes = [row["lane"] for row in spec["datasets"]["events"]]
+    assert set(lanes) == {-1, 0, 1, 2}
+    assert spec["padding"]["top"] < 80
+    lines = [
+        layer["encoding"]["y2"]["value"]
+        for layer in spec["layer"]
+        if layer["mark"]["type"] == "rule" and layer["data"]["name"] == "events"
+    ]
+    assert lines == [0] * 4
