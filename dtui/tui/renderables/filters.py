@@ -208,7 +208,7 @@ def _write_words(cells: Cells, frame: Frame, heatmap: Heatmap, selected: int, lo
     ]
     top = 2 if frame.height >= 7 else 1
     names = look.layer_names
-    if index is not None and names and selected < len(heatmap.labels):
+    if index is not None and names and len(np.unique(heatmap.labels)) > 1:
         layer = int(heatmap.labels[selected])
         if 0 <= layer < len(names):
             lines.insert(0, ("", safe(names[layer]), "", theme.accent, False))

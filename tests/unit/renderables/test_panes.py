@@ -307,6 +307,16 @@ def test_the_filters_gutter_reads_out_and_marks() -> None:
     assert filter_at(where, make_heatmap(axis_of(where), 8), 1) == 0
 
 
+def test_the_readout_names_the_layer_where_there_are_several() -> None:
+    where = frame(150, 10)
+    heatmap = make_heatmap(axis_of(where), 10)
+    look = replace(LOOK, layer_names=("conv1", "conv2"))
+    assert "conv2" not in to_text(draw_filters(where, heatmap, 200, look, 500))
+    several = replace(heatmap, labels=np.arange(256) // 128)
+    assert to_text(draw_filters(where, several, 200, look, 500)).split("\n")[2].startswith("  conv2 ")
+    assert to_text(draw_filters(where, several, 100, look, 500)).split("\n")[2].startswith("  conv1 ")
+
+
 @pytest.mark.parametrize(
     ("distance", "shown"),
     [(0, "1.000"), (0.02, "0.980"), (0.0003, "0.99970"), (3e-6, "0.9999970"), (2.0, "−1.000"), (float("nan"), "·")],
