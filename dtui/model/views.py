@@ -175,7 +175,9 @@ class AnomalySettings:
         rule: "left", "right" or "either".
         window: Records that must have kept one value, k >= 1; None picks 5, or records // 10 in a short run.
         unit: What the threshold counts: "share" of the class's images, or "images".
-        threshold: Fewest flips in one direction, in that unit.
+        threshold: Fewest flips in one direction, in that unit. A fifth of the class by default: at a tenth most marks
+            of a healthy run are classes being learned for the first time, at three tenths weak faults lose theirs
+            (tests/truth).
     """
 
     rule: str = "either"
