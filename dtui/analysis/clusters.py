@@ -6,8 +6,6 @@ terminal and in the report.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from dtui.model import FloatArray, IntArray
@@ -122,56 +120,27 @@ def _fill(series: FloatArray) -> FloatArray:
     return np.nan_to_num(filled, nan=0.0)
 
 
-def _word_for(series: FloatArray) -> str:
-    """Return one word for a mean error series, shape (validations,), finite."""
-    tail = max(1, len(series) // 10)
-    first, final = float(series[:tail].mean()), float(series[-tail:].mean())
-    if final > 0.5:
-        return "hard"
-    if first - final < 0.1 or float(series.mean()) < 0.1:
-        return "easy" if final < 0.25 else "unchanged"
-    # Learned: from where on the error stays on the better side of half way from its start to its end.
-    worse = np.flatnonzero(series > (first + final) / 2)
-    learned = (int(worse[-1]) + 1 if len(worse) else 0) / len(series)
-    return "early" if learned < 0.2 else "late"
-
-
-_COMPARED = {
-    "easy": (("easiest", "easy"), ("easiest", "easier", "easy"), ("easiest", "easier", "easy", "least easy")),
-    "early": (("earliest", "early"), ("earliest", "earlier", "early"), ("earliest", "earlier", "early", "least early")),
-    "late": (("late", "latest"), ("late", "later", "latest"), ("least late", "late", "later", "latest")),
-    "hard": (("hard", "hardest"), ("hard", "harder", "hardest"), ("least hard", "hard", "harder", "hardest")),
+_WORDS = {
+    1: ("all classes",),
+    2: ("easier", "harder"),
+    3: ("easiest", "middling", "hardest"),
+    4: ("easiest", "easier", "harder", "hardest"),
+    5: ("easiest", "easier", "middling", "harder", "hardest"),
 }
-"""What 2, 3 and 4 clusters of the same word are called, by rising mean error."""
 
 
-def cluster_labels(series: Sequence[FloatArray]) -> tuple[str, ...]:
-    """Name clusters by their mean error series.
+def cluster_labels(count: int) -> tuple[str, ...]:
+    """Name clusters that are in order of rising mean error, relative to each other.
 
-    "hard": more than half are wrong at the end; "easy": nearly none are wrong over the run, or few and it never was
-    otherwise; "unchanged": the error stays where it was; "early" and "late": the error stays below half way to its
-    end from within, or from after, the first fifth of the run. Clusters that would share a word are compared with
-    each other instead: "easiest", "easier", "easy".
+    Relative words, because "hard" of a network at 2 % error and of one at 40 % mean nothing alike; the error itself
+    stands beside the label on every screen.
 
     Args:
-        series: A mean error series a cluster, each shape (validations,), by rising mean error.
+        count: Number of clusters, >= 0.
 
     Returns:
-        One label a cluster, all different; where comparing takes more than four words, the word with a number.
+        One label a cluster, all different.
 
     Source: dtui.
     """
-    words = [_word_for(_fill(np.asarray(one)[None, :])[0]) if len(one) else "classes" for one in series]
-    return tuple(
-        _compared(word, words[:position].count(word), words.count(word)) for position, word in enumerate(words)
-    )
-
-
-def _compared(word: str, position: int, count: int) -> str:
-    """Return the word for one of `count` clusters of the same word."""
-    if count == 1:
-        return word
-    compared = _COMPARED.get(word, ())
-    if count - 2 < len(compared):
-        return compared[count - 2][position]
-    return f"{word} {position + 1}"
+    return _WORDS.get(count) or tuple(f"group {position + 1} of {count}" for position in range(count))

@@ -229,7 +229,7 @@ class ClassCluster:
 
     Attributes:
         index: Position, by rising mean error.
-        label: A few words, such as "early", derived from the mean series.
+        label: A word or two relative to the other clusters, such as "easiest".
         classes: Labels, by rising mean error.
     """
 

@@ -70,7 +70,7 @@ def _clusters(data: RunData, count: int) -> tuple[ClassCluster, ...]:
     members = [np.flatnonzero(assigned == cluster) for cluster in range(int(assigned.max(initial=-1)) + 1)]
     members.sort(key=lambda rows: float(means[rows].mean()))
     groups = [tuple(judged[rows[np.argsort(means[rows], kind="stable")]].tolist()) for rows in members]
-    labels = cluster_labels([group_error(data, group) for group in groups])
+    labels = cluster_labels(len(groups))
     return tuple(
         ClassCluster(index, label, group) for index, (label, group) in enumerate(zip(labels, groups, strict=True))
     )
