@@ -13,7 +13,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from dtui.store.files import temporary_path
+from dtui.store.files import open_plain, temporary_path
 from dtui.store.runfile import Process
 from dtui.store.schema import LOCK_FILE
 
@@ -78,7 +78,7 @@ class CompactionLock:
 
     def _content(self) -> bytes | None:
         try:
-            with self._path.open("rb") as file:
+            with open_plain(self._path) as file:
                 return file.read(_LARGEST_LOCK)
         except OSError:
             return None

@@ -5,9 +5,12 @@ Owns the steps that make a file appear whole or not at all. A second copy would 
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import stat
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from dtui.store.schema import TEMPORARY_MARK
 
@@ -25,6 +28,20 @@ def publish(temporary: Path, path: Path) -> None:
     """
     temporary.rename(path)
     sync_folder(path.parent)
+
+
+def open_plain(path: Path) -> BinaryIO:
+    """Open a file of a run for reading; anything but a plain file is refused, so that no pipe or device can hang us.
+
+    Raises:
+        FileNotFoundError: It is not there.
+        OSError: It is a link, which could lead out of the run, or no plain file, or cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a plain file", str(path))
+    return cast(BinaryIO, os.fdopen(descriptor, "rb", buffering=0))
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -50,7 +50,9 @@ class _NoPickle:
         raise pickle.PicklingError("run files hold no pickles")
 
 
-warnings.filterwarnings("ignore", category=tables.UnclosedFileWarning)
+for _kind in vars(tables.exceptions).values():
+    if isinstance(_kind, type) and issubclass(_kind, Warning):  # they quote the file, escape codes and all
+        warnings.filterwarnings("ignore", category=_kind)
 for _module in (tables.attributeset, tables.atom):
     if not hasattr(_module, "pickle"):
         raise ImportError(

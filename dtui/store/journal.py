@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dtui.store.files import open_plain
 from dtui.store.schema import (
     FORMAT_VERSION,
     FRAME_HEADER,
@@ -191,7 +192,7 @@ class JournalScanner:
         Raises:
             OSError: The file cannot be read; FileNotFoundError once it was folded into a part.
         """
-        with self.path.open("rb") as file:
+        with open_plain(self.path) as file:
             size = os.fstat(file.fileno()).st_size
             while self._end < size:
                 frame = self._read_frame(file, self._end, size)

@@ -11,6 +11,8 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from dtui.store.files import open_plain
+
 _CHECK = "check"
 _LARGEST_FILE = 64 << 20
 
@@ -38,14 +40,13 @@ def read_lines(path: Path) -> tuple[list[dict[str, object]], int]:
     """Read all good lines.
 
     Returns:
-        The lines as mappings, and how many lines were not readable, a half-written last one not counted. A line
-        without a check field, as a person may have added it, counts as good.
+        The lines as mappings, and how many lines were not readable, a half-written last one not counted.
 
     Raises:
         OSError: The file is there but cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             data = file.read(_LARGEST_FILE)
     except FileNotFoundError:
         return [], 0
@@ -69,7 +70,5 @@ def _parse(line: bytes) -> dict[str, object] | None:
     if not isinstance(values, dict):
         return None
     check = values.pop(_CHECK, None)
-    if check is None:
-        return values
     body = json.dumps(values, sort_keys=True)
     return values if check == f"{zlib.crc32(body.encode()):08x}" else None

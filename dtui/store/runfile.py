@@ -16,7 +16,7 @@ from pathlib import Path
 
 from dtui.errors import RunDamagedError
 from dtui.model import RunStatus
-from dtui.store.files import write_whole
+from dtui.store.files import open_plain, write_whole
 from dtui.store.schema import FORMAT_VERSION, HEARTBEAT_FILE, RUN_FILE
 
 HEARTBEAT_FRESH_SECONDS = 120.0
@@ -123,7 +123,7 @@ class RunFile:
         """
         path = folder / RUN_FILE
         try:
-            with path.open("rb") as file:
+            with open_plain(path) as file:
                 values = json.loads(file.read(_LARGEST_FILE))
             check = values.pop("check")
             if values["format"] == FORMAT_VERSION and check != _check(values):

@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dtui.errors import RunDamagedError
+from dtui.store.files import open_plain
 
 _MAGIC = b"dtuiSEAL"
 _TRAILER = struct.Struct("<8sQQIIII")
@@ -74,15 +75,12 @@ def verify_seal(path: Path, *, whole: bool = False) -> None:
         RunDamagedError: It has no seal, or its bytes are not those that were sealed.
         OSError: It cannot be read.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        stat = os.fstat(descriptor)
+    with open_plain(path) as file:
+        stat = os.fstat(file.fileno())
         key = (stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size)
         if key in _verified and not whole:
             return
-        fault = _find_fault(descriptor, stat.st_size, whole)
-    finally:
-        os.close(descriptor)
+        fault = _find_fault(file.fileno(), stat.st_size, whole)
     if fault:
         raise RunDamagedError(f"{path}: {fault}; this file is left out, restore it from a copy if there is one")
     if len(_verified) >= _MOST_REMEMBERED:

@@ -17,6 +17,7 @@ from dtui.errors import RunDamagedError
 from dtui.model import IntArray, LabelArray
 from dtui.store.catalog import Catalog, FrameSpan, PartSpan, StreamView
 from dtui.store.derived import class_errors
+from dtui.store.files import open_plain
 from dtui.store.journal import Frame, read_field, read_scalars
 from dtui.store.parts import OpenParts
 from dtui.store.rounding import round_mantissa
@@ -116,7 +117,7 @@ class StreamReader:
                 self._note_damage(error, target)
 
         def from_journal(span: FrameSpan, wanted: range, target: NDArray[Any]) -> None:
-            with span.path.open("rb", buffering=0) as file:
+            with open_plain(span.path) as file:
                 for at, position in enumerate(wanted):
                     target[..., at] = self._read_frame(file, span.frames[position], node, rows)
 
@@ -176,7 +177,7 @@ class StreamReader:
     def _frame_scalars(self, span: FrameSpan) -> list[dict[str, float]]:
         missing = [frame for frame in span.frames if (span.path, frame.ordinal) not in self._scalars]
         if missing:
-            with span.path.open("rb", buffering=0) as file:
+            with open_plain(span.path) as file:
                 for frame in missing:
                     self._scalars[span.path, frame.ordinal] = read_scalars(file, frame, self._fixed)
         return [self._scalars[span.path, frame.ordinal] for frame in span.frames]
