@@ -47,7 +47,7 @@ def test_clusters_hold_every_class_once_by_rising_error(reader):
     assert [cluster.index for cluster in clusters] == [0, 1, 2]
     assert clusters[0].classes == (0,)
     assert clusters[-1].classes == (2,)
-    assert (clusters[0].label, clusters[-1].label) == ("easy", "hard")
+    assert (clusters[0].label, clusters[-1].label) == ("easiest", "hardest")
     assert len({cluster.label for cluster in clusters}) == 3
     assert len(query.clusters(99)) <= 4
     with pytest.raises(UsageError, match="clusters: 0 asked for"):
