@@ -1,0 +1,157 @@
+"""A run against a perfect in-memory twin: append, crash, fail, compact, read, in any order."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from dtui.errors import UsageError
+from dtui.model import Gap, Record
+from dtui.store import RunReader, RunWriter, compact
+from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
+from tests.store.twin import Twin
+
+
+class RunMachine(RuleBasedStateMachine):
+    """One writer, compactors that come and go, and a reader that stays open all the time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())
+        self.twin = Twin()
+        self.gaps: list[Gap] = []
+        self.next = 0
+        self.is_closed = False
+
+    @initialize()
+    def create(self) -> None:
+        self.writer = RunWriter(self.folder / "run", STRUCTURE, METADATA, compact=False)
+        self.writer.set_images(IMAGES)
+        self.reader = RunReader(self.writer.path)
+
+    def teardown(self) -> None:
+        self.reader.close()
+        self.writer.close()
+        shutil.rmtree(self.folder)
+
+    def make(self) -> Record:
+        self.next += 1
+        return make_record(self.next)
+
+    @precondition(lambda self: not self.is_closed)
+    @rule(count=st.sampled_from([1, 2, 31, 32, 33]))
+    def append_records(self, count: int) -> None:
+        for _ in range(count):
+            record = self.make()
+            self.writer.append_record(record)
+            self.twin.records.append(record)
+
+    @precondition(lambda self: not self.is_closed)
+    @rule(count=st.sampled_from([1, 5, 32]))
+    def append_validations(self, count: int) -> None:
+        for _ in range(count):
+            validation = make_validation(len(self.twin.validations))
+            self.writer.append_validation(validation)
+            self.twin.validations.append(validation)
+
+    @precondition(lambda self: not self.is_closed)
+    @rule(written=st.integers(0, 3000), can_take_back=st.booleans())
+    def fail_to_append(self, written: int, can_take_back: bool) -> None:
+        """The disk fills in the middle of a frame, and perhaps what was written cannot be cut off again."""
+        from dtui.store import journal
+
+        def fill_up(descriptor: int, pieces: list[memoryview]) -> None:
+            journal.os.write(descriptor, b"".join(pieces)[:written])
+            raise OSError(28, "No space left on device")
+
+        def stay(*_: object) -> None:
+            raise OSError(5, "Input/output error")
+
+        record = self.make()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(journal, "_write_all", fill_up)
+            if not can_take_back:
+                patch.setattr(journal.os, "ftruncate", stay)
+            with pytest.raises(OSError, match="No space"):
+                self.writer.append_record(record)
+        gap = Gap(record.iteration, record.iteration, "records", "disk full")
+        self.writer.append_gap(gap)
+        self.gaps.append(gap)
+
+    @precondition(lambda self: not self.is_closed)
+    @rule()
+    def repeat_an_iteration(self) -> None:
+        if self.twin.records:
+            with pytest.raises(UsageError):
+                self.writer.append_record(self.twin.records[-1])
+
+    @rule(finish=st.booleans(), large=st.sampled_from([64, 1024]), sweep=st.booleans())
+    def compact(self, finish: bool, large: int, sweep: bool) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(compact, "LARGE_PART", large)
+            compactor = compact.RunCompactor(self.writer.path)
+            assert compactor.compact(finish=finish) is not None
+            if sweep:
+                compactor.sweep(0.0)
+            compactor.close()
+
+    @rule(step=st.sampled_from(["SealedFileBuilder.seal", "_verify", "SealedFileBuilder.publish"]))
+    def crash_in_compaction(self, step: str) -> None:
+        """The compactor dies: no clean-up of any kind runs, the lock stays."""
+
+        class Died(BaseException):
+            pass
+
+        def die(*_: object) -> None:
+            raise Died
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(f"dtui.store.fold.{step}", die)
+            patch.setattr("dtui.store.fold.SealedFileBuilder.discard", lambda builder: builder._file.close())
+            compactor = compact.RunCompactor(self.writer.path)
+            try:
+                compactor.compact(finish=self.is_closed)
+            except Died:
+                pass
+            finally:
+                compactor.close()
+
+    @rule()
+    def sweep(self) -> None:
+        compactor = compact.RunCompactor(self.writer.path)
+        compactor.sweep(0.0)
+        compactor.close()
+
+    @precondition(lambda self: not self.is_closed and len(self.twin.records) > 40)
+    @rule()
+    def close_the_run(self) -> None:
+        self.writer.close()
+        self.is_closed = True
+
+    @rule()
+    def open_another_reader(self) -> None:
+        reader = RunReader(self.writer.path)
+        self.twin.assert_read_by(reader)
+        reader.close()
+
+    @invariant()
+    def the_open_reader_reads_it_all(self) -> None:
+        if not hasattr(self, "reader"):
+            return
+        self.reader.refresh()
+        assert self.reader.faults == ()
+        assert list(self.reader.gaps) == self.gaps
+        self.twin.assert_records(self.reader, slice(None, None, 3))
+        self.twin.assert_validations(self.reader, slice(None))
+
+
+class TestRun(RunMachine.TestCase):
+    settings = settings(
+        max_examples=12, stateful_step_count=15, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
