@@ -69,6 +69,8 @@ def write_report(
     builders = sections_named(sections)
     parts = _documents([Path(run) for run in runs], Path(out))
     with ChartConverter() as converter:
+        if any(target.suffix.lower() != TEXT_SUFFIX for _, target in parts):
+            converter.warm_up()
         results = [_write_one(members, target, builders, converter, say) for members, target in parts]
     return ReportResult(
         paths=tuple(target for _, target in parts),

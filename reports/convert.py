@@ -26,11 +26,11 @@ _IDENTIFIER = re.compile(r'\bid="([^"]+)"')
 class ChartConverter:
     """Draws charts one after another; a chart that fails does not take the next one with it.
 
-    The child starts at once, so that it is ready when the first chart is.
+    The child starts with the first chart, or earlier when `warm_up` is called.
     """
 
     def __init__(self, time_limit_seconds: float = TIME_LIMIT_SECONDS, command: tuple[str, ...] = ()) -> None:
-        """Start the child.
+        """Set the limits.
 
         Args:
             time_limit_seconds: For one chart.
@@ -38,7 +38,7 @@ class ChartConverter:
         """
         self._limit = time_limit_seconds
         self._command = command or (sys.executable, "-P", "-m", "dtui.reports.drawing_child")
-        self._process: subprocess.Popen[bytes] | None = self._start()
+        self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -47,6 +47,11 @@ class ChartConverter:
     def __exit__(self, *_: object) -> None:
         """End the child."""
         self.close()
+
+    def warm_up(self) -> None:
+        """Start the child, so that it is ready when the first chart is."""
+        if self._process is None:
+            self._process = self._start()
 
     def close(self) -> None:
         """End the child; a second call does nothing."""
@@ -87,10 +92,10 @@ class ChartConverter:
         )
 
     def _ask(self, request: dict[str, Any], what: str) -> str:
-        if self._process is None:
-            self._process = self._start()
+        process = self._process or self._start()
+        self._process = process
         try:
-            line = _exchange(self._process, encoded(request), self._limit)
+            line = _exchange(process, encoded(request), self._limit)
         except TimeoutError:
             self.close()
             raise ReportError(f"{what}: not drawn within {self._limit:g} s; draw less, or a shorter run") from None

@@ -226,7 +226,7 @@ def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: flo
                 x=alt.value(-theme.GUTTER), x2=alt.value(12 - theme.GUTTER), y=alt.value(row)
             ),
             alt.Chart(alt.NamedData(name="curves"))
-            .transform_filter(f"datum.column == shown && datum.curve == {_quoted(curve.name)}")
+            .transform_filter(f"datum.column == shown && datum.curve == {theme.quoted(curve.name)}")
             .mark_text(align="right", **label)
             .encode(x=alt.value(-50), y=alt.value(row), text=alt.Text("value:Q", format=shown_format)),
         ]
@@ -242,11 +242,6 @@ def _place_layer(curves: int) -> alt.Chart:
         .encode(x=alt.value(-50), y=alt.value(7 + 18 * curves), text="label:N")
     )
     return layer
-
-
-def _quoted(text: str) -> str:
-    """Return `text` as a literal of Vega's expression language."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _stage_layers(stages: Sequence[Stage], axis: TimeAxis, height: int) -> list[alt.Chart]:

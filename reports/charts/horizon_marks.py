@@ -96,7 +96,7 @@ def label_marks(*, signed: bool) -> list[Spec]:
                     "y": {"signal": middle},
                     "text": {"signal": f"{fold} + datum.label + (datum.detail ? '  ' + datum.detail : '')"},
                     "fontWeight": {"signal": "datum.module ? 'bold' : 'normal'"},
-                    "limit": {"signal": f"{theme.GUTTER - 70} - datum.depth * 11"},
+                    "limit": {"signal": f"max(36, {theme.GUTTER - 70} - datum.depth * 11 - (datum.module ? 0 : 12))"},
                     "cursor": {"signal": "datum.module ? 'pointer' : 'default'"},
                 },
             },
@@ -110,7 +110,7 @@ def label_marks(*, signed: bool) -> list[Spec]:
                 "enter": {"baseline": {"value": "middle"}, "align": {"value": "right"}, "x": {"value": -8}},
                 "update": {
                     "y": {"signal": middle},
-                    "text": {"signal": f"{value} == null ? '' : format({value}, '{'+' if signed else ''}.3~g')"},
+                    "text": {"signal": f"{value} == null ? '' : {_formatted(value, '+' if signed else '')}"},
                     "fill": {
                         "signal": f"{value} < 0 ? '{negative}' : '{theme.HORIZON_POSITIVE[2] if signed else theme.INK}'"
                     },
@@ -123,7 +123,8 @@ def label_marks(*, signed: bool) -> list[Spec]:
 def header_marks(quantity: str, scale: float, *, signed: bool, folds: bool) -> list[Spec]:
     """Return the line above the rows: scale, readout, and the switches that fold and unfold everything."""
     colours = ([*theme.HORIZON_NEGATIVE[::-1]] if signed else []) + [*theme.HORIZON_POSITIVE]
-    start = -theme.GUTTER + (50 if signed else 12)
+    lowest = f"−{scale:.3g}" if signed else "0"
+    start = -theme.GUTTER + max(12, round(6.2 * len(lowest)) + 6)
     swatches: list[Spec] = [
         {
             "type": "rect",
@@ -141,15 +142,16 @@ def header_marks(quantity: str, scale: float, *, signed: bool, folds: bool) -> l
         }
         for k, colour in enumerate(colours)
     ]
+    name = theme.quoted(quantity)
     readout = (
-        f"over ? over.label + ' (' + over.about + ') · ' + shown_text + ' · {quantity} ' + "
-        "(over.v[shown] == null ? 'none' : format(over.v[shown], '.3~g'))"
-        " + (own ? ' of ' + format(over.full, '.3~g') : '')"
-        f" : '{quantity}' + (own ? ', each row on its own scale' : '') + (iteration == null ? '' : ' · ' + shown_text)"
+        f"over ? over.label + ' (' + over.about + ') · ' + shown_text + ' · ' + {name} + ' ' + "
+        f"(over.v[shown] == null ? 'none' : {_formatted('over.v[shown]')})"
+        f" + (own ? ' of ' + {_formatted('over.full')} : '')"
+        f" : {name} + (own ? ', each row on its own scale' : '') + (iteration == null ? '' : ' · ' + shown_text)"
     )
     marks = [
         *swatches,
-        _text(f"own ? '−' : '−{scale:.3g}'" if signed else "'0'", -theme.GUTTER, align="left", fill=theme.MUTED),
+        _text(f"own && {str(signed).lower()} ? '−' : '{lowest}'", -theme.GUTTER, align="left", fill=theme.MUTED),
         _text(f"own ? 'by row' : '{scale:.3g}'", start + 14 * len(colours) + 5, align="left", fill=theme.MUTED),
         _text(readout, 0, align="left", fill=theme.INK, limit="width - 205"),
     ]
@@ -162,6 +164,11 @@ def header_marks(quantity: str, scale: float, *, signed: bool, folds: bool) -> l
             _text("'fold all'", None, align="right", fill=theme.GAINED, name="fold"),
         ]
     return marks
+
+
+def _formatted(value: str, sign: str = "") -> str:
+    """Return the expression that writes a number in a few characters, also a very small one."""
+    return f"({value} != 0 && abs({value}) < 0.001 ? format({value}, '{sign}.2~e') : format({value}, '{sign}.3~g'))"
 
 
 def _text(

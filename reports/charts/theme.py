@@ -76,8 +76,9 @@ def config() -> dict[str, Any]:
             "domainColor": FAINT,
             "tickColor": FAINT,
             "gridColor": GRID,
-            "labelFlush": True,
+            "labelFlush": False,
         },
+        "axisBottom": {"labelFlush": True},
         "text": {"font": FONT, "fontSize": 11, "fill": INK},
     }
 
@@ -170,3 +171,8 @@ def column_signals(limits: tuple[float, float], columns: int) -> list[Spec]:
             " : 'iterations ' + format(shown_first, ',d') + '–' + format(shown_last, ',d')",
         },
     ]
+
+
+def quoted(text: str) -> str:
+    """Return `text` as a literal of Vega's expression language."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
