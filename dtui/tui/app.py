@@ -19,7 +19,6 @@ from textual.widgets import Static
 
 from dtui.errors import DtuiError
 from dtui.safe_text import safe
-from dtui.tui.compositor_fix import install
 from dtui.tui.loader import Answered, Decided, Event, Failed, Loader, Open, Opened, open_query
 from dtui.tui.look import output_for, textual_theme, theme_for
 from dtui.tui.terminal import log_path
@@ -76,7 +75,6 @@ class DtuiApp(App[None]):
             slow_link: Whether to draw with fewer colour steps.
             open_: Opens the run, in the loader's thread.
         """
-        install()
         super().__init__()
         self.path = path
         self.error: DtuiError | None = None
@@ -141,10 +139,12 @@ class DtuiApp(App[None]):
 
     async def _begin(self, event: Opened) -> None:
         """Make the screens, now that there is something to show."""
+        from dtui.tui.compositor_fix import install
         from dtui.tui.screens.layers import LayersScreen
         from dtui.tui.screens.validation import ValidationScreen
         from dtui.tui.session import Session
 
+        install()
         self._output = output_for(*self._wishes)
         self.session = Session(event.view, *self.size)
         self._data_screens = {"layers": LayersScreen(), "validation": ValidationScreen()}

@@ -266,3 +266,5 @@ def answer(query: RunQuery, request: Request) -> Any:
             return query.class_errors(groups, axis)
         case ask.VerdictRequest(image, iteration):
             return query.image_verdict(image, iteration)
+        case ask.ValuesRequest(iteration):
+            return ask.CursorValues(iteration, query.curves_at(iteration))

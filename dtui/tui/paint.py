@@ -88,7 +88,9 @@ def pictures(scene: Scene, answers: Answers, message: str) -> Mapping[str, Pictu
         return shown
     curves = answers.curves
     shown |= {
-        "curves": CurvesPicture(curves, view.stages, selection.log_scale) if curves else _waiting("curves"),
+        "curves": CurvesPicture(curves, view.stages, selection.log_scale, answers.values)
+        if curves
+        else _waiting("curves"),
         "ribbon": RibbonPicture(view.anomalies, selection.anomaly, view.classes, view.stages),
         "axis": AxisPicture(),
     }
@@ -211,4 +213,4 @@ def _images(scene: Scene, answers: Answers) -> Picture:
     verdict = answers.verdict
     if verdict is not None and (not len(images.order) or verdict.image != int(images.order[row])):
         verdict = None
-    return ImagesPicture(images, title, row, view.classes, verdict, view.info.validations)
+    return ImagesPicture(images, title, row, view.classes, view.info.validations, verdict)

@@ -11,7 +11,7 @@ from textual.content import Content
 
 from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, SOURCES
 from dtui.safe_text import safe
-from dtui.tui.actions import ACTIONS
+from dtui.tui.actions import ACTIONS, Action
 
 if TYPE_CHECKING:
     from dtui.tui.app import DtuiApp
@@ -45,8 +45,15 @@ class ActionProvider(Provider):
 def _actions(app: DtuiApp) -> Iterator[Command]:
     session = app.session
     for action in ACTIONS:
-        if action.id not in HIDDEN and (session is None or action.applies(session.selection.screen)):
-            yield f"{action.words}  {action.shown_keys}", action.help, partial(app.perform, action.id)
+        if action.id not in HIDDEN and session is not None:
+            yield f"{action.words}  {action.shown_keys}", action.help, partial(_perform, app, session, action)
+
+
+def _perform(app: DtuiApp, session: Session, action: Action) -> None:
+    """Do an action, on a screen where it does something."""
+    if not action.applies(session.selection.screen):
+        session.choose(session.selection.with_screen(action.screens[0]))
+    app.perform(action.id)
 
 
 def _choices(app: DtuiApp) -> Iterator[Command]:

@@ -29,7 +29,7 @@ MANY_ROWS = 200
 
 @dataclass(frozen=True, slots=True)
 class CurvesRequest:
-    """Error curves, and the exact values at the cursor."""
+    """Error curves."""
 
     axis: TimeAxis
 
@@ -67,6 +67,21 @@ class ErrorsRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ValuesRequest:
+    """Every curve's exact value at the cursor."""
+
+    iteration: int
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class CursorValues:
+    """Every curve's last value at or before an iteration."""
+
+    iteration: int
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class VerdictRequest:
     """One image at the cursor."""
 
@@ -83,6 +98,7 @@ Request = (
     | HeatmapRequest
     | ImagesRequest
     | VerdictRequest
+    | ValuesRequest
 )
 
 
@@ -91,6 +107,7 @@ class Answers:
     """What the run has answered so far; None while a question is open for the first time."""
 
     curves: Curves | None = None
+    values: CursorValues | None = None
     series: tuple[NodeSeries, ...] = ()
     heatmap: Heatmap | None = None
     errors: ClassErrors | None = None
@@ -120,6 +137,7 @@ def wanted(scene: Scene, answers: Answers) -> Mapping[str, Request]:
             if image is not None:
                 asked["verdict"] = VerdictRequest(image, selection.cursor)
     if layout.curves:
+        asked["values"] = ValuesRequest(selection.cursor)
         asked["curves"] = CurvesRequest(axis)
     asked["anomalies"] = AnomaliesRequest(selection.anomaly_settings)
     return asked

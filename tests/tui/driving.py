@@ -20,6 +20,7 @@ async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
     """Let the app run until something is so."""
     deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
     while not condition():
+        assert getattr(pilot.app, "error", None) is None, pilot.app.error
         assert asyncio.get_running_loop().time() < deadline, "it never became so"
         await pilot.pause(0.01)
     await pilot.pause()

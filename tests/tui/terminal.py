@@ -76,9 +76,12 @@ class Terminal:
             pass
         return self.written[start:]
 
+    def send(self, keys: str) -> None:
+        os.write(self.fd, keys.encode())
+
     def press(self, keys: str) -> bytes:
         """Send keys and return what the program writes because of them."""
-        os.write(self.fd, keys.encode())
+        self.send(keys)
         start = len(self.written)
         deadline = time.monotonic() + PATIENCE_SECONDS
         while len(self.written) == start and time.monotonic() < deadline:

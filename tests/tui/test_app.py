@@ -214,7 +214,8 @@ async def test_a_run_that_cannot_be_opened_ends_the_app_with_its_error():
 
     app = DtuiApp(Path("nothing"), open_=fail)
     async with app.run_test() as pilot:
-        await until(pilot, lambda: app.error is not None)
+        while app.error is None:
+            await pilot.pause(0.01)
     assert isinstance(app.error, RunNotFoundError)
 
 

@@ -46,6 +46,11 @@ class HelpScreen(ModalScreen[None]):
         Binding("G,end", "scroll(1000)", show=False),
     ]
 
+    def __init__(self) -> None:
+        """Stand in two columns where they fit."""
+        super().__init__()
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (146, "-wide")]
+
     def compose(self) -> ComposeResult:
         """Make the list."""
         with VerticalScroll(can_focus=False):
@@ -53,8 +58,6 @@ class HelpScreen(ModalScreen[None]):
             with Horizontal():
                 yield Static(group_content(GROUPS[:3]))
                 yield Static(Content("\n").join([group_content(GROUPS[3:]), mouse_content()]))
-
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (146, "-wide")]
 
     def action_scroll(self, rows: int) -> None:
         """Scroll by rows."""

@@ -30,13 +30,22 @@ GAP = 6
 
 
 class Picture:
-    """The numbers of a pane at the moment; a frozen dataclass that can draw itself, compared field by field."""
+    """The numbers of a pane at the moment; a frozen dataclass that can draw itself, compared field by field.
+
+    What only the readout shows is a field with compare=False that `readout_of` returns: a change of it rewrites the
+    readout and nothing else.
+    """
 
     crosshair: float = 0.0
     """How strongly the crosshair lights a column; 0 for none."""
 
     header_rows: int = 1
     """Rows at the top that the crosshair leaves out."""
+
+    @property
+    def readout_of(self) -> object:
+        """What the readout shows besides the cursor; compared by identity."""
+        return None
 
     def draw(self, frame: Frame, iteration: int | None) -> Cells:
         """Return the pane's cells."""
@@ -107,7 +116,8 @@ class Pane(Widget, can_focus=False):
             return
         old, old_x = self._cells, self._crosshair_column()
         same = old is not None and picture == self._picture and frame == self._frame
-        if same and iteration == self._iteration:
+        readout = self._picture and self._picture.readout_of
+        if same and iteration == self._iteration and picture.readout_of is readout:
             return
         cells: Cells | None = None
         if same and old is not None:

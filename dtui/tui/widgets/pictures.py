@@ -6,7 +6,9 @@ is not drawn again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from dtui.model import (
     Anomaly,
@@ -31,6 +33,7 @@ from dtui.tui.renderables.message import draw_message
 from dtui.tui.renderables.ribbon import draw_ribbon
 from dtui.tui.renderables.top_bar import draw_top_bar
 from dtui.tui.renderables.tree import TreeLook, TreeRow, draw_tree, write_tree_readout
+from dtui.tui.requests import CursorValues
 from dtui.tui.widgets.pane import Picture
 
 
@@ -54,17 +57,36 @@ class CurvesPicture(Picture):
     curves: Curves
     stages: tuple[Stage, ...]
     log_scale: bool
+    values: CursorValues | None = field(default=None, compare=False)
     crosshair = 0.17
     header_rows = 0
 
+    @property
+    def readout_of(self) -> object:
+        """The exact values at the cursor."""
+        return self.values
+
     def draw(self, frame: Frame, iteration: int | None) -> Cells:
         """Draw curves and readout."""
-        return draw_curves(frame, self.curves, self.stages, self.log_scale, iteration)
+        cells = draw_curves(frame, self.curves, self.stages, self.log_scale, iteration)
+        self.write_readout(cells, frame, iteration)
+        return cells
 
     def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> bool:
-        """Rewrite the values at the cursor."""
-        write_curves_readout(cells, frame, self.curves, iteration)
+        """Rewrite the values at the cursor: a column's until the exact ones are there."""
+        write_curves_readout(cells, frame, self._with_values(frame, iteration), iteration)
         return True
+
+    def _with_values(self, frame: Frame, iteration: int | None) -> Curves:
+        """Return the curves with the exact values in the cursor's column."""
+        x, values = frame.column_of(iteration), self.values
+        if x is None or values is None or values.iteration != iteration or self.curves.axis != frame.axis:
+            return self.curves
+        series = {}
+        for name, column_values in self.curves.series.items():
+            series[name] = column_values.copy()
+            series[name][x - frame.gutter] = values.values.get(name, np.nan)
+        return replace(self.curves, series=series)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +205,14 @@ class ImagesPicture(Picture):
     title: str
     selected: int
     classes: tuple[str, ...]
-    verdict: ImageVerdict | None
     validations: int
+    verdict: ImageVerdict | None = field(default=None, compare=False)
     crosshair = 0.32
+
+    @property
+    def readout_of(self) -> object:
+        """The verdict at the cursor."""
+        return self.verdict
 
     def draw(self, frame: Frame, iteration: int | None) -> Cells:
         """Draw header, pixels, verdict and thumbnail."""

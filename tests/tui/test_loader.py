@@ -1,0 +1,133 @@
+"""The loader's thread: newest first, stale never, errors as events."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from queue import Queue
+
+import pytest
+
+from dtui.errors import RunDamagedError
+from dtui.model import AnomalySettings
+from dtui.tui.loader import Answered, Decided, Failed, Loader, Opened
+from dtui.tui.requests import AnomaliesRequest, ClustersRequest
+from tests.tui.fake_query import FakeQuery
+
+PATIENCE_SECONDS = 20
+
+
+class Desk:
+    """A loader with a query that answers only when it is let."""
+
+    def __init__(self, query: FakeQuery):
+        self.query, self.events = query, Queue()
+        self.loader = Loader(Path("x.dtui"), self.events.put, lambda _: query)
+
+    def next(self):
+        return self.events.get(timeout=PATIENCE_SECONDS)
+
+
+@pytest.fixture
+def desk():
+    desk = Desk(FakeQuery())
+    desk.loader.start()
+    assert isinstance(desk.next(), Opened)
+    yield desk
+    desk.loader.close()
+    assert desk.query.closed
+
+
+def hold(query: FakeQuery, name: str) -> tuple[threading.Event, threading.Event]:
+    """Make a method wait: returns (it began, let it go)."""
+    began, go = threading.Event(), threading.Event()
+    method = getattr(query, name)
+
+    def waiting(*arguments):
+        began.set()
+        assert go.wait(PATIENCE_SECONDS)
+        return method(*arguments)
+
+    setattr(query, name, waiting)
+    return began, go
+
+
+def test_only_the_newest_of_many_requests_is_answered(desk):
+    began, go = hold(desk.query, "clusters")
+    for count in range(2, 9):
+        desk.loader.ask({"clusters": ClustersRequest(count)}, 0)
+        assert count > 2 or began.wait(PATIENCE_SECONDS)
+    go.set()
+    answer = desk.next()
+    assert answer.request == ClustersRequest(8)
+    assert [question for question in desk.query.asked if question[0] == "clusters"] == [
+        ("clusters", 2),
+        ("clusters", 8),
+    ]
+    assert desk.events.empty()
+
+
+def test_what_was_asked_is_not_asked_again_until_the_run_changes(desk):
+    for revision, expected in ((0, 1), (0, 1), (1, 2)):
+        desk.loader.ask({"clusters": ClustersRequest(3)}, revision)
+        desk.loader.decide("barrier", "new", None)
+        while not isinstance(desk.next(), Decided):
+            pass
+        assert desk.query.asked.count(("clusters", 3)) == expected
+    desk.loader.forget("clusters")
+    desk.loader.ask({"clusters": ClustersRequest(3)}, 1)
+    assert isinstance(desk.next(), Answered)
+    assert desk.query.asked.count(("clusters", 3)) == 3
+
+
+def test_a_slot_that_is_no_longer_wanted_is_dropped(desk):
+    began, go = hold(desk.query, "clusters")
+    desk.loader.ask({"clusters": ClustersRequest(2), "anomalies": AnomaliesRequest(AnomalySettings())}, 0)
+    assert began.wait(PATIENCE_SECONDS)
+    desk.loader.ask({"clusters": ClustersRequest(2)}, 0)
+    go.set()
+    assert desk.next().slot == "clusters"
+    desk.loader.decide("barrier", "new", None)
+    assert isinstance(desk.next(), Decided)
+
+
+def test_errors_are_events_and_the_thread_goes_on(desk):
+    desk.query.fail_with = RunDamagedError("parts/0-32.h5: checksum\x1b[2J")
+    desk.loader.ask({"clusters": ClustersRequest(2)}, 0)
+    failed = desk.next()
+    assert isinstance(failed, Failed)
+    assert failed.message == "parts/0-32.h5: checksum�[2J"
+    desk.query.fail_with = ZeroDivisionError("oops")
+    desk.loader.ask({"clusters": ClustersRequest(3)}, 0)
+    assert "ZeroDivisionError" in desk.next().message
+    desk.query.fail_with = None
+    desk.loader.ask({"clusters": ClustersRequest(4)}, 0)
+    assert isinstance(desk.next(), Answered)
+
+
+def test_polls_do_not_pile_up(desk):
+    began, go = hold(desk.query, "refresh")
+    for _ in range(20):
+        desk.loader.poll()
+    assert began.wait(PATIENCE_SECONDS)
+    desk.query.changed = True
+    go.set()
+    assert isinstance(desk.next(), Opened)
+    desk.loader.decide("barrier", "new", None)
+    assert isinstance(desk.next(), Decided)
+
+
+def test_all_work_is_done_in_one_thread(desk):
+    threads = set()
+    original = desk.query.clusters
+
+    def noting(*arguments):
+        threads.add(threading.current_thread())
+        return original(*arguments)
+
+    desk.query.clusters = noting
+    for count in range(2, 6):
+        desk.loader.ask({"clusters": ClustersRequest(count)}, 0)
+        desk.next()
+    assert len(threads) == 1
+    assert threading.main_thread() not in threads

@@ -1,0 +1,81 @@
+"""Whole screens on the real sample run, compared as text, and what a person does there."""
+
+from __future__ import annotations
+
+import os
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from dtui.tui.app import DtuiApp
+from tests.tui.conftest import SAMPLES
+from tests.tui.driving import is_complete, press, screen_text, until
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+FAULTS = SAMPLES / "mnist-faults.dtui"
+
+
+@asynccontextmanager
+async def opened(path: Path, size: tuple[int, int]):
+    app = DtuiApp(path)
+    async with app.run_test(size=size) as pilot:
+        await until(pilot, lambda: is_complete(app) and app.session.selection.anomaly is not None)
+        await until(pilot, lambda: is_complete(app))
+        yield app, pilot
+
+
+def assert_snapshot(name: str, text: str) -> None:
+    """Compare with the stored text; DTUI_WRITE_SNAPSHOTS=1 stores it instead, to be looked at before a commit."""
+    path = SNAPSHOTS / f"{name}.txt"
+    if os.environ.get("DTUI_WRITE_SNAPSHOTS"):
+        SNAPSHOTS.mkdir(exist_ok=True)
+        path.write_text(text + "\n", encoding="utf-8")
+    assert text + "\n" == path.read_text(encoding="utf-8"), f"{path} shows another screen"
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "keys"),
+    [
+        ("layers-150x50", (150, 50), ["j", "j", "j"]),
+        ("layers-80x24", (80, 24), ["s", "tab"]),
+        ("layers-60x16", (60, 16), []),
+        ("layers-filters-maximised-150x50", (150, 50), ["tab", "z", "plus", "plus", "o"]),
+        ("validation-150x50", (150, 50), ["2", "n"]),
+        ("validation-80x24", (80, 24), ["2", "tab", "c"]),
+    ],
+)
+async def test_whole_screens(name, size, keys):
+    async with opened(FAULTS, size) as (app, pilot):
+        for key in keys:
+            await press(app, pilot, key)
+        assert_snapshot(name, screen_text(app))
+
+
+async def test_reviewing_the_anomalies_of_a_real_run(sample_run):
+    async with opened(sample_run, (150, 50)) as (app, pilot):
+        session = app.session
+        first = session.current_anomaly()
+        await press(app, pilot, "2")
+        assert session.selection.class_index == first.class_index
+        assert session.answers.images.request.classes == (first.class_index,)
+        await press(app, pilot, "x")
+        await press(app, pilot, "f")
+        flagged = session.current_anomaly().id
+    async with opened(sample_run, (150, 50)) as (app, pilot):
+        status = {anomaly.id: anomaly.status for anomaly in app.session.view.anomalies}
+        assert status[first.id] == "dismissed"
+        assert status[flagged] == "flagged"
+        assert app.session.selection.anomaly != first.id
+
+
+async def test_the_readout_is_exact_at_any_width(sample_run):
+    from dtui.query import open_run
+
+    for width in (100, 150):
+        async with opened(sample_run, (width, 50)) as (app, pilot):
+            await press(app, pilot, "comma")
+            await until(pilot, lambda app=app: app.session.answers.values.iteration == app.session.selection.cursor)
+            with open_run(sample_run) as query:
+                error = query.curves_at(app.session.selection.cursor)["validation_error"]
+            assert f"{error:.1%}" in screen_text(app)

@@ -1,0 +1,113 @@
+"""What a terminal can show, from its environment."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+
+import pytest
+
+from dtui.errors import TerminalError, UsageError
+from dtui.tui import run_tui
+from dtui.tui.actions import ACTIONS, GROUPS, key_bar, markdown_table
+from dtui.tui.navigate import STEPS
+from dtui.tui.state import PANES
+from dtui.tui.terminal import check_terminal, find_mode, log_path, needs_ascii, quiet_terminal
+
+
+@pytest.mark.parametrize(
+    ("color", "environment", "expected"),
+    [
+        ("auto", {"COLORTERM": "truecolor", "TERM": "xterm-256color"}, "truecolor"),
+        ("auto", {"COLORTERM": "24bit", "TERM": "xterm"}, "truecolor"),
+        ("auto", {"TERM": "xterm-kitty"}, "truecolor"),
+        ("auto", {"TERM": "xterm-256color"}, "256"),
+        ("auto", {"TERM": "linux"}, "16"),
+        ("auto", {"TERM": "vt220"}, "none"),
+        ("auto", {"TERM": "xterm-256color", "NO_COLOR": "1", "COLORTERM": "truecolor"}, "none"),
+        ("auto", {"TERM": "xterm-256color", "NO_COLOR": ""}, "256"),
+        ("truecolor", {"TERM": "xterm", "NO_COLOR": "1"}, "truecolor"),
+        ("never", {"COLORTERM": "truecolor"}, "none"),
+    ],
+)
+def test_colours(color, environment, expected):
+    assert find_mode(color, environment) == expected
+
+
+def test_an_unknown_colour_lists_the_known():
+    with pytest.raises(UsageError, match="truecolor, 256, 16, never"):
+        find_mode("pink", {})
+
+
+@pytest.mark.parametrize(
+    ("environment", "encoding", "expected"),
+    [
+        ({"LANG": "en_GB.UTF-8"}, "utf-8", False),
+        ({"LC_ALL": "C.UTF-8"}, "UTF8", False),
+        ({}, "utf-8", False),
+        ({"LC_ALL": "C", "LANG": "en_GB.UTF-8"}, "utf-8", True),
+        ({"LANG": "de_DE.ISO-8859-1"}, "iso-8859-1", True),
+        ({}, None, True),
+    ],
+)
+def test_ascii(environment, encoding, expected):
+    assert needs_ascii(environment, encoding) is expected
+
+
+@pytest.mark.parametrize("term", ["dumb", "", "unknown"])
+def test_dumb_terminals_are_pointed_to_the_report(term):
+    with pytest.raises(TerminalError, match="dtui report"):
+        check_terminal({"TERM": term}, True)
+
+
+def test_no_terminal_at_all(tmp_path):
+    with pytest.raises(TerminalError, match="dtui report"):
+        check_terminal({"TERM": "xterm"}, False)
+    with pytest.raises(UsageError, match="dark, light"):
+        run_tui(tmp_path, theme="pink")
+
+
+def test_what_others_print_goes_to_the_log(tmp_path, capfd):
+    log = tmp_path / "tui.log"
+    stderr, handlers = sys.__stderr__, list(logging.getLogger().handlers)
+    with quiet_terminal(log):
+        os.write(2, b"HDF5-DIAG: error\n")
+        logging.getLogger("tables").warning("a library warns")
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.warn("from Python", stacklevel=1)
+        sys.__stderr__.write("to the screen")
+    assert sys.__stderr__ is stderr
+    assert logging.getLogger().handlers == handlers
+    written = log.read_text()
+    for words in ("HDF5-DIAG", "a library warns", "from Python"):
+        assert words in written
+    assert capfd.readouterr().err == "to the screen"
+
+
+def test_the_log_has_a_place(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert log_path() == tmp_path / "dtui" / "tui.log"
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(blocked))
+    assert log_path().parent.name.startswith("dtui-")
+
+
+def test_every_key_has_one_meaning_and_every_step_a_key():
+    keys = [key for action in ACTIONS for key in action.keys]
+    assert len(keys) == len(set(keys))
+    assert set(STEPS) <= {action.id for action in ACTIONS}
+    assert {action.group for action in ACTIONS} == set(GROUPS)
+
+
+@pytest.mark.parametrize("pane", [pane for panes in PANES.values() for pane in panes])
+def test_the_key_bar_names_keys_that_exist(pane):
+    assert {"?", "q"} <= {key for key, _ in key_bar(pane)}
+
+
+def test_the_table_lists_every_action():
+    table = markdown_table()
+    assert all(f"| {action.words} | {action.help} |" in table for action in ACTIONS)
