@@ -31,6 +31,18 @@ def check_period(every: int) -> None:
         raise RecorderError(f"every={every!r}: records come every so many iterations; give an integer of at least 1")
 
 
+def with_suffix(path: str | Path) -> Path:
+    """Return the directory of a run for a path with or without ".dtui".
+
+    Raises:
+        RecorderError: The path names nothing.
+    """
+    wanted = Path(path)
+    if not wanted.name:
+        raise RecorderError(f"{wanted}: names no run; give a path such as runs/first")
+    return wanted if wanted.suffix == SUFFIX else wanted.with_name(wanted.name + SUFFIX)
+
+
 def check_path(path: str | Path) -> Path:
     """Return the directory of the new run.
 
@@ -38,11 +50,7 @@ def check_path(path: str | Path) -> Path:
         RecorderError: It cannot be made there.
         RunExistsError: There is something already.
     """
-    wanted = Path(path)
-    if not wanted.name:
-        raise RecorderError(f"{wanted}: names no run; give a path such as runs/first")
-    if wanted.suffix != SUFFIX:
-        wanted = wanted.with_name(wanted.name + SUFFIX)
+    wanted = with_suffix(path)
     if wanted.exists() or wanted.is_symlink():
         raise RunExistsError(f"{wanted}: a run is already there; choose another path or remove it")
     above = wanted.absolute().parent

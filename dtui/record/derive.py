@@ -6,7 +6,7 @@ Owns the formulas. A second copy would let a sharded training store other number
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,13 @@ class RawRecord:
     sums: FloatArray
     samples: FloatArray
     scalars: Mapping[str, float]
+
+    def with_part(self, sums: FloatArray, samples: FloatArray) -> RawRecord:
+        """Return the record with what another device or process measured: of other filters, NaN elsewhere."""
+        merged = np.where(np.isnan(self.sums), sums, self.sums)
+        merged[Sum.WEIGHT_NONFINITE :] = self.sums[Sum.WEIGHT_NONFINITE :] + sums[Sum.WEIGHT_NONFINITE :]
+        values = np.where(np.isnan(self.samples), samples, self.samples)
+        return replace(self, sums=merged, samples=values)
 
 
 class Deriver:

@@ -6,6 +6,7 @@ copy would let the row of a filter in the store mean another filter than the one
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,10 +46,7 @@ class LayerProbe:
     @property
     def elements(self) -> int:
         """Number of weights in the layer."""
-        count = 1
-        for length in self.shape:
-            count *= length
-        return count
+        return math.prod(self.shape)
 
     def weight(self) -> Tensor:
         """Return the weight that the network computes with, detached."""
@@ -191,9 +189,14 @@ def weight_identities(root: nn.Module) -> tuple[int, ...]:
     )
 
 
+def has_filters_first(module: nn.Module) -> bool:
+    """Whether the first axis of a layer's weight is its filters."""
+    return not isinstance(module, _ConvTransposeNd) and not _is_filters_last(module)
+
+
 def row_order(module: nn.Module, weight: Tensor) -> torch.memory_format:
     """Return the order of a weight's elements in which its rows can be read without a copy, where there is one."""
-    if weight.is_contiguous() or isinstance(module, _ConvTransposeNd) or _is_filters_last(module):
+    if weight.is_contiguous() or not has_filters_first(module):
         return torch.contiguous_format
     for rank, order in ((4, torch.channels_last), (5, torch.channels_last_3d)):
         if weight.dim() == rank and weight.is_contiguous(memory_format=order):
@@ -218,23 +221,23 @@ def as_rows(module: nn.Module, tensor: Tensor, order: torch.memory_format) -> Te
         return grouped.permute(0, 2, 1, 3).reshape(module.groups * outputs, -1)
     if _is_filters_last(module):
         return tensor.t().contiguous()
-    filters = tensor.shape[0]
+    filters, elements = tensor.shape[0], math.prod(tensor.shape[1:])
     if order != torch.contiguous_format:
         tensor = tensor.contiguous(memory_format=order)
-        elements = tensor.numel() // max(filters, 1)
         return torch.as_strided(tensor, (filters, elements), (elements, 1), tensor.storage_offset())
-    return tensor.reshape(filters, -1).contiguous()
+    return tensor.reshape(filters, elements).contiguous()
 
 
 def reorder_rows(
     rows: Tensor, shape: tuple[int, ...], order: torch.memory_format, wanted: torch.memory_format
 ) -> Tensor:
-    """Return rows that were read in one memory order as rows in another."""
+    """Return rows of a weight of this shape that were read in one memory order as rows in another."""
     if order == wanted:
         return rows
+    filters = rows.shape[0]
     if order == torch.contiguous_format:
-        return rows.view(shape).movedim(1, -1).reshape(shape[0], -1).contiguous()
-    return rows.view(shape[0], *shape[2:], shape[1]).movedim(-1, 1).reshape(shape[0], -1).contiguous()
+        return rows.view(filters, *shape[1:]).movedim(1, -1).reshape(rows.shape).contiguous()
+    return rows.view(filters, *shape[2:], shape[1]).movedim(-1, 1).reshape(rows.shape).contiguous()
 
 
 def _effective_weight(module: nn.Module) -> Tensor:

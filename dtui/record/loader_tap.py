@@ -148,6 +148,13 @@ class LoaderTap:
         self.take_images(images_of(batch, len(targets)), len(targets))
 
 
+def is_spread(loader: Any) -> bool:
+    """Whether each process of a distributed training gets images of its own from a loader."""
+    samplers = (loader, getattr(loader, "sampler", None), getattr(loader, "batch_sampler", None))
+    kinds = [type(sampler).__name__ for sampler in samplers]
+    return any("Distributed" in kind or "Shard" in kind for kind in kinds)
+
+
 def _as_positions(batch: Any) -> IntArray:
     """Return the positions that a sampler drew, shape (n,); empty where they are no integers."""
     try:

@@ -9,14 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from dtui.model import FloatArray
 from dtui.record.derive import RawRecord
-from dtui.record.layers import LayerProbe, as_rows, rebind, reorder_rows, row_order, weight_identities
-from dtui.record.samples import LayerSampler
+from dtui.record.layers import (
+    LayerProbe,
+    as_rows,
+    has_filters_first,
+    rebind,
+    reorder_rows,
+    row_order,
+    weight_identities,
+)
+from dtui.record.samples import LayerSampler, pick
+from dtui.record.shards import is_sharded, local_rows
 from dtui.record.statistics import FilterSums, Sum
 from dtui.record.warn import warn_once
 
@@ -57,6 +65,11 @@ class Measurer:
         self._identities = weight_identities(root)
 
     @property
+    def is_sharded(self) -> bool:
+        """Whether this process holds a part of the weights only."""
+        return any(is_sharded(probe.module._parameters.get("weight")) for probe in self._probes)
+
+    @property
     def record_bytes(self) -> int:
         """Memory that one record takes while it waits to be written."""
         return 4 * (len(Sum) * self._filters + 3 * len(self._probes) * self._sampler.samples)
@@ -76,49 +89,52 @@ class Measurer:
         for index, probe in enumerate(self._probes):
             if probe.present:
                 self._measure_layer(index, probe)
+        if not self._sums:
+            self._buffers(torch.device("cpu"))
         taken = [_Taken(self._sums[device].buffer, self._samples[device]) for device in self._sums]
 
         def finish(iteration: int, scalars: Mapping[str, float]) -> RawRecord:
-            sums, samples = taken[0].wait()
+            raw = RawRecord(iteration, *taken[0].wait(), scalars)
             for part in taken[1:]:
-                more_sums, more_samples = part.wait()
-                counts = sums[Sum.WEIGHT_NONFINITE :] + more_sums[Sum.WEIGHT_NONFINITE :]
-                sums = np.where(np.isnan(sums), more_sums, sums)
-                sums[Sum.WEIGHT_NONFINITE :] = counts
-                samples = np.where(np.isnan(samples), more_samples, samples)
-            return RawRecord(iteration, sums, samples, scalars)
+                raw = raw.with_part(*part.wait())
+            return raw
 
         return finish
 
     def _measure_layer(self, index: int, probe: LayerProbe) -> None:
-        weight = probe.weight()
+        whole = probe.weight()
+        part = local_rows(whole)
+        if part is None or (is_sharded(whole) and not has_filters_first(probe.module)):
+            warn_once(probe.name, f"layer {probe.name}: its weight is sharded within filters; it is left out")
+            return
+        weight, first_row = part
         sums, samples = self._buffers(weight.device)
         order = row_order(probe.module, weight)
         rows = as_rows(probe.module, weight, order)
-        previous = self._previous_rows(index, probe, weight.device, order)
-        gradient = probe.gradient()
-        gradient_rows = None if gradient is None else as_rows(probe.module, gradient, order)
-        chosen = self._sampler.gather(index, rows)
-        count = len(chosen)
-        samples[0, index, :count] = chosen
+        previous = self._previous_rows(index, probe, rows, order)
+        whole_gradient = probe.gradient()
+        gradient = None if whole_gradient is None else local_rows(whole_gradient)
+        gradient_rows = None if gradient is None else as_rows(probe.module, gradient[0], order)
+        places, positions = self._sampler.places(index, rows, first_row)
+        chosen = pick(rows, positions)
+        samples[0, index, places] = chosen
         if gradient_rows is not None:
-            samples[1, index, :count] = self._sampler.gather(index, gradient_rows)
+            samples[1, index, places] = pick(gradient_rows, positions)
         if previous is not None:
-            samples[2, index, :count] = chosen - self._sampler.gather(index, previous)
-        sums.add(probe.first_filter, rows, previous, gradient_rows)
+            samples[2, index, places] = chosen - pick(previous, positions)
+        if rows.numel():
+            sums.add(probe.first_filter + first_row, rows, previous, gradient_rows)
         if previous is None:
             self._previous[index] = rows.to(torch.float32, copy=True)
             self._orders[index] = order
 
-    def _previous_rows(
-        self, index: int, probe: LayerProbe, device: torch.device, order: torch.memory_format
-    ) -> Tensor | None:
-        """Return the weights of the record before, where and in the order in which the weight is now."""
+    def _previous_rows(self, index: int, probe: LayerProbe, rows: Tensor, order: torch.memory_format) -> Tensor | None:
+        """Return the weights of the record before, where and in the order in which the rows are now."""
         previous = self._previous[index]
-        if previous is None:
+        if previous is None or previous.shape != rows.shape:
             return None
-        if previous.device != device:
-            previous = previous.to(device)
+        if previous.device != rows.device:
+            previous = previous.to(rows.device)
         previous = reorder_rows(previous, probe.shape, self._orders[index], order)
         self._previous[index], self._orders[index] = previous, order
         return previous

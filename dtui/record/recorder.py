@@ -17,21 +17,29 @@ from typing import Any, Self
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from dtui.model import RunStatus, Structure, Validation
+from dtui.model import RunStatus, Structure
 from dtui.record.boundary import RECORDS, VALIDATIONS, Boundary, reason_of
-from dtui.record.checks import SUFFIX, as_class_names, check_classes, check_optimizer, check_path, check_period
-from dtui.record.derive import Deriver, RawRecord
+from dtui.record.checks import (
+    SUFFIX,
+    as_class_names,
+    check_classes,
+    check_optimizer,
+    check_path,
+    check_period,
+    with_suffix,
+)
+from dtui.record.derive import Deriver
 from dtui.record.describe_run import describe_run
 from dtui.record.graph import GraphTracer
-from dtui.record.images import ImagesChangedError, ImageTracker
 from dtui.record.layers import describe, find_layers, place, unwrap
-from dtui.record.loader_tap import UnusableLoaderError
 from dtui.record.measure import Measurer
 from dtui.record.scalars import ScalarLog, learning_rate
+from dtui.record.shards import Elsewhere, Exchange
 from dtui.record.sink import Job, Sink, Store
 from dtui.record.termination import TerminationWatch
-from dtui.record.thumbnails import Thumbnails, ThumbnailTaker, with_thumbnails
+from dtui.record.thumbnails import Thumbnails
 from dtui.record.validation import ValidationWatch
+from dtui.record.validator import Validator
 from dtui.record.warn import forget_told, warn_once
 
 WAITING_BYTES = 64 << 20
@@ -89,7 +97,8 @@ class Recorder:
             RunExistsError: There is a run at `path`.
         """
         check_period(every)
-        self.path = check_path(path)
+        self._exchange = Exchange(str(path))
+        self.path = check_path(path) if self._exchange.is_first else with_suffix(path)
         self._optimizer = check_optimizer(optimizer, model)
         self._probes = find_layers(model)
         self._names = as_class_names(classes)
@@ -100,18 +109,17 @@ class Recorder:
         self._model = model
         shown = name or self.path.name.removesuffix(SUFFIX)
         self._metadata = describe_run(shown, every, self._optimizer, hyperparameters or {}, notes)
-        self._thumbnails = thumbnails
         self._scalars = ScalarLog()
-        self._tracker = ImageTracker(self._names)
-        self._last_validation: int | None = None
+        self._boundary = Boundary()
+        self._validator = Validator(self._names, thumbnails, self._exchange, self._boundary)
         self._watch: ValidationWatch | None = None
         self._measurer: Measurer | None = None
+        self._is_sharded = False
         self._deriver: Deriver | None = None
         self._sink: Sink | None = None
-        self._boundary = Boundary()
         self._closed = False
         self._process = os.getpid()
-        self._tracer = GraphTracer(model) if graph else None
+        self._tracer = GraphTracer(model) if graph and self._exchange.is_first else None
         self._hook = None if self._optimizer is None else self._optimizer.register_step_post_hook(self._after_step)
         atexit.register(self._close_at_exit)
         self._termination = TerminationWatch(lambda: self._finish(RunStatus.CRASHED, "SIGTERM"))
@@ -153,7 +161,9 @@ class Recorder:
         self._count()
 
     @contextmanager
-    def validation(self, loader: Any = None, *, model: nn.Module | None = None) -> Iterator[None]:
+    def validation(
+        self, loader: Any = None, *, model: nn.Module | None = None, spread: bool | None = None
+    ) -> Iterator[None]:
         """Record how every image is judged by the evaluation inside the context.
 
         The evaluation is the user's own, unchanged: predictions are seen where the model returns them, images
@@ -165,11 +175,14 @@ class Recorder:
                 batches. None where `predictions` is called instead.
             model: The module that the evaluation calls, where it is not the recorder's own: an EMA copy, or the
                 compiled form.
+            spread: Whether each process of a distributed training judges images of its own; None asks the
+                loader: those of a DistributedSampler are.
         """
         watch = None
         with self._boundary.guard(VALIDATIONS, self.iteration):
             if self._is_ours() and self._boundary.is_on(VALIDATIONS):
-                watch = self._begin_validation(loader, model or self._model)
+                watch = self._validator.begin(model or self._model, loader, spread, self.iteration)
+                self._watch = watch
         try:
             yield
         except BaseException:
@@ -183,7 +196,9 @@ class Recorder:
         if watch is not None:
             with self._boundary.guard(VALIDATIONS, self.iteration):
                 watch.end()
-                self._end_validation(watch)
+                job = self._validator.end(watch, self.iteration)
+                if job is not None and not self._begin().offer(job):
+                    self._boundary.miss(VALIDATIONS, job.iteration, "the disk was slower than the training")
 
     def predictions(self, logits: Tensor, targets: Any, ids: Any, images: Tensor | None = None) -> None:
         """State predictions, within `with rec.validation():`.
@@ -226,6 +241,8 @@ class Recorder:
 
     def _record(self) -> None:
         sink = self._begin()
+        if not self._exchange.is_first and not self._is_sharded:
+            return
         if not sink.has_room(RECORDS):
             warn_once(
                 "slow disk", f"iteration {self.iteration}: the disk is slower than the training; records are dropped"
@@ -239,8 +256,15 @@ class Recorder:
         self._scalars.add(learning_rate(self._optimizer))
         scalars = self._scalars.take()
 
+        sharded, exchange = self._is_sharded, self._exchange
+
         def write(store: Store) -> None:
-            raw: RawRecord = finish(iteration, scalars())
+            raw = finish(iteration, scalars())
+            if not exchange.is_first:
+                exchange.leave(RECORDS, iteration, {"sums": raw.sums, "samples": raw.samples})
+                return
+            for part in exchange.pick_up(RECORDS, iteration) if sharded else ():
+                raw = raw.with_part(part["sums"], part["samples"])
             store.append_record(deriver.derive(raw))
 
         sink.offer(Job(RECORDS, iteration, write))
@@ -256,6 +280,7 @@ class Recorder:
             if self._tracer is not None:
                 self._tracer.detach()
             self._measurer = Measurer(unwrap(self._model), probes)
+            self._is_sharded = self._measurer.is_sharded
             self._deriver = Deriver(structure)
             limit = min(MOST_WAITING, max(FEWEST_WAITING, WAITING_BYTES // self._measurer.record_bytes))
             self._sink = Sink(lambda: self._open_store(structure), limit)
@@ -265,51 +290,9 @@ class Recorder:
     def _open_store(self, structure: Structure) -> Store:
         from dtui.store import RunWriter
 
+        if not self._exchange.is_first:
+            return Elsewhere()
         return RunWriter(self.path, structure, self._metadata, classes=self._names or ())
-
-    # --- validation
-
-    def _begin_validation(self, loader: Any, model: nn.Module) -> ValidationWatch | None:
-        taker = None
-        if self._thumbnails is not None and not self._tracker.is_known:
-            taker = ThumbnailTaker(self._thumbnails)
-        watch = ValidationWatch(model, loader, taker)
-        try:
-            watch.begin()
-        except UnusableLoaderError as error:
-            watch.end()
-            warn_once(VALIDATIONS, str(error))
-            self._boundary.miss(VALIDATIONS, self.iteration, str(error))
-            return None
-        self._watch = watch
-        return watch
-
-    def _end_validation(self, watch: ValidationWatch) -> None:
-        iteration = max(self.iteration, 0)
-        if self._last_validation is not None and iteration <= self._last_validation:
-            warn_once("twice", f"iteration {iteration}: validated twice; the first counts")
-            return
-        try:
-            judged = watch.judgements()
-            taken = None if self._tracker.is_known else self._tracker.begin(judged)
-            labels, confidences = self._tracker.place(judged)
-        except (UnusableLoaderError, ImagesChangedError, ValueError) as error:
-            warn_once(VALIDATIONS, f"iteration {iteration}: {error}")
-            self._boundary.miss(VALIDATIONS, iteration, str(error))
-            return
-        result = Validation(iteration, labels, confidences)
-        images = None if taken is None else taken[0]
-        order = () if taken is None else tuple(int(place) for place in taken[1])
-
-        def write(store: Store) -> None:
-            if images is not None:
-                store.set_images(with_thumbnails(images, order, watch.thumbnails))
-            store.append_validation(result)
-
-        if self._begin().offer(Job(VALIDATIONS, iteration, write)):
-            self._last_validation = iteration
-        else:
-            self._boundary.miss(VALIDATIONS, iteration, "the disk was slower than the training")
 
     # --- the end
 

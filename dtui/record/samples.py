@@ -35,29 +35,39 @@ class LayerSampler:
         self._positions: list[Tensor | None] = [
             torch.randint(0, count, (samples,), generator=generator) if count > samples else None for count in elements
         ]
-        self._layers = len(elements)
+        self._elements = tuple(elements)
 
     def empty(self) -> Tensor:
         """Return a buffer for one record, shape (3, L, samples), float32, all NaN: sources as in SOURCES."""
-        return torch.full((3, self._layers, self.samples), torch.nan)
+        return torch.full((3, len(self._elements), self.samples), torch.nan)
 
-    def gather(self, layer: int, rows: Tensor) -> Tensor:
-        """Return the chosen elements of one layer, float32, on the layer's device.
+    def places(self, layer: int, rows: Tensor, first_row: int = 0) -> tuple[slice | Tensor, Tensor | None]:
+        """Return where the chosen elements of some rows belong in the buffer, and where they are in the rows.
 
         Args:
             layer: Index of the layer.
-            rows: Shape (filters, elements), contiguous.
+            rows: Shape (filters, elements), contiguous: all filters, or those that this process holds.
+            first_row: Index of the first of them in the layer.
 
         Returns:
-            Shape (samples,), or (filters * elements,) where the layer has no more.
+            Positions on the last axis of the buffer, and positions among the flattened rows; None for all.
         """
+        start = first_row * rows.shape[1]
         positions = self._positions[layer]
-        flat = rows.reshape(-1)
         if positions is None:
-            return flat.float() if flat.dtype != torch.float32 else flat.clone()
-        if positions.device != flat.device:
-            positions = self._positions[layer] = positions.to(flat.device)
-        return flat.index_select(0, positions).float()
+            return slice(start, start + rows.numel()), None
+        if positions.device != rows.device:
+            positions = self._positions[layer] = positions.to(rows.device)
+        if first_row == 0 and rows.numel() == self._elements[layer]:
+            return slice(0, len(positions)), positions
+        inside = ((positions >= start) & (positions < start + rows.numel())).nonzero().flatten()
+        return inside, positions[inside] - start
+
+
+def pick(rows: Tensor, positions: Tensor | None) -> Tensor:
+    """Return elements of rows as float32, a copy: those at flat positions, or all."""
+    flat = rows.reshape(-1)
+    return flat.to(torch.float32, copy=True) if positions is None else flat.index_select(0, positions).float()
 
 
 def plan_modules(elements: Sequence[int], modules: Sequence[Sequence[int]]) -> IntArray:

@@ -67,8 +67,8 @@ class DtuiCallback(TrainerCallback):  # type: ignore[misc]
         optimizer: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Attach to the model and the optimizer below Accelerate's, on the first process."""
-        if self.recorder is not None or model is None or not state.is_world_process_zero:
+        """Attach to the model and the optimizer below Accelerate's, on every process."""
+        if self.recorder is not None or model is None:
             return
         if self._arguments["classes"] is None:
             self._arguments["classes"] = _class_names(unwrap(model))

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
-from torch.utils.data import RandomSampler, SubsetRandomSampler, WeightedRandomSampler
+from torch.utils.data import DistributedSampler, RandomSampler, SubsetRandomSampler, WeightedRandomSampler
 from torch.utils.hooks import RemovableHandle
 
 from dtui.errors import MissingExtraError
@@ -74,8 +74,8 @@ class DtuiCallback(Callback):  # type: ignore[misc]
         self._output: Any = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Attach to the module and its first optimizer, on the first process."""
-        if self.recorder is None and trainer.is_global_zero:
+        """Attach to the module and its first optimizer, on every process."""
+        if self.recorder is None:
             optimizers = list(trainer.optimizers)
             self.recorder = Recorder(model=pl_module, optimizer=optimizers, **self._arguments)
 
@@ -94,7 +94,8 @@ class DtuiCallback(Callback):  # type: ignore[misc]
         if self.recorder is None or trainer.sanity_checking:
             return
         self._validation = ExitStack()
-        self._validation.enter_context(self.recorder.validation())
+        spread = isinstance(getattr(_first_loader(trainer), "sampler", None), DistributedSampler)
+        self._validation.enter_context(self.recorder.validation(spread=spread))
         self._output = None
         network = _network_of(pl_module, self._network)
         self._handle = network.register_forward_hook(QuietHook(self._see))
@@ -146,7 +147,8 @@ def _network_of(module: LightningModule, name: str | None) -> nn.Module:
         named: nn.Module = module.get_submodule(name)
         return named
     with_layers = [child for child in module.children() if find_layers(child)]
-    return with_layers[0] if len(with_layers) == 1 else module
+    found: nn.Module = with_layers[0] if len(with_layers) == 1 else module
+    return found
 
 
 def _first_loader(trainer: Trainer) -> Any:
@@ -168,4 +170,6 @@ def _ids_of(loader: Any, batch: int, count: int) -> IntArray:
             f"validation loader: its {type(sampler).__name__} shuffles, so its images have no ids; use shuffle=False"
         )
     first = batch * (getattr(loader, "batch_size", None) or count)
+    if isinstance(sampler, DistributedSampler):
+        return np.array(list(sampler)[first : first + count], dtype=np.int64)
     return np.arange(first, first + count, dtype=np.int64)

@@ -1,0 +1,149 @@
+"""What the processes of one distributed training tell the recorder of the first.
+
+Owns the exchange between ranks. A second copy would mix the shards of two records. It is no collective: each
+rank leaves its part in the key-value store of torch.distributed, from its writer thread, and the first rank's
+writer thread picks the parts up; so training never waits for us, and a rank that dies costs a gap, not a hang.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+from collections import deque
+from collections.abc import Mapping
+from itertools import count
+from typing import Any
+
+import numpy as np
+import torch.distributed as dist
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dtui.model import Gap, ImageSet, Record, RunStatus, Validation
+
+WAIT_SECONDS = 60.0
+"""How long the first rank's writer waits for a part."""
+
+KEPT = 64
+"""Parts of one stream that a rank leaves in the store at most."""
+
+_POLL_SECONDS = 0.01
+_numbers = count()
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class PartMissingError(OSError):
+    """A rank did not leave its part in time."""
+
+
+class Exchange:
+    """The parts of one run; a training of one process has one rank and exchanges nothing."""
+
+    def __init__(self, name: str) -> None:
+        """Join the default process group, where there is one; every rank makes its exchanges in the same order."""
+        self.rank, self.ranks, self._store = 0, 1, None
+        if dist.is_available() and dist.is_initialized():
+            self.rank, self.ranks = dist.get_rank(), dist.get_world_size()
+            self._store = dist.distributed_c10d._get_default_store()
+        self._prefix = f"dtui/{next(_numbers)}/{name}"
+        self._left: dict[str, deque[str]] = {}
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this rank writes the run."""
+        return self.rank == 0
+
+    def leave(self, stream: str, iteration: int, arrays: Arrays) -> None:
+        """Leave this rank's part for the first rank."""
+        if self._store is None:
+            return
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, **dict(arrays))
+        key = self._key(stream, iteration, self.rank)
+        self._store.set(key, buffer.getvalue())  # type: ignore[arg-type]
+        left = self._left.setdefault(stream, deque())
+        left.append(key)
+        if len(left) > KEPT:
+            self._store.delete_key(left.popleft())
+
+    def pick_up(self, stream: str, iteration: int) -> list[Arrays]:
+        """Return the parts of all other ranks, in their order.
+
+        Raises:
+            PartMissingError: One is missing after WAIT_SECONDS.
+        """
+        stop = time.monotonic() + WAIT_SECONDS
+        return [self._pick_up(self._key(stream, iteration, rank), rank, stop) for rank in range(1, self.ranks)]
+
+    def _pick_up(self, key: str, rank: int, stop: float) -> Arrays:
+        if self._store is None:
+            return {}
+        while not self._store.check([key]):
+            if time.monotonic() > stop:
+                raise PartMissingError(f"rank {rank} left no part within {WAIT_SECONDS:.0f} s")
+            time.sleep(_POLL_SECONDS)
+        data = self._store.get(key)
+        self._store.delete_key(key)
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+
+    def _key(self, stream: str, iteration: int, rank: int) -> str:
+        return f"{self._prefix}/{stream}/{iteration}/{rank}"
+
+
+class Elsewhere:
+    """The store of a process that does not write the run."""
+
+    def set_images(self, images: ImageSet) -> None:
+        """Leave it to the first process, as everything below."""
+
+    def append_record(self, record: Record) -> None:
+        """See `set_images`."""
+
+    def append_validation(self, validation: Validation) -> None:
+        """See `set_images`."""
+
+    def append_gap(self, gap: Gap) -> None:
+        """See `set_images`."""
+
+    def heartbeat(self) -> None:
+        """See `set_images`."""
+
+    def close(self, status: RunStatus = RunStatus.DONE, reason: str = "") -> None:
+        """See `set_images`."""
+
+
+def _as_dtensor(tensor: Tensor | None) -> Any:
+    """Return a distributed tensor as such, anything else as None; imports nothing where nobody else has."""
+    module = sys.modules.get("torch.distributed.tensor")
+    return tensor if module is not None and isinstance(tensor, module.DTensor) else None
+
+
+def is_sharded(tensor: Tensor | None) -> bool:
+    """Whether each rank holds a part of a weight (FSDP2)."""
+    spread = _as_dtensor(tensor)
+    return spread is not None and any(placement.is_shard() for placement in spread.placements)
+
+
+def local_rows(tensor: Tensor) -> tuple[Tensor, int] | None:
+    """Return the rows of a weight that this rank holds, and the index of the first.
+
+    Args:
+        tensor: A weight or gradient with filters first.
+
+    Returns:
+        The local tensor and the first row, or None where it is cut along another axis or along several.
+    """
+    spread = _as_dtensor(tensor)
+    if spread is None:
+        return tensor, 0
+    cuts = [(axis, placement.dim) for axis, placement in enumerate(spread.placements) if placement.is_shard()]
+    if not cuts:
+        return spread.to_local(), 0
+    axis, dimension = cuts[0]
+    if len(cuts) > 1 or dimension != 0:
+        return None
+    size = -(-spread.shape[0] // spread.device_mesh.size(axis))
+    return spread.to_local(), min(size * spread.device_mesh.get_local_rank(axis), spread.shape[0])

@@ -1,0 +1,127 @@
+"""From one watched validation to what is stored of it, over all processes of the training.
+
+Owns which images are tracked and which validations count. A second copy would store one iteration twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from dtui.model import ImageSet, IntArray, Validation
+from dtui.record.boundary import VALIDATIONS, Boundary
+from dtui.record.images import ImagesChangedError, ImageTracker, Judgements
+from dtui.record.loader_tap import UnusableLoaderError, is_spread
+from dtui.record.shards import Arrays, Exchange
+from dtui.record.sink import Job, Store
+from dtui.record.thumbnails import Thumbnails, ThumbnailTaker, with_thumbnails
+from dtui.record.validation import ValidationWatch
+from dtui.record.warn import warn_once
+
+
+class Validator:
+    """The validations of one run, one after the other."""
+
+    def __init__(
+        self, names: Sequence[str] | None, thumbnails: Thumbnails | None, exchange: Exchange, boundary: Boundary
+    ) -> None:
+        """Begin without images; `names` are those of the classes."""
+        self._tracker = ImageTracker(names)
+        self._thumbnails = thumbnails
+        self._exchange = exchange
+        self._boundary = boundary
+        self._last: int | None = None
+        self._is_spread = False
+        self._unsaved: tuple[ImageSet, IntArray] | None = None
+
+    def begin(self, model: nn.Module, loader: Any, spread: bool | None, iteration: int) -> ValidationWatch | None:
+        """Begin to watch a validation; None, and the reason told, where it cannot be watched.
+
+        Args:
+            model: The module that the evaluation calls.
+            loader: What it iterates over, or None.
+            spread: Whether each process judges images of its own; None asks the loader.
+            iteration: Updates done so far, minus one.
+        """
+        self._is_spread = self._exchange.ranks > 1 and (is_spread(loader) if spread is None else spread)
+        if not self._exchange.is_first and not self._is_spread:
+            return None
+        taker = None
+        if self._thumbnails is not None and not self._tracker.is_known and self._exchange.is_first:
+            taker = ThumbnailTaker(self._thumbnails)
+        watch = ValidationWatch(model, loader, taker)
+        try:
+            watch.begin()
+        except UnusableLoaderError as error:
+            watch.end()
+            self._refuse(iteration, error)
+            return None
+        return watch
+
+    def end(self, watch: ValidationWatch, iteration: int) -> Job | None:
+        """Return what is to be written of a validation that has ended; None where nothing is."""
+        iteration = max(iteration, 0)
+        if self._last is not None and iteration <= self._last:
+            warn_once("twice", f"iteration {iteration}: validated twice; the first counts")
+            return None
+        self._last = iteration
+        try:
+            judged = watch.judgements()
+            if self._is_spread:
+                return self._spread_job(watch, judged, iteration)
+            return self._job(watch, judged, iteration)
+        except (UnusableLoaderError, ImagesChangedError, ValueError) as error:
+            self._refuse(iteration, error)
+            return None
+
+    def _refuse(self, iteration: int, error: Exception) -> None:
+        warn_once(VALIDATIONS, f"iteration {iteration}: {error}")
+        self._boundary.miss(VALIDATIONS, iteration, str(error))
+
+    def _job(self, watch: ValidationWatch, judged: Judgements, iteration: int) -> Job:
+        if not self._tracker.is_known:
+            self._unsaved = self._tracker.begin(judged)
+        result = Validation(iteration, *self._tracker.place(judged))
+
+        def write(store: Store) -> None:
+            if self._unsaved is not None:
+                images, order = self._unsaved
+                store.set_images(with_thumbnails(images, order.tolist(), watch.thumbnails))
+                self._unsaved = None
+            store.append_validation(result)
+
+        return Job(VALIDATIONS, iteration, write)
+
+    def _spread_job(self, watch: ValidationWatch, judged: Judgements, iteration: int) -> Job:
+        """Leave this process' part, or put all parts together, on the writer's thread."""
+
+        def leave(_: Store) -> None:
+            self._exchange.leave(VALIDATIONS, iteration, _as_arrays(judged))
+
+        def write(store: Store) -> None:
+            parts = self._exchange.pick_up(VALIDATIONS, iteration)
+            self._job(watch, _merged([_as_arrays(judged), *parts]), iteration).write(store)
+
+        return Job(VALIDATIONS, iteration, write if self._exchange.is_first else leave)
+
+
+def _as_arrays(judged: Judgements) -> Arrays:
+    return {
+        "ids": judged.ids,
+        "targets": judged.targets,
+        "labels": judged.labels,
+        "confidences": judged.confidences,
+        "classes": np.array(judged.classes),
+    }
+
+
+def _merged(parts: Sequence[Arrays]) -> Judgements:
+    """Return the judgements of all processes; an image that two judged counts once, as the first judged it."""
+    classes = {int(part["classes"]) for part in parts}
+    if len(classes) > 1:
+        raise ImagesChangedError(f"validation: the number of classes differs between processes: {sorted(classes)}")
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0] if name != "classes"}
+    return Judgements(**joined, classes=classes.pop())

@@ -1,0 +1,106 @@
+"""One of two processes of a distributed training; started by test_distributed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
+
+from dtui.record import Recorder, shards
+from tests.record.conftest import small_net
+
+COUNT = 23
+STEPS = 5
+
+
+def pictures() -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(11)
+    return torch.randn(COUNT, 1, 8, 8, generator=generator), torch.randint(0, 3, (COUNT,), generator=generator)
+
+
+def seeded() -> nn.Module:
+    torch.manual_seed(3)
+    return small_net()
+
+
+def train(model: nn.Module, recorder: Recorder, optimizer: torch.optim.Optimizer) -> None:
+    """Every process sees every image, so that the averaged gradients are those of one process."""
+    images, labels = pictures()
+    for step in range(STEPS):
+        optimizer.zero_grad()
+        loss = functional.cross_entropy(model(images), labels)
+        loss.backward()
+        recorder.log(loss=loss)
+        optimizer.step()
+        if step % 2 == 0:
+            yield_validation(model, recorder)
+
+
+def yield_validation(model: nn.Module, recorder: Recorder) -> None:
+    data = TensorDataset(*pictures())
+    sampler = DistributedSampler(data, shuffle=True) if dist.is_initialized() else None
+    loader = DataLoader(data, 4, sampler=sampler)
+    with recorder.validation(loader), torch.no_grad():
+        for images, _ in loader:
+            model(images)
+
+
+def data_parallel(folder: Path) -> None:
+    model = nn.parallel.DistributedDataParallel(seeded())
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with Recorder(folder / "ddp", model, optimizer, every=1) as recorder:
+        train(model, recorder, optimizer)
+    if dist.get_rank() == 0:
+        torch.save(model.module.state_dict(), folder / "ddp.pt")
+
+
+def fully_sharded(folder: Path) -> None:
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    mesh = init_device_mesh("cpu", (dist.get_world_size(),))
+    model = seeded()
+    for layer in (model[0], model[2], model[4]):
+        fully_shard(layer, mesh=mesh)
+    fully_shard(model, mesh=mesh)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with Recorder(folder / "fsdp", model, optimizer, every=1) as recorder:
+        train(model, recorder, optimizer)
+
+
+def widowed(folder: Path) -> None:
+    """The second process dies before its part of the last validation."""
+    shards.WAIT_SECONDS = 2.0
+    model = seeded()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    recorder = Recorder(folder / "widowed", model, optimizer, every=1)
+    images, labels = pictures()
+    functional.cross_entropy(model(images), labels).backward()
+    optimizer.step()
+    yield_validation(model, recorder)
+    if dist.get_rank() == 1:
+        recorder.close()
+        (folder / "died").touch()
+        os._exit(0)
+    optimizer.step()
+    yield_validation(model, recorder)
+    recorder.close()
+
+
+def main() -> None:
+    rank, port, folder = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+    data_parallel(folder)
+    fully_sharded(folder)
+    widowed(folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Two real processes: one run, as complete as that of one process, and no hang."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, SOURCES, RunStatus
+from dtui.store import RunReader
+from tests.record.conftest import MemoryStore, RecorderUnderTest
+from tests.record.distributed_worker import COUNT, STEPS, pictures, seeded, train
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the two processes recorded their runs."""
+    folder = tmp_path_factory.mktemp("distributed")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-W", "ignore", "-m", "tests.record.distributed_worker"]
+    ranks = [
+        subprocess.Popen([*command, str(rank), port, str(folder)], env=environment, stderr=subprocess.PIPE, text=True)
+        for rank in range(2)
+    ]
+    errors = [process.communicate(timeout=180)[1] for process in ranks]
+    assert [process.returncode for process in ranks] == [0, 0], "\n".join(errors)
+    return folder
+
+
+@pytest.fixture
+def alone(record: Callable[..., RecorderUnderTest]) -> MemoryStore:
+    """The same training by one process."""
+    model = seeded()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    recorder = record(model, optimizer, every=1)
+    train(model, recorder, optimizer)
+    recorder.close()
+    return recorder.store
+
+
+@pytest.mark.parametrize("name", ["ddp", "fsdp"])
+def test_the_run_of_two_processes_is_that_of_one(folder: Path, alone: MemoryStore, name: str) -> None:
+    reader = RunReader(folder / f"{name}.dtui")
+    assert reader.status() is RunStatus.DONE
+    assert reader.gaps == ()
+    assert reader.record_iterations.tolist() == list(range(STEPS))
+    assert [layer.name for layer in reader.structure.layers] == ["0", "2", "4"]
+    assert [layer.shape for layer in reader.structure.layers] == [layer.shape for layer in alone.structure.layers]
+    for index, statistic in enumerate(FILTER_STATISTICS):
+        found = reader.read_filters(statistic, slice(0, 13), slice(0, STEPS))
+        wanted = np.stack([record.filters[index] for record in alone.records], axis=1)
+        np.testing.assert_allclose(found, wanted, rtol=5e-4, atol=1e-6, err_msg=statistic)
+    for row, source in enumerate(SOURCES):
+        for index, statistic in enumerate(LAYER_STATISTICS):
+            found = reader.read_layers(source, statistic, slice(0, STEPS))
+            wanted = np.stack([record.layers[row, index] for record in alone.records], axis=1)
+            np.testing.assert_allclose(found, wanted, rtol=5e-4, atol=1e-5, err_msg=f"{statistic} of {source}")
+    for layer in range(3):
+        found = reader.read_histograms(layer, slice(0, STEPS))
+        assert found.sum(axis=0).tolist() == [int(record.histograms[layer].sum()) for record in alone.records]
+    reader.close()
+
+
+@pytest.mark.parametrize("name", ["ddp", "fsdp"])
+def test_the_images_of_both_processes_are_judged(folder: Path, alone: MemoryStore, name: str) -> None:
+    reader = RunReader(folder / f"{name}.dtui")
+    assert reader.validation_iterations.tolist() == [0, 2, 4]
+    assert reader.images is not None
+    assert alone.images is not None
+    assert sorted(int(identity) for identity in reader.images.ids) == list(range(COUNT))
+    assert reader.images.targets.tolist() == sorted(pictures()[1].tolist())
+    labels = reader.read_labels(slice(0, COUNT), slice(0, 3))
+    for column, validation in enumerate(alone.validations):
+        wanted = dict(zip(alone.images.ids, validation.labels.tolist(), strict=True))
+        assert dict(zip(reader.images.ids, labels[:, column].tolist(), strict=True)) == wanted
+    reader.close()
+
+
+def test_a_process_that_dies_costs_a_gap_and_no_hang(folder: Path) -> None:
+    assert (folder / "died").exists()
+    reader = RunReader(folder / "widowed.dtui")
+    assert reader.status() is RunStatus.DONE
+    assert reader.record_iterations.tolist() == [0, 1]
+    assert reader.validation_iterations.tolist() == [0]
+    assert [(gap.first, gap.stream) for gap in reader.gaps] == [(1, "validations")]
+    assert "rank 1 left no part" in reader.gaps[0].reason
+    reader.close()
