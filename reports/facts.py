@@ -18,15 +18,15 @@ def header_facts(view: View) -> tuple[Fact, ...]:
     """Return size, progress and the last values of a run."""
     info = view.info
     facts = [
-        Fact("network", f"{info.layers:,} layers", f"{info.filters:,} filters"),
-        Fact("images", f"{info.images:,}", f"{info.classes:,} classes"),
+        Fact("network", _counted(info.layers, "layer"), _counted(info.filters, "filter")),
+        Fact("images", f"{info.images:,}", _counted(info.classes, "class", "es")),
         Fact("records", f"{info.records:,}", _iterations(info.first_iteration, info.last_iteration)),
         Fact("validations", f"{info.validations:,}"),
     ]
     if info.last_iteration is not None:
         facts += _last_values(view.query.curves_at(info.last_iteration))
     facts.append(Fact("anomalies", f"{len(view.anomalies):,}", _reviewed(view)))
-    facts.append(Fact("gaps", f"{len(info.gaps):,}", f"{len(info.findings):,} findings" if info.findings else ""))
+    facts.append(Fact("gaps", f"{len(info.gaps):,}", _counted(len(info.findings), "finding") if info.findings else ""))
     return tuple(facts)
 
 
@@ -47,6 +47,10 @@ def further_facts(view: View) -> tuple[Fact, ...]:
     if len(metadata.notes) > MOST_EVENTS:
         facts.append(Fact("further known events", f"{len(metadata.notes) - MOST_EVENTS:,}"))
     return tuple(facts)
+
+
+def _counted(number: int, noun: str, plural: str = "s") -> str:
+    return f"{number:,} {noun}{'' if number == 1 else plural}"
 
 
 def _iterations(first: int | None, last: int | None) -> str:

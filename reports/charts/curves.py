@@ -206,7 +206,7 @@ def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: flo
             .mark_area(interpolate="step", opacity=0.28, clip=True, line=False)
             .encode(y=alt.Y("low:Q", title=None), y2="high:Q")
         )
-    layers.append(base.mark_line(strokeWidth=1.6, clip=True).encode(y=y, strokeDash=dash))
+    layers.append(base.mark_line(interpolate="step", strokeWidth=1.6, clip=True).encode(y=y, strokeDash=dash))
     read = base.transform_filter("datum.column == shown")
     layers.append(
         read.mark_point(filled=True, size=34, opacity=1).encode(

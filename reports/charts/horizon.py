@@ -160,7 +160,7 @@ def horizon_tree(
         *label_marks(signed=signed),
         theme.crosshair(),
         hit_mark(),
-        *header_marks(quantity, scale, signed=signed, folds=any(row.is_module for row in rows)),
+        *header_marks(quantity, scale, signed=signed, several=len(rows) > 1, folds=any(row.is_module for row in rows)),
     ]
     return spec
 

@@ -120,7 +120,7 @@ def label_marks(*, signed: bool) -> list[Spec]:
     ]
 
 
-def header_marks(quantity: str, scale: float, *, signed: bool, folds: bool) -> list[Spec]:
+def header_marks(quantity: str, scale: float, *, signed: bool, several: bool, folds: bool) -> list[Spec]:
     """Return the line above the rows: scale, readout, and the switches that fold and unfold everything."""
     colours = ([*theme.HORIZON_NEGATIVE[::-1]] if signed else []) + [*theme.HORIZON_POSITIVE]
     lowest = f"−{scale:.3g}" if signed else "0"
@@ -155,9 +155,10 @@ def header_marks(quantity: str, scale: float, *, signed: bool, folds: bool) -> l
         _text(f"own ? 'by row' : '{scale:.3g}'", start + 14 * len(colours) + 5, align="left", fill=theme.MUTED),
         _text(readout, 0, align="left", fill=theme.INK, limit="width - 205"),
     ]
-    marks.append(
-        _text("own ? 'one scale' : 'scale by row'", None, align="right", fill=theme.GAINED, name="scales", dx=-118)
-    )
+    if several:
+        switch = "own ? 'one scale' : 'scale by row'"
+        dx = -118 if folds else 0
+        marks.append(_text(switch, None, align="right", fill=theme.GAINED, name="scales", dx=dx))
     if folds:
         marks += [
             _text("'unfold all'", None, align="right", fill=theme.GAINED, name="unfold", dx=-54),

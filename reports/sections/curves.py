@@ -51,15 +51,15 @@ def curves_section(view: View) -> Section | None:
         items.append(Chart(f"{view.prefix}-loss", "", "vega-lite", spec, "Loss over the iterations."))
     if not items:
         return None
-    caption = "Share of images judged wrong."
-    if view.anomalies:
+    caption = "Error is the share of images judged wrong. " if errors else ""
+    if errors and view.anomalies:
         caption += (
-            " A triangle marks an anomaly iteration: unusually many images of a class flip at once, "
-            "▼ lost or ▲ gained; its size grows with their share."
+            "A triangle marks an anomaly iteration: unusually many images of a class flip at once, "
+            "▼ lost or ▲ gained; its size grows with their share. "
         )
     if len(view.stages) > 1:
-        caption += " Dashed lines mark a new learning rate (lr)."
-    return Section(f"{view.prefix}-curves", "Error and loss", caption, tuple(items))
+        caption += "Dashed lines mark a new learning rate (lr)."
+    return Section(f"{view.prefix}-curves", "Error and loss", caption.strip(), tuple(items))
 
 
 def _chosen(curves: Curves, wanted: tuple[tuple[str, str, str, bool], ...]) -> list[Curve]:
