@@ -289,7 +289,8 @@ def _own_range(stacked: FloatArray) -> tuple[FloatArray, FloatArray]:
     low = np.where(has, np.min(np.where(np.isnan(finite), np.inf, finite), (0, 2)), 0.0)
     high = np.where(has, np.max(np.where(np.isnan(finite), -np.inf, finite), (0, 2)), 1.0)
     flat = high <= low
-    return np.where(flat, low - 0.5, low)[:, None], np.where(flat, low + 0.5, high)[:, None]
+    margin = np.maximum(0.5, np.abs(low) / 1000)
+    return np.where(flat, low - margin, low)[:, None], np.where(flat, low + margin, high)[:, None]
 
 
 def _interleave(left: FloatArray, right: FloatArray) -> FloatArray:
