@@ -11,12 +11,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
+from dtui.cli import main
 from dtui.store.schema import FORMAT_VERSION, PARTS_FOLDER, RUN_FILE, STRUCTURE_FILE
 
 RUN = "broken.dtui"
+Finished = subprocess.CompletedProcess[str]
 
 
 def no_such_path(folder: Path, _: Path) -> None:
@@ -90,15 +93,29 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         (tmp_path / RUN).chmod(0o755)
 
 
-def dtui(words: list[str], folder: Path, prefix: list[str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run dtui in a folder, off any terminal."""
-    command = [*(prefix or []), sys.executable, "-m", "dtui", *words]
-    return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL, check=False
-    )
+class Dtui(Protocol):
+    """Runs dtui in a folder, off any terminal: in this process, or under a prefix in one of its own."""
+
+    def __call__(self, words: list[str], folder: Path, prefix: list[str] | None = None) -> Finished: ...
 
 
-def assert_one_line(result: subprocess.CompletedProcess[str], code: int, says: str) -> None:
+@pytest.fixture
+def dtui(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Dtui:
+    def run(words: list[str], folder: Path, prefix: list[str] | None = None) -> Finished:
+        monkeypatch.chdir(folder)
+        if prefix is not None:
+            command = [*prefix, sys.executable, "-m", "dtui", *words]
+            return subprocess.run(
+                command, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL, check=False
+            )
+        capfd.readouterr()
+        code = main(words)
+        return Finished(words, code, *capfd.readouterr())
+
+    return run
+
+
+def assert_one_line(result: Finished, code: int, says: str) -> None:
     assert "Traceback" not in result.stderr + result.stdout
     assert re.fullmatch(r"dtui: .+\n", result.stderr), result.stderr
     assert re.search(says, result.stderr), result.stderr
@@ -108,9 +125,9 @@ def assert_one_line(result: subprocess.CompletedProcess[str], code: int, says: s
 
 @pytest.mark.parametrize(("make", "says"), UNREADABLE, ids=lambda value: getattr(value, "__name__", ""))
 def test_a_run_that_cannot_be_read_is_one_line_and_exit_code_3(
-    make: Callable[[Path, Path], None], says: str, folder: Path, small_run: Path
+    dtui: Dtui, make: Callable[[Path, Path], None], says: str, folder: Path, small_run: Path
 ) -> None:
-    prefix = plain_user() if make is no_permission else []
+    prefix = plain_user() if make is no_permission else None
     make(folder, small_run)
     for words in COMMANDS:
         result = dtui(words, folder, prefix)
@@ -130,7 +147,7 @@ def damage_largest_part(run: Path, damage: Callable[[bytes], bytes]) -> str:
     return part.name
 
 
-def test_a_part_cut_off_leaves_the_rest_readable_and_is_told(folder: Path, small_run: Path) -> None:
+def test_a_part_cut_off_leaves_the_rest_readable_and_is_told(dtui: Dtui, folder: Path, small_run: Path) -> None:
     shutil.copytree(small_run, folder / RUN)
     name = damage_largest_part(folder / RUN, lambda data: data[: len(data) // 2])
     info = dtui(["info", RUN, "--json"], folder)
@@ -147,7 +164,7 @@ def test_a_part_cut_off_leaves_the_rest_readable_and_is_told(folder: Path, small
         assert name in result.stdout or words[0] == "anomalies"
 
 
-def test_check_finds_a_single_flipped_bit(folder: Path, small_run: Path) -> None:
+def test_check_finds_a_single_flipped_bit(dtui: Dtui, folder: Path, small_run: Path) -> None:
     shutil.copytree(small_run, folder / RUN)
     assert dtui(["check", RUN], folder).returncode == 0
     name = damage_largest_part(
@@ -161,7 +178,7 @@ def test_check_finds_a_single_flipped_bit(folder: Path, small_run: Path) -> None
     assert [file["path"] for file in answer["files"] if file["state"] == "damaged"] == [f"{PARTS_FOLDER}/{name}"]
 
 
-def test_an_unreadable_run_is_listed_with_its_reason(folder: Path, small_run: Path) -> None:
+def test_an_unreadable_run_is_listed_with_its_reason(dtui: Dtui, folder: Path, small_run: Path) -> None:
     a_newer_format(folder, small_run)
     shutil.copytree(small_run, folder / "fine.dtui")
     result = dtui(["runs", ".", "--json"], folder)
@@ -182,28 +199,28 @@ def test_an_unreadable_run_is_listed_with_its_reason(folder: Path, small_run: Pa
         (["demo", "there.dtui"], 2, "a run is already there"),
     ],
 )
-def test_folders_without_runs(words: list[str], code: int, says: str, tmp_path: Path) -> None:
+def test_folders_without_runs(dtui: Dtui, words: list[str], code: int, says: str, tmp_path: Path) -> None:
     (tmp_path / ("there.dtui" if words[:1] == ["demo"] else "other")).mkdir()
     assert_one_line(dtui(words, tmp_path), code, says)
 
 
-def test_an_unknown_class_lists_the_classes(small_run: Path) -> None:
+def test_an_unknown_class_lists_the_classes(dtui: Dtui, small_run: Path) -> None:
     result = dtui(["anomalies", str(small_run), "--class", "no-such-class"], small_run.parent)
     assert_one_line(result, 2, "no class 'no-such-class'; its classes are .+")
 
 
-def test_a_report_that_cannot_be_written_is_one_line(small_run: Path, tmp_path: Path) -> None:
+def test_a_report_that_cannot_be_written_is_one_line(dtui: Dtui, small_run: Path, tmp_path: Path) -> None:
     result = dtui(["report", str(small_run), "-o", "/dev/null/out.html"], tmp_path)
     assert_one_line(result, 2, "/dev/null/out.html")
 
 
-def test_synth_does_not_write_over_a_run(small_run: Path) -> None:
+def test_synth_does_not_write_over_a_run(dtui: Dtui, small_run: Path) -> None:
     result = dtui(["synth", str(small_run), "--preset", "small", "--records", "2"], small_run.parent)
     assert_one_line(result, 2, "already")
 
 
-def test_without_a_terminal_the_viewer_points_to_the_report(small_run: Path) -> None:
-    assert_one_line(dtui([str(small_run)], small_run.parent), 2, "terminal.*dtui report")
+def test_without_a_terminal_the_viewer_points_to_the_report(dtui: Dtui, small_run: Path) -> None:
+    assert_one_line(dtui([str(small_run)], small_run.parent, prefix=[]), 2, "terminal.*dtui report")
 
 
 def test_a_dumb_terminal_is_refused_with_a_pointer_to_the_report(small_run: Path) -> None:
