@@ -225,7 +225,8 @@ def _draw_images_header(
     end = cells.text(frame.gutter, 0, counts, theme.text, limit=frame.plot_width)
     if request.colour_by == "label":
         items = [(theme.correct, "right")]
-        items += [(theme.wrong_labels[index], class_name(classes, label)) for index, label in enumerate(labels)]
+        names = [safe(classes[label]) if label < len(classes) else str(label) for label in labels]
+        items += list(zip(theme.wrong_labels, names, strict=False))
     else:
         items = [(theme.correct, "correct"), (theme.incorrect, "incorrect")]
     stop = _draw_items(cells, frame, items, end + 2, request.colour_by == "label")
