@@ -11,6 +11,7 @@ import pytest
 
 from dtui.cli import main
 from dtui.cli.parser import COMMANDS, OPEN, Command, open_parser
+from dtui.query import open_run
 from tests.contract.readme import README, dtui_commands, keys_table, shell_lines, shown_keys_table
 
 ALL = (OPEN, *COMMANDS)
@@ -90,6 +91,38 @@ def test_the_readmes_commands_work(
             (tmp_path / "runs" / f"{name}.dtui").symlink_to(small_run)
     monkeypatch.chdir(tmp_path)
     assert main(words) in ((0, 1) if "--fail-on" in words else (0,))
+
+
+def test_the_readmes_training_loop_records_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The code block runs as printed; what it leaves to the reader is made as small as it can be."""
+    import torch
+    from torch import nn
+    from torch.utils.data import DataLoader, TensorDataset
+
+    def validate(model: nn.Module, loader: DataLoader[tuple[torch.Tensor, ...]]) -> None:
+        with torch.no_grad():
+            for images, _ in loader:
+                model(images)
+
+    (code,) = re.findall(r"^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+    data = TensorDataset(torch.randn(200, 1, 4, 4), torch.arange(200) % 2)
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 2))
+    names = {
+        "model": model,
+        "optimizer": torch.optim.SGD(model.parameters(), lr=0.1),
+        "criterion": nn.CrossEntropyLoss(),
+        "epochs": 2,
+        "class_names": ("cat", "dog"),
+        "train_loader": DataLoader(data, batch_size=1, shuffle=True),
+        "validation_loader": DataLoader(data, batch_size=50),
+        "validate": validate,
+    }
+    monkeypatch.chdir(tmp_path)
+    exec(code, names)
+    with open_run("runs/resnet50") as query:
+        info = query.info()
+    assert (info.status, info.records, info.validations, info.last_iteration) == ("done", 4, 2, 399)
+    assert len(code.splitlines()) <= 17  # fifteen lines and two blank ones
 
 
 def test_links_and_pictures_of_the_documents_exist(repository: Path) -> None:
