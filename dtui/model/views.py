@@ -103,6 +103,8 @@ class NodeSeries:
         values: Shape (nodes, columns); within a column the value farthest from zero.
         scale: The 99th percentile of |value| over the records, of the layer or module that nine in ten do not
             exceed (the root left out), > 0: full height of a horizon graph, the same for every node and window.
+        nonfinite: Shape (nodes, columns): NaN or Inf was counted among the source's elements within the column. None
+            where there is none, which is nearly always.
     """
 
     axis: TimeAxis
@@ -111,6 +113,7 @@ class NodeSeries:
     nodes: tuple[int, ...]
     values: FloatArray
     scale: float
+    nonfinite: BoolArray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,8 @@ class Heatmap:
         dead: Shape (n,), in order of `order`: no gradient over the last records of the run.
         late: Shape (n,), in order of `order`: began to change long after its layer did.
         labels: Shape (n,), in order of `order`: the layer index that each row belongs to.
+        nonfinite: Shape (P, columns): NaN or Inf was counted among the weights or gradients of one of the pixel's
+            filters within the column. None where there is none, which is nearly always.
     """
 
     request: HeatmapRequest
@@ -165,6 +170,7 @@ class Heatmap:
     dead: BoolArray
     late: BoolArray
     labels: IntArray
+    nonfinite: BoolArray | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,7 @@ class HeatmapQuery:
             dead=read_only(marks[0][order]),
             late=read_only(marks[1][order]),
             labels=read_only(marks[2][order]),
+            nonfinite=self._nonfinite(node, held, rows, pixels),
         )
 
     # --- rows
@@ -156,6 +157,15 @@ class HeatmapQuery:
         return result
 
     # --- marks
+    def _nonfinite(self, node: TreeNode, held: ColumnRecords, rows: IntArray, pixels: int) -> BoolArray | None:
+        """Return where NaN or Inf was counted, shape (P, columns); None, and no filter read, where no layer has any."""
+        layers = list(node.layers)
+        if not any((self._data.layers(source, "nonfinite")[layers] > 0).any() for source in ("weights", "gradients")):
+            return None
+        counted: BoolArray = mean_rows(self._pooled(node, "nonfinite", held, rows), pixels) > 0
+        counted.flags.writeable = False
+        return counted
+
     def _marks(self, node: TreeNode) -> tuple[BoolArray, BoolArray, IntArray]:
         """Return dead, late and the layer of each filter of a node, by filter, each shape (n,)."""
         sizes = [self._data.structure.layers[layer].filters for layer in node.layers]

@@ -9,10 +9,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dtui.analysis.downsample import pool_farthest, records_of_columns
+from dtui.analysis.downsample import pool_farthest, pool_largest, records_of_columns
 from dtui.analysis.quantiles import column_quantiles, magnitude_quantile
 from dtui.errors import UsageError
-from dtui.model import LAYER_STATISTICS, SOURCES, Layer, Module, NodeSeries, Structure, TimeAxis, TreeNode, read_only
+from dtui.model import (
+    LAYER_STATISTICS,
+    SOURCES,
+    FloatArray,
+    Layer,
+    Module,
+    NodeSeries,
+    Structure,
+    TimeAxis,
+    TreeNode,
+    read_only,
+)
 from dtui.query.data import RunData
 
 SCALE_QUANTILE = 0.99
@@ -118,12 +129,8 @@ def node_series(data: RunData, nodes: Sequence[int], statistic: str, source: str
         raise UsageError(f"source {source!r} is unknown; use one of {', '.join(SOURCES)}")
     chosen = [node_of(data, index) for index in nodes]
     layers = data.layers(source, statistic)
-    rows = np.full((len(chosen), layers.shape[1]), np.nan, dtype=layers.dtype)
-    for row, node in enumerate(chosen):
-        if node.layer is not None:
-            rows[row] = layers[node.layer]
-        elif node.module is not None:
-            rows[row] = data.modules(source, statistic)[node.module]
+    rows = _rows_of(data, chosen, source, statistic)
+    counted = _rows_of(data, chosen, source, "nonfinite") > 0
     held = records_of_columns(axis, data.records, data.record_interval)
 
     def scale() -> float:
@@ -139,4 +146,17 @@ def node_series(data: RunData, nodes: Sequence[int], statistic: str, source: str
         nodes=tuple(nodes),
         values=read_only(pool_farthest(rows, held)),
         scale=data.remembered(("scale", source, statistic), scale),
+        nonfinite=read_only(pool_largest(counted.astype(np.float32), held) > 0) if counted.any() else None,
     )
+
+
+def _rows_of(data: RunData, nodes: Sequence[TreeNode], source: str, statistic: str) -> FloatArray:
+    """Return a statistic of some nodes, shape (nodes, n)."""
+    layers, modules = data.layers(source, statistic), data.modules(source, statistic)
+    rows: FloatArray = np.full((len(nodes), layers.shape[1]), np.nan, dtype=layers.dtype)
+    for row, node in enumerate(nodes):
+        if node.layer is not None:
+            rows[row] = layers[node.layer]
+        elif node.module is not None:
+            rows[row] = modules[node.module]
+    return rows

@@ -73,6 +73,8 @@ class FakeReader:
         self.layers = random.normal(0, 1, (len(SOURCES), len(LAYER_STATISTICS), layers, n)).astype(np.float32)
         self.layers[:, LAYER_STATISTICS.index("nonfinite")] = 0
         self.modules = random.normal(0, 1, (len(SOURCES), len(LAYER_STATISTICS), modules, n)).astype(np.float32)
+        self.filters[FILTER_STATISTICS.index("nonfinite")] = 0
+        self.modules[:, LAYER_STATISTICS.index("nonfinite")] = 0
         self.scalars = {
             "loss": np.linspace(2, 0.1, n),
             "error": np.where(np.arange(n) % 5 == 0, np.linspace(0.9, 0.1, n), np.nan),

@@ -203,3 +203,28 @@ def replace_reads(reader: FakeReader) -> FakeReader:
     other = FakeReader(records=reader.records, validations=reader.validations)
     other.filters, other.layers, other.modules = reader.filters, reader.layers, reader.modules
     return other
+
+
+def test_what_is_not_finite_is_marked_where_it_was_counted(reader, query):
+    axis = TimeAxis(9, 609, 60)
+    counted = LAYER_STATISTICS.index("nonfinite")
+    reader.layers[0, counted, 1, 40] = 3
+    reader.modules[0, counted, 1, 40] = 3
+    reader.filters[FILTER_STATISTICS.index("nonfinite"), 4 + 2, 40] = 3
+    series = query.node_series((0, 1, 3), "mean", "weights", axis)
+    assert np.argwhere(series.nonfinite).tolist() == [[1, 40], [2, 40]]
+    heatmap = query.heatmap(HeatmapRequest(3, "cosine_distance", axis, 0, 6, 6))
+    assert np.argwhere(heatmap.nonfinite).tolist() == [[2, 40]]
+    pooled = query.heatmap(HeatmapRequest(3, "cosine_distance", axis, 0, 6, 2))
+    assert np.argwhere(pooled.nonfinite).tolist() == [[0, 40]]
+
+
+def test_a_run_without_nan_reads_no_counts_of_filters(reader, query):
+    axis = TimeAxis(9, 609, 60)
+    assert query.node_series((0, 1), "mean", "weights", axis).nonfinite is None
+    assert query.heatmap(HeatmapRequest(3, "cosine_distance", axis, 0, 6, 6)).nonfinite is None
+    alone = len([read for read in reader.reads if read[0] == "filters"])
+    reader.reads.clear()
+    reader.layers[0, LAYER_STATISTICS.index("nonfinite"), 0, 40] = 3
+    RunQuery(reader.path, reader).heatmap(HeatmapRequest(3, "cosine_distance", axis, 0, 6, 6))
+    assert len([read for read in reader.reads if read[0] == "filters"]) == alone
