@@ -48,7 +48,7 @@ class Action:
     """Something that a key, the mouse or the palette does.
 
     Attributes:
-        id: Name in code; of `navigate.STEPS` where it only changes the Selection.
+        id: Name in code; of `steps.STEPS` where it only changes the Selection.
         keys: As Textual names them, the main one first.
         words: One to three words for palette and README.
         help: One sentence.

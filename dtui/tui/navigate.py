@@ -1,18 +1,15 @@
-"""Where each key leads: pure functions from what is on screen to the next Selection.
+"""Moving over rows, folds and time: pure functions from what is on screen to the next Selection.
 
-Owns the meaning of every navigation key. A second copy would let the mouse and the keyboard, or two screens,
-move differently.
+Owns what a row, a page, a column and a zoom step are. A second copy would let the mouse and the keyboard, or two
+screens, move differently.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numpy as np
 
-from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, SOURCES, Anomaly
 from dtui.tui.layout import Layout
 from dtui.tui.state import (
     PANES,
@@ -21,22 +18,9 @@ from dtui.tui.state import (
     Selection,
     axis_limits,
     class_rows,
-    find_matches,
     time_axis,
     visible_nodes,
 )
-
-CHARTS = ("horizon", "line", "box")
-NORMALISATIONS = ("layer", "filter", "iteration")
-FILTER_SORTS = ("index", "activity", "peak")
-IMAGE_SORTS = ("error", "similarity", "index")
-COLOURINGS = ("correctness", "label")
-CLUSTER_COUNTS = (2, 3, 4, 5, 6, 8, 10, 12)
-WINDOWS = (None, 1, 2, 3, 5, 10, 20, 40)
-RULES = ("either", "left", "right")
-THRESHOLD_STEP = 0.05
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -46,14 +30,6 @@ class Scene:
     selection: Selection
     view: RunView
     layout: Layout
-
-
-Step = Callable[[Scene], Selection]
-
-
-def next_of(values: tuple[T, ...], value: T, by: int = 1) -> T:
-    """Return the value `by` places on, around the end; the first if `value` is not among them."""
-    return values[(values.index(value) + by) % len(values)] if value in values else values[0]
 
 
 # --- rows
@@ -262,156 +238,3 @@ def zoom_rows(scene: Scene, factor: float) -> Selection:
         return selection.changed(**{f"{name}_count": None, f"{name}_first": 0})
     first = max(0, min(total - count, row - count // 2))
     return selection.changed(**{f"{name}_count": count, f"{name}_first": first})
-
-
-# --- anomalies
-
-
-def reviewable(view: RunView) -> tuple[Anomaly, ...]:
-    """Return the anomalies that n and N go through: all that were not dismissed."""
-    return tuple(anomaly for anomaly in view.anomalies if anomaly.status != "dismissed")
-
-
-def next_anomaly(scene: Scene, by: int) -> Selection:
-    """Return the selection on the next (1) or previous (-1) anomaly, around the end."""
-    selection, view = scene.selection, scene.view
-    candidates = reviewable(view)
-    if not candidates:
-        return selection
-    order = {anomaly.id: place for place, anomaly in enumerate(view.anomalies)}
-    here = order.get(selection.anomaly or "")
-    if here is None:
-        key = [anomaly.iteration >= selection.cursor for anomaly in candidates]
-        place = key.index(True) if True in key else 0
-        place = place if by > 0 else place - 1
-    else:
-        places = [order[anomaly.id] for anomaly in candidates]
-        place = int(np.searchsorted(places, here, "right")) if by > 0 else int(np.searchsorted(places, here)) - 1
-    return select_anomaly(scene, candidates[place % len(candidates)].id)
-
-
-def select_anomaly(scene: Scene, anomaly: str) -> Selection:
-    """Return the selection on an anomaly: its iteration, its class in its opened cluster, its layer."""
-    view = scene.view
-    found = view.find_anomaly(anomaly)
-    if found is None:
-        return scene.selection
-    selection = replace(scene.selection, anomaly=found.id).with_cursor(found.iteration)
-    if found.class_index is not None:
-        cluster = next((group.index for group in view.clusters if found.class_index in group.classes), 0)
-        selection = selection.with_group(cluster, found.class_index)
-        selection = replace(selection, open_clusters=selection.open_clusters | {cluster})
-        if found.class_index not in find_matches(selection.class_search, view.classes):
-            selection = replace(selection, class_search="")
-    if found.layer is not None:
-        selection = _with_layer(selection, view, found)
-    return shown(selection, scene)
-
-
-def _with_layer(selection: Selection, view: RunView, anomaly: Anomaly) -> Selection:
-    node = next((node for node in view.tree if node.layer is not None and node.name == anomaly.layer), None)
-    return selection if node is None else with_node_shown(selection, view, node.index)
-
-
-def with_node_shown(selection: Selection, view: RunView, node: int) -> Selection:
-    """Return the selection on a tree node, with everything that it is in opened."""
-    parents, parent = set(), view.tree[node].parent
-    while parent >= 0:
-        parents.add(parent)
-        parent = view.tree[parent].parent
-    return replace(selection.with_node(node), folded=selection.folded - parents, layer_search="")
-
-
-# --- what is shown
-
-
-def cycle(scene: Scene, name: str, values: tuple[object, ...], by: int = 1) -> Selection:
-    """Return the selection with one of its fields on the next of its values."""
-    return scene.selection.changed(**{name: next_of(values, getattr(scene.selection, name), by)})
-
-
-def cycle_statistic(scene: Scene, by: int) -> Selection:
-    """Return the selection with the next statistic in the pane that has the keyboard."""
-    if scene.selection.pane == "filters":
-        return cycle(scene, "filter_statistic", FILTER_STATISTICS, by)
-    return cycle(scene, "statistic", LAYER_STATISTICS, by)
-
-
-def cycle_sort(scene: Scene) -> Selection:
-    """Return the selection with the next order of filters or images."""
-    if scene.selection.screen == "validation":
-        return cycle(scene, "image_sort", IMAGE_SORTS)
-    return cycle(scene, "filter_sort", FILTER_SORTS)
-
-
-def cycle_clusters(scene: Scene) -> Selection:
-    """Return the selection with the next number of clusters or, in the Images pane, the next colouring."""
-    if scene.selection.pane == "images":
-        return cycle(scene, "colour_by", COLOURINGS)
-    return cycle(scene, "cluster_count", CLUSTER_COUNTS)
-
-
-def cycle_window(scene: Scene) -> Selection:
-    """Return the selection with the next window of the anomaly rules."""
-    settings = scene.selection.anomaly_settings
-    return scene.selection.with_settings(replace(settings, window=next_of(WINDOWS, settings.window)))
-
-
-def cycle_rule(scene: Scene) -> Selection:
-    """Return the selection with the next anomaly rule."""
-    settings = scene.selection.anomaly_settings
-    return scene.selection.with_settings(replace(settings, rule=next_of(RULES, settings.rule)))
-
-
-def move_threshold(scene: Scene, by: int) -> Selection:
-    """Return the selection with the anomaly threshold one step lower or higher."""
-    settings = scene.selection.anomaly_settings
-    if settings.unit == "images":
-        threshold = max(1.0, settings.threshold + by)
-    else:
-        threshold = min(1.0, max(THRESHOLD_STEP, round(settings.threshold + by * THRESHOLD_STEP, 2)))
-    return scene.selection.with_settings(replace(settings, threshold=threshold))
-
-
-STEPS: dict[str, Step] = {
-    "row_down": lambda scene: move_rows(scene, 1),
-    "row_up": lambda scene: move_rows(scene, -1),
-    "page_down": lambda scene: move_rows(scene, page_rows(scene)),
-    "page_up": lambda scene: move_rows(scene, -page_rows(scene)),
-    "first": first_row,
-    "last": last_row,
-    "column_left": lambda scene: move_columns(scene, -1),
-    "column_right": lambda scene: move_columns(scene, 1),
-    "column_left_ten": lambda scene: move_columns(scene, -10),
-    "column_right_ten": lambda scene: move_columns(scene, 10),
-    "record_before": lambda scene: move_records(scene, -1),
-    "record_after": lambda scene: move_records(scene, 1),
-    "anomaly_next": lambda scene: next_anomaly(scene, 1),
-    "anomaly_previous": lambda scene: next_anomaly(scene, -1),
-    "fold_toggle": lambda scene: fold(scene, None),
-    "fold_close": lambda scene: fold(scene, False),
-    "fold_open": lambda scene: fold(scene, True),
-    "zoom_in": lambda scene: zoom(scene, 2.0),
-    "zoom_out": lambda scene: zoom(scene, 0.5),
-    "zoom_all": lambda scene: scene.selection.with_window(None),
-    "rows_fewer": lambda scene: zoom_rows(scene, 2.0),
-    "rows_more": lambda scene: zoom_rows(scene, 0.5),
-    "sort": cycle_sort,
-    "normalise": lambda scene: cycle(scene, "filter_normalise", NORMALISATIONS),
-    "statistic": lambda scene: cycle_statistic(scene, 1),
-    "statistic_back": lambda scene: cycle_statistic(scene, -1),
-    "source": lambda scene: cycle(scene, "source", SOURCES),
-    "log_scale": lambda scene: scene.selection.changed(log_scale=not scene.selection.log_scale),
-    "two_rows": lambda scene: scene.selection.changed(two_rows=not scene.selection.two_rows),
-    "chart": lambda scene: cycle(scene, "chart", CHARTS),
-    "threshold_down": lambda scene: move_threshold(scene, -1),
-    "threshold_up": lambda scene: move_threshold(scene, 1),
-    "window": cycle_window,
-    "rule": cycle_rule,
-    "clusters": cycle_clusters,
-    "pane": lambda scene: scene.selection.with_pane(next_of(PANES[scene.selection.screen], scene.selection.pane)),
-    "maximise": lambda scene: scene.selection.changed(maximised=not scene.selection.maximised),
-    "screen_layers": lambda scene: scene.selection.with_screen("layers"),
-    "screen_validation": lambda scene: scene.selection.with_screen("validation"),
-}
-"""Action id to where it leads. What is not here needs more than the Selection: see `app`."""

@@ -16,23 +16,20 @@ from dtui.safe_text import safe
 from dtui.tui.actions import BY_ID
 from dtui.tui.layout import Layout, divide
 from dtui.tui.navigate import (
-    STEPS,
     Scene,
     cursor_to_column,
     fold,
     move_columns,
     move_rows,
-    next_anomaly,
-    reviewable,
     row_of,
-    select_anomaly,
     select_row,
-    with_node_shown,
     zoom,
 )
 from dtui.tui.requests import Answers, Request, wanted
+from dtui.tui.review import next_anomaly, reviewable, select_anomaly, with_node_shown
 from dtui.tui.settle import initial_clusters, initial_selection, settle
 from dtui.tui.state import RunView, Selection, compile_search
+from dtui.tui.steps import STEPS
 
 WHEEL_ROWS = 3
 

@@ -7,7 +7,8 @@ import pytest
 
 from dtui.tui.layout import SMALLEST, divide
 from dtui.tui.loader import view_of
-from dtui.tui.navigate import STEPS, Scene, move_columns, next_anomaly, select_anomaly, snapped, zoom, zoom_rows
+from dtui.tui.navigate import Scene, move_columns, snapped, zoom, zoom_rows
+from dtui.tui.review import next_anomaly, select_anomaly
 from dtui.tui.settle import initial_selection, scrolled, settle
 from dtui.tui.state import (
     PANES,
@@ -19,6 +20,7 @@ from dtui.tui.state import (
     time_axis,
     visible_nodes,
 )
+from dtui.tui.steps import STEPS
 from tests.tui.fake_query import FakeQuery, make_tree
 
 

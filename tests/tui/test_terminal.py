@@ -12,8 +12,8 @@ import pytest
 from dtui.errors import TerminalError, UsageError
 from dtui.tui import run_tui
 from dtui.tui.actions import ACTIONS, GROUPS, key_bar, markdown_table
-from dtui.tui.navigate import STEPS
 from dtui.tui.state import PANES
+from dtui.tui.steps import STEPS
 from dtui.tui.terminal import check_terminal, find_mode, log_path, needs_ascii, quiet_terminal
 
 
