@@ -114,7 +114,7 @@ class _Checker:
         self._folder = folder
         self._run = opened.run
         structure = opened.structure
-        self._sizes = Sizes(structure.filters, len(structure.layers), len(structure.modules))
+        self._sizes = Sizes.of(structure)
         self._parts = OpenParts(opened.run)
 
     def check(self) -> Iterator[FileCheck]:
@@ -208,9 +208,7 @@ class _Checker:
         verify_seal(path, whole=True)
         images = OpenImages(self._folder, self._run)
         images.close()
-        found = images.images
-        sizes = self._sizes
-        self._sizes = Sizes(sizes.filters, sizes.layers, sizes.modules, len(found.ids), len(found.classes))
+        self._sizes = self._sizes.with_images(images.images)
 
     def _check_run_file(self, path: Path) -> None:
         if RunFile.read(path.parent).run != self._run:

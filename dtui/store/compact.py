@@ -58,7 +58,7 @@ class RunCompactor:
         self.path = find_directory(path)
         self._opened: OpenedRun = open_structure(self.path)
         structure = self._opened.structure
-        self._sizes = Sizes(structure.filters, len(structure.layers), len(structure.modules))
+        self._sizes = Sizes.of(structure)
         self._parts = OpenParts(self._opened.run)
         self._token = run_token(self._opened.run)
         self._lock = CompactionLock(self.path)
@@ -67,9 +67,7 @@ class RunCompactor:
             images = OpenImages(self.path, self._opened.run)
             images.close()
             found = images.images
-            self._sizes = Sizes(
-                self._sizes.filters, self._sizes.layers, self._sizes.modules, len(found.ids), len(found.classes)
-            )
+            self._sizes = self._sizes.with_images(found)
             self._readers[Stream.VALIDATIONS] = self._reader(Stream.VALIDATIONS, found.targets)
 
     def _reader(self, stream: Stream, targets: LabelArray | None) -> StreamReader:
@@ -130,8 +128,9 @@ class RunCompactor:
         reader.refresh()
         self._parts.forget({path for some in self._readers.values() for path in some.part_paths()})
         position = 0
+        last = reader.view.spans[-1] if reader.view.spans else None
         for spans in _stretches(reader.view.spans):
-            plan = _plan_stretch(stream, spans, position, finish=finish)
+            plan = _plan_stretch(stream, spans, position, last, finish=finish)
             if plan is not None:
                 return plan
             position += sum(len(span.iterations) for span in spans)
@@ -198,8 +197,15 @@ def _stretches(spans: Sequence[PartSpan | FrameSpan]) -> Iterator[list[PartSpan 
         yield stretch
 
 
-def _plan_stretch(stream: Stream, spans: list[PartSpan | FrameSpan], position: int, *, finish: bool) -> FoldPlan | None:
-    """Return what to fold of spans without holes, None when it is not worth it.
+def _plan_stretch(
+    stream: Stream,
+    spans: list[PartSpan | FrameSpan],
+    position: int,
+    last: PartSpan | FrameSpan | None,
+    *,
+    finish: bool,
+) -> FoldPlan | None:
+    """Return what to fold of spans without holes, None when it is not worth it; `last` may still be appended to.
 
     Finished: all into one. Else 1,024 frames of small spans into a large part, or full journals into a small part.
     """
@@ -207,7 +213,7 @@ def _plan_stretch(stream: Stream, spans: list[PartSpan | FrameSpan], position: i
         if len(spans) == 1 and isinstance(spans[0], PartSpan):
             return None
         return FoldPlan(stream, spans[0].first, spans[-1].stop, position)
-    for group in _foldable_groups(spans):
+    for group in _foldable_groups(spans, last):
         if group[-1].stop - group[0].first >= LARGE_PART:
             chosen = group
         else:
@@ -217,12 +223,14 @@ def _plan_stretch(stream: Stream, spans: list[PartSpan | FrameSpan], position: i
     return None
 
 
-def _foldable_groups(spans: list[PartSpan | FrameSpan]) -> Iterator[list[PartSpan | FrameSpan]]:
+def _foldable_groups(
+    spans: list[PartSpan | FrameSpan], last: PartSpan | FrameSpan | None
+) -> Iterator[list[PartSpan | FrameSpan]]:
     """Yield neighbours that are neither large nor still appended to, cut where they make a large part."""
     group: list[PartSpan | FrameSpan] = []
     for span in spans:
         count = len(span.iterations)
-        is_open = isinstance(span, FrameSpan) and count < SMALL_PART and span is spans[-1]
+        is_open = isinstance(span, FrameSpan) and count < SMALL_PART and span is last
         if count < LARGE_PART and not is_open:
             group.append(span)
             if group[-1].stop - group[0].first < LARGE_PART:

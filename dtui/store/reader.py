@@ -6,8 +6,6 @@ guards. See `dtui.store.schema` for the format.
 
 from __future__ import annotations
 
-import getpass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,23 +27,16 @@ from dtui.model import (
     RunStatus,
     Structure,
 )
-from dtui.store.lines import append_line, read_lines
-from dtui.store.opening import OpenImages, find_directory, open_structure
+from dtui.store.opening import find_directory, open_structure
 from dtui.store.parts import OpenParts
-from dtui.store.runfile import RunFile, run_status
+from dtui.store.runfile import run_status
 from dtui.store.schema import (
     CHANGE_RATIO_NODE,
     CLASS_ERROR_NODE,
     CONFIDENCE_NODE,
     FORMAT_VERSION,
-    GAPS_FILE,
     HISTOGRAM_NODE,
-    IMAGES_FILE,
-    JOURNAL_FOLDER,
     LABEL_NODE,
-    PARTS_FOLDER,
-    RUN_FILE,
-    TRIAGE_FILE,
     Sizes,
     Stream,
     filter_node,
@@ -53,9 +44,8 @@ from dtui.store.schema import (
     module_node,
 )
 from dtui.store.stream import StreamReader
+from dtui.store.surroundings import Surroundings
 from dtui.store.tokens import run_token
-
-_WATCHED = (JOURNAL_FOLDER, PARTS_FOLDER)
 
 
 class RunReader:
@@ -69,7 +59,6 @@ class RunReader:
         format_version: Of the files.
         metadata: What was known before the first record.
         structure: The network.
-        images: The tracked images without their thumbnails, None before they are known.
     """
 
     def __init__(self, path: Path) -> None:
@@ -88,19 +77,12 @@ class RunReader:
         self.format_version = FORMAT_VERSION
         self.metadata: RunMetadata = opened.metadata
         self.structure: Structure = opened.structure
-        self.images: ImageSet | None = None
         self._run = opened.run
-        self._run_file = opened.run_file
         self._classes = opened.classes
-        self._opening_faults = opened.faults
-        self._sizes = Sizes(self.structure.filters, len(self.structure.layers), len(self.structure.modules))
+        self._sizes = Sizes.of(self.structure)
         self._parts = OpenParts(self._run)
-        self._open_images: OpenImages | None = None
-        self._image_fault = ""
-        self._gaps: tuple[Gap, ...] = ()
-        self._line_faults: tuple[str, ...] = ()
+        self._around = Surroundings(self.path, opened)
         self._signature: object = None
-        self._triage = self._triage_stamp()
         self._records = self._stream(Stream.RECORDS)
         self._validations: StreamReader | None = None
         try:
@@ -112,11 +94,14 @@ class RunReader:
     def close(self) -> None:
         """Close all files."""
         self._parts.close()
-        if self._open_images is not None:
-            self._open_images.close()
-            self._open_images = None
+        self._around.close()
 
     # --- what there is
+
+    @property
+    def images(self) -> ImageSet | None:
+        """The tracked images without their thumbnails, None before they are known."""
+        return self._around.images
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -136,19 +121,23 @@ class RunReader:
     @property
     def gaps(self) -> tuple[Gap, ...]:
         """What could not be recorded, in order of recording."""
-        return self._gaps
+        return self._around.gaps
 
     @property
     def faults(self) -> tuple[str, ...]:
         """One line a file that is damaged or missing; data from outside."""
-        streams = [self._records.faults, () if self._validations is None else self._validations.faults]
-        image_fault = (self._image_fault,) if self._image_fault else ()
-        lines = [*self._opening_faults, *image_fault, *self._line_faults, *streams[0], *streams[1]]
-        return tuple(dict.fromkeys([*lines, *self._lost_tail()]))
+        lines = list(self._around.faults)
+        for stream, reader in ((Stream.RECORDS, self._records), (Stream.VALIDATIONS, self._validations)):
+            lines += () if reader is None else reader.faults
+            found, promised = 0 if reader is None else reader.view.stop, self._around.promised(stream)
+            if promised > found:
+                what = f"{stream} {found} to {promised - 1}"
+                lines.append(f"{self.path}: {what}: missing; restore the files that held them")
+        return tuple(dict.fromkeys(lines))
 
     def status(self) -> RunStatus:
         """Tell how the run stands at this moment."""
-        return run_status(self.path, self._run_file)
+        return run_status(self.path, self._around.run_file)
 
     def refresh(self) -> bool:
         """Look for what was recorded since; True if frames, images, gaps, decisions, faults or the end changed.
@@ -157,22 +146,24 @@ class RunReader:
             RunDamagedError: The run was removed or can no longer be read.
         """
         try:
-            signature = self._take_signature()
+            signature = self._around.signature()
             if signature == self._signature:
                 return False
-            before = (self._gaps, self._run_file, self.faults, self.images)
-            changed = self._read_small_files() | self._records.refresh() | (self._triage_stamp() != self._triage)
-            self._triage = self._triage_stamp()
-            if self._validations is not None:
-                changed |= self._validations.refresh()
-            keep = self._records.part_paths() | (set() if self._validations is None else self._validations.part_paths())
-            self._parts.forget(keep)
+            faults = self.faults
+            changed = self._around.read()
+            if self._validations is None and self.images is not None:
+                self._sizes = self._sizes.with_images(self.images)
+                self._validations = self._stream(Stream.VALIDATIONS)
+            streams = [self._records] if self._validations is None else [self._records, self._validations]
+            for stream in streams:
+                changed |= stream.refresh()
+            self._parts.forget({path for stream in streams for path in stream.part_paths()})
         except RunDamagedError:
             raise
         except OSError as error:
             raise RunDamagedError(f"{self.path}: cannot be read, {error.strerror}; open the run again") from error
         self._signature = signature
-        return changed or before != (self._gaps, self._run_file, self.faults, self.images)
+        return changed or faults != self.faults
 
     # --- records
 
@@ -269,17 +260,13 @@ class RunReader:
         """
         if not 0 <= image < self._sizes.images:
             raise UsageError(f"{self.path}: image {image}: the run has {self._sizes.images} images, counted from 0")
-        return b"" if self._open_images is None else self._open_images.thumbnail(image)
+        return self._around.thumbnail(image)
 
     # --- decisions
 
     def decisions(self) -> dict[str, tuple[str, str]]:
         """Return people's decisions: anomaly id to the latest (status, note); data from outside."""
-        found: dict[str, tuple[str, str]] = {}
-        for line in read_lines(self.path / TRIAGE_FILE)[0]:
-            if isinstance(line.get("what"), str):
-                found[str(line["what"])] = (str(line.get("status", "")), str(line.get("note", "")))
-        return found
+        return self._around.decisions()
 
     def append_decision(self, anomaly: str, status: str, note: str) -> None:
         """Add a person's decision: who, when, what.
@@ -287,13 +274,7 @@ class RunReader:
         Raises:
             RunDamagedError: The run cannot be written to.
         """
-        when = datetime.now().astimezone().isoformat(timespec="seconds")
-        values = {"who": _user(), "when": when, "what": anomaly, "status": status, "note": note}
-        try:
-            append_line(self.path / TRIAGE_FILE, values)
-        except OSError as error:
-            what = f"{self.path / TRIAGE_FILE}: the decision could not be written, {error.strerror}"
-            raise RunDamagedError(f"{what}; check the disk and your right to write there") from error
+        self._around.append_decision(anomaly, status, note)
 
     # --- inside
 
@@ -321,98 +302,6 @@ class RunReader:
         if self._validations is None:
             return np.empty((len(rows), len(frames)), dtype)
         return self._validations.read(node, rows, frames)
-
-    def _read_small_files(self) -> bool:
-        """Read what is small and may have changed; True if images or the run's end are new."""
-        changed = False
-        if self._open_images is None:
-            try:
-                self._open_images = OpenImages(self.path, self._run)
-                self.images = self._open_images.images
-                self._image_fault = ""
-                self._sizes = Sizes(
-                    self._sizes.filters,
-                    self._sizes.layers,
-                    self._sizes.modules,
-                    len(self.images.ids),
-                    len(self.images.classes),
-                )
-                self._validations = self._stream(Stream.VALIDATIONS)
-                changed = True
-            except FileNotFoundError:
-                self._image_fault = self._missing_images()
-            except OSError as error:
-                self._image_fault = f"{error}; validations are left out"
-        if self._run_file is not None:
-            try:
-                fresh = RunFile.read(self.path)
-                changed |= fresh != self._run_file
-                self._run_file = fresh if fresh.run == self._run else self._run_file
-            except OSError:
-                changed = True
-        lines, bad = read_lines(self.path / GAPS_FILE)
-        gaps = tuple(gap for line in lines if (gap := _gap(line)) is not None)
-        changed |= gaps != self._gaps
-        self._gaps = gaps
-        lost = bad + len(lines) - len(gaps)
-        self._line_faults = (f"{self.path / GAPS_FILE}: {lost} damaged lines are left out",) if lost else ()
-        return changed
-
-    def _triage_stamp(self) -> tuple[int, int]:
-        try:
-            stat = (self.path / TRIAGE_FILE).stat()
-        except OSError:
-            return 0, 0
-        return stat.st_size, stat.st_mtime_ns
-
-    def _missing_images(self) -> str:
-        """Return a fault if there are validations although there are no images."""
-        names = [path.name for folder in _WATCHED for path in (self.path / folder).glob(f"{Stream.VALIDATIONS}-*")]
-        return f"{self.path / IMAGES_FILE}: missing; validations are left out, restore it from a copy" if names else ""
-
-    def _lost_tail(self) -> list[str]:
-        """Tell frames that were there when the run was closed and are not any more."""
-        counts = {} if self._run_file is None else dict(self._run_file.counts or {})
-        lost = []
-        for stream, reader in ((Stream.RECORDS, self._records), (Stream.VALIDATIONS, self._validations)):
-            found = 0 if reader is None else reader.view.stop
-            promised = counts.get(str(stream), 0)
-            if isinstance(promised, int) and promised > found:
-                lost.append(
-                    f"{self.path}: {stream} {found} to {promised - 1}: missing; restore the files that held them"
-                )
-        return lost
-
-    def _take_signature(self) -> object:
-        """Return what changes whenever a file of the run does: names, sizes, times."""
-        found = []
-        for folder in (self.path, *(self.path / name for name in _WATCHED)):
-            if not folder.is_dir():
-                if folder == self.path:
-                    raise RunDamagedError(f"{self.path}: the run was removed while it was read; open another")
-                continue
-            for path in folder.iterdir():
-                if path.suffix in (".h5", ".dtj", ".jsonl") or path.name == RUN_FILE:
-                    try:
-                        stat = path.stat()
-                    except FileNotFoundError:
-                        continue
-                    found.append((str(path), stat.st_size, stat.st_mtime_ns))
-        return sorted(found)
-
-
-def _gap(line: dict[str, object]) -> Gap | None:
-    first, last, stream = line.get("first"), line.get("last"), line.get("stream")
-    if not isinstance(first, int) or not isinstance(last, int) or stream not in tuple(Stream):
-        return None
-    return Gap(first, last, str(stream), str(line.get("reason", "")))
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "unknown"
 
 
 def _require(name: str, names: tuple[str, ...], what: str) -> int:

@@ -38,12 +38,20 @@ from __future__ import annotations
 
 import math
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 
-from dtui.model import CHANGE_RATIO_EDGES, FILTER_STATISTICS, HISTOGRAM_BINS, LAYER_STATISTICS, SOURCES
+from dtui.model import (
+    CHANGE_RATIO_EDGES,
+    FILTER_STATISTICS,
+    HISTOGRAM_BINS,
+    LAYER_STATISTICS,
+    SOURCES,
+    ImageSet,
+    Structure,
+)
 
 FORMAT_VERSION = 1
 
@@ -137,6 +145,15 @@ class Sizes:
     modules: int
     images: int = 0
     classes: int = 0
+
+    @classmethod
+    def of(cls, structure: Structure) -> Sizes:
+        """Return the sizes of a run whose images are not known yet."""
+        return cls(structure.filters, len(structure.layers), len(structure.modules))
+
+    def with_images(self, images: ImageSet) -> Sizes:
+        """Return the sizes once the images are known."""
+        return replace(self, images=len(images.ids), classes=len(images.classes))
 
 
 def frame_fields(stream: Stream, sizes: Sizes) -> dict[str, Field]:

@@ -76,7 +76,7 @@ class RunWriter:
         self.path = with_suffix(path)
         self._run = uuid.uuid4().hex
         self._process = Process.this()
-        self._sizes = Sizes(structure.filters, len(structure.layers), len(structure.modules))
+        self._sizes = Sizes.of(structure)
         self._images: ImageSet | None = None
         self._closed = False
         self._heartbeat_at = float("-inf")
@@ -135,9 +135,7 @@ class RunWriter:
             arrays[THUMBNAILS_NODE] = np.frombuffer(b"".join(images.thumbnails), np.uint8)
         write_small_file(self.path / IMAGES_FILE, arrays)
         self._images = images
-        self._sizes = Sizes(
-            self._sizes.filters, self._sizes.layers, self._sizes.modules, images=count, classes=len(images.classes)
-        )
+        self._sizes = self._sizes.with_images(images)
 
     def append_record(self, record: Record) -> None:
         """Append one record.

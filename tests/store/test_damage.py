@@ -15,7 +15,7 @@ from dtui.store.check import FileState
 from tests.store.conftest import Recording
 from tests.store.mutating import assert_nothing_wrong, mutate, prepare
 
-MUTATIONS = 200
+MUTATIONS = 100
 
 
 def test_mutated_runs_never_lie(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from dtui.model import RunStatus
 from dtui.store import RunReader, check_run
 from dtui.store.check import FileState
 from dtui.store.compact import RunCompactor
+from dtui.store.schema import Stream
 from tests.store.builders import make_record
 from tests.store.conftest import Recording
 from tests.store.killing import assert_nothing_lost, compact, compact_until_killed, fork, record_until_killed
@@ -170,3 +171,21 @@ def test_two_folds_of_the_same_frames_are_harmless(recording: Recording) -> None
     recording.twin.assert_read_by(recording.reader())
     first.close()
     second.close()
+
+
+def test_a_journal_that_a_part_holds_only_in_part_stays(recording: Recording) -> None:
+    """Damage in the middle of a journal makes two parts of it; killed after the first one, the rest is still there."""
+    recording.append(40, 0)
+    path = recording.path / "journal" / "records-0000000000.dtj"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    compactor = RunCompactor(recording.path)
+    reader = compactor._readers[Stream.RECORDS]
+    plan = compactor._plan(Stream.RECORDS, reader, finish=False)
+    assert plan is not None
+    assert plan.stop < 32
+    compactor._fold(reader, plan)
+    compactor.sweep(0.0)
+    compactor.close()
+    assert len(recording.reader().record_iterations) == 39

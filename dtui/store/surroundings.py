@@ -1,0 +1,186 @@
+"""Everything in a run beside its frames: how it stands, its images, its gaps, people's decisions.
+
+Owns when these files are read again. A second copy would show a decision on one screen and not on the next.
+"""
+
+from __future__ import annotations
+
+import getpass
+from datetime import datetime
+from pathlib import Path
+
+from dtui.errors import RunDamagedError
+from dtui.model import Gap, ImageSet
+from dtui.store.lines import append_line, read_lines
+from dtui.store.opening import OpenedRun, OpenImages
+from dtui.store.runfile import RunFile
+from dtui.store.schema import (
+    GAPS_FILE,
+    IMAGES_FILE,
+    JOURNAL_FOLDER,
+    PARTS_FOLDER,
+    RUN_FILE,
+    TRIAGE_FILE,
+    Stream,
+)
+
+_WATCHED_FOLDERS = (JOURNAL_FOLDER, PARTS_FOLDER)
+_WATCHED_SUFFIXES = (".h5", ".dtj", ".jsonl")
+
+
+class Surroundings:
+    """The small files of one open run. Not thread-safe."""
+
+    def __init__(self, path: Path, opened: OpenedRun) -> None:
+        """Prepare; `read` reads."""
+        self._path = path
+        self._run = opened.run
+        self._opening_faults = opened.faults
+        self._open_images: OpenImages | None = None
+        self._image_fault = ""
+        self._line_faults: tuple[str, ...] = ()
+        self.run_file: RunFile | None = opened.run_file
+        self.gaps: tuple[Gap, ...] = ()
+        self._triage_faults: tuple[str, ...] = ()
+        self._decisions: dict[str, tuple[str, str]] = {}
+
+    def close(self) -> None:
+        """Close images.h5."""
+        if self._open_images is not None:
+            self._open_images.close()
+            self._open_images = None
+
+    @property
+    def images(self) -> ImageSet | None:
+        """The tracked images without their thumbnails, None before they are known."""
+        return None if self._open_images is None else self._open_images.images
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """One line a file that is damaged or missing."""
+        image_fault = (self._image_fault,) if self._image_fault else ()
+        return (*self._opening_faults, *image_fault, *self._line_faults, *self._triage_faults)
+
+    def read(self) -> bool:
+        """Read what may have changed; True if anything did.
+
+        Raises:
+            OSError: A file cannot be read.
+        """
+        before = (self._open_images, self.run_file, self.gaps, self._decisions, self.faults)
+        if self._open_images is None:
+            self._read_images()
+        if self.run_file is not None:
+            self._read_run_file()
+        self._read_gaps()
+        self._decisions = self.decisions()
+        return before != (self._open_images, self.run_file, self.gaps, self._decisions, self.faults)
+
+    def thumbnail(self, image: int) -> bytes:
+        """Return the encoded thumbnail of an image, b"" when there is none.
+
+        Raises:
+            RunDamagedError: images.h5 is damaged.
+        """
+        return b"" if self._open_images is None else self._open_images.thumbnail(image)
+
+    def decisions(self) -> dict[str, tuple[str, str]]:
+        """Return people's decisions: anomaly id to the latest (status, note); none where they cannot be read."""
+        found: dict[str, tuple[str, str]] = {}
+        path = self._path / TRIAGE_FILE
+        try:
+            lines, bad = read_lines(path)
+        except OSError as error:
+            self._triage_faults = (f"{path}: cannot be read, {error.strerror}; decisions are left out",)
+            return found
+        self._triage_faults = (f"{path}: {bad} damaged lines are left out",) if bad else ()
+        for line in lines:
+            if isinstance(line.get("what"), str):
+                found[str(line["what"])] = (str(line.get("status", "")), str(line.get("note", "")))
+        return found
+
+    def append_decision(self, anomaly: str, status: str, note: str) -> None:
+        """Add a person's decision: who, when, what.
+
+        Raises:
+            RunDamagedError: The run cannot be written to.
+        """
+        when = datetime.now().astimezone().isoformat(timespec="seconds")
+        values = {"who": _user(), "when": when, "what": anomaly, "status": status, "note": note}
+        try:
+            append_line(self._path / TRIAGE_FILE, values)
+        except OSError as error:
+            what = f"{self._path / TRIAGE_FILE}: the decision could not be written, {error.strerror}"
+            raise RunDamagedError(f"{what}; check the disk and your right to write there") from error
+
+    def promised(self, stream: Stream) -> int:
+        """Return how many frames there were when the run was closed, 0 while it is open."""
+        counts = {} if self.run_file is None else dict(self.run_file.counts or {})
+        promised = counts.get(str(stream), 0)
+        return promised if isinstance(promised, int) else 0
+
+    def signature(self) -> object:
+        """Return what changes whenever a file of the run does: names, sizes, times.
+
+        Raises:
+            RunDamagedError: The run is gone.
+            OSError: It cannot be read.
+        """
+        found = []
+        for folder in (self._path, *(self._path / name for name in _WATCHED_FOLDERS)):
+            if not folder.is_dir():
+                if folder == self._path:
+                    raise RunDamagedError(f"{self._path}: the run was removed while it was read; open another")
+                continue
+            for path in folder.iterdir():
+                if path.suffix in _WATCHED_SUFFIXES or path.name == RUN_FILE:
+                    try:
+                        stat = path.stat()
+                    except FileNotFoundError:
+                        continue
+                    found.append((str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino))
+        return sorted(found)
+
+    def _read_images(self) -> None:
+        try:
+            self._open_images = OpenImages(self._path, self._run)
+            self._image_fault = ""
+        except FileNotFoundError:
+            names = [name for some in _WATCHED_FOLDERS for name in (self._path / some).glob(f"{Stream.VALIDATIONS}-*")]
+            lost = f"{self._path / IMAGES_FILE}: missing; validations are left out, restore it from a copy"
+            self._image_fault = lost if names else ""
+        except OSError as error:
+            self._image_fault = f"{error}; validations are left out"
+
+    def _read_run_file(self) -> None:
+        try:
+            fresh = RunFile.read(self._path)
+        except OSError:
+            return
+        if fresh.run == self._run:
+            self.run_file = fresh
+
+    def _read_gaps(self) -> None:
+        path = self._path / GAPS_FILE
+        try:
+            lines, bad = read_lines(path)
+        except OSError as error:
+            self._line_faults = (f"{path}: cannot be read, {error.strerror}; gaps are left out",)
+            return
+        self.gaps = tuple(gap for line in lines if (gap := _gap(line)) is not None)
+        lost = bad + len(lines) - len(self.gaps)
+        self._line_faults = (f"{path}: {lost} damaged lines are left out",) if lost else ()
+
+
+def _gap(line: dict[str, object]) -> Gap | None:
+    first, last, stream = line.get("first"), line.get("last"), line.get("stream")
+    if not isinstance(first, int) or not isinstance(last, int) or stream not in tuple(Stream):
+        return None
+    return Gap(first, last, str(stream), str(line.get("reason", "")))
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
