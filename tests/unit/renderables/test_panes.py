@@ -132,6 +132,21 @@ def test_a_weaker_triangle_gives_way_to_a_stronger_one() -> None:
     assert draw_ribbon(where, (weak, strong), None, ("cat",)).fg[1, where.column_of(500)] == DARK.lost
 
 
+def test_a_weaker_neighbour_becomes_narrower_where_there_is_room() -> None:
+    where = frame(80, 3)
+    marks = (anomaly(500, "gained", 1.0), anomaly(590, "gained", 0.9))
+    row = to_text(draw_ribbon(where, marks, None, ("cat",))).split("\n")[2]
+    assert row.strip() == "▂▄▆█▆▄▂▄█▄"
+
+
+def test_a_cosine_distance_is_shaded_by_its_root() -> None:
+    where = frame(60, 6)
+    heatmap = make_heatmap(axis_of(where), 6, filters=10, fill=0.25)
+    steps = ramp(DARK, "magnitude", where.output)
+    assert (draw_filters(where, heatmap, 0, LOOK).fg[1:, 18:] == steps[16]).all()
+    assert (draw_filters(where, heatmap, 0, replace(LOOK, is_cosine=False)).fg[1:, 18:] == steps[8]).all()
+
+
 def test_a_click_finds_the_anomaly_drawn_there() -> None:
     where, marks = frame(80, 3), (anomaly(200), anomaly(200, "gained"), anomaly(800))
     x = where.column_of(200)
@@ -179,7 +194,8 @@ def test_validation_lies_over_train_and_keeps_its_dots() -> None:
     cells = draw_curves(where, curves, ())
     drawn = cells.ch[1:, 18:] > 0x2800
     assert drawn.any()
-    assert DARK.validation in cells.fg[1:, 18:][drawn]
+    assert (cells.fg[1:, 18:][drawn] == DARK.validation).all()
+    assert (cells.ch[1, 25:50] == ord("⠭")).all()
 
 
 def test_stage_labels_never_touch_and_a_busy_schedule_draws_no_hatching() -> None:
