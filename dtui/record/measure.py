@@ -52,8 +52,15 @@ class _Taken:
 class Measurer:
     """Measures all layers of one network, record after record."""
 
-    def __init__(self, root: nn.Module, probes: list[LayerProbe]) -> None:
-        """Prepare for the layers of a network that have been placed on the flat filter axis."""
+    def __init__(self, root: nn.Module, probes: list[LayerProbe], fused: bool = False) -> None:
+        """Prepare for the layers of a network that have been placed on the flat filter axis.
+
+        Args:
+            root: The network.
+            probes: Its layers.
+            fused: Use the compiled kernels.
+        """
+        self._fused = fused
         self._root = root
         self._probes = probes
         self._filters = sum(probe.shape[0] for probe in probes)
@@ -141,7 +148,7 @@ class Measurer:
 
     def _buffers(self, device: torch.device) -> tuple[FilterSums, Tensor]:
         if device not in self._sums:
-            self._sums[device] = FilterSums(self._filters, device)
+            self._sums[device] = FilterSums(self._filters, device, self._fused)
             self._sums[device].clear()
             self._samples[device] = self._sampler.empty().to(device)
         return self._sums[device], self._samples[device]

@@ -13,6 +13,9 @@ from enum import IntEnum
 import torch
 from torch import Tensor
 
+from dtui.model import FloatArray
+from dtui.record.fused import load_kernels
+
 CHUNK_ELEMENTS = 1 << 19
 """Rows are read in chunks of so many elements: three chunks stay in the cache between the passes."""
 
@@ -51,8 +54,15 @@ _SOURCES = (
 class FilterSums:
     """A buffer of sums for all filters on one device, filled layer by layer."""
 
-    def __init__(self, filters: int, device: torch.device) -> None:
-        """Allocate the buffer, shape (len(Sum), filters), float32, and the scratch space."""
+    def __init__(self, filters: int, device: torch.device, fused: bool = False) -> None:
+        """Allocate the buffer, shape (len(Sum), filters), float32, and the scratch space.
+
+        Args:
+            filters: On the flat filter axis.
+            device: Where the weights are.
+            fused: Use the compiled kernels, on the CPU.
+        """
+        self._kernels = load_kernels() if fused and device.type == "cpu" else None
         self.buffer = torch.zeros(len(Sum), filters, device=device)
         self._scratch = torch.empty(3, CHUNK_ELEMENTS, device=device)
         self._device = device
@@ -79,13 +89,10 @@ class FilterSums:
             stop = min(filters, start + step)
             columns = slice(first + start, first + stop)
             values = self._as_float32(weight[start:stop], 1)
-            self._count_negatives(values, columns)
-            self._reduce(0, values, columns)
+            self._reduce_weights(values, columns)
             if previous is not None:
                 before = previous[start:stop]
-                difference = self._slot(2, values)
-                torch.sub(values, before, out=difference)
-                self._reduce(1, difference, columns)
+                self._reduce_differences(values, before, columns)
                 before.copy_(values)
             if gradient is not None:
                 self._reduce(2, self._as_float32(gradient[start:stop], 1), columns)
@@ -96,23 +103,52 @@ class FilterSums:
     def _as_float32(self, values: Tensor, slot: int) -> Tensor:
         return values if values.dtype == torch.float32 else self._slot(slot, values).copy_(values)
 
-    def _count_negatives(self, values: Tensor, columns: slice) -> None:
-        mask = self._slot(0, values)
-        torch.lt(values, 0, out=mask)
-        torch.sum(mask, 1, out=self.buffer[Sum.WEIGHT_NEGATIVES, columns])
+    def _rows_of(self, first: int, columns: slice) -> FloatArray:
+        """Return the first three sums of a source as the kernels fill them, shape (3, filters)."""
+        rows: FloatArray = self.buffer[first : first + 3, columns].numpy()
+        return rows
 
-    def _reduce(self, source: int, values: Tensor, columns: slice) -> None:
-        """Fill the five sums of one source; rows with a non-finite element are taken again with care."""
+    def _reduce_weights(self, values: Tensor, columns: slice) -> None:
+        if self._kernels is not None:
+            sums, negatives = self._rows_of(Sum.WEIGHT_SUM, columns), self.buffer[Sum.WEIGHT_NEGATIVES, columns]
+            self._kernels[1](values.numpy(), sums, negatives.numpy())
+        else:
+            mask = self._slot(0, values)
+            torch.lt(values, 0, out=mask)
+            torch.sum(mask, 1, out=self.buffer[Sum.WEIGHT_NEGATIVES, columns])
+        self._reduce(0, values, columns, is_summed=self._kernels is not None)
+
+    def _reduce_differences(self, values: Tensor, before: Tensor, columns: slice) -> None:
+        difference = self._slot(2, values)
+        if self._kernels is not None:
+            sums = self._rows_of(Sum.UPDATE_SUM, columns)
+            self._kernels[2](values.numpy(), before.numpy(), difference.numpy(), sums)
+        else:
+            torch.sub(values, before, out=difference)
+        self._reduce(1, difference, columns, is_summed=self._kernels is not None)
+
+    def _reduce(self, source: int, values: Tensor, columns: slice, is_summed: bool = False) -> None:
+        """Fill the five sums of one source; rows with a non-finite element are taken again with care.
+
+        Args:
+            source: Index in `_SOURCES`.
+            values: Shape (filters, elements), float32.
+            columns: Of the buffer.
+            is_summed: A kernel has filled the first three.
+        """
         first, nonfinite = _SOURCES[source]
         total, norm, norm1, largest, smallest = (self.buffer[first + place, columns] for place in range(5))
         if self._device.type != "cpu":
             self._reduce_carefully(values, first, nonfinite, columns)
             return
-        torch.sum(values, 1, out=total)
-        torch.linalg.vector_norm(values, dim=1, out=norm)
-        magnitude = self._slot(0, values)
-        torch.abs(values, out=magnitude)
-        torch.sum(magnitude, 1, out=norm1)
+        if self._kernels is not None and not is_summed:
+            self._kernels[0](values.numpy(), self._rows_of(first, columns))
+        elif not is_summed:
+            torch.sum(values, 1, out=total)
+            torch.linalg.vector_norm(values, dim=1, out=norm)
+            magnitude = self._slot(0, values)
+            torch.abs(values, out=magnitude)
+            torch.sum(magnitude, 1, out=norm1)
         torch.amax(values, 1, out=largest)
         torch.amin(values, 1, out=smallest)
         if not math.isfinite(float(norm.sum())):

@@ -42,10 +42,10 @@ def trained_resnet50() -> nn.Module:
     return model
 
 
-def one_record(model: nn.Module) -> float:
+def one_record(model: nn.Module, fused: bool = False) -> float:
     """Return the seconds that one record takes from the training thread."""
     probes = place(find_layers(model))
-    measurer = Measurer(model, probes)
+    measurer = Measurer(model, probes, fused)
     measurer.measure()
     return best_seconds(measurer.measure)
 
@@ -59,7 +59,14 @@ def record_resnet50() -> list[Measurement]:
     weights = [probe.weight() for probe in place(find_layers(model))]
     tensors = [*weights, *(weight.clone() for weight in weights), *(torch.randn_like(weight) for weight in weights)]
     floor = best_seconds(lambda: [tensor.sum() for tensor in tensors])
-    return [Measurement("record_resnet50", 1e3 * ours, "one read of w, w_prev, g", 1e3 * floor, "ms", ours / floor)]
+    times = {"torch": ours}
+    if find_spec("numba") is not None:
+        times["fused"] = one_record(model, fused=True)
+    reference = "one read of w, w_prev, g"
+    return [
+        Measurement(f"record_resnet50 {name}", 1e3 * value, reference, 1e3 * floor, "ms", value / floor)
+        for name, value in times.items()
+    ]
 
 
 @benchmark

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -90,11 +91,11 @@ def change(model: nn.Module, seed: int, size: float = 1e-3) -> None:
                 weight.grad = (torch.randn(weight.shape, generator=generator) * 0.01).to(weight.dtype)
 
 
-def measure_twice(model: nn.Module, size: float = 1e-3):
+def measure_twice(model: nn.Module, size: float = 1e-3, fused: bool = False):
     """Return the second of two records, the structure, and the model at the first."""
     probes = place(find_layers(model))
     structure = describe(model, probes)
-    measurer, deriver = Measurer(model, probes), Deriver(structure)
+    measurer, deriver = Measurer(model, probes, fused), Deriver(structure)
     change(model, 1)
     before = copy.deepcopy(model)
     deriver.derive(measurer.measure()(0, {}))
@@ -317,3 +318,33 @@ def test_weights_that_change_their_memory_order_are_compared_element_by_element(
         record = deriver.derive(measurer.measure()(iteration, {}))
         assert record.filters[FILTER_STATISTICS.index("update_norm")].tolist() == [0.0] * 4
         assert record.layers[SOURCES.index("updates"), LAYER_STATISTICS.index("max"), 0] == 0
+
+
+@pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("kind", KINDS)
+def test_compiled_kernels_give_what_torch_operations_give(kind: str, dtype: torch.dtype) -> None:
+    records = []
+    for fused in (False, True):
+        torch.manual_seed(0)
+        records.append(measure_twice(nn.Sequential(KINDS[kind]().to(dtype)), 1e-3, fused)[0])
+    np.testing.assert_allclose(records[1].filters, records[0].filters, rtol=2e-4, atol=1e-6)
+    np.testing.assert_allclose(records[1].layers, records[0].layers, rtol=2e-4, atol=1e-6)
+    np.testing.assert_array_equal(records[1].histograms, records[0].histograms)
+
+
+@pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed")
+def test_compiled_kernels_find_what_is_not_finite() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(30, 5))
+    probes = place(find_layers(model))
+    measurer, deriver = Measurer(model, probes, fused=True), Deriver(describe(model, probes))
+    deriver.derive(measurer.measure()(0, {}))
+    change(model, 1)
+    with torch.no_grad():
+        model[0].weight[1, 7] = math.nan
+        model[0].weight.grad[2, 3] = -math.inf
+    record = deriver.derive(measurer.measure()(1, {}))
+    assert record.filters[FILTER_STATISTICS.index("nonfinite")].tolist() == [0, 1, 1, 0, 0]
+    kept = model[0].weight[1][torch.isfinite(model[0].weight[1])].double()
+    assert_close(float(record.filters[0, 1]), float(kept.mean()), 1e-5, 1e-8, "mean")
