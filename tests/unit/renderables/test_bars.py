@@ -1,0 +1,173 @@
+"""What top bar, axis, ribbon, key bar and messages say."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import pytest
+
+from dtui.model import RunStatus
+from dtui.tui.renderables.axis import draw_axis
+from dtui.tui.renderables.class_names import class_name
+from dtui.tui.renderables.classes import draw_classes
+from dtui.tui.renderables.key_bar import draw_key_bar
+from dtui.tui.renderables.message import draw_message
+from dtui.tui.renderables.palettes import ramp
+from dtui.tui.renderables.ribbon import anomaly_at, draw_ribbon, label_of
+from dtui.tui.renderables.sgr import to_text
+from dtui.tui.renderables.theme import DARK
+from dtui.tui.renderables.top_bar import draw_top_bar, tab_regions
+from tests.unit.renderables.builders import (
+    anomaly,
+    axis_of,
+    frame,
+    make_class_rows,
+    make_errors,
+    make_info,
+)
+from tests.unit.renderables.panes import KEYS, TABS
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (
+            130,
+            " dtui  resnet50-imagenet  54 layers · 27,560 filters · 50,000 images"
+            "         1 Layers  2 Validation  3 Correlation   ■ done 1,000",
+        ),
+        (80, " dtui  resnet50-imagenet   1 Layers  2 Validation  3 Correlation   ■ done 1,000"),
+        (60, " dtui  resnet50-imagen…  1 Lay  2 Val  3 Cor   ■ done 1,000"),
+        (40, " dtui  resnet5…  1  2  3   ■ done 1,000"),
+        (24, " dtui  re…  1  2  3   ■"),
+    ],
+)
+def test_the_top_bar_gives_way_in_order(width: int, shown: str) -> None:
+    cells = draw_top_bar(frame(width, 1), make_info("resnet50-imagenet"), TABS, 0)
+    assert to_text(cells) == shown
+
+
+def test_the_top_bar_shows_status_and_that_a_run_is_invented() -> None:
+    shown = to_text(draw_top_bar(frame(70, 1), make_info("a-run", RunStatus.LIVE, invented=True), TABS, 1))
+    assert shown == " dtui  a-run  INVENTED             1 Lay  2 Val  3 Cor   ● live 1,000"
+    crashed = draw_top_bar(frame(70, 1), make_info(status=RunStatus.CRASHED), TABS, 1)
+    at = to_text(crashed).index("✖ crashed 1,000")
+    assert crashed.fg[0, at] == DARK.crashed
+    assert to_text(draw_top_bar(frame(70, 1), None, TABS, 1)).startswith(" dtui ")
+
+
+@pytest.mark.parametrize("width", [200, 80, 60, 30])
+def test_a_click_finds_the_tab_that_is_drawn_there(width: int) -> None:
+    where, info = frame(width, 1), make_info("a-run")
+    text = to_text(draw_top_bar(where, info, TABS, 2))
+    regions = tab_regions(where, info, TABS, 2)
+    for (key, _, _), (x, y, size, height) in zip(TABS, regions, strict=True):
+        assert (y, height) == (0, 1)
+        assert key in text[x : x + size]
+    assert all(one[0] + one[2] == other[0] for one, other in itertools.pairwise(regions))
+
+
+def test_the_axis_has_ticks_and_the_cursor_as_a_badge_that_hides_no_half_label() -> None:
+    shown = to_text(draw_axis(frame(100, 1, stop=12_000), 5000))
+    assert shown == " iteration                  ╵0          ╵2,000      ╵   5,000   ╵6,000      ╵8,000      ╵10,000"
+    cells = draw_axis(frame(60, 1, first=100, stop=140), 101)
+    assert to_text(cells) == " iteration         101       ╵110      ╵120       ╵130"
+    at = to_text(cells).index("101")
+    assert (cells.fg[0, at], cells.bg[0, at], cells.mark[0, at]) == (DARK.badge_text, DARK.badge, 1)
+    assert "101" not in to_text(draw_axis(frame(60, 1), None))
+
+
+@pytest.mark.parametrize(
+    ("iteration", "shown"),
+    [
+        (100, " Anomalies               ╷ ▼ cat lost 40% · left rule @100"),
+        (900, " Anomalies                                       ▼ cat lost 40% · left rule @900 ╷"),
+    ],
+)
+def test_the_ribbons_label_is_never_cut(iteration: int, shown: str) -> None:
+    chosen = anomaly(iteration)
+    cells = draw_ribbon(frame(88, 3), (chosen,), chosen.id, ("cat",))
+    assert to_text(cells).split("\n")[0] == shown
+
+
+def test_the_ribbon_hangs_lost_above_gained_and_flags_what_is_flagged() -> None:
+    marks = (anomaly(200, "lost", 0.9), anomaly(500, "gained", 0.2), anomaly(700, "lost", 0.3, status="flagged"))
+    hidden = anomaly(850, "lost", 0.9, status="dismissed")
+    where = frame(80, 3)
+    cells = draw_ribbon(where, (*marks, hidden), None, ("cat",))
+    assert to_text(cells) == (
+        " Anomalies\n"
+        "  2/4 to review            ▆▄▂█▂▄▆                           ▾\n"
+        "                                                 ▴"
+    )
+    lost, flagged = where.column_of(200), where.column_of(700)
+    assert cells.fg[1, lost] == DARK.lost
+    assert cells.bg[1, lost - 3] == DARK.lost
+    assert cells.fg[1, flagged] == DARK.flag
+
+
+def test_a_weaker_triangle_gives_way_to_a_stronger_one() -> None:
+    where = frame(80, 3)
+    strong, weak = anomaly(500, "lost", 1.0), anomaly(520, "lost", 0.9)
+    cells = draw_ribbon(where, (weak, strong), None, ("cat",))
+    row = to_text(cells).split("\n")[1][18:]
+    assert row.strip() == "▆▄▂█▂▄▆"
+    assert draw_ribbon(where, (weak, strong), None, ("cat",)).fg[1, where.column_of(500)] == DARK.lost
+
+
+def test_a_weaker_neighbour_becomes_narrower_where_there_is_room() -> None:
+    where = frame(80, 3)
+    marks = (anomaly(500, "gained", 1.0), anomaly(590, "gained", 0.9))
+    row = to_text(draw_ribbon(where, marks, None, ("cat",))).split("\n")[2]
+    assert row.strip() == "▂▄▆█▆▄▂▄█▄"
+
+
+def test_a_click_finds_the_anomaly_drawn_there() -> None:
+    where, marks = frame(80, 3), (anomaly(200), anomaly(200, "gained"), anomaly(800))
+    x = where.column_of(200)
+    assert anomaly_at(where, marks, x + 1, 1) == marks[0].id
+    assert anomaly_at(where, marks, x - 2, 2) == marks[1].id
+    assert anomaly_at(where, marks, x + 5, 1) is None
+
+
+def test_a_label_shortens_rule_first_then_the_name() -> None:
+    chosen = anomaly(1204, "lost", 0.38)
+    assert label_of(chosen, ("8",), 60) == "▼ class 8 lost 38% · left rule @1,204"
+    assert label_of(chosen, ("a very long name",), 34) == "▼ a very long name lost 38% @1,204"
+    assert label_of(chosen, ("a very long name",), 24) == "▼ a ver… lost 38% @1,204"
+    assert label_of(replace(chosen, status="flagged", direction="gained"), (), 60).startswith("⚑ ▲ class 0 gained")
+    assert class_name(("8", " ", "cat"), 2) == "cat"
+    assert class_name((), 4) == "class 4"
+
+
+def test_the_classes_are_strips_with_their_triangles() -> None:
+    where = frame(80, 13)
+    rows = make_class_rows()
+    marks = (anomaly(100), anomaly(500, "gained", 0.9))
+    cells = draw_classes(where, rows, 0, 1, make_errors(rows, axis_of(where)), marks, None, (), 500)
+    text = to_text(cells).split("\n")
+    assert text[1].rstrip() == " " * 23 + "▄█▄" + " " * 20 + "▂▄▆█▆▄▂"
+    assert text[2] == " ▾ early     49%"
+    assert text[4].startswith("▌ cat        49%  ▂▂▂▂")
+    error = ramp(DARK, "error", where.output)
+    assert cells.bg[2, 18] == error[-1]
+    assert cells.bg[2, 79] == error[0]
+    assert text[5] == ""
+
+
+def test_the_key_bar_leaves_out_whole_keys() -> None:
+    assert to_text(draw_key_bar(frame(80, 1), KEYS)) == " j/k select  ←/→ cursor  n/N anomaly  f flag"
+    assert to_text(draw_key_bar(frame(30, 1), KEYS)) == " j/k select  ←/→ cursor"
+
+
+def test_a_message_is_wrapped_and_centred() -> None:
+    text = to_text(draw_message(frame(40, 6), "this terminal is 40×6, dtui needs 60×16", "press q to leave"))
+    assert text.split("\n") == [
+        "",
+        "   this terminal is 40×6, dtui needs",
+        "                 60×16",
+        "            press q to leave",
+        "",
+        "",
+    ]

@@ -1,0 +1,213 @@
+"""What curves, tree and filters say and how they are coloured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dtui.model import Stage, TimeAxis
+from dtui.tui.renderables.curves import draw_curves
+from dtui.tui.renderables.filters import draw_filters, filter_at
+from dtui.tui.renderables.output import ColorMode
+from dtui.tui.renderables.palettes import ramp
+from dtui.tui.renderables.sgr import to_text
+from dtui.tui.renderables.theme import DARK
+from dtui.tui.renderables.tree import ChartKind, TreeLook, draw_tree, tree_row_at, tree_rows_shown
+from tests.unit.renderables.builders import (
+    LOOK,
+    STAGES,
+    axis_of,
+    frame,
+    make_curves,
+    make_heatmap,
+    make_rows,
+    make_series,
+)
+
+
+def test_a_cosine_distance_is_shaded_by_its_root() -> None:
+    where = frame(60, 6)
+    heatmap = make_heatmap(axis_of(where), 6, filters=10, fill=0.25)
+    steps = ramp(DARK, "magnitude", where.output)
+    assert (draw_filters(where, heatmap, 0, LOOK).fg[1:, 18:] == steps[16]).all()
+    assert (draw_filters(where, heatmap, 0, replace(LOOK, is_cosine=False)).fg[1:, 18:] == steps[8]).all()
+
+
+def test_the_curves_show_both_errors_their_scale_and_the_readout() -> None:
+    where = frame(80, 7)
+    text = to_text(draw_curves(where, make_curves(axis_of(where)), STAGES, False, 500)).split("\n")
+    assert text[0] == " Error             lr 0.1           ┊lr 0.01           ┊lr 0.001"
+    assert text[1].startswith("             100%┤⠭")
+    assert text[2].startswith(" val  59.3%")
+    assert text[3].startswith(" tr   53.4%   50%┤")
+    assert text[6].startswith("               0%┤")
+    assert text[6].rstrip().endswith("┊")
+
+
+def test_a_run_without_errors_shows_its_loss_on_its_own_scale() -> None:
+    where = frame(80, 7)
+    curves = make_curves(axis_of(where), names=("loss",))
+    curves.series["loss"] = curves.series["loss"] * 7.1
+    text = to_text(draw_curves(where, replace(curves, extremes={}), (), False, 0))
+    assert text.startswith(" Loss")
+    assert "  8┤" in text
+    log = to_text(draw_curves(where, replace(curves, extremes={}), (), True, 0))
+    assert "  10┤" in log
+    assert "  1┤" in log
+
+
+def test_validation_lies_over_train_and_keeps_its_dots() -> None:
+    where = frame(60, 6)
+    curves = make_curves(axis_of(where), 0.5, ("validation_error", "train_error"))
+    cells = draw_curves(where, curves, ())
+    drawn = cells.ch[1:, 18:] > 0x2800
+    assert drawn.any()
+    assert (cells.fg[1:, 18:][drawn] == DARK.validation).all()
+    assert (cells.ch[1, 25:50] == ord("⠭")).all()
+
+
+def test_stage_labels_never_touch_and_a_busy_schedule_draws_no_hatching() -> None:
+    where = frame(80, 5)
+    stages = tuple(Stage(step * 10, 0.1 / (1 + step)) for step in range(100))
+    text = to_text(draw_curves(where, make_curves(axis_of(where)), stages))
+    assert "┊" not in text
+    assert "lr 0.1 lr" in text.split("\n")[0].replace("  ", " ")
+
+
+def test_the_tree_shows_names_counts_values_and_bands() -> None:
+    where = frame(120, 5)
+    rows = make_rows()
+    rows[0] = replace(rows[0], node=replace(rows[0].node, detail=""))
+    series = make_series(rows, axis_of(where))
+    cells = draw_tree(where, rows, 0, 1, series, TreeLook("mean of weights"), iteration=500)
+    text = to_text(cells).split("\n")
+    assert text[0] == " Layers  mean of weights" + " " * 69 + "−1.00 ██████  ██████ +1.00"
+    assert text[1].startswith(" ▾ stem               1×          ──────")
+    assert text[2].startswith("▌  ■ conv1 3×3        64  +0.012  █▇▇▆▆▅▅▄▃▃▂▂▁▁ █▇▆")
+    assert text[4].startswith(" ▸ layer1 3×3         1×")
+    assert cells.fg[2, 34] == DARK.negative[2]
+    assert cells.fg[2, 119] == DARK.positive[2]
+    assert cells.bg[2, 5] == DARK.selection
+
+
+@pytest.mark.parametrize(
+    ("gutter", "has_value", "has_count"), [(18, False, False), (28, True, False), (34, True, True)]
+)
+def test_a_narrow_gutter_drops_counts_then_values(gutter: int, has_value: bool, has_count: bool) -> None:
+    where = frame(100, 4, gutter=gutter)
+    rows = make_rows()
+    text = to_text(draw_tree(where, rows, 0, 9, make_series(rows, axis_of(where)), TreeLook(), iteration=990))
+    assert ("+1.00" in text.split("\n")[2]) == has_value
+    assert (" 64 " in text) == has_count
+    assert "conv1 3×3" in text
+
+
+def test_a_statistic_that_is_never_negative_has_no_bands_below_zero() -> None:
+    where = frame(100, 4)
+    rows = make_rows()
+    series = replace(make_series(rows, axis_of(where), 0.5), statistic="norm2")
+    text = to_text(draw_tree(where, rows, 0, 9, series, TreeLook("norm2 of weights"), iteration=500))
+    assert text.split("\n")[0].endswith("0 ██████ 1.00")
+    assert " 0.500 " in text
+
+
+def test_without_colours_what_is_negative_hangs() -> None:
+    where = frame(60, 4, ColorMode.NONE)
+    rows = make_rows()
+    cells = draw_tree(where, rows, 0, 9, make_series(rows, axis_of(where), -0.25), TreeLook())
+    assert (cells.mark[2, 18:] == 1).all()
+    assert (cells.ch[2, 18:] == ord("▆")).all()
+
+
+def test_rows_of_the_tree_and_back() -> None:
+    tall = TreeLook(two_row=True)
+    assert (tree_rows_shown(11, TreeLook()), tree_rows_shown(11, tall), tree_rows_shown(0, tall)) == (10, 5, 0)
+    assert [tree_row_at(y, 7, tall) for y in range(4)] == [None, 7, 7, 8]
+    assert [tree_row_at(y, 7, TreeLook()) for y in range(3)] == [None, 7, 8]
+
+
+def test_a_long_tree_has_a_thumb() -> None:
+    where = frame(80, 6)
+    rows = make_rows(tuple(f"conv{index}" for index in range(40)))
+    tops = [to_text(draw_tree(where, rows, top, top, None, TreeLook())) for top in (0, 37)]
+    thumbs = [draw_tree(where, rows, top, top, None, TreeLook()).fg[1:, 17].tolist() for top in (0, 37)]
+    assert "▐" in tops[0]
+    assert thumbs[0][0] == thumbs[1][-1] == DARK.muted
+    assert thumbs[0][-1] == thumbs[1][0] == DARK.line
+
+
+@pytest.mark.parametrize("chart", list(ChartKind))
+def test_every_chart_of_the_tree_shows_something(chart: ChartKind) -> None:
+    where = frame(100, 4)
+    rows = make_rows()
+    series = make_series(rows, axis_of(where))
+    ends = (replace(series, values=series.values - 0.5), replace(series, values=series.values + 0.5))
+    cells = draw_tree(where, rows, 0, 1, series, TreeLook("median", chart), ends)
+    assert (cells.ch[2, 28:] != 32).mean() > 0.8
+
+
+def test_the_filters_header_says_what_is_shown_and_the_legend_has_real_values() -> None:
+    where = frame(150, 8)
+    cells = draw_filters(where, make_heatmap(axis_of(where), 8), 5, LOOK, 500)
+    header = to_text(cells).split("\n")[0]
+    assert header.startswith(" Filters  layer1.conv             256 filters × 1,000 records   cosine similarity · norm")
+    assert "18.3 filters/px" in header
+    assert " 1.000 " in header
+    assert header.endswith(" 0.980")
+
+
+@pytest.mark.parametrize("width", [60, 64, 70, 80, 90, 100, 120, 150, 200, 300])
+def test_header_and_legend_never_overlap(width: int) -> None:
+    where = frame(width, 8)
+    header = to_text(draw_filters(where, make_heatmap(axis_of(where), 8), 5, LOOK, 500)).split("\n")[0]
+    assert "256 filters" in header
+    assert " 1.000 " in header
+    assert header.rstrip().endswith(" 0.980")
+
+
+def test_the_heatmap_is_as_strong_as_its_values() -> None:
+    where = frame(60, 6)
+    heatmap = make_heatmap(axis_of(where), 6, filters=10)
+    cells = draw_filters(where, heatmap, 0, replace(LOOK, is_cosine=False))
+    strong = ramp(DARK, "magnitude", where.output)
+    assert cells.fg[1, 18] == strong[0]
+    assert cells.bg[5, 18] == strong[-1]
+    assert cells.bg[5, 59] == strong[0]
+    empty = draw_filters(where, make_heatmap(axis_of(where), 6, fill=np.nan), 0, LOOK)
+    assert (empty.bg[1:, 18:] == DARK.panel).all()
+
+
+def test_the_filters_gutter_reads_out_and_marks() -> None:
+    where = frame(150, 8)
+    text = to_text(draw_filters(where, make_heatmap(axis_of(where), 8), 5, LOOK, 500)).split("\n")
+    assert text[1][31:34] == "5▸○"
+    assert text[2].startswith("  filter        5")
+    assert text[3].startswith("  value     1.000")
+    assert text[4].startswith("  × dead        1")
+    assert text[5].startswith("  ○ late        1")
+    assert text[7][29:32] == "255"
+    assert sum(line[33] == "×" for line in text[1:]) == 1
+    assert filter_at(where, make_heatmap(axis_of(where), 8), 0) is None
+    assert filter_at(where, make_heatmap(axis_of(where), 8), 1) == 0
+
+
+def test_the_readout_names_the_layer_where_there_are_several() -> None:
+    where = frame(150, 10)
+    heatmap = make_heatmap(axis_of(where), 10)
+    look = replace(LOOK, layer_names=("conv1", "conv2"))
+    assert "conv2" not in to_text(draw_filters(where, heatmap, 200, look, 500))
+    several = replace(heatmap, labels=np.arange(256) // 128)
+    assert to_text(draw_filters(where, several, 200, look, 500)).split("\n")[2].startswith("  conv2 ")
+    assert to_text(draw_filters(where, several, 100, look, 500)).split("\n")[2].startswith("  conv1 ")
+
+
+def test_a_picture_of_an_older_window_is_shown_until_the_new_one_arrives() -> None:
+    where = frame(80, 6, first=250, stop=500)
+    old = TimeAxis(0, 1000, 62)
+    cells = draw_filters(where, make_heatmap(old, 6), 0, LOOK, 300)
+    again = draw_filters(frame(80, 6), make_heatmap(old, 6), 0, LOOK, 300)
+    assert (cells.bg[5, 18] == again.bg[5, 18 + 62 // 4]).all()
+    moved = draw_filters(frame(80, 6, first=2000, stop=3000), make_heatmap(old, 6), 0, LOOK, 300)
+    assert (moved.bg[1:, 18:] == DARK.panel).all()

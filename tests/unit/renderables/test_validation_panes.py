@@ -1,0 +1,91 @@
+"""What classes and images say and how they are coloured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dtui.tui.renderables.classes import ClassRow, class_row_at, class_rows_shown, draw_classes
+from dtui.tui.renderables.images import draw_images, image_at
+from dtui.tui.renderables.sgr import to_text
+from dtui.tui.renderables.theme import DARK
+from tests.unit.renderables.builders import (
+    anomaly,
+    axis_of,
+    frame,
+    make_class_rows,
+    make_errors,
+    make_images,
+    make_verdict,
+)
+
+
+def test_few_rows_make_the_classes_compact() -> None:
+    where = frame(80, 4)
+    rows = make_class_rows()
+    text = to_text(draw_classes(where, rows, 0, 1, make_errors(rows, axis_of(where)), (anomaly(100),), iteration=500))
+    assert text.split("\n")[2].startswith("▌ cat        49%  ▁▁▁▁▁▁▾▁▁▁")
+    assert (class_rows_shown(4), class_rows_shown(13)) == (3, 6)
+    assert [class_row_at(y, 2, 13) for y in range(4)] == [None, 2, 2, 3]
+
+
+def test_classes_without_data_wait_with_empty_strips() -> None:
+    where = frame(80, 6)
+    cells = draw_classes(where, [ClassRow("cat", (0,), 1, False, False)], 0, 0, None)
+    assert (cells.bg[1:, 18:] == DARK.panel).all()
+
+
+def test_images_are_blue_where_right_and_orange_where_wrong() -> None:
+    where = frame(150, 12)
+    rows = make_images(axis_of(where), 12, images=10)
+    cells = draw_images(where, rows, "cat", 3, ("cat", "8"), make_verdict(1), 40, 500)
+    text = to_text(cells).split("\n")
+    assert text[0].startswith(" Images  cat                      10 images × 40 validations   sort error")
+    assert text[0].endswith("██ correct  ██ incorrect")
+    assert text[1].startswith("  #17 · val_17")
+    assert text[2].startswith("  ✗ predicted class 8 87%")
+    assert text[3].startswith("  is cat")
+    assert text[4].startswith("  wrong 12 of 40")
+    assert text[5].startswith("  50% of 10 right here")
+    assert cells.fg[1, 34] == DARK.correct
+    assert cells.bg[11, 34] == DARK.incorrect
+    assert [line[33] for line in text[1:]].count("×") >= 1
+    assert image_at(where, rows, 1) == 0
+
+
+def test_images_by_wrong_class_name_the_classes() -> None:
+    where = frame(150, 12)
+    rows = make_images(axis_of(where), 12, images=12, colour_by="label")
+    cells = draw_images(where, rows, "cat", 3, ("cat", "dog", "emu"), None, 40, 500)
+    header = to_text(cells).split("\n")[0]
+    for word in ("right", "cat", "dog", "emu"):
+        assert f"██ {word}" in header
+    used = set(cells.bg[1:, 34:].ravel().tolist()) | set(cells.fg[1:, 34:].ravel().tolist())
+    assert used == {DARK.correct, *DARK.wrong_labels[:3]}
+
+
+@pytest.mark.parametrize(("label", "line"), [(0, "✓ cat 87%"), (1, "✗ predicted dog 87%"), (None, "not validated yet")])
+def test_the_verdict_on_an_image(label: int | None, line: str) -> None:
+    where = frame(150, 12)
+    rows = make_images(axis_of(where), 12)
+    text = to_text(draw_images(where, rows, "cat", 3, ("cat", "dog"), make_verdict(label), 40, 500))
+    assert f"  {line}  " in text
+
+
+def test_a_thumbnail_keeps_its_proportions() -> None:
+    where = frame(150, 20)
+    verdict = replace(make_verdict(), pixels=np.full((14, 28, 3), 200, np.uint8))
+    cells = draw_images(where, make_images(axis_of(where), 20), "cat", 3, ("cat", "dog"), verdict, 40, 500)
+    drawn = cells.ch[:, 2:31] == ord("▀")
+    assert (drawn.any(0).sum(), drawn.any(1).sum()) == (28, 7)
+    assert (cells.fg[:, 2:31][drawn] == 0xC8C8C8).all()
+
+
+def test_a_pixel_that_is_mostly_right_is_shown_as_right() -> None:
+    where = frame(150, 7)
+    rows = make_images(axis_of(where), 7, images=12, colour_by="label")
+    mostly = replace(rows, correct=np.full_like(rows.correct, 0.75), wrong_label=np.ones_like(rows.wrong_label))
+    cells = draw_images(where, mostly, "cat", 3, ("cat", "dog"), None, 40, None)
+    assert (cells.fg[1:, 34:] == DARK.correct).all()
