@@ -180,9 +180,10 @@ def test_a_journal_that_a_part_holds_only_in_part_stays(recording: Recording) ->
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
+    recording.writer.close()
     compactor = RunCompactor(recording.path)
     reader = compactor._readers[Stream.RECORDS]
-    plan = compactor._plan(Stream.RECORDS, reader, finish=False)
+    plan = compactor._plan(Stream.RECORDS, reader, finish=True)
     assert plan is not None
     assert plan.stop < 32
     compactor._fold(reader, plan)
