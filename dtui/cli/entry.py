@@ -85,9 +85,9 @@ def _call(command: Command, options: argparse.Namespace) -> Outcome:
 
 
 def _print(outcome: Outcome) -> int:
-    """Print an outcome. A reader that closed the pipe has read enough: the verdict stands."""
+    """Print an outcome. A reader that closed the pipe, or never opened it, has read enough: the verdict stands."""
     try:
-        if outcome.text:
+        if outcome.text and sys.stdout is not None:
             print(outcome.text)
             sys.stdout.flush()
     except BrokenPipeError:
@@ -101,7 +101,8 @@ def _print(outcome: Outcome) -> int:
 
 
 def _fail(line: str, code: Exit) -> int:
-    print(f"dtui: {safe(line, LONGEST_LINE)}", file=sys.stderr)
+    if sys.stderr is not None:
+        print(f"dtui: {safe(line, LONGEST_LINE)}", file=sys.stderr)
     return int(code)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -131,6 +132,18 @@ def test_a_full_disk_behind_standard_output_is_one_line() -> None:
             [sys.executable, "-c", LONG.format(code=0)], stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert (result.returncode, result.stderr) == (2, "dtui: standard output: No space left on device\n")
+
+
+@pytest.mark.parametrize(("words", "code"), [("runs . --json", 0), ("info nowhere", 3)])
+def test_closed_streams_change_neither_verdict_nor_the_other_stream(words: str, code: int, tmp_path: Path) -> None:
+    command = f"{shlex.quote(sys.executable)} -m dtui {words}"
+    for closed in (">&-", "2>&-", ">&- 2>&-"):
+        result = subprocess.run(
+            ["sh", "-c", f"{command} {closed}"], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert result.returncode == code
+        assert "Traceback" not in result.stderr
+        assert result.stdout in ("", "[]\n")
 
 
 def test_python_m_dtui_is_the_same_command() -> None:
