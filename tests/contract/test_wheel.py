@@ -15,7 +15,9 @@ def test_the_wheel_holds_every_file_of_the_package(repository: Path, tmp_path: P
         repository,
         source,
         symlinks=True,
-        ignore=shutil.ignore_patterns(".git", ".venv", "venv", "sample_runs", ".*_cache", "build", "*.egg-info"),
+        ignore=shutil.ignore_patterns(
+            ".git", ".venv", "venv", "sample_runs", ".*_cache", "__pycache__", "build", "*.egg-info"
+        ),
     )
     command = [
         sys.executable,
@@ -36,7 +38,7 @@ def test_the_wheel_holds_every_file_of_the_package(repository: Path, tmp_path: P
     expected = {"dtui/py.typed"}
     for folder, target in (("dtui", "dtui"), ("reports", "dtui/reports")):
         for file in (source / folder).rglob("*"):
-            if file.is_file() and file.suffix != ".pyc":
+            if file.is_file() and "__pycache__" not in file.parts:
                 expected.add(f"{target}/{file.relative_to(source / folder)}")
     assert expected <= names
     assert not [name for name in names if name.startswith(("tests/", "reports/", "sample_runs/"))]
