@@ -23,7 +23,6 @@ from dtui.store.documents import encode_document
 from dtui.store.hdf5 import SealedFile, SealedFileBuilder
 from dtui.store.schema import (
     DOCUMENT_NODE,
-    FRAMES_A_CHUNK,
     ITERATIONS_NODE,
     PARTS_FOLDER,
     SCALARS_NODE,
@@ -113,7 +112,7 @@ def _write_node(
 ) -> Iterator[int]:
     """Write one array block by block; yields the checksum of each block."""
     count = len(frames)
-    builder.create(node.path, node.dtype, (*node.rows, count), (*node.chunk, min(count, FRAMES_A_CHUNK)))
+    builder.create(node.path, node.dtype, (*node.rows, count), (*node.chunk, min(count, node.frames)))
     for rows in _row_blocks(node, count):
         if node.path == SCALARS_NODE:
             values: NDArray[Any] = np.stack([reader.read_scalar(names[row], frames) for row in rows])

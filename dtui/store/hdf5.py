@@ -77,7 +77,9 @@ _FAILURES = (
 )
 """What PyTables raises on a file that is not what it claims to be."""
 
-_COMPRESSION = tables.Filters(complevel=1, complib="blosc2:lz4", shuffle=True, fletcher32=True)
+# Bits, not bytes, are shuffled: 12 bits of mantissa leave 11 bits of zeros. 24 % smaller at the same speed; zstd would
+# save another third of a smooth statistic and take three times as long to read.
+_COMPRESSION = tables.Filters(complevel=1, complib="blosc2:lz4", shuffle=False, bitshuffle=True, fletcher32=True)
 _CHECKSUM_ONLY = tables.Filters(complevel=0, fletcher32=True)
 
 

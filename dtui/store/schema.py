@@ -186,6 +186,7 @@ class Node:
         dtype: Element type, little-endian.
         rows: Shape without the last axis, which is the frames.
         chunk: Chunk shape without the last axis.
+        frames: Frames in a chunk, at most.
         field: Name of the field in a frame, "" where the values are derived or are scalars.
         start: First element within that field (flat, C order).
         is_rounded: Whether the mantissa is rounded.
@@ -195,6 +196,7 @@ class Node:
     dtype: np.dtype[np.generic]
     rows: tuple[int, ...]
     chunk: tuple[int, ...]
+    frames: int
     field: str = ""
     start: int = 0
     is_rounded: bool = False
@@ -228,21 +230,24 @@ def module_node(source: str) -> str:
 def part_nodes(stream: Stream, sizes: Sizes, scalars: int, frames: int) -> dict[str, Node]:
     """Return the arrays of a part by path, without /iterations and /document, in storage order.
 
-    Chunk shapes are measured (27,648 filters × 1,000 records, blosc2:lz4 with fletcher32, cold): (256, 256) reads
-    2,048 filters in 7.5 ms, one filter in 1.6 ms, one record in 34 ms. A part of few frames takes more rows a chunk.
+    Chunk shapes are measured (27,560 filters × 1,000 invented records, blosc2:lz4, fletcher32, cold, loaded machine):
+    (512, 64) reads 2,048 filters in 9–17 ms, one filter in 2–4, one record in 14–21; (256, 256) in 10–12, 2–3 and
+    45–61; (1024, 128) in 19, 6–7 and 19–29. A part of few frames takes more rows a chunk.
     """
-    tall = 256 if frames > 4 * SMALL_PART else 2048
+    is_small = frames <= 4 * SMALL_PART
+    tall = 2048 if is_small else 256
     plan: list[Node] = []
 
     def add(path: str, dtype: str, rows: tuple[int, ...], chunk: tuple[int, ...], field: str = "", at: int = 0) -> None:
         fitting = tuple(min(most, max(length, 1)) for most, length in zip(chunk, rows, strict=True))
         is_rounded = field == "filters" and path not in map(filter_node, UNROUNDED)
-        plan.append(Node(path, np.dtype(dtype), rows, fitting, field, at * math.prod(rows), is_rounded))
+        deep = 64 if field == "filters" else 256
+        plan.append(Node(path, np.dtype(dtype), rows, fitting, deep, field, at * math.prod(rows), is_rounded))
 
     if stream is Stream.RECORDS:
         kinds, bins, edges = len(LAYER_STATISTICS), HISTOGRAM_BINS, len(CHANGE_RATIO_EDGES)
         for at, statistic in enumerate(FILTER_STATISTICS):
-            add(filter_node(statistic), "<f4", (sizes.filters,), (tall,), "filters", at)
+            add(filter_node(statistic), "<f4", (sizes.filters,), (2048 if is_small else 512,), "filters", at)
         for at, source in enumerate(SOURCES):
             add(layer_node(source), "<f4", (kinds, sizes.layers), (1, 64), "layers", at)
             add(module_node(source), "<f4", (kinds, sizes.modules), (1, 64), "modules", at)
@@ -254,10 +259,6 @@ def part_nodes(stream: Stream, sizes: Sizes, scalars: int, frames: int) -> dict[
         add(CONFIDENCE_NODE, "|u1", (sizes.images,), (tall,), "confidences")
         add(CLASS_ERROR_NODE, "<f4", (sizes.classes,), (tall,))
     return {node.path: node for node in plan}
-
-
-FRAMES_A_CHUNK = 256
-"""Longest chunk along the frames of a part."""
 
 
 def journal_name(stream: Stream, first: int) -> str:

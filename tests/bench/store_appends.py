@@ -1,0 +1,86 @@
+"""How long a training process waits for a record, while compaction runs beside it; and kills by the thousand."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from dtui.model import RunMetadata
+from dtui.store import RunWriter
+from dtui.synth.events import plant_events
+from dtui.synth.networks import resnet50
+from dtui.synth.training import Training
+from tests.bench.registry import Measurement, benchmark
+
+RECORDS = 160
+KILLS = 500
+
+
+@benchmark
+def journal_append() -> list[Measurement]:
+    """One record of paper scale appended while compaction runs (goal: median 1 ms, p99 5 ms)."""
+    structure = resnet50()
+    training = Training(structure, plant_events(structure, 1000, 1000, 0), 1000, 0)
+    records = [training.record(position, 100, 0.5) for position in range(16)]
+    with tempfile.TemporaryDirectory() as folder:
+        writer = RunWriter(Path(folder) / "run", structure, RunMetadata("bench", "2026-01-01T00:00:00+00:00", 100))
+        plain = (Path(folder) / "plain").open("wb", buffering=0)
+        ours, floor = [], []
+        for position in range(RECORDS):
+            record = records[position % len(records)]
+            object.__setattr__(record, "iteration", position)
+            start = time.perf_counter()
+            writer.append_record(record)
+            middle = time.perf_counter()
+            plain.write(record.filters.data.cast("B"))
+            floor.append(1e3 * (time.perf_counter() - middle))
+            ours.append(1e3 * (middle - start))
+        plain.close()
+        writer.close()
+    rows = []
+    for name, share in (("journal_append", 50), ("journal_append_p99", 99)):
+        mine, other = float(np.percentile(ours, share)), float(np.percentile(floor, share))
+        rows.append(Measurement(name, mine, "one plain write", other, "ms", mine / other))
+    return rows
+
+
+@benchmark
+def kills() -> list[Measurement]:
+    """Writers and compactors killed at random instants without a loss, beside how many were started."""
+    from tests.store.killing import assert_nothing_lost, compact_until_killed, record_until_killed
+
+    rng = random.Random(time.time_ns())
+    survived = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for attempt in range(KILLS // 2):
+            path = Path(folder) / f"{attempt}.dtui"
+            acknowledged = record_until_killed(path, rng)
+            assert_nothing_lost(path, acknowledged)
+            compact_until_killed(path, rng.uniform(0.01, 0.15))
+            assert_nothing_lost(path, acknowledged)
+            survived += 2
+            shutil.rmtree(path)
+    return [Measurement("kills", survived, "kills", KILLS // 2 * 2, "kills", survived / (KILLS // 2 * 2))]
+
+
+@benchmark
+def mutations() -> list[Measurement]:
+    """Damaged runs that answered truly or not at all, beside how many were damaged."""
+    from tests.store.mutating import assert_nothing_wrong, mutate, prepare
+
+    rng = random.Random(time.time_ns())
+    fine = 0
+    with tempfile.TemporaryDirectory() as folder:
+        good, truth = prepare(Path(folder) / "good")
+        for attempt in range(KILLS):
+            path = Path(folder) / f"{attempt}.dtui"
+            shutil.copytree(good, path)
+            assert_nothing_wrong(path, truth, mutate(path, rng))
+            fine += 1
+            shutil.rmtree(path)
+    return [Measurement("mutations", fine, "mutated runs", KILLS, "runs", fine / KILLS)]
