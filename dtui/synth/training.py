@@ -59,7 +59,7 @@ class Training:
         noise = rng.standard_normal((4, count), np.float32)
         gradient_norm = self._pace * np.float32(0.05 + 0.5 * error) * np.exp(np.float32(0.25) * noise[0])
         gradient_norm[self._rows(DEAD_FILTERS, position)] = 0
-        update_norm = np.float32(rate) * gradient_norm * np.exp(np.float32(0.1) * noise[1])
+        update_norm = np.float32(0.1 * rate) * gradient_norm * np.exp(np.float32(0.1) * noise[1])
         update_norm[self._rows(FILTER_BURST, position)] *= BURST
         root = np.sqrt(self._elements)
         norm = self._std * root
