@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dtui.model import Stage
+from dtui.model import BoolArray, Stage
 from dtui.tui.renderables.cells import Cells, UintArray, shorten, text_width
 from dtui.tui.renderables.frame import Frame
 from dtui.tui.renderables.primitives import shade_glyphs, shading_colours
@@ -63,6 +63,16 @@ def draw_stages(cells: Cells, frame: Frame, stages: Sequence[Stage], top: int, b
         blank = cells.ch[rows, x] == 32
         cells.ch[rows, x] = np.where(blank, np.uint32(ord("┊")), cells.ch[rows, x])
         cells.fg[rows, x] = np.where(blank, np.uint32(frame.theme.faint), cells.fg[rows, x])
+
+
+def mark_nonfinite(cells: Cells, frame: Frame, where: BoolArray) -> None:
+    """Cross out the cells, shape (terminal rows from row 1 on, plot columns), in which NaN or Inf was counted."""
+    rows, columns = np.nonzero(where[: frame.height - 1, : frame.plot_width])
+    y, x = 1 + rows, frame.gutter + columns
+    cells.ch[y, x] = ord("×")
+    cells.fg[y, x] = frame.theme.warning
+    cells.bg[y, x] = frame.theme.panel
+    cells.mark[y, x] = 0
 
 
 def select_gutter(cells: Cells, frame: Frame, y: int, rows: int = 1) -> None:

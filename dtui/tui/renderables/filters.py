@@ -9,7 +9,7 @@ import numpy as np
 from dtui.model import FloatArray, Heatmap
 from dtui.safe_text import safe
 from dtui.tui.renderables.cells import Cells, text_width
-from dtui.tui.renderables.chrome import draw_header, draw_legend, number
+from dtui.tui.renderables.chrome import draw_header, draw_legend, mark_nonfinite, number
 from dtui.tui.renderables.frame import Frame, Region
 from dtui.tui.renderables.palettes import ramp
 from dtui.tui.renderables.pixel_rows import PixelRows
@@ -66,6 +66,9 @@ def draw_filters(
     colours = ramp(frame.theme, "magnitude", frame.output)
     steps = quantise(_shown_shades(resample(heatmap.shades, heatmap.request.axis, axis), look), len(colours))
     paint_pixels(cells, frame.gutter, 1, place.expand(steps), colours, frame.output)
+    if heatmap.nonfinite is not None:
+        counted = place.expand(resample(heatmap.nonfinite.astype(np.int64), heatmap.request.axis, axis)) > 0
+        mark_nonfinite(cells, frame, counted[0::2] | counted[1::2])
     write_filters_readout(cells, frame, heatmap, selected, look, iteration)
     return cells
 

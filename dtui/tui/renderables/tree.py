@@ -11,11 +11,20 @@ import numpy as np
 from dtui.model import FloatArray, NodeSeries, Stage, TreeNode
 from dtui.safe_text import safe
 from dtui.tui.renderables.cells import Cells, shorten, text_width
-from dtui.tui.renderables.chrome import draw_header, draw_stages, draw_thumb, number, select_gutter, write_value
+from dtui.tui.renderables.chrome import (
+    draw_header,
+    draw_stages,
+    draw_thumb,
+    mark_nonfinite,
+    number,
+    select_gutter,
+    write_value,
+)
 from dtui.tui.renderables.frame import Frame, Region
 from dtui.tui.renderables.output import ColorMode
 from dtui.tui.renderables.palettes import band_colours
 from dtui.tui.renderables.primitives import braille_spans, fold_bands, resample
+from dtui.tui.renderables.row_dots import box_spans, line_spans
 
 
 class ChartKind(Enum):
@@ -198,14 +207,23 @@ def _draw_charts(
     if frame.axis is None or frame.plot_width < 1 or not shown:
         return
     tall = 2 if look.two_row else 1
-    values = _rows_of(frame, shown, series)
+    values = _rows_of(frame, shown, series, None if series is None else series.values)
     if look.chart is ChartKind.HORIZON:
         _draw_horizons(cells, frame, values / (series.scale if series is not None else 1.0), look, tall)
     else:
-        low, high = _dot_spans(frame, shown, values, look.chart, quartiles)
+        if look.chart is ChartKind.BOX and quartiles is not None:
+            first, third = (_rows_of(frame, shown, ends, ends.values) for ends in quartiles)
+            low, high = box_spans(values, first, third)
+        elif look.chart is ChartKind.BOX:
+            low, high = box_spans(values, values, values)
+        else:
+            low, high = line_spans(values)
         for index in range(len(shown)):
             ch = braille_spans(low[index], high[index], tall)
             cells.paste(frame.gutter, 1 + index * tall, ch, np.full_like(ch, frame.theme.positive[1]))
+    if series is not None and series.nonfinite is not None:
+        counted = _rows_of(frame, shown, series, series.nonfinite.astype(np.float64)) > 0
+        mark_nonfinite(cells, frame, np.repeat(counted, tall, 0))
     for index, row in enumerate(shown):
         if row.is_open:
             y = 1 + index * tall
@@ -219,12 +237,21 @@ def _draw_charts(
             cells.text(frame.gutter, y, "─" * frame.plot_width, frame.theme.line)
 
 
-def _rows_of(frame: Frame, shown: Sequence[TreeRow], series: NodeSeries | None) -> FloatArray:
-    """Return the values of each shown row over the frame's columns; NaN for open modules and unknown nodes."""
+def _rows_of(
+    frame: Frame, shown: Sequence[TreeRow], series: NodeSeries | None, of_nodes: FloatArray | None
+) -> FloatArray:
+    """Return what `of_nodes` has for each shown row over the frame's columns; NaN for open modules and unknown nodes.
+
+    Args:
+        frame: The pane.
+        shown: Rows on screen.
+        series: Which nodes `of_nodes` has, and over which axis.
+        of_nodes: Shape (nodes, columns), None while it loads.
+    """
     values = np.full((len(shown), frame.plot_width), np.nan)
-    if series is None or frame.axis is None:
+    if series is None or of_nodes is None or frame.axis is None:
         return values
-    resampled = resample(series.values, series.axis, frame.axis.with_columns(frame.plot_width))
+    resampled = resample(of_nodes, series.axis, frame.axis.with_columns(frame.plot_width))
     where = {node: index for index, node in enumerate(series.nodes)}
     for index, row in enumerate(shown):
         if row.node.index in where and not row.is_open:
@@ -249,53 +276,6 @@ def _draw_horizons(cells: Cells, frame: Frame, values: FloatArray, look: TreeLoo
         area = cells.mark[1 : 1 + len(negative), frame.gutter :]
         area[:] = negative[: area.shape[0], : area.shape[1]]
     cells.paste(frame.gutter, 1, ch, fg, bg)
-
-
-def _dot_spans(
-    frame: Frame,
-    shown: Sequence[TreeRow],
-    values: FloatArray,
-    chart: ChartKind,
-    quartiles: tuple[NodeSeries, NodeSeries] | None,
-) -> tuple[FloatArray, FloatArray]:
-    """Return lower and upper end of each dot column, in [0, 1] of the row's own range.
-
-    A line joins each value to the next; a box plot has the quartiles in the left dot column and the median
-    in the right one.
-    """
-    values = np.where(np.isfinite(values), values, np.nan)
-    if chart is ChartKind.BOX and quartiles is not None:
-        first, third = (_rows_of(frame, shown, series) for series in quartiles)
-        first, third = (np.where(np.isfinite(ends), ends, np.nan) for ends in (first, third))
-    else:
-        first = third = values
-    low, high = _own_range(np.stack([values, first, third]))
-    span = high - low
-    median, first, third = ((array - low) / span for array in (values, first, third))
-    if chart is ChartKind.BOX:
-        return _interleave(first, median), _interleave(third, median)
-    after = np.concatenate((median[:, 1:], median[:, -1:]), 1)
-    points = _interleave(median, np.where(np.isfinite(after), (median + after) / 2, median))
-    between = (points[:, 1:] + points[:, :-1]) / 2
-    before = np.concatenate((points[:, :1], between), 1)
-    behind = np.concatenate((between, points[:, -1:]), 1)
-    return np.fmin(points, np.fmin(before, behind)), np.fmax(points, np.fmax(before, behind))
-
-
-def _own_range(stacked: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the smallest and largest value of each row, shape (rows, 1), never equal."""
-    finite = np.where(np.isfinite(stacked), stacked, np.nan)
-    has = np.isfinite(finite).any((0, 2))
-    low = np.where(has, np.min(np.where(np.isnan(finite), np.inf, finite), (0, 2)), 0.0)
-    high = np.where(has, np.max(np.where(np.isnan(finite), -np.inf, finite), (0, 2)), 1.0)
-    flat = high <= low
-    margin = np.maximum(0.5, np.abs(low) / 1000)
-    return np.where(flat, low - margin, low)[:, None], np.where(flat, low + margin, high)[:, None]
-
-
-def _interleave(left: FloatArray, right: FloatArray) -> FloatArray:
-    joined: FloatArray = np.stack([left, right], -1).reshape(left.shape[0], -1)
-    return joined
 
 
 def _draw_tree_header(cells: Cells, frame: Frame, series: NodeSeries | None, look: TreeLook) -> None:

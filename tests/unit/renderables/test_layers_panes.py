@@ -211,3 +211,27 @@ def test_a_picture_of_an_older_window_is_shown_until_the_new_one_arrives() -> No
     assert (cells.bg[5, 18] == again.bg[5, 18 + 62 // 4]).all()
     moved = draw_filters(frame(80, 6, first=2000, stop=3000), make_heatmap(old, 6), 0, LOOK, 300)
     assert (moved.bg[1:, 18:] == DARK.panel).all()
+
+
+def test_nan_in_a_layer_is_crossed_out_and_not_a_hole() -> None:
+    where = frame(60, 6)
+    rows = make_rows()
+    series = make_series(rows, axis_of(where))
+    counted = np.zeros(series.values.shape, bool)
+    counted[1, 20:] = True
+    values = np.where(counted, np.nan, series.values)
+    plain = draw_tree(where, rows, 0, 0, series, TreeLook()).ch[:, where.gutter :]
+    crossed = draw_tree(where, rows, 0, 0, replace(series, values=values, nonfinite=counted), TreeLook())
+    is_cross = crossed.ch[:, where.gutter :] == ord("×")
+    assert np.argwhere(is_cross).tolist() == [[2, column] for column in range(20, where.plot_width)]
+    assert (crossed.ch[:, where.gutter :][~is_cross] == plain[~is_cross]).all()
+
+
+def test_nan_in_a_filter_is_crossed_out_where_it_was_counted() -> None:
+    where = frame(60, 6)
+    heatmap = make_heatmap(axis_of(where), 6, filters=10)
+    counted = np.zeros(heatmap.shades.shape, bool)
+    counted[3, 7] = True
+    cells = draw_filters(where, replace(heatmap, nonfinite=counted), 0, LOOK)
+    assert np.argwhere(cells.ch[:, where.gutter :] == ord("×")).tolist() == [[2, 7]]
+    assert cells.fg[2, where.gutter + 7] == DARK.warning
