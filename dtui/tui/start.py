@@ -22,6 +22,8 @@ def start(path: Path, *, color: str, ascii_only: bool, theme: str, mouse: bool, 
     mode = find_mode(color, os.environ)
     streams = (sys.__stdin__, sys.__stderr__)
     check_terminal(os.environ, all(stream is not None and stream.isatty() for stream in streams))
+    for frozen_size in ("COLUMNS", "LINES"):
+        os.environ.pop(frozen_size, None)
     os.environ["TEXTUAL_COLOR_SYSTEM"] = _SYSTEMS[mode]
     if mode != "none":
         os.environ.pop("NO_COLOR", None)

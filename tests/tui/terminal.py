@@ -29,7 +29,7 @@ class Terminal:
             "LC_ALL": "C.UTF-8",
             **environment,
         }
-        variables = {name: value for name, value in variables.items() if value or name == "NO_COLOR"}
+        variables = {name: value for name, value in variables.items() if value and name not in ("COLUMNS", "LINES")}
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.execvpe(command[0], command, variables)

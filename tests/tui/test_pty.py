@@ -33,7 +33,7 @@ def test_a_step_of_the_cursor_costs_a_column(sample_run: Path):
         terminal.until("Filters")
         terminal.until_quiet()
         for screen in ("1", "2"):
-            terminal.press(screen)
+            terminal.send(screen)
             terminal.until_quiet()
             for key in (LEFT, LEFT, SHIFT_LEFT, ",", "."):
                 written = terminal.press(key)
