@@ -89,7 +89,7 @@ class Deriver:
         change, before = sums[Sum.UPDATE_NORM], self._norm_before
         if before is None:
             before = np.full_like(norm, np.nan)
-        whole = np.where((nonfinite[0] > 0) | (nonfinite[1] > 0), np.nan, 1.0)
+        whole = np.where(nonfinite[1] > 0, np.nan, 1.0)
         mean = total / count
         gradient_mean = sums[Sum.GRADIENT_SUM] / gradient_count
         columns = {

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Subset
+from torch.utils.data import IterableDataset, SequentialSampler, Subset
 
 from dtui.model import IntArray
 
@@ -68,10 +68,13 @@ class LoaderTap:
             for batch in self.loader:
                 self._note(batch, None)
             return
-        sampler = getattr(self.loader, "batch_sampler", None)
+        sampler = _batch_sampler_of(self.loader)
         if isinstance(sampler, list | tuple):
             self._drawn = [_as_positions(batch) for batch in sampler]
-        elif (sampler is not None and not self._swap(sampler, self._watch_sampler)) or not _keeps_order(self.loader):
+        elif not _keeps_order(self.loader) or not (
+            _is_sequential(self.loader) if sampler is None else self._swap(sampler, self._watch_sampler)
+        ):
+            sampler = getattr(self.loader, "sampler", None) if sampler is None else sampler
             raise UnusableLoaderError(
                 f"validation loader: the order of its {type(sampler).__name__} cannot be watched, so its images have "
                 "no ids; use shuffle=False or rec.predictions(logits, targets, ids)"
@@ -123,10 +126,11 @@ class LoaderTap:
         return watched()
 
     def _watch_loader(self, _: Any, batches: Iterator[Any]) -> Iterator[Any]:
-        drawn = self._drawn
-
         def watched() -> Iterator[Any]:
+            drawn: list[IntArray] = []
             for number, batch in enumerate(batches):
+                if number == 0:
+                    drawn = self._drawn
                 self._note(batch, drawn[number] if number < len(drawn) else None)
                 yield batch
 
@@ -161,6 +165,24 @@ def _as_positions(batch: Any) -> IntArray:
         return np.asarray(batch, dtype=np.int64).reshape(-1)
     except (TypeError, ValueError, OverflowError):
         return np.empty(0, dtype=np.int64)
+
+
+def _batch_sampler_of(loader: Any) -> Any:
+    """Return the batch sampler of a loader, or of the loader that it wraps as timm's PrefetchLoader does."""
+    while getattr(loader, "batch_sampler", None) is None and hasattr(loader, "loader"):
+        loader = loader.loader
+    return getattr(loader, "batch_sampler", None)
+
+
+def _is_sequential(loader: Any) -> bool:
+    """Whether a loader without a batch sampler gives out its images in the order of the data set."""
+    sampler = getattr(loader, "sampler", None)
+    return sampler is None or isinstance(sampler, SequentialSampler | list | tuple | range) or _has_no_length(loader)
+
+
+def _has_no_length(loader: Any) -> bool:
+    """Whether the data set is a stream, of which the order is all that is known."""
+    return isinstance(getattr(loader, "dataset", None), IterableDataset)
 
 
 def _keeps_order(loader: Any) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
+import pickle
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +15,7 @@ from torch.nn.utils import parametrizations
 from dtui.model import FILTER_STATISTICS, Structure
 from dtui.record import RecorderWarning
 from dtui.record.graph import GraphTracer
+from dtui.record.hooks import QuietHook
 from dtui.record.layers import describe, find_layers, place, unwrap
 from tests.record.conftest import RecorderUnderTest, small_net
 from tests.record.networks import DenseBlock, Inception, ResNet50, Tied
@@ -201,6 +204,22 @@ def test_layers_added_later_are_told_and_left_out(record: Make) -> None:
         recorder.step()
     recorder.close()
     assert len(recorder.store.records) == 2
+
+
+def test_a_module_that_knows_its_parent_is_walked_once() -> None:
+    model = small_net()
+    model[0].parent = model
+    assert [probe.name for probe in find_layers(model)] == ["0", "2", "4"]
+
+
+def test_the_copy_of_a_hook_does_nothing() -> None:
+    calls = []
+    hook = QuietHook(lambda *arguments: calls.append(arguments))
+    copy.deepcopy(hook)(1)
+    pickle.loads(pickle.dumps(hook))(1)
+    hook(2)
+    assert calls == [(2,)]
+    QuietHook(lambda: 1 / 0)()
 
 
 def test_weights_without_elements_are_left_out() -> None:

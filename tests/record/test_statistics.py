@@ -16,6 +16,7 @@ from dtui.model import CHANGE_RATIO_EDGES, FILTER_STATISTICS, HISTOGRAM_BINS, LA
 from dtui.record.derive import Deriver
 from dtui.record.layers import describe, find_layers, place
 from dtui.record.measure import Measurer
+from dtui.record.samples import LayerSampler, pick
 
 KINDS: dict[str, Callable[[], nn.Module]] = {
     "conv": lambda: nn.Conv2d(3, 8, 3),
@@ -348,3 +349,16 @@ def test_compiled_kernels_find_what_is_not_finite() -> None:
     assert record.filters[FILTER_STATISTICS.index("nonfinite")].tolist() == [0, 1, 1, 0, 0]
     kept = model[0].weight[1][torch.isfinite(model[0].weight[1])].double()
     assert_close(float(record.filters[0, 1]), float(kept.mean()), 1e-5, 1e-8, "mean")
+
+
+def test_rows_of_two_processes_hold_the_samples_of_one() -> None:
+    rows = torch.arange(100 * 90, dtype=torch.float32).view(100, 90)
+    sampler = LayerSampler([rows.numel()])
+    whole, parts = sampler.empty(), sampler.empty()
+    places, positions = sampler.places(0, rows)
+    whole[0, 0, places] = pick(rows, positions)
+    for first, stop in ((0, 37), (37, 100)):
+        places, positions = sampler.places(0, rows[first:stop], first)
+        parts[0, 0, places] = pick(rows[first:stop], positions)
+    assert not torch.isnan(whole[0]).any()
+    assert torch.equal(whole[0], parts[0])

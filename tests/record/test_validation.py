@@ -148,6 +148,47 @@ def test_a_prefetching_wrapper_runs_one_batch_ahead(record: Make, model: nn.Modu
     check(recorder.store, model, images, labels)
 
 
+class Prefetcher:
+    """A wrapper that moves batches to a device, as timm's PrefetchLoader."""
+
+    def __init__(self, loader: Any) -> None:
+        self.loader = loader
+        self.sampler = loader.sampler
+        self.dataset = loader.dataset
+
+    def __iter__(self) -> Iterator[Any]:
+        for images, labels in self.loader:
+            yield images * 1, labels
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+
+def test_a_loader_in_a_loader_is_known_by_its_sampler(record: Make, model: nn.Module) -> None:
+    images, labels = pictures()
+    loader = Prefetcher(DataLoader(TensorDataset(images, labels), 5, shuffle=True))
+    recorder = record(model, every=1)
+    for _ in range(2):
+        recorder.step()
+        with recorder.validation(loader):
+            for batch, _ in loader:
+                model(batch)
+    recorder.close()
+    check(recorder.store, model, images, labels, validations=2)
+
+
+def test_a_shuffled_loader_without_a_batch_sampler_is_refused(record: Make, model: nn.Module) -> None:
+    class Own:
+        def __init__(self) -> None:
+            self.sampler = torch.utils.data.RandomSampler(range(COUNT))
+
+        def __iter__(self) -> Iterator[Any]:
+            images, labels = pictures()
+            return iter([(images, labels)])
+
+    refused(record, model, Own(), "order of its RandomSampler cannot be watched")
+
+
 def test_the_last_call_for_a_batch_counts_where_there_are_several(record: Make, model: nn.Module) -> None:
     images, labels = pictures()
     loader = DataLoader(TensorDataset(images, labels), 5)
