@@ -22,7 +22,7 @@ from dtui.store.schema import (
     FORMAT_VERSION,
     FRAME_HEADER,
     FRAME_MAGIC,
-    LARGEST_FRAME,
+    LARGEST_SCALARS,
     PAYLOAD_ALIGNMENT,
     SMALL_PART,
     STREAM_CODES,
@@ -32,6 +32,9 @@ from dtui.store.schema import (
 )
 
 _CRC_SIZE = 4
+_BLOCK = 1 << 20
+_MOST_REFUSED = 256
+"""Payloads that may fail their checksum before a scan gives the file up: each costs a read of its length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +188,7 @@ class JournalScanner:
         self._token = token
         self._fixed = fixed
         self._end = 0
+        self._refused = 0
 
     def scan(self) -> None:
         """Read on from the last verified frame. Stops before a frame that is not all there yet.
@@ -205,6 +209,8 @@ class JournalScanner:
                 self.frames.append(frame)
                 self._end = frame.end
             self.pending = max(0, size - self._end)
+            if self._refused < _MOST_REFUSED:
+                self._refused = 0
 
     def _read_frame(self, file: Any, offset: int, size: int) -> Frame | None:
         if offset + FRAME_HEADER.size > size:
@@ -219,26 +225,42 @@ class JournalScanner:
         if stream != STREAM_CODES[self._stream] or token != self._token:
             return None
         start = offset + FRAME_HEADER.size
-        if not self._fixed <= length <= LARGEST_FRAME or start + length > size:
+        if not self._fixed <= length <= self._fixed + LARGEST_SCALARS or start + length > size:
             return None
         if self.frames and ordinal <= self.frames[-1].ordinal:
             return None
-        payload = file.read(length)
-        if len(payload) < length or zlib.crc32(payload) != checksum:
+        if self._refused >= _MOST_REFUSED or not _has_checksum(file, length, checksum):
+            self._refused += 1
             return None
         return Frame(self.path, start, length, ordinal, iteration)
 
     def _resynchronise(self, file: Any, offset: int, size: int) -> tuple[int, Frame] | None:
         """Find the next good frame after damage; None while there is none, as at the end of a live journal."""
-        file.seek(offset + 1)
-        data = file.read(min(size - offset - 1, 2 * LARGEST_FRAME))
-        at = data.find(FRAME_MAGIC)
-        while at >= 0:
-            frame = self._read_frame(file, offset + 1 + at, size)
+        at = offset + 1
+        while at < size and self._refused < _MOST_REFUSED:
+            file.seek(at)
+            data = file.read(min(size - at, _BLOCK))
+            found = data.find(FRAME_MAGIC)
+            if found < 0:
+                at += max(1, len(data) - len(FRAME_MAGIC) + 1)
+                continue
+            frame = self._read_frame(file, at + found, size)
             if frame is not None:
-                return offset + 1 + at, frame
-            at = data.find(FRAME_MAGIC, at + 1)
+                return at + found, frame
+            at += found + 1
         return None
+
+
+def _has_checksum(file: Any, length: int, checksum: int) -> bool:
+    """Whether the next `length` bytes have a checksum; reads in blocks, whatever a header promises."""
+    found = 0
+    while length > 0:
+        data = file.read(min(length, _BLOCK))
+        if not data:
+            return False
+        found = zlib.crc32(data, found)
+        length -= len(data)
+    return found == checksum
 
 
 def read_field(file: Any, frame: Frame, field: Field, first: int, count: int) -> NDArray[Any]:

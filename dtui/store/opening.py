@@ -46,7 +46,7 @@ class OpenedRun:
         structure: The network.
         metadata: What was known before the first record.
         classes: Names in label order, as they were known then.
-        faults: One line a thing that is damaged.
+        faults: One line on what is wrong with run.json.
     """
 
     run: str

@@ -35,7 +35,7 @@ class Surroundings:
         """Prepare; `read` reads."""
         self._path = path
         self._run = opened.run
-        self._opening_faults = opened.faults
+        self._run_file_faults = opened.faults
         self._open_images: OpenImages | None = None
         self._image_fault = ""
         self._line_faults: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ class Surroundings:
     def faults(self) -> tuple[str, ...]:
         """One line a file that is damaged or missing."""
         image_fault = (self._image_fault,) if self._image_fault else ()
-        return (*self._opening_faults, *image_fault, *self._line_faults, *self._triage_faults)
+        return (*self._run_file_faults, *image_fault, *self._line_faults, *self._triage_faults)
 
     def read(self) -> bool:
         """Read what may have changed; True if anything did.
@@ -70,8 +70,7 @@ class Surroundings:
         before = (self._open_images, self.run_file, self.gaps, self._decisions, self.faults)
         if self._open_images is None:
             self._read_images()
-        if self.run_file is not None:
-            self._read_run_file()
+        self._read_run_file()
         self._read_gaps()
         self._decisions = self.decisions()
         return before != (self._open_images, self.run_file, self.gaps, self._decisions, self.faults)
@@ -159,6 +158,7 @@ class Surroundings:
             return
         if fresh.run == self._run:
             self.run_file = fresh
+            self._run_file_faults = ()
 
     def _read_gaps(self) -> None:
         path = self._path / GAPS_FILE

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dtui.store import RunReader
+from dtui.store import RunReader, compact_run
 from dtui.synth import PRESETS, synthesise
 from tests.bench.registry import Measurement, benchmark
 
@@ -31,6 +31,7 @@ def invented(preset: str) -> Path:
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         made = synthesise(folder / f"making-{preset}-{os.getpid()}", preset)
+        compact_run(made)  # returns when what the last part replaced is removed
         made.rename(path)
     return path
 

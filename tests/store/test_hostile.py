@@ -168,3 +168,17 @@ def test_pytables_is_disarmed() -> None:
         tables.attributeset.pickle.loads(b"x")
     with pytest.raises(pickle.UnpicklingError):
         tables.atom.pickle.loads(b"x")
+
+
+def test_a_journal_of_false_frames_is_given_up(folded: Path, tmp_path: Path) -> None:
+    """Each header is right and promises the whole rest of the file: checking them all would take for ever."""
+    from dtui.store.journal import JournalScanner, encode_header
+    from dtui.store.schema import Stream
+
+    header = encode_header(Stream.RECORDS, 7, 4 << 20, 0, 0, 1)
+    path = tmp_path / "records-0000000000.dtj"
+    path.write_bytes(header * 100_000 + bytes(4 << 20))
+    scanner = JournalScanner(path, Stream.RECORDS, 7, 1000)
+    scanner.scan()
+    assert scanner.frames == []
+    assert scanner._refused == 256

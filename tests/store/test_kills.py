@@ -44,19 +44,21 @@ def test_a_killed_writer_that_compacts_loses_nothing(tmp_path: Path) -> None:
     code = (
         "import sys; from dtui.store import RunWriter; from tests.store.builders import *\n"
         "writer = RunWriter(sys.argv[1], STRUCTURE, METADATA)\n"
-        "for position in range(100_000):\n"
-        "    writer.append_record(make_record(position)); sys.stdout.write('r'); sys.stdout.flush()"
+        "for position in range(200):\n"
+        "    writer.append_record(make_record(position)); sys.stdout.write('r'); sys.stdout.flush()\n"
+        "sys.stdin.read()"
     )
-    child = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "run")], stdout=subprocess.PIPE)
+    command = [sys.executable, "-c", code, str(tmp_path / "run")]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert child.stdout is not None
     parts = tmp_path / "run.dtui" / "parts"
     acknowledged = 0
     while not (parts.is_dir() and any(parts.glob("*.h5"))):
-        acknowledged += len(child.stdout.read1(65536))
+        if acknowledged < 200:
+            acknowledged += len(child.stdout.read1(65536))
     child.kill()
     acknowledged += len(child.stdout.read())
-    child.wait()
-    child.stdout.close()
+    child.communicate()
     reader = RunReader(tmp_path / "run")
     assert reader.status() is RunStatus.CRASHED
     found = len(reader.record_iterations)

@@ -126,3 +126,17 @@ def test_readers_in_other_processes_see_prefixes(tmp_path: Path) -> None:
     for reader in readers:
         _, errors = reader.communicate(timeout=60)
         assert reader.returncode == 0, errors
+
+
+def test_a_run_whose_run_file_comes_late_is_followed_to_its_end(recording: Recording) -> None:
+    content = (recording.path / "run.json").read_bytes()
+    (recording.path / "run.json").unlink()
+    reader = recording.reader()
+    assert reader.status() is RunStatus.LIVE
+    assert any("run.json: missing" in fault for fault in reader.faults)
+    (recording.path / "run.json").write_bytes(content)
+    assert reader.refresh() is True
+    assert reader.faults == ()
+    recording.writer.close()
+    reader.refresh()
+    assert reader.status() is RunStatus.DONE
