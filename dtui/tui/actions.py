@@ -219,14 +219,3 @@ def key_bar(pane: str) -> tuple[tuple[str, str], ...]:
         for actions, words, panes in _BAR
         if not panes or pane in panes
     )
-
-
-def markdown_table() -> str:
-    """Return all actions as a Markdown table, for the README."""
-    lines = ["| keys | action | what it does |", "|---|---|---|"]
-    for group in GROUPS:
-        for action in ACTIONS:
-            if action.group == group:
-                keys = " ".join(f"`{KEY_NAMES.get(key, key)}`" for key in action.keys)
-                lines.append(f"| {keys} | {action.words} | {action.help} |")
-    return "\n".join(lines) + "\n"

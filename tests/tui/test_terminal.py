@@ -11,7 +11,7 @@ import pytest
 
 from dtui.errors import TerminalError, UsageError
 from dtui.tui import run_tui
-from dtui.tui.actions import ACTIONS, GROUPS, key_bar, markdown_table
+from dtui.tui.actions import ACTIONS, GROUPS, key_bar
 from dtui.tui.state import PANES
 from dtui.tui.steps import STEPS
 from dtui.tui.terminal import check_terminal, find_mode, log_path, needs_ascii, quiet_terminal
@@ -106,8 +106,3 @@ def test_every_key_has_one_meaning_and_every_step_a_key():
 @pytest.mark.parametrize("pane", [pane for panes in PANES.values() for pane in panes])
 def test_the_key_bar_names_keys_that_exist(pane):
     assert {"?", "q"} <= {key for key, _ in key_bar(pane)}
-
-
-def test_the_table_lists_every_action():
-    table = markdown_table()
-    assert all(f"| {action.words} | {action.help} |" in table for action in ACTIONS)
