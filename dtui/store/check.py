@@ -150,10 +150,10 @@ class _Checker:
                 yield self._verdict(path, FileState.UNKNOWN, "no file of dtui's; it is never read")
 
     def _check_parts(self) -> Iterator[tuple[FileCheck, tuple[Stream, int, int] | None]]:
-        paths = self._entries(PARTS_FOLDER)
-        spans = {path: span for path in paths if (span := parse_part_name(path.name)) is not None}
-        for path in paths:
-            span = spans.get(path)
+        """Yield the verdict on every file beside the parts, and what each part holds."""
+        fine: dict[Path, tuple[Stream, int, int]] = {}
+        for path in self._entries(PARTS_FOLDER):
+            span = parse_part_name(path.name)
             if span is None:
                 yield self._stray(path), None
                 continue
@@ -164,10 +164,18 @@ class _Checker:
                 f"{stream} {first} to {stop - 1} are lost unless other files hold them",
                 partial(self._check_part, stream, first, stop),
             )
-            larger = [s for p, s in spans.items() if p != path and s[0] is stream and s[1] <= first and stop <= s[2]]
-            if verdict.state is FileState.FINE and larger:
-                verdict = self._verdict(path, FileState.LEFT_OVER, "a larger part holds it; dtui compact removes it")
-            yield verdict, span
+            if verdict.state is FileState.FINE:
+                fine[path] = span
+            else:
+                yield verdict, span
+        for path, span in fine.items():
+            stream, first, stop = span
+            others = [other for where, other in fine.items() if where != path and other[0] is stream]
+            if any(other[1] <= first and stop <= other[2] for other in others):
+                detail = "a larger part holds it; dtui compact removes it"
+                yield self._verdict(path, FileState.LEFT_OVER, detail), None
+            else:
+                yield self._verdict(path, FileState.FINE, f"{stream} {first} to {stop - 1}"), span
 
     def _check_journals(self, parts: list[tuple[Stream, int, int]]) -> Iterator[FileCheck]:
         for path in self._entries(JOURNAL_FOLDER):

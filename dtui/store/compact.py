@@ -62,6 +62,7 @@ class RunCompactor:
         self._parts = OpenParts(self._opened.run)
         self._token = run_token(self._opened.run)
         self._lock = CompactionLock(self.path)
+        self.removed = 0
         self._readers = {Stream.RECORDS: self._reader(Stream.RECORDS, None)}
         with contextlib.suppress(FileNotFoundError, RunDamagedError):
             images = OpenImages(self.path, self._opened.run)
@@ -136,13 +137,11 @@ class RunCompactor:
             position += sum(len(span.iterations) for span in spans)
         return None
 
-    def sweep(self, grace: float) -> int:
+    def sweep(self, grace: float) -> None:
         """Remove journals and parts whose frames are all in a larger part that is older than `grace` seconds.
 
-        Returns:
-            How many files were removed.
+        `removed` counts them.
         """
-        removed = 0
         folder = self.path / PARTS_FOLDER
         parts = [(path, named) for path in folder.iterdir() if (named := parse_part_name(path.name))]
         parts.sort(key=lambda item: item[1][1] - item[1][2])
@@ -151,10 +150,9 @@ class RunCompactor:
                 continue
             for other, (their_stream, their_first, their_stop) in parts:
                 if other != path and their_stream is stream and first <= their_first and their_stop <= stop:
-                    removed += _remove(other)
+                    self.removed += _remove(other)
             for journal in self._journals_within(stream, first, stop):
-                removed += _remove(journal)
-        return removed
+                self.removed += _remove(journal)
 
     def _has_settled(self, path: Path, grace: float) -> bool:
         try:
@@ -273,7 +271,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         compactor.close()
         outcome |= {"busy": published is None, "published": [str(path) for path in published or ()]}
         if options.wait:
-            outcome["removed"] = _sweep_later(compactor, bool(published))
+            _sweep_later(compactor, bool(published))
+            outcome["removed"] = compactor.removed
         elif published and options.finish and os.fork() == 0:
             _sweep_later(compactor, True)
             os._exit(0)
@@ -284,10 +283,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if outcome["fault"] else 0
 
 
-def _sweep_later(compactor: RunCompactor, has_published: bool) -> int:
+def _sweep_later(compactor: RunCompactor, has_published: bool) -> None:
     if has_published:
         time.sleep(GRACE_SECONDS)
-    return compactor.sweep(GRACE_SECONDS * 0.9)
+    compactor.sweep(GRACE_SECONDS * 0.9)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import resource
@@ -171,3 +172,16 @@ def test_runs_are_found_newest_first(tmp_path: Path) -> None:
     assert set(found[1:]) == {tmp_path / "deep" / "b.dtui", tmp_path / "c.dtui"}
     with pytest.raises(RunNotFoundError, match="no such folder"):
         find_runs(tmp_path / "elsewhere")
+
+
+def test_a_lock_on_a_part_keeps_nobody_from_reading(recording: Recording) -> None:
+    """As on a filesystem without locks: HDF5 must not even try, or it would refuse a file that somebody has locked."""
+    recording.append(40)
+    recording.compact()
+    files = [path.open("rb") for path in recording.path.rglob("*.h5")]
+    assert len(files) == 4
+    for file in files:
+        fcntl.flock(file, fcntl.LOCK_EX)
+    recording.twin.assert_read_by(recording.reader())
+    for file in files:
+        file.close()
