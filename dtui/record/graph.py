@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
@@ -30,14 +29,16 @@ class GraphTracer:
     """Waits for the first forward pass of a network and keeps its edges."""
 
     def __init__(self, model: nn.Module) -> None:
-        """Arm the tracer; `detach` disarms it."""
+        """Arm the tracer; `detach` disarms it. A compiled model is left alone: hooks would have it compiled twice."""
         self._root = unwrap(model)
         self._trace: _Trace | None = None
         self.edges: tuple[Edge, ...] = ()
-        self._handles = [
-            self._root.register_forward_pre_hook(QuietHook(self._begin), with_kwargs=True),
-            self._root.register_forward_hook(QuietHook(self._end), with_kwargs=True, always_call=True),
-        ]
+        self._handles: list[RemovableHandle] = []
+        if not any("_orig_mod" in module._modules for module in model.modules()):
+            self._handles = [
+                self._root.register_forward_pre_hook(QuietHook(self._begin), with_kwargs=True),
+                self._root.register_forward_hook(QuietHook(self._end), with_kwargs=True, always_call=True),
+            ]
 
     def detach(self) -> None:
         """Remove every hook."""
@@ -46,7 +47,7 @@ class GraphTracer:
         self._handles = []
 
     def _begin(self, module: nn.Module, args: Any, kwargs: Any) -> None:
-        if module is not self._root or self._trace is not None or torch.compiler.is_compiling():
+        if module is not self._root or self._trace is not None:
             return
         self._trace = _Trace(self._root)
         self._trace.start((args, kwargs))

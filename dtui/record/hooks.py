@@ -10,6 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import torch
+
 
 class QuietHook:
     """A hook that never raises, nor keeps a model from being copied or pickled; the copy is not watched."""
@@ -19,7 +21,9 @@ class QuietHook:
         self._function = function
 
     def __call__(self, *arguments: Any) -> None:
-        """Call the function; what it raises is dropped."""
+        """Call the function; what it raises is dropped. A compiler that traces through it finds nothing to do."""
+        if torch.compiler.is_compiling():
+            return
         with suppress(Exception):
             self._function(*arguments)
 

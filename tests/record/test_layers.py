@@ -206,6 +206,22 @@ def test_layers_added_later_are_told_and_left_out(record: Make) -> None:
     assert len(recorder.store.records) == 2
 
 
+def test_a_compiled_model_is_compiled_once_and_not_traced() -> None:
+    graphs = []
+
+    def backend(graph: torch.fx.GraphModule, inputs: object) -> Callable:
+        graphs.append(graph)
+        return graph.forward
+
+    compiled = torch.compile(small_net(), backend=backend)
+    tracer = GraphTracer(compiled)
+    compiled(torch.zeros(2, 1, 8, 8))
+    tracer.detach()
+    compiled(torch.zeros(2, 1, 8, 8))
+    assert len(graphs) == 1
+    assert tracer.edges == ()
+
+
 def test_a_module_that_knows_its_parent_is_walked_once() -> None:
     model = small_net()
     model[0].parent = model

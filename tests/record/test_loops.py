@@ -196,6 +196,20 @@ def test_a_compiled_model_is_recorded_under_the_names_of_the_model_inside(record
     ]
 
 
+def test_a_model_that_is_compiled_later_compiles_as_one_graph(record: Make) -> None:
+    model = small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    recorder = record(model, optimizer, every=1)
+    compiled = torch.compile(model, backend="eager", fullgraph=True)
+    for _ in range(2):
+        update(compiled, optimizer)
+    images, labels = data()
+    with recorder.validation([(images, labels)], model=compiled):
+        compiled(images)
+    assert iterations(recorder) == [0, 1]
+    assert len(recorder.store.validations) == 1
+
+
 def test_copies_and_pickles_of_model_optimizer_and_recorder_are_not_recorded(record: Make) -> None:
     model = small_net()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)

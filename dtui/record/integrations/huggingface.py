@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
@@ -111,7 +110,7 @@ class DtuiCallback(TrainerCallback):  # type: ignore[misc]
     def _see(self, module: nn.Module, args: Any, kwargs: Mapping[str, Any], output: Any) -> None:
         """Judge one batch of an evaluation, images in the order of the data set."""
         labels = kwargs.get("labels")
-        if self.recorder is None or module.training or torch.compiler.is_compiling():
+        if self.recorder is None or module.training:
             return
         if not isinstance(labels, Tensor) or labels.dim() != 1:
             warn_once("trainer labels", "evaluation: the model is called without one label an image; none are recorded")
