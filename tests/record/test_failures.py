@@ -239,7 +239,7 @@ ENDINGS: dict[str, tuple[str, RunStatus]] = {
     "end": ("pass", RunStatus.DONE),
     "exit": ("sys.exit(0)", RunStatus.DONE),
     "exception": ("raise ValueError('a batch is missing')", RunStatus.CRASHED),
-    "interrupt": ("os.kill(os.getpid(), signal.SIGINT); signal.pause()", RunStatus.CRASHED),
+    "interrupt": ("signal.raise_signal(signal.SIGINT)", RunStatus.CRASHED),
     "terminate": ("os.kill(os.getpid(), signal.SIGTERM)", RunStatus.CRASHED),
 }
 
