@@ -196,6 +196,7 @@ def _classes(scene: Scene, answers: Answers) -> Picture:
         selection.anomaly,
         view.stages,
         title,
+        answers.errors_now,
     )
 
 
@@ -213,4 +214,4 @@ def _images(scene: Scene, answers: Answers) -> Picture:
     verdict = answers.verdict
     if verdict is not None and (not len(images.order) or verdict.image != int(images.order[row])):
         verdict = None
-    return ImagesPicture(images, title, row, view.classes, view.info.validations, verdict)
+    return ImagesPicture(images, title, row, view.classes, view.info.validations, verdict, answers.errors_now)

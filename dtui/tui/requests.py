@@ -104,13 +104,18 @@ Request = (
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Answers:
-    """What the run has answered so far; None while a question is open for the first time."""
+    """What the run has answered so far; None while a question is open for the first time.
+
+    `errors_now` has the exact errors at the cursor: its axis is one column of one iteration. A column of the screen
+    may hold many validations, and its strip shows the worst of them.
+    """
 
     curves: Curves | None = None
     values: CursorValues | None = None
     series: tuple[NodeSeries, ...] = ()
     heatmap: Heatmap | None = None
     errors: ClassErrors | None = None
+    errors_now: ClassErrors | None = None
     images: ImageRows | None = None
     verdict: ImageVerdict | None = None
 
@@ -130,7 +135,8 @@ def wanted(scene: Scene, answers: Answers) -> Mapping[str, Request]:
     elif len(view.classes):
         asked["clusters"] = ClustersRequest(selection.cluster_count)
         if layout.upper and view.clusters:
-            asked["errors"] = _errors_request(view, selection, layout.class_rows, axis)
+            errors = asked["errors"] = _errors_request(view, selection, layout.class_rows, axis)
+            asked["errors_now"] = _errors_now_request(view, selection, errors.groups)
         if layout.lower and images_of(scene):
             asked["images"] = _images_request(scene, axis)
             image = image_at_cursor(selection, view, answers.images)
@@ -180,6 +186,12 @@ def _errors_request(view: RunView, selection: Selection, shown: int, axis: TimeA
     members = {cluster.index: cluster.classes for cluster in view.clusters}
     groups = tuple(members[row.cluster] if row.class_index is None else (row.class_index,) for row in rows)
     return ErrorsRequest(groups, axis)
+
+
+def _errors_now_request(view: RunView, selection: Selection, groups: tuple[tuple[int, ...], ...]) -> ErrorsRequest:
+    """Ask for the errors at the cursor: of the rows on screen, and of the classes whose images are shown."""
+    moment = TimeAxis(selection.cursor, selection.cursor + 1, 1)
+    return ErrorsRequest((*groups, view.group_classes(selection)), moment)
 
 
 def _images_request(scene: Scene, axis: TimeAxis) -> ImagesRequest:

@@ -57,6 +57,7 @@ def draw_classes(
     stages: Sequence[Stage] = (),
     iteration: int | None = None,
     title: str = "clusters by error",
+    now: ClassErrors | None = None,
 ) -> Cells:
     """Draw header with legend, rows from `top` on, and the readout at `iteration`.
 
@@ -74,6 +75,7 @@ def draw_classes(
         stages: Learning-rate stages, dashed verticals.
         iteration: The cursor, None for none.
         title: Words beside the pane's name.
+        now: Exact errors at `iteration`, see `write_classes_readout`.
     """
     theme = frame.theme
     cells = Cells(frame.width, frame.height, theme)
@@ -100,7 +102,7 @@ def draw_classes(
         _draw_class_name(cells, frame, row, y + tall - 1, top + index == selected)
     draw_thumb(cells, frame, top, len(shown), len(rows))
     draw_stages(cells, frame, stages, 1, frame.height)
-    write_classes_readout(cells, frame, rows, top, selected, errors, iteration)
+    write_classes_readout(cells, frame, rows, top, errors, iteration, now)
     return cells
 
 
@@ -109,22 +111,29 @@ def write_classes_readout(
     frame: Frame,
     rows: Sequence[ClassRow],
     top: int,
-    selected: int,
     errors: ClassErrors | None,
     iteration: int | None,
+    now: ClassErrors | None = None,
 ) -> None:
-    """Rewrite each row's error at the cursor, in the gutter."""
+    """Rewrite each row's error at the cursor, in the gutter: its column's until the exact one is there.
+
+    Args:
+        cells: Of the pane.
+        frame: As it was drawn for.
+        rows: All visible rows, in order.
+        top: Index of the first row on screen.
+        errors: Over the columns; None while they load.
+        iteration: The cursor, None for none.
+        now: Over one column of one iteration; heeded if that is `iteration`.
+    """
     x, _, width, _ = classes_readout_region(frame)
     if width < 4:
         return
     theme = frame.theme
     tall = class_row_height(frame.height)
     shown = rows[top : top + class_rows_shown(frame.height)]
-    column = frame.column_of(iteration)
-    values = _errors_of(frame, shown, errors)
     digits = 1 if frame.gutter >= WIDE_GUTTER else 0
-    for index in range(len(shown)):
-        value = float(values[index, column - frame.gutter]) if column is not None else float("nan")
+    for index, value in enumerate(_errors_at(frame, shown, errors, now, iteration)):
         text = "" if errors is None else "·" if np.isnan(value) else f"{value * 100:.{digits}f}%"
         colour = theme.faint if np.isnan(value) else theme.warning if value > 0.5 else theme.text
         write_value(cells, x + width, index * tall + tall, text, colour, room=width)
@@ -150,6 +159,24 @@ def class_rows_shown(height: int) -> int:
 def class_row_at(y: int, top: int, height: int) -> int | None:
     """Return the class row drawn at terminal row `y` of the pane; None for the header."""
     return None if y < 1 else top + (y - 1) // class_row_height(height)
+
+
+def _errors_at(
+    frame: Frame,
+    shown: Sequence[ClassRow],
+    errors: ClassErrors | None,
+    now: ClassErrors | None,
+    iteration: int | None,
+) -> list[float]:
+    """Return the error of each shown row at the cursor, NaN for none."""
+    column = frame.column_of(iteration)
+    if column is None:
+        return [float("nan")] * len(shown)
+    values: list[float] = _errors_of(frame, shown, errors)[:, column - frame.gutter].tolist()
+    if now is None or now.axis.first != iteration:
+        return values
+    exact = dict(zip(now.groups, now.values[:, 0].tolist(), strict=True))
+    return [exact.get(row.labels, value) for row, value in zip(shown, values, strict=True)]
 
 
 def _errors_of(frame: Frame, shown: Sequence[ClassRow], errors: ClassErrors | None) -> FloatArray:

@@ -31,6 +31,7 @@ def draw_images(
     verdict: ImageVerdict | None = None,
     validations: int = 0,
     iteration: int | None = None,
+    share_right: float | None = None,
 ) -> Cells:
     """Draw header with legend, the pixel map, and image and verdict in the gutter.
 
@@ -43,6 +44,7 @@ def draw_images(
         verdict: On the selected image at the cursor; None while it loads.
         validations: Number of validations in the run.
         iteration: The cursor, None for none.
+        share_right: Exact share of right images at the cursor; None takes the column's.
     """
     cells = Cells(frame.width, frame.height, frame.theme)
     by_label = rows.request.colour_by == "label"
@@ -61,7 +63,7 @@ def draw_images(
         _paint_letters(cells, frame, place.expand(steps), colours)
     else:
         paint_pixels(cells, frame.gutter, 1, place.expand(steps), colours, frame.output)
-    write_images_readout(cells, frame, rows, selected, classes, verdict, iteration)
+    write_images_readout(cells, frame, rows, selected, classes, verdict, iteration, share_right)
     return cells
 
 
@@ -73,6 +75,7 @@ def write_images_readout(
     classes: Sequence[str],
     verdict: ImageVerdict | None,
     iteration: int | None,
+    share_right: float | None = None,
 ) -> None:
     """Rewrite the gutter: image id, verdict at the cursor, share of right images, thumbnail, marks."""
     _, top, width, height = images_readout_region(frame)
@@ -84,7 +87,7 @@ def write_images_readout(
     cells.mark[top:, :width] = 0
     place = image_places(frame, rows)
     _draw_image_marks(cells, frame, rows, place, selected)
-    share = _share_right(frame, rows, iteration)
+    share = _share_right(frame, rows, iteration) if share_right is None else share_right
     y = 1
     for text, colour, bold in _verdict_lines(frame, rows, selected, classes, verdict, share):
         cells.text(2 if frame.gutter >= 26 else 1, y, text, colour, bold=bold, limit=max(0, width - 4))

@@ -44,7 +44,7 @@ class Picture:
 
     @property
     def readout_of(self) -> object:
-        """What the readout shows besides the cursor; compared by identity."""
+        """What the readout shows besides the cursor; compared, answers by identity."""
         return None
 
     def draw(self, frame: Frame, iteration: int | None) -> Cells:
@@ -117,7 +117,7 @@ class Pane(Widget, can_focus=False):
         old, old_x = self._cells, self._crosshair_column()
         same = old is not None and picture == self._picture and frame == self._frame
         readout = self._picture and self._picture.readout_of
-        if same and iteration == self._iteration and picture.readout_of is readout:
+        if same and iteration == self._iteration and picture.readout_of == readout:
             return
         cells: Cells | None = None
         if same and old is not None:

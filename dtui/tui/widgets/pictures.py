@@ -174,7 +174,13 @@ class ClassesPicture(Picture):
     anomaly: str | None
     stages: tuple[Stage, ...]
     title: str
+    errors_now: ClassErrors | None = field(default=None, compare=False)
     crosshair = 0.17
+
+    @property
+    def readout_of(self) -> object:
+        """The exact errors at the cursor."""
+        return self.errors_now
 
     def draw(self, frame: Frame, iteration: int | None) -> Cells:
         """Draw header, strips, triangles and readout."""
@@ -189,11 +195,12 @@ class ClassesPicture(Picture):
             self.stages,
             iteration,
             self.title,
+            self.errors_now,
         )
 
     def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> bool:
         """Rewrite the errors at the cursor."""
-        write_classes_readout(cells, frame, self.rows, self.top, self.selected, self.errors, iteration)
+        write_classes_readout(cells, frame, self.rows, self.top, self.errors, iteration, self.errors_now)
         return True
 
 
@@ -207,23 +214,40 @@ class ImagesPicture(Picture):
     classes: tuple[str, ...]
     validations: int
     verdict: ImageVerdict | None = field(default=None, compare=False)
+    errors_now: ClassErrors | None = field(default=None, compare=False)
     crosshair = 0.32
 
     @property
     def readout_of(self) -> object:
-        """The verdict at the cursor."""
-        return self.verdict
+        """Verdict and errors at the cursor."""
+        return self.verdict, self.errors_now
 
     def draw(self, frame: Frame, iteration: int | None) -> Cells:
         """Draw header, pixels, verdict and thumbnail."""
         return draw_images(
-            frame, self.images, self.title, self.selected, self.classes, self.verdict, self.validations, iteration
+            frame,
+            self.images,
+            self.title,
+            self.selected,
+            self.classes,
+            self.verdict,
+            self.validations,
+            iteration,
+            self._share_right(iteration),
         )
 
     def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> bool:
         """Rewrite verdict and thumbnail."""
-        write_images_readout(cells, frame, self.images, self.selected, self.classes, self.verdict, iteration)
+        share = self._share_right(iteration)
+        write_images_readout(cells, frame, self.images, self.selected, self.classes, self.verdict, iteration, share)
         return True
+
+    def _share_right(self, iteration: int | None) -> float | None:
+        """Return the share of the classes' images that are right at the cursor; None while it loads."""
+        now, classes = self.errors_now, self.images.request.classes
+        if now is None or now.axis.first != iteration or classes not in now.groups:
+            return None
+        return 1.0 - float(now.values[now.groups.index(classes), 0])
 
 
 @dataclass(frozen=True, slots=True)

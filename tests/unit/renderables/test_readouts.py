@@ -7,12 +7,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from dtui.model import ClassErrors, TimeAxis
 from dtui.tui.renderables.cells import Cells
 from dtui.tui.renderables.classes import classes_readout_region, draw_classes, write_classes_readout
 from dtui.tui.renderables.curves import curves_readout_region, draw_curves, write_curves_readout
 from dtui.tui.renderables.filters import draw_filters, filters_readout_region, write_filters_readout
 from dtui.tui.renderables.frame import Frame, Region
 from dtui.tui.renderables.images import draw_images, images_readout_region, write_images_readout
+from dtui.tui.renderables.sgr import to_text
 from dtui.tui.renderables.tree import TreeLook, draw_tree, tree_readout_region, write_tree_readout
 from tests.unit.renderables.builders import (
     LOOK,
@@ -56,7 +58,7 @@ def panes(where: Frame) -> dict[str, Pane]:
         ),
         "classes": (
             lambda at: draw_classes(where, groups, 0, 1, errors, (), None, (), at),
-            lambda cells, at: write_classes_readout(cells, where, groups, 0, 1, errors, at),
+            lambda cells, at: write_classes_readout(cells, where, groups, 0, errors, at),
             classes_readout_region(where),
         ),
         "images": (
@@ -104,3 +106,12 @@ def test_the_readout_follows_the_cursor(name: str) -> None:
     before, cells = draw(100), draw(100)
     write(cells, 900)
     assert not same(before, cells)[y : y + height, x : x + width].all()
+
+
+def test_exact_errors_replace_those_of_the_column_at_their_iteration_only() -> None:
+    where = frame(150, 20)
+    groups = make_class_rows(("cat", "dog"))
+    errors = make_errors(groups, axis_of(where), fill=0.75)
+    now = ClassErrors(TimeAxis(500, 501, 1), errors.groups, np.full((3, 1), 0.125))
+    assert to_text(draw_classes(where, groups, 0, 0, errors, iteration=500, now=now)).count("12.5%") == 3
+    assert to_text(draw_classes(where, groups, 0, 0, errors, iteration=510, now=now)).count("75.0%") == 3
