@@ -66,6 +66,8 @@ class FilterSums:
         self.buffer = torch.zeros(len(Sum), filters, device=device)
         self._scratch = torch.empty(3, CHUNK_ELEMENTS, device=device)
         self._device = device
+        self._rows: dict[tuple[int, int], tuple[Tensor, ...]] = {}
+        self._slots: dict[tuple[int, torch.Size], Tensor] = {}
 
     def clear(self) -> None:
         """Mark every sum as not taken (NaN), every count of non-finite elements as zero."""
@@ -84,6 +86,7 @@ class FilterSums:
         filters, elements = weight.shape
         if elements > self._scratch.shape[1]:
             self._scratch = torch.empty(3, elements, device=self._device)
+            self._slots.clear()
         step = max(1, self._scratch.shape[1] // max(elements, 1))
         for start in range(0, filters, step):
             stop = min(filters, start + step)
@@ -98,30 +101,41 @@ class FilterSums:
                 self._reduce(2, self._as_float32(gradient[start:stop], 1), columns)
 
     def _slot(self, index: int, like: Tensor) -> Tensor:
-        return self._scratch[index, : like.numel()].view(like.shape)
+        """Return scratch space of a shape; kept, for making a view costs as much as a small sum."""
+        key = (index, like.shape)
+        if key not in self._slots:
+            self._slots[key] = self._scratch[index, : like.numel()].view(like.shape)
+        return self._slots[key]
+
+    def _rows_of(self, columns: slice) -> tuple[Tensor, ...]:
+        """Return some columns of every row of the buffer; kept, as the slots are."""
+        key = (columns.start, columns.stop)
+        if key not in self._rows:
+            self._rows[key] = tuple(self.buffer[row, columns] for row in range(len(Sum)))
+        return self._rows[key]
 
     def _as_float32(self, values: Tensor, slot: int) -> Tensor:
         return values if values.dtype == torch.float32 else self._slot(slot, values).copy_(values)
 
-    def _rows_of(self, first: int, columns: slice) -> FloatArray:
+    def _first_three(self, first: int, columns: slice) -> FloatArray:
         """Return the first three sums of a source as the kernels fill them, shape (3, filters)."""
         rows: FloatArray = self.buffer[first : first + 3, columns].numpy()
         return rows
 
     def _reduce_weights(self, values: Tensor, columns: slice) -> None:
         if self._kernels is not None:
-            sums, negatives = self._rows_of(Sum.WEIGHT_SUM, columns), self.buffer[Sum.WEIGHT_NEGATIVES, columns]
+            sums, negatives = self._first_three(Sum.WEIGHT_SUM, columns), self._rows_of(columns)[Sum.WEIGHT_NEGATIVES]
             self._kernels[1](values.numpy(), sums, negatives.numpy())
         else:
             mask = self._slot(0, values)
             torch.lt(values, 0, out=mask)
-            torch.sum(mask, 1, out=self.buffer[Sum.WEIGHT_NEGATIVES, columns])
+            torch.sum(mask, 1, out=self._rows_of(columns)[Sum.WEIGHT_NEGATIVES])
         self._reduce(0, values, columns, is_summed=self._kernels is not None)
 
     def _reduce_differences(self, values: Tensor, before: Tensor, columns: slice) -> None:
         difference = self._slot(2, values)
         if self._kernels is not None:
-            sums = self._rows_of(Sum.UPDATE_SUM, columns)
+            sums = self._first_three(Sum.UPDATE_SUM, columns)
             self._kernels[2](values.numpy(), before.numpy(), difference.numpy(), sums)
         else:
             torch.sub(values, before, out=difference)
@@ -137,12 +151,12 @@ class FilterSums:
             is_summed: A kernel has filled the first three.
         """
         first, nonfinite = _SOURCES[source]
-        total, norm, norm1, largest, smallest = (self.buffer[first + place, columns] for place in range(5))
+        total, norm, norm1, largest, smallest = self._rows_of(columns)[first : first + 5]
         if self._device.type != "cpu":
             self._reduce_carefully(values, first, nonfinite, columns)
             return
         if self._kernels is not None and not is_summed:
-            self._kernels[0](values.numpy(), self._rows_of(first, columns))
+            self._kernels[0](values.numpy(), self._first_three(first, columns))
         elif not is_summed:
             torch.sum(values, 1, out=total)
             torch.linalg.vector_norm(values, dim=1, out=norm)
