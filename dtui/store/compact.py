@@ -63,6 +63,7 @@ class RunCompactor:
         self._token = run_token(self._opened.run)
         self._lock = CompactionLock(self.path)
         self.removed = 0
+        self._damaged: set[Path] = set()
         self._readers = {Stream.RECORDS: self._reader(Stream.RECORDS, None)}
         with contextlib.suppress(FileNotFoundError, RunDamagedError):
             images = OpenImages(self.path, self._opened.run)
@@ -94,7 +95,7 @@ class RunCompactor:
             The parts that were published, None if somebody else is compacting.
 
         Raises:
-            DtuiError: A source is damaged; what was published before stays.
+            RunDamagedError: A source is damaged; raised after all else was folded.
             OSError: The disk is full or fails; what was published before stays.
         """
         if not self._lock.acquire():
@@ -103,15 +104,37 @@ class RunCompactor:
         try:
             self._remove_temporaries()
             self.sweep(GRACE_SECONDS)
+            faults: list[RunDamagedError] = []
             for stream, reader in self._readers.items():
-                before: FoldPlan | None = None
-                plan = self._plan(stream, reader, finish=finish and self.is_ended)
-                while plan is not None and plan != before:
-                    published.append(self._fold(reader, plan))
-                    before, plan = plan, self._plan(stream, reader, finish=finish and self.is_ended)
+                try:
+                    self._compact_stream(stream, reader, finish and self.is_ended, published)
+                except RunDamagedError as error:
+                    faults.append(error)
+            if faults:
+                raise faults[0]
         finally:
             self._lock.release()
         return published
+
+    def _compact_stream(self, stream: Stream, reader: StreamReader, finish: bool, published: list[Path]) -> None:
+        """Fold one stream; parts that turn out to be damaged are left as they are, and the rest is folded around them.
+
+        Raises:
+            RunDamagedError: Something is damaged; raised after all else was folded.
+        """
+        fault: RunDamagedError | None = None
+        before: FoldPlan | None = None
+        plan = self._plan(stream, reader, finish=finish)
+        while plan is not None and plan != before:
+            before = plan
+            try:
+                published.append(self._fold(reader, plan))
+            except RunDamagedError as error:
+                fault = error
+                self._damaged |= {path for path in reader.part_paths() if _is_damaged(path)}
+            plan = self._plan(stream, reader, finish=finish)
+        if fault is not None:
+            raise fault
 
     def _fold(self, reader: StreamReader, plan: FoldPlan) -> Path:
         last = time.monotonic()
@@ -128,13 +151,11 @@ class RunCompactor:
         """Return the next fold that is worth it."""
         reader.refresh()
         self._parts.forget({path for some in self._readers.values() for path in some.part_paths()})
-        position = 0
         last = reader.view.spans[-1] if reader.view.spans else None
-        for spans in _stretches(reader.view.spans):
+        for position, spans in _stretches(reader.view.spans, self._damaged):
             plan = _plan_stretch(stream, spans, position, last, finish=finish)
             if plan is not None:
                 return plan
-            position += sum(len(span.iterations) for span in spans)
         return None
 
     def sweep(self, grace: float) -> None:
@@ -183,16 +204,30 @@ class RunCompactor:
                 _remove(path)
 
 
-def _stretches(spans: Sequence[PartSpan | FrameSpan]) -> Iterator[list[PartSpan | FrameSpan]]:
-    """Yield spans whose frames follow each other without a hole."""
+def _stretches(
+    spans: Sequence[PartSpan | FrameSpan], damaged: set[Path]
+) -> Iterator[tuple[int, list[PartSpan | FrameSpan]]]:
+    """Yield spans whose frames follow each other without a hole or a damaged part, each with its first position."""
     stretch: list[PartSpan | FrameSpan] = []
+    start = position = 0
     for span in spans:
-        if stretch and stretch[-1].stop != span.first:
-            yield stretch
+        if stretch and (stretch[-1].stop != span.first or span.path in damaged):
+            yield start, stretch
             stretch = []
-        stretch.append(span)
+        if span.path not in damaged:
+            start = start if stretch else position
+            stretch.append(span)
+        position += len(span.iterations)
     if stretch:
-        yield stretch
+        yield start, stretch
+
+
+def _is_damaged(path: Path) -> bool:
+    try:
+        verify_seal(path, whole=True)
+    except OSError as error:
+        return isinstance(error, RunDamagedError)
+    return False
 
 
 def _plan_stretch(

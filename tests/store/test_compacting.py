@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from dtui.errors import RunNotFoundError
+from dtui.errors import RunDamagedError, RunNotFoundError
 from dtui.store import compact_run
 from dtui.store.compact import RunCompactor
+from dtui.store.hdf5 import SealedFile
 from tests.store.conftest import Recording
+
+
+def damage_chunk(path: Path) -> None:
+    """Damage the data of one statistic of a part, which its index checksum does not cover."""
+    file = SealedFile(path)
+    info = file._find("/filters/norm").chunk_info((0, 0))
+    file.close()
+    data = bytearray(path.read_bytes())
+    data[info.offset] ^= 1
+    path.write_bytes(data)
 
 
 def test_it_folds_and_removes(recording: Recording) -> None:
@@ -38,14 +51,7 @@ def test_it_says_what_is_damaged(recording: Recording) -> None:
     recording.append(3)
     recording.writer.close()
     path = recording.path / "parts" / "records-0000000000-0000000032.h5"
-    from dtui.store.hdf5 import SealedFile
-
-    file = SealedFile(path)
-    info = file._find("/filters/norm").chunk_info((0, 0))
-    file.close()
-    data = bytearray(path.read_bytes())
-    data[info.offset] ^= 1
-    path.write_bytes(data)
+    damage_chunk(path)
     result = compact_run(recording.path)
     assert str(path) in result.fault
     assert path.exists()
@@ -54,3 +60,25 @@ def test_it_says_what_is_damaged(recording: Recording) -> None:
 def test_no_run_is_one_clear_line(recording: Recording) -> None:
     with pytest.raises(RunNotFoundError):
         compact_run(recording.path / "nothing")
+
+
+def test_what_is_damaged_is_folded_around(recording: Recording) -> None:
+    for _ in range(3):
+        recording.append(32, 0)
+        recording.compact()
+    recording.append(5, 0)
+    recording.writer.close()
+    damage_chunk(recording.path / "parts" / "records-0000000032-0000000064.h5")
+    compactor = RunCompactor(recording.path)
+    with pytest.raises(RunDamagedError, match="0000000032-0000000064"):
+        compactor.compact(finish=True)
+    compactor.sweep(0.0)
+    compactor.close()
+    assert sorted(path.name for path in (recording.path / "parts").iterdir()) == [
+        "records-0000000000-0000000032.h5",
+        "records-0000000032-0000000064.h5",
+        "records-0000000064-0000000101.h5",
+    ]
+    reader = recording.reader()
+    recording.twin.assert_records(reader, slice(64, None))
+    recording.twin.assert_records(reader, slice(0, 32))
