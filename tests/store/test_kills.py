@@ -121,7 +121,7 @@ def test_a_part_that_reads_back_differently_is_not_published(
     from dtui.errors import RunDamagedError
     from dtui.store.hdf5 import SealedFileBuilder
 
-    recording.append(40)
+    recording.append(40, 0)
     write = SealedFileBuilder.write
 
     def forget(self: SealedFileBuilder, node: str, index: object, values: object) -> None:
