@@ -38,7 +38,7 @@ def test_the_wheel_holds_every_file_of_the_package(repository: Path, tmp_path: P
     expected = {"dtui/py.typed"}
     for folder, target in (("dtui", "dtui"), ("reports", "dtui/reports")):
         for file in (source / folder).rglob("*"):
-            if file.is_file() and "__pycache__" not in file.parts:
+            if file.is_file() and "__pycache__" not in file.parts and file.suffix != ".md":
                 expected.add(f"{target}/{file.relative_to(source / folder)}")
     assert expected <= names
     assert not [name for name in names if name.startswith(("tests/", "reports/", "sample_runs/"))]
