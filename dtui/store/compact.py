@@ -102,6 +102,8 @@ class RunCompactor:
             return None
         published: list[Path] = []
         try:
+            for folder in (JOURNAL_FOLDER, PARTS_FOLDER):  # version control drops empty ones
+                (self.path / folder).mkdir(exist_ok=True)
             self._remove_temporaries()
             self.sweep(GRACE_SECONDS)
             faults: list[RunDamagedError] = []

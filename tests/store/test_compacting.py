@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dtui.errors import RunDamagedError, RunNotFoundError
-from dtui.store import compact_run
+from dtui.store import check_run, compact_run
 from dtui.store.compact import RunCompactor
 from dtui.store.hdf5 import SealedFile
 from tests.store.conftest import Recording
@@ -82,3 +82,17 @@ def test_what_is_damaged_is_folded_around(recording: Recording) -> None:
     reader = recording.reader()
     recording.twin.assert_records(reader, slice(64, None))
     recording.twin.assert_records(reader, slice(0, 32))
+
+
+@pytest.mark.parametrize("folder", ["journal", "parts"])
+def test_an_empty_folder_that_a_copy_dropped_is_not_missed(recording: Recording, folder: str) -> None:
+    if folder == "journal":
+        recording.append(3)
+        recording.writer.close()
+        recording.compact(finish=True)
+    (recording.path / folder).rmdir()
+    reader = recording.reader()
+    recording.twin.assert_read_by(reader)
+    assert check_run(recording.path).is_fine
+    assert compact_run(recording.path).fault == ""
+    recording.twin.assert_read_by(reader)
