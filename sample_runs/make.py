@@ -37,8 +37,7 @@ def main(folder: Path) -> None:
         if path.exists():
             shutil.rmtree(path)
         train_demo(path, iterations=ITERATIONS, every=EVERY, seed=SEED, faults=faults)
-        size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-        print(f"{path}: {size / 1e6:.1f} MB")
+        print(path)
 
 
 if __name__ == "__main__":
