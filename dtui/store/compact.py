@@ -295,9 +295,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--wait", action="store_true", help="remove what was replaced before returning; tell it as JSON"
     )
+    parser.add_argument("--follow", action="store_true", help="first fold at every byte j on standard input, until f")
     options = parser.parse_args(arguments)
     with contextlib.suppress(OSError):
         os.nice(19)
+    if options.follow:
+        _follow(options.run)
     outcome: dict[str, object] = {"published": [], "removed": 0, "busy": False, "fault": ""}
     try:
         compactor = RunCompactor(options.run)
@@ -318,6 +321,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.wait:
         sys.stdout.write(json.dumps(outcome) + "\n")
     return 1 if outcome["fault"] else 0
+
+
+def _follow(path: Path) -> None:
+    """Fold what is full whenever the writer says so; return when it closes the run, or dies."""
+    while (words := os.read(0, 4096)) and b"f" not in words:
+        with contextlib.suppress(DtuiError, OSError):
+            compactor = RunCompactor(path)
+            try:
+                compactor.compact(finish=False)
+            finally:
+                compactor.close()
 
 
 def _sweep_later(compactor: RunCompactor, has_published: bool) -> None:

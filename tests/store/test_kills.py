@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from dtui.model import RunStatus
-from dtui.store import RunReader, check_run
+from dtui.store import RunReader, RunWriter, check_run
 from dtui.store.check import FileState
 from dtui.store.compact import RunCompactor
 from dtui.store.schema import Stream
-from tests.store.builders import make_record
+from tests.store.builders import METADATA, STRUCTURE, make_record
 from tests.store.conftest import Recording
 from tests.store.killing import assert_nothing_lost, compact, compact_until_killed, fork, record_until_killed
 from tests.store.twin import Twin
@@ -192,3 +192,22 @@ def test_a_journal_that_a_part_holds_only_in_part_stays(recording: Recording) ->
     compactor.sweep(0.0)
     compactor.close()
     assert len(recording.reader().record_iterations) == 39
+
+
+def test_one_compactor_serves_a_whole_run_and_is_replaced_when_it_dies(tmp_path: Path) -> None:
+    with RunWriter(tmp_path / "run", STRUCTURE, METADATA) as writer:
+        children = set()
+        for position in range(130):
+            writer.append_record(make_record(position))
+            if position >= 32 and writer._compactor is not None and writer._compactor._child is not None:
+                children.add(writer._compactor._child.pid)
+        assert len(children) == 1
+        writer._compactor._child.kill()  # type: ignore[union-attr]
+        writer._compactor._child.wait()  # type: ignore[union-attr]
+        for position in range(130, 170):
+            writer.append_record(make_record(position))
+        assert writer._compactor._child.pid not in children  # type: ignore[union-attr]
+    assert (tmp_path / "run.dtui" / "parts" / "records-0000000000-0000000170.h5").exists()
+    reader = RunReader(tmp_path / "run")
+    Twin([make_record(position) for position in range(170)], images=None).assert_read_by(reader)
+    reader.close()
