@@ -23,7 +23,7 @@ FIRST_RECORD_SECONDS = 120.0
 """How long the demo's training may take to its first record, imports included."""
 
 FAREWELL_SECONDS = 20.0
-"""How long an interrupted training may take to close its run."""
+"""How long a training may take to close its run."""
 
 _PR_SET_PDEATHSIG = 1
 """Of linux/prctl.h."""
@@ -121,9 +121,9 @@ def _watch(path: Path, options: argparse.Namespace) -> Outcome:
 
 
 def _end_with_us() -> None:
-    """Have Linux interrupt this child when its parent is gone, however it went: a closed terminal, a kill."""
+    """Have Linux end this child when its parent is gone, however it went: a closed terminal, a kill."""
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGINT))
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
 
 
 def _wait_for_run(path: Path, training: subprocess.Popen[bytes], log: IO[str]) -> None:
@@ -151,10 +151,10 @@ def _last_line(log: IO[str]) -> str:
 
 
 def _end(training: subprocess.Popen[bytes]) -> None:
-    """Interrupt a training, so that it closes its run, and wait for it."""
+    """End a training, which closes its run, and wait for it."""
     if training.poll() is not None:
         return
-    training.send_signal(signal.SIGINT)
+    training.terminate()  # the recorder closes its run on SIGTERM
     try:
         training.wait(FAREWELL_SECONDS)
     except subprocess.TimeoutExpired:

@@ -248,6 +248,7 @@ import os, signal, sys, torch, dtui
 from torch import nn
 import dtui.record, dtui.store.writer, dtui.store.hdf5, torch._dynamo
 torch.set_num_threads(1)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has jobs in the background ignore it
 folder, children = sys.argv[1], {}
 for ending in sys.argv[2:]:
     child = os.fork()
