@@ -47,10 +47,10 @@ def draw_ribbon(
         cells.text(x + 1, 2, "gained", theme.muted)
     for mark in strongest_marks(frame, anomalies, selected):
         draw_mark(cells, frame, mark, 1 if mark.down else 2, selected)
+    draw_stages(cells, frame, stages, 0, frame.height)
     chosen = next((anomaly for anomaly in anomalies if anomaly.id == selected), None)
     if chosen is not None:
         _draw_label(cells, frame, chosen, classes)
-    draw_stages(cells, frame, stages, 0, frame.height)
     return cells
 
 

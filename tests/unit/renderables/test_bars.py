@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from dtui.model import RunStatus
+from dtui.model import RunStatus, Stage
 from dtui.tui.renderables.axis import draw_axis
 from dtui.tui.renderables.class_names import class_name
 from dtui.tui.renderables.classes import draw_classes
@@ -89,6 +89,13 @@ def test_the_ribbons_label_is_never_cut(iteration: int, shown: str) -> None:
     chosen = anomaly(iteration)
     cells = draw_ribbon(frame(88, 3), (chosen,), chosen.id, ("cat",))
     assert to_text(cells).split("\n")[0] == shown
+
+
+@pytest.mark.parametrize("begins", range(120, 560, 10))
+def test_a_stage_never_cuts_through_the_ribbons_label(begins: int) -> None:
+    chosen = anomaly(100)
+    cells = draw_ribbon(frame(88, 3), (chosen,), chosen.id, ("cat",), (Stage(0, 0.1), Stage(begins, 0.01)))
+    assert "▼ cat lost 40% · left rule @100" in to_text(cells)
 
 
 def test_the_ribbon_hangs_lost_above_gained_and_flags_what_is_flagged() -> None:
