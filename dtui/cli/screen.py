@@ -43,6 +43,9 @@ def run_demo(options: argparse.Namespace) -> Outcome:
     path = _demo_path(options.path)
     if options.headless:
         return _train(path, options)
+    from dtui.tui.terminal import require_terminal
+
+    require_terminal()
     return _watch(path, options)
 
 
@@ -93,12 +96,18 @@ def _demo_path(given: str | None) -> Path:
 def _train(path: Path, options: argparse.Namespace) -> Outcome:
     # The network is small: more threads than free cores made the demo eight times slower on a busy machine of two.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    signal.signal(signal.SIGTERM, _leave)
     from dtui.record.demo import train_demo
 
     path.parent.mkdir(parents=True, exist_ok=True)
     progress = Progress(f"training into {path}")
     train_demo(path, iterations=options.iterations, every=options.every, seed=options.seed, progress=progress)
     return Outcome(f"{path}: recorded; open it with dtui {path}")
+
+
+def _leave(*_: object) -> None:
+    """End the demo when it is told to: whoever has seen enough leaves a finished run behind, no crashed one."""
+    raise SystemExit(0)
 
 
 def _watch(path: Path, options: argparse.Namespace) -> Outcome:
@@ -154,7 +163,7 @@ def _end(training: subprocess.Popen[bytes]) -> None:
     """End a training, which closes its run, and wait for it."""
     if training.poll() is not None:
         return
-    training.terminate()  # the recorder closes its run on SIGTERM
+    training.terminate()  # see _leave
     try:
         training.wait(FAREWELL_SECONDS)
     except subprocess.TimeoutExpired:

