@@ -31,6 +31,8 @@ CHARACTER = 6.2
 """Pixels that a character of a label takes, on average."""
 LOG_FROM = 40.0
 """Ratio of the largest to the smallest value from which on the loss is drawn on a logarithmic scale."""
+_READ_OUT = "(iteration == null ? datum.last === true : datum.column == shown)"
+"""Which row's value stands beside the name: the crosshair's, else the curve's last, which another curve may outlast."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -136,6 +138,7 @@ def _curve_rows(curves: Sequence[Curve], axis: TimeAxis) -> list[dict[str, Any]]
     centres = axis.first + (np.arange(axis.columns) + 0.5) * axis.column_span
     rows: list[dict[str, Any]] = []
     for curve in curves:
+        start = len(rows)
         for column in np.flatnonzero(np.isfinite(curve.values)).tolist():
             row = {
                 "curve": curve.name,
@@ -148,6 +151,8 @@ def _curve_rows(curves: Sequence[Curve], axis: TimeAxis) -> list[dict[str, Any]]
                 if np.isfinite(low) and np.isfinite(high):
                     row |= {"low": _short(low), "high": _short(high)}
             rows.append(row)
+        if len(rows) > start:
+            rows[-1]["last"] = True
     return rows
 
 
@@ -226,7 +231,7 @@ def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: flo
                 x=alt.value(-theme.GUTTER), x2=alt.value(12 - theme.GUTTER), y=alt.value(row)
             ),
             alt.Chart(alt.NamedData(name="curves"))
-            .transform_filter(f"datum.column == shown && datum.curve == {theme.quoted(curve.name)}")
+            .transform_filter(f"{_READ_OUT} && datum.curve == {theme.quoted(curve.name)}")
             .mark_text(align="right", **label)
             .encode(x=alt.value(-50), y=alt.value(row), text=alt.Text("value:Q", format=shown_format)),
         ]

@@ -20,7 +20,7 @@ def classes_section(view: View) -> Section | None:
         return None
     clusters = view.query.clusters()
     ordered = [label for cluster in clusters for label in cluster.classes]
-    axis = view.validation_axis
+    axis = view.full_axis  # the curve's: a column a validation would begin before its validation
     means = view.query.class_errors([cluster.classes for cluster in clusters], axis).values
     single = view.query.class_errors([(label,) for label in ordered], axis).values
     values = dict(zip(ordered, single, strict=True))

@@ -65,11 +65,6 @@ class View:
         return self._axis(self.query.record_iterations().tolist())
 
     @cached_property
-    def validation_axis(self) -> TimeAxis:
-        """The whole run with a column a validation, or as many columns as a picture shows."""
-        return self._axis(self.query.validation_iterations().tolist())
-
-    @cached_property
     def full_axis(self) -> TimeAxis:
         """The whole run with as many columns as a picture shows."""
         first, stop = self.query.limits()
