@@ -15,6 +15,7 @@ import pickle
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,17 @@ for _module in (tables.attributeset, tables.atom):
         raise ImportError(
             f"PyTables {tables.__version__}: {_module.__name__} has no pickle to disarm; use 3.10 or 3.11"
         )
-    _module.pickle = _NoPickle
+
+
+@cache
+def _disarm() -> None:
+    """Take the pickles out of PyTables, for the whole process, before it opens the first file from outside.
+
+    Not at import: the recording process only writes, and the training in it may use PyTables, or pandas, itself.
+    """
+    for module in (tables.attributeset, tables.atom):
+        module.pickle = _NoPickle
+
 
 _FAILURES = (
     tables.HDF5ExtError,
@@ -93,6 +104,7 @@ class SealedFile:
             FileNotFoundError: It is not there (any more).
             RunDamagedError: It is damaged, or not what it should be.
         """
+        _disarm()
         verify_seal(path)
         self.path = path
         self._arrays: dict[str, Any] = {}

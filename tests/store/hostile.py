@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dtui.store import hdf5  # the guards are up before anything else opens a file
+from dtui.store import hdf5
 from dtui.store.seal import append_seal
 
 tables = hdf5.tables

@@ -166,9 +166,10 @@ def test_a_pipe_in_place_of_a_file_does_not_hang(folded: Path, tmp_path: Path) -
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
-def test_pytables_is_disarmed() -> None:
+def test_pytables_is_disarmed_by_opening_a_run(folded: Path) -> None:
     import pickle
 
+    RunReader(folded).close()
     with pytest.raises(pickle.UnpicklingError):
         tables.attributeset.pickle.loads(b"x")
     with pytest.raises(pickle.UnpicklingError):
