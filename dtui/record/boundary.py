@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from dtui.model import Gap
 from dtui.record.sink import Sink
-from dtui.record.warn import warn_once
+from dtui.record.warn import reason_of, warn_once
 
 RECORDS = "records"
 VALIDATIONS = "validations"
@@ -64,9 +64,3 @@ class Boundary:
         for stream, first in self._off.items():
             if iteration > first:
                 self.miss(stream, first + 1, "switched off after a failure", iteration)
-
-
-def reason_of(error: BaseException) -> str:
-    """Return one line that names an exception."""
-    text = str(error).strip().splitlines()
-    return type(error).__name__ + (f": {text[0]}" if text else "")

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dtui.model import RunStatus, Structure
-from dtui.record.boundary import RECORDS, VALIDATIONS, Boundary, reason_of
+from dtui.record.boundary import RECORDS, VALIDATIONS, Boundary
 from dtui.record.checks import (
     SUFFIX,
     as_class_names,
@@ -41,7 +41,7 @@ from dtui.record.termination import TerminationWatch
 from dtui.record.thumbnails import Thumbnails
 from dtui.record.validation import ValidationWatch
 from dtui.record.validator import Validator
-from dtui.record.warn import forget_told, warn_once
+from dtui.record.warn import forget_told, reason_of, warn_once
 
 WAITING_BYTES = 64 << 20
 """Memory for records that wait for the disk; more are dropped, and the run says so."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from dtui.model import Gap, ImageSet, Record, RunStatus, Validation
-from dtui.record.warn import warn_once
+from dtui.record.warn import reason_of, warn_once
 
 HEARTBEAT_SECONDS = 1.0
 
@@ -68,6 +68,7 @@ class Sink:
         self._open_store = open_store
         self._limit = limit
         self._jobs: deque[Job] = deque()
+        self._writing: Job | None = None
         self._waiting: dict[str, int] = {}
         self._gaps: list[Gap] = []
         self._changed = threading.Condition()
@@ -91,16 +92,21 @@ class Sink:
             return True
 
     def miss(self, gap: Gap) -> None:
-        """Note what was not recorded; one that follows on the one before and has its reason extends it."""
+        """Note what was not recorded; it extends the gap before that has its reason, unless a job lies between."""
         with self._changed:
             for index in range(len(self._gaps) - 1, -1, -1):
                 last = self._gaps[index]
                 if last.stream == gap.stream:
-                    if last.reason == gap.reason:
+                    if last.reason == gap.reason and not self._has_job(gap.stream, last.last, gap.first):
                         self._gaps[index] = replace(last, last=max(last.last, gap.last))
                         return
                     break
             self._gaps.append(gap)
+
+    def _has_job(self, stream: str, after: int, before: int) -> bool:
+        """Whether a job between two iterations is queued or being written."""
+        jobs = [*self._jobs, *([] if self._writing is None else [self._writing])]
+        return any(job.stream == stream and after < job.iteration < before for job in jobs)
 
     def drain(self, timeout: float | None = None) -> bool:
         """Wait until nothing is queued or being written; False when that took longer than `timeout` seconds."""
@@ -124,12 +130,13 @@ class Sink:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._jobs or self._ending, HEARTBEAT_SECONDS)
-                job = self._jobs.popleft() if self._jobs else None
+                job = self._writing = self._jobs.popleft() if self._jobs else None
                 ending = self._ending if job is None else None
             if store is not None:
                 self._work(store, job)
             if job is not None:
                 with self._changed:
+                    self._writing = None
                     self._waiting[job.stream] -= 1
                     self._changed.notify_all()
             if ending is not None:
@@ -144,7 +151,7 @@ class Sink:
                 self._write_gaps(store, before=job)
         except Exception as error:  # noqa: BLE001 - see above
             if job is not None:
-                self.miss(Gap(job.iteration, job.iteration, job.stream, f"{type(error).__name__}: {error}"))
+                self.miss(Gap(job.iteration, job.iteration, job.stream, reason_of(error)))
                 warn_once(f"write {job.stream}", f"iteration {job.iteration} was not written: {error}")
 
     def _write_gaps(self, store: Store, before: Job | None) -> None:

@@ -11,6 +11,9 @@ import warnings
 
 from dtui.safe_text import safe
 
+LONGEST_REASON = 600
+"""Characters of an exception that a run keeps: some quote all of their data."""
+
 _told: set[str] = set()
 _lock = threading.Lock()
 
@@ -41,3 +44,9 @@ def forget_told() -> None:
     """Start anew: a new recorder reports its own trouble."""
     with _lock:
         _told.clear()
+
+
+def reason_of(error: BaseException) -> str:
+    """Return one line of at most LONGEST_REASON characters that names an exception."""
+    text = str(error).strip().splitlines()
+    return (type(error).__name__ + (f": {text[0]}" if text else ""))[:LONGEST_REASON]

@@ -304,3 +304,39 @@ def test_a_signal_handler_of_the_user_is_left_alone_and_ours_is_given_back(recor
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_a_training_that_uses_pytables_itself_keeps_its_pickles(tmp_path: Path) -> None:
+    """In a process of its own: another test may have opened a run here, and that disarms PyTables."""
+    code = f"""
+import tables, torch
+from dtui.record import Recorder
+torch.set_num_threads(1)
+model = torch.nn.Linear(3, 2)
+recorder = Recorder({str(tmp_path / "run")!r}, model, every=1)
+recorder.step()
+with recorder.validation():
+    recorder.predictions(model(torch.ones(4, 3)), [0, 1, 0, 1], range(4))
+recorder.close()
+with tables.open_file({str(tmp_path / "own.h5")!r}, "w") as file:
+    file.root._v_attrs.setting = {{"a": 1}}
+    file.create_vlarray("/", "objects", tables.ObjectAtom()).append({{"b": 2}})
+with tables.open_file({str(tmp_path / "own.h5")!r}) as file:
+    assert file.root._v_attrs.setting == {{"a": 1}}
+    assert file.root.objects[0] == {{"b": 2}}
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    reader = RunReader(tmp_path / "run.dtui")
+    assert reader.images is not None
+    reader.close()
+
+
+def test_an_exception_that_quotes_all_its_data_leaves_a_readable_run(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "run", small_net(), every=1)
+    recorder.step()
+    with pytest.raises(ValueError, match="xxx"), recorder:
+        raise ValueError("x" * (2 << 20))
+    reader = RunReader(tmp_path / "run.dtui")
+    assert (reader.status(), reader.faults) == (RunStatus.CRASHED, ())
+    reader.close()
