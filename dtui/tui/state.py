@@ -54,7 +54,7 @@ class Selection:
         window: First iteration and stop of the time axis; None shows the whole run.
         statistic: Of LAYER_STATISTICS, in the tree.
         source: Of SOURCES, in the tree.
-        log_scale: Whether the tree's charts have a logarithmic scale.
+        log_scale: Whether the error curves have a logarithmic scale.
         two_rows: Whether a tree row is two cells high.
         chart: Kind of chart in a tree row.
         filter_statistic: Of FILTER_STATISTICS.

@@ -14,6 +14,9 @@ from dtui.tui.renderables.cells import Cells, UintArray, shorten, text_width
 from dtui.tui.renderables.frame import Frame
 from dtui.tui.renderables.primitives import shade_glyphs, shading_colours
 
+NONFINITE_WORDS = "× NaN or Inf"
+"""What a header says where `mark_nonfinite` has crossed out cells."""
+
 
 def draw_header(cells: Cells, frame: Frame, name: str, limit: int | None = None) -> int:
     """Write the pane's name with its focus bar into row 0 and return the column after it."""

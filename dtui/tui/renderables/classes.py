@@ -81,7 +81,9 @@ def draw_classes(
     cells = Cells(frame.width, frame.height, theme)
     x = draw_header(cells, frame, "Classes", max(0, frame.width - 1))
     colours = ramp(theme, "error", frame.output)
-    stop = draw_legend(cells, frame, colours, "0", "100%", "error", left=x + 1)
+    stop = draw_legend(cells, frame, colours, "0", "100%", "error", left=x + 3 + text_width(title))
+    if stop == frame.width:
+        stop = draw_legend(cells, frame, colours, "0", "100%", "error", left=x + 1)
     cells.text(x + 2, 0, title, theme.muted, limit=max(0, stop - x - 3))
     tall = class_row_height(frame.height)
     shown = rows[top : top + class_rows_shown(frame.height)]

@@ -9,7 +9,7 @@ import numpy as np
 from dtui.model import FloatArray, Heatmap
 from dtui.safe_text import safe
 from dtui.tui.renderables.cells import Cells, text_width
-from dtui.tui.renderables.chrome import draw_header, draw_legend, mark_nonfinite, number
+from dtui.tui.renderables.chrome import NONFINITE_WORDS, draw_header, draw_legend, mark_nonfinite, number
 from dtui.tui.renderables.frame import Frame, Region
 from dtui.tui.renderables.palettes import ramp
 from dtui.tui.renderables.pixel_rows import PixelRows
@@ -123,12 +123,15 @@ def filter_rows(frame: Frame, heatmap: Heatmap) -> PixelRows:
 
 
 def similarity(distance: float) -> str:
-    """Return 1 - distance with as many digits as it takes to differ from 1, at most 9; "·" for no value."""
+    """Return 1 - distance in at most 8 characters that differ from 1, such as 0.9998 or 1−1.4e-8; "·" for no value."""
     if not np.isfinite(distance):
         return number(distance)
     if distance == 0:
         return "1.000"
-    digits = int(np.clip(np.ceil(-np.log10(abs(distance))) + 1, 3, 9))
+    if abs(distance) < 1e-5:
+        size = f"{abs(distance):.1e}" if abs(distance) > 9.94e-10 else f"{abs(distance):.0e}"
+        return f"1{'−' if distance > 0 else '+'}{size}".replace("e-0", "e-")
+    digits = int(np.clip(np.ceil(-np.log10(abs(distance))) + 1, 3, 6))
     return f"{1 - distance:.{digits}f}".replace("-", "−")
 
 
@@ -247,6 +250,8 @@ def _draw_filters_header(cells: Cells, frame: Frame, heatmap: Heatmap, look: Fil
     notes = [look.title, f"norm {request.normalise}", f"sort {request.sort}"]
     if place.per_pixel > 1.01:
         notes.append(f"{place.per_pixel:.1f} filters/px")
+    if heatmap.nonfinite is not None:
+        notes.insert(0, NONFINITE_WORDS)
     records = f" × {look.records:,} records"
     everything = frame.gutter + text_width(counts + records + " · ".join(notes)) + 5
     stop = draw_legend(cells, frame, colours, low, high, left=everything)

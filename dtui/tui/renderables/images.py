@@ -14,7 +14,7 @@ from dtui.tui.renderables.class_names import class_name
 from dtui.tui.renderables.frame import Frame, Region
 from dtui.tui.renderables.palettes import interpolate
 from dtui.tui.renderables.pixel_rows import PixelRows
-from dtui.tui.renderables.primitives import SHADES, paint_pixels, quantise, resample
+from dtui.tui.renderables.primitives import SHADES, paint_pixels, quantise, resample, shading_colours
 from dtui.tui.renderables.thumbnail import draw_thumbnail
 
 CORRECTNESS_STEPS = 8
@@ -231,7 +231,10 @@ def _draw_images_header(
         names = [safe(classes[label]) if label < len(classes) else str(label) for label in labels]
         items += list(zip(theme.wrong_labels, names, strict=False))
     else:
-        items = [(theme.correct, "correct"), (theme.incorrect, "incorrect")]
+        ends = np.array([0, CORRECTNESS_STEPS - 1])
+        ramp = _correctness_colours(frame)
+        right, wrong = (ramp[ends] if frame.output.has_pixels else shading_colours(ends, ramp, frame.output)).tolist()
+        items = [(right, "correct"), (wrong, "incorrect")]
     stop = _draw_items(cells, frame, items, end + 2, request.colour_by == "label")
     notes = [f" × {validations:,} validations", f"   sort {request.sort}"]
     place = image_places(frame, rows)

@@ -12,6 +12,7 @@ from dtui.model import FloatArray, NodeSeries, Stage, TreeNode
 from dtui.safe_text import safe
 from dtui.tui.renderables.cells import Cells, shorten, text_width
 from dtui.tui.renderables.chrome import (
+    NONFINITE_WORDS,
     draw_header,
     draw_stages,
     draw_thumb,
@@ -291,7 +292,9 @@ def _draw_tree_header(cells: Cells, frame: Frame, series: NodeSeries | None, loo
         if x + 2 + text_width(look.title) + 2 + len(words) < frame.width:
             begin = frame.width - len(words) - 1
             cells.text(begin, 0, words, theme.muted)
-    cells.text(x + 2, 0, look.title, theme.muted, limit=max(0, begin - x - 3))
+    end = cells.text(x + 2, 0, look.title, theme.muted, limit=max(0, begin - x - 3))
+    if series is not None and series.nonfinite is not None and end + text_width(NONFINITE_WORDS) + 3 < begin:
+        cells.text(end + 2, 0, NONFINITE_WORDS, theme.warning)
 
 
 def _draw_band_legend(cells: Cells, frame: Frame, series: NodeSeries, look: TreeLook, left: int) -> int:

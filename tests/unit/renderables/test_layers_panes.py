@@ -220,11 +220,24 @@ def test_nan_in_a_layer_is_crossed_out_and_not_a_hole() -> None:
     counted = np.zeros(series.values.shape, bool)
     counted[1, 20:] = True
     values = np.where(counted, np.nan, series.values)
-    plain = draw_tree(where, rows, 0, 0, series, TreeLook()).ch[:, where.gutter :]
+    plain = draw_tree(where, rows, 0, 0, series, TreeLook()).ch[1:, where.gutter :]
     crossed = draw_tree(where, rows, 0, 0, replace(series, values=values, nonfinite=counted), TreeLook())
-    is_cross = crossed.ch[:, where.gutter :] == ord("×")
-    assert np.argwhere(is_cross).tolist() == [[2, column] for column in range(20, where.plot_width)]
-    assert (crossed.ch[:, where.gutter :][~is_cross] == plain[~is_cross]).all()
+    is_cross = crossed.ch[1:, where.gutter :] == ord("×")
+    assert np.argwhere(is_cross).tolist() == [[1, column] for column in range(20, where.plot_width)]
+    assert (crossed.ch[1:, where.gutter :][~is_cross] == plain[~is_cross]).all()
+
+
+def test_what_a_cross_means_stands_in_the_header_only_where_there_are_crosses() -> None:
+    where = frame(150, 6)
+    rows = make_rows()
+    series, heatmap = make_series(rows, axis_of(where)), make_heatmap(axis_of(where), 6)
+    for counted in (False, True):
+        crosses = np.ones(series.values.shape, bool) if counted else None
+        tree = draw_tree(where, rows, 0, 0, replace(series, nonfinite=crosses), TreeLook("mean of weights"))
+        crosses = np.ones(heatmap.shades.shape, bool) if counted else None
+        filters = draw_filters(where, replace(heatmap, nonfinite=crosses), 0, LOOK)
+        for cells in (tree, filters):
+            assert ("× NaN or Inf" in to_text(cells).split("\n")[0]) == counted
 
 
 def test_nan_in_a_filter_is_crossed_out_where_it_was_counted() -> None:

@@ -12,10 +12,23 @@ from dtui.tui.renderables.scale import linear_scale, logarithmic_scale, round_up
 
 @pytest.mark.parametrize(
     ("distance", "shown"),
-    [(0, "1.000"), (0.02, "0.980"), (0.0003, "0.99970"), (3e-6, "0.9999970"), (2.0, "−1.000"), (float("nan"), "·")],
+    [
+        (0, "1.000"),
+        (0.02, "0.980"),
+        (0.0003, "0.99970"),
+        (3e-5, "0.999970"),
+        (1.4e-8, "1−1.4e-8"),
+        (2e-12, "1−2e-12"),
+        (2.0, "−1.000"),
+        (float("nan"), "·"),
+    ],
 )
 def test_a_similarity_has_the_digits_that_it_needs(distance: float, shown: str) -> None:
     assert similarity(distance) == shown
+
+
+def test_a_similarity_leaves_room_for_its_label() -> None:
+    assert max(len(similarity(10.0**-exponent * digit)) for exponent in range(14) for digit in (1, 9.99)) <= 8
 
 
 @pytest.mark.parametrize(

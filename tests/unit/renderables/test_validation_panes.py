@@ -9,6 +9,7 @@ import pytest
 
 from dtui.tui.renderables.classes import ClassRow, class_row_at, class_rows_shown, draw_classes
 from dtui.tui.renderables.images import draw_images, image_at
+from dtui.tui.renderables.output import ColorMode
 from dtui.tui.renderables.sgr import to_text
 from dtui.tui.renderables.theme import DARK
 from tests.unit.renderables.builders import (
@@ -53,6 +54,24 @@ def test_images_are_blue_where_right_and_orange_where_wrong() -> None:
     assert cells.bg[11, 34] == DARK.incorrect
     assert [line[33] for line in text[1:]].count("×") >= 1
     assert image_at(where, rows, 1) == 0
+
+
+def test_the_legend_of_images_has_the_colours_of_the_map_in_16_colours() -> None:
+    where = frame(150, 12, ColorMode.PALETTE_16)
+    cells = draw_images(where, make_images(axis_of(where), 12, images=10), "cat", 3, ("cat", "8"))
+    header = to_text(cells).split("\n")[0]
+    painted = set(zip(cells.ch[1:, 34:].ravel().tolist(), cells.fg[1:, 34:].ravel().tolist(), strict=True))
+    for word in ("correct", "incorrect"):
+        x = header.index(f" {word}") - 1
+        assert (int(cells.ch[0, x]), int(cells.fg[0, x])) in painted, word
+
+
+def test_the_title_of_the_classes_does_not_run_into_their_legend() -> None:
+    for width in range(40, 90):
+        where = frame(width, 6)
+        text = to_text(draw_classes(where, make_class_rows(), 0, 0, None, title="4 clusters by error")).split("\n")[0]
+        assert "by error error" not in text, width
+        assert "100%" in text, width
 
 
 def test_images_by_wrong_class_name_the_classes() -> None:
