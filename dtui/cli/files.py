@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dtui.cli.outcome import Exit, Outcome
 from dtui.cli.table import paint, table
+from dtui.errors import UsageError
 from dtui.safe_text import safe
 
 
@@ -16,6 +17,8 @@ def run_report(options: argparse.Namespace) -> Outcome:
     from dtui.reports import write_report
 
     output = Path(options.output)
+    if output.suffix.lower() == ".pdf" and not output.is_dir():
+        raise UsageError(f"{options.output}: reports are HTML or plain text; end the name in .html or .txt")
     if options.output.endswith("/"):
         output.mkdir(parents=True, exist_ok=True)
     result = write_report([Path(run) for run in options.runs], output, sections=options.section)

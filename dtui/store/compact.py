@@ -22,6 +22,7 @@ from dtui.errors import DtuiError, RunDamagedError
 from dtui.model import LabelArray
 from dtui.store.catalog import FrameSpan, PartSpan
 from dtui.store.exclusion import CompactionLock
+from dtui.store.files import one_line
 from dtui.store.fold import FoldPlan, fold
 from dtui.store.journal import JournalScanner
 from dtui.store.opening import OpenedRun, OpenImages, find_directory, open_structure
@@ -307,7 +308,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             published = compactor.compact(finish=options.finish)
         except (DtuiError, OSError) as error:
-            published, outcome["fault"] = [], str(error)
+            published, outcome["fault"] = [], one_line(error, options.run)
         compactor.close()
         outcome |= {"busy": published is None, "published": [str(path) for path in published or ()]}
         if options.wait:
@@ -317,7 +318,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _sweep_later(compactor, True)
             os._exit(0)
     except (DtuiError, OSError) as error:
-        outcome["fault"] = str(error)
+        outcome["fault"] = one_line(error, options.run)
     if options.wait:
         sys.stdout.write(json.dumps(outcome) + "\n")
     return 1 if outcome["fault"] else 0

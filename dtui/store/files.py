@@ -12,6 +12,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from dtui.errors import DtuiError
 from dtui.store.schema import TEMPORARY_MARK
 
 
@@ -71,3 +72,10 @@ def sync_folder(folder: Path) -> None:
         pass
     finally:
         os.close(descriptor)
+
+
+def one_line(error: Exception, run: Path) -> str:
+    """Return what to tell about a run that could not be written: only errors of dtui say it themselves."""
+    if isinstance(error, DtuiError) or not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    return f"{error.filename or run}: {error.strerror}; check the disk and your right to write there"

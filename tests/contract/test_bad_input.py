@@ -219,6 +219,11 @@ def test_synth_does_not_write_over_a_run(dtui: Dtui, small_run: Path) -> None:
     assert_one_line(result, 2, "already")
 
 
+def test_a_report_is_no_pdf_yet_and_says_so(dtui: Dtui, small_run: Path, tmp_path: Path) -> None:
+    assert_one_line(dtui(["report", str(small_run), "-o", "out.pdf"], tmp_path), 2, r"out\.pdf.*\.html or \.txt")
+    assert not (tmp_path / "out.pdf").exists()
+
+
 def test_without_a_terminal_the_viewer_points_to_the_report(dtui: Dtui, small_run: Path) -> None:
     assert_one_line(dtui([str(small_run)], small_run.parent, prefix=[]), 2, "terminal.*dtui report")
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import json
 from pathlib import Path
 
 import pytest
 
 from dtui.errors import RunDamagedError, RunNotFoundError
-from dtui.store import check_run, compact_run
+from dtui.store import check_run, compact, compact_run
 from dtui.store.compact import RunCompactor
+from dtui.store.exclusion import CompactionLock
 from dtui.store.hdf5 import SealedFile
 from tests.store.conftest import Recording
 
@@ -96,3 +99,35 @@ def test_an_empty_folder_that_a_copy_dropped_is_not_missed(recording: Recording,
     assert check_run(recording.path).is_fine
     assert compact_run(recording.path).fault == ""
     recording.twin.assert_read_by(reader)
+
+
+def test_what_the_system_refuses_is_one_clear_line(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(self: CompactionLock) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", "a.dtui/compact.lock")
+
+    monkeypatch.setattr(CompactionLock, "acquire", refuse)
+    recording.writer.close()
+    assert compact.main([str(recording.path), "--wait"]) == 1
+    fault = json.loads(capsys.readouterr().out)["fault"]
+    assert fault == "a.dtui/compact.lock: Permission denied; check the disk and your right to write there"
+
+
+def test_a_compactor_that_hangs_is_waited_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+
+    def hanging(path: Path, *options: str) -> list[str]:
+        started.append(" ".join(options))
+        return [sys.executable, "-c", "import time; time.sleep(600)"]
+
+    monkeypatch.setattr(background, "compact_command", hanging)
+    monkeypatch.setattr(background, "_FINISH_SECONDS", 0.1)
+    compactor = background.Compactor(tmp_path)
+    compactor.start()
+    child = compactor._child
+    assert child is not None
+    compactor.finish()
+    child.kill()
+    child.wait()
+    assert started == ["--follow --finish"]
