@@ -17,7 +17,7 @@ from dtui.query import RunQuery, open_run
 from dtui.reports.bundle import vega_bundle
 from dtui.reports.convert import ChartConverter
 from dtui.reports.document import Chapter, Paragraph, Report, Section
-from dtui.reports.facts import further_facts, header_facts
+from dtui.reports.facts import findings_of, further_facts, header_facts
 from dtui.reports.html import render_html
 from dtui.reports.sections import SectionBuilder, View, sections_named
 from dtui.reports.text import render_text
@@ -169,6 +169,7 @@ def _chapter(
         facts=header_facts(view),
         sections=tuple(made),
         details=further_facts(view),
+        findings=findings_of(view),
     )
 
 

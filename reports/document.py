@@ -126,6 +126,7 @@ class Chapter:
         facts: What to know first, in reading order.
         sections: In reading order.
         details: Further facts that most readers skip, such as the hyper-parameters.
+        findings: What is wrong with the run, a line each: NaN or Inf, files that cannot be read.
     """
 
     id: str
@@ -135,6 +136,7 @@ class Chapter:
     facts: tuple[Fact, ...]
     sections: tuple[Section, ...]
     details: tuple[Fact, ...] = ()
+    findings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -12,6 +12,7 @@ from dtui.reports.sections.registry import View
 from dtui.safe_text import safe
 
 MOST_EVENTS = 24
+MOST_FINDINGS = 8
 
 
 def header_facts(view: View) -> tuple[Fact, ...]:
@@ -26,8 +27,17 @@ def header_facts(view: View) -> tuple[Fact, ...]:
     if info.last_iteration is not None:
         facts += _last_values(view.query.curves_at(info.last_iteration))
     facts.append(Fact("anomalies", f"{len(view.anomalies):,}", _reviewed(view)))
-    facts.append(Fact("gaps", f"{len(info.gaps):,}", _counted(len(info.findings), "finding") if info.findings else ""))
+    facts.append(Fact("gaps", f"{len(info.gaps):,}"))
     return tuple(facts)
+
+
+def findings_of(view: View) -> tuple[str, ...]:
+    """Return what is wrong with a run, a line each, at most MOST_FINDINGS and how many more there are."""
+    findings = view.info.findings
+    lines = [safe(finding, 400) for finding in findings[:MOST_FINDINGS]]
+    if len(findings) > MOST_FINDINGS:
+        lines.append(f"{len(findings) - MOST_FINDINGS:,} more: dtui check lists every file")
+    return tuple(lines)
 
 
 def further_facts(view: View) -> tuple[Fact, ...]:

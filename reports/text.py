@@ -37,6 +37,8 @@ def _chapter(chapter: Chapter) -> Iterator[str]:
         yield "INVENTED: no training made this run; its numbers were made up for a benchmark."
     yield ""
     yield from _facts(chapter.facts)
+    for finding in chapter.findings:
+        yield from textwrap.wrap(f"! {finding}", WIDTH, subsequent_indent="  ")
     if not chapter.sections:
         yield ""
         yield "Nothing has been recorded yet."

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dtui.model import FloatArray, TimeAxis
+from dtui.model import BoolArray, FloatArray, TimeAxis
 from dtui.reports.charts import theme
 from dtui.reports.charts.horizon_marks import (
     ROW,
@@ -31,6 +31,8 @@ UNFOLDED_ROWS = 44
 """The levels of the hierarchy that stand open at first: as many as fit into this many rows."""
 DWARFED = 6
 """One scale for all rows starts switched off where the median row would stay under 1/DWARFED of the first band."""
+BAR_HEIGHT = 5
+"""Pixels of the bar that marks NaN and Inf; half-way up a row, where no band ends."""
 QUANTUM = 2
 """Steps of a path are rounded to 1/QUANTUM pixel."""
 
@@ -117,6 +119,7 @@ def horizon_tree(
     *,
     quantity: str,
     stages: Sequence[int],
+    nonfinite: BoolArray | None = None,
 ) -> Spec:
     """Return the hierarchy with one horizon graph a row.
 
@@ -127,6 +130,7 @@ def horizon_tree(
         axis: The columns.
         quantity: What the values are, such as "mean of weights".
         stages: Iterations at which the learning rate changed.
+        nonfinite: Shape (rows, columns): NaN or Inf was counted, which a bar through the row marks; None for nowhere.
 
     Raises:
         ValueError: The number of rows or columns differs, or the scale is not positive.
@@ -141,7 +145,7 @@ def horizon_tree(
     spec = theme.frame(None, top=30, bottom=40, limits=limits)
     spec["signals"] += [*theme.column_signals(limits, axis.columns), *_fold_signals(rows), _scale_signal(full, scale)]
     spec["data"] = [
-        {"name": "rows", "values": _row_values(rows, values, full), "transform": _visible(rows)},
+        {"name": "rows", "values": _row_values(rows, values, full, nonfinite), "transform": _visible(rows)},
         {
             "name": "paths",
             "values": _path_values(values, [scale] * len(rows), own=False) + _path_values(values, full, own=True),
@@ -152,6 +156,8 @@ def horizon_tree(
             ],
         },
     ]
+    if nonfinite is not None:
+        spec["data"][1]["values"] += _bar_values(nonfinite)
     spec["marks"] = [
         ground_mark(),
         path_mark(axis.columns),
@@ -178,7 +184,9 @@ def _scale_signal(full: Sequence[float], scale: float) -> Spec:
     return {"name": "own", "value": own, "on": [{"events": "@scales:click", "update": "!own"}]}
 
 
-def _row_values(rows: Sequence[HorizonRow], values: FloatArray, full: Sequence[float]) -> list[dict[str, Any]]:
+def _row_values(
+    rows: Sequence[HorizonRow], values: FloatArray, full: Sequence[float], nonfinite: BoolArray | None
+) -> list[dict[str, Any]]:
     result = []
     for position, row in enumerate(rows):
         above: list[int] = []
@@ -199,6 +207,8 @@ def _row_values(rows: Sequence[HorizonRow], values: FloatArray, full: Sequence[f
                 "v": [float(f"{v:.3g}") if np.isfinite(v) else None for v in values[position].tolist()],
             }
         )
+        if nonfinite is not None and nonfinite[position].any():
+            result[-1]["bad"] = nonfinite[position].astype(int).tolist()
     return result
 
 
@@ -209,6 +219,25 @@ def _path_values(values: FloatArray, scales: Sequence[float], *, own: bool) -> l
         for position in range(len(values))
         for sign, band, path in band_paths(values[position], scales[position], ROW_HEIGHT)
     ]
+
+
+def _bar_values(nonfinite: BoolArray) -> list[dict[str, Any]]:
+    """Return a bar through the middle of each row wherever NaN or Inf was counted, on either scale."""
+    return [
+        {"id": position, "own": own, "colour": theme.LOST, "path": _bar_path(row)}
+        for own in (False, True)
+        for position, row in enumerate(nonfinite)
+        if row.any()
+    ]
+
+
+def _bar_path(row: BoolArray) -> str:
+    """Return the outline of a bar of BAR_HEIGHT pixels over the columns that are true."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], row, [False])).astype(np.int8)))
+    top = (ROW_HEIGHT - BAR_HEIGHT) / 2
+    return "".join(
+        f"M{begin},{top:g}h{end - begin}v{BAR_HEIGHT}h{begin - end}Z" for begin, end in edges.reshape(-1, 2).tolist()
+    )
 
 
 def _fold_signals(rows: Sequence[HorizonRow]) -> list[Spec]:

@@ -146,6 +146,7 @@ def header_marks(quantity: str, scale: float, *, signed: bool, several: bool, fo
     readout = (
         f"over ? over.label + ' (' + over.about + ') · ' + shown_text + ' · ' + {name} + ' ' + "
         f"(over.v[shown] == null ? 'none' : {_formatted('over.v[shown]')})"
+        " + (over.bad && over.bad[shown] ? ' · NaN or Inf' : '')"
         f" + (own ? ' of ' + {_formatted('over.full')} : '')"
         f" : {name} + (own ? ', each row on its own scale' : '') + (iteration == null ? '' : ' · ' + shown_text)"
     )

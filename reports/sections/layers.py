@@ -21,19 +21,31 @@ def layers_section(view: View) -> Section | None:
         return None
     rows = [_row(node) for node in tree]
     items: list[Item] = []
+    has_bars = False
     for statistic, source in SHOWN:
         series = view.query.node_series(range(len(tree)), statistic, source, view.record_axis)
         quantity = f"{_WORDS.get(statistic, statistic)} of {source}"
         spec = horizon_tree(
-            rows, series.values, series.scale, series.axis, quantity=quantity, stages=view.stage_changes
+            rows,
+            series.values,
+            series.scale,
+            series.axis,
+            quantity=quantity,
+            stages=view.stage_changes,
+            nonfinite=series.nonfinite,
         )
         description = f"{quantity} of {len(rows)} modules and layers over the iterations, as horizon graphs."
+        if series.nonfinite is not None:
+            has_bars = True
+            description += f" NaN or Inf was counted in {int(series.nonfinite.any(axis=1).sum())} of them."
         items.append(Chart(f"{view.prefix}-{source}-{statistic}", quantity.capitalize(), "vega", spec, description))
     caption = (
         "One horizon graph a row: a value fills a pale band first, then a darker one over it; blue is positive, brown "
         "negative. A column shows the value farthest from zero of its iterations. Click a module to fold or unfold it; "
         "“scale by row” shows small rows beside large ones."
     )
+    if has_bars:
+        caption += " A red bar through a row is where NaN or Inf was counted among its elements."
     return Section(f"{view.prefix}-layers", "Layers", caption, tuple(items))
 
 

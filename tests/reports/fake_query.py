@@ -54,12 +54,13 @@ class FakeQuery(RunQuery):
         invented: bool = False,
         anomalies: int = 12,
         gaps: tuple[Gap, ...] = (),
+        findings: tuple[str, ...] = (),
     ) -> None:
         self.records, self.every = records, every
         self.names = tuple(classes)
         self.name, self.invented, self.missing = name, invented, gaps
         self.nodes = _tree(stages, name)
-        self.closed = False
+        self.closed, self.findings = False, findings
         generator = np.random.default_rng(7)
         progress = np.linspace(0, 1, max(1, records))
         speed = generator.uniform(2, 7, len(self.names))[:, None]
@@ -92,7 +93,7 @@ class FakeQuery(RunQuery):
             classes=len(self.names),
             images=images,
             gaps=self.missing,
-            findings=(),
+            findings=self.findings,
         )
 
     def metadata(self) -> RunMetadata:

@@ -55,6 +55,9 @@ def specs() -> dict[str, Spec]:
             [Curve("loss", "#3d4f63", 2 * train, np.stack([train, 3 * train]))], AXIS, unit="number"
         ),
         "horizon_tree": horizon_tree(rows, values, 1.0, AXIS, quantity="mean of weights", stages=[30]),
+        "horizon_nan": horizon_tree(
+            rows, values, 1.0, AXIS, quantity="mean of weights", stages=[], nonfinite=np.isnan(values)
+        ),
         "class_strips": class_heatmap([Group("early", error, (strip,), marks)], AXIS, stages=[30]),
         "class_blocks": class_heatmap([Group("early", error, many, ())], AXIS, stages=[]),
     }

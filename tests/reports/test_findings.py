@@ -1,0 +1,40 @@
+"""What is wrong with a run, such as NaN, is seen at once in its report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dtui.reports import build, build_report, write_report
+from dtui.reports.charts import theme
+from dtui.reports.charts.horizon import HorizonRow, horizon_tree
+from tests.reports.fake_query import FakeQuery
+from tests.reports.golden_specs import AXIS
+
+
+def test_nan_is_a_bar_through_the_row_over_its_columns_on_either_scale() -> None:
+    rows = [HorizonRow(f"row {k}", "", "Conv2d", 1, -1, 0, False) for k in range(2)]
+    values = np.ones((2, 6))
+    counted = np.zeros((2, 6), bool)
+    counted[1, [0, 3, 4]] = True
+    spec = horizon_tree(rows, values, 1.0, AXIS, quantity="mean", stages=[], nonfinite=counted)
+    bars = [path for path in spec["data"][1]["values"] if path["colour"] == theme.LOST]
+    assert [(bar["id"], bar["own"], bar["path"]) for bar in bars] == [
+        (1, own, "M0,9h1v5h-1ZM3,9h2v5h-2Z") for own in (False, True)
+    ]
+    assert spec["data"][0]["values"][1]["bad"] == [1, 0, 0, 1, 1, 0]
+    assert "bad" not in spec["data"][0]["values"][0]
+
+
+def test_findings_stand_at_the_head_of_page_and_text(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found = ("weights are NaN or Inf in 2 layers, first in <b>conv1 at iteration 120",)
+    monkeypatch.setattr(build, "open_run", lambda path: FakeQuery(findings=found))
+    for name in ("a.html", "a.txt"):
+        write_report([Path("a")], tmp_path / name)
+    page, text = ((tmp_path / name).read_text(encoding="utf-8") for name in ("a.html", "a.txt"))
+    assert 0 < page.index("in 2 layers, first in &lt;b&gt;conv1 at iteration 120") < page.index('id="run1-curves"')
+    assert 0 < text.index(f"! {found[0]}") < text.index("Error and loss")
+    many = build_report([FakeQuery(findings=tuple(f"file {k}" for k in range(20)))]).chapters[0].findings
+    assert (many[0], many[-1]) == ("file 0", "12 more: dtui check lists every file")
