@@ -25,6 +25,9 @@ from dtui.model import Gap, ImageSet, Record, RunStatus, Validation
 WAIT_SECONDS = 60.0
 """How long the first rank's writer waits for a part."""
 
+LATE_SECONDS = 1.0
+"""How long it waits for a rank whose last part was missing: a queue of records must not wait a minute each."""
+
 KEPT = 64
 """Parts of one stream that a rank leaves in the store at most."""
 
@@ -49,6 +52,7 @@ class Exchange:
             self._store = dist.distributed_c10d._get_default_store()
         self._prefix = f"dtui/{next(_numbers)}/{name}"
         self._left: dict[str, deque[str]] = {}
+        self._late: set[int] = set()
 
     @property
     def is_first(self) -> bool:
@@ -72,18 +76,21 @@ class Exchange:
         """Return the parts of all other ranks, in their order.
 
         Raises:
-            PartMissingError: One is missing after WAIT_SECONDS.
+            PartMissingError: One is missing after WAIT_SECONDS; after LATE_SECONDS where that rank's last was, too.
         """
-        stop = time.monotonic() + WAIT_SECONDS
-        return [self._pick_up(self._key(stream, iteration, rank), rank, stop) for rank in range(1, self.ranks)]
+        begin = time.monotonic()
+        return [self._pick_up(self._key(stream, iteration, rank), rank, begin) for rank in range(1, self.ranks)]
 
-    def _pick_up(self, key: str, rank: int, stop: float) -> Arrays:
+    def _pick_up(self, key: str, rank: int, begin: float) -> Arrays:
         if self._store is None:
             return {}
+        patience = LATE_SECONDS if rank in self._late else WAIT_SECONDS
         while not self._store.check([key]):
-            if time.monotonic() > stop:
-                raise PartMissingError(f"rank {rank} left no part within {WAIT_SECONDS:.0f} s")
+            if time.monotonic() - begin > patience:
+                self._late.add(rank)
+                raise PartMissingError(f"rank {rank} left no part within {patience:.0f} s")
             time.sleep(_POLL_SECONDS)
+        self._late.discard(rank)
         data = self._store.get(key)
         self._store.delete_key(key)
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
