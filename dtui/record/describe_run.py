@@ -39,4 +39,10 @@ def describe_run(
         "python": platform.python_version(),
     }
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    return RunMetadata(name, created, every, False, versions, parameters, tuple(dict(note) for note in notes))
+    return RunMetadata(name, created, every, False, versions, parameters, tuple(map(_as_stored, notes)))
+
+
+def _as_stored(note: Mapping[str, object]) -> dict[str, object]:
+    """Return a note with nothing in it that JSON does not know: numpy's numbers as numbers, other objects as text."""
+    plain = {str(key): value.item() if isinstance(value, np.generic) else value for key, value in note.items()}
+    return {key: value if isinstance(value, str | int | float | None) else str(value) for key, value in plain.items()}

@@ -35,7 +35,7 @@ class Compactor:
         """
         if self._child is not None:
             self._tell(b"f")
-            if self._wait() == 0:
+            if self._wait() in (0, None):  # done, or hanging: another one would hang as well
                 return
         self._child = self._spawn("--finish")
         self._wait()

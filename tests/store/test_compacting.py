@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
 from dtui.errors import RunDamagedError, RunNotFoundError
-from dtui.store import check_run, compact, compact_run
+from dtui.store import background, check_run, compact, compact_run
 from dtui.store.compact import RunCompactor
 from dtui.store.exclusion import CompactionLock
 from dtui.store.hdf5 import SealedFile
