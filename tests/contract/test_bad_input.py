@@ -219,6 +219,12 @@ def test_synth_does_not_write_over_a_run(dtui: Dtui, small_run: Path) -> None:
     assert_one_line(result, 2, "already")
 
 
+def test_a_path_is_no_mistyped_command(dtui: Dtui, tmp_path: Path) -> None:
+    result = dtui(["runs/live"], tmp_path)
+    assert "runs/live" in result.stderr
+    assert "did you mean" not in result.stderr
+
+
 def test_a_report_is_no_pdf_yet_and_says_so(dtui: Dtui, small_run: Path, tmp_path: Path) -> None:
     assert_one_line(dtui(["report", str(small_run), "-o", "out.pdf"], tmp_path), 2, r"out\.pdf.*\.html or \.txt")
     assert not (tmp_path / "out.pdf").exists()
