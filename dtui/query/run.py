@@ -113,8 +113,9 @@ class RunQuery:
             if counts.any():
                 record = int(counts.any(axis=0).argmax())
                 layer = self._data.structure.layers[int(counts[:, record].argmax())]
+                touched = int(counts.any(axis=1).sum())
                 lines.append(
-                    f"{source} are NaN or Inf in {int(counts.any(axis=1).sum())} layers, "
+                    f"{source} are NaN or Inf in {touched} layer{'s' if touched != 1 else ''}, "
                     f"first in {layer.name} at iteration {int(self._data.records[record])}"
                 )
         return tuple(lines)

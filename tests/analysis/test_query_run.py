@@ -30,6 +30,11 @@ def test_what_is_not_finite_is_a_finding(reader, query):
     assert query.info().findings == ("gradients are NaN or Inf in 3 layers, first in layer1.1.conv1 at iteration 409",)
 
 
+def test_one_layer_that_is_not_finite_is_no_plural(reader, query):
+    reader.layers[1, NOT_FINITE, 3, 40] = 7
+    assert "in 1 layer, first" in query.info().findings[0]
+
+
 def test_limits_end_one_interval_after_the_last(query):
     assert query.limits() == (9.0, 599.0 + EVERY)
 

@@ -37,9 +37,10 @@ def draw_ribbon(
     draw_header(cells, frame, "Anomalies", max(0, frame.gutter - 1))
     waiting = sum(anomaly.status == "new" for anomaly in anomalies)
     count = f"{waiting:,}/{len(anomalies):,}" if anomalies else "none found"
-    if anomalies and frame.gutter >= 18:
-        count += " to review"
-    cells.text(2, 1, count, theme.muted, limit=max(0, frame.gutter - 3))
+    room = max(0, frame.gutter - 3)
+    if anomalies:
+        count += next((words for words in (" to review", " new") if text_width(count + words) <= room), "")
+    cells.text(2, 1, count, theme.muted, limit=room)
     if frame.gutter >= 26:
         x = cells.text(2, 2, "▼", theme.lost)
         x = cells.text(x + 1, 2, "lost", theme.muted)

@@ -98,6 +98,12 @@ def test_a_stage_never_cuts_through_the_ribbons_label(begins: int) -> None:
     assert "▼ cat lost 40% · left rule @100" in to_text(cells)
 
 
+@pytest.mark.parametrize(("found", "words"), [(9, "9/9 to review "), (180, "180/180 new "), (23_456, "23,456/23,456 ")])
+def test_the_count_of_anomalies_is_cut_at_a_word(found: int, words: str) -> None:
+    marks = tuple(replace(anomaly(100), id=str(k)) for k in range(found))
+    assert to_text(draw_ribbon(frame(80, 3), marks, None, ("cat",))).split("\n")[1].startswith(f"  {words}")
+
+
 def test_the_ribbon_hangs_lost_above_gained_and_flags_what_is_flagged() -> None:
     marks = (anomaly(200, "lost", 0.9), anomaly(500, "gained", 0.2), anomaly(700, "lost", 0.3, status="flagged"))
     hidden = anomaly(850, "lost", 0.9, status="dismissed")
