@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -260,14 +261,15 @@ class Recorder:
         if self._measurer is None or self._deriver is None:
             return
         deriver, iteration = self._deriver, self.iteration
-        finish = self._measurer.measure()
         self._scalars.add(learning_rate(self._optimizer))
         scalars = self._scalars.take()
+        finish = self._measurer.measure()
 
         sharded, exchange = self._is_sharded, self._exchange
 
         def write(store: Store) -> None:
-            raw = finish(iteration, scalars())
+            raw = finish(iteration, {})
+            raw = replace(raw, scalars=scalars())  # after finish has waited for the device: they come before it there
             if not exchange.is_first:
                 exchange.leave(RECORDS, iteration, {"sums": raw.sums, "samples": raw.samples})
                 return

@@ -57,4 +57,5 @@ def _as_scalar(value: Any) -> float | Tensor | None:
     if isinstance(value, numbers.Real):
         return float(value)
     item = getattr(value, "item", None)
-    return float(item()) if item is not None and getattr(value, "size", 0) == 1 else None
+    number = item() if item is not None and getattr(value, "size", 0) == 1 else None
+    return float(number) if isinstance(number, numbers.Real) else None
