@@ -116,7 +116,7 @@ class RunQuery:
                 touched = int(counts.any(axis=1).sum())
                 lines.append(
                     f"{source} are NaN or Inf in {touched} layer{'s' if touched != 1 else ''}, "
-                    f"first in {layer.name} at iteration {int(self._data.records[record])}"
+                    f"first in layer {layer.name} at iteration {int(self._data.records[record])}"
                 )
         return tuple(lines)
 

@@ -27,7 +27,9 @@ def test_info(reader, query):
 def test_what_is_not_finite_is_a_finding(reader, query):
     reader.layers[1, NOT_FINITE, 3, 40] = 7
     reader.layers[1, NOT_FINITE, 1:4, 41] = 7
-    assert query.info().findings == ("gradients are NaN or Inf in 3 layers, first in layer1.1.conv1 at iteration 409",)
+    assert query.info().findings == (
+        "gradients are NaN or Inf in 3 layers, first in layer layer1.1.conv1 at iteration 409",
+    )
 
 
 def test_one_layer_that_is_not_finite_is_no_plural(reader, query):

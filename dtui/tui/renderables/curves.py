@@ -82,7 +82,8 @@ def write_curves_readout(cells: Cells, frame: Frame, curves: Curves, iteration: 
         label_at = x + 3 if wide else x
         room = (9 if wide else 5) - 1
         label_colour = theme.muted if wide or name not in plotted else _colour(frame, name)
-        cells.text(label_at, y, safe((_SHORT if wide else _SHORTER).get(name, name)), label_colour, limit=room)
+        short = (_SHORT if wide else _SHORTER).get(name, name)
+        cells.text(label_at, y, safe(name if short in curves.series else short), label_colour, limit=room)
         shown = _reading(name, value)
         right = min(x + width, label_at + room + 8)
         lead = name == plotted[0] if plotted else False

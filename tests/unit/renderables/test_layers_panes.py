@@ -46,6 +46,15 @@ def test_the_curves_show_both_errors_their_scale_and_the_readout() -> None:
     assert text[6].rstrip().endswith("┊")
 
 
+def test_a_logged_scalar_keeps_its_name_from_a_short_one() -> None:
+    where = frame(150, 9)
+    names = ("validation_error", "loss", "learning_rate")
+    alone = to_text(draw_curves(where, make_curves(axis_of(where), names=names), (), False, 500))
+    both = to_text(draw_curves(where, make_curves(axis_of(where), names=(*names, "lr")), (), False, 500))
+    assert alone.count(" lr ") == both.count(" lr ") == 1
+    assert "learnin…" in both
+
+
 def test_a_run_without_errors_shows_its_loss_on_its_own_scale() -> None:
     where = frame(80, 7)
     curves = make_curves(axis_of(where), names=("loss",))
