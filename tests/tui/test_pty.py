@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import termios
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.tui.terminal import Terminal
+from tests.tui.terminal import PATIENCE_SECONDS, Terminal
 
 LEFT, SHIFT_LEFT = "\x1b[D", "\x1b[1;2D"
 STEP_BYTES = 12_000
@@ -119,14 +121,24 @@ def test_resizing_down_and_up_again(sample_run: Path):
         leave(terminal)
 
 
+def until_repainted(terminal: Terminal, words: str) -> None:
+    """Resize until a whole repaint shows the words: a partial one writes the cells that changed, and no more."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    for columns in itertools.cycle((121, 120)):
+        terminal.resize(columns, 40)
+        if words.encode() in terminal.until_quiet():
+            return
+        assert time.monotonic() < deadline, words
+
+
 def test_a_growing_run_is_followed_from_its_first_record_to_its_end(growing_run):
     with Terminal(dtui(str(growing_run.path)), 120, 40) as terminal:
         terminal.until("Waiting for the first record")
         growing_run.grow(30)
         terminal.until("Filters")
-        terminal.until("live")
+        until_repainted(terminal, "live 30")
         growing_run.grow(1)
-        terminal.until("31")
+        until_repainted(terminal, "live 31")
         growing_run.close()
         terminal.until("done")
         assert b"\x1b[31mconv" not in terminal.written, "names are shown, not obeyed"
