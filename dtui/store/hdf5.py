@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from dtui.errors import RunDamagedError
 from dtui.store.files import publish, temporary_path
 from dtui.store.schema import LARGEST_CHUNK
-from dtui.store.seal import append_seal, merge_ranges, verify_seal
+from dtui.store.seal import Seal, append_seal, merge_ranges, verify_seal
 
 os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"
 
@@ -97,8 +97,12 @@ _CHECKSUM_ONLY = tables.Filters(complevel=0, fletcher32=True)
 class SealedFile:
     """An HDF5 file of a run, open for reading. Not thread-safe."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, group: str = "") -> None:
         """Verify the seal and open.
+
+        Args:
+            path: The file.
+            group: In front of every node path: "" in a file of its own, such as "/records" in a packed run.
 
         Raises:
             FileNotFoundError: It is not there (any more).
@@ -107,6 +111,7 @@ class SealedFile:
         _disarm()
         verify_seal(path)
         self.path = path
+        self._group = group
         self._arrays: dict[str, Any] = {}
         with self._translated("opening it"):
             self._file = tables.open_file(str(path), "r")
@@ -158,7 +163,7 @@ class SealedFile:
         Raises:
             RunDamagedError: The file cannot be searched.
         """
-        *folders, name = node.strip("/").split("/")
+        *folders, name = self._names(node)
         with self._translated(f"looking for {node}"):
             group = self._file.root
             for folder in folders:
@@ -167,9 +172,12 @@ class SealedFile:
                 group = group._v_groups[folder]
             return name in group._v_leaves
 
+    def _names(self, node: str) -> list[str]:
+        return f"{self._group}{node}".strip("/").split("/")
+
     def _find(self, path: str) -> Any:
         group = self._file.root
-        *folders, name = path.strip("/").split("/")
+        *folders, name = self._names(path)
         for folder in folders:
             if folder not in group._v_groups:
                 raise ValueError("there is no such group")
@@ -195,15 +203,17 @@ class SealedFile:
 class SealedFileBuilder:
     """Builds one sealed HDF5 file under a temporary name and publishes it."""
 
-    def __init__(self, path: Path, *, in_memory: bool = False) -> None:
+    def __init__(self, path: Path, *, kind: Seal = Seal.FILE, in_memory: bool = False) -> None:
         """Begin.
 
         Args:
             path: Its name once it is published.
+            kind: What the seal says that it is.
             in_memory: Let HDF5 build it in memory, so that a full disk can fail nowhere but in our own write.
         """
         self.path = path
         self.temporary = temporary_path(path)
+        self._kind = kind
         self._in_memory = in_memory
         options = {"driver": "H5FD_CORE", "driver_core_backing_store": 0} if in_memory else {}
         self._file = tables.open_file(str(self.temporary), "w", pytables_sys_attrs=False, **options)
@@ -222,6 +232,7 @@ class SealedFileBuilder:
             chunkshape=chunk,
             filters=_COMPRESSION if compress else _CHECKSUM_ONLY,
             createparents=True,
+            track_times=False,  # the same numbers make the same bytes
         )
 
     def write(self, node: str, index: tuple[slice, ...], values: NDArray[Any]) -> None:
@@ -247,7 +258,7 @@ class SealedFileBuilder:
         if self._in_memory:
             with self.temporary.open("wb") as file:
                 file.write(image)
-        append_seal(self.temporary, chunks)
+        append_seal(self.temporary, chunks, self._kind)
 
     def publish(self) -> None:
         """Give the sealed file its name."""

@@ -15,12 +15,23 @@ import os
 import struct
 import zlib
 from collections.abc import Iterable
+from enum import Enum
 from pathlib import Path
 
 from dtui.errors import RunDamagedError
 from dtui.store.files import open_plain
 
-_MAGIC = b"dtuiSEAL"
+
+class Seal(Enum):
+    """What a sealed file is; the value is the magic of its seal."""
+
+    FILE = b"dtuiSEAL"
+    """A file inside the directory of a run."""
+    PACKED = b"dtuiPACK"
+    """A whole run in one file."""
+
+
+_MAGICS = frozenset(kind.value for kind in Seal)
 _TRAILER = struct.Struct("<8sQQIIII")
 """magic, bytes before the seal, number of chunk ranges, CRC of the index bytes, CRC of all bytes before the seal,
 CRC of the ranges, CRC of the trailer before this field."""
@@ -43,12 +54,23 @@ def merge_ranges(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return merged
 
 
-def append_seal(path: Path, chunks: list[tuple[int, int]]) -> None:
+def is_packed(path: Path) -> bool:
+    """Whether a file ends in the seal of a packed run; it is not verified."""
+    try:
+        with open_plain(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            return os.pread(file.fileno(), 8, max(0, size - _TRAILER.size)) == Seal.PACKED.value
+    except OSError:
+        return False
+
+
+def append_seal(path: Path, chunks: list[tuple[int, int]], kind: Seal = Seal.FILE) -> None:
     """Append the seal to a finished file and bring both to the disk.
 
     Args:
         path: A closed HDF5 file that nobody else writes.
         chunks: Where its data chunks lie, as `merge_ranges` returns them.
+        kind: What the file is.
 
     Raises:
         OSError: The disk is full or fails.
@@ -57,7 +79,7 @@ def append_seal(path: Path, chunks: list[tuple[int, int]]) -> None:
         size = file.seek(0, os.SEEK_END)
         index, whole = _checksums(file.fileno(), size, chunks, with_whole=True)
         table = b"".join(_RANGE.pack(*item) for item in chunks)
-        head = _TRAILER.pack(_MAGIC, size, len(chunks), index, whole, zlib.crc32(table), 0)[:-4]
+        head = _TRAILER.pack(kind.value, size, len(chunks), index, whole, zlib.crc32(table), 0)[:-4]
         file.write(table + head + zlib.crc32(head).to_bytes(4, "little"))
         file.flush()
         os.fsync(file.fileno())
@@ -94,7 +116,7 @@ def _find_fault(descriptor: int, size: int, whole: bool) -> str:
         return f"{size} bytes, too short to be whole"
     trailer = os.pread(descriptor, _TRAILER.size, size - _TRAILER.size)
     magic, body, count, index, whole_sum, table_sum, own = _TRAILER.unpack(trailer)
-    if magic != _MAGIC or zlib.crc32(trailer[:-4]) != own:
+    if magic not in _MAGICS or zlib.crc32(trailer[:-4]) != own:
         return "its end is damaged or missing"
     table_size = count * _RANGE.size
     if count > _MOST_RANGES or body + table_size + _TRAILER.size != size:

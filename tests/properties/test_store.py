@@ -101,7 +101,7 @@ class RunMachine(RuleBasedStateMachine):
                 compactor.sweep(0.0)
             compactor.close()
 
-    @rule(step=st.sampled_from(["SealedFileBuilder.seal", "_verify", "SealedFileBuilder.publish"]))
+    @rule(step=st.sampled_from(["SealedFileBuilder.seal", "ProvenFile._prove", "SealedFileBuilder.publish"]))
     def crash_in_compaction(self, step: str) -> None:
         """The compactor dies: no clean-up of any kind runs, the lock stays."""
 
@@ -112,8 +112,8 @@ class RunMachine(RuleBasedStateMachine):
             raise Died
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(f"dtui.store.fold.{step}", die)
-            patch.setattr("dtui.store.fold.SealedFileBuilder.discard", lambda builder: builder._file.close())
+            patch.setattr(f"dtui.store.proven.{step}", die)
+            patch.setattr("dtui.store.proven.SealedFileBuilder.discard", lambda builder: builder._file.close())
             compactor = compact.RunCompactor(self.writer.path)
             try:
                 compactor.compact(finish=self.is_closed)

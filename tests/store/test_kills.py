@@ -94,7 +94,9 @@ def test_a_killed_compactor_loses_nothing(tmp_path: Path) -> None:
         recording.close()
 
 
-@pytest.mark.parametrize("step", ["_verify", "SealedFileBuilder.seal", "SealedFileBuilder.publish", "append_seal"])
+@pytest.mark.parametrize(
+    "step", ["ProvenFile._prove", "SealedFileBuilder.seal", "SealedFileBuilder.publish", "append_seal"]
+)
 def test_a_compactor_that_fails_anywhere_loses_nothing(
     recording: Recording, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -103,7 +105,7 @@ def test_a_compactor_that_fails_anywhere_loses_nothing(
     def fail(*_: object, **__: object) -> None:
         raise OSError(28, "no space left on device")
 
-    home = "dtui.store.hdf5" if step == "append_seal" else "dtui.store.fold"
+    home = "dtui.store.hdf5" if step == "append_seal" else "dtui.store.proven"
     with monkeypatch.context() as patch:
         patch.setattr(f"{home}.{step}", fail)
         with pytest.raises(OSError, match="no space left"):

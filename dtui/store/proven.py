@@ -1,0 +1,117 @@
+"""Builds a sealed file block by block, and proves it before it is published.
+
+Owns the comparison of what is on the disk with what was to be written: on a full disk PyTables writes wrong rows
+without an error. A second copy would publish a file that was never compared.
+
+The file is built on the disk, not in memory: a part of 1,000 records at paper scale has hundreds of megabytes, and its
+image in memory would be held twice. What the disk did not take is found when every block is read back.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dtui.errors import RunDamagedError
+from dtui.store.hdf5 import SealedFile, SealedFileBuilder
+from dtui.store.seal import Seal
+
+BLOCK_BYTES = 32 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """One array, and the checksum of each block of rows that was written of it."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    sums: list[tuple[range, int]] = field(default_factory=list)
+
+
+class ProvenFile:
+    """One file under construction: `add` and `write_rows`, then `publish`; `discard` after any failure."""
+
+    def __init__(self, path: Path, tick: Callable[[], None], kind: Seal = Seal.FILE) -> None:
+        """Begin.
+
+        Args:
+            path: Its name once it is published.
+            tick: Called after each block, written or compared.
+            kind: What the seal says that it is.
+        """
+        self._builder = SealedFileBuilder(path, kind=kind)
+        self._tick = tick
+        self._written: dict[str, _Written] = {}
+
+    def add(self, node: str, values: NDArray[Any], *, compress: bool = True) -> None:
+        """Declare and write a one-dimensional array that is not empty."""
+        self._builder.add(node, values, compress=compress)
+        self._note(node, values.dtype, values.shape, range(len(values)), values)
+
+    def create(
+        self, node: str, dtype: np.dtype[Any], shape: tuple[int, ...], chunk: tuple[int, ...], *, compress: bool = True
+    ) -> None:
+        """Declare an array; every length in `shape` and `chunk` is at least 1."""
+        self._builder.create(node, dtype, shape, chunk, compress=compress)
+        self._written[node] = _Written(np.dtype(dtype), shape)
+
+    def write_rows(self, node: str, rows: range, values: NDArray[Any]) -> None:
+        """Write some rows of a declared array."""
+        self._builder.write(node, (slice(rows.start, rows.stop),), values)
+        written = self._written[node]
+        self._note(node, written.dtype, written.shape, rows, values.astype(written.dtype, copy=False))
+
+    def publish(self) -> None:
+        """Seal the file, compare every block with what was written, and give it its name.
+
+        Raises:
+            RunDamagedError: The disk did not keep what was written.
+            OSError: It is full or fails. In each case nothing is published.
+        """
+        self._builder.seal()
+        self._prove()
+        self._builder.publish()
+
+    def discard(self) -> None:
+        """Remove whatever there is of it."""
+        self._builder.discard()
+
+    def _note(self, node: str, dtype: np.dtype[Any], shape: tuple[int, ...], rows: range, values: NDArray[Any]) -> None:
+        self._written.setdefault(node, _Written(dtype, shape)).sums.append((rows, _checksum(values)))
+        self._tick()
+
+    def _prove(self) -> None:
+        path = self._builder.temporary
+        file = SealedFile(path)
+        try:
+            for node, written in self._written.items():
+                for rows, expected in written.sums:
+                    values = file.read(node, written.dtype, written.shape, (slice(rows.start, rows.stop),))
+                    if _checksum(values) != expected:
+                        raise RunDamagedError(f"{path}: reads back differently from what was written; check the disk")
+                    self._tick()
+        finally:
+            file.close()
+
+
+def row_blocks(rows: int, chunk: int, row_bytes: int) -> Iterator[range]:
+    """Yield ranges of rows, whole chunks each, of about BLOCK_BYTES.
+
+    Args:
+        rows: How many there are.
+        chunk: Rows in a chunk.
+        row_bytes: Bytes of one row.
+    """
+    step = max(1, BLOCK_BYTES // (max(1, row_bytes) * chunk)) * chunk
+    for start in range(0, rows, step):
+        yield range(start, min(start + step, rows))
+
+
+def _checksum(values: NDArray[Any]) -> int:
+    return zlib.crc32(np.ascontiguousarray(values).data.cast("B"))
