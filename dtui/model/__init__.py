@@ -2,13 +2,15 @@
 
 from dtui.model.arrays import BoolArray, ByteArray, FloatArray, IntArray, LabelArray, read_only
 from dtui.model.axis import TimeAxis
-from dtui.model.records import Gap, Record, RunMetadata, RunStatus, Validation
+from dtui.model.records import TRIGGER_KINDS, Gap, Record, RunMetadata, RunStatus, Trigger, Validation
 from dtui.model.statistics import (
     CHANGE_RATIO_EDGES,
     FILTER_STATISTICS,
     HISTOGRAM_BINS,
     LAYER_STATISTICS,
     SOURCES,
+    WATCHED_FILTER_STATISTICS,
+    WATCHED_LAYER_STATISTICS,
 )
 from dtui.model.structure import Edge, ImageSet, Layer, Module, Structure
 from dtui.model.views import (
@@ -34,6 +36,9 @@ __all__ = [
     "HISTOGRAM_BINS",
     "LAYER_STATISTICS",
     "SOURCES",
+    "TRIGGER_KINDS",
+    "WATCHED_FILTER_STATISTICS",
+    "WATCHED_LAYER_STATISTICS",
     "Anomaly",
     "AnomalySettings",
     "BoolArray",
@@ -63,6 +68,7 @@ __all__ = [
     "Structure",
     "TimeAxis",
     "TreeNode",
+    "Trigger",
     "Validation",
     "read_only",
 ]

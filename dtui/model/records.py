@@ -65,7 +65,7 @@ class Gap:
     Attributes:
         first: First iteration that is missing.
         last: Last iteration that is missing.
-        stream: "records" or "validations".
+        stream: "records", "validations" or "watches".
         reason: One line; data from outside.
     """
 
@@ -73,6 +73,31 @@ class Gap:
     last: int
     stream: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """Why the flight recorder kept the watches around an iteration.
+
+    Attributes:
+        iteration: Of the watch that fired.
+        kind: Of TRIGGER_KINDS.
+        layer: Name of the layer that stands out most, "" where none can be named; data from outside.
+        filters: Indices within that layer of the filters that stand out, ascending.
+        score: Robust z against the trailing history; of "nonfinite", the number of elements known to be NaN or Inf.
+        times: How many times its usual the value is, NaN of "nonfinite".
+    """
+
+    iteration: int
+    kind: str
+    layer: str
+    filters: tuple[int, ...]
+    score: float
+    times: float
+
+
+TRIGGER_KINDS = ("nonfinite", "loss", "gradient", "filter")
+"""What may fire: NaN or Inf anywhere, a jump of the loss, a jump of the gradient's norm, a filter's change."""
 
 
 @dataclass(frozen=True, slots=True)

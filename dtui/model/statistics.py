@@ -46,6 +46,10 @@ FILTER_STATISTICS = (
 because float32 cannot hold a similarity close to one. `nonfinite` counts NaN and Inf among weights and gradients.
 """
 
+WATCHED_FILTER_STATISTICS = ("norm", "update_norm", "update_ratio", "cosine_distance", "gradient_norm", "nonfinite")
+WATCHED_LAYER_STATISTICS = ("norm2", "nonfinite")
+"""What a watch of the flight recorder measures; its other statistics are NaN, its histograms empty."""
+
 HISTOGRAM_BINS = 64
 """Equal bins from a layer's smallest to its largest finite weight, both of which are layer statistics."""
 

@@ -29,6 +29,7 @@ from dtui.store.schema import (
     STRUCTURE_FILE,
     TEMPORARY_MARK,
     TRIAGE_FILE,
+    TRIGGERS_FILE,
     Sizes,
     Stream,
     frame_fields,
@@ -142,7 +143,7 @@ class _Checker:
                 yield self._attempt(path, "metadata and network", "the run cannot be read", self._check_sealed)
             elif name == IMAGES_FILE:
                 yield self._attempt(path, "the tracked images", "all validations are left out", self._check_images)
-            elif name in (GAPS_FILE, TRIAGE_FILE):
+            elif name in (GAPS_FILE, TRIAGE_FILE, TRIGGERS_FILE):
                 yield self._check_lines(path)
             elif name in (HEARTBEAT_FILE, LOCK_FILE):
                 yield self._verdict(path, FileState.FINE, "")

@@ -65,7 +65,7 @@ class RunCompactor:
         self._lock = CompactionLock(self.path)
         self.removed = 0
         self._damaged: set[Path] = set()
-        self._readers = {Stream.RECORDS: self._reader(Stream.RECORDS, None)}
+        self._readers = {stream: self._reader(stream, None) for stream in (Stream.RECORDS, Stream.WATCHES)}
         with contextlib.suppress(FileNotFoundError, RunDamagedError):
             images = OpenImages(self.path, self._opened.run)
             images.close()

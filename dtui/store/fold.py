@@ -100,7 +100,7 @@ def write_frames(
         RunDamagedError: A source is damaged.
         OSError: It cannot be read, or the disk is full or fails.
     """
-    names = reader.scalar_names() if plan.stream is Stream.RECORDS else ()
+    names = reader.scalar_names() if plan.stream is not Stream.VALIDATIONS else ()
     document = encode_document(
         {"run": run, "stream": str(plan.stream), "first": plan.first, "stop": plan.stop, "scalars": list(names)}
     )

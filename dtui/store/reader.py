@@ -17,6 +17,7 @@ from dtui.model import (
     FILTER_STATISTICS,
     LAYER_STATISTICS,
     SOURCES,
+    BoolArray,
     ByteArray,
     FloatArray,
     Gap,
@@ -26,7 +27,9 @@ from dtui.model import (
     RunMetadata,
     RunStatus,
     Structure,
+    Trigger,
 )
+from dtui.store.merged import MergedReader
 from dtui.store.opening import find_directory, open_structure
 from dtui.store.parts import OpenParts
 from dtui.store.runfile import run_status
@@ -83,7 +86,7 @@ class RunReader:
         self._parts = OpenParts(self._run)
         self._around = Surroundings(self.path, opened)
         self._signature: object = None
-        self._records = self._stream(Stream.RECORDS)
+        self._records = MergedReader(self._stream(Stream.RECORDS), self._stream(Stream.WATCHES))
         self._validations: StreamReader | None = None
         try:
             self.refresh()
@@ -110,8 +113,18 @@ class RunReader:
 
     @property
     def record_iterations(self) -> IntArray:
-        """Shape (n,), int64, ascending."""
+        """Of records, and of watches where there is no record, shape (n,), int64, ascending."""
         return self._records.iterations
+
+    @property
+    def is_watch(self) -> BoolArray:
+        """Which of the `record_iterations` are watches of the flight recorder, shape (n,)."""
+        return self._records.is_watch
+
+    @property
+    def triggers(self) -> tuple[Trigger, ...]:
+        """What the flight recorder fired on, in order of recording; data from outside."""
+        return self._around.triggers
 
     @property
     def validation_iterations(self) -> IntArray:
@@ -127,7 +140,9 @@ class RunReader:
     def faults(self) -> tuple[str, ...]:
         """One line a file that is damaged or missing; data from outside."""
         lines = list(self._around.faults)
-        for stream, reader in ((Stream.RECORDS, self._records), (Stream.VALIDATIONS, self._validations)):
+        records, watches = self._records.records, self._records.watches
+        streams = {Stream.RECORDS: records, Stream.VALIDATIONS: self._validations, Stream.WATCHES: watches}
+        for stream, reader in streams.items():
             lines += () if reader is None else reader.faults
             found, promised = 0 if reader is None else reader.view.stop, self._around.promised(stream)
             if promised > found:
@@ -140,7 +155,7 @@ class RunReader:
         return run_status(self.path, self._around.run_file)
 
     def refresh(self) -> bool:
-        """Look for what was recorded since; True if frames, images, gaps, decisions, faults or the end changed.
+        """Look for what was recorded since; True if anything in it changed.
 
         Raises:
             RunDamagedError: The run was removed or can no longer be read.
@@ -154,7 +169,7 @@ class RunReader:
             if self._validations is None and self.images is not None:
                 self._sizes = self._sizes.with_images(self.images)
                 self._validations = self._stream(Stream.VALIDATIONS)
-            streams = [self._records] if self._validations is None else [self._records, self._validations]
+            streams = (self._records,) if self._validations is None else (self._records, self._validations)
             for stream in streams:
                 changed |= stream.refresh()
             self._parts.forget({path for stream in streams for path in stream.part_paths()})

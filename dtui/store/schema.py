@@ -12,14 +12,16 @@ A run is a directory `NAME.dtui`:
     journal/<stream>-<first>.dtj   the newest frames of a stream, appended; named by the ordinal of its first frame
     parts/<stream>-<first>-<stop>.h5   frames `first` to `stop` (exclusive) of a stream; immutable, published by rename
     gaps.jsonl                     what could not be recorded, a line a gap
+    triggers.jsonl                 what the flight recorder fired on, a line a trigger; optional
     triage.jsonl                   people's decisions on anomalies, a line a decision
     compact.lock                   who is folding journals into parts at the moment
 
-There are two streams, `records` and `validations`. The ordinal of a frame is its position in its stream, from
-0. Every `.h5` file ends in a seal (see `dtui.store.seal`).
+There are three streams: `records`, `validations` and `watches`. A watch is a frame of the flight recorder, laid out
+as a record, NaN in what it does not measure; a run without one has no file of that stream. The ordinal of a frame is
+its position in its stream, from 0. Every `.h5` file ends in a seal (see `dtui.store.seal`).
 
-Arrays in a part of n records: F filters, L layers, M modules, S scalars; of n validations: I images, C classes.
-All are chunked. A node with an axis of length 0 is left out.
+Arrays in a part of n records or watches: F filters, L layers, M modules, S scalars; of n validations: I images, C
+classes. All are chunked. A node with an axis of length 0 is left out.
 
     /iterations              (n,)          int64, ascending
     /document                (bytes,)      uint8, JSON: stream, first, stop, run, scalars (names in storage order)
@@ -61,6 +63,7 @@ HEARTBEAT_FILE = "heartbeat"
 STRUCTURE_FILE = "structure.h5"
 IMAGES_FILE = "images.h5"
 GAPS_FILE = "gaps.jsonl"
+TRIGGERS_FILE = "triggers.jsonl"
 TRIAGE_FILE = "triage.jsonl"
 LOCK_FILE = "compact.lock"
 JOURNAL_FOLDER = "journal"
@@ -103,13 +106,14 @@ class Stream(StrEnum):
 
     RECORDS = "records"
     VALIDATIONS = "validations"
+    WATCHES = "watches"
 
 
 FRAME_MAGIC = b"dtJ1"
 FRAME_HEADER = struct.Struct("<4sBBHIIQqII")
-"""magic, format version, stream (0 records, 1 validations), 0, token of the run, payload bytes, ordinal,
+"""magic, format version, stream (0 records, 1 validations, 2 watches), 0, token of the run, payload bytes, ordinal,
 iteration, CRC-32 of the payload, CRC-32 of the header before this field."""
-STREAM_CODES = {Stream.RECORDS: 0, Stream.VALIDATIONS: 1}
+STREAM_CODES = {Stream.RECORDS: 0, Stream.VALIDATIONS: 1, Stream.WATCHES: 2}
 PAYLOAD_ALIGNMENT = 8
 """A payload is its fixed fields, then a JSON object of scalars padded with spaces to this many bytes."""
 
@@ -158,7 +162,7 @@ class Sizes:
 
 def frame_fields(stream: Stream, sizes: Sizes) -> dict[str, Field]:
     """Return the fixed fields of a frame's payload by name, in storage order."""
-    if stream is Stream.RECORDS:
+    if stream is not Stream.VALIDATIONS:
         statistics = (len(SOURCES), len(LAYER_STATISTICS))
         plan: list[tuple[str, str, tuple[int, ...]]] = [
             ("filters", "<f4", (len(FILTER_STATISTICS), sizes.filters)),
@@ -244,7 +248,7 @@ def part_nodes(stream: Stream, sizes: Sizes, scalars: int, frames: int) -> dict[
         deep = 64 if field == "filters" else 256
         plan.append(Node(path, np.dtype(dtype), rows, fitting, deep, field, at * math.prod(rows), is_rounded))
 
-    if stream is Stream.RECORDS:
+    if stream is not Stream.VALIDATIONS:
         kinds, bins, edges = len(LAYER_STATISTICS), HISTOGRAM_BINS, len(CHANGE_RATIO_EDGES)
         for at, statistic in enumerate(FILTER_STATISTICS):
             add(filter_node(statistic), "<f4", (sizes.filters,), (2048 if is_small else 512,), "filters", at)

@@ -6,11 +6,14 @@ Owns when these files are read again. A second copy would show a decision on one
 from __future__ import annotations
 
 import getpass
+import math
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from dtui.errors import RunDamagedError
-from dtui.model import Gap, ImageSet
+from dtui.model import TRIGGER_KINDS, Gap, ImageSet, Trigger
 from dtui.store.lines import append_line, read_lines
 from dtui.store.opening import OpenedRun, OpenImages
 from dtui.store.runfile import RunFile
@@ -21,8 +24,11 @@ from dtui.store.schema import (
     PARTS_FOLDER,
     RUN_FILE,
     TRIAGE_FILE,
+    TRIGGERS_FILE,
     Stream,
 )
+
+T = TypeVar("T")
 
 _WATCHED_FOLDERS = (JOURNAL_FOLDER, PARTS_FOLDER)
 _WATCHED_SUFFIXES = (".h5", ".dtj", ".jsonl")
@@ -41,6 +47,7 @@ class Surroundings:
         self._line_faults: tuple[str, ...] = ()
         self.run_file: RunFile | None = opened.run_file
         self.gaps: tuple[Gap, ...] = ()
+        self.triggers: tuple[Trigger, ...] = ()
         self._triage_faults: tuple[str, ...] = ()
         self._decisions: dict[str, tuple[str, str]] = {}
 
@@ -67,13 +74,17 @@ class Surroundings:
         Raises:
             OSError: A file cannot be read.
         """
-        before = (self._open_images, self.run_file, self.gaps, self._decisions, self.faults)
+        before = (self._open_images, self.run_file, self.gaps, self.triggers, self._decisions, self.faults)
         if self._open_images is None:
             self._read_images()
         self._read_run_file()
-        self._read_gaps()
+        gaps, gap_faults = self._read_lines(GAPS_FILE, _gap, "gaps")
+        triggers, trigger_faults = self._read_lines(TRIGGERS_FILE, _trigger, "triggers")
+        self.gaps = self.gaps if gaps is None else gaps
+        self.triggers = self.triggers if triggers is None else triggers
+        self._line_faults = (*gap_faults, *trigger_faults)
         self._decisions = self.decisions()
-        return before != (self._open_images, self.run_file, self.gaps, self._decisions, self.faults)
+        return before != (self._open_images, self.run_file, self.gaps, self.triggers, self._decisions, self.faults)
 
     def thumbnail(self, image: int) -> bytes:
         """Return the encoded thumbnail of an image, b"" when there is none.
@@ -160,16 +171,18 @@ class Surroundings:
             self.run_file = fresh
             self._run_file_faults = ()
 
-    def _read_gaps(self) -> None:
-        path = self._path / GAPS_FILE
+    def _read_lines(
+        self, name: str, parse: Callable[[dict[str, object]], T | None], what: str
+    ) -> tuple[tuple[T, ...] | None, tuple[str, ...]]:
+        """Return what the lines of a file say, None where it cannot be read, and what is wrong with it."""
+        path = self._path / name
         try:
             lines, bad = read_lines(path)
         except OSError as error:
-            self._line_faults = (f"{path}: cannot be read, {error.strerror}; gaps are left out",)
-            return
-        self.gaps = tuple(gap for line in lines if (gap := _gap(line)) is not None)
-        lost = bad + len(lines) - len(self.gaps)
-        self._line_faults = (f"{path}: {lost} damaged lines are left out",) if lost else ()
+            return None, (f"{path}: cannot be read, {error.strerror}; {what} are left out",)
+        found = tuple(value for line in lines if (value := parse(line)) is not None)
+        lost = bad + len(lines) - len(found)
+        return found, (f"{path}: {lost} damaged lines are left out",) if lost else ()
 
 
 def _gap(line: dict[str, object]) -> Gap | None:
@@ -177,6 +190,19 @@ def _gap(line: dict[str, object]) -> Gap | None:
     if not isinstance(first, int) or not isinstance(last, int) or stream not in tuple(Stream):
         return None
     return Gap(first, last, str(stream), str(line.get("reason", "")))
+
+
+def _trigger(line: dict[str, object]) -> Trigger | None:
+    iteration, kind, filters = line.get("iteration"), line.get("kind"), line.get("filters")
+    if not isinstance(iteration, int) or kind not in TRIGGER_KINDS or not isinstance(filters, list):
+        return None
+    numbers = [value for value in filters if isinstance(value, int) and not isinstance(value, bool)]
+    score, times = (_number(line.get(name)) for name in ("score", "times"))
+    return Trigger(iteration, str(kind), str(line.get("layer", "")), tuple(numbers), score, times)
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else math.nan
 
 
 def _user() -> str:

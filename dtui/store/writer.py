@@ -6,6 +6,7 @@ Owns what the recording process does to a run's files. A second copy would have 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shutil
 import time
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dtui.errors import RunExistsError, UsageError
-from dtui.model import Gap, ImageSet, Record, RunMetadata, RunStatus, Structure, Validation
+from dtui.model import Gap, ImageSet, Record, RunMetadata, RunStatus, Structure, Trigger, Validation
 from dtui.store.background import Compactor
 from dtui.store.documents import images_document, run_document
 from dtui.store.journal import JournalWriter
@@ -36,6 +37,7 @@ from dtui.store.schema import (
     TARGETS_NODE,
     THUMBNAIL_OFFSETS_NODE,
     THUMBNAILS_NODE,
+    TRIGGERS_FILE,
     Field,
     Sizes,
     Stream,
@@ -81,7 +83,7 @@ class RunWriter:
         self._closed = False
         self._heartbeat_at = float("-inf")
         self._last = dict.fromkeys(Stream, -1)
-        self._waiting_gaps: list[Gap] = []
+        self._waiting_lines: list[tuple[str, dict[str, object]]] = []
         try:
             self.path.mkdir(parents=True)
         except FileExistsError as error:
@@ -146,6 +148,15 @@ class RunWriter:
         """
         self._append(Stream.RECORDS, record.iteration, self._fields, record, record.scalars)
 
+    def append_watch(self, watch: Record) -> None:
+        """Append one watch of the flight recorder.
+
+        Raises:
+            UsageError: A shape does not fit the structure, or its iteration is not after that of the last watch.
+            OSError: It could not be written; what was written of it is taken back and nothing else is lost.
+        """
+        self._append(Stream.WATCHES, watch.iteration, self._fields, watch, watch.scalars)
+
     def append_validation(self, validation: Validation) -> None:
         """Append one validation.
 
@@ -160,8 +171,15 @@ class RunWriter:
 
     def append_gap(self, gap: Gap) -> None:
         """Note iterations that could not be recorded; kept and written later when the disk does not take it now."""
-        self._waiting_gaps.append(gap)
-        self._write_gaps()
+        values = {"first": gap.first, "last": gap.last, "stream": gap.stream, "reason": gap.reason}
+        self._append_line(GAPS_FILE, values)
+
+    def append_trigger(self, trigger: Trigger) -> None:
+        """Note why watches are kept; kept itself and written later when the disk does not take it now."""
+        numbers = {"score": trigger.score, "times": trigger.times}
+        known = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
+        where = {"layer": trigger.layer, "filters": list(trigger.filters)}
+        self._append_line(TRIGGERS_FILE, {"iteration": trigger.iteration, "kind": trigger.kind, **where, **known})
 
     def heartbeat(self) -> None:
         """Give a sign of life, at most once a second; a failing disk is not reported here."""
@@ -186,7 +204,7 @@ class RunWriter:
         self._closed = True
         for journal in self._journals.values():
             journal.close()
-        self._write_gaps()
+        self._write_lines()
         counts = {str(stream): journal.count for stream, journal in self._journals.items()}
         try:
             RunFile(FORMAT_VERSION, self._run, self._process, status, reason, counts).write(self.path)
@@ -209,17 +227,20 @@ class RunWriter:
         is_full = self._journals[stream].append(iteration, arrays, {str(k): float(v) for k, v in scalars.items()})
         self._last[stream] = iteration
         self.heartbeat()
-        if self._waiting_gaps:
-            self._write_gaps()
+        if self._waiting_lines:
+            self._write_lines()
         if is_full and self._compactor is not None:
             self._compactor.start()
 
-    def _write_gaps(self) -> None:
-        while self._waiting_gaps:
-            gap = self._waiting_gaps[0]
-            values = {"first": gap.first, "last": gap.last, "stream": gap.stream, "reason": gap.reason}
+    def _append_line(self, file: str, values: dict[str, object]) -> None:
+        self._waiting_lines.append((file, values))
+        self._write_lines()
+
+    def _write_lines(self) -> None:
+        while self._waiting_lines:
+            file, values = self._waiting_lines[0]
             try:
-                append_line(self.path / GAPS_FILE, values)
+                append_line(self.path / file, values)
             except OSError:
                 return
-            del self._waiting_gaps[0]
+            del self._waiting_lines[0]
