@@ -7,12 +7,14 @@ optional: whatever goes wrong leaves the graph empty and the training alone.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
+from types import FrameType
 from typing import Any
 
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from torch.overrides import TorchFunctionMode, _len_torch_function_stack, _pop_mode, _push_mode
 from torch.utils._pytree import tree_leaves
 from torch.utils.hooks import RemovableHandle
 from torch.utils.weak import WeakTensorKeyDictionary
@@ -41,16 +43,23 @@ class GraphTracer:
             ]
 
     def detach(self) -> None:
-        """Remove every hook."""
+        """Remove every hook, and stop a trace whose forward pass an interrupt has ended."""
         for handle in self._handles:
             handle.remove()
         self._handles = []
+        if self._trace is not None:
+            self._trace.stop()
+            self._trace = None
 
     def _begin(self, module: nn.Module, args: Any, kwargs: Any) -> None:
-        if module is not self._root or self._trace is not None:
+        if module is not self._root:
             return
+        if self._trace is not None:
+            if self._trace.is_running():
+                return
+            self._trace.stop()  # Ctrl-C: torch calls no hook on what is no Exception
         self._trace = _Trace(self._root)
-        self._trace.start((args, kwargs))
+        self._trace.start((args, kwargs), sys._getframe(2))
 
     def _end(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         trace = self._trace
@@ -76,9 +85,11 @@ class _Trace(TorchFunctionMode):
         self._leaf: tuple[nn.Module, list[str]] | None = None
         self._handles: list[RemovableHandle] = []
         self._entered = False
+        self._forward: FrameType | None = None
 
-    def start(self, inputs: Any) -> None:
-        """Watch every module from here on."""
+    def start(self, inputs: Any, forward: FrameType) -> None:
+        """Watch every module from here on; `forward` is the frame that lives as long as the forward pass."""
+        self._forward = forward
         for module in self._root.modules():
             if module is not self._root:
                 self._handles.append(module.register_forward_pre_hook(QuietHook(self._enter_module), with_kwargs=True))
@@ -88,11 +99,19 @@ class _Trace(TorchFunctionMode):
         self.__enter__()  # type: ignore[no-untyped-call]
         self._entered = True
 
+    def is_running(self) -> bool:
+        """Whether the calling code is within the forward pass that is traced."""
+        frame: FrameType | None = sys._getframe()
+        while frame is not None and frame is not self._forward:
+            frame = frame.f_back
+        return frame is not None
+
     def stop(self) -> None:
         """Watch no longer."""
         if self._entered:
-            self.__exit__(None, None, None)  # type: ignore[no-untyped-call]
+            _leave(self)
             self._entered = False
+        self._forward = None
         for handle in self._handles:
             handle.remove()
         self._handles = []
@@ -124,6 +143,8 @@ class _Trace(TorchFunctionMode):
         self._mark(result, node)
 
     def _enter_module(self, module: nn.Module, args: Any, kwargs: Any) -> None:
+        if not self.is_running():
+            self.stop()
         if self._leaf is not None or not self._entered:
             return
         if _is_leaf(module):
@@ -171,6 +192,18 @@ class _Trace(TorchFunctionMode):
         for leaf in tree_leaves(values):
             if isinstance(leaf, Tensor):
                 self._origin[leaf] = node
+
+
+def _leave(mode: TorchFunctionMode) -> None:
+    """Take one mode off the stack of this thread; leaving it by `__exit__` would take whatever lies on top."""
+    above = []
+    while _len_torch_function_stack():
+        top = _pop_mode()  # type: ignore[no-untyped-call]
+        if top is mode:
+            break
+        above.append(top)
+    for other in reversed(above):
+        _push_mode(other)
 
 
 def _is_leaf(module: nn.Module) -> bool:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn.utils import parametrizations
+from torch.overrides import BaseTorchFunctionMode, _get_current_function_mode_stack
 
 from dtui.model import FILTER_STATISTICS, Structure
 from dtui.record import RecorderWarning
@@ -114,6 +115,40 @@ def test_a_forward_pass_that_fails_fails_as_it_would_and_leaves_no_hook() -> Non
         model(torch.zeros(1, 1, 20, 20))
     assert not any(part._forward_hooks or part._forward_pre_hooks for part in model.modules())
     assert tracer.edges == () or model(torch.zeros(1, 1, 8, 8)) is not None
+
+
+class Interrupting(nn.Module):
+    """Stands for the moment in which somebody presses Ctrl-C."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times = 1
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.times -= 1
+        if self.times >= 0:
+            raise KeyboardInterrupt
+        return x * 2
+
+
+@pytest.mark.parametrize("then", ["closes", "goes on", "evaluates a part"])
+def test_a_first_forward_pass_that_is_interrupted_leaves_no_mode_behind(record: Make, then: str) -> None:
+    """Torch calls no hook on a KeyboardInterrupt; a notebook goes on after it."""
+    model = nn.Sequential(small_net(), Interrupting())
+    recorder = record(model, every=1)
+    with pytest.raises(KeyboardInterrupt):
+        model(torch.zeros(2, 1, 8, 8))
+    with BaseTorchFunctionMode() as own:
+        if then == "closes":
+            recorder.close()
+        else:
+            (model if then == "goes on" else model[0])(torch.zeros(2, 1, 8, 8))
+        assert _get_current_function_mode_stack() == [own]
+    recorder.step()
+    recorder.close()
+    assert _get_current_function_mode_stack() == []
+    assert not any(part._forward_hooks or part._forward_pre_hooks for part in model.modules())
+    assert bool(recorder.store.structure.edges) == (then == "goes on")
 
 
 def test_a_broken_tracer_leaves_the_forward_pass_alone(monkeypatch: pytest.MonkeyPatch) -> None:
