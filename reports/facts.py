@@ -34,6 +34,8 @@ def header_facts(view: View) -> tuple[Fact, ...]:
 def findings_of(view: View) -> tuple[str, ...]:
     """Return what is wrong with a run, a line each, at most MOST_FINDINGS and how many more there are."""
     findings = view.info.findings
+    if view.info.reason:
+        findings = (f"the training ended early: {view.info.reason}", *findings)
     lines = [safe(finding, 400) for finding in findings[:MOST_FINDINGS]]
     if len(findings) > MOST_FINDINGS:
         lines.append(f"{len(findings) - MOST_FINDINGS:,} more: dtui check lists every file")

@@ -51,7 +51,7 @@ def run_info(options: argparse.Namespace) -> Outcome:
     rows = [
         ("run", f"{info.run}{'  (invented)' if info.invented else ''}"),
         ("folder", str(path)),
-        ("status", str(info.status)),
+        ("status", f"{info.status}{': ' if info.reason else ''}{info.reason}"),
         ("recorded", f"{metadata.created}, every {metadata.every} iterations, format {info.format}"),
         ("iterations", _span(info)),
         ("records", f"{info.records:,}"),

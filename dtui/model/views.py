@@ -16,10 +16,14 @@ from dtui.model.records import Gap, RunStatus
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """One line about a run. Field names are those of `dtui info --json`."""
+    """One line about a run. Field names are those of `dtui info --json`.
+
+    `reason` says why a run crashed, "" for any other; data from outside.
+    """
 
     run: str
     status: RunStatus
+    reason: str
     format: int
     invented: bool
     records: int

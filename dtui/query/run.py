@@ -24,6 +24,7 @@ from dtui.model import (
     NodeSeries,
     RunInfo,
     RunMetadata,
+    RunStatus,
     Stage,
     Structure,
     TimeAxis,
@@ -35,6 +36,10 @@ from dtui.query.heatmap import HeatmapQuery
 
 if TYPE_CHECKING:
     from dtui.store import RunReader
+
+
+UNEXPLAINED = "nobody closed it, and nothing records it any more"
+"""Why a run crashed that says nothing itself: its process was killed, or its machine went down."""
 
 
 def open_run(path: str | Path) -> RunQuery:
@@ -88,9 +93,11 @@ class RunQuery:
     def info(self) -> RunInfo:
         """Return one line about the run."""
         iterations = np.concatenate([self._data.records, self._data.validations])
+        status = self._reader.status()
         return RunInfo(
             run=self._reader.metadata.name or self.path.stem,
-            status=self._reader.status(),
+            status=status,
+            reason=(self._reader.reason or UNEXPLAINED) if status is RunStatus.CRASHED else "",
             format=self._reader.format_version,
             invented=self._reader.metadata.invented,
             records=len(self._data.records),

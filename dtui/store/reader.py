@@ -154,6 +154,11 @@ class RunReader:
         """Tell how the run stands at this moment."""
         return run_status(self.path, self._around.run_file)
 
+    @property
+    def reason(self) -> str:
+        """One line on why the run ended, "" where nobody said; data from outside."""
+        return "" if self._around.run_file is None else self._around.run_file.reason
+
     def refresh(self) -> bool:
         """Look for what was recorded since; True if anything in it changed.
 

@@ -100,6 +100,8 @@ class FakeReader:
     def close(self) -> None:
         self.reads.append(("close",))
 
+    reason = ""
+
     def status(self) -> RunStatus:
         return self.state
 

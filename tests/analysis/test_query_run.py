@@ -24,6 +24,15 @@ def test_info(reader, query):
     assert (info.gaps, info.findings) == (reader.gaps, reader.faults)
 
 
+def test_a_crashed_run_says_why_where_it_can_and_no_other_does(reader, query):
+    reader.reason = "ValueError: a batch is missing"
+    assert query.info().reason == ""
+    reader.state = RunStatus.CRASHED
+    assert query.info().reason == "ValueError: a batch is missing"
+    reader.reason = ""
+    assert query.info().reason == "nobody closed it, and nothing records it any more"
+
+
 def test_what_is_not_finite_is_a_finding(reader, query):
     reader.layers[1, NOT_FINITE, 3, 40] = 7
     reader.layers[1, NOT_FINITE, 1:4, 41] = 7

@@ -15,6 +15,7 @@ from dtui.query import open_run
 INFO = {
     "run": str,
     "status": str,
+    "reason": str,
     "format": int,
     "invented": bool,
     "records": int,

@@ -19,6 +19,7 @@ import pytest
 import torch
 from torch import nn
 
+from dtui.cli import main
 from dtui.errors import RecorderError, RunExistsError
 from dtui.model import Gap, Record, RunStatus
 from dtui.record import Recorder, RecorderWarning
@@ -235,12 +236,18 @@ def test_a_name_with_a_dot_keeps_it(tmp_path: Path) -> None:
     assert (tmp_path / "lr0.1.dtui").is_dir()
 
 
-ENDINGS: dict[str, tuple[str, RunStatus]] = {
-    "end": ("pass", RunStatus.DONE),
-    "exit": ("sys.exit(0)", RunStatus.DONE),
-    "exception": ("raise ValueError('a batch is missing')", RunStatus.CRASHED),
-    "interrupt": ("signal.raise_signal(signal.SIGINT)", RunStatus.CRASHED),
-    "terminate": ("os.kill(os.getpid(), signal.SIGTERM)", RunStatus.CRASHED),
+ENDINGS: dict[str, tuple[str, str]] = {
+    "end": ("pass", "done"),
+    "exit": ("sys.exit(0)", "done"),
+    "exception": ("raise ValueError('a batch is missing')", "crashed: ValueError: a batch is missing"),
+    "interrupt": ("signal.raise_signal(signal.SIGINT)", "crashed: KeyboardInterrupt"),
+    "terminate": ("os.kill(os.getpid(), signal.SIGTERM)", "crashed: SIGTERM"),
+    "with exit": ("with recorder: sys.exit(3)", "crashed: SystemExit: 3"),
+    "with exit fine": ("with recorder: sys.exit()", "done"),
+    "kill": (
+        "recorder._sink.drain(); os.kill(os.getpid(), signal.SIGKILL)",
+        "crashed: nobody closed it, and nothing records it any more",
+    ),
 }
 
 SCRIPT = """
@@ -268,8 +275,10 @@ for _ in range(3):
 """
 
 
-def test_scripts_that_end_without_closing_leave_complete_runs_that_say_how(tmp_path: Path) -> None:
-    branches = "".join(f"if ending == {name!r}: {code}\n" for name, (code, _) in ENDINGS.items())
+def test_scripts_that_end_without_closing_leave_complete_runs_that_say_how(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    branches = "".join(f"if ending == {name!r}:\n    {code}\n" for name, (code, _) in ENDINGS.items())
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT + branches, str(tmp_path), *ENDINGS],
         capture_output=True,
@@ -278,16 +287,17 @@ def test_scripts_that_end_without_closing_leave_complete_runs_that_say_how(tmp_p
         check=False,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
-    codes = dict(line.split() for line in done.stdout.splitlines())
+    codes = dict(line.rsplit(maxsplit=1) for line in done.stdout.splitlines())
     assert codes["end"] == codes["exit"] == "0", done.stderr
     assert codes["terminate"] == str(-signal.SIGTERM)
     assert codes["exception"] == "1"
-    for name, (_, status) in ENDINGS.items():
+    for name, (_, ending) in ENDINGS.items():
         reader = RunReader(tmp_path / f"{name}.dtui")
         assert reader.record_iterations.tolist() == [0, 1, 2]
-        assert (name, reader.status()) == (name, status)
         assert reader.gaps == ()
         reader.close()
+        assert main(["info", str(tmp_path / name)]) == 0
+        assert f"status       {ending}\n" in capsys.readouterr().out
 
 
 def test_a_signal_handler_of_the_user_is_left_alone_and_ours_is_given_back(record: Make) -> None:

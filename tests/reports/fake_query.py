@@ -55,12 +55,13 @@ class FakeQuery(RunQuery):
         anomalies: int = 12,
         gaps: tuple[Gap, ...] = (),
         findings: tuple[str, ...] = (),
+        reason: str = "",
     ) -> None:
         self.records, self.every = records, every
         self.names = tuple(classes)
         self.name, self.invented, self.missing = name, invented, gaps
         self.nodes = _tree(stages, name)
-        self.closed, self.findings = False, findings
+        self.closed, self.findings, self.reason = False, findings, reason
         generator = np.random.default_rng(7)
         progress = np.linspace(0, 1, max(1, records))
         speed = generator.uniform(2, 7, len(self.names))[:, None]
@@ -81,7 +82,8 @@ class FakeQuery(RunQuery):
         images = len(self.names) * 50
         return RunInfo(
             run=self.name,
-            status=RunStatus.DONE,
+            status=RunStatus.CRASHED if self.reason else RunStatus.DONE,
+            reason=self.reason,
             format=1,
             invented=self.invented,
             records=self.records,

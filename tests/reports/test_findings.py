@@ -36,5 +36,7 @@ def test_findings_stand_at_the_head_of_page_and_text(monkeypatch: pytest.MonkeyP
     page, text = ((tmp_path / name).read_text(encoding="utf-8") for name in ("a.html", "a.txt"))
     assert 0 < page.index("in 2 layers, first in &lt;b&gt;conv1 at iteration 120") < page.index('id="run1-curves"')
     assert 0 < text.index(f"! {found[0]}") < text.index("Error and loss")
+    crashed = build_report([FakeQuery(findings=found, reason="MemoryError")]).chapters[0].findings
+    assert crashed == ("the training ended early: MemoryError", *found)
     many = build_report([FakeQuery(findings=tuple(f"file {k}" for k in range(20)))]).chapters[0].findings
     assert (many[0], many[-1]) == ("file 0", "12 more: dtui check lists every file")

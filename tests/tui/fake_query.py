@@ -80,7 +80,7 @@ class FakeQuery:
     def info(self):
         n = len(self.classes_)
         return RunInfo(
-            run="fake", status=RunStatus.LIVE if self.live else RunStatus.DONE, format=1, invented=True,
+            run="fake", status=RunStatus.LIVE if self.live else RunStatus.DONE, reason="", format=1, invented=True,
             records=self.records, validations=self.records if n else 0,
             first_iteration=0 if self.records else None, last_iteration=self.last if self.records else None,
             layers=sum(node.layer is not None for node in self.tree_), filters=self.tree_[-1].first_filter + 10,

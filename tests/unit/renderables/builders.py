@@ -147,7 +147,7 @@ def make_verdict(label: int | None = 1, ident: str = "val_17") -> ImageVerdict:
 
 
 def make_info(run: str = "resnet50", status: RunStatus = RunStatus.DONE, invented: bool = False) -> RunInfo:
-    return RunInfo(run, status, 1, invented, 1000, 1000, 0, 999, 54, 27_560, 1000, 50_000, (), ())
+    return RunInfo(run, status, "", 1, invented, 1000, 1000, 0, 999, 54, 27_560, 1000, 50_000, (), ())
 
 
 def seen(ansi: str) -> list[list[tuple[str, object, object, bool, bool]]]:
