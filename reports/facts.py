@@ -5,6 +5,7 @@ Owns the choice and the units of those lines.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from dtui.reports.document import Fact
@@ -77,9 +78,9 @@ def _last_values(values: Mapping[str, float]) -> list[Fact]:
         ("learning_rate", "learning rate", ".3g"),
     )
     return [
-        Fact(name, format(values[key], form), "last")
+        Fact(name, format(values[key], form) if math.isfinite(values[key]) else "NaN or Inf", "last")
         for key, name, form in known
-        if key in values and values[key] == values[key]
+        if key in values
     ]
 
 

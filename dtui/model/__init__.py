@@ -3,6 +3,7 @@
 from dtui.model.arrays import BoolArray, ByteArray, FloatArray, IntArray, LabelArray, read_only
 from dtui.model.axis import TimeAxis
 from dtui.model.records import TRIGGER_KINDS, Gap, Record, RunMetadata, RunStatus, Trigger, Validation
+from dtui.model.scalars import LOGGED_NAN, SKIPPED_UPDATES, was_logged
 from dtui.model.statistics import (
     CHANGE_RATIO_EDGES,
     FILTER_STATISTICS,
@@ -35,6 +36,8 @@ __all__ = [
     "FILTER_STATISTICS",
     "HISTOGRAM_BINS",
     "LAYER_STATISTICS",
+    "LOGGED_NAN",
+    "SKIPPED_UPDATES",
     "SOURCES",
     "TRIGGER_KINDS",
     "WATCHED_FILTER_STATISTICS",
@@ -71,4 +74,5 @@ __all__ = [
     "Trigger",
     "Validation",
     "read_only",
+    "was_logged",
 ]

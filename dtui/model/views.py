@@ -7,7 +7,7 @@ no record, the record before it still stands; before the first and after the las
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dtui.model.arrays import BoolArray, ByteArray, FloatArray, IntArray
 from dtui.model.axis import TimeAxis
@@ -55,11 +55,14 @@ class Curves:
         series: Name to shape (columns,), the mean within each column: "validation_error", "train_error" (shares in
             [0, 1]), "loss", and every other logged scalar by name; only names that the run has, in that order.
         extremes: Name to shape (2, columns): smallest and largest value within each column.
+        nonfinite: Name to shape (columns,): NaN or Inf was logged within the column; only names that have any. Series
+            and extremes leave such values out, and are NaN where a column holds no other.
     """
 
     axis: TimeAxis
     series: Mapping[str, FloatArray]
     extremes: Mapping[str, FloatArray]
+    nonfinite: Mapping[str, BoolArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

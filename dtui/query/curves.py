@@ -11,7 +11,7 @@ import numpy as np
 
 from dtui.analysis.downsample import pool_largest, pool_mean, pool_smallest, records_of_columns
 from dtui.analysis.stages import find_stages
-from dtui.model import Curves, FloatArray, IntArray, Stage, TimeAxis, read_only
+from dtui.model import BoolArray, Curves, FloatArray, IntArray, Stage, TimeAxis, read_only, was_logged
 from dtui.query.data import RunData
 
 NAMES = {"error": "train_error"}
@@ -29,13 +29,13 @@ def mean_validation_error(data: RunData) -> FloatArray:
 
 
 def _points(data: RunData) -> Mapping[str, tuple[IntArray, FloatArray, float]]:
-    """Return name to (iterations, finite values, interval) of every curve that has a value."""
+    """Return name to (iterations, values, interval) of every curve; NaN and infinities where they were logged."""
 
     def collect() -> Mapping[str, tuple[IntArray, FloatArray, float]]:
         found: dict[str, tuple[IntArray, FloatArray, float]] = {}
         for name in data.reader.scalar_names():
             values = data.scalar(name)
-            logged = ~np.isnan(values)
+            logged = was_logged(values)
             if logged.any():
                 iterations = data.records[logged]
                 steps = np.diff(iterations)
@@ -55,11 +55,16 @@ def curves(data: RunData, axis: TimeAxis) -> Curves:
     """Answer `RunQuery.curves`."""
     series: dict[str, FloatArray] = {}
     extremes: dict[str, FloatArray] = {}
+    nonfinite: dict[str, BoolArray] = {}
     for name, (iterations, values, interval) in _points(data).items():
         held = records_of_columns(axis, iterations, interval)
-        series[name] = read_only(pool_mean(values, held))
-        extremes[name] = read_only(np.stack([pool_smallest(values, held), pool_largest(values, held)]))
-    return Curves(axis, series, extremes)
+        bad = ~np.isfinite(values)
+        finite = np.where(bad, np.nan, values)
+        series[name] = read_only(pool_mean(finite, held))
+        extremes[name] = read_only(np.stack([pool_smallest(finite, held), pool_largest(finite, held)]))
+        if bad.any():
+            nonfinite[name] = read_only(pool_largest(bad.astype(np.float32), held) > 0)
+    return Curves(axis, series, extremes, nonfinite)
 
 
 def curves_at(data: RunData, iteration: int) -> dict[str, float]:

@@ -30,7 +30,7 @@ from dtui.model import (
     TimeAxis,
     TreeNode,
 )
-from dtui.query import anomalies, classes, curves, images, tree
+from dtui.query import anomalies, classes, curves, findings, images, tree
 from dtui.query.data import RunData
 from dtui.query.heatmap import HeatmapQuery
 
@@ -109,23 +109,8 @@ class RunQuery:
             classes=len(self._reader.classes),
             images=self._data.layout.total_images,
             gaps=self._reader.gaps,
-            findings=(*self._reader.faults, *self._data.remembered("not finite", self._not_finite)),
+            findings=(*self._reader.faults, *findings.findings(self._data)),
         )
-
-    def _not_finite(self) -> tuple[str, ...]:
-        """Return a line for each source in which NaN or Inf was recorded."""
-        lines = []
-        for source in ("weights", "gradients"):
-            counts = np.nan_to_num(self._data.layers(source, "nonfinite"))
-            if counts.any():
-                record = int(counts.any(axis=0).argmax())
-                layer = self._data.structure.layers[int(counts[:, record].argmax())]
-                touched = int(counts.any(axis=1).sum())
-                lines.append(
-                    f"{source} are NaN or Inf in {touched} layer{'s' if touched != 1 else ''}, "
-                    f"first in layer {layer.name} at iteration {int(self._data.records[record])}"
-                )
-        return tuple(lines)
 
     def metadata(self) -> RunMetadata:
         """Return what is known about the run from outside."""
@@ -161,7 +146,7 @@ class RunQuery:
         return curves.curves(self._data, axis)
 
     def curves_at(self, iteration: int) -> dict[str, float]:
-        """Return each curve's value at the last record or validation at or before `iteration`."""
+        """Return each curve's value at the last record or validation at or before `iteration`; NaN where it was NaN."""
         return curves.curves_at(self._data, iteration)
 
     def stages(self) -> tuple[Stage, ...]:

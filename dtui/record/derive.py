@@ -16,6 +16,7 @@ from dtui.model import (
     FILTER_STATISTICS,
     HISTOGRAM_BINS,
     LAYER_STATISTICS,
+    SKIPPED_UPDATES,
     SOURCES,
     BoolArray,
     FloatArray,
@@ -24,6 +25,7 @@ from dtui.model import (
     Structure,
 )
 from dtui.record.samples import plan_modules
+from dtui.record.skips import Skips
 from dtui.record.statistics import Sum
 
 _Float64 = NDArray[np.float64]
@@ -53,6 +55,21 @@ class RawRecord:
         merged[Sum.WEIGHT_NONFINITE :] = self.sums[Sum.WEIGHT_NONFINITE :] + sums[Sum.WEIGHT_NONFINITE :]
         values = np.where(np.isnan(self.samples), samples, self.samples)
         return replace(self, sums=merged, samples=values)
+
+    def with_skips(self, skips: Skips) -> RawRecord:
+        """Return the record with the count of updates that a GradScaler has skipped so far, where there are any.
+
+        Where its own was one, only what is not finite can be told of its gradients: the others are not unscaled.
+        """
+        if not skips.count:
+            return self
+        raw = replace(self, scalars={**self.scalars, SKIPPED_UPDATES: float(skips.count)})
+        if not skips.is_last:
+            return raw
+        sums, samples = raw.sums.copy(), raw.samples.copy()
+        sums[Sum.GRADIENT_SUM : Sum.GRADIENT_MIN + 1] = np.nan
+        samples[SOURCES.index("gradients")] = np.nan
+        return replace(raw, sums=sums, samples=samples)
 
 
 class Deriver:
@@ -126,7 +143,7 @@ class Deriver:
                 "norm1": np.add.reduceat(np.where(taken, norm1, 0), self._starts),
                 "max": np.maximum.reduceat(np.where(taken, largest, -np.inf), self._starts),
                 "min": np.minimum.reduceat(np.where(taken, smallest, np.inf), self._starts),
-                "nonfinite": np.add.reduceat(np.where(taken, nonfinite, 0), self._starts),
+                "nonfinite": np.add.reduceat(nonfinite, self._starts),
                 "count": np.add.reduceat(np.where(taken, self._filter_elements - nonfinite, 0), self._starts),
                 "taken": np.logical_or.reduceat(taken, self._starts),
             }
@@ -181,7 +198,7 @@ def _describe(nodes: Mapping[str, NDArray[np.generic]], quartiles: FloatArray) -
     }
     gaps = np.where(taken & ~np.isnan(count), 0.0, np.nan)
     described = {name: column + gaps for name, column in columns.items()}
-    described["nonfinite"] = np.where(taken, values["nonfinite"], np.nan)
+    described["nonfinite"] = np.where(taken | (values["nonfinite"] > 0), values["nonfinite"], np.nan)
     return np.stack([described[name] for name in LAYER_STATISTICS])
 
 

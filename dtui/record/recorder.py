@@ -38,6 +38,7 @@ from dtui.record.measure import Measurer
 from dtui.record.scalars import ScalarLog, learning_rate
 from dtui.record.shards import Elsewhere, Exchange
 from dtui.record.sink import Job, Sink, Store
+from dtui.record.skips import SkippedUpdates
 from dtui.record.termination import TerminationWatch
 from dtui.record.thumbnails import Thumbnails
 from dtui.record.validation import ValidationWatch
@@ -130,6 +131,7 @@ class Recorder:
         self._process = os.getpid()
         self._tracer = GraphTracer(model) if graph and self._exchange.is_first else None
         self._hook = None if self._optimizer is None else self._optimizer.register_step_post_hook(self._after_step)
+        self._skips = SkippedUpdates(self._optimizer)
         atexit.register(self._close_at_exit)
         self._termination = TerminationWatch(lambda: self._finish(RunStatus.CRASHED, "SIGTERM"))
 
@@ -231,9 +233,9 @@ class Recorder:
     # --- the training's events
 
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        found = getattr(optimizer, "found_inf", None)
-        if isinstance(found, Tensor) and found.device.type == "cpu" and float(found.sum()):
-            return
+        with self._boundary.guard("updates", self.iteration):
+            if self._skips.is_known_skipped(optimizer):
+                return
         self._count()
 
     def _count(self) -> None:
@@ -262,7 +264,7 @@ class Recorder:
             return
         deriver, iteration = self._deriver, self.iteration
         self._scalars.add(learning_rate(self._optimizer))
-        scalars = self._scalars.take()
+        scalars, skips = self._scalars.take(), self._skips.take()
         finish = self._measurer.measure()
 
         sharded, exchange = self._is_sharded, self._exchange
@@ -270,6 +272,7 @@ class Recorder:
         def write(store: Store) -> None:
             raw = finish(iteration, {})
             raw = replace(raw, scalars=scalars())  # after finish has waited for the device: they come before it there
+            raw = raw.with_skips(skips())
             if not exchange.is_first:
                 exchange.leave(RECORDS, iteration, {"sums": raw.sums, "samples": raw.samples})
                 return
@@ -315,6 +318,7 @@ class Recorder:
         with self._boundary.guard("close", self.iteration):
             if self._hook is not None:
                 self._hook.remove()
+            self._skips.remove()
             if self._tracer is not None:
                 self._tracer.detach()
             if self._sink is None and any(probe.shape for probe in self._probes):

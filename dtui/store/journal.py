@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import zlib
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dtui.model import LOGGED_NAN
 from dtui.store.files import open_plain
 from dtui.store.schema import (
     FORMAT_VERSION,
@@ -277,7 +279,7 @@ def read_field(file: Any, frame: Frame, field: Field, first: int, count: int) ->
 
 
 def read_scalars(file: Any, frame: Frame, fixed: int) -> dict[str, float]:
-    """Return the scalars of a frame; values that are no numbers are left out.
+    """Return the scalars of a frame, a NaN as LOGGED_NAN; values that are no numbers are left out.
 
     Raises:
         OSError: The file ends early, or holds no JSON there.
@@ -285,6 +287,7 @@ def read_scalars(file: Any, frame: Frame, fixed: int) -> dict[str, float]:
     data = os.pread(file.fileno(), frame.size - fixed, frame.offset + fixed)
     try:
         found = json.loads(data)
-        return {str(name): float(value) for name, value in found.items() if isinstance(value, int | float)}
+        numbers = {str(name): float(value) for name, value in found.items() if isinstance(value, int | float)}
+        return {name: LOGGED_NAN if math.isnan(value) else value for name, value in numbers.items()}
     except (ValueError, AttributeError, RecursionError, OverflowError) as error:
         raise OSError(errno.EIO, "no scalars in the frame", str(frame.path)) from error

@@ -30,7 +30,8 @@ classes. All are chunked. A node with an axis of length 0 is left out.
     /modules/<source>        (K, M, n)     float32
     /layers/histogram        (L, bins, n)  uint32
     /layers/change_ratio     (L, edges, n) float32
-    /scalars                 (S, n)        float64, NaN where a name was not logged
+    /scalars                 (S, n)        float64, NaN where a name was not logged; a logged NaN has the bits
+                                           7FF8000000000001 (in runs of before 0.1.0 it has not)
     /validation/label        (I, n)        uint16
     /validation/confidence   (I, n)        uint8
     /classes/error           (C, n)        float32, NaN for a class without images

@@ -57,6 +57,8 @@ def curves_section(view: View) -> Section | None:
             "A triangle marks an anomaly iteration: unusually many images of a class flip at once, "
             "▼ lost or ▲ gained; its size grows with their share. "
         )
+    if "loss" in curves.nonfinite:
+        caption += "The loss breaks off where it was NaN or Inf. "
     if len(view.stages) > 1:
         caption += "Dashed lines mark a new learning rate (lr)."
     return Section(f"{view.prefix}-curves", "Error and loss", caption.strip(), tuple(items))

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from dtui.errors import UsageError
-from dtui.model import LAYER_STATISTICS, AnomalySettings, Gap, HeatmapRequest, ImagesRequest, RunStatus, TimeAxis
+from dtui.model import (
+    LAYER_STATISTICS,
+    LOGGED_NAN,
+    AnomalySettings,
+    Gap,
+    HeatmapRequest,
+    ImagesRequest,
+    RunStatus,
+    TimeAxis,
+)
 from dtui.query import RunQuery
 from tests.analysis.fake_reader import EVERY, FakeReader
 from tests.oracle import twins
@@ -38,6 +47,46 @@ def test_what_is_not_finite_is_a_finding(reader, query):
     reader.layers[1, NOT_FINITE, 1:4, 41] = 7
     assert query.info().findings == (
         "gradients are NaN or Inf in 3 layers, first in layer layer1.1.conv1 at iteration 409",
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ({50: LOGGED_NAN}, "loss is NaN in 1 record, first at iteration 509"),
+        ({50: np.inf, 52: LOGGED_NAN}, "loss is NaN or Inf in 2 records, first at iteration 509"),
+        ({58: -np.inf, 59: -np.inf}, "loss is Inf from iteration 589 on"),
+    ],
+)
+def test_a_scalar_that_is_not_finite_is_a_finding(reader, query, values, line):
+    for position, value in values.items():
+        reader.scalars["loss"][position] = value
+    reader.scalars["loss"][:3] = np.nan  # was not logged
+    assert query.info().findings == (line,)
+
+
+def test_a_loss_that_is_not_finite_breaks_its_curve_off_and_is_read_out(reader, query):
+    reader.scalars["loss"][40:] = LOGGED_NAN
+    reader.scalars["loss"][30:40:2] = np.nan
+    axis = TimeAxis(0, 600, 60)
+    curves = query.curves(axis)
+    assert set(curves.nonfinite) == {"loss"}
+    assert np.flatnonzero(curves.nonfinite["loss"]).tolist() == list(range(40, 60))
+    assert np.isfinite(curves.series["loss"][1:40]).all()
+    assert np.isnan(curves.series["loss"][40:]).all()
+    assert np.isnan(curves.extremes["loss"][:, 40:]).all()
+    assert np.isnan(query.curves_at(420)["loss"])
+    assert np.isfinite(query.curves_at(380)["loss"])
+
+
+def test_skipped_updates_are_a_finding_with_the_records_that_tell_of_them(reader, query):
+    counts = np.full(reader.total, np.nan)
+    counts[10:] = 1
+    counts[20:] = 4
+    counts[40:] = 2  # resumed: counted anew
+    reader.scalars["skipped_updates"] = counts
+    assert query.info().findings == (
+        "6 updates were skipped by the GradScaler for NaN or Inf gradients, told by the records of 109, 209, 409",
     )
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from dtui.cli import main
 from dtui.errors import RecorderError, RunExistsError
@@ -186,6 +187,26 @@ def test_weights_that_become_nan_are_counted_and_training_goes_on(record: Make) 
     assert counts[2] > 0
     assert len(recorder.store.validations) == 4
     assert recorder.store.validations[-1].confidences.max() == 0
+
+
+def test_a_loss_that_turns_nan_and_skipped_updates_are_told_by_info(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    with Recorder(tmp_path / "run", model, optimizer, every=1) as recorder:
+        for step in range(4):
+            recorder.log(loss=torch.tensor(math.nan) if step else 0.5)
+            optimizer.zero_grad()
+            loss = functional.cross_entropy(model(data()[0]), data()[1])
+            scaler.scale(loss * (math.inf if step == 2 else 1)).backward()
+            scaler.step(optimizer)
+            scaler.update()
+    assert main(["info", str(tmp_path / "run")]) == 0
+    said = capsys.readouterr().out
+    assert "finding      loss is NaN from iteration 1 on\n" in said
+    assert "1 update was skipped by the GradScaler for NaN or Inf gradients, told by the records of 2\n" in said
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import math
 import pickle
 import random
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dtui.model import FILTER_STATISTICS, RunStatus
+from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, SOURCES, RunStatus
 from dtui.record import RecorderWarning
 from tests.record.conftest import RecorderUnderTest, small_net
 
@@ -110,9 +111,84 @@ def test_scaled_gradients_are_recorded_unscaled_and_skipped_updates_do_not_count
         scaler.step(optimizer)
         scaler.update()
     assert iterations(recorder) == [0, 1]
-    if not fused:
-        found = recorder.store.records[1].filters[FILTER_STATISTICS.index("gradient_norm"), :4]
-        np.testing.assert_allclose(found, wanted.numpy(), rtol=1e-4)
+    found = recorder.store.records[1].filters[FILTER_STATISTICS.index("gradient_norm"), :4]
+    np.testing.assert_allclose(found, wanted.numpy(), rtol=1e-4)
+    assert [record.scalars.get("skipped_updates") for record in recorder.store.records] == [None, 1]
+
+
+def scaled_update(model: nn.Module, optimizer: torch.optim.Optimizer, scaler: Any, factor: float = 1.0) -> None:
+    images, labels = data()
+    optimizer.zero_grad()
+    scaler.scale(functional.cross_entropy(model(images), labels) * factor).backward()
+    scaler.step(optimizer)
+    scaler.update()
+
+
+def test_on_a_gpu_a_skipped_update_is_judged_by_the_writer(record: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody may wait for the device: the iteration counts, and its record tells of its gradients only the Inf."""
+    monkeypatch.setattr("dtui.record.skips._is_at_hand", lambda tensor: False)
+    model = small_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, fused=True)
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    recorder = record(model, optimizer, every=1)
+    for step in range(4):
+        scaled_update(model, optimizer, scaler, math.inf if step in (1, 2) else 1.0)
+    assert iterations(recorder) == [0, 1, 2, 3]
+    records = recorder.store.records
+    assert [record.scalars.get("skipped_updates") for record in records] == [None, 1, 2, 2]
+    norm, nonfinite = FILTER_STATISTICS.index("gradient_norm"), FILTER_STATISTICS.index("nonfinite")
+    assert [bool(np.isnan(record.filters[norm]).all()) for record in records] == [False, True, True, False]
+    assert [bool(record.filters[nonfinite].sum() > 0) for record in records] == [False, True, True, False]
+    gradients, counted = SOURCES.index("gradients"), LAYER_STATISTICS.index("nonfinite")
+    assert [bool(record.layers[gradients, counted, 2] > 0) for record in records] == [False, True, True, False]
+    assert [bool(record.modules[gradients, counted, 0] > 0) for record in records] == [False, True, True, False]
+    assert np.isfinite(records[3].filters[norm]).all()
+
+
+def test_only_the_skipped_updates_of_the_recorded_optimizer_count(record: Make) -> None:
+    model, other = small_net(), small_net()
+    optimizer, stranger = (torch.optim.SGD(some.parameters(), lr=0.1) for some in (model, other))
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    before = torch.amp.GradScaler.step
+    first, second = record(model, optimizer, every=1), record(other, stranger, every=1)
+    scaled_update(model, optimizer, scaler, math.inf)
+    first.close()
+    scaled_update(other, stranger, scaler)
+    scaled_update(model, optimizer, scaler, math.inf)
+    copy.deepcopy(scaler), pickle.dumps(scaler)
+    assert iterations(second) == [0]
+    assert torch.amp.GradScaler.step is before
+    assert second.store.records[0].scalars.keys() == {"learning_rate"}
+    assert first._skips.take()().count == 1
+
+
+@pytest.mark.parametrize("enabled", [False, True])
+def test_mixed_precision_is_the_same_training_with_and_without_a_recorder(record: Make, enabled: bool) -> None:
+    """Autocast to bfloat16, a scaler that skips, and its growth: the losses and the scale are the same bit by bit."""
+
+    def train(recorded: bool) -> tuple[list[float], float]:
+        torch.manual_seed(1)
+        model = small_net()
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+        scaler = torch.amp.GradScaler("cpu", init_scale=1024.0, growth_interval=2, enabled=enabled)
+        recorder = record(model, optimizer, every=1) if recorded else None
+        images, labels = data()
+        losses = []
+        for step in range(6):
+            optimizer.zero_grad()
+            with torch.autocast("cpu", torch.bfloat16):
+                loss = functional.cross_entropy(model(images), labels)
+            losses.append(float(loss))
+            scaler.scale(loss * (math.inf if enabled and step == 2 else 1)).backward()
+            scaler.unscale_(optimizer)
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            scaler.step(optimizer)
+            scaler.update()
+        if recorder is not None:
+            assert iterations(recorder) == list(range(5 if enabled else 6))
+        return losses, scaler.get_scale()
+
+    assert train(True) == train(False)
 
 
 def test_the_first_of_several_optimizers_counts(record: Make) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dtui.model import Curves, FloatArray, Stage
+from dtui.model import BoolArray, Curves, FloatArray, Stage
 from dtui.safe_text import safe
 from dtui.tui.renderables.cells import Cells, text_width
-from dtui.tui.renderables.chrome import draw_header, draw_stages, number
+from dtui.tui.renderables.chrome import NONFINITE_WORDS, draw_header, draw_stages, mark_nonfinite, number
 from dtui.tui.renderables.frame import Frame, Region
 from dtui.tui.renderables.plotext_adapter import plot_lines
 from dtui.tui.renderables.primitives import resample
@@ -38,7 +38,9 @@ def draw_curves(
     cells = Cells(frame.width, frame.height, frame.theme)
     names = _plotted(curves)
     is_share = "loss" not in names
-    draw_header(cells, frame, "Error" if is_share else "Loss", max(0, frame.gutter - 1))
+    bad = _nonfinite(curves, frame)
+    title = ("Error" if is_share else "Loss") + (f"  {NONFINITE_WORDS}" if bad.any() else "")
+    draw_header(cells, frame, title, max(0, frame.gutter - 1))
     rows, columns = frame.height - 1, frame.plot_width
     if rows < 1 or columns < 2 or frame.axis is None:
         return cells
@@ -52,6 +54,8 @@ def draw_curves(
     colours = [_colour(frame, name) for name in reversed(names)]
     ch, fg = plot_lines(heights, colours, scale.low, scale.high, columns, rows, frame.theme.panel)
     cells.paste(frame.gutter, 1, ch, fg)
+    is_last_row = np.arange(rows)[:, None] == rows - 1
+    mark_nonfinite(cells, frame, is_last_row & bad)
     _draw_labels(cells, frame, scale, rows)
     _draw_stage_labels(cells, frame, stages)
     draw_stages(cells, frame, stages, 0, frame.height)
@@ -84,10 +88,28 @@ def write_curves_readout(cells: Cells, frame: Frame, curves: Curves, iteration: 
         label_colour = theme.muted if wide or name not in plotted else _colour(frame, name)
         short = (_SHORT if wide else _SHORTER).get(name, name)
         cells.text(label_at, y, safe(name if short in curves.series else short), label_colour, limit=room)
-        shown = _reading(name, value)
+        is_bad = column is not None and bool(_nonfinite_of(curves, name, frame)[column - frame.gutter])
+        shown = "NaN" if is_bad and np.isnan(value) else _reading(name, value)
         right = min(x + width, label_at + room + 8)
         lead = name == plotted[0] if plotted else False
-        cells.text(right - text_width(shown), y, shown, theme.bright if lead else theme.text, bold=lead)
+        colour = theme.warning if is_bad else theme.bright if lead else theme.text
+        cells.text(right - text_width(shown), y, shown, colour, bold=lead)
+
+
+def _nonfinite(curves: Curves, frame: Frame) -> BoolArray:
+    """Return the columns in which a curve of the pane, or the loss, was NaN or Inf, shape (columns,)."""
+    found = np.zeros(frame.plot_width, dtype=np.bool_)
+    for name in {*_plotted(curves), "loss"}:
+        found |= _nonfinite_of(curves, name, frame)
+    return found
+
+
+def _nonfinite_of(curves: Curves, name: str, frame: Frame) -> BoolArray:
+    if name not in curves.nonfinite or frame.axis is None:
+        return np.zeros(frame.plot_width, dtype=np.bool_)
+    axis = frame.axis.with_columns(frame.plot_width)
+    found: BoolArray = resample(curves.nonfinite[name].astype(np.float64), curves.axis, axis) > 0
+    return found
 
 
 def curves_readout_region(frame: Frame) -> Region:

@@ -67,6 +67,25 @@ def test_a_run_without_errors_shows_its_loss_on_its_own_scale() -> None:
     assert "  1┤" in log
 
 
+def test_a_loss_that_turned_nan_is_crossed_out_and_read_out() -> None:
+    where = frame(150, 7)
+    axis = axis_of(where)
+    for names in (("loss",), ("validation_error", "loss")):
+        curves = make_curves(axis, names=names)
+        bad = np.arange(axis.columns) >= 80
+        curves.series["loss"][bad] = np.nan
+        marked = replace(curves, extremes={}, nonfinite={"loss": bad})
+        lines = to_text(draw_curves(where, marked, (), False, 900)).split("\n")
+        assert "× NaN or Inf" in lines[0]
+        assert lines[6].count("×") == int(bad.sum())
+        assert any("loss" in line and " NaN" in line for line in lines[1:])
+        before = to_text(draw_curves(where, marked, (), False, 100)).split("\n")
+        assert not any(" NaN" in line for line in before[1:])
+        unmarked = to_text(draw_curves(where, replace(marked, nonfinite={}), (), False, 900))
+        assert "×" not in unmarked
+        assert "NaN" not in unmarked
+
+
 def test_validation_lies_over_train_and_keeps_its_dots() -> None:
     where = frame(60, 6)
     curves = make_curves(axis_of(where), 0.5, ("validation_error", "train_error"))

@@ -1,0 +1,70 @@
+"""What is wrong with a training, in words: a line for each kind of trouble that its records tell of.
+
+Owns the wording and what counts. A second copy would let the report miss what `dtui info` says.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dtui.model import SKIPPED_UPDATES, BoolArray, FloatArray, was_logged
+from dtui.query.data import RunData
+
+MOST_ITERATIONS = 8
+
+
+def findings(data: RunData) -> tuple[str, ...]:
+    """Return a line for each kind of trouble; data from outside."""
+    return data.remembered("findings", lambda: (*_tensors(data), *_scalars(data), *_skipped(data)))
+
+
+def _tensors(data: RunData) -> list[str]:
+    """Return a line for each source in which NaN or Inf was recorded."""
+    lines = []
+    for source in ("weights", "gradients"):
+        counts = np.nan_to_num(data.layers(source, "nonfinite"))
+        if counts.any():
+            record = int(counts.any(axis=0).argmax())
+            layer = data.structure.layers[int(counts[:, record].argmax())]
+            touched = int(counts.any(axis=1).sum())
+            lines.append(
+                f"{source} are NaN or Inf in {touched} layer{'s' if touched != 1 else ''}, "
+                f"first in layer {layer.name} at iteration {int(data.records[record])}"
+            )
+    return lines
+
+
+def _scalars(data: RunData) -> list[str]:
+    """Return a line for each scalar that was NaN or Inf when it was logged."""
+    lines = []
+    for name in data.reader.scalar_names():
+        values = data.scalar(name)
+        logged = was_logged(values)
+        bad = logged & ~np.isfinite(values)
+        if bad.any():
+            first, count = int(bad.argmax()), int(bad.sum())
+            where = f"in {count} record{'s' if count != 1 else ''}, first at iteration {int(data.records[first])}"
+            if count > 1 and bad[first:].sum() == logged[first:].sum():
+                where = f"from iteration {int(data.records[first])} on"
+            lines.append(f"{name} is {_kind(values, bad)} {where}")
+    return lines
+
+
+def _kind(values: FloatArray, bad: BoolArray) -> str:
+    is_nan = np.isnan(values[bad])
+    return "NaN" if is_nan.all() else "NaN or Inf" if is_nan.any() else "Inf"
+
+
+def _skipped(data: RunData) -> list[str]:
+    """Return a line on the updates that a GradScaler skipped."""
+    if SKIPPED_UPDATES not in data.reader.scalar_names():
+        return []
+    counts = np.nan_to_num(data.scalar(SKIPPED_UPDATES))
+    new = np.diff(counts, prepend=0.0)
+    new = np.where(new < 0, counts, new)  # a resumed training counts anew
+    total, records = int(new.sum()), data.records[new > 0]
+    where = ", ".join(str(int(iteration)) for iteration in records[:MOST_ITERATIONS])
+    if len(records) > MOST_ITERATIONS:
+        where += f" and {len(records) - MOST_ITERATIONS} later ones"
+    were = "update was" if total == 1 else "updates were"
+    return [f"{total} {were} skipped by the GradScaler for NaN or Inf gradients, told by the records of {where}"]
