@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dtui.store.bins import bin_values
 from dtui.store.documents import encode_document
 from dtui.store.proven import ProvenFile, row_blocks
 from dtui.store.schema import (
@@ -116,10 +117,15 @@ def _write_node(
 ) -> None:
     """Write one array block by block."""
     count, path = len(frames), group + node.path
-    file.create(path, node.dtype, (*node.rows, count), (*node.chunk, min(count, node.frames)))
+    length = node.length(count)
+    file.create(
+        path, node.dtype, (*node.rows, length), (*node.chunk, min(length, node.frames)), hard=node.is_packed_hard
+    )
     for rows in row_blocks(node.rows[0], node.chunk[0], node.row_elements * count * node.dtype.itemsize):
         if node.path == SCALARS_NODE:
             values: NDArray[Any] = np.stack([reader.read_scalar(names[row], frames) for row in rows])
+        elif node.span > 1:
+            values = bin_values(reader.read(node.source, rows, frames))
         else:
             values = reader.read(node.path, rows, frames)
         file.write_rows(path, rows, values)

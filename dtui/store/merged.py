@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dtui.model import BoolArray, IntArray
+from dtui.store.bins import bin_values
+from dtui.store.schema import BIN
 from dtui.store.stream import StreamReader
 
 
@@ -57,6 +59,16 @@ class MergedReader:
             RunDamagedError: A part is damaged and the element type has no NaN.
         """
         return self._read(frames, lambda reader, some: reader.read(path, rows, some))
+
+    def read_bins(self, path: str, rows: range, bins: range) -> NDArray[Any]:
+        """Return the coarse level of a filter statistic, as `StreamReader.read_bins` does.
+
+        Raises:
+            RunDamagedError: A part is damaged.
+        """
+        if not self.is_watch.any():
+            return self.records.read_bins(path, rows, bins)
+        return bin_values(self.read(path, rows, range(bins.start * BIN, min(bins.stop * BIN, len(self.iterations)))))
 
     def read_scalar(self, name: str, frames: range) -> NDArray[np.float64]:
         """Return a scalar at some frames, shape (len(frames),), NaN where it was not logged or is damaged."""

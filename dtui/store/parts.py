@@ -39,7 +39,16 @@ class OpenParts:
             FileNotFoundError: The part was replaced by a larger one.
             RunDamagedError: It is damaged.
         """
-        return self._file(path).read(node.path, node.dtype, (*node.rows, frames), index)
+        return self._file(path).read(node.path, node.dtype, (*node.rows, node.length(frames)), index)
+
+    def has(self, path: Path, node: Node) -> bool:
+        """Whether a part holds an array that is optional.
+
+        Raises:
+            FileNotFoundError: The part was replaced by a larger one.
+            RunDamagedError: It is damaged.
+        """
+        return self._file(path).has(node.path)
 
     def read_head(self, stream: Stream, path: Path, first: int, stop: int) -> PartHead:
         """Return the head of a part that was not read before.

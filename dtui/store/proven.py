@@ -55,10 +55,17 @@ class ProvenFile:
         self._note(node, values.dtype, values.shape, range(len(values)), values)
 
     def create(
-        self, node: str, dtype: np.dtype[Any], shape: tuple[int, ...], chunk: tuple[int, ...], *, compress: bool = True
+        self,
+        node: str,
+        dtype: np.dtype[Any],
+        shape: tuple[int, ...],
+        chunk: tuple[int, ...],
+        *,
+        compress: bool = True,
+        hard: bool = False,
     ) -> None:
         """Declare an array; every length in `shape` and `chunk` is at least 1."""
-        self._builder.create(node, dtype, shape, chunk, compress=compress)
+        self._builder.create(node, dtype, shape, chunk, compress=compress, hard=hard)
         self._written[node] = _Written(np.dtype(dtype), shape)
 
     def write_rows(self, node: str, rows: range, values: NDArray[Any]) -> None:

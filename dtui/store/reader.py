@@ -34,6 +34,7 @@ from dtui.store.opening import find_directory, open_structure
 from dtui.store.parts import OpenParts
 from dtui.store.runfile import run_status
 from dtui.store.schema import (
+    BIN,
     CHANGE_RATIO_NODE,
     CLASS_ERROR_NODE,
     CONFIDENCE_NODE,
@@ -196,7 +197,7 @@ class RunReader:
             records: Positions in `record_iterations`.
 
         Returns:
-            Shape (rows, records), float32, rounded to 12 bits of mantissa; NaN where there is no value.
+            Shape (rows, records), float32, rounded to `KEPT_BITS` of mantissa; NaN where there is no value.
 
         Raises:
             UsageError: There is no such statistic, or a slice runs backwards.
@@ -204,6 +205,28 @@ class RunReader:
         """
         _require(statistic, FILTER_STATISTICS, "filter statistic")
         return self._read_records(filter_node(statistic), _range(rows, self._sizes.filters), records)
+
+    def read_filter_bins(self, statistic: str, rows: slice, bins: slice) -> FloatArray:
+        """Return the coarse level of one statistic of some filters: what a long run is drawn from.
+
+        Args:
+            statistic: Of FILTER_STATISTICS.
+            rows: On the flat filter axis of the run, step 1.
+            bins: Bin b holds the records at positions `BIN` · b and on, `BIN` of them or those that there are; step 1.
+
+        Returns:
+            Shape (rows, bins), float32: in each bin the value farthest from zero, as `read_filters` returns it, the
+            positive one of two equally far; NaN where there is no value.
+
+        Raises:
+            UsageError: There is no such statistic, or a slice does not have step 1.
+            RunDamagedError: The files were lost while they were read.
+        """
+        _require(statistic, FILTER_STATISTICS, "filter statistic")
+        some, wanted = _range(rows, self._sizes.filters), _range(bins, -(-len(self.record_iterations) // BIN))
+        if some.step != 1 or wanted.step != 1:
+            raise UsageError(f"{self.path}: {rows}, {bins}: bins are read one by one; give no step")
+        return self._records.read_bins(filter_node(statistic), some, wanted)
 
     def read_layers(self, source: str, statistic: str, records: slice) -> FloatArray:
         """Return one statistic of all layers, shape (layers, records), float32; NaN where there is no value.

@@ -6,7 +6,7 @@ Owns the seam between folded and new frames. A second copy would round or order 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,14 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dtui.errors import RunDamagedError
-from dtui.model import IntArray, LabelArray
+from dtui.model import BoolArray, IntArray, LabelArray
+from dtui.store.bins import bin_values
 from dtui.store.catalog import Catalog, FrameSpan, PartSpan, StreamView
 from dtui.store.derived import class_errors
 from dtui.store.files import open_plain
 from dtui.store.journal import Frame, read_field, read_scalars
 from dtui.store.parts import OpenParts
 from dtui.store.rounding import round_mantissa
-from dtui.store.schema import CLASS_ERROR_NODE, SCALARS_NODE, Node, Sizes, Stream, frame_fields, part_nodes
+from dtui.store.schema import BIN, CLASS_ERROR_NODE, SCALARS_NODE, Node, Sizes, Stream, frame_fields, part_nodes
 
 _REPLACED = (errno.ENOENT, errno.ESTALE)
 
@@ -123,6 +124,64 @@ class StreamReader:
 
         return self._gather(frames, out, from_part, from_journal) if out.size else out
 
+    def read_bins(self, path: str, rows: range, bins: range) -> NDArray[Any]:
+        """Return the coarse level of a filter statistic: the value farthest from zero of every 8 frames.
+
+        Args:
+            path: Path of the statistic at full resolution.
+            rows: Along its first axis, ascending, one by one.
+            bins: Which bins, one by one; bin b holds the frames 8 b to 8 b + 7 that there are.
+
+        Returns:
+            Shape (len(rows), len(bins)). The same numbers whether a part holds them or they are made now; one more
+            fault where a part is damaged, and NaN if its frames are, too.
+
+        Raises:
+            RunDamagedError: A part is damaged and the reader is strict.
+        """
+        for is_last in (False, True):
+            try:
+                return self._gather_bins(path, rows, bins)
+            except OSError as error:
+                self._look_again(error, is_last)
+        raise AssertionError
+
+    def _gather_bins(self, path: str, rows: range, bins: range) -> NDArray[Any]:
+        out = np.empty((len(rows), len(bins)), np.float32)
+        done = np.zeros(len(bins), np.bool_)
+        for span, node, own in self._binned_spans(path):
+            low, high = max(own.start, bins.start), min(own.stop, bins.stop)
+            if low >= high:
+                continue
+            target = slice(low - bins.start, high - bins.start)
+            first = low - own.start + -(-span.skip // BIN)
+            try:
+                index = (slice(rows.start, rows.stop), slice(first, first + high - low))
+                out[:, target] = self._parts.read(span.path, node, span.frames, index)
+                done[target] = True
+            except RunDamagedError as error:
+                if self._is_strict:
+                    raise
+                self._damage[str(error)] = None  # the part may hold the frames themselves unharmed
+        for low, high in _runs_of(~done):
+            frames = range((bins.start + low) * BIN, min((bins.start + high) * BIN, len(self.iterations)))
+            out[:, low:high] = bin_values(self.read(path, rows, frames))
+        return out
+
+    def _binned_spans(self, path: str) -> Iterator[tuple[PartSpan, Node, range]]:
+        """Yield the parts that hold whole bins of a statistic, its coarse level there, and which bins of the view."""
+        begin = 0
+        for span in self.view.spans:
+            stop = begin + len(span.iterations)
+            if isinstance(span, PartSpan) and (begin - span.skip) % BIN == 0:
+                nodes = part_nodes(self._stream, self._sizes, len(span.scalars), span.frames)
+                node = next((node for node in nodes.values() if node.source == path), None)
+                is_end = stop == len(self.iterations) and span.skip + len(span.iterations) == span.frames
+                own = range(-(-begin // BIN), -(-stop // BIN) if is_end else stop // BIN)
+                if node is not None and own and self._parts.has(span.path, node):
+                    yield span, node, own
+            begin = stop
+
     def _read_frame(self, file: BinaryIO, frame: Frame, node: Node, rows: range) -> NDArray[Any]:
         """Return rows of a node from a journal frame, shape (len(rows), …)."""
         if node.path == CLASS_ERROR_NODE:
@@ -132,7 +191,7 @@ class StreamReader:
         count = (rows[-1] + 1 - rows.start) * width
         values = read_field(file, frame, self._fields[node.field], node.start + rows.start * width, count)
         values = values.reshape(-1, *node.rows[1:])[:: rows.step]
-        return round_mantissa(values) if node.is_rounded else values
+        return round_mantissa(values, node.bits)
 
     def _note_damage(self, error: RunDamagedError, target: NDArray[Any]) -> None:
         if self._is_strict or not np.issubdtype(target.dtype, np.floating):
@@ -218,6 +277,12 @@ class StreamReader:
         self.refresh()
         if not np.array_equal(before, self.view.iterations[: len(before)]):
             raise RunDamagedError(f"{error.filename}: was lost while it was read; open the run again") from error
+
+
+def _runs_of(chosen: BoolArray) -> Iterator[tuple[int, int]]:
+    """Yield the start and stop of every run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], chosen, [False]])))
+    yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
 
 
 def _overlap(frames: range, begin: int, length: int) -> tuple[range, int]:

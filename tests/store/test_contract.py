@@ -11,7 +11,9 @@ import pytest
 from dtui.errors import RunExistsError, UsageError
 from dtui.model import Gap, ImageSet, Record, RunStatus
 from dtui.store import RunReader, RunWriter, check_run
+from dtui.store.bins import bin_values
 from dtui.store.check import FileState
+from dtui.store.hdf5 import SealedFile
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
 from tests.store.conftest import Recording
 
@@ -32,6 +34,10 @@ class Layout:
 
     def test_everything_is_read_back(self, recording: Recording, reader: RunReader) -> None:
         recording.twin.assert_read_by(reader)
+
+    @pytest.mark.parametrize("bins", [slice(None), slice(0, 4), slice(3, 5), slice(2, 2), slice(-1, None)])
+    def test_bins_hold_what_is_farthest_from_zero(self, recording: Recording, reader: RunReader, bins: slice) -> None:
+        recording.twin.assert_bins(reader, bins)
 
     @pytest.mark.parametrize("part", [slice(30, 40), slice(0, 0), slice(-3, None), slice(1, 44, 7), slice(31, 33)])
     def test_any_stretch_is_read_back(self, recording: Recording, reader: RunReader, part: slice) -> None:
@@ -92,6 +98,28 @@ class TestManyParts(Layout):
         assert len(os.listdir(recording.path / "parts")) == 4
 
 
+class TestBinnedPart(Layout):
+    """Small parts that have a coarse level, one of which does not begin with a bin."""
+
+    records = 85
+    validations = 38
+
+    @pytest.fixture(autouse=True)
+    def _binned(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("dtui.store.schema.LEAST_BINNED", 1)
+
+    def spread(self, recording: Recording) -> None:
+        recording.append(self.records, self.validations)
+        assert len(recording.compact()) == 2
+
+
+class TestBinnedAtTheEnd(TestBinnedPart):
+    def spread(self, recording: Recording) -> None:
+        recording.append(self.records, self.validations)
+        recording.writer.close()
+        assert len(recording.compact(finish=True)) == 2
+
+
 class TestPartBesideItsSources(Layout):
     def spread(self, recording: Recording) -> None:
         recording.append(self.records, self.validations)
@@ -113,6 +141,42 @@ def test_small_parts_become_a_large_one(recording: Recording, monkeypatch: pytes
     recording.append(40, 0)
     recording.compact()
     recording.twin.assert_read_by(recording.reader())
+
+
+def test_bins_of_a_part_are_read_and_not_made(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dtui.store.schema.LEAST_BINNED", 32)
+    recording.append(70)
+    recording.compact()
+    reader = recording.reader()
+    full = []
+    monkeypatch.setattr(
+        "dtui.store.stream.bin_values", lambda values: full.append(values.shape[1]) or bin_values(values)
+    )
+    recording.twin.assert_bins(reader, slice(None))
+    assert set(full) == {6}
+
+
+def test_a_damaged_coarse_level_is_made_anew(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dtui.store.schema.LEAST_BINNED", 32)
+    recording.append(64)
+    (part, _) = recording.compact()
+    file = SealedFile(part)
+    info = file._find("/bins/mean").chunk_info((0, 0))
+    file.close()
+    with part.open("r+b") as raw:
+        raw.seek(info.offset + info.size // 2)
+        byte = raw.read(1)
+        raw.seek(-1, os.SEEK_CUR)
+        raw.write(bytes([byte[0] ^ 0x10]))
+    reader = recording.reader()
+    recording.twin.assert_bins(reader, slice(None))
+    assert any("/bins/mean" in fault for fault in reader.faults)
+
+
+def test_bins_are_asked_for_one_by_one(recording: Recording) -> None:
+    recording.append(9)
+    with pytest.raises(UsageError, match="give no step"):
+        recording.reader().read_filter_bins("mean", slice(None), slice(0, 2, 2))
 
 
 def test_an_empty_run_opens(tmp_path: Path) -> None:

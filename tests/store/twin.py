@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,16 +16,23 @@ from dtui.model import (
     Validation,
 )
 from dtui.store import RunReader
+from dtui.store.schema import KEPT_BITS
 from tests.store.builders import IMAGES
 
 
-def rounded(values: np.ndarray) -> np.ndarray:
-    """Return values rounded to 13 significant bits, the slow, obvious way."""
+def rounded(values: np.ndarray, kept: int) -> np.ndarray:
+    """Return values rounded to `kept` bits after the first, the slow, obvious way."""
     result = values.astype(np.float64)
     fine = np.isfinite(result) & (result != 0)
     mantissa, exponent = np.frexp(result[fine])
-    result[fine] = np.ldexp(np.round(mantissa * 2**13), exponent - 13)
+    result[fine] = np.ldexp(np.round(mantissa * 2 ** (kept + 1)), exponent - (kept + 1))
     return result.astype(np.float32)
+
+
+def farthest(values: np.ndarray) -> float:
+    """Return the value farthest from zero, the slow, obvious way."""
+    there = sorted((value for value in values.tolist() if not math.isnan(value)), key=lambda v: (abs(v), v))
+    return there[-1] if there else math.nan
 
 
 @dataclass
@@ -46,8 +54,7 @@ class Twin:
         some = self.records[part]
         for row, name in enumerate(FILTER_STATISTICS):
             expected = stack([record.filters[row] for record in some], reader.structure.filters)
-            expected = expected if name == "nonfinite" else rounded(expected)
-            same(reader.read_filters(name, slice(None), part), expected)
+            same(reader.read_filters(name, slice(None), part), rounded(expected, KEPT_BITS[name]))
         for at, source in enumerate(SOURCES):
             for row, name in enumerate(LAYER_STATISTICS):
                 layers = stack([record.layers[at, row] for record in some], len(reader.structure.layers))
@@ -61,6 +68,14 @@ class Twin:
         assert set(reader.scalar_names()) == names
         for name in names:
             same(reader.read_scalar(name, part), np.array([record.scalars.get(name, np.nan) for record in some]))
+
+    def assert_bins(self, reader: RunReader, bins: slice) -> None:
+        """Compare the coarse level of all filter statistics."""
+        for row, name in enumerate(FILTER_STATISTICS):
+            values = rounded(np.stack([record.filters[row] for record in self.records], -1), KEPT_BITS[name])
+            starts = range(0, len(self.records), 8)[bins]
+            expected = np.array([[farthest(line[at : at + 8]) for at in starts] for line in values], np.float32)
+            same(reader.read_filter_bins(name, slice(None), bins), expected.reshape(len(values), len(starts)))
 
     def assert_validations(self, reader: RunReader, part: slice) -> None:
         assert reader.validation_iterations.tolist() == [validation.iteration for validation in self.validations]
