@@ -28,11 +28,17 @@ from dtui.store.files import publish, temporary_path
 from dtui.store.schema import LARGEST_CHUNK
 from dtui.store.seal import Seal, append_seal, merge_ranges, verify_seal
 
-os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"
+_locking = os.environ.get("HDF5_USE_FILE_LOCKING")
+os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"  # HDF5 reads it once, when PyTables is imported
 
 import tables
 import tables.atom
 import tables.attributeset
+
+if _locking is None:  # a training's other libraries and child processes keep their locks
+    del os.environ["HDF5_USE_FILE_LOCKING"]
+else:
+    os.environ["HDF5_USE_FILE_LOCKING"] = _locking
 
 
 class _NoPickle:

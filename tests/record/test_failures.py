@@ -337,10 +337,11 @@ def test_a_signal_handler_of_the_user_is_left_alone_and_ours_is_given_back(recor
         signal.signal(signal.SIGTERM, before)
 
 
-def test_a_training_that_uses_pytables_itself_keeps_its_pickles(tmp_path: Path) -> None:
+def test_a_training_that_uses_pytables_itself_keeps_its_pickles_and_locks(tmp_path: Path) -> None:
     """In a process of its own: another test may have opened a run here, and that disarms PyTables."""
     code = f"""
-import tables, torch
+import fcntl, os, tables, torch
+os.environ.pop("HDF5_USE_FILE_LOCKING", None)
 from dtui.record import Recorder
 torch.set_num_threads(1)
 model = torch.nn.Linear(3, 2)
@@ -352,6 +353,14 @@ recorder.close()
 with tables.open_file({str(tmp_path / "own.h5")!r}, "w") as file:
     file.root._v_attrs.setting = {{"a": 1}}
     file.create_vlarray("/", "objects", tables.ObjectAtom()).append({{"b": 2}})
+    file.flush()
+    with open({str(tmp_path / "own.h5")!r}, "rb+") as other:
+        try:
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            raise AssertionError("no lock")
+        except BlockingIOError:
+            pass
+assert "HDF5_USE_FILE_LOCKING" not in os.environ
 with tables.open_file({str(tmp_path / "own.h5")!r}) as file:
     assert file.root._v_attrs.setting == {{"a": 1}}
     assert file.root.objects[0] == {{"b": 2}}
