@@ -103,6 +103,8 @@ class Exchange:
 class Elsewhere:
     """The store of a process that does not write the run."""
 
+    is_complete = False
+
     def set_images(self, images: ImageSet) -> None:
         """Leave it to the first process, as everything below."""
 

@@ -17,9 +17,17 @@ from dtui.record.warn import reason_of, warn_once
 
 HEARTBEAT_SECONDS = 1.0
 
+STALLED_SECONDS = 90.0
+"""A closing training waits as long as the disk takes something now and then, and this long where it does not; longer
+than for the part of another process (`dtui.record.shards`)."""
+
 
 class Store(Protocol):
     """What the thread needs of a RunWriter."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the run has been ended, and only folding is left."""
 
     def set_images(self, images: ImageSet) -> None:
         """Store the tracked images, once."""
@@ -73,6 +81,8 @@ class Sink:
         self._gaps: list[Gap] = []
         self._changed = threading.Condition()
         self._ending: tuple[RunStatus, str] | None = None
+        self._store: Store | None = None
+        self._done = 0
         self._thread = threading.Thread(target=self._run, name="dtui-writer", daemon=True)
         self._thread.start()
 
@@ -114,18 +124,34 @@ class Sink:
             return self._changed.wait_for(lambda: not any(self._waiting.values()), timeout)
 
     def close(self, status: RunStatus, reason: str) -> None:
-        """Write what is queued, end the run and the thread."""
+        """Write what is queued, end the run and the thread; a thread that hangs is left alone, and that is told."""
         with self._changed:
             if self._ending is None:
                 self._ending = (status, reason)
             self._changed.notify_all()
-        self._thread.join()
+        done = -1
+        while self._thread.is_alive() and done != self._done:
+            done = self._done
+            self._thread.join(STALLED_SECONDS)
+        if self._thread.is_alive():
+            warn_once("closing", f"closing: {self._left()}")
+
+    def _left(self) -> str:
+        """Say what a thread that hangs is left with."""
+        if self._store is not None and self._store.is_complete:
+            return "the run is complete; folding its journals takes long and is left to a process of its own"
+        waiting = sum(self._waiting.values())
+        what = f"{waiting} record{'s' if waiting != 1 else ''} or validations" if waiting else "its end"
+        return (
+            f"the disk has taken nothing for {STALLED_SECONDS:.0f} s; {what} may be missing, "
+            "and the run may look as if it had crashed"
+        )
 
     def _run(self) -> None:
         store: Store | None = None
         try:
-            store = self._open_store()
-        except Exception as error:  # noqa: BLE001 - the boundary between the disk and somebody's training
+            store = self._store = self._open_store()
+        except BaseException as error:  # noqa: BLE001 - the boundary between the disk and somebody's training
             warn_once("store", f"the run cannot be written and nothing is recorded: {error}")
         while True:
             with self._changed:
@@ -138,6 +164,7 @@ class Sink:
                 with self._changed:
                     self._writing = None
                     self._waiting[job.stream] -= 1
+                    self._done += 1
                     self._changed.notify_all()
             if ending is not None:
                 self._end(store, *ending)
@@ -149,7 +176,7 @@ class Sink:
             if job is not None:
                 job.write(store)
                 self._write_gaps(store, before=job)
-        except Exception as error:  # noqa: BLE001 - see above
+        except BaseException as error:  # noqa: BLE001 - see above; a picture that the user's code makes may exit
             if job is not None:
                 self.miss(Gap(job.iteration, job.iteration, job.stream, reason_of(error)))
                 warn_once(f"write {job.stream}", f"iteration {job.iteration} was not written: {error}")

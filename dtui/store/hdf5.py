@@ -31,9 +31,9 @@ from dtui.store.seal import Seal, append_seal, merge_ranges, verify_seal
 _locking = os.environ.get("HDF5_USE_FILE_LOCKING")
 os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"  # HDF5 reads it once, when PyTables is imported
 
-import tables
-import tables.atom
-import tables.attributeset
+import tables  # noqa: E402
+import tables.atom  # noqa: E402
+import tables.attributeset  # noqa: E402
 
 if _locking is None:  # a training's other libraries and child processes keep their locks
     del os.environ["HDF5_USE_FILE_LOCKING"]

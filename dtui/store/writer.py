@@ -80,7 +80,7 @@ class RunWriter:
         self._process = Process.this()
         self._sizes = Sizes.of(structure)
         self._images: ImageSet | None = None
-        self._closed = False
+        self._closed = self._is_complete = False
         self._heartbeat_at = float("-inf")
         self._last = dict.fromkeys(Stream, -1)
         self._waiting_lines: list[tuple[str, dict[str, object]]] = []
@@ -189,6 +189,11 @@ class RunWriter:
             with contextlib.suppress(OSError):
                 touch_heartbeat(self.path)
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the run says how it ended, and only folding is left."""
+        return self._is_complete
+
     def close(self, status: RunStatus = RunStatus.DONE, reason: str = "") -> None:
         """End the run and have everything folded into parts; a second call does nothing.
 
@@ -208,6 +213,7 @@ class RunWriter:
         counts = {str(stream): journal.count for stream, journal in self._journals.items()}
         try:
             RunFile(FORMAT_VERSION, self._run, self._process, status, reason, counts).write(self.path)
+            self._is_complete = True
         finally:
             if self._compactor is not None:
                 self._compactor.finish()

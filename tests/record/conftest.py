@@ -46,6 +46,10 @@ class MemoryStore:
     def heartbeat(self) -> None:
         self.beats += 1
 
+    @property
+    def is_complete(self) -> bool:
+        return self.status is not None
+
     def close(self, status: RunStatus = RunStatus.DONE, reason: str = "") -> None:
         self.status, self.reason = status, reason
 

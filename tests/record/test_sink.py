@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from typing import Any
 
+import pytest
+
 from dtui.model import Gap, RunStatus
+from dtui.record import RecorderWarning
 from dtui.record.sink import Job, Sink
+from dtui.record.warn import forget_told
 from tests.record.conftest import MemoryStore
 
 
@@ -42,3 +47,99 @@ def test_a_gap_that_goes_on_while_it_is_written_is_written_twice_and_the_record_
     assert sink.offer(Job("records", 20, lambda store: None))
     sink.close(RunStatus.DONE, "")
     assert store.gaps == [Gap(10, 10, "records", "slow"), Gap(30, 30, "records", "slow")]
+
+
+def hanging(store: Any, begun: threading.Event, release: threading.Event, at: str) -> Any:
+    """A store in which one call hangs until it is released."""
+
+    def hang(*_: object) -> None:
+        begun.set()
+        assert release.wait(60)
+
+    class Hanging(MemoryStore):
+        def append_record(self, record: Any) -> None:
+            if at == "disk":
+                hang()
+
+        def close(self, status: RunStatus = RunStatus.DONE, reason: str = "") -> None:
+            super().close(status, reason)
+            if at == "folding":
+                hang()
+
+    return Hanging(structure=store)
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [
+        ("disk", "the disk has taken nothing for 0 s; 2 records or validations may be missing, and the run may look"),
+        ("folding", "the run is complete; folding its journals takes long and is left to a process of its own"),
+    ],
+)
+def test_closing_does_not_wait_for_what_hangs(monkeypatch: pytest.MonkeyPatch, at: str, said: str) -> None:
+    begun, release = threading.Event(), threading.Event()
+    forget_told()
+    store = hanging(None, begun, release, at)
+    sink = Sink(lambda: store, 2)
+    if at == "disk":
+        assert sink.offer(Job("records", 0, lambda store: store.append_record(None)))
+        assert begun.wait(60)
+        assert sink.offer(Job("records", 1, lambda store: None))
+    monkeypatch.setattr("dtui.record.sink.STALLED_SECONDS", 0.05)
+    with pytest.warns(RecorderWarning, match=said):
+        sink.close(RunStatus.DONE, "")
+    assert sink._thread.is_alive()
+    release.set()
+    sink._thread.join(60)
+    assert not sink._thread.is_alive()
+    assert store.status is RunStatus.DONE
+
+
+def test_closing_waits_for_a_disk_that_is_only_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each job ends just after the patience has run out once: what moves is waited for."""
+    steps = [threading.Event() for _ in range(3)]
+    written: list[int] = []
+    store: Any = MemoryStore(structure=None)  # type: ignore[arg-type]
+    sink = Sink(lambda: store, 3)
+
+    def slow(number: int) -> Job:
+        def write(store: Any) -> None:
+            assert steps[number].wait(60)
+            written.append(number)
+
+        return Job("records", number, write)
+
+    for number in range(3):
+        assert sink.offer(slow(number))
+    join = sink._thread.join
+
+    def impatient(seconds: float | None = None) -> None:
+        if len(written) < 3:
+            done = sink._done
+            steps[len(written)].set()
+            with sink._changed:
+                assert sink._changed.wait_for(lambda: sink._done > done, 60)
+        else:
+            join(60)
+
+    monkeypatch.setattr(sink._thread, "join", impatient)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sink.close(RunStatus.DONE, "")
+    assert written == [0, 1, 2]
+    assert store.status is RunStatus.DONE
+
+
+@pytest.mark.filterwarnings("ignore::dtui.record.RecorderWarning")
+def test_a_job_that_exits_costs_itself_and_not_the_thread() -> None:
+    """Code of the user runs on the thread: it makes the pictures."""
+
+    def exits(store: Any) -> None:
+        raise SystemExit(3)
+
+    store: Any = MemoryStore(structure=None)  # type: ignore[arg-type]
+    sink = Sink(lambda: store, 2)
+    assert sink.offer(Job("validations", 7, exits))
+    sink.close(RunStatus.DONE, "")
+    assert store.gaps == [Gap(7, 7, "validations", "SystemExit: 3")]
+    assert store.status is RunStatus.DONE
