@@ -5,7 +5,7 @@ Owns the choice between a part and the journals it was made of. A second copy wo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +34,8 @@ class PartSpan:
         skip: How many of its first frames are read from elsewhere.
         iterations: Of the frames that are read from it.
         scalars: Names of the scalars in it, in storage order.
+        group: In front of its node paths: "" in a file of its own.
+        lost: Array to stretches of its frames, first and stop, at which it has no values.
     """
 
     path: Path
@@ -42,6 +44,8 @@ class PartSpan:
     skip: int
     iterations: IntArray
     scalars: tuple[str, ...]
+    group: str = ""
+    lost: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
 
     @property
     def stop(self) -> int:

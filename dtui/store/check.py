@@ -19,17 +19,15 @@ from dtui.store.parts import OpenParts
 from dtui.store.reader import RunReader
 from dtui.store.runfile import RunFile
 from dtui.store.schema import (
-    GAPS_FILE,
     HEARTBEAT_FILE,
     IMAGES_FILE,
     JOURNAL_FOLDER,
+    LINE_FILES,
     LOCK_FILE,
     PARTS_FOLDER,
     RUN_FILE,
     STRUCTURE_FILE,
     TEMPORARY_MARK,
-    TRIAGE_FILE,
-    TRIGGERS_FILE,
     Sizes,
     Stream,
     frame_fields,
@@ -143,7 +141,7 @@ class _Checker:
                 yield self._attempt(path, "metadata and network", "the run cannot be read", self._check_sealed)
             elif name == IMAGES_FILE:
                 yield self._attempt(path, "the tracked images", "all validations are left out", self._check_images)
-            elif name in (GAPS_FILE, TRIAGE_FILE, TRIGGERS_FILE):
+            elif name in LINE_FILES:
                 yield self._check_lines(path)
             elif name in (HEARTBEAT_FILE, LOCK_FILE):
                 yield self._verdict(path, FileState.FINE, "")
@@ -215,7 +213,7 @@ class _Checker:
 
     def _check_images(self, path: Path) -> None:
         verify_seal(path, whole=True)
-        images = OpenImages(self._folder, self._run)
+        images = OpenImages(path, self._run)
         images.close()
         self._sizes = self._sizes.with_images(images.images)
 

@@ -25,9 +25,10 @@ from dtui.store.exclusion import CompactionLock
 from dtui.store.files import one_line
 from dtui.store.fold import FoldPlan, fold
 from dtui.store.journal import JournalScanner
-from dtui.store.opening import OpenedRun, OpenImages, find_directory, open_structure
+from dtui.store.opening import OpenedRun, OpenImages, find_directory
 from dtui.store.parts import OpenParts
 from dtui.store.schema import (
+    IMAGES_FILE,
     JOURNAL_FOLDER,
     LARGE_PART,
     PARTS_FOLDER,
@@ -40,6 +41,7 @@ from dtui.store.schema import (
     parse_part_name,
 )
 from dtui.store.seal import verify_seal
+from dtui.store.source import folder_source
 from dtui.store.stream import StreamReader
 from dtui.store.tokens import run_token
 
@@ -57,7 +59,8 @@ class RunCompactor:
             DtuiError: There is no run, or it cannot be read.
         """
         self.path = find_directory(path)
-        self._opened: OpenedRun = open_structure(self.path)
+        self._source = folder_source(self.path)
+        self._opened: OpenedRun = self._source.opened
         structure = self._opened.structure
         self._sizes = Sizes.of(structure)
         self._parts = OpenParts(self._opened.run)
@@ -67,14 +70,14 @@ class RunCompactor:
         self._damaged: set[Path] = set()
         self._readers = {stream: self._reader(stream, None) for stream in (Stream.RECORDS, Stream.WATCHES)}
         with contextlib.suppress(FileNotFoundError, RunDamagedError):
-            images = OpenImages(self.path, self._opened.run)
+            images = OpenImages(self.path / IMAGES_FILE, self._opened.run)
             images.close()
             found = images.images
             self._sizes = self._sizes.with_images(found)
             self._readers[Stream.VALIDATIONS] = self._reader(Stream.VALIDATIONS, found.targets)
 
     def _reader(self, stream: Stream, targets: LabelArray | None) -> StreamReader:
-        return StreamReader(self.path, stream, self._token, self._sizes, self._parts, targets=targets, is_strict=True)
+        return StreamReader(self._source, stream, self._sizes, self._parts, targets=targets, is_strict=True)
 
     def close(self) -> None:
         """Close all files."""

@@ -6,28 +6,30 @@ reach a person as a traceback.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from dtui.errors import RunDamagedError, RunFormatError, RunNotFoundError
-from dtui.model import RunMetadata, Structure
+from dtui.model import ByteArray, RunMetadata, Structure
 from dtui.store.documents import decode_document, parse_images_document, parse_run_document
 from dtui.store.hdf5 import SealedFile
 from dtui.store.runfile import RunFile
 from dtui.store.schema import (
     DOCUMENT_NODE,
     FORMAT_VERSION,
-    IMAGES_FILE,
     LARGEST_DOCUMENT,
     MOST_IMAGES,
+    PACKED_SUFFIX,
     RUN_FILE,
     STRUCTURE_FILE,
     TARGETS_NODE,
     THUMBNAIL_OFFSETS_NODE,
     THUMBNAILS_NODE,
 )
+from dtui.store.seal import is_packed
 from dtui.store.tokens import with_suffix
 
 _BYTE = np.dtype("|u1")
@@ -57,8 +59,8 @@ class OpenedRun:
     faults: tuple[str, ...]
 
 
-def find_directory(path: Path) -> Path:
-    """Return the directory of a run, given with or without `.dtui`.
+def find_run(path: Path) -> Path:
+    """Return the directory of a run, given with or without `.dtui`, or its packed file.
 
     Raises:
         RunNotFoundError: There is no run.
@@ -69,7 +71,7 @@ def find_directory(path: Path) -> Path:
         if not found.exists():
             raise RunNotFoundError(f"{path}: no such file or directory; give the path of a NAME.dtui directory")
         if not found.is_dir():
-            raise RunNotFoundError(f"{found}: a file, not a run; give the path of a NAME.dtui directory")
+            return _packed_file(found)
         names = {entry.name for entry in found.iterdir()}
     except PermissionError as error:
         raise RunDamagedError(f"{path}: permission denied; ask its owner for the right to read it") from error
@@ -80,6 +82,30 @@ def find_directory(path: Path) -> Path:
     if not names & {RUN_FILE, STRUCTURE_FILE}:
         what = "a directory without a run in it" if names else "an empty directory, no run"
         raise RunNotFoundError(f"{found}: {what}; give the path of a NAME.dtui directory")
+    return found
+
+
+def find_directory(path: Path) -> Path:
+    """Return the directory of a run, given with or without `.dtui`.
+
+    Raises:
+        RunNotFoundError: There is no run, or it is packed into one file.
+        RunDamagedError: It must not be read.
+    """
+    found = find_run(path)
+    if not found.is_dir():
+        raise RunNotFoundError(f"{found}: a packed run, which never changes; give the NAME.dtui directory it came from")
+    return found
+
+
+def _packed_file(path: Path) -> Path:
+    """Return the packed run at a path: where a link leads, since a person named it."""
+    found = path.resolve() if path.is_symlink() else path
+    if not os.access(found, os.R_OK):
+        raise RunDamagedError(f"{path}: permission denied; ask its owner for the right to read it")
+    if not is_packed(found):
+        what = "a file, not a run" if found.suffix != PACKED_SUFFIX else "no packed run, or its end is damaged"
+        raise RunNotFoundError(f"{path}: {what}; give the path of a NAME.dtui directory or of what dtui pack wrote")
     return found
 
 
@@ -104,32 +130,47 @@ def open_structure(folder: Path) -> OpenedRun:
         ) from error
     if run_file is not None and run_file.format != FORMAT_VERSION:
         raise RunFormatError(f"{folder}: format {run_file.format}, this dtui reads {FORMAT_VERSION}; upgrade dtui")
-    path = folder / STRUCTURE_FILE
-    file = _open(path)
-    try:
-        size = file.length(DOCUMENT_NODE, _BYTE, LARGEST_DOCUMENT)
-        document = file.read(DOCUMENT_NODE, _BYTE, (size,), (slice(None),))
-    finally:
-        file.close()
-    run, structure, metadata, classes = parse_run_document(document, path)
+    run, structure, metadata, classes = read_structure(folder / STRUCTURE_FILE)
     if run_file is not None and run_file.run != run:
         faults.append(f"{folder / RUN_FILE}: belongs to another run; status is told from the heartbeat")
         run_file = None
     return OpenedRun(run, run_file, structure, metadata, classes, tuple(faults))
 
 
-class OpenImages:
-    """images.h5, open for reading thumbnails one at a time."""
+def read_structure(path: Path, group: str = "") -> tuple[str, Structure, RunMetadata, tuple[str, ...]]:
+    """Return run id, structure, metadata and classes from a structure.h5, or from a group of a packed run.
 
-    def __init__(self, folder: Path, run: str) -> None:
+    Raises:
+        RunDamagedError: It is missing or damaged, or must not be read.
+    """
+    return parse_run_document(read_document(path, group), path)
+
+
+def read_document(path: Path, group: str = "") -> ByteArray:
+    """Return the document of a sealed file or of a group in it.
+
+    Raises:
+        RunDamagedError: It is missing or damaged, or must not be read.
+    """
+    file = _open(path, group)
+    try:
+        size = file.length(DOCUMENT_NODE, _BYTE, LARGEST_DOCUMENT)
+        return file.read(DOCUMENT_NODE, _BYTE, (size,), (slice(None),))
+    finally:
+        file.close()
+
+
+class OpenImages:
+    """images.h5, or its group in a packed run, open for reading thumbnails one at a time."""
+
+    def __init__(self, path: Path, run: str, group: str = "") -> None:
         """Read classes, targets and ids.
 
         Raises:
             FileNotFoundError: The run has none (yet).
             RunDamagedError: The file is damaged or belongs to another run.
         """
-        path = folder / IMAGES_FILE
-        self._file = SealedFile(path)
+        self._file = SealedFile(path, group)
         try:
             size = self._file.length(DOCUMENT_NODE, _BYTE, LARGEST_DOCUMENT)
             document = self._file.read(DOCUMENT_NODE, _BYTE, (size,), (slice(None),))
@@ -173,9 +214,9 @@ class OpenImages:
         return data.tobytes()
 
 
-def _open(path: Path) -> SealedFile:
+def _open(path: Path, group: str) -> SealedFile:
     try:
-        return SealedFile(path)
+        return SealedFile(path, group)
     except FileNotFoundError as error:
         raise RunDamagedError(f"{path}: missing; without it the run cannot be read, restore it from a copy") from error
     except PermissionError as error:

@@ -30,34 +30,43 @@ class OpenParts:
     def __init__(self, run: str) -> None:
         """Prepare; `run` is the id that every part must carry."""
         self._run = run
-        self._files: OrderedDict[Path, SealedFile] = OrderedDict()
+        self._files: OrderedDict[tuple[Path, str], SealedFile] = OrderedDict()
 
-    def read(self, path: Path, node: Node, frames: int, index: tuple[slice | int, ...]) -> NDArray[Any]:
+    def read(
+        self, path: Path, node: Node, frames: int, index: tuple[slice | int, ...], group: str = ""
+    ) -> NDArray[Any]:
         """Return a piece of one array of a part of `frames` frames.
+
+        Args:
+            path: Of the file.
+            node: The array.
+            frames: Of the part.
+            index: What to read.
+            group: The group that holds the part: "" in a file of its own.
 
         Raises:
             FileNotFoundError: The part was replaced by a larger one.
             RunDamagedError: It is damaged.
         """
-        return self._file(path).read(node.path, node.dtype, (*node.rows, node.length(frames)), index)
+        return self._file(path, group).read(node.path, node.dtype, (*node.rows, node.length(frames)), index)
 
-    def has(self, path: Path, node: Node) -> bool:
+    def has(self, path: Path, node: Node, group: str = "") -> bool:
         """Whether a part holds an array that is optional.
 
         Raises:
             FileNotFoundError: The part was replaced by a larger one.
             RunDamagedError: It is damaged.
         """
-        return self._file(path).has(node.path)
+        return self._file(path, group).has(node.path)
 
-    def read_head(self, stream: Stream, path: Path, first: int, stop: int) -> PartHead:
+    def read_head(self, stream: Stream, path: Path, first: int, stop: int, group: str = "") -> PartHead:
         """Return the head of a part that was not read before.
 
         Raises:
             FileNotFoundError: The part was replaced by a larger one.
             RunDamagedError: It is damaged, belongs to another run, or is not what its name says.
         """
-        file = self._file(path)
+        file = self._file(path, group)
         count = stop - first
         if count > path.stat().st_size:
             raise RunDamagedError(f"{path}: its name promises {count} frames, more than it has bytes; it is left out")
@@ -74,20 +83,20 @@ class OpenParts:
 
     def forget(self, keep: set[Path]) -> None:
         """Close all parts but some."""
-        for path in [path for path in self._files if path not in keep]:
-            self._close(self._files.pop(path))
+        for key in [key for key in self._files if key[0] not in keep]:
+            self._close(self._files.pop(key))
 
     def close(self) -> None:
         """Close all parts."""
         self.forget(set())
 
-    def _file(self, path: Path) -> SealedFile:
-        file = self._files.pop(path, None)
+    def _file(self, path: Path, group: str) -> SealedFile:
+        file = self._files.pop((path, group), None)
         if file is None:
-            file = SealedFile(path)
+            file = SealedFile(path, group)
             if len(self._files) >= MOST_OPEN:
                 self._close(self._files.popitem(last=False)[1])
-        self._files[path] = file
+        self._files[path, group] = file
         return file
 
     @staticmethod

@@ -49,23 +49,16 @@ class ProvenFile:
         self._tick = tick
         self._written: dict[str, _Written] = {}
 
-    def add(self, node: str, values: NDArray[Any], *, compress: bool = True) -> None:
+    def add(self, node: str, values: NDArray[Any]) -> None:
         """Declare and write a one-dimensional array that is not empty."""
-        self._builder.add(node, values, compress=compress)
+        self._builder.add(node, values)
         self._note(node, values.dtype, values.shape, range(len(values)), values)
 
     def create(
-        self,
-        node: str,
-        dtype: np.dtype[Any],
-        shape: tuple[int, ...],
-        chunk: tuple[int, ...],
-        *,
-        compress: bool = True,
-        hard: bool = False,
+        self, node: str, dtype: np.dtype[Any], shape: tuple[int, ...], chunk: tuple[int, ...], *, hard: bool = False
     ) -> None:
-        """Declare an array; every length in `shape` and `chunk` is at least 1."""
-        self._builder.create(node, dtype, shape, chunk, compress=compress, hard=hard)
+        """Declare an array as `SealedFileBuilder.create` does."""
+        self._builder.create(node, dtype, shape, chunk, hard=hard)
         self._written[node] = _Written(np.dtype(dtype), shape)
 
     def write_rows(self, node: str, rows: range, values: NDArray[Any]) -> None:

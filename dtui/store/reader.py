@@ -30,9 +30,7 @@ from dtui.model import (
     Trigger,
 )
 from dtui.store.merged import MergedReader
-from dtui.store.opening import find_directory, open_structure
 from dtui.store.parts import OpenParts
-from dtui.store.runfile import run_status
 from dtui.store.schema import (
     BIN,
     CHANGE_RATIO_NODE,
@@ -47,9 +45,8 @@ from dtui.store.schema import (
     layer_node,
     module_node,
 )
+from dtui.store.source import open_source
 from dtui.store.stream import StreamReader
-from dtui.store.surroundings import Surroundings
-from dtui.store.tokens import run_token
 
 
 class RunReader:
@@ -59,7 +56,7 @@ class RunReader:
     told in `faults`.
 
     Attributes:
-        path: Its directory.
+        path: Its directory, or its packed file.
         format_version: Of the files.
         metadata: What was known before the first record.
         structure: The network.
@@ -69,15 +66,15 @@ class RunReader:
         """Open.
 
         Args:
-            path: The run's directory, with or without `.dtui`.
+            path: The run's directory, with or without `.dtui`, or its packed file.
 
         Raises:
             RunNotFoundError: Nothing there is a run.
             RunFormatError: A newer dtui wrote it.
             RunDamagedError: It cannot be read at all.
         """
-        self.path = find_directory(Path(path))
-        opened = open_structure(self.path)
+        self._source = open_source(Path(path))
+        self.path, opened = self._source.path, self._source.opened
         self.format_version = FORMAT_VERSION
         self.metadata: RunMetadata = opened.metadata
         self.structure: Structure = opened.structure
@@ -85,7 +82,7 @@ class RunReader:
         self._classes = opened.classes
         self._sizes = Sizes.of(self.structure)
         self._parts = OpenParts(self._run)
-        self._around = Surroundings(self.path, opened)
+        self._around = self._source.surroundings
         self._signature: object = None
         self._records = MergedReader(self._stream(Stream.RECORDS), self._stream(Stream.WATCHES))
         self._validations: StreamReader | None = None
@@ -153,12 +150,12 @@ class RunReader:
 
     def status(self) -> RunStatus:
         """Tell how the run stands at this moment."""
-        return run_status(self.path, self._around.run_file)
+        return self._around.status()
 
     @property
     def reason(self) -> str:
         """One line on why the run ended, "" where nobody said; data from outside."""
-        return "" if self._around.run_file is None else self._around.run_file.reason
+        return self._around.reason
 
     def refresh(self) -> bool:
         """Look for what was recorded since; True if anything in it changed.
@@ -323,7 +320,7 @@ class RunReader:
 
     def _stream(self, stream: Stream) -> StreamReader:
         targets = None if self.images is None else self.images.targets
-        return StreamReader(self.path, stream, run_token(self._run), self._sizes, self._parts, targets=targets)
+        return StreamReader(self._source, stream, self._sizes, self._parts, targets=targets)
 
     def _read_records(self, node: str, rows: range, records: slice) -> NDArray[Any]:
         return self._records.read(node, rows, _range(records, len(self.record_iterations)))

@@ -68,11 +68,13 @@ IMAGES_FILE = "images.h5"
 GAPS_FILE = "gaps.jsonl"
 TRIGGERS_FILE = "triggers.jsonl"
 TRIAGE_FILE = "triage.jsonl"
+LINE_FILES = (GAPS_FILE, TRIGGERS_FILE, TRIAGE_FILE)
 LOCK_FILE = "compact.lock"
 JOURNAL_FOLDER = "journal"
 PARTS_FOLDER = "parts"
 JOURNAL_SUFFIX = ".dtj"
 PART_SUFFIX = ".h5"
+PACKED_SUFFIX = ".h5"
 TEMPORARY_MARK = ".tmp-"
 
 SMALL_PART = 32
@@ -80,6 +82,8 @@ SMALL_PART = 32
 LARGE_PART = 1024
 """Frames in the part that full small parts become together."""
 
+STRUCTURE_GROUP = "/structure"
+IMAGES_GROUP = "/images"
 ITERATIONS_NODE = "/iterations"
 DOCUMENT_NODE = "/document"
 SCALARS_NODE = "/scalars"

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from dtui.errors import RunDamagedError
 from dtui.model import BoolArray, IntArray, LabelArray
 from dtui.store.bins import bin_values
-from dtui.store.catalog import Catalog, FrameSpan, PartSpan, StreamView
+from dtui.store.catalog import FrameSpan, PartSpan, StreamView
 from dtui.store.derived import class_errors
 from dtui.store.files import open_plain
 from dtui.store.journal import Frame, read_field, read_scalars
 from dtui.store.parts import OpenParts
 from dtui.store.rounding import round_mantissa
 from dtui.store.schema import BIN, CLASS_ERROR_NODE, SCALARS_NODE, Node, Sizes, Stream, frame_fields, part_nodes
+from dtui.store.source import RunSource
 
 _REPLACED = (errno.ENOENT, errno.ESTALE)
 
@@ -32,9 +33,8 @@ class StreamReader:
 
     def __init__(
         self,
-        run: Path,
+        source: RunSource,
         stream: Stream,
-        token: int,
         sizes: Sizes,
         parts: OpenParts,
         *,
@@ -44,9 +44,8 @@ class StreamReader:
         """Prepare; `refresh` looks at the directory.
 
         Args:
-            run: The run's directory.
+            source: Where the run is.
             stream: Which frames.
-            token: The run's token.
             sizes: Of the run.
             parts: Where open parts are kept.
             targets: True labels, for validations.
@@ -59,7 +58,7 @@ class StreamReader:
         self._is_strict = is_strict
         self._fields = frame_fields(stream, sizes)
         self._fixed = sum(field.size for field in self._fields.values())
-        self._catalog = Catalog(run, stream, token, self._fixed, lambda *at: parts.read_head(stream, *at))
+        self._catalog = source.catalog(stream, sizes, parts)
         self._scalars: dict[tuple[Path, int], dict[str, float]] = {}
         self._damage: dict[str, None] = {}
         self.view = StreamView()
@@ -113,7 +112,8 @@ class StreamReader:
             layout = part_nodes(self._stream, self._sizes, len(span.scalars), span.frames)[path]
             index = (steps, *[slice(None)] * (len(node.rows) - 1), positions)
             try:
-                target[...] = self._parts.read(span.path, layout, span.frames, index)
+                _require_values(span, path, positions)
+                target[...] = self._parts.read(span.path, layout, span.frames, index, span.group)
             except RunDamagedError as error:
                 self._note_damage(error, target)
 
@@ -157,7 +157,7 @@ class StreamReader:
             first = low - own.start + -(-span.skip // BIN)
             try:
                 index = (slice(rows.start, rows.stop), slice(first, first + high - low))
-                out[:, target] = self._parts.read(span.path, node, span.frames, index)
+                out[:, target] = self._parts.read(span.path, node, span.frames, index, span.group)
                 done[target] = True
             except RunDamagedError as error:
                 if self._is_strict:
@@ -178,7 +178,7 @@ class StreamReader:
                 node = next((node for node in nodes.values() if node.source == path), None)
                 is_end = stop == len(self.iterations) and span.skip + len(span.iterations) == span.frames
                 own = range(-(-begin // BIN), -(-stop // BIN) if is_end else stop // BIN)
-                if node is not None and own and self._parts.has(span.path, node):
+                if node is not None and own and self._parts.has(span.path, node, span.group):
                     yield span, node, own
             begin = stop
 
@@ -208,7 +208,8 @@ class StreamReader:
                 return
             layout = part_nodes(self._stream, self._sizes, len(span.scalars), span.frames)[SCALARS_NODE]
             try:
-                target[...] = self._parts.read(span.path, layout, span.frames, (span.scalars.index(name), steps))
+                index = (span.scalars.index(name), steps)
+                target[...] = self._parts.read(span.path, layout, span.frames, index, span.group)
             except RunDamagedError as error:
                 self._note_damage(error, target)
 
@@ -283,6 +284,17 @@ def _runs_of(chosen: BoolArray) -> Iterator[tuple[int, int]]:
     """Yield the start and stop of every run of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], chosen, [False]])))
     yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+
+
+def _require_values(span: PartSpan, path: str, positions: slice) -> None:
+    """Refuse frames of an array that were damaged when the run was packed.
+
+    Raises:
+        RunDamagedError: Some of the frames are among them.
+    """
+    for first, stop in span.lost.get(path, ()):
+        if positions.start < stop and first < positions.stop:
+            raise RunDamagedError(f"{span.path}: {path} was damaged at frames {first} to {stop - 1} when it was packed")
 
 
 def _overlap(frames: range, begin: int, length: int) -> tuple[range, int]:

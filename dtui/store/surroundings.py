@@ -5,18 +5,17 @@ Owns when these files are read again. A second copy would show a decision on one
 
 from __future__ import annotations
 
-import getpass
 import math
-from collections.abc import Callable
-from datetime import datetime
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 from dtui.errors import RunDamagedError
-from dtui.model import TRIGGER_KINDS, Gap, ImageSet, Trigger
-from dtui.store.lines import append_line, read_lines
+from dtui.model import TRIGGER_KINDS, Gap, ImageSet, RunStatus, Trigger
+from dtui.store.lines import read_lines
 from dtui.store.opening import OpenedRun, OpenImages
-from dtui.store.runfile import RunFile
+from dtui.store.runfile import RunFile, run_status
 from dtui.store.schema import (
     GAPS_FILE,
     IMAGES_FILE,
@@ -27,6 +26,7 @@ from dtui.store.schema import (
     TRIGGERS_FILE,
     Stream,
 )
+from dtui.store.triage import Triage
 
 T = TypeVar("T")
 
@@ -34,25 +34,19 @@ _WATCHED_FOLDERS = (JOURNAL_FOLDER, PARTS_FOLDER)
 _WATCHED_SUFFIXES = (".h5", ".dtj", ".jsonl")
 
 
-class Surroundings:
-    """The small files of one open run. Not thread-safe."""
+class Surroundings(ABC):
+    """What surrounds the frames of one open run. Not thread-safe."""
 
-    def __init__(self, path: Path, opened: OpenedRun) -> None:
+    def __init__(self, triage: Triage) -> None:
         """Prepare; `read` reads."""
-        self._path = path
-        self._run = opened.run
-        self._run_file_faults = opened.faults
-        self._open_images: OpenImages | None = None
-        self._image_fault = ""
-        self._line_faults: tuple[str, ...] = ()
-        self.run_file: RunFile | None = opened.run_file
         self.gaps: tuple[Gap, ...] = ()
         self.triggers: tuple[Trigger, ...] = ()
-        self._triage_faults: tuple[str, ...] = ()
+        self._triage = triage
         self._decisions: dict[str, tuple[str, str]] = {}
+        self._open_images: OpenImages | None = None
 
     def close(self) -> None:
-        """Close images.h5."""
+        """Close the images."""
         if self._open_images is not None:
             self._open_images.close()
             self._open_images = None
@@ -62,73 +56,53 @@ class Surroundings:
         """The tracked images without their thumbnails, None before they are known."""
         return None if self._open_images is None else self._open_images.images
 
+    def thumbnail(self, image: int) -> bytes:
+        """Return the encoded thumbnail of an image, b"" when there is none.
+
+        Raises:
+            RunDamagedError: The images are damaged.
+        """
+        return b"" if self._open_images is None else self._open_images.thumbnail(image)
+
+    def decisions(self) -> dict[str, tuple[str, str]]:
+        """Return people's decisions: anomaly id to the latest (status, note); none where they cannot be read."""
+        return self._triage.read()
+
+    def append_decision(self, anomaly: str, status: str, note: str) -> None:
+        """Add a person's decision: who, when, what.
+
+        Raises:
+            RunDamagedError: It cannot be written.
+        """
+        self._triage.append(anomaly, status, note)
+
     @property
+    @abstractmethod
     def faults(self) -> tuple[str, ...]:
         """One line a file that is damaged or missing."""
-        image_fault = (self._image_fault,) if self._image_fault else ()
-        return (*self._run_file_faults, *image_fault, *self._line_faults, *self._triage_faults)
 
+    @abstractmethod
     def read(self) -> bool:
         """Read what may have changed; True if anything did.
 
         Raises:
             OSError: A file cannot be read.
         """
-        before = (self._open_images, self.run_file, self.gaps, self.triggers, self._decisions, self.faults)
-        if self._open_images is None:
-            self._read_images()
-        self._read_run_file()
-        gaps, gap_faults = self._read_lines(GAPS_FILE, _gap, "gaps")
-        triggers, trigger_faults = self._read_lines(TRIGGERS_FILE, _trigger, "triggers")
-        self.gaps = self.gaps if gaps is None else gaps
-        self.triggers = self.triggers if triggers is None else triggers
-        self._line_faults = (*gap_faults, *trigger_faults)
-        self._decisions = self.decisions()
-        return before != (self._open_images, self.run_file, self.gaps, self.triggers, self._decisions, self.faults)
 
-    def thumbnail(self, image: int) -> bytes:
-        """Return the encoded thumbnail of an image, b"" when there is none.
+    @abstractmethod
+    def status(self) -> RunStatus:
+        """Tell how the run stands at this moment."""
 
-        Raises:
-            RunDamagedError: images.h5 is damaged.
-        """
-        return b"" if self._open_images is None else self._open_images.thumbnail(image)
+    @property
+    @abstractmethod
+    def reason(self) -> str:
+        """One line on why the run ended, "" where nobody said; data from outside."""
 
-    def decisions(self) -> dict[str, tuple[str, str]]:
-        """Return people's decisions: anomaly id to the latest (status, note); none where they cannot be read."""
-        found: dict[str, tuple[str, str]] = {}
-        path = self._path / TRIAGE_FILE
-        try:
-            lines, bad = read_lines(path)
-        except OSError as error:
-            self._triage_faults = (f"{path}: cannot be read, {error.strerror}; decisions are left out",)
-            return found
-        self._triage_faults = (f"{path}: {bad} damaged lines are left out",) if bad else ()
-        for line in lines:
-            if isinstance(line.get("what"), str):
-                found[str(line["what"])] = (str(line.get("status", "")), str(line.get("note", "")))
-        return found
-
-    def append_decision(self, anomaly: str, status: str, note: str) -> None:
-        """Add a person's decision: who, when, what.
-
-        Raises:
-            RunDamagedError: The run cannot be written to.
-        """
-        when = datetime.now().astimezone().isoformat(timespec="seconds")
-        values = {"who": _user(), "when": when, "what": anomaly, "status": status, "note": note}
-        try:
-            append_line(self._path / TRIAGE_FILE, values)
-        except OSError as error:
-            what = f"{self._path / TRIAGE_FILE}: the decision could not be written, {error.strerror}"
-            raise RunDamagedError(f"{what}; check the disk and your right to write there") from error
-
+    @abstractmethod
     def promised(self, stream: Stream) -> int:
         """Return how many frames there were when the run was closed, 0 while it is open."""
-        counts = {} if self.run_file is None else dict(self.run_file.counts or {})
-        promised = counts.get(str(stream), 0)
-        return promised if isinstance(promised, int) else 0
 
+    @abstractmethod
     def signature(self) -> object:
         """Return what changes whenever a file of the run does: names, sizes, times.
 
@@ -136,6 +110,58 @@ class Surroundings:
             RunDamagedError: The run is gone.
             OSError: It cannot be read.
         """
+
+
+class FolderSurroundings(Surroundings):
+    """The small files in a run's directory."""
+
+    def __init__(self, path: Path, opened: OpenedRun) -> None:
+        """Prepare; `read` reads."""
+        super().__init__(Triage(path / TRIAGE_FILE))
+        self._path = path
+        self._run = opened.run
+        self._run_file: RunFile | None = opened.run_file
+        self._run_file_faults = opened.faults
+        self._image_fault = ""
+        self._line_faults: tuple[str, ...] = ()
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """One line a file that is damaged or missing."""
+        image_fault = (self._image_fault,) if self._image_fault else ()
+        return (*self._run_file_faults, *image_fault, *self._line_faults, *self._triage.faults)
+
+    def read(self) -> bool:
+        """Read what may have changed; True if anything did."""
+        before = (self._open_images, self._run_file, self.gaps, self.triggers, self._decisions, self.faults)
+        if self._open_images is None:
+            self._read_images()
+        self._read_run_file()
+        gaps, gap_faults = self._read_lines(GAPS_FILE, parse_gap, "gaps")
+        triggers, trigger_faults = self._read_lines(TRIGGERS_FILE, parse_trigger, "triggers")
+        self.gaps = self.gaps if gaps is None else gaps
+        self.triggers = self.triggers if triggers is None else triggers
+        self._line_faults = (*gap_faults, *trigger_faults)
+        self._decisions = self.decisions()
+        return before != (self._open_images, self._run_file, self.gaps, self.triggers, self._decisions, self.faults)
+
+    def status(self) -> RunStatus:
+        """Tell how the run stands at this moment."""
+        return run_status(self._path, self._run_file)
+
+    @property
+    def reason(self) -> str:
+        """One line on why the run ended, "" where nobody said; data from outside."""
+        return "" if self._run_file is None else self._run_file.reason
+
+    def promised(self, stream: Stream) -> int:
+        """Return how many frames there were when the run was closed, 0 while it is open."""
+        counts = {} if self._run_file is None else dict(self._run_file.counts or {})
+        promised = counts.get(str(stream), 0)
+        return promised if isinstance(promised, int) else 0
+
+    def signature(self) -> object:
+        """Return what changes whenever a file of the run does: names, sizes, times."""
         found = []
         for folder in (self._path, *(self._path / name for name in _WATCHED_FOLDERS)):
             if not folder.is_dir():
@@ -153,7 +179,7 @@ class Surroundings:
 
     def _read_images(self) -> None:
         try:
-            self._open_images = OpenImages(self._path, self._run)
+            self._open_images = OpenImages(self._path / IMAGES_FILE, self._run)
             self._image_fault = ""
         except FileNotFoundError:
             names = [name for some in _WATCHED_FOLDERS for name in (self._path / some).glob(f"{Stream.VALIDATIONS}-*")]
@@ -168,7 +194,7 @@ class Surroundings:
         except OSError:
             return
         if fresh.run == self._run:
-            self.run_file = fresh
+            self._run_file = fresh
             self._run_file_faults = ()
 
     def _read_lines(
@@ -185,14 +211,16 @@ class Surroundings:
         return found, (f"{path}: {lost} damaged lines are left out",) if lost else ()
 
 
-def _gap(line: dict[str, object]) -> Gap | None:
+def parse_gap(line: Mapping[str, object]) -> Gap | None:
+    """Return the gap that a line describes, None where it describes none."""
     first, last, stream = line.get("first"), line.get("last"), line.get("stream")
     if not isinstance(first, int) or not isinstance(last, int) or stream not in tuple(Stream):
         return None
     return Gap(first, last, str(stream), str(line.get("reason", "")))
 
 
-def _trigger(line: dict[str, object]) -> Trigger | None:
+def parse_trigger(line: Mapping[str, object]) -> Trigger | None:
+    """Return the trigger that a line describes, None where it describes none."""
     iteration, kind, filters = line.get("iteration"), line.get("kind"), line.get("filters")
     if not isinstance(iteration, int) or kind not in TRIGGER_KINDS or not isinstance(filters, list):
         return None
@@ -203,10 +231,3 @@ def _trigger(line: dict[str, object]) -> Trigger | None:
 
 def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else math.nan
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "unknown"

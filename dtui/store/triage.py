@@ -1,0 +1,65 @@
+"""People's decisions on anomalies, an append-only file that several people may write at once.
+
+Owns how they are read and written. A second copy would show a decision on one screen and not on the next.
+"""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from dtui.errors import RunDamagedError
+from dtui.store.lines import append_line, read_lines
+
+
+class Triage:
+    """The decisions on one run."""
+
+    def __init__(self, path: Path, before: Sequence[Mapping[str, object]] = ()) -> None:
+        """Prepare.
+
+        Args:
+            path: Of the file; it need not be there.
+            before: Decisions that are older than the file, as lines of it.
+        """
+        self.path = path
+        self.faults: tuple[str, ...] = ()
+        """One line on what could not be read, of the last `read`."""
+        self._before = tuple(before)
+
+    def read(self) -> dict[str, tuple[str, str]]:
+        """Return anomaly id to the latest (status, note); only what came before where the file cannot be read."""
+        lines: list[dict[str, object]] = []
+        try:
+            lines, bad = read_lines(self.path)
+            self.faults = (f"{self.path}: {bad} damaged lines are left out",) if bad else ()
+        except OSError as error:
+            self.faults = (f"{self.path}: cannot be read, {error.strerror}; decisions are left out",)
+        return {
+            str(line["what"]): (str(line.get("status", "")), str(line.get("note", "")))
+            for line in (*self._before, *lines)
+            if isinstance(line.get("what"), str)
+        }
+
+    def append(self, anomaly: str, status: str, note: str) -> None:
+        """Add a person's decision: who, when, what.
+
+        Raises:
+            RunDamagedError: The file cannot be written to.
+        """
+        when = datetime.now().astimezone().isoformat(timespec="seconds")
+        values = {"who": _user(), "when": when, "what": anomaly, "status": status, "note": note}
+        try:
+            append_line(self.path, values)
+        except OSError as error:
+            what = f"{self.path}: the decision could not be written, {error.strerror}"
+            raise RunDamagedError(f"{what}; check the disk and your right to write there") from error
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
