@@ -167,8 +167,9 @@ def test_two_folds_of_the_same_frames_are_harmless(recording: Recording) -> None
     for compactor in (first, second):
         for stream, reader in compactor._readers.items():
             plan = compactor._plan(stream, reader, finish=False)
-            assert plan is not None
-            plans.append((compactor, reader, plan))
+            assert (plan is None) == (stream is Stream.WATCHES)
+            if plan is not None:
+                plans.append((compactor, reader, plan))
     for compactor, reader, plan in plans:
         compactor._fold(reader, plan)
     first.sweep(0.0)
