@@ -25,6 +25,8 @@ from dtui.record.hooks import QuietHook
 from dtui.record.layers import unwrap, walk
 
 _PASSED_OVER = {"__get__", "__set__", "size", "dim", "numel", "stride", "is_floating_point"}
+_LIKE = {"view_as", "reshape_as", "expand_as", "type_as"}
+"""What of their second input is used is its shape or type alone."""
 MOST_EDGES = 50_000
 
 
@@ -128,7 +130,7 @@ class _Trace(TorchFunctionMode):
         name = getattr(func, "__name__", "")
         if self._leaf is None and name not in _PASSED_OVER:
             with suppress(Exception):
-                self._follow(name, (args, kwargs), result)
+                self._follow(name, args[:1] if name in _LIKE else (args, kwargs), result)
         return result
 
     def _follow(self, name: str, inputs: Any, result: Any) -> None:

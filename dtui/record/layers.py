@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.parameter import is_lazy
+from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from dtui.model import Edge, Layer, Module, Structure
@@ -249,6 +250,9 @@ def _effective_weight(module: nn.Module) -> Tensor:
         if isinstance(hook, WeightNorm) and hook.name == "weight":
             with torch.no_grad():
                 return torch.as_tensor(hook.compute_weight(module)).detach()
+        if isinstance(hook, SpectralNorm) and hook.name == "weight":
+            with torch.no_grad():
+                return hook.compute_weight(module, do_power_iteration=False).detach()
     return torch.as_tensor(module.weight).detach()
 
 

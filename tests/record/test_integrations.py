@@ -218,7 +218,7 @@ class TestHuggingFace:
         assert len(reader.validation_iterations) == 3
         assert reader.images is not None
         assert reader.images.classes == ("cat", "dog", "eel")
-        assert {"loss", "learning_rate"} <= set(reader.scalar_names())
+        assert set(reader.scalar_names()) == {"loss", "grad_norm", "learning_rate", "eval_loss"}
         gradients = reader.read_filters(FILTER_STATISTICS[-2], slice(0, reader.structure.filters), slice(0, 5))
         assert np.isfinite(gradients).all()
         assert reader.structure.edges

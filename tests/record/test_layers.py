@@ -182,6 +182,7 @@ def test_a_bare_layer_has_a_name() -> None:
         (parametrizations.weight_norm, "weight norm"),
         (parametrizations.spectral_norm, "spectral norm"),
         (torch.nn.utils.weight_norm, "old weight norm"),
+        (torch.nn.utils.spectral_norm, "old spectral norm"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -29,6 +29,9 @@ try:
 except ImportError as error:
     raise MissingExtraError("Trainer callback: transformers is not here; pip install transformers") from error
 
+_NOT_LOGGED = ("learning_rate", "epoch", "_runtime", "_per_second", "total_flos")
+"""Ends of names that say how fast it went or where in the data, and would crowd out those that say how well."""
+
 
 class DtuiCallback(TrainerCallback):  # type: ignore[misc]
     """Records the layers of the Trainer's model, what it logs, and its evaluations."""
@@ -85,11 +88,10 @@ class DtuiCallback(TrainerCallback):  # type: ignore[misc]
         logs: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Log what the Trainer logs, without the learning rate that the recorder reads itself."""
+        """Log what the Trainer logs of the training, without the learning rate that the recorder reads itself."""
         if self.recorder is not None and logs:
             numbers = {name: value for name, value in logs.items() if isinstance(value, int | float)}
-            numbers.pop("learning_rate", None)
-            self.recorder.log(**numbers)
+            self.recorder.log(**{name: value for name, value in numbers.items() if not name.endswith(_NOT_LOGGED)})
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """End the validation that the first forward pass of the evaluation began."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -75,7 +75,11 @@ def write_curves_readout(cells: Cells, frame: Frame, curves: Curves, iteration: 
     others += sorted(name for name in curves.series if name not in plotted and name not in others)
     wide = width >= 18
     column = None if frame.axis is None else frame.column_of(iteration)
-    for row, name in enumerate([*plotted, *others][:height]):
+    shown_names = [*plotted, *others][:height]
+    label_of = {name: _label(curves, name, _SHORT if wide else _SHORTER) for name in shown_names}
+    longest = max(map(text_width, label_of.values()), default=0)
+    room = max(8, min(longest, width - 11)) if wide else 4
+    for row, name in enumerate(shown_names):
         value = np.nan
         if column is not None and frame.axis is not None:
             series = resample(curves.series[name], curves.axis, frame.axis.with_columns(frame.plot_width))
@@ -84,10 +88,8 @@ def write_curves_readout(cells: Cells, frame: Frame, curves: Curves, iteration: 
         if wide and name in plotted:
             cells.text(x, y, "━━", _colour(frame, name))
         label_at = x + 3 if wide else x
-        room = (9 if wide else 5) - 1
         label_colour = theme.muted if wide or name not in plotted else _colour(frame, name)
-        short = (_SHORT if wide else _SHORTER).get(name, name)
-        cells.text(label_at, y, safe(name if short in curves.series else short), label_colour, limit=room)
+        cells.text(label_at, y, label_of[name], label_colour, limit=room)
         is_bad = column is not None and bool(_nonfinite_of(curves, name, frame)[column - frame.gutter])
         shown = "NaN" if is_bad and np.isnan(value) else _reading(name, value)
         right = min(x + width, label_at + room + 8)
@@ -121,6 +123,11 @@ def curves_readout_region(frame: Frame) -> Region:
 
 _SHORT = {"validation_error": "val", "train_error": "train", "loss": "loss", "learning_rate": "lr"}
 _SHORTER = {**_SHORT, "train_error": "tr"}
+
+
+def _label(curves: Curves, name: str, short: Mapping[str, str]) -> str:
+    """Return the short form of a name, unless the training logs something else under that."""
+    return safe(name if short.get(name, name) in curves.series else short.get(name, name))
 
 
 def _plotted(curves: Curves) -> list[str]:
