@@ -46,6 +46,24 @@ class ColumnRecords:
             return slice(0, 0)
         return slice(int(self.starts[shown].min()), int(self.stops[shown].max()))
 
+    def shifted(self, first: int) -> ColumnRecords:
+        """Return the same records, counted from the record `first` on."""
+        return ColumnRecords(np.maximum(self.starts - first, 0), np.maximum(self.stops - first, 0))
+
+    def in_bins(self, size: int) -> ColumnRecords:
+        """Return the bins of `size` records that hold each column's records.
+
+        A bin that lies across the edge of two columns counts in both: a column may show a value from up to `size` - 1
+        records beside it, and never lacks one of its own.
+        """
+        return ColumnRecords(self.starts // size, np.where(self.has_value, -(-self.stops // size), self.starts // size))
+
+    def is_wide(self, least: int) -> bool:
+        """Whether every column holds at least `least` records; the first and the last, which may be cut, aside."""
+        counts = (self.stops - self.starts)[self.has_value]
+        inner = counts[1:-1] if len(counts) > 2 else counts
+        return len(inner) > 0 and int(inner.min()) >= least
+
 
 def records_of_columns(axis: TimeAxis, iterations: IntArray, interval: float) -> ColumnRecords:
     """Return which records each column stands for.
@@ -88,13 +106,16 @@ def _pool(values: FloatArray, held: ColumnRecords, function: np.ufunc) -> FloatA
     pooled[..., shown[single]] = values[..., starts[single]]
     several = np.flatnonzero(~single)
     # Columns with several records own them alone, so that between two such columns only whole columns are skipped:
-    # each range [start, stop) is reduced, and so is the rest up to the next start, which is thrown away.
-    if len(several):
-        first, last = int(starts[several[0]]), int(stops[several[-1]])
-        edges = np.stack([starts[several], stops[several]], axis=1).ravel() - first
-        with np.errstate(invalid="ignore"):
-            reduced = function.reduceat(values[..., first:last], edges[:-1], axis=-1)
-        pooled[..., shown[several]] = reduced[..., ::2]
+    # each range [start, stop) is reduced, and so is the rest up to the next start, which is thrown away. Where columns
+    # share a bin, every other column is reduced first: those lie apart.
+    shares = bool(np.any(stops[several[:-1]] > starts[several[1:]]))
+    for some in (several[::2], several[1::2]) if shares else (several,):
+        if len(some):
+            first, last = int(starts[some[0]]), int(stops[some[-1]])
+            edges = np.stack([starts[some], stops[some]], axis=1).ravel() - first
+            with np.errstate(invalid="ignore"):
+                reduced = function.reduceat(values[..., first:last], edges[:-1], axis=-1)
+            pooled[..., shown[some]] = reduced[..., ::2]
     return pooled
 
 

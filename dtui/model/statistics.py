@@ -53,5 +53,8 @@ WATCHED_LAYER_STATISTICS = ("norm2", "nonfinite")
 HISTOGRAM_BINS = 64
 """Equal bins from a layer's smallest to its largest finite weight, both of which are layer statistics."""
 
+RECORDS_A_BIN = 8
+"""Records that share one value of the coarse level that long runs are drawn from: the one farthest from zero."""
+
 CHANGE_RATIO_EDGES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Upper edges for the cumulative shares of |gradient / weight|, one share an edge."""

@@ -152,13 +152,17 @@ class HeatmapRequest:
 class Heatmap:
     """Filters by iterations. P pixel rows, P <= request.pixels, n filters of the node.
 
+    A run of more than 4,096 records is looked at through bins of 8 records where every column holds 32 or more: a bin
+    across the edge of two columns shows in both, so that nothing is lost and a column may show what happened up to 7
+    records beside it. The orders by activity and peak are then of bins, and the scale is of a fixed sample of records.
+
     Attributes:
         request: What was asked; first and count are clamped to the node.
         values: Shape (P, columns), raw; the largest value in a column (of a signed statistic the one farthest from
             zero), the mean over a pixel's filters.
         shades: Shape (P, columns), |value| in [0, 1] after normalisation, NaN where there is no value.
         scale: Value that shade 1 stands for when normalised by layer (the 99.5th percentile of |value| over the
-            node and all records, so that zooming changes no colour), else NaN.
+            node and the records of the whole run, so that zooming changes no colour), else NaN.
         order: Shape (n,), row on screen to filter index within the node.
         filters: n.
         dead: Shape (n,), in order of `order`: no gradient over the last records of the run.

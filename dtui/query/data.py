@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import numpy as np
 
 from dtui.analysis.correctness import PackedLayout, WordArray
-from dtui.model import FloatArray, ImageSet, IntArray, Structure
-from dtui.query.growing import GrowingArrays
+from dtui.model import RECORDS_A_BIN, FloatArray, ImageSet, IntArray, Structure
+from dtui.query.growing import GrowingArrays, Windows
 
 if TYPE_CHECKING:
     from dtui.store import RunReader
 
 Answer = TypeVar("Answer")
 LABELS_AT_ONCE = 16_000_000
+LONG = 4_096
+"""Records from which on filters are not kept whole: 2,048 filters of them are 32 MB a statistic."""
+SAMPLED_BLOCKS = 8
+SAMPLED_AT_ONCE = 64
 
 
 class RunData:
@@ -32,6 +36,7 @@ class RunData:
         """Take over a reader; nothing is read before it is asked for."""
         self.reader = reader
         self._growing = GrowingArrays()
+        self._windows = Windows()
         self._memory: dict[Hashable, object] = {}
         self._seen: tuple[IntArray, IntArray] = (self.records, self.validations)
         self._status = reader.status()
@@ -49,6 +54,7 @@ class RunData:
             if not all(np.array_equal(new[: len(old)], old) for new, old in zip(now, self._seen, strict=True)):
                 # Records that were there are gone (a damaged part): nothing that was kept can be extended.
                 self._growing.clear()
+                self._windows.clear()
                 self._packed = None
             self._seen = now
         return changed
@@ -99,6 +105,44 @@ class RunData:
             ("filters", statistic, layer),
             len(self.records),
             lambda records: self.reader.read_filters(statistic, rows, records),
+        )
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the run has so many records that filters are looked at through bins of records."""
+        return len(self.records) > LONG
+
+    def filter_bins(self, statistic: str, layer: int) -> FloatArray:
+        """Return the value farthest from zero in every bin of records, shape (filters, bins)."""
+        rows, read = self.structure.layers[layer].filter_rows, self.reader.read_filter_bins
+        whole, rest = divmod(len(self.records), RECORDS_A_BIN)
+        bins = self._growing.columns(("bins", statistic, layer), whole, lambda wanted: read(statistic, rows, wanted))
+        return np.concatenate([bins, read(statistic, rows, slice(whole, whole + 1))], axis=1) if rest else bins
+
+    def filters_overview(self, statistic: str, layer: int) -> FloatArray:
+        """Return a statistic of a layer's filters over the whole run: every record, or every bin of a long run."""
+        return self.filter_bins(statistic, layer) if self.is_long else self.filters(statistic, layer)
+
+    def filters_sample(self, statistic: str, layer: int) -> FloatArray:
+        """Return a statistic of a layer's filters at every record, or at a fixed sample of a long run's records."""
+        if not self.is_long:
+            return self.filters(statistic, layer)
+        rows = self.structure.layers[layer].filter_rows
+        last = len(self.records) // SAMPLED_AT_ONCE - 1
+        starts = [SAMPLED_AT_ONCE * round(at * last / (SAMPLED_BLOCKS - 1)) for at in range(SAMPLED_BLOCKS)]
+        blocks = [self.reader.read_filters(statistic, rows, slice(at, at + SAMPLED_AT_ONCE)) for at in starts]
+        return np.concatenate(blocks, axis=1)
+
+    def filters_within(self, statistic: str, layer: int, records: slice) -> tuple[FloatArray, int]:
+        """Return a matrix that holds a statistic of a layer's filters at some records, and its first record."""
+        if not self.is_long:
+            return self.filters(statistic, layer), 0
+        rows = self.structure.layers[layer].filter_rows
+        return self._windows.columns(
+            (statistic, layer),
+            records,
+            len(self.records),
+            lambda wanted: self.reader.read_filters(statistic, rows, wanted),
         )
 
     def layers(self, source: str, statistic: str) -> FloatArray:

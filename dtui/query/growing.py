@@ -13,6 +13,8 @@ import numpy as np
 from dtui.model import FloatArray
 
 READ_AT_ONCE = 4_096
+WINDOW_STEP = 64
+"""Windows begin and end at multiples of this many columns, which are read together anyway."""
 
 
 class GrowingArrays:
@@ -67,3 +69,43 @@ class GrowingArrays:
         total = sum(kept.nbytes for kept, _ in self._kept.values())
         while total > self.budget:
             total -= self._kept.popitem(last=False)[1][0].nbytes
+
+
+class Windows:
+    """Stretches of matrices that are too long to be kept whole: the last one of each; the least recently used go first.
+
+    Attributes:
+        budget: Most bytes kept. A stretch that is larger is answered, but not kept.
+    """
+
+    def __init__(self, budget: int = 64 * 2**20) -> None:
+        """Start empty."""
+        self.budget = budget
+        self._kept: OrderedDict[Hashable, tuple[FloatArray, int]] = OrderedDict()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._kept.clear()
+
+    def columns(
+        self, key: Hashable, wanted: slice, count: int, read: Callable[[slice], FloatArray]
+    ) -> tuple[FloatArray, int]:
+        """Return a matrix that holds the wanted columns, read-only, and which column its first one is.
+
+        Args:
+            key: What the whole matrix is.
+            wanted: Which columns, step 1.
+            count: Columns that exist now.
+            read: Reads a range of columns, shape (rows, columns).
+        """
+        matrix, first = self._kept.pop(key, (None, 0))
+        if matrix is None or wanted.start < first or wanted.stop > first + matrix.shape[1]:
+            first = wanted.start // WINDOW_STEP * WINDOW_STEP
+            matrix = read(slice(first, min(count, -(-wanted.stop // WINDOW_STEP) * WINDOW_STEP)))
+            matrix.flags.writeable = False
+        if matrix.nbytes <= self.budget:
+            self._kept[key] = (matrix, first)
+            total = sum(kept.nbytes for kept, _ in self._kept.values())
+            while total > self.budget:
+                total -= self._kept.popitem(last=False)[1][0].nbytes
+        return matrix, first

@@ -17,6 +17,7 @@ from dtui.analysis.quantiles import column_quantiles, magnitude_quantile, thin
 from dtui.errors import UsageError
 from dtui.model import (
     FILTER_STATISTICS,
+    RECORDS_A_BIN,
     BoolArray,
     FloatArray,
     Heatmap,
@@ -33,16 +34,27 @@ SORTS = ("index", "activity", "peak")
 SIGNED = ("mean", "sum_negative", "gradient_mean")
 SCALE_QUANTILE = 0.995
 MOST_FOR_SCALE = 1_000_000
-RECORDS_AT_ONCE = 1_024
+SEARCHED_FIRST = 64
+SEARCHED_AT_ONCE = 1_024
+LEAST_BINS_A_COLUMN = 4
 
 
 @dataclass(eq=False, slots=True)
 class _FirstChange:
-    """How far a layer was searched for the first clear change of its filters, and what was found."""
+    """How far a layer was searched for the first clear change of its filters, and which records were found.
 
+    Searched is counted in steps of `span` records: one, or a bin of a long run.
+    """
+
+    span: int
     searched: int
     filters: IntArray
     layer: int
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is left to be found."""
+        return self.layer != NEVER and bool((self.filters != NEVER).all())
 
 
 class HeatmapQuery:
@@ -104,14 +116,14 @@ class HeatmapQuery:
         return np.arange(node.filters)
 
     def _activity(self, layer: int, statistic: str) -> FloatArray:
-        """Return the sum of magnitudes of each filter over the run."""
-        magnitudes = np.abs(self._data.filters(statistic, layer))
+        """Return the sum of magnitudes of each filter over the records, or the bins of a long run."""
+        magnitudes = np.abs(self._data.filters_overview(statistic, layer))
         result: FloatArray = np.where(np.isfinite(magnitudes), magnitudes, 0).sum(axis=1, dtype=np.float64)
         return result
 
     def _peak_position(self, layer: int, statistic: str) -> IntArray:
-        """Return the record at which each filter's magnitude is largest."""
-        magnitudes = np.abs(self._data.filters(statistic, layer))
+        """Return the record, or bin of a long run, in which each filter's magnitude is largest."""
+        magnitudes = np.abs(self._data.filters_overview(statistic, layer))
         if not magnitudes.shape[1]:
             return np.zeros(len(magnitudes), dtype=np.int64)
         result: IntArray = np.where(np.isfinite(magnitudes), magnitudes, -1).argmax(axis=1)
@@ -123,24 +135,28 @@ class HeatmapQuery:
         def peaks() -> FloatArray:
             parts = []
             for layer in node.layers:
-                magnitudes = np.abs(self._data.filters(statistic, layer))
+                magnitudes = np.abs(self._data.filters_overview(statistic, layer))
                 parts.append(np.where(np.isfinite(magnitudes), magnitudes, 0).max(axis=1, initial=0))
             return np.concatenate(parts)
 
         return self._data.remembered(("row peaks", node.index, statistic), peaks)
 
     def _scale(self, node: TreeNode, statistic: str) -> float:
-        """Return the 99.5th percentile of magnitudes over the node's filters and all records, > 0."""
+        """Return the 99.5th percentile of magnitudes over the node's filters and records, > 0; a sample of many."""
 
         def scale() -> float:
-            stride = max(1, -(-node.filters * len(self._data.records) // MOST_FOR_SCALE))
-            parts = [thin(self._data.filters(statistic, layer), stride) for layer in node.layers]
-            return magnitude_quantile(np.concatenate(parts), SCALE_QUANTILE)
+            samples = [self._data.filters_sample(statistic, layer) for layer in node.layers]
+            stride = max(1, -(-sum(sample.size for sample in samples) // MOST_FOR_SCALE))
+            return magnitude_quantile(np.concatenate([thin(sample, stride) for sample in samples]), SCALE_QUANTILE)
 
         return self._data.remembered(("scale", node.index, statistic), scale)
 
     def _pooled(self, node: TreeNode, statistic: str, held: ColumnRecords, rows: IntArray | None) -> FloatArray:
-        """Return some filters of a node by column, in the order of `rows` (all of them if None), raw."""
+        """Return some filters of a node by column, in the order of `rows` (all of them if None), raw.
+
+        Columns of many records of a long run are made of bins: see `ColumnRecords.in_bins`.
+        """
+        is_coarse = self._data.is_long and held.is_wide(LEAST_BINS_A_COLUMN * RECORDS_A_BIN)
         pool = pool_farthest if statistic in SIGNED else pool_largest
         wanted = np.arange(node.filters) if rows is None else rows
         result = np.full((len(wanted), held.columns), np.nan, dtype=np.float32)
@@ -149,8 +165,13 @@ class HeatmapQuery:
             filters = self._data.structure.layers[layer].filters
             here = np.flatnonzero((wanted >= first) & (wanted < first + filters))
             if len(here):
-                matrix, local = self._data.filters(statistic, layer), wanted[here] - first
-                result[here] = pool(matrix if len(local) == len(matrix) else matrix[local], held)[
+                if is_coarse:
+                    matrix, shown = self._data.filter_bins(statistic, layer), held.in_bins(RECORDS_A_BIN)
+                else:
+                    matrix, start = self._data.filters_within(statistic, layer, held.needed)
+                    shown = held.shifted(start)
+                local = wanted[here] - first
+                result[here] = pool(matrix if len(local) == len(matrix) else matrix[local], shown)[
                     local if len(local) == len(matrix) else slice(None)
                 ]
             first += filters
@@ -182,21 +203,23 @@ class HeatmapQuery:
         return find_dead(read("gradient_norm", rows, last), read("update_norm", rows, last))
 
     def _late(self, layer: int) -> BoolArray:
-        records = len(self._data.records)
-        rows = self._data.structure.layers[layer].filter_rows
+        data, reader = self._data, self._data.reader
+        rows, span = data.structure.layers[layer].filter_rows, RECORDS_A_BIN if data.is_long else 1
+        read, steps = (reader.read_filter_bins if data.is_long else reader.read_filters), len(data.records) // span
         known = self._first_changes.get(layer)
-        if known is None or known.searched > records:
-            known = _FirstChange(0, np.full(rows.stop - rows.start, NEVER, dtype=np.int64), NEVER)
+        if known is None or known.searched > steps or known.span != span:
+            known = _FirstChange(span, 0, np.full(rows.stop - rows.start, NEVER, dtype=np.int64), NEVER)
             self._first_changes[layer] = known
-        while known.searched < records:
-            part = slice(known.searched, min(known.searched + RECORDS_AT_ONCE, records))
-            filters, own = first_clear_change(self._data.reader.read_filters("update_ratio", rows, part))
+        while known.searched < steps and not known.is_settled:
+            at_once = min(max(SEARCHED_FIRST, known.searched), SEARCHED_AT_ONCE)
+            part = slice(known.searched, min(known.searched + at_once, steps))
+            filters, own = first_clear_change(read("update_ratio", rows, part))
             found = (known.filters == NEVER) & (filters != NEVER)
-            known.filters[found] = filters[found] + part.start
+            known.filters[found] = (filters[found] + part.start) * span
             if known.layer == NEVER and own != NEVER:
-                known.layer = own + part.start
+                known.layer = (own + part.start) * span
             known.searched = part.stop
-        return find_late(known.filters, known.layer, records)
+        return find_late(known.filters, known.layer, len(data.records))
 
 
 def _check(request: HeatmapRequest) -> None:

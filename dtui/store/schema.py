@@ -53,6 +53,7 @@ from dtui.model import (
     FILTER_STATISTICS,
     HISTOGRAM_BINS,
     LAYER_STATISTICS,
+    RECORDS_A_BIN,
     SOURCES,
     ImageSet,
     Structure,
@@ -104,7 +105,7 @@ LARGEST_SCALARS = 16 << 20
 LARGEST_DOCUMENT = 256 << 20
 LARGEST_CHUNK = 64 << 20
 
-BIN = 8
+BIN = RECORDS_A_BIN
 """Frames that share one value of the coarse level."""
 LEAST_BINNED = 1024
 """Frames from which on a part has a coarse level: fewer than that fit a screen at full resolution."""

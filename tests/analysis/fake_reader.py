@@ -12,6 +12,7 @@ from dtui.model import (
     FILTER_STATISTICS,
     HISTOGRAM_BINS,
     LAYER_STATISTICS,
+    RECORDS_A_BIN,
     SOURCES,
     Gap,
     ImageSet,
@@ -21,6 +22,8 @@ from dtui.model import (
     RunStatus,
     Structure,
 )
+from dtui.store.rounding import round_mantissa
+from dtui.store.schema import KEPT_BITS
 
 EVERY = 10
 
@@ -69,7 +72,9 @@ class FakeReader:
         images = len(self.targets)
         self.all_images = ImageSet(self.classes, self.targets, tuple(f"id{i}" for i in range(images)))
         filters, layers, modules, n = self.structure.filters, 5, 4, self.total
-        self.filters = np.abs(random.normal(0.01, 0.002, (len(FILTER_STATISTICS), filters, n))).astype(np.float32)
+        # As precise as the store keeps them, so that a run that was written and read again holds the same.
+        drawn = np.abs(random.normal(0.01, 0.002, (len(FILTER_STATISTICS), filters, n))).astype(np.float32)
+        self.filters = round_mantissa(drawn, min(KEPT_BITS.values()))
         self.layers = random.normal(0, 1, (len(SOURCES), len(LAYER_STATISTICS), layers, n)).astype(np.float32)
         self.layers[:, LAYER_STATISTICS.index("nonfinite")] = 0
         self.modules = random.normal(0, 1, (len(SOURCES), len(LAYER_STATISTICS), modules, n)).astype(np.float32)
@@ -128,6 +133,18 @@ class FakeReader:
 
     def read_filters(self, statistic: str, rows: slice, records: slice) -> np.ndarray:
         return self._read("filters", self.filters[FILTER_STATISTICS.index(statistic)][rows], records, self.records)
+
+    def read_filter_bins(self, statistic: str, rows: slice, bins: slice) -> np.ndarray:
+        values = self.filters[FILTER_STATISTICS.index(statistic)][rows, : self.records]
+        starts = range(0, self.records, RECORDS_A_BIN)
+        farthest = [
+            [
+                max(there, key=lambda value: (abs(value), value), default=np.nan)
+                for there in ([v for v in row[at : at + RECORDS_A_BIN] if not np.isnan(v)] for at in starts)
+            ]
+            for row in values.tolist()
+        ]
+        return self._read(f"bins of {statistic}", np.array(farthest, np.float32), bins, len(starts))
 
     def read_layers(self, source: str, statistic: str, records: slice) -> np.ndarray:
         array = self.layers[SOURCES.index(source), LAYER_STATISTICS.index(statistic)]
