@@ -13,6 +13,7 @@ import numpy as np
 
 from dtui.errors import RunDamagedError
 from dtui.model import IntArray
+from dtui.store.files import list_folder
 from dtui.store.journal import Frame, JournalScanner
 from dtui.store.schema import (
     JOURNAL_FOLDER,
@@ -144,18 +145,18 @@ class Catalog:
     def _update(self) -> StreamView:
         # Journals are listed before parts: a fold publishes the part before it removes the journal, so that what
         # vanished from the first listing is in the second.
+        faults: list[str] = []
         journals = sorted(
             (parsed[1], path)
-            for path in self._list(JOURNAL_FOLDER)
+            for path in self._list(JOURNAL_FOLDER, faults)
             if (parsed := parse_journal_name(path.name)) and parsed[0] is self._stream
         )
         candidates = sorted(
             (named[1], -named[2], path)
-            for path in self._list(PARTS_FOLDER)
+            for path in self._list(PARTS_FOLDER, faults)
             if (named := parse_part_name(path.name)) and named[0] is self._stream
         )
         self._forget({path for _, path in journals}, {path for _, _, path in candidates})
-        faults: list[str] = []
         spans: list[PartSpan | FrameSpan] = []
         covered: list[tuple[int, int]] = []
         for first, minus_stop, path in candidates:
@@ -196,13 +197,15 @@ class Catalog:
             for frames in stretches
         ]
 
-    def _list(self, folder: str) -> list[Path]:
+    def _list(self, folder: str, faults: list[str]) -> list[Path]:
         try:
-            return list((self._run / folder).iterdir())
+            return list_folder(self._run / folder)
         except FileNotFoundError:
             if not self._run.is_dir():
                 raise RunDamagedError(f"{self._run}: the run was removed while it was read; open another") from None
-            return []
+        except NotADirectoryError as error:
+            faults.append(f"{error.filename}: {error.strerror}; what it holds is left out")
+        return []
 
     def _head(self, path: Path, first: int, stop: int) -> PartHead | str:
         head = self._heads.get(path)

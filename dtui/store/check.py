@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from dtui.errors import DtuiError, RunDamagedError
+from dtui.store.files import list_folder
 from dtui.store.journal import JournalScanner
 from dtui.store.lines import read_lines
 from dtui.store.opening import OpenedRun, OpenImages, find_directory, open_structure
@@ -130,7 +131,11 @@ class _Checker:
     def _check_top(self) -> Iterator[FileCheck]:
         for path in self._folder.iterdir():
             name = path.name
-            if path.is_dir() and name in (JOURNAL_FOLDER, PARTS_FOLDER):
+            if name in (JOURNAL_FOLDER, PARTS_FOLDER):
+                try:
+                    list_folder(path)
+                except OSError as error:
+                    yield self._verdict(path, FileState.DAMAGED, f"{error.strerror}: what it holds is left out")
                 continue
             if TEMPORARY_MARK in name:
                 yield self._verdict(path, FileState.LEFT_OVER, "a write that did not finish; safe to remove")
@@ -244,8 +249,10 @@ class _Checker:
         return self._verdict(path, FileState.UNKNOWN, "no file of dtui's; it is never read")
 
     def _entries(self, name: str) -> list[Path]:
-        folder = self._folder / name
-        return sorted(folder.iterdir()) if folder.is_dir() else []
+        try:
+            return sorted(list_folder(self._folder / name))
+        except OSError:
+            return []
 
     def _verdict(self, path: Path, state: FileState, detail: str) -> FileCheck:
         return FileCheck(path.relative_to(self._folder), state, detail)

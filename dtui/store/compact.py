@@ -22,7 +22,7 @@ from dtui.errors import DtuiError, RunDamagedError
 from dtui.model import LabelArray
 from dtui.store.catalog import FrameSpan, PartSpan
 from dtui.store.exclusion import CompactionLock
-from dtui.store.files import one_line
+from dtui.store.files import list_folder, make_folder, one_line
 from dtui.store.fold import FoldPlan, fold
 from dtui.store.journal import JournalScanner
 from dtui.store.opening import OpenedRun, OpenImages, find_directory
@@ -31,6 +31,7 @@ from dtui.store.schema import (
     IMAGES_FILE,
     JOURNAL_FOLDER,
     LARGE_PART,
+    LOCK_FILE,
     PARTS_FOLDER,
     SMALL_PART,
     TEMPORARY_MARK,
@@ -107,7 +108,7 @@ class RunCompactor:
         published: list[Path] = []
         try:
             for folder in (JOURNAL_FOLDER, PARTS_FOLDER):  # version control drops empty ones
-                (self.path / folder).mkdir(exist_ok=True)
+                make_folder(self.path / folder)
             self._remove_temporaries()
             self.sweep(GRACE_SECONDS)
             faults: list[RunDamagedError] = []
@@ -170,7 +171,7 @@ class RunCompactor:
         `removed` counts them.
         """
         folder = self.path / PARTS_FOLDER
-        parts = [(path, named) for path in folder.iterdir() if (named := parse_part_name(path.name))]
+        parts = [(path, named) for path in list_folder(folder) if (named := parse_part_name(path.name))]
         parts.sort(key=lambda item: item[1][1] - item[1][2])
         for path, (stream, first, stop) in parts:
             if not self._has_settled(path, grace):
@@ -192,7 +193,7 @@ class RunCompactor:
 
     def _journals_within(self, stream: Stream, first: int, stop: int) -> Iterator[Path]:
         fixed = sum(field.size for field in frame_fields(stream, self._sizes).values())
-        for path in (self.path / JOURNAL_FOLDER).iterdir():
+        for path in list_folder(self.path / JOURNAL_FOLDER):
             named = parse_journal_name(path.name)
             if named is None or named[0] is not stream or not first <= named[1] < stop:
                 continue
@@ -205,9 +206,10 @@ class RunCompactor:
 
     def _remove_temporaries(self) -> None:
         """Remove what killed compactors left; whoever holds the lock is the only one who builds parts."""
-        for path in (self.path / PARTS_FOLDER).iterdir():
-            if TEMPORARY_MARK in path.name:
-                _remove(path)
+        locks = self.path.glob(f"{LOCK_FILE}{TEMPORARY_MARK}*")
+        parts = [path for path in list_folder(self.path / PARTS_FOLDER) if TEMPORARY_MARK in path.name]
+        for path in (*locks, *parts):
+            _remove(path)
 
 
 def _stretches(

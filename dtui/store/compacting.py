@@ -72,7 +72,7 @@ def _size(folder: Path) -> int:
     total = 0
     for path in folder.rglob("*"):
         try:
-            total += path.stat().st_size if path.suffix in (".dtj", ".h5") else 0
+            total += path.lstat().st_size if path.suffix in (".dtj", ".h5") else 0
         except OSError:
             continue
     return total

@@ -6,6 +6,7 @@ Owns the mapping between the value types and what is stored of them. A second co
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 
 from dtui.errors import RunDamagedError
 from dtui.model import ByteArray, Edge, ImageSet, LabelArray, Layer, Module, RunMetadata, Structure
-from dtui.store.schema import MOST_CLASSES, MOST_FILTERS, MOST_IMAGES, MOST_NODES
+from dtui.store.schema import LAST_ITERATION, MOST_CLASSES, MOST_FILTERS, MOST_IMAGES, MOST_NODES, MOST_VALUES
 
 DOCUMENT_TYPE = np.dtype("|u1")
 
@@ -29,10 +30,13 @@ def decode_document(data: ByteArray, path: Path) -> dict[str, Any]:
     """Return the mapping in a JSON document.
 
     Raises:
-        RunDamagedError: It is no JSON object.
+        RunDamagedError: It is no JSON object, or would take too much memory as one.
     """
+    text = data.tobytes()
+    if sum(text.count(mark) for mark in (b",", b"[", b"{")) > MOST_VALUES:
+        raise RunDamagedError(f"{path}: its document has more than {MOST_VALUES:,} values; this is no run of dtui's")
     try:
-        values = json.loads(data.tobytes())
+        values = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise RunDamagedError(f"{path}: its document is no JSON ({error}); restore the file from a copy") from error
     if not isinstance(values, dict):
@@ -106,6 +110,8 @@ def _bounded(items: Any, most: int) -> list[Any]:
 def _layer(item: Mapping[str, Any]) -> Layer:
     shape = tuple(int(length) for length in item["shape"])
     aliases = tuple(str(name) for name in item["aliases"])
+    if len(shape) > 16 or math.prod(shape) > LAST_ITERATION:
+        raise ValueError("a layer is larger than any memory")
     return Layer(int(item["index"]), str(item["name"]), str(item["kind"]), shape, int(item["first_filter"]), aliases)
 
 
@@ -115,6 +121,8 @@ def _module(item: Mapping[str, Any]) -> Module:
 
 
 def _metadata(item: Mapping[str, Any]) -> RunMetadata:
+    if not 0 < int(item["every"]) <= LAST_ITERATION:
+        raise ValueError(f"every {str(item['every'])[:20]} iterations")
     notes = tuple({str(key): value for key, value in note.items()} for note in item["notes"])
     return RunMetadata(
         str(item["name"]),

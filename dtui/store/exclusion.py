@@ -7,6 +7,7 @@ twice. A lock whose holder is dead, or on another host has not been touched for 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import time
@@ -18,7 +19,9 @@ from dtui.store.runfile import Process
 from dtui.store.schema import LOCK_FILE
 
 _STALE_SECONDS = 600.0
+_UNFINISHED_SECONDS = 5.0
 _LARGEST_LOCK = 4096
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EACCES, errno.EXDEV)
 
 
 class CompactionLock:
@@ -62,10 +65,28 @@ class CompactionLock:
 
     def release(self) -> None:
         """Give the lock back, if it is still ours."""
-        if self._content() == self._mine:
-            self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            if self._content() == self._mine:
+                self._path.unlink()
 
     def _create(self) -> bool:
+        """Make the lock with its content in one step, so that a kill leaves no lock of nobody."""
+        whole = temporary_path(self._path)
+        try:
+            with whole.open("xb") as file:
+                file.write(self._mine)
+            os.link(whole, self._path)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            return self._create_in_two_steps()
+        finally:
+            whole.unlink(missing_ok=True)
+        return True
+
+    def _create_in_two_steps(self) -> bool:
         try:
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         except FileExistsError:
@@ -80,7 +101,7 @@ class CompactionLock:
         try:
             with open_plain(self._path) as file:
                 return file.read(_LARGEST_LOCK)
-        except OSError:
+        except FileNotFoundError:
             return None
 
     def _is_stale(self, held: bytes) -> bool:
@@ -94,6 +115,7 @@ class CompactionLock:
         if alive is not None:
             return not alive
         try:
-            return abs(time.time() - self._path.stat().st_mtime) > _STALE_SECONDS
+            age = abs(time.time() - self._path.lstat().st_mtime)
         except OSError:
             return False
+        return age > (_STALE_SECONDS if held else _UNFINISHED_SECONDS)

@@ -39,10 +39,55 @@ def open_plain(path: Path) -> BinaryIO:
         OSError: It is a link, which could lead out of the run, or no plain file, or cannot be read.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    try:
+        require_plain(descriptor, path)
+    except OSError:
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a plain file", str(path))
+        raise
     return cast(BinaryIO, os.fdopen(descriptor, "rb", buffering=0))
+
+
+def require_plain(descriptor: int, path: Path) -> None:
+    """Refuse an open pipe, device or folder.
+
+    Raises:
+        OSError: It is no plain file.
+    """
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise OSError(errno.EINVAL, "not a plain file", str(path))
+
+
+def list_folder(folder: Path) -> list[Path]:
+    """Return what lies in a folder of a run; a link is refused, as it could lead out of the run.
+
+    Raises:
+        FileNotFoundError: It is not there.
+        OSError: It is a link or no folder, or cannot be read.
+    """
+    descriptor = _open_folder(folder)
+    try:
+        return [folder / name for name in os.listdir(descriptor)]
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder of a run that version control may have dropped, or see that the one that is there is no link.
+
+    Raises:
+        OSError: It cannot be made, or is a link or no folder.
+    """
+    folder.mkdir(exist_ok=True)
+    os.close(_open_folder(folder))
+
+
+def _open_folder(folder: Path) -> int:
+    try:
+        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR):
+            raise OSError(errno.ENOTDIR, "a link or a file, not a folder of the run", str(folder)) from error
+        raise
 
 
 def write_whole(path: Path, data: bytes) -> None:

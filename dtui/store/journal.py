@@ -5,6 +5,7 @@ Owns the framing. A second copy would let a reader believe a frame that the writ
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import math
@@ -35,8 +36,9 @@ from dtui.store.schema import (
 
 _CRC_SIZE = 4
 _BLOCK = 1 << 20
-_MOST_REFUSED = 256
-"""Payloads that may fail their checksum before a scan gives the file up: each costs a read of its length."""
+_LEAST_WASTED = 64 << 20
+"""Bytes that a scan may read in vain, beside twice the file, before it gives the file up."""
+_FALSE_MARK_COST = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +127,13 @@ class JournalWriter:
     def close(self) -> None:
         """Close the current file; the next append begins a new one."""
         if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+            descriptor, self._descriptor = self._descriptor, -1
+            with contextlib.suppress(OSError):  # it is closed all the same; frames that are lost are missing ordinals
+                os.close(descriptor)
 
     def _open(self) -> None:
         path = self._folder / journal_name(self._stream, self.count)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_TRUNC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_TRUNC | os.O_NOFOLLOW
         self._descriptor = os.open(path, flags, 0o644)
         self._end = 0
         self._frames_in_file = 0
@@ -190,7 +193,8 @@ class JournalScanner:
         self._token = token
         self._fixed = fixed
         self._end = 0
-        self._refused = 0
+        self._wasted = 0
+        self._most_wasted = _LEAST_WASTED
 
     def scan(self) -> None:
         """Read on from the last verified frame. Stops before a frame that is not all there yet.
@@ -200,6 +204,7 @@ class JournalScanner:
         """
         with open_plain(self.path) as file:
             size = os.fstat(file.fileno()).st_size
+            self._most_wasted = _LEAST_WASTED + 2 * size
             while self._end < size:
                 frame = self._read_frame(file, self._end, size)
                 if frame is None:
@@ -211,19 +216,22 @@ class JournalScanner:
                 self.frames.append(frame)
                 self._end = frame.end
             self.pending = max(0, size - self._end)
-            if self._refused < _MOST_REFUSED:
-                self._refused = 0
+            if not self._is_given_up:
+                self._wasted = 0
+
+    @property
+    def _is_given_up(self) -> bool:
+        """Whether so much of the file was read in vain that it is no journal of ours."""
+        return self._wasted > self._most_wasted
 
     def _read_frame(self, file: Any, offset: int, size: int) -> Frame | None:
         if offset + FRAME_HEADER.size > size:
             return None
         file.seek(offset)
         header = file.read(FRAME_HEADER.size)
-        if len(header) < FRAME_HEADER.size:
+        if not _is_header(header):
             return None
-        magic, version, stream, _, token, length, ordinal, iteration, checksum, own = FRAME_HEADER.unpack(header)
-        if magic != FRAME_MAGIC or zlib.crc32(header[:-_CRC_SIZE]) != own or version != FORMAT_VERSION:
-            return None
+        _, _, stream, _, token, length, ordinal, iteration, checksum, _ = FRAME_HEADER.unpack(header)
         if stream != STREAM_CODES[self._stream] or token != self._token:
             return None
         start = offset + FRAME_HEADER.size
@@ -231,26 +239,38 @@ class JournalScanner:
             return None
         if self.frames and ordinal <= self.frames[-1].ordinal:
             return None
-        if self._refused >= _MOST_REFUSED or not _has_checksum(file, length, checksum):
-            self._refused += 1
+        if iteration < 0 or self._is_given_up:
+            return None
+        if not _has_checksum(file, length, checksum):
+            self._wasted += length
             return None
         return Frame(self.path, start, length, ordinal, iteration)
 
     def _resynchronise(self, file: Any, offset: int, size: int) -> tuple[int, Frame] | None:
         """Find the next good frame after damage; None while there is none, as at the end of a live journal."""
         at = offset + 1
-        while at < size and self._refused < _MOST_REFUSED:
+        while at + FRAME_HEADER.size <= size and not self._is_given_up:
             file.seek(at)
             data = file.read(min(size - at, _BLOCK))
+            if len(data) < FRAME_HEADER.size:
+                return None
             found = data.find(FRAME_MAGIC)
-            if found < 0:
-                at += max(1, len(data) - len(FRAME_MAGIC) + 1)
-                continue
-            frame = self._read_frame(file, at + found, size)
-            if frame is not None:
-                return at + found, frame
-            at += found + 1
+            while found >= 0 and not self._is_given_up:
+                if _is_header(data[found : found + FRAME_HEADER.size]):
+                    frame = self._read_frame(file, at + found, size)
+                    if frame is not None:
+                        return at + found, frame
+                self._wasted += _FALSE_MARK_COST
+                found = data.find(FRAME_MAGIC, found + 1)
+            at += len(data) - FRAME_HEADER.size + 1
         return None
+
+
+def _is_header(data: bytes) -> bool:
+    """Whether some bytes are the whole header of a frame in this format."""
+    if len(data) < FRAME_HEADER.size or not data.startswith(FRAME_MAGIC) or data[len(FRAME_MAGIC)] != FORMAT_VERSION:
+        return False
+    return zlib.crc32(data[:-_CRC_SIZE]) == int.from_bytes(data[-_CRC_SIZE:], "little")
 
 
 def _has_checksum(file: Any, length: int, checksum: int) -> bool:

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from dtui.store.files import open_plain
+from dtui.store.files import open_plain, require_plain
 
 _CHECK = "check"
 _LARGEST_FILE = 64 << 20
@@ -25,8 +25,10 @@ def append_line(path: Path, values: Mapping[str, object]) -> None:
     """
     body = json.dumps(dict(values), sort_keys=True)
     line = json.dumps({**values, _CHECK: f"{zlib.crc32(body.encode()):08x}"}, sort_keys=True).encode() + b"\n"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+    descriptor = os.open(path, flags, 0o644)
     try:
+        require_plain(descriptor, path)
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
             line = b"\n" + line

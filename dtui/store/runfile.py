@@ -133,9 +133,9 @@ class RunFile:
             writer = values["writer"]
             process = Process(int(writer["pid"]), str(writer["host"]), str(writer["boot"]), int(writer["started"]))
             closed = None if values["closed"] is None else RunStatus(values["closed"])
-            counts = values["counts"]
+            counts = None if values["counts"] is None else {str(k): int(n) for k, n in values["counts"].items()}
             return cls(values["format"], str(values["run"]), process, closed, str(values["reason"]), counts)
-        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError) as error:
             raise RunDamagedError(f"{path}: damaged, {error}; status is told without it") from error
 
 
@@ -151,7 +151,7 @@ def touch_heartbeat(folder: Path) -> None:
     """
     path = folder / HEARTBEAT_FILE
     try:
-        os.utime(path)
+        os.utime(path, follow_symlinks=False)
     except FileNotFoundError:
         path.touch()
 
@@ -168,7 +168,7 @@ def run_status(folder: Path, run: RunFile | None) -> RunStatus:
     alive = None if run is None else run.writer.is_alive()
     if alive is None:
         try:
-            age = time.time() - (folder / HEARTBEAT_FILE).stat().st_mtime
+            age = time.time() - (folder / HEARTBEAT_FILE).lstat().st_mtime
         except OSError:
             return RunStatus.CRASHED
         alive = abs(age) < HEARTBEAT_FRESH_SECONDS

@@ -98,12 +98,17 @@ THUMBNAILS_NODE = "/thumbnails"
 THUMBNAIL_OFFSETS_NODE = "/thumbnail_offsets"
 
 MOST_FILTERS = 20_000_000
-MOST_IMAGES = 20_000_000
+MOST_IMAGES = 4_000_000
 MOST_NODES = 1_000_000
 MOST_CLASSES = 65_536
+MOST_VALUES = 5_000_000
+"""In a JSON document: each takes up to a hundred bytes of memory once it is parsed."""
+LAST_ITERATION = (1 << 62) - 1
 LARGEST_SCALARS = 16 << 20
 LARGEST_DOCUMENT = 256 << 20
 LARGEST_CHUNK = 64 << 20
+LARGEST_ANSWER = 2 << 30
+"""Bytes that one question about a run may take in memory."""
 
 BIN = RECORDS_A_BIN
 """Frames that share one value of the coarse level."""

@@ -6,6 +6,7 @@ Owns the seam between folded and new frames. A second copy would round or order 
 from __future__ import annotations
 
 import errno
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,7 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from dtui.errors import RunDamagedError
+from dtui.errors import RunDamagedError, UsageError
 from dtui.model import BoolArray, IntArray, LabelArray
 from dtui.store.bins import bin_values
 from dtui.store.catalog import FrameSpan, PartSpan, StreamView
@@ -22,7 +23,17 @@ from dtui.store.files import open_plain
 from dtui.store.journal import Frame, read_field, read_scalars
 from dtui.store.parts import OpenParts
 from dtui.store.rounding import round_mantissa
-from dtui.store.schema import BIN, CLASS_ERROR_NODE, SCALARS_NODE, Node, Sizes, Stream, frame_fields, part_nodes
+from dtui.store.schema import (
+    BIN,
+    CLASS_ERROR_NODE,
+    LARGEST_ANSWER,
+    SCALARS_NODE,
+    Node,
+    Sizes,
+    Stream,
+    frame_fields,
+    part_nodes,
+)
 from dtui.store.source import RunSource
 
 _REPLACED = (errno.ENOENT, errno.ESTALE)
@@ -103,9 +114,16 @@ class StreamReader:
 
         Raises:
             RunDamagedError: A part is damaged and the element type has no NaN, or the reader is strict.
+            UsageError: The answer would take more than LARGEST_ANSWER.
         """
         node = part_nodes(self._stream, self._sizes, 0, len(frames))[path]
-        out = np.empty((len(rows), *node.rows[1:], len(frames)), node.dtype)
+        shape = (len(rows), *node.rows[1:], len(frames))
+        size = math.prod(shape) * node.dtype.itemsize
+        if size > LARGEST_ANSWER:
+            raise UsageError(
+                f"{path} of {len(rows):,} rows at {len(frames):,} {self._stream}: {size:,} bytes; ask for less"
+            )
+        out = np.empty(shape, node.dtype)
         steps = slice(rows.start, rows.stop, rows.step)
 
         def from_part(span: PartSpan, positions: slice, target: NDArray[Any]) -> None:

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from dtui.errors import RunDamagedError
 from dtui.model import TRIGGER_KINDS, Gap, ImageSet, RunStatus, Trigger
+from dtui.store.files import list_folder
 from dtui.store.lines import read_lines
 from dtui.store.opening import OpenedRun, OpenImages
 from dtui.store.runfile import RunFile, run_status
@@ -20,6 +21,7 @@ from dtui.store.schema import (
     GAPS_FILE,
     IMAGES_FILE,
     JOURNAL_FOLDER,
+    LAST_ITERATION,
     PARTS_FOLDER,
     RUN_FILE,
     TRIAGE_FILE,
@@ -164,14 +166,16 @@ class FolderSurroundings(Surroundings):
         """Return what changes whenever a file of the run does: names, sizes, times."""
         found = []
         for folder in (self._path, *(self._path / name for name in _WATCHED_FOLDERS)):
-            if not folder.is_dir():
-                if folder == self._path:
-                    raise RunDamagedError(f"{self._path}: the run was removed while it was read; open another")
+            if folder == self._path and not folder.is_dir():
+                raise RunDamagedError(f"{self._path}: the run was removed while it was read; open another")
+            try:
+                entries = list(folder.iterdir()) if folder == self._path else list_folder(folder)
+            except (FileNotFoundError, NotADirectoryError):
                 continue
-            for path in folder.iterdir():
+            for path in entries:
                 if path.suffix in _WATCHED_SUFFIXES or path.name == RUN_FILE:
                     try:
-                        stat = path.stat()
+                        stat = path.lstat()
                     except FileNotFoundError:
                         continue
                     found.append((str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino))
@@ -215,6 +219,8 @@ def parse_gap(line: Mapping[str, object]) -> Gap | None:
     """Return the gap that a line describes, None where it describes none."""
     first, last, stream = line.get("first"), line.get("last"), line.get("stream")
     if not isinstance(first, int) or not isinstance(last, int) or stream not in tuple(Stream):
+        return None
+    if not 0 <= first <= last <= LAST_ITERATION:
         return None
     return Gap(first, last, str(stream), str(line.get("reason", "")))
 
