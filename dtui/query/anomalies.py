@@ -24,7 +24,8 @@ def anomalies(data: RunData, settings: AnomalySettings | None) -> tuple[Anomaly,
 
     evidence = Evidence(data.validations, data.layout.images, flips)
     found = data.remembered(("anomalies", settings), lambda: find_anomalies(evidence, settings))
-    return with_decisions(found, data.reader.decisions())
+    decisions = {what: told for what, told in data.reader.decisions().items() if told[0] in STATUSES}
+    return with_decisions(found, decisions)
 
 
 def decide(data: RunData, anomaly: str, status: str, note: str | None) -> None:

@@ -124,6 +124,8 @@ def _metadata(item: Mapping[str, Any]) -> RunMetadata:
     if not 0 < int(item["every"]) <= LAST_ITERATION:
         raise ValueError(f"every {str(item['every'])[:20]} iterations")
     notes = tuple({str(key): value for key, value in note.items()} for note in item["notes"])
+    if any(isinstance(note.get("iteration"), int) and abs(note["iteration"]) > LAST_ITERATION for note in notes):
+        raise ValueError("a note at an iteration that no run reaches")
     return RunMetadata(
         str(item["name"]),
         str(item["created"]),
@@ -144,6 +146,8 @@ def _check_structure(structure: Structure) -> None:
         row += layer.filters
         if row > MOST_FILTERS:
             raise ValueError(f"more than {MOST_FILTERS} filters")
+    if structure.layers and not structure.modules:
+        raise ValueError("layers without a module")
     for index, module in enumerate(structure.modules):
         if module.index != index or not -1 <= module.parent < index or (index > 0) == (module.parent < 0):
             raise ValueError(f"module {index} is out of place")

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dtui.errors import UsageError
 from dtui.model import LOGGED_NAN
 from dtui.store.files import open_plain
 from dtui.store.schema import (
@@ -98,8 +99,11 @@ class JournalWriter:
 
         Raises:
             OSError: It could not be written in full; what was written of it has been taken back.
+            UsageError: The scalars take more than LARGEST_SCALARS.
         """
         text = json.dumps(dict(scalars)).encode()
+        if len(text) > LARGEST_SCALARS:
+            raise UsageError(f"{len(scalars):,} scalars take {len(text):,} bytes; log fewer, or with shorter names")
         fixed = sum(array.nbytes for array in arrays)
         text += b" " * (-(fixed + len(text)) % PAYLOAD_ALIGNMENT)
         payload = [array.data.cast("B") for array in arrays if array.nbytes] + [memoryview(text)]
@@ -203,7 +207,7 @@ class JournalScanner:
             OSError: The file cannot be read; FileNotFoundError once it was folded into a part.
         """
         with open_plain(self.path) as file:
-            size = os.fstat(file.fileno()).st_size
+            size = min(os.fstat(file.fileno()).st_size, SMALL_PART * (self._fixed + LARGEST_SCALARS))
             self._most_wasted = _LEAST_WASTED + 2 * size
             while self._end < size:
                 frame = self._read_frame(file, self._end, size)

@@ -14,7 +14,8 @@ from pathlib import Path
 from dtui.store.files import open_plain, require_plain
 
 _CHECK = "check"
-_LARGEST_FILE = 64 << 20
+_LARGEST_FILE = 16 << 20
+_LONGEST_LINE = 64 << 10
 
 
 def append_line(path: Path, values: Mapping[str, object]) -> None:
@@ -42,7 +43,8 @@ def read_lines(path: Path) -> tuple[list[dict[str, object]], int]:
     """Read all good lines.
 
     Returns:
-        The lines as mappings, and how many lines were not readable, a half-written last one not counted.
+        The lines as mappings, and how many lines were not readable, a half-written last one not counted; all that
+        lies beyond 16 MiB counts as one.
 
     Raises:
         OSError: The file is there but cannot be read.
@@ -50,11 +52,12 @@ def read_lines(path: Path) -> tuple[list[dict[str, object]], int]:
     try:
         with open_plain(path) as file:
             data = file.read(_LARGEST_FILE)
+            is_cut = os.fstat(file.fileno()).st_size > _LARGEST_FILE
     except FileNotFoundError:
         return [], 0
     *lines, unfinished = data.split(b"\n")
     found: list[dict[str, object]] = []
-    bad = 0
+    bad = int(is_cut)
     for line in [*lines, unfinished]:
         values = _parse(line)
         if values is not None:
@@ -65,6 +68,8 @@ def read_lines(path: Path) -> tuple[list[dict[str, object]], int]:
 
 
 def _parse(line: bytes) -> dict[str, object] | None:
+    if len(line) > _LONGEST_LINE:
+        return None
     try:
         values = json.loads(line)
     except (ValueError, RecursionError):

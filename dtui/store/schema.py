@@ -104,8 +104,8 @@ MOST_CLASSES = 65_536
 MOST_VALUES = 5_000_000
 """In a JSON document: each takes up to a hundred bytes of memory once it is parsed."""
 LAST_ITERATION = (1 << 62) - 1
-LARGEST_SCALARS = 16 << 20
-LARGEST_DOCUMENT = 256 << 20
+LARGEST_SCALARS = 4 << 20
+LARGEST_DOCUMENT = 64 << 20
 LARGEST_CHUNK = 64 << 20
 LARGEST_ANSWER = 2 << 30
 """Bytes that one question about a run may take in memory."""

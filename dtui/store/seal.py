@@ -36,7 +36,8 @@ _TRAILER = struct.Struct("<8sQQIIII")
 """magic, bytes before the seal, number of chunk ranges, CRC of the index bytes, CRC of all bytes before the seal,
 CRC of the ranges, CRC of the trailer before this field."""
 _RANGE = struct.Struct("<QQ")
-_MOST_RANGES = 4_000_000
+_MOST_RANGES = 1_000_000
+_LARGEST_INDEX = 256 << 20
 _BLOCK = 1 << 20
 _MOST_REMEMBERED = 65_536
 
@@ -130,6 +131,8 @@ def _find_fault(descriptor: int, size: int, whole: bool) -> str:
         if offset < end or offset + length > body:
             return "its checksum table contradicts itself"
         end = offset + length
+    if body - sum(length for _, length in chunks) > _LARGEST_INDEX:
+        return "it has more structure than any file of dtui's"
     found_index, found_whole = _checksums(descriptor, body, chunks, with_whole=whole)
     if found_index != index:
         return "its structure fails the checksum"

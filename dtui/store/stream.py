@@ -118,12 +118,7 @@ class StreamReader:
         """
         node = part_nodes(self._stream, self._sizes, 0, len(frames))[path]
         shape = (len(rows), *node.rows[1:], len(frames))
-        size = math.prod(shape) * node.dtype.itemsize
-        if size > LARGEST_ANSWER:
-            raise UsageError(
-                f"{path} of {len(rows):,} rows at {len(frames):,} {self._stream}: {size:,} bytes; ask for less"
-            )
-        out = np.empty(shape, node.dtype)
+        out = self._room(path, shape, node.dtype)
         steps = slice(rows.start, rows.stop, rows.step)
 
         def from_part(span: PartSpan, positions: slice, target: NDArray[Any]) -> None:
@@ -156,6 +151,7 @@ class StreamReader:
 
         Raises:
             RunDamagedError: A part is damaged and the reader is strict.
+            UsageError: The answer would take more than LARGEST_ANSWER.
         """
         for is_last in (False, True):
             try:
@@ -164,8 +160,16 @@ class StreamReader:
                 self._look_again(error, is_last)
         raise AssertionError
 
+    def _room(self, path: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Return an array for an answer, unless it would fit no memory: a small file may declare any shape."""
+        size = math.prod(shape) * dtype.itemsize
+        if size > LARGEST_ANSWER:
+            what = f"{path} of {shape[0]:,} rows at {shape[-1]:,} {self._stream}"
+            raise UsageError(f"{what}: {size:,} bytes; ask for less")
+        return np.empty(shape, dtype)
+
     def _gather_bins(self, path: str, rows: range, bins: range) -> NDArray[Any]:
-        out = np.empty((len(rows), len(bins)), np.float32)
+        out = self._room(path, (len(rows), len(bins)), np.dtype(np.float32))
         done = np.zeros(len(bins), np.bool_)
         for span, node, own in self._binned_spans(path):
             low, high = max(own.start, bins.start), min(own.stop, bins.stop)

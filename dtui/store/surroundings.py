@@ -22,6 +22,7 @@ from dtui.store.schema import (
     IMAGES_FILE,
     JOURNAL_FOLDER,
     LAST_ITERATION,
+    MOST_FILTERS,
     PARTS_FOLDER,
     RUN_FILE,
     TRIAGE_FILE,
@@ -230,10 +231,14 @@ def parse_trigger(line: Mapping[str, object]) -> Trigger | None:
     iteration, kind, filters = line.get("iteration"), line.get("kind"), line.get("filters")
     if not isinstance(iteration, int) or kind not in TRIGGER_KINDS or not isinstance(filters, list):
         return None
-    numbers = [value for value in filters if isinstance(value, int) and not isinstance(value, bool)]
+    if not 0 <= iteration <= LAST_ITERATION:
+        return None
+    numbers = [value for value in filters if isinstance(value, int) and 0 <= value < MOST_FILTERS]
     score, times = (_number(line.get(name)) for name in ("score", "times"))
     return Trigger(iteration, str(kind), str(line.get("layer", "")), tuple(numbers), score, times)
 
 
 def _number(value: object) -> float:
+    if isinstance(value, int) and abs(value) > LAST_ITERATION:
+        return math.nan
     return float(value) if isinstance(value, int | float) else math.nan

@@ -255,3 +255,22 @@ def test_closing_twice_is_closing_once(recording: Recording) -> None:
     assert recording.reader().status() is RunStatus.CRASHED
     with pytest.raises(UsageError, match="closed"):
         recording.append(1)
+
+
+def test_more_scalars_than_a_reader_accepts_are_refused(recording: Recording) -> None:
+    record = make_record(0)
+    for n in range(300_000):
+        record.scalars[f"scalar {n}"] = 0.1  # type: ignore[index]
+    with pytest.raises(UsageError, match=r"scalars take [\d,]+ bytes; log fewer"):
+        recording.writer.append_record(record)
+    recording.append(1)
+    recording.twin.assert_read_by(recording.reader())
+
+
+def test_an_answer_that_fits_no_memory_is_refused(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    recording.append(8)
+    monkeypatch.setattr("dtui.store.stream.LARGEST_ANSWER", 12 * 4 * 7)
+    reader = recording.reader()
+    assert reader.read_filters("norm", slice(None), slice(0, 7)).shape == (12, 7)
+    with pytest.raises(UsageError, match="12 rows at 8 records: 384 bytes; ask for less"):
+        reader.read_filters("norm", slice(None), slice(None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import shutil
@@ -214,3 +215,31 @@ def test_one_compactor_serves_a_whole_run_and_is_replaced_when_it_dies(tmp_path:
     reader = RunReader(tmp_path / "run")
     Twin([make_record(position) for position in range(170)], images=None).assert_read_by(reader)
     reader.close()
+
+
+def test_a_lock_without_an_owner_is_taken_over(recording: Recording) -> None:
+    """As where the filesystem has no links, and a compactor was killed between making its lock and writing to it."""
+    recording.append(40)
+    lock = recording.path / "compact.lock"
+    lock.touch()
+    compactor = RunCompactor(recording.path)
+    assert compactor.compact(finish=False) is None
+    os.utime(lock, (time.time() - 6, time.time() - 6))
+    assert compactor.compact(finish=False)
+    assert not lock.exists()
+    compactor.close()
+
+
+def test_a_filesystem_without_links_has_locks(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("dtui.store.exclusion.os.link", refuse)
+    recording.append(40)
+    first, second = RunCompactor(recording.path), RunCompactor(recording.path)
+    assert first._lock.acquire()
+    assert second.compact(finish=False) is None
+    first._lock.release()
+    assert second.compact(finish=False)
+    first.close()
+    second.close()
