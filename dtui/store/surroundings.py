@@ -233,7 +233,7 @@ def parse_trigger(line: Mapping[str, object]) -> Trigger | None:
         return None
     if not 0 <= iteration <= LAST_ITERATION:
         return None
-    numbers = [value for value in filters if isinstance(value, int) and 0 <= value < MOST_FILTERS]
+    numbers = [value for value in filters if type(value) is int and 0 <= value < MOST_FILTERS]
     score, times = (_number(line.get(name)) for name in ("score", "times"))
     return Trigger(iteration, str(kind), str(line.get("layer", "")), tuple(numbers), score, times)
 

@@ -29,6 +29,7 @@ Attack = Callable[[Path, Path], None]
 REST = (
     "heartbeat",
     "gaps.jsonl",
+    "triggers.jsonl",
     "triage.jsonl",
     "compact.lock",
     "parts/records-0000000000-0000000032.h5",
@@ -143,6 +144,10 @@ def structure(change: Callable[[dict], object]) -> Attack:
     return document("structure.h5", change)
 
 
+def trigger(**changes: object) -> dict[str, object]:
+    return {"iteration": 1, "kind": "loss", "layer": "", "filters": [0], "score": 1.0, "times": 2.0, **changes}
+
+
 def document(name: str, change: Callable[[dict], object]) -> Attack:
     def attack(run: Path, outside: Path) -> None:
         file, byte = SealedFile(run / name), np.dtype("|u1")
@@ -248,6 +253,13 @@ FOLDER_ATTACKS: dict[str, Attack] = {
     "gaps: many": many_gaps,
     "gaps: deep": put("gaps.jsonl", lambda path: path.write_bytes(b"[" * 1_000_000 + b"\n")),
     "gaps: a line of lists": put("gaps.jsonl", lambda path: path.write_bytes(b"[" + b"[]," * (5 << 20) + b"1]\n")),
+    "triggers: text": lines("triggers.jsonl", trigger(layer=HOSTILE), trigger(kind=HOSTILE), trigger(score=HOSTILE)),
+    "triggers: huge numbers": lines(
+        "triggers.jsonl",
+        trigger(iteration=10**4000),
+        trigger(filters=[10**4000, -1, 10**12]),
+        trigger(score=10**4000, times=float("inf")),
+    ),
     "triage: text": lines(
         "triage.jsonl",
         {"what": HOSTILE, "status": HOSTILE, "note": HOSTILE, "who": HOSTILE, "when": HOSTILE},
