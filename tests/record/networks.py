@@ -109,3 +109,84 @@ class Tied(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         return self.head(self.again(torch.relu(self.block(self.embed(tokens)))))
+
+
+class Vgg(nn.Module):
+    """Plain convolutions in `features`, three fully connected layers in `classifier`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        parts: list[nn.Module] = []
+        inputs = 3
+        for width in (4, 4, 0, 6, 6, 0):
+            if width:
+                parts += [nn.Conv2d(inputs, width, 3, padding=1), nn.ReLU(inplace=True)]
+                inputs = width
+            else:
+                parts.append(nn.MaxPool2d(2))
+        self.features = nn.Sequential(*parts)
+        self.classifier = nn.Sequential(
+            nn.Linear(96, 12), nn.ReLU(), nn.Dropout(), nn.Linear(12, 12), nn.ReLU(), nn.Linear(12, 5)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(torch.flatten(self.features(x), 1))
+
+
+class DenseLayer(nn.Module):
+    def __init__(self, inputs: int) -> None:
+        super().__init__()
+        self.norm1, self.conv1 = nn.BatchNorm2d(inputs), nn.Conv2d(inputs, 8, 1, bias=False)
+        self.norm2, self.conv2 = nn.BatchNorm2d(8), nn.Conv2d(8, 2, 3, padding=1, bias=False)
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        bottleneck = self.conv1(functional.relu(self.norm1(torch.cat(features, 1))))
+        return self.conv2(functional.relu(self.norm2(bottleneck)))
+
+
+class DenseNet(nn.Module):
+    """Two dense blocks of three layers with a transition between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv0 = nn.Conv2d(3, 4, 3, padding=1)
+        self.block1 = nn.ModuleList(DenseLayer(4 + 2 * index) for index in range(3))
+        self.transition1 = nn.Sequential(nn.BatchNorm2d(10), nn.ReLU(), nn.Conv2d(10, 5, 1), nn.AvgPool2d(2))
+        self.block2 = nn.ModuleList(DenseLayer(5 + 2 * index) for index in range(3))
+        self.classifier = nn.Linear(11, 3)
+
+    @staticmethod
+    def dense(block: nn.ModuleList, x: Tensor) -> Tensor:
+        features = [x]
+        for layer in block:
+            features.append(layer(features))
+        return torch.cat(features, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.transition1(self.dense(self.block1, self.conv0(x)))
+        return self.classifier(self.dense(self.block2, x).mean((2, 3)))
+
+
+class Separable(nn.Module):
+    """A depthwise and a pointwise convolution, with a shortcut where the shape allows it (MobileNet)."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv2d(inputs, inputs, 3, padding=1, groups=inputs, bias=False)
+        self.pointwise = nn.Conv2d(inputs, outputs, 1, bias=False)
+        self.is_same = inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.pointwise(functional.relu6(self.depthwise(x)))
+        return x + out if self.is_same else out
+
+
+class MobileNet(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 6, 3, 2, 1, bias=False)
+        self.blocks = nn.Sequential(Separable(6, 6), Separable(6, 10), Separable(10, 10))
+        self.fc = nn.Linear(10, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.blocks(functional.relu6(self.stem(x))).mean((2, 3)))

@@ -19,7 +19,7 @@ from dtui.record.graph import GraphTracer
 from dtui.record.hooks import QuietHook
 from dtui.record.layers import describe, find_layers, place, unwrap
 from tests.record.conftest import RecorderUnderTest, small_net
-from tests.record.networks import DenseBlock, Inception, ResNet50, Tied
+from tests.record.networks import DenseBlock, DenseNet, Inception, MobileNet, ResNet50, Tied, Vgg
 
 Make = Callable[..., RecorderUnderTest]
 
@@ -82,6 +82,59 @@ def test_the_graph_of_a_dense_block_joins_ever_more() -> None:
     structure = structure_of(nn.Sequential(DenseBlock()), torch.zeros(1, 3, 8, 8))
     assert into(structure, "0/cat#2") == {"input", "0.layers.0", "0.layers.1"}
     assert into(structure, "0/cat#3") == {"input", "0.layers.0", "0.layers.1", "0.layers.2"}
+
+
+def test_vgg_is_a_chain_in_two_modules() -> None:
+    structure = structure_of(Vgg(), torch.zeros(1, 3, 16, 16))
+    assert children(structure, "") == ["features", "classifier"]
+    assert [layer.shape for layer in structure.layers if layer.name.startswith("features")] == [
+        (4, 3, 3, 3), (4, 4, 3, 3), (6, 4, 3, 3), (6, 6, 3, 3),
+    ]  # fmt: skip
+    node, chain = "output", []
+    while node != "input":
+        (node,) = into(structure, node)
+        chain.append(node)
+    assert len(chain) == 4 + 4 + 2 + 6 + 1
+    assert [name for name in reversed(chain) if name in {layer.name for layer in structure.layers}] == [
+        layer.name for layer in structure.layers
+    ]
+
+
+def test_densenet_joins_all_layers_before_in_each_of_its_blocks() -> None:
+    structure = structure_of(DenseNet(), torch.zeros(1, 3, 8, 8))
+    assert children(structure, "") == ["block1", "transition1", "block2"]
+    assert children(structure, "block1") == ["block1.0", "block1.1", "block1.2"]
+    assert into(structure, "block1.2/cat") == {"conv0", "block1.0.conv2", "block1.1.conv2"}
+    assert into(structure, "transition1.0") == {"cat"}
+    assert into(structure, "cat") == {"conv0", "block1.0.conv2", "block1.1.conv2", "block1.2.conv2"}
+    assert into(structure, "block2.1/cat") == {"transition1.3", "block2.0.conv2"}
+
+
+def test_mobilenet_has_depthwise_filters_of_one_channel_and_shortcuts_where_shapes_agree() -> None:
+    structure = structure_of(MobileNet(), torch.zeros(1, 3, 8, 8))
+    assert children(structure, "blocks") == ["blocks.0", "blocks.1", "blocks.2"]
+    shapes = {layer.name: layer.shape for layer in structure.layers}
+    assert shapes["blocks.1.depthwise"] == (6, 1, 3, 3)
+    assert shapes["blocks.1.pointwise"] == (10, 6, 1, 1)
+    assert into(structure, "blocks.0/add") == {"stem", "blocks.0.pointwise"}
+    assert into(structure, "blocks.2/add") == {"blocks.1.pointwise", "blocks.2.pointwise"}
+    assert not into(structure, "blocks.1/add")
+
+
+def test_a_tensor_that_lends_its_shape_is_no_source() -> None:
+    class Levit(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear, self.norm = nn.Linear(4, 4), nn.BatchNorm1d(4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = self.linear(x)
+            return self.norm(y.flatten(0, 1)).reshape_as(y)
+
+    structure = structure_of(Levit(), torch.zeros(2, 3, 4))
+    assert {(edge.source, edge.target) for edge in structure.edges} == {
+        ("input", "linear"), ("linear", "norm"), ("norm", "output"),
+    }  # fmt: skip
 
 
 def test_shared_weights_are_one_layer_with_aliases() -> None:
