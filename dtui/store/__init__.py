@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dtui.store.compacting import CompactResult, compact_run
     from dtui.store.finding import find_runs
     from dtui.store.reader import RunReader
+    from dtui.store.resuming import PastRun, find_past
     from dtui.store.schema import FORMAT_VERSION
     from dtui.store.writer import RunWriter
 
@@ -22,10 +23,12 @@ __all__ = [
     "CompactResult",
     "FileCheck",
     "FileState",
+    "PastRun",
     "RunReader",
     "RunWriter",
     "check_run",
     "compact_run",
+    "find_past",
     "find_runs",
 ]
 
@@ -35,10 +38,12 @@ _HOMES = {
     "FORMAT_VERSION": "schema",
     "FileCheck": "check",
     "FileState": "check",
+    "PastRun": "resuming",
     "RunReader": "reader",
     "RunWriter": "writer",
     "check_run": "check",
     "compact_run": "compacting",
+    "find_past": "resuming",
     "find_runs": "finding",
 }
 

@@ -5,8 +5,8 @@ Owns the choice between a part and the journals it was made of. A second copy wo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from dtui.errors import RunDamagedError
 from dtui.model import IntArray
 from dtui.store.files import list_folder
+from dtui.store.joins import Hole, is_superseded, kept_stop, unexplained
 from dtui.store.journal import Frame, JournalScanner
 from dtui.store.schema import (
     JOURNAL_FOLDER,
@@ -53,6 +54,15 @@ class PartSpan:
         """Ordinal after its last frame."""
         return self.first + len(self.iterations)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether no frame at the end of the part is left out, because it is superseded."""
+        return self.skip + len(self.iterations) == self.frames
+
+    def first_frames(self, count: int) -> PartSpan:
+        """Return its first frames."""
+        return replace(self, iterations=self.iterations[:count])
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class FrameSpan:
@@ -78,6 +88,10 @@ class FrameSpan:
         """Ordinal after the last frame."""
         return self.frames[-1].ordinal + 1
 
+    def first_frames(self, count: int) -> FrameSpan:
+        """Return its first frames."""
+        return replace(self, frames=self.frames[:count], iterations=self.iterations[:count])
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class PartHead:
@@ -94,7 +108,7 @@ class StreamView:
     Attributes:
         spans: In order of their frames.
         iterations: Shape (n,), int64, ascending, of all spans one after the other.
-        stop: Ordinal after the last readable frame.
+        stop: Ordinal after the last frame that is readable or superseded.
         faults: One line a damaged or missing stretch.
     """
 
@@ -103,12 +117,25 @@ class StreamView:
     stop: int = 0
     faults: tuple[str, ...] = ()
 
+    def ordinal_at(self, iteration: int) -> int | None:
+        """Return the ordinal of the first frame at or after an iteration, None where there is none."""
+        for span in self.spans:
+            if int(span.iterations[-1]) >= iteration:
+                return span.first + int(np.searchsorted(span.iterations, iteration))
+        return None
+
 
 class Catalog:
     """Keeps the view of one stream up to date; reads again only what has changed."""
 
     def __init__(
-        self, run: Path, stream: Stream, token: int, fixed: int, read_head: Callable[[Path, int, int], PartHead]
+        self,
+        run: Path,
+        stream: Stream,
+        token: int,
+        fixed: int,
+        read_head: Callable[[Path, int, int], PartHead],
+        read_holes: Callable[[], Sequence[Hole]],
     ) -> None:
         """Prepare.
 
@@ -118,7 +145,9 @@ class Catalog:
             token: The run's token.
             fixed: Bytes of a frame's fixed fields.
             read_head: Opens a part and returns its head, given path, first ordinal and stop; raises RunDamagedError.
+            read_holes: Returns the ordinals that are superseded now, in ascending stretches.
         """
+        self._read_holes = read_holes
         self._run = run
         self._stream = stream
         self._token = token
@@ -151,31 +180,43 @@ class Catalog:
             for path in self._list(JOURNAL_FOLDER, faults)
             if (parsed := parse_journal_name(path.name)) and parsed[0] is self._stream
         )
-        candidates = sorted(
-            (named[1], -named[2], path)
+        parts = [
+            (named[1], named[2], path)
             for path in self._list(PARTS_FOLDER, faults)
             if (named := parse_part_name(path.name)) and named[0] is self._stream
-        )
-        self._forget({path for _, path in journals}, {path for _, _, path in candidates})
+        ]
+        self._forget({path for _, path in journals}, {path for _, _, path in parts})
+        frames = [(path, self._scan(path, faults)) for _, path in journals]
+        # What is superseded is asked last: it was told before the first frame that supersedes it was written.
+        holes = self._read_holes()
+        spans = self._choose_parts(parts, holes, faults)
+        covered = [*holes, *((span.first, span.stop) for span in spans)]
+        for path, found in frames:
+            spans += _stretches(path, found, covered)
+        return _assemble(spans, faults, self._stream, holes)
+
+    def _choose_parts(
+        self, parts: list[tuple[int, int, Path]], holes: Sequence[Hole], faults: list[str]
+    ) -> list[PartSpan | FrameSpan]:
+        """Return the parts to read from, the one that reaches farthest where several begin at one frame."""
+        kept = [(first, kept_stop(first, stop, holes), stop, path) for first, stop, path in parts]
         spans: list[PartSpan | FrameSpan] = []
-        covered: list[tuple[int, int]] = []
-        for first, minus_stop, path in candidates:
-            stop, end = -minus_stop, covered[-1][1] if covered else 0
-            if stop <= end:
+        end = 0
+        for first, last, stop, path in sorted(kept, key=lambda part: (part[0], -part[1], part[2], part[3])):
+            if last <= max(first, end):
                 continue
             head = self._head(path, first, stop)
             if isinstance(head, str):
                 faults.append(head)
                 continue
             skip = max(0, end - first)
-            spans.append(PartSpan(path, first + skip, stop - first, skip, head.iterations[skip:], head.scalars))
-            covered.append((first + skip, stop))
-        for _, path in journals:
-            spans += self._scan(path, covered, faults)
-        return _assemble(spans, faults, self._stream)
+            iterations = head.iterations[skip : last - first]
+            spans.append(PartSpan(path, first + skip, stop - first, skip, iterations, head.scalars))
+            end = last
+        return spans
 
-    def _scan(self, path: Path, covered: list[tuple[int, int]], faults: list[str]) -> list[FrameSpan]:
-        """Return the frames of a journal that no part holds, as stretches without holes."""
+    def _scan(self, path: Path, faults: list[str]) -> list[Frame]:
+        """Return the frames of a journal."""
         scanner = self._scanners.setdefault(path, JournalScanner(path, self._stream, self._token, self._fixed))
         try:
             scanner.scan()
@@ -185,17 +226,7 @@ class Catalog:
             faults.append(f"{path}: cannot be read, {error.strerror}; its frames are left out")
             return []
         faults += [f"{path.parent / line}; what lay there is left out" for line in scanner.damage]
-        stretches: list[list[Frame]] = []
-        for frame in scanner.frames:
-            if any(first <= frame.ordinal < stop for first, stop in covered):
-                continue
-            if not stretches or stretches[-1][-1].ordinal + 1 != frame.ordinal:
-                stretches.append([])
-            stretches[-1].append(frame)
-        return [
-            FrameSpan(path, tuple(frames), np.array([frame.iteration for frame in frames], np.int64))
-            for frames in stretches
-        ]
+        return list(scanner.frames)
 
     def _list(self, folder: str, faults: list[str]) -> list[Path]:
         try:
@@ -224,19 +255,61 @@ class Catalog:
         self._heads = {path: head for path, head in self._heads.items() if path in parts}
 
 
-def _assemble(spans: list[PartSpan | FrameSpan], faults: list[str], stream: Stream) -> StreamView:
-    """Put spans in order and tell what is missing between them; a span that runs back in time is left out."""
+def _stretches(path: Path, found: list[Frame], covered: Sequence[Hole]) -> list[FrameSpan]:
+    """Return the frames of a journal that neither a part holds nor a join supersedes, as stretches without holes."""
+    stretches: list[list[Frame]] = []
+    for frame in found:
+        if is_superseded(frame.ordinal, covered):
+            continue
+        if not stretches or stretches[-1][-1].ordinal + 1 != frame.ordinal:
+            stretches.append([])
+        stretches[-1].append(frame)
+    return [
+        FrameSpan(path, tuple(frames), np.array([frame.iteration for frame in frames], np.int64))
+        for frames in stretches
+    ]
+
+
+def _assemble(
+    spans: list[PartSpan | FrameSpan], faults: list[str], stream: Stream, holes: Sequence[Hole]
+) -> StreamView:
+    """Put spans in order and tell what is missing between them.
+
+    A span that contradicts itself is left out. One that runs back in time is of a resumed training whose join was
+    lost: it supersedes what is at or after its beginning.
+    """
     kept: list[PartSpan | FrameSpan] = []
     end = 0
     for span in sorted(spans, key=lambda span: span.first):
-        before = int(kept[-1].iterations[-1]) if kept else -1
-        if span.first < end or int(span.iterations[0]) <= before or np.any(np.diff(span.iterations) <= 0):
+        if span.first < end or np.any(np.diff(span.iterations) <= 0):
             faults.append(f"{span.path}: its iterations contradict the files around it; it is left out")
             continue
-        if span.first > end:
+        before, begin = _last_iteration(kept), int(span.iterations[0])
+        for first, stop in unexplained(end, span.first, holes):
             after = f"after iteration {before}" if kept else "at the beginning"
-            faults.append(f"{stream} {end} to {span.first - 1}, {after}: missing; restore the files that held them")
+            faults.append(f"{stream} {first} to {stop - 1}, {after}: missing; restore the files that held them")
+        if begin <= before:
+            _cut_from(kept, begin)
+            faults.append(
+                f"{span.path}: resumed at or before iteration {begin}, but run.json does not tell where; "
+                f"{stream} {begin} to {before} of before are left out, earlier ones may be superseded as well"
+            )
         kept.append(span)
         end = span.stop
+    for first, stop in holes:
+        end = stop if first <= end < stop else end
     iterations = np.concatenate([span.iterations for span in kept]) if kept else np.empty(0, np.int64)
     return StreamView(tuple(kept), iterations, end, tuple(faults))
+
+
+def _last_iteration(spans: list[PartSpan | FrameSpan]) -> int:
+    return int(spans[-1].iterations[-1]) if spans else -1
+
+
+def _cut_from(spans: list[PartSpan | FrameSpan], iteration: int) -> None:
+    """Leave out, at the end of spans, every frame at or after an iteration."""
+    while _last_iteration(spans) >= iteration >= 0 and spans:
+        span = spans.pop()
+        count = int(np.searchsorted(span.iterations, iteration))
+        if count:
+            spans.append(span.first_frames(count))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dtui.errors import DtuiError, RunDamagedError
 from dtui.store.files import list_folder
+from dtui.store.joins import holes_of, is_superseded, kept_stop
 from dtui.store.journal import JournalScanner
 from dtui.store.lines import read_lines
 from dtui.store.opening import OpenedRun, OpenImages, find_directory, open_structure
@@ -26,6 +27,7 @@ from dtui.store.schema import (
     LINE_FILES,
     LOCK_FILE,
     PARTS_FOLDER,
+    RESUME_LOCK_FILE,
     RUN_FILE,
     STRUCTURE_FILE,
     TEMPORARY_MARK,
@@ -37,6 +39,8 @@ from dtui.store.schema import (
 )
 from dtui.store.seal import verify_seal
 from dtui.store.tokens import run_token
+
+SUPERSEDED = "superseded by a training that was resumed before it"
 
 
 class FileState(StrEnum):
@@ -116,6 +120,8 @@ class _Checker:
         structure = opened.structure
         self._sizes = Sizes.of(structure)
         self._parts = OpenParts(opened.run)
+        joins = () if opened.run_file is None else opened.run_file.joins
+        self._holes = {stream: holes_of(joins, stream) for stream in Stream}
 
     def check(self) -> Iterator[FileCheck]:
         """Yield the verdict on every file."""
@@ -148,7 +154,7 @@ class _Checker:
                 yield self._attempt(path, "the tracked images", "all validations are left out", self._check_images)
             elif name in LINE_FILES:
                 yield self._check_lines(path)
-            elif name in (HEARTBEAT_FILE, LOCK_FILE):
+            elif name in (HEARTBEAT_FILE, LOCK_FILE, RESUME_LOCK_FILE):
                 yield self._verdict(path, FileState.FINE, "")
             else:
                 yield self._verdict(path, FileState.UNKNOWN, "no file of dtui's; it is never read")
@@ -174,12 +180,24 @@ class _Checker:
                 yield verdict, span
         for path, span in fine.items():
             stream, first, stop = span
+            kept = kept_stop(first, stop, self._holes[stream])
             others = [other for where, other in fine.items() if where != path and other[0] is stream]
-            if any(other[1] <= first and stop <= other[2] for other in others):
-                detail = "a larger part holds it; dtui compact removes it"
+            if kept == first:
+                detail = f"{SUPERSEDED}; dtui compact removes it"
+                yield self._verdict(path, FileState.LEFT_OVER, detail), None
+            elif any(self._replaces(other, span) for other in others):
+                detail = "another part holds it; dtui compact removes it"
                 yield self._verdict(path, FileState.LEFT_OVER, detail), None
             else:
-                yield self._verdict(path, FileState.FINE, f"{stream} {first} to {stop - 1}"), span
+                left = f", from {kept} on {SUPERSEDED}" if kept < stop else ""
+                yield self._verdict(path, FileState.FINE, f"{stream} {first} to {stop - 1}{left}"), span
+
+    def _replaces(self, one: tuple[Stream, int, int], other: tuple[Stream, int, int]) -> bool:
+        """Whether one part makes another of its stream needless: it holds what counts there, and more or in less."""
+        (stream, first, stop), (_, their_first, their_stop) = one, other
+        kept, their_kept = (kept_stop(*span, self._holes[stream]) for span in (one[1:], other[1:]))
+        is_better = (kept - first, first - stop) > (their_kept - their_first, their_first - their_stop)
+        return first <= their_first and their_kept <= kept and is_better
 
     def _check_journals(self, parts: list[tuple[Stream, int, int]]) -> Iterator[FileCheck]:
         for path in self._entries(JOURNAL_FOLDER):
@@ -198,9 +216,13 @@ class _Checker:
                 yield self._verdict(path, FileState.DAMAGED, f"cannot be read, {error.strerror}")
                 continue
             ordinals = [frame.ordinal for frame in scanner.frames]
-            inside = [any(s is stream and a <= n < b for s, a, b in parts) for n in ordinals]
+            held = [*((a, b) for s, a, b in parts if s is stream), *self._holes[stream]]
+            inside = [is_superseded(n, held) for n in ordinals]
             if scanner.damage:
                 yield self._verdict(path, FileState.DAMAGED, f"{'; '.join(scanner.damage)}: those {stream} are lost")
+            elif ordinals and all(is_superseded(n, self._holes[stream]) for n in ordinals):
+                detail = f"{SUPERSEDED}; dtui compact removes it"
+                yield self._verdict(path, FileState.LEFT_OVER, detail)
             elif ordinals and all(inside):
                 yield self._verdict(path, FileState.LEFT_OVER, "a part holds all of it; dtui compact removes it")
             elif scanner.pending:

@@ -1,10 +1,10 @@
 """Folds journals and small parts into larger parts, in a process of its own: `python -m dtui.store.compact RUN`.
 
-Owns what is folded when, and what is removed after. A second copy would remove a file that no part replaces.
+Owns what is folded when. A second copy would fold what is still appended to.
 
-Safe at any instant: a part is published by one rename after it was verified, a source is removed only when a published
-part holds all its frames and has been there for a while (readers on NFS), and what a killed process leaves behind is
-a temporary file that the next one removes.
+Safe at any instant: a part is published by one rename after it was verified, a source is removed only when no frame of
+it is needed any more (see `dtui.store.sweep`), and what a killed process leaves behind is a temporary file that the
+next one removes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from dtui.store.catalog import FrameSpan, PartSpan
 from dtui.store.exclusion import CompactionLock
 from dtui.store.files import list_folder, make_folder, one_line
 from dtui.store.fold import FoldPlan, fold
-from dtui.store.journal import JournalScanner
 from dtui.store.opening import OpenedRun, OpenImages, find_directory
 from dtui.store.parts import OpenParts
 from dtui.store.schema import (
@@ -37,14 +36,11 @@ from dtui.store.schema import (
     TEMPORARY_MARK,
     Sizes,
     Stream,
-    frame_fields,
-    parse_journal_name,
-    parse_part_name,
 )
 from dtui.store.seal import verify_seal
 from dtui.store.source import folder_source
 from dtui.store.stream import StreamReader
-from dtui.store.tokens import run_token
+from dtui.store.sweep import Sweeper, remove_file
 
 GRACE_SECONDS = 5.0
 """How long a published part lives beside its sources: so long may a reader's listing be out of date."""
@@ -65,7 +61,7 @@ class RunCompactor:
         structure = self._opened.structure
         self._sizes = Sizes.of(structure)
         self._parts = OpenParts(self._opened.run)
-        self._token = run_token(self._opened.run)
+        self._sweeper = Sweeper(self.path, self._opened.run)
         self._lock = CompactionLock(self.path)
         self.removed = 0
         self._damaged: set[Path] = set()
@@ -83,12 +79,6 @@ class RunCompactor:
     def close(self) -> None:
         """Close all files."""
         self._parts.close()
-
-    @property
-    def is_ended(self) -> bool:
-        """Whether nobody will append to the run any more: it was closed, or its writer is known to be dead."""
-        run_file = self._opened.run_file
-        return run_file is not None and (run_file.closed is not None or run_file.writer.is_alive() is False)
 
     def compact(self, *, finish: bool) -> list[Path] | None:
         """Fold what can be folded.
@@ -114,7 +104,7 @@ class RunCompactor:
             faults: list[RunDamagedError] = []
             for stream, reader in self._readers.items():
                 try:
-                    self._compact_stream(stream, reader, finish and self.is_ended, published)
+                    self._compact_stream(stream, reader, finish and self._sweeper.is_ended, published)
                 except RunDamagedError as error:
                     faults.append(error)
             if faults:
@@ -166,50 +156,18 @@ class RunCompactor:
         return None
 
     def sweep(self, grace: float) -> None:
-        """Remove journals and parts whose frames are all in a larger part that is older than `grace` seconds.
+        """Remove what does not count or was replaced, and has been so for `grace` seconds; `removed` counts the files.
 
-        `removed` counts them.
+        See `Sweeper.sweep`.
         """
-        folder = self.path / PARTS_FOLDER
-        parts = [(path, named) for path in list_folder(folder) if (named := parse_part_name(path.name))]
-        parts.sort(key=lambda item: item[1][1] - item[1][2])
-        for path, (stream, first, stop) in parts:
-            if not self._has_settled(path, grace):
-                continue
-            for other, (their_stream, their_first, their_stop) in parts:
-                if other != path and their_stream is stream and first <= their_first and their_stop <= stop:
-                    self.removed += _remove(other)
-            for journal in self._journals_within(stream, first, stop):
-                self.removed += _remove(journal)
-
-    def _has_settled(self, path: Path, grace: float) -> bool:
-        try:
-            if abs(time.time() - path.stat().st_mtime) < grace:
-                return False
-            verify_seal(path)
-        except (FileNotFoundError, RunDamagedError):
-            return False
-        return True
-
-    def _journals_within(self, stream: Stream, first: int, stop: int) -> Iterator[Path]:
-        fixed = sum(field.size for field in frame_fields(stream, self._sizes).values())
-        for path in list_folder(self.path / JOURNAL_FOLDER):
-            named = parse_journal_name(path.name)
-            if named is None or named[0] is not stream or not first <= named[1] < stop:
-                continue
-            scanner = JournalScanner(path, stream, self._token, fixed)
-            with contextlib.suppress(FileNotFoundError):
-                scanner.scan()
-                is_complete = len(scanner.frames) >= SMALL_PART or self.is_ended
-                if is_complete and all(first <= frame.ordinal < stop for frame in scanner.frames):
-                    yield path
+        self.removed += self._sweeper.sweep(self._sizes, grace)
 
     def _remove_temporaries(self) -> None:
         """Remove what killed compactors left; whoever holds the lock is the only one who builds parts."""
         locks = self.path.glob(f"{LOCK_FILE}{TEMPORARY_MARK}*")
         parts = [path for path in list_folder(self.path / PARTS_FOLDER) if TEMPORARY_MARK in path.name]
         for path in (*locks, *parts):
-            _remove(path)
+            remove_file(path)
 
 
 def _stretches(
@@ -251,7 +209,7 @@ def _plan_stretch(
     Finished: all into one. Else 1,024 frames of small spans into a large part, or full journals into a small part.
     """
     if finish:
-        if len(spans) == 1 and isinstance(spans[0], PartSpan):
+        if len(spans) == 1 and isinstance(spans[0], PartSpan) and spans[0].is_whole:
             return None
         return FoldPlan(stream, spans[0].first, spans[-1].stop, position)
     for group in _foldable_groups(spans, last):
@@ -281,14 +239,6 @@ def _foldable_groups(
         group = []
     if group:
         yield group
-
-
-def _remove(path: Path) -> int:
-    try:
-        path.unlink()
-    except FileNotFoundError:
-        return 0
-    return 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,7 +1,8 @@
-"""Keeps two compactors off one run without file locks, which some filesystems lack.
+"""Keeps two compactors, or two that resume it, off one run without file locks, which some filesystems lack.
 
-Owns compact.lock. Two folds at once would lose nothing, as each publishes whole, verified parts, but would do the work
-twice. A lock whose holder is dead, or on another host has not been touched for ten minutes, is taken over.
+Owns compact.lock and resume.lock. Two folds at once would lose nothing, as each publishes whole, verified parts, but
+would do the work twice. A lock whose holder is dead, or on another host has not been touched for ten minutes, is taken
+over.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EACCE
 
 
 class CompactionLock:
-    """The right to compact one run."""
+    """The right to compact one run, or to do with it what another lock file stands for."""
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path, name: str = LOCK_FILE) -> None:
         """Prepare; `acquire` tries."""
-        self._path = run / LOCK_FILE
+        self._path = run / name
         self._mine = json.dumps(asdict(Process.this())).encode()
 
     def acquire(self) -> bool:

@@ -77,6 +77,20 @@ def _disarm() -> None:
         module.pickle = _NoPickle
 
 
+@contextmanager
+def pickles_given_back() -> Iterator[None]:
+    """Open runs within it in a process that trains: its PyTables has its pickles again afterwards, if it had before."""
+    modules = (tables.attributeset, tables.atom)
+    before = [module.pickle for module in modules]
+    try:
+        yield
+    finally:
+        if _NoPickle not in before:
+            for module, pickles in zip(modules, before, strict=True):
+                module.pickle = pickles
+            _disarm.cache_clear()
+
+
 _FAILURES = (
     tables.HDF5ExtError,
     tables.NodeError,

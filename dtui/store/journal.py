@@ -69,13 +69,14 @@ class Frame:
 class JournalWriter:
     """Appends the frames of one stream, a new file every 32 frames. Not thread-safe."""
 
-    def __init__(self, folder: Path, stream: Stream, token: int) -> None:
+    def __init__(self, folder: Path, stream: Stream, token: int, count: int = 0) -> None:
         """Prepare; the first file is made by the first append.
 
         Args:
             folder: The journal folder of the run.
             stream: What the frames hold.
             token: The run's token, so that a file from another run is not mistaken for this one's.
+            count: Frames that other writers appended before.
         """
         self._folder = folder
         self._stream = stream
@@ -83,7 +84,7 @@ class JournalWriter:
         self._descriptor = -1
         self._end = 0
         self._frames_in_file = 0
-        self.count = 0
+        self.count = count
         """Frames acknowledged so far."""
 
     def append(self, iteration: int, arrays: Sequence[NDArray[Any]], scalars: Mapping[str, float]) -> bool:

@@ -18,6 +18,7 @@ from dtui.errors import RunDamagedError, RunFormatError
 from dtui.model import ByteArray, RunStatus
 from dtui.store.catalog import PartSpan, StreamView
 from dtui.store.documents import decode_document, encode_document
+from dtui.store.joins import Join, gaps_that_count, triggers_that_count
 from dtui.store.opening import OpenedRun, OpenImages, read_document, read_structure
 from dtui.store.parts import OpenParts
 from dtui.store.schema import (
@@ -65,6 +66,7 @@ class PackedDocument:
         has_images: Whether the tracked images are in it.
         streams: Those that have frames.
         lines: The lines of each file of LINE_FILES, in order.
+        joins: Where the training was resumed; what was superseded is not in it, but for lines.
         missing: One line a thing that is not in it although it should be; data from outside.
     """
 
@@ -74,6 +76,7 @@ class PackedDocument:
     has_images: bool
     streams: Mapping[Stream, PackedStream]
     lines: Mapping[str, Sequence[Mapping[str, object]]]
+    joins: Sequence[Join]
     missing: Sequence[str]
 
     def encode(self) -> ByteArray:
@@ -90,6 +93,7 @@ class PackedDocument:
                     for stream, held in self.streams.items()
                 },
                 "lines": {name: list(lines) for name, lines in self.lines.items()},
+                "joins": [join.as_json() for join in self.joins],
                 "missing": list(self.missing),
             }
         )
@@ -119,6 +123,7 @@ class PackedDocument:
                 has_images=bool(values["images"]),
                 streams=streams,
                 lines={name: [dict(line) for line in values["lines"].get(name, ())] for name in LINE_FILES},
+                joins=[Join.parse(join) for join in values.get("joins", ())],
                 missing=[str(line) for line in values["missing"]],
             )
         except RunFormatError:
@@ -198,8 +203,11 @@ class PackedSurroundings(Surroundings):
         self._identity = _identity(path)
         self._image_fault = ""
         lines = document.lines
-        self.gaps = tuple(gap for line in lines[GAPS_FILE] if (gap := parse_gap(line)) is not None)
-        self.triggers = tuple(fired for line in lines[TRIGGERS_FILE] if (fired := parse_trigger(line)) is not None)
+        self.joins = tuple(document.joins)
+        gaps = tuple(gap for line in lines[GAPS_FILE] if (gap := parse_gap(line)) is not None)
+        triggers = tuple(fired for line in lines[TRIGGERS_FILE] if (fired := parse_trigger(line)) is not None)
+        self.gaps = gaps_that_count(gaps, self.joins)
+        self.triggers = triggers_that_count(triggers, self.joins)
         self._missing = tuple(f"{path}: when it was packed: {line}" for line in document.missing)
 
     @property

@@ -29,6 +29,8 @@ from dtui.model import (
     Structure,
     Trigger,
 )
+from dtui.store.catalog import StreamView
+from dtui.store.joins import Join
 from dtui.store.merged import MergedReader
 from dtui.store.parts import OpenParts
 from dtui.store.schema import (
@@ -60,6 +62,7 @@ class RunReader:
         format_version: Of the files.
         metadata: What was known before the first record.
         structure: The network.
+        joins: Where the training was resumed from a checkpoint, in order of time.
     """
 
     def __init__(self, path: Path) -> None:
@@ -83,6 +86,7 @@ class RunReader:
         self._sizes = Sizes.of(self.structure)
         self._parts = OpenParts(self._run)
         self._around = self._source.surroundings
+        self.joins: tuple[Join, ...] = ()
         self._signature: object = None
         self._records = MergedReader(self._stream(Stream.RECORDS), self._stream(Stream.WATCHES))
         self._validations: StreamReader | None = None
@@ -138,15 +142,18 @@ class RunReader:
     def faults(self) -> tuple[str, ...]:
         """One line a file that is damaged or missing; data from outside."""
         lines = list(self._around.faults)
-        records, watches = self._records.records, self._records.watches
-        streams = {Stream.RECORDS: records, Stream.VALIDATIONS: self._validations, Stream.WATCHES: watches}
-        for stream, reader in streams.items():
+        for stream, reader in self._streams.items():
             lines += () if reader is None else reader.faults
             found, promised = 0 if reader is None else reader.view.stop, self._around.promised(stream)
             if promised > found:
                 what = f"{stream} {found} to {promised - 1}"
                 lines.append(f"{self.path}: {what}: missing; restore the files that held them")
         return tuple(dict.fromkeys(lines))
+
+    def frames(self, stream: Stream) -> StreamView:
+        """Return which frames of a stream can be read, and which files they are in."""
+        reader = self._streams[stream]
+        return StreamView() if reader is None else reader.view
 
     def status(self) -> RunStatus:
         """Tell how the run stands at this moment."""
@@ -169,6 +176,7 @@ class RunReader:
                 return False
             faults = self.faults
             changed = self._around.read()
+            self.joins = self._around.joins
             if self._validations is None and self.images is not None:
                 self._sizes = self._sizes.with_images(self.images)
                 self._validations = self._stream(Stream.VALIDATIONS)
@@ -317,6 +325,11 @@ class RunReader:
         self._around.append_decision(anomaly, status, note)
 
     # --- inside
+
+    @property
+    def _streams(self) -> dict[Stream, StreamReader | None]:
+        records, watches = self._records.records, self._records.watches
+        return {Stream.RECORDS: records, Stream.VALIDATIONS: self._validations, Stream.WATCHES: watches}
 
     def _stream(self, stream: Stream) -> StreamReader:
         targets = None if self.images is None else self.images.targets

@@ -17,6 +17,7 @@ from pathlib import Path
 from dtui.errors import RunDamagedError
 from dtui.model import RunStatus
 from dtui.store.files import open_plain, write_whole
+from dtui.store.joins import Join
 from dtui.store.schema import FORMAT_VERSION, HEARTBEAT_FILE, RUN_FILE
 
 HEARTBEAT_FRESH_SECONDS = 120.0
@@ -85,7 +86,8 @@ class RunFile:
         writer: The recording process.
         closed: How the run ended, None while it has not.
         reason: One line on why it ended; data from outside.
-        counts: Frames of each stream when it was closed.
+        counts: Frames of each stream when it was closed, superseded ones included.
+        joins: Where a training was resumed, in order of time.
     """
 
     format: int
@@ -94,6 +96,7 @@ class RunFile:
     closed: RunStatus | None = None
     reason: str = ""
     counts: Mapping[str, int] | None = None
+    joins: tuple[Join, ...] = ()
 
     def write(self, folder: Path) -> None:
         """Replace the run's run.json.
@@ -110,6 +113,8 @@ class RunFile:
             "reason": self.reason,
             "counts": None if self.counts is None else dict(self.counts),
         }
+        if self.joins:
+            values["joins"] = [join.as_json() for join in self.joins]
         write_whole(folder / RUN_FILE, json.dumps({**values, "check": _check(values)}, indent=1).encode() + b"\n")
 
     @classmethod
@@ -134,9 +139,42 @@ class RunFile:
             process = Process(int(writer["pid"]), str(writer["host"]), str(writer["boot"]), int(writer["started"]))
             closed = None if values["closed"] is None else RunStatus(values["closed"])
             counts = None if values["counts"] is None else {str(k): int(n) for k, n in values["counts"].items()}
-            return cls(values["format"], str(values["run"]), process, closed, str(values["reason"]), counts)
+            joins = tuple(map(Join.parse, values.get("joins", ())))
+            return cls(values["format"], str(values["run"]), process, closed, str(values["reason"]), counts, joins)
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError) as error:
             raise RunDamagedError(f"{path}: damaged, {error}; status is told without it") from error
+
+
+class RunFileWatch:
+    """run.json, read again only when it was replaced. Where it cannot be read, what was read last counts."""
+
+    def __init__(self, folder: Path, run: str) -> None:
+        """Prepare for the run with the id `run`."""
+        self._folder = folder
+        self._run = run
+        self._seen: object = None
+        self._joins: tuple[Join, ...] = ()
+
+    def joins(self) -> tuple[Join, ...]:
+        """Return where the training was resumed, as it is known at this moment."""
+        try:
+            seen = stamp_of(self._folder / RUN_FILE)
+            if seen != self._seen:
+                found = RunFile.read(self._folder)
+                self._joins = found.joins if found.run == self._run else self._joins
+                self._seen = seen
+        except OSError:
+            pass
+        return self._joins
+
+
+def stamp_of(path: Path) -> tuple[int, int, int] | None:
+    """Return what changes whenever a file is replaced, None where it is not there."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size
 
 
 def _check(values: Mapping[str, object]) -> str:

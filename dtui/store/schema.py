@@ -5,7 +5,7 @@ written by one module be read wrongly by another.
 
 A run is a directory `NAME.dtui`:
 
-    run.json                       who writes it, whether it was closed; replaced atomically
+    run.json                       who writes it, whether it was closed, where it was resumed; replaced atomically
     heartbeat                      its modification time is the writer's sign of life
     structure.h5                   metadata, classes, modules, layers, graph; written once
     images.h5                      targets, ids and thumbnails of the tracked images; written once
@@ -15,10 +15,16 @@ A run is a directory `NAME.dtui`:
     triggers.jsonl                 what the flight recorder fired on, a line a trigger; optional
     triage.jsonl                   people's decisions on anomalies, a line a decision
     compact.lock                   who is folding journals into parts at the moment
+    resume.lock                    who is taking the run over from a dead writer at the moment
 
 There are three streams: `records`, `validations` and `watches`. A watch is a frame of the flight recorder, laid out
 as a record, NaN in what it does not measure; a run without one has no file of that stream. The ordinal of a frame is
 its position in its stream, from 0. Every `.h5` file ends in a seal (see `dtui.store.seal`).
+
+A training that goes on from a checkpoint is a join, an item of "joins" in run.json: the iteration of its first update,
+of each stream the ordinals that it supersedes (first, stop), and how many lines of gaps.jsonl and triggers.jsonl came
+before it. It is written before the first frame that follows it. Superseded frames do not count: of a part they are the
+last ones.
 
 Arrays in a part of n records or watches: F filters, L layers, M modules, S scalars; of n validations: I images, C
 classes. All are chunked. A node with an axis of length 0 is left out.
@@ -71,6 +77,7 @@ TRIGGERS_FILE = "triggers.jsonl"
 TRIAGE_FILE = "triage.jsonl"
 LINE_FILES = (GAPS_FILE, TRIGGERS_FILE, TRIAGE_FILE)
 LOCK_FILE = "compact.lock"
+RESUME_LOCK_FILE = "resume.lock"
 JOURNAL_FOLDER = "journal"
 PARTS_FOLDER = "parts"
 JOURNAL_SUFFIX = ".dtj"

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Protocol
 
 from dtui.store.catalog import Catalog, StreamView
+from dtui.store.joins import holes_of
 from dtui.store.opening import OpenedRun, find_run, open_structure
 from dtui.store.parts import OpenParts
+from dtui.store.runfile import RunFileWatch
 from dtui.store.schema import Sizes, Stream, frame_fields
 from dtui.store.surroundings import FolderSurroundings, Surroundings
 from dtui.store.tokens import run_token
@@ -69,9 +71,17 @@ def open_source(path: Path) -> RunSource:
 def folder_source(folder: Path) -> RunSource:
     """Return the source of a run in a directory; raises as `open_structure` does."""
     opened = open_structure(folder)
+    run_file = RunFileWatch(folder, opened.run)
 
     def catalog(stream: Stream, sizes: Sizes, parts: OpenParts) -> Catalog:
         fixed = sum(field.size for field in frame_fields(stream, sizes).values())
-        return Catalog(folder, stream, run_token(opened.run), fixed, lambda *at: parts.read_head(stream, *at))
+        return Catalog(
+            folder,
+            stream,
+            run_token(opened.run),
+            fixed,
+            lambda *at: parts.read_head(stream, *at),
+            lambda: holes_of(run_file.joins(), stream),
+        )
 
     return RunSource(folder, opened, FolderSurroundings(folder, opened), catalog)

@@ -14,6 +14,7 @@ from typing import TypeVar
 from dtui.errors import RunDamagedError
 from dtui.model import TRIGGER_KINDS, Gap, ImageSet, RunStatus, Trigger
 from dtui.store.files import list_folder
+from dtui.store.joins import Join, gaps_that_count, triggers_that_count
 from dtui.store.lines import read_lines
 from dtui.store.opening import OpenedRun, OpenImages
 from dtui.store.runfile import RunFile, run_status
@@ -44,6 +45,7 @@ class Surroundings(ABC):
         """Prepare; `read` reads."""
         self.gaps: tuple[Gap, ...] = ()
         self.triggers: tuple[Trigger, ...] = ()
+        self.joins: tuple[Join, ...] = ()
         self._triage = triage
         self._decisions: dict[str, tuple[str, str]] = {}
         self._open_images: OpenImages | None = None
@@ -142,8 +144,9 @@ class FolderSurroundings(Surroundings):
         self._read_run_file()
         gaps, gap_faults = self._read_lines(GAPS_FILE, parse_gap, "gaps")
         triggers, trigger_faults = self._read_lines(TRIGGERS_FILE, parse_trigger, "triggers")
-        self.gaps = self.gaps if gaps is None else gaps
-        self.triggers = self.triggers if triggers is None else triggers
+        self.joins = self.joins if self._run_file is None else self._run_file.joins
+        self.gaps = self.gaps if gaps is None else gaps_that_count(gaps, self.joins)
+        self.triggers = self.triggers if triggers is None else triggers_that_count(triggers, self.joins)
         self._line_faults = (*gap_faults, *trigger_faults)
         self._decisions = self.decisions()
         return before != (self._open_images, self._run_file, self.gaps, self.triggers, self._decisions, self.faults)

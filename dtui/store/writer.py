@@ -11,7 +11,8 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,9 +24,11 @@ from dtui.errors import RunExistsError, UsageError
 from dtui.model import Gap, ImageSet, Record, RunMetadata, RunStatus, Structure, Trigger, Validation
 from dtui.store.background import Compactor
 from dtui.store.documents import images_document, run_document
+from dtui.store.joins import Join
 from dtui.store.journal import JournalWriter
 from dtui.store.lines import append_line
-from dtui.store.runfile import Process, RunFile, touch_heartbeat
+from dtui.store.resuming import PastRun, take_over
+from dtui.store.runfile import Process, RunFile, stamp_of, touch_heartbeat
 from dtui.store.schema import (
     DOCUMENT_NODE,
     FORMAT_VERSION,
@@ -33,6 +36,7 @@ from dtui.store.schema import (
     IMAGES_FILE,
     JOURNAL_FOLDER,
     PARTS_FOLDER,
+    RUN_FILE,
     STRUCTURE_FILE,
     TARGETS_NODE,
     THUMBNAIL_OFFSETS_NODE,
@@ -76,14 +80,7 @@ class RunWriter:
         from dtui.store.hdf5 import write_small_file
 
         self.path = with_suffix(path)
-        self._run = uuid.uuid4().hex
-        self._process = Process.this()
-        self._sizes = Sizes.of(structure)
-        self._images: ImageSet | None = None
-        self._closed = self._is_complete = False
-        self._heartbeat_at = float("-inf")
-        self._last = dict.fromkeys(Stream, -1)
-        self._waiting_lines: list[tuple[str, dict[str, object]]] = []
+        run_file = RunFile(FORMAT_VERSION, uuid.uuid4().hex, Process.this())
         try:
             self.path.mkdir(parents=True)
         except FileExistsError as error:
@@ -91,16 +88,56 @@ class RunWriter:
         try:
             for folder in (JOURNAL_FOLDER, PARTS_FOLDER):
                 (self.path / folder).mkdir()
-            document = run_document(self._run, structure, metadata, classes)
+            document = run_document(run_file.run, structure, metadata, classes)
             write_small_file(self.path / STRUCTURE_FILE, {DOCUMENT_NODE: document})
             touch_heartbeat(self.path)
-            RunFile(FORMAT_VERSION, self._run, self._process).write(self.path)
+            run_file.write(self.path)
         except BaseException:
             shutil.rmtree(self.path, ignore_errors=True)
             raise
-        token = run_token(self._run)
-        self._journals = {s: JournalWriter(self.path / JOURNAL_FOLDER, s, token) for s in Stream}
-        self._fields = list(frame_fields(Stream.RECORDS, self._sizes).values())
+        self._begin(run_file, Sizes.of(structure), dict.fromkeys(Stream, 0), compact)
+
+    @classmethod
+    def resume(cls, past: PastRun, iteration: int, *, compact: bool = True) -> Self:
+        """Go on with a run from a checkpoint.
+
+        What was recorded at or after `iteration` is superseded, but not before the first new frame is about to be
+        appended: a training that dies earlier has changed nothing.
+
+        Args:
+            past: The run as it was found.
+            iteration: Of the first update that follows: as many updates as the checkpoint had done.
+            compact: As for a new run.
+
+        Raises:
+            RunExistsError: Another process took it over since.
+            OSError: It cannot be written to.
+        """
+        writer = cls.__new__(cls)
+        writer.path = past.path
+        sizes = Sizes.of(past.structure)
+        run_file = take_over(past)
+        writer._begin(run_file, sizes, past.stops, compact)
+        if past.images is not None:
+            writer._images = past.images
+            writer._sizes = sizes.with_images(past.images)
+        writer._join = past.join_at(iteration)
+        writer._last = past.last_before(iteration)
+        return writer
+
+    def _begin(self, run_file: RunFile, sizes: Sizes, counts: Mapping[Stream, int], compact: bool) -> None:
+        self._run_file = run_file
+        self._run_file_stamp = stamp_of(self.path / RUN_FILE)
+        self._join: Join | None = None
+        self._sizes = sizes
+        self._images: ImageSet | None = None
+        self._closed = self._is_complete = False
+        self._heartbeat_at = float("-inf")
+        self._last = dict.fromkeys(Stream, -1)
+        self._waiting_lines: list[tuple[str, dict[str, object]]] = []
+        token = run_token(run_file.run)
+        self._journals = {s: JournalWriter(self.path / JOURNAL_FOLDER, s, token, counts[s]) for s in Stream}
+        self._fields = list(frame_fields(Stream.RECORDS, sizes).values())
         self._compactor = Compactor(self.path) if compact else None
 
     def __enter__(self) -> Self:
@@ -131,7 +168,10 @@ class RunWriter:
             )
         if count and (np.any(targets[1:] < targets[:-1]) or int(targets[-1]) >= len(images.classes)):
             raise UsageError(f"{self.path}: targets must be ascending and below {len(images.classes)} classes")
-        arrays: dict[str, NDArray[Any]] = {DOCUMENT_NODE: images_document(self._run, images), TARGETS_NODE: targets}
+        arrays: dict[str, NDArray[Any]] = {
+            DOCUMENT_NODE: images_document(self._run_file.run, images),
+            TARGETS_NODE: targets,
+        }
         if images.thumbnails:
             arrays[THUMBNAIL_OFFSETS_NODE] = np.cumsum([0, *map(len, images.thumbnails)], dtype="<i8")
             arrays[THUMBNAILS_NODE] = np.frombuffer(b"".join(images.thumbnails), np.uint8)
@@ -143,6 +183,7 @@ class RunWriter:
         """Append one record.
 
         Raises:
+            RunExistsError: Another process has taken the run over.
             UsageError: A shape does not fit the structure, or its iteration is not after the last one.
             OSError: It could not be written; what was written of it is taken back and nothing else is lost.
         """
@@ -161,6 +202,7 @@ class RunWriter:
         """Append one validation.
 
         Raises:
+            RunExistsError: Another process has taken the run over.
             UsageError: The images are not set, a shape does not fit them, or its iteration is not after the last one.
             OSError: It could not be written; what was written of it is taken back and nothing else is lost.
         """
@@ -204,19 +246,48 @@ class RunWriter:
         Raises:
             OSError: The end could not be noted; all frames are safe.
         """
-        if self._closed or os.getpid() != self._process.pid:
+        if self._closed or os.getpid() != self._run_file.writer.pid:
             return
         self._closed = True
         for journal in self._journals.values():
             journal.close()
-        self._write_lines()
+        if self._waiting_lines:
+            self._write_lines()
         counts = {str(stream): journal.count for stream, journal in self._journals.items()}
         try:
-            RunFile(FORMAT_VERSION, self._run, self._process, status, reason, counts).write(self.path)
+            self._require_ownership()
+            replace(self._run_file, closed=status, reason=reason, counts=counts).write(self.path)
             self._is_complete = True
         finally:
             if self._compactor is not None:
                 self._compactor.finish()
+
+    def supersede(self) -> None:
+        """After a resume, have what was recorded past the checkpoint superseded, if that has not been done yet.
+
+        Raises:
+            RunExistsError: Another process has taken the run over.
+            OSError: It cannot be noted; nothing is superseded.
+        """
+        self._require_ownership()
+        if self._join is not None:
+            joined = replace(self._run_file, joins=(*self._run_file.joins, self._join))
+            joined.write(self.path)
+            self._run_file, self._join = joined, None
+            self._run_file_stamp = stamp_of(self.path / RUN_FILE)
+
+    def _require_ownership(self) -> None:
+        """Refuse to go on where another process records the run: it found this one dead, on another host."""
+        if stamp_of(self.path / RUN_FILE) == self._run_file_stamp:
+            return
+        try:
+            now = RunFile.read(self.path)
+        except OSError:
+            return
+        if now.writer != self._run_file.writer:
+            raise RunExistsError(
+                f"{self.path}: process {now.writer.pid} on {now.writer.host} records it now; nothing more is added here"
+            )
 
     def _append(self, stream: Stream, iteration: int, fields: Sequence[Field], source: object, scalars: Any) -> None:
         if self._closed:
@@ -230,6 +301,7 @@ class RunWriter:
             if array.shape != field.shape:
                 raise UsageError(f"{self.path}: {field.name} has shape {array.shape}, this run needs {field.shape}")
             arrays.append(array)
+        self.supersede()
         is_full = self._journals[stream].append(iteration, arrays, {str(k): float(v) for k, v in scalars.items()})
         self._last[stream] = iteration
         self.heartbeat()
@@ -243,6 +315,10 @@ class RunWriter:
         self._write_lines()
 
     def _write_lines(self) -> None:
+        try:
+            self.supersede()
+        except OSError:
+            return
         while self._waiting_lines:
             file, values = self._waiting_lines[0]
             try:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from dtui.errors import UsageError
-from dtui.model import Gap, Record
+from dtui.model import Gap, Record, Validation
 from dtui.store import RunReader, RunWriter, compact
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
 from tests.store.twin import Twin
@@ -44,9 +44,16 @@ class RunMachine(RuleBasedStateMachine):
         self.next += 1
         return make_record(self.next)
 
+    def judge(self) -> Validation:
+        return make_validation(len(self.twin.validations))
+
+    def begin_to_write(self) -> None:
+        """Called before anything is written that counts as recorded."""
+
     @precondition(lambda self: not self.is_closed)
     @rule(count=st.sampled_from([1, 2, 31, 32, 33]))
     def append_records(self, count: int) -> None:
+        self.begin_to_write()
         for _ in range(count):
             record = self.make()
             self.writer.append_record(record)
@@ -55,13 +62,14 @@ class RunMachine(RuleBasedStateMachine):
     @precondition(lambda self: not self.is_closed)
     @rule(count=st.sampled_from([1, 5, 32]))
     def append_validations(self, count: int) -> None:
+        self.begin_to_write()
         for _ in range(count):
-            validation = make_validation(len(self.twin.validations))
+            validation = self.judge()
             self.writer.append_validation(validation)
             self.twin.validations.append(validation)
 
     @precondition(lambda self: not self.is_closed)
-    @rule(written=st.integers(0, 3000), can_take_back=st.booleans())
+    @rule(written=st.integers(0, 2200), can_take_back=st.booleans())
     def fail_to_append(self, written: int, can_take_back: bool) -> None:
         """The disk fills in the middle of a frame, and perhaps what was written cannot be cut off again."""
         from dtui.store import journal
@@ -73,6 +81,7 @@ class RunMachine(RuleBasedStateMachine):
         def stay(*_: object) -> None:
             raise OSError(5, "Input/output error")
 
+        self.begin_to_write()
         record = self.make()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(journal, "_write_all", fill_up)

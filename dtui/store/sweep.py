@@ -1,0 +1,122 @@
+"""Removes the files of a run that a larger part replaces, or of which a resumed training superseded every frame.
+
+Owns what is removed when. A second copy would remove a file that no part replaces.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from dtui.errors import RunDamagedError
+from dtui.store.files import list_folder
+from dtui.store.joins import Hole, holes_of, is_superseded, kept_stop, unexplained
+from dtui.store.journal import JournalScanner
+from dtui.store.runfile import RunFile, RunFileWatch
+from dtui.store.schema import (
+    JOURNAL_FOLDER,
+    PARTS_FOLDER,
+    RUN_FILE,
+    SMALL_PART,
+    Sizes,
+    Stream,
+    frame_fields,
+    parse_journal_name,
+    parse_part_name,
+)
+from dtui.store.seal import verify_seal
+from dtui.store.tokens import run_token
+
+
+class Sweeper:
+    """Removes files of one run. Whoever sweeps holds the compaction lock, or comes after the one who held it."""
+
+    def __init__(self, folder: Path, run: str) -> None:
+        """Prepare for the run with the id `run`."""
+        self._folder = folder
+        self._token = run_token(run)
+        self._run_file = RunFileWatch(folder, run)
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether nobody appends to the run now: it was closed, or its writer is known to be dead."""
+        run_file = self._run_file_now()
+        return run_file is not None and (run_file.closed is not None or run_file.writer.is_alive() is False)
+
+    def sweep(self, sizes: Sizes, grace: float) -> int:
+        """Remove journals and parts of which every frame is superseded, or in a larger part.
+
+        Args:
+            sizes: Of the run.
+            grace: Seconds for which it has to be so: a reader's listing may be that old.
+
+        Returns:
+            How many files were removed.
+        """
+        removed = 0
+        holes_settled = _is_old(self._folder / RUN_FILE, grace)
+        for stream in Stream:
+            holes = holes_of(self._run_file.joins(), stream) if holes_settled else ()
+            parts = [
+                (kept_stop(named[1], named[2], holes), named[1], named[2], path)
+                for path in list_folder(self._folder / PARTS_FOLDER)
+                if (named := parse_part_name(path.name)) and named[0] is stream
+            ]
+            held = list(holes)
+            for kept, first, _, path in sorted(parts, key=lambda part: (part[1] - part[0], part[2] - part[1], part[3])):
+                if not unexplained(first, kept, sorted(held)):
+                    removed += remove_file(path)
+                elif _is_old(path, grace) and _has_seal(path):
+                    held.append((first, kept))
+            for journal in self._journals_within(stream, sizes, held):
+                removed += remove_file(journal)
+        return removed
+
+    def _journals_within(self, stream: Stream, sizes: Sizes, held: Sequence[Hole]) -> Iterator[Path]:
+        """Yield the journals that nobody appends to any more and whose frames are all superseded or in parts."""
+        fixed = sum(field.size for field in frame_fields(stream, sizes).values())
+        for path in list_folder(self._folder / JOURNAL_FOLDER):
+            named = parse_journal_name(path.name)
+            if named is None or named[0] is not stream or not is_superseded(named[1], held):
+                continue
+            # Ended before the scan and by the same writer after it: so the scan saw all that there will be.
+            before, is_ended = self._run_file_now(), self.is_ended
+            scanner = JournalScanner(path, stream, self._token, fixed)
+            with contextlib.suppress(FileNotFoundError):
+                scanner.scan()
+                is_complete = len(scanner.frames) >= SMALL_PART or (is_ended and before == self._run_file_now())
+                if is_complete and all(is_superseded(frame.ordinal, held) for frame in scanner.frames):
+                    yield path
+
+    def _run_file_now(self) -> RunFile | None:
+        try:
+            return RunFile.read(self._folder)
+        except OSError:
+            return None
+
+
+def remove_file(path: Path) -> int:
+    """Remove a file; returns 1, and 0 where somebody else did."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return 0
+    return 1
+
+
+def _is_old(path: Path, seconds: float) -> bool:
+    """Whether a file has been there for so long."""
+    try:
+        return abs(time.time() - path.stat().st_mtime) >= seconds
+    except FileNotFoundError:
+        return False
+
+
+def _has_seal(path: Path) -> bool:
+    try:
+        verify_seal(path)
+    except (FileNotFoundError, RunDamagedError):
+        return False
+    return True
