@@ -9,6 +9,7 @@ import numpy as np
 
 from dtui.model import FILTER_STATISTICS, RunStatus
 from dtui.store import RunReader
+from dtui.store.schema import KEPT_BITS
 from tests.store.builders import make_record
 from tests.store.twin import rounded
 
@@ -29,7 +30,7 @@ def follow(path: Path) -> int:
         for position in range(seen, count):
             filters = make_record(position).filters
             for name, row in (("norm", norm), ("update_norm", update)):
-                expected[name] = np.column_stack([expected[name], rounded(filters[row])])
+                expected[name] = np.column_stack([expected[name], rounded(filters[row], KEPT_BITS[name])])
         for name, values in expected.items():
             np.testing.assert_array_equal(reader.read_filters(name, slice(None), slice(0, count)), values[:, :count])
             answers += 1
