@@ -37,6 +37,7 @@ class GraphTracer:
         """Arm the tracer; `detach` disarms it. A compiled model is left alone: hooks would have it compiled twice."""
         self._root = unwrap(model)
         self._trace: _Trace | None = None
+        self._is_retired = False
         self.edges: tuple[Edge, ...] = ()
         self._handles: list[RemovableHandle] = []
         if not any("_orig_mod" in module._modules for module in model.modules()):
@@ -54,8 +55,15 @@ class GraphTracer:
             self._trace.stop()
             self._trace = None
 
+    def retire(self) -> None:
+        """Wait no longer. Hooks that nothing has gone through stay until `detach`: where a compiler has, taking them
+        off would have it compile the network again."""
+        if self.edges or self._trace is not None:
+            self.detach()
+        self._is_retired = True
+
     def _begin(self, module: nn.Module, args: Any, kwargs: Any) -> None:
-        if module is not self._root:
+        if module is not self._root or self._is_retired:
             return
         if self._trace is not None:
             if self._trace.is_running():

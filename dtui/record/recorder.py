@@ -33,6 +33,7 @@ from dtui.record.derive import Deriver
 from dtui.record.describe_run import describe_run
 from dtui.record.fused import load_kernels
 from dtui.record.graph import GraphTracer
+from dtui.record.hooks import watch_steps
 from dtui.record.layers import describe, find_layers, place, unwrap
 from dtui.record.measure import Measurer
 from dtui.record.scalars import ScalarLog, learning_rate
@@ -130,7 +131,7 @@ class Recorder:
         self._closed = False
         self._process = os.getpid()
         self._tracer = GraphTracer(model) if graph and self._exchange.is_first else None
-        self._hook = None if self._optimizer is None else self._optimizer.register_step_post_hook(self._after_step)
+        self._hook = None if self._optimizer is None else watch_steps(self._optimizer, self._after_step)
         self._skips = SkippedUpdates(self._optimizer)
         atexit.register(self._close_at_exit)
         self._termination = TerminationWatch(lambda: self._finish(RunStatus.CRASHED, "SIGTERM"))
@@ -291,7 +292,7 @@ class Recorder:
             edges = () if self._tracer is None else self._tracer.edges
             structure = describe(unwrap(self._model), probes, edges)
             if self._tracer is not None:
-                self._tracer.detach()
+                self._tracer.retire()
             self._measurer = Measurer(unwrap(self._model), probes, self._fused)
             self._is_sharded = self._measurer.is_sharded
             self._deriver = Deriver(structure)

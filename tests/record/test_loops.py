@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch._dynamo.testing
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -284,6 +285,61 @@ def test_a_model_that_is_compiled_later_compiles_as_one_graph(record: Make) -> N
         compiled(images)
     assert iterations(recorder) == [0, 1]
     assert len(recorder.store.validations) == 1
+
+
+@pytest.mark.parametrize("what", ["step", "optimizer", "loss"])
+def test_what_is_compiled_is_compiled_as_often_as_without_a_recorder(record: Make, what: str) -> None:
+    """A whole step, the optimizer's update, or a function around the model: same losses, no graph more."""
+
+    def train(recorded: bool) -> tuple[list[float], int]:
+        torch._dynamo.reset()
+        torch.manual_seed(0)
+        counter = torch._dynamo.testing.CompileCounterWithBackend("eager")
+        model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        recorder = record(model, optimizer, every=1) if recorded else None
+        images, labels = data()
+
+        def compiled(function: Any, name: str) -> Any:
+            return torch.compile(function, backend=counter) if what == name else function
+
+        loss_of = compiled(lambda: functional.cross_entropy(model(images), labels), "loss")
+        take = compiled(optimizer.step, "optimizer")
+
+        def step() -> Tensor:
+            optimizer.zero_grad()
+            loss = loss_of()
+            loss.backward()
+            take()
+            return loss
+
+        step = compiled(step, "step")
+        losses = [float(step()) for _ in range(3)]
+        if recorder is not None:
+            assert iterations(recorder) == [0, 1, 2]
+        return losses, counter.frame_count
+
+    assert train(True) == train(False)
+
+
+def test_an_averaged_model_of_torch_is_a_copy_that_can_be_validated(record: Make) -> None:
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(144, 3))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    recorder = record(model, optimizer, every=1)
+    average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.5))
+    images, labels = data()
+    for _ in range(3):
+        update(model, optimizer)
+        average.update_parameters(model)
+    torch.optim.swa_utils.update_bn([(images, labels)], average)
+    with recorder.validation([(images, labels)], model=average), torch.inference_mode():
+        wanted = average.eval()(images).argmax(1)
+    assert average.training
+    assert iterations(recorder) == [0, 1, 2]
+    assert [layer.name for layer in recorder.store.structure.layers] == ["0", "3"]
+    order = np.argsort(labels.numpy(), kind="stable")
+    assert recorder.store.validations[0].labels.tolist() == wanted.numpy()[order].tolist()
+    assert recorder.store.structure.edges
 
 
 def test_copies_and_pickles_of_model_optimizer_and_recorder_are_not_recorded(record: Make) -> None:
