@@ -1,13 +1,32 @@
-"""Numbers that are stored beside what they follow from, because they are asked for most often.
+"""Numbers that follow from others: class errors, which are stored all the same, and norms, which are not.
 
-Owns their definition. A second copy would let a class error change when its validation moves into a part.
+Owns their definition. A second copy would let a number change when its frame moves into a part.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from dtui.model import FloatArray, LabelArray
+from dtui.model import FloatArray, IntArray, LabelArray
+
+
+def norms(mean: FloatArray, std: FloatArray, elements: IntArray) -> FloatArray:
+    """Return the Euclidean norms of filters.
+
+    Args:
+        mean: Of the finite elements of each filter, shape (filters, n), float32.
+        std: Their population standard deviation, same shape.
+        elements: In each filter, shape (filters,).
+
+    Returns:
+        Same shape, float32: √elements · √(mean² + std²). A relative error of mean and std is not made larger, which is
+        why the norm is what is left out. Elements that are not finite count as the others do on average.
+
+    Source: dtui.
+    """
+    result: FloatArray = np.hypot(mean, std)
+    result *= np.sqrt(elements.astype(np.float32))[:, None]
+    return result
 
 
 def class_errors(labels: LabelArray, targets: LabelArray, classes: int) -> FloatArray:

@@ -32,6 +32,7 @@ classes. All are chunked. A node with an axis of length 0 is left out.
     /iterations              (n,)          int64, ascending
     /document                (bytes,)      uint8, JSON: stream, first, stop, run, scalars (names in storage order)
     /filters/<statistic>     (F, n)        float32, mantissa rounded to KEPT_BITS
+                                           (in records without norm and gradient_norm, which follow: see NORMS)
     /bins/<statistic>        (F, ⌈n / 8⌉)  float32, the value farthest from zero of 8 frames (NaN left out, the
                                            positive one of two equally far); optional, in parts of 1,024 frames or more
     /layers/<source>         (K, L, n)     float32, K = len(LAYER_STATISTICS)
@@ -142,6 +143,10 @@ KEPT_BITS = {
 """Bits of mantissa that are kept of a filter statistic. The relative error is at most 2^-11 (0.05 %) of what is
 measured on weights, and 2^-8 (0.4 %) of gradients and updates, which differ by 20 to 80 % from one record to the next.
 Counts are kept whole. Parts that an earlier dtui wrote may hold more bits."""
+NORMS = {"norm": ("mean", "std"), "gradient_norm": ("gradient_mean", "gradient_std")}
+"""Filter statistics that parts of records do not hold: √elements · √(mean² + std²) of what they do hold. Readers
+compute them from journals in the same way, and take no notice of them in the parts of an earlier dtui. Watches, which
+have no mean and std, hold them."""
 
 
 class Stream(StrEnum):
@@ -192,11 +197,14 @@ class Sizes:
     modules: int
     images: int = 0
     classes: int = 0
+    layer_filters: tuple[tuple[int, int], ...] = ()
+    """Of each layer: how many filters, and elements in each."""
 
     @classmethod
     def of(cls, structure: Structure) -> Sizes:
         """Return the sizes of a run whose images are not known yet."""
-        return cls(structure.filters, len(structure.layers), len(structure.modules))
+        filters = tuple((layer.filters, math.prod(layer.shape) // layer.filters) for layer in structure.layers)
+        return cls(structure.filters, len(structure.layers), len(structure.modules), layer_filters=filters)
 
     def with_images(self, images: ImageSet) -> Sizes:
         """Return the sizes once the images are known."""
@@ -306,7 +314,7 @@ def part_nodes(stream: Stream, sizes: Sizes, scalars: int, frames: int) -> dict[
 
     if stream is not Stream.VALIDATIONS:
         kinds, bins, edges = len(LAYER_STATISTICS), HISTOGRAM_BINS, len(CHANGE_RATIO_EDGES)
-        plan += _filter_nodes(sizes.filters, frames, is_small=is_small)
+        plan += _filter_nodes(stream, sizes.filters, frames, is_small=is_small)
         for at, source in enumerate(SOURCES):
             add(layer_node(source), "<f4", (kinds, sizes.layers), (1, 64), "layers", at)
             add(module_node(source), "<f4", (kinds, sizes.modules), (1, 64), "modules", at)
@@ -320,7 +328,7 @@ def part_nodes(stream: Stream, sizes: Sizes, scalars: int, frames: int) -> dict[
     return {node.path: node for node in plan}
 
 
-def _filter_nodes(filters: int, frames: int, *, is_small: bool) -> list[Node]:
+def _filter_nodes(stream: Stream, filters: int, frames: int, *, is_small: bool) -> list[Node]:
     """Return the arrays of filter statistics, then their coarse level where there is one."""
     chunk = (min(2048 if is_small else 512, max(filters, 1)),)
     nodes = [
@@ -337,12 +345,13 @@ def _filter_nodes(filters: int, frames: int, *, is_small: bool) -> list[Node]:
         )
         for at, statistic in enumerate(FILTER_STATISTICS)
     ]
-    if frames >= LEAST_BINNED:
-        nodes += [
-            replace(node, path=bin_node(statistic), span=BIN, source=node.path)
-            for statistic, node in zip(FILTER_STATISTICS, nodes, strict=True)
-        ]
-    return nodes
+    bins = [
+        replace(node, path=bin_node(statistic), span=BIN, source=node.path)
+        for statistic, node in zip(FILTER_STATISTICS, nodes, strict=True)
+    ]
+    if stream is Stream.RECORDS:
+        nodes = [node for node in nodes if node.path not in map(filter_node, NORMS)]
+    return nodes + bins if frames >= LEAST_BINNED else nodes
 
 
 def journal_name(stream: Stream, first: int) -> str:

@@ -18,7 +18,7 @@ from dtui.errors import RunDamagedError, UsageError
 from dtui.model import BoolArray, IntArray, LabelArray
 from dtui.store.bins import bin_values
 from dtui.store.catalog import FrameSpan, PartSpan, StreamView
-from dtui.store.derived import class_errors
+from dtui.store.derived import class_errors, norms
 from dtui.store.files import open_plain
 from dtui.store.journal import Frame, read_field, read_scalars
 from dtui.store.parts import OpenParts
@@ -26,11 +26,14 @@ from dtui.store.rounding import round_mantissa
 from dtui.store.schema import (
     BIN,
     CLASS_ERROR_NODE,
+    KEPT_BITS,
     LARGEST_ANSWER,
+    NORMS,
     SCALARS_NODE,
     Node,
     Sizes,
     Stream,
+    filter_node,
     frame_fields,
     part_nodes,
 )
@@ -70,6 +73,10 @@ class StreamReader:
         self._fields = frame_fields(stream, sizes)
         self._fixed = sum(field.size for field in self._fields.values())
         self._catalog = source.catalog(stream, sizes, parts)
+        follow = NORMS if stream is Stream.RECORDS else {}
+        self._norms = {filter_node(name): (KEPT_BITS[name], tuple(map(filter_node, of))) for name, of in follow.items()}
+        counts = np.array(sizes.layer_filters, np.int64).reshape(-1, 2)
+        self._elements: IntArray = np.repeat(counts[:, 1], counts[:, 0])
         self._scalars: dict[tuple[Path, int], dict[str, float]] = {}
         self._damage: dict[str, None] = {}
         self.view = StreamView()
@@ -116,6 +123,8 @@ class StreamReader:
             RunDamagedError: A part is damaged and the element type has no NaN, or the reader is strict.
             UsageError: The answer would take more than LARGEST_ANSWER.
         """
+        if path in self._norms:
+            return self._read_norms(path, rows, frames)
         node = part_nodes(self._stream, self._sizes, 0, len(frames))[path]
         shape = (len(rows), *node.rows[1:], len(frames))
         out = self._room(path, shape, node.dtype)
@@ -136,6 +145,11 @@ class StreamReader:
                     target[..., at] = self._read_frame(file, span.frames[position], node, rows)
 
         return self._gather(frames, out, from_part, from_journal) if out.size else out
+
+    def _read_norms(self, path: str, rows: range, frames: range) -> NDArray[Any]:
+        bits, of = self._norms[path]
+        mean, std = (self.read(source, rows, frames) for source in of)
+        return round_mantissa(norms(mean, std, self._elements[rows.start : rows.stop : rows.step]), bits)
 
     def read_bins(self, path: str, rows: range, bins: range) -> NDArray[Any]:
         """Return the coarse level of a filter statistic: the value farthest from zero of every 8 frames.

@@ -17,9 +17,8 @@ from tests.store.twin import rounded
 def follow(path: Path) -> int:
     """Return how many answers were compared."""
     reader = RunReader(path)
-    norm = FILTER_STATISTICS.index("norm")
-    update = FILTER_STATISTICS.index("update_norm")
-    expected = {name: np.empty((12, 0), np.float32) for name in ("norm", "update_norm")}
+    rows = {name: FILTER_STATISTICS.index(name) for name in ("std", "update_norm")}
+    expected = {name: np.empty((12, 0), np.float32) for name in rows}
     answers = seen = 0
     while True:
         ended = reader.status() is not RunStatus.LIVE
@@ -29,7 +28,7 @@ def follow(path: Path) -> int:
         assert reader.faults == (), reader.faults
         for position in range(seen, count):
             filters = make_record(position).filters
-            for name, row in (("norm", norm), ("update_norm", update)):
+            for name, row in rows.items():
                 expected[name] = np.column_stack([expected[name], rounded(filters[row], KEPT_BITS[name])])
         for name, values in expected.items():
             np.testing.assert_array_equal(reader.read_filters(name, slice(None), slice(0, count)), values[:, :count])

@@ -67,8 +67,8 @@ def object_array(file: object) -> None:
 
 
 def external_link(file: object) -> None:
-    file.remove_node("/filters/norm")  # type: ignore[attr-defined]
-    file.create_external_link("/filters", "norm", "/etc/passwd:/x")  # type: ignore[attr-defined]
+    file.remove_node("/filters/std")  # type: ignore[attr-defined]
+    file.create_external_link("/filters", "std", "/etc/passwd:/x")  # type: ignore[attr-defined]
 
 
 def external_group(file: object) -> None:
@@ -77,13 +77,13 @@ def external_group(file: object) -> None:
 
 
 def soft_link(file: object) -> None:
-    file.remove_node("/filters/norm")  # type: ignore[attr-defined]
-    file.create_soft_link("/filters", "norm", "/filters/mean")  # type: ignore[attr-defined]
+    file.remove_node("/filters/std")  # type: ignore[attr-defined]
+    file.create_soft_link("/filters", "std", "/filters/mean")  # type: ignore[attr-defined]
 
 
 def huge_shape(file: object) -> None:
-    file.remove_node("/filters/norm")  # type: ignore[attr-defined]
-    file.create_carray("/filters", "norm", tables.Float32Atom(), (1 << 20, 1 << 20), chunkshape=(64, 64))  # type: ignore[attr-defined]
+    file.remove_node("/filters/std")  # type: ignore[attr-defined]
+    file.create_carray("/filters", "std", tables.Float32Atom(), (1 << 20, 1 << 20), chunkshape=(64, 64))  # type: ignore[attr-defined]
 
 
 def huge_chunk(file: object) -> None:
@@ -92,13 +92,13 @@ def huge_chunk(file: object) -> None:
 
 
 def contiguous(file: object) -> None:
-    file.remove_node("/filters/norm")  # type: ignore[attr-defined]
-    file.create_array("/filters", "norm", np.zeros((12, 32), np.float32))  # type: ignore[attr-defined]
+    file.remove_node("/filters/std")  # type: ignore[attr-defined]
+    file.create_array("/filters", "std", np.zeros((12, 32), np.float32))  # type: ignore[attr-defined]
 
 
 def wrong_type(file: object) -> None:
-    file.remove_node("/filters/norm")  # type: ignore[attr-defined]
-    file.create_carray("/filters", "norm", obj=np.zeros((12, 32), np.float64), chunkshape=(12, 32))  # type: ignore[attr-defined]
+    file.remove_node("/filters/std")  # type: ignore[attr-defined]
+    file.create_carray("/filters", "std", obj=np.zeros((12, 32), np.float64), chunkshape=(12, 32))  # type: ignore[attr-defined]
 
 
 def table_instead(file: object) -> None:
@@ -121,7 +121,7 @@ def odd_names(file: object) -> None:
 ATTACKS: dict[str, Callable[[Path, Path], None]] = {
     **{
         f"pickle in {name} of {where}": attribute_bomb(where, name)
-        for where in ("/", "/filters", "/iterations", "/filters/norm", "/document", "/scalars")
+        for where in ("/", "/filters", "/iterations", "/filters/std", "/document", "/scalars")
         for name in (
             "TITLE",
             "CLASS",

@@ -20,7 +20,7 @@ from tests.store.conftest import Recording
 def damage_chunk(path: Path) -> None:
     """Damage the data of one statistic of a part, which its index checksum does not cover."""
     file = SealedFile(path)
-    info = file._find("/filters/norm").chunk_info((0, 0))
+    info = file._find("/filters/std").chunk_info((0, 0))
     file.close()
     data = bytearray(path.read_bytes())
     data[info.offset] ^= 1

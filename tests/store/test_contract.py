@@ -274,3 +274,18 @@ def test_an_answer_that_fits_no_memory_is_refused(recording: Recording, monkeypa
     assert reader.read_filters("norm", slice(None), slice(0, 7)).shape == (12, 7)
     with pytest.raises(UsageError, match="12 rows at 8 records: 384 bytes; ask for less"):
         reader.read_filters("norm", slice(None), slice(None))
+
+
+def test_norms_follow_from_what_is_stored(recording: Recording) -> None:
+    recording.append(40)
+    (part, _) = recording.compact()
+    file = SealedFile(part)
+    held = {name: file.has(f"/filters/{name}") for name in ("mean", "std", "norm", "gradient_norm")}
+    file.close()
+    assert held == {"mean": True, "std": True, "norm": False, "gradient_norm": False}
+    reader = recording.reader()
+    mean, std = (reader.read_filters(name, slice(None), slice(None)).astype(float) for name in ("mean", "std"))
+    expected = np.hypot(mean, std) * np.sqrt([[9.0]] * 3 + [[27.0]] * 5 + [[5.0]] * 4)
+    found = reader.read_filters("norm", slice(None), slice(None))
+    np.testing.assert_allclose(found, expected, rtol=2.0**-11 + 1e-6)
+    np.testing.assert_array_equal(reader.read_filters("norm", slice(2, 12, 3), slice(30, 34)), found[2:12:3, 30:34])

@@ -81,17 +81,17 @@ def test_a_damaged_chunk_is_no_value(recording: Recording) -> None:
     recording.compact()
     path = recording.path / "parts" / "records-0000000000-0000000032.h5"
     file = SealedFile(path)
-    info = file._find("/filters/norm").chunk_info((0, 0))
+    info = file._find("/filters/share_negative").chunk_info((0, 0))
     file.close()
     data = bytearray(path.read_bytes())
     data[info.offset : info.offset + info.size] = bytes(info.size)
     path.write_bytes(data)
     reader = recording.reader()
-    values = reader.read_filters("norm", slice(None), slice(None))
+    values = reader.read_filters("share_negative", slice(None), slice(None))
     assert np.isnan(values[:, :32]).all()
     assert np.isfinite(values[:, 32:]).all()
     assert np.isfinite(reader.read_filters("update_norm", slice(None), slice(None))).all()
-    assert any("/filters/norm" in fault for fault in reader.faults)
+    assert any("/filters/share_negative" in fault for fault in reader.faults)
     assert not check_run(recording.path).is_fine
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dtui.errors import UsageError
-from dtui.model import Gap, Record, Trigger
+from dtui.model import FILTER_STATISTICS, WATCHED_FILTER_STATISTICS, Gap, Record, Trigger
 from dtui.store import check_run
 from tests.store.builders import make_record
 from tests.store.conftest import Recording
@@ -19,7 +19,11 @@ BROKEN = Trigger(211, "nonfinite", "fc", (0,), 3.0, math.nan)
 
 
 def watch_at(iteration: int) -> Record:
-    return replace(make_record(1000 + iteration), iteration=iteration)
+    record = make_record(1000 + iteration)
+    for row, name in enumerate(FILTER_STATISTICS):
+        if name not in WATCHED_FILTER_STATISTICS:
+            record.filters[row] = np.nan
+    return replace(record, iteration=iteration)
 
 
 def append_watches(recording: Recording, iterations: range) -> None:
