@@ -54,7 +54,7 @@ def run_info(options: argparse.Namespace) -> Outcome:
         ("status", f"{info.status}{': ' if info.reason else ''}{info.reason}"),
         ("recorded", f"{metadata.created}, every {metadata.every} iterations, format {info.format}"),
         ("iterations", _span(info)),
-        ("records", f"{info.records:,}"),
+        ("records", f"{info.records:,}" + (f" and {info.watches:,} watches" if info.watches else "")),
         ("validations", f"{info.validations:,} of {info.images:,} images in {info.classes:,} classes"),
         ("network", f"{info.layers:,} layers, {info.filters:,} filters"),
     ]
@@ -148,13 +148,18 @@ def _anomalies_table(found: Sequence[Anomaly], classes: Sequence[str], settings:
 
 def _anomaly_row(anomaly: Anomaly, name: str) -> list[str]:
     where = name if anomaly.class_index is not None else (anomaly.layer or "")
-    numbers = [f"{anomaly.count:,}", f"{anomaly.share:.0%}", f"{anomaly.score:.3g}"]
+    if anomaly.filters:
+        where += f" filter {anomaly.filters[0]}" + (f" +{len(anomaly.filters) - 1}" if len(anomaly.filters) > 1 else "")
+    is_watch = anomaly.kind == "watch"
+    count, share = ("", "") if is_watch else (f"{anomaly.count:,}", f"{anomaly.share:.0%}")
     return [
         f"{anomaly.iteration:,}",
         anomaly.rule,
         where,
-        {"gained": "▲ gained", "lost": "▼ lost"}.get(anomaly.direction, anomaly.direction),
-        *numbers,
+        "◆ jumped" if is_watch else {"gained": "▲ gained", "lost": "▼ lost"}.get(anomaly.direction, anomaly.direction),
+        count,
+        share,
+        f"{anomaly.score:.3g}",
         anomaly.status,
         anomaly.id,
         anomaly.note,

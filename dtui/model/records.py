@@ -96,8 +96,8 @@ class Trigger:
     times: float
 
 
-TRIGGER_KINDS = ("nonfinite", "loss", "gradient", "filter")
-"""What may fire: NaN or Inf anywhere, a jump of the loss, a jump of the gradient's norm, a filter's change."""
+TRIGGER_KINDS = ("nonfinite", "loss", "gradient", "update", "filter")
+"""What may fire: NaN or Inf; a jump of the loss, of all gradients, of all updates, of a filter against its layer."""
 
 
 @dataclass(frozen=True, slots=True)

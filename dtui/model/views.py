@@ -36,6 +36,7 @@ class RunInfo:
     images: int
     gaps: tuple[Gap, ...]
     findings: tuple[str, ...]
+    watches: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +210,8 @@ class Anomaly:
 
     Attributes:
         id: Stable while the run grows and across settings, such as "class-left-3-1200-lost".
-        kind: "class"; later detectors add theirs.
-        rule: "left" or "right".
+        kind: "class", or "watch" for what the flight recorder fired on (see `dtui.analysis.triggers`).
+        rule: "left" or "right"; of a watch, what fired, of TRIGGER_KINDS.
         iteration: The iteration of the flip.
         class_index: Label, or None; "class" in JSON, as a name.
         layer: Layer name, or None.
@@ -219,7 +220,7 @@ class Anomaly:
         count: Images that flipped that way; of "both", all that flipped.
         share: count over the images of the class, [0, 1].
         score: What anomalies are ordered by: larger is stranger; of a class, share × √count.
-        threshold: The threshold that it passed, in the settings' unit.
+        threshold: The threshold that it passed, in the settings' unit; NaN of a watch.
         status: "new", "flagged" or "dismissed".
         note: A person's words; data from outside.
     """

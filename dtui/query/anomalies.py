@@ -7,6 +7,7 @@ ribbon than in the inbox.
 from __future__ import annotations
 
 from dtui.analysis.anomalies import Evidence, FlipCounts, check_settings, count_flips, find_anomalies, with_decisions
+from dtui.analysis.triggers import find_trigger_anomalies
 from dtui.errors import UsageError
 from dtui.model import Anomaly, AnomalySettings
 from dtui.query.data import RunData
@@ -23,7 +24,13 @@ def anomalies(data: RunData, settings: AnomalySettings | None) -> tuple[Anomaly,
         return data.remembered(("flips", rule, window), lambda: count_flips(data.layout, data.packed(), rule, window))
 
     evidence = Evidence(data.validations, data.layout.images, flips)
-    found = data.remembered(("anomalies", settings), lambda: find_anomalies(evidence, settings))
+
+    def find() -> tuple[Anomaly, ...]:
+        fired = find_trigger_anomalies(data.reader.triggers, data.structure.layers)
+        found = find_anomalies(evidence, settings)
+        return tuple(sorted((*fired, *found), key=lambda one: (one.iteration, -one.score))) if fired else found
+
+    found = data.remembered(("anomalies", settings), find)
     decisions = {what: told for what, told in data.reader.decisions().items() if told[0] in STATUSES}
     return with_decisions(found, decisions)
 

@@ -81,4 +81,5 @@ def stages(data: RunData) -> tuple[Stage, ...]:
     """Answer `RunQuery.stages`."""
     if LEARNING_RATE not in data.reader.scalar_names():
         return ()
-    return data.remembered("stages", lambda: find_stages(data.records, data.scalar(LEARNING_RATE)))
+    regular = ~data.is_watch
+    return data.remembered("stages", lambda: find_stages(data.records[regular], data.scalar(LEARNING_RATE)[regular]))

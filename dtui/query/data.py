@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import numpy as np
 
 from dtui.analysis.correctness import PackedLayout, WordArray
-from dtui.model import RECORDS_A_BIN, FloatArray, ImageSet, IntArray, Structure
+from dtui.analysis.downsample import ColumnRecords, records_of_columns
+from dtui.model import RECORDS_A_BIN, BoolArray, FloatArray, ImageSet, IntArray, Structure, TimeAxis
 from dtui.query.growing import GrowingArrays, Windows
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class RunData:
         self.reader = reader
         self._growing = GrowingArrays()
         self._windows = Windows()
+        self.generation = 0
+        """Changes whenever records no longer stand where they stood."""
         self._memory: dict[Hashable, object] = {}
         self._seen: tuple[IntArray, IntArray] = (self.records, self.validations)
         self._status = reader.status()
@@ -53,8 +56,10 @@ class RunData:
             now = (self.records, self.validations)
             if not all(np.array_equal(new[: len(old)], old) for new, old in zip(now, self._seen, strict=True)):
                 # Records that were there are gone (a damaged part): nothing that was kept can be extended.
+                # Watches that were put between them: nothing stands where it stood.
                 self._growing.clear()
                 self._windows.clear()
+                self.generation += 1
                 self._packed = None
             self._seen = now
         return changed
@@ -78,8 +83,31 @@ class RunData:
 
     @property
     def records(self) -> IntArray:
-        """Iterations of the records, shape (n,), ascending."""
+        """Iterations of the records and watches, shape (n,), ascending."""
         return self.reader.record_iterations
+
+    @property
+    def is_watch(self) -> BoolArray:
+        """Which of the records are watches of the flight recorder, shape (n,)."""
+        return self.reader.is_watch
+
+    def held(self, axis: TimeAxis, is_watched: bool) -> ColumnRecords:
+        """Return which records each column stands for.
+
+        Args:
+            axis: The columns.
+            is_watched: Whether watches have a value of what is shown; else a column of watches alone stands for the
+                record before them.
+        """
+        if is_watched or not self.is_watch.any():
+            return records_of_columns(axis, self.records, self.record_interval)
+        places = np.flatnonzero(~self.is_watch)
+        held = records_of_columns(axis, self.records[places], self.record_interval)
+        if not len(places):
+            return held
+        last = places[np.maximum(held.stops - 1, 0)] + 1
+        starts = places[np.minimum(held.starts, len(places) - 1)]
+        return ColumnRecords(starts, np.where(held.has_value, last, starts))
 
     @property
     def validations(self) -> IntArray:

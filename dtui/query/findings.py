@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from dtui.analysis.triggers import describe_trigger
 from dtui.model import SKIPPED_UPDATES, BoolArray, FloatArray, was_logged
 from dtui.query.data import RunData
 
 MOST_ITERATIONS = 8
+MOST_TRIGGERS = 8
 
 
 def findings(data: RunData) -> tuple[str, ...]:
     """Return a line for each kind of trouble; data from outside."""
-    return data.remembered("findings", lambda: (*_tensors(data), *_scalars(data), *_skipped(data)))
+    return data.remembered("findings", lambda: (*_tensors(data), *_scalars(data), *_skipped(data), *_fired(data)))
 
 
 def _tensors(data: RunData) -> list[str]:
@@ -59,12 +61,25 @@ def _skipped(data: RunData) -> list[str]:
     """Return a line on the updates that a GradScaler skipped."""
     if SKIPPED_UPDATES not in data.reader.scalar_names():
         return []
-    counts = np.nan_to_num(data.scalar(SKIPPED_UPDATES))
+    regular = ~data.is_watch  # watches do not count them
+    counts = np.nan_to_num(data.scalar(SKIPPED_UPDATES)[regular])
     new = np.diff(counts, prepend=0.0)
     new = np.where(new < 0, counts, new)  # a resumed training counts anew
-    total, records = int(new.sum()), data.records[new > 0]
+    total, records = int(new.sum()), data.records[regular][new > 0]
     where = ", ".join(str(int(iteration)) for iteration in records[:MOST_ITERATIONS])
     if len(records) > MOST_ITERATIONS:
         where += f" and {len(records) - MOST_ITERATIONS} later ones"
     were = "update was" if total == 1 else "updates were"
     return [f"{total} {were} skipped by the GradScaler for NaN or Inf gradients, told by the records of {where}"]
+
+
+def _fired(data: RunData) -> list[str]:
+    """Return a line for each of the first things that the flight recorder fired on, and one on the rest."""
+    triggers = data.reader.triggers
+    lines = [
+        f"flight recorder: {describe_trigger(trigger)} at iteration {trigger.iteration}"
+        for trigger in triggers[:MOST_TRIGGERS]
+    ]
+    if len(triggers) > MOST_TRIGGERS:
+        lines.append(f"flight recorder: {len(triggers) - MOST_TRIGGERS} more; dtui anomalies lists them")
+    return lines

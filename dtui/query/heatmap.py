@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dtui.analysis.downsample import ColumnRecords, mean_rows, pool_farthest, pool_largest, records_of_columns
+from dtui.analysis.downsample import ColumnRecords, mean_rows, pool_farthest, pool_largest
 from dtui.analysis.filters import DEAD_RECORDS, NEVER, find_dead, find_late, first_clear_change
 from dtui.analysis.ordering import by_largest_first, by_smallest_first
 from dtui.analysis.quantiles import column_quantiles, magnitude_quantile, thin
@@ -18,6 +18,7 @@ from dtui.errors import UsageError
 from dtui.model import (
     FILTER_STATISTICS,
     RECORDS_A_BIN,
+    WATCHED_FILTER_STATISTICS,
     BoolArray,
     FloatArray,
     Heatmap,
@@ -50,6 +51,7 @@ class _FirstChange:
     searched: int
     filters: IntArray
     layer: int
+    generation: int
 
     @property
     def is_settled(self) -> bool:
@@ -73,7 +75,7 @@ class HeatmapQuery:
         first = max(0, min(request.first, node.filters - 1))
         count = max(1, min(request.count, node.filters - first))
         rows = order[first : first + count]
-        held = records_of_columns(request.axis, self._data.records, self._data.record_interval)
+        held = self._data.held(request.axis, request.statistic in WATCHED_FILTER_STATISTICS)
         pooled = self._pooled(node, request.statistic, held, None if request.normalise == "iteration" else rows)
         if request.normalise == "iteration":
             divisor = _usable(column_quantiles(np.abs(pooled), SCALE_QUANTILE))[None, :]
@@ -207,8 +209,9 @@ class HeatmapQuery:
         rows, span = data.structure.layers[layer].filter_rows, RECORDS_A_BIN if data.is_long else 1
         read, steps = (reader.read_filter_bins if data.is_long else reader.read_filters), len(data.records) // span
         known = self._first_changes.get(layer)
-        if known is None or known.searched > steps or known.span != span:
-            known = _FirstChange(span, 0, np.full(rows.stop - rows.start, NEVER, dtype=np.int64), NEVER)
+        if known is None or known.searched > steps or (known.span, known.generation) != (span, data.generation):
+            never = np.full(rows.stop - rows.start, NEVER, dtype=np.int64)
+            known = _FirstChange(span, 0, never, NEVER, data.generation)
             self._first_changes[layer] = known
         while known.searched < steps and not known.is_settled:
             at_once = min(max(SEARCHED_FIRST, known.searched), SEARCHED_AT_ONCE)

@@ -100,7 +100,7 @@ class RunQuery:
             reason=(self._reader.reason or UNEXPLAINED) if status is RunStatus.CRASHED else "",
             format=self._reader.format_version,
             invented=self._reader.metadata.invented,
-            records=len(self._data.records),
+            records=int(np.count_nonzero(~self._data.is_watch)),
             validations=len(self._data.validations),
             first_iteration=int(iterations.min()) if len(iterations) else None,
             last_iteration=int(iterations.max()) if len(iterations) else None,
@@ -110,6 +110,7 @@ class RunQuery:
             images=self._data.layout.total_images,
             gaps=self._reader.gaps,
             findings=(*self._reader.faults, *findings.findings(self._data)),
+            watches=int(np.count_nonzero(self._data.is_watch)),
         )
 
     def metadata(self) -> RunMetadata:

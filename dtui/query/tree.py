@@ -9,12 +9,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dtui.analysis.downsample import pool_farthest, pool_largest, records_of_columns
+from dtui.analysis.downsample import pool_farthest, pool_largest
 from dtui.analysis.quantiles import column_quantiles, magnitude_quantile
 from dtui.errors import UsageError
 from dtui.model import (
     LAYER_STATISTICS,
     SOURCES,
+    WATCHED_LAYER_STATISTICS,
     FloatArray,
     Layer,
     Module,
@@ -131,7 +132,7 @@ def node_series(data: RunData, nodes: Sequence[int], statistic: str, source: str
     layers = data.layers(source, statistic)
     rows = _rows_of(data, chosen, source, statistic)
     counted = _rows_of(data, chosen, source, "nonfinite") > 0
-    held = records_of_columns(axis, data.records, data.record_interval)
+    held = data.held(axis, statistic in WATCHED_LAYER_STATISTICS)
 
     def scale() -> float:
         every = np.concatenate([layers, data.modules(source, statistic)[1:]])

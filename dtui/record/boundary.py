@@ -14,7 +14,8 @@ from dtui.record.warn import reason_of, warn_once
 
 RECORDS = "records"
 VALIDATIONS = "validations"
-_STORED = (RECORDS, VALIDATIONS)
+WATCHES = "watches"
+_STORED = (RECORDS, VALIDATIONS, WATCHES)
 
 
 class Boundary:

@@ -40,7 +40,7 @@ class RawRecord:
     Attributes:
         iteration: Of the record.
         sums: Shape (len(Sum), F), float32; NaN where nothing was taken.
-        samples: Shape (3, L, samples), float32, sources as in SOURCES; NaN where nothing was taken.
+        samples: Shape (3, L, samples), float32, sources as in SOURCES; NaN where nothing was taken. Of a watch, none.
         scalars: What the loop logged.
     """
 
@@ -128,15 +128,13 @@ class Deriver:
 
     def _layer_statistics(self, sums: _Float64, samples: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the statistics of layers and of modules, each (sources, statistics, nodes)."""
-        flat = np.concatenate([samples.reshape(3, -1), np.full((3, 1), np.nan, np.float32)], axis=1)
-        layer_quantiles = _quartiles(samples)
-        module_quantiles = _quartiles(flat[:, self._plan])
+        layer_quantiles, module_quantiles = self._quartiles(samples)
         layers, modules = [], []
         for index, source in enumerate(SOURCES):
             first = _FIRST_SUM[source]
             total, norm, norm1, largest, smallest = sums[first : first + 5]
             nonfinite = np.nan_to_num(sums[_NONFINITE[source]])
-            taken = ~np.isnan(total)
+            taken = ~np.isnan(norm)  # a watch takes the norms alone
             nodes = {
                 "sum": np.add.reduceat(np.where(taken, total, 0), self._starts),
                 "square": np.add.reduceat(np.where(taken, norm**2, 0), self._starts),
@@ -150,6 +148,14 @@ class Deriver:
             layers.append(_describe(nodes, layer_quantiles[index]))
             modules.append(_describe(self._merge(nodes), module_quantiles[index]))
         return np.stack(layers).astype(np.float32), np.stack(modules).astype(np.float32)
+
+    def _quartiles(self, samples: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the quartiles of layers and of modules, each (sources, 3, nodes); NaN where nothing was sampled."""
+        sources, layers, taken = samples.shape
+        if not taken:
+            return np.full((sources, 3, layers), np.nan), np.full((sources, 3, len(self._members)), np.nan)
+        flat = np.concatenate([samples.reshape(sources, -1), np.full((sources, 1), np.nan, np.float32)], axis=1)
+        return _quartiles(samples), _quartiles(flat[:, self._plan])
 
     def _merge(self, nodes: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
         """Return the sums of modules from the sums of their layers."""

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dtui.model import RunStatus, Structure
-from dtui.record.boundary import RECORDS, VALIDATIONS, Boundary
+from dtui.record.boundary import RECORDS, VALIDATIONS, WATCHES, Boundary
 from dtui.record.checks import (
     SUFFIX,
     as_class_names,
@@ -31,6 +31,7 @@ from dtui.record.checks import (
 )
 from dtui.record.derive import Deriver
 from dtui.record.describe_run import describe_run
+from dtui.record.flight import Flight, plan_watches
 from dtui.record.fused import load_kernels
 from dtui.record.graph import GraphTracer
 from dtui.record.hooks import watch_steps
@@ -75,6 +76,8 @@ class Recorder:
         optimizer: Optimizer | Sequence[Optimizer] | None = None,
         *,
         every: int = 100,
+        watch_every: int | None = None,
+        keep_around: int = 0,
         classes: Sequence[str] | None = None,
         name: str | None = None,
         hyperparameters: Mapping[str, object] | None = None,
@@ -90,6 +93,10 @@ class Recorder:
             model: The network, wrapped (DDP, compiled) or not.
             optimizer: Whose updates are the iterations; of several the first counts. None leaves it to `step`.
             every: Iterations from one record to the next, >= 1; the first update is iteration 0 and recorded.
+            watch_every: Iterations from one watch of the flight recorder to the next, a divisor of `every`; None
+                stands for 1 where `keep_around` is given.
+            keep_around: Watches kept around each thing that the flight recorder fires on, half of them before it; 0
+                for no flight recorder.
             classes: Names in label order; None numbers them.
             name: Shown name; the directory's without ".dtui" when None.
             hyperparameters: Shown with the run, besides the optimizer's own.
@@ -114,6 +121,7 @@ class Recorder:
         self._probes = find_layers(model)
         self._names = as_class_names(classes)
         check_classes(self._names, model, self._probes)
+        self._watch_plan = plan_watches(every, watch_every, keep_around, self._probes, self._exchange.is_first)
         forget_told()
         self.every = every
         self.iteration = -1
@@ -127,6 +135,7 @@ class Recorder:
         self._measurer: Measurer | None = None
         self._is_sharded = False
         self._deriver: Deriver | None = None
+        self._flight: Flight | None = None
         self._sink: Sink | None = None
         self._closed = False
         self._process = os.getpid()
@@ -246,6 +255,10 @@ class Recorder:
         if self.iteration % self.every == 0 and self._boundary.is_on(RECORDS):
             with self._boundary.guard(RECORDS, self.iteration):
                 self._record()
+        plan = self._watch_plan
+        if plan is not None and self.iteration % plan.every == 0 and self._boundary.is_on(WATCHES):
+            with self._boundary.guard(WATCHES, self.iteration):
+                self._watch_weights()
 
     def _is_ours(self) -> bool:
         """Whether the run is open, and this is the process that opened it: not a forked worker."""
@@ -283,6 +296,11 @@ class Recorder:
 
         sink.offer(Job(RECORDS, iteration, write))
 
+    def _watch_weights(self) -> None:
+        sink, flight = self._begin(), self._flight
+        if flight is not None and not flight.watch(sink, self.iteration, self._scalars.fresh(), self._skips.take()):
+            self._boundary.miss(WATCHES, self.iteration, "watches came faster than they were judged")
+
     def _begin(self) -> Sink:
         """Create the run, once the shapes of all layers are known."""
         if self._sink is None:
@@ -299,6 +317,9 @@ class Recorder:
             limit = min(MOST_WAITING, max(FEWEST_WAITING, WAITING_BYTES // self._measurer.record_bytes))
             self._sink = Sink(lambda: self._open_store(structure), limit)
             self._boundary.attach(self._sink)
+            if self._watch_plan is not None:
+                with self._boundary.guard(WATCHES, self.iteration):
+                    self._flight = Flight(self._watch_plan, structure, probes, self._fused)
         return self._sink
 
     def _open_store(self, structure: Structure) -> Store:

@@ -19,11 +19,12 @@ MOST_NAMES = 256
 
 
 class ScalarLog:
-    """The last value of each name since the record before."""
+    """The last value of each name since the record before, and since the watch before."""
 
     def __init__(self) -> None:
         """Begin with nothing logged."""
         self._values: dict[str, float | Tensor] = {}
+        self._fresh: dict[str, float | Tensor] = {}
 
     def add(self, values: Mapping[str, Any]) -> None:
         """Keep values; what is no single number is left out and told once a name."""
@@ -32,11 +33,16 @@ class ScalarLog:
             if kept is None:
                 warn_once(f"log {name}", f"log: {name} is no single number ({type(value).__name__}); it is left out")
             elif name in self._values or len(self._values) < MOST_NAMES:
-                self._values[name] = kept
+                self._values[name] = self._fresh[name] = kept
 
     def take(self) -> Callable[[], dict[str, float]]:
         """Return what gives the values as numbers on another thread, and begin anew."""
         values, self._values = self._values, {}
+        return lambda: {name: float(value) for name, value in values.items()}
+
+    def fresh(self) -> Callable[[], dict[str, float]]:
+        """Return what gives the values since the call before; what `take` returns does not depend on it."""
+        values, self._fresh = self._fresh, {}
         return lambda: {name: float(value) for name, value in values.items()}
 
 

@@ -20,7 +20,7 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dtui.model import Gap, ImageSet, Record, RunStatus, Validation
+from dtui.model import Gap, ImageSet, Record, RunStatus, Trigger, Validation
 
 WAIT_SECONDS = 60.0
 """How long the first rank's writer waits for a part."""
@@ -109,6 +109,12 @@ class Elsewhere:
         """Leave it to the first process, as everything below."""
 
     def append_record(self, record: Record) -> None:
+        """See `set_images`."""
+
+    def append_watch(self, watch: Record) -> None:
+        """See `set_images`."""
+
+    def append_trigger(self, trigger: Trigger) -> None:
         """See `set_images`."""
 
     def append_validation(self, validation: Validation) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from dtui.model import Gap, ImageSet, Record, RunStatus, Validation
+from dtui.model import Gap, ImageSet, Record, RunStatus, Trigger, Validation
 from dtui.record.warn import reason_of, warn_once
 
 HEARTBEAT_SECONDS = 1.0
@@ -35,6 +35,12 @@ class Store(Protocol):
     def append_record(self, record: Record) -> None:
         """Append a record."""
 
+    def append_watch(self, watch: Record) -> None:
+        """Append a watch of the flight recorder."""
+
+    def append_trigger(self, trigger: Trigger) -> None:
+        """Append why watches are kept."""
+
     def append_validation(self, validation: Validation) -> None:
         """Append a validation."""
 
@@ -53,7 +59,7 @@ class Job:
     """Something to be written.
 
     Attributes:
-        stream: "records" or "validations": what is missing when it fails.
+        stream: "records", "validations" or "watches": what is missing when it fails.
         iteration: Of the record or validation.
         write: Derives what is to be written and appends it to the store.
     """
@@ -91,10 +97,15 @@ class Sink:
         with self._changed:
             return self._ending is None and self._waiting.get(stream, 0) < self._limit
 
-    def offer(self, job: Job) -> bool:
-        """Queue a job; False, and nothing queued, where its stream is full. Never waits for the disk."""
+    def offer(self, job: Job, limit: int | None = None) -> bool:
+        """Queue a job; False, and nothing queued, where its stream is full. Never waits for the disk.
+
+        Args:
+            job: What is to be written.
+            limit: Most jobs of its stream that may wait, where that is not the limit of all.
+        """
         with self._changed:
-            if self._ending is not None or self._waiting.get(job.stream, 0) >= self._limit:
+            if self._ending is not None or self._waiting.get(job.stream, 0) >= (limit or self._limit):
                 return False
             self._jobs.append(job)
             self._waiting[job.stream] = self._waiting.get(job.stream, 0) + 1

@@ -18,7 +18,7 @@ _NUMERIC = (True, False, False, True, True, False, True, False, False)
 @section("anomalies", order=40)
 def anomalies_section(view: View) -> Section | None:
     """Return the strongest anomalies in the order of time, with people's decisions on them."""
-    if view.info.validations == 0:
+    if view.info.validations == 0 and not view.anomalies:
         return None
     title = "Anomaly iterations"
     anchor = f"{view.prefix}-anomalies"
@@ -37,10 +37,13 @@ def anomalies_section(view: View) -> Section | None:
         f"The {len(shown)} with the highest score; {left_out:,} are left out." if left_out else "",
     )
     decided = sum(anomaly.status != "new" for anomaly in view.anomalies)
+    fired = ""
+    if any(anomaly.kind == "watch" for anomaly in view.anomalies):
+        fired = "Flight recorder: a loss, gradients, updates or filters far above their own history, NaN or Inf. "
     caption = (
         f"{len(view.anomalies):,} in the run, {decided:,} reviewed. Left rule: the images had kept one judgement "
         "before they flipped; right rule: they kept the new one afterwards; what both say is one row. "
-        "Point at a row to see its iteration in all charts."
+        f"{fired}Point at a row to see its iteration in all charts."
     )
     return Section(anchor, title, caption, (table,))
 
@@ -54,7 +57,7 @@ def _row(view: View, anchor: str, group: tuple[Anomaly, ...]) -> Row:
     return Row(
         (
             f"{anomaly.iteration:,}",
-            _SIGNS.get(anomaly.direction, anomaly.direction),
+            "◆ flight recorder" if anomaly.kind == "watch" else _SIGNS.get(anomaly.direction, anomaly.direction),
             where,
             f"{anomaly.count:,}",
             f"{anomaly.share:.1%}",

@@ -21,6 +21,7 @@ from dtui.model import (
     RunMetadata,
     RunStatus,
     Structure,
+    Trigger,
 )
 from dtui.store.rounding import round_mantissa
 from dtui.store.schema import KEPT_BITS
@@ -57,6 +58,8 @@ class FakeReader:
     path: Path = Path("fake.dtui")
     format_version: int = 1
     gaps: tuple[Gap, ...] = ()
+    triggers: tuple[Trigger, ...] = ()
+    watched: tuple[int, ...] = ()
     faults: tuple[str, ...] = ()
     state: RunStatus = RunStatus.LIVE
     decided: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -118,6 +121,10 @@ class FakeReader:
     @property
     def record_iterations(self) -> np.ndarray:
         return np.arange(self.records, dtype=np.int64) * EVERY + 9
+
+    @property
+    def is_watch(self) -> np.ndarray:
+        return np.isin(np.arange(self.records), self.watched)
 
     @property
     def validation_iterations(self) -> np.ndarray:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from dtui.model import Gap, ImageSet, Record, RunStatus, Structure, Validation
+from dtui.model import Gap, ImageSet, Record, RunStatus, Structure, Trigger, Validation
 from dtui.record import Recorder
 
 
@@ -21,6 +21,8 @@ class MemoryStore:
         self.structure = structure
         self.records: list[Record] = []
         self.validations: list[Validation] = []
+        self.watches: list[Record] = []
+        self.triggers: list[Trigger] = []
         self.gaps: list[Gap] = []
         self.images: ImageSet | None = None
         self.status: RunStatus | None = None
@@ -35,6 +37,12 @@ class MemoryStore:
     def append_record(self, record: Record) -> None:
         self.on_record(record)
         self.records.append(record)
+
+    def append_watch(self, watch: Record) -> None:
+        self.watches.append(watch)
+
+    def append_trigger(self, trigger: Trigger) -> None:
+        self.triggers.append(trigger)
 
     def append_validation(self, validation: Validation) -> None:
         assert self.images is not None

@@ -69,7 +69,8 @@ def anomaly_at(frame: Frame, anomalies: Sequence[Anomaly], x: int, y: int) -> st
 def label_of(anomaly: Anomaly, classes: Sequence[str], room: int) -> str:
     """Return what an anomaly is in at most `room` columns, such as "▼ cat lost 38% · left rule @1,204".
 
-    The rule, then the end of the class name give way.
+    What the flight recorder fired on is such as "◆ layer3.conv1 filter 17 jumped @1,351". The rule, then the end of the
+    name give way.
     """
     index = anomaly.class_index
     name = safe(anomaly.layer or "?") if index is None else class_name(classes, index)
@@ -78,11 +79,22 @@ def label_of(anomaly: Anomaly, classes: Sequence[str], room: int) -> str:
     flag = "⚑ " if anomaly.status == "flagged" else ""
     words = f" {verb} {anomaly.share * 100:.0f}%"
     at = f" @{anomaly.iteration:,}"
-    for tail in (f"{words} · {anomaly.rule} rule{at}", f"{words}{at}"):
+    tails: tuple[str, ...] = (f"{words} · {anomaly.rule} rule{at}", f"{words}{at}")
+    if anomaly.kind == "watch":
+        name, tails = _watched(anomaly), (f"{' is NaN or Inf' if anomaly.rule == 'nonfinite' else ' jumped'}{at}",)
+    for tail in tails:
         head = f"{flag}{arrow} "
         if text_width(head + name + tail) <= room:
             return head + name + tail
     return shorten(head + shorten(name, max(3, room - text_width(head + tail))) + tail, room)
+
+
+def _watched(anomaly: Anomaly) -> str:
+    """Return what of the network a watch is about."""
+    if anomaly.layer is None:
+        return "loss" if anomaly.rule == "nonfinite" else f"{anomaly.rule}{'' if anomaly.rule == 'loss' else 's'}"
+    more = f" and {len(anomaly.filters) - 1} more" if len(anomaly.filters) > 1 else ""
+    return safe(anomaly.layer) + (f" filter {anomaly.filters[0]}{more}" if anomaly.filters else "")
 
 
 def _draw_label(cells: Cells, frame: Frame, anomaly: Anomaly, classes: Sequence[str]) -> None:

@@ -150,6 +150,10 @@ def test_a_label_shortens_rule_first_then_the_name() -> None:
     assert label_of(chosen, ("a very long name",), 34) == "▼ a very long name lost 38% @1,204"
     assert label_of(chosen, ("a very long name",), 24) == "▼ a ver… lost 38% @1,204"
     assert label_of(replace(chosen, status="flagged", direction="gained"), (), 60).startswith("⚑ ▲ class 0 gained")
+    watch = replace(chosen, kind="watch", rule="filter", class_index=None, layer="fc", filters=(7, 9), direction="both")
+    assert label_of(watch, (), 60) == "◆ fc filter 7 and 1 more jumped @1,204"
+    assert label_of(replace(watch, rule="nonfinite", layer=None), (), 60) == "◆ loss is NaN or Inf @1,204"
+    assert label_of(replace(watch, rule="update", layer=None), (), 60) == "◆ updates jumped @1,204"
     assert class_name(("8", " ", "cat"), 2) == "cat"
     assert class_name((), 4) == "class 4"
 
