@@ -52,7 +52,7 @@ def check_path(path: str | Path) -> Path:
     """
     wanted = with_suffix(path)
     if wanted.exists() or wanted.is_symlink():
-        raise RunExistsError(f"{wanted}: a run is already there; choose another path or remove it")
+        raise RunExistsError(f"{wanted}: a run is already there; choose another path, or go on with it by resume=True")
     above = wanted.absolute().parent
     while not above.exists() and above != above.parent:
         above = above.parent

@@ -49,13 +49,18 @@ class ImageTracker:
         """Begin without images; `classes` are the names in label order, or None to number them."""
         self._names = None if classes is None else tuple(classes)
         self._ids: IdArray | None = None
+        self._stored: ImageSet | None = None
         self._targets: IntArray = np.empty(0, dtype=np.int64)
         self._rows: IntArray = np.empty(0, dtype=np.int64)
+
+    def go_on(self, images: ImageSet) -> None:
+        """Track the images of a run that is resumed; how their ids are meant is seen in its first validation."""
+        self._stored = images
 
     @property
     def is_known(self) -> bool:
         """Whether the images have been seen."""
-        return self._ids is not None
+        return self._ids is not None or self._stored is not None
 
     def begin(self, judged: Judgements) -> tuple[ImageSet, IntArray]:
         """Take the images of the first validation as those that are tracked.
@@ -102,6 +107,8 @@ class ImageTracker:
         Raises:
             ImagesChangedError: An image is missing, or its true label is another than at the beginning.
         """
+        if self._stored is not None:
+            self._take_stored(self._stored, judged)
         if self._ids is None or judged.ids.dtype.kind != self._ids.dtype.kind:
             raise ImagesChangedError("validation: the images' ids are of another kind than in the first validation")
         ids, first = _first_of_each(judged.ids)
@@ -125,6 +132,22 @@ class ImageTracker:
         scaled = np.nan_to_num(judged.confidences[chosen].astype(np.float64)) * 255
         confidences[self._rows] = np.clip(np.rint(scaled), 0, 255)
         return labels, confidences
+
+    def _take_stored(self, stored: ImageSet, judged: Judgements) -> None:
+        """Find the rows of the images of a resumed run by ids of the kind that its validations use."""
+        if judged.classes != len(stored.classes):
+            raise ImagesChangedError(
+                f"validation: the network tells {judged.classes} classes apart, "
+                f"the resumed run has {len(stored.classes)}"
+            )
+        names = np.array(stored.ids, dtype=np.str_)
+        try:
+            ids: IdArray = names if judged.ids.dtype.kind == "U" else names.astype(np.int64)
+        except ValueError:
+            return
+        self._rows = np.argsort(ids, kind="stable")
+        self._ids, self._targets = ids[self._rows], stored.targets.astype(np.int64)[self._rows]
+        self._stored = None
 
 
 def _first_of_each(ids: IdArray) -> tuple[IdArray, IntArray]:

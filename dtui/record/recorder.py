@@ -6,9 +6,7 @@ disagree about the iteration that they belong to.
 
 from __future__ import annotations
 
-import atexit
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,9 +23,7 @@ from dtui.record.checks import (
     as_class_names,
     check_classes,
     check_optimizer,
-    check_path,
     check_period,
-    with_suffix,
 )
 from dtui.record.derive import Deriver
 from dtui.record.describe_run import describe_run
@@ -37,11 +33,12 @@ from dtui.record.graph import GraphTracer
 from dtui.record.hooks import watch_steps
 from dtui.record.layers import describe, find_layers, place, unwrap
 from dtui.record.measure import Measurer
+from dtui.record.resume import find_start, refusals_told
 from dtui.record.scalars import ScalarLog, learning_rate
 from dtui.record.shards import Elsewhere, Exchange
 from dtui.record.sink import Job, Sink, Store
 from dtui.record.skips import SkippedUpdates
-from dtui.record.termination import TerminationWatch
+from dtui.record.termination import EndWatch
 from dtui.record.thumbnails import Thumbnails
 from dtui.record.validation import ValidationWatch
 from dtui.record.validator import Validator
@@ -85,6 +82,8 @@ class Recorder:
         thumbnails: Thumbnails | None = Thumbnails(),  # noqa: B008 - frozen
         graph: bool = True,
         fused: bool = False,
+        resume: bool = False,
+        iteration: int | None = None,
     ) -> None:
         """Attach to a model and its optimizer.
 
@@ -105,10 +104,18 @@ class Recorder:
             graph: Whether to watch the first forward pass for the graph of the network.
             fused: Take the sums on the CPU with compiled kernels: about half the time a record, for some seconds
                 of compiling once on a machine; needs dtui[fast].
+            resume: Go on with the run at `path` from a checkpoint that the model and the optimizer were loaded from;
+                where there is none, begin it. What was recorded past the checkpoint is superseded as soon as something
+                new is recorded. Name, hyperparameters, notes and images stay those of the beginning. The first record
+                has no weights before it, so its statistics of updates are NaN.
+            iteration: Updates that were done before: store `recorder.iteration + 1` in your checkpoint. None asks the
+                optimizer where `resume`, which tells it if it is of Adam's kind, and is 0 otherwise.
 
         Raises:
-            RecorderError: The arguments cannot work together, or the path cannot be written.
-            RunExistsError: There is a run at `path`.
+            RecorderError: The arguments cannot work together, the path cannot be written, or the run to go on with has
+                another network or other classes.
+            RunExistsError: There is a run at `path` and no `resume`, or a living process records it.
+            DtuiError: The run to go on with cannot be read.
             MissingExtraError: `fused`, and numba is not installed.
         """
         if fused:
@@ -116,21 +123,26 @@ class Recorder:
         self._fused = fused
         check_period(every)
         self._exchange = Exchange(str(path))
-        self.path = check_path(path) if self._exchange.is_first else with_suffix(path)
         self._optimizer = check_optimizer(optimizer, model)
         self._probes = find_layers(model)
         self._names = as_class_names(classes)
         check_classes(self._names, model, self._probes)
         self._watch_plan = plan_watches(every, watch_every, keep_around, self._probes, self._exchange.is_first)
         forget_told()
+        with refusals_told(self._exchange, resume):
+            self._start = find_start(path, self._optimizer, self._exchange, resume=resume, iteration=iteration)
+            self._start.check_classes(self._names)
+        self.path = self._start.path
         self.every = every
-        self.iteration = -1
+        self.iteration = self._start.updates - 1
+        """Of the last update, -1 before the first: one less than the updates done."""
         self._model = model
         shown = name or self.path.name.removesuffix(SUFFIX)
         self._metadata = describe_run(shown, every, self._optimizer, hyperparameters or {}, notes)
         self._scalars = ScalarLog()
         self._boundary = Boundary()
         self._validator = Validator(self._names, thumbnails, self._exchange, self._boundary)
+        self._validator.go_on(self._start)
         self._watch: ValidationWatch | None = None
         self._measurer: Measurer | None = None
         self._is_sharded = False
@@ -139,11 +151,14 @@ class Recorder:
         self._sink: Sink | None = None
         self._closed = False
         self._process = os.getpid()
-        self._tracer = GraphTracer(model) if graph and self._exchange.is_first else None
+        is_new = self._start.past is None
+        self._tracer = GraphTracer(model) if graph and is_new and self._exchange.is_first else None
+        with refusals_told(self._exchange, resume, self._start):
+            if not is_new and all(probe.shape for probe in self._probes):
+                self._begin()
         self._hook = None if self._optimizer is None else watch_steps(self._optimizer, self._after_step)
         self._skips = SkippedUpdates(self._optimizer)
-        atexit.register(self._close_at_exit)
-        self._termination = TerminationWatch(lambda: self._finish(RunStatus.CRASHED, "SIGTERM"))
+        self._end = EndWatch(self._finish)
 
     def __enter__(self) -> Self:
         """Return the recorder."""
@@ -311,11 +326,13 @@ class Recorder:
             structure = describe(unwrap(self._model), probes, edges)
             if self._tracer is not None:
                 self._tracer.retire()
+            self._start.check_network(structure)
+            resumed = self._start.go_on()
             self._measurer = Measurer(unwrap(self._model), probes, self._fused)
             self._is_sharded = self._measurer.is_sharded
             self._deriver = Deriver(structure)
             limit = min(MOST_WAITING, max(FEWEST_WAITING, WAITING_BYTES // self._measurer.record_bytes))
-            self._sink = Sink(lambda: self._open_store(structure), limit)
+            self._sink = Sink(lambda: resumed or self._open_store(structure), limit)
             self._boundary.attach(self._sink)
             if self._watch_plan is not None:
                 with self._boundary.guard(WATCHES, self.iteration):
@@ -335,8 +352,7 @@ class Recorder:
         if not self._is_ours():
             return
         self._closed = True
-        atexit.unregister(self._close_at_exit)
-        self._termination.remove()
+        self._end.remove()
         with self._boundary.guard("close", self.iteration):
             if self._hook is not None:
                 self._hook.remove()
@@ -347,14 +363,9 @@ class Recorder:
                 self._begin()
             self._boundary.finish(self.iteration)
             if self._sink is not None:
+                if status is RunStatus.DONE and self._start.is_passed(self.iteration):
+                    self._sink.offer(Job(RECORDS, self.iteration, lambda store: store.supersede()))
                 self._sink.close(status, reason)
-
-    def _close_at_exit(self) -> None:
-        error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
-        if error is None:
-            self.close()
-        else:
-            self._finish(RunStatus.CRASHED, reason_of(error))
 
 
 def _nothing() -> None:

@@ -8,6 +8,7 @@ writer thread picks the parts up; so training never waits for us, and a rank tha
 from __future__ import annotations
 
 import io
+import json
 import sys
 import time
 from collections import deque
@@ -20,6 +21,7 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dtui.errors import RecorderError
 from dtui.model import Gap, ImageSet, Record, RunStatus, Trigger, Validation
 
 WAIT_SECONDS = 60.0
@@ -58,6 +60,29 @@ class Exchange:
     def is_first(self) -> bool:
         """Whether this rank writes the run."""
         return self.rank == 0
+
+    def tell(self, updates: int | None, refusal: str = "") -> None:
+        """Tell the other ranks, as the first, where a resumed training begins, or why it does not."""
+        if self._store is not None and self.is_first:
+            self._store.set(f"{self._prefix}/start", json.dumps([updates, refusal]))
+
+    def ask(self) -> int | None:
+        """Return where a resumed training begins; None where the first rank has not told it in time.
+
+        Raises:
+            RecorderError: The first rank refused.
+        """
+        if self._store is None:
+            return None
+        begin = time.monotonic()
+        while not self._store.check([f"{self._prefix}/start"]):
+            if time.monotonic() - begin > WAIT_SECONDS:
+                return None
+            time.sleep(_POLL_SECONDS)
+        updates, refusal = json.loads(self._store.get(f"{self._prefix}/start"))
+        if refusal:
+            raise RecorderError(f"rank 0: {refusal}")
+        return int(updates)
 
     def leave(self, stream: str, iteration: int, arrays: Arrays) -> None:
         """Leave this rank's part for the first rank."""
@@ -121,6 +146,9 @@ class Elsewhere:
         """See `set_images`."""
 
     def append_gap(self, gap: Gap) -> None:
+        """See `set_images`."""
+
+    def supersede(self) -> None:
         """See `set_images`."""
 
     def heartbeat(self) -> None:

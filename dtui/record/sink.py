@@ -47,6 +47,9 @@ class Store(Protocol):
     def append_gap(self, gap: Gap) -> None:
         """Append what is missing."""
 
+    def supersede(self) -> None:
+        """Have what was recorded past the checkpoint superseded, in a resumed run."""
+
     def heartbeat(self) -> None:
         """Show that the run is alive."""
 

@@ -1,4 +1,4 @@
-"""Ends a run properly when the process is told to end (SIGTERM), and then ends as it would have.
+"""Ends a run properly when its process ends, or is told to (SIGTERM), and then lets it end as it would have.
 
 Owns the one signal handler of the recorder, which is installed only where nobody else has one. A second copy
 would restore the wrong handler.
@@ -9,9 +9,35 @@ from __future__ import annotations
 import atexit
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
+
+from dtui.model import RunStatus
+from dtui.record.warn import reason_of
+
+
+class EndWatch:
+    """Finishes a run that nobody closes before the process ends: when Python exits, or is told to by SIGTERM."""
+
+    def __init__(self, finish: Callable[[RunStatus, str], None]) -> None:
+        """Watch; `finish` is given how the run ended, and why."""
+        self._finish = finish
+        atexit.register(self._at_exit)
+        self._termination = TerminationWatch(lambda: finish(RunStatus.CRASHED, "SIGTERM"))
+
+    def remove(self) -> None:
+        """Watch no longer."""
+        atexit.unregister(self._at_exit)
+        self._termination.remove()
+
+    def _at_exit(self) -> None:
+        error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+        if error is None:
+            self._finish(RunStatus.DONE, "")
+        else:
+            self._finish(RunStatus.CRASHED, reason_of(error))
 
 
 class TerminationWatch:

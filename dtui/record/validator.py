@@ -15,6 +15,7 @@ from dtui.model import ImageSet, IntArray, Validation
 from dtui.record.boundary import VALIDATIONS, Boundary
 from dtui.record.images import ImagesChangedError, ImageTracker, Judgements
 from dtui.record.loader_tap import UnusableLoaderError, is_spread
+from dtui.record.resume import Start
 from dtui.record.shards import Arrays, Exchange
 from dtui.record.sink import Job, Store
 from dtui.record.thumbnails import Thumbnails, ThumbnailTaker, with_thumbnails
@@ -34,8 +35,17 @@ class Validator:
         self._exchange = exchange
         self._boundary = boundary
         self._last: int | None = None
+        self._begun_after: int | None = None
         self._is_spread = False
         self._unsaved: tuple[ImageSet, IntArray] | None = None
+
+    def go_on(self, start: Start) -> None:
+        """Go on with the images and after the last validation of a run that is resumed."""
+        if start.past is not None:
+            self._begun_after = start.updates - 1
+            self._last = start.last_validation
+            if start.past.images is not None:
+                self._tracker.go_on(start.past.images)
 
     def begin(self, model: nn.Module, loader: Any, spread: bool | None, iteration: int) -> ValidationWatch | None:
         """Begin to watch a validation; None, and the reason told, where it cannot be watched.
@@ -65,6 +75,8 @@ class Validator:
         """Return what is to be written of a validation that has ended; None where nothing is."""
         iteration = max(iteration, 0)
         if self._last is not None and iteration <= self._last:
+            if iteration == self._begun_after:  # before going on, as after the checkpoint was written
+                return None
             warn_once("twice", f"iteration {iteration}: validated twice; the first counts")
             return None
         self._last = iteration

@@ -83,6 +83,11 @@ class PastRun:
             holes[str(stream)] = (stop if first is None else first, stop)
         return Join(iteration, holes, self.lines)
 
+    def last_validation_before(self, iteration: int) -> int | None:
+        """Return the iteration of the last validation before an iteration, None where there is none."""
+        last = self.last_before(iteration)[Stream.VALIDATIONS]
+        return None if last < 0 else last
+
     def last_before(self, iteration: int) -> dict[Stream, int]:
         """Return of each stream the iteration of the last frame before an iteration, -1 where there is none."""
         last = {}

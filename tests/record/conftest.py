@@ -51,6 +51,9 @@ class MemoryStore:
     def append_gap(self, gap: Gap) -> None:
         self.gaps.append(gap)
 
+    def supersede(self) -> None:
+        raise AssertionError("a new run has nothing to supersede")
+
     def heartbeat(self) -> None:
         self.beats += 1
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
+from dtui.errors import RecorderError
 from dtui.record import Recorder, shards
 from tests.record.conftest import small_net
 
@@ -74,6 +75,29 @@ def fully_sharded(folder: Path) -> None:
         train(model, recorder, optimizer)
 
 
+def resumed(folder: Path) -> None:
+    """Both processes go on from the checkpoint of the first, or are refused together."""
+    outcome = []
+    for attempt in range(2):
+        torch.manual_seed(attempt)
+        model = nn.parallel.DistributedDataParallel(seeded())
+        optimizer = torch.optim.AdamW(model.parameters())
+        if attempt:
+            optimizer.load_state_dict(torch.load(folder / "again.pt"))
+        with Recorder(folder / "again", model, optimizer, every=1, resume=True) as recorder:
+            outcome.append(recorder.iteration)
+            train(model, recorder, optimizer)
+        if dist.get_rank() == 0:
+            torch.save(optimizer.state_dict(), folder / "again.pt")
+        dist.barrier()
+    other = nn.parallel.DistributedDataParallel(nn.Sequential(nn.Flatten(), nn.Linear(64, 3)))
+    try:
+        Recorder(folder / "again", other, torch.optim.SGD(other.parameters(), lr=0.1), resume=True, iteration=1)
+    except RecorderError as error:
+        outcome.append(str(error))
+    (folder / f"again-{dist.get_rank()}.txt").write_text("\n".join(map(str, outcome)))
+
+
 def widowed(folder: Path) -> None:
     """The second process dies before its part of the last validation."""
     shards.WAIT_SECONDS = 2.0
@@ -99,6 +123,7 @@ def main() -> None:
     dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
     data_parallel(folder)
     fully_sharded(folder)
+    resumed(folder)
     widowed(folder)
 
 
