@@ -46,3 +46,7 @@ class RecorderError(DtuiError, ValueError):
 
 class ReportError(DtuiError, RuntimeError):
     """A report could not be made."""
+
+
+class PackError(DtuiError, RuntimeError):
+    """A packed run could not be written."""

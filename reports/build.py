@@ -103,7 +103,7 @@ def _documents(runs: list[Path], out: Path) -> list[tuple[list[Path], Path]]:
     names: dict[str, int] = {}
     parts = []
     for run in runs:
-        name = run.resolve().name.removesuffix(".dtui")
+        name = run.resolve().name.removesuffix(".dtui").removesuffix(".h5")
         names[name] = names.get(name, 0) + 1
         unique = name if names[name] == 1 else f"{name}-{names[name]}"
         parts.append(([run], out / f"{unique}.html"))

@@ -1,4 +1,4 @@
-"""The commands that write or verify files: report, check, compact, synth."""
+"""The commands that write or verify files: report, check, compact, pack, synth."""
 
 from __future__ import annotations
 
@@ -64,6 +64,8 @@ def run_compact(options: argparse.Namespace) -> Outcome:
         from dtui.cli.as_json import to_json
 
         return Outcome(to_json(result), code, result.fault)
+    if not path.is_dir():
+        return Outcome(f"{safe(str(path), 400)}: a packed run, nothing to fold")
     if result.is_busy:
         return Outcome(remark=f"{result.path}: another process is compacting it; nothing to do")
     if result.fault:
@@ -73,6 +75,22 @@ def run_compact(options: argparse.Namespace) -> Outcome:
     return Outcome(
         f"{safe(str(result.path), 400)}: {done if result.published or result.removed else 'nothing to fold'}"
     )
+
+
+def run_pack(options: argparse.Namespace) -> Outcome:
+    """Write a run into one file; what was missing or damaged in the run is a verdict, not a failure."""
+    from dtui.store import pack_run
+
+    result = pack_run(options.run, options.output, force=options.force, progress=Progress("pack"))
+    code = Exit.NOT_FINE if result.missing else Exit.DONE
+    if options.json:
+        from dtui.cli.as_json import to_json
+
+        return Outcome(to_json(result), code)
+    held = ", ".join(f"{count:,} {stream}" for stream, count in result.frames.items()) or "nothing recorded yet"
+    lines = [f"{safe(str(result.path), 400)}: {held}, {result.bytes / 1e6:,.1f} MB"]
+    lines += [f"  {paint('missing', 'warn')}  {safe(line, 300)}" for line in result.missing]
+    return Outcome("\n".join(lines), code)
 
 
 def run_synth(options: argparse.Namespace) -> Outcome:

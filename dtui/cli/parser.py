@@ -96,7 +96,7 @@ def parse_threshold(text: str) -> tuple[str, float]:
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="a run; its suffix .dtui may be left out")
+    parser.add_argument("run", metavar="RUN", help="a run; its suffix .dtui may be left out; or a packed run")
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
@@ -183,6 +183,13 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--section", action="append", metavar="NAME", help="only this section; may be given several times"
     )
+
+
+def _pack_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+    parser.add_argument("output", metavar="OUT.h5", help="the file to write; its name ends in .h5")
+    parser.add_argument("--force", action="store_true", help="replace a file that is there")
+    _add_json(parser)
 
 
 def _synth_arguments(parser: argparse.ArgumentParser) -> None:
@@ -277,6 +284,16 @@ COMMANDS = (
         (("dtui compact runs/resnet20", "safe at any time"), ("dtui compact runs/resnet20 --json", "for a script")),
         "files",
         _run_and_json,
+    ),
+    Command(
+        "pack",
+        "Write a run into one file, to share or archive; every command reads it. Exits with 1 if something is missing.",
+        (
+            ("dtui pack sample_runs/mnist-faults mnist.h5", "then dtui mnist.h5 opens it"),
+            ("dtui pack sample_runs/mnist-faults mnist.h5 --force --json", "replace it; for a script"),
+        ),
+        "files",
+        _pack_arguments,
     ),
     Command(
         "synth",

@@ -50,7 +50,7 @@ def run_info(options: argparse.Namespace) -> Outcome:
         return Outcome(to_json(info_fields(info)))
     rows = [
         ("run", f"{info.run}{'  (invented)' if info.invented else ''}"),
-        ("folder", str(path)),
+        ("folder" if path.is_dir() else "file", str(path)),
         ("status", f"{info.status}{': ' if info.reason else ''}{info.reason}"),
         ("recorded", f"{metadata.created}, every {metadata.every} iterations, format {info.format}"),
         ("iterations", _span(info)),
@@ -116,7 +116,7 @@ def _runs_table(folder: Path, answers: Sequence[tuple[Path, RunInfo | None, str 
     rows: list[list[str]] = []
     styles: list[str] = []
     for path, info, reason in answers:
-        name = str(path.relative_to(folder).with_suffix(""))
+        name = str(path.relative_to(folder)).removesuffix(".dtui")
         if info is None:
             rows.append([name, "unreadable", "", "", "", "", reason or ""])
             styles.append("bad")

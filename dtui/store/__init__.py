@@ -9,12 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dtui.store.check import CheckResult, FileCheck, FileState, check_run
+    from dtui.store.check import check_run
     from dtui.store.compacting import CompactResult, compact_run
     from dtui.store.finding import find_runs
+    from dtui.store.packing import PackResult, pack_run
     from dtui.store.reader import RunReader
     from dtui.store.resuming import PastRun, find_past
     from dtui.store.schema import FORMAT_VERSION
+    from dtui.store.verdict import CheckResult, FileCheck, FileState
     from dtui.store.writer import RunWriter
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "CompactResult",
     "FileCheck",
     "FileState",
+    "PackResult",
     "PastRun",
     "RunReader",
     "RunWriter",
@@ -30,14 +33,16 @@ __all__ = [
     "compact_run",
     "find_past",
     "find_runs",
+    "pack_run",
 ]
 
 _HOMES = {
-    "CheckResult": "check",
+    "CheckResult": "verdict",
     "CompactResult": "compacting",
     "FORMAT_VERSION": "schema",
-    "FileCheck": "check",
-    "FileState": "check",
+    "FileCheck": "verdict",
+    "FileState": "verdict",
+    "PackResult": "packing",
     "PastRun": "resuming",
     "RunReader": "reader",
     "RunWriter": "writer",
@@ -45,6 +50,7 @@ _HOMES = {
     "compact_run": "compacting",
     "find_past": "resuming",
     "find_runs": "finding",
+    "pack_run": "packing",
 }
 
 

@@ -64,7 +64,7 @@ class Compactor:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
-                env=compact_environment(),
+                env=child_environment(),
             )
         except OSError:
             return None
@@ -75,11 +75,16 @@ class Compactor:
 
 def compact_command(path: Path, *options: str) -> list[str]:
     """Return the command that compacts the run at `path`."""
-    return [sys.executable, "-P", "-m", "dtui.store.compact", str(path), *options]
+    return child_command("dtui.store.compact", str(path), *options)
 
 
-def compact_environment() -> dict[str, str]:
-    """Return the environment it runs in: this very dtui, one thread."""
+def child_command(module: str, *arguments: str) -> list[str]:
+    """Return the command that runs a module of this very dtui in a process of its own."""
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def child_environment() -> dict[str, str]:
+    """Return the environment it runs in: one thread, with which the same numbers are always the same bytes."""
     package = str(Path(__file__).resolve().parents[2])
     search = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH", "")]))
     return {**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1", "BLOSC_NTHREADS": "1"}

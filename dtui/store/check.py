@@ -6,17 +6,16 @@ Owns the full check, every byte of every file. A second copy would call a run fi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
 from dtui.errors import DtuiError, RunDamagedError
+from dtui.store.check_packed import check_packed
 from dtui.store.files import list_folder
 from dtui.store.joins import holes_of, is_superseded, kept_stop
 from dtui.store.journal import JournalScanner
 from dtui.store.lines import read_lines
-from dtui.store.opening import OpenedRun, OpenImages, find_directory, open_structure
+from dtui.store.opening import OpenedRun, OpenImages, find_run, open_structure
 from dtui.store.parts import OpenParts
 from dtui.store.reader import RunReader
 from dtui.store.runfile import RunFile
@@ -39,52 +38,9 @@ from dtui.store.schema import (
 )
 from dtui.store.seal import verify_seal
 from dtui.store.tokens import run_token
+from dtui.store.verdict import CheckResult, FileCheck, FileState
 
 SUPERSEDED = "superseded by a training that was resumed before it"
-
-
-class FileState(StrEnum):
-    """How a file stands."""
-
-    FINE = "fine"
-    DAMAGED = "damaged"
-    LEFT_OVER = "left over"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class FileCheck:
-    """The verdict on one file.
-
-    Attributes:
-        path: Relative to the run.
-        state: How it stands.
-        detail: One line: what it holds, or what its damage costs; data from outside.
-    """
-
-    path: Path
-    state: FileState
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """The verdict on a run.
-
-    Attributes:
-        path: The run.
-        files: Every file, by name.
-        faults: What a reader of the run is told; data from outside.
-    """
-
-    path: Path
-    files: tuple[FileCheck, ...]
-    faults: tuple[str, ...]
-
-    @property
-    def is_fine(self) -> bool:
-        """Whether nothing is damaged and nothing is missing."""
-        return not self.faults and all(file.state is not FileState.DAMAGED for file in self.files)
 
 
 def check_run(path: str | Path) -> CheckResult:
@@ -95,7 +51,9 @@ def check_run(path: str | Path) -> CheckResult:
         RunFormatError: A newer dtui wrote it.
         RunDamagedError: It must not be read.
     """
-    folder = find_directory(Path(path))
+    folder = find_run(Path(path))
+    if not folder.is_dir():
+        return check_packed(folder)
     try:
         opened = open_structure(folder)
     except RunDamagedError as error:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dtui.errors import RunDamagedError
-from dtui.store.background import compact_command, compact_environment
-from dtui.store.opening import find_directory
+from dtui.store.background import child_environment, compact_command
+from dtui.store.opening import find_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +47,17 @@ def compact_run(path: str | Path) -> CompactResult:
         RunNotFoundError: Nothing there is a run.
         RunDamagedError: It cannot be read, or compaction broke down.
     """
-    folder = find_directory(Path(path))
+    folder = find_run(Path(path))
+    if not folder.is_dir():  # packed: there is nothing to fold
+        size = folder.stat().st_size
+        return CompactResult(folder, (), 0, False, "", size, size)
     before = _size(folder)
     done = subprocess.run(
         compact_command(folder.resolve(), "--finish", "--wait"),
         capture_output=True,
         text=True,
         errors="replace",
-        env=compact_environment(),
+        env=child_environment(),
         check=False,
     )
     try:

@@ -9,13 +9,15 @@ import os
 from pathlib import Path
 
 from dtui.errors import RunDamagedError, RunNotFoundError
-from dtui.store.schema import RUN_FILE, STRUCTURE_FILE, SUFFIX
+from dtui.store.schema import PACKED_SUFFIX, RUN_FILE, STRUCTURE_FILE, SUFFIX
+from dtui.store.seal import is_packed
 
 
 def find_runs(folder: str | Path) -> tuple[Path, ...]:
     """Return the runs directly in a folder or in folders below it, newest first.
 
-    A run is a directory `NAME.dtui` with a run in it; links to directories are not followed below `folder`.
+    A run is a directory `NAME.dtui` with a run in it, or a packed run `NAME.h5`; links are not
+    followed below `folder`.
 
     Raises:
         RunNotFoundError: There is no such folder.
@@ -27,13 +29,15 @@ def find_runs(folder: str | Path) -> tuple[Path, ...]:
     if not os.access(top, os.R_OK | os.X_OK):
         raise RunDamagedError(f"{top}: permission denied; ask its owner for the right to read it")
     found: list[tuple[float, Path]] = []
-    for place, folders, _ in os.walk(top):
+    for place, folders, files in os.walk(top):
         for name in [name for name in folders if name.endswith(SUFFIX)]:
             folders.remove(name)
             path = Path(place) / name
             times = [_modified(path / file) for file in (RUN_FILE, STRUCTURE_FILE)]
             if max(times) > 0:
                 found.append((max(times), path))
+        packed = [path for name in files if name.endswith(PACKED_SUFFIX) and is_packed(path := Path(place) / name)]
+        found += [(_modified(path), path) for path in packed]
     return tuple(path for _, path in sorted(found, key=lambda item: (-item[0], str(item[1]))))
 
 

@@ -6,7 +6,7 @@ way. `dtui.store.proven` compares what was written with its source before a file
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,7 +121,7 @@ def _write_node(
     file.create(
         path, node.dtype, (*node.rows, length), (*node.chunk, min(length, node.frames)), hard=node.is_packed_hard
     )
-    for rows in row_blocks(node.rows[0], node.chunk[0], node.row_elements * count * node.dtype.itemsize):
+    for rows in _blocks(node, count):
         if node.path == SCALARS_NODE:
             values: NDArray[Any] = np.stack([reader.read_scalar(names[row], frames) for row in rows])
         elif node.span > 1:
@@ -129,3 +129,14 @@ def _write_node(
         else:
             values = reader.read(node.path, rows, frames)
         file.write_rows(path, rows, values)
+
+
+def count_blocks(stream: Stream, sizes: Sizes, scalars: int, frames: int) -> int:
+    """Return how many blocks `write_frames` writes, for a progress bar."""
+    nodes = part_nodes(stream, sizes, scalars, frames).values()
+    return 2 + sum(len(list(_blocks(node, frames))) for node in nodes if not node.is_empty)
+
+
+def _blocks(node: Node, frames: int) -> Iterator[range]:
+    """Yield the rows of an array in blocks of whole chunks."""
+    return row_blocks(node.rows[0], node.chunk[0], node.row_elements * frames * node.dtype.itemsize)

@@ -91,7 +91,7 @@ def pickles_given_back() -> Iterator[None]:
             _disarm.cache_clear()
 
 
-_FAILURES = (
+FAILURES = (
     tables.HDF5ExtError,
     tables.NodeError,
     pickle.PickleError,
@@ -217,7 +217,7 @@ class SealedFile:
     def _translated(self, doing: str) -> Iterator[None]:
         try:
             yield
-        except _FAILURES as error:
+        except FAILURES as error:
             reason = " ".join(str(error).split())[-160:] or type(error).__name__
             raise RunDamagedError(f"{self.path}: {doing} failed: {reason}; dtui check tells what it cost") from error
 

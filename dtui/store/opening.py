@@ -21,6 +21,7 @@ from dtui.store.schema import (
     DOCUMENT_NODE,
     FORMAT_VERSION,
     LARGEST_DOCUMENT,
+    LARGEST_THUMBNAILS,
     MOST_IMAGES,
     PACKED_SUFFIX,
     RUN_FILE,
@@ -205,7 +206,7 @@ class OpenImages:
         if low == high:
             return b""
         if self._thumbnail_bytes < 0:
-            self._thumbnail_bytes = self._file.length(THUMBNAILS_NODE, _BYTE, 1 << 40)
+            self._thumbnail_bytes = self._file.length(THUMBNAILS_NODE, _BYTE, LARGEST_THUMBNAILS)
         if not 0 <= low < high <= self._thumbnail_bytes or high - low > _LARGEST_THUMBNAIL:
             raise RunDamagedError(
                 f"{self._file.path}: the thumbnail of image {image} is out of place; restore the file"

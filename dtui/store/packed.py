@@ -197,7 +197,7 @@ class PackedSurroundings(Surroundings):
 
     def __init__(self, path: Path, document: PackedDocument) -> None:
         """Prepare; `read` reads."""
-        super().__init__(Triage(triage_path(path), document.lines[TRIAGE_FILE]))
+        super().__init__(Triage(triage_path(path), document.lines[TRIAGE_FILE], document.run))
         self._path = path
         self._document = document
         self._identity = _identity(path)
@@ -222,8 +222,10 @@ class PackedSurroundings(Surroundings):
         Raises:
             RunDamagedError: The file is another one by now.
         """
-        if _identity(self._path) != self._identity:
-            raise RunDamagedError(f"{self._path}: was replaced while it was read; open it again")
+        identity = _identity(self._path)
+        if identity != self._identity:
+            what = "removed" if identity is None else "replaced"
+            raise RunDamagedError(f"{self._path}: was {what} while it was read; open it again, or another one")
         before = (self._open_images, self._decisions, self.faults)
         if self._open_images is None and self._document.has_images:
             self._read_images()

@@ -6,6 +6,7 @@ guards. See `dtui.store.schema` for the format.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ from dtui.store.schema import (
     layer_node,
     module_node,
 )
-from dtui.store.source import open_source
+from dtui.store.source import RunSource, open_source
 from dtui.store.stream import StreamReader
 
 
@@ -141,14 +142,7 @@ class RunReader:
     @property
     def faults(self) -> tuple[str, ...]:
         """One line a file that is damaged or missing; data from outside."""
-        lines = list(self._around.faults)
-        for stream, reader in self._streams.items():
-            lines += () if reader is None else reader.faults
-            found, promised = 0 if reader is None else reader.view.stop, self._around.promised(stream)
-            if promised > found:
-                what = f"{stream} {found} to {promised - 1}"
-                lines.append(f"{self.path}: {what}: missing; restore the files that held them")
-        return tuple(dict.fromkeys(lines))
+        return faults_of(self._source, self._streams)
 
     def frames(self, stream: Stream) -> StreamView:
         """Return which frames of a stream can be read, and which files they are in."""
@@ -355,6 +349,18 @@ class RunReader:
         if self._validations is None:
             return np.empty((len(rows), len(frames)), dtype)
         return self._validations.read(node, rows, frames)
+
+
+def faults_of(source: RunSource, streams: Mapping[Stream, StreamReader | None]) -> tuple[str, ...]:
+    """Return one line a file that is damaged or missing, in a run whose streams are read by some readers."""
+    lines = list(source.surroundings.faults)
+    for stream, reader in streams.items():
+        lines += () if reader is None else reader.faults
+        found, promised = 0 if reader is None else reader.view.stop, source.surroundings.promised(stream)
+        if promised > found:
+            what = f"{stream} {found} to {promised - 1}"
+            lines.append(f"{source.path}: {what}: missing; restore the files that held them")
+    return tuple(dict.fromkeys(lines))
 
 
 def _require(name: str, names: tuple[str, ...], what: str) -> int:

@@ -44,6 +44,17 @@ classes. All are chunked. A node with an axis of length 0 is left out.
     /validation/label        (I, n)        uint16
     /validation/confidence   (I, n)        uint8
     /classes/error           (C, n)        float32, NaN for a class without images
+
+A packed run is one such file, NAME.h5, whose seal says so. It is made once and never changes:
+
+    /document                JSON: format, run, status and reason (how it had ended), streams (to frames, and to the
+                             stretches of frames at which an array without NaN was damaged), images, joins, lines (of each
+                             .jsonl file), missing (a line a thing that could not be packed)
+    /structure/document      the array of structure.h5
+    /images/…                those of images.h5
+    /<stream>/…              those of one part that holds all readable frames of the stream, in order from 0
+
+Later decisions on it go to NAME.triage.jsonl next to it, each with the id of the run.
 """
 
 from __future__ import annotations
@@ -114,6 +125,7 @@ MOST_VALUES = 5_000_000
 LAST_ITERATION = (1 << 62) - 1
 LARGEST_SCALARS = 4 << 20
 LARGEST_DOCUMENT = 64 << 20
+LARGEST_THUMBNAILS = 1 << 40
 LARGEST_CHUNK = 64 << 20
 LARGEST_ANSWER = 2 << 30
 """Bytes that one question about a run may take in memory."""

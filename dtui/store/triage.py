@@ -17,17 +17,19 @@ from dtui.store.lines import append_line, read_lines
 class Triage:
     """The decisions on one run."""
 
-    def __init__(self, path: Path, before: Sequence[Mapping[str, object]] = ()) -> None:
+    def __init__(self, path: Path, before: Sequence[Mapping[str, object]] = (), run: str = "") -> None:
         """Prepare.
 
         Args:
             path: Of the file; it need not be there.
             before: Decisions that are older than the file, as lines of it.
+            run: Id of the run, where the file lies beside the run, not in it: it may be left from another one.
         """
         self.path = path
         self.faults: tuple[str, ...] = ()
         """One line on what could not be read, of the last `read`."""
         self._before = tuple(before)
+        self._named = {"run": run} if run else {}
 
     def read(self) -> dict[str, tuple[str, str]]:
         """Return anomaly id to the latest (status, note); only what came before where the file cannot be read."""
@@ -37,9 +39,10 @@ class Triage:
             self.faults = (f"{self.path}: {bad} damaged lines are left out",) if bad else ()
         except OSError as error:
             self.faults = (f"{self.path}: cannot be read, {error.strerror}; decisions are left out",)
+        own = [line for line in lines if self._named.items() <= line.items()]
         return {
             str(line["what"]): (str(line.get("status", "")), str(line.get("note", "")))
-            for line in (*self._before, *lines)
+            for line in (*self._before, *own)
             if isinstance(line.get("what"), str)
         }
 
@@ -50,7 +53,7 @@ class Triage:
             RunDamagedError: The file cannot be written to.
         """
         when = datetime.now().astimezone().isoformat(timespec="seconds")
-        values = {"who": _user(), "when": when, "what": anomaly, "status": status, "note": note}
+        values = {**self._named, "who": _user(), "when": when, "what": anomaly, "status": status, "note": note}
         try:
             append_line(self.path, values)
         except OSError as error:

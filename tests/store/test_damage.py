@@ -11,7 +11,7 @@ import pytest
 
 from dtui.errors import DtuiError
 from dtui.store import RunReader, check_run
-from dtui.store.check import FileState
+from dtui.store.verdict import FileState
 from tests.store.conftest import Recording
 from tests.store.mutating import assert_nothing_wrong, mutate, prepare
 

@@ -15,9 +15,9 @@ import pytest
 
 from dtui.model import RunStatus
 from dtui.store import RunReader, RunWriter, check_run
-from dtui.store.check import FileState
 from dtui.store.compact import RunCompactor
 from dtui.store.schema import Stream
+from dtui.store.verdict import FileState
 from tests.store.builders import METADATA, STRUCTURE, make_record
 from tests.store.conftest import Recording
 from tests.store.killing import assert_nothing_lost, compact, compact_until_killed, fork, record_until_killed

@@ -1,0 +1,54 @@
+"""What a check says about a run and each of its files.
+
+Owns the states. A second copy would call damage by two names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+
+class FileState(StrEnum):
+    """How a file stands."""
+
+    FINE = "fine"
+    DAMAGED = "damaged"
+    LEFT_OVER = "left over"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class FileCheck:
+    """The verdict on one file.
+
+    Attributes:
+        path: Relative to the run.
+        state: How it stands.
+        detail: One line: what it holds, or what its damage costs; data from outside.
+    """
+
+    path: Path
+    state: FileState
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """The verdict on a run.
+
+    Attributes:
+        path: The run.
+        files: Every file, by name.
+        faults: What a reader of the run is told; data from outside.
+    """
+
+    path: Path
+    files: tuple[FileCheck, ...]
+    faults: tuple[str, ...]
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether nothing is damaged and nothing is missing."""
+        return not self.faults and all(file.state is not FileState.DAMAGED for file in self.files)
