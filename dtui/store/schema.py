@@ -48,8 +48,8 @@ classes. All are chunked. A node with an axis of length 0 is left out.
 A packed run is one such file, NAME.h5, whose seal says so. It is made once and never changes:
 
     /document                JSON: format, run, status and reason (how it had ended), streams (to frames, and to the
-                             stretches of frames at which an array without NaN was damaged), images, joins, lines (of each
-                             .jsonl file), missing (a line a thing that could not be packed)
+                             stretches of frames at which an array without NaN was damaged), images, joins, lines (of
+                             each .jsonl file), missing (a line a thing that could not be packed)
     /structure/document      the array of structure.h5
     /images/…                those of images.h5
     /<stream>/…              those of one part that holds all readable frames of the stream, in order from 0

@@ -147,16 +147,16 @@ def damage_chunk(path: Path, node: str) -> None:
 
 def test_what_is_damaged_is_missing_and_told_and_nothing_else(ended: Recording, out: Path) -> None:
     parts = ended.path / "parts"
-    for node in ("/filters/norm", "/layers/histogram"):
+    for node in ("/filters/update_norm", "/layers/histogram"):
         damage_chunk(parts / "records-0000000000-0000000032.h5", node)
     damage_chunk(parts / "validations-0000000000-0000000032.h5", "/validation/label")
     result = pack_run(ended.path, out)
-    assert any("/filters/norm" in line for line in result.missing)
+    assert any("/filters/update_norm" in line for line in result.missing)
     assert any("/layers/histogram" in line for line in result.missing)
     assert all(str(ended.path) not in line for line in result.missing)
     packed, folder = RunReader(out), ended.reader()
     same_answers(packed, folder)
-    every, norm = slice(None), packed.read_filters("norm", slice(None), slice(None))
+    every, norm = slice(None), packed.read_filters("update_norm", slice(None), slice(None))
     assert np.isnan(norm[:, :32]).all()
     assert np.isfinite(norm[:, 32:]).all()
     with pytest.raises(RunDamagedError, match="/validation/label was damaged at frames 0 to 31 when it was packed"):
