@@ -39,6 +39,9 @@ from dtui.store.schema import (
 )
 from dtui.store.source import RunSource
 
+_NORM_ROWS = 512
+_NORM_VALUES = 1 << 21
+"""Norms are computed for so many filters at once, or more while they are so few values: it takes six times the memory."""
 _REPLACED = (errno.ENOENT, errno.ESTALE)
 
 
@@ -148,8 +151,14 @@ class StreamReader:
 
     def _read_norms(self, path: str, rows: range, frames: range) -> NDArray[Any]:
         bits, of = self._norms[path]
-        mean, std = (self.read(source, rows, frames) for source in of)
-        return round_mantissa(norms(mean, std, self._elements[rows.start : rows.stop : rows.step]), bits)
+        out = self._room(path, (len(rows), len(frames)), np.dtype(np.float32))
+        at_once = max(_NORM_ROWS, _NORM_VALUES // max(1, len(frames)))
+        for first in range(0, len(rows), at_once):
+            some = rows[first : first + at_once]
+            mean, std = (self.read(source, some, frames) for source in of)
+            elements = self._elements[some.start : some.stop : some.step]
+            out[first : first + at_once] = round_mantissa(norms(mean, std, elements), bits)
+        return out
 
     def read_bins(self, path: str, rows: range, bins: range) -> NDArray[Any]:
         """Return the coarse level of a filter statistic: the value farthest from zero of every 8 frames.

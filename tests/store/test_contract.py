@@ -289,3 +289,15 @@ def test_norms_follow_from_what_is_stored(recording: Recording) -> None:
     found = reader.read_filters("norm", slice(None), slice(None))
     np.testing.assert_allclose(found, expected, rtol=2.0**-11 + 1e-6)
     np.testing.assert_array_equal(reader.read_filters("norm", slice(2, 12, 3), slice(30, 34)), found[2:12:3, 30:34])
+
+
+def test_norms_of_some_filters_at_a_time_are_those_of_all(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording.append(40)
+    recording.compact()
+    expected = recording.reader().read_filters("norm", slice(None), slice(None))
+    monkeypatch.setattr("dtui.store.stream._NORM_ROWS", 5)
+    monkeypatch.setattr("dtui.store.stream._NORM_VALUES", 1)
+    np.testing.assert_array_equal(recording.reader().read_filters("norm", slice(None), slice(None)), expected)
+    np.testing.assert_array_equal(recording.reader().read_filters("norm", slice(1, 12, 2), slice(None)), expected[1::2])
