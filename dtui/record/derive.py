@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +27,9 @@ from dtui.model import (
 )
 from dtui.record.samples import plan_modules
 from dtui.record.skips import Skips
-from dtui.record.statistics import Sum
+from dtui.record.statistics import SOURCE_SUMS, Sum
 
 _Float64 = NDArray[np.float64]
-_FIRST_SUM = {"weights": Sum.WEIGHT_SUM, "updates": Sum.UPDATE_SUM, "gradients": Sum.GRADIENT_SUM}
-_NONFINITE = {"weights": Sum.WEIGHT_NONFINITE, "updates": Sum.UPDATE_NONFINITE, "gradients": Sum.GRADIENT_NONFINITE}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -67,7 +66,7 @@ class RawRecord:
         if not skips.is_last:
             return raw
         sums, samples = raw.sums.copy(), raw.samples.copy()
-        sums[Sum.GRADIENT_SUM : Sum.GRADIENT_MIN + 1] = np.nan
+        sums[Sum.GRADIENT_SUM : Sum.GRADIENT_DEVIATION + 1] = np.nan
         samples[SOURCES.index("gradients")] = np.nan
         return replace(raw, sums=sums, samples=samples)
 
@@ -101,17 +100,17 @@ class Deriver:
     def _filter_statistics(self, sums: _Float64) -> FloatArray:
         nonfinite = np.nan_to_num(sums[Sum.WEIGHT_NONFINITE :])
         count = _positive(self._filter_elements - nonfinite[0])
-        gradient_count = _positive(self._filter_elements - nonfinite[2])
+        gradient_count = _positive(self._filter_elements - nonfinite[1])
         norm, total, norm1 = sums[Sum.WEIGHT_NORM], sums[Sum.WEIGHT_SUM], sums[Sum.WEIGHT_NORM1]
         change, before = sums[Sum.UPDATE_NORM], self._norm_before
         if before is None:
             before = np.full_like(norm, np.nan)
-        whole = np.where(nonfinite[1] > 0, np.nan, 1.0)
-        mean = total / count
-        gradient_mean = sums[Sum.GRADIENT_SUM] / gradient_count
+        whole = np.where(nonfinite[2] > 0, np.nan, 1.0)
+        weight_scatter = _scatter(sums[Sum.WEIGHT_SUM : Sum.WEIGHT_DEVIATION + 1], count)
+        gradient_scatter = _scatter(sums[Sum.GRADIENT_SUM : Sum.GRADIENT_DEVIATION + 1], gradient_count)
         columns = {
-            "mean": mean,
-            "std": _deviation(norm, mean, count),
+            "mean": total / count,
+            "std": np.sqrt(weight_scatter / count),
             "norm": np.where(np.isnan(count), np.nan, norm),
             "share_negative": sums[Sum.WEIGHT_NEGATIVES] / count,
             "sum_positive": (norm1 + total) / 2,
@@ -119,10 +118,10 @@ class Deriver:
             "update_norm": change * whole,
             "update_ratio": change / _positive(before) * whole,
             "cosine_distance": np.clip((change**2 - (norm - before) ** 2) / _positive(2 * norm * before), 0, 2) * whole,
-            "gradient_mean": gradient_mean,
-            "gradient_std": _deviation(sums[Sum.GRADIENT_NORM], gradient_mean, gradient_count),
+            "gradient_mean": sums[Sum.GRADIENT_SUM] / gradient_count,
+            "gradient_std": np.sqrt(gradient_scatter / gradient_count),
             "gradient_norm": np.where(np.isnan(gradient_count), np.nan, sums[Sum.GRADIENT_NORM]),
-            "nonfinite": nonfinite[0] + nonfinite[2],
+            "nonfinite": nonfinite[0] + nonfinite[1],
         }
         return np.stack([columns[name] for name in FILTER_STATISTICS]).astype(np.float32)
 
@@ -130,11 +129,12 @@ class Deriver:
         """Return the statistics of layers and of modules, each (sources, statistics, nodes)."""
         layer_quantiles, module_quantiles = self._quartiles(samples)
         layers, modules = [], []
-        for index, source in enumerate(SOURCES):
-            first = _FIRST_SUM[source]
-            total, norm, norm1, largest, smallest = sums[first : first + 5]
-            nonfinite = np.nan_to_num(sums[_NONFINITE[source]])
+        for index in range(len(SOURCES)):
+            own = sums[SOURCE_SUMS * index : SOURCE_SUMS * (index + 1)]
+            total, norm, norm1, largest, smallest, _ = own
+            nonfinite = np.nan_to_num(sums[Sum.WEIGHT_NONFINITE + index])
             taken = ~np.isnan(norm)  # a watch takes the norms alone
+            count = np.where(taken, self._filter_elements - nonfinite, 0)
             nodes = {
                 "sum": np.add.reduceat(np.where(taken, total, 0), self._starts),
                 "square": np.add.reduceat(np.where(taken, norm**2, 0), self._starts),
@@ -142,9 +142,11 @@ class Deriver:
                 "max": np.maximum.reduceat(np.where(taken, largest, -np.inf), self._starts),
                 "min": np.minimum.reduceat(np.where(taken, smallest, np.inf), self._starts),
                 "nonfinite": np.add.reduceat(nonfinite, self._starts),
-                "count": np.add.reduceat(np.where(taken, self._filter_elements - nonfinite, 0), self._starts),
+                "count": np.add.reduceat(count, self._starts),
                 "taken": np.logical_or.reduceat(taken, self._starts),
             }
+            apart = count * (total / _positive(count) - np.repeat(_mean(nodes), self._filters)) ** 2
+            nodes["scatter"] = np.add.reduceat(np.where(count > 0, _scatter(own, count) + apart, 0), self._starts)
             layers.append(_describe(nodes, layer_quantiles[index]))
             modules.append(_describe(self._merge(nodes), module_quantiles[index]))
         return np.stack(layers).astype(np.float32), np.stack(modules).astype(np.float32)
@@ -157,13 +159,17 @@ class Deriver:
         flat = np.concatenate([samples.reshape(sources, -1), np.full((sources, 1), np.nan, np.float32)], axis=1)
         return _quartiles(samples), _quartiles(flat[:, self._plan])
 
-    def _merge(self, nodes: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+    def _merge(self, nodes: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Return the sums of modules from the sums of their layers."""
         joins: dict[str, Callable[..., object]] = {"max": np.max, "min": np.min, "taken": np.any}
-        return {
+        merged = {
             name: np.array([joins.get(name, np.sum)(values[members]) for members in self._members])
             for name, values in nodes.items()
         }
+        means, counts = _mean(nodes), nodes["count"]
+        for index, (members, mean) in enumerate(zip(self._members, _mean(merged), strict=True)):
+            merged["scatter"][index] += np.nansum(counts[members] * (means[members] - mean) ** 2)
+        return merged
 
     def _histograms(self, weights: FloatArray, statistics: FloatArray) -> IntArray:
         """Count the sampled weights of each layer in equal bins from its smallest to its largest weight."""
@@ -177,7 +183,7 @@ class Deriver:
         return counts.reshape(-1, HISTOGRAM_BINS).astype(np.uint32)
 
 
-def _describe(nodes: Mapping[str, NDArray[np.generic]], quartiles: FloatArray) -> FloatArray:
+def _describe(nodes: Mapping[str, NDArray[Any]], quartiles: FloatArray) -> FloatArray:
     """Return the statistics of nodes from their sums, shape (statistics, nodes).
 
     Args:
@@ -188,7 +194,7 @@ def _describe(nodes: Mapping[str, NDArray[np.generic]], quartiles: FloatArray) -
     values = {name: np.asarray(column, dtype=np.float64) for name, column in nodes.items()}
     count = _positive(values["count"])
     mean = values["sum"] / count
-    variance = np.maximum(values["square"] / count - mean**2, 0)
+    variance = values["scatter"] / count
     columns = {
         "max": values["max"],
         "min": values["min"],
@@ -235,9 +241,16 @@ def _change_ratio_shares(weights: FloatArray, gradients: FloatArray) -> FloatArr
     return np.stack(shares, axis=1).astype(np.float32)
 
 
-def _deviation(norm: _Float64, mean: _Float64, count: _Float64) -> _Float64:
-    deviation: _Float64 = np.sqrt(np.maximum(norm**2 / count - mean**2, 0))
-    return deviation
+def _scatter(sums: _Float64, count: _Float64) -> _Float64:
+    """Return the sum of squared differences from the mean of each filter, from the sums of one source."""
+    total, norm, *_, deviation = sums
+    taken: _Float64 = np.where(np.isnan(deviation), np.maximum(norm**2 - total**2 / _positive(count), 0), deviation**2)
+    return taken
+
+
+def _mean(nodes: Mapping[str, NDArray[Any]]) -> _Float64:
+    mean: _Float64 = nodes["sum"] / _positive(nodes["count"])
+    return mean
 
 
 def _positive(values: _Float64) -> _Float64:

@@ -1,88 +1,150 @@
-"""The sums of a chunk in one pass over the memory, by compiled kernels; optional (numba).
+"""Takes the sums on the CPU with one compiled kernel, in one pass over the memory; optional (numba).
 
-Owns the kernels. They compute what `dtui.record.statistics` computes with one torch operation a sum, in the same
-order of rows, and nothing else. Largest and smallest elements stay with torch, which is faster at them (0.07 ns an
-element, the kernel 0.18); rows with a non-finite element are found and taken again there too.
+Owns when the kernel is used, and its table of addresses (`dtui.record.kernel` says what each column means).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+import torch
+from torch import nn
 
 from dtui.errors import MissingExtraError
-from dtui.model import FloatArray
+from dtui.model import FloatArray, IntArray
+from dtui.record.rows import LayerRows
+from dtui.record.statistics import CHUNK_ELEMENTS, Buffers
+from dtui.record.warn import reason_of, warn_once
 
-SumKernel = Callable[[FloatArray, FloatArray], None]
-WeightKernel = Callable[[FloatArray, FloatArray, FloatArray], None]
-DifferenceKernel = Callable[[FloatArray, FloatArray, FloatArray, FloatArray], None]
+Kernel = Callable[[IntArray, FloatArray, FloatArray], None]
+
+MOST_THREADS = 8
+"""More than these wait for the same memory."""
 
 
 @cache
-def load_kernels() -> tuple[SumKernel, WeightKernel, DifferenceKernel]:
-    """Compile the kernels, some seconds the first time on a machine, and return them.
+def load_kernel() -> Kernel:
+    """Compile the kernel, some seconds the first time on a machine, or load what was compiled, and return it.
 
     Raises:
         MissingExtraError: numba is not installed.
     """
-    try:
-        import numba
-    except ImportError as error:
-        raise MissingExtraError(
-            "Recorder(fused=True): numba is not here; pip install '.[fast]' in dtui's folder"
-        ) from error
-    compiled: Any = numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
-    kernels = compiled(sum_rows), compiled(sum_weights), compiled(sum_differences)
-    values = np.ones((1, 4), np.float32)
-    kernels[0](values, np.empty((3, 1), np.float32))
-    kernels[1](values, np.empty((3, 1), np.float32), np.empty(1, np.float32))
-    kernels[2](values, values, values.copy(), np.empty((3, 1), np.float32))
-    return kernels
+    if find_spec("numba") is None:
+        raise MissingExtraError("Recorder(fused=True): numba is not here; pip install '.[fast]' in dtui's folder")
+    from dtui.record.kernel import take_layers
+
+    kernel: Kernel = take_layers
+    return kernel
 
 
-def sum_rows(values: FloatArray, sums: FloatArray) -> None:
-    """Fill the sum, the norm and the sum of magnitudes of each row, shape (3, rows), float32."""
-    for row in range(values.shape[0]):
-        total = square = magnitude = np.float32(0)
-        for column in range(values.shape[1]):
-            value = values[row, column]
-            total += value
-            square += value * value
-            magnitude += abs(value)
-        sums[0, row] = total
-        sums[1, row] = np.sqrt(square)
-        sums[2, row] = magnitude
+def find_kernel(fused: bool | None, model: nn.Module) -> Kernel | None:
+    """Return the kernel where it is wanted, or, for None, where it is to be had and the model has weights on the CPU.
+
+    Raises:
+        MissingExtraError: It is wanted, and numba is not installed.
+    """
+    is_here = any(parameter.device.type == "cpu" for parameter in model.parameters())
+    if fused or (fused is None and is_here and find_spec("numba") is not None):
+        try:
+            return load_kernel()
+        except Exception as error:
+            if fused:
+                raise
+            warn_once("fused", f"the compiled kernel is not to be had, torch takes its place: {reason_of(error)}")
+    return None
 
 
-def sum_weights(values: FloatArray, sums: FloatArray, negatives: FloatArray) -> None:
-    """Do as `sum_rows`, and count the negative values of each row, shape (rows,), float32."""
-    for row in range(values.shape[0]):
-        total = square = magnitude = below = np.float32(0)
-        for column in range(values.shape[1]):
-            value = values[row, column]
-            total += value
-            square += value * value
-            magnitude += abs(value)
-            below += np.float32(value < 0)
-        sums[0, row] = total
-        sums[1, row] = np.sqrt(square)
-        sums[2, row] = magnitude
-        negatives[row] = below
+class KernelSums:
+    """Takes the sums of all layers in one call, or in one a thread where the training has several."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        """Take the sums with this kernel."""
+        self._kernel = kernel
+        self._pool: ThreadPoolExecutor | None = None
+
+    def take(self, layers: list[LayerRows], buffers: Buffers) -> None:
+        """Fill the sums and samples of some layers, and replace `previous` by `weight`."""
+        ready = [layer for layer in layers if _is_float32(layer)]
+        self._run(ready, buffers)
+        for layer in layers if len(ready) < len(layers) else ():
+            if not _is_float32(layer):
+                self._take_converted(layer, buffers)
+
+    def _run(self, layers: list[LayerRows], buffers: Buffers) -> None:
+        filled = buffers.by_filter.numpy(), buffers.samples.view(3, -1).numpy()
+        each = buffers.samples.shape[2]
+        threads = min(MOST_THREADS, torch.get_num_threads())
+        if threads == 1:
+            self._kernel(_table(layers, each), *filled)
+            return
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(MOST_THREADS - 1, "dtui-sums")
+        parts = share_out(layers, threads)
+        others = [self._pool.submit(self._kernel, _table(part, each), *filled) for part in parts[1:]]
+        self._kernel(_table(parts[0], each), *filled)
+        for other in others:
+            other.result()
+
+    def _take_converted(self, layer: LayerRows, buffers: Buffers) -> None:
+        """Take a layer of another dtype, in chunks that stay in the cache."""
+        filters, elements = layer.weight.shape
+        step = max(1, CHUNK_ELEMENTS // elements)
+        for start in range(0, filters, step):
+            part = layer.cut(start, min(filters, start + step))
+            gradient = None if part.gradient is None else part.gradient.float()
+            self._run([replace(part, weight=part.weight.float(), gradient=gradient)], buffers)
 
 
-def sum_differences(values: FloatArray, before: FloatArray, difference: FloatArray, sums: FloatArray) -> None:
-    """Fill values minus before, and of it what `sum_rows` fills."""
-    for row in range(values.shape[0]):
-        total = square = magnitude = np.float32(0)
-        for column in range(values.shape[1]):
-            value = values[row, column] - before[row, column]
-            difference[row, column] = value
-            total += value
-            square += value * value
-            magnitude += abs(value)
-        sums[0, row] = total
-        sums[1, row] = np.sqrt(square)
-        sums[2, row] = magnitude
+def _table(layers: list[LayerRows], each: int) -> IntArray:
+    """Return the table of layers; they must live until the kernel returns.
+
+    Args:
+        layers: All float32.
+        each: Samples of a layer.
+    """
+    rows = [
+        (
+            layer.weight.data_ptr(),
+            layer.previous.data_ptr(),
+            0 if layer.gradient is None else layer.gradient.data_ptr(),
+            layer.positions.data_ptr(),
+            *layer.weight.shape,
+            layer.column,
+            layer.is_first,
+            len(layer.positions),
+            layer.layer * each + layer.place,
+        )
+        for layer in layers
+    ]
+    return np.array(rows, dtype=np.int64).reshape(-1, 10)
+
+
+def share_out(layers: list[LayerRows], shares: int) -> list[list[LayerRows]]:
+    """Return the rows in shares of about as many elements each, cut between filters."""
+    total = sum(layer.weight.numel() for layer in layers)
+    parts: list[list[LayerRows]] = [[] for _ in range(shares)]
+    share = given = 0
+    for layer in layers:
+        filters, elements = layer.weight.shape
+        first = 0
+        while first < filters:
+            wanted = total * (share + 1) / shares - given
+            fit = filters - first if share == shares - 1 else min(filters - first, round(wanted / elements))
+            if fit <= 0:
+                share += 1
+                continue
+            parts[share].append(layer if fit == filters else layer.cut(first, first + fit))
+            first += fit
+            given += fit * elements
+    return parts
+
+
+def _is_float32(layer: LayerRows) -> bool:
+    gradient: Any = layer.gradient
+    return layer.weight.dtype == torch.float32 and (gradient is None or gradient.dtype == torch.float32)

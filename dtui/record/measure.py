@@ -7,6 +7,7 @@ and the writer waits for the event.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Mapping
 
 import torch
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 
 from dtui.model import FloatArray
 from dtui.record.derive import RawRecord
+from dtui.record.device import DeviceSums
+from dtui.record.fused import KernelSums, load_kernel
 from dtui.record.layers import (
     LayerProbe,
     as_rows,
@@ -23,30 +26,48 @@ from dtui.record.layers import (
     row_order,
     weight_identities,
 )
-from dtui.record.samples import LayerSampler, pick
+from dtui.record.rows import LayerRows
+from dtui.record.samples import LayerSampler
 from dtui.record.shards import is_sharded, local_rows
-from dtui.record.statistics import FilterSums, Sum
+from dtui.record.statistics import Buffers, Sum, Summing, TorchSums
 from dtui.record.warn import warn_once
 
 
-class _Taken:
-    """Results on their way from one device to the host."""
+class _Device:
+    """What is kept for the layers on one device.
 
-    def __init__(self, sums: Tensor, samples: Tensor) -> None:
-        self._event: torch.cuda.Event | None = None
-        if sums.device.type == "cuda":
-            self.sums = torch.empty(sums.shape, pin_memory=True).copy_(sums, non_blocking=True)
-            self.samples = torch.empty(samples.shape, pin_memory=True).copy_(samples, non_blocking=True)
-            self._event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            self._event.record(torch.cuda.current_stream(sums.device))
-        else:
-            self.sums, self.samples = sums.cpu().clone(), samples.cpu().clone()
+    On the CPU a record is read where it was written, and its memory used again once nobody holds it: fresh pages at
+    each record would cost as much as a quarter of the kernel.
+    """
 
-    def wait(self) -> tuple[FloatArray, FloatArray]:
-        """Return the arrays once they have arrived."""
-        if self._event is not None:
-            self._event.synchronize()
-        return self.sums.numpy(), self.samples.numpy()
+    def __init__(self, make_buffers: Callable[[], Buffers], summing: Summing) -> None:
+        self._make_buffers = make_buffers
+        self._summing = summing
+        self._free: list[Buffers] = []
+
+    def take(self, layers: list[LayerRows]) -> Callable[[], tuple[FloatArray, FloatArray]]:
+        """Read the rows, and return what waits for the sums and samples to arrive on the host, on another thread."""
+        buffers = self._free.pop() if self._free else self._make_buffers()
+        buffers.prepare(layers)
+        self._summing.take(layers, buffers)
+        if buffers.memory.device.type == "cpu":
+            memory = buffers.memory.numpy()
+            weakref.finalize(memory, self._free.append, buffers).atexit = False
+            arrays = buffers.as_arrays(memory)
+            return lambda: arrays
+        is_cuda = buffers.memory.device.type == "cuda"
+        copy = torch.empty(buffers.memory.shape, pin_memory=is_cuda).copy_(buffers.memory, non_blocking=is_cuda)
+        self._free.append(buffers)
+        event = torch.cuda.Event() if is_cuda else None  # type: ignore[no-untyped-call]
+        if event is not None:
+            event.record(torch.cuda.current_stream(buffers.memory.device))
+
+        def wait() -> tuple[FloatArray, FloatArray]:
+            if event is not None:
+                event.synchronize()
+            return buffers.as_arrays(copy.numpy())
+
+        return wait
 
 
 class Measurer:
@@ -58,7 +79,7 @@ class Measurer:
         Args:
             root: The network.
             probes: Its layers.
-            fused: Use the compiled kernels.
+            fused: Use the compiled kernel on the CPU.
         """
         self._fused = fused
         self._root = root
@@ -67,8 +88,7 @@ class Measurer:
         self._sampler = LayerSampler([probe.elements for probe in probes])
         self._previous: list[Tensor | None] = [None] * len(probes)
         self._orders: list[torch.memory_format] = [torch.contiguous_format] * len(probes)
-        self._sums: dict[torch.device, FilterSums] = {}
-        self._samples: dict[torch.device, Tensor] = {}
+        self._devices: dict[torch.device, _Device] = {}
         self._identities = weight_identities(root)
 
     @property
@@ -89,51 +109,48 @@ class Measurer:
             self._identities = identities
             for change in rebind(self._root, self._probes):
                 warn_once(change, change)
-        for sums in self._sums.values():
-            sums.clear()
-        for samples in self._samples.values():
-            samples.fill_(torch.nan)
+        layers: dict[torch.device, list[LayerRows]] = {}
         for index, probe in enumerate(self._probes):
-            if probe.present:
-                self._measure_layer(index, probe)
-        if not self._sums:
-            self._buffers(torch.device("cpu"))
-        taken = [_Taken(self._sums[device].buffer, self._samples[device]) for device in self._sums]
+            rows = self._rows(index, probe) if probe.present else None
+            if rows is not None:
+                layers.setdefault(rows.weight.device, []).append(rows)
+        for device in layers or [torch.device("cpu")]:
+            if device not in self._devices:
+                self._devices[device] = self._prepare(device)
+        waits = [kept.take(layers.get(device, [])) for device, kept in self._devices.items()]
 
         def finish(iteration: int, scalars: Mapping[str, float]) -> RawRecord:
-            raw = RawRecord(iteration, *taken[0].wait(), scalars)
-            for part in taken[1:]:
-                raw = raw.with_part(*part.wait())
+            raw = RawRecord(iteration, *waits[0](), scalars)
+            for wait in waits[1:]:
+                raw = raw.with_part(*wait())
             return raw
 
         return finish
 
-    def _measure_layer(self, index: int, probe: LayerProbe) -> None:
+    def _rows(self, index: int, probe: LayerProbe) -> LayerRows | None:
+        """Return what there is to read of a layer; None where this process holds nothing of it."""
         whole = probe.weight()
         part = local_rows(whole)
         if part is None or (is_sharded(whole) and not has_filters_first(probe.module)):
             warn_once(probe.name, f"layer {probe.name}: its weight is sharded within filters; it is left out")
-            return
+            return None
         weight, first_row = part
-        sums, samples = self._buffers(weight.device)
         order = row_order(probe.module, weight)
         rows = as_rows(probe.module, weight, order)
+        if not rows.numel():
+            return None
         previous = self._previous_rows(index, probe, rows, order)
+        is_first = previous is None
+        if previous is None:
+            previous = self._previous[index] = torch.empty(rows.shape, device=rows.device)
+            self._orders[index] = order
         whole_gradient = probe.gradient()
         gradient = None if whole_gradient is None else local_rows(whole_gradient)
         gradient_rows = None if gradient is None else as_rows(probe.module, gradient[0], order)
-        places, positions = self._sampler.places(index, rows, first_row)
-        chosen = pick(rows, positions)
-        samples[0, index, places] = chosen
-        if gradient_rows is not None:
-            samples[1, index, places] = pick(gradient_rows, positions)
-        if previous is not None:
-            samples[2, index, places] = chosen - pick(previous, positions)
-        if rows.numel():
-            sums.add(probe.first_filter + first_row, rows, previous, gradient_rows)
-        if previous is None:
-            self._previous[index] = rows.to(torch.float32, copy=True)
-            self._orders[index] = order
+        start = first_row * rows.shape[1]
+        positions, place = self._sampler.positions(index, start, start + rows.numel())
+        column = probe.first_filter + first_row
+        return LayerRows(index, column, rows, previous, is_first, gradient_rows, positions, place)
 
     def _previous_rows(self, index: int, probe: LayerProbe, rows: Tensor, order: torch.memory_format) -> Tensor | None:
         """Return the weights of the record before, where and in the order in which the rows are now."""
@@ -146,9 +163,10 @@ class Measurer:
         self._previous[index], self._orders[index] = previous, order
         return previous
 
-    def _buffers(self, device: torch.device) -> tuple[FilterSums, Tensor]:
-        if device not in self._sums:
-            self._sums[device] = FilterSums(self._filters, device, self._fused)
-            self._sums[device].clear()
-            self._samples[device] = self._sampler.empty().to(device)
-        return self._sums[device], self._samples[device]
+    def _prepare(self, device: torch.device) -> _Device:
+        def make() -> Buffers:
+            return Buffers(self._filters, len(self._probes), self._sampler.samples, device)
+
+        if device.type != "cpu":
+            return _Device(make, DeviceSums())
+        return _Device(make, KernelSums(load_kernel()) if self._fused else TorchSums(make()))

@@ -28,7 +28,8 @@ from dtui.record.checks import (
 from dtui.record.derive import Deriver
 from dtui.record.describe_run import describe_run
 from dtui.record.flight import Flight, plan_watches
-from dtui.record.fused import load_kernels
+from dtui.record.fused import find_kernel
+from dtui.record.fused_watch import load_watch_kernel
 from dtui.record.graph import GraphTracer
 from dtui.record.hooks import watch_steps
 from dtui.record.layers import describe, find_layers, place, unwrap
@@ -81,7 +82,7 @@ class Recorder:
         notes: Sequence[Mapping[str, object]] = (),
         thumbnails: Thumbnails | None = Thumbnails(),  # noqa: B008 - frozen
         graph: bool = True,
-        fused: bool = False,
+        fused: bool | None = None,
         resume: bool = False,
         iteration: int | None = None,
     ) -> None:
@@ -102,8 +103,8 @@ class Recorder:
             notes: Events known from outside, each a mapping with at least "iteration" and "kind".
             thumbnails: How the validation images are shown; None for not at all.
             graph: Whether to watch the first forward pass for the graph of the network.
-            fused: Take the sums on the CPU with compiled kernels: about half the time a record, for some seconds
-                of compiling once on a machine; needs dtui[fast].
+            fused: Take the sums of weights on the CPU with a compiled kernel, for a quarter of the time; it is compiled
+                here, some seconds once on a machine. None does so where numba is installed (dtui[fast]).
             resume: Go on with the run at `path` from a checkpoint that the model and the optimizer were loaded from;
                 where there is none, begin it. What was recorded past the checkpoint is superseded as soon as something
                 new is recorded. Name, hyperparameters, notes and images stay those of the beginning. The first record
@@ -118,9 +119,6 @@ class Recorder:
             DtuiError: The run to go on with cannot be read.
             MissingExtraError: `fused`, and numba is not installed.
         """
-        if fused:
-            load_kernels()
-        self._fused = fused
         check_period(every)
         self._exchange = Exchange(str(path))
         self._optimizer = check_optimizer(optimizer, model)
@@ -133,6 +131,9 @@ class Recorder:
             self._start = find_start(path, self._optimizer, self._exchange, resume=resume, iteration=iteration)
             self._start.check_classes(self._names)
         self.path = self._start.path
+        self._has_kernel = find_kernel(fused, model) is not None
+        if self._watch_plan is not None and self._has_kernel:
+            load_watch_kernel()
         self.every = every
         self.iteration = self._start.updates - 1
         """Of the last update, -1 before the first: one less than the updates done."""
@@ -328,7 +329,7 @@ class Recorder:
                 self._tracer.retire()
             self._start.check_network(structure)
             resumed = self._start.go_on()
-            self._measurer = Measurer(unwrap(self._model), probes, self._fused)
+            self._measurer = Measurer(unwrap(self._model), probes, self._has_kernel)
             self._is_sharded = self._measurer.is_sharded
             self._deriver = Deriver(structure)
             limit = min(MOST_WAITING, max(FEWEST_WAITING, WAITING_BYTES // self._measurer.record_bytes))
@@ -336,7 +337,7 @@ class Recorder:
             self._boundary.attach(self._sink)
             if self._watch_plan is not None:
                 with self._boundary.guard(WATCHES, self.iteration):
-                    self._flight = Flight(self._watch_plan, structure, probes, self._fused)
+                    self._flight = Flight(self._watch_plan, structure, probes, self._has_kernel)
         return self._sink
 
     def _open_store(self, structure: Structure) -> Store:

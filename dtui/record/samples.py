@@ -32,42 +32,30 @@ class LayerSampler:
         """Draw the positions; `elements` is the number of weights of each layer, length L."""
         self.samples = samples = sample_size(elements)
         generator = torch.Generator().manual_seed(_SEED)
-        self._positions: list[Tensor | None] = [
-            torch.randint(0, count, (samples,), generator=generator) if count > samples else None for count in elements
+        self._positions = [
+            torch.randint(0, count, (samples,), generator=generator).sort().values
+            if count > samples
+            else torch.arange(count)
+            for count in elements
         ]
-        self._elements = tuple(elements)
+        self._parts: dict[tuple[int, int, int], tuple[Tensor, int]] = {}
 
-    def empty(self) -> Tensor:
-        """Return a buffer for one record, shape (3, L, samples), float32, all NaN: sources as in SOURCES."""
-        return torch.full((3, len(self._elements), self.samples), torch.nan)
-
-    def places(self, layer: int, rows: Tensor, first_row: int = 0) -> tuple[slice | Tensor, Tensor | None]:
-        """Return where the chosen elements of some rows belong in the buffer, and where they are in the rows.
+    def positions(self, layer: int, start: int, stop: int) -> tuple[Tensor, int]:
+        """Return which of the chosen elements lie in a part of a layer.
 
         Args:
             layer: Index of the layer.
-            rows: Shape (filters, elements), contiguous: all filters, or those that this process holds.
-            first_row: Index of the first of them in the layer.
+            start: First element of the part in the flattened layer.
+            stop: Element after the last.
 
         Returns:
-            Positions on the last axis of the buffer, and positions among the flattened rows; None for all.
+            Their positions in the part, ascending, on the CPU, the same tensor at every call; and how many lie before.
         """
-        start = first_row * rows.shape[1]
-        positions = self._positions[layer]
-        if positions is None:
-            return slice(start, start + rows.numel()), None
-        if positions.device != rows.device:
-            positions = self._positions[layer] = positions.to(rows.device)
-        if first_row == 0 and rows.numel() == self._elements[layer]:
-            return slice(0, len(positions)), positions
-        inside = ((positions >= start) & (positions < start + rows.numel())).nonzero().flatten()
-        return inside, positions[inside] - start
-
-
-def pick(rows: Tensor, positions: Tensor | None) -> Tensor:
-    """Return elements of rows as float32, a copy: those at flat positions, or all."""
-    flat = rows.reshape(-1)
-    return flat.to(torch.float32, copy=True) if positions is None else flat.index_select(0, positions).float()
+        key = (layer, start, stop)
+        if key not in self._parts:
+            begin, end = torch.searchsorted(self._positions[layer], torch.tensor((start, stop))).tolist()
+            self._parts[key] = self._positions[layer][begin:end] - start, begin
+        return self._parts[key]
 
 
 def plan_modules(elements: Sequence[int], modules: Sequence[Sequence[int]]) -> IntArray:

@@ -8,178 +8,296 @@ needs no more than putting the columns side by side.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from dtui.model import FloatArray
-from dtui.record.fused import load_kernels
+from dtui.record.rows import LayerRows
 
 CHUNK_ELEMENTS = 1 << 19
 """Rows are read in chunks of so many elements: three chunks stay in the cache between the passes."""
 
+SOURCE_SUMS = 6
+"""Sums of each source, in the order of SOURCES; the place of each among them is that of the source's first."""
+
 
 class Sum(IntEnum):
-    """Rows of the sum buffer; each holds one number a filter, over the finite elements only."""
+    """Rows of the sum buffer; each holds one number a filter, over the finite elements only.
+
+    A deviation is the norm of the values less their mean; NaN where sum and norm give it without loss.
+    """
 
     WEIGHT_SUM = 0
     WEIGHT_NORM = 1
     WEIGHT_NORM1 = 2
     WEIGHT_MAX = 3
     WEIGHT_MIN = 4
-    UPDATE_SUM = 5
-    UPDATE_NORM = 6
-    UPDATE_NORM1 = 7
-    UPDATE_MAX = 8
-    UPDATE_MIN = 9
-    GRADIENT_SUM = 10
-    GRADIENT_NORM = 11
-    GRADIENT_NORM1 = 12
-    GRADIENT_MAX = 13
-    GRADIENT_MIN = 14
-    WEIGHT_NEGATIVES = 15
-    WEIGHT_NONFINITE = 16
-    UPDATE_NONFINITE = 17
-    GRADIENT_NONFINITE = 18
+    WEIGHT_DEVIATION = 5
+    GRADIENT_SUM = 6
+    GRADIENT_NORM = 7
+    GRADIENT_NORM1 = 8
+    GRADIENT_MAX = 9
+    GRADIENT_MIN = 10
+    GRADIENT_DEVIATION = 11
+    UPDATE_SUM = 12
+    UPDATE_NORM = 13
+    UPDATE_NORM1 = 14
+    UPDATE_MAX = 15
+    UPDATE_MIN = 16
+    UPDATE_DEVIATION = 17
+    WEIGHT_NEGATIVES = 18
+    WEIGHT_NONFINITE = 19
+    GRADIENT_NONFINITE = 20
+    UPDATE_NONFINITE = 21
 
 
-_SOURCES = (
-    (Sum.WEIGHT_SUM, Sum.WEIGHT_NONFINITE),
-    (Sum.UPDATE_SUM, Sum.UPDATE_NONFINITE),
-    (Sum.GRADIENT_SUM, Sum.GRADIENT_NONFINITE),
-)
+WEIGHTS, GRADIENTS, UPDATES = range(3)
+TOTAL, NORM, NORM1, LARGEST, SMALLEST, DEVIATION = range(SOURCE_SUMS)
+
+_SMALLEST_NORM = 1e-15
+"""Below, squares lose digits in float32."""
+
+_MOST_MEAN = math.sqrt(0.99)
+"""Share of the mean in a norm above which the deviation is too small a difference of both."""
 
 
-class FilterSums:
-    """A buffer of sums for all filters on one device, filled layer by layer."""
+class Buffers:
+    """The sums and samples of one record on one device."""
 
-    def __init__(self, filters: int, device: torch.device, fused: bool = False) -> None:
-        """Allocate the buffer, shape (len(Sum), filters), float32, and the scratch space.
+    def __init__(self, filters: int, layers: int, samples: int, device: torch.device) -> None:
+        """Allocate them, in one piece of memory.
 
         Args:
             filters: On the flat filter axis.
+            layers: Number of layers.
+            samples: Elements that stand for each layer.
             device: Where the weights are.
-            fused: Use the compiled kernels, on the CPU.
         """
-        self._kernels = load_kernels() if fused and device.type == "cpu" else None
-        self.buffer = torch.zeros(len(Sum), filters, device=device)
-        self._scratch = torch.empty(3, CHUNK_ELEMENTS, device=device)
-        self._device = device
-        self._rows: dict[tuple[int, int], tuple[Tensor, ...]] = {}
-        self._slots: dict[tuple[int, torch.Size], Tensor] = {}
+        self._shape = (filters, layers, samples)
+        self.memory = torch.empty(filters * len(Sum) + 3 * layers * samples, device=device)
+        self.by_filter, self.samples = self._split(self.memory)
+        self._filled_with: tuple[object, ...] | None = None
 
-    def clear(self) -> None:
-        """Mark every sum as not taken (NaN), every count of non-finite elements as zero."""
-        self.buffer.fill_(math.nan)
-        self.buffer[Sum.WEIGHT_NONFINITE :].zero_()
+    def _split(self, memory: Any) -> tuple[Any, Any]:
+        filters, layers, samples = self._shape
+        cut = filters * len(Sum)
+        return memory[:cut].reshape(filters, len(Sum)), memory[cut:].reshape(3, layers, samples)
 
-    def add(self, first: int, weight: Tensor, previous: Tensor | None, gradient: Tensor | None) -> None:
-        """Take the sums of one layer and replace `previous` by `weight`.
+    def prepare(self, layers: list[LayerRows]) -> None:
+        """Mark what these layers will not fill as not taken: NaN, and no element that is not finite.
 
-        Args:
-            first: Row of its first filter on the flat filter axis.
-            weight: Shape (filters, elements), any floating dtype.
-            previous: The weight at the record before, same shape, float32; None at the first record.
-            gradient: Same shape; None where there is none, and its sums stay NaN.
+        What the same layers filled before, they will fill again.
         """
-        filters, elements = weight.shape
+        filling = tuple(
+            (layer.column, len(layer.weight), layer.gradient is None, layer.is_first, len(layer.positions))
+            for layer in layers
+        )
+        if filling != self._filled_with:
+            self.memory.fill_(math.nan)
+            self.by_filter[:, Sum.WEIGHT_NONFINITE :].zero_()
+            self._filled_with = filling
+
+    def as_arrays(self, memory: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the sums, shape (len(Sum), filters), and the samples, shape (3, layers, samples), in copied memory."""
+        by_filter, samples = self._split(memory)
+        return by_filter.T, samples
+
+
+class Summing(Protocol):
+    """A way of reading the rows of one device."""
+
+    def take(self, layers: list[LayerRows], buffers: Buffers) -> None:
+        """Fill the sums and samples of some layers, and replace `previous` by `weight`."""
+
+
+def sum_carefully(values: Tensor) -> Tensor:
+    """Return the sums over the finite elements of rows; without a branch on the values.
+
+    Rows are divided by a power of two near their largest magnitude on the way, which loses nothing, so that no square
+    overflows or underflows.
+
+    Args:
+        values: Shape (..., filters, elements), float32 or float64.
+
+    Returns:
+        Shape (SOURCE_SUMS + 2, ..., filters): the sums in their order, how many are negative, how many are not finite.
+    """
+    finite = torch.isfinite(values)
+    kept = torch.where(finite, values, 0.0)
+    largest = torch.where(finite, values, -math.inf).amax(-1)
+    smallest = torch.where(finite, values, math.inf).amin(-1)
+    size = torch.maximum(kept.amax(-1), -kept.amin(-1))
+    exponent = torch.frexp(size).exponent.clamp(min=-120) - 1
+    size = torch.ldexp(torch.ones_like(size), exponent)
+    scaled = kept / size[..., None]
+    count = finite.sum(-1)
+    total = scaled.sum(-1)
+    centred = torch.where(finite, scaled - (total / count.clamp(min=1))[..., None], 0.0)
+    norm, deviation = (torch.linalg.vector_norm(part, dim=-1) for part in (scaled, centred))
+    sums = [total * size, norm * size, scaled.abs().sum(-1) * size, largest, smallest, deviation * size]
+    counts = [(kept < 0).sum(-1), values.shape[-1] - count]
+    return torch.stack([*sums, *(number.to(values.dtype) for number in counts)])
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Chunk:
+    """What is needed for some rows at every record, kept: a view costs as much to make as a small sum.
+
+    Attributes:
+        first: Of the rows in the layer.
+        last: Row after the last.
+        columns: Of the sums.
+        rows: Each row of the sums, in these columns.
+        update_sums: Sums and norms of the updates in them, shape (2, filters).
+        scratch: Shape (3, filters, elements).
+        positions: Of the samples among the flattened rows.
+        samples: Where they go, by source.
+    """
+
+    first: int
+    last: int
+    columns: slice
+    rows: tuple[Tensor, ...]
+    update_sums: FloatArray
+    scratch: Tensor
+    positions: Tensor
+    samples: tuple[Tensor, ...]
+
+
+class TorchSums:
+    """Takes the sums on the CPU with one torch operation each, chunk by chunk while it is in the cache.
+
+    The updates are made where the previous weights are, and the latter replaced at last: in place an operation
+    takes half the time, for it fills no further cache lines.
+    """
+
+    def __init__(self, like: Buffers) -> None:
+        """Allocate buffers of our own, so that the views of them can be kept."""
+        self._samples = torch.empty_like(like.samples)
+        self._sums = torch.empty(len(Sum), len(like.by_filter))
+        self._by_source: FloatArray = self._sums.numpy()[: Sum.WEIGHT_NEGATIVES].reshape(3, SOURCE_SUMS, -1)
+        self._scratch = torch.empty(3, CHUNK_ELEMENTS)
+        self._chunks: dict[tuple[int, int, int], list[_Chunk]] = {}
+        self._careful_updates: list[tuple[_Chunk, Tensor, Tensor]] = []
+
+    def take(self, layers: list[LayerRows], buffers: Buffers) -> None:
+        """Fill the sums and samples of some layers, and replace `previous` by `weight`."""
+        self._samples.fill_(math.nan)
+        self._sums.fill_(math.nan)
+        self._sums[Sum.WEIGHT_NONFINITE :].zero_()
+        for layer in layers:
+            for chunk in self._chunks_of(layer):
+                self._take(layer, chunk)
+        self._sums[Sum.WEIGHT_NORM1].mul_(-2).add_(self._sums[Sum.WEIGHT_SUM])
+        self._sums[Sum.WEIGHT_NEGATIVES].neg_()
+        self._take_again(layers)
+        buffers.by_filter.copy_(self._sums.t())
+        buffers.samples.copy_(self._samples)
+
+    def _take(self, layer: LayerRows, chunk: _Chunk) -> None:
+        scratch = chunk.scratch[0]
+        weight = _as_float32(layer.weight[chunk.first : chunk.last], chunk.scratch[1])
+        previous = layer.previous[chunk.first : chunk.last]
+        gradient = layer.gradient
+        if gradient is not None:
+            gradient = _as_float32(gradient[chunk.first : chunk.last], chunk.scratch[2])
+            _take_source(gradient, chunk, GRADIENTS)
+            torch.sum(torch.abs(gradient, out=scratch), 1, out=chunk.rows[Sum.GRADIENT_NORM1])
+        if not layer.is_first:
+            torch.sub(weight, previous, out=previous)
+            _take_source(previous, chunk, UPDATES)
+            chosen = _choose_careful(chunk.update_sums[0], chunk.update_sums[1], previous.shape[1])
+            if chosen is not None:
+                self._careful_updates.append((chunk, chosen, sum_carefully(previous[chosen].double())))
+            torch.sum(previous.abs_(), 1, out=chunk.rows[Sum.UPDATE_NORM1])
+        _take_source(weight, chunk, WEIGHTS)
+        # The sum of negative weights, and minus their number; the last step makes of them what the rows are for.
+        torch.sum(torch.clamp_max(weight, 0, out=previous), 1, out=chunk.rows[Sum.WEIGHT_NORM1])
+        torch.sum(previous.sign_(), 1, out=chunk.rows[Sum.WEIGHT_NEGATIVES])
+        previous.copy_(weight)
+
+    def _take_again(self, layers: list[LayerRows]) -> None:
+        """Sum again, in float64, the rows whose sums are no numbers, or hold too few digits."""
+        for chunk, indices, sums in self._careful_updates:
+            self._fill(UPDATES, chunk, indices, sums)
+        self._careful_updates.clear()
+        for layer in layers:
+            for source, all_values in ((WEIGHTS, layer.weight), (GRADIENTS, layer.gradient)):
+                if all_values is None:
+                    continue
+                for chunk in self._chunks_of(layer):
+                    total, norm = self._by_source[source, TOTAL : NORM + 1, chunk.columns]
+                    chosen = _choose_careful(total, norm, layer.weight.shape[1])
+                    if chosen is not None:
+                        values = all_values[chunk.first : chunk.last][chosen].double()
+                        self._fill(source, chunk, chosen, sum_carefully(values))
+
+    def _fill(self, source: int, chunk: _Chunk, chosen: Tensor, sums: Tensor) -> None:
+        first = SOURCE_SUMS * source
+        self._sums[first : first + SOURCE_SUMS, chunk.columns][:, chosen] = sums[:SOURCE_SUMS].float()
+        chunk.rows[Sum.WEIGHT_NONFINITE + source][chosen] = sums[SOURCE_SUMS + 1].float()
+        if source == WEIGHTS:
+            chunk.rows[Sum.WEIGHT_NEGATIVES][chosen] = sums[SOURCE_SUMS].float()
+
+    def _chunks_of(self, layer: LayerRows) -> list[_Chunk]:
+        filters, elements = layer.weight.shape
+        key = (layer.column, filters, elements)
         if elements > self._scratch.shape[1]:
-            self._scratch = torch.empty(3, elements, device=self._device)
-            self._slots.clear()
-        step = max(1, self._scratch.shape[1] // max(elements, 1))
-        for start in range(0, filters, step):
-            stop = min(filters, start + step)
-            columns = slice(first + start, first + stop)
-            values = self._as_float32(weight[start:stop], 1)
-            self._reduce_weights(values, columns)
-            if previous is not None:
-                before = previous[start:stop]
-                self._reduce_differences(values, before, columns)
-                before.copy_(values)
-            if gradient is not None:
-                self._reduce(2, self._as_float32(gradient[start:stop], 1), columns)
+            self._scratch = torch.empty(3, elements)
+            self._chunks.clear()
+        if key not in self._chunks:
+            step = self._scratch.shape[1] // elements
+            spans = [(first, min(filters, first + step)) for first in range(0, filters, step)]
+            self._chunks[key] = [self._chunk(layer, first, last) for first, last in spans]
+        return self._chunks[key]
 
-    def _slot(self, index: int, like: Tensor) -> Tensor:
-        """Return scratch space of a shape; kept, for making a view costs as much as a small sum."""
-        key = (index, like.shape)
-        if key not in self._slots:
-            self._slots[key] = self._scratch[index, : like.numel()].view(like.shape)
-        return self._slots[key]
+    def _chunk(self, layer: LayerRows, first: int, last: int) -> _Chunk:
+        part, elements = layer.cut(first, last), layer.weight.shape[1]
+        columns = slice(part.column, part.column + last - first)
+        places = slice(part.place, part.place + len(part.positions))
+        return _Chunk(
+            first,
+            last,
+            columns,
+            self._sums[:, columns].unbind(),
+            self._by_source[UPDATES, TOTAL : NORM + 1, columns],
+            self._scratch[:, : (last - first) * elements].view(3, last - first, elements),
+            part.positions,
+            self._samples[:, layer.layer, places].unbind(),
+        )
 
-    def _rows_of(self, columns: slice) -> tuple[Tensor, ...]:
-        """Return some columns of every row of the buffer; kept, as the slots are."""
-        key = (columns.start, columns.stop)
-        if key not in self._rows:
-            self._rows[key] = tuple(self.buffer[row, columns] for row in range(len(Sum)))
-        return self._rows[key]
 
-    def _as_float32(self, values: Tensor, slot: int) -> Tensor:
-        return values if values.dtype == torch.float32 else self._slot(slot, values).copy_(values)
+def _take_source(values: Tensor, chunk: _Chunk, source: int) -> None:
+    """Fill what is taken alike of each source; their samples, too, while they are in the cache."""
+    total, norm, _, largest, smallest, _ = chunk.rows[SOURCE_SUMS * source : SOURCE_SUMS * (source + 1)]
+    torch.sum(values, 1, out=total)
+    torch.linalg.vector_norm(values, dim=1, out=norm)
+    torch.amax(values, 1, out=largest)
+    torch.amin(values, 1, out=smallest)
+    torch.index_select(values.view(-1), 0, chunk.positions, out=chunk.samples[source])
 
-    def _first_three(self, first: int, columns: slice) -> FloatArray:
-        """Return the first three sums of a source as the kernels fill them, shape (3, filters)."""
-        rows: FloatArray = self.buffer[first : first + 3, columns].numpy()
-        return rows
 
-    def _reduce_weights(self, values: Tensor, columns: slice) -> None:
-        if self._kernels is not None:
-            sums, negatives = self._first_three(Sum.WEIGHT_SUM, columns), self._rows_of(columns)[Sum.WEIGHT_NEGATIVES]
-            self._kernels[1](values.numpy(), sums, negatives.numpy())
-        else:
-            mask = self._slot(0, values)
-            torch.lt(values, 0, out=mask)
-            torch.sum(mask, 1, out=self._rows_of(columns)[Sum.WEIGHT_NEGATIVES])
-        self._reduce(0, values, columns, is_summed=self._kernels is not None)
+def _choose_careful(total: FloatArray, norm: FloatArray, elements: int) -> Tensor | None:
+    """Return the rows that must be summed with care: not finite, too small to be squared, or nearly constant.
 
-    def _reduce_differences(self, values: Tensor, before: Tensor, columns: slice) -> None:
-        difference = self._slot(2, values)
-        if self._kernels is not None:
-            sums = self._first_three(Sum.UPDATE_SUM, columns)
-            self._kernels[2](values.numpy(), before.numpy(), difference.numpy(), sums)
-        else:
-            torch.sub(values, before, out=difference)
-        self._reduce(1, difference, columns, is_summed=self._kernels is not None)
+    Args:
+        total: Sum of each row, shape (filters,).
+        norm: Of each row, shape (filters,).
+        elements: In a row.
 
-    def _reduce(self, source: int, values: Tensor, columns: slice, is_summed: bool = False) -> None:
-        """Fill the five sums of one source; rows with a non-finite element are taken again with care.
+    Returns:
+        Their indices; None where there are none. A row of zeros is as it should be.
+    """
+    with np.errstate(invalid="ignore"):
+        is_good = np.abs(total) <= np.float32(_MOST_MEAN * math.sqrt(elements)) * norm
+        is_good &= (norm < np.inf) & ((norm >= _SMALLEST_NORM) | (total == 0))
+    return None if is_good.all() else torch.from_numpy(np.flatnonzero(~is_good))
 
-        Args:
-            source: Index in `_SOURCES`.
-            values: Shape (filters, elements), float32.
-            columns: Of the buffer.
-            is_summed: A kernel has filled the first three.
-        """
-        first, nonfinite = _SOURCES[source]
-        total, norm, norm1, largest, smallest = self._rows_of(columns)[first : first + 5]
-        if self._device.type != "cpu":
-            self._reduce_carefully(values, first, nonfinite, columns)
-            return
-        if self._kernels is not None and not is_summed:
-            self._kernels[0](values.numpy(), self._first_three(first, columns))
-        elif not is_summed:
-            torch.sum(values, 1, out=total)
-            torch.linalg.vector_norm(values, dim=1, out=norm)
-            magnitude = self._slot(0, values)
-            torch.abs(values, out=magnitude)
-            torch.sum(magnitude, 1, out=norm1)
-        torch.amax(values, 1, out=largest)
-        torch.amin(values, 1, out=smallest)
-        if not math.isfinite(float(norm.sum())):
-            for row in (~torch.isfinite(norm)).nonzero().flatten().tolist():
-                one = slice(columns.start + row, columns.start + row + 1)
-                self._reduce_carefully(values[row : row + 1].double(), first, nonfinite, one)
 
-    def _reduce_carefully(self, values: Tensor, first: Sum, nonfinite: Sum, columns: slice) -> None:
-        """Take the sums over the finite elements; without a branch on the values, so without waiting for a device."""
-        finite = torch.isfinite(values)
-        kept = torch.where(finite, values, 0.0)
-        size = torch.where(finite, values, -math.inf).amax(1), torch.where(finite, values, math.inf).amin(1)
-        self.buffer[first, columns] = kept.sum(1).to(self.buffer.dtype)
-        self.buffer[first + 1, columns] = torch.linalg.vector_norm(kept, dim=1).to(self.buffer.dtype)
-        self.buffer[first + 2, columns] = kept.abs().sum(1).to(self.buffer.dtype)
-        self.buffer[first + 3, columns] = size[0].to(self.buffer.dtype)
-        self.buffer[first + 4, columns] = size[1].to(self.buffer.dtype)
-        self.buffer[nonfinite, columns] = (~finite).sum(1).to(self.buffer.dtype)
-        if first is Sum.WEIGHT_SUM:
-            self.buffer[Sum.WEIGHT_NEGATIVES, columns] = (kept < 0).sum(1).to(self.buffer.dtype)
+def _as_float32(values: Tensor, scratch: Tensor) -> Tensor:
+    return values if values.dtype == torch.float32 else scratch.copy_(values)

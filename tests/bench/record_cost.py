@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,23 +22,34 @@ from dtui.record.measure import Measurer
 from tests.bench.registry import Measurement, benchmark
 from tests.record.networks import ResNet50
 
-REPEATS = 7
+REPEATS = 9
 
 
 def best_seconds(
-    function: Callable[[], object], repeats: int = REPEATS, clock: Callable[[], float] = time.thread_time
-) -> float:
-    """Return the shortest time of a call, after one call to warm up: other work on the machine only adds.
+    functions: Mapping[str, Callable[[], object]],
+    repeats: int = REPEATS,
+    clock: Callable[[], float] = time.thread_time,
+    before: Callable[[], object] = lambda: None,
+) -> dict[str, float]:
+    """Return the shortest time of a call of each, in turn, after one to warm up: other work on the machine only adds.
 
     The clock is the processor time of the calling thread, which is the one that trains (torch has one thread here).
+
+    Args:
+        functions: By name.
+        repeats: Of all of them.
+        clock: In seconds.
+        before: Called before each call, and not counted.
     """
-    function()
-    times = []
-    for _ in range(repeats):
-        start = clock()
-        function()
-        times.append(clock() - start)
-    return min(times)
+    times: dict[str, list[float]] = {name: [] for name in functions}
+    for repeat in range(repeats + 1):
+        for name, function in functions.items():
+            before()
+            start = clock()
+            function()
+            if repeat:
+                times[name].append(clock() - start)
+    return {name: min(values) for name, values in times.items()}
 
 
 def trained_resnet50() -> nn.Module:
@@ -47,62 +61,105 @@ def trained_resnet50() -> nn.Module:
     return model
 
 
-def one_record(model: nn.Module, fused: bool = False) -> float:
-    """Return the seconds that one record takes from the training thread."""
-    probes = place(find_layers(model))
-    measurer = Measurer(model, probes, fused)
-    measurer.measure()
-    return best_seconds(measurer.measure)
+def ways() -> dict[str, bool]:
+    """Return the ways of recording that this installation has, as `Recorder(fused=…)` takes them."""
+    return {"torch": False} | ({"kernel": True} if find_spec("numba") is not None else {})
 
 
 @benchmark
 def record_resnet50() -> list[Measurement]:
     """One record of everything of a ResNet-50, against the floor: one read of weights, weights before, gradients."""
-    torch.set_num_threads(1)
+    return records_against_floor(1)
+
+
+@benchmark
+def record_resnet50_2threads() -> list[Measurement]:
+    """The same with two threads, for the record and for the floor; by the clock, so only on a quiet machine."""
+    return records_against_floor(2)
+
+
+def records_against_floor(threads: int) -> list[Measurement]:
     model = trained_resnet50()
-    ours = one_record(model)
-    weights = [probe.weight() for probe in place(find_layers(model))]
+    probes = place(find_layers(model))
+    weights = [probe.weight() for probe in probes]
     tensors = [*weights, *(weight.clone() for weight in weights), *(torch.randn_like(weight) for weight in weights)]
-    floor = best_seconds(lambda: [tensor.sum() for tensor in tensors])
-    times = {"torch": ours}
-    if find_spec("numba") is not None:
-        times["fused"] = one_record(model, fused=True)
+
+    def train() -> None:
+        for weight in weights:
+            weight.mul_(1.0001)
+
+    functions: dict[str, Callable[[], object]] = {"floor": lambda: [tensor.sum() for tensor in tensors]}
+    functions |= {name: Measurer(model, probes, is_fused).measure for name, is_fused in ways().items()}
+    with torch_threads(threads):
+        times = best_seconds(functions, clock=time.thread_time if threads == 1 else time.perf_counter, before=train)
+    floor = times.pop("floor")
     reference = "one read of w, w_prev, g"
     return [
-        Measurement(f"record_resnet50 {name}", 1e3 * value, reference, 1e3 * floor, "ms", value / floor)
+        Measurement(f"record {name}, threads: {threads}", 1e3 * value, reference, 1e3 * floor, "ms", value / floor)
         for name, value in times.items()
     ]
 
 
+@contextmanager
+def torch_threads(threads: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    yield
+    torch.set_num_threads(before)
+
+
+STEPS = {1: (4, 10), 10: (10, 6), 100: (100, 2)}
+"""By `every`: steps of a block, and blocks with and without the recorder, in turn."""
+
+
 @benchmark
 def record_overhead() -> list[Measurement]:
-    """A ResNet-50 training step (batch 16, 64×64) with a record every 1, 10 and 100 iterations, against none."""
-    torch.set_num_threads(1)
-    images, labels = torch.randn(16, 3, 64, 64), torch.randint(0, 1000, (16,))
-    model = trained_resnet50()
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
-
-    def step() -> None:
-        optimizer.zero_grad()
-        functional.cross_entropy(model(images), labels).backward()
-        optimizer.step()
-
-    plain = best_seconds(step)
-    one = one_record(model)
+    """A ResNet-50 training loop (batch 16, 64×64), recorded every 1, 10 and 100 iterations, against one without."""
     results = []
-    for every in (1, 10, 100):
-        ours = plain + one / every
-        results.append(
-            Measurement(f"record_overhead every={every}", 1e3 * ours, "step without", 1e3 * plain, "ms", ours / plain)
-        )
-    with tempfile.TemporaryDirectory() as folder, Recorder(Path(folder) / "run", model, optimizer, every=1):
-        ours = best_seconds(step)
-    results.append(
-        Measurement(
-            "record_overhead every=1, with its writer", 1e3 * ours, "step without", 1e3 * plain, "ms", ours / plain
-        )
-    )
+    with torch_threads(1):
+        for name, is_fused in ways().items():
+            for every, (steps, blocks) in STEPS.items():
+                results += overhead(f"record_overhead {name}, every={every}", is_fused, every, steps, blocks)
     return results
+
+
+def overhead(name: str, is_fused: bool, every: int, steps: int, blocks: int) -> list[Measurement]:
+    """Compare blocks of a recorded loop with blocks of one that is not, in turn, so that noise meets both alike.
+
+    The first row is processor time of the training thread, which is what training waits for; the second that of all
+    threads, with the one that derives and writes.
+    """
+    images, labels = torch.randn(16, 3, 64, 64), torch.randint(0, 1000, (16,))
+    pairs = []
+    for _ in range(2):
+        model = trained_resnet50()
+        pairs.append((model, torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)))
+
+    def block(model: nn.Module, optimizer: torch.optim.Optimizer, count: int) -> tuple[float, float]:
+        start = time.thread_time(), time.process_time()
+        for _ in range(count):
+            optimizer.zero_grad()
+            functional.cross_entropy(model(images), labels).backward()
+            optimizer.step()
+        return (time.thread_time() - start[0]) / count, (time.process_time() - start[1]) / count
+
+    times: list[list[tuple[float, float]]] = [[], []]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Recorder(Path(folder) / "run", *pairs[0], every=every, fused=is_fused) as recorder,
+    ):
+        for model, optimizer in pairs:
+            block(model, optimizer, max(2, every if every < 100 else 2))
+        for turn in range(2 * blocks):
+            which = (turn + turn // 2) % 2
+            times[which].append(block(*pairs[which], steps))
+            if recorder._sink is not None:
+                recorder._sink.drain()
+    ours, plain = ([statistics.median(column) for column in zip(*times[which], strict=True)] for which in (0, 1))
+    return [
+        Measurement(f"{name}{of}", 1e3 * with_us, "step without", 1e3 * without, "ms", with_us / without)
+        for of, with_us, without in zip(("", ", all threads"), ours, plain, strict=True)
+    ]
 
 
 def run_bytes(folder: Path) -> int:
@@ -110,16 +167,21 @@ def run_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def ours_with_bytes(model: nn.Module, records: int) -> tuple[float, float]:
-    """Return the seconds of one record, and its bytes on disk once the run is closed."""
+def written_record(model: nn.Module, is_fused: bool, records: int) -> tuple[float, float, float]:
+    """Return the seconds that one record takes from training, and until it is on disk; and its bytes there."""
     with tempfile.TemporaryDirectory() as folder:
-        with Recorder(Path(folder) / "run", model, every=1) as recorder:
+        with Recorder(Path(folder) / "run", model, every=1, fused=is_fused) as recorder:
             recorder.step()
-            ours = best_seconds(
-                lambda: (recorder.step(), recorder._sink and recorder._sink.drain()), records, time.perf_counter
-            )
+
+            def written() -> None:
+                recorder.step()
+                assert recorder._sink is not None
+                recorder._sink.drain()
+
+            until_written = best_seconds({"": written}, records, time.perf_counter)[""]
         size = run_bytes(Path(folder)) / (records + 2)
-    return ours, size
+    training = best_seconds({"": Measurer(model, place(find_layers(model)), is_fused).measure})[""]
+    return training, until_written, size
 
 
 @benchmark
@@ -130,10 +192,8 @@ def record_vs_tensorboard() -> list[Measurement]:
         return []
     from torch.utils.tensorboard import SummaryWriter
 
-    torch.set_num_threads(1)
     model = trained_resnet50()
-    ours, size = ours_with_bytes(model, 3)
-    with tempfile.TemporaryDirectory() as folder:
+    with torch_threads(1), tempfile.TemporaryDirectory() as folder:
         writer = SummaryWriter(folder)
 
         def write() -> None:
@@ -142,10 +202,9 @@ def record_vs_tensorboard() -> list[Measurement]:
                     writer.add_histogram(name, parameter, 0)
                     writer.add_histogram(name + ".grad", parameter.grad, 0)
 
-        peer = best_seconds(write, 3)
+        peer = best_seconds({"": write}, 3)[""]
         writer.close()
-        peer_size = run_bytes(Path(folder)) / 4
-    return compared("record_vs_tensorboard", one_record(model), ours, size, "add_histogram of w, g", peer, peer_size)
+        return compared("record_vs_tensorboard", model, "add_histogram of w, g", peer, run_bytes(Path(folder)) / 4)
 
 
 @benchmark
@@ -156,46 +215,38 @@ def record_vs_wandb() -> list[Measurement]:
         return []
     import wandb
 
-    torch.set_num_threads(1)
     model = trained_resnet50()
-    ours, size = ours_with_bytes(model, 3)
+    watched = copy.deepcopy(model)
     images = torch.randn(2, 3, 64, 64)
 
-    def step() -> None:
+    def step(model: nn.Module) -> None:
         model.zero_grad()
         model(images).sum().backward()
 
-    plain = best_seconds(step, 3)
-    with tempfile.TemporaryDirectory() as folder:
+    with torch_threads(1), tempfile.TemporaryDirectory() as folder:
         run = wandb.init(mode="offline", dir=folder, settings=wandb.Settings(silent=True))
-        run.watch(model, log="all", log_freq=1)
-
-        def watched() -> None:
-            step()
-            run.log({})
-
-        peer = best_seconds(watched, 3) - plain
+        run.watch(watched, log="all", log_freq=1)
+        times = best_seconds({"plain": lambda: step(model), "watched": lambda: (step(watched), run.log({}))}, 5)
         run.finish()
-        peer_size = run_bytes(Path(folder)) / 4
-    return compared("record_vs_wandb", one_record(model), ours, size, 'watch(log="all")', peer, peer_size)
+        size = run_bytes(Path(folder)) / 6
+        return compared("record_vs_wandb", model, 'watch(log="all")', times["watched"] - times["plain"], size)
 
 
-def compared(
-    name: str, training: float, written: float, size: float, peer: str, seconds: float, peer_size: float
-) -> list[Measurement]:
+def compared(name: str, model: nn.Module, peer: str, seconds: float, peer_size: float) -> list[Measurement]:
     """Return time and bytes of one record, ours and a peer's; a ratio above 1 is in our favour.
 
     Args:
         name: Of the benchmark.
-        training: Seconds that ours takes from the training thread; a peer takes all of its time from it.
-        written: Seconds until ours is on disk.
-        size: Bytes of ours.
+        model: With gradients.
         peer: What the peer did.
-        seconds: That the peer took.
+        seconds: That the peer took from the training thread, for it does all of its work there.
         peer_size: Bytes of the peer's.
     """
-    return [
-        Measurement(f"{name} training thread", 1e3 * training, peer, 1e3 * seconds, "ms", seconds / training),
-        Measurement(f"{name} until written", 1e3 * written, peer, 1e3 * seconds, "ms", seconds / written),
-        Measurement(f"{name} bytes", size / 1e6, peer, peer_size / 1e6, "MB", peer_size / size),
-    ]
+    results = []
+    for way, is_fused in ways().items():
+        training, written, size = written_record(model, is_fused, 5)
+        for of, ours in (("training thread", training), ("until written", written)):
+            label = f"{name} {way} {of}"
+            results.append(Measurement(label, 1e3 * ours, peer, 1e3 * seconds, "ms", seconds / ours))
+    results.append(Measurement(f"{name} bytes", size / 1e6, peer, peer_size / 1e6, "MB", peer_size / size))
+    return results

@@ -4,116 +4,37 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from dtui.model import CHANGE_RATIO_EDGES, FILTER_STATISTICS, HISTOGRAM_BINS, LAYER_STATISTICS, SOURCES
 from dtui.record.derive import Deriver
 from dtui.record.layers import describe, find_layers, place
 from dtui.record.measure import Measurer
-from dtui.record.samples import LayerSampler, pick
-
-KINDS: dict[str, Callable[[], nn.Module]] = {
-    "conv": lambda: nn.Conv2d(3, 8, 3),
-    "one by one": lambda: nn.Conv2d(6, 5, 1),
-    "grouped": lambda: nn.Conv2d(6, 9, 3, groups=3),
-    "depthwise": lambda: nn.Conv2d(6, 6, 3, groups=6),
-    "dilated 1d": lambda: nn.Conv1d(4, 7, 5, dilation=2),
-    "3d": lambda: nn.Conv3d(2, 3, 2),
-    "transposed": lambda: nn.ConvTranspose2d(4, 6, 3),
-    "transposed grouped": lambda: nn.ConvTranspose2d(8, 12, 2, groups=2),
-    "channels last": lambda: nn.Conv2d(8, 6, 3).to(memory_format=torch.channels_last),
-    "linear": lambda: nn.Linear(33, 10),
-}
+from dtui.record.samples import LayerSampler
+from tests.record.twins import (
+    KINDS,
+    WAYS,
+    assert_close,
+    change,
+    filters_of,
+    measure_twice,
+    measurer_of,
+    slow_filter,
+    slow_layer,
+)
 
 
-def filters_of(module: nn.Module, tensor: Tensor) -> list[np.ndarray]:
-    """The elements of each filter, in no particular order: the weights that make one output channel."""
-    values = tensor.detach().double().numpy()
-    if not isinstance(module, nn.ConvTranspose2d):
-        return [values[row].ravel() for row in range(values.shape[0])]
-    inputs, outputs, groups = values.shape[0], values.shape[1], module.groups
-    share = inputs // groups
-    columns = [(group, column) for group in range(groups) for column in range(outputs)]
-    return [values[group * share : (group + 1) * share, column].ravel() for group, column in columns]
-
-
-def slow_filter(weight: np.ndarray, before: np.ndarray, gradient: np.ndarray) -> dict[str, float]:
-    update = weight - before
-    norms = np.linalg.norm(weight), np.linalg.norm(before)
-    return {
-        "mean": weight.mean(),
-        "std": weight.std(),
-        "norm": norms[0],
-        "share_negative": (weight < 0).mean(),
-        "sum_positive": weight[weight > 0].sum(),
-        "sum_negative": weight[weight < 0].sum(),
-        "update_norm": np.linalg.norm(update),
-        "update_ratio": np.linalg.norm(update) / norms[1],
-        "cosine_distance": 1 - weight @ before / (norms[0] * norms[1]),
-        "gradient_mean": gradient.mean(),
-        "gradient_std": gradient.std(),
-        "gradient_norm": np.linalg.norm(gradient),
-        "nonfinite": 0.0,
-    }
-
-
-def slow_layer(values: np.ndarray) -> dict[str, float]:
-    q1, median, q3 = np.quantile(values, [0.25, 0.5, 0.75])
-    return {
-        "max": values.max(),
-        "min": values.min(),
-        "mean": values.mean(),
-        "sum": values.sum(),
-        "var": values.var(),
-        "std": values.std(),
-        "norm1": np.abs(values).sum(),
-        "norm2": np.linalg.norm(values),
-        "median": median,
-        "q1": q1,
-        "q3": q3,
-        "nonfinite": 0.0,
-    }
-
-
-def change(model: nn.Module, seed: int, size: float = 1e-3) -> None:
-    """Give every layer a gradient and move its weights a little."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for module in model.modules():
-            if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.Linear):
-                weight = module.weight
-                weight.add_((torch.randn(weight.shape, generator=generator) * size).to(weight.dtype))
-                weight.grad = (torch.randn(weight.shape, generator=generator) * 0.01).to(weight.dtype)
-
-
-def measure_twice(model: nn.Module, size: float = 1e-3, fused: bool = False):
-    """Return the second of two records, the structure, and the model at the first."""
-    probes = place(find_layers(model))
-    structure = describe(model, probes)
-    measurer, deriver = Measurer(model, probes, fused), Deriver(structure)
-    change(model, 1)
-    before = copy.deepcopy(model)
-    deriver.derive(measurer.measure()(0, {}))
-    change(model, 2, size)
-    return deriver.derive(measurer.measure()(1, {})), structure, before
-
-
-def assert_close(found: float, wanted: float, relative: float, absolute: float, what: str) -> None:
-    assert math.isclose(found, wanted, rel_tol=relative, abs_tol=absolute), f"{what}: {found} is not {wanted}"
-
-
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
 @pytest.mark.parametrize("kind", KINDS)
-def test_filter_statistics_equal_those_of_the_slow_twin(kind: str, dtype: torch.dtype) -> None:
+def test_filter_statistics_equal_those_of_the_slow_twin(kind: str, dtype: torch.dtype, way: str) -> None:
     torch.manual_seed(0)
     model = nn.Sequential(KINDS[kind]().to(dtype))
-    record, structure, before = measure_twice(model, 1e-3 if dtype == torch.float32 else 3e-2)
+    record, structure, before = measure_twice(model, 1e-3 if dtype == torch.float32 else 3e-2, way)
     parts = zip(
         filters_of(model[0], model[0].weight),
         filters_of(before[0], before[0].weight),
@@ -128,12 +49,13 @@ def test_filter_statistics_equal_those_of_the_slow_twin(kind: str, dtype: torch.
             assert_close(float(record.filters[index, row]), wanted, relative, 2e-7, f"{name} of filter {row}")
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
 @pytest.mark.parametrize("kind", KINDS)
-def test_layer_statistics_equal_those_of_the_slow_twin(kind: str, dtype: torch.dtype) -> None:
+def test_layer_statistics_equal_those_of_the_slow_twin(kind: str, dtype: torch.dtype, way: str) -> None:
     torch.manual_seed(0)
     model = nn.Sequential(KINDS[kind]().to(dtype))
-    record, _, before = measure_twice(model, 1e-3 if dtype == torch.float32 else 3e-2)
+    record, _, before = measure_twice(model, 1e-3 if dtype == torch.float32 else 3e-2, way)
     weight = model[0].weight.detach().double().numpy().ravel()
     gradient = model[0].weight.grad.double().numpy().ravel()
     values = {
@@ -227,14 +149,15 @@ def test_the_first_record_has_no_updates_and_a_frozen_layer_no_gradients() -> No
     assert record.modules[gradients, LAYER_STATISTICS.index("sum"), 0] == pytest.approx(6)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16], ids=str)
-def test_a_nan_is_counted_where_it_is_and_spoils_nothing_else(dtype: torch.dtype) -> None:
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
+def test_a_nan_is_counted_where_it_is_and_spoils_nothing_else(dtype: torch.dtype, way: str) -> None:
     torch.manual_seed(0)
     clean = nn.Sequential(nn.Conv2d(3, 6, 3).to(dtype), nn.Linear(9, 4).to(dtype))
     broken = copy.deepcopy(clean)
     for model in (clean, broken):
-        probes = place(find_layers(model))
-        measurer, deriver = Measurer(model, probes), Deriver(describe(model, probes))
+        measurer, probes = measurer_of(model, way)
+        deriver = Deriver(describe(model, probes))
         deriver.derive(measurer.measure()(0, {}))
         change(model, 3)
         if model is broken:
@@ -267,24 +190,26 @@ def test_a_nan_is_counted_where_it_is_and_spoils_nothing_else(dtype: torch.dtype
     assert math.isnan(record.filters[rows["update_ratio"], 2])
 
 
-def test_a_filter_of_nothing_but_nan_has_no_value() -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_a_filter_of_nothing_but_nan_has_no_value(way: str) -> None:
     model = nn.Sequential(nn.Linear(4, 2))
     with torch.no_grad():
         model[0].weight[1] = math.nan
-    probes = place(find_layers(model))
-    record = Deriver(describe(model, probes)).derive(Measurer(model, probes).measure()(0, {}))
+    measurer, probes = measurer_of(model, way)
+    record = Deriver(describe(model, probes)).derive(measurer.measure()(0, {}))
     values = dict(zip(FILTER_STATISTICS, record.filters[:, 1].tolist(), strict=True))
     assert values["nonfinite"] == 4
     assert all(math.isnan(values[name]) for name in ("mean", "std", "norm", "share_negative"))
     assert not math.isnan(record.layers[0, LAYER_STATISTICS.index("mean"), 0])
 
 
-def test_large_finite_weights_do_not_count_as_infinite() -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_large_finite_weights_do_not_count_as_infinite(way: str) -> None:
     model = nn.Sequential(nn.Linear(4, 1))
     with torch.no_grad():
         model[0].weight.copy_(torch.tensor([[1e30, -2e30, 1e30, 1.0]]))
-    probes = place(find_layers(model))
-    record = Deriver(describe(model, probes)).derive(Measurer(model, probes).measure()(0, {}))
+    measurer, probes = measurer_of(model, way)
+    record = Deriver(describe(model, probes)).derive(measurer.measure()(0, {}))
     values = dict(zip(FILTER_STATISTICS, record.filters[:, 0].tolist(), strict=True))
     assert values["nonfinite"] == 0
     assert values["norm"] == pytest.approx(math.sqrt(6) * 1e30, rel=1e-6)
@@ -308,11 +233,12 @@ def test_rows_longer_than_a_chunk_are_summed_whole(monkeypatch: pytest.MonkeyPat
                 assert_close(found, wanted[name], 1e-4, 2e-7, name)
 
 
-def test_weights_that_change_their_memory_order_are_compared_element_by_element() -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_weights_that_change_their_memory_order_are_compared_element_by_element(way: str) -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(5, 4, 3))
-    probes = place(find_layers(model))
-    measurer, deriver = Measurer(model, probes), Deriver(describe(model, probes))
+    measurer, probes = measurer_of(model, way)
+    deriver = Deriver(describe(model, probes))
     deriver.derive(measurer.measure()(0, {}))
     for iteration, order in enumerate((torch.channels_last, torch.contiguous_format), 1):
         model.to(memory_format=order)
@@ -321,44 +247,15 @@ def test_weights_that_change_their_memory_order_are_compared_element_by_element(
         assert record.layers[SOURCES.index("updates"), LAYER_STATISTICS.index("max"), 0] == 0
 
 
-@pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed")
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-@pytest.mark.parametrize("kind", KINDS)
-def test_compiled_kernels_give_what_torch_operations_give(kind: str, dtype: torch.dtype) -> None:
-    records = []
-    for fused in (False, True):
-        torch.manual_seed(0)
-        records.append(measure_twice(nn.Sequential(KINDS[kind]().to(dtype)), 1e-3, fused)[0])
-    np.testing.assert_allclose(records[1].filters, records[0].filters, rtol=2e-4, atol=1e-6)
-    np.testing.assert_allclose(records[1].layers, records[0].layers, rtol=2e-4, atol=1e-6)
-    np.testing.assert_array_equal(records[1].histograms, records[0].histograms)
-
-
-@pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed")
-def test_compiled_kernels_find_what_is_not_finite() -> None:
-    torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(30, 5))
-    probes = place(find_layers(model))
-    measurer, deriver = Measurer(model, probes, fused=True), Deriver(describe(model, probes))
-    deriver.derive(measurer.measure()(0, {}))
-    change(model, 1)
-    with torch.no_grad():
-        model[0].weight[1, 7] = math.nan
-        model[0].weight.grad[2, 3] = -math.inf
-    record = deriver.derive(measurer.measure()(1, {}))
-    assert record.filters[FILTER_STATISTICS.index("nonfinite")].tolist() == [0, 1, 1, 0, 0]
-    kept = model[0].weight[1][torch.isfinite(model[0].weight[1])].double()
-    assert_close(float(record.filters[0, 1]), float(kept.mean()), 1e-5, 1e-8, "mean")
-
-
 def test_rows_of_two_processes_hold_the_samples_of_one() -> None:
-    rows = torch.arange(100 * 90, dtype=torch.float32).view(100, 90)
-    sampler = LayerSampler([rows.numel()])
-    whole, parts = sampler.empty(), sampler.empty()
-    places, positions = sampler.places(0, rows)
-    whole[0, 0, places] = pick(rows, positions)
+    values = torch.arange(100 * 90)
+    sampler = LayerSampler([len(values)])
+    whole, place = sampler.positions(0, 0, len(values))
+    assert place == 0
+    assert len(whole) == sampler.samples
+    assert torch.equal(whole, whole.sort().values)
+    parts = torch.full((sampler.samples,), -1)
     for first, stop in ((0, 37), (37, 100)):
-        places, positions = sampler.places(0, rows[first:stop], first)
-        parts[0, 0, places] = pick(rows[first:stop], positions)
-    assert not torch.isnan(whole[0]).any()
-    assert torch.equal(whole[0], parts[0])
+        positions, place = sampler.positions(0, first * 90, stop * 90)
+        parts[place : place + len(positions)] = values[first * 90 : stop * 90][positions]
+    assert torch.equal(parts, whole)

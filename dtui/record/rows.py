@@ -1,0 +1,51 @@
+"""What one record has to read: the weights of a layer, or some of them, as rows of filters.
+
+Owns the hand-over from finding the weights to summing them. A second copy would let two ways of summing read
+other weights than each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from torch import Tensor
+
+
+@dataclass(slots=True, eq=False)
+class LayerRows:
+    """Rows of one layer that this process holds.
+
+    Attributes:
+        layer: Index of the layer.
+        column: Place of the first row on the flat filter axis.
+        weight: Shape (filters, elements), contiguous, any floating dtype.
+        previous: Same shape, float32: the weight at the record before; becomes `weight`.
+        is_first: Whether `previous` holds nothing yet.
+        gradient: As `weight`; None where there is none.
+        positions: Flat positions of the samples among these rows, ascending, int64 on the CPU.
+        place: Position of the first of them among the samples of the layer.
+    """
+
+    layer: int
+    column: int
+    weight: Tensor
+    previous: Tensor
+    is_first: bool
+    gradient: Tensor | None
+    positions: Tensor
+    place: int
+
+    def cut(self, first: int, last: int) -> LayerRows:
+        """Return rows `first` to before `last`."""
+        elements = self.weight.shape[1]
+        begin, end = np.searchsorted(self.positions.numpy(), (first * elements, last * elements)).tolist()
+        return replace(
+            self,
+            column=self.column + first,
+            weight=self.weight[first:last],
+            previous=self.previous[first:last],
+            gradient=None if self.gradient is None else self.gradient[first:last],
+            positions=self.positions[begin:end] - first * elements,
+            place=self.place + begin,
+        )

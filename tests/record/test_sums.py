@@ -1,0 +1,256 @@
+"""How the sums are taken: what is hard for float32, threads, memory that is used again, and a GPU that is not there."""
+
+from __future__ import annotations
+
+import gc
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch._subclasses import FakeTensorMode
+from torch._subclasses.fake_tensor import DataDependentOutputException
+
+from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, SOURCES
+from dtui.record import Recorder, fused
+from dtui.record.derive import Deriver
+from dtui.record.device import DeviceSums
+from dtui.record.layers import describe
+from dtui.record.rows import LayerRows
+from dtui.record.statistics import Buffers, Sum, sum_carefully
+from dtui.record.warn import RecorderWarning
+from tests.record.twins import (
+    WAYS,
+    change,
+    filters_of,
+    measure_twice,
+    measurer_of,
+    needs_numba,
+    slow_filter,
+    slow_layer,
+)
+
+ROW = {name: index for index, name in enumerate(FILTER_STATISTICS)}
+
+
+def rows_of(model: nn.Module) -> list[LayerRows]:
+    """What a record reads of a model."""
+    measurer, probes = measurer_of(model, "torch")
+    found = [measurer._rows(index, probe) for index, probe in enumerate(probes)]
+    return [rows for rows in found if rows is not None]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("middle", [0.0, 1.0, -300.0])
+def test_a_deviation_far_below_the_mean_keeps_its_digits(way: str, middle: float) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(16, 5, 3), nn.Linear(9000, 3))
+    with torch.no_grad():
+        for layer in model:
+            layer.weight.normal_(middle, 1e-2)
+    record, structure, before = measure_twice(model, way=way)
+    for layer in structure.layers:
+        weight = model.get_submodule(layer.name).weight
+        for row in range(layer.filters):
+            found = record.filters[ROW["std"], layer.first_filter + row]
+            assert found == pytest.approx(float(weight[row].detach().double().std(correction=0)), rel=2e-5)
+        deviations = record.layers[:, LAYER_STATISTICS.index("std"), layer.index]
+        older = before.get_submodule(layer.name).weight
+        for source, values in zip(SOURCES, (weight, weight.grad, weight.double() - older.double()), strict=True):
+            wanted = float(values.detach().double().std(correction=0))
+            assert deviations[SOURCES.index(source)] == pytest.approx(wanted, rel=3e-5), source
+    everything = torch.cat([layer.weight.detach().double().flatten() for layer in model])
+    whole = record.modules[0, LAYER_STATISTICS.index("std"), 0]
+    assert whole == pytest.approx(float(everything.std(correction=0)), rel=3e-5)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_rows_of_a_hundred_thousand_elements_are_summed_without_loss(way: str) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(100_003, 3))
+    with torch.no_grad():
+        model[0].weight.abs_()
+    record, _, _ = measure_twice(model, way=way)
+    for row, values in enumerate(filters_of(model[0], model[0].weight)):
+        wanted = slow_filter(values, values, values)
+        for name in ("mean", "std", "norm", "share_negative", "sum_positive"):
+            assert record.filters[ROW[name], row] == pytest.approx(wanted[name], rel=2e-6), name
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("size", [1e-22, 1e-30, 1e25])
+def test_gradients_whose_squares_are_no_floats_have_a_norm(way: str, size: float) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(50, 4))
+    measurer, probes = measurer_of(model, way)
+    model[0].weight.grad = torch.randn(4, 50) * size
+    record = Deriver(describe(model, probes)).derive(measurer.measure()(0, {}))
+    for row, values in enumerate(filters_of(model[0], model[0].weight.grad)):
+        assert record.filters[ROW["gradient_norm"], row] == pytest.approx(np.linalg.norm(values), rel=1e-5)
+        assert record.filters[ROW["gradient_std"], row] == pytest.approx(values.std(), rel=1e-5)
+        assert record.filters[ROW["nonfinite"], row] == 0
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_filters_of_one_element_and_of_nothing_but_zeros(way: str) -> None:
+    model = nn.Sequential(nn.Linear(1, 4), nn.Linear(4, 3))
+    with torch.no_grad():
+        model[0].weight.copy_(torch.tensor([[-2.0], [0.0], [3.0], [-0.0]]))
+        model[1].weight.zero_()
+        model[1].weight[2] = -7.0
+    measurer, probes = measurer_of(model, way)
+    record = Deriver(describe(model, probes)).derive(measurer.measure()(0, {}))
+    assert record.filters[ROW["norm"]].tolist() == [2, 0, 3, 0, 0, 0, 14]
+    assert record.filters[ROW["std"]].tolist() == [0] * 7
+    assert record.filters[ROW["share_negative"]].tolist() == [1, 0, 0, 0, 0, 0, 1]
+    for index, wanted in enumerate(
+        (slow_layer(np.array([-2.0, 0, 3, 0])), slow_layer(np.array([0.0] * 8 + [-7.0] * 4)))
+    ):
+        for name in ("max", "min", "mean", "std"):
+            assert record.layers[0, LAYER_STATISTICS.index(name), index] == pytest.approx(wanted[name], rel=1e-6), name
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_network_of_nothing_but_nan_is_a_record_like_any_other(way: str) -> None:
+    model = nn.Sequential(nn.Conv2d(20, 2000, 3))
+    measurer, probes = measurer_of(model, way)
+    deriver = Deriver(describe(model, probes))
+    deriver.derive(measurer.measure()(0, {}))
+    with torch.no_grad():
+        model[0].weight.fill_(math.nan)
+    model[0].weight.grad = torch.full_like(model[0].weight, math.inf)
+    record = deriver.derive(measurer.measure()(1, {}))
+    assert (record.filters[ROW["nonfinite"]] == 2 * 180).all()
+    assert record.layers[:, LAYER_STATISTICS.index("nonfinite"), 0].tolist() == [360_000] * 3
+    assert np.isnan(record.filters[ROW["norm"]]).all()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_record_that_is_kept_is_not_overwritten_by_the_next(way: str) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 8, 3))
+    measurer, _ = measurer_of(model, way)
+    kept = []
+    for iteration in range(3):
+        change(model, iteration)
+        raw = measurer.measure()(iteration, {})
+        kept.append((raw.sums[:, 2:], raw.sums[:, 2:].copy(), raw.samples[0], raw.samples[0].copy()))
+        del raw
+        gc.collect()
+    for sums, sums_then, samples, samples_then in kept:
+        np.testing.assert_array_equal(sums, sums_then)
+        np.testing.assert_array_equal(samples, samples_then)
+    assert not np.array_equal(kept[0][1], kept[1][1])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_gradient_that_is_gone_leaves_nothing_of_the_record_before(way: str) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Linear(5, 2))
+    measurer, probes = measurer_of(model, way)
+    deriver = Deriver(describe(model, probes))
+    change(model, 1)
+    deriver.derive(measurer.measure()(0, {}))
+    model[0].weight.grad = None
+    record = deriver.derive(measurer.measure()(1, {}))
+    assert np.isnan(record.filters[ROW["gradient_norm"], :8]).all()
+    assert not np.isnan(record.filters[ROW["gradient_norm"], 8:]).any()
+    assert np.isnan(record.layers[SOURCES.index("gradients"), :, 0]).all()
+    assert np.isnan(record.change_ratios[0]).all()
+
+
+@needs_numba
+def test_several_threads_take_what_one_takes() -> None:
+    records = []
+    for threads in (1, 3):
+        torch.set_num_threads(threads)
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Conv2d(3, 64, 3), nn.Linear(100, 257), nn.Linear(7, 2))
+        records.append(measure_twice(model, way="kernel")[0])
+    np.testing.assert_array_equal(records[0].filters, records[1].filters)
+    np.testing.assert_array_equal(records[0].layers, records[1].layers)
+    np.testing.assert_array_equal(records[0].histograms, records[1].histograms)
+
+
+@pytest.mark.parametrize("shares", [1, 2, 5, 8])
+def test_shares_of_the_work_hold_every_row_once(shares: int) -> None:
+    layers = rows_of(nn.Sequential(nn.Linear(1000, 50), nn.Linear(3, 2), nn.Linear(90, 70)))
+    parts = fused.share_out(layers, shares)
+    columns = [part.column + row for share in parts for part in share for row in range(len(part.weight))]
+    assert columns == list(range(122))
+    samples = [part.place + index for share in parts for part in share for index in range(len(part.positions))]
+    assert samples == [index for layer in layers for index in range(len(layer.positions))]
+    sizes = [sum(part.weight.numel() for part in share) for share in parts]
+    assert max(sizes) <= 56_306 / shares + 1000
+
+
+def test_layers_wider_than_a_group_are_taken_in_parts_on_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    records = []
+    for elements in (1 << 22, 128):
+        monkeypatch.setattr("dtui.record.device.GROUP_ELEMENTS", elements)
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(100, 7), nn.Conv2d(2, 50, 3), nn.Linear(18, 9))
+        records.append(measure_twice(model, way="device")[0])
+    np.testing.assert_array_equal(records[0].filters, records[1].filters)
+    np.testing.assert_array_equal(records[0].histograms, records[1].histograms)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_a_device_is_never_waited_for(dtype: torch.dtype) -> None:
+    """On tensors without values, whatever asks for one raises."""
+    layers = rows_of(nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3), nn.Linear(72, 5)).to(dtype))
+    samples = sum(len(layer.positions) for layer in layers)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        for layer in layers:
+            layer.weight, layer.previous = torch.empty_like(layer.weight), torch.empty_like(layer.previous)
+            layer.gradient, layer.is_first = torch.empty_like(layer.weight), False
+        buffers, summing = Buffers(21, 3, samples, torch.device("cpu")), DeviceSums()
+        for _ in range(2):
+            buffers.prepare(layers)
+            summing.take(layers, buffers)
+        with pytest.raises(DataDependentOutputException):
+            float(buffers.memory[0])
+
+
+def test_careful_sums_are_those_of_the_finite_elements() -> None:
+    values = torch.tensor([[1.0, -3.0, math.nan, math.inf], [math.nan] * 4, [0.0, -0.0, 0.0, 0.0]])
+    sums = sum_carefully(values)
+    assert sums[:6, 0].tolist() == pytest.approx([-2, math.sqrt(10), 4, 1, -3, math.sqrt(8)])
+    assert sums[6:].tolist() == [[1, 0, 0], [2, 4, 0]]
+    assert sums[:3, 1].tolist() == [0, 0, 0]
+    assert sums[5].tolist() == pytest.approx([math.sqrt(8), 0, 0])
+    assert len(Sum) == 3 * 6 + 4
+
+
+class TestWhichWay:
+    @needs_numba
+    def test_the_kernel_is_taken_where_it_is_to_be_had(self, tmp_path: Path) -> None:
+        model = nn.Linear(4, 2)
+        for index, (wanted, taken) in enumerate(((None, True), (True, True), (False, False))):
+            with Recorder(tmp_path / str(index), model, fused=wanted) as recorder:
+                assert recorder._has_kernel is taken
+
+    def test_without_numba_torch_takes_the_sums(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(fused, "find_spec", lambda name: None)
+        with Recorder(tmp_path / "run", nn.Linear(4, 2)) as recorder:
+            assert not recorder._has_kernel
+
+    def test_a_kernel_that_cannot_be_compiled_is_told_and_done_without(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(fused, "find_spec", lambda name: True)
+        monkeypatch.setitem(sys.modules, "dtui.record.kernel", None)
+        fused.load_kernel.cache_clear()
+        with pytest.warns(RecorderWarning, match="compiled kernel is not to be had, torch takes its place"):
+            recorder = Recorder(tmp_path / "run", nn.Linear(4, 2))
+        assert not recorder._has_kernel
+        recorder.close()
+        fused.load_kernel.cache_clear()
+
+    def test_a_model_on_another_device_compiles_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(fused, "find_spec", lambda name: True)
+        monkeypatch.setattr(fused, "load_kernel", lambda: 1 / 0)
+        assert fused.find_kernel(None, nn.Linear(4, 2, device="meta")) is None
