@@ -41,7 +41,7 @@ from dtui.store.source import RunSource
 
 _NORM_ROWS = 512
 _NORM_VALUES = 1 << 21
-"""Norms are computed for so many filters at once, or more while they are so few values: it takes six times the memory."""
+"""Norms are computed for so many filters at once, or for more of so few values: it takes six times their memory."""
 _REPLACED = (errno.ENOENT, errno.ESTALE)
 
 
