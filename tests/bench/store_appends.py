@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from dtui.model import RunMetadata
 from dtui.store import RunWriter
@@ -19,6 +20,8 @@ from tests.bench.registry import Measurement, benchmark
 
 RECORDS = 160
 KILLS = 500
+MUTATIONS = 5_000
+PART_SIZES = ((1, 2), (2, 4), (3, 6), (2, 100), (32, 1024))
 
 
 @benchmark
@@ -69,6 +72,34 @@ def kills() -> list[Measurement]:
 
 
 @benchmark
+def crashes() -> list[Measurement]:
+    """Death at every call of the operating system that a writer or a compactor makes, with parts of several sizes."""
+    from tests.store.crashing import compact_run, crash_compactor, crash_writer, write_run
+    from tests.store.dying import count_calls, in_child, shrink_parts
+
+    survived = started = 0
+    with tempfile.TemporaryDirectory() as folder:
+        top = Path(folder)
+        for small, large in PART_SIZES:
+            with pytest.MonkeyPatch.context() as patch:
+                shrink_parts(patch, small, large)
+                good, whole, path = (top / f"{name}-{small}-{large}.dtui" for name in ("good", "whole", "path"))
+                calls = in_child(lambda pipe, good=good: write_run(good, pipe), 0)[1]
+                shutil.copytree(good, whole)
+                folds = count_calls(lambda _, whole=whole: compact_run(whole))
+                for torn in (False, True):
+                    for call in range(1, calls + 1):
+                        crash_writer(path, call, torn=torn)
+                        shutil.rmtree(path, ignore_errors=True)
+                for call in range(1, folds + 1):
+                    crash_compactor(good, path, call)
+                    shutil.rmtree(path)
+                started += 2 * calls + folds
+                survived = started
+    return [Measurement("crashes", survived, "crashes", started, "kills", survived / started)]
+
+
+@benchmark
 def mutations() -> list[Measurement]:
     """Damaged runs that answered truly or not at all, beside how many were damaged."""
     from tests.store.mutating import assert_nothing_wrong, mutate, prepare
@@ -77,10 +108,10 @@ def mutations() -> list[Measurement]:
     fine = 0
     with tempfile.TemporaryDirectory() as folder:
         good, truth = prepare(Path(folder) / "good")
-        for attempt in range(KILLS):
+        for attempt in range(MUTATIONS):
             path = Path(folder) / f"{attempt}.dtui"
             shutil.copytree(good, path)
             assert_nothing_wrong(path, truth, mutate(path, rng))
             fine += 1
             shutil.rmtree(path)
-    return [Measurement("mutations", fine, "mutated runs", KILLS, "runs", fine / KILLS)]
+    return [Measurement("mutations", fine, "mutated runs", MUTATIONS, "runs", fine / MUTATIONS)]

@@ -51,7 +51,7 @@ def record_until_killed(path: Path, rng: random.Random) -> int:
     child = fork(work)
     os.close(write_end)
     acknowledged = os.read(read_end, 1)
-    kill_after(child, rng.random() * 0.05)
+    kill_after(child, rng.random() * 0.03)
     while data := os.read(read_end, 65536):
         acknowledged += data
     os.close(read_end)

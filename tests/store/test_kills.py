@@ -23,8 +23,8 @@ from tests.store.conftest import Recording
 from tests.store.killing import assert_nothing_lost, compact, compact_until_killed, fork, record_until_killed
 from tests.store.twin import Twin
 
-WRITER_KILLS = 40
-COMPACTOR_KILLS = 40
+WRITER_KILLS = 60
+COMPACTOR_KILLS = 60
 
 
 def test_a_killed_writer_loses_nothing(tmp_path: Path) -> None:
