@@ -61,7 +61,7 @@ class RunCompactor:
         structure = self._opened.structure
         self._sizes = Sizes.of(structure)
         self._parts = OpenParts(self._opened.run)
-        self._sweeper = Sweeper(self.path, self._opened.run)
+        self._sweeper = Sweeper(self.path, self._opened.run, self._parts)
         self._lock = CompactionLock(self.path)
         self.removed = 0
         self._damaged: set[Path] = set()

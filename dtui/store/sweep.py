@@ -14,8 +14,10 @@ from dtui.errors import RunDamagedError
 from dtui.store.files import list_folder
 from dtui.store.joins import Hole, holes_of, is_superseded, kept_stop, unexplained
 from dtui.store.journal import JournalScanner
+from dtui.store.parts import OpenParts
 from dtui.store.runfile import RunFile, RunFileWatch
 from dtui.store.schema import (
+    FRAME_HEADER,
     JOURNAL_FOLDER,
     PARTS_FOLDER,
     RUN_FILE,
@@ -33,9 +35,11 @@ from dtui.store.tokens import run_token
 class Sweeper:
     """Removes files of one run. Whoever sweeps holds the compaction lock, or comes after the one who held it."""
 
-    def __init__(self, folder: Path, run: str) -> None:
-        """Prepare for the run with the id `run`."""
+    def __init__(self, folder: Path, run: str, parts: OpenParts) -> None:
+        """Prepare for the run with the id `run`; `parts` are those of it that are open."""
         self._folder = folder
+        self._parts = parts
+        self._proven: set[Path] = set()
         self._token = run_token(run)
         self._run_file = RunFileWatch(folder, run)
 
@@ -65,21 +69,47 @@ class Sweeper:
                 if (named := parse_part_name(path.name)) and named[0] is stream
             ]
             held = list(holes)
+            is_alone = len(parts) < 2 and not any(self._journals(stream))
             for kept, first, _, path in sorted(parts, key=lambda part: (part[1] - part[0], part[2] - part[1], part[3])):
                 if not unexplained(first, kept, sorted(held)):
                     removed += remove_file(path)
-                elif _is_old(path, grace) and _has_seal(path):
+                elif not is_alone and _is_old(path, grace) and self._is_proven(path):
                     held.append((first, kept))
             for journal in self._journals_within(stream, sizes, held):
                 removed += remove_file(journal)
+            for journal in self._remains(stream, sizes, grace):
+                removed += remove_file(journal)
         return removed
+
+    def _journals(self, stream: Stream) -> Iterator[tuple[Path, int]]:
+        for path in list_folder(self._folder / JOURNAL_FOLDER):
+            named = parse_journal_name(path.name)
+            if named is not None and named[0] is stream:
+                yield path, named[1]
+
+    def _is_proven(self, path: Path) -> bool:
+        """Whether every byte of a part is as it was written, and the part is this run's and what its name says."""
+        named = parse_part_name(path.name)
+        if path not in self._proven and named is not None:
+            with contextlib.suppress(FileNotFoundError, RunDamagedError):
+                verify_seal(path, whole=True)
+                self._parts.read_head(named[0], path, named[1], named[2])
+                self._proven.add(path)
+        return path in self._proven
+
+    def _remains(self, stream: Stream, sizes: Sizes, grace: float) -> Iterator[Path]:
+        """Yield what killed writers left of their last journals: too little to be a frame."""
+        least = FRAME_HEADER.size + sum(field.size for field in frame_fields(stream, sizes).values())
+        for path, _ in self._journals(stream):
+            with contextlib.suppress(FileNotFoundError):
+                if path.lstat().st_size < least and _is_old(path, grace) and self.is_ended:
+                    yield path
 
     def _journals_within(self, stream: Stream, sizes: Sizes, held: Sequence[Hole]) -> Iterator[Path]:
         """Yield the journals that nobody appends to any more and whose frames are all superseded or in parts."""
         fixed = sum(field.size for field in frame_fields(stream, sizes).values())
-        for path in list_folder(self._folder / JOURNAL_FOLDER):
-            named = parse_journal_name(path.name)
-            if named is None or named[0] is not stream or not is_superseded(named[1], held):
+        for path, first in self._journals(stream):
+            if not is_superseded(first, held):
                 continue
             # Ended before the scan and by the same writer after it: so the scan saw all that there will be.
             before, is_ended = self._run_file_now(), self.is_ended
@@ -112,11 +142,3 @@ def _is_old(path: Path, seconds: float) -> bool:
         return abs(time.time() - path.stat().st_mtime) >= seconds
     except FileNotFoundError:
         return False
-
-
-def _has_seal(path: Path) -> bool:
-    try:
-        verify_seal(path)
-    except (FileNotFoundError, RunDamagedError):
-        return False
-    return True

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from dtui.errors import DtuiError
 from dtui.store import RunReader, RunWriter, check_run
-from dtui.store.check import FileState
 from dtui.store.compact import RunCompactor
+from dtui.store.verdict import FileState
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
 from tests.store.dying import in_child
 from tests.store.twin import Twin

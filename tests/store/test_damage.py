@@ -11,6 +11,8 @@ import pytest
 
 from dtui.errors import DtuiError
 from dtui.store import RunReader, check_run
+from dtui.store.compact import RunCompactor
+from dtui.store.hdf5 import SealedFile
 from dtui.store.verdict import FileState
 from tests.store.conftest import Recording
 from tests.store.mutating import assert_nothing_wrong, mutate, prepare
@@ -75,8 +77,6 @@ def test_a_damaged_part_beside_its_sources_costs_nothing(recording: Recording) -
 
 def test_a_damaged_chunk_is_no_value(recording: Recording) -> None:
     """The data of one statistic is damaged: it reads as NaN with a fault, all others as they were."""
-    from dtui.store.hdf5 import SealedFile
-
     recording.append(40)
     recording.compact()
     path = recording.path / "parts" / "records-0000000000-0000000032.h5"
@@ -168,3 +168,42 @@ def test_a_damaged_structure_is_one_clear_line(recording: Recording, at: float) 
     with pytest.raises(DtuiError, match=r"structure\.h5: "):
         RunReader(recording.path)
     assert check_run(recording.path).files[0].state is FileState.DAMAGED
+
+
+def sweep(path: Path) -> int:
+    """Remove what is replaced; returns how many files that were."""
+    compactor = RunCompactor(path)
+    compactor.sweep(0.0)
+    compactor.close()
+    return compactor.removed
+
+
+def test_a_damaged_part_removes_none_of_its_sources(recording: Recording) -> None:
+    """Its structure is as it was sealed, its data is not: sweeping must look at every byte before it removes."""
+    recording.append(40)
+    recording.compact(sweep=False)
+    for path in (recording.path / "parts").iterdir():
+        file = SealedFile(path)
+        info = file._find("/filters/mean" if "records" in path.name else "/validation/label").chunk_info((0, 0))
+        file.close()
+        damage(path, (info.offset + info.size / 2) / path.stat().st_size)
+    assert sweep(recording.path) == 0
+
+
+def test_a_part_of_another_run_removes_nothing(recording: Recording, tmp_path: Path) -> None:
+    """As when somebody copies one run over another."""
+    other = Recording(tmp_path / "other")
+    other.append(32)
+    other.compact()
+    other.close()
+    recording.append(40)
+    shutil.copytree(other.path / "parts", recording.path / "parts", dirs_exist_ok=True)
+    assert sweep(recording.path) == 0
+    recording.compact()
+    recording.twin.assert_read_by(recording.reader())
+
+
+def test_a_whole_part_does_remove_its_sources(recording: Recording) -> None:
+    recording.append(40)
+    recording.compact(sweep=False)
+    assert sweep(recording.path) == 2
