@@ -14,10 +14,10 @@ import tables.atom
 from dtui.errors import RunDamagedError, RunExistsError, RunNotFoundError
 from dtui.model import Gap, RunStatus, Trigger
 from dtui.store import RunReader, RunWriter, check_run, compact, compact_run, find_past, resuming
-from dtui.store.check import FileState
 from dtui.store.joins import Join, holes_of, kept_stop, seams, unexplained
 from dtui.store.runfile import Process, RunFile
 from dtui.store.schema import Stream
+from dtui.store.verdict import FileState
 from tests.store.builders import IMAGES, METADATA, STRUCTURE
 from tests.store.killing import compact_until_killed, fork, kill_after
 from tests.store.resuming import die, iterations_of, record_of, resume, validation_of
