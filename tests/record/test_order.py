@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dtui.record import RecorderWarning
-from dtui.record.measure import _Taken
+from dtui.record.measure import _Device
 from dtui.record.scalars import ScalarLog
 from tests.record.conftest import RecorderUnderTest, small_net
 
@@ -18,7 +18,7 @@ def test_scalars_are_read_after_the_measurement_has_arrived(
     record: Callable[..., RecorderUnderTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order: list[str] = []
-    wait, take = _Taken.wait, ScalarLog.take
+    measure, take = _Device.take, ScalarLog.take
 
     def noting(function: Callable[..., Any], word: str) -> Callable[..., Any]:
         def call(*arguments: Any) -> Any:
@@ -27,7 +27,7 @@ def test_scalars_are_read_after_the_measurement_has_arrived(
 
         return call
 
-    monkeypatch.setattr(_Taken, "wait", noting(wait, "arrived"))
+    monkeypatch.setattr(_Device, "take", lambda device, layers: noting(measure(device, layers), "arrived"))
     monkeypatch.setattr(ScalarLog, "take", lambda log: noting(take(log), "read"))
     recorder = record(small_net(), None, every=1)
     recorder.log(loss=0.5)
