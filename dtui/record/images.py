@@ -48,6 +48,7 @@ class ImageTracker:
     def __init__(self, classes: Sequence[str] | None) -> None:
         """Begin without images; `classes` are the names in label order, or None to number them."""
         self._names = None if classes is None else tuple(classes)
+        self._classes: int | None = None
         self._ids: IdArray | None = None
         self._stored: ImageSet | None = None
         self._targets: IntArray = np.empty(0, dtype=np.int64)
@@ -92,7 +93,7 @@ class ImageTracker:
         self._ids, self._targets = ids, targets
         self._rows = np.empty(len(ids), dtype=np.int64)
         self._rows[order] = np.arange(len(ids))
-        self._names = names
+        self._names, self._classes = names, judged.classes
         shown = tuple(str(identity) for identity in ids[order])
         return ImageSet(names, targets[order].astype(np.uint16), shown), first[order]
 
@@ -105,10 +106,16 @@ class ImageTracker:
             Shape (images,), uint16, and shape (images,), uint8, where 255 is one.
 
         Raises:
-            ImagesChangedError: An image is missing, or its true label is another than at the beginning.
+            ImagesChangedError: An image is missing, its true label is another than at the beginning, or the network
+                tells another number of classes apart.
         """
         if self._stored is not None:
             self._take_stored(self._stored, judged)
+        if self._classes is not None and judged.classes != self._classes:
+            raise ImagesChangedError(
+                f"validation: the network tells {judged.classes} classes apart, {self._classes} in the first "
+                "validation; record what it has become as a run of its own"
+            )
         if self._ids is None or judged.ids.dtype.kind != self._ids.dtype.kind:
             raise ImagesChangedError("validation: the images' ids are of another kind than in the first validation")
         ids, first = _first_of_each(judged.ids)
@@ -147,7 +154,7 @@ class ImageTracker:
             return
         self._rows = np.argsort(ids, kind="stable")
         self._ids, self._targets = ids[self._rows], stored.targets.astype(np.int64)[self._rows]
-        self._stored = None
+        self._stored, self._classes = None, judged.classes
 
 
 def _first_of_each(ids: IdArray) -> tuple[IdArray, IntArray]:

@@ -271,6 +271,8 @@ class Recorder:
         if self.iteration % self.every == 0 and self._boundary.is_on(RECORDS):
             with self._boundary.guard(RECORDS, self.iteration):
                 self._record()
+            if not self._boundary.is_on(RECORDS):
+                self._measurer = None  # what it held of a device's memory is the training's again
         plan = self._watch_plan
         if plan is not None and self.iteration % plan.every == 0 and self._boundary.is_on(WATCHES):
             with self._boundary.guard(WATCHES, self.iteration):

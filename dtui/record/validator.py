@@ -65,8 +65,10 @@ class Validator:
         watch = ValidationWatch(model, loader, taker)
         try:
             watch.begin()
-        except UnusableLoaderError as error:
+        except BaseException as error:
             watch.end()
+            if not isinstance(error, UnusableLoaderError):
+                raise
             self._refuse(iteration, error)
             return None
         return watch

@@ -388,7 +388,7 @@ def train(recorded: Make | None, tmp: list[Any]) -> tuple[list[float], bytes]:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     dataset = torch.utils.data.TensorDataset(images, labels)
     loader = torch.utils.data.DataLoader(dataset, 8, shuffle=True)
-    held = torch.utils.data.DataLoader(dataset, 8)
+    held = torch.utils.data.DataLoader(dataset, 8, shuffle=True)
     recorder = recorded(model, optimizer, every=1) if recorded else None
     losses = []
 
@@ -414,7 +414,7 @@ def train(recorded: Make | None, tmp: list[Any]) -> tuple[list[float], bytes]:
             evaluate()
     if recorder:
         recorder.close()
-        tmp.append(recorder.store)
+        tmp.append(getattr(recorder, "store", None))
     numpy_state = np.random.get_state()  # noqa: NPY002 - see above
     buffer = io.BytesIO()
     torch.save([torch.get_rng_state(), model.state_dict(), optimizer.state_dict()], buffer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, IterableDataset, Subset, TensorDataset
 
-from dtui.record import RecorderWarning, Thumbnails
+from dtui.record import Recorder, RecorderWarning, Thumbnails
+from dtui.store import RunReader
 from tests.record.conftest import MemoryStore, RecorderUnderTest, small_net
 
 Make = Callable[..., RecorderUnderTest]
@@ -311,6 +313,51 @@ def test_another_number_of_classes_than_names_is_told(record: Make, model: nn.Mo
         model(images)
 
 
+def test_a_network_that_gets_another_class_is_told(record: Make, model: nn.Sequential) -> None:
+    images, labels = pictures()
+    recorder = record(model, every=1)
+    for outputs in (3, 4, 3):
+        model[4] = nn.Linear(54, outputs)
+        recorder.step()
+        with recorder.validation([(images, labels)]):
+            model(images)
+    recorder.close()
+    assert [validation.iteration for validation in recorder.store.validations] == [0, 2]
+    (gap,) = (gap for gap in recorder.store.gaps if gap.stream == "validations")
+    assert gap.first == 1
+    assert "the network tells 4 classes apart, 3 in the first validation" in gap.reason
+
+
+MOST = 65_535
+
+
+@pytest.mark.filterwarnings("ignore::dtui.record.RecorderWarning")
+@pytest.mark.parametrize("classes", [MOST, MOST + 1])
+def test_as_many_classes_as_a_label_can_tell_apart(tmp_path: Path, classes: int) -> None:
+    model = nn.Linear(1, classes, bias=False)
+    with torch.no_grad():
+        model.weight.zero_()
+        model.weight[-1] = 10.0
+    targets = [0, 40_000, classes - 1]
+    with Recorder(tmp_path / "run", model, every=1) as recorder:
+        recorder.step()
+        with recorder.validation(), torch.no_grad():
+            recorder.predictions(model(torch.tensor([[1.0], [-1.0], [1.0]])), targets, ["a", "b", "c"])
+    reader = RunReader(tmp_path / "run.dtui")
+    if classes > MOST:
+        assert "65536 classes, at most 65535 can be stored" in reader.gaps[0].reason
+        reader.close()
+        return
+    assert reader.gaps == ()
+    assert reader.images is not None
+    assert (len(reader.images.classes), reader.images.targets.tolist()) == (MOST, targets)
+    assert reader.read_labels(slice(0, 3), slice(0, 1))[:, 0].tolist() == [MOST - 1, 0, MOST - 1]
+    errors = reader.read_class_errors(slice(0, 1))[:, 0]
+    assert (errors[0], errors[40_000], errors[MOST - 1]) == (1, 1, 0)
+    assert np.isnan(errors).sum() == MOST - 3
+    reader.close()
+
+
 def second_validation(record: Make, model: nn.Module, match: str, images: Tensor, labels: Tensor) -> None:
     first = pictures()
     recorder = record(model, every=1)
@@ -372,14 +419,16 @@ def test_an_interrupted_evaluation_is_a_gap_and_its_error_passes(record: Make, m
     images, labels = pictures()
     recorder = record(model, every=1)
     recorder.step()
+    hooks = list(model._forward_hooks)
 
     def evaluate() -> None:
         with recorder.validation([(images, labels)]):
+            assert len(model._forward_hooks) == len(hooks) + 1
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         evaluate()
-    assert not model._forward_hooks
+    assert list(model._forward_hooks) == hooks
     recorder.step()
     with recorder.validation([(images, labels)]):
         model(images)
@@ -399,6 +448,16 @@ def test_every_module_gets_its_own_training_flag_back(record: Make) -> None:
     with recorder.validation([(images, labels)]):
         model.eval()
         model(images)
+    assert [module.training for module in model.modules()] == flags
+    recorder.step()
+
+    def interrupted() -> None:
+        with recorder.validation([(images, labels)]):
+            model.eval()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert [module.training for module in model.modules()] == flags
 
 
@@ -441,6 +500,25 @@ def test_thumbnails_undo_the_normalisation_and_keep_to_their_size(record: Make, 
         wanted = torch.nn.functional.avg_pool2d(pixels[int(identity)], 2)[0].numpy() * 255
         assert found.shape == (4, 4)
         np.testing.assert_allclose(found, wanted, atol=0.51)
+
+
+@pytest.mark.parametrize(("size", "encoding"), [(40, "PNG"), (72, "JPEG")])
+def test_thumbnails_of_three_channels_undo_each_channels_normalisation(record: Make, size: int, encoding: str) -> None:
+    mean, std = [0.5, 0.4, 0.3], [0.2, 0.3, 0.4]
+    colours = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.2, 0.4, 0.8]])
+    plain = colours[:, :, None, None].expand(3, 3, size, size // 2)
+    images = (plain - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None]
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3 * size * (size // 2), 3))
+    recorder = record(model, every=1, thumbnails=Thumbnails(size=2 * size, mean=mean, std=std))
+    for _ in range(2):
+        recorder.step()
+        with recorder.validation([(images, torch.arange(3))]), torch.inference_mode():
+            model(images)
+    recorder.close()
+    for data, colour in zip(recorder.store.images.thumbnails, colours, strict=True):
+        found = Image.open(io.BytesIO(data))
+        assert (found.format, found.size) == (encoding, (size // 2, size))
+        np.testing.assert_allclose(np.asarray(found)[5, 5] / 255, colour.numpy(), atol=0.02)
 
 
 def test_thumbnails_keep_to_their_bytes_and_may_come_from_the_user(record: Make, model: nn.Module) -> None:

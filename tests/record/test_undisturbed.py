@@ -1,0 +1,118 @@
+"""Whatever goes wrong in the recorder, the training is the same bit by bit: losses, weights, every generator."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from dtui.record import Recorder
+from tests.record.conftest import RecorderUnderTest
+from tests.record.test_loops import train
+
+Make = Callable[..., RecorderUnderTest]
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::dtui.record.RecorderWarning", "ignore::pytest.PytestUnhandledThreadExceptionWarning"
+)
+
+OUT_OF_MEMORY = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+NO_SPACE = OSError(errno.ENOSPC, "No space left on device")
+
+FAULTS: dict[str, tuple[str, BaseException, int]] = {
+    "a probe raises": ("dtui.record.measure.Measurer.measure", FloatingPointError("no such number"), 0),
+    "a probe runs out of memory": ("dtui.record.measure._Device.take", OUT_OF_MEMORY, 3),
+    "the sampler raises": ("dtui.record.samples.LayerSampler.positions", IndexError("no such place"), 2),
+    "the structure cannot be told": ("dtui.record.recorder.describe", KeyError("layer1"), 0),
+    "the tracer raises": ("dtui.record.graph._Trace.start", RuntimeError("no mode"), 0),
+    "the tracer's modules raise": ("dtui.record.graph._Trace._enter_module", RuntimeError("no module"), 4),
+    "statistics cannot be derived": ("dtui.record.derive.Deriver.derive", ZeroDivisionError(), 2),
+    "the queue raises": ("dtui.record.sink.Sink.offer", RuntimeError("no thread"), 2),
+    "the writer's thread dies": ("dtui.record.sink.Sink._work", SystemExit(1), 3),
+    "the thread cannot be started": ("threading.Thread.start", RuntimeError("can't start new thread"), 0),
+    "logging raises": ("dtui.record.scalars.ScalarLog.add", TypeError("no number"), 2),
+    "scalars cannot be taken": ("dtui.record.scalars.ScalarLog.take", TypeError("no number"), 2),
+    "skipped updates cannot be told": ("dtui.record.skips.SkippedUpdates.is_known_skipped", RuntimeError("sync"), 2),
+    "the loader cannot be tapped": ("dtui.record.loader_tap.LoaderTap._swap", RuntimeError("no class"), 1),
+    "a batch cannot be read": ("dtui.record.loader_tap.LoaderTap._read", RuntimeError("no batch"), 2),
+    "positions cannot be read": ("dtui.record.loader_tap.np.asarray", RuntimeError("no positions"), 2),
+    "a prediction cannot be read": ("dtui.record.validation._predict", OUT_OF_MEMORY, 2),
+    "a validation cannot be judged": ("dtui.record.validation.ValidationWatch.judgements", MemoryError(), 0),
+    "images cannot be placed": ("dtui.record.images.ImageTracker.place", AssertionError("no row"), 1),
+    "a thumbnail cannot be taken": ("dtui.record.thumbnails.ThumbnailTaker.take", MemoryError(), 1),
+    "no store can be made": ("dtui.store.RunWriter.__init__", NO_SPACE, 0),
+    "a full disk takes no record": ("dtui.store.RunWriter.append_record", NO_SPACE, 2),
+    "a full disk takes no images": ("dtui.store.RunWriter.set_images", NO_SPACE, 0),
+    "the end cannot be written": ("dtui.store.RunWriter.close", NO_SPACE, 0),
+    "closing raises": ("dtui.record.sink.Sink.close", RuntimeError("no thread"), 0),
+}
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> tuple[list[float], bytes]:
+    """The training without a recorder."""
+    return train(None, [])
+
+
+def real(path: Path, made: list[Recorder]) -> Callable[..., Any]:
+    def make(model: nn.Module, optimizer: Any, **options: Any) -> Recorder:
+        made.append(Recorder(path, model, optimizer, **options))
+        return made[0]
+
+    return make
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_leaves_the_training_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: tuple[list[float], bytes], fault: str
+) -> None:
+    place, error, after = FAULTS[fault]
+    original = resolve_name(place)
+    calls = 0
+
+    def failing(*arguments: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls > after:
+            raise error
+        return original(*arguments, **options)
+
+    made: list[Recorder] = []
+    monkeypatch.setattr(place, failing)
+    assert train(real(tmp_path / "run", made), []) == undisturbed
+    assert calls > after, "the fault did not happen"
+    monkeypatch.undo()
+    assert not any(part._forward_hooks or part._forward_pre_hooks for part in made[0]._model.modules())
+
+
+def test_a_run_that_is_removed_leaves_the_training_as_it_is(
+    tmp_path: Path, undisturbed: tuple[list[float], bytes]
+) -> None:
+    class Removed(Recorder):
+        def log(self, **values: Any) -> None:
+            super().log(**values)
+            if self.iteration == 4 and self._sink is not None:
+                self._sink.drain()
+                shutil.rmtree(self.path)
+
+    assert train(lambda *arguments, **options: Removed(tmp_path / "run", *arguments, **options), []) == undisturbed
+
+
+def test_a_probe_that_failed_gives_its_memory_back(record: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU the weights of the record before would be missing to the training for the rest of it."""
+    recorder = record(nn.Linear(3, 2), every=1)
+    recorder.step()
+    assert recorder._measurer is not None
+    monkeypatch.setattr("dtui.record.measure._Device.take", lambda *arguments: 1 / 0)
+    recorder.step()
+    assert recorder._measurer is None
+    recorder.step()
+    recorder.close()
+    assert [(gap.first, gap.last) for gap in recorder.store.gaps] == [(1, 1), (2, 2)]
