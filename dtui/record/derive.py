@@ -5,7 +5,7 @@ Owns the formulas. A second copy would let a sharded training store other number
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -81,6 +81,7 @@ class Deriver:
         self._layer_elements = np.array([int(np.prod(layer.shape)) for layer in structure.layers], dtype=np.float64)
         self._filter_elements = np.repeat(self._layer_elements / self._filters, self._filters)
         self._members = [np.array(module.layers) for module in structure.modules]
+        self._member_starts = np.cumsum([0, *(len(own) for own in self._members[:-1])])
         elements = [int(count) for count in self._layer_elements]
         self._plan = plan_modules(elements, [module.layers for module in structure.modules])
         self._norm_before: _Float64 | None = None
@@ -161,14 +162,12 @@ class Deriver:
 
     def _merge(self, nodes: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Return the sums of modules from the sums of their layers."""
-        joins: dict[str, Callable[..., object]] = {"max": np.max, "min": np.min, "taken": np.any}
-        merged = {
-            name: np.array([joins.get(name, np.sum)(values[members]) for members in self._members])
-            for name, values in nodes.items()
-        }
-        means, counts = _mean(nodes), nodes["count"]
-        for index, (members, mean) in enumerate(zip(self._members, _mean(merged), strict=True)):
-            merged["scatter"][index] += np.nansum(counts[members] * (means[members] - mean) ** 2)
+        joins = {"max": np.maximum, "min": np.minimum, "taken": np.logical_or}
+        members, starts = np.concatenate(self._members), self._member_starts
+        merged = {name: joins.get(name, np.add).reduceat(values[members], starts) for name, values in nodes.items()}
+        means = np.repeat(_mean(merged), [len(own) for own in self._members])
+        apart = nodes["count"][members] * (_mean(nodes)[members] - means) ** 2
+        merged["scatter"] = merged["scatter"] + np.add.reduceat(np.where(nodes["count"][members] > 0, apart, 0), starts)
         return merged
 
     def _histograms(self, weights: FloatArray, statistics: FloatArray) -> IntArray:

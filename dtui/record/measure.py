@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -86,6 +87,7 @@ class Measurer:
         self._probes = probes
         self._filters = sum(probe.shape[0] for probe in probes)
         self._sampler = LayerSampler([probe.elements for probe in probes])
+        self._seen: list[tuple[Tensor, int, tuple[int, ...], LayerRows] | None] = [None] * len(probes)
         self._previous: list[Tensor | None] = [None] * len(probes)
         self._orders: list[torch.memory_format] = [torch.contiguous_format] * len(probes)
         self._devices: dict[torch.device, _Device] = {}
@@ -129,6 +131,22 @@ class Measurer:
 
     def _rows(self, index: int, probe: LayerProbe) -> LayerRows | None:
         """Return what there is to read of a layer; None where this process holds nothing of it."""
+        parameter, seen = probe.module._parameters.get("weight"), self._seen[index]
+        if seen is not None and seen[0] is parameter and seen[1:3] == (parameter.data_ptr(), parameter.stride()):
+            rows: LayerRows | None = seen[3]
+        else:
+            rows, self._seen[index] = self._find_rows(index, probe), None
+            if rows is not None and type(parameter) is nn.Parameter and rows.weight.data_ptr() == parameter.data_ptr():
+                known = replace(rows, is_first=False)
+                self._seen[index] = parameter, parameter.data_ptr(), parameter.stride(), known
+        if rows is not None:
+            gradient = probe.gradient()
+            part = None if gradient is None else local_rows(gradient)
+            rows.gradient = None if part is None else as_rows(probe.module, part[0], self._orders[index])
+        return rows
+
+    def _find_rows(self, index: int, probe: LayerProbe) -> LayerRows | None:
+        """Do as `_rows`, without the gradient, for a weight that is not where it was, or that is computed."""
         whole = probe.weight()
         part = local_rows(whole)
         if part is None or (is_sharded(whole) and not has_filters_first(probe.module)):
@@ -144,13 +162,10 @@ class Measurer:
         if previous is None:
             previous = self._previous[index] = torch.empty(rows.shape, device=rows.device)
             self._orders[index] = order
-        whole_gradient = probe.gradient()
-        gradient = None if whole_gradient is None else local_rows(whole_gradient)
-        gradient_rows = None if gradient is None else as_rows(probe.module, gradient[0], order)
         start = first_row * rows.shape[1]
         positions, place = self._sampler.positions(index, start, start + rows.numel())
         column = probe.first_filter + first_row
-        return LayerRows(index, column, rows, previous, is_first, gradient_rows, positions, place)
+        return LayerRows(index, column, rows, previous, is_first, None, positions, place)
 
     def _previous_rows(self, index: int, probe: LayerProbe, rows: Tensor, order: torch.memory_format) -> Tensor | None:
         """Return the weights of the record before, where and in the order in which the rows are now."""

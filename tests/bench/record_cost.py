@@ -108,7 +108,7 @@ def torch_threads(threads: int) -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-STEPS = {1: (4, 10), 10: (10, 6), 100: (100, 2)}
+STEPS = {1: (2, 10), 10: (10, 5), 100: (100, 1)}
 """By `every`: steps of a block, and blocks with and without the recorder, in turn."""
 
 
