@@ -61,8 +61,11 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
+from types import MappingProxyType
 
 import numpy as np
 
@@ -309,13 +312,18 @@ def module_node(source: str) -> str:
     return f"/modules/{source}"
 
 
-def part_nodes(stream: Stream, sizes: Sizes, scalars: int, frames: int) -> dict[str, Node]:
+def part_nodes(stream: Stream, sizes: Sizes, scalars: int, frames: int) -> Mapping[str, Node]:
     """Return the arrays of a part by path, without /iterations and /document, in storage order.
 
     Chunk shapes are measured (27,560 filters × 1,000 invented records, blosc2:lz4, fletcher32, cold, loaded machine):
     (512, 64) reads 2,048 filters in 9–17 ms, one filter in 2–4, one record in 14–21; (256, 256) in 10–12, 2–3 and
     45–61; (1024, 128) in 19, 6–7 and 19–29. A part of few frames takes more rows a chunk.
     """
+    return _part_nodes(stream, sizes, scalars, frames, frames >= LEAST_BINNED)
+
+
+@lru_cache(maxsize=256)
+def _part_nodes(stream: Stream, sizes: Sizes, scalars: int, frames: int, is_binned: bool) -> Mapping[str, Node]:
     is_small = frames <= 4 * SMALL_PART
     tall = 2048 if is_small else 256
     plan: list[Node] = []
@@ -326,7 +334,7 @@ def part_nodes(stream: Stream, sizes: Sizes, scalars: int, frames: int) -> dict[
 
     if stream is not Stream.VALIDATIONS:
         kinds, bins, edges = len(LAYER_STATISTICS), HISTOGRAM_BINS, len(CHANGE_RATIO_EDGES)
-        plan += _filter_nodes(stream, sizes.filters, frames, is_small=is_small)
+        plan += _filter_nodes(stream, sizes.filters, is_small=is_small, is_binned=is_binned)
         for at, source in enumerate(SOURCES):
             add(layer_node(source), "<f4", (kinds, sizes.layers), (1, 64), "layers", at)
             add(module_node(source), "<f4", (kinds, sizes.modules), (1, 64), "modules", at)
@@ -337,10 +345,10 @@ def part_nodes(stream: Stream, sizes: Sizes, scalars: int, frames: int) -> dict[
         add(LABEL_NODE, "<u2", (sizes.images,), (tall,), "labels")
         add(CONFIDENCE_NODE, "|u1", (sizes.images,), (tall,), "confidences")
         add(CLASS_ERROR_NODE, "<f4", (sizes.classes,), (tall,))
-    return {node.path: node for node in plan}
+    return MappingProxyType({node.path: node for node in plan})
 
 
-def _filter_nodes(stream: Stream, filters: int, frames: int, *, is_small: bool) -> list[Node]:
+def _filter_nodes(stream: Stream, filters: int, *, is_small: bool, is_binned: bool) -> list[Node]:
     """Return the arrays of filter statistics, then their coarse level where there is one."""
     chunk = (min(2048 if is_small else 512, max(filters, 1)),)
     nodes = [
@@ -363,7 +371,7 @@ def _filter_nodes(stream: Stream, filters: int, frames: int, *, is_small: bool) 
     ]
     if stream is Stream.RECORDS:
         nodes = [node for node in nodes if node.path not in map(filter_node, NORMS)]
-    return nodes + bins if frames >= LEAST_BINNED else nodes
+    return nodes + bins if is_binned else nodes
 
 
 def journal_name(stream: Stream, first: int) -> str:

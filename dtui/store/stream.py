@@ -202,8 +202,10 @@ class StreamReader:
             first = low - own.start + -(-span.skip // BIN)
             try:
                 index = (slice(rows.start, rows.stop), slice(first, first + high - low))
-                out[:, target] = self._parts.read(span.path, node, span.frames, index, span.group)
-                done[target] = True
+                values = self._parts.read(span.path, node, span.frames, index, span.group)
+                if values.shape == out.shape:
+                    return values
+                out[:, target], done[target] = values, True
             except RunDamagedError as error:
                 if self._is_strict:
                     raise
