@@ -77,23 +77,22 @@ class TestLightning:
         return Module()
 
     def trainer(self, folder: Path, *callbacks: Any, **options: Any) -> Any:
+        usual = {"max_epochs": 3, "enable_checkpointing": False, "callbacks": list(callbacks)}
         return self.lightning.Trainer(
-            max_epochs=3,
             accelerator="cpu",
             logger=False,
-            enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
             default_root_dir=folder,
-            callbacks=list(callbacks),
-            **options,
+            **{**usual, **options},
         )
 
-    def fit(self, trainer: Any, module: Any, shuffle: bool = False) -> None:
+    def fit(self, trainer: Any, module: Any, shuffle: bool = False, checkpoint: Path | None = None) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             data = TensorDataset(IMAGES, LABELS)
-            trainer.fit(module, DataLoader(data, 8, shuffle=True), DataLoader(data, 7, shuffle=shuffle))
+            loaders = DataLoader(data, 8, shuffle=True), DataLoader(data, 7, shuffle=shuffle)
+            trainer.fit(module, *loaders, ckpt_path=checkpoint)
 
     @pytest.mark.parametrize("through_self", [True, False])
     def test_a_fit_is_recorded(self, tmp_path: Path, through_self: bool) -> None:
@@ -146,6 +145,32 @@ class TestLightning:
         assert {gap.stream for gap in reader.gaps} == {"validations"}
         reader.close()
 
+    def test_a_fit_goes_on_from_its_checkpoint(self, tmp_path: Path) -> None:
+        from dtui.record.integrations.lightning import DtuiCallback
+
+        torch.manual_seed(4)
+        module = self.module(True)
+        first = self.trainer(tmp_path, DtuiCallback(tmp_path / "run", every=2), max_epochs=2)
+        self.fit(first, module)
+        first.save_checkpoint(tmp_path / "two.ckpt")
+        module.fail_at = 14
+        longer = self.trainer(tmp_path, DtuiCallback(tmp_path / "run", every=2, resume=True), max_epochs=3)
+        with pytest.raises(ZeroDivisionError):
+            self.fit(longer, module, checkpoint=tmp_path / "two.ckpt")
+        module.fail_at = -1
+        self.fit(
+            self.trainer(tmp_path, DtuiCallback(tmp_path / "run", every=1, resume=True)),
+            module,
+            checkpoint=tmp_path / "two.ckpt",
+        )
+        reader = RunReader(tmp_path / "run.dtui")
+        assert (reader.status(), reader.faults) == (RunStatus.DONE, ())
+        assert reader.record_iterations.tolist() == [0, 2, 4, 6, 8, 10, 11, 12, 13, 14]
+        assert reader.validation_iterations.tolist() == [4, 9, 14]
+        assert [join.iteration for join in reader.joins] == [10, 10]
+        check_last_validation(reader, module.net, IMAGES, LABELS)
+        reader.close()
+
     def test_what_cannot_work_is_refused_at_once(self, tmp_path: Path) -> None:
         from dtui.record.integrations.lightning import DtuiCallback
 
@@ -181,15 +206,14 @@ class TestHuggingFace:
         torch.manual_seed(6)
         return self.transformers.ResNetForImageClassification(configuration)
 
-    def train(self, folder: Path, model: Any, *callbacks: Any) -> None:
+    def train(self, folder: Path, model: Any, *callbacks: Any, checkpoint: Path | None = None, **options: Any) -> None:
         arguments = self.transformers.TrainingArguments(
             folder / "out",
             per_device_train_batch_size=8,
             per_device_eval_batch_size=7,
             gradient_accumulation_steps=2,
-            num_train_epochs=3,
             eval_strategy="epoch",
-            save_strategy="no",
+            **{"num_train_epochs": 3, "save_strategy": "no", **options},
             logging_steps=1,
             report_to=[],
             use_cpu=True,
@@ -204,7 +228,7 @@ class TestHuggingFace:
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            trainer.train()
+            trainer.train(resume_from_checkpoint=checkpoint)
             trainer.predict(Pictures(IMAGES[:5], LABELS[:5]))
 
     def test_a_training_is_recorded(self, tmp_path: Path) -> None:
@@ -224,6 +248,21 @@ class TestHuggingFace:
         assert reader.structure.edges
         assert len(reader.read_thumbnail(0)) > 0
         assert reader.gaps == ()
+        check_last_validation(reader, scores_of(model), IMAGES[:23], LABELS[:23])
+        reader.close()
+
+    def test_a_training_goes_on_from_its_checkpoint(self, tmp_path: Path) -> None:
+        from dtui.record.integrations.huggingface import DtuiCallback
+
+        self.train(tmp_path, self.model(), DtuiCallback(tmp_path / "run", every=1), save_strategy="epoch")
+        model = self.model()
+        callback = DtuiCallback(tmp_path / "run", every=2, resume=True)
+        self.train(tmp_path, model, callback, checkpoint=tmp_path / "out" / "checkpoint-6", num_train_epochs=5)
+        reader = RunReader(tmp_path / "run.dtui")
+        assert (reader.status(), reader.faults) == (RunStatus.DONE, ())
+        assert reader.record_iterations.tolist() == [0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 14]
+        assert reader.validation_iterations.tolist() == [2, 5, 8, 11, 14]
+        assert [join.iteration for join in reader.joins] == [6]
         check_last_validation(reader, scores_of(model), IMAGES[:23], LABELS[:23])
         reader.close()
 

@@ -45,14 +45,16 @@ class DtuiCallback(TrainerCallback):  # type: ignore[misc]
             path: Directory of the run.
             every: Iterations from one record to the next.
             classes: Names in label order; None takes those of the model's configuration.
-            options: More arguments for the Recorder.
+            options: More arguments for the Recorder; with resume=True it begins where the Trainer does, given
+                `resume_from_checkpoint`.
 
         Raises:
             RecorderError: The arguments cannot work.
             RunExistsError: There is a run at `path`.
         """
         check_period(every)
-        check_path(path)
+        if not options.get("resume"):
+            check_path(path)
         as_class_names(classes)
         self._arguments: dict[str, Any] = {"path": path, "every": every, "classes": classes, **options}
         self.recorder: Recorder | None = None
@@ -74,6 +76,8 @@ class DtuiCallback(TrainerCallback):  # type: ignore[misc]
             return
         if self._arguments["classes"] is None:
             self._arguments["classes"] = _class_names(unwrap(model))
+        if self._arguments.get("resume"):
+            self._arguments.setdefault("iteration", state.global_step)
         self.recorder = Recorder(model=model, optimizer=optimizer, **self._arguments)
         if args.world_size > 1:
             warn_once("trainer", "evaluation: it is spread over several processes; its images are not recorded")

@@ -56,7 +56,7 @@ class DtuiCallback(Callback):  # type: ignore[misc]
             classes: Names in label order.
             network: Attribute of the LightningModule whose output are the class scores; None takes its only
                 child with layers, or the LightningModule itself.
-            options: More arguments for the Recorder.
+            options: More arguments for the Recorder; with resume=True it begins where the Trainer does by `ckpt_path`.
 
         Raises:
             RecorderError: The arguments cannot work.
@@ -64,7 +64,8 @@ class DtuiCallback(Callback):  # type: ignore[misc]
         """
         super().__init__()
         check_period(every)
-        check_path(path)
+        if not options.get("resume"):
+            check_path(path)
         as_class_names(classes)
         self._arguments: dict[str, Any] = {"path": path, "every": every, "classes": classes, **options}
         self._network = network
@@ -77,6 +78,8 @@ class DtuiCallback(Callback):  # type: ignore[misc]
         """Attach to the module and its first optimizer, on every process."""
         if self.recorder is None:
             optimizers = list(trainer.optimizers)
+            if self._arguments.get("resume") and len(optimizers) == 1:  # of several, it counts the steps of all
+                self._arguments.setdefault("iteration", trainer.global_step)
             self.recorder = Recorder(model=pl_module, optimizer=optimizers, **self._arguments)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: Any) -> None:
