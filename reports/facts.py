@@ -27,9 +27,17 @@ def header_facts(view: View) -> tuple[Fact, ...]:
     ]
     if info.last_iteration is not None:
         facts += _last_values(view.query.curves_at(info.last_iteration))
+    if info.joins:
+        facts.append(Fact("resumed", f"{len(info.joins):,}×", _listed(info.joins)))
     facts.append(Fact("anomalies", f"{len(view.anomalies):,}", _reviewed(view)))
     facts.append(Fact("gaps", f"{len(info.gaps):,}"))
     return tuple(facts)
+
+
+def _listed(joins: tuple[int, ...]) -> str:
+    """Return where a training was resumed: its last places, if they are many."""
+    shown = ", ".join(f"{iteration:,}" for iteration in joins[-3:])
+    return f"at iteration {'…, ' if len(joins) > 3 else ''}{shown}"
 
 
 def findings_of(view: View) -> tuple[str, ...]:

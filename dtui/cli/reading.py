@@ -60,6 +60,9 @@ def run_info(options: argparse.Namespace) -> Outcome:
     ]
     if metadata.hyperparameters:
         rows.append(("training", ", ".join(f"{name} {value}" for name, value in metadata.hyperparameters.items())))
+    if info.joins:
+        at = ", ".join(f"{iteration:,}" for iteration in info.joins)
+        rows.append(("resumed", f"from a checkpoint at iteration {at}"))
     rows += [("gap", f"{gap.stream} {gap.first:,} to {gap.last:,}: {gap.reason}") for gap in info.gaps]
     rows += [("finding", finding) for finding in info.findings]
     rows += [("note", ", ".join(f"{name} {value}" for name, value in note.items())) for note in metadata.notes]

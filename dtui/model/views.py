@@ -18,7 +18,8 @@ from dtui.model.records import Gap, RunStatus
 class RunInfo:
     """One line about a run. Field names are those of `dtui info --json`.
 
-    `reason` says why a run crashed, "" for any other; data from outside.
+    `reason` says why a run crashed, "" for any other; data from outside. `joins` are the iterations at which the
+    training went on from a checkpoint, ascending.
     """
 
     run: str
@@ -37,6 +38,7 @@ class RunInfo:
     gaps: tuple[Gap, ...]
     findings: tuple[str, ...]
     watches: int = 0
+    joins: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

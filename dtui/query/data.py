@@ -42,6 +42,7 @@ class RunData:
         """Changes whenever records no longer stand where they stood."""
         self._memory: dict[Hashable, object] = {}
         self._seen: tuple[IntArray, IntArray] = (self.records, self.validations)
+        self._joins = reader.joins
         self._status = reader.status()
         self._packed: WordArray | None = None
         self._times_right: IntArray = np.zeros(0, dtype=np.int64)
@@ -53,15 +54,17 @@ class RunData:
         changed, self._status = changed or status != self._status, status
         if changed:
             self._memory.clear()
-            now = (self.records, self.validations)
-            if not all(np.array_equal(new[: len(old)], old) for new, old in zip(now, self._seen, strict=True)):
+            now, joins = (self.records, self.validations), self.reader.joins
+            is_longer = all(np.array_equal(new[: len(old)], old) for new, old in zip(now, self._seen, strict=True))
+            if joins != self._joins or not is_longer:
                 # Records that were there are gone (a damaged part): nothing that was kept can be extended.
-                # Watches that were put between them: nothing stands where it stood.
+                # Watches that were put between them, or a training that went on from a checkpoint and may have recorded
+                # the same iterations anew: nothing stands where it stood.
                 self._growing.clear()
                 self._windows.clear()
                 self.generation += 1
                 self._packed = None
-            self._seen = now
+            self._seen, self._joins = now, joins
         return changed
 
     def remembered(self, key: Hashable, compute: Callable[[], Answer]) -> Answer:

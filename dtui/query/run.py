@@ -110,6 +110,7 @@ class RunQuery:
             images=self._data.layout.total_images,
             gaps=self._reader.gaps,
             findings=(*self._reader.faults, *findings.findings(self._data)),
+            joins=self._reader.seams,
             watches=int(np.count_nonzero(self._data.is_watch)),
         )
 

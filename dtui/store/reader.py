@@ -31,7 +31,7 @@ from dtui.model import (
     Trigger,
 )
 from dtui.store.catalog import StreamView
-from dtui.store.joins import Join
+from dtui.store.joins import Join, seams
 from dtui.store.merged import MergedReader
 from dtui.store.parts import OpenParts
 from dtui.store.schema import (
@@ -143,6 +143,11 @@ class RunReader:
     def faults(self) -> tuple[str, ...]:
         """One line a file that is damaged or missing; data from outside."""
         return faults_of(self._source, self._streams)
+
+    @property
+    def seams(self) -> tuple[int, ...]:
+        """Iterations at which the curves are joined: where the training went on from a checkpoint, ascending."""
+        return seams(self.joins)
 
     def frames(self, stream: Stream) -> StreamView:
         """Return which frames of a stream can be read, and which files they are in."""

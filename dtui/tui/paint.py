@@ -88,11 +88,11 @@ def pictures(scene: Scene, answers: Answers, message: str) -> Mapping[str, Pictu
         return shown
     curves = answers.curves
     shown |= {
-        "curves": CurvesPicture(curves, view.stages, selection.log_scale, answers.values)
+        "curves": CurvesPicture(curves, view.stages, selection.log_scale, answers.values, view.info.joins)
         if curves
         else _waiting("curves"),
         "ribbon": RibbonPicture(view.anomalies, selection.anomaly, view.classes, view.stages),
-        "axis": AxisPicture(),
+        "axis": AxisPicture(view.info.joins),
     }
     if selection.screen == "layers":
         shown |= {"tree": _tree(scene, answers), "filters": _filters(scene, answers)}

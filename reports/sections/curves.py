@@ -74,8 +74,8 @@ def _chosen(curves: Curves, wanted: tuple[tuple[str, str, str, bool], ...]) -> l
 
 
 def _events(view: View) -> list[Event]:
-    """Return what was known about iterations when the run was recorded, such as injected faults."""
-    events = []
+    """Return where the training was resumed, and what was known when it was recorded, such as injected faults."""
+    events = [Event(join, "resumed") for join in view.info.joins if view.full_axis.contains(join)]
     for note in view.query.metadata().notes:
         iteration = note.get("iteration")
         if isinstance(iteration, (int, float)) and view.full_axis.contains(iteration):

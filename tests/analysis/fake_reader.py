@@ -99,6 +99,9 @@ class FakeReader:
     def grow(self, records: int, validations: int) -> None:
         self.pending = (records, validations)
 
+    joins = ()
+    seams = ()
+
     def refresh(self) -> bool:
         records, validations = getattr(self, "pending", (self.records, self.validations))
         changed = (records, validations) != (self.records, self.validations)

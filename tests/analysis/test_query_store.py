@@ -12,6 +12,7 @@ from dtui.model import HeatmapRequest, ImagesRequest, Record, RunStatus, TimeAxi
 from dtui.query import RunQuery, open_run
 from dtui.store import RunWriter
 from tests.analysis.fake_reader import FakeReader
+from tests.store.resuming import die, resume
 
 
 def record(reader: FakeReader, at: int) -> Record:
@@ -80,6 +81,29 @@ def test_a_live_run_is_followed(tmp_path: Path):
         same(query, RunQuery(reader.path, FakeReader(records=70, validations=70)))
     with open_run(tmp_path / "live.dtui") as again:
         same(again, RunQuery(reader.path, FakeReader(records=70, validations=70)))
+
+
+def test_a_live_run_that_goes_on_from_a_checkpoint_is_followed(tmp_path: Path):
+    """The same iterations are recorded anew, with other numbers: nothing that was kept may answer for them."""
+    before, after = FakeReader(), FakeReader(seed=1)
+    for name in ("filters", "layers", "modules", "labels", "confidences"):
+        getattr(after, name)[..., :30] = getattr(before, name)[..., :30]
+    for name, values in after.scalars.items():
+        values[:30] = before.scalars[name][:30]
+    writer = RunWriter(tmp_path / "run", before.structure, before.metadata, classes=before.classes, compact=False)
+    writer.set_images(before.all_images)
+    write(writer, before, 0, 40)
+    with open_run(tmp_path / "run") as query:
+        same(query, RunQuery(before.path, FakeReader(records=40, validations=40)))
+        assert query.info().joins == ()
+        die(writer)
+        writer = resume(tmp_path / "run.dtui", 305)
+        write(writer, after, 30, 40)
+        assert query.refresh()
+        assert query.info().joins == (305,)
+        after.records = after.validations = 40
+        same(query, RunQuery(after.path, after))
+        writer.close()
 
 
 def test_decisions_outlive_the_query(tmp_path: Path):

@@ -28,6 +28,8 @@ INFO = {
     "images": int,
     "gaps": list,
     "findings": list,
+    "watches": int,
+    "joins": list,
 }
 ANOMALY = {
     "id": str,

@@ -68,6 +68,7 @@ class FakeQuery:
         self.closed = False
         self.fail_with: Exception | None = None
         self.changed = False
+        self.joins = ()
 
     # --- the run
     def close(self):
@@ -84,7 +85,7 @@ class FakeQuery:
             records=self.records, validations=self.records if n else 0,
             first_iteration=0 if self.records else None, last_iteration=self.last if self.records else None,
             layers=sum(node.layer is not None for node in self.tree_), filters=self.tree_[-1].first_filter + 10,
-            classes=n, images=n * self.per_class, gaps=(), findings=(),
+            classes=n, images=n * self.per_class, gaps=(), findings=(), joins=self.joins,
         )  # fmt: skip
 
     @property

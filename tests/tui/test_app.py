@@ -200,6 +200,19 @@ async def test_a_live_run_grows_under_a_selection_that_stays_and_ends():
         assert "done" in screen_text(app).splitlines()[0]
 
 
+async def test_a_live_run_that_goes_on_from_a_checkpoint_is_shorter_for_a_while():
+    query = FakeQuery(records=100, live=True)
+    async with running(query) as (app, pilot, _):
+        await press(app, pilot, "G")
+        query.records, query.joins, query.changed = 61, (60 * query.every,), True
+        await until(pilot, lambda: app.session.view.info.records == 61 and is_complete(app))
+        assert app.session.selection.cursor == query.last
+        assert "resumed here" in screen_text(app)
+        await press(app, pilot, "left")
+        assert "resumed here" not in screen_text(app)
+        assert "»" in screen_text(app)
+
+
 async def test_without_validations_it_says_what_to_add():
     async with running(FakeQuery(classes=())) as (app, pilot, _):
         await press(app, pilot, "2")

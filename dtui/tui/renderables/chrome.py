@@ -53,6 +53,10 @@ def draw_legend(
     return frame.width
 
 
+JOIN_GLYPH = "»"
+"""Where a training was resumed."""
+
+
 def draw_stages(cells: Cells, frame: Frame, stages: Sequence[Stage], top: int, bottom: int) -> None:
     """Draw a dashed vertical where each learning-rate stage but the first begins, behind what is there.
 
@@ -66,6 +70,16 @@ def draw_stages(cells: Cells, frame: Frame, stages: Sequence[Stage], top: int, b
         blank = cells.ch[rows, x] == 32
         cells.ch[rows, x] = np.where(blank, np.uint32(ord("┊")), cells.ch[rows, x])
         cells.fg[rows, x] = np.where(blank, np.uint32(frame.theme.faint), cells.fg[rows, x])
+
+
+def draw_joins(cells: Cells, frame: Frame, joins: Sequence[int]) -> None:
+    """Draw a dashed vertical with "»" at its head where a training went on from a checkpoint, behind what is there."""
+    for x in {frame.column_of(iteration) for iteration in joins} - {None}:
+        blank = cells.ch[:, x] == 32
+        glyphs = np.full(cells.height, ord("┊"), np.uint32)
+        glyphs[:1] = ord(JOIN_GLYPH)
+        cells.ch[:, x] = np.where(blank, glyphs, cells.ch[:, x])
+        cells.fg[:, x] = np.where(blank, np.uint32(frame.theme.muted), cells.fg[:, x])
 
 
 def mark_nonfinite(cells: Cells, frame: Frame, where: BoolArray) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from dtui.model import BoolArray, Curves, FloatArray, Stage
 from dtui.safe_text import safe
 from dtui.tui.renderables.cells import Cells, text_width
-from dtui.tui.renderables.chrome import NONFINITE_WORDS, draw_header, draw_stages, mark_nonfinite, number
+from dtui.tui.renderables.chrome import NONFINITE_WORDS, draw_header, draw_joins, draw_stages, mark_nonfinite, number
 from dtui.tui.renderables.frame import Frame, Region
 from dtui.tui.renderables.plotext_adapter import plot_lines
 from dtui.tui.renderables.primitives import resample
@@ -25,6 +25,7 @@ def draw_curves(
     stages: Sequence[Stage],
     log_scale: bool = False,
     iteration: int | None = None,
+    joins: Sequence[int] = (),
 ) -> Cells:
     """Draw the curves with axis labels, stages and the readout at `iteration`.
 
@@ -34,6 +35,7 @@ def draw_curves(
         stages: Learning-rate stages, dashed verticals.
         log_scale: Whether the y axis is logarithmic.
         iteration: The cursor, None for none.
+        joins: Iterations at which the training was resumed, dashed verticals with a head.
     """
     cells = Cells(frame.width, frame.height, frame.theme)
     names = _plotted(curves)
@@ -58,6 +60,7 @@ def draw_curves(
     mark_nonfinite(cells, frame, is_last_row & bad)
     _draw_labels(cells, frame, scale, rows)
     _draw_stage_labels(cells, frame, stages)
+    draw_joins(cells, frame, joins)
     draw_stages(cells, frame, stages, 0, frame.height)
     write_curves_readout(cells, frame, curves, iteration)
     return cells

@@ -58,6 +58,7 @@ class CurvesPicture(Picture):
     stages: tuple[Stage, ...]
     log_scale: bool
     values: CursorValues | None = field(default=None, compare=False)
+    joins: tuple[int, ...] = ()
     crosshair = 0.17
     header_rows = 0
 
@@ -68,7 +69,7 @@ class CurvesPicture(Picture):
 
     def draw(self, frame: Frame, iteration: int | None) -> Cells:
         """Draw curves and readout."""
-        cells = draw_curves(frame, self.curves, self.stages, self.log_scale, iteration)
+        cells = draw_curves(frame, self.curves, self.stages, self.log_scale, iteration, self.joins)
         self.write_readout(cells, frame, iteration)
         return cells
 
@@ -107,11 +108,13 @@ class RibbonPicture(Picture):
 
 @dataclass(frozen=True, slots=True)
 class AxisPicture(Picture):
-    """The time axis with the cursor's badge."""
+    """The time axis with the cursor's badge and where the training was resumed."""
+
+    joins: tuple[int, ...] = ()
 
     def draw(self, frame: Frame, iteration: int | None) -> Cells:
         """Draw one row."""
-        return draw_axis(frame, iteration)
+        return draw_axis(frame, iteration, self.joins)
 
     def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> bool:
         """The badge may cover any tick: draw it all again."""

@@ -63,13 +63,18 @@ def _classes(where: Frame, name: str, fill: float | None, cursor: int | None) ->
 PANES: dict[str, Draw] = {
     "top bar": lambda where, name, fill, cursor: draw_top_bar(where, make_info(name, invented=True), TABS, 1),
     "curves": lambda where, name, fill, cursor: draw_curves(
-        where, make_curves(axis_of(where), fill, ("validation_error", "train_error", name)), STAGES, False, cursor
+        where,
+        make_curves(axis_of(where), fill, ("validation_error", "train_error", name)),
+        STAGES,
+        False,
+        cursor,
+        (40, 700),
     ),
     "log loss": lambda where, name, fill, cursor: draw_curves(
         where, make_curves(axis_of(where), fill, ("loss", name)), STAGES, True, cursor
     ),
     "ribbon": lambda where, name, fill, cursor: draw_ribbon(where, ANOMALIES, ANOMALIES[1].id, (name,), STAGES),
-    "axis": lambda where, name, fill, cursor: draw_axis(where, cursor),
+    "axis": lambda where, name, fill, cursor: draw_axis(where, cursor, (40, 700)),
     "tree": lambda where, name, fill, cursor: _tree(where, name, fill, cursor, TreeLook("mean of weights")),
     "tall lines": lambda where, name, fill, cursor: _tree(
         where, name, fill, cursor, TreeLook("mean of weights", ChartKind.LINE, two_row=True)

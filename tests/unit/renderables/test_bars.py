@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import replace
 
 import pytest
@@ -188,3 +189,24 @@ def test_a_message_is_wrapped_and_centred() -> None:
         "",
         "",
     ]
+
+
+def test_where_a_training_was_resumed_the_axis_has_a_mark_and_the_badge_says_so():
+    where = frame(100, 1, stop=1000)
+    text = to_text(draw_axis(where, 100, (500,)))
+    assert text[where.column_of(500)] == "»"
+    assert "resumed" not in text
+    assert "400" in text
+    text = to_text(draw_axis(where, 500, (500,)))
+    assert " 500 resumed here " in text
+    assert "»" not in text
+    assert "»" not in to_text(draw_axis(where, 100, (5000,)))
+
+
+def test_a_mark_cuts_through_no_number_of_the_axis():
+    where = frame(100, 1, stop=1000)
+    ticks = re.findall(r"\d+", to_text(draw_axis(where, None)))
+    for join in range(0, 1000, 5):
+        text = to_text(draw_axis(where, None, (join,)))
+        assert text[where.column_of(join)] == "»"
+        assert set(re.findall(r"\d+", text)) <= set(ticks)

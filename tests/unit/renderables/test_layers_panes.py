@@ -276,3 +276,15 @@ def test_nan_in_a_filter_is_crossed_out_where_it_was_counted() -> None:
     cells = draw_filters(where, replace(heatmap, nonfinite=counted), 0, LOOK)
     assert np.argwhere(cells.ch[:, where.gutter :] == ord("×")).tolist() == [[2, 7]]
     assert cells.fg[2, where.gutter + 7] == DARK.warning
+
+
+def test_where_a_training_was_resumed_the_curves_have_a_vertical_with_a_head() -> None:
+    where = frame(80, 7)
+    cells = draw_curves(where, make_curves(axis_of(where)), STAGES, False, 500, (100, 500))
+    text = to_text(cells).split("\n")
+    plain = to_text(draw_curves(where, make_curves(axis_of(where)), STAGES, False, 500)).split("\n")
+    at = where.column_of(500)
+    assert text[0][at] == "»"
+    assert sum(row[at] == "┊" for row in text) >= 3
+    for row, before in zip(text, plain, strict=True):
+        assert all(now == then for now, then in zip(row, before, strict=False) if then != " "), "behind what is there"
