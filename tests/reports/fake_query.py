@@ -56,7 +56,9 @@ class FakeQuery(RunQuery):
         gaps: tuple[Gap, ...] = (),
         findings: tuple[str, ...] = (),
         reason: str = "",
+        joins: tuple[int, ...] = (),
     ) -> None:
+        self.joins = joins
         self.records, self.every = records, every
         self.names = tuple(classes)
         self.name, self.invented, self.missing = name, invented, gaps
@@ -96,6 +98,7 @@ class FakeQuery(RunQuery):
             images=images,
             gaps=self.missing,
             findings=self.findings,
+            joins=self.joins,
         )
 
     def metadata(self) -> RunMetadata:

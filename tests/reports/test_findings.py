@@ -40,3 +40,13 @@ def test_findings_stand_at_the_head_of_page_and_text(monkeypatch: pytest.MonkeyP
     assert crashed == ("the training ended early: MemoryError", *found)
     many = build_report([FakeQuery(findings=tuple(f"file {k}" for k in range(20)))]).chapters[0].findings
     assert (many[0], many[-1]) == ("file 0", "12 more: dtui check lists every file")
+
+
+def test_where_a_training_was_resumed_is_told_at_the_head_and_in_the_curves() -> None:
+    chapter = build_report([FakeQuery(joins=(100, 200, 300, 400))]).chapters[0]
+    assert [(fact.value, fact.detail) for fact in chapter.facts if fact.name == "resumed"] == [
+        ("4×", "at iteration …, 200, 300, 400")
+    ]
+    curves = next(section for section in chapter.sections if section.id.endswith("-curves"))
+    assert str(curves.items).count("resumed") == 4
+    assert "resumed" not in str(build_report([FakeQuery()]))
