@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -98,6 +100,55 @@ def resumed(folder: Path) -> None:
     (folder / f"again-{dist.get_rank()}.txt").write_text("\n".join(map(str, outcome)))
 
 
+def wide() -> nn.Module:
+    """Eight megabytes of weights, and a layer of one filter, of which the second process holds nothing."""
+    torch.manual_seed(4)
+    return nn.Sequential(nn.Linear(2048, 1024), nn.ReLU(), nn.Linear(1024, 1))
+
+
+class CountingStore:
+    """The key-value store of torch.distributed, with the bytes that were put into it."""
+
+    def __init__(self, store: Any) -> None:
+        self.store, self.bytes = store, 0
+
+    def set(self, key: str, value: bytes) -> None:
+        self.bytes += len(value)
+        self.store.set(key, value)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+
+def frugal(folder: Path) -> None:
+    """Count what is exchanged: the bytes that are left for the first process, and every collective while recording."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+    from torch.distributed.tensor.debug import CommDebugMode
+
+    model = wide()
+    for layer in (model[0], model[2]):
+        fully_shard(layer, mesh=init_device_mesh("cpu", (dist.get_world_size(),)))
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4)
+    recorder = Recorder(folder / "frugal", model, optimizer, every=1)
+    count, record = CountingStore(recorder._exchange._store), recorder._record
+    recorder._exchange._store = count
+    collectives = []
+
+    def counted() -> None:
+        with CommDebugMode() as mode:
+            record()
+        collectives.append(mode.get_total_counts())
+
+    recorder._record = counted
+    for _ in range(2):
+        optimizer.zero_grad()
+        model(torch.ones(3, 2048)).square().sum().backward()
+        optimizer.step()
+    recorder.close()
+    (folder / f"frugal{dist.get_rank()}.json").write_text(json.dumps([count.bytes, collectives]))
+
+
 def widowed(folder: Path) -> None:
     """The second process dies before its part of the last validation."""
     shards.WAIT_SECONDS = 2.0
@@ -124,6 +175,7 @@ def main() -> None:
     data_parallel(folder)
     fully_sharded(folder)
     resumed(folder)
+    frugal(folder)
     widowed(folder)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -17,7 +18,7 @@ from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, SOURCES, RunStatus
 from dtui.store import RunReader
 from dtui.store.schema import KEPT_BITS
 from tests.record.conftest import MemoryStore, RecorderUnderTest
-from tests.record.distributed_worker import COUNT, STEPS, pictures, seeded, train
+from tests.record.distributed_worker import COUNT, STEPS, pictures, seeded, train, wide
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +85,33 @@ def test_the_images_of_both_processes_are_judged(folder: Path, alone: MemoryStor
     for column, validation in enumerate(alone.validations):
         wanted = dict(zip(alone.images.ids, validation.labels.tolist(), strict=True))
         assert dict(zip(reader.images.ids, labels[:, column].tolist(), strict=True)) == wanted
+    reader.close()
+
+
+def test_only_results_are_exchanged_and_by_no_collective(folder: Path) -> None:
+    weights = sum(parameter.numel() for parameter in wide().parameters()) * 4
+    first, second = (json.loads((folder / f"frugal{rank}.json").read_text()) for rank in range(2))
+    assert first == [0, [0, 0]]
+    assert 0 < second[0] < 2 * 0.05 * weights
+    assert second[1] == [0, 0]
+
+
+def test_a_layer_with_fewer_filters_than_processes_is_whole(folder: Path) -> None:
+    model = wide()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4)
+    for _ in range(2):
+        optimizer.zero_grad()
+        model(torch.ones(3, 2048)).square().sum().backward()
+        optimizer.step()
+    reader = RunReader(folder / "frugal.dtui")
+    assert reader.gaps == ()
+    rows = slice(0, 1025)
+    norms = reader.read_filters("norm", rows, slice(1, 2))[:, 0]
+    gradients = reader.read_filters("gradient_norm", rows, slice(1, 2))[:, 0]
+    for first, layer in ((0, model[0]), (1024, model[2])):
+        part = slice(first, first + len(layer.weight))
+        np.testing.assert_allclose(norms[part], layer.weight.detach().norm(dim=1), rtol=2e-3)
+        np.testing.assert_allclose(gradients[part], layer.weight.grad.norm(dim=1), rtol=8e-3, atol=1e-5)
     reader.close()
 
 
