@@ -78,6 +78,8 @@ class _Checker:
         structure = opened.structure
         self._sizes = Sizes.of(structure)
         self._parts = OpenParts(opened.run)
+        file = opened.run_file
+        self._is_ended = file is not None and (file.closed is not None or file.writer.is_alive() is False)
         joins = () if opened.run_file is None else opened.run_file.joins
         self._holes = {stream: holes_of(joins, stream) for stream in Stream}
 
@@ -178,6 +180,11 @@ class _Checker:
             inside = [is_superseded(n, held) for n in ordinals]
             if scanner.damage:
                 yield self._verdict(path, FileState.DAMAGED, f"{'; '.join(scanner.damage)}: those {stream} are lost")
+            elif self._is_ended and scanner.pending and not scanner.is_torn:
+                lost = (
+                    f"{len(ordinals)} {stream}, then {scanner.pending} bytes that are no frame: what lay there is lost"
+                )
+                yield self._verdict(path, FileState.DAMAGED, lost)
             elif ordinals and all(is_superseded(n, self._holes[stream]) for n in ordinals):
                 detail = f"{SUPERSEDED}; dtui compact removes it"
                 yield self._verdict(path, FileState.LEFT_OVER, detail)

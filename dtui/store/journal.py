@@ -194,6 +194,8 @@ class JournalScanner:
         """One line a stretch of bytes that is no frame although frames follow it."""
         self.pending = 0
         """Bytes after the last frame that are no frame yet."""
+        self.is_torn = False
+        """Whether those bytes begin like a frame and end before it does: what a killed writer leaves."""
         self._stream = stream
         self._token = token
         self._fixed = fixed
@@ -221,8 +223,16 @@ class JournalScanner:
                 self.frames.append(frame)
                 self._end = frame.end
             self.pending = max(0, size - self._end)
+            self.is_torn = self._is_torn(file, size)
             if not self._is_given_up:
                 self._wasted = 0
+
+    def _is_torn(self, file: Any, size: int) -> bool:
+        file.seek(self._end)
+        header = file.read(min(self.pending, FRAME_HEADER.size))
+        if len(header) < FRAME_HEADER.size:
+            return FRAME_MAGIC.startswith(header[: len(FRAME_MAGIC)])
+        return _is_header(header) and self._end + FRAME_HEADER.size + FRAME_HEADER.unpack(header)[5] > size
 
     @property
     def _is_given_up(self) -> bool:

@@ -143,16 +143,20 @@ def crashes() -> list[Measurement]:
 @benchmark
 def mutations() -> list[Measurement]:
     """Damaged runs that answered truly or not at all, beside how many were damaged."""
-    from tests.store.mutating import assert_nothing_wrong, mutate, prepare
+    from dtui.store.packing import pack_run
+    from tests.store.mutating import assert_nothing_wrong, copy, mutate, prepare
 
     rng = random.Random(time.time_ns())
     fine = 0
     with tempfile.TemporaryDirectory() as folder:
-        good, truth = prepare(Path(folder) / "good")
+        top = Path(folder)
+        good, truth = prepare(top / "good")
+        foreign, _ = prepare(top / "foreign")
+        pack_run(good, top / "packed.h5")
         for attempt in range(MUTATIONS):
-            path = Path(folder) / f"{attempt}.dtui"
-            shutil.copytree(good, path)
-            assert_nothing_wrong(path, truth, mutate(path, rng))
+            path = top / (f"{attempt}.h5" if attempt % 8 == 7 else f"{attempt}.dtui")
+            copy(top / "packed.h5" if attempt % 8 == 7 else good, path)
+            assert_nothing_wrong(path, truth, mutate(path, rng, foreign))
             fine += 1
-            shutil.rmtree(path)
+            path.unlink() if path.is_file() else shutil.rmtree(path)
     return [Measurement("mutations", fine, "mutated runs", MUTATIONS, "runs", fine / MUTATIONS)]

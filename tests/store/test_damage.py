@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from pathlib import Path
@@ -13,22 +14,29 @@ from dtui.errors import DtuiError
 from dtui.store import RunReader, check_run
 from dtui.store.compact import RunCompactor
 from dtui.store.hdf5 import SealedFile
+from dtui.store.packing import pack_run
 from dtui.store.verdict import FileState
 from tests.store.conftest import Recording
-from tests.store.mutating import assert_nothing_wrong, mutate, prepare
+from tests.store.mutating import assert_nothing_wrong, copy, mutate, prepare
 
-MUTATIONS = 100
+MUTATIONS = 1000
+SHARES = 4
+"""Tests that share the mutations among them, so that they spread over processes."""
 
 
-def test_mutated_runs_never_lie(tmp_path: Path) -> None:
-    rng = random.Random(0)
+@pytest.mark.parametrize("share", range(SHARES))
+def test_mutated_runs_never_lie(tmp_path: Path, share: int) -> None:
+    rng = random.Random(share)
     good, truth = prepare(tmp_path / "good")
-    for attempt in range(MUTATIONS):
-        path = tmp_path / f"bad-{attempt}.dtui"
-        shutil.copytree(good, path)
-        what = mutate(path, rng)
-        assert_nothing_wrong(path, truth, what)
-        shutil.rmtree(path)
+    foreign, _ = prepare(tmp_path / "foreign")
+    packed = tmp_path / "packed.h5"
+    pack_run(good, packed)
+    for attempt in range(MUTATIONS // SHARES):
+        is_packed = attempt % 8 == 7
+        path = tmp_path / (f"bad-{attempt}.h5" if is_packed else f"bad-{attempt}.dtui")
+        copy(packed if is_packed else good, path)
+        assert_nothing_wrong(path, truth, mutate(path, rng, foreign))
+        (os.unlink if is_packed else shutil.rmtree)(path)
 
 
 def damage(path: Path, at: float) -> None:

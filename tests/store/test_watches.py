@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -26,7 +27,7 @@ def watch_at(iteration: int) -> Record:
     return replace(record, iteration=iteration)
 
 
-def append_watches(recording: Recording, iterations: range) -> None:
+def append_watches(recording: Recording, iterations: Iterable[int]) -> None:
     """Append watches to the run, and to the twin where no record has their iteration."""
     taken = {record.iteration for record in recording.twin.records}
     for iteration in iterations:
