@@ -1,7 +1,7 @@
 """Anomaly iterations: where unusually many images of a class flip at once.
 
 Owns what counts as an anomaly, its id and its score. A second copy would attach a person's decision to
-something else. Each detector is a function in `DETECTORS`; detectors of filters and of whole layers join it.
+something else. Many are first a table of numbers, a row each: of a long run, only the strongest are ever looked at.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from dtui.errors import UsageError
 from dtui.model import Anomaly, AnomalySettings, IntArray
 
 RULES = ("left", "right")
+DIRECTIONS = ("gained", "lost", "both")
+COLUMNS = ("rule", "class", "iteration", "direction", "count")
+"""Of a table of anomalies of classes; rule and direction as positions in RULES and DIRECTIONS."""
 DEFAULT_WINDOW = 5
 NEVER = 2**32 - 1
 Decisions = Mapping[str, tuple[str, str]]
@@ -92,7 +95,7 @@ def score_of(count: int, share: float) -> float:
     return share * float(np.sqrt(count))
 
 
-def find_class_anomalies(evidence: Evidence, settings: AnomalySettings) -> list[Anomaly]:
+def find_class_table(evidence: Evidence, settings: AnomalySettings) -> IntArray:
     """Find the anomaly iterations of classes.
 
     A class, iteration and rule is one anomaly; where both directions pass the threshold its direction is "both"
@@ -102,6 +105,9 @@ def find_class_anomalies(evidence: Evidence, settings: AnomalySettings) -> list[
         evidence: The flips.
         settings: Checked by `check_settings`.
 
+    Returns:
+        Shape (anomalies, len(COLUMNS)), int64, by falling score, then by iteration, rule and class.
+
     Source: DeepTracker (ACM TIST 2018), rules and threshold; directions apart: dtui.
     """
     window = settings.window or default_window(len(evidence.iterations))
@@ -109,41 +115,61 @@ def find_class_anomalies(evidence: Evidence, settings: AnomalySettings) -> list[
     exact = settings.threshold * images if settings.unit == "share" else np.full(len(images), settings.threshold)
     # A share such as 0.2 of 50 images is 10.000000000000002 of them in floating point.
     least = np.clip(np.ceil(exact - 1e-9), 1, NEVER).astype(np.uint32)
-    found: list[Anomaly] = []
+    tables: list[IntArray] = [np.empty((0, len(COLUMNS)), np.int64)]
     for rule in RULES if settings.rule == "either" else (settings.rule,):
         flips = evidence.flips(rule, window)
         gained, lost = flips.gained >= least, flips.lost >= least
-        for position, label in np.argwhere(gained | lost).tolist():
-            up, down = bool(gained[position, label]), bool(lost[position, label])
-            count = int(flips.gained[position, label]) * up + int(flips.lost[position, label]) * down
-            direction = "both" if up and down else "gained" if up else "lost"
-            iteration, share = int(evidence.iterations[position]), count / int(images[label])
-            found.append(
-                Anomaly(
-                    id=f"class-{rule}-{label}-{iteration}-{direction}",
-                    kind="class",
-                    rule=rule,
-                    iteration=iteration,
-                    class_index=label,
-                    layer=None,
-                    filters=(),
-                    direction=direction,
-                    count=count,
-                    share=share,
-                    score=score_of(count, share),
-                    threshold=settings.threshold,
-                )
-            )
-    return found
+        positions, labels = np.nonzero(gained | lost)
+        up, down = gained[positions, labels], lost[positions, labels]
+        count = flips.gained[positions, labels].astype(np.int64) * up
+        count += flips.lost[positions, labels].astype(np.int64) * down
+        direction = np.select([up & down, up], [DIRECTIONS.index("both"), DIRECTIONS.index("gained")], 1)
+        code = np.full(len(labels), RULES.index(rule))
+        tables.append(np.column_stack([code, labels, evidence.iterations[positions], direction, count]))
+    table = np.concatenate(tables).astype(np.int64, copy=False)
+    share = table[:, COLUMNS.index("count")] / images[table[:, COLUMNS.index("class")]]
+    score = share * np.sqrt(table[:, COLUMNS.index("count")])
+    result: IntArray = table[np.lexsort((table[:, COLUMNS.index("iteration")], -score))]
+    return result
 
 
-Detector = Callable[[Evidence, AnomalySettings], Iterable[Anomaly]]
-DETECTORS: tuple[Detector, ...] = (find_class_anomalies,)
-"""Everything that looks for anomalies, in the order in which equals are listed."""
+def in_time_order(table: IntArray) -> IntArray:
+    """Return a table that falls by score by iteration instead, then by falling score."""
+    result: IntArray = table[np.argsort(table[:, COLUMNS.index("iteration")], kind="stable")]
+    return result
+
+
+def table_anomalies(table: IntArray, images: IntArray, threshold: float) -> list[Anomaly]:
+    """Return the anomalies that the rows of a table stand for.
+
+    Args:
+        table: Shape (anomalies, len(COLUMNS)).
+        images: Images of each class, shape (C,).
+        threshold: Of the settings that they were found with.
+    """
+    return [
+        Anomaly(
+            id=f"class-{RULES[rule]}-{label}-{iteration}-{DIRECTIONS[direction]}",
+            kind="class",
+            rule=RULES[rule],
+            iteration=iteration,
+            class_index=label,
+            layer=None,
+            filters=(),
+            direction=DIRECTIONS[direction],
+            count=count,
+            share=count / size,
+            score=score_of(count, count / size),
+            threshold=threshold,
+        )
+        for (rule, label, iteration, direction, count), size in zip(
+            table.tolist(), images[table[:, COLUMNS.index("class")]].tolist(), strict=True
+        )
+    ]
 
 
 def find_anomalies(evidence: Evidence, settings: AnomalySettings) -> tuple[Anomaly, ...]:
-    """Run every detector.
+    """Find the anomaly iterations of classes.
 
     Returns:
         By iteration, then by falling score.
@@ -152,8 +178,8 @@ def find_anomalies(evidence: Evidence, settings: AnomalySettings) -> tuple[Anoma
         UsageError: The settings make no sense.
     """
     check_settings(settings)
-    found = [anomaly for detector in DETECTORS for anomaly in detector(evidence, settings)]
-    return tuple(sorted(found, key=lambda anomaly: (anomaly.iteration, -anomaly.score)))
+    table = in_time_order(find_class_table(evidence, settings))
+    return tuple(table_anomalies(table, evidence.images, settings.threshold))
 
 
 def with_decisions(anomalies: Iterable[Anomaly], decisions: Decisions) -> tuple[Anomaly, ...]:

@@ -169,8 +169,9 @@ def _anomalies_arguments(parser: argparse.ArgumentParser) -> None:
         help="fewest flips of one class: 20%% or 0.2 of its images, or 5 images (default: 20%%)",
     )
     parser.add_argument("--class", dest="class_name", metavar="NAME", help="only this class")
+    parser.add_argument("--top", type=_positive, metavar="N", help="only the N strongest, by falling score")
     parser.add_argument(
-        "--fail-on", type=_positive, metavar="N", help="exit with 1 if N or more are listed that nobody has dismissed"
+        "--fail-on", type=_positive, metavar="N", help="exit with 1 if N or more are found that nobody has dismissed"
     )
     _add_json(parser)
 
@@ -250,6 +251,7 @@ COMMANDS = (
             ("dtui anomalies sample_runs/mnist-faults", "all of them, by iteration"),
             ("dtui anomalies sample_runs/mnist-faults --rule left --window 10", "left rule over ten validations"),
             ("dtui anomalies sample_runs/mnist-faults --class 3 --since 200", "one class, from iteration 200 on"),
+            ("dtui anomalies sample_runs/mnist-faults --top 10", "the strongest first"),
             ("dtui anomalies sample_runs/mnist-faults --threshold 5 --json", "at least five images, for a script"),
             ("dtui anomalies runs/nightly --fail-on 1", "exit with 1 if there is any"),
         ),

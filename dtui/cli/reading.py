@@ -81,14 +81,19 @@ def run_anomalies(options: argparse.Namespace) -> Outcome:
         images = query.image_set()
         classes: tuple[str, ...] = images.classes if images is not None else ()
         label = _label_of(options.run, options.class_name, classes)
-        found = [
-            anomaly
-            for anomaly in query.anomalies(settings)
-            if (options.since is None or anomaly.iteration >= options.since)
-            and (label is None or anomaly.class_index == label)
-        ]
+        if options.top is not None and (options.since, label, options.fail_on) == (None, None, None):
+            found = list(query.top_anomalies(options.top, settings))  # all of them may be a million
+        else:
+            found = [
+                anomaly
+                for anomaly in query.anomalies(settings)
+                if (options.since is None or anomaly.iteration >= options.since)
+                and (label is None or anomaly.class_index == label)
+            ]
     judged = sum(anomaly.status != "dismissed" for anomaly in found)
     code = Exit.NOT_FINE if options.fail_on is not None and judged >= options.fail_on else Exit.DONE
+    if options.top is not None:
+        found = sorted(found, key=lambda anomaly: -anomaly.score)[: options.top]
     if options.json:
         return Outcome(to_json([anomaly_fields(anomaly, classes) for anomaly in found]), code)
     return Outcome(_anomalies_table(found, classes, settings), code)

@@ -6,10 +6,19 @@ ribbon than in the inbox.
 
 from __future__ import annotations
 
-from dtui.analysis.anomalies import Evidence, FlipCounts, check_settings, count_flips, find_anomalies, with_decisions
+from dtui.analysis.anomalies import (
+    Evidence,
+    FlipCounts,
+    check_settings,
+    count_flips,
+    in_time_order,
+    table_anomalies,
+    with_decisions,
+)
 from dtui.analysis.triggers import find_trigger_anomalies
 from dtui.errors import UsageError
 from dtui.model import Anomaly, AnomalySettings
+from dtui.query.class_table import class_table
 from dtui.query.data import RunData
 
 STATUSES = ("new", "flagged", "dismissed")
@@ -19,20 +28,40 @@ def anomalies(data: RunData, settings: AnomalySettings | None) -> tuple[Anomaly,
     """Answer `RunQuery.anomalies`."""
     settings = settings or AnomalySettings()
     check_settings(settings)
+    evidence = _evidence(data)
 
+    def find() -> tuple[Anomaly, ...]:
+        table = in_time_order(class_table(data, evidence, settings))
+        found = table_anomalies(table, evidence.images, settings.threshold)
+        fired = find_trigger_anomalies(data.reader.triggers, data.structure.layers)
+        return tuple(sorted((*fired, *found), key=lambda one: (one.iteration, -one.score)) if fired else found)
+
+    return with_decisions(data.remembered(("anomalies", settings), find), _decisions(data))
+
+
+def top_anomalies(data: RunData, count: int, settings: AnomalySettings | None) -> tuple[Anomaly, ...]:
+    """Answer `RunQuery.top_anomalies`."""
+    settings = settings or AnomalySettings()
+    check_settings(settings)
+    if count < 1:
+        raise UsageError(f"anomalies: the top {count}; ask for at least 1")
+    evidence = _evidence(data)
+    table = class_table(data, evidence, settings, count)[:count]
+    fired = find_trigger_anomalies(data.reader.triggers, data.structure.layers)
+    found = [*fired, *table_anomalies(table, evidence.images, settings.threshold)]
+    strongest = sorted(found, key=lambda one: (-one.score, one.iteration))[:count]
+    return with_decisions(strongest, _decisions(data))
+
+
+def _evidence(data: RunData) -> Evidence:
     def flips(rule: str, window: int) -> FlipCounts:
         return data.remembered(("flips", rule, window), lambda: count_flips(data.layout, data.packed(), rule, window))
 
-    evidence = Evidence(data.validations, data.layout.images, flips)
+    return Evidence(data.validations, data.layout.images, flips)
 
-    def find() -> tuple[Anomaly, ...]:
-        fired = find_trigger_anomalies(data.reader.triggers, data.structure.layers)
-        found = find_anomalies(evidence, settings)
-        return tuple(sorted((*fired, *found), key=lambda one: (one.iteration, -one.score))) if fired else found
 
-    found = data.remembered(("anomalies", settings), find)
-    decisions = {what: told for what, told in data.reader.decisions().items() if told[0] in STATUSES}
-    return with_decisions(found, decisions)
+def _decisions(data: RunData) -> dict[str, tuple[str, str]]:
+    return {what: told for what, told in data.reader.decisions().items() if told[0] in STATUSES}
 
 
 def decide(data: RunData, anomaly: str, status: str, note: str | None) -> None:

@@ -73,6 +73,10 @@ class RunData:
             self._memory[key] = compute()
         return cast(Answer, self._memory[key])
 
+    def knows(self, key: Hashable) -> bool:
+        """Whether `remembered` has an answer already."""
+        return key in self._memory
+
     # --- the run
     @property
     def structure(self) -> Structure:
@@ -218,6 +222,11 @@ class RunData:
             return PackedLayout.of(images.targets, max(len(images.classes), most))
 
         return self.remembered("layout", lay_out)
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether the labels have been read already."""
+        return self._packed is not None
 
     def packed(self) -> WordArray:
         """Return right or wrong for every image and validation, a bit each, shape (m, W)."""

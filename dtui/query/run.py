@@ -218,6 +218,14 @@ class RunQuery:
         """
         return anomalies.anomalies(self._data, settings)
 
+    def top_anomalies(self, count: int, settings: AnomalySettings | None = None) -> tuple[Anomaly, ...]:
+        """Return the strongest anomalies by falling score, then by iteration; of an ended run in milliseconds.
+
+        Raises:
+            UsageError: The settings make no sense, or `count` is below 1.
+        """
+        return anomalies.top_anomalies(self._data, count, settings)
+
     def decide(self, anomaly: str, status: str, note: str | None = None) -> None:
         """Append a person's decision on an anomaly id; status "new", "flagged" or "dismissed".
 

@@ -20,6 +20,7 @@ from dtui.store.parts import OpenParts
 from dtui.store.reader import RunReader
 from dtui.store.runfile import RunFile
 from dtui.store.schema import (
+    FINDINGS_FILE,
     HEARTBEAT_FILE,
     IMAGES_FILE,
     JOURNAL_FOLDER,
@@ -114,6 +115,10 @@ class _Checker:
                 yield self._attempt(path, "the tracked images", "all validations are left out", self._check_images)
             elif name in LINE_FILES:
                 yield self._check_lines(path)
+            elif name == FINDINGS_FILE:
+                verdict = self._attempt(path, "findings that took long, a cache", "", self._check_sealed)
+                is_fine = verdict.state is FileState.FINE
+                yield verdict if is_fine else self._verdict(path, FileState.LEFT_OVER, "a damaged cache; made anew")
             elif name in (HEARTBEAT_FILE, LOCK_FILE, RESUME_LOCK_FILE):
                 yield self._verdict(path, FileState.FINE, "")
             else:

@@ -31,6 +31,7 @@ from dtui.model import (
     Trigger,
 )
 from dtui.store.catalog import StreamView
+from dtui.store.findings import Key
 from dtui.store.joins import Join, seams
 from dtui.store.merged import MergedReader
 from dtui.store.parts import OpenParts
@@ -322,6 +323,28 @@ class RunReader:
             RunDamagedError: The run cannot be written to.
         """
         self._around.append_decision(anomaly, status, note)
+
+    # --- findings
+
+    def kept_findings(self, key: Key, columns: int, rows: int | None = None) -> IntArray | None:
+        """Return a table of findings that was kept, shape (rows, columns), or its first rows; data from outside.
+
+        Args:
+            key: All that it depends on; another key finds nothing.
+            columns: That it must have.
+            rows: How many at most, None for all.
+        """
+        findings = self._around.findings
+        return None if findings is None else findings.read(key, columns, rows)
+
+    def keep_findings(self, key: Key, table: IntArray) -> None:
+        """Keep a table of findings in the run's cache; nowhere for a packed run.
+
+        Raises:
+            OSError: It cannot be written; nothing else is touched.
+        """
+        if self._around.findings is not None:
+            self._around.findings.write(key, table)
 
     # --- inside
 

@@ -14,6 +14,9 @@ A run is a directory `NAME.dtui`:
     gaps.jsonl                     what could not be recorded, a line a gap
     triggers.jsonl                 what the flight recorder fired on, a line a trigger; optional
     triage.jsonl                   people's decisions on anomalies, a line a decision
+    findings.h5                    anomalies that took long to find: a cache that a viewer of an ended run writes, where
+                                   it may; /document (JSON: run, tables with key and rows), /findings/table<n>
+                                   (rows, columns) int64; ignored where anything in the key differs
     compact.lock                   who is folding journals into parts at the moment
     resume.lock                    who is taking the run over from a dead writer at the moment
 
@@ -89,6 +92,7 @@ STRUCTURE_FILE = "structure.h5"
 IMAGES_FILE = "images.h5"
 GAPS_FILE = "gaps.jsonl"
 TRIGGERS_FILE = "triggers.jsonl"
+FINDINGS_FILE = "findings.h5"
 TRIAGE_FILE = "triage.jsonl"
 LINE_FILES = (GAPS_FILE, TRIGGERS_FILE, TRIAGE_FILE)
 LOCK_FILE = "compact.lock"
@@ -116,6 +120,7 @@ LABEL_NODE = "/validation/label"
 CONFIDENCE_NODE = "/validation/confidence"
 CLASS_ERROR_NODE = "/classes/error"
 TARGETS_NODE = "/targets"
+FINDINGS_NODE = "/findings/table"
 THUMBNAILS_NODE = "/thumbnails"
 THUMBNAIL_OFFSETS_NODE = "/thumbnail_offsets"
 

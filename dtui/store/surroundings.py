@@ -14,11 +14,13 @@ from typing import TypeVar
 from dtui.errors import RunDamagedError
 from dtui.model import TRIGGER_KINDS, Gap, ImageSet, RunStatus, Trigger
 from dtui.store.files import list_folder
+from dtui.store.findings import FindingsFile
 from dtui.store.joins import Join, gaps_that_count, triggers_that_count
 from dtui.store.lines import read_lines
 from dtui.store.opening import OpenedRun, OpenImages
 from dtui.store.runfile import RunFile, run_status
 from dtui.store.schema import (
+    FINDINGS_FILE,
     GAPS_FILE,
     IMAGES_FILE,
     JOURNAL_FOLDER,
@@ -46,6 +48,7 @@ class Surroundings(ABC):
         self.gaps: tuple[Gap, ...] = ()
         self.triggers: tuple[Trigger, ...] = ()
         self.joins: tuple[Join, ...] = ()
+        self.findings: FindingsFile | None = None
         self._triage = triage
         self._decisions: dict[str, tuple[str, str]] = {}
         self._open_images: OpenImages | None = None
@@ -123,6 +126,7 @@ class FolderSurroundings(Surroundings):
     def __init__(self, path: Path, opened: OpenedRun) -> None:
         """Prepare; `read` reads."""
         super().__init__(Triage(path / TRIAGE_FILE))
+        self.findings = FindingsFile(path / FINDINGS_FILE, opened.run)
         self._path = path
         self._run = opened.run
         self._run_file: RunFile | None = opened.run_file
@@ -177,6 +181,8 @@ class FolderSurroundings(Surroundings):
             except (FileNotFoundError, NotADirectoryError):
                 continue
             for path in entries:
+                if path.name == FINDINGS_FILE:
+                    continue  # says nothing new
                 if path.suffix in _WATCHED_SUFFIXES or path.name == RUN_FILE:
                     try:
                         stat = path.lstat()

@@ -133,6 +133,13 @@ class FakeReader:
     def validation_iterations(self) -> np.ndarray:
         return np.arange(self.validations, dtype=np.int64) * EVERY + 12
 
+    # --- findings
+    def kept_findings(self, key: object, columns: int, rows: int | None = None) -> None:
+        return None
+
+    def keep_findings(self, key: object, table: np.ndarray) -> None:
+        raise OSError(30, "Read-only file system")
+
     # --- numbers
     def _read(self, what: str, array: np.ndarray, part: slice, known: int) -> np.ndarray:
         assert part.start is not None

@@ -1,0 +1,87 @@
+"""Anomalies of classes as a table, computed or from the run's cache.
+
+Owns when the cache counts and when it is written. A second copy would show the anomalies of other settings, or of a
+run that has grown since. Decisions are no part of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import zlib
+from dataclasses import replace
+
+import numpy as np
+
+from dtui.analysis.anomalies import COLUMNS, DIRECTIONS, RULES, Evidence, default_window, find_class_table
+from dtui.errors import DtuiError
+from dtui.model import AnomalySettings, IntArray, RunStatus
+from dtui.query.data import RunData
+
+VERSION = 1
+"""Raised when the analysis answers differently: tables of an earlier one are computed anew."""
+WORTH_KEEPING_SECONDS = 0.2
+"""A table that took longer is kept: small runs, and those under version control, stay as they are."""
+
+
+def class_table(data: RunData, evidence: Evidence, settings: AnomalySettings, rows: int | None = None) -> IntArray:
+    """Return the anomalies of classes as `find_class_table` does, or at least the first `rows`."""
+    whole = ("class table", settings)
+    if rows is not None and not data.knows(whole):
+        first = _kept(data, evidence, settings, rows)
+        if first is not None:
+            return first
+    return data.remembered(whole, lambda: _whole(data, evidence, settings))
+
+
+def _whole(data: RunData, evidence: Evidence, settings: AnomalySettings) -> IntArray:
+    kept = _kept(data, evidence, settings, None)
+    return _compute(data, evidence, settings) if kept is None else kept
+
+
+def _compute(data: RunData, evidence: Evidence, settings: AnomalySettings) -> IntArray:
+    """Compute a table, and keep it if the labels had to be read for it and all that took long."""
+    is_first, begin = not data.is_packed, time.monotonic()
+    table = find_class_table(evidence, settings)
+    is_slow = is_first and time.monotonic() - begin > WORTH_KEEPING_SECONDS
+    if is_slow and data.reader.status() is not RunStatus.LIVE:
+        with contextlib.suppress(OSError, DtuiError):  # a folder that cannot be written to, a full disk
+            data.reader.keep_findings(_key(evidence, settings), table)
+    return table
+
+
+def _kept(data: RunData, evidence: Evidence, settings: AnomalySettings, rows: int | None) -> IntArray | None:
+    """Return what was kept of an ended run, None where nothing sound was."""
+    if data.reader.status() is RunStatus.LIVE:
+        return None
+    table = data.reader.kept_findings(_key(evidence, settings), len(COLUMNS), rows)
+    return table if table is not None and _is_possible(table, evidence) else None
+
+
+def _key(evidence: Evidence, settings: AnomalySettings) -> dict[str, object]:
+    """Return all that a table depends on, beside the run."""
+    iterations = evidence.iterations.astype("<i8")
+    settings = replace(settings, window=settings.window or default_window(len(iterations)))
+    return {
+        "version": VERSION,
+        "rule": settings.rule,
+        "window": settings.window,
+        "unit": settings.unit,
+        "threshold": settings.threshold,
+        "validations": len(iterations),
+        "last": int(iterations[-1]) if len(iterations) else None,
+        "iterations": zlib.crc32(iterations.tobytes()),
+        "images": zlib.crc32(evidence.images.astype("<i8").tobytes()),
+    }
+
+
+def _is_possible(table: IntArray, evidence: Evidence) -> bool:
+    """Whether a table from outside could be one of this run: every number is in its range."""
+    if not len(table):
+        return True
+    rule, label, iteration, direction, count = table.T
+    ranges = ((rule, len(RULES)), (label, len(evidence.images)), (direction, len(DIRECTIONS)))
+    if any(column.min() < 0 or column.max() >= stop for column, stop in ranges):
+        return False
+    known = np.isin(iteration, evidence.iterations)
+    return bool(known.all() and count.min() >= 1 and (count <= evidence.images[label]).all())
