@@ -5,7 +5,8 @@ second copy would compare a weight with another watch's. Nothing here waits for 
 memory on the training stream, and the writer waits for the event.
 
 Layers whose filters have equally many elements lie under each other in one matrix. It holds the weights before; one
-after the other it is given the difference, the gradients and the weights again, and after each its rows are measured.
+after the other it is given the difference, the gradients and the weights again, and after each its rows are measured;
+the gradients of a matrix of one layer are measured where they are.
 On a GPU these are about forty launches for a ResNet-50, on a CPU the matrices are so small that they stay in the cache.
 """
 
@@ -24,8 +25,8 @@ from dtui.record.fused_watch import load_watch_kernel
 from dtui.record.layers import LayerProbe, as_rows, row_order
 from dtui.record.shards import is_sharded
 
-CACHED_ELEMENTS = 1 << 17
-"""Elements of one matrix on the CPU: 512 KiB, which stay in a usual second-level cache between the passes."""
+CACHED_ELEMENTS = 1 << 18
+"""Elements of one matrix on the CPU: 1 MiB, which stay in the cache between the passes; smaller ones cost calls."""
 
 
 class Norm(IntEnum):
@@ -197,8 +198,10 @@ class WatchMeter:
         filled = [(piece, slope) for piece in pieces if (slope := gradients[piece.layer]) is not None]
         if filled:
             found = [slope[piece.start : piece.stop] for piece, slope in filled]
-            torch._foreach_copy_([piece.target for piece, _ in filled], found)
-            torch.linalg.vector_norm(matrix, dim=1, out=out[Norm.GRADIENT, columns])
+            if found[0].shape != matrix.shape or found[0].dtype != torch.float32:
+                torch._foreach_copy_([piece.target for piece, _ in filled], found)
+                found = [matrix]
+            torch.linalg.vector_norm(found[0], dim=1, out=out[Norm.GRADIENT, columns])
         torch._foreach_copy_(targets, weights)
         torch.linalg.vector_norm(matrix, dim=1, out=out[Norm.WEIGHT, columns])
 

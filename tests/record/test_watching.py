@@ -12,7 +12,9 @@ from torch import nn
 
 from dtui.errors import RecorderError
 from dtui.record import watching
-from dtui.record.layers import LayerProbe, find_layers, place
+from dtui.record.flight import Flight, WatchPlan
+from dtui.record.layers import LayerProbe, describe, find_layers, place
+from dtui.record.skips import Skips
 from dtui.record.watching import Norm, WatchMeter
 
 FUSED = [False, pytest.param(True, marks=pytest.mark.skipif(find_spec("numba") is None, reason="needs numba"))]
@@ -127,7 +129,9 @@ def test_replaced_weights_are_followed() -> None:
     model[1].weight.data = torch.ones(2, 4)
     np.testing.assert_allclose(measured(meter)[0], expected(probes, before), rtol=2e-6)
     probes[1].present = False
+    model[0].weight.grad = torch.full((3, 4), 2.0)
     found, _ = measured(meter)
+    assert found[Norm.GRADIENT, :3].tolist() == [4.0, 4.0, 4.0]
     assert np.isnan(found[:, 3:]).all()
     assert np.isfinite(found[:2, :3]).all()
 
@@ -141,3 +145,39 @@ def test_layers_on_several_devices_are_refused() -> None:
     model = nn.Sequential(nn.Linear(4, 3), nn.Linear(4, 2, device="meta"))
     with pytest.raises(RecorderError, match="keep_around: the layers are on cpu, meta; watches need one device"):
         WatchMeter(place(find_layers(model)))
+
+
+class Event:
+    """Stands for an event of a GPU."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def record(self, stream: object) -> None:
+        self.calls.append(f"record on {stream}")
+
+    def synchronize(self) -> None:
+        self.calls.append("wait")
+
+
+def test_on_a_gpu_nothing_is_looked_at_before_it_has_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The way of a GPU, on the CPU: what is not finite is passed on as it is, and known from the norm afterwards."""
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: f"the stream of {device}")
+    torch.manual_seed(2)
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Linear(9, 3))
+    probes = place(find_layers(model))
+    shake(model)
+    model[1].weight.grad[1, 4] = -math.inf
+    flight = Flight(WatchPlan(1, 4), describe(model, probes), probes)
+    event = Event()
+    watch = flight._meter.measure(flight._ring[0], event)  # type: ignore[arg-type]
+    assert event.calls == ["record on the stream of cpu"]
+    assert watch.nonfinite is None
+    assert bool(torch.isinf(flight._ring[0, Norm.GRADIENT]).any())
+    kept = flight._arrived(0, 0, watch, dict, lambda: Skips(0, False))
+    assert event.calls[1:] == ["wait"]
+    assert kept.nonfinite is not None
+    assert flight._by_filter(kept.nonfinite)[Norm.GRADIENT].tolist() == [0, 0, 0, 0, 0, 1, 0]
+    assert flight._by_filter(kept.nonfinite)[[Norm.UPDATE, Norm.WEIGHT]].sum() == 0
+    assert np.isnan(kept.norms[Norm.UPDATE]).all()
+    assert np.isfinite(kept.norms[Norm.WEIGHT]).all()

@@ -1,0 +1,106 @@
+"""What the flight recorder costs an iteration: the training thread, and the writer beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from dtui.model import Gap, ImageSet, Record, RunStatus, Trigger, Validation
+from dtui.record.demo import BATCH, ResNet20
+from dtui.record.flight import Flight, WatchPlan
+from dtui.record.layers import describe, find_layers, place
+from dtui.record.sink import Job
+from dtui.record.skips import Skips
+from tests.bench.record_cost import best_seconds, trained_resnet50
+from tests.bench.registry import Measurement, benchmark
+
+PLAN = WatchPlan(1, 200)
+
+
+class Nowhere:
+    """A store that keeps nothing."""
+
+    def set_images(self, images: ImageSet) -> None: ...
+    def append_record(self, record: Record) -> None: ...
+    def append_watch(self, watch: Record) -> None: ...
+    def append_trigger(self, trigger: Trigger) -> None: ...
+    def append_validation(self, validation: Validation) -> None: ...
+    def append_gap(self, gap: Gap) -> None: ...
+    def heartbeat(self) -> None: ...
+    def close(self, status: RunStatus = RunStatus.DONE, reason: str = "") -> None: ...
+
+
+class LastJob:
+    """Stands for the sink: keeps the job that was offered last."""
+
+    def offer(self, job: Job, limit: int | None = None) -> bool:
+        self.job = job
+        return True
+
+
+def watch_seconds(model: nn.Module, fused: bool = False) -> tuple[float, float]:
+    """Return the processor time of one watch on the training thread, and of judging one on the writer's."""
+    probes = place(find_layers(model))
+    flight, sink, store = Flight(PLAN, describe(model, probes), probes, fused), LastJob(), Nowhere()
+    iteration = 0
+
+    def scalars() -> Mapping[str, float]:
+        return {"loss": 1.0}
+
+    def watch() -> None:
+        nonlocal iteration
+        assert flight.watch(sink, iteration, scalars, lambda: Skips(0, False))  # type: ignore[arg-type]
+        iteration += 1
+        flight._judged = flight._filled
+
+    training = best_seconds(watch, 15)
+    return training, best_seconds(lambda: sink.job.write(store), 15)
+
+
+def step_seconds(model: nn.Module, images: torch.Tensor, classes: int) -> float:
+    """Return the processor time of one training step."""
+    labels = torch.randint(0, classes, (len(images),))
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        functional.cross_entropy(model(images), labels).backward()
+        optimizer.step()
+
+    return best_seconds(step)
+
+
+@benchmark
+def flight_overhead() -> list[Measurement]:
+    """One watch of a ResNet-50, against one read of w, w_prev, g and a training step; and of the demo's ResNet-20."""
+    torch.set_num_threads(1)
+    model = trained_resnet50()
+    weights = [probe.weight() for probe in place(find_layers(model))]
+    tensors = [*weights, *(weight.clone() for weight in weights), *(torch.randn_like(weight) for weight in weights)]
+    floor = best_seconds(lambda: [tensor.sum() for tensor in tensors])
+    tensors.clear()
+    step = step_seconds(model, torch.randn(16, 3, 64, 64), 1000)
+    rows = []
+    for name, fused in {"torch": False, "fused": True}.items():
+        if fused and find_spec("numba") is None:
+            continue
+        watch, judge = watch_seconds(model, fused)
+        rows += [
+            _row(f"ResNet-50 {name}", watch, "one read of w, w_prev, g", floor),
+            _row(f"ResNet-50 {name}, of a step", step + watch, "step without", step),
+            _row(f"ResNet-50 {name}, judging (writer)", judge, "step without", step),
+        ]
+    small = ResNet20()
+    step = step_seconds(small, torch.randn(BATCH, 1, 14, 14), 10)
+    watch, judge = watch_seconds(small)
+    rows.append(_row("ResNet-20 torch, of a step", step + watch, "step without", step))
+    rows.append(_row("ResNet-20, judging (writer)", judge, "step without", step))
+    return rows
+
+
+def _row(name: str, ours: float, reference: str, value: float) -> Measurement:
+    return Measurement(f"flight_overhead {name}", 1e3 * ours, reference, 1e3 * value, "ms", ours / value)
