@@ -35,6 +35,8 @@ _NONFINITE = [Sum.UPDATE_NONFINITE, Sum.WEIGHT_NONFINITE, Sum.GRADIENT_NONFINITE
 
 LEAST_WAITING = 16
 """Watches that may wait for the writer, at least; more are dropped, and the run says so."""
+JUDGED_TOGETHER = 8
+"""Watches that wake the writer once: each waking costs the training thread as much as the judging."""
 MOST_TRIGGERS = 64
 """Triggers that a run keeps: what goes on breaking would fill the disk."""
 LARGEST_RING = 4 << 30
@@ -157,6 +159,8 @@ class Flight:
         self._events = [torch.cuda.Event() if is_cuda else None for _ in range(plan.slots)]  # type: ignore[no-untyped-call]
         self._kept: list[_Kept | None] = [None] * plan.slots
         self._filled = self._judged = 0
+        self._pending: list[tuple[int, Callable[[Store], None]]] = []
+        self._batch = min(JUDGED_TOGETHER, max(1, plan.waiting // 2))
         self._last = -1
         self._judge = Judge(structure.layers, plan.after)
         self._deriver, self._derived = Deriver(structure), -1
@@ -205,7 +209,24 @@ class Flight:
             finally:
                 self._judged = number + 1
 
-        return sink.offer(Job(WATCHES, iteration, judge), self.plan.slots)
+        self._pending.append((iteration, judge))
+        return len(self._pending) < self._batch or self.flush(sink)
+
+    def flush(self, sink: Sink) -> bool:
+        """Have the watches judged that wait for others; False where the writer takes no more."""
+        pending, self._pending = self._pending, []
+
+        def judge(store: Store) -> None:
+            errors = []
+            for _, one in pending:
+                try:
+                    one(store)
+                except Exception as error:  # noqa: BLE001 - what one watch costs, the others do not
+                    errors.append(error)
+            if errors:
+                raise errors[0]
+
+        return not pending or sink.offer(Job(WATCHES, pending[0][0], judge), self.plan.slots)
 
     # --- on the writer's thread
 

@@ -365,6 +365,8 @@ class Recorder:
             if self._sink is None and any(probe.shape for probe in self._probes):
                 self._begin()
             self._boundary.finish(self.iteration)
+            if self._flight is not None and self._sink is not None:
+                self._flight.flush(self._sink)
             if self._sink is not None:
                 if status is RunStatus.DONE and self._start.is_passed(self.iteration):
                     self._sink.offer(Job(RECORDS, self.iteration, lambda store: store.supersede()))

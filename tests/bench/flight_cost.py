@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
+from pathlib import Path
 
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.optim import Optimizer
 
 from dtui.model import Gap, ImageSet, Record, RunStatus, Trigger, Validation
+from dtui.record import Recorder
 from dtui.record.demo import BATCH, ResNet20
 from dtui.record.flight import Flight, WatchPlan
 from dtui.record.layers import describe, find_layers, place
@@ -61,8 +65,8 @@ def watch_seconds(model: nn.Module, fused: bool = False) -> tuple[float, float]:
     return training, best_seconds(lambda: sink.job.write(store), 15)
 
 
-def step_seconds(model: nn.Module, images: torch.Tensor, classes: int) -> float:
-    """Return the processor time of one training step."""
+def step_of(model: nn.Module, images: torch.Tensor, classes: int) -> tuple[Optimizer, Callable[[], None]]:
+    """Return an optimizer, and one training step with it."""
     labels = torch.randint(0, classes, (len(images),))
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
 
@@ -71,7 +75,24 @@ def step_seconds(model: nn.Module, images: torch.Tensor, classes: int) -> float:
         functional.cross_entropy(model(images), labels).backward()
         optimizer.step()
 
-    return best_seconds(step)
+    return optimizer, step
+
+
+def loop_seconds(model: nn.Module, images: torch.Tensor, classes: int) -> tuple[float, float]:
+    """Return the processor time of the training thread a step, without a recorder and with one that watches each."""
+    optimizer, step = step_of(model, images, classes)
+
+    def steps() -> None:
+        for _ in range(10):
+            step()
+
+    plain = best_seconds(steps, 10) / 10
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "run"
+        with Recorder(path, model, optimizer, every=1000, keep_around=PLAN.keep_around, graph=False):
+            steps()
+            ours = best_seconds(steps, 10) / 10
+    return plain, ours
 
 
 @benchmark
@@ -83,7 +104,7 @@ def flight_overhead() -> list[Measurement]:
     tensors = [*weights, *(weight.clone() for weight in weights), *(torch.randn_like(weight) for weight in weights)]
     floor = best_seconds(lambda: [tensor.sum() for tensor in tensors])
     tensors.clear()
-    step = step_seconds(model, torch.randn(16, 3, 64, 64), 1000)
+    step = best_seconds(step_of(model, torch.randn(16, 3, 64, 64), 1000)[1])
     rows = []
     for name, fused in {"torch": False, "fused": True}.items():
         if fused and find_spec("numba") is None:
@@ -95,11 +116,14 @@ def flight_overhead() -> list[Measurement]:
             _row(f"ResNet-50 {name}, judging (writer)", judge, "step without", step),
         ]
     small = ResNet20()
-    step = step_seconds(small, torch.randn(BATCH, 1, 14, 14), 10)
+    step, watched = loop_seconds(small, torch.randn(BATCH, 1, 14, 14), 10)
     watch, judge = watch_seconds(small)
-    rows.append(_row("ResNet-20 torch, of a step", step + watch, "step without", step))
-    rows.append(_row("ResNet-20, judging (writer)", judge, "step without", step))
-    return rows
+    return [
+        *rows,
+        _row("ResNet-20 torch, of a step", step + watch, "step without", step),
+        _row("ResNet-20 torch, in a loop with its writer", watched, "step without", step),
+        _row("ResNet-20, judging (writer)", judge, "step without", step),
+    ]
 
 
 def _row(name: str, ours: float, reference: str, value: float) -> Measurement:
