@@ -226,7 +226,7 @@ class Flight:
             if errors:
                 raise errors[0]
 
-        return not pending or sink.offer(Job(WATCHES, pending[0][0], judge), self.plan.slots)
+        return not pending or sink.offer(Job(WATCHES, pending[0][0], judge, pending[-1][0]), self.plan.slots)
 
     # --- on the writer's thread
 

@@ -65,11 +65,13 @@ class Job:
         stream: "records", "validations" or "watches": what is missing when it fails.
         iteration: Of the record or validation.
         write: Derives what is to be written and appends it to the store.
+        last: The last iteration that is missing when it fails, where that is not `iteration`.
     """
 
     stream: str
     iteration: int
     write: Callable[[Store], None]
+    last: int = -1
 
 
 class Sink:
@@ -192,7 +194,7 @@ class Sink:
                 self._write_gaps(store, before=job)
         except BaseException as error:  # noqa: BLE001 - see above; a picture that the user's code makes may exit
             if job is not None:
-                self.miss(Gap(job.iteration, job.iteration, job.stream, reason_of(error)))
+                self.miss(Gap(job.iteration, max(job.iteration, job.last), job.stream, reason_of(error)))
                 warn_once(f"write {job.stream}", f"iteration {job.iteration} was not written: {error}")
 
     def _write_gaps(self, store: Store, before: Job | None) -> None:

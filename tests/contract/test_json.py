@@ -43,7 +43,7 @@ ANOMALY = {
     "count": int,
     "share": (int, float),
     "score": (int, float, type(None)),
-    "threshold": (int, float),
+    "threshold": (int, float, type(None)),
     "status": str,
     "note": str,
 }
