@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -39,6 +40,7 @@ from dtui.store.schema import (
 )
 from dtui.store.source import RunSource
 
+_READ_AT_ONCE = 8 << 20
 _NORM_ROWS = 512
 _NORM_VALUES = 1 << 21
 """Norms are computed for so many filters at once, or for more of so few values: it takes six times their memory."""
@@ -131,14 +133,17 @@ class StreamReader:
         node = part_nodes(self._stream, self._sizes, 0, len(frames))[path]
         shape = (len(rows), *node.rows[1:], len(frames))
         out = self._room(path, shape, node.dtype)
-        steps = slice(rows.start, rows.stop, rows.step)
 
         def from_part(span: PartSpan, positions: slice, target: NDArray[Any]) -> None:
             layout = part_nodes(self._stream, self._sizes, len(span.scalars), span.frames)[path]
-            index = (steps, *[slice(None)] * (len(node.rows) - 1), positions)
+            inner = (*[slice(None)] * (len(node.rows) - 1), positions)
             try:
                 _require_values(span, path, positions)
-                target[...] = self._parts.read(span.path, layout, span.frames, index, span.group)
+                for some in _row_blocks(rows, layout, target):
+                    index = (slice(some.start, some.stop, some.step), *inner)
+                    values = self._parts.read(span.path, layout, span.frames, index, span.group)
+                    at = rows.index(some[0])
+                    target[at : at + len(some)] = values
             except RunDamagedError as error:
                 self._note_damage(error, target)
 
@@ -325,6 +330,16 @@ class StreamReader:
         self.refresh()
         if not np.array_equal(before, self.view.iterations[: len(before)]):
             raise RunDamagedError(f"{error.filename}: was lost while it was read; open the run again") from error
+
+
+def _row_blocks(rows: range, node: Node, target: NDArray[Any]) -> Iterator[range]:
+    """Yield the rows in blocks of some megabytes, whole chunks each, so that an answer is not held twice at a time."""
+    chunk = node.chunk[0]
+    step = max(1, _READ_AT_ONCE * len(rows) // max(1, target.nbytes * chunk)) * chunk
+    for first in range(rows.start // chunk * chunk, rows.stop, step):
+        some = rows[bisect_left(rows, first) : bisect_left(rows, first + step)]
+        if some:
+            yield some
 
 
 def _runs_of(chosen: BoolArray) -> Iterator[tuple[int, int]]:

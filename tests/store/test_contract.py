@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from dtui.model import Gap, ImageSet, Record, RunStatus
 from dtui.store import RunReader, RunWriter, check_run
 from dtui.store.bins import bin_values
 from dtui.store.hdf5 import SealedFile
+from dtui.store.schema import Node, part_nodes
 from dtui.store.verdict import FileState
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
 from tests.store.conftest import Recording
@@ -301,3 +303,21 @@ def test_norms_of_some_filters_at_a_time_are_those_of_all(
     monkeypatch.setattr("dtui.store.stream._NORM_VALUES", 1)
     np.testing.assert_array_equal(recording.reader().read_filters("norm", slice(None), slice(None)), expected)
     np.testing.assert_array_equal(recording.reader().read_filters("norm", slice(1, 12, 2), slice(None)), expected[1::2])
+
+
+@pytest.mark.parametrize("rows", [slice(None), slice(3, 11, 2), slice(5, 6), slice(0, 12, 7)])
+def test_rows_of_several_chunks_are_read_in_blocks(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch, rows: slice
+) -> None:
+    recording.append(40)
+    recording.compact()
+    expected = recording.reader().read_filters("mean", slice(None), slice(None))
+    reader = recording.reader()
+    monkeypatch.setattr("dtui.store.stream._READ_AT_ONCE", 2 * 4 * 40)
+    monkeypatch.setattr("dtui.store.stream.part_nodes", narrow_nodes)
+    np.testing.assert_array_equal(reader.read_filters("mean", rows, slice(None)), expected[rows])
+
+
+def narrow_nodes(*arguments: object) -> dict[str, Node]:
+    """Return the nodes of a part as if a chunk had two rows."""
+    return {path: replace(node, chunk=(2, *node.chunk[1:])) for path, node in part_nodes(*arguments).items()}  # type: ignore[arg-type]
