@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dtui.record.rows import LayerRows
-from dtui.record.statistics import GRADIENTS, SOURCE_SUMS, UPDATES, WEIGHTS, Buffers, Sum, sum_carefully
+from dtui.record.statistics import GRADIENTS, SOURCE_SUMS, UPDATES, Buffers, sum_carefully
 
 GROUP_ELEMENTS = 1 << 22
 """Elements of one source that are taken together: 16 MiB each, and some times that for the operations between."""
@@ -70,26 +70,28 @@ class DeviceSums:
     def _take(self, group: _Group, layers: list[LayerRows], buffers: Buffers) -> None:
         previous = [layers[index].previous[first:last] for index, first, last in group.parts]
         torch._foreach_copy_(group.weights, [layers[index].weight[first:last] for index, first, last in group.parts])
-        sources = [WEIGHTS]
         if group.has_gradient:
-            gradients = [layers[index].gradient for index, _, _ in group.parts]
-            pairs = zip(gradients, group.parts, strict=True)
-            torch._foreach_copy_(group.gradients, [all_[part[1] : part[2]] for all_, part in pairs if all_ is not None])
-            sources.append(GRADIENTS)
+            found = [(layers[index].gradient, first, last) for index, first, last in group.parts]
+            torch._foreach_copy_(group.gradients, [all_[first:last] for all_, first, last in found if all_ is not None])
         if not group.is_first:
             torch._foreach_copy_(group.updates, group.weights)
             torch._foreach_sub_(group.updates, previous)
-            sources.append(UPDATES)
         torch._foreach_copy_(previous, group.weights)
         sums = sum_carefully(group.values)
-        flat = group.values.flatten(1).index_select(1, group.positions)
-        samples, by_row = buffers.samples.view(3, -1), buffers.by_filter.t()
-        for source in sources:
-            first = SOURCE_SUMS * source
-            by_row[first : first + SOURCE_SUMS].index_copy_(1, group.columns, sums[:SOURCE_SUMS, source])
-            by_row[Sum.WEIGHT_NONFINITE + source].index_copy_(0, group.columns, sums[SOURCE_SUMS + 1, source])
-            samples[source].index_copy_(0, group.places, flat[source])
-        by_row[Sum.WEIGHT_NEGATIVES].index_copy_(0, group.columns, sums[SOURCE_SUMS, WEIGHTS])
+        by_source, negatives, nonfinite = (
+            sums[:SOURCE_SUMS].transpose(0, 1),
+            sums[SOURCE_SUMS, :1],
+            sums[SOURCE_SUMS + 1],
+        )
+        samples = group.values.flatten(1).index_select(1, group.positions)
+        for source, is_taken in ((GRADIENTS, group.has_gradient), (UPDATES, not group.is_first)):
+            if not is_taken:
+                by_source[source].fill_(torch.nan)
+                nonfinite[source].zero_()
+                samples[source].fill_(torch.nan)
+        together = torch.cat([by_source.flatten(0, 1), negatives, nonfinite])
+        buffers.by_filter.index_copy_(0, group.columns, together.t())
+        buffers.samples.view(3, -1).index_copy_(1, group.places, samples)
 
     def _make_plan(self, layers: list[LayerRows], buffers: Buffers) -> list[_Group]:
         """Return the groups; runs at the first two records and when shapes change."""

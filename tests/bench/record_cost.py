@@ -108,8 +108,8 @@ def torch_threads(threads: int) -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-STEPS = {1: (2, 10), 10: (10, 5), 100: (100, 1)}
-"""By `every`: steps of a block, and blocks with and without the recorder, in turn."""
+STEPS = {1: (2, 12), 10: (10, 7), 100: (100, 1)}
+"""By `every`: steps of a block, and pairs of a block with the recorder and one without."""
 
 
 @benchmark
@@ -118,22 +118,22 @@ def record_overhead() -> list[Measurement]:
     results = []
     with torch_threads(1):
         for name, is_fused in ways().items():
-            for every, (steps, blocks) in STEPS.items():
-                results += overhead(f"record_overhead {name}, every={every}", is_fused, every, steps, blocks)
+            for every, (steps, pairs) in STEPS.items():
+                results += overhead(f"record_overhead {name}, every={every}", is_fused, every, steps, pairs)
     return results
 
 
-def overhead(name: str, is_fused: bool, every: int, steps: int, blocks: int) -> list[Measurement]:
-    """Compare blocks of a recorded loop with blocks of one that is not, in turn, so that noise meets both alike.
+def overhead(name: str, is_fused: bool, every: int, steps: int, pairs: int) -> list[Measurement]:
+    """Compare blocks of a recorded loop each with its neighbour of one that is not, so that noise meets both alike.
 
     The first row is processor time of the training thread, which is what training waits for; the second that of all
-    threads, with the one that derives and writes.
+    threads, with the one that derives and writes. Both are medians over the pairs.
     """
     images, labels = torch.randn(16, 3, 64, 64), torch.randint(0, 1000, (16,))
-    pairs = []
+    loops = []
     for _ in range(2):
         model = trained_resnet50()
-        pairs.append((model, torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)))
+        loops.append((model, torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)))
 
     def block(model: nn.Module, optimizer: torch.optim.Optimizer, count: int) -> tuple[float, float]:
         start = time.thread_time(), time.process_time()
@@ -143,23 +143,25 @@ def overhead(name: str, is_fused: bool, every: int, steps: int, blocks: int) -> 
             optimizer.step()
         return (time.thread_time() - start[0]) / count, (time.process_time() - start[1]) / count
 
-    times: list[list[tuple[float, float]]] = [[], []]
+    times: tuple[list[tuple[float, float]], ...] = ([], [])
     with (
         tempfile.TemporaryDirectory() as folder,
-        Recorder(Path(folder) / "run", *pairs[0], every=every, fused=is_fused) as recorder,
+        Recorder(Path(folder) / "run", *loops[0], every=every, fused=is_fused) as recorder,
     ):
-        for model, optimizer in pairs:
-            block(model, optimizer, max(2, every if every < 100 else 2))
-        for turn in range(2 * blocks):
+        for loop in loops:
+            block(*loop, 2)
+        for turn in range(2 * pairs):
             which = (turn + turn // 2) % 2
-            times[which].append(block(*pairs[which], steps))
+            times[which].append(block(*loops[which], steps))
             if recorder._sink is not None:
                 recorder._sink.drain()
-    ours, plain = ([statistics.median(column) for column in zip(*times[which], strict=True)] for which in (0, 1))
-    return [
-        Measurement(f"{name}{of}", 1e3 * with_us, "step without", 1e3 * without, "ms", with_us / without)
-        for of, with_us, without in zip(("", ", all threads"), ours, plain, strict=True)
-    ]
+    results = []
+    for column, of in enumerate(("", ", all threads")):
+        ours, plain = ([block_times[column] for block_times in times[which]] for which in (0, 1))
+        ratio = statistics.median(mine / other for mine, other in zip(ours, plain, strict=True))
+        step = 1e3 * statistics.median(plain)
+        results.append(Measurement(f"{name}{of}", step * ratio, "step without", step, "ms", ratio))
+    return results
 
 
 def run_bytes(folder: Path) -> int:

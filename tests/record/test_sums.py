@@ -129,6 +129,21 @@ def test_a_network_of_nothing_but_nan_is_a_record_like_any_other(way: str) -> No
 
 
 @pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, "-nan"])
+def test_each_value_that_is_no_number_is_found(way: str, value: float | str) -> None:
+    model = nn.Sequential(nn.Linear(100, 3))
+    measurer, probes = measurer_of(model, way)
+    wrong = torch.tensor(0xFFC00001 - (1 << 32), dtype=torch.int32).view(torch.float32) if value == "-nan" else value
+    with torch.no_grad():
+        model[0].weight.fill_(-1.0)
+        model[0].weight[1, 50] = wrong
+    record = Deriver(describe(model, probes)).derive(measurer.measure()(0, {}))
+    assert record.filters[ROW["nonfinite"]].tolist() == [0, 1, 0]
+    assert record.filters[ROW["norm"]].tolist() == pytest.approx([10, math.sqrt(99), 10], rel=1e-6)
+    assert record.layers[0, LAYER_STATISTICS.index("sum"), 0] == -299
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_a_record_that_is_kept_is_not_overwritten_by_the_next(way: str) -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 8, 3))
@@ -160,6 +175,20 @@ def test_a_gradient_that_is_gone_leaves_nothing_of_the_record_before(way: str) -
     assert not np.isnan(record.filters[ROW["gradient_norm"], 8:]).any()
     assert np.isnan(record.layers[SOURCES.index("gradients"), :, 0]).all()
     assert np.isnan(record.change_ratios[0]).all()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_weight_that_is_put_elsewhere_is_read_there(way: str) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 8, 3))
+    measurer, probes = measurer_of(model, way)
+    deriver = Deriver(describe(model, probes))
+    for iteration in range(3):
+        before = model[0].weight.detach().clone()
+        if iteration:
+            model[0].weight.data = before + iteration
+        record = deriver.derive(measurer.measure()(iteration, {}))
+    assert record.filters[ROW["update_norm"]].tolist() == pytest.approx([2 * math.sqrt(27)] * 8, rel=1e-6)
 
 
 @needs_numba
