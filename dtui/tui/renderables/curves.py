@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from dtui.model import BoolArray, Curves, FloatArray, Stage
+from dtui.model import SKIPPED_UPDATES, BoolArray, Curves, FloatArray, Stage
 from dtui.safe_text import safe
 from dtui.tui.renderables.cells import Cells, text_width
 from dtui.tui.renderables.chrome import NONFINITE_WORDS, draw_header, draw_joins, draw_stages, mark_nonfinite, number
@@ -40,8 +40,7 @@ def draw_curves(
     cells = Cells(frame.width, frame.height, frame.theme)
     names = _plotted(curves)
     is_share = "loss" not in names
-    bad = _nonfinite(curves, frame)
-    title = ("Error" if is_share else "Loss") + (f"  {NONFINITE_WORDS}" if bad.any() else "")
+    title = "Error" if is_share else "Loss"
     draw_header(cells, frame, title, max(0, frame.gutter - 1))
     rows, columns = frame.height - 1, frame.plot_width
     if rows < 1 or columns < 2 or frame.axis is None:
@@ -56,8 +55,7 @@ def draw_curves(
     colours = [_colour(frame, name) for name in reversed(names)]
     ch, fg = plot_lines(heights, colours, scale.low, scale.high, columns, rows, frame.theme.panel)
     cells.paste(frame.gutter, 1, ch, fg)
-    is_last_row = np.arange(rows)[:, None] == rows - 1
-    mark_nonfinite(cells, frame, is_last_row & bad)
+    _mark_bad_columns(cells, frame, curves, text_width(title) + 3)
     _draw_labels(cells, frame, scale, rows)
     _draw_stage_labels(cells, frame, stages)
     draw_joins(cells, frame, joins)
@@ -101,15 +99,19 @@ def write_curves_readout(cells: Cells, frame: Frame, curves: Curves, iteration: 
         cells.text(right - text_width(shown), y, shown, colour, bold=lead)
 
 
-def _nonfinite(curves: Curves, frame: Frame) -> BoolArray:
-    """Return the columns in which a curve of the pane, or the loss, was NaN or Inf, shape (columns,)."""
-    found = np.zeros(frame.plot_width, dtype=np.bool_)
-    for name in {*_plotted(curves), "loss"}:
-        found |= _nonfinite_of(curves, name, frame)
-    return found
+def _mark_bad_columns(cells: Cells, frame: Frame, curves: Curves, at: int) -> None:
+    """Cross out the columns in which a curve of the pane, or the loss, was NaN or Inf, and name it in row 0."""
+    bad = {name: _nonfinite_of(curves, name, frame) for name in dict.fromkeys([*_plotted(curves), "loss"])}
+    names = ", ".join(_label(curves, name, _SHORT) for name, where in bad.items() if where.any())
+    if names:
+        is_last_row = np.arange(frame.height - 1)[:, None] == frame.height - 2
+        mark_nonfinite(cells, frame, is_last_row & np.logical_or.reduce(list(bad.values())))
+        words = NONFINITE_WORDS.replace(" ", f" {names} ", 1)
+        cells.text(at, 0, words, frame.theme.warning, limit=max(0, frame.gutter - at - 1))
 
 
 def _nonfinite_of(curves: Curves, name: str, frame: Frame) -> BoolArray:
+    """Return the columns in which a curve was NaN or Inf, shape (columns,)."""
     if name not in curves.nonfinite or frame.axis is None:
         return np.zeros(frame.plot_width, dtype=np.bool_)
     axis = frame.axis.with_columns(frame.plot_width)
@@ -124,7 +126,9 @@ def curves_readout_region(frame: Frame) -> Region:
     return x, top, max(0, min(frame.gutter, frame.width) - LABEL_CELLS - x), max(0, frame.height - top)
 
 
-_SHORT = {"validation_error": "val", "train_error": "train", "loss": "loss", "learning_rate": "lr"}
+_SHORT = {
+    "validation_error": "val", "train_error": "train", "loss": "loss", "learning_rate": "lr", SKIPPED_UPDATES: "skipped"
+}  # fmt: skip
 _SHORTER = {**_SHORT, "train_error": "tr"}
 
 
@@ -148,6 +152,8 @@ def _colour(frame: Frame, name: str) -> int:
 def _reading(name: str, value: float) -> str:
     if name.endswith("error") and np.isfinite(value):
         return f"{value * 100:.1f}%"
+    if name == SKIPPED_UPDATES and np.isfinite(value):
+        return f"{value:.0f}"
     if name == "learning_rate" and np.isfinite(value):
         return f"{value:.3g}"
     return number(value)

@@ -76,9 +76,11 @@ def test_a_loss_that_turned_nan_is_crossed_out_and_read_out() -> None:
         curves.series["loss"][bad] = np.nan
         marked = replace(curves, extremes={}, nonfinite={"loss": bad})
         lines = to_text(draw_curves(where, marked, (), False, 900)).split("\n")
-        assert "× NaN or Inf" in lines[0]
+        assert "× loss NaN or Inf" in lines[0]
         assert lines[6].count("×") == int(bad.sum())
         assert any("loss" in line and " NaN" in line for line in lines[1:])
+        narrow = frame(60, 7)
+        assert "× loss N" in to_text(draw_curves(narrow, marked, (), False, 900)).split("\n")[0][: narrow.gutter]
         before = to_text(draw_curves(where, marked, (), False, 100)).split("\n")
         assert not any(" NaN" in line for line in before[1:])
         unmarked = to_text(draw_curves(where, replace(marked, nonfinite={}), (), False, 900))
