@@ -5,6 +5,7 @@ Owns the choice between a part and the journals it was made of. A second copy wo
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -155,20 +156,20 @@ class Catalog:
         self._read_head = read_head
         self._heads: dict[Path, PartHead | str] = {}
         self._scanners: dict[Path, JournalScanner] = {}
+        self._is_strict = True
 
     def update(self) -> StreamView:
         """Look at the directory and return the frames that can be read now.
 
-        A part that vanished between listing and opening was replaced by a larger one: the listing is taken again.
+        A file that vanished between listing and opening was replaced by a part: the listing is taken again. Where it
+        stays out of date, as on NFS, the file is left out: the part was there long before the file was removed.
 
         Raises:
             OSError: The directory cannot be read.
         """
-        for _ in range(4):
-            try:
+        for self._is_strict in (True, True, True, True, False):
+            with contextlib.suppress(FileNotFoundError):
                 return self._update()
-            except FileNotFoundError:
-                continue
         return self._update()
 
     def _update(self) -> StreamView:
@@ -206,8 +207,8 @@ class Catalog:
             if last <= max(first, end):
                 continue
             head = self._head(path, first, stop)
-            if isinstance(head, str):
-                faults.append(head)
+            if not isinstance(head, PartHead):
+                faults += [] if head is None else [head]
                 continue
             skip = max(0, end - first)
             iterations = head.iterations[skip : last - first]
@@ -221,7 +222,9 @@ class Catalog:
         try:
             scanner.scan()
         except FileNotFoundError:
-            raise
+            if self._is_strict:
+                raise
+            return []
         except OSError as error:
             faults.append(f"{path}: cannot be read, {error.strerror}; its frames are left out")
             return []
@@ -238,13 +241,15 @@ class Catalog:
             faults.append(f"{error.filename}: {error.strerror}; what it holds is left out")
         return []
 
-    def _head(self, path: Path, first: int, stop: int) -> PartHead | str:
+    def _head(self, path: Path, first: int, stop: int) -> PartHead | str | None:
         head = self._heads.get(path)
         if head is None:
             try:
                 head = self._read_head(path, first, stop)
             except FileNotFoundError:
-                raise
+                if self._is_strict:
+                    raise
+                return None
             except OSError as error:
                 head = str(error)
             self._heads[path] = head

@@ -16,6 +16,7 @@ from dtui.store import RunReader, RunWriter
 from dtui.store.runfile import Process, RunFile
 from tests.store.builders import METADATA, STRUCTURE, make_record
 from tests.store.conftest import Recording
+from tests.store.living import live, without_locks
 
 
 def test_a_reader_follows(recording: Recording) -> None:
@@ -140,3 +141,16 @@ def test_a_run_whose_run_file_comes_late_is_followed_to_its_end(recording: Recor
     recording.writer.close()
     reader.refresh()
     assert reader.status() is RunStatus.DONE
+
+
+@pytest.mark.parametrize("has_locks", [True, False])
+def test_readers_of_a_long_run_see_prefixes_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_locks: bool
+) -> None:
+    """Three readers, one with listings a second old, and compaction all the time; also where nobody can lock."""
+    if not has_locks:
+        without_locks(monkeypatch)
+    records = [make_record(position) for position in range(16)]
+    life = live(tmp_path / "run.dtui", STRUCTURE, records, 8.0, 0.002, 3)
+    assert len(life.appends) > 200
+    assert min(life.answers) >= 10
