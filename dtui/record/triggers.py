@@ -47,6 +47,10 @@ LIMITS = {
     "update": Limit(8.0, 4.0),
     "filter": Limit(20.0, 4.0),
 }
+"""Chosen after seeing nine trainings of the demo's network. In five healthy ones (12,000 watches) the largest z were
+3.1, 3.2, 5.4 and 10.3. A bit flip reached 66 to 80 as a filter, a twentyfold learning rate 11 to 20 as an update,
+poisoned labels 3.7 to 12 as a loss. `times` keeps what is significant and small from firing.
+"""
 
 
 class History:
