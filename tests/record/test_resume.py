@@ -245,6 +245,34 @@ def test_from_the_beginning_is_told(tmp_path: Path) -> None:
     recorder.close()
 
 
+def test_the_watches_of_a_flight_recorder_are_superseded_and_go_on(tmp_path: Path) -> None:
+    def recorded(training: Training, resume: bool) -> Recorder:
+        return Recorder(
+            tmp_path / "run", training.model, training.optimizer, every=10, watch_every=1, keep_around=6, resume=resume
+        )
+
+    training = Training()
+    with recorded(training, resume=False) as recorder:
+        training.updates(20, recorder)
+        checkpoint = training.checkpoint()
+        recorder.log(loss=float("nan"))
+        training.updates(10, recorder)
+        recorder.log(loss=float("nan"))
+        training.optimizer.step()
+        training.updates(4, recorder)
+    before = RunReader(tmp_path / "run")
+    assert max(before.record_iterations) > 30
+    assert before.triggers
+    before.close()
+    again = Training().load(checkpoint)
+    with recorded(again, resume=True) as recorder:
+        again.updates(5, recorder)
+    after = RunReader(tmp_path / "run")
+    assert after.record_iterations.tolist() == [0, 10, 20]
+    assert (after.triggers, after.faults, after.seams) == ((), (), (20,))
+    after.close()
+
+
 def test_lazy_layers_are_compared_at_the_first_record(tmp_path: Path) -> None:
     def train(width: int, resume: bool) -> None:
         model = nn.Sequential(nn.Flatten(), nn.LazyLinear(4))

@@ -13,7 +13,7 @@ import tables.atom
 
 from dtui.errors import RunDamagedError, RunExistsError, RunNotFoundError
 from dtui.model import Gap, RunStatus, Trigger
-from dtui.store import RunReader, RunWriter, check_run, compact, compact_run, find_past, resuming
+from dtui.store import RunReader, RunWriter, check_run, compact, compact_run, find_past, pack_run, resuming
 from dtui.store.joins import Join, holes_of, kept_stop, seams, unexplained
 from dtui.store.runfile import Process, RunFile
 from dtui.store.schema import Stream
@@ -158,6 +158,22 @@ def test_gaps_and_triggers_past_the_checkpoint_are_superseded(tmp_path: Path) ->
     assert reader.gaps == (gaps[0], replace(gaps[1], last=8), Gap(30, 31, "records", "disk full"))
     assert reader.triggers == (triggers[0],)
     writer.close()
+
+
+def test_a_packed_run_holds_what_counts_and_where_it_was_joined(tmp_path: Path) -> None:
+    path = tmp_path / "run.dtui"
+    writer, before = record(path, range(50))
+    writer.append_gap(Gap(45, 48, "records", "disk full"))
+    die(writer)
+    writer, after = record(path, range(40, 60), 1)
+    writer.close()
+    pack_run(path, tmp_path / "one.h5")
+    packed = RunReader(tmp_path / "one.h5")
+    twin = Twin(before.records[:40] + after.records, before.validations[:40] + after.validations)
+    twin.superseded_names = {"late [bold]"}
+    twin.assert_read_by(packed)
+    assert (packed.seams, packed.gaps) == ((40,), ())
+    packed.close()
 
 
 def test_a_reader_follows_a_resume_to_fewer_records_and_other_numbers(tmp_path: Path) -> None:
