@@ -47,14 +47,14 @@ def find_trigger_anomalies(triggers: Iterable[Trigger], layers: Sequence[Layer])
 
 
 def describe_trigger(trigger: Trigger) -> str:
-    """Return what a trigger says, such as "layer3.0.conv1 filter 17 changed 85 times as much as usual"."""
+    """Return what a trigger says, such as "layer conv1 filter 17 jumped to 85 times the usual"."""
     some = "" if not trigger.filters else f" filter {trigger.filters[0]}"
     if len(trigger.filters) > 1:
         some += f" and {len(trigger.filters) - 1} more"
     if trigger.kind == "nonfinite":
-        return f"{trigger.layer}{some} holds NaN or Inf" if trigger.layer else "the loss is NaN or Inf"
-    what = _WHAT.get(trigger.kind, f"{trigger.layer}{some} jumped")
-    return f"{what} to {trigger.times:.3g} times its usual" if math.isfinite(trigger.times) else what
+        return f"layer {trigger.layer}{some} holds NaN or Inf" if trigger.layer else "the loss is NaN or Inf"
+    what = _WHAT.get(trigger.kind, f"layer {trigger.layer}{some} jumped")
+    return f"{what} to {trigger.times:.3g} times the usual" if math.isfinite(trigger.times) else what
 
 
 def _filters(trigger: Trigger, filters: dict[str, int]) -> tuple[int, ...]:

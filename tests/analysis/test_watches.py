@@ -59,9 +59,9 @@ def test_the_run_tells_records_from_watches_and_lists_what_fired(watched: FakeRe
     info = query_of(watched).info()
     assert (info.records, info.watches) == (52, 8)
     assert info.findings[-3:] == (
-        "flight recorder: layer1.0.conv1 filter 1 and 1 more jumped to 12 times its usual at iteration 219",
-        "flight recorder: the loss jumped to 8.5 times its usual at iteration 219",
-        "flight recorder: fc filter 2 holds NaN or Inf at iteration 309",
+        "flight recorder: layer layer1.0.conv1 filter 1 and 1 more jumped to 12 times the usual at iteration 219",
+        "flight recorder: the loss jumped to 8.5 times the usual at iteration 219",
+        "flight recorder: layer fc filter 2 holds NaN or Inf at iteration 309",
     )
     many = query_of(replace(watched, triggers=(FILTER,) * 12)).info()
     assert many.findings[-1] == "flight recorder: 4 more; dtui anomalies lists them"
