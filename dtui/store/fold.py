@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dtui.store.bins import bin_values
 from dtui.store.documents import encode_document
+from dtui.store.hdf5 import SealedFile
 from dtui.store.proven import ProvenFile, row_blocks
 from dtui.store.schema import (
     DOCUMENT_NODE,
@@ -85,7 +86,13 @@ def fold(
 
 
 def write_frames(
-    file: ProvenFile, run: str, sizes: Sizes, reader: StreamReader, plan: FoldPlan, group: str = ""
+    file: ProvenFile,
+    run: str,
+    sizes: Sizes,
+    reader: StreamReader,
+    plan: FoldPlan,
+    group: str = "",
+    source: SealedFile | None = None,
 ) -> None:
     """Write frames as the arrays of a part.
 
@@ -96,6 +103,7 @@ def write_frames(
         reader: Whose view the plan was made from.
         plan: Which frames.
         group: In front of every node path.
+        source: A part of exactly these frames of which every byte was checked: what it has is copied as it is stored.
 
     Raises:
         RunDamagedError: A source is damaged.
@@ -108,8 +116,21 @@ def write_frames(
     file.add(group + DOCUMENT_NODE, document)
     file.add(group + ITERATIONS_NODE, reader.iterations[plan.position : plan.frames.stop].astype("<i8"))
     for node in part_nodes(plan.stream, sizes, len(names), len(plan.frames)).values():
-        if not node.is_empty:
+        if not node.is_empty and not (source is not None and _copy_node(file, source, node, len(plan.frames), group)):
             _write_node(file, reader, node, names, plan.frames, group)
+
+
+def _copy_node(file: ProvenFile, source: SealedFile, node: Node, frames: int, group: str) -> bool:
+    """Copy one array chunk by chunk, where it is stored as it would be written; returns whether it is."""
+    shape, chunk = _layout(node, frames)
+    path = group + node.path
+    return file.copy_chunks(path, source, node.path, node.dtype, shape, chunk, hard=node.is_packed_hard)
+
+
+def _layout(node: Node, frames: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the shape and the chunk shape of an array of a part."""
+    length = node.length(frames)
+    return (*node.rows, length), (*node.chunk, min(length, node.frames))
 
 
 def _write_node(
@@ -117,10 +138,8 @@ def _write_node(
 ) -> None:
     """Write one array block by block."""
     count, path = len(frames), group + node.path
-    length = node.length(count)
-    file.create(
-        path, node.dtype, (*node.rows, length), (*node.chunk, min(length, node.frames)), hard=node.is_packed_hard
-    )
+    shape, chunk = _layout(node, count)
+    file.create(path, node.dtype, shape, chunk, hard=node.is_packed_hard)
     for rows in _blocks(node, count):
         if node.path == SCALARS_NODE:
             values: NDArray[Any] = np.stack([reader.read_scalar(names[row], frames) for row in rows])

@@ -14,7 +14,7 @@ import os
 import pickle
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from itertools import product
@@ -191,6 +191,30 @@ class SealedFile:
                 raise ValueError(f"{array.dtype} {tuple(array.shape)} where at most {longest} {dtype} are expected")
             return int(array.shape[0])
 
+    def is_stored_as(
+        self, node: str, dtype: np.dtype[Any], shape: tuple[int, ...], chunk: tuple[int, ...], *, hard: bool
+    ) -> bool:
+        """Whether an array is there whose stored chunks are those that a builder would make of the same numbers."""
+        if not self.has(node):
+            return False
+        with self._translated(f"looking at {node}"):
+            array = self._find(node)
+            found = (array.dtype, tuple(map(int, array.shape)), tuple(map(int, array.chunkshape)), array.filters)
+            return bool(found == (dtype, shape, chunk, _HARD_COMPRESSION if hard else _COMPRESSION))
+
+    def stored_chunk(self, node: str, start: tuple[int, ...]) -> bytes:
+        """Return the bytes of the chunk that begins at an element, compressed as they are; no checksum is verified.
+
+        Raises:
+            RunDamagedError: There is none, or it is absurdly large.
+        """
+        with self._translated(f"reading {node}"):
+            array = self._find(node)
+            info = array.chunk_info(start)
+            if info.offset is None or info.filter_mask or info.size > LARGEST_CHUNK:
+                raise ValueError(f"no plain chunk at {start}")
+            return bytes(array.read_chunk(start))
+
     def has(self, node: str) -> bool:
         """Whether an array is there, whatever it may be.
 
@@ -282,6 +306,10 @@ class SealedFileBuilder:
         """Write a block of a declared array."""
         self._arrays[node][index] = values
 
+    def write_chunk(self, node: str, start: tuple[int, ...], data: bytes) -> None:
+        """Write a stored chunk of a declared array as it is."""
+        self._arrays[node].write_chunk(start, data)
+
     def add(self, node: str, values: NDArray[Any], *, compress: bool = True) -> None:
         """Declare and write a one-dimensional array that is not empty."""
         self.create(node, values.dtype, values.shape, (min(values.shape[0], 1 << 16),), compress=compress)
@@ -314,9 +342,13 @@ class SealedFileBuilder:
         self.temporary.unlink(missing_ok=True)
 
 
+def chunk_starts(shape: Sequence[int], chunk: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Yield the first element of each chunk of an array."""
+    return product(*(range(0, int(length), int(step)) for length, step in zip(shape, chunk, strict=True)))
+
+
 def _chunk_ranges(array: Any) -> Iterator[tuple[int, int]]:
-    steps = [range(0, int(length), int(step)) for length, step in zip(array.shape, array.chunkshape, strict=True)]
-    for start in product(*steps):
+    for start in chunk_starts(array.shape, array.chunkshape):
         info = array.chunk_info(start)
         if info.offset is not None:
             yield int(info.offset), int(info.size)

@@ -10,6 +10,7 @@ is damaged are listed, so that reading them fails as it did before; everything e
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import json
 import os
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 
 from dtui.errors import DtuiError, RunDamagedError
 from dtui.model import RunStatus
+from dtui.store.catalog import PartSpan
 from dtui.store.files import one_line
 from dtui.store.fold import FoldPlan, count_blocks, write_frames
 from dtui.store.hdf5 import FAILURES, SealedFile, spare_memory
@@ -157,8 +159,7 @@ class RunPacker:
                 self._copy_images(file)
             for stream, reader in self._readers.items():
                 if count := len(reader.iterations):
-                    plan = FoldPlan(stream, 0, count, 0)
-                    write_frames(file, self._source.opened.run, self._sizes, reader, plan, stream_group(stream))
+                    self._write_stream(file, reader, FoldPlan(stream, 0, count, 0))
             document = self._document()
             file.add(DOCUMENT_NODE, document.encode())
             file.publish()
@@ -166,6 +167,20 @@ class RunPacker:
             file.discard()
             raise
         return document
+
+    def _write_stream(self, file: ProvenFile, reader: SalvagingReader, plan: FoldPlan) -> None:
+        """Write one stream: of a finished run by copying, since one part holds all of it."""
+        run, group, span = self._source.opened.run, stream_group(plan.stream), reader.view.spans[0]
+        part: SealedFile | None = None
+        if isinstance(span, PartSpan) and len(span.iterations) == span.frames == len(plan.frames):
+            with contextlib.suppress(OSError):  # damaged, or folded into a larger one by now
+                verify_seal(span.path, whole=True)
+                part = SealedFile(span.path)
+        try:
+            write_frames(file, run, self._sizes, reader, plan, group, part)
+        finally:
+            if part is not None:
+                part.close()
 
     def _copy_images(self, file: ProvenFile) -> None:
         """Copy images.h5; without its thumbnails where its data are damaged."""

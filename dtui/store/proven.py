@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dtui.errors import RunDamagedError
-from dtui.store.hdf5 import SealedFile, SealedFileBuilder
+from dtui.store.hdf5 import SealedFile, SealedFileBuilder, chunk_starts
 from dtui.store.seal import Seal
 
-BLOCK_BYTES = 32 << 20
+BLOCK_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ class _Written:
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
     sums: list[tuple[range, int]] = field(default_factory=list)
+    chunks: list[tuple[tuple[int, ...], int]] = field(default_factory=list)
+    """The same for chunks that were copied as they are stored."""
 
 
 class ProvenFile:
@@ -67,6 +69,41 @@ class ProvenFile:
         written = self._written[node]
         self._note(node, written.dtype, written.shape, rows, values.astype(written.dtype, copy=False))
 
+    def copy_chunks(
+        self,
+        node: str,
+        source: SealedFile,
+        source_node: str,
+        dtype: np.dtype[Any],
+        shape: tuple[int, ...],
+        chunk: tuple[int, ...],
+        *,
+        hard: bool,
+    ) -> bool:
+        """Declare an array and take its chunks from another file as they are stored there.
+
+        Args:
+            node: The array.
+            source: A file of which every byte was checked: damage would be copied.
+            source_node: The array there.
+            dtype: Element type.
+            shape: Of the array.
+            chunk: Of its chunks.
+            hard: As of `create`.
+
+        Returns:
+            Whether it could be done: only from chunks that look as ours would.
+        """
+        if not source.is_stored_as(source_node, dtype, shape, chunk, hard=hard):
+            return False
+        self.create(node, dtype, shape, chunk, hard=hard)
+        for start in chunk_starts(shape, chunk):
+            data = source.stored_chunk(source_node, start)
+            self._builder.write_chunk(node, start, data)
+            self._written[node].chunks.append((start, zlib.crc32(data)))
+        self._tick()
+        return True
+
     def publish(self) -> None:
         """Seal the file, compare every block with what was written, and give it its name.
 
@@ -96,6 +133,9 @@ class ProvenFile:
                     if _checksum(values) != expected:
                         raise RunDamagedError(f"{path}: reads back differently from what was written; check the disk")
                     self._tick()
+                for start, expected in written.chunks:
+                    if zlib.crc32(file.stored_chunk(node, start)) != expected:
+                        raise RunDamagedError(f"{path}: reads back differently from what was written; check the disk")
         finally:
             file.close()
 

@@ -83,6 +83,26 @@ def test_a_packed_run_answers_as_its_directory(ended: Recording, out: Path) -> N
     assert check_run(out).is_fine
 
 
+def test_what_is_copied_as_it_is_stored_answers_alike(ended: Recording, out: Path) -> None:
+    ended.compact(finish=True)
+    assert pack_run(ended.path, out).missing == ()
+    packed, folder = RunReader(out), ended.reader()
+    same_answers(packed, folder)
+    assert (packed.faults, packed.scalar_names()) == ((), folder.scalar_names())
+    packed.close()
+    assert check_run(out).is_fine
+
+
+def test_damage_is_not_copied_as_it_is_stored(ended: Recording, out: Path) -> None:
+    ended.compact(finish=True)
+    damage_chunk(ended.path / "parts" / "records-0000000000-0000000045.h5", "/filters/update_norm")
+    assert any("/filters/update_norm" in line for line in pack_run(ended.path, out).missing)
+    packed, folder = RunReader(out), ended.reader()
+    same_answers(packed, folder)
+    assert np.isnan(packed.read_filters("update_norm", slice(None), slice(None))).all()
+    packed.close()
+
+
 def test_the_arrays_of_a_part_lie_in_a_group_for_each_stream(ended: Recording, out: Path) -> None:
     from dtui.store.hdf5 import tables
 
@@ -94,16 +114,18 @@ def test_the_arrays_of_a_part_lie_in_a_group_for_each_stream(ended: Recording, o
         assert {group._v_name for group in file.root} - set(Stream) == {"document", "images", "structure"}
 
 
-def test_the_same_run_packs_to_the_same_bytes(ended: Recording, out: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_compacted", [False, True])
+def test_the_same_run_packs_to_the_same_bytes(ended: Recording, out: Path, tmp_path: Path, is_compacted: bool) -> None:
+    if is_compacted:
+        ended.compact(finish=True)
     pack_run(ended.path, out)
     first = out.read_bytes()
     os.utime(ended.path / "run.json", (0, 0))
     pack_run(ended.path, out, force=True)
     assert out.read_bytes() == first
-    ended.compact(finish=True)
     moved = shutil.move(ended.path, tmp_path / "another name.dtui")
     pack_run(moved, out, force=True)
-    assert out.read_bytes() == first, "neither where its frames lie nor its name shows"
+    assert out.read_bytes() == first, "its name does not show"
 
 
 def test_a_run_without_images_or_frames_is_packed(tmp_path: Path, out: Path) -> None:
