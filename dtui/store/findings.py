@@ -4,8 +4,9 @@ Owns that file. It is a cache: written when a run has ended, checked like any se
 and left out of a packed run. A second copy would answer with the findings of another moment.
 
 A table is an array of int64 in which the rows that are asked for first come first: the strongest hundred are one chunk.
-Measured with 200,000 findings, cold, the first hundred take 3 ms; a PyTables Table with a completely sorted index
-takes three times as long, and its index is groups and arrays that a file from outside could fill with anything.
+Measured with 21,359 findings of 50,000 images × 10,000 validations (tests.bench findings_top): the first hundred in
+2.8 ms cold and 2.3 warm, seal and key verified; a PyTables Table with a completely sorted index 3.9 and 2.7 without a
+seal, and its index is groups and arrays that a file from outside could fill with anything; computing them 2.3 s.
 """
 
 from __future__ import annotations

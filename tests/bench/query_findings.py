@@ -22,7 +22,7 @@ from tests.store.builders import METADATA, STRUCTURE
 
 CLASSES, PER_CLASS, VALIDATIONS, TOP, ROUNDS = 1_000, 50, 10_000, 100, 9
 SETTINGS = AnomalySettings(threshold=0.1)
-"""Lower than usual, so that there are some hundred thousand of them."""
+"""Lower than usual, so that there are some ten thousand of them."""
 
 
 @cache
