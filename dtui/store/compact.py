@@ -24,7 +24,6 @@ from dtui.store.catalog import FrameSpan, PartSpan
 from dtui.store.exclusion import CompactionLock
 from dtui.store.files import list_folder, make_folder, one_line
 from dtui.store.fold import FoldPlan, fold
-from dtui.store.hdf5 import spare_memory
 from dtui.store.opening import OpenedRun, OpenImages, find_directory
 from dtui.store.parts import OpenParts
 from dtui.store.schema import (
@@ -256,7 +255,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     with contextlib.suppress(OSError):
         os.nice(19)
-    spare_memory()
     if options.follow:
         _follow(options.run)
     outcome: dict[str, object] = {"published": [], "removed": 0, "busy": False, "fault": ""}

@@ -92,11 +92,6 @@ def pickles_given_back() -> Iterator[None]:
             _disarm.cache_clear()
 
 
-def spare_memory() -> None:
-    """Keep little of each open array in memory, for a process that reads and writes every array once."""
-    tables.parameters.CHUNK_CACHE_SIZE = 1 << 20
-
-
 FAILURES = (
     tables.HDF5ExtError,
     tables.NodeError,

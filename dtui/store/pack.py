@@ -28,7 +28,7 @@ from dtui.model import RunStatus
 from dtui.store.catalog import PartSpan
 from dtui.store.files import one_line
 from dtui.store.fold import FoldPlan, count_blocks, write_frames
-from dtui.store.hdf5 import FAILURES, SealedFile, spare_memory
+from dtui.store.hdf5 import FAILURES, SealedFile
 from dtui.store.lines import read_lines
 from dtui.store.opening import find_directory, read_document
 from dtui.store.packed import Lost, PackedDocument, PackedStream, stream_group
@@ -254,7 +254,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("run", type=Path)
     parser.add_argument("out", type=Path)
     options = parser.parse_args(arguments)
-    spare_memory()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing is left behind
     try:
         packer = RunPacker(options.run)
