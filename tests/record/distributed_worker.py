@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -61,6 +62,9 @@ def data_parallel(folder: Path) -> None:
         train(model, recorder, optimizer)
     if dist.get_rank() == 0:
         torch.save(model.module.state_dict(), folder / "ddp.pt")
+    with Recorder(folder / "watched", model, optimizer, every=10, keep_around=4) as recorder:
+        assert (recorder._watch_plan is not None) == (dist.get_rank() == 0)
+        train(model, recorder, optimizer)
 
 
 def fully_sharded(folder: Path) -> None:
@@ -73,6 +77,8 @@ def fully_sharded(folder: Path) -> None:
         fully_shard(layer, mesh=mesh)
     fully_shard(model, mesh=mesh)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(RecorderError, match="is sharded over processes, watches need whole weights"):
+        Recorder(folder / "refused", model, optimizer, keep_around=10)
     with Recorder(folder / "fsdp", model, optimizer, every=1) as recorder:
         train(model, recorder, optimizer)
 
