@@ -28,8 +28,8 @@ NO_SPACE = OSError(errno.ENOSPC, "No space left on device")
 
 FAULTS: dict[str, tuple[str, BaseException, int]] = {
     "a probe raises": ("dtui.record.measure.Measurer.measure", FloatingPointError("no such number"), 0),
-    "a probe runs out of memory": ("dtui.record.measure._Device.take", OUT_OF_MEMORY, 3),
-    "the sampler raises": ("dtui.record.samples.LayerSampler.positions", IndexError("no such place"), 2),
+    "a probe runs out of memory": ("dtui.record.measure._Device.take", OUT_OF_MEMORY, 1),
+    "the sampler raises": ("dtui.record.samples.LayerSampler.positions", IndexError("no such place"), 0),
     "the structure cannot be told": ("dtui.record.recorder.describe", KeyError("layer1"), 0),
     "the tracer raises": ("dtui.record.graph._Trace.start", RuntimeError("no mode"), 0),
     "the tracer's modules raise": ("dtui.record.graph._Trace._enter_module", RuntimeError("no module"), 4),
