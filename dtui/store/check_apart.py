@@ -1,7 +1,8 @@
 """Checks a run in a child process: HDF5 may crash on a file that somebody crafted and sealed.
 
 Owns the verdict on a file that ends the process that reads it. A second copy would let `dtui check` die with the file
-that it was asked about. The seal keeps chance damage from HDF5; it is no signature, so whoever crafts a file can seal it.
+that it was asked about. The seal keeps chance damage from HDF5; it is no signature, so whoever crafts a file can seal
+it.
 """
 
 from __future__ import annotations
