@@ -10,12 +10,13 @@ refused) before memory is taken for it; every failure inside the libraries becom
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -286,24 +287,35 @@ class SealedFileBuilder:
         """Declare an array; every length in `shape` and `chunk` is at least 1."""
         compression = _HARD_COMPRESSION if hard else _COMPRESSION
         group, name = node.rsplit("/", 1)
-        self._arrays[node] = self._file.create_carray(
-            group or "/",
-            name,
-            atom=tables.Atom.from_dtype(np.dtype(dtype)),
-            shape=shape,
-            chunkshape=chunk,
-            filters=compression if compress else _CHECKSUM_ONLY,
-            createparents=True,
-            track_times=False,  # the same numbers make the same bytes
-        )
+        with self._told_as_disk():
+            self._arrays[node] = self._file.create_carray(
+                group or "/",
+                name,
+                atom=tables.Atom.from_dtype(np.dtype(dtype)),
+                shape=shape,
+                chunkshape=chunk,
+                filters=compression if compress else _CHECKSUM_ONLY,
+                createparents=True,
+                track_times=False,  # the same numbers make the same bytes
+            )
 
     def write(self, node: str, index: tuple[slice, ...], values: NDArray[Any]) -> None:
         """Write a block of a declared array."""
-        self._arrays[node][index] = values
+        with self._told_as_disk():
+            self._arrays[node][index] = values
+
+    @contextmanager
+    def _told_as_disk(self) -> Iterator[None]:
+        """Turn what HDF5 says of a disk that does not take its bytes, pages of it, into one error."""
+        try:
+            yield
+        except (tables.HDF5ExtError, RuntimeError) as error:
+            raise OSError(errno.EIO, "HDF5 could not write it, the disk is full or fails", str(self.path)) from error
 
     def write_chunk(self, node: str, start: tuple[int, ...], data: bytes) -> None:
         """Write a stored chunk of a declared array as it is."""
-        self._arrays[node].write_chunk(start, data)
+        with self._told_as_disk():
+            self._arrays[node].write_chunk(start, data)
 
     def add(self, node: str, values: NDArray[Any], *, compress: bool = True) -> None:
         """Declare and write a one-dimensional array that is not empty."""
@@ -316,11 +328,12 @@ class SealedFileBuilder:
         Raises:
             OSError: The disk is full or fails.
         """
-        self._file.flush()
-        chunks = merge_ranges(item for array in self._arrays.values() for item in _chunk_ranges(array))
-        image = self._file.get_file_image() if self._in_memory else b""
-        self._arrays.clear()
-        self._file.close()
+        with self._told_as_disk():
+            self._file.flush()
+            chunks = merge_ranges(item for array in self._arrays.values() for item in _chunk_ranges(array))
+            image = self._file.get_file_image() if self._in_memory else b""
+            self._arrays.clear()
+            self._file.close()
         if self._in_memory:
             with self.temporary.open("wb") as file:
                 file.write(image)
@@ -332,8 +345,9 @@ class SealedFileBuilder:
 
     def discard(self) -> None:
         """Remove whatever there is of the temporary file."""
-        if self._file.isopen:
-            self._file.close()
+        with suppress(OSError), self._told_as_disk():
+            if self._file.isopen:
+                self._file.close()
         self.temporary.unlink(missing_ok=True)
 
 

@@ -7,18 +7,23 @@ import json
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from dtui.errors import RunDamagedError, RunFormatError, RunNotFoundError
-from dtui.model import Gap
-from dtui.store import RunReader, RunWriter, find_runs
+from dtui.model import Gap, RunStatus
+from dtui.store import RunReader, RunWriter, check_run, find_runs
+from dtui.store.compact import main as compact_main
 from tests.store.builders import METADATA, STRUCTURE, make_record
 from tests.store.conftest import Recording
+from tests.store.dying import in_child
+from tests.store.killing import compact
 
 
 @pytest.fixture
@@ -185,3 +190,79 @@ def test_a_lock_on_a_part_keeps_nobody_from_reading(recording: Recording) -> Non
     recording.twin.assert_read_by(recording.reader())
     for file in files:
         file.close()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.1, 0.3, 0.6, 0.9])
+def test_a_full_disk_in_the_compactor_loses_nothing_and_heals(recording: Recording, share: float) -> None:
+    """The disk takes a share of the part: in a child, as in earnest, for HDF5 is not to be trusted after that."""
+    recording.append(40)
+    whole = recording.path / "whole.dtui"
+    shutil.copytree(recording.path, whole, ignore=shutil.ignore_patterns("whole.dtui"))
+    compact(whole)
+    size = max(path.stat().st_size for path in (whole / "parts").iterdir())
+    shutil.rmtree(whole)
+
+    def fold(descriptor: int) -> None:
+        limit_files_to(int(share * size))
+        os.write(descriptor, str(compact_main([str(recording.path)])).encode())
+
+    told, _ = in_child(fold, 0)
+    assert told == b"1"
+    assert len(list((recording.path / "journal").iterdir())) == 4
+    recording.twin.assert_read_by(recording.reader())
+    recording.compact()
+    recording.twin.assert_read_by(recording.reader())
+    assert check_run(recording.path).is_fine
+
+
+def test_a_clock_that_jumps_loses_nothing(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By an hour, back and forth, around every fold and removal."""
+    now = time.time
+    for step, jump in enumerate((0, -3600, 3600, -7200, 0)):
+        monkeypatch.setattr(time, "time", lambda jump=jump: now() + jump)
+        recording.append(33)
+        recording.compact(sweep=step % 2 == 0)
+        recording.twin.assert_read_by(recording.reader())
+        assert recording.reader().status() is RunStatus.LIVE
+    recording.writer.close()
+    recording.compact(finish=True)
+    recording.twin.assert_read_by(recording.reader())
+
+
+def test_signals_interrupt_nothing(recording: Recording) -> None:
+    """A timer fires a thousand times a second, in the middle of whatever the writer does."""
+    fired = 0
+
+    def count(*_: object) -> None:
+        nonlocal fired
+        fired += 1
+
+    before = signal.signal(signal.SIGALRM, count)
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+    try:
+        while fired < 50:
+            recording.append(1)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    recording.twin.assert_read_by(recording.reader())
+
+
+@pytest.mark.parametrize("call", ["fsync", "rename"])
+def test_a_disk_that_fails_to_publish_leaves_the_old_file(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """The end of a run cannot be noted: all frames are there, and run.json is as it was."""
+
+    def fail(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    recording.append(3)
+    before = (recording.path / "run.json").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fail) if call == "fsync" else patch.setattr(Path, "rename", fail)
+        with pytest.raises(OSError, match="Input/output error"):
+            recording.writer.close()
+    assert (recording.path / "run.json").read_bytes() == before
+    recording.twin.assert_read_by(recording.reader())
+    assert check_run(recording.path).is_fine
