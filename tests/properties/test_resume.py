@@ -25,6 +25,10 @@ class ResumeMachine(RunMachine):
         self.training = 0
         self.joins_at: int | None = None
 
+    @property
+    def may_go_back(self) -> bool:
+        return self.joins_at is not None
+
     def make(self) -> Record:
         self.next += 1
         return record_of(self.training, 10 * self.next)

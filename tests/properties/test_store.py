@@ -47,6 +47,11 @@ class RunMachine(RuleBasedStateMachine):
     def judge(self) -> Validation:
         return make_validation(len(self.twin.validations))
 
+    @property
+    def may_go_back(self) -> bool:
+        """Whether an iteration that was recorded may be recorded anew."""
+        return False
+
     def begin_to_write(self) -> None:
         """Called before anything is written that counts as recorded."""
 
@@ -96,7 +101,7 @@ class RunMachine(RuleBasedStateMachine):
     @precondition(lambda self: not self.is_closed)
     @rule()
     def repeat_an_iteration(self) -> None:
-        if self.twin.records:
+        if self.twin.records and not self.may_go_back:
             with pytest.raises(UsageError):
                 self.writer.append_record(self.twin.records[-1])
 
