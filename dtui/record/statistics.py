@@ -153,7 +153,6 @@ class _Chunk:
         last: Row after the last.
         columns: Of the sums.
         rows: Each row of the sums, in these columns.
-        update_sums: Sums and norms of the updates in them, shape (2, filters).
         scratch: Shape (3, filters, elements).
         positions: Of the samples among the flattened rows.
         samples: Where they go, by source.
@@ -163,7 +162,6 @@ class _Chunk:
     last: int
     columns: slice
     rows: tuple[Tensor, ...]
-    update_sums: FloatArray
     scratch: Tensor
     positions: Tensor
     samples: tuple[Tensor, ...]
@@ -183,7 +181,7 @@ class TorchSums:
         self._by_source: FloatArray = self._sums.numpy()[: Sum.WEIGHT_NEGATIVES].reshape(3, SOURCE_SUMS, -1)
         self._scratch = torch.empty(3, CHUNK_ELEMENTS)
         self._chunks: dict[tuple[int, int, int], list[_Chunk]] = {}
-        self._careful_updates: list[tuple[_Chunk, Tensor, Tensor]] = []
+        self._careful: list[tuple[int, _Chunk, Tensor, Tensor]] = []
 
     def take(self, layers: list[LayerRows], buffers: Buffers) -> None:
         """Fill the sums and samples of some layers, and replace `previous` by `weight`."""
@@ -211,9 +209,7 @@ class TorchSums:
         if not layer.is_first:
             torch.sub(weight, previous, out=previous)
             _take_source(previous, chunk, UPDATES)
-            chosen = _choose_careful(chunk.update_sums[0], chunk.update_sums[1], previous.shape[1])
-            if chosen is not None:
-                self._careful_updates.append((chunk, chosen, sum_carefully(previous[chosen].double())))
+            self._look_again(UPDATES, chunk, previous)
             torch.sum(previous.abs_(), 1, out=chunk.rows[Sum.UPDATE_NORM1])
         _take_source(weight, chunk, WEIGHTS)
         # The sum of negative weights, and minus their number; the last step makes of them what the rows are for.
@@ -222,20 +218,30 @@ class TorchSums:
         previous.copy_(weight)
 
     def _take_again(self, layers: list[LayerRows]) -> None:
-        """Sum again, in float64, the rows whose sums are no numbers, or hold too few digits."""
-        for chunk, indices, sums in self._careful_updates:
-            self._fill(UPDATES, chunk, indices, sums)
-        self._careful_updates.clear()
+        """Sum again the rows whose sums are no numbers, or hold too few digits."""
         for layer in layers:
-            for source, all_values in ((WEIGHTS, layer.weight), (GRADIENTS, layer.gradient)):
-                if all_values is None:
+            for source, values in ((WEIGHTS, layer.weight), (GRADIENTS, layer.gradient)):
+                if values is None:
                     continue
                 for chunk in self._chunks_of(layer):
-                    total, norm = self._by_source[source, TOTAL : NORM + 1, chunk.columns]
-                    chosen = _choose_careful(total, norm, layer.weight.shape[1])
-                    if chosen is not None:
-                        values = all_values[chunk.first : chunk.last][chosen].double()
-                        self._fill(source, chunk, chosen, sum_carefully(values))
+                    self._look_again(source, chunk, values[chunk.first : chunk.last])
+        for source, chunk, chosen, sums in self._careful:
+            self._fill(source, chunk, chosen, sums)
+        self._careful.clear()
+
+    def _look_again(self, source: int, chunk: _Chunk, values: Tensor) -> None:
+        """Take the deviation of nearly constant rows now; what is summed in float64 is filled in at the end."""
+        total, norm = self._by_source[source, TOTAL : NORM + 1, chunk.columns]
+        chosen = _choose_again(total, norm, values.shape[1])
+        if chosen is None:
+            return
+        careful, constant = chosen
+        if len(constant):
+            first = SOURCE_SUMS * source
+            deviations = _deviations(values[constant].float(), chunk.rows[first + TOTAL][constant])
+            chunk.rows[first + DEVIATION][constant] = deviations
+        if len(careful):
+            self._careful.append((source, chunk, careful, sum_carefully(values[careful].double())))
 
     def _fill(self, source: int, chunk: _Chunk, chosen: Tensor, sums: Tensor) -> None:
         first = SOURCE_SUMS * source
@@ -265,7 +271,6 @@ class TorchSums:
             last,
             columns,
             self._sums[:, columns].unbind(),
-            self._by_source[UPDATES, TOTAL : NORM + 1, columns],
             self._scratch[:, : (last - first) * elements].view(3, last - first, elements),
             part.positions,
             self._samples[:, layer.layer, places].unbind(),
@@ -282,8 +287,8 @@ def _take_source(values: Tensor, chunk: _Chunk, source: int) -> None:
     torch.index_select(values.view(-1), 0, chunk.positions, out=chunk.samples[source])
 
 
-def _choose_careful(total: FloatArray, norm: FloatArray, elements: int) -> Tensor | None:
-    """Return the rows that must be summed with care: not finite, too small to be squared, or nearly constant.
+def _choose_again(total: FloatArray, norm: FloatArray, elements: int) -> tuple[Tensor, Tensor] | None:
+    """Return the rows that must be looked at again; None where there are none.
 
     Args:
         total: Sum of each row, shape (filters,).
@@ -291,12 +296,23 @@ def _choose_careful(total: FloatArray, norm: FloatArray, elements: int) -> Tenso
         elements: In a row.
 
     Returns:
-        Their indices; None where there are none. A row of zeros is as it should be.
+        Indices of rows that are not finite, or too small to be squared (one of zeros is as it should be); and of rows
+        that are nearly constant, as gradients of a last layer often are.
     """
     with np.errstate(invalid="ignore"):
-        is_good = np.abs(total) <= np.float32(_MOST_MEAN * math.sqrt(elements)) * norm
-        is_good &= (norm < np.inf) & ((norm >= _SMALLEST_NORM) | (total == 0))
-    return None if is_good.all() else torch.from_numpy(np.flatnonzero(~is_good))
+        is_number = (norm < np.inf) & ((norm >= _SMALLEST_NORM) | (total == 0))
+        is_spread = np.abs(total) <= np.float32(_MOST_MEAN * math.sqrt(elements)) * norm
+    if is_number.all() and is_spread.all():
+        return None
+    return torch.from_numpy(np.flatnonzero(~is_number)), torch.from_numpy(np.flatnonzero(is_number & ~is_spread))
+
+
+def _deviations(values: Tensor, total: Tensor) -> Tensor:
+    """Return the deviation of nearly constant rows: less their mean they lose no digit."""
+    elements = values.shape[1]
+    centred = values - (total / elements)[:, None]
+    scatter: Tensor = torch.linalg.vector_norm(centred, dim=1).square() - centred.sum(1).square() / elements
+    return scatter.clamp(min=0).sqrt()
 
 
 def _as_float32(values: Tensor, scratch: Tensor) -> Tensor:
