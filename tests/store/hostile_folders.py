@@ -32,6 +32,7 @@ REST = (
     "triggers.jsonl",
     "triage.jsonl",
     "compact.lock",
+    "findings.h5",
     "parts/records-0000000000-0000000032.h5",
     "parts/validations-0000000000-0000000032.h5",
     "journal/records-0000000032.dtj",
