@@ -65,7 +65,8 @@ class ResumeMachine(RunMachine):
     @rule()
     def note_a_gap(self) -> None:
         self.begin_to_write()
-        gap = Gap(10 * self.next + 1, 10 * self.next + 5, "records", "a test")
+        first = max(0, 10 * self.next + 1)
+        gap = Gap(first, first + 4, "records", "a test")
         self.writer.append_gap(gap)
         self.gaps.append(gap)
 
