@@ -81,7 +81,7 @@ class SalvagingReader(StreamReader):
         try:
             return super().read(path, rows, frames), len(frames)
         except RunDamagedError as error:
-            self._damage[str(error)] = None
+            self._files.note_damage(error)
             self._lost.setdefault(path, set()).add((frames.start, frames.stop))
             return None, len(frames)
 

@@ -1,14 +1,14 @@
-"""Reads arrays over the frames of one stream, across parts and journals, while both change.
+"""Reads arrays over the frames of one stream, from parts and journals as if they were one.
 
-Owns the seam between folded and new frames. A second copy would round or order them differently on one side.
+Owns the seam between folded and new frames: what is rounded, left out or derived of the one is of the other. A second
+copy would give a number another value when its frame moves into a part.
 """
 
 from __future__ import annotations
 
-import errno
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,21 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dtui.errors import RunDamagedError, UsageError
-from dtui.model import BoolArray, IntArray, LabelArray
-from dtui.store.bins import bin_values
+from dtui.model import IntArray, LabelArray
 from dtui.store.catalog import FrameSpan, PartSpan, StreamView
+from dtui.store.coarse import gather_bins
 from dtui.store.derived import class_errors, norms
 from dtui.store.files import open_plain
-from dtui.store.journal import Frame, read_field, read_scalars
+from dtui.store.journal import Frame, read_field
 from dtui.store.parts import OpenParts
 from dtui.store.rounding import round_mantissa
+from dtui.store.scalars import ScalarReader
 from dtui.store.schema import (
-    BIN,
     CLASS_ERROR_NODE,
     KEPT_BITS,
     LARGEST_ANSWER,
     NORMS,
-    SCALARS_NODE,
     Node,
     Sizes,
     Stream,
@@ -39,12 +38,12 @@ from dtui.store.schema import (
     part_nodes,
 )
 from dtui.store.source import RunSource
+from dtui.store.stream_files import StreamFiles
 
 _READ_AT_ONCE = 8 << 20
 _NORM_ROWS = 512
 _NORM_VALUES = 1 << 21
 """Norms are computed for so many filters at once, or for more of so few values: it takes six times their memory."""
-_REPLACED = (errno.ENOENT, errno.ESTALE)
 
 
 class StreamReader:
@@ -70,21 +69,19 @@ class StreamReader:
             targets: True labels, for validations.
             is_strict: Raise on every damage, so that it is never copied on as NaN.
         """
-        self._stream = stream
-        self._sizes = sizes
-        self._parts = parts
+        self._files = StreamFiles(source, stream, sizes, parts, is_strict=is_strict)
         self._targets = np.empty(0, np.uint16) if targets is None else targets
-        self._is_strict = is_strict
         self._fields = frame_fields(stream, sizes)
-        self._fixed = sum(field.size for field in self._fields.values())
-        self._catalog = source.catalog(stream, sizes, parts)
+        self._scalars = ScalarReader(self._files, sum(field.size for field in self._fields.values()))
         follow = NORMS if stream is Stream.RECORDS else {}
         self._norms = {filter_node(name): (KEPT_BITS[name], tuple(map(filter_node, of))) for name, of in follow.items()}
         counts = np.array(sizes.layer_filters, np.int64).reshape(-1, 2)
         self._elements: IntArray = np.repeat(counts[:, 1], counts[:, 0])
-        self._scalars: dict[tuple[Path, int], dict[str, float]] = {}
-        self._damage: dict[str, None] = {}
-        self.view = StreamView()
+
+    @property
+    def view(self) -> StreamView:
+        """The frames that can be read, as of the last `refresh`."""
+        return self._files.view
 
     @property
     def iterations(self) -> IntArray:
@@ -94,7 +91,7 @@ class StreamReader:
     @property
     def faults(self) -> tuple[str, ...]:
         """One line a thing that is damaged or missing."""
-        return (*self.view.faults, *self._damage)
+        return self._files.faults
 
     def refresh(self) -> bool:
         """Look at the directory again; True if frames or faults changed.
@@ -102,16 +99,13 @@ class StreamReader:
         Raises:
             OSError: The directory cannot be read.
         """
-        before = self.view
-        self.view = self._catalog.update()
-        self.view.iterations.flags.writeable = False
-        journals = {span.path for span in self.view.spans if isinstance(span, FrameSpan)}
-        self._scalars = {key: value for key, value in self._scalars.items() if key[0] in journals}
-        return before.faults != self.view.faults or not np.array_equal(before.iterations, self.view.iterations)
+        has_changed = self._files.refresh()
+        self._scalars.forget(self._files.journal_paths())
+        return has_changed
 
     def part_paths(self) -> set[Path]:
         """Return the parts that frames are read from."""
-        return {span.path for span in self.view.spans if isinstance(span, PartSpan)}
+        return self._files.part_paths()
 
     def read(self, path: str, rows: range, frames: range) -> NDArray[Any]:
         """Return rows of an array at some frames.
@@ -130,29 +124,30 @@ class StreamReader:
         """
         if path in self._norms:
             return self._read_norms(path, rows, frames)
-        node = part_nodes(self._stream, self._sizes, 0, len(frames))[path]
+        node = part_nodes(self._files.stream, self._files.sizes, 0, len(frames))[path]
         shape = (len(rows), *node.rows[1:], len(frames))
         out = self._room(path, shape, node.dtype)
 
         def from_part(span: PartSpan, positions: slice, target: NDArray[Any]) -> None:
-            layout = part_nodes(self._stream, self._sizes, len(span.scalars), span.frames)[path]
+            layout = self._files.nodes(span)[path]
             inner = (*[slice(None)] * (len(node.rows) - 1), positions)
             try:
                 _require_values(span, path, positions)
                 for some in _row_blocks(rows, layout, target):
                     index = (slice(some.start, some.stop, some.step), *inner)
-                    values = self._parts.read(span.path, layout, span.frames, index, span.group)
                     at = rows.index(some[0])
-                    target[at : at + len(some)] = values
+                    target[at : at + len(some)] = self._files.read_part(span, layout, index)
             except RunDamagedError as error:
-                self._note_damage(error, target)
+                self._files.note_lost(error, target)
 
         def from_journal(span: FrameSpan, wanted: range, target: NDArray[Any]) -> None:
             with open_plain(span.path) as file:
                 for at, position in enumerate(wanted):
                     target[..., at] = self._read_frame(file, span.frames[position], node, rows)
 
-        return self._gather(frames, out, from_part, from_journal) if out.size else out
+        if out.size:
+            self._files.gather(frames, out, from_part, from_journal)
+        return out
 
     def _read_norms(self, path: str, rows: range, frames: range) -> NDArray[Any]:
         bits, of = self._norms[path]
@@ -181,155 +176,35 @@ class StreamReader:
             RunDamagedError: A part is damaged and the reader is strict.
             UsageError: The answer would take more than LARGEST_ANSWER.
         """
-        for is_last in (False, True):
-            try:
-                return self._gather_bins(path, rows, bins)
-            except OSError as error:
-                self._look_again(error, is_last)
-        raise AssertionError
+        out = self._room(path, (len(rows), len(bins)), np.dtype(np.float32))
+        return self._files.look_twice(lambda: gather_bins(out, self._files, path, rows, bins, self.read))
 
     def _room(self, path: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         """Return an array for an answer, unless it would fit no memory: a small file may declare any shape."""
         size = math.prod(shape) * dtype.itemsize
         if size > LARGEST_ANSWER:
-            what = f"{path} of {shape[0]:,} rows at {shape[-1]:,} {self._stream}"
+            what = f"{path} of {shape[0]:,} rows at {shape[-1]:,} {self._files.stream}"
             raise UsageError(f"{what}: {size:,} bytes; ask for less")
         return np.empty(shape, dtype)
-
-    def _gather_bins(self, path: str, rows: range, bins: range) -> NDArray[Any]:
-        out = self._room(path, (len(rows), len(bins)), np.dtype(np.float32))
-        done = np.zeros(len(bins), np.bool_)
-        for span, node, own in self._binned_spans(path):
-            low, high = max(own.start, bins.start), min(own.stop, bins.stop)
-            if low >= high:
-                continue
-            target = slice(low - bins.start, high - bins.start)
-            first = low - own.start + -(-span.skip // BIN)
-            try:
-                index = (slice(rows.start, rows.stop), slice(first, first + high - low))
-                values = self._parts.read(span.path, node, span.frames, index, span.group)
-                if values.shape == out.shape:
-                    return values
-                out[:, target], done[target] = values, True
-            except RunDamagedError as error:
-                if self._is_strict:
-                    raise
-                self._damage[str(error)] = None  # the part may hold the frames themselves unharmed
-        for low, high in _runs_of(~done):
-            frames = range((bins.start + low) * BIN, min((bins.start + high) * BIN, len(self.iterations)))
-            out[:, low:high] = bin_values(self.read(path, rows, frames))
-        return out
-
-    def _binned_spans(self, path: str) -> Iterator[tuple[PartSpan, Node, range]]:
-        """Yield the parts that hold whole bins of a statistic, its coarse level there, and which bins of the view."""
-        begin = 0
-        for span in self.view.spans:
-            stop = begin + len(span.iterations)
-            if isinstance(span, PartSpan) and (begin - span.skip) % BIN == 0:
-                nodes = part_nodes(self._stream, self._sizes, len(span.scalars), span.frames)
-                node = next((node for node in nodes.values() if node.source == path), None)
-                is_end = stop == len(self.iterations) and span.skip + len(span.iterations) == span.frames
-                own = range(-(-begin // BIN), -(-stop // BIN) if is_end else stop // BIN)
-                if node is not None and own and self._parts.has(span.path, node, span.group):
-                    yield span, node, own
-            begin = stop
 
     def _read_frame(self, file: BinaryIO, frame: Frame, node: Node, rows: range) -> NDArray[Any]:
         """Return rows of a node from a journal frame, shape (len(rows), …)."""
         if node.path == CLASS_ERROR_NODE:
-            labels = read_field(file, frame, self._fields["labels"], 0, self._sizes.images)
-            return class_errors(labels, self._targets, self._sizes.classes)[rows.start : rows.stop : rows.step]
+            labels = read_field(file, frame, self._fields["labels"], 0, self._files.sizes.images)
+            return class_errors(labels, self._targets, self._files.sizes.classes)[rows.start : rows.stop : rows.step]
         width = node.row_elements
         count = (rows[-1] + 1 - rows.start) * width
         values = read_field(file, frame, self._fields[node.field], node.start + rows.start * width, count)
         values = values.reshape(-1, *node.rows[1:])[:: rows.step]
         return round_mantissa(values, node.bits)
 
-    def _note_damage(self, error: RunDamagedError, target: NDArray[Any]) -> None:
-        if self._is_strict or not np.issubdtype(target.dtype, np.floating):
-            raise error
-        target[...] = np.nan
-        self._damage[str(error)] = None
-
     def read_scalar(self, name: str, frames: range) -> NDArray[np.float64]:
         """Return a scalar at some frames, shape (len(frames),), NaN where it was not logged or is damaged."""
-        out = np.full(len(frames), np.nan)
-
-        def from_part(span: PartSpan, steps: slice, target: NDArray[Any]) -> None:
-            if name not in span.scalars:
-                return
-            layout = part_nodes(self._stream, self._sizes, len(span.scalars), span.frames)[SCALARS_NODE]
-            try:
-                index = (span.scalars.index(name), steps)
-                target[...] = self._parts.read(span.path, layout, span.frames, index, span.group)
-            except RunDamagedError as error:
-                self._note_damage(error, target)
-
-        def from_journal(span: FrameSpan, wanted: range, target: NDArray[Any]) -> None:
-            scalars = self._frame_scalars(span)
-            target[...] = [scalars[position].get(name, np.nan) for position in wanted]
-
-        self._gather(frames, out, from_part, from_journal)
-        return out
+        return self._scalars.read(name, frames)
 
     def scalar_names(self) -> tuple[str, ...]:
         """Return the names of all scalars, in order of their first appearance."""
-        for is_last in (False, True):
-            try:
-                names: dict[str, None] = {}
-                for span in self.view.spans:
-                    found = [span.scalars] if isinstance(span, PartSpan) else self._frame_scalars(span)
-                    for some in found:
-                        names.update(dict.fromkeys(some))
-                return tuple(names)
-            except OSError as error:
-                self._look_again(error, is_last)
-        raise AssertionError
-
-    def _frame_scalars(self, span: FrameSpan) -> list[dict[str, float]]:
-        missing = [frame for frame in span.frames if (span.path, frame.ordinal) not in self._scalars]
-        if missing:
-            with open_plain(span.path) as file:
-                for frame in missing:
-                    self._scalars[span.path, frame.ordinal] = read_scalars(file, frame, self._fixed)
-        return [self._scalars[span.path, frame.ordinal] for frame in span.frames]
-
-    def _gather(
-        self,
-        frames: range,
-        out: NDArray[Any],
-        from_part: Callable[[PartSpan, slice, NDArray[Any]], None],
-        from_journal: Callable[[FrameSpan, range, NDArray[Any]], None],
-    ) -> NDArray[Any]:
-        for is_last in (False, True):
-            try:
-                begin = 0
-                for span in self.view.spans:
-                    wanted, low = _overlap(frames, begin, len(span.iterations))
-                    begin += len(span.iterations)
-                    if not wanted:
-                        continue
-                    target = out[..., low : low + len(wanted)]
-                    if isinstance(span, PartSpan):
-                        steps = slice(span.skip + wanted.start, span.skip + wanted[-1] + 1, wanted.step)
-                        from_part(span, steps, target)
-                    else:
-                        from_journal(span, wanted, target)
-                break
-            except OSError as error:
-                self._look_again(error, is_last)
-        return out
-
-    def _look_again(self, error: OSError, is_last: bool) -> None:
-        """Find where the frames of a file went that compaction replaced; whatever else failed is raised."""
-        if isinstance(error, RunDamagedError) or error.errno not in _REPLACED or is_last:
-            if isinstance(error, RunDamagedError):
-                raise error
-            raise RunDamagedError(f"{error.filename}: cannot be read, {error.strerror}; open the run again") from error
-        before = self.view.iterations
-        self.refresh()
-        if not np.array_equal(before, self.view.iterations[: len(before)]):
-            raise RunDamagedError(f"{error.filename}: was lost while it was read; open the run again") from error
+        return self._scalars.names()
 
 
 def _row_blocks(rows: range, node: Node, target: NDArray[Any]) -> Iterator[range]:
@@ -342,12 +217,6 @@ def _row_blocks(rows: range, node: Node, target: NDArray[Any]) -> Iterator[range
             yield some
 
 
-def _runs_of(chosen: BoolArray) -> Iterator[tuple[int, int]]:
-    """Yield the start and stop of every run of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], chosen, [False]])))
-    yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
-
-
 def _require_values(span: PartSpan, path: str, positions: slice) -> None:
     """Refuse frames of an array that were damaged when the run was packed.
 
@@ -357,13 +226,3 @@ def _require_values(span: PartSpan, path: str, positions: slice) -> None:
     for first, stop in span.lost.get(path, ()):
         if positions.start < stop and first < positions.stop:
             raise RunDamagedError(f"{span.path}: {path} was damaged at frames {first} to {stop - 1} when it was packed")
-
-
-def _overlap(frames: range, begin: int, length: int) -> tuple[range, int]:
-    """Return which positions within a span of `length` frames from `begin` on are wanted, and the first's rank."""
-    low = max(0, -(-(begin - frames.start) // frames.step))
-    high = min(len(frames), -(-(begin + length - frames.start) // frames.step))
-    if low >= high:
-        return range(0), 0
-    some = frames[low:high]
-    return range(some.start - begin, some.stop - begin, some.step), low

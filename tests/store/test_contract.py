@@ -152,7 +152,7 @@ def test_bins_of_a_part_are_read_and_not_made(recording: Recording, monkeypatch:
     reader = recording.reader()
     full = []
     monkeypatch.setattr(
-        "dtui.store.stream.bin_values", lambda values: full.append(values.shape[1]) or bin_values(values)
+        "dtui.store.coarse.bin_values", lambda values: full.append(values.shape[1]) or bin_values(values)
     )
     recording.twin.assert_bins(reader, slice(None))
     assert set(full) == {6}
@@ -314,7 +314,7 @@ def test_rows_of_several_chunks_are_read_in_blocks(
     expected = recording.reader().read_filters("mean", slice(None), slice(None))
     reader = recording.reader()
     monkeypatch.setattr("dtui.store.stream._READ_AT_ONCE", 2 * 4 * 40)
-    monkeypatch.setattr("dtui.store.stream.part_nodes", narrow_nodes)
+    monkeypatch.setattr("dtui.store.stream_files.part_nodes", narrow_nodes)
     np.testing.assert_array_equal(reader.read_filters("mean", rows, slice(None)), expected[rows])
 
 
