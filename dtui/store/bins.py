@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from dtui.model import FloatArray
-from dtui.store.schema import BIN
+from dtui.store.layout import BIN
 
 
 def bin_values(values: FloatArray) -> FloatArray:

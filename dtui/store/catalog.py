@@ -17,13 +17,7 @@ from dtui.model import IntArray
 from dtui.store.files import list_folder
 from dtui.store.joins import Hole, is_superseded, kept_stop, unexplained
 from dtui.store.journal import Frame, JournalScanner
-from dtui.store.schema import (
-    JOURNAL_FOLDER,
-    PARTS_FOLDER,
-    Stream,
-    parse_journal_name,
-    parse_part_name,
-)
+from dtui.store.schema import JOURNAL_FOLDER, PARTS_FOLDER, Stream, parse_journal_name, parse_part_name
 
 
 @dataclass(frozen=True, eq=False, slots=True)

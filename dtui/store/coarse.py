@@ -16,7 +16,7 @@ from dtui.errors import RunDamagedError
 from dtui.model import BoolArray
 from dtui.store.bins import bin_values
 from dtui.store.catalog import PartSpan
-from dtui.store.schema import BIN, Node
+from dtui.store.layout import BIN, Node
 from dtui.store.stream_files import StreamFiles
 
 

@@ -17,18 +17,9 @@ from numpy.typing import NDArray
 from dtui.store.bins import bin_values
 from dtui.store.documents import encode_document
 from dtui.store.hdf5 import SealedFile
+from dtui.store.layout import ITERATIONS_NODE, SCALARS_NODE, Node, part_nodes
 from dtui.store.proven import ProvenFile, row_blocks
-from dtui.store.schema import (
-    DOCUMENT_NODE,
-    ITERATIONS_NODE,
-    PARTS_FOLDER,
-    SCALARS_NODE,
-    Node,
-    Sizes,
-    Stream,
-    part_name,
-    part_nodes,
-)
+from dtui.store.schema import DOCUMENT_NODE, PARTS_FOLDER, Sizes, Stream, part_name
 from dtui.store.stream import StreamReader
 
 

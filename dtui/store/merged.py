@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dtui.model import BoolArray, IntArray
 from dtui.store.bins import bin_values
-from dtui.store.schema import BIN
+from dtui.store.layout import BIN
 from dtui.store.stream import StreamReader
 
 

@@ -17,7 +17,8 @@ from dtui.errors import RunDamagedError
 from dtui.store.catalog import PartHead
 from dtui.store.documents import decode_document
 from dtui.store.hdf5 import SealedFile
-from dtui.store.schema import DOCUMENT_NODE, ITERATIONS_NODE, LARGEST_DOCUMENT, MOST_NODES, Node, Stream
+from dtui.store.layout import ITERATIONS_NODE, Node
+from dtui.store.schema import DOCUMENT_NODE, LARGEST_DOCUMENT, MOST_NODES, Stream
 
 MOST_OPEN = 64
 _ITERATION = np.dtype("<i8")

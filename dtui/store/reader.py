@@ -33,22 +33,20 @@ from dtui.model import (
 from dtui.store.catalog import StreamView
 from dtui.store.findings import Key
 from dtui.store.joins import Join, seams
-from dtui.store.merged import MergedReader
-from dtui.store.parts import OpenParts
-from dtui.store.schema import (
+from dtui.store.layout import (
     BIN,
     CHANGE_RATIO_NODE,
     CLASS_ERROR_NODE,
     CONFIDENCE_NODE,
-    FORMAT_VERSION,
     HISTOGRAM_NODE,
     LABEL_NODE,
-    Sizes,
-    Stream,
     filter_node,
     layer_node,
     module_node,
 )
+from dtui.store.merged import MergedReader
+from dtui.store.parts import OpenParts
+from dtui.store.schema import FORMAT_VERSION, Sizes, Stream
 from dtui.store.source import RunSource, open_source
 from dtui.store.stream import StreamReader
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from dtui.model import FloatArray
-
-_MANTISSA = 23
+from dtui.store.layout import WHOLE
 
 
 def round_mantissa(values: FloatArray, kept: int) -> FloatArray:
@@ -26,9 +25,9 @@ def round_mantissa(values: FloatArray, kept: int) -> FloatArray:
 
     Source: dtui; the noise in the last bits of a statistic is most of what cannot be compressed.
     """
-    if kept >= _MANTISSA:
+    if kept >= WHOLE:
         return values
-    dropped = _MANTISSA - kept
+    dropped = WHOLE - kept
     bits = np.ascontiguousarray(values, "<f4").view("<u4")
     rounded = bits + (((bits >> dropped) & 1) + np.uint32((1 << (dropped - 1)) - 1))
     rounded &= np.uint32(0xFFFFFFFF << dropped & 0xFFFFFFFF)

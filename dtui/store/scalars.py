@@ -16,7 +16,7 @@ from dtui.errors import RunDamagedError
 from dtui.store.catalog import FrameSpan, PartSpan
 from dtui.store.files import open_plain
 from dtui.store.journal import read_scalars
-from dtui.store.schema import SCALARS_NODE
+from dtui.store.layout import SCALARS_NODE
 from dtui.store.stream_files import StreamFiles
 
 

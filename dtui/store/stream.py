@@ -22,21 +22,11 @@ from dtui.store.coarse import gather_bins
 from dtui.store.derived import class_errors, norms
 from dtui.store.files import open_plain
 from dtui.store.journal import Frame, read_field
+from dtui.store.layout import CLASS_ERROR_NODE, KEPT_BITS, NORMS, Node, filter_node, part_nodes
 from dtui.store.parts import OpenParts
 from dtui.store.rounding import round_mantissa
 from dtui.store.scalars import ScalarReader
-from dtui.store.schema import (
-    CLASS_ERROR_NODE,
-    KEPT_BITS,
-    LARGEST_ANSWER,
-    NORMS,
-    Node,
-    Sizes,
-    Stream,
-    filter_node,
-    frame_fields,
-    part_nodes,
-)
+from dtui.store.schema import LARGEST_ANSWER, Sizes, Stream, frame_fields
 from dtui.store.source import RunSource
 from dtui.store.stream_files import StreamFiles
 

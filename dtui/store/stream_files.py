@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from dtui.errors import RunDamagedError
 from dtui.store.catalog import FrameSpan, PartSpan, StreamView
+from dtui.store.layout import Node, part_nodes
 from dtui.store.parts import OpenParts
-from dtui.store.schema import Node, Sizes, Stream, part_nodes
+from dtui.store.schema import Sizes, Stream
 from dtui.store.source import RunSource
 
 _REPLACED = (errno.ENOENT, errno.ESTALE)

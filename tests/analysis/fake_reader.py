@@ -23,8 +23,8 @@ from dtui.model import (
     Structure,
     Trigger,
 )
+from dtui.store.layout import KEPT_BITS
 from dtui.store.rounding import round_mantissa
-from dtui.store.schema import KEPT_BITS
 
 EVERY = 10
 

@@ -43,6 +43,7 @@ def failing(error: BaseException) -> Callable[[], Outcome]:
         (errors.RunExistsError("x"), 2),
         (errors.RecorderError("x"), 2),
         (errors.ReportError("x"), 2),
+        (errors.PackError("x"), 2),
         (errors.RunNotFoundError("x"), 3),
         (errors.RunFormatError("x"), 3),
         (errors.RunDamagedError("x"), 3),

@@ -18,7 +18,7 @@ import pytest
 
 from dtui.model import FILTER_STATISTICS, Record, RunMetadata, RunStatus, Structure
 from dtui.store import RunReader, RunWriter, catalog, surroundings
-from dtui.store.schema import KEPT_BITS
+from dtui.store.layout import KEPT_BITS
 from tests.store.twin import rounded
 
 STATISTICS = ("std", "update_norm")

@@ -14,7 +14,7 @@ from dtui.model import Gap, ImageSet, Record, RunStatus
 from dtui.store import RunReader, RunWriter, check_run
 from dtui.store.bins import bin_values
 from dtui.store.hdf5 import SealedFile
-from dtui.store.schema import Node, part_nodes
+from dtui.store.layout import Node, part_nodes
 from dtui.store.verdict import FileState
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
 from tests.store.conftest import Recording
@@ -108,7 +108,7 @@ class TestBinnedPart(Layout):
 
     @pytest.fixture(autouse=True)
     def _binned(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("dtui.store.schema.LEAST_BINNED", 1)
+        monkeypatch.setattr("dtui.store.layout.LEAST_BINNED", 1)
 
     def spread(self, recording: Recording) -> None:
         recording.append(self.records, self.validations)
@@ -146,7 +146,7 @@ def test_small_parts_become_a_large_one(recording: Recording, monkeypatch: pytes
 
 
 def test_bins_of_a_part_are_read_and_not_made(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dtui.store.schema.LEAST_BINNED", 32)
+    monkeypatch.setattr("dtui.store.layout.LEAST_BINNED", 32)
     recording.append(70)
     recording.compact()
     reader = recording.reader()
@@ -159,7 +159,7 @@ def test_bins_of_a_part_are_read_and_not_made(recording: Recording, monkeypatch:
 
 
 def test_a_damaged_coarse_level_is_made_anew(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dtui.store.schema.LEAST_BINNED", 32)
+    monkeypatch.setattr("dtui.store.layout.LEAST_BINNED", 32)
     recording.append(64)
     (part, _) = recording.compact()
     file = SealedFile(part)
