@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,30 +24,23 @@ from dtui.record.checks import (
     check_optimizer,
     check_period,
 )
-from dtui.record.derive import Deriver
 from dtui.record.describe_run import describe_run
-from dtui.record.flight import Flight, plan_watches
+from dtui.record.flight import plan_watches
 from dtui.record.fused import find_kernel
 from dtui.record.fused_watch import load_watch_kernel
-from dtui.record.graph import GraphTracer
 from dtui.record.hooks import watch_steps
-from dtui.record.layers import describe, find_layers, place, unwrap
-from dtui.record.measure import Measurer
+from dtui.record.layers import find_layers
+from dtui.record.recording import Recording
 from dtui.record.resume import find_start, refusals_told
 from dtui.record.scalars import ScalarLog, learning_rate
 from dtui.record.shards import Elsewhere, Exchange
-from dtui.record.sink import Job, Sink, Store
+from dtui.record.sink import Store
 from dtui.record.skips import SkippedUpdates
 from dtui.record.termination import EndWatch
 from dtui.record.thumbnails import Thumbnails
 from dtui.record.validation import ValidationWatch
 from dtui.record.validator import Validator
 from dtui.record.warn import forget_told, reason_of, warn_once
-
-WAITING_BYTES = 64 << 20
-"""Memory for records that wait for the disk; more are dropped, and the run says so."""
-
-FEWEST_WAITING, MOST_WAITING = 4, 256
 
 
 class Recorder:
@@ -122,41 +114,46 @@ class Recorder:
         check_period(every)
         self._exchange = Exchange(str(path))
         self._optimizer = check_optimizer(optimizer, model)
-        self._probes = find_layers(model)
-        self._names = as_class_names(classes)
-        check_classes(self._names, model, self._probes)
-        self._watch_plan = plan_watches(every, watch_every, keep_around, self._probes, self._exchange.is_first)
+        probes = find_layers(model)
+        names = as_class_names(classes)
+        check_classes(names, model, probes)
+        watch_plan = plan_watches(every, watch_every, keep_around, probes, self._exchange.is_first)
         forget_told()
         with refusals_told(self._exchange, resume):
-            self._start = find_start(path, self._optimizer, self._exchange, resume=resume, iteration=iteration)
-            self._start.check_classes(self._names)
-        self.path = self._start.path
-        self._has_kernel = find_kernel(fused, model) is not None
-        if self._watch_plan is not None and self._has_kernel:
+            start = find_start(path, self._optimizer, self._exchange, resume=resume, iteration=iteration)
+            start.check_classes(names)
+        has_kernel = find_kernel(fused, model) is not None
+        if watch_plan is not None and has_kernel:
             load_watch_kernel()
+        self.path = start.path
         self.every = every
-        self.iteration = self._start.updates - 1
+        self.iteration = start.updates - 1
         """Of the last update, -1 before the first: one less than the updates done."""
         self._model = model
-        shown = name or self.path.name.removesuffix(SUFFIX)
-        self._metadata = describe_run(shown, every, self._optimizer, hyperparameters or {}, notes)
         self._scalars = ScalarLog()
         self._boundary = Boundary()
-        self._validator = Validator(self._names, thumbnails, self._exchange, self._boundary)
-        self._validator.go_on(self._start)
+        self._validator = Validator(names, thumbnails, self._exchange, self._boundary)
+        self._validator.go_on(start)
         self._watch: ValidationWatch | None = None
-        self._measurer: Measurer | None = None
-        self._is_sharded = False
-        self._deriver: Deriver | None = None
-        self._flight: Flight | None = None
-        self._sink: Sink | None = None
         self._closed = False
         self._process = os.getpid()
-        is_new = self._start.past is None
-        self._tracer = GraphTracer(model) if graph and is_new and self._exchange.is_first else None
-        with refusals_told(self._exchange, resume, self._start):
-            if not is_new and all(probe.shape for probe in self._probes):
-                self._begin()
+        shown = name or self.path.name.removesuffix(SUFFIX)
+        self._metadata = describe_run(shown, every, self._optimizer, hyperparameters or {}, notes)
+        self._names = names
+        self._recording = Recording(
+            model,
+            probes,
+            start,
+            self._exchange,
+            self._boundary,
+            open_store=self._open_store,
+            watch_plan=watch_plan,
+            has_kernel=has_kernel,
+            is_traced=graph and start.past is None and self._exchange.is_first,
+        )
+        with refusals_told(self._exchange, resume, start):
+            if start.past is not None and self._recording.can_begin:
+                self._recording.begin()
         self._hook = None if self._optimizer is None else watch_steps(self._optimizer, self._after_step)
         self._skips = SkippedUpdates(self._optimizer)
         self._end = EndWatch(self._finish)
@@ -234,7 +231,7 @@ class Recorder:
             with self._boundary.guard(VALIDATIONS, self.iteration):
                 watch.end()
                 job = self._validator.end(watch, self.iteration)
-                if job is not None and not self._begin().offer(job):
+                if job is not None and not self._recording.begin().offer(job):
                     self._boundary.miss(VALIDATIONS, job.iteration, "the disk was slower than the training")
 
     def predictions(self, logits: Tensor, targets: Any, ids: Any, images: Tensor | None = None) -> None:
@@ -270,77 +267,18 @@ class Recorder:
         self.iteration += 1
         if self.iteration % self.every == 0 and self._boundary.is_on(RECORDS):
             with self._boundary.guard(RECORDS, self.iteration):
-                self._record()
+                self._scalars.add(learning_rate(self._optimizer))
+                self._recording.record(self.iteration, self._scalars, self._skips)
             if not self._boundary.is_on(RECORDS):
-                self._measurer = None  # what it held of a device's memory is the training's again
-        plan = self._watch_plan
+                self._recording.give_up_records()
+        plan = self._recording.watch_plan
         if plan is not None and self.iteration % plan.every == 0 and self._boundary.is_on(WATCHES):
             with self._boundary.guard(WATCHES, self.iteration):
-                self._watch_weights()
+                self._recording.watch(self.iteration, self._scalars, self._skips)
 
     def _is_ours(self) -> bool:
         """Whether the run is open, and this is the process that opened it: not a forked worker."""
         return not self._closed and os.getpid() == self._process
-
-    def _record(self) -> None:
-        sink = self._begin()
-        if not self._exchange.is_first and not self._is_sharded:
-            return
-        if not sink.has_room(RECORDS):
-            warn_once(
-                "slow disk", f"iteration {self.iteration}: the disk is slower than the training; records are dropped"
-            )
-            self._boundary.miss(RECORDS, self.iteration, "the disk was slower than the training")
-            return
-        if self._measurer is None or self._deriver is None:
-            return
-        deriver, iteration = self._deriver, self.iteration
-        self._scalars.add(learning_rate(self._optimizer))
-        scalars, skips = self._scalars.take(), self._skips.take()
-        finish = self._measurer.measure()
-
-        sharded, exchange = self._is_sharded, self._exchange
-
-        def write(store: Store) -> None:
-            raw = finish(iteration, {})
-            raw = replace(raw, scalars=scalars())  # after finish has waited for the device: they come before it there
-            raw = raw.with_skips(skips())
-            if not exchange.is_first:
-                exchange.leave(RECORDS, iteration, {"sums": raw.sums, "samples": raw.samples})
-                return
-            for part in exchange.pick_up(RECORDS, iteration) if sharded else ():
-                raw = raw.with_part(part["sums"], part["samples"])
-            store.append_record(deriver.derive(raw))
-
-        sink.offer(Job(RECORDS, iteration, write))
-
-    def _watch_weights(self) -> None:
-        sink, flight = self._begin(), self._flight
-        if flight is not None and not flight.watch(sink, self.iteration, self._scalars.fresh(), self._skips.take()):
-            self._boundary.miss(WATCHES, self.iteration, "watches came faster than they were judged")
-
-    def _begin(self) -> Sink:
-        """Create the run, once the shapes of all layers are known."""
-        if self._sink is None:
-            if any(not probe.shape for probe in self._probes):
-                self._probes = find_layers(self._model)
-            probes = place(self._probes)
-            edges = () if self._tracer is None else self._tracer.edges
-            structure = describe(unwrap(self._model), probes, edges)
-            if self._tracer is not None:
-                self._tracer.retire()
-            self._start.check_network(structure)
-            resumed = self._start.go_on()
-            self._measurer = Measurer(unwrap(self._model), probes, self._has_kernel)
-            self._is_sharded = self._measurer.is_sharded
-            self._deriver = Deriver(structure)
-            limit = min(MOST_WAITING, max(FEWEST_WAITING, WAITING_BYTES // self._measurer.record_bytes))
-            self._sink = Sink(lambda: resumed or self._open_store(structure), limit)
-            self._boundary.attach(self._sink)
-            if self._watch_plan is not None:
-                with self._boundary.guard(WATCHES, self.iteration):
-                    self._flight = Flight(self._watch_plan, structure, probes, self._has_kernel)
-        return self._sink
 
     def _open_store(self, structure: Structure) -> Store:
         from dtui.store import RunWriter
@@ -360,17 +298,7 @@ class Recorder:
             if self._hook is not None:
                 self._hook.remove()
             self._skips.remove()
-            if self._tracer is not None:
-                self._tracer.detach()
-            if self._sink is None and any(probe.shape for probe in self._probes):
-                self._begin()
-            self._boundary.finish(self.iteration)
-            if self._flight is not None and self._sink is not None:
-                self._flight.flush(self._sink)
-            if self._sink is not None:
-                if status is RunStatus.DONE and self._start.is_passed(self.iteration):
-                    self._sink.offer(Job(RECORDS, self.iteration, lambda store: store.supersede()))
-                self._sink.close(status, reason)
+            self._recording.finish(self.iteration, status, reason)
 
 
 def _nothing() -> None:

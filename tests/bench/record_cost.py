@@ -153,8 +153,8 @@ def overhead(name: str, is_fused: bool, every: int, steps: int, pairs: int) -> l
         for turn in range(2 * pairs):
             which = (turn + turn // 2) % 2
             times[which].append(block(*loops[which], steps))
-            if recorder._sink is not None:
-                recorder._sink.drain()
+            if recorder._recording.sink is not None:
+                recorder._recording.sink.drain()
     results = []
     for column, of in enumerate(("", ", all threads")):
         ours, plain = ([block_times[column] for block_times in times[which]] for which in (0, 1))
@@ -177,8 +177,8 @@ def written_record(model: nn.Module, is_fused: bool, records: int) -> tuple[floa
 
             def written() -> None:
                 recorder.step()
-                assert recorder._sink is not None
-                recorder._sink.drain()
+                assert recorder._recording.sink is not None
+                recorder._recording.sink.drain()
 
             until_written = best_seconds({"": written}, records, time.perf_counter)[""]
         size = run_bytes(Path(folder)) / (records + 2)

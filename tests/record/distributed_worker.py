@@ -63,7 +63,7 @@ def data_parallel(folder: Path) -> None:
     if dist.get_rank() == 0:
         torch.save(model.module.state_dict(), folder / "ddp.pt")
     with Recorder(folder / "watched", model, optimizer, every=10, keep_around=4) as recorder:
-        assert (recorder._watch_plan is not None) == (dist.get_rank() == 0)
+        assert (recorder._recording.watch_plan is not None) == (dist.get_rank() == 0)
         train(model, recorder, optimizer)
 
 
@@ -137,16 +137,16 @@ def frugal(folder: Path) -> None:
         fully_shard(layer, mesh=init_device_mesh("cpu", (dist.get_world_size(),)))
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4)
     recorder = Recorder(folder / "frugal", model, optimizer, every=1)
-    count, record = CountingStore(recorder._exchange._store), recorder._record
+    count, record = CountingStore(recorder._exchange._store), recorder._recording.record
     recorder._exchange._store = count
     collectives = []
 
-    def counted() -> None:
+    def counted(*arguments: Any) -> None:
         with CommDebugMode() as mode:
-            record()
+            record(*arguments)
         collectives.append(mode.get_total_counts())
 
-    recorder._record = counted
+    recorder._recording.record = counted
     for _ in range(2):
         optimizer.zero_grad()
         model(torch.ones(3, 2048)).square().sum().backward()

@@ -114,8 +114,8 @@ def test_a_full_disk_loses_what_it_could_not_take_and_nothing_else(record: Make,
 def test_a_disk_slower_than_the_training_drops_records_without_making_it_wait(
     record: Make, undisturbed: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dtui.record.recorder.MOST_WAITING", 2)
-    monkeypatch.setattr("dtui.record.recorder.FEWEST_WAITING", 2)
+    monkeypatch.setattr("dtui.record.recording.MOST_WAITING", 2)
+    monkeypatch.setattr("dtui.record.recording.FEWEST_WAITING", 2)
     made: list[RecorderUnderTest] = []
     release, reached = threading.Event(), threading.Event()
 
@@ -136,8 +136,8 @@ def test_a_disk_slower_than_the_training_drops_records_without_making_it_wait(
     with pytest.warns(RecorderWarning, match="the disk is slower than the training"):
         losses += [update(model, optimizer) for _ in range(4)]
     release.set()
-    assert recorder._sink is not None
-    recorder._sink.drain()
+    assert recorder._recording.sink is not None
+    recorder._recording.sink.drain()
     losses.append(update(model, optimizer))
     recorder.close()
     assert losses == undisturbed
@@ -149,8 +149,8 @@ def test_a_store_directory_that_is_removed_does_not_stop_training(tmp_path: Path
     class Removed(Recorder):
         def _after_step(self, *arguments: Any) -> None:
             super()._after_step(*arguments)
-            if self.iteration == 2 and self._sink is not None:
-                self._sink.drain()
+            if self.iteration == 2 and self._recording.sink is not None:
+                self._recording.sink.drain()
                 shutil.rmtree(self.path)
 
     with warnings.catch_warnings():
@@ -266,7 +266,7 @@ ENDINGS: dict[str, tuple[str, str]] = {
     "with exit": ("with recorder: sys.exit(3)", "crashed: SystemExit: 3"),
     "with exit fine": ("with recorder: sys.exit()", "done"),
     "kill": (
-        "recorder._sink.drain(); os.kill(os.getpid(), signal.SIGKILL)",
+        "recorder._recording.sink.drain(); os.kill(os.getpid(), signal.SIGKILL)",
         "crashed: nobody closed it, and nothing records it any more",
     ),
 }

@@ -69,8 +69,8 @@ def training(
         losses.append(update(model, optimizer))
         if recorder is not None:
             recorder.log(loss=losses[-1])
-            if recorder._sink is not None:
-                recorder._sink.drain()
+            if recorder._recording.sink is not None:
+                recorder._recording.sink.drain()
     if recorder is not None:
         recorder.close()
     return losses
@@ -141,7 +141,7 @@ def test_watches_every_few_iterations(record: Make) -> None:
 
 def test_the_memory_is_the_stated_one(record: Make) -> None:
     recorder = run_watched(record, 3, keep_around=200)
-    flight, weights, filters = recorder._flight, 36 + 144 + 36 + 216 + 162, 4 + 4 + 4 + 6 + 3
+    flight, weights, filters = recorder._recording.flight, 36 + 144 + 36 + 216 + 162, 4 + 4 + 4 + 6 + 3
     assert flight is not None
     assert flight.bytes == 4 * weights + (200 + 1) * 12 * filters
 
@@ -191,8 +191,8 @@ def test_watches_that_come_too_fast_are_dropped_and_noted(record: Make, monkeypa
     for _ in range(9):
         update(model, optimizer)
     release.set()
-    assert recorder._sink is not None
-    recorder._sink.drain()
+    assert recorder._recording.sink is not None
+    recorder._recording.sink.drain()
     update(model, optimizer)
     recorder.close()
     assert recorder.store.gaps == [Gap(3, 9, "watches", "watches came faster than they were judged")]

@@ -187,8 +187,8 @@ def test_a_run_that_is_being_recorded_is_refused(tmp_path: Path) -> None:
     training = Training()
     with Recorder(tmp_path / "run", training.model, training.optimizer) as recorder:
         training.updates(1, recorder)
-        assert recorder._sink is not None
-        assert recorder._sink.drain(60)
+        assert recorder._recording.sink is not None
+        assert recorder._recording.sink.drain(60)
         with pytest.raises(RunExistsError, match="this very process is recording it"):
             Recorder(tmp_path / "run", training.model, training.optimizer, resume=True)
     with pytest.raises(RunExistsError, match="or go on with it by resume=True"):

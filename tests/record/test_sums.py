@@ -260,12 +260,12 @@ class TestWhichWay:
         model = nn.Linear(4, 2)
         for index, (wanted, taken) in enumerate(((None, True), (True, True), (False, False))):
             with Recorder(tmp_path / str(index), model, fused=wanted) as recorder:
-                assert recorder._has_kernel is taken
+                assert recorder._recording.has_kernel is taken
 
     def test_without_numba_torch_takes_the_sums(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(fused, "find_spec", lambda name: None)
         with Recorder(tmp_path / "run", nn.Linear(4, 2)) as recorder:
-            assert not recorder._has_kernel
+            assert not recorder._recording.has_kernel
 
     def test_a_kernel_that_cannot_be_compiled_is_told_and_done_without(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -275,7 +275,7 @@ class TestWhichWay:
         fused.load_kernel.cache_clear()
         with pytest.warns(RecorderWarning, match="compiled kernel is not to be had, torch takes its place"):
             recorder = Recorder(tmp_path / "run", nn.Linear(4, 2))
-        assert not recorder._has_kernel
+        assert not recorder._recording.has_kernel
         recorder.close()
         fused.load_kernel.cache_clear()
 

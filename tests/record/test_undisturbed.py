@@ -30,7 +30,7 @@ FAULTS: dict[str, tuple[str, BaseException, int]] = {
     "a probe raises": ("dtui.record.measure.Measurer.measure", FloatingPointError("no such number"), 0),
     "a probe runs out of memory": ("dtui.record.measure._Device.take", OUT_OF_MEMORY, 1),
     "the sampler raises": ("dtui.record.samples.LayerSampler.positions", IndexError("no such place"), 0),
-    "the structure cannot be told": ("dtui.record.recorder.describe", KeyError("layer1"), 0),
+    "the structure cannot be told": ("dtui.record.recording.describe", KeyError("layer1"), 0),
     "the tracer raises": ("dtui.record.graph._Trace.start", RuntimeError("no mode"), 0),
     "the tracer's modules raise": ("dtui.record.graph._Trace._enter_module", RuntimeError("no module"), 4),
     "statistics cannot be derived": ("dtui.record.derive.Deriver.derive", ZeroDivisionError(), 2),
@@ -98,8 +98,8 @@ def test_a_run_that_is_removed_leaves_the_training_as_it_is(
     class Removed(Recorder):
         def log(self, **values: Any) -> None:
             super().log(**values)
-            if self.iteration == 4 and self._sink is not None:
-                self._sink.drain()
+            if self.iteration == 4 and self._recording.sink is not None:
+                self._recording.sink.drain()
                 shutil.rmtree(self.path)
 
     assert train(lambda *arguments, **options: Removed(tmp_path / "run", *arguments, **options), []) == undisturbed
@@ -109,10 +109,10 @@ def test_a_probe_that_failed_gives_its_memory_back(record: Make, monkeypatch: py
     """On a GPU the weights of the record before would be missing to the training for the rest of it."""
     recorder = record(nn.Linear(3, 2), every=1)
     recorder.step()
-    assert recorder._measurer is not None
+    assert recorder._recording.measurer is not None
     monkeypatch.setattr("dtui.record.measure._Device.take", lambda *arguments: 1 / 0)
     recorder.step()
-    assert recorder._measurer is None
+    assert recorder._recording.measurer is None
     recorder.step()
     recorder.close()
     assert [(gap.first, gap.last) for gap in recorder.store.gaps] == [(1, 1), (2, 2)]
