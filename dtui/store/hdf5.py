@@ -142,7 +142,7 @@ class SealedFile:
         self._group = group
         self._arrays: OrderedDict[str, Any] = OrderedDict()
         with self._translated("opening it"):
-            self._file = tables.open_file(str(path), "r", CHUNK_CACHE_SIZE=_CHUNK_CACHE)
+            self._file = tables.open_file(str(path), "r", chunk_cache_size=_CHUNK_CACHE)
 
     def close(self) -> None:
         """Close the file."""
@@ -270,7 +270,7 @@ class SealedFileBuilder:
         self._kind = kind
         self._in_memory = in_memory
         options = {"driver": "H5FD_CORE", "driver_core_backing_store": 0} if in_memory else {}
-        options["CHUNK_CACHE_SIZE"] = _CHUNK_CACHE
+        options["chunk_cache_size"] = _CHUNK_CACHE
         self._file = tables.open_file(str(self.temporary), "w", pytables_sys_attrs=False, **options)
         self._arrays: dict[str, Any] = {}
 
