@@ -8,6 +8,7 @@ it.
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import json
 import os
 import signal
@@ -81,6 +82,7 @@ def _in_child(work: Callable[[], str], seconds: int) -> tuple[str, int]:
     if child == 0:
         try:
             os.close(read_end)
+            faulthandler.disable()  # a crash is told in one line; a dump of it would bury that
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.alarm(seconds)
             with os.fdopen(write_end, "w", encoding="ascii") as pipe:
