@@ -15,6 +15,7 @@ from dtui.store import check_run, find_past
 from dtui.store.check import FileState
 from tests.properties.test_store import RunMachine
 from tests.store.resuming import die, half_frame, record_of, resume, validation_of
+from tests.store.test_watches import watch_at
 
 
 class ResumeMachine(RunMachine):
@@ -44,6 +45,9 @@ class ResumeMachine(RunMachine):
             self.twin.supersede(at)
             self.gaps = [replace(gap, last=min(gap.last, at - 1)) for gap in self.gaps if gap.first < at]
 
+    def watch(self) -> Record:
+        return watch_at(super().watch().iteration, self.training)
+
     @rule(back=st.integers(-30, 400), torn=st.sampled_from([0.0, 0.01, 0.5]))
     def die_and_resume(self, back: int, torn: float) -> None:
         if not self.is_closed:
@@ -52,7 +56,7 @@ class ResumeMachine(RunMachine):
         iteration = max(0, 10 * self.next - back)
         self.writer = resume(self.writer.path, iteration)
         self.training += 1
-        self.joins_at = iteration
+        self.joins_at = self.earliest = iteration
         self.next = -(-iteration // 10) - 1
 
     @precondition(lambda self: not self.is_closed)

@@ -14,8 +14,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from dtui.errors import UsageError
 from dtui.model import Gap, Record, Validation
 from dtui.store import RunReader, RunWriter, compact
+from dtui.store.schema import Stream
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
 from tests.store.dying import shrink_parts
+from tests.store.test_watches import watch_at
 from tests.store.twin import Twin
 
 
@@ -28,6 +30,7 @@ class RunMachine(RuleBasedStateMachine):
         self.twin = Twin()
         self.gaps: list[Gap] = []
         self.next = 0
+        self.earliest = 0
         self.is_closed = False
         self.has_images = False
         self.patch = pytest.MonkeyPatch()
@@ -57,6 +60,11 @@ class RunMachine(RuleBasedStateMachine):
     def judge(self) -> Validation:
         return make_validation(len(self.twin.validations))
 
+    def watch(self) -> Record:
+        """Return the next watch: some come when the records around them were written, as late judgements do."""
+        last = self.twin.watches[-1].iteration if self.twin.watches else -1
+        return watch_at(max(last + 1, 10 * self.next - 25, self.earliest))
+
     @property
     def may_go_back(self) -> bool:
         """Whether an iteration that was recorded may be recorded anew."""
@@ -84,8 +92,21 @@ class RunMachine(RuleBasedStateMachine):
             self.twin.validations.append(validation)
 
     @precondition(lambda self: not self.is_closed)
-    @rule(written=st.integers(0, 2200), can_take_back=st.booleans())
-    def fail_to_append(self, written: int, can_take_back: bool) -> None:
+    @rule(count=st.sampled_from([1, 4, 7, 13]))
+    def append_watches(self, count: int) -> None:
+        self.begin_to_write()
+        for _ in range(count):
+            watch = self.watch()
+            self.writer.append_watch(watch)
+            self.twin.watches.append(watch)
+
+    @precondition(lambda self: not self.is_closed)
+    @rule(
+        written=st.integers(0, 2200),
+        can_take_back=st.booleans(),
+        stream=st.sampled_from([Stream.RECORDS, Stream.WATCHES]),
+    )
+    def fail_to_append(self, written: int, can_take_back: bool, stream: Stream) -> None:
         """The disk fills in the middle of a frame, and perhaps what was written cannot be cut off again."""
         from dtui.store import journal
 
@@ -97,14 +118,15 @@ class RunMachine(RuleBasedStateMachine):
             raise OSError(5, "Input/output error")
 
         self.begin_to_write()
-        record = self.make()
+        is_watch = stream is Stream.WATCHES
+        frame = self.watch() if is_watch else self.make()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(journal, "_write_all", fill_up)
             if not can_take_back:
                 patch.setattr(journal.os, "ftruncate", stay)
             with pytest.raises(OSError, match="No space"):
-                self.writer.append_record(record)
-        gap = Gap(record.iteration, record.iteration, "records", "disk full")
+                (self.writer.append_watch if is_watch else self.writer.append_record)(frame)
+        gap = Gap(frame.iteration, frame.iteration, str(stream), "disk full")
         self.writer.append_gap(gap)
         self.gaps.append(gap)
 

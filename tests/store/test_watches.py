@@ -19,8 +19,8 @@ TRIGGER = Trigger(205, "filter", "stage.\x1b[31mconv", (2, 4), 57.5, 12.25)
 BROKEN = Trigger(211, "nonfinite", "fc", (0,), 3.0, math.nan)
 
 
-def watch_at(iteration: int) -> Record:
-    record = make_record(1000 + iteration)
+def watch_at(iteration: int, training: int = 0) -> Record:
+    record = make_record(100_000 * training + 1000 + iteration)
     for row, name in enumerate(FILTER_STATISTICS):
         if name not in WATCHED_FILTER_STATISTICS:
             record.filters[row] = np.nan
@@ -28,14 +28,11 @@ def watch_at(iteration: int) -> Record:
 
 
 def append_watches(recording: Recording, iterations: Iterable[int]) -> None:
-    """Append watches to the run, and to the twin where no record has their iteration."""
-    taken = {record.iteration for record in recording.twin.records}
+    """Append watches to the run and its twin."""
     for iteration in iterations:
         watch = watch_at(iteration)
         recording.writer.append_watch(watch)
-        if iteration not in taken:
-            recording.twin.records.append(watch)
-    recording.twin.records.sort(key=lambda record: record.iteration)
+        recording.twin.watches.append(watch)
 
 
 @pytest.mark.parametrize("way", ["journal", "parts", "both", "finished"])

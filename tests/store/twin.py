@@ -40,14 +40,23 @@ class Twin:
     """All that was appended and acknowledged, in order."""
 
     records: list[Record] = field(default_factory=list)
+    watches: list[Record] = field(default_factory=list)
     validations: list[Validation] = field(default_factory=list)
     images: ImageSet | None = IMAGES
     superseded_names: set[str] = field(default_factory=set)
 
+    @property
+    def axis(self) -> list[Record]:
+        """Records, and between them the watches of iterations that no record has."""
+        taken = {record.iteration for record in self.records}
+        kept = [watch for watch in self.watches if watch.iteration not in taken]
+        return sorted([*self.records, *kept], key=lambda record: record.iteration)
+
     def supersede(self, iteration: int) -> None:
         """Forget what a training that goes on from a checkpoint supersedes."""
-        self.superseded_names |= {name for record in self.records for name in record.scalars}
+        self.superseded_names |= {name for record in (*self.records, *self.watches) for name in record.scalars}
         self.records = [record for record in self.records if record.iteration < iteration]
+        self.watches = [watch for watch in self.watches if watch.iteration < iteration]
         self.validations = [validation for validation in self.validations if validation.iteration < iteration]
 
     def assert_read_by(self, reader: RunReader) -> None:
@@ -57,8 +66,10 @@ class Twin:
         self.assert_validations(reader, slice(None))
 
     def assert_records(self, reader: RunReader, part: slice) -> None:
-        assert reader.record_iterations.tolist() == [record.iteration for record in self.records]
-        some = self.records[part]
+        axis, records = self.axis, {id(record) for record in self.records}
+        assert reader.record_iterations.tolist() == [record.iteration for record in axis]
+        assert reader.is_watch.tolist() == [id(record) not in records for record in axis]
+        some = axis[part]
         for row, name in enumerate(FILTER_STATISTICS):
             expected = stack([record.filters[row] for record in some], reader.structure.filters)
             found = reader.read_filters(name, slice(None), part)
@@ -75,7 +86,7 @@ class Twin:
         for layer in range(len(reader.structure.layers)):
             same(reader.read_histograms(layer, part), stack([record.histograms[layer] for record in some], 64))
             same(reader.read_change_ratios(layer, part), stack([record.change_ratios[layer] for record in some], 7))
-        names = {name for record in self.records for name in record.scalars}
+        names = {name for record in (*self.records, *self.watches) for name in record.scalars}
         found = set(reader.scalar_names())
         assert names <= found <= names | self.superseded_names
         for name in found:
@@ -98,10 +109,10 @@ class Twin:
     def assert_bins(self, reader: RunReader, bins: slice) -> None:
         """Compare the coarse level of all filter statistics."""
         for row, name in enumerate(FILTER_STATISTICS):
-            values = rounded(np.stack([record.filters[row] for record in self.records], -1), KEPT_BITS[name])
+            values = rounded(np.stack([record.filters[row] for record in self.axis], -1), KEPT_BITS[name])
             if name in NORMS:
                 values = reader.read_filters(name, slice(None), slice(None))  # compared by assert_records
-            starts = range(0, len(self.records), 8)[bins]
+            starts = range(0, values.shape[1], 8)[bins]
             expected = np.array([[farthest(line[at : at + 8]) for at in starts] for line in values], np.float32)
             same(reader.read_filter_bins(name, slice(None), bins), expected.reshape(len(values), len(starts)))
 
