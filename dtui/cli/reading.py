@@ -56,7 +56,7 @@ def run_info(options: argparse.Namespace) -> Outcome:
         ("iterations", _span(info)),
         ("records", f"{info.records:,}" + (f" and {info.watches:,} watches" if info.watches else "")),
         ("validations", f"{info.validations:,} of {info.images:,} images in {info.classes:,} classes"),
-        ("network", f"{info.layers:,} layers, {info.filters:,} filters"),
+        ("network", f"{info.layers:,} layer{'s' * (info.layers != 1)}, {info.filters:,} filters"),
     ]
     if metadata.hyperparameters:
         rows.append(("training", ", ".join(f"{name} {value}" for name, value in metadata.hyperparameters.items())))

@@ -204,7 +204,7 @@ def train_demo(
     model = ResNet20()
     optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=0.9, weight_decay=5e-4)
     loader = DataLoader(TensorDataset(digits.validation_images, digits.validation_labels), batch_size=250)
-    batches = _shuffled_batches(len(digits.train_labels), seed)
+    batches = shuffled_batches(len(digits.train_labels), seed)
     with Recorder(
         path,
         model,
@@ -224,7 +224,7 @@ def train_demo(
             chosen = next(batches)
             labels = _poisoned(digits.train_labels[chosen], faults, iteration)
             _set_learning_rate(optimizer, iteration, iterations, faults)
-            _break_weights(model, faults, iteration)
+            break_weights(model, faults, iteration)
             scores = model(digits.train_images[chosen])
             loss = functional.cross_entropy(scores, labels)
             optimizer.zero_grad()
@@ -253,7 +253,8 @@ def evaluate(model: nn.Module, loader: DataLoader[tuple[Tensor, ...]]) -> float:
     return wrong / total
 
 
-def _shuffled_batches(count: int, seed: int) -> Iterator[Tensor]:
+def shuffled_batches(count: int, seed: int) -> Iterator[Tensor]:
+    """Yield the indices of batch after batch of `count` images, without end; every epoch in another order."""
     generator = torch.Generator().manual_seed(seed)
     while True:
         yield from torch.randperm(count, generator=generator).split(BATCH)  # type: ignore[no-untyped-call]
@@ -278,7 +279,8 @@ def _set_learning_rate(
 
 
 @torch.no_grad()
-def _break_weights(model: nn.Module, faults: Sequence[Fault], iteration: int) -> None:
+def break_weights(model: nn.Module, faults: Sequence[Fault], iteration: int) -> None:
+    """Do to the weights what begins at an iteration."""
     for fault in faults:
         if fault.iteration != iteration or not fault.layer:
             continue

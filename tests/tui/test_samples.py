@@ -14,6 +14,7 @@ from tests.tui.driving import is_complete, press, screen_text, until
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 FAULTS = SAMPLES / "mnist-faults.dtui"
+RESUMED = SAMPLES / "mnist-resumed.dtui"
 
 
 @asynccontextmanager
@@ -47,6 +48,21 @@ def assert_snapshot(name: str, text: str) -> None:
 )
 async def test_whole_screens(name, size, keys):
     async with opened(FAULTS, size) as (app, pilot):
+        for key in keys:
+            await press(app, pilot, key)
+        assert_snapshot(name, screen_text(app))
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "keys"),
+    [
+        ("resumed-150x50", (150, 50), []),
+        ("resumed-watches-150x50", (150, 50), ["n", *["plus"] * 6, "tab", *["j"] * 3]),
+        ("resumed-80x24", (80, 24), ["n", "2"]),
+    ],
+)
+async def test_a_join_what_fired_and_the_watches_around_it(name, size, keys):
+    async with opened(RESUMED, size) as (app, pilot):
         for key in keys:
             await press(app, pilot, key)
         assert_snapshot(name, screen_text(app))

@@ -90,7 +90,11 @@ def _lay_out(frame: Frame, info: RunInfo | None, tabs: Sequence[Tab], active: in
     """Return the fullest layout that fits."""
     name = "" if info is None else safe(info.run)
     badge = len(_BADGE) + 1 if info is not None and info.invented else 0
-    size = "" if info is None else f"{info.layers:,} layers · {info.filters:,} filters · {info.images:,} images"
+    size = (
+        ""
+        if info is None
+        else f"{info.layers:,} layer{'s' * (info.layers != 1)} · {info.filters:,} filters · {info.images:,} images"
+    )
     full = "" if info is None else f"{_STATUS[info.status]} {info.records:,}"
     long = tuple(tab[1] for tab in tabs)
     short = tuple(tab[2] for tab in tabs)
