@@ -19,9 +19,9 @@ from pathlib import Path
 from dtui.errors import DtuiError
 from dtui.store.check import check_run
 from dtui.store.files import list_folder
-from dtui.store.hdf5 import SealedFile
 from dtui.store.opening import find_run
 from dtui.store.schema import DOCUMENT_NODE, PART_SUFFIX, PARTS_FOLDER
+from dtui.store.sealed_file import SealedFile
 from dtui.store.verdict import CheckResult, FileCheck, FileState
 
 _PROBE_SECONDS = 60

@@ -20,8 +20,9 @@ import numpy as np
 from dtui.errors import RunDamagedError
 from dtui.model import IntArray
 from dtui.store.documents import decode_document, encode_document
-from dtui.store.hdf5 import SealedFile, SealedFileBuilder
 from dtui.store.schema import DOCUMENT_NODE, FINDINGS_NODE, LARGEST_DOCUMENT
+from dtui.store.sealed_builder import SealedFileBuilder
+from dtui.store.sealed_file import SealedFile
 
 MOST_TABLES = 4
 """Tables in the file: those that were asked for last."""

@@ -15,7 +15,6 @@ import numpy as np
 from dtui.errors import RunDamagedError, RunFormatError, RunNotFoundError
 from dtui.model import ByteArray, RunMetadata, Structure
 from dtui.store.documents import decode_document, parse_images_document, parse_run_document
-from dtui.store.hdf5 import SealedFile
 from dtui.store.runfile import RunFile
 from dtui.store.schema import (
     DOCUMENT_NODE,
@@ -31,6 +30,7 @@ from dtui.store.schema import (
     THUMBNAILS_NODE,
 )
 from dtui.store.seal import is_packed
+from dtui.store.sealed_file import SealedFile
 from dtui.store.tokens import with_suffix
 
 _BYTE = np.dtype("|u1")

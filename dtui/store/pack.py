@@ -28,7 +28,7 @@ from dtui.model import RunStatus
 from dtui.store.catalog import PartSpan
 from dtui.store.files import one_line
 from dtui.store.fold import FoldPlan, count_blocks, write_frames
-from dtui.store.hdf5 import FAILURES, SealedFile
+from dtui.store.hdf5 import FAILURES
 from dtui.store.lines import read_lines
 from dtui.store.opening import find_directory, read_document
 from dtui.store.packed import Lost, PackedDocument, PackedStream, stream_group
@@ -51,6 +51,7 @@ from dtui.store.schema import (
     Stream,
 )
 from dtui.store.seal import Seal, verify_seal
+from dtui.store.sealed_file import SealedFile
 from dtui.store.source import folder_source
 from dtui.store.stream import StreamReader
 

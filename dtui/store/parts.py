@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from dtui.errors import RunDamagedError
 from dtui.store.catalog import PartHead
 from dtui.store.documents import decode_document
-from dtui.store.hdf5 import SealedFile
 from dtui.store.layout import ITERATIONS_NODE, Node
 from dtui.store.schema import DOCUMENT_NODE, LARGEST_DOCUMENT, MOST_NODES, Stream
+from dtui.store.sealed_file import SealedFile
 
 MOST_OPEN = 64
 _ITERATION = np.dtype("<i8")

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dtui.errors import RunDamagedError
-from dtui.store.hdf5 import SealedFile, SealedFileBuilder, chunk_starts
 from dtui.store.seal import Seal
+from dtui.store.sealed_builder import SealedFileBuilder, chunk_starts
+from dtui.store.sealed_file import SealedFile
 
 BLOCK_BYTES = 16 << 20
 

@@ -77,7 +77,7 @@ class RunWriter:
             RunExistsError: Something is there already.
             OSError: It cannot be created; nothing is left behind.
         """
-        from dtui.store.hdf5 import write_small_file
+        from dtui.store.sealed_builder import write_small_file
 
         self.path = with_suffix(path)
         run_file = RunFile(FORMAT_VERSION, uuid.uuid4().hex, Process.this())
@@ -155,7 +155,7 @@ class RunWriter:
             UsageError: They are set already, or do not fit together.
             OSError: They cannot be written; nothing is left behind.
         """
-        from dtui.store.hdf5 import write_small_file
+        from dtui.store.sealed_builder import write_small_file
 
         if self._images is not None:
             raise UsageError(f"{self.path}: the images are set already; they cannot change during a run")

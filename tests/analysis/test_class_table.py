@@ -172,7 +172,7 @@ def test_a_folder_that_cannot_be_written_to_is_no_error(run: Path, monkeypatch: 
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("dtui.store.hdf5.publish", refuse)
+    monkeypatch.setattr("dtui.store.sealed_builder.publish", refuse)
     assert ask(run)
     assert not [path for path in run.iterdir() if path.name.startswith("findings")]
 

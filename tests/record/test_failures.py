@@ -274,7 +274,7 @@ ENDINGS: dict[str, tuple[str, str]] = {
 SCRIPT = """
 import os, signal, sys, torch, dtui
 from torch import nn
-import dtui.record, dtui.store.writer, dtui.store.hdf5, torch._dynamo
+import dtui.record, dtui.store.writer, dtui.store.sealed_builder, torch._dynamo
 torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has jobs in the background ignore it
 folder, children = sys.argv[1], {}

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from dtui.store.hdf5 import SealedFile, write_small_file
 from dtui.store.journal import encode_header
 from dtui.store.runfile import _check
 from dtui.store.schema import Stream
+from dtui.store.sealed_builder import write_small_file
+from dtui.store.sealed_file import SealedFile
 from dtui.store.tokens import run_token
 
 SECRET = "the-secret-outside"

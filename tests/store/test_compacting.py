@@ -13,7 +13,7 @@ from dtui.errors import RunDamagedError, RunNotFoundError
 from dtui.store import background, check_run, compact, compact_run
 from dtui.store.compact import RunCompactor
 from dtui.store.exclusion import CompactionLock
-from dtui.store.hdf5 import SealedFile
+from dtui.store.sealed_file import SealedFile
 from tests.store.conftest import Recording
 
 

@@ -13,8 +13,8 @@ from dtui.errors import RunExistsError, UsageError
 from dtui.model import Gap, ImageSet, Record, RunStatus
 from dtui.store import RunReader, RunWriter, check_run
 from dtui.store.bins import bin_values
-from dtui.store.hdf5 import SealedFile
 from dtui.store.layout import Node, part_nodes
+from dtui.store.sealed_file import SealedFile
 from dtui.store.verdict import FileState
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
 from tests.store.conftest import Recording

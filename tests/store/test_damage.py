@@ -13,8 +13,8 @@ import pytest
 from dtui.errors import DtuiError
 from dtui.store import RunReader, check_run
 from dtui.store.compact import RunCompactor
-from dtui.store.hdf5 import SealedFile
 from dtui.store.packing import pack_run
+from dtui.store.sealed_file import SealedFile
 from dtui.store.verdict import FileState
 from tests.store.conftest import Recording
 from tests.store.mutating import assert_nothing_wrong, copy, mutate, prepare

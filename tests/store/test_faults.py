@@ -113,7 +113,7 @@ def test_a_run_that_cannot_be_created_leaves_nothing(tmp_path: Path, monkeypatch
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("dtui.store.hdf5.append_seal", fail)
+    monkeypatch.setattr("dtui.store.sealed_builder.append_seal", fail)
     with pytest.raises(OSError, match="No space left"):
         RunWriter(tmp_path / "run", STRUCTURE, METADATA)
     assert list(tmp_path.iterdir()) == []

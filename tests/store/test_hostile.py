@@ -117,7 +117,8 @@ def test_a_link_is_never_followed(folded: Path, tmp_path: Path) -> None:
 def test_a_structure_that_cannot_be_is_one_clear_line(folded: Path, tmp_path: Path, key: str, value: object) -> None:
     import numpy as np
 
-    from dtui.store.hdf5 import SealedFile, write_small_file
+    from dtui.store.sealed_builder import write_small_file
+    from dtui.store.sealed_file import SealedFile
 
     path = tmp_path / "run.dtui"
     shutil.copytree(folded, path)

@@ -107,7 +107,7 @@ def test_a_compactor_that_fails_anywhere_loses_nothing(
     def fail(*_: object, **__: object) -> None:
         raise OSError(28, "no space left on device")
 
-    home = "dtui.store.hdf5" if step == "append_seal" else "dtui.store.proven"
+    home = "dtui.store.sealed_builder" if step == "append_seal" else "dtui.store.proven"
     with monkeypatch.context() as patch:
         patch.setattr(f"{home}.{step}", fail)
         with pytest.raises(OSError, match="no space left"):
@@ -123,7 +123,7 @@ def test_a_part_that_reads_back_differently_is_not_published(
 ) -> None:
     """As HDF5 does on a full disk: rows are not written, and nothing is raised."""
     from dtui.errors import RunDamagedError
-    from dtui.store.hdf5 import SealedFileBuilder
+    from dtui.store.sealed_builder import SealedFileBuilder
 
     recording.append(40, 0)
     write = SealedFileBuilder.write

@@ -156,7 +156,7 @@ def test_a_live_run_is_packed_as_it_is_and_says_so(recording: Recording, out: Pa
 
 
 def damage_chunk(path: Path, node: str) -> None:
-    from dtui.store.hdf5 import SealedFile
+    from dtui.store.sealed_file import SealedFile
 
     file = SealedFile(path)
     array = file._find(node)

@@ -286,10 +286,10 @@ def test_looking_at_a_run_leaves_the_pickles_to_the_training(tmp_path: Path) -> 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tables.atom, "pickle", mine := object())
         patch.setattr(tables.attributeset, "pickle", mine)
-        hdf5._disarm.cache_clear()
+        hdf5.disarm.cache_clear()
         assert find_past(path) is not None
         assert tables.atom.pickle is mine
-    hdf5._disarm.cache_clear()
+    hdf5.disarm.cache_clear()
 
 
 # --- what may be damaged
