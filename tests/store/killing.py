@@ -64,7 +64,9 @@ def assert_nothing_lost(path: Path, acknowledged: int) -> int:
     found, judged = len(reader.record_iterations), len(reader.validation_iterations)
     assert acknowledged <= found <= acknowledged + 1
     assert judged in (found, found - 1)
-    Twin([make_record(n) for n in range(found)], [make_validation(n) for n in range(judged)]).assert_read_by(reader)
+    Twin(
+        [make_record(n) for n in range(found)], validations=[make_validation(n) for n in range(judged)]
+    ).assert_read_by(reader)
     reader.close()
     return found
 
