@@ -118,7 +118,7 @@ def _open_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         nargs="?",
         default="runs",
-        help="a run, or a folder: its newest run (default: ./runs)",
+        help="a run, packed or not, or a folder: its newest run (default: ./runs)",
     )
     _add_screen(parser)
     parser.add_argument("--version", action="version", version=f"dtui {__version__}")
@@ -154,7 +154,7 @@ def _run_and_json(parser: argparse.ArgumentParser) -> None:
 def _anomalies_arguments(parser: argparse.ArgumentParser) -> None:
     _add_run(parser)
     parser.add_argument("--since", type=int, default=None, metavar="I", help="only from iteration I on")
-    parser.add_argument("--rule", choices=RULES, default="either", help="which rule (default: %(default)s)")
+    parser.add_argument("--rule", choices=RULES, default="either", help="which rule for classes (default: %(default)s)")
     parser.add_argument(
         "--window",
         type=_positive,
@@ -236,9 +236,9 @@ COMMANDS = (
     ),
     Command(
         "info",
-        "Say what a run holds.",
+        "Say what a run holds: how it ended, where it was resumed, what is missing, what was NaN or Inf.",
         (
-            ("dtui info sample_runs/mnist-faults", "status, size, gaps, findings"),
+            ("dtui info sample_runs/mnist-faults", "status, size, joins, gaps, findings"),
             ("dtui info sample_runs/mnist-faults --json", "the same for a script"),
         ),
         "reading",
@@ -246,7 +246,7 @@ COMMANDS = (
     ),
     Command(
         "anomalies",
-        "List the anomaly iterations of a run: where unusually many images of a class flip at once.",
+        "List the anomaly iterations: where unusually many images of a class flip, or the flight recorder fired.",
         (
             ("dtui anomalies sample_runs/mnist-faults", "all of them, by iteration"),
             ("dtui anomalies sample_runs/mnist-faults --rule left --window 10", "left rule over ten validations"),
