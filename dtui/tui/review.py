@@ -39,7 +39,7 @@ def next_anomaly(scene: Scene, by: int) -> Selection:
 
 
 def select_anomaly(scene: Scene, anomaly: str) -> Selection:
-    """Return the selection on an anomaly: its iteration, its class in its opened cluster, its layer."""
+    """Return the selection on an anomaly: its iteration, its class in its opened cluster, its layer and filter."""
     view = scene.view
     found = view.find_anomaly(anomaly)
     if found is None:
@@ -58,7 +58,12 @@ def select_anomaly(scene: Scene, anomaly: str) -> Selection:
 
 def _with_layer(selection: Selection, view: RunView, anomaly: Anomaly) -> Selection:
     node = next((node for node in view.tree if node.layer is not None and node.name == anomaly.layer), None)
-    return selection if node is None else with_node_shown(selection, view, node.index)
+    if node is None:
+        return selection
+    selection = with_node_shown(selection, view, node.index)
+    if selection.filter_sort == "index" and anomaly.filters and 0 <= anomaly.filters[0] < node.filters:
+        selection = replace(selection, filter=anomaly.filters[0])  # in another order its row is not known here
+    return selection
 
 
 def with_node_shown(selection: Selection, view: RunView, node: int) -> Selection:

@@ -57,7 +57,7 @@ async def test_whole_screens(name, size, keys):
     ("name", "size", "keys"),
     [
         ("resumed-150x50", (150, 50), []),
-        ("resumed-watches-150x50", (150, 50), ["n", *["plus"] * 6, "tab", *["j"] * 3]),
+        ("resumed-watches-150x50", (150, 50), ["n", *["plus"] * 6]),
         ("resumed-80x24", (80, 24), ["n", "2"]),
     ],
 )

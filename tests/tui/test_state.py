@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from dtui.model import Anomaly
 from dtui.tui.layout import SMALLEST, divide
 from dtui.tui.loader import view_of
 from dtui.tui.navigate import Scene, move_columns, snapped, zoom, zoom_rows
@@ -211,6 +215,18 @@ def test_an_anomaly_shows_its_class_in_spite_of_a_search():
     scene = step(scene, lambda scene: select_anomaly(scene, "class-left-0-100-lost"))
     assert scene.selection.class_search == ""
     assert any(row.class_index == 0 for row in class_rows(scene.view, scene.selection))
+
+
+@pytest.mark.parametrize(
+    ("filters", "sort", "row"), [((3, 5), "index", 3), ((99_999,), "index", 1), ((), "index", 1), ((3,), "activity", 1)]
+)
+def test_a_watch_leads_to_the_first_filter_that_it_names_where_its_row_is_known(filters, sort, row):
+    scene = scene_of()
+    node = next(node for node in scene.view.tree if node.layer is not None and node.filters > 3)
+    fired = Anomaly("watch", "watch", "filter", 300, None, node.name, filters, "both", 0, 0.0, 50.0, math.nan)
+    view = replace(scene.view, anomalies=(fired,))
+    selection = select_anomaly(Scene(scene.selection.changed(filter_sort=sort, filter=1), view, scene.layout), "watch")
+    assert (selection.cursor, selection.node, selection.filter) == (300, node.index, row)
 
 
 def test_follow_keeps_to_the_tail_until_the_cursor_moves():
