@@ -46,8 +46,9 @@ class ScalarReader:
             if name not in span.scalars:
                 return
             try:
-                index = (span.scalars.index(name), steps)
-                target[...] = self._files.read_part(span, self._files.nodes(span)[SCALARS_NODE], index)
+                row = span.scalars.index(name)
+                node = self._files.nodes(span)[SCALARS_NODE]
+                self._files.fill_from_part(span, node, (slice(row, row + 1), steps), target[np.newaxis])
             except RunDamagedError as error:
                 self._files.note_lost(error, target)
 

@@ -106,7 +106,7 @@ class StreamReader:
             frames: Positions of the frames, ascending.
 
         Returns:
-            Shape (len(rows), …, len(frames)). Where a part is damaged: NaN and one more fault.
+            Shape (len(rows), …, len(frames)). Where a chunk of a part is damaged: NaN and one more fault.
 
         Raises:
             RunDamagedError: A part is damaged and the element type has no NaN, or the reader is strict.
@@ -126,7 +126,7 @@ class StreamReader:
                 for some in _row_blocks(rows, layout, target):
                     index = (slice(some.start, some.stop, some.step), *inner)
                     at = rows.index(some[0])
-                    target[at : at + len(some)] = self._files.read_part(span, layout, index)
+                    self._files.fill_from_part(span, layout, index, target[at : at + len(some)])
             except RunDamagedError as error:
                 self._files.note_lost(error, target)
 

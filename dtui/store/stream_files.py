@@ -18,6 +18,7 @@ from dtui.errors import RunDamagedError
 from dtui.store.catalog import FrameSpan, PartSpan, StreamView
 from dtui.store.layout import Node, part_nodes
 from dtui.store.parts import OpenParts
+from dtui.store.salvage import Chunk, read_around
 from dtui.store.schema import Sizes, Stream
 from dtui.store.source import RunSource
 
@@ -53,6 +54,7 @@ class StreamFiles:
         self._is_strict = is_strict
         self._catalog = source.catalog(stream, sizes, parts)
         self._damage: dict[str, None] = {}
+        self._damaged_chunks: dict[tuple[Path, str, str], set[Chunk]] = {}
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -68,6 +70,8 @@ class StreamFiles:
         before = self.view
         self.view = self._catalog.update()
         self.view.iterations.flags.writeable = False
+        kept = self.part_paths()
+        self._damaged_chunks = {key: some for key, some in self._damaged_chunks.items() if key[0] in kept}
         return before.faults != self.view.faults or not np.array_equal(before.iterations, self.view.iterations)
 
     def part_paths(self) -> set[Path]:
@@ -94,6 +98,28 @@ class StreamFiles:
             RunDamagedError: It is damaged.
         """
         return self._parts.read(span.path, node, span.frames, index, span.group)
+
+    def fill_from_part(self, span: PartSpan, node: Node, index: tuple[slice, ...], target: NDArray[Any]) -> None:
+        """Read a piece of one array of a part; NaN in damaged chunks, which are one fault.
+
+        Raises:
+            FileNotFoundError: The part was replaced by a larger one.
+            RunDamagedError: The array is lost as a whole, or a chunk of it, if strict or without NaN.
+        """
+        key = (span.path, span.group, node.path)
+        if key not in self._damaged_chunks:
+            try:
+                target[...] = self.read_part(span, node, index)
+                return
+            except RunDamagedError as error:
+                if not np.issubdtype(target.dtype, np.floating) or not self.has(span, node):
+                    raise
+                self.note_damage(error)
+                self._damaged_chunks[key] = set()
+        shape, chunk = (*node.rows, node.length(span.frames)), (*node.chunk, node.frames)
+        read_around(
+            lambda some: self.read_part(span, node, some), shape, chunk, index, target, self._damaged_chunks[key]
+        )
 
     def gather(
         self,

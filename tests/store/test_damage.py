@@ -6,17 +6,22 @@ import os
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from dtui.errors import DtuiError
-from dtui.store import RunReader, check_run
+from dtui.errors import DtuiError, RunDamagedError
+from dtui.model import FILTER_STATISTICS, Layer, Module, Structure
+from dtui.store import RunReader, RunWriter, check_run
 from dtui.store.compact import RunCompactor
 from dtui.store.packing import pack_run
+from dtui.store.sealed_builder import chunk_starts
 from dtui.store.sealed_file import SealedFile
 from dtui.store.verdict import FileState
+from tests.store.builders import METADATA, make_record
 from tests.store.conftest import Recording
+from tests.store.killing import compact
 from tests.store.mutating import assert_nothing_wrong, copy, mutate, prepare
 
 MUTATIONS = 1000
@@ -101,6 +106,89 @@ def test_a_damaged_chunk_is_no_value(recording: Recording) -> None:
     assert np.isfinite(reader.read_filters("update_norm", slice(None), slice(None))).all()
     assert any("/filters/share_negative" in fault for fault in reader.faults)
     assert not check_run(recording.path).is_fine
+
+
+WIDE = Structure((Layer(0, "wide", "Linear", (150, 2), 0),), (Module(0, "", "Net", -1, (0,)),))
+
+
+@pytest.fixture
+def chunked(tmp_path: Path) -> tuple[Path, dict[str, np.ndarray]]:
+    """A part of several chunks a statistic, and its values as they are before one of them is damaged."""
+    with RunWriter(tmp_path / "run", WIDE, METADATA, compact=False) as writer:
+        for position in range(300):
+            writer.append_record(make_record(position, structure=WIDE))
+    compact(writer.path)
+    reader = RunReader(writer.path)
+    values = {name: reader.read_filters(name, slice(None), slice(None)) for name in FILTER_STATISTICS}
+    values["loss"] = reader.read_scalar("loss", slice(None))
+    reader.close()
+    return writer.path, values
+
+
+def flip_in_chunk(path: Path, node: str, place: int) -> tuple[slice, ...]:
+    """Flip one byte in the middle of a chunk; returns what lies in it."""
+    file = SealedFile(path)
+    array = file._find(node)
+    start = list(chunk_starts(array.shape, array.chunkshape))[place]
+    assert len(list(chunk_starts(array.shape, array.chunkshape))) > (1 if node.startswith("/filters") else 0)
+    info = array.chunk_info(start)
+    held = tuple(slice(low, low + int(length)) for low, length in zip(start, array.chunkshape, strict=True))
+    file.close()
+    data = bytearray(path.read_bytes())
+    data[info.offset + info.size // 2] ^= 4
+    path.write_bytes(data)
+    return held
+
+
+@pytest.mark.parametrize("place", [0, 1, -1])
+def test_a_flipped_byte_costs_its_chunk(chunked: tuple[Path, dict[str, np.ndarray]], place: int) -> None:
+    path, values = chunked
+    part = next((path / "parts").iterdir())
+    values["std"][flip_in_chunk(part, "/filters/std", place)] = np.nan
+    values["norm"][np.isnan(values["std"])] = np.nan
+    reader = RunReader(path)
+    for rows, frames in ((slice(None), slice(None)), (slice(60, 131), slice(3, 290, 7)), (slice(149, 150), slice(5))):
+        for name in FILTER_STATISTICS:
+            np.testing.assert_array_equal(reader.read_filters(name, rows, frames), values[name][rows, frames])
+    assert len(reader.faults) == 1
+    assert "reading /filters/std failed" in reader.faults[0]
+    reader.close()
+
+
+def test_a_damaged_chunk_is_tried_once(
+    chunked: tuple[Path, dict[str, np.ndarray]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, _ = chunked
+    flip_in_chunk(next((path / "parts").iterdir()), "/filters/std", 0)
+    failed = []
+    read = SealedFile.read
+
+    def count(*arguments: Any) -> Any:
+        try:
+            return read(*arguments)
+        except RunDamagedError as error:
+            failed.append(error)
+            raise
+
+    monkeypatch.setattr(SealedFile, "read", count)
+    reader = RunReader(path)
+    for _ in range(5):
+        reader.read_filters("std", slice(None), slice(None))
+        reader.refresh()
+    assert len(failed) == 2  # of the whole, and of the chunk
+    assert len(reader.faults) == 1
+    reader.close()
+
+
+def test_a_damaged_chunk_of_scalars_is_no_value(chunked: tuple[Path, dict[str, np.ndarray]]) -> None:
+    path, values = chunked
+    flip_in_chunk(next((path / "parts").iterdir()), "/scalars", 0)
+    reader = RunReader(path)
+    found = reader.read_scalar("loss", slice(None))
+    assert np.isnan(found).any()
+    np.testing.assert_array_equal(found[~np.isnan(found)], values["loss"][~np.isnan(found)])
+    assert len(reader.faults) == 1
+    reader.close()
 
 
 def test_a_missing_part_is_named(recording: Recording) -> None:

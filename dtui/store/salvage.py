@@ -1,0 +1,60 @@
+"""Reads around damaged chunks: what one of them costs is its own values, not those of its part.
+
+Owns the walk over single chunks. A second copy would give up more than is damaged, or try again at every question.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dtui.errors import RunDamagedError
+
+Chunk = tuple[int, ...]
+"""Which chunk of an array, counted along each axis."""
+
+
+def read_around(
+    read: Callable[[tuple[slice, ...]], NDArray[Any]],
+    shape: Sequence[int],
+    chunk: Sequence[int],
+    index: Sequence[slice],
+    target: NDArray[Any],
+    damaged: set[Chunk],
+) -> None:
+    """Read a piece of an array chunk by chunk, and put NaN where one cannot be read.
+
+    Args:
+        read: Returns a piece that is within one chunk, or raises RunDamagedError.
+        shape: Of the array.
+        chunk: Of its chunks.
+        index: The piece; steps are positive.
+        target: Floats that are filled, of the shape of the piece.
+        damaged: The chunks that are known to be damaged, which are not tried again; those that are found are added.
+    """
+    axes = [range(length)[part] for length, part in zip(shape, index, strict=True)]
+    for cuts in product(*(list(_cuts(axis, length)) for axis, length in zip(axes, chunk, strict=True))):
+        place = tuple(number for number, _, _ in cuts)
+        into = tuple(into for _, _, into in cuts)
+        if place not in damaged:
+            try:
+                target[into] = read(tuple(some for _, some, _ in cuts))
+                continue
+            except RunDamagedError:
+                damaged.add(place)
+        target[into] = np.nan
+
+
+def _cuts(wanted: range, length: int) -> Iterator[tuple[int, slice, slice]]:
+    """Yield, for each chunk along one axis with something wanted, its number, what is wanted of it and its place."""
+    low = 0
+    while low < len(wanted):
+        number = wanted[low] // length
+        high = bisect_left(wanted, (number + 1) * length)
+        yield number, slice(wanted[low], wanted[high - 1] + 1, wanted.step), slice(low, high)
+        low = high
