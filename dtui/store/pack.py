@@ -34,7 +34,7 @@ from dtui.store.opening import find_directory, read_document
 from dtui.store.packed import Lost, PackedDocument, PackedStream, stream_group
 from dtui.store.parts import OpenParts
 from dtui.store.proven import BLOCK_BYTES, ProvenFile
-from dtui.store.reader import faults_of
+from dtui.store.run_streams import faults_of
 from dtui.store.schema import (
     DOCUMENT_NODE,
     IMAGES_FILE,

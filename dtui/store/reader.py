@@ -1,19 +1,18 @@
 """Reads a run, live or ended: everything raw, no meaning and no reduction.
 
-Owns the way from a directory that may come from anywhere to numbers. A second copy would open files without the
-guards. See `dtui.store.schema` for the format.
+Owns the questions that can be asked about a run, and what may be asked: names, rows and positions that there are. A
+second copy would answer a position that the run has not with a number. See `dtui.store.schema` for the format.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dtui.errors import RunDamagedError, UsageError
+from dtui.errors import UsageError
 from dtui.model import (
     FILTER_STATISTICS,
     LAYER_STATISTICS,
@@ -44,11 +43,9 @@ from dtui.store.layout import (
     layer_node,
     module_node,
 )
-from dtui.store.merged import MergedReader
-from dtui.store.parts import OpenParts
-from dtui.store.schema import FORMAT_VERSION, Sizes, Stream
-from dtui.store.source import RunSource, open_source
-from dtui.store.stream import StreamReader
+from dtui.store.run_streams import RunStreams
+from dtui.store.schema import FORMAT_VERSION, Stream
+from dtui.store.source import open_source
 
 
 class RunReader:
@@ -62,7 +59,6 @@ class RunReader:
         format_version: Of the files.
         metadata: What was known before the first record.
         structure: The network.
-        joins: Where the training was resumed from a checkpoint, in order of time.
     """
 
     def __init__(self, path: Path) -> None:
@@ -76,30 +72,18 @@ class RunReader:
             RunFormatError: A newer dtui wrote it.
             RunDamagedError: It cannot be read at all.
         """
-        self._source = open_source(Path(path))
-        self.path, opened = self._source.path, self._source.opened
+        source = open_source(Path(path))
+        self.path, opened = source.path, source.opened
         self.format_version = FORMAT_VERSION
         self.metadata: RunMetadata = opened.metadata
         self.structure: Structure = opened.structure
-        self._run = opened.run
         self._classes = opened.classes
-        self._sizes = Sizes.of(self.structure)
-        self._parts = OpenParts(self._run)
-        self._around = self._source.surroundings
-        self.joins: tuple[Join, ...] = ()
-        self._signature: object = None
-        self._records = MergedReader(self._stream(Stream.RECORDS), self._stream(Stream.WATCHES))
-        self._validations: StreamReader | None = None
-        try:
-            self.refresh()
-        except BaseException:
-            self.close()
-            raise
+        self._streams = RunStreams(source)
+        self._around = self._streams.around
 
     def close(self) -> None:
         """Close all files."""
-        self._parts.close()
-        self._around.close()
+        self._streams.close()
 
     # --- what there is
 
@@ -116,12 +100,12 @@ class RunReader:
     @property
     def record_iterations(self) -> IntArray:
         """Of records, and of watches where there is no record, shape (n,), int64, ascending."""
-        return self._records.iterations
+        return self._streams.records.iterations
 
     @property
     def is_watch(self) -> BoolArray:
         """Which of the `record_iterations` are watches of the flight recorder, shape (n,)."""
-        return self._records.is_watch
+        return self._streams.records.is_watch
 
     @property
     def triggers(self) -> tuple[Trigger, ...]:
@@ -131,7 +115,7 @@ class RunReader:
     @property
     def validation_iterations(self) -> IntArray:
         """Shape (m,), int64, ascending."""
-        return np.empty(0, np.int64) if self._validations is None else self._validations.iterations
+        return self._streams.validation_iterations
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
@@ -141,7 +125,12 @@ class RunReader:
     @property
     def faults(self) -> tuple[str, ...]:
         """One line a file that is damaged or missing; data from outside."""
-        return faults_of(self._source, self._streams)
+        return self._streams.faults
+
+    @property
+    def joins(self) -> tuple[Join, ...]:
+        """Where the training was resumed from a checkpoint, in order of time."""
+        return self._around.joins
 
     @property
     def seams(self) -> tuple[int, ...]:
@@ -150,7 +139,7 @@ class RunReader:
 
     def frames(self, stream: Stream) -> StreamView:
         """Return which frames of a stream can be read, and which files they are in."""
-        reader = self._streams[stream]
+        reader = self._streams.by_name[stream]
         return StreamView() if reader is None else reader.view
 
     def status(self) -> RunStatus:
@@ -168,26 +157,7 @@ class RunReader:
         Raises:
             RunDamagedError: The run was removed or can no longer be read.
         """
-        try:
-            signature = self._around.signature()
-            if signature == self._signature:
-                return False
-            faults = self.faults
-            changed = self._around.read()
-            self.joins = self._around.joins
-            if self._validations is None and self.images is not None:
-                self._sizes = self._sizes.with_images(self.images)
-                self._validations = self._stream(Stream.VALIDATIONS)
-            streams = (self._records,) if self._validations is None else (self._records, self._validations)
-            for stream in streams:
-                changed |= stream.refresh()
-            self._parts.forget({path for stream in streams for path in stream.part_paths()})
-        except RunDamagedError:
-            raise
-        except OSError as error:
-            raise RunDamagedError(f"{self.path}: cannot be read, {error.strerror}; open the run again") from error
-        self._signature = signature
-        return changed or faults != self.faults
+        return self._streams.refresh()
 
     # --- records
 
@@ -207,7 +177,7 @@ class RunReader:
             RunDamagedError: The files were lost while they were read.
         """
         _require(statistic, FILTER_STATISTICS, "filter statistic")
-        return self._read_records(filter_node(statistic), _range(rows, self._sizes.filters), records)
+        return self._read_records(filter_node(statistic), _range(rows, self._streams.sizes.filters), records)
 
     def read_filter_bins(self, statistic: str, rows: slice, bins: slice) -> FloatArray:
         """Return the coarse level of one statistic of some filters: what a long run is drawn from.
@@ -226,10 +196,10 @@ class RunReader:
             RunDamagedError: The files were lost while they were read.
         """
         _require(statistic, FILTER_STATISTICS, "filter statistic")
-        some, wanted = _range(rows, self._sizes.filters), _range(bins, -(-len(self.record_iterations) // BIN))
+        some, wanted = _range(rows, self._streams.sizes.filters), _range(bins, -(-len(self.record_iterations) // BIN))
         if some.step != 1 or wanted.step != 1:
             raise UsageError(f"{self.path}: {rows}, {bins}: bins are read one by one; give no step")
-        return self._records.read_bins(filter_node(statistic), some, wanted)
+        return self._streams.records.read_bins(filter_node(statistic), some, wanted)
 
     def read_layers(self, source: str, statistic: str, records: slice) -> FloatArray:
         """Return one statistic of all layers, shape (layers, records), float32; NaN where there is no value.
@@ -266,11 +236,11 @@ class RunReader:
 
     def scalar_names(self) -> tuple[str, ...]:
         """Return the names that were logged, in order of their first appearance; data from outside."""
-        return self._records.scalar_names()
+        return self._streams.records.scalar_names()
 
     def read_scalar(self, name: str, records: slice) -> FloatArray:
         """Return a logged scalar, shape (records,), float64; NaN where it was not logged."""
-        return self._records.read_scalar(name, _range(records, len(self.record_iterations)))
+        return self._streams.records.read_scalar(name, _range(records, len(self.record_iterations)))
 
     # --- validations
 
@@ -280,7 +250,7 @@ class RunReader:
         Raises:
             RunDamagedError: A part is damaged there.
         """
-        return self._read_validations(LABEL_NODE, "<u2", _range(images, self._sizes.images), validations)
+        return self._read_validations(LABEL_NODE, "<u2", _range(images, self._streams.sizes.images), validations)
 
     def read_confidences(self, images: slice, validations: slice) -> ByteArray:
         """Return the confidence in the predicted labels, shape (images, validations), uint8, 255 is one.
@@ -288,14 +258,14 @@ class RunReader:
         Raises:
             RunDamagedError: A part is damaged there.
         """
-        return self._read_validations(CONFIDENCE_NODE, "|u1", _range(images, self._sizes.images), validations)
+        return self._read_validations(CONFIDENCE_NODE, "|u1", _range(images, self._streams.sizes.images), validations)
 
     def read_class_errors(self, validations: slice) -> FloatArray:
         """Return the share of wrongly judged images, shape (classes, validations), float32.
 
         NaN for a class without images.
         """
-        return self._read_validations(CLASS_ERROR_NODE, "<f4", range(self._sizes.classes), validations)
+        return self._read_validations(CLASS_ERROR_NODE, "<f4", range(self._streams.sizes.classes), validations)
 
     def read_thumbnail(self, image: int) -> bytes:
         """Return the encoded thumbnail of an image, b"" when there is none; data from outside.
@@ -304,8 +274,7 @@ class RunReader:
             UsageError: There is no such image.
             RunDamagedError: images.h5 is damaged.
         """
-        if not 0 <= image < self._sizes.images:
-            raise UsageError(f"{self.path}: image {image}: the run has {self._sizes.images} images, counted from 0")
+        self._require_one("image", image, self._streams.sizes.images)
         return self._around.thumbnail(image)
 
     # --- decisions
@@ -346,17 +315,12 @@ class RunReader:
 
     # --- inside
 
-    @property
-    def _streams(self) -> dict[Stream, StreamReader | None]:
-        records, watches = self._records.records, self._records.watches
-        return {Stream.RECORDS: records, Stream.VALIDATIONS: self._validations, Stream.WATCHES: watches}
-
-    def _stream(self, stream: Stream) -> StreamReader:
-        targets = None if self.images is None else self.images.targets
-        return StreamReader(self._source, stream, self._sizes, self._parts, targets=targets)
+    def _require_one(self, what: str, position: int, count: int) -> None:
+        if not 0 <= position < count:
+            raise UsageError(f"{self.path}: {what} {position}: the run has {count} {what}s, counted from 0")
 
     def _read_records(self, node: str, rows: range, records: slice) -> NDArray[Any]:
-        return self._records.read(node, rows, _range(records, len(self.record_iterations)))
+        return self._streams.records.read(node, rows, _range(records, len(self.record_iterations)))
 
     def _read_statistic(self, node: str, source: str, statistic: str, records: slice) -> NDArray[Any]:
         _require(source, SOURCES, "source")
@@ -365,28 +329,15 @@ class RunReader:
         return values
 
     def _read_layer(self, node: str, layer: int, records: slice) -> NDArray[Any]:
-        if not 0 <= layer < self._sizes.layers:
-            raise UsageError(f"{self.path}: layer {layer}: the run has {self._sizes.layers} layers, counted from 0")
+        self._require_one("layer", layer, self._streams.sizes.layers)
         values: NDArray[Any] = self._read_records(node, range(layer, layer + 1), records)[0]
         return values
 
     def _read_validations(self, node: str, dtype: str, rows: range, validations: slice) -> NDArray[Any]:
         frames = _range(validations, len(self.validation_iterations))
-        if self._validations is None:
+        if self._streams.validations is None:
             return np.empty((len(rows), len(frames)), dtype)
-        return self._validations.read(node, rows, frames)
-
-
-def faults_of(source: RunSource, streams: Mapping[Stream, StreamReader | None]) -> tuple[str, ...]:
-    """Return one line a file that is damaged or missing, in a run whose streams are read by some readers."""
-    lines = list(source.surroundings.faults)
-    for stream, reader in streams.items():
-        lines += () if reader is None else reader.faults
-        found, promised = 0 if reader is None else reader.view.stop, source.surroundings.promised(stream)
-        if promised > found:
-            what = f"{stream} {found} to {promised - 1}"
-            lines.append(f"{source.path}: {what}: missing; restore the files that held them")
-    return tuple(dict.fromkeys(lines))
+        return self._streams.validations.read(node, rows, frames)
 
 
 def _require(name: str, names: tuple[str, ...], what: str) -> int:
