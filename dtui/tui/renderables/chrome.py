@@ -74,8 +74,9 @@ def draw_stages(cells: Cells, frame: Frame, stages: Sequence[Stage], top: int, b
 
 def draw_joins(cells: Cells, frame: Frame, joins: Sequence[int]) -> None:
     """Draw a dashed vertical with "»" at its head where a training went on from a checkpoint, behind what is there."""
-    for x in {frame.column_of(iteration) for iteration in joins} - {None}:
+    for x in {x for x in map(frame.column_of, joins) if x is not None}:
         blank = cells.ch[:, x] == 32
+        blank[:1] &= cells.ch[:1, x - 1] == 32  # between two words of a label it would read as one of them
         glyphs = np.full(cells.height, ord("┊"), np.uint32)
         glyphs[:1] = ord(JOIN_GLYPH)
         cells.ch[:, x] = np.where(blank, glyphs, cells.ch[:, x])
