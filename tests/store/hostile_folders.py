@@ -217,6 +217,20 @@ def deep_folders(run: Path, outside: Path) -> None:
     place.mkdir(parents=True)
 
 
+def join(iteration: int, *hole: int, lines: int = 0) -> dict[str, object]:
+    superseded = {name: list(hole) for name in ("records", "validations", "watches")}
+    return {"iteration": iteration, "superseded": superseded, "lines": {"gaps.jsonl": lines, "triggers.jsonl": lines}}
+
+
+MANY_JOINS = [join(10**6 - at, 2 * at, 2 * at + 1, lines=at) for at in range(5_500)]
+"""As many as fit into the largest run.json that is read, without two that touch."""
+
+
+def many_joins_and_gaps(run: Path, outside: Path) -> None:
+    many_gaps(run, outside)
+    run_file(joins=MANY_JOINS)(run, outside)
+
+
 def many_gaps(run: Path, outside: Path) -> None:
     item = {"first": 1, "last": 2, "stream": "records", "reason": HOSTILE}
     lines("gaps.jsonl", *[item] * 5_000)(run, outside)
@@ -248,6 +262,18 @@ FOLDER_ATTACKS: dict[str, Attack] = {
     "run.json: counts are text": run_file(counts={"records": HOSTILE}),
     "run.json: text": run_file(closed="crashed", reason=HOSTILE),
     "run.json: odd end": run_file(closed=[HOSTILE]),
+    "run.json: joins are text": run_file(joins=HOSTILE),
+    "run.json: a join of text": run_file(joins=[{"iteration": HOSTILE, "superseded": {HOSTILE: HOSTILE}, "lines": {}}]),
+    "run.json: huge hole": run_file(joins=[join(0, 0, 10**18), join(5, 3, 10**4000)]),
+    "run.json: negative hole": run_file(joins=[join(0, -5, 10)]),
+    "run.json: hole that runs back": run_file(joins=[join(0, 10, 5)]),
+    "run.json: overlapping holes": run_file(
+        joins=[join(90, 5, 20), join(80, 10, 36), join(300, 0, 12), join(7, 34, 99)]
+    ),
+    "run.json: join at infinity": run_file(joins=[join(float("inf"), 0, 5)]),  # type: ignore[arg-type]
+    "run.json: a million joins": run_file(joins=[join(0, 0, 1)] * 1_000_000),
+    "run.json: as many joins as fit": run_file(joins=MANY_JOINS),
+    "run.json: as many joins as fit, and gaps": many_joins_and_gaps,
     "gaps: text": lines("gaps.jsonl", {"first": 1, "last": 2, "stream": "records", "reason": HOSTILE}),
     "gaps: huge numbers": lines("gaps.jsonl", {"first": 1, "last": 10**4000, "stream": "records", "reason": ""}),
     "gaps: backwards": lines("gaps.jsonl", {"first": -5, "last": -9, "stream": "records", "reason": ""}),
@@ -288,3 +314,6 @@ FOLDER_ATTACKS: dict[str, Attack] = {
     "names": odd_names,
     "deep folders": deep_folders,
 }
+
+TEXTS = tuple(name for name in FOLDER_ATTACKS if name.endswith(": text"))
+"""What puts hostile text wherever a run holds text."""

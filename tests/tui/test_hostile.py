@@ -1,0 +1,40 @@
+"""A run from outside whose every text is a command to a terminal, on the screen: it is shown, and nothing happens."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from dtui.tui.app import DtuiApp
+from tests.store.conftest import Recording
+from tests.store.hostile_folders import FOLDER_ATTACKS, TEXTS, fill_outside
+from tests.tui.driving import is_complete, press, screen_text, until
+
+
+@pytest.fixture
+def hostile_run(tmp_path: Path) -> Path:
+    made = Recording(tmp_path / "run")
+    made.append(36)
+    made.compact()
+    made.close()
+    fill_outside(tmp_path / "outside")
+    for name in TEXTS:
+        FOLDER_ATTACKS[name](made.path, tmp_path / "outside")
+    return made.path
+
+
+async def test_hostile_text_is_shown_and_does_nothing(hostile_run: Path) -> None:
+    app = DtuiApp(hostile_run)
+    async with app.run_test(size=(150, 50)) as pilot:
+        await until(pilot, lambda: is_complete(app))
+        shown = []
+        for keys in (["1"], ["j"], ["tab"], ["n"], ["n"], ["2"], ["tab"], ["j"], ["question_mark"], ["escape"]):
+            await press(app, pilot, *keys)
+            shown.append(screen_text(app))
+        assert app.error is None
+        assert app.is_running
+    text = "\n".join(shown)
+    assert "[@click=app.quit]" in text, "markup is text"
+    assert not [char for char in set(text) - {"\n"} if unicodedata.category(char) in ("Cc", "Cf", "Cs")]
