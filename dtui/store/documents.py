@@ -18,8 +18,6 @@ from dtui.errors import RunDamagedError
 from dtui.model import ByteArray, Edge, ImageSet, LabelArray, Layer, Module, RunMetadata, Structure
 from dtui.store.schema import LAST_ITERATION, MOST_CLASSES, MOST_FILTERS, MOST_IMAGES, MOST_NODES, MOST_VALUES
 
-DOCUMENT_TYPE = np.dtype("|u1")
-
 
 def encode_document(values: Mapping[str, object]) -> ByteArray:
     """Return a JSON document as bytes, shape (bytes,), uint8."""

@@ -20,7 +20,7 @@ import numpy as np
 from dtui.errors import RunDamagedError
 from dtui.model import IntArray
 from dtui.store.documents import decode_document, encode_document
-from dtui.store.schema import DOCUMENT_NODE, FINDINGS_NODE, LARGEST_DOCUMENT
+from dtui.store.schema import DOCUMENT_NODE, FINDINGS_NODE
 from dtui.store.sealed_builder import SealedFileBuilder
 from dtui.store.sealed_file import SealedFile
 
@@ -28,7 +28,7 @@ MOST_TABLES = 4
 """Tables in the file: those that were asked for last."""
 MOST_ROWS = 2_000_000
 _ROWS_IN_CHUNK = 1024
-_BYTE, _NUMBER = np.dtype("|u1"), np.dtype("<i8")
+_NUMBER = np.dtype("<i8")
 
 Key = Mapping[str, object]
 """All that a table depends on, of strings and numbers; a table is only found under an equal key."""
@@ -110,8 +110,7 @@ class FindingsFile:
         Raises:
             RunDamagedError: The file is not what it should be.
         """
-        size = file.length(DOCUMENT_NODE, _BYTE, LARGEST_DOCUMENT)
-        document = decode_document(file.read(DOCUMENT_NODE, _BYTE, (size,), (slice(None),)), self._path)
+        document = decode_document(file.read_document(), self._path)
         try:
             if document["run"] != self._run or len(document["tables"]) > MOST_TABLES:
                 raise ValueError("of another run")

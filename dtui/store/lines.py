@@ -18,14 +18,18 @@ _LARGEST_FILE = 16 << 20
 _LONGEST_LINE = 64 << 10
 
 
+def check_of(values: Mapping[str, object]) -> str:
+    """Return the checksum that a JSON object carries beside these values."""
+    return f"{zlib.crc32(json.dumps(dict(values), sort_keys=True).encode()):08x}"
+
+
 def append_line(path: Path, values: Mapping[str, object]) -> None:
     """Append one line in one write; a line that was left unfinished before it is ended first.
 
     Raises:
         OSError: It could not be written in full.
     """
-    body = json.dumps(dict(values), sort_keys=True)
-    line = json.dumps({**values, _CHECK: f"{zlib.crc32(body.encode()):08x}"}, sort_keys=True).encode() + b"\n"
+    line = json.dumps({**values, _CHECK: check_of(values)}, sort_keys=True).encode() + b"\n"
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
     descriptor = os.open(path, flags, 0o644)
     try:
@@ -77,5 +81,4 @@ def _parse(line: bytes) -> dict[str, object] | None:
     if not isinstance(values, dict):
         return None
     check = values.pop(_CHECK, None)
-    body = json.dumps(values, sort_keys=True)
-    return values if check == f"{zlib.crc32(body.encode()):08x}" else None
+    return values if check == check_of(values) else None

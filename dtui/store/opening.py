@@ -17,9 +17,7 @@ from dtui.model import ByteArray, RunMetadata, Structure
 from dtui.store.documents import decode_document, parse_images_document, parse_run_document
 from dtui.store.runfile import RunFile
 from dtui.store.schema import (
-    DOCUMENT_NODE,
     FORMAT_VERSION,
-    LARGEST_DOCUMENT,
     LARGEST_THUMBNAILS,
     MOST_IMAGES,
     PACKED_SUFFIX,
@@ -155,8 +153,7 @@ def read_document(path: Path, group: str = "") -> ByteArray:
     """
     file = _open(path, group)
     try:
-        size = file.length(DOCUMENT_NODE, _BYTE, LARGEST_DOCUMENT)
-        return file.read(DOCUMENT_NODE, _BYTE, (size,), (slice(None),))
+        return file.read_document()
     finally:
         file.close()
 
@@ -173,8 +170,7 @@ class OpenImages:
         """
         self._file = SealedFile(path, group)
         try:
-            size = self._file.length(DOCUMENT_NODE, _BYTE, LARGEST_DOCUMENT)
-            document = self._file.read(DOCUMENT_NODE, _BYTE, (size,), (slice(None),))
+            document = self._file.read_document()
             if decode_document(document, path).get("ids"):
                 count = self._file.length(TARGETS_NODE, _LABEL, MOST_IMAGES)
                 targets = self._file.read(TARGETS_NODE, _LABEL, (count,), (slice(None),)).astype(np.uint16)

@@ -17,12 +17,11 @@ from dtui.errors import RunDamagedError
 from dtui.store.catalog import PartHead
 from dtui.store.documents import decode_document
 from dtui.store.layout import ITERATIONS_NODE, Node
-from dtui.store.schema import DOCUMENT_NODE, LARGEST_DOCUMENT, MOST_NODES, Stream
+from dtui.store.schema import MOST_NODES, Stream
 from dtui.store.sealed_file import SealedFile
 
 MOST_OPEN = 64
 _ITERATION = np.dtype("<i8")
-_BYTE = np.dtype("|u1")
 
 
 class OpenParts:
@@ -71,8 +70,7 @@ class OpenParts:
         count = stop - first
         if count > path.stat().st_size:
             raise RunDamagedError(f"{path}: its name promises {count} frames, more than it has bytes; it is left out")
-        size = file.length(DOCUMENT_NODE, _BYTE, LARGEST_DOCUMENT)
-        document = decode_document(file.read(DOCUMENT_NODE, _BYTE, (size,), (slice(None),)), path)
+        document = decode_document(file.read_document(), path)
         told = tuple(document.get(key) for key in ("run", "stream", "first", "stop"))
         if told != (self._run, str(stream), first, stop):
             raise RunDamagedError(f"{path}: it holds {told}, not what its name and place say; it is left out")

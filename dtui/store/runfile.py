@@ -9,7 +9,6 @@ import json
 import os
 import socket
 import time
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from dtui.errors import RunDamagedError
 from dtui.model import RunStatus
 from dtui.store.files import open_plain, write_whole
 from dtui.store.joins import Join
+from dtui.store.lines import check_of
 from dtui.store.schema import FORMAT_VERSION, HEARTBEAT_FILE, RUN_FILE
 
 HEARTBEAT_FRESH_SECONDS = 120.0
@@ -115,7 +115,7 @@ class RunFile:
         }
         if self.joins:
             values["joins"] = [join.as_json() for join in self.joins]
-        write_whole(folder / RUN_FILE, json.dumps({**values, "check": _check(values)}, indent=1).encode() + b"\n")
+        write_whole(folder / RUN_FILE, json.dumps({**values, "check": check_of(values)}, indent=1).encode() + b"\n")
 
     @classmethod
     def read(cls, folder: Path) -> RunFile:
@@ -131,7 +131,7 @@ class RunFile:
             with open_plain(path) as file:
                 values = json.loads(file.read(_LARGEST_FILE))
             check = values.pop("check")
-            if values["format"] == FORMAT_VERSION and check != _check(values):
+            if values["format"] == FORMAT_VERSION and check != check_of(values):
                 raise ValueError("it fails its check")
             if values["format"] != FORMAT_VERSION:
                 return cls(int(values["format"]), "", Process(0, "", "", -1))
@@ -175,10 +175,6 @@ def stamp_of(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return stat.st_ino, stat.st_mtime_ns, stat.st_size
-
-
-def _check(values: Mapping[str, object]) -> str:
-    return f"{zlib.crc32(json.dumps(values, sort_keys=True).encode()):08x}"
 
 
 def touch_heartbeat(folder: Path) -> None:

@@ -23,7 +23,13 @@ A run is a directory `NAME.dtui`:
 
 There are three streams: `records`, `validations` and `watches`. A watch is a frame of the flight recorder, laid out
 as a record, NaN in what it does not measure; a run without one has no file of that stream. The ordinal of a frame is
-its position in its stream, from 0. Every `.h5` file ends in a seal (see `dtui.store.seal`).
+its position in its stream, from 0. A frame is FRAME_HEADER and a payload: the fields of `frame_fields` one after the
+other, then a JSON object of scalars. Every `.h5` file ends in a seal (see `dtui.store.seal`). run.json and each line of
+a `.jsonl` file hold in "check" the CRC-32 of themselves without it, keys sorted, in 8 hexadecimal digits.
+
+structure.h5 has one array, /document (JSON: run, metadata, classes, layers, modules, edges). images.h5 of I images has
+/document (JSON: run, classes, ids), /targets (I,) uint16, ascending, and where there are thumbnails /thumbnail_offsets
+(I + 1,) int64 and /thumbnails (bytes,) uint8, one after the other.
 
 A training that goes on from a checkpoint is a join, an item of "joins" in run.json: the iteration of its first update,
 of each stream the ordinals that it supersedes (first, stop), and how many lines of gaps.jsonl and triggers.jsonl came
@@ -139,8 +145,8 @@ class Stream(StrEnum):
 
 FRAME_MAGIC = b"dtJ1"
 FRAME_HEADER = struct.Struct("<4sBBHIIQqII")
-"""magic, format version, stream (0 records, 1 validations, 2 watches), 0, token of the run, payload bytes, ordinal,
-iteration, CRC-32 of the payload, CRC-32 of the header before this field."""
+"""magic, format version, stream (0 records, 1 validations, 2 watches), 0, token of the run (CRC-32 of its id), payload
+bytes, ordinal, iteration, CRC-32 of the payload, CRC-32 of the header before this field."""
 STREAM_CODES = {Stream.RECORDS: 0, Stream.VALIDATIONS: 1, Stream.WATCHES: 2}
 PAYLOAD_ALIGNMENT = 8
 """A payload is its fixed fields, then a JSON object of scalars padded with spaces to this many bytes."""

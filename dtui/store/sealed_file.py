@@ -18,11 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dtui.errors import RunDamagedError
+from dtui.model import ByteArray
 from dtui.store.hdf5 import CHUNK_CACHE, COMPRESSION, FAILURES, HARD_COMPRESSION, disarm, tables
-from dtui.store.schema import LARGEST_CHUNK
+from dtui.store.schema import DOCUMENT_NODE, LARGEST_CHUNK, LARGEST_DOCUMENT
 from dtui.store.seal import verify_seal
 
 _MOST_OPEN_ARRAYS = 4
+_BYTE = np.dtype("|u1")
 
 
 class SealedFile:
@@ -89,6 +91,15 @@ class SealedFile:
             if array.dtype != dtype or array.ndim != 1 or int(array.shape[0]) > longest:
                 raise ValueError(f"{array.dtype} {tuple(array.shape)} where at most {longest} {dtype} are expected")
             return int(array.shape[0])
+
+    def read_document(self) -> ByteArray:
+        """Return the JSON document of the file, or of its group, shape (bytes,), uint8.
+
+        Raises:
+            RunDamagedError: It is missing, is something else, or too long.
+        """
+        size = self.length(DOCUMENT_NODE, _BYTE, LARGEST_DOCUMENT)
+        return self.read(DOCUMENT_NODE, _BYTE, (size,), (slice(None),))
 
     def is_stored_as(
         self, node: str, dtype: np.dtype[Any], shape: tuple[int, ...], chunk: tuple[int, ...], *, hard: bool

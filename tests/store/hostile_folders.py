@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from dtui.store.journal import encode_header
-from dtui.store.runfile import _check
+from dtui.store.lines import check_of
 from dtui.store.schema import Stream
 from dtui.store.sealed_builder import write_small_file
 from dtui.store.sealed_file import SealedFile
@@ -124,7 +124,7 @@ def run_file(**changes: object) -> Attack:
         values = json.loads((run / "run.json").read_text())
         del values["check"]
         values |= changes
-        (run / "run.json").write_text(json.dumps({**values, "check": _check(values)}))
+        (run / "run.json").write_text(json.dumps({**values, "check": check_of(values)}))
 
     return attack
 

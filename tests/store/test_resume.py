@@ -325,7 +325,7 @@ def test_a_lost_join_is_told_and_nothing_is_mixed(tmp_path: Path) -> None:
 def test_mangled_joins_cost_only_run_json(tmp_path: Path, joins: object) -> None:
     import json
 
-    from dtui.store import runfile
+    from dtui.store.lines import check_of
 
     path = tmp_path / "run.dtui"
     writer, before = record(path, range(5))
@@ -333,7 +333,7 @@ def test_mangled_joins_cost_only_run_json(tmp_path: Path, joins: object) -> None
     values = json.loads((path / "run.json").read_text())
     del values["check"]
     values["joins"] = joins
-    (path / "run.json").write_text(json.dumps({**values, "check": runfile._check(values)}))
+    (path / "run.json").write_text(json.dumps({**values, "check": check_of(values)}))
     reader = RunReader(path)
     assert len(reader.faults) == 1
     before.assert_records(reader, slice(None))
