@@ -40,8 +40,8 @@ class Twin:
     """All that was appended and acknowledged, in order."""
 
     records: list[Record] = field(default_factory=list)
-    watches: list[Record] = field(default_factory=list)
     validations: list[Validation] = field(default_factory=list)
+    watches: list[Record] = field(default_factory=list)
     images: ImageSet | None = IMAGES
     superseded_names: set[str] = field(default_factory=set)
 
