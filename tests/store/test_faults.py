@@ -23,6 +23,7 @@ from dtui.store.compact import main as compact_main
 from tests.store.builders import METADATA, STRUCTURE, make_record
 from tests.store.conftest import Recording
 from tests.store.dying import in_child
+from tests.store.filling import on_a_small_disk
 from tests.store.killing import compact
 
 
@@ -266,3 +267,17 @@ def test_a_disk_that_fails_to_publish_leaves_the_old_file(
     assert (recording.path / "run.json").read_bytes() == before
     recording.twin.assert_read_by(recording.reader())
     assert check_run(recording.path).is_fine
+
+
+@pytest.mark.parametrize("kind", ["tmpfs", "limit"])
+def test_a_disk_that_is_full_in_earnest_heals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """On a small tmpfs where the machine allows one, and with files that may not grow anywhere."""
+    if kind == "limit":
+        monkeypatch.setenv("PATH", "")  # without unshare
+    told = on_a_small_disk(tmp_path / "disk")
+    expected = {"tmpfs": ["No space left on device"], "limit": ["File too large"]}
+    assert told["errors"] == expected[str(told["kind"])]
+    assert told["kind"] == "limit" or kind == "tmpfs"
+    assert 5 < int(str(told["before"])) < 25
+    assert int(str(told["records"])) + int(str(told["refused"])) == 40
+    assert (told["gaps"], told["is_fine"]) == (1, True)
