@@ -19,7 +19,7 @@ from dtui.record.flight import Flight, WatchPlan
 from dtui.record.layers import describe, find_layers, place
 from dtui.record.sink import Job
 from dtui.record.skips import Skips
-from tests.bench.record_cost import best_seconds, trained_resnet50
+from tests.bench.record_cost import REPEATS, best_seconds, trained_resnet50
 from tests.bench.registry import Measurement, benchmark
 
 PLAN = WatchPlan(1, 200)
@@ -46,6 +46,11 @@ class LastJob:
         return True
 
 
+def shortest(function: Callable[[], object], repeats: int = REPEATS) -> float:
+    """Return the shortest processor time of a call."""
+    return best_seconds({"": function}, repeats)[""]
+
+
 def watch_seconds(model: nn.Module, fused: bool = False) -> tuple[float, float]:
     """Return the processor time of one watch on the training thread, and of judging one on the writer's."""
     probes = place(find_layers(model))
@@ -61,8 +66,8 @@ def watch_seconds(model: nn.Module, fused: bool = False) -> tuple[float, float]:
         iteration += 1
         flight._judged = flight._filled
 
-    training = best_seconds(watch, 15)
-    return training, best_seconds(lambda: sink.job.write(store), 15)
+    training = shortest(watch, 15)
+    return training, shortest(lambda: sink.job.write(store), 15)
 
 
 def step_of(model: nn.Module, images: torch.Tensor, classes: int) -> tuple[Optimizer, Callable[[], None]]:
@@ -86,12 +91,12 @@ def loop_seconds(model: nn.Module, images: torch.Tensor, classes: int) -> tuple[
         for _ in range(10):
             step()
 
-    plain = best_seconds(steps, 10) / 10
+    plain = shortest(steps, 10) / 10
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run"
         with Recorder(path, model, optimizer, every=1000, keep_around=PLAN.keep_around, graph=False):
             steps()
-            ours = best_seconds(steps, 10) / 10
+            ours = shortest(steps, 10) / 10
     return plain, ours
 
 
@@ -102,9 +107,9 @@ def flight_overhead() -> list[Measurement]:
     model = trained_resnet50()
     weights = [probe.weight() for probe in place(find_layers(model))]
     tensors = [*weights, *(weight.clone() for weight in weights), *(torch.randn_like(weight) for weight in weights)]
-    floor = best_seconds(lambda: [tensor.sum() for tensor in tensors])
+    floor = shortest(lambda: [tensor.sum() for tensor in tensors])
     tensors.clear()
-    step = best_seconds(step_of(model, torch.randn(16, 3, 64, 64), 1000)[1])
+    step = shortest(step_of(model, torch.randn(16, 3, 64, 64), 1000)[1])
     rows = []
     for name, fused in {"torch": False, "fused": True}.items():
         if fused and find_spec("numba") is None:
