@@ -34,7 +34,8 @@ def layers_section(view: View) -> Section | None:
             stages=view.stage_changes,
             nonfinite=series.nonfinite,
         )
-        description = f"{quantity} of {len(rows)} modules and layers over the iterations, as horizon graphs."
+        nodes = "1 layer" if len(rows) == 1 else f"{len(rows)} modules and layers"
+        description = f"{quantity} of {nodes} over the iterations, as horizon graphs."
         if series.nonfinite is not None:
             has_bars = True
             description += f" NaN or Inf was counted in {int(series.nonfinite.any(axis=1).sum())} of them."

@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from dtui.model import Gap, ImageSet, Record, RunStatus, Trigger, Validation
 from dtui.record import Recorder
 from dtui.record.demo import BATCH, ResNet20
-from dtui.record.flight import Flight, WatchPlan
+from dtui.record.flight import JUDGED_TOGETHER, Flight, WatchPlan
 from dtui.record.layers import describe, find_layers, place
 from dtui.record.sink import Job
 from dtui.record.skips import Skips
@@ -67,7 +67,7 @@ def watch_seconds(model: nn.Module, fused: bool = False) -> tuple[float, float]:
         flight._judged = flight._filled
 
     training = shortest(watch, 15)
-    return training, shortest(lambda: sink.job.write(store), 15)
+    return training, shortest(lambda: sink.job.write(store), 15) / JUDGED_TOGETHER
 
 
 def step_of(model: nn.Module, images: torch.Tensor, classes: int) -> tuple[Optimizer, Callable[[], None]]:
