@@ -32,6 +32,8 @@ CHARACTER = 6.2
 LOG_FROM = 40.0
 """Ratio of the largest to the smallest value from which on the loss is drawn on a logarithmic scale."""
 _READ_OUT = "(iteration == null ? datum.last === true : datum.column == shown)"
+_VALUES_AT = -44
+"""Where the values in the gutter end."""
 """Which row's value stands beside the name: the crosshair's, else the curve's last, which another curve may outlast."""
 
 
@@ -221,10 +223,11 @@ def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: flo
     shown_format = ".1%" if unit == "share" else ".4~g"
     for place, curve in enumerate(curves):
         row = 7 + 18 * place
-        label: dict[str, Any] = {"baseline": "middle", "fontSize": 12, "color": curve.colour, "fontWeight": "bold"}
+        label: dict[str, Any] = {"baseline": "middle", "color": curve.colour}
+        value = {**label, "fontSize": 12, "fontWeight": "bold"}  # not the names: in wide fonts they would meet
         key = alt.Chart(alt.NamedData(name="once"))
         layers += [
-            key.mark_text(align="left", text=curve.name, **label).encode(
+            key.mark_text(align="left", text=curve.name, fontSize=11, **label).encode(
                 x=alt.value(18 - theme.GUTTER), y=alt.value(row)
             ),
             key.mark_rule(strokeWidth=2.4, color=curve.colour, strokeDash=[4, 2] if curve.dashed else [1, 0]).encode(
@@ -232,8 +235,8 @@ def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: flo
             ),
             alt.Chart(alt.NamedData(name="curves"))
             .transform_filter(f"{_READ_OUT} && datum.curve == {theme.quoted(curve.name)}")
-            .mark_text(align="right", **label)
-            .encode(x=alt.value(-50), y=alt.value(row), text=alt.Text("value:Q", format=shown_format)),
+            .mark_text(align="right", **value)
+            .encode(x=alt.value(_VALUES_AT), y=alt.value(row), text=alt.Text("value:Q", format=shown_format)),
         ]
     return layers
 
@@ -244,7 +247,7 @@ def _place_layer(curves: int) -> alt.Chart:
         alt.Chart(alt.NamedData(name="once"))
         .transform_calculate(label="iteration == null ? 'last' : 'iteration ' + format(iteration, ',d')")
         .mark_text(align="right", baseline="middle", color=theme.MUTED, fontSize=11)
-        .encode(x=alt.value(-50), y=alt.value(7 + 18 * curves), text="label:N")
+        .encode(x=alt.value(_VALUES_AT), y=alt.value(7 + 18 * curves), text="label:N")
     )
     return layer
 
