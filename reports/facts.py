@@ -42,7 +42,7 @@ def _listed(joins: tuple[int, ...]) -> str:
 
 def findings_of(view: View) -> tuple[str, ...]:
     """Return what is wrong with a run, a line each, at most MOST_FINDINGS and how many more there are."""
-    findings = view.info.findings
+    findings = view.query.info().findings  # asked again: making the sections may have found damage
     if view.info.reason:
         findings = (f"the training ended early: {view.info.reason}", *findings)
     lines = [safe(finding, 400) for finding in findings[:MOST_FINDINGS]]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dtui.analysis.correctness import PackedLayout, WordArray
-from dtui.analysis.flips import find_flips
+from dtui.analysis.flips import find_flips, looks_at
 from dtui.errors import UsageError
 from dtui.model import Anomaly, AnomalySettings, IntArray
 
@@ -72,19 +72,28 @@ def check_settings(settings: AnomalySettings) -> None:
         raise UsageError(f"anomaly threshold: {settings.threshold}; use a number above 0")
 
 
-def count_flips(layout: PackedLayout, packed: WordArray, rule: str, window: int) -> FlipCounts:
+def count_flips(
+    layout: PackedLayout, packed: WordArray, rule: str, window: int, lost: WordArray | None = None
+) -> FlipCounts:
     """Count the flips of each class by rule and direction.
+
+    Where the rule would look at a judgement of the class that is lost there are none: too low a count would be wrong.
 
     Args:
         layout: Where each image's bit lies.
         packed: Correctness, shape (validations, W).
         rule: "left" or "right".
         window: In validations, >= 1.
+        lost: Which judgements are lost to damage, shape (validations, W); None where none is.
 
-    Source: DeepTracker (ACM TIST 2018).
+    Source: DeepTracker (ACM TIST 2018); what is lost: dtui.
     """
     flips = find_flips(packed, rule, window)
-    return FlipCounts(layout.count(flips.gained), layout.count(flips.lost))
+    gained, down = layout.count(flips.gained), layout.count(flips.lost)
+    if lost is not None:
+        untold = looks_at(layout.count(lost) > 0, rule, window)
+        gained[untold] = down[untold] = 0
+    return FlipCounts(gained, down)
 
 
 def score_of(count: int, share: float) -> float:

@@ -7,12 +7,15 @@ the ribbon and the class strips mark different iterations.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from dtui.analysis.correctness import WordArray
+from dtui.model import BoolArray
 
 WORDS_AT_ONCE = 64
+_Flags = TypeVar("_Flags", WordArray, BoolArray)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -35,7 +38,7 @@ def _changes(packed: WordArray) -> WordArray:
     return changes
 
 
-def _any_before(changes: WordArray, count: int) -> WordArray:
+def _any_before(changes: _Flags, count: int) -> _Flags:
     """Return, by doubling, where any of the `count` validations before (not at) this one changed."""
     result = np.zeros_like(changes)
     count = min(count, len(changes) - 1)
@@ -92,3 +95,21 @@ def _flips_of(packed: WordArray, rule: str, window: int) -> WordArray:
         changes &= ~_any_before(changes[::-1], window - 1)[::-1]
         changes[max(0, len(packed) - window + 1) :] = 0
     return changes
+
+
+def looks_at(marked: BoolArray, rule: str, window: int) -> BoolArray:
+    """Return at which validations a rule looks at one that is marked, to tell whether there is a flip.
+
+    Args:
+        marked: Shape (validations, …).
+        rule: "left" or "right".
+        window: In validations, >= 1.
+
+    Returns:
+        Same shape. The left rule looks at the `window` validations before and at the flip's own, the right rule at the
+        one before, the flip's own and `window` - 1 after it.
+
+    Source: dtui.
+    """
+    before, after = (window, 0) if rule == "left" else (1, window - 1)
+    return marked | _any_before(marked, before) | _any_before(marked[::-1], after)[::-1]

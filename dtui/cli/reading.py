@@ -90,13 +90,24 @@ def run_anomalies(options: argparse.Namespace) -> Outcome:
                 if (options.since is None or anomaly.iteration >= options.since)
                 and (label is None or anomaly.class_index == label)
             ]
-    judged = sum(anomaly.status != "dismissed" for anomaly in found)
-    code = Exit.NOT_FINE if options.fail_on is not None and judged >= options.fail_on else Exit.DONE
+        faults = query.anomaly_faults()
+    code, remark = Exit.DONE, _damage_remark(options.run, faults)
+    if options.fail_on is not None:
+        judged = sum(anomaly.status != "dismissed" for anomaly in found)
+        code = Exit.NOT_FINE if judged >= options.fail_on else Exit.NOT_JUDGED if faults else Exit.DONE
     if options.top is not None:
         found = sorted(found, key=lambda anomaly: -anomaly.score)[: options.top]
     if options.json:
-        return Outcome(to_json([anomaly_fields(anomaly, classes) for anomaly in found]), code)
-    return Outcome(_anomalies_table(found, classes, settings), code)
+        return Outcome(to_json([anomaly_fields(anomaly, classes) for anomaly in found]), code, remark)
+    return Outcome(_anomalies_table(found, classes, settings), code, remark)
+
+
+def _damage_remark(run: str, faults: Sequence[str]) -> str:
+    """Return one line on what cannot be read of a run, "" if nothing."""
+    if not faults:
+        return ""
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return f"{run}: anomalies may be missing where it is damaged: {faults[0]}{more}"
 
 
 def _info_or_reason(path: Path) -> tuple[RunInfo | None, str | None]:

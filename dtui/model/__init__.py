@@ -1,6 +1,6 @@
 """The vocabulary of dtui as frozen value types, with nothing below it but the errors."""
 
-from dtui.model.arrays import BoolArray, ByteArray, FloatArray, IntArray, LabelArray, read_only
+from dtui.model.arrays import NO_VALUE, BoolArray, ByteArray, FloatArray, IntArray, LabelArray, read_only
 from dtui.model.axis import TimeAxis
 from dtui.model.records import TRIGGER_KINDS, Gap, Record, RunMetadata, RunStatus, Trigger, Validation
 from dtui.model.scalars import LOGGED_NAN, SKIPPED_UPDATES, was_logged
@@ -38,6 +38,7 @@ __all__ = [
     "HISTOGRAM_BINS",
     "LAYER_STATISTICS",
     "LOGGED_NAN",
+    "NO_VALUE",
     "RECORDS_A_BIN",
     "SKIPPED_UPDATES",
     "SOURCES",

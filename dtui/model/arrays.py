@@ -13,6 +13,9 @@ BoolArray = NDArray[np.bool_]
 ByteArray = NDArray[np.uint8]
 LabelArray = NDArray[np.uint16]
 
+NO_VALUE = -1
+"""In an array of integers that was read: no value, as NaN is in one of floats. None that is stored is negative."""
+
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:
     """Mark an array as not to be written to and return it: values that cross threads are shared, not copied."""

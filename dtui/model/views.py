@@ -302,12 +302,13 @@ class ImageRows:
 
     Attributes:
         request: What was asked; first and count are clamped.
-        correct: Shape (P, columns): share of right judgements in [0, 1], NaN where there was no validation yet.
+        correct: Shape (P, columns): share of right judgements in [0, 1], NaN where there was no validation yet, or all
+            labels are lost to damage.
         wrong_label: Shape (P, columns), int32: the most frequent wrong label, -1 where all were right or none judged;
             -1 throughout unless coloured by label.
         order: Shape (n,), row on screen to image index in the ImageSet.
         images: n.
-        always_wrong: Shape (n,), in order of `order`: wrong in every validation of the run.
+        always_wrong: Shape (n,), in order of `order`: wrong in every validation of the run whose label is known.
     """
 
     request: ImagesRequest
@@ -326,11 +327,11 @@ class ImageVerdict:
         image: Index in the ImageSet.
         id: Its id outside; data from outside.
         target: True label.
-        label: Predicted label, None before the first validation.
-        confidence: Probability of the predicted label, [0, 1].
+        label: Predicted label, None before the first validation, or where it is lost to damage.
+        confidence: Probability of the predicted label, [0, 1]; NaN where it is not known.
         iteration: Iteration of the validation, None before the first.
         times_wrong: Validations in which it was wrong, of `validations`.
-        validations: Validations of the run so far, also those after `iteration`.
+        validations: Validations of the run so far, also those after `iteration`, but for those whose label is lost.
         pixels: Shape (height, width, 3), uint8, the thumbnail; None when there is none.
     """
 

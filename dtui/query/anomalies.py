@@ -55,7 +55,11 @@ def top_anomalies(data: RunData, count: int, settings: AnomalySettings | None) -
 
 def _evidence(data: RunData) -> Evidence:
     def flips(rule: str, window: int) -> FlipCounts:
-        return data.remembered(("flips", rule, window), lambda: count_flips(data.layout, data.packed(), rule, window))
+        def count() -> FlipCounts:
+            judged = data.judgements()
+            return count_flips(judged.layout, judged.right, rule, window, judged.lost)
+
+        return data.remembered(("flips", rule, window), count)
 
     return Evidence(data.validations, data.layout.images, flips)
 

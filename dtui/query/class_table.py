@@ -40,11 +40,11 @@ def _whole(data: RunData, evidence: Evidence, settings: AnomalySettings) -> IntA
 
 
 def _compute(data: RunData, evidence: Evidence, settings: AnomalySettings) -> IntArray:
-    """Compute a table, and keep it if the labels had to be read for it and all that took long."""
-    is_first, begin = not data.is_packed, time.monotonic()
+    """Compute a table, and keep it if the labels had to be read for it, all that took long, and none was lost."""
+    is_first, begin = not data.has_judgements, time.monotonic()
     table = find_class_table(evidence, settings)
     is_slow = is_first and time.monotonic() - begin > WORTH_KEEPING_SECONDS
-    if is_slow and data.reader.status() is not RunStatus.LIVE:
+    if is_slow and data.judgements().lost is None and data.reader.status() is not RunStatus.LIVE:
         with contextlib.suppress(OSError, DtuiError):  # a folder that cannot be written to, a full disk
             data.reader.keep_findings(_key(evidence, settings), table)
     return table

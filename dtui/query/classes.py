@@ -30,12 +30,15 @@ def check_labels(data: RunData, labels: Sequence[int]) -> None:
 
 
 def group_error(data: RunData, labels: Sequence[int]) -> FloatArray:
-    """Return the share of the images of some classes that were wrong, shape (m,), NaN where none was judged."""
+    """Return the share of the images of some classes that were wrong, shape (m,).
+
+    NaN where there is none, or where the error of a class with images is lost: that of the others is another number.
+    """
     check_labels(data, labels)
-    errors = data.class_errors()[list(labels)]
-    judged = np.where(np.isnan(errors), 0, data.layout.images[list(labels), None])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        result: FloatArray = (np.nan_to_num(errors) * judged).sum(axis=0) / judged.sum(axis=0)
+    present = [label for label in labels if data.layout.images[label] > 0]
+    images = data.layout.images[present, None]
+    with np.errstate(invalid="ignore"):
+        result: FloatArray = (data.class_errors()[present] * images).sum(axis=0) / images.sum()
     return result
 
 

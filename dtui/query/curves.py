@@ -12,6 +12,7 @@ import numpy as np
 from dtui.analysis.downsample import pool_largest, pool_mean, pool_smallest, records_of_columns
 from dtui.analysis.stages import find_stages
 from dtui.model import BoolArray, Curves, FloatArray, IntArray, Stage, TimeAxis, read_only, was_logged
+from dtui.query.classes import group_error
 from dtui.query.data import RunData
 
 NAMES = {"error": "train_error"}
@@ -19,17 +20,11 @@ FIRST = ("validation_error", "train_error", "loss")
 LEARNING_RATE = "learning_rate"
 
 
-def mean_validation_error(data: RunData) -> FloatArray:
-    """Return the share of all judged images that were wrong at each validation, shape (m,)."""
-    errors, images = data.class_errors(), data.layout.images
-    judged = np.where(np.isnan(errors), 0, images[: len(errors), None])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        result: FloatArray = (np.nan_to_num(errors) * judged).sum(axis=0) / judged.sum(axis=0)
-    return result
-
-
 def _points(data: RunData) -> Mapping[str, tuple[IntArray, FloatArray, float]]:
-    """Return name to (iterations, values, interval) of every curve; NaN and infinities where they were logged."""
+    """Return name to (iterations, values, interval) of every curve; LOGGED_NAN and infinities where they were logged.
+
+    Any other NaN is a validation whose error is lost to damage.
+    """
 
     def collect() -> Mapping[str, tuple[IntArray, FloatArray, float]]:
         found: dict[str, tuple[IntArray, FloatArray, float]] = {}
@@ -41,10 +36,9 @@ def _points(data: RunData) -> Mapping[str, tuple[IntArray, FloatArray, float]]:
                 steps = np.diff(iterations)
                 interval = max(data.record_interval, float(np.median(steps)) if len(steps) else 0.0)
                 found[NAMES.get(name, name)] = (iterations, values[logged], interval)
-        errors = mean_validation_error(data) if len(data.validations) else np.zeros(0)
-        judged = ~np.isnan(errors)
-        if judged.any():
-            found["validation_error"] = (data.validations[judged], errors[judged], data.validation_interval)
+        errors = group_error(data, range(len(data.layout.images))) if len(data.validations) else np.zeros(0)
+        if not np.isnan(errors).all():  # one that is lost stays a hole, or the error before it would stand for it
+            found["validation_error"] = (data.validations, errors, data.validation_interval)
         order = sorted(found, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
         return {name: found[name] for name in order}
 
@@ -58,7 +52,7 @@ def curves(data: RunData, axis: TimeAxis) -> Curves:
     nonfinite: dict[str, BoolArray] = {}
     for name, (iterations, values, interval) in _points(data).items():
         held = records_of_columns(axis, iterations, interval)
-        bad = ~np.isfinite(values)
+        bad = ~np.isfinite(values) & was_logged(values)
         finite = np.where(bad, np.nan, values)
         series[name] = read_only(pool_mean(finite, held))
         extremes[name] = read_only(np.stack([pool_smallest(finite, held), pool_largest(finite, held)]))
@@ -72,7 +66,7 @@ def curves_at(data: RunData, iteration: int) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, (iterations, values, _) in _points(data).items():
         position = int(np.searchsorted(iterations, iteration, side="right")) - 1
-        if position >= 0:
+        if position >= 0 and was_logged(values[position]):
             found[name] = float(values[position])
     return found
 

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 
-from dtui.analysis.correctness import PackedLayout, WordArray
+from dtui.analysis.correctness import PackedLayout
 from dtui.analysis.downsample import ColumnRecords, records_of_columns
 from dtui.model import RECORDS_A_BIN, BoolArray, FloatArray, ImageSet, IntArray, Structure, TimeAxis
 from dtui.query.growing import GrowingArrays, Windows
+from dtui.query.judgements import Judgements
 
 if TYPE_CHECKING:
     from dtui.store import RunReader
 
 Answer = TypeVar("Answer")
-LABELS_AT_ONCE = 16_000_000
 LONG = 4_096
 """Records from which on filters are not kept whole: 2,048 filters of them are 32 MB a statistic."""
 SAMPLED_BLOCKS = 8
@@ -44,8 +44,7 @@ class RunData:
         self._seen: tuple[IntArray, IntArray] = (self.records, self.validations)
         self._joins = reader.joins
         self._status = reader.status()
-        self._packed: WordArray | None = None
-        self._times_right: IntArray = np.zeros(0, dtype=np.int64)
+        self._judgements: Judgements | None = None
 
     # --- keeping and forgetting
     def refresh(self) -> bool:
@@ -63,7 +62,7 @@ class RunData:
                 self._growing.clear()
                 self._windows.clear()
                 self.generation += 1
-                self._packed = None
+                self._judgements = None
             self._seen, self._joins = now, joins
         return changed
 
@@ -212,7 +211,7 @@ class RunData:
     # --- correctness
     @property
     def layout(self) -> PackedLayout:
-        """Where each image's bit lies in `packed`."""
+        """Where each image's bit lies in `judgements`."""
 
         def lay_out() -> PackedLayout:
             images = self.images
@@ -224,32 +223,18 @@ class RunData:
         return self.remembered("layout", lay_out)
 
     @property
-    def is_packed(self) -> bool:
+    def has_judgements(self) -> bool:
         """Whether the labels have been read already."""
-        return self._packed is not None
+        return self._judgements is not None
 
-    def packed(self) -> WordArray:
-        """Return right or wrong for every image and validation, a bit each, shape (m, W)."""
-        if self._packed is None or not len(self._packed):  # the images may have come since
-            self._packed = np.zeros((0, self.layout.total_words), dtype=np.uint64)
-            self._times_right = np.zeros(self.layout.total_images, dtype=np.int64)
-        if self.images is not None and len(self._packed) < len(self.validations):
-            self._packed = np.concatenate([self._packed, *self._pack_new(len(self._packed), self.images)])
-        return self._packed
-
-    def _pack_new(self, known: int, images: ImageSet) -> list[WordArray]:
-        """Pack the validations from position `known` on, a few at a time, counting right judgements by the way."""
-        at_once = max(1, LABELS_AT_ONCE // max(1, len(images.targets)))
-        parts: list[WordArray] = []
-        for first in range(known, len(self.validations), at_once):
-            stop = min(first + at_once, len(self.validations))
-            labels = self.reader.read_labels(slice(0, len(images.targets)), slice(first, stop))
-            right = labels == images.targets[:, None]
-            self._times_right += np.count_nonzero(right, axis=1)
-            parts.append(self.layout.pack(np.ascontiguousarray(right.T)))
-        return parts
-
-    def times_right(self) -> IntArray:
-        """Return how often each image was judged right, shape (images,)."""
-        self.packed()
-        return self._times_right
+    def judgements(self) -> Judgements:
+        """Return right or wrong of every image at every validation."""
+        if self._judgements is None or not len(self._judgements.right):  # the images may have come since
+            self._judgements = Judgements(self.layout)
+        images = self.images
+        if images is not None and len(self._judgements.right) < len(self.validations):
+            every = slice(0, len(images.targets))
+            self._judgements.extend(
+                len(self.validations), images.targets, lambda some: self.reader.read_labels(every, some)
+            )
+        return self._judgements

@@ -15,6 +15,7 @@ from dtui.analysis.ordering import by_largest_first, by_similarity
 from dtui.analysis.thumbnails import decode_thumbnail
 from dtui.errors import UsageError
 from dtui.model import (
+    NO_VALUE,
     BoolArray,
     FloatArray,
     ImageRows,
@@ -54,7 +55,8 @@ def image_rows(data: RunData, request: ImagesRequest) -> ImageRows:
     wrong: IntArray = np.full(correct.shape, NO_LABEL, dtype=np.int32)
     if request.colour_by == "label" and count:
         wrong = _wrong_labels(data, images[rows], held, pixels)
-    always = (data.times_right()[images] == 0) & bool(len(data.validations))
+    judged = data.judgements()
+    always = (judged.times_right[images] == 0) & (judged.times_judged[images] > 0)
     return ImageRows(
         request=replace(request, first=first, count=count),
         correct=read_only(correct),
@@ -75,24 +77,36 @@ def _images_of(data: RunData, classes: tuple[int, ...]) -> IntArray:
 def _order(data: RunData, images: IntArray, request: ImagesRequest) -> IntArray:
     """Return row on screen to position in `images`, shape (n,)."""
     if request.sort == "error":
-        return by_largest_first(data.times_right()[images])
+        judged = data.judgements()
+        return by_largest_first(judged.times_right[images] / np.maximum(judged.times_judged[images], 1))
     if request.sort == "similarity":
         return by_similarity(_features(data, request.classes))
     return np.arange(len(images))
 
 
 def _features(data: RunData, classes: tuple[int, ...]) -> FloatArray:
-    """Return each image's share of right judgements over equal stretches of time, shape (n, at most 128)."""
-    packed = data.packed()
-    stretches = row_edges(len(packed), FEATURES)
+    """Return each image's share of right judgements over equal stretches of time, shape (n, at most 128).
+
+    One half where all are lost.
+    """
+    judged = data.judgements()
+    stretches = row_edges(len(judged.right), FEATURES)
     if not len(stretches) or not classes:
         return np.zeros((sum(int(data.layout.images[label]) for label in classes), 0))
-    lengths = np.diff(np.append(stretches, len(packed)))
-    parts = [
-        np.add.reduceat(data.layout.unpack(packed, label), stretches, axis=0, dtype=np.float32).T / lengths
-        for label in classes
-    ]
-    return np.concatenate(parts)
+    lengths = np.diff(np.append(stretches, len(judged.right)))
+
+    def counts(packed: WordArray) -> FloatArray:
+        parts = [
+            np.add.reduceat(data.layout.unpack(packed, label), stretches, axis=0, dtype=np.float32).T
+            for label in classes
+        ]
+        return np.concatenate(parts)
+
+    right = counts(judged.right)
+    if judged.lost is None:
+        return right / lengths
+    known = lengths - counts(judged.lost)
+    return np.where(known > 0, right / np.maximum(known, 1), 0.5)
 
 
 def _unpacked(data: RunData, packed: WordArray, classes: tuple[int, ...]) -> BoolArray:
@@ -104,22 +118,32 @@ def _unpacked(data: RunData, packed: WordArray, classes: tuple[int, ...]) -> Boo
 def _share_right(
     data: RunData, classes: tuple[int, ...], rows: IntArray, validations: slice, pixels: int
 ) -> FloatArray:
-    """Return the share of right judgements of each pixel row, shape (P, validations)."""
+    """Return the share of right judgements of each pixel row, shape (P, validations); NaN where all are lost."""
     edges = row_edges(len(rows), pixels)
-    sizes = np.diff(np.append(edges, len(rows)))
-    packed = data.packed()[validations]
-    shares = np.empty((len(edges), len(packed)), dtype=np.float32)
+    judged = data.judgements()
+    right = judged.right[validations]
+    lost = None if judged.lost is None else judged.lost[validations]
+    shares = np.empty((len(edges), len(right)), dtype=np.float32)
     if not len(rows):
         return shares
     at_once = max(1, AT_ONCE // int(data.layout.images[list(classes)].sum()))
-    for first in range(0, len(packed), at_once):
+    for first in range(0, len(right), at_once):
         part = slice(first, first + at_once)
-        judged = _unpacked(data, packed[part], classes)[:, rows]
-        if len(edges) < len(rows):
-            shares[:, part] = np.add.reduceat(judged, edges, axis=1, dtype=np.uint32).T / sizes[:, None]
-        else:
-            shares[:, part] = judged.T
+        counts = _pixel_sums(_unpacked(data, right[part], classes)[:, rows], edges)
+        known: IntArray = np.diff(np.append(edges, len(rows)))[:, None]
+        if lost is not None:
+            known = known - _pixel_sums(_unpacked(data, lost[part], classes)[:, rows], edges)
+        with np.errstate(invalid="ignore"):
+            shares[:, part] = counts if known.max() == known.min() == 1 else counts / known
     return shares
+
+
+def _pixel_sums(judged: BoolArray, edges: IntArray) -> IntArray:
+    """Count over the rows of each pixel, shape (P, validations), given shape (validations, rows)."""
+    counts: IntArray = judged.view(np.uint8)
+    if len(edges) < judged.shape[1]:
+        counts = np.add.reduceat(counts, edges, axis=1, dtype=np.uint32)
+    return counts.T
 
 
 def _shifted(held: ColumnRecords) -> ColumnRecords:
@@ -158,11 +182,11 @@ def _column_batches(held: ColumnRecords, validations: int) -> list[IntArray]:
     return [shown[used // validations == batch] for batch in np.unique(used // validations)]
 
 
-def _most_frequent_wrong(judged: LabelArray, targets: LabelArray, column: IntArray, columns: int) -> IntArray:
+def _most_frequent_wrong(judged: IntArray, targets: LabelArray, column: IntArray, columns: int) -> IntArray:
     """Count the wrong labels of a pixel by column.
 
     Args:
-        judged: Predicted labels, shape (images, judgements).
+        judged: Predicted labels, shape (images, judgements); NO_VALUE where one is lost.
         targets: True labels, shape (images,).
         column: Column of each judgement, shape (judgements,).
         columns: Number of columns.
@@ -170,7 +194,7 @@ def _most_frequent_wrong(judged: LabelArray, targets: LabelArray, column: IntArr
     Returns:
         Shape (columns,), -1 where nothing was wrong.
     """
-    wrong = judged != targets[:, None]
+    wrong = (judged != targets[:, None]) & (judged != NO_VALUE)
     if not wrong.any():
         return np.full(columns, NO_LABEL)
     labels = judged[wrong].astype(np.int64)
@@ -194,21 +218,22 @@ def image_verdict(data: RunData, image: int, iteration: int) -> ImageVerdict:
     """Answer `RunQuery.image_verdict`."""
     images = _image_set(data, image)
     position = int(np.searchsorted(data.validations, iteration, side="right")) - 1
-    label, confidence, judged_at = None, float("nan"), None
+    label, confidence, judged_at = NO_VALUE, NO_VALUE, None
     if position >= 0:
-        here = slice(position, position + 1)
-        label = int(data.reader.read_labels(slice(image, image + 1), here)[0, 0])
-        confidence = float(data.reader.read_confidences(slice(image, image + 1), here)[0, 0]) / 255
+        one, here = slice(image, image + 1), slice(position, position + 1)
+        label = int(data.reader.read_labels(one, here)[0, 0])
+        confidence = int(data.reader.read_confidences(one, here)[0, 0])
         judged_at = int(data.validations[position])
-    validations = len(data.validations)
+    judged = data.judgements()
+    times = int(judged.times_judged[image])
     return ImageVerdict(
         image=image,
         id=images.ids[image] if image < len(images.ids) else str(image),
         target=int(images.targets[image]),
-        label=label,
-        confidence=confidence,
+        label=None if label == NO_VALUE else label,
+        confidence=float("nan") if confidence == NO_VALUE else confidence / 255,
         iteration=judged_at,
-        times_wrong=validations - int(data.times_right()[image]),
-        validations=validations,
+        times_wrong=times - int(judged.times_right[image]),
+        validations=times,
         pixels=data.remembered(("thumbnail", image), lambda: decode_thumbnail(data.reader.read_thumbnail(image))),
     )

@@ -114,6 +114,14 @@ class RunQuery:
             watches=int(np.count_nonzero(self._data.is_watch)),
         )
 
+    def faults(self) -> tuple[str, ...]:
+        """Return a line a thing that is damaged or missing, as far as it was read; data from outside."""
+        return self._reader.faults
+
+    def anomaly_faults(self) -> tuple[str, ...]:
+        """Return those of the `faults` that anomalies may be hidden by."""
+        return self._reader.validation_faults
+
     def metadata(self) -> RunMetadata:
         """Return what is known about the run from outside."""
         return self._reader.metadata

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from dtui.errors import RunDamagedError
-from dtui.model import IntArray
+from dtui.model import BoolArray, IntArray
 from dtui.store.files import list_folder
 from dtui.store.joins import Hole, is_superseded, kept_stop, unexplained
 from dtui.store.journal import Frame, JournalScanner
@@ -53,6 +53,14 @@ class PartSpan:
     def is_whole(self) -> bool:
         """Whether no frame at the end of the part is left out, because it is superseded."""
         return self.skip + len(self.iterations) == self.frames
+
+    def lost_at(self, path: str, positions: slice) -> BoolArray:
+        """Return at which of some of its frames an array has no values, shape (frames,)."""
+        edges = np.zeros(self.frames + 1, np.int64)
+        for edge, change in zip(np.array(self.lost.get(path, ()), np.int64).reshape(-1, 2).T, (1, -1), strict=True):
+            np.add.at(edges, edge, change)
+        result: BoolArray = np.cumsum(edges[:-1])[positions] > 0
+        return result
 
     def first_frames(self, count: int) -> PartSpan:
         """Return its first frames."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dtui.model import FloatArray, IntArray, LabelArray
+from dtui.model import NO_VALUE, FloatArray, IntArray, LabelArray
 
 
 def norms(mean: FloatArray, std: FloatArray, elements: IntArray) -> FloatArray:
@@ -29,16 +29,16 @@ def norms(mean: FloatArray, std: FloatArray, elements: IntArray) -> FloatArray:
     return result
 
 
-def class_errors(labels: LabelArray, targets: LabelArray, classes: int) -> FloatArray:
+def class_errors(labels: IntArray, targets: LabelArray, classes: int) -> FloatArray:
     """Return the share of wrongly judged images of each class.
 
     Args:
-        labels: Predicted labels of one validation, shape (images,).
+        labels: Predicted labels of one validation, shape (images,); NO_VALUE where one is lost.
         targets: True labels, same shape.
         classes: Number of classes.
 
     Returns:
-        Shape (classes,), float32, in [0, 1]; NaN for a class without images.
+        Shape (classes,), float32, in [0, 1]; NaN for a class without images, or of which a label is lost.
 
     Source: dtui.
     """
@@ -46,4 +46,5 @@ def class_errors(labels: LabelArray, targets: LabelArray, classes: int) -> Float
     counts = np.bincount(targets, minlength=classes)
     with np.errstate(invalid="ignore"):
         errors: FloatArray = (wrong / counts).astype(np.float32)
+    errors[targets[labels == NO_VALUE]] = np.nan
     return errors

@@ -137,7 +137,7 @@ def _write_node(
         elif node.span > 1:
             values = bin_values(reader.read(node.source, rows, frames))
         else:
-            values = reader.read(node.path, rows, frames)
+            values = reader.read(node.path, rows, frames).astype(node.dtype, copy=False)
         file.write_rows(path, rows, values)
 
 

@@ -56,7 +56,7 @@ class MergedReader:
         """Return rows of an array at some frames, as `StreamReader.read` does.
 
         Raises:
-            RunDamagedError: A part is damaged and the element type has no NaN.
+            RunDamagedError: A file was lost while it was read.
         """
         return self._read(frames, lambda reader, some: reader.read(path, rows, some))
 

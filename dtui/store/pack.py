@@ -4,7 +4,7 @@ Owns what goes into a packed run and what is said about what could not. A second
 without a word. `dtui.store.packed` reads it.
 
 What is readable at this moment is packed. A damaged value with a NaN becomes NaN; frames at which an array without one
-is damaged are listed, so that reading them fails as it did before; everything else that was wrong becomes a line.
+is damaged are listed, so that they read as no value as before; everything else that was wrong becomes a line.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dtui.errors import DtuiError, RunDamagedError
-from dtui.model import RunStatus
+from dtui.errors import DtuiError
+from dtui.model import NO_VALUE, RunStatus
 from dtui.store.catalog import PartSpan
 from dtui.store.files import one_line
 from dtui.store.fold import FoldPlan, count_blocks, write_frames
@@ -62,41 +62,30 @@ class SalvagingReader(StreamReader):
     def __init__(self, *args: Any, **options: Any) -> None:
         """Prepare as a StreamReader does."""
         super().__init__(*args, **options)
-        self._lost: dict[str, set[tuple[int, int]]] = {}
+        self._lost: dict[str, set[int]] = {}
 
     @property
     def lost(self) -> Lost:
         """Where arrays without NaN were found to be damaged; their elements there were read as 0."""
-        return {path: tuple(sorted(stretches)) for path, stretches in sorted(self._lost.items())}
+        return {path: tuple(_stretches(sorted(frames))) for path, frames in sorted(self._lost.items()) if frames}
 
     def read(self, path: str, rows: range, frames: range) -> NDArray[Any]:
         """Return rows of an array at frames that follow each other, from position 0 on."""
-        try:
-            return super().read(path, rows, frames)
-        except RunDamagedError:
-            pieces = [self._salvage(path, rows, some) for some in self._stretches(frames)]
-        empty = super().read(path, rows, range(0))
-        return np.concatenate([piece if piece is not None else _zeros(empty, n) for piece, n in pieces], axis=-1)
-
-    def _salvage(self, path: str, rows: range, frames: range) -> tuple[NDArray[Any] | None, int]:
-        try:
-            return super().read(path, rows, frames), len(frames)
-        except RunDamagedError as error:
-            self._files.note_damage(error)
-            self._lost.setdefault(path, set()).add((frames.start, frames.stop))
-            return None, len(frames)
-
-    def _stretches(self, frames: range) -> Iterator[range]:
-        begin = 0
-        for span in self.view.spans:
-            some = range(max(begin, frames.start), min(begin + len(span.iterations), frames.stop))
-            if some:
-                yield some
-            begin += len(span.iterations)
+        values = super().read(path, rows, frames)
+        if values.dtype.kind != "f":
+            lost = (values == NO_VALUE).any(axis=tuple(range(values.ndim - 1)))
+            self._lost.setdefault(path, set()).update(np.flatnonzero(lost).tolist())
+            values[values == NO_VALUE] = 0
+        return values
 
 
-def _zeros(like: NDArray[Any], frames: int) -> NDArray[Any]:
-    return np.zeros((*like.shape[:-1], frames), like.dtype)
+def _stretches(frames: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield first and stop of each stretch of frames that follow each other."""
+    begin = 0
+    for at in range(1, len(frames) + 1):
+        if at == len(frames) or frames[at] != frames[at - 1] + 1:
+            yield frames[begin], frames[at - 1] + 1
+            begin = at
 
 
 class RunPacker:

@@ -54,6 +54,23 @@ class PackedStream:
     frames: int
     lost: Lost
 
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> PackedStream:
+        """Return what a JSON document says of one stream.
+
+        Raises:
+            ValueError, TypeError, LookupError, OverflowError: It says what cannot be.
+        """
+        frames = values["frames"]
+        if not isinstance(frames, int) or not 1 <= frames < 1 << 40:
+            raise ValueError(f"{frames!r} frames")
+        lost = {str(name): tuple((int(first), int(stop)) for first, stop in at) for name, at in values["lost"].items()}
+        if sum(map(len, lost.values())) > MOST_NODES:
+            raise ValueError("too many losses")
+        if any(not 0 <= first < stop <= frames for at in lost.values() for first, stop in at):
+            raise ValueError("losses out of range")
+        return cls(frames, lost)
+
 
 @dataclass(frozen=True, slots=True)
 class PackedDocument:
@@ -112,7 +129,7 @@ class PackedDocument:
                 found = int(values["format"])
                 raise RunFormatError(f"{path}: format {found}, this dtui reads {FORMAT_VERSION}; upgrade dtui")
             streams = {
-                Stream(name): PackedStream(_count(item["frames"]), _lost(item["lost"]))
+                Stream(name): PackedStream.parse(item)
                 for name, item in values["streams"].items()
                 if name in tuple(Stream)
             }
@@ -130,19 +147,6 @@ class PackedDocument:
             raise
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
             raise RunDamagedError(f"{path}: does not describe a packed run ({error}); restore the file") from error
-
-
-def _count(value: Any) -> int:
-    if not isinstance(value, int) or not 1 <= value < 1 << 40:
-        raise ValueError(f"{value!r} frames")
-    return value
-
-
-def _lost(values: Any) -> Lost:
-    found = {str(name): tuple((int(first), int(stop)) for first, stop in at) for name, at in dict(values).items()}
-    if sum(map(len, found.values())) > MOST_NODES:
-        raise ValueError("too many losses")
-    return found
 
 
 def packed_source(path: Path) -> RunSource:

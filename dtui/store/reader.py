@@ -18,17 +18,16 @@ from dtui.model import (
     LAYER_STATISTICS,
     SOURCES,
     BoolArray,
-    ByteArray,
     FloatArray,
     Gap,
     ImageSet,
     IntArray,
-    LabelArray,
     RunMetadata,
     RunStatus,
     Structure,
     Trigger,
 )
+from dtui.store.bounds import ascending, require_name
 from dtui.store.catalog import StreamView
 from dtui.store.findings import Key
 from dtui.store.joins import Join, seams
@@ -128,6 +127,11 @@ class RunReader:
         return self._streams.faults
 
     @property
+    def validation_faults(self) -> tuple[str, ...]:
+        """Those of the `faults` that touch what is known of validations: anomalies may be missing there."""
+        return self._streams.validation_faults
+
+    @property
     def joins(self) -> tuple[Join, ...]:
         """Where the training was resumed from a checkpoint, in order of time."""
         return self._around.joins
@@ -176,8 +180,8 @@ class RunReader:
             UsageError: There is no such statistic, or a slice runs backwards.
             RunDamagedError: The files were lost while they were read.
         """
-        _require(statistic, FILTER_STATISTICS, "filter statistic")
-        return self._read_records(filter_node(statistic), _range(rows, self._streams.sizes.filters), records)
+        require_name(statistic, FILTER_STATISTICS, "filter statistic")
+        return self._read_records(filter_node(statistic), ascending(rows, self._streams.sizes.filters), records)
 
     def read_filter_bins(self, statistic: str, rows: slice, bins: slice) -> FloatArray:
         """Return the coarse level of one statistic of some filters: what a long run is drawn from.
@@ -195,8 +199,11 @@ class RunReader:
             UsageError: There is no such statistic, or a slice does not have step 1.
             RunDamagedError: The files were lost while they were read.
         """
-        _require(statistic, FILTER_STATISTICS, "filter statistic")
-        some, wanted = _range(rows, self._streams.sizes.filters), _range(bins, -(-len(self.record_iterations) // BIN))
+        require_name(statistic, FILTER_STATISTICS, "filter statistic")
+        some, wanted = (
+            ascending(rows, self._streams.sizes.filters),
+            ascending(bins, -(-len(self.record_iterations) // BIN)),
+        )
         if some.step != 1 or wanted.step != 1:
             raise UsageError(f"{self.path}: {rows}, {bins}: bins are read one by one; give no step")
         return self._streams.records.read_bins(filter_node(statistic), some, wanted)
@@ -218,11 +225,10 @@ class RunReader:
         return self._read_statistic(module_node(source), source, statistic, records)
 
     def read_histograms(self, layer: int, records: slice) -> IntArray:
-        """Return the weight histograms of a layer, shape (HISTOGRAM_BINS, records), uint32.
+        """Return the weight histograms of a layer, shape (HISTOGRAM_BINS, records), int64; NO_VALUE where damaged.
 
         Raises:
             UsageError: There is no such layer.
-            RunDamagedError: A part is damaged there.
         """
         return self._read_layer(HISTOGRAM_NODE, layer, records)
 
@@ -240,30 +246,27 @@ class RunReader:
 
     def read_scalar(self, name: str, records: slice) -> FloatArray:
         """Return a logged scalar, shape (records,), float64; NaN where it was not logged."""
-        return self._streams.records.read_scalar(name, _range(records, len(self.record_iterations)))
+        return self._streams.records.read_scalar(name, ascending(records, len(self.record_iterations)))
 
     # --- validations
 
-    def read_labels(self, images: slice, validations: slice) -> LabelArray:
-        """Return predicted labels, shape (images, validations), uint16.
+    def read_labels(self, images: slice, validations: slice) -> IntArray:
+        """Return predicted labels, shape (images, validations), int32; NO_VALUE where one is damaged."""
+        return self._read_validations(LABEL_NODE, "<i4", ascending(images, self._streams.sizes.images), validations)
 
-        Raises:
-            RunDamagedError: A part is damaged there.
+    def read_confidences(self, images: slice, validations: slice) -> IntArray:
+        """Return the confidence in the predicted labels, shape (images, validations), int16, 255 is one.
+
+        NO_VALUE where it is damaged.
         """
-        return self._read_validations(LABEL_NODE, "<u2", _range(images, self._streams.sizes.images), validations)
-
-    def read_confidences(self, images: slice, validations: slice) -> ByteArray:
-        """Return the confidence in the predicted labels, shape (images, validations), uint8, 255 is one.
-
-        Raises:
-            RunDamagedError: A part is damaged there.
-        """
-        return self._read_validations(CONFIDENCE_NODE, "|u1", _range(images, self._streams.sizes.images), validations)
+        return self._read_validations(
+            CONFIDENCE_NODE, "<i2", ascending(images, self._streams.sizes.images), validations
+        )
 
     def read_class_errors(self, validations: slice) -> FloatArray:
         """Return the share of wrongly judged images, shape (classes, validations), float32.
 
-        NaN for a class without images.
+        NaN for a class without images, or where it is damaged and labels that it could follow from are, too.
         """
         return self._read_validations(CLASS_ERROR_NODE, "<f4", range(self._streams.sizes.classes), validations)
 
@@ -320,11 +323,11 @@ class RunReader:
             raise UsageError(f"{self.path}: {what} {position}: the run has {count} {what}s, counted from 0")
 
     def _read_records(self, node: str, rows: range, records: slice) -> NDArray[Any]:
-        return self._streams.records.read(node, rows, _range(records, len(self.record_iterations)))
+        return self._streams.records.read(node, rows, ascending(records, len(self.record_iterations)))
 
     def _read_statistic(self, node: str, source: str, statistic: str, records: slice) -> NDArray[Any]:
-        _require(source, SOURCES, "source")
-        row = _require(statistic, LAYER_STATISTICS, "layer statistic")
+        require_name(source, SOURCES, "source")
+        row = require_name(statistic, LAYER_STATISTICS, "layer statistic")
         values: NDArray[Any] = self._read_records(node, range(row, row + 1), records)[0]
         return values
 
@@ -334,21 +337,7 @@ class RunReader:
         return values
 
     def _read_validations(self, node: str, dtype: str, rows: range, validations: slice) -> NDArray[Any]:
-        frames = _range(validations, len(self.validation_iterations))
+        frames = ascending(validations, len(self.validation_iterations))
         if self._streams.validations is None:
             return np.empty((len(rows), len(frames)), dtype)
         return self._streams.validations.read(node, rows, frames)
-
-
-def _require(name: str, names: tuple[str, ...], what: str) -> int:
-    """Return the position of a name among those that there are."""
-    if name not in names:
-        raise UsageError(f"{name!r} is no {what}; there are {', '.join(names)}")
-    return names.index(name)
-
-
-def _range(part: slice, length: int) -> range:
-    wanted = range(*part.indices(length))
-    if wanted.step < 1:
-        raise UsageError(f"{part}: runs backwards; give a positive step")
-    return wanted

@@ -72,6 +72,11 @@ class RunStreams:
         """One line a file that is damaged or missing; data from outside."""
         return faults_of(self._source, self.by_name)
 
+    @property
+    def validation_faults(self) -> tuple[str, ...]:
+        """Those of the `faults` that touch validations, or what is beside all frames."""
+        return faults_of(self._source, {Stream.VALIDATIONS: self.validations})
+
     def refresh(self) -> bool:
         """Look for what was recorded since; True if anything in it changed.
 

@@ -1,6 +1,7 @@
 """Reads around damaged chunks: what one of them costs is its own values, not those of its part.
 
-Owns the walk over single chunks. A second copy would give up more than is damaged, or try again at every question.
+Owns the walk over single chunks, and what stands where one is lost. A second copy would give up more than is damaged,
+try again at every question, or take a lost label for a judgement.
 """
 
 from __future__ import annotations
@@ -14,9 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dtui.errors import RunDamagedError
+from dtui.model import NO_VALUE
 
 Chunk = tuple[int, ...]
 """Which chunk of an array, counted along each axis."""
+
+
+def answer_type(stored: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the element type of answers about stored values: unsigned integers become wider, for NO_VALUE."""
+    return stored if stored.kind == "f" else np.dtype(f"<i{2 * stored.itemsize}")
+
+
+def no_value(answer: np.dtype[Any]) -> float:
+    """Return what stands in an answer of some element type where the value is lost."""
+    return np.nan if answer.kind == "f" else NO_VALUE
 
 
 def read_around(
@@ -27,14 +39,14 @@ def read_around(
     target: NDArray[Any],
     damaged: set[Chunk],
 ) -> None:
-    """Read a piece of an array chunk by chunk, and put NaN where one cannot be read.
+    """Read a piece of an array chunk by chunk, and put no value where one cannot be read.
 
     Args:
         read: Returns a piece that is within one chunk, or raises RunDamagedError.
         shape: Of the array.
         chunk: Of its chunks.
         index: The piece; steps are positive.
-        target: Floats that are filled, of the shape of the piece.
+        target: Filled, of the shape of the piece and an `answer_type`.
         damaged: The chunks that are known to be damaged, which are not tried again; those that are found are added.
     """
     axes = [range(length)[part] for length, part in zip(shape, index, strict=True)]
@@ -47,7 +59,7 @@ def read_around(
                 continue
             except RunDamagedError:
                 damaged.add(place)
-        target[into] = np.nan
+        target[into] = no_value(target.dtype)
 
 
 def _cuts(wanted: range, length: int) -> Iterator[tuple[int, slice, slice]]:

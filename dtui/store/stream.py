@@ -22,9 +22,10 @@ from dtui.store.coarse import gather_bins
 from dtui.store.derived import class_errors, norms
 from dtui.store.files import open_plain
 from dtui.store.journal import Frame, read_field
-from dtui.store.layout import CLASS_ERROR_NODE, KEPT_BITS, NORMS, Node, filter_node, part_nodes
+from dtui.store.layout import CLASS_ERROR_NODE, KEPT_BITS, LABEL_NODE, NORMS, Node, filter_node, part_nodes
 from dtui.store.parts import OpenParts
 from dtui.store.rounding import round_mantissa
+from dtui.store.salvage import answer_type, no_value
 from dtui.store.scalars import ScalarReader
 from dtui.store.schema import LARGEST_ANSWER, Sizes, Stream, frame_fields
 from dtui.store.source import RunSource
@@ -106,27 +107,35 @@ class StreamReader:
             frames: Positions of the frames, ascending.
 
         Returns:
-            Shape (len(rows), …, len(frames)). Where a chunk of a part is damaged: NaN and one more fault.
+            Shape (len(rows), …, len(frames)), of the `answer_type` of what is stored. Where a chunk of a part is
+            damaged: NaN, in integers NO_VALUE, and one more fault.
 
         Raises:
-            RunDamagedError: A part is damaged and the element type has no NaN, or the reader is strict.
+            RunDamagedError: A part is damaged and the reader is strict.
             UsageError: The answer would take more than LARGEST_ANSWER.
         """
         if path in self._norms:
             return self._read_norms(path, rows, frames)
+        out = self._read(path, rows, frames)
+        return self._with_lost_errors(out, rows, frames) if path == CLASS_ERROR_NODE else out
+
+    def _read(self, path: str, rows: range, frames: range) -> NDArray[Any]:
         node = part_nodes(self._files.stream, self._files.sizes, 0, len(frames))[path]
         shape = (len(rows), *node.rows[1:], len(frames))
-        out = self._room(path, shape, node.dtype)
+        out = self._room(path, shape, answer_type(node.dtype))
 
         def from_part(span: PartSpan, positions: slice, target: NDArray[Any]) -> None:
             layout = self._files.nodes(span)[path]
             inner = (*[slice(None)] * (len(node.rows) - 1), positions)
             try:
-                _require_values(span, path, positions)
                 for some in _row_blocks(rows, layout, target):
                     index = (slice(some.start, some.stop, some.step), *inner)
                     at = rows.index(some[0])
                     self._files.fill_from_part(span, layout, index, target[at : at + len(some)])
+                lost = span.lost_at(path, positions)
+                if lost.any():
+                    self._files.note_damage(RunDamagedError(_lost_when_packed(span, path)))
+                    target[..., lost] = no_value(target.dtype)
             except RunDamagedError as error:
                 self._files.note_lost(error, target)
 
@@ -138,6 +147,21 @@ class StreamReader:
         if out.size:
             self._files.gather(frames, out, from_part, from_journal)
         return out
+
+    def _with_lost_errors(self, errors: NDArray[Any], rows: range, frames: range) -> NDArray[Any]:
+        """Return class errors, those that are damaged computed anew from the labels."""
+        lost = np.isnan(errors) & np.isin(np.arange(rows.start, rows.stop, rows.step), self._targets)[:, np.newaxis]
+        columns = np.flatnonzero(lost.any(axis=0))
+        images, classes = range(self._files.sizes.images), slice(rows.start, rows.stop, rows.step)
+        at_once = max(1, _READ_AT_ONCE // max(1, 4 * len(images)))
+        for first in range(0, len(columns), at_once):
+            some = columns[first : first + at_once]
+            begin = int(some[0])
+            labels = self._read(LABEL_NODE, images, frames[begin : int(some[-1]) + 1])
+            for at in some:
+                found = class_errors(labels[:, at - begin], self._targets, self._files.sizes.classes)[classes]
+                errors[:, at] = np.where(lost[:, at], found, errors[:, at])
+        return errors
 
     def _read_norms(self, path: str, rows: range, frames: range) -> NDArray[Any]:
         bits, of = self._norms[path]
@@ -207,12 +231,8 @@ def _row_blocks(rows: range, node: Node, target: NDArray[Any]) -> Iterator[range
             yield some
 
 
-def _require_values(span: PartSpan, path: str, positions: slice) -> None:
-    """Refuse frames of an array that were damaged when the run was packed.
-
-    Raises:
-        RunDamagedError: Some of the frames are among them.
-    """
-    for first, stop in span.lost.get(path, ()):
-        if positions.start < stop and first < positions.stop:
-            raise RunDamagedError(f"{span.path}: {path} was damaged at frames {first} to {stop - 1} when it was packed")
+def _lost_when_packed(span: PartSpan, path: str) -> str:
+    """Return one line on where an array was damaged already when the run was packed."""
+    (first, stop), *others = span.lost[path]
+    more = f" and {len(others):,} more stretches" if others else ""
+    return f"{span.path}: {path} was damaged at frames {first} to {stop - 1}{more} when it was packed"

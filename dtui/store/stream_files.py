@@ -18,7 +18,7 @@ from dtui.errors import RunDamagedError
 from dtui.store.catalog import FrameSpan, PartSpan, StreamView
 from dtui.store.layout import Node, part_nodes
 from dtui.store.parts import OpenParts
-from dtui.store.salvage import Chunk, read_around
+from dtui.store.salvage import Chunk, no_value, read_around
 from dtui.store.schema import Sizes, Stream
 from dtui.store.source import RunSource
 
@@ -100,11 +100,11 @@ class StreamFiles:
         return self._parts.read(span.path, node, span.frames, index, span.group)
 
     def fill_from_part(self, span: PartSpan, node: Node, index: tuple[slice, ...], target: NDArray[Any]) -> None:
-        """Read a piece of one array of a part; NaN in damaged chunks, which are one fault.
+        """Read a piece of one array of a part; no value in damaged chunks, which are one fault.
 
         Raises:
             FileNotFoundError: The part was replaced by a larger one.
-            RunDamagedError: The array is lost as a whole, or a chunk of it, if strict or without NaN.
+            RunDamagedError: The array is lost as a whole, or a chunk of it if strict.
         """
         key = (span.path, span.group, node.path)
         if key not in self._damaged_chunks:
@@ -112,7 +112,7 @@ class StreamFiles:
                 target[...] = self.read_part(span, node, index)
                 return
             except RunDamagedError as error:
-                if not np.issubdtype(target.dtype, np.floating) or not self.has(span, node):
+                if not self.has(span, node):
                     raise
                 self.note_damage(error)
                 self._damaged_chunks[key] = set()
@@ -191,15 +191,13 @@ class StreamFiles:
         self._damage[str(error)] = None
 
     def note_lost(self, error: RunDamagedError, target: NDArray[Any]) -> None:
-        """Put NaN where values were damaged, and add that to `faults`.
+        """Put no value where values were damaged, and add that to `faults`.
 
         Raises:
-            RunDamagedError: This one, if strict or if the element type has no NaN.
+            RunDamagedError: This one, if strict.
         """
-        if not np.issubdtype(target.dtype, np.floating):
-            raise error
         self.note_damage(error)
-        target[...] = np.nan
+        target[...] = no_value(target.dtype)
 
 
 def _unreadable(error: OSError) -> RunDamagedError:

@@ -99,6 +99,7 @@ class Loader:
         self._query: RunQuery | None = None
         self._revision = 0
         self._status: RunStatus | None = None
+        self._told: set[str] = set()
 
     # --- called from the app's thread
 
@@ -176,6 +177,7 @@ class Loader:
     def _open_run(self) -> None:
         self._query = self._open(self._path)
         self._post(Opened(self._view()))
+        self._tell_damage()
 
     def _refresh(self) -> None:
         with self._lock:
@@ -184,6 +186,17 @@ class Loader:
         if query.refresh() or query.info().status != self._status:
             self._revision += 1
             self._post(Opened(self._view()))
+            self._tell_damage()
+
+    def _tell_damage(self) -> None:
+        """Say once what is damaged, when it is found: what is lost of an answer looks as if it were never recorded."""
+        query = self._opened()
+        new = [fault for fault in query.faults() if fault not in self._told]
+        if new:
+            self._told.update(new)
+            more = f" (and {len(new) - 1} more; dtui check lists them)" if len(new) > 1 else ""
+            line = safe(f"damaged: {new[0].removeprefix(f'{query.path}/')}{more}")
+            self._post(Failed("damage", line, DtuiError(line)))
 
     def _decide(self, anomaly: str, status: str, note: str | None) -> None:
         try:
@@ -210,6 +223,7 @@ class Loader:
             is_current = self._asked.get(slot) == ticket
         if is_current:
             self._post(Answered(slot, ticket[1], value))
+        self._tell_damage()
 
     def _opened(self) -> RunQuery:
         if self._query is None:

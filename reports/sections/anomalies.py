@@ -23,7 +23,8 @@ def anomalies_section(view: View) -> Section | None:
     title = "Anomaly iterations"
     anchor = f"{view.prefix}-anomalies"
     if not view.anomalies:
-        nothing = Paragraph("No anomaly iteration passes the threshold in this run.")
+        where = "what can be read of this run" if view.query.anomaly_faults() else "this run"
+        nothing = Paragraph(f"No anomaly iteration passes the threshold in {where}.")
         return Section(anchor, title, "", (nothing,))
     strongest = sorted(view.flips.items(), key=lambda item: -max(anomaly.score for anomaly in item[1]))[:MOST_ROWS]
     shown = sorted(strongest, key=lambda item: (item[1][0].iteration, -item[1][0].score))

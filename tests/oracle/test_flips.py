@@ -42,6 +42,26 @@ def test_counts_are_those_of_each_class(rule, per_class):
         np.testing.assert_array_equal(counts.lost[:, label], (expected[:, images] == -1).sum(axis=1))
 
 
+@pytest.mark.parametrize("rule", ["left", "right"])
+@pytest.mark.parametrize("window", [1, 2, 5, 8, 40])
+def test_no_flip_is_told_where_the_rule_looks_at_a_lost_judgement(rule, window):
+    per_class = (65, 3, 64, 0, 1)
+    layout, correct = layout_and_judgements(window, per_class, 40)
+    lost = np.random.default_rng(window).random(correct.shape) < 0.0005
+    lost[7, 70:75] = True
+    counts = count_flips(layout, layout.pack(correct & ~lost), rule, window, layout.pack(lost))
+    whole = count_flips(layout, layout.pack(correct), rule, window)
+    for at in range(len(correct)):
+        looked_at = range(at - window, at + 1) if rule == "left" else range(at - 1, at + window)
+        looked_at = [position for position in looked_at if 0 <= position < len(correct)]
+        for label in range(len(per_class)):
+            images = slice(int(layout.first_image[label]), int(layout.first_image[label] + layout.images[label]))
+            is_told = not any(lost[position, images].any() for position in looked_at)
+            for ours, theirs in ((counts.gained, whole.gained), (counts.lost, whole.lost)):
+                assert ours[at, label] == (theirs[at, label] if is_told else 0), (at, label)
+    assert 0 < counts.gained.sum() < whole.gained.sum() or window > 8
+
+
 def test_padding_never_flips():
     layout, _ = layout_and_judgements(0, (1, 1), 1)
     correct = np.array([[False, False], [True, True], [False, True]])

@@ -44,7 +44,7 @@ def slow_anomalies(path: Path, wanted: AnomalySettings) -> list[Anomaly]:
     """Return the anomalies by a loop over validations and classes, by iteration, then by falling score."""
     with open_run(path) as query:
         data = query._data
-        layout, packed, iterations = data.layout, data.packed(), data.validations
+        layout, packed, iterations = data.layout, data.judgements().right, data.validations
     window = wanted.window or default_window(len(iterations))
     found = []
     for rule in ("left", "right") if wanted.rule == "either" else (wanted.rule,):

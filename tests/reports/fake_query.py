@@ -101,6 +101,9 @@ class FakeQuery(RunQuery):
             joins=self.joins,
         )
 
+    def anomaly_faults(self) -> tuple[str, ...]:
+        return ()
+
     def metadata(self) -> RunMetadata:
         return RunMetadata(
             name=self.name,

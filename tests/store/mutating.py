@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from dtui.errors import DtuiError
-from dtui.model import FILTER_STATISTICS, SOURCES, Gap
+from dtui.model import FILTER_STATISTICS, NO_VALUE, SOURCES, Gap
 from dtui.store import RunReader, check_run
+from dtui.store.hdf5 import tables
+from dtui.store.sealed_builder import chunk_starts
 from dtui.store.verdict import FileState
 from tests.store.conftest import Recording
 from tests.store.test_watches import TRIGGER, append_watches
@@ -77,31 +79,24 @@ def answers(reader: RunReader) -> tuple[dict[int, dict[str, np.ndarray]], dict[i
     records["scalars"] = np.stack([reader.read_scalar(name, every) for name in ("loss", "late [bold]")])
     for layer in range(3):
         records[f"ratios {layer}"] = reader.read_change_ratios(layer, every)
-        records[f"histogram {layer}"] = attempt(lambda layer=layer: reader.read_histograms(layer, every))
+        records[f"histogram {layer}"] = reader.read_histograms(layer, every)
     validations = {
-        "labels": attempt(lambda: reader.read_labels(every, every)),
-        "confidences": attempt(lambda: reader.read_confidences(every, every)),
+        "labels": reader.read_labels(every, every),
+        "confidences": reader.read_confidences(every, every),
         "errors": reader.read_class_errors(every),
     }
     return by_iteration(reader.record_iterations, records), by_iteration(reader.validation_iterations, validations)
 
 
-def attempt(read: object) -> np.ndarray | None:
-    """Return what is read, None where it is refused with a clear error."""
-    try:
-        return read()  # type: ignore[operator, no-any-return]
-    except DtuiError:
-        return None
-
-
-def by_iteration(iterations: np.ndarray, values: dict[str, np.ndarray | None]) -> dict[int, dict[str, np.ndarray]]:
+def by_iteration(iterations: np.ndarray, values: dict[str, np.ndarray]) -> dict[int, dict[str, np.ndarray]]:
     return {
-        int(iteration): {name: array[..., at] for name, array in values.items() if array is not None}
+        int(iteration): {name: array[..., at] for name, array in values.items()}
         for at, iteration in enumerate(iterations)
     }
 
 
-KINDS = ("flip", "flip", "flip", "truncate", "zero", "noise", "remove", "swap", "grow", "mix", "seal", "twice", "text")
+KINDS = ("flip", "flip", "truncate", "zero", "noise", "remove", "swap", "grow", "mix", "seal", "twice", "text")
+KINDS += ("chunk", "chunk")
 
 
 def mutate(path: Path, rng: random.Random, foreign: Path) -> Mutation:
@@ -118,7 +113,9 @@ def mutate(path: Path, rng: random.Random, foreign: Path) -> Mutation:
     file = rng.choice(files)
     before = file.read_bytes()
     kind = rng.choice(KINDS)
-    data = damaged(before, kind, rng, others)
+    if kind == "chunk" and file.suffix != ".h5":
+        kind = "flip"
+    data = damaged_chunk(file, rng) if kind == "chunk" else damaged(before, kind, rng, others)
     if kind == "remove" and file != path:
         file.unlink()
     elif kind == "swap" and file != path:
@@ -135,8 +132,19 @@ def mutate(path: Path, rng: random.Random, foreign: Path) -> Mutation:
     else:
         file.unlink()
         file.write_bytes(data)
-    is_named = kind in ("flip", "zero", "noise", "seal", "mix") and data != before and file.suffix != ".jsonl"
+    is_named = kind in ("flip", "chunk", "zero", "noise", "seal", "mix") and data != before and file.suffix != ".jsonl"
     return Mutation(f"{kind} {file}", file, is_named)
+
+
+def damaged_chunk(path: Path, rng: random.Random) -> bytes:
+    """Return the bytes of an HDF5 file with one byte changed in the data of an array: the damage that goes unseen."""
+    with tables.open_file(str(path), "r") as file:
+        array = rng.choice(list(file.walk_nodes("/", "CArray")))
+        start = rng.choice(list(chunk_starts(array.shape, array.chunkshape)))
+        info = array.chunk_info(start)
+    data = bytearray(path.read_bytes())
+    data[info.offset + rng.randrange(info.size)] ^= 1 << rng.randrange(8)
+    return bytes(data)
 
 
 def damaged(before: bytes, kind: str, rng: random.Random, others: list[Path]) -> bytes:
@@ -203,7 +211,9 @@ def assert_true(path: Path, truth: Truth, what: str) -> bool:
             assert set(found) <= set(expected), what
             for iteration, values in found.items():
                 for name, value in values.items():
-                    assert_true_or_nothing(value, expected[iteration][name], f"{what}: {name} at {iteration}")
+                    truth_there = expected[iteration][name]
+                    assert_true_or_nothing(value, truth_there, f"{what}: {name} at {iteration}")
+                    assert reader.faults or not np.any(is_nothing(value) & ~is_nothing(truth_there)), what
         if len(reader.record_iterations) < len(truth.records):
             assert reader.faults, what
         if len(reader.validation_iterations) < len(truth.validations):
@@ -216,8 +226,11 @@ def assert_true(path: Path, truth: Truth, what: str) -> bool:
     return True
 
 
+def is_nothing(values: np.ndarray) -> np.ndarray:
+    return np.isnan(values) if values.dtype.kind == "f" else values == NO_VALUE
+
+
 def assert_true_or_nothing(found: np.ndarray, expected: np.ndarray, what: str) -> None:
-    if np.issubdtype(found.dtype, np.floating):
-        assert found.shape == expected.shape, what
-        expected = np.where(np.isnan(found), np.nan, expected)
-    np.testing.assert_array_equal(found, expected, err_msg=what)
+    assert found.dtype == expected.dtype, what
+    assert found.shape == expected.shape, what
+    np.testing.assert_array_equal(found, np.where(is_nothing(found), found, expected), err_msg=what)

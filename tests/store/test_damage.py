@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from dtui.errors import DtuiError, RunDamagedError
-from dtui.model import FILTER_STATISTICS, Layer, Module, Structure
+from dtui.model import FILTER_STATISTICS, NO_VALUE, ImageSet, Layer, Module, Structure, Validation
 from dtui.store import RunReader, RunWriter, check_run
 from dtui.store.compact import RunCompactor
 from dtui.store.packing import pack_run
@@ -130,7 +130,7 @@ def flip_in_chunk(path: Path, node: str, place: int) -> tuple[slice, ...]:
     file = SealedFile(path)
     array = file._find(node)
     start = list(chunk_starts(array.shape, array.chunkshape))[place]
-    assert len(list(chunk_starts(array.shape, array.chunkshape))) > (1 if node.startswith("/filters") else 0)
+    assert len(list(chunk_starts(array.shape, array.chunkshape))) > (1 if node.count("/") > 1 else 0)
     info = array.chunk_info(start)
     held = tuple(slice(low, low + int(length)) for low, length in zip(start, array.chunkshape, strict=True))
     file.close()
@@ -178,6 +178,75 @@ def test_a_damaged_chunk_is_tried_once(
     assert len(failed) == 2  # of the whole, and of the chunk
     assert len(reader.faults) == 1
     reader.close()
+
+
+PICTURES = ImageSet(("cat", "dog"), np.repeat([0, 1], [200, 100]).astype(np.uint16), tuple(map(str, range(300))))
+
+
+@pytest.fixture
+def judged(tmp_path: Path) -> tuple[Path, dict[str, np.ndarray]]:
+    """A part of several chunks of labels, and what is read of it before one of them is damaged."""
+    random = np.random.default_rng(0)
+    with RunWriter(tmp_path / "run", WIDE, METADATA, compact=False) as writer:
+        writer.set_images(PICTURES)
+        for position in range(300):
+            labels = random.integers(0, 2, 300).astype(np.uint16)
+            writer.append_validation(Validation(position, labels, random.integers(0, 256, 300).astype(np.uint8)))
+    compact(writer.path)
+    return writer.path, read_judgements(writer.path)
+
+
+def read_judgements(path: Path) -> dict[str, np.ndarray]:
+    reader, every = RunReader(path), slice(None)
+    try:
+        return {
+            "label": reader.read_labels(every, every),
+            "confidence": reader.read_confidences(every, every),
+            "error": reader.read_class_errors(every),
+            "faults": np.array(reader.faults),
+        }
+    finally:
+        reader.close()
+
+
+@pytest.mark.parametrize("node", ["label", "confidence"])
+@pytest.mark.parametrize("place", [0, 1, -1])
+def test_damaged_integers_cost_their_chunk(judged: tuple[Path, dict[str, np.ndarray]], node: str, place: int) -> None:
+    path, truth = judged
+    held = flip_in_chunk(next((path / "parts").iterdir()), f"/validation/{node}", place)
+    found = read_judgements(path)
+    assert len(found.pop("faults")) == 1
+    truth[node][held] = NO_VALUE
+    for name, values in found.items():
+        np.testing.assert_array_equal(values, truth[name], err_msg=name)
+    reader = RunReader(path)
+    read = reader.read_labels if node == "label" else reader.read_confidences
+    for images, validations in ((slice(250, 299), slice(3, 290, 7)), (slice(299, 300), slice(255, 258))):
+        np.testing.assert_array_equal(read(images, validations), truth[node][images, validations])
+    reader.close()
+
+
+def test_the_check_tells_which_arrays_a_damaged_block_is_of(judged: tuple[Path, dict[str, np.ndarray]]) -> None:
+    path, _ = judged
+    part = next((path / "parts").iterdir())
+    for node, place in (("/validation/label", 1), ("/validation/label", 2), ("/classes/error", 0)):
+        flip_in_chunk(part, node, place)
+    verdict = {file.path.name: file for file in check_run(path).files}[part.name]
+    assert verdict.state is FileState.DAMAGED
+    what = "damaged blocks of /validation/label and /classes/error read as no value; all else is read"
+    assert verdict.detail == f"its data fails the checksum: {what}"
+
+
+def test_damaged_class_errors_follow_from_the_labels(judged: tuple[Path, dict[str, np.ndarray]]) -> None:
+    path, truth = judged
+    part = next((path / "parts").iterdir())
+    held = flip_in_chunk(part, "/classes/error", 0)
+    found = read_judgements(path)
+    assert "reading /classes/error failed" in found["faults"][0]
+    np.testing.assert_array_equal(found["error"], truth["error"])
+    flip_in_chunk(part, "/validation/label", 2)  # images 256 and on, all of the second class
+    truth["error"][1:, held[1]] = np.nan
+    np.testing.assert_array_equal(read_judgements(path)["error"], truth["error"])
 
 
 def test_a_damaged_chunk_of_scalars_is_no_value(chunked: tuple[Path, dict[str, np.ndarray]]) -> None:

@@ -41,17 +41,23 @@ def _answers(reader: RunReader) -> Iterator[tuple[str, object]]:
             yield f"layers {source} {statistic}", reader.read_layers(source, statistic, every)
             yield f"modules {source} {statistic}", reader.read_modules(source, statistic, every)
     for layer in range(len(reader.structure.layers)):
-        yield f"histograms {layer}", reader.read_histograms(layer, every)
+        yield f"histograms {layer}", _as_stored(reader.read_histograms(layer, every), np.uint32)
         yield f"change ratios {layer}", reader.read_change_ratios(layer, every)
     for name in reader.scalar_names():
         yield f"scalar {name}", reader.read_scalar(name, every)
     yield "validation iterations", reader.validation_iterations
-    yield "labels", reader.read_labels(every, every)
-    yield "confidences", reader.read_confidences(every, every)
+    yield "labels", _as_stored(reader.read_labels(every, every), np.uint16)
+    yield "confidences", _as_stored(reader.read_confidences(every, every), np.uint8)
     yield "class errors", reader.read_class_errors(every)
     assert reader.images is not None
     yield "targets", reader.images.targets
     yield "thumbnails", b"|".join(map(reader.read_thumbnail, range(len(reader.images.ids))))
+
+
+def _as_stored(values: np.ndarray, dtype: type[np.unsignedinteger]) -> np.ndarray:
+    """Return integers as they are in the file, which has no room for what is lost."""
+    assert values.min(initial=0) >= 0
+    return values.astype(dtype)
 
 
 def _texts(reader: RunReader) -> Iterator[tuple[str, object]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from dtui.model import (
@@ -91,6 +93,12 @@ class FakeQuery:
     @property
     def last(self):
         return (self.records - 1) * self.every
+
+    path = Path("x.dtui")
+    damage = ()
+
+    def faults(self):
+        return self.damage
 
     def metadata(self):
         return RunMetadata("fake", "2026-01-01T00:00:00+00:00", self.every, True)

@@ -67,6 +67,17 @@ def test_only_the_newest_of_many_requests_is_answered(desk):
     assert desk.events.empty()
 
 
+def test_damage_is_told_once_when_it_is_found(desk):
+    for found, more in ((1, ""), (3, " (and 1 more; dtui check lists them)")):
+        desk.query.damage = tuple(f"x.dtui/parts/{n}.h5: reading failed" for n in range(found))
+        for count in (2, 3):
+            desk.loader.ask({"clusters": ClustersRequest(count)}, found)
+            assert isinstance(desk.next(), Answered)
+            if count == 2:
+                assert desk.next().message == f"damaged: parts/{found // 2}.h5: reading failed{more}"
+    assert desk.events.empty()
+
+
 def test_what_was_asked_is_not_asked_again_until_the_run_changes(desk):
     for revision, expected in ((0, 1), (0, 1), (1, 2)):
         desk.loader.ask({"clusters": ClustersRequest(3)}, revision)

@@ -192,12 +192,13 @@ def _verdict_lines(
         head = f"#{verdict.image} · {ident}"
     lines = [(head, theme.flag, True)]
     true_name = class_name(classes, verdict.target)
+    sure = "" if np.isnan(verdict.confidence) else f" {verdict.confidence:.0%}"
     if verdict.label is None:
-        lines.append(("not validated yet", theme.muted, False))
+        lines.append(("not validated yet" if verdict.iteration is None else "lost to damage", theme.muted, False))
     elif verdict.label == verdict.target:
-        lines.append((f"✓ {shorten(true_name, max(3, room - 7))} {verdict.confidence:.0%}", theme.gained, True))
+        lines.append((f"✓ {shorten(true_name, max(3, room - 7))}{sure}", theme.gained, True))
     else:
-        name, sure = class_name(classes, verdict.label), f" {verdict.confidence:.0%}"
+        name = class_name(classes, verdict.label)
         words = "✗ predicted " if text_width(name) + 12 + len(sure) <= room else "✗ "
         name = shorten(name, max(3, room - len(words) - len(sure)))
         lines.append((words + name + sure, theme.warning, True))

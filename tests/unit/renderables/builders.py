@@ -143,7 +143,7 @@ def make_images(axis: TimeAxis, height: int, images: int = 50, colour_by: str = 
 def make_verdict(label: int | None = 1, ident: str = "val_17") -> ImageVerdict:
     pixels = np.zeros((28, 28, 3), np.uint8)
     pixels[4:24, 4:24] = (200, 60, 40)
-    return ImageVerdict(17, ident, 0, label, 0.87, 500, 12, 40, pixels)
+    return ImageVerdict(17, ident, 0, label, 0.87, None if label is None else 500, 12, 40, pixels)
 
 
 def make_info(run: str = "resnet50", status: RunStatus = RunStatus.DONE, invented: bool = False) -> RunInfo:

@@ -93,6 +93,16 @@ def test_the_verdict_on_an_image(label: int | None, line: str) -> None:
     assert f"  {line}  " in text
 
 
+def test_a_judgement_that_is_lost_says_so() -> None:
+    where = frame(150, 12)
+    rows = make_images(axis_of(where), 12)
+    lost = replace(make_verdict(None), iteration=500)
+    unsure = replace(make_verdict(1), confidence=float("nan"))
+    for verdict, line in ((lost, "lost to damage"), (unsure, "✗ predicted dog")):
+        text = to_text(draw_images(where, rows, "cat", 3, ("cat", "dog"), verdict, 40, 500))
+        assert f"  {line}  " in text
+
+
 def test_a_thumbnail_keeps_its_proportions() -> None:
     where = frame(150, 20)
     verdict = replace(make_verdict(), pixels=np.full((14, 28, 3), 200, np.uint8))

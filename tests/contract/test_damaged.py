@@ -1,0 +1,85 @@
+"""A run with a damaged block of labels: every command shows what is left, and says once what is not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dtui.cli import main
+from dtui.store.hdf5 import tables
+from dtui.synth import synthesise
+
+NAMED = "reading /validation/label failed"
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose labels are several blocks."""
+    path = tmp_path_factory.mktemp("whole") / "whole.dtui"
+    synthesise(path, "small", records=300, seed=0)
+    return path
+
+
+@pytest.fixture
+def damaged(whole_run: Path, tmp_path: Path) -> Path:
+    """The same run with one bit of a block of labels flipped."""
+    path = tmp_path / "damaged.dtui"
+    shutil.copytree(whole_run, path)
+    part = next((path / "parts").glob("validations-*"))
+    with tables.open_file(str(part)) as file:
+        labels = file.root.validation.label
+        info = labels.chunk_info((0, 0))
+        assert labels.chunkshape[0] < labels.shape[0]
+    data = bytearray(part.read_bytes())
+    data[info.offset + info.size // 2] ^= 1
+    part.write_bytes(data)
+    return path
+
+
+def test_anomalies_are_the_true_ones_but_for_the_lost(
+    damaged: Path, whole_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lists = []
+    for path in (whole_run, damaged):
+        assert main(["anomalies", str(path), "--json"]) == 0
+        shown = capsys.readouterr()
+        lists.append(json.loads(shown.out))
+    whole, left = ({one["id"]: one for one in found} for found in lists)
+    assert left.items() <= whole.items()
+    assert 0 < len(left) < len(whole)
+    assert shown.err.count("\n") == shown.err.count(NAMED) == 1
+    assert "anomalies may be missing where it is damaged" in shown.err
+
+
+@pytest.mark.parametrize(("least", "code"), [("1", 1), ("100000", 2)])
+def test_a_damaged_run_is_never_judged_fine(
+    damaged: Path, capsys: pytest.CaptureFixture[str], least: str, code: int
+) -> None:
+    assert main(["anomalies", str(damaged), "--fail-on", least]) == code
+    assert NAMED in capsys.readouterr().err
+
+
+def test_damage_that_hides_no_anomaly_is_no_matter(whole_run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "damaged.dtui"
+    shutil.copytree(whole_run, path)
+    next((path / "parts").glob("records-*")).write_bytes(b"")
+    assert main(["anomalies", str(path), "--fail-on", "100000"]) == 0
+
+
+def test_a_report_is_whole_and_names_the_fault_once(damaged: Path, tmp_path: Path) -> None:
+    assert main(["report", str(damaged), "-o", str(tmp_path / "report.txt")]) == 0
+    text = " ".join((tmp_path / "report.txt").read_text().split())
+    assert text.count(NAMED) == 1
+    assert "could not be made" not in text
+    assert "Anomaly iterations" in text
+
+
+def test_the_pack_of_it_answers_the_same(damaged: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    packed = tmp_path / "packed.h5"
+    assert main(["pack", str(damaged), str(packed)]) == 1
+    assert NAMED in capsys.readouterr().out
+    assert main(["anomalies", str(packed), "--fail-on", "100000"]) == 2
+    assert NAMED in capsys.readouterr().err
