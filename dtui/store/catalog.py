@@ -15,7 +15,7 @@ import numpy as np
 from dtui.errors import RunDamagedError
 from dtui.model import BoolArray, IntArray
 from dtui.store.files import list_folder
-from dtui.store.joins import Hole, is_superseded, kept_stop, unexplained
+from dtui.store.joins import Hole, disjoint, is_superseded, kept_stop, unexplained
 from dtui.store.journal import Frame, JournalScanner
 from dtui.store.schema import JOURNAL_FOLDER, PARTS_FOLDER, Stream, parse_journal_name, parse_part_name
 
@@ -193,7 +193,7 @@ class Catalog:
         # What is superseded is asked last: it was told before the first frame that supersedes it was written.
         holes = self._read_holes()
         spans = self._choose_parts(parts, holes, faults)
-        covered = [*holes, *((span.first, span.stop) for span in spans)]
+        covered = disjoint([*holes, *((span.first, span.stop) for span in spans)])
         for path, found in frames:
             spans += _stretches(path, found, covered)
         return _assemble(spans, faults, self._stream, holes)
@@ -201,11 +201,15 @@ class Catalog:
     def _choose_parts(
         self, parts: list[tuple[int, int, Path]], holes: Sequence[Hole], faults: list[str]
     ) -> list[PartSpan | FrameSpan]:
-        """Return the parts to read from, the one that reaches farthest where several begin at one frame."""
+        """Return the parts to read from.
+
+        Where several begin at one frame, the one that reaches farthest is asked first: the others are not even opened,
+        and damage in them is no matter.
+        """
         kept = [(first, kept_stop(first, stop, holes), stop, path) for first, stop, path in parts]
         spans: list[PartSpan | FrameSpan] = []
         end = 0
-        for first, last, stop, path in sorted(kept, key=lambda part: (part[0], -part[1], part[2], part[3])):
+        for first, last, stop, path in sorted(kept, key=lambda part: (part[0], -part[1], part[2])):
             if last <= max(first, end):
                 continue
             head = self._head(path, first, stop)

@@ -14,7 +14,7 @@ from pathlib import Path
 from dtui.errors import DtuiError, RunDamagedError
 from dtui.store.check_packed import check_packed
 from dtui.store.files import list_folder
-from dtui.store.joins import holes_of, is_superseded, kept_stop
+from dtui.store.joins import disjoint, holes_of, is_superseded, kept_stop
 from dtui.store.journal import JournalScanner
 from dtui.store.layout import Node, part_nodes
 from dtui.store.lines import read_lines
@@ -185,7 +185,7 @@ class _Checker:
                 yield self._verdict(path, FileState.DAMAGED, f"cannot be read, {error.strerror}")
                 continue
             ordinals = [frame.ordinal for frame in scanner.frames]
-            held = [*((a, b) for s, a, b in parts if s is stream), *self._holes[stream]]
+            held = disjoint([*((a, b) for s, a, b in parts if s is stream), *self._holes[stream]])
             inside = [is_superseded(n, held) for n in ordinals]
             if scanner.damage:
                 yield self._verdict(path, FileState.DAMAGED, f"{'; '.join(scanner.damage)}: those {stream} are lost")

@@ -5,12 +5,13 @@ Owns what of a run no longer counts. A second copy would mix the frames of two t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dtui.model import Gap, Trigger
-from dtui.store.schema import GAPS_FILE, TRIGGERS_FILE, Stream
+from dtui.store.schema import GAPS_FILE, LAST_ITERATION, TRIGGERS_FILE, Stream
 
 Hole = tuple[int, int]
 """Ordinals, from the first to the stop (exclusive), that are superseded."""
@@ -53,37 +54,53 @@ Joins = Sequence[Join]
 
 
 def holes_of(joins: Joins, stream: Stream) -> tuple[Hole, ...]:
-    """Return the superseded ordinals of a stream: ascending stretches that neither touch nor are empty."""
+    """Return the superseded ordinals of a stream as `disjoint` stretches."""
+    return disjoint(join.superseded.get(str(stream), (0, 0)) for join in joins)
+
+
+def disjoint(stretches: Iterable[Hole]) -> tuple[Hole, ...]:
+    """Return the same ordinals in ascending stretches that neither touch nor are empty."""
     merged: list[Hole] = []
-    for first, stop in sorted(join.superseded.get(str(stream), (0, 0)) for join in joins):
+    for first, stop in sorted(stretches):
         if merged and first <= merged[-1][1]:
             merged[-1] = (merged[-1][0], max(stop, merged[-1][1]))
         elif first < stop:
             merged.append((first, stop))
-    return tuple(hole for hole in merged if hole[0] < hole[1])
+    return tuple(merged)
 
 
 def kept_stop(first: int, stop: int, holes: Sequence[Hole]) -> int:
-    """Return the ordinal after the last frame that counts of those from `first` to `stop`; `first` where none does."""
-    for begin, end in holes:
-        if begin < stop and first < end:
-            return max(first, begin)
-    return stop
+    """Return the ordinal after the last frame that counts of those from `first` to `stop`; `first` where none does.
+
+    Args:
+        first: The first ordinal.
+        stop: After the last.
+        holes: `disjoint`.
+    """
+    at = bisect_right(holes, first, key=_end)
+    return max(first, holes[at][0]) if at < len(holes) and holes[at][0] < stop else stop
 
 
 def is_superseded(ordinal: int, holes: Sequence[Hole]) -> bool:
-    """Whether a frame no longer counts."""
-    return any(begin <= ordinal < end for begin, end in holes)
+    """Whether a frame is in one of some holes, which are `disjoint`."""
+    at = bisect_right(holes, ordinal, key=_end)
+    return at < len(holes) and holes[at][0] <= ordinal
 
 
 def unexplained(first: int, stop: int, holes: Sequence[Hole]) -> list[Hole]:
-    """Return the stretches from `first` to `stop` that are not superseded."""
+    """Return the stretches from `first` to `stop` that are in none of some holes, which are `disjoint`."""
     left: list[Hole] = []
-    for begin, end in [*holes, (stop, stop)]:
+    at = bisect_right(holes, first, key=_end)
+    while first < stop:
+        begin, end = holes[at] if at < len(holes) else (stop, stop)
         if first < min(begin, stop):
             left.append((first, min(begin, stop)))
-        first = max(first, end)
+        first, at = max(first, end), at + 1
     return left
+
+
+def _end(hole: Hole) -> int:
+    return hole[1]
 
 
 def seams(joins: Joins) -> tuple[int, ...]:
@@ -97,23 +114,22 @@ def seams(joins: Joins) -> tuple[int, ...]:
 
 def gaps_that_count(gaps: Sequence[Gap], joins: Joins) -> tuple[Gap, ...]:
     """Return gaps, given in the order of gaps.jsonl, without what was superseded of them."""
-    kept: list[Gap] = []
-    for place, gap in enumerate(gaps):
-        limit = _limit(joins, GAPS_FILE, place, gap.last + 1)
-        if gap.first < limit:
-            kept.append(replace(gap, last=min(gap.last, limit - 1)))
-    return tuple(kept)
+    limits = zip(gaps, _limits(joins, GAPS_FILE, len(gaps)), strict=True)
+    return tuple(replace(gap, last=min(gap.last, limit - 1)) for gap, limit in limits if gap.first < limit)
 
 
 def triggers_that_count(triggers: Sequence[Trigger], joins: Joins) -> tuple[Trigger, ...]:
     """Return triggers, given in the order of triggers.jsonl, without those that were superseded."""
-    return tuple(
-        trigger
-        for place, trigger in enumerate(triggers)
-        if trigger.iteration < _limit(joins, TRIGGERS_FILE, place, trigger.iteration + 1)
-    )
+    limits = zip(triggers, _limits(joins, TRIGGERS_FILE, len(triggers)), strict=True)
+    return tuple(trigger for trigger, limit in limits if trigger.iteration < limit)
 
 
-def _limit(joins: Joins, file: str, place: int, otherwise: int) -> int:
-    """Return the iteration from which on a line no longer counts."""
-    return min((join.iteration for join in joins if place < join.lines.get(file, 0)), default=otherwise)
+def _limits(joins: Joins, file: str, lines: int) -> list[int]:
+    """Return the iteration from which on each line of a file no longer counts: that of the earliest join after it."""
+    limits = [LAST_ITERATION + 1] * (lines + 1)
+    for join in joins:
+        before = max(0, min(join.lines.get(file, 0), lines))
+        limits[before] = min(limits[before], join.iteration)
+    for place in range(lines - 1, -1, -1):
+        limits[place] = min(limits[place], limits[place + 1])
+    return limits[1:]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dtui.errors import RunDamagedError
 from dtui.store.files import list_folder
-from dtui.store.joins import Hole, holes_of, is_superseded, kept_stop, unexplained
+from dtui.store.joins import Hole, disjoint, holes_of, is_superseded, kept_stop, unexplained
 from dtui.store.journal import JournalScanner
 from dtui.store.parts import OpenParts
 from dtui.store.runfile import RunFile, RunFileWatch
@@ -71,11 +71,11 @@ class Sweeper:
             held = list(holes)
             is_alone = len(parts) < 2 and not any(self._journals(stream))
             for kept, first, _, path in sorted(parts, key=lambda part: (part[1] - part[0], part[2] - part[1], part[3])):
-                if not unexplained(first, kept, sorted(held)):
+                if not unexplained(first, kept, disjoint(held)):
                     removed += remove_file(path)
                 elif not is_alone and _is_old(path, grace) and self._is_proven(path):
                     held.append((first, kept))
-            for journal in self._journals_within(stream, sizes, held):
+            for journal in self._journals_within(stream, sizes, disjoint(held)):
                 removed += remove_file(journal)
             for journal in self._remains(stream, sizes, grace):
                 removed += remove_file(journal)

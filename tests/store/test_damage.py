@@ -88,6 +88,17 @@ def test_a_damaged_part_beside_its_sources_costs_nothing(recording: Recording) -
     assert len(reader.faults) == 1
 
 
+def test_a_damaged_part_that_a_larger_one_replaced_is_not_even_opened(recording: Recording) -> None:
+    recording.append(40)
+    recording.compact(sweep=False)
+    recording.writer.close()
+    recording.compact(finish=True, sweep=False)
+    for stream in ("records", "validations"):
+        assert (recording.path / "parts" / f"{stream}-0000000000-0000000040.h5").exists()
+        damage(recording.path / "parts" / f"{stream}-0000000000-0000000032.h5", 0.01)
+    recording.twin.assert_read_by(recording.reader())
+
+
 def test_a_damaged_chunk_is_no_value(recording: Recording) -> None:
     """The data of one statistic is damaged: it reads as NaN with a fault, all others as they were."""
     recording.append(40)
