@@ -105,7 +105,7 @@ class Node:
     @property
     def row_elements(self) -> int:
         """Elements in one row of the first axis, for one frame."""
-        return int(np.prod(self.rows[1:], dtype=np.int64))
+        return math.prod(self.rows[1:])
 
 
 def filter_node(statistic: str) -> str:

@@ -134,6 +134,8 @@ class RunFile:
             if values["format"] == FORMAT_VERSION and check != check_of(values):
                 raise ValueError("it fails its check")
             if values["format"] != FORMAT_VERSION:
+                if check == check_of({**values, "format": FORMAT_VERSION}):
+                    raise ValueError("its format version fails its check")  # no newer dtui wrote it
                 return cls(int(values["format"]), "", Process(0, "", "", -1))
             writer = values["writer"]
             process = Process(int(writer["pid"]), str(writer["host"]), str(writer["boot"]), int(writer["started"]))

@@ -1,16 +1,13 @@
-"""How long a training process waits for a record, while compaction runs beside it; and kills by the thousand."""
+"""How long a training process waits for a record, while compaction runs beside it."""
 
 from __future__ import annotations
 
-import random
-import shutil
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from dtui.model import RunMetadata
 from dtui.store import RunWriter
@@ -21,9 +18,6 @@ from tests.bench.peers import is_installed
 from tests.bench.registry import Measurement, benchmark
 
 RECORDS = 160
-KILLS = 500
-MUTATIONS = 5_000
-PART_SIZES = ((1, 2), (2, 4), (3, 6), (2, 100), (32, 1024))
 
 
 @benchmark
@@ -91,72 +85,3 @@ def appending_peers(folder: Path, shape: tuple[int, ...]) -> dict[str, Callable[
 
         peers["TensorBoard"] = append
     return peers
-
-
-@benchmark
-def kills() -> list[Measurement]:
-    """Writers and compactors killed at random instants without a loss, beside how many were started."""
-    from tests.store.killing import assert_nothing_lost, compact_until_killed, record_until_killed
-
-    rng = random.Random(time.time_ns())
-    survived = 0
-    with tempfile.TemporaryDirectory() as folder:
-        for attempt in range(KILLS // 2):
-            path = Path(folder) / f"{attempt}.dtui"
-            acknowledged = record_until_killed(path, rng)
-            assert_nothing_lost(path, acknowledged)
-            compact_until_killed(path, rng.uniform(0.01, 0.15))
-            assert_nothing_lost(path, acknowledged)
-            survived += 2
-            shutil.rmtree(path)
-    return [Measurement("kills", survived, "kills", KILLS // 2 * 2, "kills", survived / (KILLS // 2 * 2))]
-
-
-@benchmark
-def crashes() -> list[Measurement]:
-    """Death at every call of the operating system that a writer or a compactor makes, with parts of several sizes."""
-    from tests.store.crashing import compact_run, crash_compactor, crash_writer, write_run
-    from tests.store.dying import count_calls, in_child, shrink_parts
-
-    survived = started = 0
-    with tempfile.TemporaryDirectory() as folder:
-        top = Path(folder)
-        for small, large in PART_SIZES:
-            with pytest.MonkeyPatch.context() as patch:
-                shrink_parts(patch, small, large)
-                good, whole, path = (top / f"{name}-{small}-{large}.dtui" for name in ("good", "whole", "path"))
-                calls = in_child(lambda pipe, good=good: write_run(good, pipe), 0)[1]
-                shutil.copytree(good, whole)
-                folds = count_calls(lambda _, whole=whole: compact_run(whole))
-                for torn in (False, True):
-                    for call in range(1, calls + 1):
-                        crash_writer(path, call, torn=torn)
-                        shutil.rmtree(path, ignore_errors=True)
-                for call in range(1, folds + 1):
-                    crash_compactor(good, path, call)
-                    shutil.rmtree(path)
-                started += 2 * calls + folds
-                survived = started
-    return [Measurement("crashes", survived, "crashes", started, "kills", survived / started)]
-
-
-@benchmark
-def mutations() -> list[Measurement]:
-    """Damaged runs that answered truly or not at all, beside how many were damaged."""
-    from dtui.store.packing import pack_run
-    from tests.store.mutating import assert_nothing_wrong, copy, mutate, prepare
-
-    rng = random.Random(time.time_ns())
-    fine = 0
-    with tempfile.TemporaryDirectory() as folder:
-        top = Path(folder)
-        good, truth = prepare(top / "good")
-        foreign, _ = prepare(top / "foreign")
-        pack_run(good, top / "packed.h5")
-        for attempt in range(MUTATIONS):
-            path = top / (f"{attempt}.h5" if attempt % 8 == 7 else f"{attempt}.dtui")
-            copy(top / "packed.h5" if attempt % 8 == 7 else good, path)
-            assert_nothing_wrong(path, truth, mutate(path, rng, foreign))
-            fine += 1
-            path.unlink() if path.is_file() else shutil.rmtree(path)
-    return [Measurement("mutations", fine, "mutated runs", MUTATIONS, "runs", fine / MUTATIONS)]

@@ -1,4 +1,7 @@
-"""Damages copies of a run at random, and holds what is read from them against the truth."""
+"""Damages copies of a run at random, and holds what is read from them against the truth.
+
+`python -m tests.store.mutating SEED ATTEMPT…` does the same damage again.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,30 @@ import faulthandler
 import os
 import random
 import shutil
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from dtui.errors import DtuiError
+from dtui.errors import DtuiError, RunFormatError
 from dtui.model import FILTER_STATISTICS, NO_VALUE, SOURCES, Gap
 from dtui.store import RunReader, check_run
 from dtui.store.hdf5 import tables
+from dtui.store.packing import pack_run
+from dtui.store.schema import RUN_FILE, STRUCTURE_FILE
 from dtui.store.sealed_builder import chunk_starts
 from dtui.store.verdict import FileState
 from tests.store.conftest import Recording
+from tests.store.tally import Tally
 from tests.store.test_watches import TRIGGER, append_watches
 
+HOMES = (("records-", "watches-"), ("validations-", "images.h5"))
+"""How the names of the files begin that hold what is answered along each axis."""
 GAP = Gap(5, 7, "records", "disk full")
 MOST_SECONDS = 120
 """For one mutated run; more is a hang, and ends the process."""
@@ -27,24 +40,48 @@ MOST_SECONDS = 120
 
 @dataclass(frozen=True)
 class Mutation:
-    """What was done to which file, and whether the check has to name it."""
+    """What was done to which file.
+
+    Attributes:
+        what: Kind and file.
+        file: The file.
+        touched: Names of all files that are not as they were.
+        is_named: Whether the check has to name it.
+    """
 
     what: str
     file: Path
+    touched: frozenset[str]
     is_named: bool
 
 
-@dataclass
-class Truth:
-    """What an undamaged run answers, by iteration."""
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Everything that a reader answers along one axis.
 
-    records: dict[int, dict[str, np.ndarray]]
-    validations: dict[int, dict[str, np.ndarray]]
+    Attributes:
+        iterations: Shape (n,), ascending.
+        values: By name; the last axis of each is the iterations.
+    """
+
+    iterations: np.ndarray
+    values: dict[str, np.ndarray]
 
 
-def prepare(path: Path) -> tuple[Path, Truth]:
-    """Make a run with parts, journals, watches, gaps, triggers and decisions; return it and its truth."""
-    recording = Recording(path)
+Truth = tuple[Answers, Answers]
+"""What an undamaged run answers along its records and its validations."""
+
+
+def prepare(path: Path, number: int) -> tuple[Path, Truth]:
+    """Make a run with parts, journals, watches, gaps, triggers and decisions; return it and its truth.
+
+    Args:
+        path: Where.
+        number: Becomes its id, so that the same damage is done to the same bytes when it is repeated.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=number))
+        recording = Recording(path)
     recording.append(40, 36)
     watched = [n for n in range(101, 180) if n % 10]
     append_watches(recording, watched[:40])
@@ -56,7 +93,7 @@ def prepare(path: Path) -> tuple[Path, Truth]:
     recording.writer.close()
     reader = recording.reader()
     reader.append_decision("a", "flagged", "")
-    truth = Truth(*answers(reader))
+    truth = answers(reader)
     recording.close()
     return recording.path, truth
 
@@ -69,8 +106,8 @@ def copy(good: Path, path: Path) -> None:
         os.link(good, path)
 
 
-def answers(reader: RunReader) -> tuple[dict[int, dict[str, np.ndarray]], dict[int, dict[str, np.ndarray]]]:
-    """Ask a reader everything."""
+def answers(reader: RunReader) -> tuple[Answers, Answers]:
+    """Ask a reader everything, along its records and its validations."""
     every = slice(None)
     records = {f"filters {name}": reader.read_filters(name, every, every) for name in FILTER_STATISTICS}
     for source in SOURCES:
@@ -85,14 +122,7 @@ def answers(reader: RunReader) -> tuple[dict[int, dict[str, np.ndarray]], dict[i
         "confidences": reader.read_confidences(every, every),
         "errors": reader.read_class_errors(every),
     }
-    return by_iteration(reader.record_iterations, records), by_iteration(reader.validation_iterations, validations)
-
-
-def by_iteration(iterations: np.ndarray, values: dict[str, np.ndarray]) -> dict[int, dict[str, np.ndarray]]:
-    return {
-        int(iteration): {name: array[..., at] for name, array in values.items()}
-        for at, iteration in enumerate(iterations)
-    }
+    return Answers(reader.record_iterations, records), Answers(reader.validation_iterations, validations)
 
 
 KINDS = ("flip", "flip", "truncate", "zero", "noise", "remove", "swap", "grow", "mix", "seal", "twice", "text")
@@ -115,11 +145,13 @@ def mutate(path: Path, rng: random.Random, foreign: Path) -> Mutation:
     kind = rng.choice(KINDS)
     if kind == "chunk" and file.suffix != ".h5":
         kind = "flip"
+    touched = {file.name}
     data = damaged_chunk(file, rng) if kind == "chunk" else damaged(before, kind, rng, others)
     if kind == "remove" and file != path:
         file.unlink()
     elif kind == "swap" and file != path:
         other = rng.choice(files)
+        touched.add(other.name)
         file.rename(path / "aside")
         if other.exists():
             other.rename(file)
@@ -127,13 +159,14 @@ def mutate(path: Path, rng: random.Random, foreign: Path) -> Mutation:
     elif kind == "twice" and file != path:
         name = file.name.replace("0000000032", "0000000064").replace("0000000000", "0000000032")
         if name != file.name:
+            touched.add(name)
             (file.parent / name).unlink(missing_ok=True)
             shutil.copy(file, file.parent / name)
     else:
         file.unlink()
         file.write_bytes(data)
     is_named = kind in ("flip", "chunk", "zero", "noise", "seal", "mix") and data != before and file.suffix != ".jsonl"
-    return Mutation(f"{kind} {file}", file, is_named)
+    return Mutation(f"{kind} {file}", file, frozenset(touched), is_named)
 
 
 def damaged_chunk(path: Path, rng: random.Random) -> bytes:
@@ -176,11 +209,10 @@ def damaged(before: bytes, kind: str, rng: random.Random, others: list[Path]) ->
 
 def assert_nothing_wrong(path: Path, truth: Truth, mutation: Mutation) -> bool:
     """Read all of a damaged run; whatever is answered must be true or no value. Returns whether it opened."""
-    what = mutation.what
     faulthandler.dump_traceback_later(MOST_SECONDS, exit=True)
     try:
         assert_named(path, mutation)
-        return assert_true(path, truth, what)
+        return assert_true(path, truth, mutation)
     finally:
         faulthandler.cancel_dump_traceback_later()
 
@@ -201,29 +233,49 @@ def assert_named(path: Path, mutation: Mutation) -> None:
         assert is_moved or mutation.file.name in lines, f"{mutation.what}: {lines}"
 
 
-def assert_true(path: Path, truth: Truth, what: str) -> bool:
+def assert_true(path: Path, truth: Truth, mutation: Mutation) -> bool:
+    """Hold what is answered against the truth: it is true or no value, and what was not touched is all there."""
+    what = mutation.what
     try:
         reader = RunReader(path)
+    except RunFormatError:
+        assert (what.split()[0], RUN_FILE in mutation.touched) == ("text", True), what  # it says that it is newer
+        return False
     except DtuiError:
+        assert path.is_file() or STRUCTURE_FILE in mutation.touched, what
         return False
     try:
-        for found, expected in zip(answers(reader), (truth.records, truth.validations), strict=True):
-            assert set(found) <= set(expected), what
-            for iteration, values in found.items():
-                for name, value in values.items():
-                    truth_there = expected[iteration][name]
-                    assert_true_or_nothing(value, truth_there, f"{what}: {name} at {iteration}")
-                    assert reader.faults or not np.any(is_nothing(value) & ~is_nothing(truth_there)), what
-        if len(reader.record_iterations) < len(truth.records):
-            assert reader.faults, what
-        if len(reader.validation_iterations) < len(truth.validations):
-            assert reader.faults, what
+        for found, expected, homes in zip(answers(reader), truth, HOMES, strict=True):
+            is_whole = path.is_dir() and not any(name.startswith(homes) for name in mutation.touched)
+            assert_answers(found, expected, what, is_whole=is_whole, is_told=bool(reader.faults))
         assert set(reader.gaps) <= {GAP}, what
         assert set(reader.triggers) <= {TRIGGER}, what
         assert set(reader.decisions().values()) <= {("flagged", "")}, what
     finally:
         reader.close()
     return True
+
+
+def assert_answers(found: Answers, expected: Answers, what: str, *, is_whole: bool, is_told: bool) -> None:
+    """Compare answers along one axis with the truth.
+
+    Args:
+        found: The answers.
+        expected: The truth.
+        what: Was done.
+        is_whole: Whether nothing of it may be lost.
+        is_told: Whether there are faults; without them nothing may be lost either.
+    """
+    places = np.searchsorted(expected.iterations, found.iterations)
+    places[places == len(expected.iterations)] = 0
+    np.testing.assert_array_equal(expected.iterations[places], found.iterations, err_msg=what)
+    for name, values in found.values.items() if places.size else ():  # without images labels have no rows either
+        true = expected.values[name][..., places]
+        assert_true_or_nothing(values, true, f"{what}: {name}")
+        if is_whole or not is_told:
+            assert not np.any(is_nothing(values) & ~is_nothing(true)), f"{what}: {name} has lost values"
+    if is_whole or not is_told:
+        assert len(places) == len(expected.iterations), f"{what}: {len(places)} of {len(expected.iterations)}"
 
 
 def is_nothing(values: np.ndarray) -> np.ndarray:
@@ -234,3 +286,41 @@ def assert_true_or_nothing(found: np.ndarray, expected: np.ndarray, what: str) -
     assert found.dtype == expected.dtype, what
     assert found.shape == expected.shape, what
     np.testing.assert_array_equal(found, np.where(is_nothing(found), found, expected), err_msg=what)
+
+
+def mutate_runs(folder: Path, seed: int, attempts: Iterable[int]) -> Tally:
+    """Damage copies of a run, one of eight of them packed, and judge each.
+
+    Args:
+        folder: Where.
+        seed: Of all the damage.
+        attempts: Each with the seed decides what is done to one copy.
+
+    Returns:
+        What was done, "to a folder" or "to a packed run", and what went wrong.
+    """
+    tally = Tally()
+    (good, truth), (foreign, _) = (prepare(folder / name, number) for number, name in enumerate(("good", "foreign")))
+    pack_run(good, folder / "packed.h5")
+    for attempt in attempts:
+        is_packed = attempt % 8 == 7
+        path = folder / (f"{attempt}.h5" if is_packed else f"{attempt}.dtui")
+        copy(folder / "packed.h5" if is_packed else good, path)
+        with tally.verdict(f"python -m tests.store.mutating {seed} {attempt}"):
+            tally.counts[f"to a {'packed run' if is_packed else 'folder'}"] += 1
+            assert_nothing_wrong(path, truth, mutate(path, random.Random(f"{seed} {attempt}"), foreign))
+        path.unlink() if is_packed else shutil.rmtree(path)
+    return tally
+
+
+def main() -> int:
+    """Damage runs again as the command line says: a seed, and attempts."""
+    seed, *attempts = map(int, sys.argv[1:])
+    with tempfile.TemporaryDirectory() as folder:
+        tally = mutate_runs(Path(folder), seed, attempts)
+    sys.stdout.write(f"{tally}\n")
+    return 1 if tally.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

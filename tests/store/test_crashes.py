@@ -2,45 +2,58 @@
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.store.crashing import compact_run, crash_compactor, crash_writer, write_run
-from tests.store.dying import count_calls, in_child, shrink_parts
+from tests.store.crashing import Crashes
+from tests.store.dying import count_calls, in_child
+from tests.store.remains import remains_of
+from tests.store.tally import Tally
 
+SMALL, LARGE = 2, 4
 SHARES = 4
 """Tests that share the calls among them, so that they spread over processes."""
-COMPACTOR_STEP = 3
-
-
-@pytest.fixture(autouse=True)
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    shrink_parts(monkeypatch, 2, 4)
 
 
 @pytest.mark.parametrize("share", range(SHARES))
-def test_a_writer_may_die_at_any_call(tmp_path: Path, share: int) -> None:
-    calls = count_calls(lambda pipe: write_run(tmp_path / "whole", pipe))
-    assert calls > 60
-    for call in range(1 + share, calls + 1, SHARES):
-        path = tmp_path / f"{call}.dtui"
-        crash_writer(path, call, torn=call % 2 == 0)
-        shutil.rmtree(path, ignore_errors=True)
+def test_a_writer_and_a_compactor_may_die_at_any_call(
+    tmp_path: Path, share: int, record_property: Callable[[str, object], None]
+) -> None:
+    tally = Tally()
+    crashes = Crashes(tmp_path, SMALL, LARGE, tally)
+    assert crashes.calls > 60
+    assert crashes.folds > 300
+    mine = range(1 + share, crashes.calls + 1, SHARES)
+    for call in mine:
+        for torn in (False, True):
+            crashes.crash_writer(call, torn=torn)
+    fewest = crashes.kinds_of_remains
+    for call in (folds := range(1 + share, crashes.folds + 1, SHARES)):
+        crashes.crash_compactor(call)
+    assert tally.failures == []
+    assert tally.total == 2 * len(mine) + len(folds)
+    assert 10 < fewest < crashes.kinds_of_remains - 10  # not all the same, and so never judged
+    record_property("deaths", tally.total)
 
 
-@pytest.mark.parametrize("share", range(SHARES))
-def test_a_compactor_may_die_at_any_call(tmp_path: Path, share: int) -> None:
-    good = tmp_path / "good.dtui"
-    in_child(lambda pipe: write_run(good, pipe), 0)
-    shutil.copytree(good, tmp_path / "whole.dtui")
-    calls = count_calls(lambda _: compact_run(tmp_path / "whole.dtui"))
-    assert calls > 200
-    for call in range(1 + share * COMPACTOR_STEP, calls + 1, SHARES * COMPACTOR_STEP):
-        path = tmp_path / f"{call}.dtui"
-        crash_compactor(good, path, call)
-        shutil.rmtree(path)
+def test_remains_are_equal_only_where_all_bytes_are(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    lock = '{"pid": %d, "host": "%s", "boot": "b", "started": %d}'
+    (run / "compact.lock").write_text(lock % (1, "here", 2))
+    (run / "part.h5.tmp-1-abc").write_bytes(b"part")
+    before = remains_of(run)
+    (run / "compact.lock").write_text(lock % (33, "here", 44))
+    (run / "part.h5.tmp-1-abc").rename(run / "part.h5.tmp-22-def")
+    assert remains_of(run) == before
+    for name, data in (("compact.lock", b""), ("part.h5", b"part"), ("part.h5.tmp-3-abc", b"parts"), ("folder", None)):
+        known = remains_of(run)
+        (run / name).mkdir() if data is None else (run / name).write_bytes(data)
+        assert remains_of(run) != known
+    (run / "compact.lock").write_text(lock % (33, "elsewhere", 44))
+    assert remains_of(run) != known
 
 
 def test_it_counts_the_calls_that_matter(tmp_path: Path) -> None:

@@ -3,42 +3,73 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import random
-import shutil
+import re
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from dtui.model import RunStatus
+from dtui.model import Record, RunStatus
 from dtui.store import RunReader, RunWriter, check_run
 from dtui.store.compact import RunCompactor
 from dtui.store.fold import FoldPlan
 from dtui.store.schema import Stream
-from dtui.store.verdict import FileState
 from tests.store.builders import METADATA, STRUCTURE, make_record
 from tests.store.conftest import Recording
-from tests.store.killing import assert_nothing_lost, compact, compact_until_killed, fork, record_until_killed
+from tests.store.killing import Child, Instants, kill_somewhere
+from tests.store.ordeal import KINDS, endure
+from tests.store.tally import Tally
 from tests.store.twin import Twin
 
-WRITER_KILLS = 60
-COMPACTOR_KILLS = 60
+DEATHS = 720
+SHARES = 6
+"""Tests that share the deaths among them, so that they spread over processes."""
 
 
-def test_a_killed_writer_loses_nothing(tmp_path: Path) -> None:
-    rng = random.Random(0)
-    for attempt in range(WRITER_KILLS):
-        path = tmp_path / f"{attempt}.dtui"
-        acknowledged = record_until_killed(path, rng)
-        found = assert_nothing_lost(path, acknowledged)
-        if attempt % 10 == 0:
-            compact(path)
-            assert assert_nothing_lost(path, acknowledged) == found
-            assert {file.state for file in check_run(path).files} == {FileState.FINE}
-        shutil.rmtree(path)
+@pytest.mark.parametrize("share", range(SHARES))
+def test_runs_endure_ordeals(tmp_path: Path, share: int, record_property: Callable[[str, object], None]) -> None:
+    """Writers, new and resumed, compactors, packers and viewers are killed, and after each death all is compared."""
+    tally = endure(tmp_path, itertools.count(share * 10_000), lambda tally: tally.total >= DEATHS // SHARES)
+    assert tally.failures == []
+    assert tally.total >= DEATHS // SHARES
+    assert set(tally.counts) == KINDS
+    record_property("deaths", tally.total)
+
+
+def test_a_lost_record_is_a_failure_of_its_ordeal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were the ordeal blind, a writer that acknowledges what it never wrote would pass."""
+    append = RunWriter.append_record
+
+    def forget(self: RunWriter, record: Record) -> None:
+        if record.iteration != 10:
+            append(self, record)
+
+    monkeypatch.setattr(RunWriter, "append_record", forget)
+    tally = endure(tmp_path, iter(range(12)), lambda tally: bool(tally.failures))
+    assert len(tally.failures) == 1
+    assert tally.fine < tally.total
+    assert re.match(r"python -m tests\.store\.ordeal \d+ ", tally.failures[0])
+
+
+def test_only_who_is_killed_is_dead() -> None:
+    """A process that is done before the signal comes is no death, and one that fails is no survivor."""
+    tally, instants = Tally(), Instants(random.Random(0))
+    told, died = kill_somewhere("quick", lambda pipe: os.write(pipe, b"xe") and None, instants, tally, after=b"e")
+    while died:
+        told, died = kill_somewhere("quick", lambda pipe: os.write(pipe, b"xe") and None, instants, tally, after=b"e")
+    before = tally.total
+    assert told == b"xe"
+    told, died = kill_somewhere("slow", lambda pipe: signal.pause(), instants, tally)
+    assert (told, died, tally.total) == (b"", True, before + 1)
+    with pytest.raises(AssertionError, match="ZeroDivisionError"):
+        Child.fork(lambda pipe: 1 / 0 and None).end(kill=False)
 
 
 def test_a_killed_writer_that_compacts_loses_nothing(tmp_path: Path) -> None:
@@ -67,33 +98,6 @@ def test_a_killed_writer_that_compacts_loses_nothing(tmp_path: Path) -> None:
     assert acknowledged <= found <= acknowledged + 1
     Twin([make_record(n) for n in range(found)], images=None).assert_read_by(reader)
     reader.close()
-
-
-def test_a_killed_compactor_loses_nothing(tmp_path: Path) -> None:
-    """Runs are compacted again and again, killed at any instant of the fold or of the removal after it."""
-    rng = random.Random(0)
-    kills = 0
-    while kills < COMPACTOR_KILLS:
-        recording = Recording(tmp_path / f"run-{kills}")
-        recording.append(70, 20)
-        recording.compact()
-        recording.append(30, 10)
-        recording.writer.close()
-        start = time.monotonic()
-        os.waitpid(fork(lambda path=recording.path: RunCompactor(path).close()), 0)
-        least = time.monotonic() - start
-        while list((recording.path / "journal").iterdir()) and kills < COMPACTOR_KILLS:
-            compact_until_killed(recording.path, rng.uniform(least, least + 0.15))
-            kills += 1
-            reader = recording.reader()
-            recording.twin.assert_read_by(reader)
-            reader.close()
-            states = {file.state for file in check_run(recording.path).files}
-            assert states <= {FileState.FINE, FileState.LEFT_OVER}
-        compact(recording.path)
-        recording.twin.assert_read_by(recording.reader())
-        assert {file.state for file in check_run(recording.path).files} == {FileState.FINE}
-        recording.close()
 
 
 @pytest.mark.parametrize(

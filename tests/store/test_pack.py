@@ -28,7 +28,7 @@ from dtui.store.verdict import FileState
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record
 from tests.store.conftest import Recording
 from tests.store.hostile import ATTACKS, unseal
-from tests.store.mutating import answers, is_nothing
+from tests.store.mutating import answers, assert_answers
 
 
 @pytest.fixture
@@ -56,11 +56,10 @@ def ended(recording: Recording) -> Recording:
 
 def same_answers(one: RunReader, two: RunReader) -> None:
     for found, expected in zip(answers(one), answers(two), strict=True):
-        assert found.keys() == expected.keys()
-        for iteration, values in expected.items():
-            assert found[iteration].keys() == values.keys()
-            for name, value in values.items():
-                np.testing.assert_array_equal(found[iteration][name], value, err_msg=name)
+        np.testing.assert_array_equal(found.iterations, expected.iterations)
+        assert found.values.keys() == expected.values.keys()
+        for name, values in expected.values.items():
+            np.testing.assert_array_equal(found.values[name], values, err_msg=name)
 
 
 def test_a_packed_run_answers_as_its_directory(ended: Recording, out: Path) -> None:
@@ -355,12 +354,7 @@ def test_flipped_bits_are_found_everywhere(ended: Recording, out: Path) -> None:
         except DtuiError:
             continue
         for found, expected in zip(answers(reader), truth, strict=True):
-            assert found.keys() <= expected.keys()
-            for iteration, values in found.items():
-                for name, value in values.items():
-                    there = expected[iteration][name]
-                    keep = ~is_nothing(value)
-                    np.testing.assert_array_equal(value[keep], there[keep], err_msg=f"{name} at {position}")
+            assert_answers(found, expected, f"at {position}", is_whole=False, is_told=True)
         reader.close()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,11 +18,8 @@ from dtui.store.runfile import Process, RunFile
 from dtui.store.schema import Stream
 from dtui.store.verdict import FileState
 from tests.store.builders import IMAGES, METADATA, STRUCTURE
-from tests.store.killing import compact_until_killed, fork, kill_after
 from tests.store.resuming import die, iterations_of, record_of, resume, validation_of
 from tests.store.twin import Twin
-
-KILLS = 40
 
 
 def record(path: Path, iterations: range, training: int = 0, *, judge: bool = True) -> tuple[RunWriter, Twin]:
@@ -371,69 +367,3 @@ def test_holes_are_stretches_that_do_not_touch() -> None:
             while leading < len(outside) and outside[leading] == first + leading:
                 leading += 1
             assert kept_stop(first, stop, holes) == first + leading
-
-
-# --- kills
-
-
-def test_a_killed_writer_that_resumed_loses_nothing(tmp_path: Path) -> None:
-    """Killed at any instant of a resume, with a compactor killed between: the old or the new, never a mixture."""
-    rng = random.Random(0)
-    path = tmp_path / "run.dtui"
-    writer, twin = record(path, range(40))
-    die(writer)
-    for training in range(1, KILLS + 1):
-        last = twin.records[-1].iteration
-        at = max(0, last - rng.randrange(60)) if last < 200 else rng.randrange(40)
-        acknowledged = _resume_until_killed(path, at, training, rng)
-        twin = _what_is_there(path, twin, at, training, acknowledged)
-        if training % 4 == 0:
-            compact_until_killed(path, rng.random() * 0.3)
-    reader = RunReader(path)
-    twin.superseded_names = {"late [bold]"}
-    twin.assert_read_by(reader)
-    reader.close()
-
-
-def _resume_until_killed(path: Path, at: int, training: int, rng: random.Random) -> int:
-    read_end, write_end = os.pipe()
-
-    def work() -> None:
-        os.write(write_end, b"b")
-        writer = resume(path, at)
-        for iteration in range(at, at + 10_000):
-            writer.append_record(record_of(training, iteration))
-            os.write(write_end, b"r")
-            writer.append_validation(validation_of(training, iteration))
-            os.write(write_end, b"v")
-
-    child = fork(work)
-    os.close(write_end)
-    acknowledged = os.read(read_end, 1)
-    kill_after(child, rng.random() * 0.08)
-    while data := os.read(read_end, 65536):
-        acknowledged += data
-    os.close(read_end)
-    return acknowledged.count(b"r") + acknowledged.count(b"v")
-
-
-def _what_is_there(path: Path, before: Twin, at: int, training: int, acknowledged: int) -> Twin:
-    """Compare a run with what it may hold after a kill, and return that."""
-    reader = RunReader(path)
-    kept = Twin(list(before.records), list(before.validations))
-    kept.supersede(at)
-    frames = acknowledged
-    candidates = [Twin(list(before.records), list(before.validations))] if not acknowledged else []
-    for count in (frames, frames + 1):
-        records = [record_of(training, at + n) for n in range(-(-count // 2))]
-        validations = [validation_of(training, at + n) for n in range(count // 2)]
-        candidates.append(Twin(kept.records + records, kept.validations + validations))
-    for twin in candidates:
-        twin.superseded_names = {"late [bold]", "loss", "learning_rate"}
-        same_records = reader.record_iterations.tolist() == iterations_of(twin.records)
-        same_validations = reader.validation_iterations.tolist() == iterations_of(twin.validations)
-        if same_records and same_validations:
-            twin.assert_read_by(reader)
-            reader.close()
-            return twin
-    raise AssertionError(f"after {acknowledged} frames from {at}: {reader.record_iterations.tolist()}")
