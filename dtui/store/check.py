@@ -5,7 +5,6 @@ Owns the full check, every byte of every file. A second copy would call a run fi
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -16,11 +15,11 @@ from dtui.store.check_packed import check_packed
 from dtui.store.files import list_folder
 from dtui.store.joins import disjoint, holes_of, is_superseded, kept_stop
 from dtui.store.journal import JournalScanner
-from dtui.store.layout import Node, part_nodes
+from dtui.store.layout import part_nodes
 from dtui.store.lines import read_lines
+from dtui.store.lost_arrays import lost_arrays
 from dtui.store.opening import OpenedRun, OpenImages, find_run, open_structure
 from dtui.store.parts import OpenParts
-from dtui.store.proven import row_blocks
 from dtui.store.reader import RunReader
 from dtui.store.runfile import RunFile
 from dtui.store.schema import (
@@ -207,27 +206,22 @@ class _Checker:
 
     def _check_part(self, stream: Stream, first: int, stop: int, path: Path) -> None:
         verify_seal(path, whole=True)
-        self._parts.read_head(stream, path, first, stop)
+        if lost := self._lost_arrays(path, stream, first, stop, with_data=False):
+            raise RunDamagedError(f"{path}: {' and '.join(lost)} is no array as dtui writes it")
 
     def _narrowed(self, verdict: FileCheck, path: Path, stream: Stream, first: int, stop: int) -> FileCheck:
         """Return the verdict on a damaged part with the arrays that are damaged, if only the data of some are."""
-        lost: list[str] = []
         try:
-            head = self._parts.read_head(stream, path, first, stop)
-            for node in part_nodes(stream, self._sizes, len(head.scalars), stop - first).values():
-                if not node.is_empty and (not node.source or self._parts.has(path, node)):
-                    lost += [] if self._is_readable(path, node, stop - first) else [node.path]
+            lost = self._lost_arrays(path, stream, first, stop, with_data=True)
         except OSError:
             return verdict
         reason, what = verdict.detail.split(": ")[0], " and ".join(lost) or "nothing that is ever read"
         return replace(verdict, detail=f"{reason}: damaged blocks of {what} read as no value; all else is read")
 
-    def _is_readable(self, path: Path, node: Node, frames: int) -> bool:
-        with contextlib.suppress(RunDamagedError):
-            for rows in row_blocks(node.rows[0], node.chunk[0], node.row_elements * frames * node.dtype.itemsize):
-                self._parts.read(path, node, frames, (slice(rows.start, rows.stop),))
-            return True
-        return False
+    def _lost_arrays(self, path: Path, stream: Stream, first: int, stop: int, *, with_data: bool) -> list[str]:
+        head = self._parts.read_head(stream, path, first, stop)
+        nodes = part_nodes(stream, self._sizes, len(head.scalars), stop - first).values()
+        return lost_arrays(self._parts, nodes, path, stop - first, with_data=with_data)
 
     def _check_sealed(self, path: Path) -> None:
         verify_seal(path, whole=True)

@@ -17,21 +17,26 @@ from dtui.store.verdict import CheckResult, FileCheck, FileState
 
 def check_packed(path: Path) -> CheckResult:
     """Read every byte of a packed run and tell how it stands."""
-    faults: tuple[str, ...] = ()
-    name = Path(path.name)
+    reason, faults, lost = "", [], []
     try:
         verify_seal(path, whole=True)
-        packed = FileCheck(name, FileState.FINE, "a packed run")
     except OSError as error:
         reason = str(error).removeprefix(f"{path}: ").split(";")[0]
-        packed = FileCheck(name, FileState.DAMAGED, f"{reason}: pack the run again, or restore the file from a copy")
     try:
         reader = RunReader(path)
-        faults = reader.faults
+        faults = list(reader.faults)
+        lost = reader.lost_arrays(with_data=bool(reason))
         reader.close()
     except DtuiError as error:
-        faults = (str(error),)
-    return CheckResult(path, (packed, *_check_triage(triage_path(path))), faults)
+        faults = [str(error)]
+    if not reason and not lost:
+        packed = FileCheck(Path(path.name), FileState.FINE, "a packed run")
+    else:
+        damaged = f"{' and '.join(lost)} cannot be read" if lost else ""
+        told = "; ".join(filter(None, [reason, damaged]))
+        advice = "pack the run again, or restore the file from a copy"
+        packed = FileCheck(Path(path.name), FileState.DAMAGED, f"{told}: {advice}")
+    return CheckResult(path, (packed, *_check_triage(triage_path(path))), tuple(faults))
 
 
 def _check_triage(path: Path) -> tuple[FileCheck, ...]:

@@ -13,16 +13,21 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 __all__ = [
     "CHECKSUM_ONLY",
     "CHUNK_CACHE",
     "COMPRESSION",
     "FAILURES",
+    "GROUP",
     "HARD_COMPRESSION",
+    "LEAF",
     "disarm",
+    "kind_of",
     "pickles_given_back",
     "tables",
+    "why",
 ]
 
 _locking = os.environ.get("HDF5_USE_FILE_LOCKING")
@@ -64,6 +69,25 @@ for _module in (tables.attributeset, tables.atom):
         )
 
 
+GROUP, LEAF = "Group", "Leaf"
+
+
+def kind_of(group: Any, name: str) -> str:
+    """Return what a group holds under a name: GROUP, LEAF, a kind of link, or none of these.
+
+    The names in the group are not listed, as PyTables itself does to look one up: that crashes on a name that is
+    no text, and costs as much as there are.
+    """
+    return str(group._g_get_objinfo(name))
+
+
+def why(error: BaseException) -> str:
+    """Return the reason in an error of PyTables: of HDF5's trace from the outermost call to the innermost, its end."""
+    trace, _, rest = str(error).partition("End of HDF5 error back trace")
+    lines = trace.strip().splitlines() if rest else [str(error)]
+    return " ".join(lines[-1].split())[-160:] or type(error).__name__
+
+
 @cache
 def disarm() -> None:
     """Take the pickles out of PyTables, for the whole process, before it opens the first file from outside.
@@ -101,6 +125,7 @@ FAILURES = (
     MemoryError,
     ArithmeticError,
     AssertionError,
+    SystemError,
     Warning,
 )
 """What PyTables raises on a file that is not what it claims to be."""

@@ -131,6 +131,10 @@ class RunReader:
         """Those of the `faults` that touch what is known of validations: anomalies may be missing there."""
         return self._streams.validation_faults
 
+    def lost_arrays(self, *, with_data: bool) -> list[str]:
+        """Return the arrays of parts that are not as they should be, by path; `with_data` reads all of them."""
+        return self._streams.lost_arrays(with_data=with_data)
+
     @property
     def joins(self) -> tuple[Join, ...]:
         """Where the training was resumed from a checkpoint, in order of time."""

@@ -13,6 +13,8 @@ import numpy as np
 
 from dtui.errors import RunDamagedError
 from dtui.model import IntArray
+from dtui.store.catalog import PartSpan
+from dtui.store.lost_arrays import lost_arrays
 from dtui.store.merged import MergedReader
 from dtui.store.parts import OpenParts
 from dtui.store.schema import Sizes, Stream
@@ -76,6 +78,18 @@ class RunStreams:
     def validation_faults(self) -> tuple[str, ...]:
         """Those of the `faults` that touch validations, or what is beside all frames."""
         return faults_of(self._source, {Stream.VALIDATIONS: self.validations})
+
+    def lost_arrays(self, *, with_data: bool) -> list[str]:
+        """Return the arrays of the parts that are not as they should be, as `dtui.store.lost_arrays` does."""
+        spans = [(reader, span) for reader in self.by_name.values() if reader is not None for span in reader.view.spans]
+        return [
+            f"{span.group}{path}"
+            for reader, span in spans
+            if isinstance(span, PartSpan)
+            for path in lost_arrays(
+                self._parts, reader.nodes(span), span.path, span.frames, span.group, with_data=with_data
+            )
+        ]
 
     def refresh(self) -> bool:
         """Look for what was recorded since; True if anything in it changed.

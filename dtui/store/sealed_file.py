@@ -19,7 +19,18 @@ from numpy.typing import NDArray
 
 from dtui.errors import RunDamagedError
 from dtui.model import ByteArray
-from dtui.store.hdf5 import CHUNK_CACHE, COMPRESSION, FAILURES, HARD_COMPRESSION, disarm, tables
+from dtui.store.hdf5 import (
+    CHUNK_CACHE,
+    COMPRESSION,
+    FAILURES,
+    GROUP,
+    HARD_COMPRESSION,
+    LEAF,
+    disarm,
+    kind_of,
+    tables,
+    why,
+)
 from dtui.store.schema import DOCUMENT_NODE, LARGEST_CHUNK, LARGEST_DOCUMENT
 from dtui.store.seal import verify_seal
 
@@ -74,11 +85,14 @@ class SealedFile:
             if array is None:
                 array = self._find(node)
                 if array.dtype != dtype or tuple(map(int, array.shape)) != shape:
-                    raise ValueError(f"{array.dtype} {tuple(array.shape)} where {dtype} {shape} is expected")
+                    raise ValueError(f"{_said(array)} where {dtype} {shape} is expected")
                 if len(self._arrays) >= _MOST_OPEN_ARRAYS:
                     self._arrays.popitem(last=False)[1].close()
             self._arrays[node] = array
-            return np.asarray(array[index])
+            try:
+                return np.asarray(array[index])
+            except tables.HDF5ExtError as error:
+                raise ValueError("a block of its data is damaged") from error
 
     def length(self, node: str, dtype: np.dtype[Any], longest: int) -> int:
         """Return the length of a one-dimensional array, which must be at most `longest`.
@@ -89,7 +103,7 @@ class SealedFile:
         with self._translated(f"reading {node}"):
             array = self._find(node)
             if array.dtype != dtype or array.ndim != 1 or int(array.shape[0]) > longest:
-                raise ValueError(f"{array.dtype} {tuple(array.shape)} where at most {longest} {dtype} are expected")
+                raise ValueError(f"{_said(array)} where at most {longest} {dtype} are expected")
             return int(array.shape[0])
 
     def read_document(self) -> ByteArray:
@@ -131,32 +145,31 @@ class SealedFile:
         Raises:
             RunDamagedError: The file cannot be searched.
         """
-        *folders, name = self._names(node)
         with self._translated(f"looking for {node}"):
-            group = self._file.root
-            for folder in folders:
-                if folder not in group._v_groups:
-                    return False
-                group = group._v_groups[folder]
-            return name in group._v_leaves
+            group, name = self._group_of(node)
+            return group is not None and kind_of(group, name) == LEAF
 
-    def _names(self, node: str) -> list[str]:
-        return f"{self._group}{node}".strip("/").split("/")
+    def _group_of(self, node: str) -> tuple[Any, str]:
+        """Return the group that a node is in, None where there is none, and the node's name there."""
+        group = self._file.root
+        *folders, name = f"{self._group}{node}".strip("/").split("/")
+        for folder in folders:
+            if kind_of(group, folder) != GROUP:
+                return None, name
+            group = group._f_get_child(folder)
+        return group, name
 
     def _find(self, path: str) -> Any:
-        group = self._file.root
-        *folders, name = self._names(path)
-        for folder in folders:
-            if folder not in group._v_groups:
-                raise ValueError("there is no such group")
-            group = group._v_groups[folder]
-        if name not in group._v_leaves:
+        group, name = self._group_of(path)
+        if group is None:
+            raise ValueError("there is no such group")
+        if kind_of(group, name) != LEAF:
             raise ValueError("there is no such array")
-        array = group._v_leaves[name]
+        array = group._f_get_child(name)
         if not isinstance(array, tables.CArray) or isinstance(array, tables.EArray) or array.chunkshape is None:
             raise ValueError(f"{type(array).__name__}, which is no chunked array")
         if int(np.prod([int(n) for n in array.chunkshape], dtype=object)) * array.dtype.itemsize > LARGEST_CHUNK:
-            raise ValueError(f"chunks of {array.chunkshape} elements")
+            raise ValueError(f"chunks of {tuple(map(int, array.chunkshape))} elements")
         return array
 
     @contextmanager
@@ -164,5 +177,10 @@ class SealedFile:
         try:
             yield
         except FAILURES as error:
-            reason = " ".join(str(error).split())[-160:] or type(error).__name__
-            raise RunDamagedError(f"{self.path}: {doing} failed: {reason}; dtui check tells what it cost") from error
+            raise RunDamagedError(
+                f"{self.path}: {doing} failed: {why(error)}; dtui check tells what it cost"
+            ) from error
+
+
+def _said(array: Any) -> str:
+    return f"{array.dtype} {tuple(map(int, array.shape))}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -66,8 +66,7 @@ class StreamReader:
         self._scalars = ScalarReader(self._files, sum(field.size for field in self._fields.values()))
         follow = NORMS if stream is Stream.RECORDS else {}
         self._norms = {filter_node(name): (KEPT_BITS[name], tuple(map(filter_node, of))) for name, of in follow.items()}
-        counts = np.array(sizes.layer_filters, np.int64).reshape(-1, 2)
-        self._elements: IntArray = np.repeat(counts[:, 1], counts[:, 0])
+        self._layers: IntArray = np.array(sizes.layer_filters, np.int64).reshape(-1, 2)
 
     @property
     def view(self) -> StreamView:
@@ -93,6 +92,10 @@ class StreamReader:
         has_changed = self._files.refresh()
         self._scalars.forget(self._files.journal_paths())
         return has_changed
+
+    def nodes(self, span: PartSpan) -> Iterable[Node]:
+        """Return the arrays that a part should have."""
+        return self._files.nodes(span).values()
 
     def part_paths(self) -> set[Path]:
         """Return the parts that frames are read from."""
@@ -170,8 +173,10 @@ class StreamReader:
         for first in range(0, len(rows), at_once):
             some = rows[first : first + at_once]
             mean, std = (self.read(source, some, frames) for source in of)
-            elements = self._elements[some.start : some.stop : some.step]
-            out[first : first + at_once] = round_mantissa(norms(mean, std, elements), bits)
+            layers = np.searchsorted(
+                np.cumsum(self._layers[:, 0]), np.arange(some.start, some.stop, some.step), "right"
+            )
+            out[first : first + at_once] = round_mantissa(norms(mean, std, self._layers[layers, 1]), bits)
         return out
 
     def read_bins(self, path: str, rows: range, bins: range) -> NDArray[Any]:

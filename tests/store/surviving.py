@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import os
@@ -11,6 +12,10 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dtui.tui.app import DtuiApp
 
 MOST_SECONDS = 60
 MOST_MEMORY = 1 << 30
@@ -25,12 +30,13 @@ class Survival:
     memory: int
 
 
-def survive(run: Path, *, is_compacting: bool = True) -> Survival:
+def survive(run: Path, *, is_compacting: bool = True, has_screen: bool = False) -> Survival:
     """Run every command on a run; none may crash, hang, trip over the limit, or print a traceback or escape code.
 
     Args:
         run: The run; the child's current directory is the one above it.
         is_compacting: Whether to compact it, last.
+        has_screen: Whether to look at it on the screen, too.
     """
     import dtui.cli.entry
     import dtui.cli.files
@@ -38,7 +44,8 @@ def survive(run: Path, *, is_compacting: bool = True) -> Survival:
     import dtui.query
     import dtui.reports
     import dtui.store.check
-    import dtui.store.compact  # noqa: F401 - all of it before the fork, once
+    import dtui.store.compact
+    import dtui.tui.app  # noqa: F401 - all of it before the fork, once
 
     read_end, write_end = os.pipe()
     sys.stdout.flush()
@@ -50,9 +57,11 @@ def survive(run: Path, *, is_compacting: bool = True) -> Survival:
             _limit_memory()
             os.chdir(run.parent)
             with os.fdopen(write_end, "w", errors="surrogateescape") as pipe:
-                for name, text in _commands(run, is_compacting):
+                begin = _resident()
+                for name, text in _commands(run, is_compacting, has_screen):
                     pipe.write(f"{name}\0{text}\0")
-                pipe.write(f"memory\0{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}\0")
+                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+                pipe.write(f"memory\0{peak - begin}\0")
             status = 0
         finally:
             os._exit(status)
@@ -62,12 +71,17 @@ def survive(run: Path, *, is_compacting: bool = True) -> Survival:
     *pieces, _ = output.split("\0")
     texts = dict(zip(pieces[::2], pieces[1::2], strict=True))
     assert ending == 0, f"{run}: the child ended with {ending} after {list(texts)}"
-    memory = int(texts.pop("memory")) << 10
+    memory = int(texts.pop("memory"))
     for name, text in texts.items():
         assert "bug in dtui" not in text, text
         assert "Traceback" not in text, text
         assert "\x1b" not in text, f"{name}: {text!r}"
-    return Survival(texts, memory - (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10))
+    return Survival(texts, memory)
+
+
+def _resident() -> int:
+    """Return the bytes of memory that this process has now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def _limit_memory() -> None:
@@ -79,7 +93,7 @@ def _limit_memory() -> None:
         os.dup2(null, descriptor)
 
 
-def _commands(run: Path, is_compacting: bool) -> list[tuple[str, str]]:
+def _commands(run: Path, is_compacting: bool, has_screen: bool) -> list[tuple[str, str]]:
     from dtui.cli.entry import main
     from dtui.store import compact
 
@@ -98,6 +112,12 @@ def _commands(run: Path, is_compacting: bool) -> list[tuple[str, str]]:
             code = main(words)
         assert code in (0, 1, 2, 3), f"{words}: exit code {code}"
         found.append((" ".join(words).replace(str(run), "RUN"), text.getvalue()))
+    if has_screen:
+        packing = run.parent / "again.h5"
+        text = io.StringIO()
+        with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
+            assert main(["pack", str(run), str(packing)]) in (0, 1, 2, 3)
+        found += [("pack RUN", text.getvalue()), ("screen", asyncio.run(_look(run)))]
     if report.exists():
         found.append(("report text", report.read_text(errors="surrogateescape")))
     if is_compacting:
@@ -108,6 +128,29 @@ def _commands(run: Path, is_compacting: bool) -> list[tuple[str, str]]:
         assert code in (0, 1)
         found.append(("compact", text.getvalue()))
     return found
+
+
+async def _look(run: Path) -> str:
+    """Return what the screens show of a run, or the line that they leave with."""
+    from dtui.tui.app import DtuiApp
+
+    app, shown = DtuiApp(run), []
+    async with app.run_test(size=(120, 40)) as pilot:
+        for key in ("", "j", "2", "n"):
+            await pilot.press(*filter(None, [key]))
+            while app.error is None and not _is_settled(app):
+                await pilot.pause(0.01)
+            if app.error is not None:
+                return str(app.error)
+            strips = app.screen._compositor.render_strips()
+            shown += ["".join(segment.text for segment in strip).rstrip() for strip in strips]
+    return "\n".join(shown)
+
+
+def _is_settled(app: DtuiApp) -> bool:
+    """Whether all that was asked for is answered, be it by a failure."""
+    with app.loader._lock:
+        return app.session is not None and not app.loader._wanted and not app.loader._draining
 
 
 def _read_to_end(descriptor: int, child: int) -> str:
