@@ -66,6 +66,11 @@ class RunData:
             self._seen, self._joins = now, joins
         return changed
 
+    def begin_answer(self, kind: str) -> None:
+        """What earlier answers of a kind were made of may be forgotten, where that of this one needs room."""
+        self._growing.begin_answer(kind)
+        self._windows.begin_answer(kind)
+
     def remembered(self, key: Hashable, compute: Callable[[], Answer]) -> Answer:
         """Return what `compute` answered since the run last changed, or have it answer now."""
         if key not in self._memory:

@@ -17,21 +17,55 @@ WINDOW_STEP = 64
 """Windows begin and end at multiples of this many columns, which are read together anyway."""
 
 
-class GrowingArrays:
-    """Matrices with one column a record, read once and extended; the least recently used go first.
+class RecentArrays:
+    """Arrays with a number each: those that the last two answers of each kind used, and of others as many as fit."""
 
-    Attributes:
-        budget: Most bytes kept. A matrix that is larger is answered, but not kept.
-    """
+    def __init__(self, budget: int, most: int) -> None:
+        """Start empty.
 
-    def __init__(self, budget: int = 192 * 2**20) -> None:
-        """Start empty."""
-        self.budget = budget
+        Args:
+            budget: Bytes kept; more where the last answers used more.
+            most: Bytes kept at most.
+        """
+        self._budget = budget
+        self._most = most
         self._kept: OrderedDict[Hashable, tuple[FloatArray, int]] = OrderedDict()
+        self._now: set[Hashable] = set()
+        self._answers: dict[str, tuple[set[Hashable], set[Hashable]]] = {}
 
     def clear(self) -> None:
         """Forget everything."""
         self._kept.clear()
+
+    def begin_answer(self, kind: str) -> None:
+        """What the last answer but one of this kind used may go."""
+        self._now = set()
+        self._answers[kind] = (self._now, self._answers.get(kind, (set(), set()))[0])
+
+    def take(self, key: Hashable) -> tuple[FloatArray | None, int]:
+        """Return an array and its number, which are no longer kept; None and 0 where there is none."""
+        return self._kept.pop(key, (None, 0))
+
+    def keep(self, key: Hashable, array: FloatArray, number: int) -> None:
+        """Keep an array, unless it is too large; the least recently used go first."""
+        if array.nbytes > self._most:
+            return
+        self._kept[key] = (array, number)
+        self._now.add(key)
+        total = sum(kept.nbytes for kept, _ in self._kept.values())
+        while total > (self._most if self._is_in_use(next(iter(self._kept))) else self._budget):
+            total -= self._kept.popitem(last=False)[1][0].nbytes
+
+    def _is_in_use(self, key: Hashable) -> bool:
+        return key in self._now or any(key in used for last in self._answers.values() for used in last)
+
+
+class GrowingArrays(RecentArrays):
+    """Matrices with one column a record, read once and extended."""
+
+    def __init__(self, budget: int = 64 << 20, most: int = 192 << 20) -> None:
+        """Start empty; a matrix that is larger than `most` bytes is answered, but not kept."""
+        super().__init__(budget, most)
 
     def columns(self, key: Hashable, count: int, read: Callable[[slice], FloatArray]) -> FloatArray:
         """Return the first `count` columns of a matrix, read-only.
@@ -41,7 +75,7 @@ class GrowingArrays:
             count: Columns that exist now, >= 0.
             read: Reads a range of columns, shape (rows, columns); called only for those not kept.
         """
-        buffer, filled = self._kept.pop(key, (None, 0))
+        buffer, filled = self.take(key)
         if buffer is None or filled > count:
             buffer, filled = read(slice(0, min(count, READ_AT_ONCE))), min(count, READ_AT_ONCE)
             buffer = self._widened(buffer, filled, count) if count > filled else buffer
@@ -53,7 +87,7 @@ class GrowingArrays:
             buffer.flags.writeable = True
             buffer[:, part] = read(part)
         buffer.flags.writeable = False
-        self._keep(key, buffer, count)
+        self.keep(key, buffer, count)
         return buffer[:, :count]
 
     @staticmethod
@@ -62,30 +96,13 @@ class GrowingArrays:
         wider[:, :filled] = buffer[:, :filled]
         return wider
 
-    def _keep(self, key: Hashable, buffer: FloatArray, filled: int) -> None:
-        if buffer.nbytes > self.budget:
-            return
-        self._kept[key] = (buffer, filled)
-        total = sum(kept.nbytes for kept, _ in self._kept.values())
-        while total > self.budget:
-            total -= self._kept.popitem(last=False)[1][0].nbytes
 
+class Windows(RecentArrays):
+    """Stretches of matrices that are too long to be kept whole: the last one of each."""
 
-class Windows:
-    """Stretches of matrices that are too long to be kept whole: the last one of each; the least recently used go first.
-
-    Attributes:
-        budget: Most bytes kept. A stretch that is larger is answered, but not kept.
-    """
-
-    def __init__(self, budget: int = 64 * 2**20) -> None:
-        """Start empty."""
-        self.budget = budget
-        self._kept: OrderedDict[Hashable, tuple[FloatArray, int]] = OrderedDict()
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self._kept.clear()
+    def __init__(self, budget: int = 32 << 20, most: int = 64 << 20) -> None:
+        """Start empty; a stretch that is larger than `most` bytes is answered, but not kept."""
+        super().__init__(budget, most)
 
     def columns(
         self, key: Hashable, wanted: slice, count: int, read: Callable[[slice], FloatArray]
@@ -98,14 +115,11 @@ class Windows:
             count: Columns that exist now.
             read: Reads a range of columns, shape (rows, columns).
         """
-        matrix, first = self._kept.pop(key, (None, 0))
+        matrix, first = self.take(key)
         if matrix is None or wanted.start < first or wanted.stop > first + matrix.shape[1]:
+            matrix = None  # it is not held beside the new one
             first = wanted.start // WINDOW_STEP * WINDOW_STEP
             matrix = read(slice(first, min(count, -(-wanted.stop // WINDOW_STEP) * WINDOW_STEP)))
             matrix.flags.writeable = False
-        if matrix.nbytes <= self.budget:
-            self._kept[key] = (matrix, first)
-            total = sum(kept.nbytes for kept, _ in self._kept.values())
-            while total > self.budget:
-                total -= self._kept.popitem(last=False)[1][0].nbytes
+        self.keep(key, matrix, first)
         return matrix, first

@@ -6,9 +6,12 @@ another filter than the one it reads out.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dtui.analysis.downsample import ColumnRecords, mean_rows, pool_farthest, pool_largest
 from dtui.analysis.filters import DEAD_RECORDS, NEVER, find_dead, find_late, first_clear_change
@@ -38,6 +41,8 @@ MOST_FOR_SCALE = 1_000_000
 SEARCHED_FIRST = 64
 SEARCHED_AT_ONCE = 1_024
 LEAST_BINS_A_COLUMN = 4
+ROWS_AT_ONCE = 128
+"""Filters that are worked on together: what is made of so few on the way stays in the processor's cache."""
 
 
 @dataclass(eq=False, slots=True)
@@ -70,6 +75,7 @@ class HeatmapQuery:
     def heatmap(self, request: HeatmapRequest) -> Heatmap:
         """Answer `RunQuery.heatmap`."""
         _check(request)
+        self._data.begin_answer("heatmap")
         node = node_of(self._data, request.node)
         order = self._remembered("order", node, request.statistic, request.sort)
         first = max(0, min(request.first, node.filters - 1))
@@ -119,27 +125,29 @@ class HeatmapQuery:
 
     def _activity(self, layer: int, statistic: str) -> FloatArray:
         """Return the sum of magnitudes of each filter over the records, or the bins of a long run."""
-        magnitudes = np.abs(self._data.filters_overview(statistic, layer))
-        result: FloatArray = np.where(np.isfinite(magnitudes), magnitudes, 0).sum(axis=1, dtype=np.float64)
-        return result
+        return _by_blocks(
+            self._data.filters_overview(statistic, layer),
+            lambda values: _magnitudes(values, 0).sum(axis=1, dtype=np.float64),
+        )
 
     def _peak_position(self, layer: int, statistic: str) -> IntArray:
         """Return the record, or bin of a long run, in which each filter's magnitude is largest."""
-        magnitudes = np.abs(self._data.filters_overview(statistic, layer))
-        if not magnitudes.shape[1]:
-            return np.zeros(len(magnitudes), dtype=np.int64)
-        result: IntArray = np.where(np.isfinite(magnitudes), magnitudes, -1).argmax(axis=1)
-        return result
+        matrix = self._data.filters_overview(statistic, layer)
+        if not matrix.shape[1]:
+            return np.zeros(len(matrix), dtype=np.int64)
+        return _by_blocks(matrix, lambda values: _magnitudes(values, -1).argmax(axis=1))
 
     def _row_peaks(self, node: TreeNode, statistic: str) -> FloatArray:
         """Return the largest finite magnitude of each filter of the node over the run, shape (n,)."""
 
         def peaks() -> FloatArray:
-            parts = []
-            for layer in node.layers:
-                magnitudes = np.abs(self._data.filters_overview(statistic, layer))
-                parts.append(np.where(np.isfinite(magnitudes), magnitudes, 0).max(axis=1, initial=0))
-            return np.concatenate(parts)
+            matrices = (self._data.filters_overview(statistic, layer) for layer in node.layers)
+            return np.concatenate(
+                [
+                    _by_blocks(matrix, lambda values: _magnitudes(values, 0).max(axis=1, initial=0))
+                    for matrix in matrices
+                ]
+            )
 
         return self._data.remembered(("row peaks", node.index, statistic), peaks)
 
@@ -172,10 +180,9 @@ class HeatmapQuery:
                 else:
                     matrix, start = self._data.filters_within(statistic, layer, held.needed)
                     shown = held.shifted(start)
-                local = wanted[here] - first
-                result[here] = pool(matrix if len(local) == len(matrix) else matrix[local], shown)[
-                    local if len(local) == len(matrix) else slice(None)
-                ]
+                for at in range(0, len(here), ROWS_AT_ONCE):
+                    some = here[at : at + ROWS_AT_ONCE]
+                    result[some] = pool(matrix[wanted[some] - first], shown)
             first += filters
         return result
 
@@ -234,6 +241,19 @@ def _check(request: HeatmapRequest) -> None:
     ):
         if name not in known:
             raise UsageError(f"{what} {name!r} is unknown; use one of {', '.join(known)}")
+
+
+def _by_blocks(matrix: FloatArray, reduce: Callable[[FloatArray], NDArray[Any]]) -> NDArray[Any]:
+    """Return what `reduce` makes of each row, shape (rows,), some rows at a time."""
+    starts = range(0, max(1, len(matrix)), ROWS_AT_ONCE)
+    return np.concatenate([reduce(matrix[start : start + ROWS_AT_ONCE]) for start in starts])
+
+
+def _magnitudes(values: FloatArray, otherwise: float) -> FloatArray:
+    """Return the magnitudes of values, something else where one is not finite."""
+    magnitudes: FloatArray = np.abs(values)
+    magnitudes[~np.isfinite(magnitudes)] = otherwise
+    return magnitudes
 
 
 def _usable(divisors: FloatArray) -> FloatArray:

@@ -129,6 +129,7 @@ def node_series(data: RunData, nodes: Sequence[int], statistic: str, source: str
     if source not in SOURCES:
         raise UsageError(f"source {source!r} is unknown; use one of {', '.join(SOURCES)}")
     chosen = [node_of(data, index) for index in nodes]
+    data.begin_answer("series")
     layers = data.layers(source, statistic)
     rows = _rows_of(data, chosen, source, statistic)
     counted = _rows_of(data, chosen, source, "nonfinite") > 0

@@ -33,7 +33,7 @@ from dtui.store.stream_files import StreamFiles
 
 _READ_AT_ONCE = 8 << 20
 _NORM_ROWS = 512
-_NORM_VALUES = 1 << 21
+_NORM_VALUES = 1 << 19
 """Norms are computed for so many filters at once, or for more of so few values: it takes six times their memory."""
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dtui.query.growing import READ_AT_ONCE, GrowingArrays
+from dtui.query.growing import READ_AT_ONCE, GrowingArrays, Windows
 
 WHOLE = np.arange(3 * 20_000, dtype=np.float32).reshape(3, 20_000)
 
@@ -42,14 +42,49 @@ def test_long_runs_are_read_in_parts():
 def test_the_least_recently_used_goes_first():
     arrays, source = GrowingArrays(budget=2 * 3 * 10 * 4), Source()
     for key in ("a", "b", "a", "c", "a"):
+        arrays.begin_answer("x")
         arrays.columns(key, 10, source)
     assert len(source.read_columns) == 3
     arrays.columns("b", 10, source)
     assert len(source.read_columns) == 4
 
 
-def test_what_is_larger_than_the_budget_is_answered_but_not_kept():
-    arrays, source = GrowingArrays(budget=100), Source()
+def test_what_one_answer_uses_is_kept_beyond_the_budget_until_the_next_but_one():
+    arrays, source = GrowingArrays(budget=2 * 3 * 10 * 4, most=5 * 3 * 10 * 4), Source()
+    for _ in range(3):
+        arrays.begin_answer("x")
+        for key in "abcde":
+            arrays.columns(key, 10, source)
+        arrays.begin_answer("y")
+        arrays.columns("a", 10, source)
+    assert len(source.read_columns) == 5
+    for _ in range(2):
+        arrays.begin_answer("x")
+        arrays.columns("e", 10, source)
+    arrays.columns("a", 10, source)  # in use by the other kind
+    assert len(source.read_columns) == 5
+    arrays.columns("d", 10, source)
+    assert len(source.read_columns) == 6
+
+
+def test_however_much_one_answer_uses_there_is_an_end_to_what_is_kept():
+    arrays, source = GrowingArrays(budget=0, most=2 * 3 * 10 * 4), Source()
+    for key in "abcba":
+        arrays.columns(key, 10, source)
+    assert len(source.read_columns) == 4
+
+
+def test_a_window_that_holds_what_is_wanted_is_not_read_again():
+    windows, source = Windows(budget=3 * 128 * 4), Source()
+    for part in (slice(70, 80), slice(64, 192), slice(100, 120), slice(60, 70)):
+        windows.begin_answer("x")
+        matrix, first = windows.columns("a", part, 20_000, source)
+        np.testing.assert_array_equal(matrix[:, part.start - first : part.stop - first], WHOLE[:, part])
+    assert source.read_columns == [(64, 128), (64, 192), (0, 128)]
+
+
+def test_what_is_larger_than_the_most_is_answered_but_not_kept():
+    arrays, source = GrowingArrays(most=100), Source()
     arrays.columns("small", 5, source)
     for _ in range(2):
         np.testing.assert_array_equal(arrays.columns("large", 100, source), WHOLE[:, :100])
