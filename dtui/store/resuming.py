@@ -232,7 +232,7 @@ def _removed_unborn(folder: Path) -> bool:
     if not folder.is_dir() or folder.is_symlink():
         return False
     entries = list(folder.iterdir())
-    if not {JOURNAL_FOLDER} <= {entry.name for entry in entries}:
+    if entries and JOURNAL_FOLDER not in {entry.name for entry in entries}:
         return False
     if any(entry.name not in ours and TEMPORARY_MARK not in entry.name for entry in entries):
         return False

@@ -31,6 +31,9 @@ class SealedFileBuilder:
             path: Its name once it is published.
             kind: What the seal says that it is.
             in_memory: Let HDF5 build it in memory, so that a full disk can fail nowhere but in our own write.
+
+        Raises:
+            OSError: The disk is full or fails; nothing is left behind.
         """
         self.path = path
         self.temporary = temporary_path(path)
@@ -38,7 +41,12 @@ class SealedFileBuilder:
         self._in_memory = in_memory
         options = {"driver": "H5FD_CORE", "driver_core_backing_store": 0} if in_memory else {}
         options["chunk_cache_size"] = CHUNK_CACHE
-        self._file = tables.open_file(str(self.temporary), "w", pytables_sys_attrs=False, **options)
+        try:
+            with self._told_as_disk():
+                self._file = tables.open_file(str(self.temporary), "w", pytables_sys_attrs=False, **options)
+        except OSError:
+            self.temporary.unlink(missing_ok=True)  # HDF5 makes the file, and then finds no room for its first bytes
+            raise
         self._arrays: dict[str, Any] = {}
 
     def create(

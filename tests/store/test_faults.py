@@ -20,6 +20,7 @@ from dtui.errors import RunDamagedError, RunFormatError, RunNotFoundError
 from dtui.model import Gap, RunStatus
 from dtui.store import RunReader, RunWriter, check_run, find_runs
 from dtui.store.compact import main as compact_main
+from dtui.store.exclusion import CompactionLock
 from tests.store.builders import METADATA, STRUCTURE, make_record
 from tests.store.conftest import Recording
 from tests.store.dying import in_child
@@ -213,6 +214,23 @@ def test_a_full_disk_in_the_compactor_loses_nothing_and_heals(recording: Recordi
     recording.twin.assert_read_by(recording.reader())
     recording.compact()
     recording.twin.assert_read_by(recording.reader())
+    assert check_run(recording.path).is_fine
+
+
+def test_a_disk_without_room_for_the_head_of_a_part_leaves_nothing(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even what HDF5 writes when it makes a file, after which the file is there, and empty."""
+    recording.append(40)
+    monkeypatch.setattr(CompactionLock, "acquire", lambda _: True)  # it would not fit either
+
+    def fold(descriptor: int) -> None:
+        limit_files_to(50)
+        os.write(descriptor, str(compact_main([str(recording.path)])).encode())
+
+    told, _ = in_child(fold, 0)
+    assert told == b"1"
+    assert list((recording.path / "parts").iterdir()) == []
     assert check_run(recording.path).is_fine
 
 

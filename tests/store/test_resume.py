@@ -255,11 +255,14 @@ def test_where_no_run_is_there_is_nothing_to_go_on_with(tmp_path: Path) -> None:
     assert (tmp_path / "other.dtui" / "notes.txt").exists()
 
 
-def test_a_run_whose_creation_was_killed_is_begun_anew(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folders", [(), ("journal",), ("journal", "parts")])
+def test_a_run_whose_creation_was_killed_is_begun_anew(tmp_path: Path, folders: tuple[str, ...]) -> None:
     path = tmp_path / "run.dtui"
-    for name in ("journal", "parts"):
-        (path / name).mkdir(parents=True)
-    (path / "structure.h5.tmp-12-abc").write_bytes(b"half")
+    path.mkdir()
+    for name in folders:
+        (path / name).mkdir()
+    if len(folders) == 2:
+        (path / "structure.h5.tmp-12-abc").write_bytes(b"half")
     assert find_past(path) is None
     assert not path.exists()
 
