@@ -18,8 +18,8 @@ from tests.bench.registry import Measurement, benchmark
 
 PAUSE = 0.1
 READERS = 3
-WATCHED_SECONDS = 85.0
-PRESSED_SECONDS = 25.0
+WATCHED_SECONDS = 75.0
+PRESSED_SECONDS = 20.0
 LOOK = 1.0
 """Seconds between two looks of a viewer."""
 
