@@ -195,6 +195,7 @@ class Loader:
         if new:
             self._told.update(new)
             more = f" (and {len(new) - 1} more; dtui check lists them)" if len(new) > 1 else ""
+            self._post(Opened(self._view()))
             line = safe(f"damaged: {new[0].removeprefix(f'{query.path}/')}{more}")
             self._post(Failed("damage", line, DtuiError(line)))
 
@@ -255,6 +256,7 @@ def view_of(query: RunQuery, revision: int) -> RunView:
         limits=query.limits(),
         iterations=np.union1d(query.record_iterations(), query.validation_iterations()),
         revision=revision,
+        is_damaged=bool(query.faults()),
     )
 
 

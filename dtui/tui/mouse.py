@@ -46,7 +46,7 @@ def _press_tab(session: Session, pane: Pane, frame: Frame, pressed: Pressed) -> 
     if pressed.is_drag or not isinstance(picture, TopBarPicture):
         return
     for action, (x, _, width, _) in zip(
-        SCREEN_ACTIONS, tab_regions(frame, picture.info, picture.tabs, picture.active), strict=True
+        SCREEN_ACTIONS, tab_regions(frame, picture.info, picture.tabs, picture.active, picture.is_damaged), strict=True
     ):
         if x <= pressed.x < x + width:
             session.perform(action)

@@ -80,7 +80,7 @@ def pictures(scene: Scene, answers: Answers, message: str) -> Mapping[str, Pictu
     if layout.is_too_small:
         return {"notice": too_small(layout.width, layout.height)}
     shown: dict[str, Picture] = {
-        "top": TopBarPicture(view.info, TABS, SCREENS.index(selection.screen)),
+        "top": TopBarPicture(view.info, TABS, SCREENS.index(selection.screen), view.is_damaged),
         "bar": KeyBarPicture(actions.key_bar(selection.pane), message),
     }
     if view.is_empty:

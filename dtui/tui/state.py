@@ -159,6 +159,7 @@ class RunView:
         anomalies: By iteration, then by falling score.
         clusters: By rising mean error; empty until they were asked for.
         revision: Grows whenever the run's files changed.
+        is_damaged: Whether anything of it is known to be damaged or missing.
     """
 
     info: RunInfo
@@ -172,6 +173,7 @@ class RunView:
     anomalies: tuple[Anomaly, ...] = ()
     clusters: tuple[ClassCluster, ...] = ()
     revision: int = 0
+    is_damaged: bool = False
 
     @property
     def is_live(self) -> bool:

@@ -74,6 +74,7 @@ def test_damage_is_told_once_when_it_is_found(desk):
             desk.loader.ask({"clusters": ClustersRequest(count)}, found)
             assert isinstance(desk.next(), Answered)
             if count == 2:
+                assert desk.next().view.is_damaged
                 assert desk.next().message == f"damaged: parts/{found // 2}.h5: reading failed{more}"
     assert desk.events.empty()
 

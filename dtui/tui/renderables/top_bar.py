@@ -27,7 +27,9 @@ class _Layout:
     status: str
 
 
-def draw_top_bar(frame: Frame, info: RunInfo | None, tabs: Sequence[Tab], active: int) -> Cells:
+def draw_top_bar(
+    frame: Frame, info: RunInfo | None, tabs: Sequence[Tab], active: int, is_damaged: bool = False
+) -> Cells:
     """Draw the top bar, one row; what does not fit gives way in a fixed order.
 
     First the size of the network, then long tab names, then the end of the run's name, then the names of the
@@ -38,10 +40,11 @@ def draw_top_bar(frame: Frame, info: RunInfo | None, tabs: Sequence[Tab], active
         info: The run; None while it loads.
         tabs: A key, a label and a short label for each screen.
         active: Index of the screen shown.
+        is_damaged: Whether anything of the run is known to be damaged or missing.
     """
     theme = frame.theme
     cells = Cells(frame.width, frame.height, theme, theme.background)
-    layout = _lay_out(frame, info, tabs, active)
+    layout = _lay_out(frame, info, tabs, active, is_damaged)
     x = cells.text(1, 0, "dtui", theme.accent, bold=True)
     if layout.name:
         x = cells.text(x + 2, 0, layout.name, theme.bright, bold=True)
@@ -62,13 +65,15 @@ def draw_top_bar(frame: Frame, info: RunInfo | None, tabs: Sequence[Tab], active
     if info is not None:
         colours = {RunStatus.LIVE: theme.live, RunStatus.CRASHED: theme.crashed}
         start = frame.width - 1 - text_width(layout.status)
-        cells.text(start, 0, layout.status, colours.get(info.status, theme.muted))
+        cells.text(start, 0, layout.status, theme.warning if is_damaged else colours.get(info.status, theme.muted))
     return cells
 
 
-def tab_regions(frame: Frame, info: RunInfo | None, tabs: Sequence[Tab], active: int) -> tuple[Region, ...]:
+def tab_regions(
+    frame: Frame, info: RunInfo | None, tabs: Sequence[Tab], active: int, is_damaged: bool = False
+) -> tuple[Region, ...]:
     """Return where each tab is, for clicks, as `draw_top_bar` places them."""
-    return _tab_columns(frame, tabs, _lay_out(frame, info, tabs, active))
+    return _tab_columns(frame, tabs, _lay_out(frame, info, tabs, active, is_damaged))
 
 
 def _tab_columns(frame: Frame, tabs: Sequence[Tab], layout: _Layout) -> tuple[Region, ...]:
@@ -86,7 +91,7 @@ def _tabs_width(tabs: Sequence[Tab], labels: Sequence[str]) -> int:
     return sum(text_width(tab[0]) + text_width(label) + (3 if label else 2) for tab, label in pairs)
 
 
-def _lay_out(frame: Frame, info: RunInfo | None, tabs: Sequence[Tab], active: int) -> _Layout:
+def _lay_out(frame: Frame, info: RunInfo | None, tabs: Sequence[Tab], active: int, is_damaged: bool) -> _Layout:
     """Return the fullest layout that fits."""
     name = "" if info is None else safe(info.run)
     badge = len(_BADGE) + 1 if info is not None and info.invented else 0
@@ -95,7 +100,7 @@ def _lay_out(frame: Frame, info: RunInfo | None, tabs: Sequence[Tab], active: in
         if info is None
         else f"{info.layers:,} layer{'s' * (info.layers != 1)} · {info.filters:,} filters · {info.images:,} images"
     )
-    full = "" if info is None else f"{_STATUS[info.status]} {info.records:,}"
+    full = "" if info is None else f"{_STATUS[info.status]} {info.records:,}{' · damaged' * is_damaged}"
     long = tuple(tab[1] for tab in tabs)
     short = tuple(tab[2] for tab in tabs)
     only = tuple(tab[2] if index == active else "" for index, tab in enumerate(tabs))

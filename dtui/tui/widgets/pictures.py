@@ -44,10 +44,11 @@ class TopBarPicture(Picture):
     info: RunInfo | None
     tabs: tuple[tuple[str, str, str], ...]
     active: int
+    is_damaged: bool = False
 
     def draw(self, frame: Frame, iteration: int | None) -> Cells:
         """Draw one row."""
-        return draw_top_bar(frame, self.info, self.tabs, self.active)
+        return draw_top_bar(frame, self.info, self.tabs, self.active, self.is_damaged)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,9 @@ def test_the_top_bar_gives_way_in_order(width: int, shown: str) -> None:
 def test_the_top_bar_shows_status_and_that_a_run_is_invented() -> None:
     shown = to_text(draw_top_bar(frame(70, 1), make_info("a-run", RunStatus.LIVE, invented=True), TABS, 1))
     assert shown == " dtui  a-run  INVENTED             1 Lay  2 Val  3 Cor   ● live 1,000"
+    damaged = draw_top_bar(frame(90, 1), make_info(), TABS, 1, is_damaged=True)
+    assert to_text(damaged).rstrip().endswith("■ done 1,000 · damaged")
+    assert damaged.fg[0, 88] == DARK.warning
     crashed = draw_top_bar(frame(70, 1), make_info(status=RunStatus.CRASHED), TABS, 1)
     at = to_text(crashed).index("✖ crashed 1,000")
     assert crashed.fg[0, at] == DARK.crashed
