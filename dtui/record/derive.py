@@ -128,29 +128,26 @@ class Deriver:
 
     def _layer_statistics(self, sums: _Float64, samples: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the statistics of layers and of modules, each (sources, statistics, nodes)."""
-        layer_quantiles, module_quantiles = self._quartiles(samples)
-        layers, modules = [], []
-        for index in range(len(SOURCES)):
-            own = sums[SOURCE_SUMS * index : SOURCE_SUMS * (index + 1)]
-            total, norm, norm1, largest, smallest, _ = own
-            nonfinite = np.nan_to_num(sums[Sum.WEIGHT_NONFINITE + index])
-            taken = ~np.isnan(norm)  # a watch takes the norms alone
-            count = np.where(taken, self._filter_elements - nonfinite, 0)
-            nodes = {
-                "sum": np.add.reduceat(np.where(taken, total, 0), self._starts),
-                "square": np.add.reduceat(np.where(taken, norm**2, 0), self._starts),
-                "norm1": np.add.reduceat(np.where(taken, norm1, 0), self._starts),
-                "max": np.maximum.reduceat(np.where(taken, largest, -np.inf), self._starts),
-                "min": np.minimum.reduceat(np.where(taken, smallest, np.inf), self._starts),
-                "nonfinite": np.add.reduceat(nonfinite, self._starts),
-                "count": np.add.reduceat(count, self._starts),
-                "taken": np.logical_or.reduceat(taken, self._starts),
-            }
-            apart = count * (total / _positive(count) - np.repeat(_mean(nodes), self._filters)) ** 2
-            nodes["scatter"] = np.add.reduceat(np.where(count > 0, _scatter(own, count) + apart, 0), self._starts)
-            layers.append(_describe(nodes, layer_quantiles[index]))
-            modules.append(_describe(self._merge(nodes), module_quantiles[index]))
-        return np.stack(layers).astype(np.float32), np.stack(modules).astype(np.float32)
+        layer_quartiles, module_quartiles = self._quartiles(samples)
+        by_source = sums[: Sum.WEIGHT_NEGATIVES].reshape(len(SOURCES), SOURCE_SUMS, -1)
+        total, norm, norm1, largest, smallest, _ = by_source.swapaxes(0, 1)
+        taken = ~np.isnan(norm)  # a watch takes the norms alone
+        nonfinite = np.nan_to_num(sums[Sum.WEIGHT_NONFINITE :])
+        count = np.where(taken, self._filter_elements - nonfinite, 0)
+        added = np.stack([total, norm**2, norm1, count])
+        added[:, ~taken] = 0
+        added = np.add.reduceat(added, self._starts, axis=-1)
+        nodes = {
+            **dict(zip(("sum", "square", "norm1", "count"), added, strict=True)),
+            "max": np.maximum.reduceat(np.where(taken, largest, -np.inf), self._starts, axis=-1),
+            "min": np.minimum.reduceat(np.where(taken, smallest, np.inf), self._starts, axis=-1),
+            "nonfinite": np.add.reduceat(nonfinite, self._starts, axis=-1),
+            "taken": np.logical_or.reduceat(taken, self._starts, axis=-1),
+        }
+        apart = count * (total / _positive(count) - np.repeat(_mean(nodes), self._filters, axis=-1)) ** 2
+        scatter = np.where(count > 0, _scatter(by_source.swapaxes(0, 1), count) + apart, 0)
+        nodes["scatter"] = np.add.reduceat(scatter, self._starts, axis=-1)
+        return _describe(nodes, layer_quartiles), _describe(self._merge(nodes), module_quartiles)
 
     def _quartiles(self, samples: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the quartiles of layers and of modules, each (sources, 3, nodes); NaN where nothing was sampled."""
@@ -164,10 +161,13 @@ class Deriver:
         """Return the sums of modules from the sums of their layers."""
         joins = {"max": np.maximum, "min": np.minimum, "taken": np.logical_or}
         members, starts = np.concatenate(self._members), self._member_starts
-        merged = {name: joins.get(name, np.add).reduceat(values[members], starts) for name, values in nodes.items()}
-        means = np.repeat(_mean(merged), [len(own) for own in self._members])
-        apart = nodes["count"][members] * (_mean(nodes)[members] - means) ** 2
-        merged["scatter"] = merged["scatter"] + np.add.reduceat(np.where(nodes["count"][members] > 0, apart, 0), starts)
+        count, mean = nodes["count"][:, members], _mean(nodes)[:, members]
+        merged = {
+            name: joins.get(name, np.add).reduceat(values[:, members], starts, axis=-1)
+            for name, values in nodes.items()
+        }
+        apart = count * (mean - np.repeat(_mean(merged), [len(own) for own in self._members], axis=-1)) ** 2
+        merged["scatter"] = merged["scatter"] + np.add.reduceat(np.where(count > 0, apart, 0), starts, axis=-1)
         return merged
 
     def _histograms(self, weights: FloatArray, statistics: FloatArray) -> IntArray:
@@ -183,11 +183,11 @@ class Deriver:
 
 
 def _describe(nodes: Mapping[str, NDArray[Any]], quartiles: FloatArray) -> FloatArray:
-    """Return the statistics of nodes from their sums, shape (statistics, nodes).
+    """Return the statistics of nodes from their sums, float32, shape (sources, statistics, nodes).
 
     Args:
-        nodes: Sums by name, each of shape (nodes,).
-        quartiles: q1, median and q3, shape (3, nodes).
+        nodes: Sums by name, each of shape (sources, nodes).
+        quartiles: q1, median and q3, shape (sources, 3, nodes).
     """
     taken: BoolArray = np.asarray(nodes["taken"], dtype=np.bool_)
     values = {name: np.asarray(column, dtype=np.float64) for name, column in nodes.items()}
@@ -203,14 +203,14 @@ def _describe(nodes: Mapping[str, NDArray[Any]], quartiles: FloatArray) -> Float
         "std": np.sqrt(variance),
         "norm1": values["norm1"],
         "norm2": np.sqrt(values["square"]),
-        "median": quartiles[1],
-        "q1": quartiles[0],
-        "q3": quartiles[2],
+        "median": quartiles[:, 1],
+        "q1": quartiles[:, 0],
+        "q3": quartiles[:, 2],
     }
     gaps = np.where(taken & ~np.isnan(count), 0.0, np.nan)
     described = {name: column + gaps for name, column in columns.items()}
     described["nonfinite"] = np.where(taken | (values["nonfinite"] > 0), values["nonfinite"], np.nan)
-    return np.stack([described[name] for name in LAYER_STATISTICS])
+    return np.stack([described[name] for name in LAYER_STATISTICS], axis=1).astype(np.float32)
 
 
 def _quartiles(samples: FloatArray) -> FloatArray:
@@ -233,15 +233,16 @@ def _change_ratio_shares(weights: FloatArray, gradients: FloatArray) -> FloatArr
 
     A weight and a gradient that are both zero count as unchanged.
     """
-    kept = ~(np.isnan(weights) | np.isnan(gradients))
-    count = _positive(kept.sum(axis=1).astype(np.float64))
     size, change = np.abs(weights), np.abs(gradients)
-    shares = [np.sum(kept & (change <= np.float32(edge) * size), axis=1) / count for edge in CHANGE_RATIO_EDGES]
-    return np.stack(shares, axis=1).astype(np.float32)
+    count = _positive(np.count_nonzero(size + change >= 0, axis=1).astype(np.float64))
+    edges = np.array(CHANGE_RATIO_EDGES, dtype=np.float32)[:, None, None]
+    unchanged = np.count_nonzero(change <= edges * size, axis=2)  # not where one of them is NaN
+    shares: FloatArray = (unchanged / count).T.astype(np.float32)
+    return shares
 
 
 def _scatter(sums: _Float64, count: _Float64) -> _Float64:
-    """Return the sum of squared differences from the mean of each filter, from the sums of one source."""
+    """Return the sum of squared differences from the mean of each filter, from its sums along the first axis."""
     total, norm, *_, deviation = sums
     taken: _Float64 = np.where(np.isnan(deviation), np.maximum(norm**2 - total**2 / _positive(count), 0), deviation**2)
     return taken
