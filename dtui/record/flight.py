@@ -146,7 +146,7 @@ class Flight:
             plan: How the run is watched.
             structure: Of the run.
             probes: Its layers, placed.
-            fused: Use the compiled kernel, on the CPU.
+            fused: Use a compiled kernel where it is to be had.
 
         Raises:
             RecorderError: The weights cannot be watched.

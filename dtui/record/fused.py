@@ -1,6 +1,6 @@
 """Takes the sums on the CPU with one compiled kernel, in one pass over the memory; optional (numba).
 
-Owns when the kernel is used, and its table of addresses (`dtui.record.kernel` says what each column means).
+Owns its table of addresses (`dtui.record.kernel` says what each column means).
 """
 
 from __future__ import annotations
@@ -8,19 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import cache
 from importlib.util import find_spec
-from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from dtui.errors import MissingExtraError
 from dtui.model import FloatArray, IntArray
-from dtui.record.rows import LayerRows
+from dtui.record.rows import LayerRows, is_float32
 from dtui.record.statistics import CHUNK_ELEMENTS, Buffers
-from dtui.record.warn import reason_of, warn_once
 
 Kernel = Callable[[IntArray, FloatArray, FloatArray], None]
 
@@ -28,7 +24,6 @@ MOST_THREADS = 8
 """More than these wait for the same memory."""
 
 
-@cache
 def load_kernel() -> Kernel:
     """Compile the kernel, some seconds the first time on a machine, or load what was compiled, and return it.
 
@@ -43,23 +38,6 @@ def load_kernel() -> Kernel:
     return kernel
 
 
-def find_kernel(fused: bool | None, model: nn.Module) -> Kernel | None:
-    """Return the kernel where it is wanted, or, for None, where it is to be had and the model has weights on the CPU.
-
-    Raises:
-        MissingExtraError: It is wanted, and numba is not installed.
-    """
-    is_here = any(parameter.device.type == "cpu" for parameter in model.parameters())
-    if fused or (fused is None and is_here and find_spec("numba") is not None):
-        try:
-            return load_kernel()
-        except Exception as error:
-            if fused:
-                raise
-            warn_once("fused", f"the compiled kernel is not to be had, torch takes its place: {reason_of(error)}")
-    return None
-
-
 class KernelSums:
     """Takes the sums of all layers in one call, or in one a thread where the training has several."""
 
@@ -70,10 +48,10 @@ class KernelSums:
 
     def take(self, layers: list[LayerRows], buffers: Buffers) -> None:
         """Fill the sums and samples of some layers, and replace `previous` by `weight`."""
-        ready = [layer for layer in layers if _is_float32(layer)]
+        ready = [layer for layer in layers if is_float32(layer)]
         self._run(ready, buffers)
         for layer in layers if len(ready) < len(layers) else ():
-            if not _is_float32(layer):
+            if not is_float32(layer):
                 self._take_converted(layer, buffers)
 
     def _run(self, layers: list[LayerRows], buffers: Buffers) -> None:
@@ -143,8 +121,3 @@ def share_out(layers: list[LayerRows], shares: int) -> list[list[LayerRows]]:
             first += fit
             given += fit * elements
     return parts
-
-
-def _is_float32(layer: LayerRows) -> bool:
-    gradient: Any = layer.gradient
-    return layer.weight.dtype == torch.float32 and (gradient is None or gradient.dtype == torch.float32)

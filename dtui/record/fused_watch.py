@@ -1,4 +1,4 @@
-"""The norms of a watch in one pass over the memory, by a compiled kernel; optional (numba).
+"""The norms of a watch on the CPU in one pass over the memory, by a compiled kernel; optional (numba).
 
 Owns the kernel. It computes what `dtui.record.watching` computes with torch, and nothing else.
 """
@@ -10,9 +10,11 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from dtui.errors import MissingExtraError
 from dtui.model import FloatArray
+from dtui.record.rows import LayerRows, is_float32
 
 WatchKernel = Callable[[FloatArray, FloatArray, FloatArray, FloatArray, int], None]
 
@@ -35,6 +37,37 @@ def load_watch_kernel() -> WatchKernel:
     rows = np.ones((1, 4), np.float32)
     kernel(rows, rows.copy(), rows, np.ones((3, 1), np.float32), 0)
     return kernel
+
+
+class KernelNorms:
+    """Takes the norms of a watch of all layers."""
+
+    def __init__(self) -> None:
+        """Compile the kernel.
+
+        Raises:
+            MissingExtraError: numba is not installed.
+        """
+        self._kernel = load_watch_kernel()
+
+    def take(self, layers: list[LayerRows], norms: Tensor) -> bool:
+        """Fill the norms of updates, weights and gradients, and replace `previous` by `weight`.
+
+        Args:
+            layers: Without samples.
+            norms: Shape (3, F).
+
+        Returns:
+            False, and nothing done, where not all is float32.
+        """
+        if not all(map(is_float32, layers)):
+            return False
+        table: FloatArray = norms.numpy()
+        for layer in layers:
+            weight = layer.weight.numpy()
+            gradient = weight if layer.gradient is None else layer.gradient.numpy()
+            self._kernel(weight, layer.previous.numpy(), gradient, table, layer.column)
+        return True
 
 
 def watch_rows(weights: FloatArray, before: FloatArray, gradients: FloatArray, norms: FloatArray, first: int) -> None:

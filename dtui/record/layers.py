@@ -180,14 +180,31 @@ def rebind(root: nn.Module, probes: list[LayerProbe]) -> list[str]:
     return changes
 
 
-def weight_identities(root: nn.Module) -> tuple[int, ...]:
-    """Return what tells whether modules or weights were replaced: the ids of all layers and their weights."""
-    return tuple(
-        part
-        for module in root.modules()
-        if is_layer(module)
-        for part in (id(module), id(module._parameters.get("weight")))
-    )
+class NetworkWatch:
+    """Tells whether modules or weights of a network were replaced, without walking through it.
+
+    Holds what it compares with, so that nothing new can have the identity of something that is gone.
+    """
+
+    def __init__(self, root: nn.Module) -> None:
+        """Look at the network as it is."""
+        self._root = root
+        self._look()
+
+    def _look(self) -> None:
+        modules = list(self._root.modules())
+        self._children = [(module._modules, list(module._modules.values())) for module in modules]
+        layers = [module for module in modules if is_layer(module)]
+        self._weights = [(layer._parameters, layer._parameters.get("weight")) for layer in layers]
+
+    def has_changed(self) -> bool:
+        """Whether anything was replaced since the last call."""
+        is_same = all(list(now.values()) == before for now, before in self._children) and all(
+            now.get("weight") is before for now, before in self._weights
+        )
+        if not is_same:
+            self._look()
+        return not is_same
 
 
 def has_filters_first(module: nn.Module) -> bool:

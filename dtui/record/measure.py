@@ -1,8 +1,8 @@
 """Takes one record of a live network: what has to happen on the training thread, and no more.
 
 Owns the layers' previous weights and the buffers on each device. A second copy would compare a weight with
-another record's. On a GPU nothing here waits: the results are copied to pinned memory on the training stream,
-and the writer waits for the event.
+another record's. On a GPU nothing here waits: the sums are taken on the training stream, between an update and the
+next; they are copied to pinned memory on a stream beside it, and the writer waits for the event.
 """
 
 from __future__ import annotations
@@ -16,21 +16,20 @@ from torch import Tensor, nn
 
 from dtui.model import FloatArray
 from dtui.record.derive import RawRecord
-from dtui.record.device import DeviceSums
-from dtui.record.fused import KernelSums, load_kernel
+from dtui.record.kernels import summing_on
 from dtui.record.layers import (
     LayerProbe,
+    NetworkWatch,
     as_rows,
     has_filters_first,
     rebind,
     reorder_rows,
     row_order,
-    weight_identities,
 )
 from dtui.record.rows import LayerRows
 from dtui.record.samples import LayerSampler
 from dtui.record.shards import is_sharded, local_rows
-from dtui.record.statistics import Buffers, Sum, Summing, TorchSums
+from dtui.record.statistics import Buffers, Sum, Summing
 from dtui.record.warn import warn_once
 
 
@@ -45,10 +44,13 @@ class _Device:
         self._make_buffers = make_buffers
         self._summing = summing
         self._free: list[Buffers] = []
+        self._copying: torch.cuda.Stream | None = None
 
     def take(self, layers: list[LayerRows]) -> Callable[[], tuple[FloatArray, FloatArray]]:
         """Read the rows, and return what waits for the sums and samples to arrive on the host, on another thread."""
         buffers = self._free.pop() if self._free else self._make_buffers()
+        if self._copying is not None:
+            torch.cuda.current_stream(buffers.memory.device).wait_stream(self._copying)
         buffers.prepare(layers)
         self._summing.take(layers, buffers)
         if buffers.memory.device.type == "cpu":
@@ -56,16 +58,27 @@ class _Device:
             weakref.finalize(memory, self._free.append, buffers).atexit = False
             arrays = buffers.as_arrays(memory)
             return lambda: arrays
-        is_cuda = buffers.memory.device.type == "cuda"
-        copy = torch.empty(buffers.memory.shape, pin_memory=is_cuda).copy_(buffers.memory, non_blocking=is_cuda)
+        if buffers.memory.device.type == "cuda":
+            return self._copy_beside(buffers)
+        copy = buffers.memory.to("cpu")
         self._free.append(buffers)
-        event = torch.cuda.Event() if is_cuda else None  # type: ignore[no-untyped-call]
-        if event is not None:
-            event.record(torch.cuda.current_stream(buffers.memory.device))
+        return lambda: buffers.as_arrays(copy.numpy())
+
+    def _copy_beside(self, buffers: Buffers) -> Callable[[], tuple[FloatArray, FloatArray]]:
+        """Copy to the host on a stream of our own, so that training does not wait for it; the next record does."""
+        device = buffers.memory.device
+        if self._copying is None:
+            self._copying = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        training = torch.cuda.current_stream(device)
+        copy = torch.empty(buffers.memory.shape, pin_memory=True)
+        self._copying.wait_stream(training)
+        with torch.cuda.stream(self._copying):
+            copy.copy_(buffers.memory, non_blocking=True)
+            event = self._copying.record_event()
+        self._free.append(buffers)
 
         def wait() -> tuple[FloatArray, FloatArray]:
-            if event is not None:
-                event.synchronize()
+            event.synchronize()
             return buffers.as_arrays(copy.numpy())
 
         return wait
@@ -80,7 +93,7 @@ class Measurer:
         Args:
             root: The network.
             probes: Its layers.
-            fused: Use the compiled kernel on the CPU.
+            fused: Use a compiled kernel where it is to be had.
         """
         self._fused = fused
         self._root = root
@@ -91,7 +104,7 @@ class Measurer:
         self._previous: list[Tensor | None] = [None] * len(probes)
         self._orders: list[torch.memory_format] = [torch.contiguous_format] * len(probes)
         self._devices: dict[torch.device, _Device] = {}
-        self._identities = weight_identities(root)
+        self._network = NetworkWatch(root)
 
     @property
     def is_sharded(self) -> bool:
@@ -106,9 +119,7 @@ class Measurer:
     @torch.no_grad()
     def measure(self) -> Callable[[int, Mapping[str, float]], RawRecord]:
         """Read every layer once, and return what makes the raw record of it on another thread."""
-        identities = weight_identities(self._root)
-        if identities != self._identities:
-            self._identities = identities
+        if self._network.has_changed():
             for change in rebind(self._root, self._probes):
                 warn_once(change, change)
         layers: dict[torch.device, list[LayerRows]] = {}
@@ -140,10 +151,16 @@ class Measurer:
                 known = replace(rows, is_first=False)
                 self._seen[index] = parameter, parameter.data_ptr(), parameter.stride(), known
         if rows is not None:
-            gradient = probe.gradient()
-            part = None if gradient is None else local_rows(gradient)
-            rows.gradient = None if part is None else as_rows(probe.module, part[0], self._orders[index])
+            rows.gradient = self._gradient(index, probe, rows.weight)
         return rows
+
+    def _gradient(self, index: int, probe: LayerProbe, rows: Tensor) -> Tensor | None:
+        """Return the gradients of the weights that these rows hold; None where there are none."""
+        gradient, seen = probe.gradient(), self._seen[index]
+        if gradient is not None and seen is not None and gradient.stride() == seen[2]:  # the rows are a view
+            return gradient.as_strided(rows.shape, rows.stride())
+        part = None if gradient is None else local_rows(gradient)
+        return None if part is None else as_rows(probe.module, part[0], self._orders[index])
 
     def _find_rows(self, index: int, probe: LayerProbe) -> LayerRows | None:
         """Do as `_rows`, without the gradient, for a weight that is not where it was, or that is computed."""
@@ -182,6 +199,4 @@ class Measurer:
         def make() -> Buffers:
             return Buffers(self._filters, len(self._probes), self._sampler.samples, device)
 
-        if device.type != "cpu":
-            return _Device(make, DeviceSums())
-        return _Device(make, KernelSums(load_kernel()) if self._fused else TorchSums(make()))
+        return _Device(make, summing_on(device, make, fused=self._fused))

@@ -26,9 +26,8 @@ from dtui.record.checks import (
 )
 from dtui.record.describe_run import describe_run
 from dtui.record.flight import plan_watches
-from dtui.record.fused import find_kernel
-from dtui.record.fused_watch import load_watch_kernel
 from dtui.record.hooks import watch_steps
+from dtui.record.kernels import find_kernels
 from dtui.record.layers import find_layers
 from dtui.record.recording import Recording
 from dtui.record.resume import find_start, refusals_told
@@ -95,8 +94,9 @@ class Recorder:
             notes: Events known from outside, each a mapping with at least "iteration" and "kind".
             thumbnails: How the validation images are shown; None for not at all.
             graph: Whether to watch the first forward pass for the graph of the network.
-            fused: Take the sums of weights on the CPU with a compiled kernel, for a quarter of the time; it is compiled
-                here, some seconds once on a machine. None does so where numba is installed (dtui[fast]).
+            fused: Read the weights with a compiled kernel, for a third of the time or less; it is compiled once on a
+                machine, in some seconds. None does so where numba is installed (dtui[fast]), on a GPU where triton is,
+                which comes with torch for it.
             resume: Go on with the run at `path` from a checkpoint that the model and the optimizer were loaded from;
                 where there is none, begin it. What was recorded past the checkpoint is superseded as soon as something
                 new is recorded. Name, hyperparameters, notes and images stay those of the beginning. The first record
@@ -109,7 +109,7 @@ class Recorder:
                 another network or other classes.
             RunExistsError: There is a run at `path` and no `resume`, or a living process records it.
             DtuiError: The run to go on with cannot be read.
-            MissingExtraError: `fused`, and numba is not installed.
+            MissingExtraError: `fused`, and numba, on a GPU triton, is not installed.
         """
         check_period(every)
         self._exchange = Exchange(str(path))
@@ -122,9 +122,7 @@ class Recorder:
         with refusals_told(self._exchange, resume):
             start = find_start(path, self._optimizer, self._exchange, resume=resume, iteration=iteration)
             start.check_classes(names)
-        has_kernel = find_kernel(fused, model) is not None
-        if watch_plan is not None and has_kernel:
-            load_watch_kernel()
+        has_kernel = find_kernels(fused, model, is_watched=watch_plan is not None)
         self.path = start.path
         self.every = every
         self.iteration = start.updates - 1
@@ -232,7 +230,7 @@ class Recorder:
                 watch.end()
                 job = self._validator.end(watch, self.iteration)
                 if job is not None and not self._recording.begin().offer(job):
-                    self._boundary.miss(VALIDATIONS, job.iteration, "the disk was slower than the training")
+                    self._boundary.miss(VALIDATIONS, job.iteration, "validations came faster than they were written")
 
     def predictions(self, logits: Tensor, targets: Any, ids: Any, images: Tensor | None = None) -> None:
         """State predictions, within `with rec.validation():`.

@@ -57,7 +57,7 @@ class Recording:
             boundary: Told of what is missed.
             open_store: Creates a new run, given its structure; called on the thread that writes.
             watch_plan: Of the flight recorder, None for none.
-            has_kernel: Whether to measure with the compiled kernel.
+            has_kernel: Whether to measure with a compiled kernel where it is to be had.
             is_traced: Whether to watch the first forward pass for the graph.
         """
         self._model = model
@@ -113,8 +113,12 @@ class Recording:
         if not self._exchange.is_first and not self._is_sharded:
             return
         if not sink.has_room(RECORDS):
-            warn_once("slow disk", f"iteration {iteration}: the disk is slower than the training; records are dropped")
-            self._boundary.miss(RECORDS, iteration, "the disk was slower than the training")
+            warn_once(
+                "slow writing",
+                f"iteration {iteration}: records come faster than they are written, and some are dropped; "
+                "a larger every= keeps all",
+            )
+            self._boundary.miss(RECORDS, iteration, "records came faster than they were written")
             return
         if self.measurer is None or self._deriver is None:
             return

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from torch import Tensor
 
 
@@ -49,3 +50,8 @@ class LayerRows:
             positions=self.positions[begin:end] - first * elements,
             place=self.place + begin,
         )
+
+
+def is_float32(layer: LayerRows) -> bool:
+    """Whether both the weights and the gradients, where there are any, are float32."""
+    return layer.weight.dtype == torch.float32 and (layer.gradient is None or layer.gradient.dtype == torch.float32)

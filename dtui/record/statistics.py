@@ -94,7 +94,7 @@ class Buffers:
         What the same layers filled before, they will fill again.
         """
         filling = tuple(
-            (layer.column, len(layer.weight), layer.gradient is None, layer.is_first, len(layer.positions))
+            (layer.column, layer.weight.shape[0], layer.gradient is None, layer.is_first, id(layer.positions))
             for layer in layers
         )
         if filling != self._filled_with:

@@ -8,6 +8,7 @@ Layers whose filters have equally many elements lie under each other in one matr
 after the other it is given the difference, the gradients and the weights again, and after each its rows are measured;
 the gradients of a matrix of one layer are measured where they are.
 On a GPU these are about forty launches for a ResNet-50, on a CPU the matrices are so small that they stay in the cache.
+A compiled kernel does all of it in one pass.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ import torch
 from torch import Tensor
 
 from dtui.errors import RecorderError
-from dtui.model import FloatArray, IntArray
-from dtui.record.fused_watch import load_watch_kernel
+from dtui.model import FloatArray
+from dtui.record.kernels import norming_on
 from dtui.record.layers import LayerProbe, as_rows, row_order
+from dtui.record.rows import LayerRows
 from dtui.record.shards import is_sharded
+from dtui.record.watch_layout import NO_SAMPLES, Piece, lay_out
 
 CACHED_ELEMENTS = 1 << 18
 """Elements of one matrix on the CPU: 1 MiB, which stay in the cache between the passes; smaller ones cost calls."""
@@ -35,17 +38,6 @@ class Norm(IntEnum):
     UPDATE = 0
     WEIGHT = 1
     GRADIENT = 2
-
-
-@dataclass(eq=False, slots=True)
-class _Piece:
-    """Rows of one layer within a matrix: `start` to `stop` of the layer, `columns` of the measurement."""
-
-    layer: int
-    start: int
-    stop: int
-    target: Tensor
-    columns: slice
 
 
 @dataclass(eq=False, slots=True)
@@ -96,18 +88,19 @@ class WatchMeter:
 
         Args:
             probes: The layers.
-            fused: Use the compiled kernel, on the CPU.
+            fused: Use a compiled kernel where it is to be had.
 
         Raises:
             RecorderError: Weights are sharded, or on several devices.
         """
         self._probes = probes
         self.device = one_device(probes)
-        self._kernel = load_watch_kernel() if fused and self.device.type == "cpu" else None
-        self._groups: list[tuple[Tensor, list[_Piece], slice]] = []
+        self._kernel = norming_on(self.device, fused=fused)
         self._sources: list[_Source | None] = [None] * len(probes)
         self._known = [False] * len(probes)
-        self.order = self._lay_out()
+        is_cached = self.device.type == "cpu" and self._kernel is None
+        limit = CACHED_ELEMENTS if is_cached else sum(probe.elements for probe in probes)
+        self._groups, self.order = lay_out(probes, limit, self.device)
         self._buffer = torch.zeros(len(Norm), len(self.order), device=self.device)
 
     @property
@@ -127,10 +120,14 @@ class WatchMeter:
         watch = Watch(norms, event)
         rows, present = self._current_rows(), [probe.present for probe in self._probes]
         gradients = [self._gradient(index) if present[index] else None for index in range(len(self._probes))]
-        for matrix, pieces, columns in self._groups:
-            pieces = [piece for piece in pieces if present[piece.layer]]
-            if pieces and not self._measure_fused(pieces, rows, gradients, out):
-                self._measure_group(matrix, pieces, columns, rows, gradients, out)
+        groups = [
+            (matrix, [piece for piece in pieces if present[piece.layer]], columns)
+            for matrix, pieces, columns in self._groups
+        ]
+        if not self._measure_fused([piece for _, pieces, _ in groups for piece in pieces], rows, gradients, out):
+            for matrix, pieces, columns in groups:
+                if pieces:
+                    self._measure_group(matrix, pieces, columns, rows, gradients, out)
         self._note_absent(watch, present, gradients)
         for index, is_present in enumerate(present):
             self._known[index] = is_present
@@ -175,8 +172,8 @@ class WatchMeter:
         gradient = probe.gradient()
         if gradient is None or source is None:
             return None
-        if source.parameter is not None and source.order == torch.contiguous_format and gradient.is_contiguous():
-            return gradient.view(source.rows.shape)
+        if source.parameter is not None and gradient.stride() == source.parameter.stride():
+            return gradient.as_strided(source.rows.shape, source.rows.stride())
         return as_rows(probe.module, gradient, source.order)
 
     # --- measuring
@@ -184,7 +181,7 @@ class WatchMeter:
     def _measure_group(
         self,
         matrix: Tensor,
-        pieces: list[_Piece],
+        pieces: list[Piece],
         columns: slice,
         rows: list[Tensor],
         gradients: list[Tensor | None],
@@ -206,20 +203,23 @@ class WatchMeter:
         torch.linalg.vector_norm(matrix, dim=1, out=out[Norm.WEIGHT, columns])
 
     def _measure_fused(
-        self, pieces: list[_Piece], rows: list[Tensor], gradients: list[Tensor | None], out: Tensor
+        self, pieces: list[Piece], rows: list[Tensor], gradients: list[Tensor | None], out: Tensor
     ) -> bool:
         """Measure with the compiled kernel; False, and nothing done, where it cannot."""
         if self._kernel is None:
             return False
-        found = [(piece, rows[piece.layer], gradients[piece.layer]) for piece in pieces]
-        if any(w.dtype != torch.float32 or (g is not None and g.dtype != torch.float32) for _, w, g in found):
-            return False
-        table: FloatArray = out.numpy()
-        for piece, weight, gradient in found:
-            part = weight[piece.start : piece.stop].numpy()
-            slope = part if gradient is None else gradient[piece.start : piece.stop].numpy()
-            self._kernel(part, piece.target.numpy(), slope, table, piece.columns.start)
-        return True
+        layers = []
+        for piece in pieces:
+            layer = piece.read
+            if layer is None or piece.of is not rows[piece.layer]:
+                piece.of = rows[piece.layer]
+                layer = piece.read = LayerRows(
+                    piece.layer, piece.columns.start, piece.cut(piece.of), piece.target, False, None, NO_SAMPLES, 0
+                )
+            gradient = gradients[piece.layer]
+            layer.gradient = None if gradient is None else piece.cut(gradient)
+            layers.append(layer)
+        return self._kernel.take(layers, out)
 
     # --- what has no value
 
@@ -255,36 +255,6 @@ class WatchMeter:
         counts[Norm.UPDATE] = lost.numpy()
         watch.nonfinite = counts
 
-    # --- preparation
-
-    def _lay_out(self) -> IntArray:
-        """Put layers of equally long filters under each other; returns the order of the filters."""
-        is_cached = self.device.type == "cpu" and self._kernel is None
-        limit = CACHED_ELEMENTS if is_cached else sum(probe.elements for probe in self._probes)
-        by_length: dict[int, list[tuple[int, int, int]]] = {}
-        for index, probe in enumerate(self._probes):
-            filters = probe.shape[0]
-            length = probe.elements // filters
-            step = max(1, limit // length)
-            spans = [(index, start, min(start + step, filters)) for start in range(0, filters, step)]
-            by_length.setdefault(length, []).extend(spans)
-        order: list[IntArray] = []
-        column = 0
-        for length, spans in by_length.items():
-            for some in _packed(spans, max(1, limit // length)):
-                count = sum(stop - start for _, start, stop in some)
-                matrix = torch.zeros(count, length, device=self.device)
-                pieces, row = [], 0
-                for index, start, stop in some:
-                    place = slice(row, row + stop - start)
-                    columns = slice(column + place.start, column + place.stop)
-                    pieces.append(_Piece(index, start, stop, matrix[place], columns))
-                    order.append(self._probes[index].first_filter + np.arange(start, stop))
-                    row = place.stop
-                self._groups.append((matrix, pieces, slice(column, column + count)))
-                column += count
-        return np.concatenate(order)
-
 
 def one_device(probes: list[LayerProbe]) -> torch.device:
     """Return the device of all weights.
@@ -307,17 +277,3 @@ def one_device(probes: list[LayerProbe]) -> torch.device:
 
 def _address(tensor: Tensor | None) -> int:
     return -1 if tensor is None else tensor.data_ptr()
-
-
-def _packed(spans: list[tuple[int, int, int]], most: int) -> list[list[tuple[int, int, int]]]:
-    """Return spans of rows in batches of at most `most` rows, in order; a span never exceeds it."""
-    batches: list[list[tuple[int, int, int]]] = []
-    room = 0
-    for span in spans:
-        size = span[2] - span[1]
-        if not batches or size > room:
-            batches.append([])
-            room = most
-        batches[-1].append(span)
-        room -= size
-    return batches

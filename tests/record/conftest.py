@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from torch import nn
 
 from dtui.model import Gap, ImageSet, Record, RunStatus, Structure, Trigger, Validation
 from dtui.record import Recorder
+
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # read where the kernels are defined
 
 
 class MemoryStore:

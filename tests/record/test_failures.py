@@ -133,7 +133,7 @@ def test_a_disk_slower_than_the_training_drops_records_without_making_it_wait(
     made.append(recorder)
     losses = [update(model, optimizer)]
     assert reached.wait(60)
-    with pytest.warns(RecorderWarning, match="the disk is slower than the training"):
+    with pytest.warns(RecorderWarning, match="records come faster than they are written"):
         losses += [update(model, optimizer) for _ in range(4)]
     release.set()
     assert recorder._recording.sink is not None
@@ -142,7 +142,7 @@ def test_a_disk_slower_than_the_training_drops_records_without_making_it_wait(
     recorder.close()
     assert losses == undisturbed
     assert [record.iteration for record in recorder.store.records] == [0, 1, 5]
-    assert recorder.store.gaps == [Gap(2, 4, "records", "the disk was slower than the training")]
+    assert recorder.store.gaps == [Gap(2, 4, "records", "records came faster than they were written")]
 
 
 def test_a_store_directory_that_is_removed_does_not_stop_training(tmp_path: Path, undisturbed: list[float]) -> None:

@@ -56,12 +56,12 @@ def test_layer_statistics_equal_those_of_the_slow_twin(kind: str, dtype: torch.d
     torch.manual_seed(0)
     model = nn.Sequential(KINDS[kind]().to(dtype))
     record, _, before = measure_twice(model, 1e-3 if dtype == torch.float32 else 3e-2, way)
-    weight = model[0].weight.detach().double().numpy().ravel()
-    gradient = model[0].weight.grad.double().numpy().ravel()
+    weight = model[0].weight.detach().double().cpu().numpy().ravel()
+    gradient = model[0].weight.grad.double().cpu().numpy().ravel()
     values = {
         "weights": weight,
         "gradients": gradient,
-        "updates": weight - before[0].weight.detach().double().numpy().ravel(),
+        "updates": weight - before[0].weight.detach().double().cpu().numpy().ravel(),
     }
     for source, name in enumerate(SOURCES):
         for index, (statistic, wanted) in enumerate(slow_layer(values[name]).items()):
@@ -77,9 +77,9 @@ def test_modules_are_described_as_their_layers_concatenated() -> None:
     for module in structure.modules:
         layers = [model.get_submodule(structure.layers[index].name) for index in module.layers]
         older = [before.get_submodule(structure.layers[index].name) for index in module.layers]
-        weight = np.concatenate([layer.weight.detach().double().numpy().ravel() for layer in layers])
-        gradient = np.concatenate([layer.weight.grad.double().numpy().ravel() for layer in layers])
-        previous = np.concatenate([layer.weight.detach().double().numpy().ravel() for layer in older])
+        weight = np.concatenate([layer.weight.detach().double().cpu().numpy().ravel() for layer in layers])
+        gradient = np.concatenate([layer.weight.grad.double().cpu().numpy().ravel() for layer in layers])
+        previous = np.concatenate([layer.weight.detach().double().cpu().numpy().ravel() for layer in older])
         for source, values in enumerate((weight, gradient, weight - previous)):
             for index, (statistic, wanted) in enumerate(slow_layer(values).items()):
                 found = float(record.modules[source, index, module.index])
@@ -92,7 +92,7 @@ def test_quantiles_of_large_layers_and_modules_are_estimates_of_the_right_ones()
     with torch.no_grad():
         model[1].weight.mul_(20)
     record, _, _ = measure_twice(model)
-    weights = [layer.weight.detach().double().numpy().ravel() for layer in model]
+    weights = [layer.weight.detach().double().cpu().numpy().ravel() for layer in model]
     for name, quantile in (("q1", 0.25), ("median", 0.5), ("q3", 0.75)):
         index = LAYER_STATISTICS.index(name)
         everything = np.concatenate(weights)
@@ -132,12 +132,16 @@ def test_change_ratios_are_cumulative_shares() -> None:
     assert record.change_ratios[0].tolist() == pytest.approx(wanted)
 
 
-def test_the_first_record_has_no_updates_and_a_frozen_layer_no_gradients() -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_the_first_record_has_no_updates_and_a_frozen_layer_no_gradients(way: str) -> None:
     model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
-    model[1].weight.grad = torch.ones(2, 3)
-    probes = place(find_layers(model))
-    record = Deriver(describe(model, probes)).derive(Measurer(model, probes).measure()(0, {}))
+    measurer, probes = measurer_of(model, way)
+    model[1].weight.grad = torch.ones_like(model[1].weight)
+    raw = measurer.measure()(0, {})
+    record = Deriver(describe(model, probes)).derive(raw)
     rows = {name: index for index, name in enumerate(FILTER_STATISTICS)}
+    assert np.isnan(raw.samples[SOURCES.index("updates")]).all()
+    assert np.isnan(raw.samples[SOURCES.index("gradients"), 0]).all()
     assert np.isnan(record.layers[SOURCES.index("updates")]).all()
     assert np.isnan(record.filters[rows["update_norm"]]).all()
     assert np.isnan(record.filters[rows["cosine_distance"]]).all()
@@ -176,13 +180,13 @@ def test_a_nan_is_counted_where_it_is_and_spoils_nothing_else(dtype: torch.dtype
     counts = LAYER_STATISTICS.index("nonfinite")
     assert record.layers[:, counts, 0].tolist() == [2, 1, 2]
     assert record.modules[:, counts, 0].tolist() == [2, 1, 2]
-    finite = broken[0].weight.detach().double().numpy().ravel()
+    finite = broken[0].weight.detach().double().cpu().numpy().ravel()
     finite = finite[np.isfinite(finite)]
     for statistic, value in slow_layer(finite).items():
         if statistic != "nonfinite":
             found = float(record.layers[0, LAYER_STATISTICS.index(statistic), 0])
             assert_close(found, value, 3e-5, 1e-6, statistic)
-    kept = broken[0].weight[2].detach().double().numpy().ravel()
+    kept = broken[0].weight[2].detach().double().cpu().numpy().ravel()
     kept = kept[np.isfinite(kept)]
     rows = {name: index for index, name in enumerate(FILTER_STATISTICS)}
     for name, value in {"mean": kept.mean(), "std": kept.std(), "share_negative": (kept < 0).mean()}.items():

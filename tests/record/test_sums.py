@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import math
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,21 +16,27 @@ from torch import nn
 from torch._subclasses import FakeTensorMode
 from torch._subclasses.fake_tensor import DataDependentOutputException
 
+from dtui.errors import MissingExtraError
 from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, SOURCES
-from dtui.record import Recorder, fused
+from dtui.record import Recorder, fused, kernels, triton_sums
 from dtui.record.derive import Deriver
 from dtui.record.device import DeviceSums
-from dtui.record.layers import describe
+from dtui.record.layers import LayerProbe, describe
+from dtui.record.measure import Measurer
 from dtui.record.rows import LayerRows
-from dtui.record.statistics import Buffers, Sum, sum_carefully
-from dtui.record.warn import RecorderWarning
+from dtui.record.statistics import Buffers, Sum, TorchSums, sum_carefully
+from dtui.record.triton_sums import TritonNorms, TritonSums
+from dtui.record.warn import RecorderWarning, forget_told
+from tests.record import twins
 from tests.record.twins import (
+    GPU,
     WAYS,
     change,
     filters_of,
     measure_twice,
     measurer_of,
     needs_numba,
+    needs_triton,
     slow_filter,
     slow_layer,
 )
@@ -86,11 +94,11 @@ def test_gradients_whose_squares_are_no_floats_have_a_norm(way: str, size: float
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(50, 4))
     measurer, probes = measurer_of(model, way)
-    model[0].weight.grad = torch.randn(4, 50) * size
+    model[0].weight.grad = (torch.randn(4, 50) * size).to(model[0].weight)
     record = Deriver(describe(model, probes)).derive(measurer.measure()(0, {}))
     for row, values in enumerate(filters_of(model[0], model[0].weight.grad)):
-        assert record.filters[ROW["gradient_norm"], row] == pytest.approx(np.linalg.norm(values), rel=1e-5)
-        assert record.filters[ROW["gradient_std"], row] == pytest.approx(values.std(), rel=1e-5)
+        assert record.filters[ROW["gradient_norm"], row] == pytest.approx(np.linalg.norm(values), rel=1e-5, abs=0)
+        assert record.filters[ROW["gradient_std"], row] == pytest.approx(values.std(), rel=1e-5, abs=0)
         assert record.filters[ROW["nonfinite"], row] == 0
 
 
@@ -223,7 +231,7 @@ def test_layers_wider_than_a_group_are_taken_in_parts_on_a_device(monkeypatch: p
         torch.manual_seed(0)
         model = nn.Sequential(nn.Linear(100, 7), nn.Conv2d(2, 50, 3), nn.Linear(18, 9))
         records.append(measure_twice(model, way="device")[0])
-    np.testing.assert_array_equal(records[0].filters, records[1].filters)
+    np.testing.assert_allclose(records[0].filters, records[1].filters, rtol=1e-5, atol=1e-7)
     np.testing.assert_array_equal(records[0].histograms, records[1].histograms)
 
 
@@ -272,14 +280,120 @@ class TestWhichWay:
     ) -> None:
         monkeypatch.setattr(fused, "find_spec", lambda name: True)
         monkeypatch.setitem(sys.modules, "dtui.record.kernel", None)
-        fused.load_kernel.cache_clear()
         with pytest.warns(RecorderWarning, match="compiled kernel is not to be had, torch takes its place"):
             recorder = Recorder(tmp_path / "run", nn.Linear(4, 2))
         assert not recorder._recording.has_kernel
         recorder.close()
-        fused.load_kernel.cache_clear()
 
     def test_a_model_on_another_device_compiles_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(fused, "find_spec", lambda name: True)
-        monkeypatch.setattr(fused, "load_kernel", lambda: 1 / 0)
-        assert fused.find_kernel(None, nn.Linear(4, 2, device="meta")) is None
+        monkeypatch.setattr(kernels, "load_kernel", lambda: 1 / 0)
+        monkeypatch.setattr(kernels, "load_triton_kernels", lambda: 1 / 0)
+        assert kernels.find_kernels(True, nn.Linear(4, 2, device="meta"), is_watched=True)
+
+    @pytest.mark.parametrize("module", ["numba", "triton"])
+    def test_what_is_not_installed_is_told_where_it_is_wanted(
+        self, monkeypatch: pytest.MonkeyPatch, module: str
+    ) -> None:
+        for place in (fused, triton_sums):
+            monkeypatch.setattr(place, "find_spec", lambda name: None)
+        model = SimpleNamespace(parameters=lambda: [SimpleNamespace(device=torch.device(WHERE[module]))])
+        assert kernels.find_kernels(None, model, is_watched=False) is False  # type: ignore[arg-type]
+        with pytest.raises(MissingExtraError, match=f"{module} is not here; pip install"):
+            kernels.find_kernels(True, model, is_watched=False)  # type: ignore[arg-type]
+
+    def test_each_device_has_a_way_of_its_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Also where the network moves to another after recording began, and the kernel for that is not installed."""
+        for place in (fused, triton_sums):
+            monkeypatch.setattr(place, "find_spec", lambda name: None)
+        ways = {name: kernels.summing_on(torch.device(name), small_buffers, fused=True) for name in ("cpu", "cuda")}
+        assert (type(ways["cpu"]), type(ways["cuda"])) == (TorchSums, DeviceSums)
+        assert kernels.norming_on(torch.device("cuda"), fused=True) is None
+
+    @needs_triton
+    def test_on_a_gpu_triton_takes_the_sums_unless_it_is_not_wanted(self) -> None:
+        gpu = torch.device("cuda")
+        assert type(kernels.summing_on(gpu, small_buffers, fused=True)) is TritonSums
+        assert type(kernels.summing_on(gpu, small_buffers, fused=False)) is DeviceSums
+        assert type(kernels.norming_on(gpu, fused=True)) is TritonNorms
+        assert kernels.norming_on(gpu, fused=False) is None
+
+
+WHERE = {"numba": "cpu", "triton": "cuda"}
+
+
+def small_buffers() -> Buffers:
+    return Buffers(3, 1, 4, torch.device("cpu"))
+
+
+@needs_triton
+class TestTriton:
+    def test_rows_that_begin_anywhere_are_read_as_any_other(self) -> None:
+        """Weights that lie in one flat buffer, as some optimizers keep them, begin at no multiple of 16 bytes."""
+        records = []
+        for offset in (0, 1):
+            torch.manual_seed(0)
+            model = nn.Sequential(nn.Linear(1000, 5))
+            measurer, probes = measurer_of(model, "triton")
+            flat = torch.empty(5001, device=GPU)
+            weight = flat[offset : offset + 5000].view(5, 1000).copy_(model[0].weight.detach())
+            model[0].weight.data = weight
+            assert is_aligned(measurer, probes) is (offset == 0)
+            deriver = Deriver(describe(model, probes))
+            deriver.derive(measurer.measure()(0, {}))
+            change(model, 1)
+            records.append(deriver.derive(measurer.measure()(1, {})))
+        np.testing.assert_allclose(records[0].filters, records[1].filters, rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(records[0].layers, records[1].layers, rtol=1e-5, atol=1e-7)
+
+    def test_gradients_that_come_and_go_and_move_are_read_where_they_are(self) -> None:
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(20, 5), nn.Linear(5, 3))
+        records = {}
+        for way in ("torch", "triton"):
+            copied = copy.deepcopy(model)
+            measurer, probes = measurer_of(copied, way)
+            deriver = Deriver(describe(copied, probes))
+            for turn in range(12):
+                change(copied, turn)
+                if turn % 3:
+                    copied[turn % 2].weight.grad = None
+                copied[1].weight.grad = None if copied[1].weight.grad is None else copied[1].weight.grad.clone()
+                records[way, turn] = deriver.derive(measurer.measure()(turn, {}))
+        for turn in range(12):
+            np.testing.assert_allclose(
+                records["triton", turn].filters, records["torch", turn].filters, rtol=2e-5, atol=1e-6
+            )
+
+    def test_kernels_that_cannot_be_compiled_are_told_and_done_without(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        forget_told()
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Linear(8, 3))
+        wanted = measure_twice(copy.deepcopy(model), way="device")[0]
+        broken = SimpleNamespace(
+            take_samples={(1,): lambda *_, **__: raise_(RuntimeError("Failed to find C compiler"))}
+        )
+        monkeypatch.setattr(triton_sums, "load_triton_kernels", lambda: broken)
+        monkeypatch.setattr(twins, "nothing_but_triton", TritonSums)
+        with pytest.warns(
+            RecorderWarning, match="the GPU's kernels are not to be had, torch takes their place: .*C comp"
+        ):
+            found = measure_twice(model, way="triton")[0]
+        np.testing.assert_array_equal(found.filters, wanted.filters)
+        norms = TritonNorms()
+        assert not norms.take(rows_of(model.cpu()), torch.zeros(3, 11))
+
+    def test_a_device_without_memory_is_not_a_compiler_that_is_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        full = SimpleNamespace(take_samples={(1,): lambda *_, **__: raise_(torch.OutOfMemoryError())})
+        monkeypatch.setattr(triton_sums, "load_triton_kernels", lambda: full)
+        with pytest.raises(torch.OutOfMemoryError):
+            measure_twice(nn.Sequential(nn.Linear(4, 3)), way="triton")
+
+
+def is_aligned(measurer: Measurer, probes: list[LayerProbe]) -> bool:
+    rows = measurer._rows(0, probes[0])
+    assert rows is not None
+    return triton_sums._kind(rows, triton_sums._addresses(rows))[2]
+
+
+def raise_(error: Exception) -> None:
+    raise error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -15,9 +14,11 @@ from dtui.record import watching
 from dtui.record.flight import Flight, WatchPlan
 from dtui.record.layers import LayerProbe, describe, find_layers, place
 from dtui.record.skips import Skips
+from dtui.record.triton_sums import TritonNorms
 from dtui.record.watching import Norm, WatchMeter
+from tests.record.twins import GPU, needs_numba, needs_triton
 
-FUSED = [False, pytest.param(True, marks=pytest.mark.skipif(find_spec("numba") is None, reason="needs numba"))]
+FUSED = [False, pytest.param(True, marks=needs_numba)]
 
 
 def many_kinds() -> nn.Module:
@@ -37,7 +38,7 @@ def many_kinds() -> nn.Module:
 
 def rows_of(probe: LayerProbe, tensor: torch.Tensor) -> np.ndarray:
     """Return filters in rows, the slow, obvious way."""
-    values = tensor.detach().double().numpy()
+    values = tensor.detach().double().cpu().numpy()
     if isinstance(probe.module, nn.ConvTranspose2d):
         groups = np.split(values, probe.module.groups, axis=0)
         values = np.concatenate([np.moveaxis(group, 1, 0) for group in groups])
@@ -46,8 +47,11 @@ def rows_of(probe: LayerProbe, tensor: torch.Tensor) -> np.ndarray:
 
 def measured(meter: WatchMeter) -> tuple[np.ndarray, np.ndarray]:
     """Return norms and counts by filter, NaN where absent."""
-    norms = torch.full((3, len(meter.order)), 7.0)
-    watch = meter.measure(norms)
+    event = torch.cuda.Event() if meter.device.type == "cuda" else None
+    norms = torch.full((3, len(meter.order)), 7.0, pin_memory=event is not None)
+    watch = meter.measure(norms, event)
+    if event is not None:
+        event.synchronize()
     for row, columns in watch.absent:
         norms[row, columns] = math.nan
     found, counts = np.empty(norms.shape), np.zeros(norms.shape)
@@ -76,15 +80,22 @@ def expected(probes: list[LayerProbe], before: list[np.ndarray]) -> np.ndarray:
     return table
 
 
-@pytest.mark.parametrize("fused", FUSED)
+@pytest.mark.parametrize(
+    "way", ["torch", pytest.param("kernel", marks=needs_numba), "device", pytest.param("triton", marks=needs_triton)]
+)
 @pytest.mark.parametrize("cached", [40, 1 << 17])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-def test_norms_equal_the_twin(fused: bool, cached: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
+def test_norms_equal_the_twin(way: str, cached: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "CACHED_ELEMENTS", cached)
     torch.manual_seed(0)
     model = many_kinds().to(dtype)
+    if way in ("device", "triton"):
+        model.to(GPU)
     probes = place(find_layers(model))
-    meter = WatchMeter(probes, fused)
+    meter = WatchMeter(probes, way == "kernel")
+    if way == "triton":
+        meter._kernel = TritonNorms()
+        monkeypatch.setattr(meter, "_measure_group", None)
     assert sorted(meter.order.tolist()) == list(range(sum(probe.shape[0] for probe in probes)))
     shake(model)
     first, _ = measured(meter)

@@ -17,11 +17,21 @@ from dtui.record.derive import Deriver
 from dtui.record.device import DeviceSums
 from dtui.record.layers import LayerProbe, describe, find_layers, place
 from dtui.record.measure import Measurer, _Device
-from dtui.record.statistics import Buffers
+from dtui.record.statistics import Buffers, Summing
+from dtui.record.triton_sums import TritonSums
 
 needs_numba = pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed")
-WAYS = ["torch", pytest.param("kernel", marks=needs_numba), "device"]
-"""One torch operation a sum; the compiled kernel; what a GPU does, here done on the CPU."""
+needs_triton = pytest.mark.skipif(find_spec("triton") is None, reason="triton is not installed")
+WAYS = [
+    "torch",
+    pytest.param("kernel", marks=needs_numba),
+    "device",
+    pytest.param("triton", marks=needs_triton),
+]
+"""On the CPU one torch operation a sum, and the compiled kernel; on a GPU operations on lists of tensors, and the
+compiled kernels. Where there is no GPU the CPU stands for it, and triton interprets its kernels."""
+
+GPU = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
 
 KINDS: dict[str, Callable[[], nn.Module]] = {
     "conv": lambda: nn.Conv2d(3, 8, 3),
@@ -39,7 +49,7 @@ KINDS: dict[str, Callable[[], nn.Module]] = {
 
 def filters_of(module: nn.Module, tensor: Tensor) -> list[np.ndarray]:
     """The elements of each filter, in no particular order: the weights that make one output channel."""
-    values = tensor.detach().double().numpy()
+    values = tensor.detach().double().cpu().numpy()
     if not isinstance(module, nn.ConvTranspose2d):
         return [values[row].ravel() for row in range(values.shape[0])]
     inputs, outputs, groups = values.shape[0], values.shape[1], module.groups
@@ -93,19 +103,28 @@ def change(model: nn.Module, seed: int, size: float = 1e-3) -> None:
         for module in model.modules():
             if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.Linear):
                 weight = module.weight
-                weight.add_((torch.randn(weight.shape, generator=generator) * size).to(weight.dtype))
-                weight.grad = (torch.randn(weight.shape, generator=generator) * 0.01).to(weight.dtype)
+                weight.add_((torch.randn(weight.shape, generator=generator) * size).to(weight))
+                weight.grad = (torch.randn(weight.shape, generator=generator) * 0.01).to(weight)
 
 
 def measurer_of(model: nn.Module, way: str) -> tuple[Measurer, list[LayerProbe]]:
-    """Return what measures a model on the CPU in one of the ways."""
+    """Return what measures a model in one of the ways; the model is moved to the device of that way."""
+    on_gpu: dict[str, Callable[[], Summing]] = {"device": DeviceSums, "triton": nothing_but_triton}
+    if way in on_gpu:
+        model.to(GPU)
     probes = place(find_layers(model))
     measurer = Measurer(model, probes, way == "kernel")
-    if way == "device":
-        cpu = torch.device("cpu")
+    if way in on_gpu:
         shape = (measurer._filters, len(probes), measurer._sampler.samples)
-        measurer._devices[cpu] = _Device(lambda: Buffers(*shape, cpu), DeviceSums())
+        measurer._devices[GPU] = _Device(lambda: Buffers(*shape, GPU), on_gpu[way]())
     return measurer, probes
+
+
+def nothing_but_triton() -> TritonSums:
+    """Return what takes the sums with the compiled kernels, and fails where torch would take their place."""
+    sums = TritonSums()
+    sums._instead = None  # type: ignore[assignment]
+    return sums
 
 
 def measure_twice(model: nn.Module, size: float = 1e-3, way: str = "torch") -> tuple[Record, Structure, nn.Module]:
