@@ -19,6 +19,7 @@ import pytest
 from dtui.errors import DtuiError
 from dtui.store import RunReader, RunWriter, check_run
 from dtui.store.compact import RunCompactor
+from dtui.store.exclusion import CompactionLock
 from dtui.store.verdict import FileState
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
 from tests.store.dying import in_child, shrink_parts
@@ -123,6 +124,8 @@ class Crashes:
         with pytest.MonkeyPatch.context() as patch:
             shrink_parts(patch, *self._sizes)
             patch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=4))  # the same bytes for the same deeds
+            patch.setattr("dtui.store.writer._HEARTBEAT_SECONDS", 1e9)  # and as many calls, however slow the machine is
+            patch.setattr(CompactionLock, "touch", lambda _: None)
             yield
 
     def _judge(self, path: Path, told: bytes, judge: Callable[[], None]) -> None:
