@@ -3,7 +3,7 @@
 from dtui.model.arrays import NO_VALUE, BoolArray, ByteArray, FloatArray, IntArray, LabelArray, read_only
 from dtui.model.axis import TimeAxis
 from dtui.model.records import TRIGGER_KINDS, Gap, Record, RunMetadata, RunStatus, Trigger, Validation
-from dtui.model.scalars import LOGGED_NAN, SKIPPED_UPDATES, was_logged
+from dtui.model.scalars import LOGGED_NAN, LOST_NAN, SKIPPED_UPDATES, was_logged, was_lost
 from dtui.model.statistics import (
     CHANGE_RATIO_EDGES,
     FILTER_STATISTICS,
@@ -38,6 +38,7 @@ __all__ = [
     "HISTOGRAM_BINS",
     "LAYER_STATISTICS",
     "LOGGED_NAN",
+    "LOST_NAN",
     "NO_VALUE",
     "RECORDS_A_BIN",
     "SKIPPED_UPDATES",
@@ -78,4 +79,5 @@ __all__ = [
     "Validation",
     "read_only",
     "was_logged",
+    "was_lost",
 ]

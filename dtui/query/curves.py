@@ -11,7 +11,7 @@ import numpy as np
 
 from dtui.analysis.downsample import pool_largest, pool_mean, pool_smallest, records_of_columns
 from dtui.analysis.stages import find_stages
-from dtui.model import BoolArray, Curves, FloatArray, IntArray, Stage, TimeAxis, read_only, was_logged
+from dtui.model import BoolArray, Curves, FloatArray, IntArray, Stage, TimeAxis, read_only, was_logged, was_lost
 from dtui.query.classes import group_error
 from dtui.query.data import RunData
 
@@ -23,7 +23,7 @@ LEARNING_RATE = "learning_rate"
 def _points(data: RunData) -> Mapping[str, tuple[IntArray, FloatArray, float]]:
     """Return name to (iterations, values, interval) of every curve; LOGGED_NAN and infinities where they were logged.
 
-    Any other NaN is a validation whose error is lost to damage.
+    Any other NaN is lost to damage.
     """
 
     def collect() -> Mapping[str, tuple[IntArray, FloatArray, float]]:
@@ -32,12 +32,12 @@ def _points(data: RunData) -> Mapping[str, tuple[IntArray, FloatArray, float]]:
             values = data.scalar(name)
             logged = was_logged(values)
             if logged.any():
-                iterations = data.records[logged]
-                steps = np.diff(iterations)
+                steps = np.diff(data.records[logged])
                 interval = max(data.record_interval, float(np.median(steps)) if len(steps) else 0.0)
-                found[NAMES.get(name, name)] = (iterations, values[logged], interval)
+                logged |= was_lost(values)  # a hole, or the value before it would stand for it
+                found[NAMES.get(name, name)] = (data.records[logged], values[logged], interval)
         errors = group_error(data, range(len(data.layout.images))) if len(data.validations) else np.zeros(0)
-        if not np.isnan(errors).all():  # one that is lost stays a hole, or the error before it would stand for it
+        if not np.isnan(errors).all():  # one that is lost stays a hole
             found["validation_error"] = (data.validations, errors, data.validation_interval)
         order = sorted(found, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
         return {name: found[name] for name in order}

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dtui.errors import DtuiError
-from dtui.model import NO_VALUE, RunStatus
+from dtui.model import NO_VALUE, RunStatus, was_lost
 from dtui.store.catalog import PartSpan
 from dtui.store.files import one_line
 from dtui.store.fold import FoldPlan, count_blocks, write_frames
@@ -76,6 +76,12 @@ class SalvagingReader(StreamReader):
             lost = (values == NO_VALUE).any(axis=tuple(range(values.ndim - 1)))
             self._lost.setdefault(path, set()).update(np.flatnonzero(lost).tolist())
             values[values == NO_VALUE] = 0
+        return values
+
+    def read_scalar(self, name: str, frames: range) -> NDArray[np.float64]:
+        """Return a scalar at some frames; what is lost becomes a NaN like any other, as files have it."""
+        values = super().read_scalar(name, frames)
+        values[was_lost(values)] = np.nan
         return values
 
 

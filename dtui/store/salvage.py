@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dtui.errors import RunDamagedError
-from dtui.model import NO_VALUE
+from dtui.model import LOST_NAN, NO_VALUE
 
 Chunk = tuple[int, ...]
 """Which chunk of an array, counted along each axis."""
@@ -28,7 +28,9 @@ def answer_type(stored: np.dtype[Any]) -> np.dtype[Any]:
 
 def no_value(answer: np.dtype[Any]) -> float:
     """Return what stands in an answer of some element type where the value is lost."""
-    return np.nan if answer.kind == "f" else NO_VALUE
+    if answer.kind != "f":
+        return NO_VALUE
+    return np.nan if answer.itemsize < 8 else LOST_NAN
 
 
 def read_around(

@@ -35,7 +35,7 @@ class ScalarReader:
         self._parsed: dict[tuple[Path, int], dict[str, float]] = {}
 
     def read(self, name: str, frames: range) -> NDArray[np.float64]:
-        """Return a scalar at some frames, shape (len(frames),), NaN where it was not logged or is damaged.
+        """Return a scalar at some frames, shape (len(frames),): NaN where it was not logged, LOST_NAN where damaged.
 
         Raises:
             RunDamagedError: A file was lost, or is damaged and the reader is strict.

@@ -1,4 +1,7 @@
-"""Labels that are lost to damage: neither right nor wrong nor a flip, and all else as if nothing were lost."""
+"""Labels that are lost to damage: neither right nor wrong nor a flip, and all else as if nothing were lost.
+
+And scalars, which are a hole in their curve.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from dtui.model import NO_VALUE, AnomalySettings, ImagesRequest
+from dtui.model import LOST_NAN, NO_VALUE, AnomalySettings, ImagesRequest
 from dtui.query import RunQuery
 from tests.analysis.fake_reader import EVERY, FakeReader
 from tests.oracle import twins
@@ -148,3 +151,17 @@ def test_the_error_of_a_group_is_lost_with_that_of_one_class(reader, axis):
     assert "validation_error" not in query.curves_at(222)
     assert query.curves_at(192)["validation_error"] == whole.curves_at(192)["validation_error"]
     np.testing.assert_array_equal(curve[~np.isnan(curve)], true[~np.isnan(curve)])
+
+
+@pytest.mark.parametrize("name", ["loss", "train_error"])
+def test_a_scalar_that_is_lost_is_a_hole_and_not_the_value_before_it(reader, axis, name):
+    whole = RunQuery(reader.path, FakeReader())
+    reader.scalars[name.removeprefix("train_")][20:30] = LOST_NAN
+    query = RunQuery(reader.path, reader)
+    curve, true = (one.curves(axis).series[name] for one in (query, whole))
+    assert np.isnan(curve).sum() > np.isnan(true).sum()
+    np.testing.assert_array_equal(curve[~np.isnan(curve)], true[~np.isnan(curve)])
+    assert name not in query.curves(axis).nonfinite
+    assert query.curves_at(199)[name] == whole.curves_at(199)[name]
+    assert name not in query.curves_at(265)
+    assert not any(name in finding for finding in query.info().findings)

@@ -21,7 +21,7 @@ from dtui.errors import (
     RunNotFoundError,
     UsageError,
 )
-from dtui.model import NO_VALUE, Gap, RunStatus, Trigger
+from dtui.model import NO_VALUE, Gap, RunStatus, Trigger, was_lost
 from dtui.store import RunReader, check_run, compact_run, find_runs, pack_run
 from dtui.store.schema import LINE_FILES, Stream
 from dtui.store.verdict import FileState
@@ -168,7 +168,7 @@ def damage_chunk(path: Path, node: str) -> None:
 
 def test_what_is_damaged_is_missing_and_told_and_nothing_else(ended: Recording, out: Path) -> None:
     parts = ended.path / "parts"
-    for node in ("/filters/update_norm", "/layers/histogram"):
+    for node in ("/filters/update_norm", "/layers/histogram", "/scalars"):
         damage_chunk(parts / "records-0000000000-0000000032.h5", node)
     damage_chunk(parts / "validations-0000000000-0000000032.h5", "/validation/label")
     result = pack_run(ended.path, out)
@@ -177,6 +177,8 @@ def test_what_is_damaged_is_missing_and_told_and_nothing_else(ended: Recording, 
     assert all(str(ended.path) not in line for line in result.missing)
     packed, folder = RunReader(out), ended.reader()
     same_answers(packed, folder)
+    assert was_lost(folder.read_scalar("loss", slice(None))).any()
+    assert not was_lost(packed.read_scalar("loss", slice(None))).any()
     every, norm = slice(None), packed.read_filters("update_norm", slice(None), slice(None))
     assert np.isnan(norm[:, :32]).all()
     assert np.isfinite(norm[:, 32:]).all()
