@@ -246,7 +246,7 @@ def assert_true(path: Path, truth: Truth, mutation: Mutation) -> bool:
         return False
     try:
         for found, expected, homes in zip(answers(reader), truth, HOMES, strict=True):
-            is_whole = path.is_dir() and not any(name.startswith(homes) for name in mutation.touched)
+            is_whole = path.is_dir() and not any(name.startswith((STRUCTURE_FILE, *homes)) for name in mutation.touched)
             assert_answers(found, expected, what, is_whole=is_whole, is_told=bool(reader.faults))
         assert set(reader.gaps) <= {GAP}, what
         assert set(reader.triggers) <= {TRIGGER}, what
