@@ -16,6 +16,7 @@ from typing import Protocol
 import pytest
 
 from dtui.cli import main
+from dtui.store.lines import check_of
 from dtui.store.schema import FORMAT_VERSION, PARTS_FOLDER, RUN_FILE, STRUCTURE_FILE
 
 RUN = "broken.dtui"
@@ -37,7 +38,9 @@ def a_plain_file(folder: Path, _: Path) -> None:
 def a_newer_format(folder: Path, run: Path) -> None:
     shutil.copytree(run, folder / RUN)
     path = folder / RUN / RUN_FILE
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": FORMAT_VERSION + 1}))
+    values = json.loads(path.read_text()) | {"format": FORMAT_VERSION + 1}
+    del values["check"]
+    path.write_text(json.dumps({**values, "check": check_of(values)}))
 
 
 def a_damaged_structure(folder: Path, run: Path) -> None:
