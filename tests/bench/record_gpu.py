@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -26,8 +27,15 @@ HEAD_START = 30_000_000
 """Cycles for which the GPU sleeps first, so that everything is queued when it begins: launching is not its time."""
 
 WAYS = {"torch": False, "triton": True}
-STEPS, PAIRS = 40, 5
-"""Of a block, and pairs of a block with a recorder and one without."""
+STEPS, PAIRS = {64: 40, 256: 12}, 7
+"""Steps of a block by images of a batch, and pairs of a block with a recorder and one without."""
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "torch, every=1": {"fused": False, "every": 1},
+    "triton, every=1": {"every": 1},
+    "triton, every=10": {"every": 10},
+    "triton, watches": {"every": 1000, "keep_around": 200},
+}
 
 
 def has_gpu(name: str) -> bool:
@@ -116,22 +124,23 @@ def count_launches(function: Callable[[], object]) -> int:
 
 
 class Loop:
-    """A ResNet-50 in bfloat16 autocast, batches of 64 images of 224×224, channels last."""
+    """A ResNet-50 in bfloat16 autocast, batches of images of 224×224, channels last."""
 
-    def __init__(self) -> None:
+    def __init__(self, batch: int) -> None:
         torch.manual_seed(0)
         self.model = ResNet50(width=64, classes=1000).cuda().to(memory_format=torch.channels_last)
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=1e-4, momentum=0.9)
-        images = torch.randn(64, 3, 224, 224, device="cuda")
+        images = torch.randn(batch, 3, 224, 224, device="cuda")
         self.images = images.to(memory_format=torch.channels_last)
-        self.labels = torch.randint(0, 1000, (64,), device="cuda")
+        self.labels = torch.randint(0, 1000, (batch,), device="cuda")
+        self.block = STEPS[batch]
         self.log: Callable[..., object] = lambda **_: None
 
-    def steps(self, count: int) -> float:
-        """Return the milliseconds that a step takes."""
+    def steps(self) -> float:
+        """Train a block, and return the milliseconds that a step takes."""
         torch.cuda.synchronize()
         start = time.perf_counter()
-        for _ in range(count):
+        for _ in range(self.block):
             self.optimizer.zero_grad()
             with torch.autocast("cuda", torch.bfloat16):
                 loss = functional.cross_entropy(self.model(self.images), self.labels)
@@ -139,7 +148,7 @@ class Loop:
             self.log(loss=loss)
             self.optimizer.step()
         torch.cuda.synchronize()
-        return 1e3 * (time.perf_counter() - start) / count
+        return 1e3 * (time.perf_counter() - start) / self.block
 
 
 @benchmark
@@ -148,30 +157,26 @@ def record_gpu_overhead() -> list[Measurement]:
     if not has_gpu("record_gpu_overhead"):
         return []
     rows = []
-    options = {
-        f"{name}, every={every}": {"fused": is_fused, "every": every}
-        for name, is_fused in WAYS.items()
-        for every in (1, 10)
-    }
-    options["triton, watches"] = {"fused": True, "every": 1000, "keep_around": 200}
-    plain = Loop()
-    plain.steps(10)
-    rows.append(pair_of_blocks("nothing (noise)", plain, Loop()))
-    for name, chosen in options.items():
-        with tempfile.TemporaryDirectory() as folder:
-            loop = Loop()
-            with Recorder(Path(folder) / "run", loop.model, loop.optimizer, graph=False, **chosen) as recorder:  # type: ignore[arg-type]
-                loop.log = recorder.log
-                rows.append(pair_of_blocks(name, plain, loop))
+    for batch in STEPS:
+        plain = Loop(batch)
+        plain.steps()
+        rows.append(pair_of_blocks(f"{batch} images, nothing (noise)", plain, Loop(batch)))
+        for name, options in OPTIONS.items():
+            with tempfile.TemporaryDirectory() as folder:
+                loop = Loop(batch)
+                with Recorder(Path(folder) / "run", loop.model, loop.optimizer, graph=False, **options) as recorder:
+                    loop.log = recorder.log
+                    rows.append(pair_of_blocks(f"{batch} images, {name}", plain, loop))
     return rows
 
 
 def pair_of_blocks(name: str, plain: Loop, recorded: Loop) -> Measurement:
-    recorded.steps(10)
+    """Return the step of a recorded loop beside one that is not; the ratio is the median of those of neighbours."""
+    recorded.steps()
     ratios, steps = [], []
     for turn in range(PAIRS):
         loops = (plain, recorded) if turn % 2 else (recorded, plain)
-        times = {id(loop): loop.steps(STEPS) for loop in loops}
+        times = {id(loop): loop.steps() for loop in loops}
         steps.append(times[id(plain)])
         ratios.append(times[id(recorded)] / times[id(plain)])
     step, ratio = statistics.median(steps), statistics.median(ratios)
