@@ -6,6 +6,7 @@ nobody meant.
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import subprocess
@@ -18,7 +19,7 @@ from typing import Any
 from dtui.errors import PackError, RunExistsError, UsageError
 from dtui.store.background import child_command, child_environment
 from dtui.store.opening import find_run
-from dtui.store.schema import PACKED_SUFFIX
+from dtui.store.schema import PACKED_SUFFIX, TEMPORARY_MARK
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,10 @@ def pack_run(
             errors="replace",
             env=child_environment(),
         )
-        outcome = _listen(process, progress or (lambda *_: None))
+        try:
+            outcome = _listen(process, progress or (lambda *_: None))
+        finally:
+            _remove_left(target, process.pid)
         log.seek(0)
         last = (log.read().strip().splitlines() or ["no message"])[-1]
     if "fault" in outcome:
@@ -98,6 +102,12 @@ def _check_target(folder: Path, target: Path, force: bool) -> None:
         raise RunExistsError(f"{target}: something is there already; choose another name, or replace it with --force")
     if not os.access(target.parent, os.W_OK | os.X_OK):
         raise PackError(f"{target}: permission denied; choose a folder that you may write to")
+
+
+def _remove_left(target: Path, process: int) -> None:
+    """Remove what a process that ended left unfinished: one that was killed removes nothing itself."""
+    for left in target.parent.glob(f"{glob.escape(target.name)}{TEMPORARY_MARK}{process}-*"):
+        left.unlink(missing_ok=True)
 
 
 def _listen(process: subprocess.Popen[str], progress: Callable[[int, int], None]) -> dict[str, Any]:

@@ -310,6 +310,25 @@ def test_a_full_disk_is_one_clear_line_and_leaves_nothing(
     assert [path.name for path in out.parent.iterdir()] == ["one.h5"]
 
 
+def test_a_packing_that_is_killed_leaves_nothing_of_its_own(
+    ended: Recording, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dtui.store import packing
+
+    dying = (
+        "import os, signal, sys; from pathlib import Path; from dtui.store.files import temporary_path;"
+        "temporary_path(Path(sys.argv[2])).write_bytes(b'half');"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    command = packing.child_command
+    monkeypatch.setattr(packing, "child_command", lambda module, *rest: [*command(module)[:1], "-c", dying, *rest])
+    others = out.with_name("one.h5.tmp-1-another")
+    others.write_bytes(b"of a packing that goes on")
+    with pytest.raises(PackError, match=r"one\.h5: packing broke down with -9"):
+        pack_run(ended.path, out)
+    assert [path.name for path in out.parent.iterdir()] == [others.name]
+
+
 def test_a_packed_run_of_a_newer_format_is_refused(
     ended: Recording, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
