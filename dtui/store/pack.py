@@ -199,6 +199,7 @@ class RunPacker:
     def _document(self) -> PackedDocument:
         lines = list(faults_of(self._source, {stream: self._readers.get(stream) for stream in Stream}))
         lines += self._further
+        lines += [line for stream, reader in self._readers.items() for line in _left_out(stream, reader)]
         if self._status is RunStatus.LIVE:
             last = max(
                 (int(reader.iterations[-1]) for reader in self._readers.values() if len(reader.iterations)),
@@ -231,6 +232,16 @@ class RunPacker:
             return read_lines(self._folder / name)[0]
         except OSError:
             return []  # which is a fault that is told
+
+
+def _left_out(stream: Stream, reader: SalvagingReader) -> Iterator[str]:
+    """Yield a line an array of which a packed run has less than its folder: it can tell what is lost by frame only."""
+    for path, stretches in reader.lost.items():
+        count = sum(stop - first for first, stop in stretches)
+        yield (
+            f"{path}: some values are damaged at {count:,} of {len(reader.iterations):,} {stream}, and all others "
+            "there are left out; the folder has them, so keep it"
+        )
 
 
 def _copy(source: SealedFile, file: ProvenFile, node: str, dtype: np.dtype[Any], longest: int) -> None:

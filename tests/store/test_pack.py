@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -174,6 +175,8 @@ def test_what_is_damaged_is_missing_and_told_and_nothing_else(ended: Recording, 
     result = pack_run(ended.path, out)
     assert any("/filters/update_norm" in line for line in result.missing)
     assert any("/layers/histogram" in line for line in result.missing)
+    told = next(line for line in result.missing if line.startswith("/layers/histogram"))
+    assert re.fullmatch(r".*damaged at 32 of 45 records, and all others there are left out; .* so keep it", told), told
     assert all(str(ended.path) not in line for line in result.missing)
     packed, folder = RunReader(out), ended.reader()
     same_answers(packed, folder)
