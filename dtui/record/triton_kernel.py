@@ -39,7 +39,8 @@ def take_rows(
         layers: Shape (launched layers, 4), int32: row in `addresses`, elements of a filter, first program, and column
             of the first filter.
         layer_of: By program, the row in `layers`, int32.
-        by_filter: Shape (filters, sums_each), float32.
+        by_filter: Shape (filters, sums_each), float32: six sums of the weights, of the gradients and of the updates,
+            then the count of negative weights (18) and those of what is not finite (19 to 21), as in `statistics.Sum`.
         weight_type: Element type of the weights.
         gradient_type: Of the gradients.
         sums_each: Of a filter.
