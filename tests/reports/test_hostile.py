@@ -7,20 +7,12 @@ import unicodedata
 from pathlib import Path
 
 from dtui.reports import write_report
-from tests.store.conftest import Recording
-from tests.store.hostile_folders import FOLDER_ATTACKS, TEXTS, fill_outside
+from tests.store.hostile_folders import hostile_run
 
 
 def test_hostile_text_is_text_in_the_document(tmp_path: Path) -> None:
-    made = Recording(tmp_path / "run")
-    made.append(36)
-    made.compact()
-    made.close()
-    fill_outside(tmp_path / "outside")
-    for name in TEXTS:
-        FOLDER_ATTACKS[name](made.path, tmp_path / "outside")
     out = tmp_path / "report.html"
-    result = write_report([made.path], out)
+    result = write_report([hostile_run(tmp_path)], out)
     page = out.read_text(encoding="utf-8")
     assert result.problems == ()
     assert "alert(1)" in page, "the text is there"

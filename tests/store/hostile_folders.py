@@ -18,6 +18,7 @@ from dtui.store.schema import Stream
 from dtui.store.sealed_builder import write_small_file
 from dtui.store.sealed_file import SealedFile
 from dtui.store.tokens import run_token
+from tests.store.conftest import Recording
 
 SECRET = "the-secret-outside"
 HOSTILE = (
@@ -317,3 +318,15 @@ FOLDER_ATTACKS: dict[str, Attack] = {
 
 TEXTS = tuple(name for name in FOLDER_ATTACKS if name.endswith(": text"))
 """What puts hostile text wherever a run holds text."""
+
+
+def hostile_run(folder: Path) -> Path:
+    """Make a run with a text that is a command wherever a run holds one, beside a folder that must stay as it is."""
+    made = Recording(folder / "run")
+    made.append(36)
+    made.compact()
+    made.close()
+    fill_outside(folder / "outside")
+    for name in TEXTS:
+        FOLDER_ATTACKS[name](made.path, folder / "outside")
+    return made.path

@@ -5,28 +5,13 @@ from __future__ import annotations
 import unicodedata
 from pathlib import Path
 
-import pytest
-
 from dtui.tui.app import DtuiApp
-from tests.store.conftest import Recording
-from tests.store.hostile_folders import FOLDER_ATTACKS, TEXTS, fill_outside
+from tests.store.hostile_folders import hostile_run
 from tests.tui.driving import is_complete, press, screen_text, until
 
 
-@pytest.fixture
-def hostile_run(tmp_path: Path) -> Path:
-    made = Recording(tmp_path / "run")
-    made.append(36)
-    made.compact()
-    made.close()
-    fill_outside(tmp_path / "outside")
-    for name in TEXTS:
-        FOLDER_ATTACKS[name](made.path, tmp_path / "outside")
-    return made.path
-
-
-async def test_hostile_text_is_shown_and_does_nothing(hostile_run: Path) -> None:
-    app = DtuiApp(hostile_run)
+async def test_hostile_text_is_shown_and_does_nothing(tmp_path: Path) -> None:
+    app = DtuiApp(hostile_run(tmp_path))
     async with app.run_test(size=(150, 50)) as pilot:
         await until(pilot, lambda: is_complete(app))
         shown = []
