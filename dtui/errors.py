@@ -50,3 +50,7 @@ class ReportError(DtuiError, RuntimeError):
 
 class PackError(DtuiError, RuntimeError):
     """A packed run could not be written."""
+
+
+class OutputError(DtuiError, OSError):
+    """What a command made cannot be written to where it was asked for."""

@@ -6,13 +6,13 @@ one format show a section that another lacks.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from dtui.errors import DtuiError, ReportError, UsageError
+from dtui.output import OutputTarget, find_target
 from dtui.query import RunQuery, open_run
 from dtui.reports.bundle import vega_bundle
 from dtui.reports.convert import ChartConverter
@@ -24,7 +24,9 @@ from dtui.reports.text import render_text
 from dtui.safe_text import safe
 
 Progress = Callable[[str], None]
-TEXT_SUFFIX = ".txt"
+HTML, TEXT = "html", "text"
+FORMATS = {HTML: (".html", ".htm"), TEXT: (".txt",)}
+"""Name of a format to the endings of file names that stand for it; the first is that of the files in a folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,41 +44,50 @@ class ReportResult:
     bytes: int
     charts: int
     problems: tuple[str, ...]
+    is_printed: bool = False
+    """Whether it went to standard output, so that nothing else may be printed there."""
 
 
 def write_report(
-    runs: Sequence[Path], out: Path, *, sections: Sequence[str] | None = None, progress: Progress | None = None
+    runs: Sequence[Path],
+    out: str | Path,
+    *,
+    format: str | None = None,
+    sections: Sequence[str] | None = None,
+    progress: Progress | None = None,
 ) -> ReportResult:
     """Write a report of one run or several: a self-contained HTML file, or plain text without pictures.
 
     Args:
         runs: At least one.
-        out: A file, which then holds all runs, as text if its name ends in ".txt"; or a folder, which gets an
-            HTML file a run.
+        out: A file, a pipe, a device or "-" for standard output, which then holds all runs; or a folder, which gets
+            a file per run.
+        format: "html" or "text"; None goes by the ending of a file's name, and is HTML elsewhere.
         sections: Names of the sections wanted; None for all.
         progress: Called with a few words before each piece of work.
 
     Raises:
-        UsageError: No run was given, or a section has no such name.
+        UsageError: No run was given, a section has no such name, or the ending of `out` stands for no format.
         RunNotFoundError: One of `runs` is no run.
         RunFormatError: One was written by a newer dtui.
         RunDamagedError: One cannot be read at all.
-        ReportError: `out` cannot be written.
+        OutputError: `out` cannot be written.
     """
     say = progress or (lambda _: None)
     if not runs:
         raise UsageError("report: no run was given; name at least one")
     builders = sections_named(sections)
-    parts = _documents([Path(run) for run in runs], Path(out))
+    documents = _documents([Path(run) for run in runs], out, format)
     with ChartConverter() as converter:
-        if any(target.suffix.lower() != TEXT_SUFFIX for _, target in parts):
+        if any(document.format == HTML for document in documents):
             converter.warm_up()
-        results = [_write_one(members, target, builders, converter, say) for members, target in parts]
+        results = [_write_one(document, builders, converter, say) for document in documents]
     return ReportResult(
-        paths=tuple(target for _, target in parts),
+        paths=tuple(document.target.name for document in documents),
         bytes=sum(result[0] for result in results),
         charts=sum(result[1] for result in results),
         problems=tuple(problem for result in results for problem in result[2]),
+        is_printed=any(document.target.is_standard_output for document in documents),
     )
 
 
@@ -96,35 +107,57 @@ def build_report(
     return _report(queries, sections_named(sections), progress or (lambda _: None), [])
 
 
-def _documents(runs: list[Path], out: Path) -> list[tuple[list[Path], Path]]:
-    """Return which runs go into which file."""
-    if not out.is_dir():
-        return [(runs, out)]
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """One output: which runs it holds, where it goes, and in which format."""
+
+    runs: list[Path]
+    target: OutputTarget
+    format: str
+
+
+def _documents(runs: list[Path], out: str | Path, format: str | None) -> list[_Document]:
+    if not (str(out) and Path(out).is_dir()):
+        target = find_target(out)
+        return [_Document(runs, target, format or _format_of(target))]
+    made = format or HTML
     names: dict[str, int] = {}
-    parts = []
+    documents = []
     for run in runs:
         name = run.resolve().name.removesuffix(".dtui").removesuffix(".h5")
         names[name] = names.get(name, 0) + 1
         unique = name if names[name] == 1 else f"{name}-{names[name]}"
-        parts.append(([run], out / f"{unique}.html"))
-    return parts
+        documents.append(_Document([run], find_target(Path(out) / f"{unique}{FORMATS[made][0]}"), made))
+    return documents
+
+
+def _format_of(target: OutputTarget) -> str:
+    """Return the format that the ending of a name stands for."""
+    if target.file is None:
+        return HTML
+    ending = target.name.suffix.lower()
+    for format, endings in FORMATS.items():
+        if ending in endings:
+            return format
+    found = f"ends in {ending}" if ending else "has no ending"
+    better = target.name.with_suffix(FORMATS[HTML][0])
+    raise UsageError(
+        f"{target.name}: the name {found}; a report is HTML (.html) or plain text (.txt): "
+        f"write {better}, or say which with --format"
+    )
 
 
 def _write_one(
-    runs: list[Path],
-    target: Path,
-    builders: Sequence[tuple[str, SectionBuilder]],
-    converter: ChartConverter,
-    say: Progress,
+    document: _Document, builders: Sequence[tuple[str, SectionBuilder]], converter: ChartConverter, say: Progress
 ) -> tuple[int, int, list[str]]:
-    """Write one file and return its size, how many charts it has, and what went wrong."""
+    """Write one output and return its size, how many charts it has, and what went wrong."""
     problems: list[str] = []
     with ExitStack() as stack:
-        queries = [stack.enter_context(closing(open_run(run))) for run in runs]
+        queries = [stack.enter_context(closing(open_run(run))) for run in document.runs]
         report = _report(queries, builders, say, problems)
-    if target.suffix.lower() == TEXT_SUFFIX:
-        say(f"writing {target.name}")
-        return _write(target, render_text(report)), 0, problems
+    if document.format == TEXT:
+        say(f"writing {document.target.name}")
+        return _write(document.target, render_text(report)), 0, problems
     drawings: dict[str, str] = {}
     failures: dict[str, str] = {}
     for chart in report.charts():
@@ -133,9 +166,9 @@ def _write_one(
             drawings[chart.id] = converter.draw(chart)
         except ReportError as error:
             failures[chart.id] = str(error)
-    say(f"writing {target.name}")
+    say(f"writing {document.target.name}")
     page = render_html(report, drawings, failures, vega_bundle(converter.bundle))
-    return _write(target, page), len(drawings), [*problems, *failures.values()]
+    return _write(document.target, page), len(drawings), [*problems, *failures.values()]
 
 
 def _report(
@@ -173,16 +206,7 @@ def _chapter(
     )
 
 
-def _write(target: Path, text: str) -> int:
-    """Put a whole file in place, or leave what was there; return its size in bytes."""
+def _write(target: OutputTarget, text: str) -> int:
     page = text.encode("utf-8")
-    try:
-        temporary = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
-            temporary.write_bytes(page)
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise ReportError(f"{target}: cannot be written ({error.strerror or error}); choose another place") from error
+    target.write(page)
     return len(page)

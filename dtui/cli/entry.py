@@ -16,6 +16,7 @@ from typing import cast
 from dtui.cli.outcome import Exit, Outcome
 from dtui.cli.parser import COMMANDS, OPEN, Command, open_parser
 from dtui.errors import DtuiError, RunDamagedError, RunFormatError, RunNotFoundError, UsageError
+from dtui.output import stop_printing
 from dtui.safe_text import safe
 
 LONGEST_LINE = 600
@@ -91,9 +92,9 @@ def _print(outcome: Outcome) -> int:
             print(outcome.text)
             sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        stop_printing()
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        stop_printing()
         return _fail(f"standard output: {_describe(error)}", Exit.NOT_JUDGED)
     if outcome.remark:
         return _fail(outcome.remark, outcome.code)

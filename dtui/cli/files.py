@@ -9,6 +9,7 @@ from pathlib import Path
 from dtui.cli.outcome import Exit, Outcome
 from dtui.cli.table import paint, table
 from dtui.errors import UsageError
+from dtui.output import find_target
 from dtui.safe_text import safe
 
 
@@ -16,17 +17,18 @@ def run_report(options: argparse.Namespace) -> Outcome:
     """Write a report of one or more runs; a chart that could not be drawn is a remark, not a failure."""
     from dtui.reports import write_report
 
-    output = Path(options.output)
-    if output.suffix.lower() == ".pdf" and not output.is_dir():
-        raise UsageError(f"{options.output}: reports are HTML or plain text; end the name in .html or .txt")
     if options.output.endswith("/"):
-        output.mkdir(parents=True, exist_ok=True)
-    result = write_report([Path(run) for run in options.runs], output, sections=options.section)
+        Path(options.output).mkdir(parents=True, exist_ok=True)
+    runs = [Path(run) for run in options.runs]
+    result = write_report(runs, options.output, format=options.format, sections=options.section)
+    remark = "; ".join(result.problems)
+    if result.is_printed:
+        return Outcome(remark=remark)
     paths = "\n".join(safe(str(path), 400) for path in result.paths)
     size = f"{result.bytes / 1e3:,.0f} kB, {result.charts} charts"
     if all(path.suffix == ".html" for path in result.paths):
         size += "; opens in any browser, without a network"
-    return Outcome(f"{paths}\n{paint(size, 'dim')}", remark="; ".join(result.problems))
+    return Outcome(f"{paths}\n{paint(size, 'dim')}", remark=remark)
 
 
 def run_check(options: argparse.Namespace) -> Outcome:
@@ -81,6 +83,8 @@ def run_pack(options: argparse.Namespace) -> Outcome:
     """Write a run into one file; what was missing or damaged in the run is a verdict, not a failure."""
     from dtui.store import pack_run
 
+    if options.json and find_target(options.output).is_standard_output:
+        raise UsageError("pack: both the packed run and --json want standard output; give a file, or leave --json out")
     result = pack_run(options.run, options.output, force=options.force, progress=Progress("pack"))
     code = Exit.NOT_FINE if result.missing else Exit.DONE
     if options.json:
@@ -90,6 +94,8 @@ def run_pack(options: argparse.Namespace) -> Outcome:
     held = ", ".join(f"{count:,} {stream}" for stream, count in result.frames.items()) or "nothing recorded yet"
     lines = [f"{safe(str(result.path), 400)}: {held}, {result.bytes / 1e6:,.1f} MB"]
     lines += [f"  {paint('missing', 'warn')}  {safe(line, 300)}" for line in result.missing]
+    if result.is_printed:
+        return Outcome(code=code, remark="; ".join(f"missing: {line}" for line in result.missing))
     return Outcome("\n".join(lines), code)
 
 

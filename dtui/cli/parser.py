@@ -179,7 +179,14 @@ def _anomalies_arguments(parser: argparse.ArgumentParser) -> None:
 def _report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", metavar="RUN", nargs="+", help="one run, or several in one report")
     parser.add_argument(
-        "-o", "--output", metavar="OUT", required=True, help="the HTML or .txt file to write, or a folder"
+        "-o",
+        "--output",
+        metavar="OUT",
+        required=True,
+        help="the .html or .txt file to write, - for standard output, or a folder",
+    )
+    parser.add_argument(
+        "--format", choices=("html", "text"), help="instead of what OUT ends in (default for a pipe or -: html)"
     )
     parser.add_argument(
         "--section", action="append", metavar="NAME", help="only this section; may be given several times"
@@ -188,7 +195,9 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _pack_arguments(parser: argparse.ArgumentParser) -> None:
     _add_run(parser)
-    parser.add_argument("output", metavar="OUT.h5", help="the file to write; its name ends in .h5")
+    parser.add_argument(
+        "output", metavar="OUT.h5", help="the file to write, whose name ends in .h5; - for standard output"
+    )
     parser.add_argument("--force", action="store_true", help="replace a file that is there")
     _add_json(parser)
 
@@ -264,6 +273,7 @@ COMMANDS = (
         (
             ("dtui report sample_runs/mnist-faults -o report.html", "one run"),
             ("dtui report sample_runs/mnist-faults -o report.txt", "as plain text, for mail and logs"),
+            ("dtui report sample_runs/mnist-faults -o - --format text", "the same on standard output"),
             ("dtui report runs/a runs/b --output both.html", "two runs in one file"),
             ("dtui report sample_runs/mnist-faults -o anomalies.html --section anomalies", "one section"),
         ),
@@ -293,6 +303,7 @@ COMMANDS = (
         (
             ("dtui pack sample_runs/mnist-faults mnist.h5", "then dtui mnist.h5 opens it"),
             ("dtui pack sample_runs/mnist-faults mnist.h5 --force --json", "replace it; for a script"),
+            ("dtui pack sample_runs/mnist-faults -", "to standard output, to be piped into ssh"),
         ),
         "files",
         _pack_arguments,

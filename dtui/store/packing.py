@@ -10,6 +10,7 @@ import glob
 import json
 import os
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from dtui.errors import PackError, RunExistsError, UsageError
+from dtui.output import OutputTarget, find_target
 from dtui.store.background import child_command, child_environment
 from dtui.store.opening import find_run
 from dtui.store.schema import PACKED_SUFFIX, TEMPORARY_MARK
@@ -39,6 +41,8 @@ class PackResult:
     frames: Mapping[str, int]
     missing: tuple[str, ...]
     bytes: int
+    is_printed: bool = False
+    """Whether it went to standard output, so that nothing else may be printed there."""
 
 
 def pack_run(
@@ -48,7 +52,7 @@ def pack_run(
 
     Args:
         path: The run.
-        out: The file, whose name ends in ".h5".
+        out: The file, whose name ends in ".h5"; or a pipe, a device or "-" for standard output.
         force: Replace a file that is there.
         progress: Called with how much is done, of how much.
 
@@ -57,15 +61,32 @@ def pack_run(
         RunExistsError: `out` is there and `force` is not given.
         RunNotFoundError: Nothing at `path` is a run.
         RunDamagedError: The run cannot be read at all.
-        PackError: The file could not be written; what was at `out` is untouched.
+        OutputError: `out` cannot be written.
+        PackError: The file could not be made; what was at `out` is untouched.
     """
-    folder, target = find_run(Path(path)), Path(out)
+    folder = find_run(Path(path))
     if not folder.is_dir():
         raise UsageError(f"{folder}: a packed run already; copy the file")
+    target = find_target(out)
     _check_target(folder, target, force)
+    if target.file is not None:
+        outcome = _pack(folder, target.file, progress)
+        size = target.file.stat().st_size
+    else:
+        with tempfile.TemporaryDirectory(prefix="dtui-pack-") as room:
+            packed = Path(room) / f"run{PACKED_SUFFIX}"
+            outcome = _pack(folder, packed, progress)
+            size = packed.stat().st_size
+            target.copy_from(packed)
+    missing = tuple(outcome["missing"])
+    return PackResult(target.name, folder, outcome["frames"], missing, size, target.is_standard_output)
+
+
+def _pack(folder: Path, file: Path, progress: Callable[[int, int], None] | None) -> dict[str, Any]:
+    """Have a process of its own pack a run into a plain file; returns what it said at the end."""
     with tempfile.TemporaryFile("w+", errors="replace") as log:
         process = subprocess.Popen(
-            child_command("dtui.store.pack", str(folder.resolve()), str(target.parent.resolve() / target.name)),
+            child_command("dtui.store.pack", str(folder.resolve()), str(file.resolve())),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -76,32 +97,29 @@ def pack_run(
         try:
             outcome = _listen(process, progress or (lambda *_: None))
         finally:
-            _remove_left(target, process.pid)
+            _remove_left(file, process.pid)
         log.seek(0)
         last = (log.read().strip().splitlines() or ["no message"])[-1]
     if "fault" in outcome:
         raise PackError(str(outcome["fault"]))
     if "frames" not in outcome:
-        raise PackError(f"{target}: packing broke down with {process.returncode}: {last}; try again")
+        raise PackError(f"{file}: packing broke down with {process.returncode}: {last}; try again")
     (progress or (lambda *_: None))(1, 1)
-    return PackResult(target, folder, outcome["frames"], tuple(outcome["missing"]), target.stat().st_size)
+    return outcome
 
 
-def _check_target(folder: Path, target: Path, force: bool) -> None:
-    if target.is_dir():
-        raise UsageError(
-            f"{target}: a folder; give the file to write, such as {target / (folder.stem + PACKED_SUFFIX)}"
-        )
-    if target.suffix != PACKED_SUFFIX:
-        raise UsageError(f"{target}: a packed run is one file whose name ends in .h5; say {target}{PACKED_SUFFIX}")
-    if not target.parent.is_dir():
-        raise UsageError(f"{target}: there is no folder {target.parent}; make it first")
-    if folder.resolve() in target.resolve().parents:
-        raise UsageError(f"{target}: inside the run itself; choose another place")
-    if os.path.lexists(target) and not force:
-        raise RunExistsError(f"{target}: something is there already; choose another name, or replace it with --force")
-    if not os.access(target.parent, os.W_OK | os.X_OK):
-        raise PackError(f"{target}: permission denied; choose a folder that you may write to")
+def _check_target(folder: Path, target: OutputTarget, force: bool) -> None:
+    name, file = target.name, target.file
+    if file is None:
+        if target.is_standard_output and sys.stdout.isatty():
+            raise UsageError("standard output is a terminal, and a packed run is no text; redirect it, or give a file")
+        return
+    if name.suffix != PACKED_SUFFIX:
+        raise UsageError(f"{name}: a packed run is one file whose name ends in .h5; say {name}{PACKED_SUFFIX}")
+    if folder.resolve() in file.parents:
+        raise UsageError(f"{name}: inside the run itself; choose another place")
+    if os.path.lexists(name) and not force:
+        raise RunExistsError(f"{name}: something is there already; choose another name, or replace it with --force")
 
 
 def _remove_left(target: Path, process: int) -> None:

@@ -228,9 +228,21 @@ def test_a_path_is_no_mistyped_command(dtui: Dtui, tmp_path: Path) -> None:
     assert "did you mean" not in result.stderr
 
 
-def test_a_report_is_no_pdf_yet_and_says_so(dtui: Dtui, small_run: Path, tmp_path: Path) -> None:
-    assert_one_line(dtui(["report", str(small_run), "-o", "out.pdf"], tmp_path), 2, r"out\.pdf.*\.html or \.txt")
-    assert not (tmp_path / "out.pdf").exists()
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("out.pdf", r"out\.pdf: the name ends in \.pdf; .*write out\.html"),
+        ("out", r"out: the name has no ending; .*write out\.html, or say which with --format"),
+        ("missing/out.html", "there is no folder .*missing; make it first"),
+        ("", "the name of the file to write is empty"),
+        ("a\x1b[31m.html/b.html", "there is no folder"),
+    ],
+)
+def test_a_report_tells_what_is_wrong_with_the_name_of_its_file(
+    name: str, line: str, dtui: Dtui, small_run: Path, tmp_path: Path
+) -> None:
+    assert_one_line(dtui(["report", str(small_run), "-o", name], tmp_path), 2, line)
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_a_terminal_the_viewer_points_to_the_report(dtui: Dtui, small_run: Path) -> None:

@@ -44,6 +44,7 @@ def failing(error: BaseException) -> Callable[[], Outcome]:
         (errors.RecorderError("x"), 2),
         (errors.ReportError("x"), 2),
         (errors.PackError("x"), 2),
+        (errors.OutputError("x"), 2),
         (errors.RunNotFoundError("x"), 3),
         (errors.RunFormatError("x"), 3),
         (errors.RunDamagedError("x"), 3),

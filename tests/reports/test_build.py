@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from dtui.errors import ReportError, RunDamagedError, RunNotFoundError, UsageError
+from dtui.errors import OutputError, ReportError, RunDamagedError, RunNotFoundError, UsageError
 from dtui.model import Gap
 from dtui.query import open_run
 from dtui.reports import build, build_report, convert, write_report
@@ -137,7 +137,7 @@ def test_no_run_and_a_path_that_is_none_are_refused(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_named(runs: dict[str, FakeQuery], tmp_path: Path) -> None:
     runs["a"] = FakeQuery()
     out = tmp_path / "missing" / "a.html"
-    with pytest.raises(ReportError, match=rf"{re.escape(str(out))}: cannot be written"):
+    with pytest.raises(OutputError, match=rf"{re.escape(str(out))}: cannot be written"):
         write_report([Path("a")], out, sections=["anomalies"])
 
 
@@ -152,7 +152,7 @@ def test_a_report_that_fails_leaves_the_old_one(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(ReportError, match="No space left"):
+    with pytest.raises(OutputError, match="No space left"):
         write_report([Path("a")], out, sections=["anomalies"])
     assert out.read_text(encoding="utf-8") == "old"
     assert list(tmp_path.iterdir()) == [out]

@@ -15,6 +15,7 @@ import pytest
 
 from dtui.errors import (
     DtuiError,
+    OutputError,
     PackError,
     RunDamagedError,
     RunExistsError,
@@ -271,8 +272,8 @@ def test_a_folder_lists_packed_runs_beside_the_others(ended: Recording, out: Pat
     ("name", "error", "line"),
     [
         ("one", UsageError, r"one: a packed run is one file whose name ends in \.h5; say .*one\.h5"),
-        ("missing/one.h5", UsageError, "there is no folder .*missing; make it first"),
-        ("", UsageError, "a folder; give the file to write, such as .*run.h5"),
+        ("missing/one.h5", OutputError, "there is no folder .*missing; make it first"),
+        ("", OutputError, "a folder; give the name of a file in it"),
         ("there.h5", RunExistsError, "something is there already; choose another name, or replace it with --force"),
         ("../run.dtui/one.h5", UsageError, "inside the run itself"),
     ],

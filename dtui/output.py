@@ -1,0 +1,183 @@
+"""Writes what a command makes, a report or a packed run, to where a person asked for it.
+
+`find_target` looks before the work begins; the target then writes. A person named the place, so links are followed and
+pipes are fed. Files inside a run are written by `dtui.store.files`, which never follows a link.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from dtui.errors import OutputError
+
+STANDARD_OUTPUT = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class OutputTarget:
+    """Where an output goes, found before the work begins.
+
+    Attributes:
+        name: As the person gave it, for messages.
+        file: The plain file to create or replace, links followed; None for what is written through: standard
+            output, a pipe, a device.
+        exists: Whether something is there already.
+        is_standard_output: Whether the bytes go where this process prints.
+    """
+
+    name: Path
+    file: Path | None
+    exists: bool = False
+    is_standard_output: bool = False
+
+    def write(self, data: bytes) -> None:
+        """Put all of `data` there. A plain file is replaced in one step and keeps its mode.
+
+        A reader that closes a pipe has read enough; that is no failure.
+
+        Raises:
+            OutputError: It cannot be written; a plain file is what it was before.
+        """
+        with self._opened() as output:
+            output.write(data)
+
+    def copy_from(self, source: Path) -> None:
+        """Put the bytes of a file there, as `write` does.
+
+        Raises:
+            OutputError: It cannot be written, or `source` cannot be read.
+        """
+        with source.open("rb") as file, self._opened() as output:
+            shutil.copyfileobj(file, output, 1 << 20)
+
+    @contextmanager
+    def _opened(self) -> Iterator[BinaryIO]:
+        try:
+            if self.file is not None:
+                with _replaced(self.file) as output:
+                    yield output
+            elif self.is_standard_output:
+                with _standard_output() as output:
+                    yield output
+            else:
+                with contextlib.suppress(BrokenPipeError), open(self.name, "wb", opener=_open_existing) as output:
+                    yield output
+        except OSError as error:
+            if isinstance(error, OutputError):
+                raise
+            reason = error.strerror or error
+            raise OutputError(f"{self.name}: cannot be written ({reason}); choose another place") from error
+
+
+def find_target(name: str | Path) -> OutputTarget:
+    """Return where an output goes, and refuse what cannot take it; nothing is created.
+
+    Args:
+        name: A path, or "-" for standard output.
+
+    Raises:
+        OutputError: It is a folder, a disk or a socket, or nothing can be written there.
+    """
+    if not str(name):
+        raise OutputError("the name of the file to write is empty; give a file, or - for standard output")
+    path = Path(name)
+    if str(name) == STANDARD_OUTPUT:
+        return OutputTarget(path, None, is_standard_output=True)
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return _new_file(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
+    kind = stat.S_IFMT(found.st_mode)
+    if kind == stat.S_IFDIR:
+        raise OutputError(f"{path}: a folder; give the name of a file in it")
+    if kind in (stat.S_IFBLK, stat.S_IFSOCK):
+        what = "a disk" if kind == stat.S_IFBLK else "a socket"
+        raise OutputError(f"{path}: {what}, not a file; choose another place")
+    if _is_standard_output(found):  # by whatever name: /dev/stdout, /dev/fd/1, or the file that it was redirected to
+        return OutputTarget(path, None, exists=True, is_standard_output=True)
+    real = Path(os.path.realpath(path))
+    if kind != stat.S_IFREG or not _is_at(real, found):  # /dev/fd/5 of a file that was removed has no path
+        return OutputTarget(path, None, exists=True)
+    _require_folder(path, real.parent)
+    return OutputTarget(path, real, exists=True)
+
+
+def stop_printing() -> None:
+    """Have whatever is printed from here on go nowhere: whoever read standard output is gone."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def _open_existing(path: str, flags: int) -> int:
+    return os.open(path, flags & ~os.O_CREAT)
+
+
+def _new_file(path: Path) -> OutputTarget:
+    real = Path(os.path.realpath(path))  # a link to a file that is not there yet
+    _require_folder(path, real.parent)
+    return OutputTarget(path, real)
+
+
+def _require_folder(path: Path, folder: Path) -> None:
+    if not folder.is_dir():
+        raise OutputError(f"{path}: cannot be written, there is no folder {folder}; make it first")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"{path}: cannot be written, {folder} is not yours to write to; choose another place")
+
+
+def _is_standard_output(found: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.fstat(sys.stdout.fileno()), found)
+    except (AttributeError, OSError, ValueError):  # closed, or not a file
+        return False
+
+
+def _is_at(path: Path, found: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(path.stat(), found)
+    except OSError:
+        return False
+
+
+@contextmanager
+def _standard_output() -> Iterator[BinaryIO]:
+    if sys.stdout is None:
+        raise OutputError("standard output is closed; give the name of a file")
+    try:
+        sys.stdout.flush()
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        stop_printing()
+
+
+@contextmanager
+def _replaced(path: Path) -> Iterator[BinaryIO]:
+    """Open a new file that takes the place of `path` at the end, with its mode and, where allowed, its owner."""
+    temporary = path.with_name(f".dtui-{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        with temporary.open("xb") as output:
+            with contextlib.suppress(FileNotFoundError):
+                before = path.stat()
+                with contextlib.suppress(OSError):  # the owner is root's to keep
+                    os.fchown(output.fileno(), before.st_uid, before.st_gid)
+                os.fchmod(output.fileno(), stat.S_IMODE(before.st_mode))
+            yield output
+            output.flush()
+            os.fsync(output.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
