@@ -14,14 +14,37 @@ from typing import Any
 
 import numpy as np
 
-from dtui.errors import RunDamagedError
+from dtui.errors import RunDamagedError, UsageError
 from dtui.model import ByteArray, Edge, ImageSet, LabelArray, Layer, Module, RunMetadata, Structure
-from dtui.store.schema import LAST_ITERATION, MOST_CLASSES, MOST_FILTERS, MOST_IMAGES, MOST_NODES, MOST_VALUES
+from dtui.store.schema import (
+    LARGEST_DOCUMENT,
+    LAST_ITERATION,
+    MOST_CLASSES,
+    MOST_FILTERS,
+    MOST_IMAGES,
+    MOST_NODES,
+    MOST_VALUES,
+)
 
 
 def encode_document(values: Mapping[str, object]) -> ByteArray:
-    """Return a JSON document as bytes, shape (bytes,), uint8."""
-    return np.frombuffer(json.dumps(values).encode(), np.uint8)
+    """Return a JSON document as bytes, shape (bytes,), uint8.
+
+    Raises:
+        UsageError: It is larger than a reader takes.
+    """
+    text = json.dumps(values).encode()
+    if len(text) > LARGEST_DOCUMENT or _count_values(text) > MOST_VALUES:
+        largest = max(values, key=lambda name: len(json.dumps(values[name])))
+        raise UsageError(
+            f"{largest}: too much text, in all {len(text):,} bytes and {_count_values(text):,} values; a run keeps "
+            f"{LARGEST_DOCUMENT:,} bytes and {MOST_VALUES:,} values; give fewer or shorter names"
+        )
+    return np.frombuffer(text, np.uint8)
+
+
+def _count_values(text: bytes) -> int:
+    return sum(text.count(mark) for mark in (b",", b"[", b"{"))
 
 
 def decode_document(data: ByteArray, path: Path) -> dict[str, Any]:
@@ -31,7 +54,7 @@ def decode_document(data: ByteArray, path: Path) -> dict[str, Any]:
         RunDamagedError: It is no JSON object, or would take too much memory as one.
     """
     text = data.tobytes()
-    if sum(text.count(mark) for mark in (b",", b"[", b"{")) > MOST_VALUES:
+    if _count_values(text) > MOST_VALUES:
         raise RunDamagedError(f"{path}: its document has more than {MOST_VALUES:,} values; this is no run of dtui's")
     try:
         values = json.loads(text)
@@ -43,7 +66,15 @@ def decode_document(data: ByteArray, path: Path) -> dict[str, Any]:
 
 
 def run_document(run: str, structure: Structure, metadata: RunMetadata, classes: Sequence[str]) -> ByteArray:
-    """Return the document of structure.h5."""
+    """Return the document of structure.h5.
+
+    Raises:
+        UsageError: It is larger than a reader takes, or no reader would take the network.
+    """
+    try:
+        _check_structure(structure)
+    except ValueError as error:
+        raise UsageError(f"the network cannot be recorded: {error}") from error
     return encode_document(
         {
             "run": run,

@@ -139,7 +139,7 @@ class JournalWriter:
     def _open(self) -> None:
         path = self._folder / journal_name(self._stream, self.count)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_TRUNC | os.O_NOFOLLOW
-        self._descriptor = os.open(path, flags, 0o644)
+        self._descriptor = os.open(path, flags, 0o666)
         self._end = 0
         self._frames_in_file = 0
 

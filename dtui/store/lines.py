@@ -5,6 +5,7 @@ Owns the check field of each line. A second copy would count a half-written line
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import zlib
@@ -14,8 +15,9 @@ from pathlib import Path
 from dtui.store.files import open_plain, require_plain
 
 _CHECK = "check"
-_LARGEST_FILE = 16 << 20
-_LONGEST_LINE = 64 << 10
+LARGEST_FILE = 16 << 20
+LONGEST_LINE = 64 << 10
+"""Bytes that a reader takes of a file, and of one line of it: more is refused before it is written."""
 
 
 def check_of(values: Mapping[str, object]) -> str:
@@ -27,16 +29,21 @@ def append_line(path: Path, values: Mapping[str, object]) -> None:
     """Append one line in one write; a line that was left unfinished before it is ended first.
 
     Raises:
-        OSError: It could not be written in full.
+        OSError: It could not be written in full. With EMSGSIZE the line is longer than a reader takes, with EFBIG the
+            file is as large as one takes: nothing was written.
     """
     line = json.dumps({**values, _CHECK: check_of(values)}, sort_keys=True).encode() + b"\n"
+    if len(line) > LONGEST_LINE:
+        raise OSError(errno.EMSGSIZE, f"it takes {len(line):,} bytes, a line at most {LONGEST_LINE:,}", str(path))
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
-    descriptor = os.open(path, flags, 0o644)
+    descriptor = os.open(path, flags, 0o666)
     try:
         require_plain(descriptor, path)
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
             line = b"\n" + line
+        if size + len(line) > LARGEST_FILE:
+            raise OSError(errno.EFBIG, f"it is full, with {LARGEST_FILE >> 20} MiB of lines", str(path))
         while line:
             line = line[os.write(descriptor, line) :]
     finally:
@@ -55,8 +62,8 @@ def read_lines(path: Path) -> tuple[list[dict[str, object]], int]:
     """
     try:
         with open_plain(path) as file:
-            data = file.read(_LARGEST_FILE)
-            is_cut = os.fstat(file.fileno()).st_size > _LARGEST_FILE
+            data = file.read(LARGEST_FILE)
+            is_cut = os.fstat(file.fileno()).st_size > LARGEST_FILE
     except FileNotFoundError:
         return [], 0
     *lines, unfinished = data.split(b"\n")
@@ -72,7 +79,7 @@ def read_lines(path: Path) -> tuple[list[dict[str, object]], int]:
 
 
 def _parse(line: bytes) -> dict[str, object] | None:
-    if len(line) > _LONGEST_LINE:
+    if len(line) > LONGEST_LINE:
         return None
     try:
         values = json.loads(line)

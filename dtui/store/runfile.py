@@ -5,6 +5,7 @@ Owns how a run's status is told. A second copy would show the same run as live o
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -21,7 +22,8 @@ from dtui.store.lines import check_of
 from dtui.store.schema import FORMAT_VERSION, HEARTBEAT_FILE, RUN_FILE
 
 HEARTBEAT_FRESH_SECONDS = 120.0
-_LARGEST_FILE = 1 << 20
+_LARGEST_FILE = 4 << 20
+"""Bytes; some 10,000 joins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ class RunFile:
         """Replace the run's run.json.
 
         Raises:
-            OSError: The disk is full or fails.
+            OSError: The disk is full or fails, or with EFBIG it would be larger than a reader takes.
         """
         process = self.writer
         values: dict[str, object] = {
@@ -115,7 +117,11 @@ class RunFile:
         }
         if self.joins:
             values["joins"] = [join.as_json() for join in self.joins]
-        write_whole(folder / RUN_FILE, json.dumps({**values, "check": check_of(values)}, indent=1).encode() + b"\n")
+        data = json.dumps({**values, "check": check_of(values)}, indent=1).encode() + b"\n"
+        if len(data) > _LARGEST_FILE:
+            reason = f"it was resumed {len(self.joins):,} times, and more is not kept; record into another run"
+            raise OSError(errno.EFBIG, reason, str(folder / RUN_FILE))
+        write_whole(folder / RUN_FILE, data)
 
     @classmethod
     def read(cls, folder: Path) -> RunFile:

@@ -5,13 +5,16 @@ Owns how they are read and written. A second copy would show a decision on one s
 
 from __future__ import annotations
 
+import errno
 import getpass
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from dtui.errors import RunDamagedError
+from dtui.errors import RunDamagedError, UsageError
 from dtui.store.lines import append_line, read_lines
+
+_NEXT_STEPS = {errno.EFBIG: "of each anomaly keep the last line, and remove those before it"}
 
 
 class Triage:
@@ -50,6 +53,7 @@ class Triage:
         """Add a person's decision: who, when, what.
 
         Raises:
+            UsageError: The note is longer than a line may be; nothing is written.
             RunDamagedError: The file cannot be written to.
         """
         when = datetime.now().astimezone().isoformat(timespec="seconds")
@@ -58,7 +62,10 @@ class Triage:
             append_line(self.path, values)
         except OSError as error:
             what = f"{self.path}: the decision could not be written, {error.strerror}"
-            raise RunDamagedError(f"{what}; check the disk and your right to write there") from error
+            if error.errno == errno.EMSGSIZE:
+                raise UsageError(f"{what}; shorten the note") from error
+            next_step = _NEXT_STEPS.get(error.errno or 0, "check the disk and your right to write there")
+            raise RunDamagedError(f"{what}; {next_step}") from error
 
 
 def _user() -> str:

@@ -6,6 +6,7 @@ Owns what the recording process does to a run's files. A second copy would have 
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 import os
 import shutil
@@ -50,6 +51,7 @@ from dtui.store.schema import (
 from dtui.store.tokens import run_token, with_suffix
 
 _HEARTBEAT_SECONDS = 1.0
+_MOST_WAITING_LINES = 10_000
 
 
 class RunWriter:
@@ -135,6 +137,7 @@ class RunWriter:
         self._heartbeat_at = float("-inf")
         self._last = dict.fromkeys(Stream, -1)
         self._waiting_lines: list[tuple[str, dict[str, object]]] = []
+        self._lost_lines = 0
         token = run_token(run_file.run)
         self._journals = {s: JournalWriter(self.path / JOURNAL_FOLDER, s, token, counts[s]) for s in Stream}
         self._fields = list(frame_fields(Stream.RECORDS, sizes).values())
@@ -244,7 +247,7 @@ class RunWriter:
             reason: One line on why.
 
         Raises:
-            OSError: The end could not be noted; all frames are safe.
+            OSError: The end, or a gap or trigger before it, could not be noted; all frames are safe.
         """
         if self._closed or os.getpid() != self._run_file.writer.pid:
             return
@@ -258,6 +261,9 @@ class RunWriter:
             self._require_ownership()
             replace(self._run_file, closed=status, reason=reason, counts=counts).write(self.path)
             self._is_complete = True
+            if lost := len(self._waiting_lines) + self._lost_lines:
+                reason = f"{lost:,} gaps or triggers could not be noted; check the disk, and what {GAPS_FILE} holds"
+                raise OSError(errno.EIO, reason, str(self.path))
         finally:
             if self._compactor is not None:
                 self._compactor.finish()
@@ -311,7 +317,10 @@ class RunWriter:
             self._compactor.start()
 
     def _append_line(self, file: str, values: dict[str, object]) -> None:
-        self._waiting_lines.append((file, values))
+        if len(self._waiting_lines) < _MOST_WAITING_LINES:
+            self._waiting_lines.append((file, values))
+        else:
+            self._lost_lines += 1
         self._write_lines()
 
     def _write_lines(self) -> None:
@@ -323,6 +332,8 @@ class RunWriter:
             file, values = self._waiting_lines[0]
             try:
                 append_line(self.path / file, values)
-            except OSError:
-                return
+            except OSError as error:
+                if error.errno not in (errno.EFBIG, errno.EMSGSIZE):
+                    return
+                self._lost_lines += 1  # a reader would pass over it, now and later
             del self._waiting_lines[0]

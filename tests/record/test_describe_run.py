@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from dtui.record import Recorder
+from dtui.record.warn import RecorderWarning
 from dtui.store import RunReader
 from tests.record.conftest import small_net
 
@@ -20,3 +23,16 @@ def test_a_note_may_hold_any_number_or_object(tmp_path: Path) -> None:
         {"iteration": 3, "kind": "lr", "factor": 0.5, "where": str(tmp_path), "is_known": True},
     )
     reader.close()
+
+
+def test_a_long_hyperparameter_is_cut_and_that_is_told(tmp_path: Path) -> None:
+    long = {"data": list(range(2_000_000)), "k" * 2000: 1}
+    note = {"iteration": 0, "kind": "x" * 5000}
+    with pytest.warns(RecorderWarning, match=r"kept to 1,000 characters: \[0, 1, 2.*… is cut"):
+        recorder = Recorder(tmp_path / "run", small_net(), every=1, hyperparameters=long, notes=[note])
+    with recorder:
+        recorder.step()
+    with closing(RunReader(tmp_path / "run.dtui")) as reader:
+        kept = reader.metadata.hyperparameters
+        assert {len(kept["data"]), len(max(kept, key=len)), len(str(reader.metadata.notes[0]["kind"]))} == {1000}
+        assert kept["data"].endswith("…")
