@@ -14,13 +14,12 @@ import numpy as np
 from dtui.analysis.correctness import PackedLayout, WordArray
 from dtui.analysis.flips import find_flips, looks_at
 from dtui.errors import UsageError
-from dtui.model import Anomaly, AnomalySettings, IntArray
+from dtui.model import DEFAULT_WINDOW, Anomaly, AnomalySettings, IntArray
 
 RULES = ("left", "right")
 DIRECTIONS = ("gained", "lost", "both")
 COLUMNS = ("rule", "class", "iteration", "direction", "count")
 """Of a table of anomalies of classes; rule and direction as positions in RULES and DIRECTIONS."""
-DEFAULT_WINDOW = 5
 NEVER = 2**32 - 1
 Decisions = Mapping[str, tuple[str, str]]
 
@@ -46,14 +45,6 @@ class Evidence:
     iterations: IntArray
     images: IntArray
     flips: Callable[[str, int], FlipCounts]
-
-
-def default_window(validations: int) -> int:
-    """Return the window k used when none is asked for: 5, or a tenth of a short run's validations, at least 1.
-
-    Source: dtui; the authors of DeepTracker used 40 of about 757 records.
-    """
-    return min(DEFAULT_WINDOW, max(1, validations // 10))
 
 
 def check_settings(settings: AnomalySettings) -> None:
@@ -119,7 +110,7 @@ def find_class_table(evidence: Evidence, settings: AnomalySettings) -> IntArray:
 
     Source: DeepTracker (ACM TIST 2018), rules and threshold; directions apart: dtui.
     """
-    window = settings.window or default_window(len(evidence.iterations))
+    window = settings.window or DEFAULT_WINDOW
     images = np.maximum(evidence.images, 1)
     exact = settings.threshold * images if settings.unit == "share" else np.full(len(images), settings.threshold)
     # A share such as 0.2 of 50 images is 10.000000000000002 of them in floating point.

@@ -90,16 +90,26 @@ def run_anomalies(options: argparse.Namespace) -> Outcome:
                 if (options.since is None or anomaly.iteration >= options.since)
                 and (label is None or anomaly.class_index == label)
             ]
-        faults = query.anomaly_faults()
-    code, remark = Exit.DONE, _damage_remark(options.run, faults)
+        faults, validations = query.anomaly_faults(), len(query.validation_iterations())
+    too_few = _too_few_validations(options.run, validations, settings)
+    code, remark = Exit.DONE, _damage_remark(options.run, faults) or too_few
     if options.fail_on is not None:
         judged = sum(anomaly.status != "dismissed" for anomaly in found)
-        code = Exit.NOT_FINE if judged >= options.fail_on else Exit.NOT_JUDGED if faults else Exit.DONE
+        is_unsure = bool(faults or (too_few and validations))
+        code = Exit.NOT_FINE if judged >= options.fail_on else Exit.NOT_JUDGED if is_unsure else Exit.DONE
     if options.top is not None:
         found = sorted(found, key=lambda anomaly: -anomaly.score)[: options.top]
     if options.json:
         return Outcome(to_json([anomaly_fields(anomaly, classes) for anomaly in found]), code, remark)
     return Outcome(_anomalies_table(found, classes, settings), code, remark)
+
+
+def _too_few_validations(run: str, validations: int, settings: AnomalySettings) -> str:
+    """Return one line where a run has too few validations for the rules to tell anything, "" where it has enough."""
+    if validations >= settings.validations_needed:
+        return ""
+    found = f"{validations:,} validation{'' if validations == 1 else 's'}"
+    return f"{run}: {found}, the rules need {settings.validations_needed}; flips are not judged"
 
 
 def _damage_remark(run: str, faults: Sequence[str]) -> str:

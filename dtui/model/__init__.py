@@ -16,6 +16,7 @@ from dtui.model.statistics import (
 )
 from dtui.model.structure import Edge, ImageSet, Layer, Module, Structure
 from dtui.model.views import (
+    DEFAULT_WINDOW,
     Anomaly,
     AnomalySettings,
     ClassCluster,
@@ -34,6 +35,7 @@ from dtui.model.views import (
 
 __all__ = [
     "CHANGE_RATIO_EDGES",
+    "DEFAULT_WINDOW",
     "FILTER_STATISTICS",
     "HISTOGRAM_BINS",
     "LAYER_STATISTICS",

@@ -187,13 +187,17 @@ class Heatmap:
     nonfinite: BoolArray | None = None
 
 
+DEFAULT_WINDOW = 5
+"""Validations, the same in a short run: a shorter window would call flips anomalies that a longer one takes back."""
+
+
 @dataclass(frozen=True, slots=True)
 class AnomalySettings:
     """What counts as an anomaly iteration.
 
     Attributes:
         rule: "left", "right" or "either".
-        window: Records that must have kept one value, k >= 1; None picks 5, or records // 10 in a short run.
+        window: Validations for which an image must keep its verdict, k >= 1; None picks DEFAULT_WINDOW.
         unit: What the threshold counts: "share" of the class's images, or "images".
         threshold: Fewest flips in one direction, in that unit. A fifth of the class by default: at a tenth most marks
             of a healthy run are classes being learned for the first time, at three tenths weak faults lose theirs
@@ -204,6 +208,11 @@ class AnomalySettings:
     window: int | None = None
     unit: str = "share"
     threshold: float = 0.2
+
+    @property
+    def validations_needed(self) -> int:
+        """Validations that a run must have before either rule can tell anything."""
+        return (self.window or DEFAULT_WINDOW) + 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from dtui.analysis.anomalies import COLUMNS, DIRECTIONS, RULES, Evidence, default_window, find_class_table
+from dtui.analysis.anomalies import COLUMNS, DIRECTIONS, RULES, Evidence, find_class_table
 from dtui.errors import DtuiError
-from dtui.model import AnomalySettings, IntArray, RunStatus
+from dtui.model import DEFAULT_WINDOW, AnomalySettings, IntArray, RunStatus
 from dtui.query.data import RunData
 
 VERSION = 1
@@ -61,7 +61,7 @@ def _kept(data: RunData, evidence: Evidence, settings: AnomalySettings, rows: in
 def _key(evidence: Evidence, settings: AnomalySettings) -> dict[str, object]:
     """Return all that a table depends on, beside the run."""
     iterations = evidence.iterations.astype("<i8")
-    settings = replace(settings, window=settings.window or default_window(len(iterations)))
+    settings = replace(settings, window=settings.window or DEFAULT_WINDOW)
     return {
         "version": VERSION,
         "rule": settings.rule,

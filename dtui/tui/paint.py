@@ -19,6 +19,7 @@ from dtui.tui.renderables.output import Output
 from dtui.tui.renderables.theme import Theme
 from dtui.tui.renderables.tree import ChartKind, TreeLook, TreeRow
 from dtui.tui.requests import Answers
+from dtui.tui.review import without_anomalies
 from dtui.tui.state import SCREENS, ClassRow, RunView, Selection, class_rows, time_axis, visible_nodes
 from dtui.tui.widgets.pane import Picture
 from dtui.tui.widgets.pictures import (
@@ -91,7 +92,13 @@ def pictures(scene: Scene, answers: Answers, message: str) -> Mapping[str, Pictu
         "curves": CurvesPicture(curves, view.stages, selection.log_scale, answers.values, view.info.joins)
         if curves
         else _waiting("curves"),
-        "ribbon": RibbonPicture(view.anomalies, selection.anomaly, view.classes, view.stages),
+        "ribbon": RibbonPicture(
+            view.anomalies,
+            selection.anomaly,
+            view.classes,
+            view.stages,
+            without_anomalies(view, selection.anomaly_settings),
+        ),
         "axis": AxisPicture(view.info.joins),
     }
     if selection.screen == "layers":

@@ -10,9 +10,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from dtui.model import Anomaly
+from dtui.model import Anomaly, AnomalySettings
 from dtui.tui.navigate import Scene, shown
 from dtui.tui.state import RunView, Selection, find_matches
+
+
+def without_anomalies(view: RunView, settings: AnomalySettings) -> tuple[str, ...]:
+    """Return what to say where there are none, the longest words first: they may be looked for, or it is too early."""
+    if view.searched != settings:
+        return ("searching …",)
+    found, needed = view.info.validations, settings.validations_needed
+    if found < needed:
+        return (f"too early: {found} of {needed} validations", f"too early: {found}/{needed}")
+    return ("none found",)
 
 
 def reviewable(view: RunView) -> tuple[Anomaly, ...]:

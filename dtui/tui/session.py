@@ -26,7 +26,7 @@ from dtui.tui.navigate import (
     zoom,
 )
 from dtui.tui.requests import Answers, Request, wanted
-from dtui.tui.review import next_anomaly, reviewable, select_anomaly, with_node_shown
+from dtui.tui.review import next_anomaly, reviewable, select_anomaly, with_node_shown, without_anomalies
 from dtui.tui.settle import initial_clusters, initial_selection, settle
 from dtui.tui.state import RunView, Selection, compile_search
 from dtui.tui.steps import STEPS
@@ -101,7 +101,9 @@ class Session:
         if action in ("flag", "dismiss", "undo"):
             return self._review(action)
         if action in ("anomaly_next", "anomaly_previous") and not reviewable(self.view):
-            self.message = "no anomalies to review: [ lowers the threshold"
+            none = without_anomalies(self.view, self.selection.anomaly_settings)[0]
+            words = "[ lowers the threshold" if none == "none found" else none
+            self.message = f"no anomalies to review: {words}"
             return None
         before = self.selection
         self._settle(STEPS[action](self.scene))
@@ -269,7 +271,8 @@ class Session:
     def opened(self, view: RunView) -> None:
         """Show what was recorded since; what was asked apart stays until it is answered anew."""
         was_empty = self.view.is_empty
-        self.view = replace(view, anomalies=self.view.anomalies, clusters=self.view.clusters)
+        old = self.view
+        self.view = replace(view, anomalies=old.anomalies, searched=old.searched, clusters=old.clusters)
         if was_empty and not view.is_empty:
             self.selection = initial_selection(self.view, self.selection, self.layout.tree_rows)
         self._settle(self.selection)
@@ -277,7 +280,7 @@ class Session:
     def answered(self, slot: str, value: Any) -> None:
         """Take an answer into what is shown."""
         if slot == "anomalies":
-            self.view = replace(self.view, anomalies=value)
+            self.view = replace(self.view, anomalies=value, searched=self.selection.anomaly_settings)
             self._select_strongest()
         elif slot == "clusters":
             is_first = not self.view.clusters

@@ -157,6 +157,7 @@ class RunView:
         limits: First iteration and stop of a time axis of the whole run.
         iterations: Recorded and validated iterations, ascending.
         anomalies: By iteration, then by falling score.
+        searched: The settings under which they were looked for; None before that.
         clusters: By rising mean error; empty until they were asked for.
         revision: Grows whenever the run's files changed.
         is_damaged: Whether anything of it is known to be damaged or missing.
@@ -171,6 +172,7 @@ class RunView:
     limits: tuple[float, float]
     iterations: IntArray
     anomalies: tuple[Anomaly, ...] = ()
+    searched: AnomalySettings | None = None
     clusters: tuple[ClassCluster, ...] = ()
     revision: int = 0
     is_damaged: bool = False

@@ -13,7 +13,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from dtui.model import FloatArray, Stage, TimeAxis
+from dtui.model import BoolArray, FloatArray, Stage, TimeAxis
 from dtui.reports.charts import theme
 from dtui.reports.charts.ribbon import RibbonMark
 from dtui.reports.document import Spec
@@ -47,6 +47,7 @@ class Curve:
         values: Shape (columns,), in the picture's unit; NaN where there is no value.
         extremes: Shape (2, columns), smallest and largest within each column; None where that is the line itself.
         dashed: Whether the line is dashed, so that colour is not the only difference.
+        nonfinite: Shape (columns,): NaN or Inf was logged within the column, which a bar marks; None for nowhere.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Curve:
     values: FloatArray
     extremes: FloatArray | None = None
     dashed: bool = False
+    nonfinite: BoolArray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ def curve_chart(
     layers = [
         *_stage_layers(stages, axis, height),
         *_event_layers(events, lanes, height),
+        *_nonfinite_layers(curves, height),
         *_curve_layers(curves, axis, unit, strip),
         *_ribbon_layers(ribbon, height),
         _place_layer(len(curves)),
@@ -118,6 +121,7 @@ def curve_chart(
     spec["datasets"] = {
         "once": [{"x": 0}],
         "curves": _curve_rows(curves, axis),
+        "nonfinite": _nonfinite_rows(curves, axis),
         "stages": [{"iteration": s.iteration, "label": f"lr {s.learning_rate:.3g}"} for s in stages],
         "events": [{"iteration": e.iteration, "label": e.label, "lane": k} for e, k in zip(events, lanes, strict=True)],
         "ribbon": [mark.as_row() for mark in ribbon],
@@ -136,26 +140,52 @@ def _shown(axis: TimeAxis) -> str:
 
 
 def _curve_rows(curves: Sequence[Curve], axis: TimeAxis) -> list[dict[str, Any]]:
-    """Return one row a curve and column, of those that have a value."""
+    """Return one row a curve and column, from its first value to its last; null breaks the line.
+
+    A column between them has a row too where there is no value: `missing` says why, for the readout.
+    """
     centres = axis.first + (np.arange(axis.columns) + 0.5) * axis.column_span
     rows: list[dict[str, Any]] = []
     for curve in curves:
-        start = len(rows)
-        for column in np.flatnonzero(np.isfinite(curve.values)).tolist():
-            row = {
-                "curve": curve.name,
-                "column": column,
-                "iteration": _short(centres[column]),
-                "value": _short(curve.values[column]),
-            }
+        known = np.isfinite(curve.values)
+        bad = np.zeros_like(known) if curve.nonfinite is None else curve.nonfinite & ~known
+        told = np.flatnonzero(known | bad)
+        for column in range(told[0], told[-1] + 1) if told.size else ():
+            row = {"curve": curve.name, "column": column, "iteration": _short(centres[column])}
+            if not known[column]:
+                rows.append({**row, "value": None, "missing": "NaN or Inf" if bad[column] else "no value"})
+                continue
+            row["value"] = _short(curve.values[column])
             if curve.extremes is not None:
                 low, high = curve.extremes[:, column]
                 if np.isfinite(low) and np.isfinite(high):
                     row |= {"low": _short(low), "high": _short(high)}
             rows.append(row)
-        if len(rows) > start:
+        if told.size:
             rows[-1]["last"] = True
     return rows
+
+
+def _nonfinite_rows(curves: Sequence[Curve], axis: TimeAxis) -> list[dict[str, float]]:
+    """Return begin and end, in iterations, of each stretch of columns in which a curve was NaN or Inf."""
+    marked = [curve.nonfinite for curve in curves if curve.nonfinite is not None]
+    if not marked:
+        return []
+    edges = np.flatnonzero(np.diff(np.logical_or.reduce(marked).astype(np.int8), prepend=0, append=0))
+    places = axis.first + edges.reshape(-1, 2) * axis.column_span
+    return [{"begin": _short(begin), "end": _short(end)} for begin, end in places.tolist()]
+
+
+def _nonfinite_layers(curves: Sequence[Curve], height: int) -> list[alt.Chart]:
+    """Return the bars behind the curves where one was NaN or Inf; a thin line keeps the narrowest one in sight."""
+    if all(curve.nonfinite is None or not curve.nonfinite.any() for curve in curves):
+        return []
+    bar: alt.Chart = (
+        alt.Chart(alt.NamedData(name="nonfinite"))
+        .mark_rect(color=theme.LOST, opacity=0.25, stroke=theme.LOST, strokeWidth=0.8, strokeOpacity=0.6)
+        .encode(x="begin:Q", x2="end:Q", y=alt.value(0), y2=alt.value(height))
+    )
+    return [bar]
 
 
 def _short(value: float) -> float:
@@ -213,7 +243,9 @@ def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: flo
             .mark_area(interpolate="step", opacity=0.28, clip=True, line=False)
             .encode(y=alt.Y("low:Q", title=None), y2="high:Q")
         )
-    layers.append(base.mark_line(interpolate="step", strokeWidth=1.6, clip=True).encode(y=y, strokeDash=dash))
+    layers.append(
+        base.mark_line(interpolate="step", strokeWidth=1.6, strokeCap="round", clip=True).encode(y=y, strokeDash=dash)
+    )
     read = base.transform_filter("datum.column == shown")
     layers.append(
         read.mark_point(filled=True, size=34, opacity=1).encode(
@@ -235,8 +267,9 @@ def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: flo
             ),
             alt.Chart(alt.NamedData(name="curves"))
             .transform_filter(f"{_READ_OUT} && datum.curve == {theme.quoted(curve.name)}")
+            .transform_calculate(label=f"isValid(datum.value) ? format(datum.value, '{shown_format}') : datum.missing")
             .mark_text(align="right", **value)
-            .encode(x=alt.value(_VALUES_AT), y=alt.value(row), text=alt.Text("value:Q", format=shown_format)),
+            .encode(x=alt.value(_VALUES_AT), y=alt.value(row), text="label:N"),
         ]
     return layers
 

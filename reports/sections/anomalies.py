@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dtui.model import Anomaly
+from dtui.model import Anomaly, AnomalySettings
 from dtui.reports.document import Paragraph, Row, Section, Table
 from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
@@ -25,17 +25,21 @@ def anomalies_section(view: View) -> Section | None:
     if not view.anomalies:
         where = "what can be read of this run" if view.query.anomaly_faults() else "this run"
         nothing = Paragraph(f"No anomaly iteration passes the threshold in {where}.")
+        needed = AnomalySettings().validations_needed
+        if view.info.validations < needed:
+            found = f"{view.info.validations:,} validation{'' if view.info.validations == 1 else 's'}"
+            nothing = Paragraph(f"Flips are not judged: there are {found}, and the rules need {needed}.")
         return Section(anchor, title, "", (nothing,))
     strongest = sorted(view.flips.items(), key=lambda item: -max(anomaly.score for anomaly in item[1]))[:MOST_ROWS]
     shown = sorted(strongest, key=lambda item: (item[1][0].iteration, -item[1][0].score))
-    left_out = len(view.flips) - len(shown)
+    held = sum(len(group) for _, group in shown)
     rows = tuple(_row(view, anchor, group) for anchor, group in shown)
     used = [k for k in range(len(_COLUMNS)) if any(row.cells[k] for row in rows)]
     table = Table(
         tuple(_COLUMNS[k] for k in used),
         tuple(_NUMERIC[k] for k in used),
         tuple(replace(row, cells=tuple(row.cells[k] for k in used)) for row in rows),
-        f"The {len(shown)} with the highest score; {left_out:,} are left out." if left_out else "",
+        _note(len(shown), held, len(view.anomalies)),
     )
     decided = sum(anomaly.status != "new" for anomaly in view.anomalies)
     fired = ""
@@ -47,6 +51,16 @@ def anomalies_section(view: View) -> Section | None:
         f"{fired}Point at a row to see its iteration in all charts."
     )
     return Section(anchor, title, caption, (table,))
+
+
+def _note(rows: int, held: int, anomalies: int) -> str:
+    """Say how many anomalies the rows stand for, so that they and those left out add up to all."""
+    if held < anomalies:
+        return (
+            f"The {rows} rows with the highest score hold {held:,} of the {anomalies:,} anomalies; "
+            f"{anomalies - held:,} are left out."
+        )
+    return f"{rows} rows hold all {anomalies:,} anomalies." if rows < anomalies else ""
 
 
 def _row(view: View, anchor: str, group: tuple[Anomaly, ...]) -> Row:

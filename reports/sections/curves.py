@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dtui.model import Curves
+from dtui.model import Curves, TimeAxis
 from dtui.reports.charts import theme
 from dtui.reports.charts.curves import Curve, Event, curve_chart
 from dtui.reports.charts.ribbon import ribbon_marks
@@ -16,6 +16,7 @@ _ERRORS = (
     ("validation_error", "validation error", theme.VALIDATION, False),
     ("train_error", "train error", theme.TRAIN, True),
 )
+MOST_PLACES = 5
 _LOSSES = (("loss", "loss", theme.LOSS, False),)
 
 
@@ -41,14 +42,15 @@ def curves_section(view: View) -> Section | None:
                     ribbon=ribbon_marks(view.anomalies, view.full_axis, theme.PLOT_WIDTH),
                     events=_events(view),
                 ),
-                f"{' and '.join(curve.name for curve in errors)} over the iterations; "
-                f"{len(view.anomalies):,} anomaly iterations are marked.",
+                f"{' and '.join(curve.name for curve in errors)} over the iterations"
+                f"{_nonfinite_words(errors, view.full_axis)}; {_counted(len(view.anomalies))} marked.",
             )
         )
     losses = _chosen(curves, _LOSSES)
     if losses:
         spec = curve_chart(losses, view.full_axis, unit="number", stages=view.stages if not errors else ())
-        items.append(Chart(f"{view.prefix}-loss", "", "vega-lite", spec, "Loss over the iterations."))
+        description = f"Loss over the iterations{_nonfinite_words(losses, view.full_axis)}."
+        items.append(Chart(f"{view.prefix}-loss", "", "vega-lite", spec, description))
     if not items:
         return None
     caption = "Error is the share of images judged wrong. " if errors else ""
@@ -57,8 +59,8 @@ def curves_section(view: View) -> Section | None:
             "A triangle marks an anomaly iteration: unusually many images of a class flip at once, "
             "▼ lost or ▲ gained; its size grows with their share. "
         )
-    if "loss" in curves.nonfinite:
-        caption += "The loss breaks off where it was NaN or Inf. "
+    if any(curve.nonfinite is not None for curve in (*errors, *losses)):
+        caption += "A red bar is where a curve was NaN or Inf; its line breaks off there. "
     if len(view.stages) > 1:
         caption += "Dashed lines mark a new learning rate (lr)."
     return Section(f"{view.prefix}-curves", "Error and loss", caption.strip(), tuple(items))
@@ -67,10 +69,27 @@ def curves_section(view: View) -> Section | None:
 def _chosen(curves: Curves, wanted: tuple[tuple[str, str, str, bool], ...]) -> list[Curve]:
     """Return those of the wanted curves that the run has."""
     return [
-        Curve(name, colour, curves.series[key], curves.extremes.get(key), dashed)
+        Curve(name, colour, curves.series[key], curves.extremes.get(key), dashed, curves.nonfinite.get(key))
         for key, name, colour, dashed in wanted
-        if key in curves.series and bool(np.isfinite(curves.series[key]).any())
+        if key in curves.series and (key in curves.nonfinite or bool(np.isfinite(curves.series[key]).any()))
     ]
+
+
+def _counted(anomalies: int) -> str:
+    return "1 anomaly is" if anomalies == 1 else f"{anomalies:,} anomalies are"
+
+
+def _nonfinite_words(curves: list[Curve], axis: TimeAxis) -> str:
+    """Say where curves were NaN or Inf, for who reads the text: ", NaN or Inf at 21–40 and 50"; "" for nowhere."""
+    marked = [curve.nonfinite for curve in curves if curve.nonfinite is not None]
+    if not marked:
+        return ""
+    edges = np.flatnonzero(np.diff(np.logical_or.reduce(marked).astype(np.int8), prepend=0, append=0)).reshape(-1, 2)
+    first = np.ceil(axis.first + edges[:, 0] * axis.column_span).astype(np.int64)
+    last = np.maximum(np.ceil(axis.first + edges[:, 1] * axis.column_span).astype(np.int64) - 1, first)
+    places = [f"{a:,}" if a == b else f"{a:,}–{b:,}" for a, b in zip(first.tolist(), last.tolist(), strict=True)]
+    more = f" and {len(places) - MOST_PLACES} more times" if len(places) > MOST_PLACES else ""
+    return f", NaN or Inf at iteration {', '.join(places[:MOST_PLACES])}{more}"
 
 
 def _events(view: View) -> list[Event]:

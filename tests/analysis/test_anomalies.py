@@ -7,13 +7,12 @@ from dtui.analysis.anomalies import (
     Evidence,
     FlipCounts,
     count_flips,
-    default_window,
     find_anomalies,
     with_decisions,
 )
 from dtui.analysis.correctness import PackedLayout
 from dtui.errors import UsageError
-from dtui.model import AnomalySettings
+from dtui.model import DEFAULT_WINDOW, AnomalySettings
 
 CLASSES, PER_CLASS, VALIDATIONS = 3, 20, 60
 
@@ -105,9 +104,18 @@ def test_ids_stay_while_the_run_grows_and_under_other_settings():
     assert whole[0].id in [anomaly.id for anomaly in part]
 
 
-@pytest.mark.parametrize(("validations", "window"), [(0, 1), (9, 1), (10, 1), (29, 2), (50, 5), (1000, 5)])
-def test_the_default_window_is_short_in_a_short_run(validations, window):
-    assert default_window(validations) == window
+def test_nothing_is_judged_before_the_window_has_passed_and_nothing_is_taken_back():
+    """What is found in a short run stands when the run has grown: the window does not depend on its length."""
+    correct = steady()
+    correct[3:, 20:26] = False  # too early for the left rule, early enough for the right one
+    correct[30:, 0:8] = False
+    settings, before = AnomalySettings(), set()
+    for validations in range(1, len(correct) + 1):
+        found = {anomaly.id for anomaly in find_anomalies(evidence(correct[:validations]), settings)}
+        assert before <= found
+        assert not found or validations >= settings.validations_needed == DEFAULT_WINDOW + 1
+        before = found
+    assert {"class-right-1-39-lost", "class-left-0-309-lost", "class-right-0-309-lost"} <= before
 
 
 @pytest.mark.parametrize(

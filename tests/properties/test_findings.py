@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dtui.analysis.anomalies import default_window
 from dtui.analysis.flips import find_flips
-from dtui.model import Anomaly, AnomalySettings, ImageSet, Validation
+from dtui.model import DEFAULT_WINDOW, Anomaly, AnomalySettings, ImageSet, Validation
 from dtui.query import class_table, open_run
 from dtui.store import RunWriter
 from tests.store.builders import METADATA, STRUCTURE
@@ -45,7 +44,7 @@ def slow_anomalies(path: Path, wanted: AnomalySettings) -> list[Anomaly]:
     with open_run(path) as query:
         data = query._data
         layout, packed, iterations = data.layout, data.judgements().right, data.validations
-    window = wanted.window or default_window(len(iterations))
+    window = wanted.window or DEFAULT_WINDOW
     found = []
     for rule in ("left", "right") if wanted.rule == "either" else (wanted.rule,):
         flips = find_flips(packed, rule, window)

@@ -54,6 +54,11 @@ def specs() -> dict[str, Spec]:
         "curves_number": curve_chart(
             [Curve("loss", "#3d4f63", 2 * train, np.stack([train, 3 * train]))], AXIS, unit="number"
         ),
+        "curves_nan": curve_chart(
+            [Curve("loss", "#3d4f63", np.array([2, np.nan, 1, 1, np.nan, 0.5]), nonfinite=np.arange(6) == 1)],
+            AXIS,
+            unit="number",
+        ),
         "horizon_tree": horizon_tree(rows, values, 1.0, AXIS, quantity="mean of weights", stages=[30]),
         "horizon_nan": horizon_tree(
             rows, values, 1.0, AXIS, quantity="mean of weights", stages=[], nonfinite=np.isnan(values)

@@ -92,11 +92,29 @@ def test_a_run_without_records_makes_a_report_that_says_so(runs: dict[str, FakeQ
     assert "Nothing has been recorded yet." in (tmp_path / "a.html").read_text(encoding="utf-8")
 
 
+def test_the_counts_of_anomalies_add_up_in_head_charts_and_table(runs: dict[str, FakeQuery], tmp_path: Path) -> None:
+    """60 in the head, and 30 rows of which three hold two: 33 and the 27 that are left out are 60."""
+    result = write_report([SAMPLES / "mnist-faults.dtui"], tmp_path / "a.txt")
+    assert result.problems == ()
+    text = (tmp_path / "a.txt").read_text(encoding="utf-8")
+    (head,) = re.findall(r"^anomalies +(\d+)  \(\d+ to review\)$", text, re.M)
+    (charted,) = re.findall(r"; (\d+) anomalies are marked\.", text)
+    ((rows, held, whole, left),) = re.findall(
+        r"The (\d+) rows with the highest score hold (\d+) of the (\d+) anomalies; (\d+) are left out", text
+    )
+    assert head == charted == whole == "60"
+    assert int(held) + int(left) == 60
+    listed = re.findall(r"^ +[\d,]+  [▲▼].*? (left, right|left|right) ", text, re.M)
+    assert len(listed) == int(rows) == 30
+    assert sum(rule.count(",") + 1 for rule in listed) == int(held)
+
+
 def test_a_single_record_is_enough(runs: dict[str, FakeQuery], tmp_path: Path) -> None:
     runs["a"] = FakeQuery(records=1, anomalies=0)
     result = write_report([Path("a")], tmp_path / "a.html")
     assert (result.charts, result.problems) == (5, ())
-    assert "No anomaly iteration passes the threshold" in (tmp_path / "a.html").read_text(encoding="utf-8")
+    page = (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert re.search(r"Flips are not judged: there (is|are) \d+ validations?, and the rules need 6\.", page)
 
 
 def test_gaps_are_listed_only_where_there_are_some(tmp_path: Path) -> None:

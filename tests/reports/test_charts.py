@@ -56,6 +56,25 @@ def test_all_charts_share_one_time_axis() -> None:
     assert paddings == {(theme.PLOT_WIDTH, theme.GUTTER, theme.MARGIN)}
 
 
+def test_a_curve_breaks_off_where_there_is_no_value_and_a_bar_marks_nan() -> None:
+    spec = SPECS["curves_nan"]
+    rows = [(row["value"], row.get("missing")) for row in spec["datasets"]["curves"]]
+    assert rows == [(2, None), (None, "NaN or Inf"), (1, None), (1, None), (None, "no value"), (0.5, None)]
+    assert spec["datasets"]["nonfinite"] == [{"begin": 10, "end": 20}]
+    with ChartConverter() as converter:
+        svg = converter.draw(Chart("nan", "", "vega-lite", spec, ""))
+    (line,) = re.findall(r'aria-roledescription="line mark" d="([^"]*)"', svg)
+    assert line.count("M") == 3
+
+
+def test_a_curve_that_ends_in_nan_reads_out_nan() -> None:
+    values, bad = np.array([1.0, np.nan]), np.array([False, True])
+    spec = curve_chart([Curve("loss", "#3d4f63", values, nonfinite=bad)], TimeAxis(0, 2, 2), unit="number")
+    assert spec["datasets"]["curves"][-1] == {
+        "curve": "loss", "column": 1, "iteration": 1.5, "value": None, "missing": "NaN or Inf", "last": True,
+    }  # fmt: skip
+
+
 def _filled(path: str, columns: int, height: float) -> list[float]:
     """Walk along a path and note the height above the lower edge in each column."""
     heights, y, pen = [0.0] * columns, height, 0

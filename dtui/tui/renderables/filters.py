@@ -173,7 +173,10 @@ def _draw_profile(
 
 
 def _draw_numbers(cells: Cells, frame: Frame, heatmap: Heatmap, place: PixelRows, selected: int) -> None:
-    """Write the filter numbers of the first, the last and the selected row, and the marks of dead and late ones."""
+    """Write the filter numbers of the first, the last and the selected row, and the marks of dead and late ones.
+
+    A mark stands where its filter begins, and is muted where only some of the filters that begin there are meant.
+    """
     theme, order = frame.theme, heatmap.order
     right = frame.gutter - 2
     chosen_y = place.y_of(selected)
@@ -187,11 +190,13 @@ def _draw_numbers(cells: Cells, frame: Frame, heatmap: Heatmap, place: PixelRows
         rows = place.rows_in(y)
         if not rows:
             break
-        span = slice(rows.start, rows.stop)
-        if heatmap.dead[span].any():
-            cells.text(right + 1, y, "×", theme.warning, bold=True)
-        elif heatmap.late[span].any():
-            cells.text(right + 1, y, "○", theme.gained, bold=True)
+        begun = [row for row in rows if place.y_of(row) == y and row < len(order)]
+        for mark, flags, colour in (("×", heatmap.dead, theme.warning), ("○", heatmap.late, theme.gained)):
+            marked = flags[begun]
+            if marked.any():
+                is_all = bool(marked.all())
+                cells.text(right + 1, y, mark, colour if is_all else theme.muted, bold=is_all)
+                break
     if chosen_y is not None and 0 <= selected < len(order):
         text = f"{int(order[selected]):,}"
         cells.text(right - text_width(text), chosen_y, text, theme.flag, bold=True)

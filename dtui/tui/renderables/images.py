@@ -12,14 +12,23 @@ from dtui.tui.renderables.cells import Cells, UintArray, shorten, text_width
 from dtui.tui.renderables.chrome import draw_header
 from dtui.tui.renderables.class_names import class_name
 from dtui.tui.renderables.frame import Frame, Region
-from dtui.tui.renderables.palettes import interpolate
+from dtui.tui.renderables.palettes import interpolate, label_colour
 from dtui.tui.renderables.pixel_rows import PixelRows
 from dtui.tui.renderables.primitives import SHADES, paint_pixels, quantise, resample, shading_colours
 from dtui.tui.renderables.thumbnail import draw_thumbnail
 
 CORRECTNESS_STEPS = 8
-LETTERS = "abcdefghijklmnop"
-"""Stand for the wrong labels, most frequent first, where colours cannot."""
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+"""Stand for the wrong labels where colours cannot; like a colour, a label keeps its letter for the whole run."""
+
+
+MOST_NAMED = 24
+"""Labels that a header may name."""
+
+
+def letter_of(label: int) -> str:
+    """Return the letter that stands for a label."""
+    return LETTERS[label % len(LETTERS)]
 
 
 def draw_images(
@@ -48,7 +57,7 @@ def draw_images(
     """
     cells = Cells(frame.width, frame.height, frame.theme)
     by_label = rows.request.colour_by == "label"
-    labels = _frequent_labels(rows.wrong_label, len(frame.theme.wrong_labels)) if by_label else []
+    labels = _frequent_labels(rows.wrong_label) if by_label else []
     _draw_images_header(cells, frame, rows, title, classes, labels, validations)
     if frame.axis is None or frame.plot_width < 1 or frame.height < 2:
         return cells
@@ -60,7 +69,7 @@ def draw_images(
         colours = _correctness_colours(frame)
         steps = quantise(1 - resample(rows.correct, rows.request.axis, axis), len(colours))
     if by_label and not frame.output.has_pixels:
-        _paint_letters(cells, frame, place.expand(steps), colours)
+        _paint_letters(cells, frame, place.expand(steps), colours, labels)
     else:
         paint_pixels(cells, frame.gutter, 1, place.expand(steps), colours, frame.output)
     write_images_readout(cells, frame, rows, selected, classes, verdict, iteration, share_right)
@@ -117,31 +126,31 @@ def _correctness_colours(frame: Frame) -> UintArray:
     return interpolate((frame.theme.correct, frame.theme.incorrect), CORRECTNESS_STEPS)
 
 
-def _frequent_labels(wrong: IntArray, most: int) -> list[int]:
-    """Return the wrong labels on screen, the most frequent first, at most `most`."""
+def _frequent_labels(wrong: IntArray) -> list[int]:
+    """Return the wrong labels on screen, the most frequent first."""
     labels, counts = np.unique(wrong[wrong >= 0], return_counts=True)
-    order = np.lexsort((labels, -counts))[:most]
+    order = np.lexsort((labels, -counts))
     return [int(label) for label in labels[order]]
 
 
 def _steps_by_label(frame: Frame, rows: ImageRows, labels: Sequence[int]) -> tuple[IntArray, UintArray]:
-    """Return colour indices and colours: right, the frequent wrong labels, all other wrong labels."""
+    """Return colour indices and colours: right, then the wrong labels; where some image is wrong, wrong wins."""
     assert frame.axis is not None
     axis = frame.axis.with_columns(frame.plot_width)
     correct = resample(rows.correct, rows.request.axis, axis)
     wrong = resample(rows.wrong_label, rows.request.axis, axis)
-    colours = np.array([frame.theme.correct, *frame.theme.wrong_labels[: len(labels)], frame.theme.muted], np.uint32)
+    colours = np.array([frame.theme.correct, *(label_colour(frame.theme, label) for label in labels)], np.uint32)
     steps = np.where(np.isfinite(correct), 0, -1)
-    steps[(wrong >= 0) & (correct < 0.5)] = len(colours) - 1
-    for index, label in enumerate(labels):
-        steps[(wrong == label) & (correct < 0.5)] = index + 1
+    step_of = np.zeros(max(labels, default=-1) + 2, np.int64)
+    step_of[labels] = np.arange(1, len(labels) + 1)
+    steps = np.where(wrong >= 0, step_of[wrong], steps)
     return steps, colours
 
 
-def _paint_letters(cells: Cells, frame: Frame, steps: IntArray, colours: UintArray) -> None:
+def _paint_letters(cells: Cells, frame: Frame, steps: IntArray, colours: UintArray, labels: Sequence[int]) -> None:
     """Write a letter for each wrong label where its colour cannot be shown, one pixel a cell, wrong before right."""
     shown = np.maximum(steps[0::2], steps[1::2])
-    letters = [ord(SHADES[1]), *(ord(letter) for letter in LETTERS[: len(colours) - 2]), ord("?"), 32]
+    letters = [ord(SHADES[1]), *(ord(letter_of(label)) for label in labels), 32]
     glyphs = np.array(letters, np.uint32)[shown]
     cells.paste(frame.gutter, 1, glyphs, np.append(colours, np.uint32(0))[shown])
 
@@ -230,13 +239,14 @@ def _draw_images_header(
     if request.colour_by == "label":
         items = [(theme.correct, "right")]
         names = [safe(classes[label]) if label < len(classes) else str(label) for label in labels]
-        items += list(zip(theme.wrong_labels, names, strict=False))
+        items += [(label_colour(theme, label), name) for label, name in zip(labels, names, strict=True)]
     else:
         ends = np.array([0, CORRECTNESS_STEPS - 1])
         ramp = _correctness_colours(frame)
         right, wrong = (ramp[ends] if frame.output.has_pixels else shading_colours(ends, ramp, frame.output)).tolist()
         items = [(right, "correct"), (wrong, "incorrect")]
-    stop = _draw_items(cells, frame, items, end + 2, request.colour_by == "label")
+    letters = [letter_of(label) for label in labels] if request.colour_by == "label" else None
+    stop = _draw_items(cells, frame, items, end + 2, letters)
     notes = [f" × {validations:,} validations", f"   sort {request.sort}"]
     place = image_places(frame, rows)
     if place.per_pixel > 1.01:
@@ -246,9 +256,11 @@ def _draw_images_header(
             end = cells.text(end, 0, note, theme.muted if index else theme.text)
 
 
-def _draw_items(cells: Cells, frame: Frame, items: Sequence[tuple[int, str]], left: int, by_label: bool) -> int:
+def _draw_items(
+    cells: Cells, frame: Frame, items: Sequence[tuple[int, str]], left: int, letters: Sequence[str] | None
+) -> int:
     """Write colour patches with their names at the right end, the last ones left out if they do not fit."""
-    steps = len(items)
+    steps = min(len(items), MOST_NAMED)
     while steps:
         shown = [(colour, shorten(name, 14)) for colour, name in items[:steps]]
         width = sum(text_width(name) + 5 for _, name in shown) - 1
@@ -262,7 +274,7 @@ def _draw_items(cells: Cells, frame: Frame, items: Sequence[tuple[int, str]], le
     for index, (colour, name) in enumerate(shown):
         patch = "██"
         if not frame.output.has_pixels:
-            patch = SHADES[1] * 2 if index == 0 else LETTERS[index - 1] * 2 if by_label else "██"
+            patch = SHADES[1] * 2 if index == 0 else "██" if letters is None else letters[index - 1] * 2
         cells.text(x, 0, patch, colour)
         x = cells.text(x + 3, 0, name, frame.theme.muted) + 2
     return begin

@@ -6,6 +6,7 @@ does not match its picture.
 
 from __future__ import annotations
 
+import colorsys
 from functools import lru_cache
 
 import numpy as np
@@ -100,6 +101,24 @@ def interpolate(anchors: tuple[int, ...], count: int) -> UintArray:
     channels = [np.rint(np.interp(where, np.arange(len(points)), points[:, i])).astype(np.uint32) for i in range(3)]
     packed: UintArray = channels[0] << np.uint32(16) | channels[1] << np.uint32(8) | channels[2]
     return packed
+
+
+_GOLDEN = 0.618_033_988_75
+"""Steps of this share of the circle never come close to a hue that was taken shortly before."""
+
+
+def label_colour(theme: Theme, label: int) -> int:
+    """Return the colour of a label, the same wherever and whenever it is shown.
+
+    Args:
+        theme: Its first labels have colours that were picked by hand.
+        label: >= 0; whatever is beyond them gets a hue by its number.
+    """
+    if label < len(theme.wrong_labels):
+        return theme.wrong_labels[label]
+    lightness = 0.64 if theme.background < 0x808080 else 0.38
+    red, green, blue = colorsys.hls_to_rgb(label * _GOLDEN % 1.0, lightness, 0.62)
+    return round(red * 255) << 16 | round(green * 255) << 8 | round(blue * 255)
 
 
 def band_colours(theme: Theme, output: Output) -> tuple[tuple[int, ...], tuple[int, ...]]:

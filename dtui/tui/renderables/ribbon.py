@@ -19,6 +19,7 @@ def draw_ribbon(
     selected: str | None,
     classes: Sequence[str],
     stages: Sequence[Stage] = (),
+    nothing: Sequence[str] = ("none found",),
 ) -> Cells:
     """Draw the ribbon: label of the selected anomaly in row 0, lost ▼ in row 1, gained ▲ in row 2.
 
@@ -31,13 +32,16 @@ def draw_ribbon(
         selected: Id of the selected one; its label is placed where it is not cut.
         classes: Names by label.
         stages: Learning-rate stages, dashed verticals.
+        nothing: What the gutter says where there are none, the longest words first: the first that fit are shown.
     """
     theme = frame.theme
     cells = Cells(frame.width, frame.height, theme)
     draw_header(cells, frame, "Anomalies", max(0, frame.gutter - 1))
     waiting = sum(anomaly.status == "new" for anomaly in anomalies)
-    count = f"{waiting:,}/{len(anomalies):,}" if anomalies else "none found"
     room = max(0, frame.gutter - 3)
+    count = f"{waiting:,}/{len(anomalies):,}"
+    if not anomalies:
+        count = next((words for words in nothing if text_width(words) <= room), nothing[-1])
     if anomalies:
         count += next((words for words in (" to review", " new") if text_width(count + words) <= room), "")
     cells.text(2, 1, count, theme.muted, limit=room)

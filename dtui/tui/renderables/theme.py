@@ -34,7 +34,7 @@ class Theme:
         ramps: Name to anchor colours, from 0 to 1: "magnitude", "error", "correlation".
         ramps_256: The same as hand-picked colours of the 256-colour palette, 0xRRGGBB.
         positive_256, negative_256: The bands in that palette.
-        wrong_labels: Colours for wrong classes, most frequent first.
+        wrong_labels: Colours of the first labels; `palettes.label_colour` has one for every label.
     """
 
     name: str

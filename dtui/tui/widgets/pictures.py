@@ -99,12 +99,13 @@ class RibbonPicture(Picture):
     selected: str | None
     classes: tuple[str, ...]
     stages: tuple[Stage, ...]
+    nothing: tuple[str, ...] = ("none found",)
     crosshair = 0.17
     header_rows = 0
 
     def draw(self, frame: Frame, iteration: int | None) -> Cells:
         """Draw three rows."""
-        return draw_ribbon(frame, self.anomalies, self.selected, self.classes, self.stages)
+        return draw_ribbon(frame, self.anomalies, self.selected, self.classes, self.stages, self.nothing)
 
 
 @dataclass(frozen=True, slots=True)

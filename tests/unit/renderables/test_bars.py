@@ -108,6 +108,12 @@ def test_the_count_of_anomalies_is_cut_at_a_word(found: int, words: str) -> None
     assert to_text(draw_ribbon(frame(80, 3), marks, None, ("cat",))).split("\n")[1].startswith(f"  {words}")
 
 
+@pytest.mark.parametrize(("width", "words"), [(150, "too early: 4 of 6 validations"), (80, "too early: 4/6")])
+def test_a_ribbon_without_anomalies_says_why_as_far_as_it_fits(width: int, words: str) -> None:
+    nothing = ("too early: 4 of 6 validations", "too early: 4/6")
+    assert to_text(draw_ribbon(frame(width, 3), (), None, ("cat",), (), nothing)).split("\n")[1] == f"  {words}"
+
+
 def test_the_ribbon_hangs_lost_above_gained_and_flags_what_is_flagged() -> None:
     marks = (anomaly(200, "lost", 0.9), anomaly(500, "gained", 0.2), anomaly(700, "lost", 0.3, status="flagged"))
     hidden = anomaly(850, "lost", 0.9, status="dismissed")

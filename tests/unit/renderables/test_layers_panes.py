@@ -9,7 +9,7 @@ import pytest
 
 from dtui.model import Stage, TimeAxis
 from dtui.tui.renderables.curves import draw_curves
-from dtui.tui.renderables.filters import draw_filters, filter_at
+from dtui.tui.renderables.filters import draw_filters, filter_at, filter_rows
 from dtui.tui.renderables.output import ColorMode
 from dtui.tui.renderables.palettes import ramp
 from dtui.tui.renderables.sgr import to_text
@@ -221,6 +221,25 @@ def test_the_filters_gutter_reads_out_and_marks() -> None:
     assert sum(line[33] == "×" for line in text[1:]) == 1
     assert filter_at(where, make_heatmap(axis_of(where), 8), 0) is None
     assert filter_at(where, make_heatmap(axis_of(where), 8), 1) == 0
+
+
+@pytest.mark.parametrize("filters", [3, 5, 8, 13, 16, 40])
+def test_marks_stand_at_the_filters_that_are_dead_and_nowhere_else(filters: int) -> None:
+    """Where several filters share a terminal row, a mark is bold if all are dead, and muted if some are."""
+    where = frame(150, 14)
+    rows = make_heatmap(axis_of(where), 14, filters=filters)
+    dead = np.arange(filters) % 3 == 1
+    cells = draw_filters(where, replace(rows, dead=dead, late=np.zeros(filters, bool)), 0, LOOK, 500)
+    places = filter_rows(where, rows)
+    begun: dict[int, list[bool]] = {}
+    for row in range(filters):
+        begun.setdefault(places.y_of(row), []).append(bool(dead[row]))
+    for y in range(1, where.height):
+        marked = chr(cells.ch[y, where.gutter - 1]) == "×"
+        here = begun.get(y, [])
+        assert marked == any(here), y
+        if marked:
+            assert (int(cells.fg[y, where.gutter - 1]) == DARK.warning) == all(here), y
 
 
 def test_the_readout_names_the_layer_where_there_are_several() -> None:

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from dtui.tui.renderables.classes import ClassRow, class_row_at, class_rows_shown, draw_classes
-from dtui.tui.renderables.images import draw_images, image_at
+from dtui.tui.renderables.images import draw_images, image_at, letter_of
 from dtui.tui.renderables.output import ColorMode
+from dtui.tui.renderables.palettes import label_colour, to_lab
 from dtui.tui.renderables.sgr import to_text
-from dtui.tui.renderables.theme import DARK
+from dtui.tui.renderables.theme import DARK, LIGHT, Theme
 from tests.unit.renderables.builders import (
     anomaly,
     axis_of,
@@ -112,9 +113,39 @@ def test_a_thumbnail_keeps_its_proportions() -> None:
     assert (cells.fg[:, 2:31][drawn] == 0xC8C8C8).all()
 
 
-def test_a_pixel_that_is_mostly_right_is_shown_as_right() -> None:
-    where = frame(150, 7)
+@pytest.mark.parametrize("mode", [ColorMode.TRUECOLOR, ColorMode.NONE])
+def test_one_wrong_image_wins_over_the_right_ones_of_its_pixel(mode: ColorMode) -> None:
+    where = frame(150, 7, mode)
     rows = make_images(axis_of(where), 7, images=12, colour_by="label")
-    mostly = replace(rows, correct=np.full_like(rows.correct, 0.75), wrong_label=np.ones_like(rows.wrong_label))
+    mostly = replace(rows, correct=np.full_like(rows.correct, 0.98), wrong_label=np.ones_like(rows.wrong_label))
     cells = draw_images(where, mostly, "cat", 3, ("cat", "dog"), None, 40, None)
-    assert (cells.fg[1:, 34:] == DARK.correct).all()
+    if mode is ColorMode.NONE:
+        assert (cells.ch[1:, 34:] == ord(letter_of(1))).all()
+    else:
+        assert (cells.fg[1:, 34:] == label_colour(DARK, 1)).all()
+
+
+@pytest.mark.parametrize("mode", [ColorMode.TRUECOLOR, ColorMode.NONE])
+def test_a_label_keeps_its_colour_whatever_else_is_shown(mode: ColorMode) -> None:
+    """The more frequent label changes from picture to picture; what stands for a label must not."""
+    where = frame(150, 7, mode)
+    rows = make_images(axis_of(where), 7, images=12, colour_by="label")
+    names = tuple(f"class {label}" for label in range(40))
+    shown = []
+    for frequent, rare in ((3, 25), (25, 3)):
+        wrong = np.full_like(rows.wrong_label, frequent)
+        wrong[:2] = rare
+        picture = replace(rows, correct=np.zeros_like(rows.correct), wrong_label=wrong)
+        cells = draw_images(where, picture, "cat", 3, names, None, 40, None)
+        drawn = cells.ch if mode is ColorMode.NONE else cells.fg
+        shown.append({"top": int(drawn[1, 60]), "bottom": int(drawn[6, 60])})
+        assert f"class {frequent}" in to_text(cells).split("\n")[0]
+    assert shown[0]["top"] == shown[1]["bottom"] != shown[0]["bottom"] == shown[1]["top"]
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT])
+def test_every_label_has_a_colour_that_is_not_the_one_for_right(theme: Theme) -> None:
+    colours = [label_colour(theme, label) for label in range(1000)]
+    assert len(set(colours[:100])) == 100
+    distances = np.linalg.norm(to_lab(np.array(colours, np.uint32)) - to_lab(np.array([theme.correct])), axis=1)
+    assert distances.min() > 20
