@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from dtui.cli import main
 from dtui.query import open_run
+from dtui.synth import synthesise
 
 INFO = {
     "run": str,
@@ -104,6 +106,17 @@ def test_anomalies_are_narrowed_by_iteration_class_and_rule(
         (["--rule", middle["rule"]], lambda row: row["rule"] == middle["rule"]),
     ):
         assert answer([*loose, *words], capsys) == [row for row in everything if keeps(row)]
+
+
+@pytest.mark.parametrize(("records", "code"), [(5, 2), (6, 0)])
+def test_fail_on_does_not_call_a_run_fine_before_the_rules_can_tell(
+    records: int, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "young.dtui"
+    synthesise(run, "small", records=records, seed=0)
+    assert main(["anomalies", str(run), "--fail-on", "100000"]) == code
+    line = re.compile(r"dtui: .*young\.dtui: 5 validations, the rules need 6; flips are not judged\n")
+    assert bool(line.fullmatch(capsys.readouterr().err)) == (code == 2)
 
 
 def test_fail_on_judges_by_what_nobody_has_dismissed(

@@ -92,7 +92,7 @@ def test_a_run_without_records_makes_a_report_that_says_so(runs: dict[str, FakeQ
     assert "Nothing has been recorded yet." in (tmp_path / "a.html").read_text(encoding="utf-8")
 
 
-def test_the_counts_of_anomalies_add_up_in_head_charts_and_table(runs: dict[str, FakeQuery], tmp_path: Path) -> None:
+def test_the_counts_of_anomalies_add_up_in_head_charts_and_table(tmp_path: Path) -> None:
     """60 in the head, and 30 rows of which three hold two: 33 and the 27 that are left out are 60."""
     result = write_report([SAMPLES / "mnist-faults.dtui"], tmp_path / "a.txt")
     assert result.problems == ()

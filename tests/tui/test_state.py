@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from dtui.model import Anomaly
+from dtui.model import Anomaly, AnomalySettings
 from dtui.tui.layout import SMALLEST, divide
 from dtui.tui.loader import view_of
 from dtui.tui.navigate import Scene, move_columns, snapped, zoom, zoom_rows
-from dtui.tui.review import next_anomaly, select_anomaly
+from dtui.tui.review import next_anomaly, select_anomaly, without_anomalies
+from dtui.tui.session import Session
 from dtui.tui.settle import initial_selection, scrolled, settle
 from dtui.tui.state import (
     PANES,
@@ -293,3 +295,27 @@ def test_smaller_than_the_smallest_is_said():
 
 def test_view_counts_images_by_class():
     assert np.array_equal(view_of(FakeQuery(per_class=7), 0).class_sizes, [7, 7, 7, 7])
+
+
+def test_searching_is_not_none_found_and_too_early_is_neither():
+    view, settings = view_of(FakeQuery(), 0), AnomalySettings()
+    assert without_anomalies(view, settings) == ("searching …",)
+    searched = replace(view, searched=settings)
+    assert without_anomalies(searched, settings) == ("none found",)
+    assert without_anomalies(searched, replace(settings, threshold=0.1)) == ("searching …",)  # those are not yet known
+    early = replace(searched, info=replace(view.info, validations=4))
+    assert without_anomalies(early, settings) == ("too early: 4 of 6 validations", "too early: 4/6")
+    assert without_anomalies(replace(early, searched=replace(settings, window=3)), replace(settings, window=3)) == (
+        "none found",
+    )
+
+
+@pytest.mark.parametrize(
+    ("is_answered", "words"), [(False, "searching …"), (True, r"\[ lowers the threshold")], ids=["before", "after"]
+)
+def test_a_key_that_looks_for_anomalies_says_whether_there_are_none(is_answered, words):
+    session = Session(view_of(FakeQuery(), 0), 150, 50)
+    if is_answered:
+        session.answered("anomalies", ())
+    session.perform("anomaly_next")
+    assert re.fullmatch(f"no anomalies to review: {words}", session.message)
