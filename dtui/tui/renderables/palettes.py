@@ -105,6 +105,8 @@ def interpolate(anchors: tuple[int, ...], count: int) -> UintArray:
 
 _GOLDEN = 0.618_033_988_75
 """Steps of this share of the circle never come close to a hue that was taken shortly before."""
+_FREE_HUE = 0.67
+"""With it the first of them are blue, lime and magenta, which the colours picked by hand leave free."""
 
 
 def label_colour(theme: Theme, label: int) -> int:
@@ -117,7 +119,7 @@ def label_colour(theme: Theme, label: int) -> int:
     if label < len(theme.wrong_labels):
         return theme.wrong_labels[label]
     lightness = 0.64 if theme.background < 0x808080 else 0.38
-    red, green, blue = colorsys.hls_to_rgb(label * _GOLDEN % 1.0, lightness, 0.62)
+    red, green, blue = colorsys.hls_to_rgb((label * _GOLDEN + _FREE_HUE) % 1.0, lightness, 0.62)
     return round(red * 255) << 16 | round(green * 255) << 8 | round(blue * 255)
 
 
