@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import App, ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
+from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from dtui.errors import DtuiError
+from dtui.errors import DtuiError, TerminalError
 from dtui.safe_text import safe
+from dtui.tui.driver import MustLeave, driver_class
 from dtui.tui.loader import Answered, Decided, Event, Failed, Loader, Open, Opened, open_query
 from dtui.tui.look import output_for, textual_theme, theme_for
 from dtui.tui.terminal import log_path
@@ -45,7 +47,11 @@ class DtuiApp(App[None]):
     """
     TITLE = "dtui"
     ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[BindingType]] = []
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+c", "interrupt", show=False, priority=True),
+        Binding("ctrl+z", "suspend_process", show=False, priority=True),
+        Binding("q", "leave", show=False),
+    ]
 
     class Told(Message):
         """The loader says something."""
@@ -75,9 +81,11 @@ class DtuiApp(App[None]):
             slow_link: Whether to draw with fewer colour steps.
             open_: Opens the run, in the loader's thread.
         """
-        super().__init__()
+        super().__init__(driver_class=driver_class())
         self.path = path
         self.error: DtuiError | None = None
+        self.ended_by: int | None = None
+        """The signal that ended the app."""
         self.session: Session | None = None
         self._theme = theme_for(theme_name)
         self._wishes = (color, ascii_only, slow_link)
@@ -159,6 +167,24 @@ class DtuiApp(App[None]):
             return
         LOG.error("the app failed", exc_info=error)
         self.error = DtuiError(f"{self.path}: the TUI failed ({type(error).__name__}: {error}); details: {log_path()}")
+        self.exit()
+
+    def on_must_leave(self, message: MustLeave) -> None:
+        """End, because the process was told to, or because the terminal is gone."""
+        if message.number is None and self.error is None:
+            self.error = TerminalError(f"{self.path}: {message.reason}; details: {log_path()}")
+        self.ended_by = self.ended_by or message.number
+        self.exit()
+
+    def action_interrupt(self) -> None:
+        """Close what lies over the data, as a shell forgets a line; where nothing does, leave."""
+        if isinstance(self.screen, ModalScreen):
+            self.screen.dismiss(None)
+        else:
+            self.exit()
+
+    def action_leave(self) -> None:
+        """Leave, also while the run is not open yet."""
         self.exit()
 
     # --- painting

@@ -29,9 +29,12 @@ def start(path: Path, *, color: str, ascii_only: bool, theme: str, mouse: bool, 
         os.environ["NO_COLOR"] = "1"
 
     from dtui.tui.app import DtuiApp
+    from dtui.tui.signals import exit_code
 
     app = DtuiApp(path, color=mode, ascii_only=ascii_only, theme_name=theme, slow_link=slow_link)
     with quiet_terminal(log_path()):
         app.run(mouse=mouse)
+    if app.ended_by is not None:
+        raise SystemExit(exit_code(app.ended_by))
     if app.error is not None:
         raise app.error

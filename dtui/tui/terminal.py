@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from dtui.errors import TerminalError, UsageError
 
@@ -28,8 +29,16 @@ def require_terminal() -> None:
     Raises:
         TerminalError: See `check_terminal`.
     """
-    streams = (sys.__stdin__, sys.__stderr__)
-    check_terminal(os.environ, all(stream is not None and stream.isatty() for stream in streams))
+    is_tty = sys.__stdin__ is not None and sys.__stdin__.isatty()
+    check_terminal(os.environ, is_tty and terminal_stream() is not None)
+
+
+def terminal_stream() -> TextIO | None:
+    """Return where the TUI is drawn: standard error if it is a terminal, else standard output, else None."""
+    for stream in (sys.__stderr__, sys.__stdout__):
+        if stream is not None and not stream.closed and stream.isatty():
+            return stream
+    return None
 
 
 def check_terminal(environment: Mapping[str, str], is_tty: bool) -> None:
@@ -93,20 +102,21 @@ def log_path() -> Path:
 def quiet_terminal(path: Path) -> Iterator[None]:
     """Send logging, warnings and whatever C libraries print on stderr to a file; Textual keeps the terminal.
 
-    Textual writes to `sys.__stderr__`: it gets a copy of the descriptor, and descriptor 2 becomes the file.
+    Textual writes to `sys.__stderr__`: it gets a copy of the terminal's descriptor, and descriptor 2 becomes the file.
     """
     if path.exists() and path.stat().st_size > LOG_BYTES and path.is_file():
         path.unlink()
-    terminal = sys.__stderr__
-    if terminal is None:
+    errors = sys.__stderr__
+    if errors is None:
         raise TerminalError(f"the TUI needs a terminal, but standard error is closed; {INSTEAD}")
-    terminal.flush()
+    errors.flush()
+    terminal = terminal_stream() or errors
     kept = os.dup(2)
     handler = logging.FileHandler(path, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
     root = logging.getLogger()
     before = list(root.handlers)
-    stream = os.fdopen(os.dup(kept), "w", encoding=terminal.encoding, errors="replace", buffering=1 << 16)
+    stream = os.fdopen(os.dup(terminal.fileno()), "w", encoding=terminal.encoding, errors="replace", buffering=1 << 16)
     log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         os.dup2(log, 2)
@@ -120,7 +130,7 @@ def quiet_terminal(path: Path) -> Iterator[None]:
         handler.close()
         with suppress(OSError, ValueError):
             stream.close()
-        sys.__stderr__ = terminal  # type: ignore[misc]
+        sys.__stderr__ = errors  # type: ignore[misc]
         os.dup2(kept, 2)
         os.close(kept)
         os.close(log)

@@ -27,7 +27,6 @@ class DataScreen(Screen[None]):
     AUTO_FOCUS = None
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(",".join(action.keys), f"do('{action.id}')", action.words, show=False) for action in ACTIONS),
-        Binding("ctrl+c,ctrl+q", "leave", "quit", show=False, priority=True),
     ]
     UPPER: ClassVar[str] = ""
     LOWER: ClassVar[str] = ""
@@ -48,10 +47,6 @@ class DataScreen(Screen[None]):
     def action_do(self, action: str) -> None:
         """Hand an action to the app."""
         self.post_message(self.Keyed(action))
-
-    def action_leave(self) -> None:
-        """Leave at once, wherever we are."""
-        self.app.exit()
 
     def show(self, pictures: Mapping[str, Picture], frames: Mapping[str, Frame], iteration: int | None) -> None:
         """Show a picture in each pane that has one, and hide the others."""
