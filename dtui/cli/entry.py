@@ -102,8 +102,11 @@ def _print(outcome: Outcome) -> int:
 
 
 def _fail(line: str, code: Exit) -> int:
-    if sys.stderr is not None:
-        print(f"dtui: {safe(line, LONGEST_LINE)}", file=sys.stderr)
+    try:
+        if sys.stderr is not None:
+            print(f"dtui: {safe(line, LONGEST_LINE)}", file=sys.stderr, flush=True)
+    except OSError:  # the terminal is gone, and nobody reads this
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     return int(code)
 
 

@@ -38,6 +38,8 @@ KEY_NAMES = {
     "question_mark": "?",
     "f1": "F1",
     "ctrl+p": "^p",
+    "ctrl+c": "^c",
+    "ctrl+z": "^z",
 }
 
 GROUPS = ("Move", "Anomalies", "Open and fold", "Time", "What is shown", "Screens", "Everything else")
@@ -179,6 +181,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("help", ("question_mark", "f1"), "help", "Show every key.", "Everything else"),
     Action("back", ("escape",), "back", "End the search, the zoom, or the maximised pane.", "Everything else"),
     Action("quit", ("q",), "quit", "Go back; at the top, leave.", "Everything else"),
+    Action("leave", ("ctrl+c",), "leave", "Close what lies over the data; else leave at once.", "Everything else"),
+    Action("suspend", ("ctrl+z",), "suspend", "Go to the shell; its fg comes back.", "Everything else"),
 )
 
 BY_ID = {action.id: action for action in ACTIONS}

@@ -47,6 +47,7 @@ class DtuiApp(App[None]):
     """
     TITLE = "dtui"
     ENABLE_COMMAND_PALETTE = False
+    ALLOW_SELECT = False  # a drag moves the crosshair; as a selection of text it would repaint every pane as well
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c", "interrupt", show=False, priority=True),
         Binding("ctrl+z", "suspend_process", show=False, priority=True),
@@ -223,12 +224,15 @@ class DtuiApp(App[None]):
             return
         if action in ("palette", "help", "search", "note"):
             self._open_modal(action, session)
-        elif action == "back":
-            session.go_back()
-        elif action == "quit":
-            if not session.go_back():
+        elif action in ("back", "quit"):
+            if not session.go_back() and action == "quit":
                 self.exit()
                 return
+        elif action == "leave":
+            self.exit()
+            return
+        elif action == "suspend":
+            self.action_suspend_process()
         else:
             self._write(session.perform(action))
         self.paint()

@@ -29,7 +29,7 @@ from dtui.tui.input_bytes import InputBytes
 from dtui.tui.input_events import KNOWN_VERSIONS, InputEvents
 from dtui.tui.signals import Signals
 from dtui.tui.terminal import terminal_stream
-from dtui.tui.tty import Tty, is_plain
+from dtui.tui.tty import STALLED_SECONDS, Tty, is_plain
 
 LOG = logging.getLogger(__name__)
 MOST_WRITES = 30
@@ -76,7 +76,7 @@ class TerminalDriver(Driver):
         kitty = not plain and not constants.DISABLE_KITTY_KEY
         self._tty = Tty(sys.__stdin__.fileno(), output.fileno(), mouse=mouse, kitty=kitty)
         self._size = size or self._tty.size()
-        self._signals = Signals(self._react, self._tty.reset)
+        self._signals = Signals(self._react, lambda: self._tty.reset(STALLED_SECONDS))
         self._output: _Output | None = None
         self._input: _Input | None = None
         self._resumes = False
@@ -114,11 +114,13 @@ class TerminalDriver(Driver):
 
     def stop_application_mode(self) -> None:
         """Give the terminal back as it was."""
-        self.disable_input()
-        if self._output is not None:
-            self._output.close()
-            self._output = None
-        self._tty.reset()
+        try:
+            self.disable_input()
+            if self._output is not None:
+                self._output.close()
+                self._output = None
+        finally:
+            self._tty.reset()
 
     def suspend_application_mode(self) -> None:
         """Give the terminal back for a while."""

@@ -81,23 +81,27 @@ class Tty:
         self._before, self.is_set = before, True
         self.write(self._setting)
 
-    def reset(self) -> None:
-        """Give the terminal back as it was; does nothing if it is not ours. Never raises, never waits for long."""
-        free = self._lock.acquire(timeout=STALLED_SECONDS)
+    def reset(self, patience: float | None = None) -> None:
+        """Give the terminal back as it was; does nothing if it is not ours. Never raises.
+
+        Args:
+            patience: How many seconds to wait for a terminal that takes no bytes; None waits until it does.
+        """
+        is_free = self._lock.acquire(timeout=-1 if patience is None else patience)
         try:
-            if not self.is_set:
-                return
             self.is_set = False
-            with suppress(OSError, ValueError):
-                if _takes_bytes(self.writes, STALLED_SECONDS):
+            if self._before is None:
+                return
+            with suppress(OSError):
+                if _takes_bytes(self.writes, patience):
                     _write(self.writes, self._resetting.encode())
-            if self._before is None or not self.is_foreground():
-                return  # the rest is the shell's at the moment
-            with suppress(OSError, termios.error):
-                termios.tcflush(self.reads, termios.TCIFLUSH)  # reports on their way would be typed into the shell
-                _set_attributes(self.reads, self._before)
+            if self.is_foreground():  # else it is the shell's already
+                with suppress(OSError, termios.error):
+                    termios.tcflush(self.reads, termios.TCIFLUSH)  # reports on their way would be typed into the shell
+                    _set_attributes(self.reads, self._before)
+            self._before = None
         finally:
-            if free:
+            if is_free:
                 self._lock.release()
 
     def write(self, text: str) -> None:

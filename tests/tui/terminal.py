@@ -45,7 +45,8 @@ class Terminal:
         if self.status is None:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
-        os.close(self.fd)
+        if self.fd >= 0:
+            os.close(self.fd)
 
     def resize(self, columns: int, rows: int) -> None:
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -76,8 +77,19 @@ class Terminal:
             pass
         return self.written[start:]
 
-    def send(self, keys: str) -> None:
-        os.write(self.fd, keys.encode())
+    def send(self, keys: str | bytes) -> None:
+        os.write(self.fd, keys.encode() if isinstance(keys, str) else keys)
+
+    def hang_up(self) -> int:
+        """Take the terminal away from the program; return its exit status."""
+        os.close(self.fd)
+        self.fd = -1
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (found := os.waitpid(self.pid, os.WNOHANG))[0]:
+            assert time.monotonic() < deadline, "it lives on without a terminal"
+            time.sleep(0.02)
+        self.status = os.waitstatus_to_exitcode(found[1])
+        return self.status
 
     def press(self, keys: str) -> bytes:
         """Send keys and return what the program writes because of them."""

@@ -40,7 +40,7 @@ async def test_every_key_of_the_registry_works_on_both_screens():
         async with running() as (app, pilot, _):
             await press(app, pilot, screen)
             for action in ACTIONS:
-                if action.id == "quit":
+                if action.id in ("quit", "leave"):
                     continue
                 for key in action.keys:
                     await press(app, pilot, key)
