@@ -31,8 +31,8 @@ def start(path: Path, *, color: str, ascii_only: bool, theme: str, mouse: bool, 
     from dtui.tui.app import DtuiApp
     from dtui.tui.signals import exit_code
 
-    app = DtuiApp(path, color=mode, ascii_only=ascii_only, theme_name=theme, slow_link=slow_link)
     with quiet_terminal(log_path()):
+        app = DtuiApp(path, color=mode, ascii_only=ascii_only, theme_name=theme, slow_link=slow_link)
         app.run(mouse=mouse)
     if app.ended_by is not None:
         raise SystemExit(exit_code(app.ended_by))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
+from pathlib import Path
 
 import pytest
 
@@ -270,3 +272,27 @@ async def test_help_shows_every_action():
         assert all(action.help in text for action in ACTIONS)
         await pilot.press("escape")
         await until(pilot, lambda: len(app.screen_stack) == 2)
+
+
+async def test_q_and_ctrl_c_leave_while_the_run_is_opening():
+    for key in ("q", "ctrl+c"):
+        is_opened = threading.Event()
+        app = DtuiApp(Path("slow.dtui"), open_=lambda _, wait=is_opened.wait: wait() and FakeQuery())
+        async with app.run_test() as pilot:
+            await pilot.press(key)
+            is_opened.set()
+            assert app._exit
+
+
+async def test_ctrl_c_closes_what_lies_over_the_data():
+    async with running() as (app, pilot, query):
+        await until(pilot, lambda: app.session.selection.anomaly is not None)
+        for key in ("m", "slash", "question_mark", "ctrl+p"):
+            await pilot.press(key)
+            await until(pilot, lambda app=app: len(app.screen_stack) > 2)
+            await pilot.press("ctrl+c")
+            await until(pilot, lambda app=app: is_complete(app))
+        assert not query.decided
+        assert not app._exit
+        await pilot.press("ctrl+c")
+        assert app._exit

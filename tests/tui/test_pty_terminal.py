@@ -128,7 +128,7 @@ def test_a_crash_gives_the_terminal_back_in_one_line(sample_run: Path, broken: s
 
 def test_a_terminal_that_is_gone_ends_it(sample_run: Path):
     command = " ".join(dtui(str(sample_run)))
-    with Terminal(["bash", "--norc", "-c", f"trap '' HUP; exec {command}"], 100, 30) as terminal:
+    with Terminal(["bash", "--norc", "-c", f"trap '' HUP; exec {command} 2>/dev/null"], 100, 30) as terminal:
         settle(terminal)
         assert terminal.hang_up() == 2
     with Terminal(dtui(str(sample_run)), 100, 30) as terminal:

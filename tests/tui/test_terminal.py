@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import warnings
 
 import pytest
 
 from dtui.errors import TerminalError, UsageError
-from dtui.tui import run_tui
+from dtui.tui import driver, run_tui
 from dtui.tui.actions import ACTIONS, GROUPS, key_bar
 from dtui.tui.state import PANES
 from dtui.tui.steps import STEPS
 from dtui.tui.terminal import check_terminal, find_mode, log_path, needs_ascii, quiet_terminal
+from dtui.tui.tty import is_plain, resetting, setting
 
 
 @pytest.mark.parametrize(
@@ -106,3 +108,27 @@ def test_every_key_has_one_meaning_and_every_step_a_key():
 @pytest.mark.parametrize("pane", [pane for panes in PANES.values() for pane in panes])
 def test_the_key_bar_names_keys_that_exist(pane):
     assert {"?", "q"} <= {key for key, _ in key_bar(pane)}
+
+
+def test_the_driver_is_for_the_releases_of_textual_it_was_tried_with(monkeypatch):
+    assert driver.driver_class() is driver.TerminalDriver, "try it with this release, then add it to KNOWN_VERSIONS"
+    monkeypatch.setattr(driver, "version", lambda _: "9.0.0")
+    assert driver.driver_class() is None
+
+
+@pytest.mark.parametrize(
+    ("term", "expected"), [("linux", True), ("vt220", True), ("xterm-256color", False), ("screen", False)]
+)
+def test_a_terminal_that_may_show_newer_protocols_as_text_is_not_asked(term, expected):
+    assert is_plain({"TERM": term}) is expected
+
+
+@pytest.mark.parametrize("kitty", [True, False])
+def test_every_mode_that_is_set_is_reset(kitty):
+    begun, ended = setting(mouse=True, kitty=kitty), resetting(mouse=True, kitty=kitty)
+    modes = re.findall(r"\x1b\[\?(\d+)h", begun)
+    assert modes
+    assert all(f"\x1b[?{mode}l" in ended for mode in modes)
+    assert all(f"\x1b[?{mode}h" in ended for mode in re.findall(r"\x1b\[\?(\d+)l", begun))
+    assert (">25u" in begun, "[<u" in ended) == (kitty, kitty)
+    assert "100" not in setting(mouse=False, kitty=kitty).replace("1004", "")
