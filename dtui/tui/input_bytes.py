@@ -28,7 +28,7 @@ REST_SECONDS = 2.5
 PASTE_SECONDS = 10.0
 """How long a paste may stall; then what came of it is pasted."""
 
-LONGEST_SEQUENCE = 64
+LONGEST_SEQUENCE = 1024
 """Bytes of the longest sequence worth passing on; a longer one is read to its end and dropped."""
 
 LONGEST_PASTE = 1 << 20

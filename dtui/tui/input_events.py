@@ -26,9 +26,12 @@ _FOCUS = re.compile(r"\x1b\[[IO]")
 _EXTENDED = re.compile(r"\x1b\[[\d:;]*[u~ABCDEFHPQRS]")
 """What Textual takes for a key with parameters, before it looks into its table: `ESC [ 63 ~` would be a `?`."""
 
-_EXTENDED_KEY = re.compile(r"\x1b\[(\d{0,7})(?:;(\d{0,3})(?:;([\d:]{0,40}))?)?([u~ABCDEFHPQS])")
+_EXTENDED_KEY = re.compile(r"\x1b\[(\d{0,7})(?:;(\d{0,3})(?:;([\d:]*))?)?([u~ABCDEFHPQS])")
 _SYNCHRONIZED = re.compile(r"\x1b\[\?2026;[1-4]\$y")
 _CONTROL_KEYS = (8, 9, 13, 27, 127)
+_LONGEST_PARSED = 32
+"""Characters of the longest sequence that Textual's parser takes; of a longer one it types out every character."""
+
 _LAST_CHARACTER = 0x10FFFF
 
 
@@ -45,10 +48,15 @@ class InputEvents:
             yield events.Key("escape", "\x1b")
         elif token.kind is Kind.PASTE:
             yield events.Paste(token.text.replace("\x00", ""))
-        elif token.kind is Kind.TEXT or is_known(token.text):
+        elif token.kind is Kind.TEXT:
             yield from self._parse(token.text)
+        elif is_known(token.text):
+            is_long = len(token.text) > _LONGEST_PARSED
+            yield from self._parse(_text_of(token.text) if is_long else token.text)
 
     def _parse(self, text: str) -> Iterator[Message]:
+        if not text:
+            return  # the parser takes it for the end
         try:
             yield from list(self._parser.feed(text))
         except Exception:  # what cannot be parsed costs itself, not the keyboard
@@ -71,16 +79,24 @@ def _is_extended_key(sequence: str) -> bool:
     if match is None:
         return False
     code, _, text, end = match.groups(default="")
-    if not all(_is_character(int(part)) for part in text.split(":") if part):
+    if not all(len(part) <= 7 and _is_character(int(part)) for part in text.split(":") if part):
         return False
     if end == "u":
         number = int(code or 0)
+        if number == 0:  # text without a key: from an input method
+            return bool(text)
         if 0xE000 <= number < 0xF900:  # where Kitty has its keys without characters
             return f"{number}u" in FUNCTIONAL_KEYS
         return number in _CONTROL_KEYS or _is_character(number)
     if end == "~":
         return f"{code}~" in FUNCTIONAL_KEYS or (code == "27" and bool(text))
     return code in ("", "1")
+
+
+def _text_of(sequence: str) -> str:
+    """Return the text that a key with parameters carries, as Kitty sends a word from an input method."""
+    match = _EXTENDED_KEY.fullmatch(sequence)
+    return "".join(chr(int(part)) for part in match[3].split(":") if part) if match and match[3] else ""
 
 
 def _is_character(number: int) -> bool:

@@ -61,6 +61,7 @@ KEYS = {
     b"\x1b[106;;106u": "j",
     b"\x1b[99;5u": "ctrl+c",
     b"\x1b[27;5;122~": "ctrl+z",
+    b"\x1b[0;;20320u": "你",
     b"\x03": "ctrl+c",
     b"\x1a": "ctrl+z",
     b"\t": "tab",
@@ -140,6 +141,12 @@ def test_the_keys_that_textual_knows_leave_its_parser_ready_for_the_next():
 def test_a_number_that_stands_for_no_key_is_no_character(number: int):
     """Textual takes `ESC [ 110 ~` for an n, and fails at a number that is no character."""
     assert events_of(fed(f"\x1b[{number}~\x1b[{number if number > 999 else 1};5:3u\x1b[{number}Aj".encode())) == ["j"]
+
+
+def test_a_word_from_an_input_method_arrives_in_one_sequence_however_long():
+    word = "你好" * 20
+    assert events_of(fed(f"\x1b[0;;{':'.join(str(ord(character)) for character in word)}uj".encode())) == [*word, "j"]
+    assert events_of(fed(b"\x1b[" + b"9" * 5000 + b"u\x1b[1;;" + b"9" * 40 + b"uj")) == ["j"]
 
 
 def test_an_esc_is_the_key_after_a_short_while_and_keys_after_it_are_keys():
