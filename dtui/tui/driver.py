@@ -129,6 +129,7 @@ class TerminalDriver(Driver):
     def close(self) -> None:
         """Give back what is left: the signals, and the terminal if nobody has."""
         self.stop_application_mode()
+        self._tty.close()
         self._signals.close()
 
     # --- what happens outside

@@ -15,7 +15,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 
-ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGINT)
+ENDING = (
+    *(signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGINT),
+    *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGXCPU, signal.SIGABRT),
+)
+"""What ends a process that takes no care of it."""
+
 OTHERS = (signal.SIGTSTP, signal.SIGCONT, signal.SIGWINCH)
 END_SECONDS = 2.0
 """How long the app may take to end by itself."""

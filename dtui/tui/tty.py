@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from dtui.tui.guard import Guard
+
 STALLED_SECONDS = 0.5
 """How long a terminal that takes no bytes is waited for on the way out."""
 
@@ -62,6 +64,7 @@ class Tty:
         """
         self.reads, self.writes = reads, writes
         self._setting, self._resetting = setting(mouse, kitty), resetting(mouse, kitty)
+        self._guard: Guard | None = None
         self._before: list[Any] | None = None
         self._lock = threading.Lock()
         self.is_set = False
@@ -79,6 +82,8 @@ class Tty:
             raise OSError(*error.args) from error
         _set_attributes(self.reads, raw(before))
         self._before, self.is_set = before, True
+        self._guard = self._guard or Guard(self.writes, self._resetting)
+        self._guard.tell(ours=True)
         self.write(self._setting)
 
     def reset(self, patience: float | None = None) -> None:
@@ -92,17 +97,28 @@ class Tty:
             self.is_set = False
             if self._before is None:
                 return
+            is_given = False
             with suppress(OSError):
                 if _takes_bytes(self.writes, patience):
                     _write(self.writes, self._resetting.encode())
+                    is_given = True
             if self.is_foreground():  # else it is the shell's already
                 with suppress(OSError, termios.error):
                     termios.tcflush(self.reads, termios.TCIFLUSH)  # reports on their way would be typed into the shell
                     _set_attributes(self.reads, self._before)
             self._before = None
+            if is_given and self._guard is not None:  # else the guard waits longer than we can
+                self._guard.tell(ours=False)
         finally:
             if is_free:
                 self._lock.release()
+
+    def close(self) -> None:
+        """Give the terminal back for good."""
+        self.reset()
+        guard, self._guard = self._guard, None
+        if guard is not None:
+            guard.close()
 
     def write(self, text: str) -> None:
         """Write, if the terminal is ours.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import signal
 import sys
@@ -146,6 +147,7 @@ def test_a_terminal_that_takes_no_bytes_does_not_hold_up_an_end(sample_run: Path
         terminal.status = os.waitstatus_to_exitcode(status)
         assert terminal.status == 128 + signal.SIGTERM
         assert termios.tcgetattr(terminal.fd)[:4] == terminal.before[:4]
+        terminal.until(r"\x1b\[\?1049l")  # now that it takes bytes again
 
 
 def test_ctrl_z_goes_to_the_shell_and_fg_comes_back(sample_run: Path):
@@ -168,5 +170,21 @@ def test_ctrl_z_goes_to_the_shell_and_fg_comes_back(sample_run: Path):
         terminal.send("kill %1\r")
         left = terminal.until("Exit 143")
         assert b"\x1b[?1049h" not in left, "it ends without taking the terminal again"
+        terminal.send("exit\r")
+        terminal.wait()
+
+
+def test_a_process_killed_by_force_leaves_a_terminal_that_can_be_used(sample_run: Path):
+    with Terminal(["bash", "--norc", "-i"], 100, 30, PS1="ready> ") as terminal:
+        terminal.until("ready> ")
+        terminal.send(f"sh -c 'echo pid $$; exec {' '.join(dtui(str(sample_run)))}'\r")
+        pid = int(re.search(rb"pid (\d+)", terminal.until(r"pid \d+\r"))[1])
+        settle(terminal)
+        os.kill(pid, signal.SIGKILL)
+        left = terminal.until("without a word")
+        assert [mode for mode in LEFT_OFF if f"\x1b[?{mode}l".encode() not in left] == []
+        assert b"\x1b[?25h" in left
+        terminal.send("echo $((6 * 7))\r")
+        terminal.until("42")
         terminal.send("exit\r")
         terminal.wait()
