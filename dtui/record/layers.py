@@ -129,6 +129,17 @@ def find_layers(root: nn.Module) -> list[LayerProbe]:
     return list(found.values())
 
 
+def head_of(root: nn.Module, outputs: int) -> str:
+    """Return the layer that gives so many class scores, with their number: the last that does, else the last."""
+    probes = find_layers(root)
+    fitting = [
+        probe for probe in probes if probe.shape and (probe.shape[0] == outputs or (outputs, probe.shape[0]) == (2, 1))
+    ]
+    probe = (fitting or probes)[-1]
+    count = probe.shape[0] if probe.shape else 0
+    return f"layer {probe.name} has {count} output{'s' * (count != 1)}"
+
+
 def place(probes: list[LayerProbe]) -> list[LayerProbe]:
     """Give every layer whose shape is known its rows on the flat filter axis; lazy and empty ones are left out."""
     ready = [probe for probe in probes if probe.elements and probe.shape]

@@ -51,9 +51,10 @@ classes. All are chunked. A node with an axis of length 0 is left out.
     /layers/change_ratio     (L, edges, n) float32
     /scalars                 (S, n)        float64, NaN where a name was not logged; a logged NaN has the bits
                                            7FF8000000000001 (in runs of before 0.1.0 it has not)
-    /validation/label        (I, n)        uint16
+    /validation/label        (I, n)        uint16; 65,535, where there are no more classes than that, if the image was
+                                           not judged or its outputs were NaN (an older dtui counts it as wrong)
     /validation/confidence   (I, n)        uint8
-    /classes/error           (C, n)        float32, NaN for a class without images
+    /classes/error           (C, n)        float32, NaN for a class without images, or of which one was not judged
 
 A packed run is one such file, NAME.h5, whose seal says so. It is made once and never changes:
 
