@@ -24,7 +24,7 @@ from dtui.model.statistics import (
     WATCHED_FILTER_STATISTICS,
     WATCHED_LAYER_STATISTICS,
 )
-from dtui.model.structure import Edge, ImageSet, Layer, Module, Structure
+from dtui.model.structure import Coverage, Edge, ImageSet, Layer, Module, Structure, Unrecorded
 from dtui.model.views import (
     Anomaly,
     AnomalySettings,
@@ -64,6 +64,7 @@ __all__ = [
     "ByteArray",
     "ClassCluster",
     "ClassErrors",
+    "Coverage",
     "Curves",
     "Edge",
     "FloatArray",
@@ -88,6 +89,7 @@ __all__ = [
     "TimeAxis",
     "TreeNode",
     "Trigger",
+    "Unrecorded",
     "Validation",
     "read_only",
     "was_logged",

@@ -120,7 +120,7 @@ def find_layers(root: nn.Module) -> list[LayerProbe]:
             continue
         users.setdefault(identity, []).append(name)
         if is_layer(module) and identity not in found:
-            found[identity] = LayerProbe(name or _kind_of(module), module)
+            found[identity] = LayerProbe(name or kind_of(module), module)
     for identity, probe in found.items():
         probe.aliases = tuple(name for name in users[identity] if name and name != probe.name)
         weight = probe.module._parameters.get("weight")
@@ -153,7 +153,7 @@ def place(probes: list[LayerProbe]) -> list[LayerProbe]:
 def describe(root: nn.Module, probes: list[LayerProbe], edges: tuple[Edge, ...] = ()) -> Structure:
     """Return the structure of a run: its placed layers and the containers above them."""
     layers = tuple(
-        Layer(index, probe.name, _kind_of(probe.module), probe.shape, probe.first_filter, probe.aliases)
+        Layer(index, probe.name, kind_of(probe.module), probe.shape, probe.first_filter, probe.aliases)
         for index, probe in enumerate(probes)
     )
     below: dict[str, list[int]] = {"": []}
@@ -161,7 +161,7 @@ def describe(root: nn.Module, probes: list[LayerProbe], edges: tuple[Edge, ...] 
         parts = layer.name.split(".")
         for depth in range(len(parts)):
             below.setdefault(".".join(parts[:depth]), []).append(layer.index)
-    kinds = {name: _kind_of(module) for name, module in walk(root)}
+    kinds = {name: kind_of(module) for name, module in walk(root)}
     modules: list[Module] = []
     index_of: dict[str, int] = {}
     for name in sorted(below, key=lambda name: (below[name][0], name.count(".") + bool(name))):
@@ -315,7 +315,7 @@ def _filters_first_shape(module: nn.Module) -> tuple[int, ...]:
     return (shape[1], shape[0]) if _is_filters_last(module) else shape
 
 
-def _kind_of(module: nn.Module) -> str:
+def kind_of(module: nn.Module) -> str:
     """Return the class name as its author wrote it, not that of a class made at run time."""
     kind = type(module)
     while kind.__name__.startswith(_MADE_AT_RUN_TIME) and kind.__mro__[1] is not nn.Module:

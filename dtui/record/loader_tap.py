@@ -143,7 +143,7 @@ class LoaderTap:
         self._drawn = drawn
 
         def watched() -> Iterator[Any]:
-            for batch in indices:
+            for batch in _each(indices):
                 drawn.append(_as_positions(batch))
                 yield batch
 
@@ -152,7 +152,7 @@ class LoaderTap:
     def _watch_loader(self, _: Any, batches: Iterator[Any]) -> Iterator[Any]:
         def watched() -> Iterator[Any]:
             drawn: list[IntArray] = []
-            for number, batch in enumerate(batches):
+            for number, batch in enumerate(_each(batches)):
                 if number == 0:
                     drawn = self._drawn
                 self._note(batch, drawn[number] if number < len(drawn) else None)
@@ -203,6 +203,16 @@ def _attribute(thing: Any, name: str) -> Any:
 def _found(loader: Any, name: str) -> Any:
     """Return an attribute of a loader, or of the nearest that it draws from; None where there is none."""
     return next((found for one in _chain(loader) if (found := _attribute(one, name)) is not None), None)
+
+
+def _each(iterator: Iterator[Any]) -> Iterator[Any]:
+    """Yield what an iterator gives, without asking it for an iterator: one that is its loader would come back to us."""
+    while True:
+        try:
+            one = next(iterator)
+        except StopIteration:
+            return
+        yield one
 
 
 def is_spread(loader: Any) -> bool:

@@ -35,6 +35,8 @@ _PASSED = {
     *("View", "UnsafeView", "Reshape", "ReshapeAlias", "Squeeze", "Unsqueeze", "Expand", "Permute", "T", "Transpose"),
     *("ToCopy", "Alias", "Clone", "Select", "Slice", "Clamp", "_DDPSink"),
 }
+_SCALED = {"Mul", "Div", "Add", "Sub"}
+"""Of logits they make logits; of probabilities anything."""
 _MOST_PASSED = 32
 _INSIDE = 1e-4
 """How far a probability may lie beyond 0 and 1 by rounding."""
@@ -190,13 +192,15 @@ def is_compiled(model: nn.Module) -> bool:
 def last_operation(scores: Tensor) -> str:
     """Return what the last operation makes scores, by the graph of their gradient; "" where it does not tell."""
     node: Any = scores.grad_fn
+    is_scaled = False
     for _ in range(_MOST_PASSED):
         name = type(node).__name__.partition("Backward")[0]
         if name in _PROBABILITY_OPERATIONS:
-            return PROBABILITIES
+            return "" if is_scaled else PROBABILITIES
         if name in _LOGIT_OPERATIONS:
             return LOGITS
-        if name not in _PASSED or not node.next_functions:
+        is_scaled |= name in _SCALED
+        if not (name in _PASSED or name in _SCALED) or not node.next_functions:
             break
         node = node.next_functions[0][0]
     return ""

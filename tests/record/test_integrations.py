@@ -136,14 +136,19 @@ class TestLightning:
         assert reader.record_iterations.tolist() == [0, 1, 2, 3]
         reader.close()
 
-    def test_a_shuffled_validation_is_a_gap(self, tmp_path: Path) -> None:
+    def test_a_shuffled_validation_is_recorded_as_in_the_plain_loop(self, tmp_path: Path) -> None:
         from dtui.record.integrations.lightning import DtuiCallback
 
-        self.fit(self.trainer(tmp_path, DtuiCallback(tmp_path / "run", every=5)), self.module(True), shuffle=True)
+        module, trainer = self.module(True), self.trainer(tmp_path, DtuiCallback(tmp_path / "run", every=5))
+        self.fit(trainer, module, shuffle=True)
         reader = RunReader(tmp_path / "run.dtui")
-        assert reader.validation_iterations.tolist() == []
-        assert {gap.stream for gap in reader.gaps} == {"validations"}
+        assert reader.validation_iterations.tolist() == [4, 9, 14]
+        assert reader.gaps == ()
+        check_last_validation(reader, module.net, IMAGES, LABELS)
         reader.close()
+        loader = trainer.val_dataloaders
+        assert type(loader.batch_sampler) is torch.utils.data.BatchSampler
+        assert "setup_data" not in vars(trainer.fit_loop.epoch_loop.val_loop)
 
     def test_a_fit_goes_on_from_its_checkpoint(self, tmp_path: Path) -> None:
         from dtui.record.integrations.lightning import DtuiCallback
