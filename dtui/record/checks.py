@@ -112,7 +112,7 @@ def check_classes(names: tuple[str, ...] | None, model: nn.Module, probes: Seque
     """
     if not probes:
         raise RecorderError(
-            f"model: {type(model).__name__} holds no convolution and no fully connected layer to record"
+            f"model: {type(model).__name__} holds no convolution and no fully connected layer of real weights to record"
         )
     if names is None or any(not probe.shape for probe in probes):
         return

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from dtui.model import Coverage, Unrecorded
-from dtui.record.layers import LayerProbe, kind_of, walk
+from dtui.record.layers import LayerProbe, is_layer, kind_of, walk, weight_type
 from dtui.record.warn import warn_once
 
 KEPT = 32
@@ -45,8 +45,14 @@ def measure_coverage(root: nn.Module, probes: Sequence[LayerProbe]) -> Coverage:
     return Coverage(total, known, len(others), tuple(others[:KEPT]))
 
 
-def tell_coverage(coverage: Coverage) -> None:
-    """Say once that little of a network is recorded, and what is not."""
+def tell_coverage(root: nn.Module, coverage: Coverage) -> None:
+    """Say once that little of a network is recorded, and what is not; and which layers could not be."""
+    for name, module in walk(root):
+        if is_layer(module) and not weight_type(module).is_floating_point:
+            kind = str(weight_type(module)).removeprefix("torch.")
+            warn_once(
+                f"type {name}", f"layer {name or kind_of(module)}: its {kind} weights are not recorded; real ones are"
+            )
     if coverage.share < LITTLE:
         warn_once("coverage", f"model: {coverage.text()}; convolutions and fully connected layers are recorded")
 

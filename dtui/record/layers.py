@@ -109,6 +109,8 @@ def _is_filters_last(module: nn.Module) -> bool:
 def find_layers(root: nn.Module) -> list[LayerProbe]:
     """Return the layers of a network in `named_modules` order, one a weight; lazy ones without a shape yet.
 
+    Weights that are complex, or the integers of a quantised layer, have no statistics here and are left out.
+
     Args:
         root: The network, wrapped or not.
     """
@@ -119,7 +121,7 @@ def find_layers(root: nn.Module) -> list[LayerProbe]:
         if identity is None:
             continue
         users.setdefault(identity, []).append(name)
-        if is_layer(module) and identity not in found:
+        if identity not in found and is_layer(module) and weight_type(module).is_floating_point:
             found[identity] = LayerProbe(name or kind_of(module), module)
     for identity, probe in found.items():
         probe.aliases = tuple(name for name in users[identity] if name and name != probe.name)
@@ -138,6 +140,12 @@ def head_of(root: nn.Module, outputs: int) -> str:
     probe = (fitting or probes)[-1]
     count = probe.shape[0] if probe.shape else 0
     return f"layer {probe.name} has {count} output{'s' * (count != 1)}"
+
+
+def weight_type(module: nn.Module) -> torch.dtype:
+    """Return the element type of a layer's weight."""
+    weight = module._parameters.get("weight")
+    return _effective_weight(module).dtype if weight is None else weight.dtype
 
 
 def place(probes: list[LayerProbe]) -> list[LayerProbe]:

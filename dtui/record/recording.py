@@ -72,7 +72,7 @@ class Recording:
         self._tracer = GraphTracer(model) if is_traced else None
         self.measurer: Measurer | None = None
         if self.can_begin:
-            tell_coverage(measure_coverage(unwrap(model), probes))
+            tell_coverage(unwrap(model), measure_coverage(unwrap(model), probes))
         self._is_sharded = False
         self._deriver: Deriver | None = None
         self.flight: Flight | None = None
@@ -96,7 +96,7 @@ class Recording:
             edges = () if self._tracer is None else self._tracer.edges
             coverage = measure_coverage(unwrap(self._model), probes)
             structure = replace(describe(unwrap(self._model), probes, edges), coverage=coverage)
-            tell_coverage(coverage)
+            tell_coverage(unwrap(self._model), coverage)
             if self._tracer is not None:
                 self._tracer.retire()
             self._start.check_network(structure)
