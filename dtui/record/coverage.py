@@ -9,7 +9,7 @@ from torch.nn.parameter import is_lazy
 
 from dtui.model import Coverage, Unrecorded
 from dtui.record.layers import LayerProbe, is_layer, kind_of, walk, weight_type
-from dtui.record.warn import warn_once
+from dtui.record.warn import reason_of, warn_once
 
 KEPT = 32
 """Parameters that are named, the largest ones."""
@@ -45,7 +45,18 @@ def measure_coverage(root: nn.Module, probes: Sequence[LayerProbe]) -> Coverage:
     return Coverage(total, known, len(others), tuple(others[:KEPT]))
 
 
-def tell_coverage(root: nn.Module, coverage: Coverage) -> None:
+def try_coverage(root: nn.Module, probes: Sequence[LayerProbe]) -> Coverage | None:
+    """Return how much of a network is recorded, having told what a user must know of it; None where that fails."""
+    try:
+        coverage = measure_coverage(root, probes)
+        _tell(root, coverage)
+    except Exception as error:  # noqa: BLE001 - it is only told; the training is recorded all the same
+        warn_once("coverage", f"model: how much of it is recorded is not known: {reason_of(error)}")
+        return None
+    return coverage
+
+
+def _tell(root: nn.Module, coverage: Coverage) -> None:
     """Say once that little of a network is recorded, and what is not; and which layers could not be."""
     for name, module in walk(root):
         if is_layer(module) and not weight_type(module).is_floating_point:
@@ -58,7 +69,9 @@ def tell_coverage(root: nn.Module, coverage: Coverage) -> None:
 
 
 def _own_parameters(module: nn.Module) -> list[tuple[str, Tensor]]:
-    own = [(name, parameter) for name, parameter in module._parameters.items() if parameter is not None]
+    own: list[tuple[str, Tensor]] = [
+        (name, parameter) for name, parameter in module._parameters.items() if parameter is not None
+    ]
     made = getattr(module, "parametrizations", None)
     if isinstance(made, nn.ModuleDict):
         own += [(f"parametrizations.{name}", parameter) for name, parameter in made.named_parameters()]

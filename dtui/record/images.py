@@ -185,8 +185,13 @@ def _with_labels(judged: Judgements) -> Judgements:
     warn_once("ignored", f"validation: {int((~has_label).sum())} images have no label ({IGNORED}) and are left out")
     if not has_label.any():
         raise ImagesChangedError("validation: no image has a label")
-    parts = (judged.ids, judged.targets, judged.labels, judged.confidences)
-    return Judgements(*(part[has_label] for part in parts), judged.classes)
+    return Judgements(
+        judged.ids[has_label],
+        judged.targets[has_label],
+        judged.labels[has_label],
+        judged.confidences[has_label],
+        judged.classes,
+    )
 
 
 def _tell(judged: int, is_seen: BoolArray, is_nan: BoolArray) -> None:

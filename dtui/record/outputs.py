@@ -134,7 +134,11 @@ class OutputKind:
             self._handle = None
 
     def _see(self, module: nn.Module, args: Any, output: Any) -> None:
-        scores = find_scores(output, None)
+        try:
+            scores = find_scores(output, None, is_told=False)
+        except UnusableLoaderError:
+            self.detach()
+            return
         if scores.grad_fn is not None:
             self._trained = last_operation(scores)
             self.detach()
@@ -250,13 +254,14 @@ def rows_of(args: Any, kwargs: Mapping[str, Any]) -> int | None:
     return None if first is None else len(first)
 
 
-def find_scores(output: Any, count: int | None, place: Place | None = None) -> Tensor:
+def find_scores(output: Any, count: int | None, place: Place | None = None, *, is_told: bool = True) -> Tensor:
     """Return the class scores in a model's output, shape (images, outputs).
 
     Args:
         output: A tensor, or what holds one: under `logits`, else its first tensor of that shape.
         count: Images in the call, where it is known.
         place: Where the scores are; None looks for them.
+        is_told: Whether it is told where several tensors could be meant; else there are none then.
 
     Raises:
         UnusableLoaderError: There are none.
@@ -268,19 +273,21 @@ def find_scores(output: Any, count: int | None, place: Place | None = None) -> T
     elif isinstance(getattr(output, "logits", None), Tensor):
         output = output.logits
     elif not isinstance(output, Tensor):
-        output = _first_scores(output, count)
+        output = _first_scores(output, count, is_told)
     if not isinstance(output, Tensor):
         raise UnusableLoaderError("validation: the model's output holds no class scores of shape (images, classes)")
     return _as_rows(output, count)
 
 
-def _first_scores(output: Any, count: int | None) -> Tensor | None:
+def _first_scores(output: Any, count: int | None, is_told: bool) -> Tensor | None:
     parts = [
         (where, part) for where, part in _parts_of(output) if isinstance(part, Tensor) and part.is_floating_point()
     ]
     found = [(where, part) for where, part in parts if part.dim() == 2 and count in (None, len(part))]
     found = found or [(where, part) for where, part in parts if part.dim() == 2]
     found = found or [(where, part) for where, part in parts if part.dim() and count in (None, len(part))]
+    if len(found) > 1 and not is_told:
+        return None
     if len(found) > 1:
         shapes = ", ".join(f"{where} {tuple(part.shape)}" for where, part in found)
         warn_once(

@@ -181,7 +181,8 @@ def _as_array(values: Any) -> NDArray[Any] | None:
         if values.is_complex():
             return None
         values = values.detach().cpu()
-        return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+        found: NDArray[Any] = (values.double() if values.is_floating_point() else values).numpy()
+        return found
     try:
         return np.asarray(values)
     except ValueError:

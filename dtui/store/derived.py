@@ -31,7 +31,8 @@ def norms(mean: FloatArray, std: FloatArray, elements: IntArray) -> FloatArray:
 
 def is_not_judged(labels: IntArray, classes: int) -> BoolArray:
     """Return which stored labels say that an image was not judged, same shape; none in a run of more classes."""
-    return (labels == NOT_JUDGED_STORED) & (classes <= NOT_JUDGED_STORED)
+    result: BoolArray = (labels == NOT_JUDGED_STORED) & (classes <= NOT_JUDGED_STORED)
+    return result
 
 
 def as_read(labels: IntArray, classes: int) -> IntArray:

@@ -17,6 +17,9 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 from dtui.errors import RecorderError
 from dtui.model import NOT_JUDGED_STORED
 from dtui.record import RecorderWarning
+from dtui.record.outputs import LOGITS, PROBABILITIES, Evidence, OutputKind, predict
+from dtui.record.validation import Watched
+from dtui.record.validator import _as_arrays, _merged
 from tests.record.conftest import MemoryStore, RecorderUnderTest, small_net
 
 Make = Callable[..., RecorderUnderTest]
@@ -225,6 +228,21 @@ def test_what_was_assumed_is_told_and_a_proof_changes_it(record: Make) -> None:
     assert [accuracy(recorder.store, place) for place in (1, 2)] == pytest.approx([own, kept])
 
 
+def test_processes_that_judge_a_part_each_decide_alike() -> None:
+    def part(first: int, scores: list[float]) -> Watched:
+        seen = predict(torch.tensor(scores)[:, None], 1)
+        evidence = Evidence.of(seen.looks[None].numpy(), {""})
+        ids, targets = np.arange(first, first + len(scores)), np.zeros(len(scores), np.int64)
+        return Watched(ids, targets, seen.labels.numpy(), seen.confidences.numpy(), evidence, 1)
+
+    parts = [_as_arrays(part(0, [0.3, 0.2])), _as_arrays(part(2, [0.9, 3.0]))]
+    together, kind = _merged(parts), OutputKind(None)
+    assert kind.decide(together.evidence, together.outputs, 0) == LOGITS
+    judged = together.read_as(LOGITS)
+    assert (judged.ids.tolist(), judged.labels.tolist()) == ([0, 1, 2, 3], [1, 1, 1, 1])
+    assert together.read_as(PROBABILITIES).labels.tolist() == [0, 0, 1, 1]
+
+
 class Answers(Dataset[Any]):
     """A data set that gives out whatever is made of an image, its label and its number."""
 
@@ -305,6 +323,9 @@ def test_the_scores_of_several_outputs_can_be_named(record: Make) -> None:
     recorder = record(model := Headed(3, head), every=1)
     recorder.step()
     right = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RecorderWarning)
+        model(images)
     with recorder.validation([(images, labels)], scores=1), torch.no_grad():
         right += int((model(images)[1].argmax(1) == labels).sum())
     recorder.close()

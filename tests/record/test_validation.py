@@ -197,10 +197,15 @@ def test_the_last_call_for_a_batch_counts_where_there_are_several(record: Make, 
     loader = DataLoader(TensorDataset(images, labels), 5)
     recorder = record(model, every=1)
     recorder.step()
-    with recorder.validation(loader):
-        for batch, _ in loader:
-            model(batch.flip(3))
-            model(batch)
+
+    def validate() -> None:
+        with recorder.validation(loader):
+            for batch, _ in loader:
+                model(batch.flip(3))
+                model(batch)
+
+    with pytest.warns(RecorderWarning, match="called 10 times for 5 batches; the last call for each counts"):
+        validate()
     recorder.close()
     check(recorder.store, model, images, labels)
 

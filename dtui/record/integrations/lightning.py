@@ -175,10 +175,10 @@ class _Order:
         """Attach to the loop; without one, nothing is ever known."""
         self._trainer = trainer
         self._tap: LoaderTap | None = None
-        self._loop: Any = getattr(getattr(trainer.fit_loop, "epoch_loop", None), "val_loop", None)
-        original = getattr(self._loop, "setup_data", None)
+        self._loop: Any = None
+        loop: Any = getattr(getattr(trainer.fit_loop, "epoch_loop", None), "val_loop", None)
+        original = getattr(loop, "setup_data", None)
         if original is None:
-            self._loop = None
             return
 
         def setup_data(*args: Any, **kwargs: Any) -> Any:
@@ -187,7 +187,8 @@ class _Order:
                 self._begin_pass()
             return answer
 
-        self._loop.setup_data = setup_data
+        loop.setup_data = setup_data
+        self._loop = loop
 
     def detach(self) -> None:
         """Give the loop and the loader back as they were."""
