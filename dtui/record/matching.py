@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dtui.record.loader_tap import Batch
-from dtui.record.outputs import Predicted
+from dtui.record.scores import Predicted
 from dtui.record.targets import UnusableLoaderError
 from dtui.record.warn import warn_once
 

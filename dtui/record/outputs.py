@@ -1,33 +1,23 @@
-"""What a model returned: where its class scores are, and what they say as logits and as probabilities.
-
-A head that ends in Sigmoid or Softmax gives probabilities; a second sigmoid would make every image of a binary
-classifier one of class 1. Each pass is therefore reduced in both ways at once, on the device and without waiting
-for it, with what tells the two apart; which way counts is decided when the whole validation has been seen.
-"""
+"""Whether what a model returns are logits or probabilities: said by the user, seen, or assumed and told."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from typing import Any, Self
 
-import numpy as np
-import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from dtui.errors import RecorderError
 from dtui.model import FloatArray
 from dtui.record.hooks import QuietHook
-from dtui.record.targets import Place, UnusableLoaderError, pick
+from dtui.record.scores import find_scores
+from dtui.record.targets import UnusableLoaderError
 from dtui.record.warn import warn_once
 
 LOGITS, PROBABILITIES = "logits", "probabilities"
 KINDS = (LOGITS, PROBABILITIES)
 """Also the order of the columns of `Predicted`."""
-NO_LABEL = -1
-"""Of an image whose outputs hold a NaN."""
-
 _PROBABILITY_MODULES = (nn.Sigmoid, nn.Softmax, nn.Softmax2d)
 _PROBABILITY_OPERATIONS = {"Sigmoid", "Softmax", "SafeSoftmax"}
 _LOGIT_OPERATIONS = {"Addmm", "Mm", "Bmm", "Mv", "Linear", "Convolution", "LogSoftmax"}
@@ -40,28 +30,6 @@ _SCALED = {"Mul", "Div", "Add", "Sub"}
 _MOST_PASSED = 32
 _INSIDE = 1e-4
 """How far a probability may lie beyond 0 and 1 by rounding."""
-
-
-@dataclass(eq=False, slots=True)
-class Predicted:
-    """One forward pass of n images, still on the device.
-
-    Attributes:
-        labels: Shape (n, 2), int64: as logits, as probabilities; NO_LABEL where an output is NaN.
-        confidences: Probability of the label, shape (n, 2), float; NaN where an output is.
-        looks: Shape (3,), float32: smallest and largest output, and the largest distance of a sum over the classes from
-            one, in units of what rounding explains; NaN left out.
-        outputs: Number of outputs an image; one tells two classes apart.
-        batches: Batches that the loader had given out by then.
-        ends_in: LOGITS or PROBABILITIES where the last operation was seen, else "".
-    """
-
-    labels: Tensor
-    confidences: Tensor
-    looks: Tensor
-    outputs: int
-    batches: int
-    ends_in: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +80,13 @@ def check_outputs(outputs: str | None) -> str | None:
 
 
 class OutputKind:
-    """Whether the outputs of a run's model are logits or probabilities: said, seen, or else assumed and told."""
+    """What the outputs of a run's model are, from one validation to the next."""
 
     def __init__(self, given: str | None) -> None:
         """Begin with what the user says they are, None for nothing."""
         self._given = given
         self._kind = ""
+        self._is_assumed = False
         self._trained = ""
         self._handle: RemovableHandle | None = None
 
@@ -161,7 +130,11 @@ class OutputKind:
                     'outputs="logits", or leave it out'
                 )
             return self._given
-        kind = evidence.proven(outputs) or self._kind or self._guess(evidence, outputs)
+        kind = evidence.proven(outputs) or ("" if self._is_assumed else self._kind)
+        if not kind and evidence.high == evidence.low and outputs > 1:
+            return self._kind or LOGITS  # a head that begins with zeros tells nothing
+        self._is_assumed = not kind and self._trained != PROBABILITIES
+        kind = kind or self._assume()
         if self._kind and kind != self._kind:
             warn_once(
                 "outputs changed",
@@ -171,9 +144,7 @@ class OutputKind:
         self._kind = kind
         return kind
 
-    def _guess(self, evidence: Evidence, outputs: int) -> str:
-        if evidence.high == evidence.low and outputs > 1:  # a head that begins with zeros
-            return LOGITS
+    def _assume(self) -> str:
         if self._trained == PROBABILITIES:
             return PROBABILITIES
         kind = self._trained or PROBABILITIES
@@ -245,114 +216,3 @@ def _shares_memory(one: Tensor, other: Tensor) -> bool:
         return one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr() != 0
     except Exception:  # noqa: BLE001 - tensors without memory of their own
         return one is other
-
-
-def rows_of(args: Any, kwargs: Mapping[str, Any]) -> int | None:
-    """Return how many images a model was called with, as far as its first tensor tells; None where there is none."""
-    tensors = (part for part in (*args, *kwargs.values()) if isinstance(part, Tensor) and part.dim())
-    first = next(tensors, None)
-    return None if first is None else len(first)
-
-
-def find_scores(output: Any, count: int | None, place: Place | None = None, *, is_told: bool = True) -> Tensor:
-    """Return the class scores in a model's output, shape (images, outputs).
-
-    Args:
-        output: A tensor, or what holds one: under `logits`, else its first tensor of that shape.
-        count: Images in the call, where it is known.
-        place: Where the scores are; None looks for them.
-        is_told: Whether it is told where several tensors could be meant; else there are none then.
-
-    Raises:
-        UnusableLoaderError: There are none.
-    """
-    if place is not None:
-        output = pick(output, place)
-    if isinstance(output, Mapping) and isinstance(output.get("logits"), Tensor):
-        output = output["logits"]
-    elif isinstance(getattr(output, "logits", None), Tensor):
-        output = output.logits
-    elif not isinstance(output, Tensor):
-        output = _first_scores(output, count, is_told)
-    if not isinstance(output, Tensor):
-        raise UnusableLoaderError("validation: the model's output holds no class scores of shape (images, classes)")
-    return _as_rows(output, count)
-
-
-def _first_scores(output: Any, count: int | None, is_told: bool) -> Tensor | None:
-    parts = [
-        (where, part) for where, part in _parts_of(output) if isinstance(part, Tensor) and part.is_floating_point()
-    ]
-    found = [(where, part) for where, part in parts if part.dim() == 2 and count in (None, len(part))]
-    found = found or [(where, part) for where, part in parts if part.dim() == 2]
-    found = found or [(where, part) for where, part in parts if part.dim() and count in (None, len(part))]
-    if len(found) > 1 and not is_told:
-        return None
-    if len(found) > 1:
-        shapes = ", ".join(f"{where} {tuple(part.shape)}" for where, part in found)
-        warn_once(
-            "scores",
-            f"validation: the model returns {shapes}; the first is taken as the class scores; name them by "
-            "recorder.validation(loader, scores=…), an index, a key or a function of the output",
-        )
-    return found[0][1] if found else None
-
-
-def _parts_of(output: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(output, Mapping):
-        yield from ((f"[{name!r}]", part) for name, part in output.items())
-    elif isinstance(output, Sequence):
-        yield from ((f"[{place}]", part) for place, part in enumerate(output))
-    elif is_dataclass(output):
-        yield from ((f".{field.name}", getattr(output, field.name)) for field in fields(output))
-
-
-def _as_rows(scores: Tensor, count: int | None) -> Tensor:
-    """Return scores as a matrix: (n,) is one output an image, (n, classes, 1, 1) loses its ones."""
-    if not (scores.is_floating_point() or scores.is_quantized):
-        raise UnusableLoaderError(
-            f"validation: the model returns {scores.dtype}, need class scores of a real float type"
-        )
-    if scores.dim() < 2:
-        is_one_image = count == 1 and scores.numel() > 1  # squeezed where the batch has one image
-        return scores.reshape(1, -1) if is_one_image else scores.reshape(-1, 1)
-    if scores.dim() > 2 and all(side == 1 for side in scores.shape[2:]):
-        scores = scores.flatten(1)
-    if scores.dim() != 2:
-        raise UnusableLoaderError(f"validation: class scores of shape {tuple(scores.shape)}, need (images, classes)")
-    return scores
-
-
-@torch.no_grad()
-def predict(scores: Tensor, batches: int, ends_in: str = "") -> Predicted:
-    """Reduce class scores, shape (n, outputs), to labels and their probabilities, without waiting for the device."""
-    values = scores.detach()
-    tolerance = 1e-4 if not values.is_floating_point() else max(1e-4, 2 * torch.finfo(values.dtype).eps)
-    if values.is_quantized:
-        values = values.dequantize()
-    values = values if values.dtype == torch.float64 else values.float()
-    if values.shape[1] == 1:
-        value = values[:, 0]
-        labels = torch.stack([value > 0, value > 0.5], 1).long()
-        confidences = torch.stack([torch.sigmoid(value.abs()), torch.maximum(value, 1 - value)], 1)
-    else:
-        label = values.argmax(1, keepdim=True)
-        top = values.gather(1, label)
-        softmax = (top - values.logsumexp(1, keepdim=True)).exp()
-        softmax = torch.where(top == torch.inf, 1.0, softmax)
-        labels, confidences = label.expand(-1, 2), torch.cat([softmax, top.clamp(0, 1)], 1)
-    is_nan = values.isnan().any(1)
-    labels = torch.where(is_nan[:, None], NO_LABEL, labels)
-    known = torch.where(is_nan[:, None], 0.5, values)
-    off = torch.where(is_nan, 0, (known.sum(1) - 1).abs() / tolerance)
-    looks = torch.stack([known.amin(), known.amax(), off.amax()]).float() if len(values) else _nothing(values)
-    return Predicted(labels, confidences, looks, values.shape[1], batches, ends_in)
-
-
-def _nothing(values: Tensor) -> Tensor:
-    return torch.tensor([0.5, 0.5, 0.0], device=values.device)
-
-
-def as_array(parts: Sequence[Tensor]) -> np.ndarray[Any, Any]:
-    """Return tensors one after the other as an array on the host."""
-    return torch.cat([part.cpu() for part in parts]).numpy()

@@ -20,17 +20,8 @@ from dtui.model import FloatArray, IntArray
 from dtui.record.images import IdArray, Judgements
 from dtui.record.loader_tap import LoaderTap
 from dtui.record.matching import match
-from dtui.record.outputs import (
-    KINDS,
-    Evidence,
-    LastModules,
-    Predicted,
-    as_array,
-    find_scores,
-    last_operation,
-    predict,
-    rows_of,
-)
+from dtui.record.outputs import KINDS, Evidence, LastModules, last_operation
+from dtui.record.scores import Predicted, as_array, find_scores, predict, rows_of
 from dtui.record.targets import Place, UnusableLoaderError, labels_in
 from dtui.record.thumbnails import ThumbnailTaker
 from dtui.record.warn import warn_once

@@ -33,7 +33,7 @@ FAULTS: dict[str, tuple[str, BaseException, int]] = {
     "the structure cannot be told": ("dtui.record.recording.describe", KeyError("layer1"), 0),
     "the parameters cannot be counted": ("dtui.record.coverage.measure_coverage", TypeError("no number"), 0),
     "the outputs cannot be told apart": ("dtui.record.outputs.OutputKind.decide", TypeError("no number"), 0),
-    "the model's answer cannot be seen": ("dtui.record.outputs.find_scores", TypeError("no scores"), 0),
+    "the model's answer cannot be seen": ("dtui.record.validation.find_scores", TypeError("no scores"), 0),
     "the tracer raises": ("dtui.record.graph._Trace.start", RuntimeError("no mode"), 0),
     "the tracer's modules raise": ("dtui.record.graph._Trace._enter_module", RuntimeError("no module"), 4),
     "statistics cannot be derived": ("dtui.record.derive.Deriver.derive", ZeroDivisionError(), 2),

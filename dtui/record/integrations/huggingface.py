@@ -20,8 +20,8 @@ from dtui.errors import MissingExtraError
 from dtui.record.checks import as_class_names, check_path, check_period
 from dtui.record.hooks import QuietHook
 from dtui.record.layers import unwrap
-from dtui.record.outputs import find_scores
 from dtui.record.recorder import Recorder
+from dtui.record.scores import find_scores
 from dtui.record.targets import UnusableLoaderError, labels_in
 from dtui.record.warn import warn_once
 

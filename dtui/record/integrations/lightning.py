@@ -23,8 +23,8 @@ from dtui.record.checks import as_class_names, check_path, check_period
 from dtui.record.hooks import QuietHook
 from dtui.record.layers import find_layers
 from dtui.record.loader_tap import LoaderTap
-from dtui.record.outputs import find_scores, rows_of
 from dtui.record.recorder import Recorder
+from dtui.record.scores import find_scores, rows_of
 from dtui.record.targets import Place, UnusableLoaderError, images_of, targets_of
 from dtui.record.validation import Places
 from dtui.record.warn import warn_once
