@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,34 +14,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from dtui.errors import RecorderError
-from dtui.model import NOT_JUDGED_STORED
 from dtui.record import RecorderWarning
 from dtui.record.outputs import LOGITS, PROBABILITIES, Evidence, OutputKind
 from dtui.record.scores import predict
 from dtui.record.validation import Watched
 from dtui.record.validator import _as_arrays, _merged
-from tests.record.conftest import MemoryStore, RecorderUnderTest, small_net
-
-Make = Callable[..., RecorderUnderTest]
-COUNT = 37
-
-
-def pictures(classes: int) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(3)
-    images = torch.randn(COUNT, 1, 8, 8, generator=generator)
-    return images, torch.randint(0, classes, (COUNT,), generator=generator)
-
-
-class Headed(nn.Module):
-    """A network whose answer is made by a function."""
-
-    def __init__(self, outputs: int, head: Callable[[Tensor], Any], gain: float = 4.0) -> None:
-        super().__init__()
-        torch.manual_seed(5)
-        self.net, self.head, self.gain = small_net(outputs), head, gain
-
-    def forward(self, images: Tensor) -> Any:
-        return self.head(self.net(images) * self.gain)
+from tests.record.judging import COUNT, Headed, Make, accuracy, evaluate, largest, over_half, over_zero, pictures, same
 
 
 class Batch(NamedTuple):
@@ -54,28 +31,6 @@ class Batch(NamedTuple):
 class Reply:
     hidden: Tensor
     logits: Tensor
-
-
-@dataclass
-class Bag:
-    inputs: Tensor
-    y: Tensor
-
-
-def over_half(scores: Tensor) -> Tensor:
-    return (scores.reshape(-1) > 0.5).long()
-
-
-def over_zero(scores: Tensor) -> Tensor:
-    return (scores.reshape(-1) > 0).long()
-
-
-def largest(scores: Tensor) -> Tensor:
-    return scores.argmax(1)
-
-
-def same(anything: Any) -> Any:
-    return anything
 
 
 # outputs, head, scores in what the model returns, the loop's own rule
@@ -100,32 +55,6 @@ OUTPUTS: dict[str, tuple[int, Callable[[Tensor], Any], Callable[[Any], Tensor], 
     "one sigmoid in bfloat16": (1, lambda x: x.bfloat16().sigmoid(), same, over_half),
     "one cut sigmoid": (1, lambda x: torch.sigmoid(x).clamp(1e-7, 1 - 1e-7).float(), same, over_half),
 }
-
-
-def evaluate(
-    recorder: RecorderUnderTest,
-    model: nn.Module,
-    loader: Any,
-    rule: Callable[[Tensor], Tensor] = largest,
-    scores: Callable[[Any], Tensor] = same,
-    take: Callable[[Any], tuple[Tensor, Tensor]] = tuple,
-    **options: Any,
-) -> float:
-    """Validate as a loop does, and return the accuracy that it counts itself."""
-    right = total = 0
-    with recorder.validation(loader, **options), torch.no_grad():
-        for batch in loader:
-            images, labels = take(batch)
-            right += int((rule(scores(model(images))) == labels).sum())
-            total += len(labels)
-    return right / total
-
-
-def accuracy(store: MemoryStore, place: int = -1) -> float:
-    assert store.images is not None
-    labels = store.validations[place].labels
-    known = labels != NOT_JUDGED_STORED
-    return float((labels == store.images.targets)[known].mean())
 
 
 @pytest.mark.parametrize("trained", [True, False], ids=["after a pass in training", "before any"])
@@ -363,271 +292,5 @@ def test_the_scores_of_several_outputs_can_be_named(record: Make) -> None:
         model(images)
     with recorder.validation([(images, labels)], scores=1), torch.no_grad():
         right += int((model(images)[1].argmax(1) == labels).sum())
-    recorder.close()
-    assert accuracy(recorder.store) == pytest.approx(right / COUNT)
-
-
-class Property:
-    """A loader that defines `__class__` as a property, as accelerate's do, and forwards what it lacks."""
-
-    def __init__(self, inner: Any) -> None:
-        self.base_dataloader = inner
-
-    @property
-    def __class__(self) -> type:  # type: ignore[override]
-        return type(self.base_dataloader)
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "base_dataloader":
-            raise AttributeError(name)
-        return getattr(self.base_dataloader, name)
-
-    def __iter__(self) -> Iterator[Any]:
-        yield from self.base_dataloader
-
-
-class Slotted:
-    __slots__ = ("loader",)
-
-    def __init__(self, loader: Any) -> None:
-        self.loader = loader
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.loader)
-
-
-class Pipeline:
-    """An iterable that is its own iterator, with labels in a column, as DALI's."""
-
-    def __init__(self) -> None:
-        self.images, self.labels = pictures(3)
-        self.at = 0
-
-    def __iter__(self) -> Pipeline:
-        self.at = 0
-        return self
-
-    def __next__(self) -> Any:
-        if self.at >= COUNT:
-            raise StopIteration
-        part = slice(self.at, self.at + 8)
-        self.at += 8
-        return [{"data": self.images[part], "label": self.labels[part, None]}]
-
-
-def plain(shuffle: bool = True, **options: Any) -> DataLoader[Any]:
-    return DataLoader(TensorDataset(*pictures(3)), 8, shuffle=shuffle, **options)
-
-
-def prepared() -> Any:
-    accelerate = pytest.importorskip("accelerate")
-    return accelerate.Accelerator(cpu=True).prepare(plain())
-
-
-class Copied:
-    """A wrapper that takes over all attributes of its loader, as Lightning Fabric's."""
-
-    def __init__(self, loader: Any) -> None:
-        self.__dict__.update(loader.__dict__)
-        self._dataloader = loader
-
-    def __iter__(self) -> Iterator[Any]:
-        yield from self._dataloader
-
-
-def with_progress() -> Any:
-    return pytest.importorskip("tqdm").tqdm(plain(), disable=True)
-
-
-LOADERS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
-    "accelerate": (prepared, tuple),
-    "attributes copied": (lambda: Copied(plain()), tuple),
-    "tqdm": (with_progress, tuple),
-    "class property": (lambda: Property(plain()), tuple),
-    "slots": (lambda: Slotted(plain()), tuple),
-    "wrapper of a wrapper": (lambda: Property(Slotted(plain())), tuple),
-    "its own iterator": (Pipeline, lambda b: (b[0]["data"], b[0]["label"][:, 0])),
-}
-
-
-@pytest.mark.parametrize("kind", LOADERS)
-def test_the_images_of_every_loader_are_known(record: Make, kind: str) -> None:
-    make, take = LOADERS[kind]
-    loader, (images, _) = make(), pictures(3)
-    real = type(loader)
-    recorder = record(model := Headed(3, same), every=1)
-    owns = []
-    for _ in range(2):
-        recorder.step()
-        owns.append(evaluate(recorder, model, loader, take=take))
-    recorder.close()
-    assert [accuracy(recorder.store, place) for place in (0, 1)] == pytest.approx(owns)
-    assert recorder.store.images is not None
-    wanted = model(images).argmax(1)
-    for validation in recorder.store.validations:
-        found = dict(zip(map(int, recorder.store.images.ids), validation.labels.tolist(), strict=True))
-        assert found == dict(enumerate(wanted.tolist()))
-    assert type(loader) is real
-
-
-REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
-    "enumerate": (lambda: enumerate(plain()), "a enumerate cannot be watched; pass the DataLoader that it draws from"),
-    "islice": (lambda: islice(plain(), 2), "a islice cannot be watched"),
-    "zip": (lambda: zip(plain(), range(9), strict=False), "a zip cannot be watched"),
-    "function": (lambda: plain, "a function cannot be watched"),
-    "collated to fewer": (
-        lambda: plain(collate_fn=lambda some: torch.utils.data.default_collate(some[1:] or some)),
-        "images where its sampler drew",
-    ),
-}
-
-
-@pytest.mark.parametrize("kind", REFUSED)
-def test_what_cannot_be_watched_is_told_with_what_can(record: Make, kind: str) -> None:
-    make, match = REFUSED[kind]
-    loader = make()
-    recorder = record(model := Headed(3, same), every=1)
-    recorder.step()
-    images_of = {"enumerate": lambda b: b[1][0], "zip": lambda b: b[0][0]}.get(kind, lambda b: b[0])
-
-    def validate() -> None:
-        with recorder.validation(loader), torch.no_grad():
-            for batch in () if callable(loader) else loader:
-                model(images_of(batch))
-
-    with pytest.warns(RecorderWarning, match=match):
-        validate()
-    recorder.close()
-    assert recorder.store.validations == []
-    assert [gap.stream for gap in recorder.store.gaps] == ["validations"]
-
-
-BREAKS: dict[str, Callable[[Any, int], Iterator[Any]]] = {
-    "at the top": lambda loader, count: (batch for at, batch in enumerate(loader) if at < count),
-    "islice": lambda loader, count: islice(loader, count),
-    "zip": lambda loader, count: (batch for batch, _ in zip(loader, range(count), strict=False)),
-}
-
-
-@pytest.mark.parametrize(("way", "workers"), [*((way, 0) for way in BREAKS), ("islice", 1)])
-@pytest.mark.parametrize("counts", [(99, 2), (2, 2), (2, 99)], ids=["later", "always", "at first"])
-def test_a_loop_that_breaks_early_records_what_it_saw(
-    record: Make, counts: tuple[int, int], way: str, workers: int
-) -> None:
-    images, _ = pictures(3)
-    loader = plain(shuffle=False, num_workers=workers)
-    recorder = record(model := Headed(3, same), every=1)
-    for count in counts:
-        recorder.step()
-        with warnings.catch_warnings(), recorder.validation(loader), torch.no_grad():
-            warnings.simplefilter("ignore")
-            for batch, _ in BREAKS[way](loader, count):
-                model(batch)
-    recorder.close()
-    assert recorder.store.images is not None
-    assert len(recorder.store.images.ids) == min(COUNT, counts[0] * 8)
-    wanted = model(images).argmax(1)
-    for count, validation in zip(counts, recorder.store.validations, strict=True):
-        for identity, label in zip(map(int, recorder.store.images.ids), validation.labels.tolist(), strict=True):
-            assert label == (wanted[identity] if identity < count * 8 else NOT_JUDGED_STORED)
-    assert recorder.store.gaps == []
-
-
-def test_batches_that_are_passed_over_have_no_value(record: Make) -> None:
-    recorder = record(model := Headed(3, same), every=1)
-    recorder.step()
-    evaluate(recorder, model, loader := plain(shuffle=False))
-    recorder.step()
-
-    def validate() -> None:
-        with recorder.validation(loader):
-            for at, (images, _) in enumerate(loader):
-                if at not in (1, 3):
-                    model(images)
-
-    with pytest.warns(RecorderWarning, match="16 of 37 tracked images were not judged"):
-        validate()
-    recorder.close()
-    assert recorder.store.images is not None
-    unknown = recorder.store.validations[1].labels == NOT_JUDGED_STORED
-    missed = {int(identity) for identity, one in zip(recorder.store.images.ids, unknown, strict=True) if one}
-    assert missed == {*range(8, 16), *range(24, 32)}
-
-
-def test_outputs_that_are_nan_have_no_label(record: Make) -> None:
-    images, labels = pictures(3)
-    recorder = record(model := Headed(3, same), every=1)
-    recorder.step()
-    evaluate(recorder, model, [(images, labels)])
-    recorder.step()
-    spoilt = images.clone()
-    spoilt[:5] = torch.nan
-    with pytest.warns(RecorderWarning, match="the outputs of 5 of 37 images are NaN"):
-        evaluate(recorder, model, [(spoilt, labels)])
-    recorder.close()
-    assert recorder.store.images is not None
-    unknown = recorder.store.validations[1].labels == NOT_JUDGED_STORED
-    assert {identity for identity, one in zip(recorder.store.images.ids, unknown, strict=True) if one} == set("01234")
-    assert (recorder.store.validations[1].confidences[unknown] == 0).all()
-
-
-def test_images_without_a_label_are_left_out_and_told(record: Make) -> None:
-    images, labels = pictures(3)
-    labels[4:9] = -100
-    recorder = record(model := Headed(3, same), every=1)
-    for _ in range(2):
-        recorder.step()
-        with warnings.catch_warnings(record=True) as warned:
-            warnings.simplefilter("always")
-            evaluate(recorder, model, [(images, labels)])
-    assert warned == []  # told the first time
-    recorder.close()
-    assert recorder.store.images is not None
-    assert len(recorder.store.images.ids) == COUNT - 5
-    assert len(recorder.store.validations) == 2
-
-
-def test_fewer_names_than_outputs_do_where_the_labels_stay_below(record: Make) -> None:
-    images, labels = pictures(2)
-    recorder = record(model := Headed(5, same), every=1, classes=("cat", "dog"))
-    recorder.step()
-    own = evaluate(recorder, model, [(images, labels)])
-    recorder.close()
-    assert recorder.store.images is not None
-    assert recorder.store.images.classes == ("cat", "dog")
-    assert recorder.store.validations[0].labels.max() > 1
-    assert accuracy(recorder.store) == pytest.approx(own)
-    recorder = record(model := Headed(5, same), every=1, classes=("cat", "dog"))
-    recorder.step()
-    with pytest.warns(
-        RecorderWarning, match=r"2 class names were given.*layer net\.4 has 5 outputs.*labels go up to 4"
-    ):
-        evaluate(recorder, model, [(images, labels + 3)])
-    recorder.close()
-    with pytest.raises(
-        RecorderError, match=r"7 names were given, but no layer has so many outputs \(the last, net\.4, has 5\)"
-    ):
-        record(Headed(5, same), every=1, classes=tuple("abcdefg"))
-
-
-def test_nothing_is_left_on_the_model(record: Make) -> None:
-    images, labels = pictures(2)
-    recorder = record(model := Headed(1, nn.Sigmoid()), every=1)
-    model(images)
-    recorder.step()
-    evaluate(recorder, model, [(images, labels)], over_half)
-    assert [len(module._forward_hooks) for module in model.modules()] == [0] * len(list(model.modules()))
-    recorder.close()
-
-
-@pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad, torch.enable_grad])
-def test_in_whatever_mode_and_still_in_training_the_answers_are_the_model_s(record: Make, mode: Any) -> None:
-    images, labels = pictures(3)
-    model = nn.Sequential(nn.BatchNorm2d(1), Headed(3, same), nn.Dropout(0.3))
-    recorder = record(model, every=1)
-    recorder.step()
-    right = 0
-    with recorder.validation([(images, labels)]), mode(), torch.autocast("cpu", torch.bfloat16):
-        right += int((model(images).argmax(1) == labels).sum())
     recorder.close()
     assert accuracy(recorder.store) == pytest.approx(right / COUNT)
