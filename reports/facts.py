@@ -25,6 +25,8 @@ def header_facts(view: View) -> tuple[Fact, ...]:
         Fact("records", f"{info.records:,}", _iterations(info.first_iteration, info.last_iteration)),
         Fact("validations", f"{info.validations:,}"),
     ]
+    if info.coverage is not None:
+        facts.insert(1, Fact("parameters", f"{info.coverage.parameters:,}", safe(info.coverage.text(3), 400)))
     if info.last_iteration is not None:
         facts += _last_values(view.query.curves_at(info.last_iteration))
     if info.joins:

@@ -58,6 +58,8 @@ def run_info(options: argparse.Namespace) -> Outcome:
         ("validations", f"{info.validations:,} of {info.images:,} images in {info.classes:,} classes"),
         ("network", f"{info.layers:,} layer{'s' * (info.layers != 1)}, {info.filters:,} filters"),
     ]
+    if info.coverage is not None:
+        rows.append(("parameters", info.coverage.text()))
     if metadata.hyperparameters:
         rows.append(("training", ", ".join(f"{name} {value}" for name, value in metadata.hyperparameters.items())))
     if info.joins:

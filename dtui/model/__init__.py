@@ -1,6 +1,16 @@
 """The vocabulary of dtui as frozen value types, with nothing below it but the errors."""
 
-from dtui.model.arrays import NO_VALUE, BoolArray, ByteArray, FloatArray, IntArray, LabelArray, read_only
+from dtui.model.arrays import (
+    NO_VALUE,
+    NOT_JUDGED,
+    NOT_JUDGED_STORED,
+    BoolArray,
+    ByteArray,
+    FloatArray,
+    IntArray,
+    LabelArray,
+    read_only,
+)
 from dtui.model.axis import TimeAxis
 from dtui.model.records import TRIGGER_KINDS, Gap, Record, RunMetadata, RunStatus, Trigger, Validation
 from dtui.model.scalars import LOGGED_NAN, LOST_NAN, SKIPPED_UPDATES, was_logged, was_lost
@@ -14,7 +24,7 @@ from dtui.model.statistics import (
     WATCHED_FILTER_STATISTICS,
     WATCHED_LAYER_STATISTICS,
 )
-from dtui.model.structure import Edge, ImageSet, Layer, Module, Structure
+from dtui.model.structure import Coverage, Edge, ImageSet, Layer, Module, Structure, Unrecorded
 from dtui.model.views import (
     DEFAULT_WINDOW,
     Anomaly,
@@ -41,6 +51,8 @@ __all__ = [
     "LAYER_STATISTICS",
     "LOGGED_NAN",
     "LOST_NAN",
+    "NOT_JUDGED",
+    "NOT_JUDGED_STORED",
     "NO_VALUE",
     "RECORDS_A_BIN",
     "SKIPPED_UPDATES",
@@ -54,6 +66,7 @@ __all__ = [
     "ByteArray",
     "ClassCluster",
     "ClassErrors",
+    "Coverage",
     "Curves",
     "Edge",
     "FloatArray",
@@ -78,6 +91,7 @@ __all__ = [
     "TimeAxis",
     "TreeNode",
     "Trigger",
+    "Unrecorded",
     "Validation",
     "read_only",
     "was_logged",

@@ -15,6 +15,10 @@ LabelArray = NDArray[np.uint16]
 
 NO_VALUE = -1
 """In an array of integers that was read: no value, as NaN is in one of floats. None that is stored is negative."""
+NOT_JUDGED = -2
+"""In labels that were read: the image was not judged in this validation, or its outputs were NaN."""
+NOT_JUDGED_STORED = 65_535
+"""What is stored of such a label; no class has it in a run of at most as many classes."""
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:

@@ -66,6 +66,57 @@ class Edge:
 
 
 @dataclass(frozen=True, slots=True)
+class Unrecorded:
+    """A parameter that is in no recorded layer: a bias, an embedding, one of a norm, or the user's own.
+
+    Attributes:
+        name: Dotted; data from outside.
+        kind: Class name of the module that owns it; data from outside.
+        elements: Their number, > 0.
+    """
+
+    name: str
+    kind: str
+    elements: int
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of a network is recorded.
+
+    Attributes:
+        parameters: Elements of all parameters, each parameter once.
+        recorded: Those that are weights of recorded layers.
+        unrecorded: Number of parameters that are not.
+        largest: Of those, the largest first; not all of them.
+    """
+
+    parameters: int
+    recorded: int
+    unrecorded: int
+    largest: tuple[Unrecorded, ...] = ()
+
+    @property
+    def share(self) -> float:
+        """What is recorded of all elements, in [0, 1]; 1 of none."""
+        return self.recorded / self.parameters if self.parameters else 1.0
+
+    def text(self, named: int = 4) -> str:
+        """Return one line with the names of the largest that are not recorded; data from outside."""
+        percent = round(100 * self.share)
+        if percent in (0, 100) and 0 < self.recorded < self.parameters:
+            share = "less than 1 %" if percent == 0 else "more than 99 %"
+        else:
+            share = f"{percent} %"
+        line = f"{share} of the {self.parameters:,} parameters are weights of recorded layers"
+        names = [f"{one.name} ({one.kind}, {one.elements:,})" for one in self.largest[:named]]
+        if not names:
+            return line
+        rest = self.unrecorded - len(names)
+        return f"{line}; not recorded: {', '.join(names)}" + (f" and {rest:,} more" if rest else "")
+
+
+@dataclass(frozen=True, slots=True)
 class Structure:
     """The network of a run: fixed once recording has begun.
 
@@ -73,11 +124,13 @@ class Structure:
         layers: In storage order; their filter rows follow each other without holes.
         modules: Parents before children; the first is the root.
         edges: The module graph of one forward pass; empty when it was not traced.
+        coverage: How much of the network the layers are; None where it is not known, as in runs of before.
     """
 
     layers: tuple[Layer, ...]
     modules: tuple[Module, ...]
     edges: tuple[Edge, ...] = ()
+    coverage: Coverage | None = None
 
     @property
     def filters(self) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from dtui.model.arrays import BoolArray, ByteArray, FloatArray, IntArray
 from dtui.model.axis import TimeAxis
 from dtui.model.records import Gap, RunStatus
+from dtui.model.structure import Coverage
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,8 @@ class RunInfo:
     """One line about a run. Field names are those of `dtui info --json`.
 
     `reason` says why a run crashed, "" for any other; data from outside. `joins` are the iterations at which the
-    training went on from a checkpoint, ascending.
+    training went on from a checkpoint, ascending. `coverage` says how much of the network is recorded, None where that
+    is not known.
     """
 
     run: str
@@ -39,6 +41,7 @@ class RunInfo:
     findings: tuple[str, ...]
     watches: int = 0
     joins: tuple[int, ...] = ()
+    coverage: Coverage | None = None
 
 
 @dataclass(frozen=True, slots=True)

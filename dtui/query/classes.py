@@ -32,13 +32,14 @@ def check_labels(data: RunData, labels: Sequence[int]) -> None:
 def group_error(data: RunData, labels: Sequence[int]) -> FloatArray:
     """Return the share of the images of some classes that were wrong, shape (m,).
 
-    NaN where there is none, or where the error of a class with images is lost: that of the others is another number.
+    NaN where none was judged, or where the error of a class with images is lost: that of the others is another number.
     """
     check_labels(data, labels)
     present = [label for label in labels if data.layout.images[label] > 0]
-    images = data.layout.images[present, None]
+    judged = data.judged()[present]
+    wrong = np.where(judged > 0, data.class_errors()[present] * judged, 0)
     with np.errstate(invalid="ignore"):
-        result: FloatArray = (data.class_errors()[present] * images).sum(axis=0) / images.sum()
+        result: FloatArray = wrong.sum(axis=0) / judged.sum(axis=0)
     return result
 
 

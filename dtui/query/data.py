@@ -16,6 +16,7 @@ from dtui.analysis.downsample import ColumnRecords, records_of_columns
 from dtui.model import RECORDS_A_BIN, BoolArray, FloatArray, ImageSet, IntArray, Structure, TimeAxis
 from dtui.query.growing import GrowingArrays, Windows
 from dtui.query.judgements import Judgements
+from dtui.query.partial import read_errors
 
 if TYPE_CHECKING:
     from dtui.store import RunReader
@@ -208,10 +209,22 @@ class RunData:
         return row
 
     def class_errors(self) -> FloatArray:
-        """Return the share of each class's images judged wrong, shape (C, m)."""
+        """Return the share of the images of each class that were judged and wrong among those judged, shape (C, m)."""
         if not len(self.validations):  # the reader may not know the images yet, nor how many rows there will be
             return np.zeros((len(self.layout.images), 0))
-        return self._growing.columns("class errors", len(self.validations), self.reader.read_class_errors)
+        return self._class_errors()[0]
+
+    def judged(self) -> FloatArray:
+        """Return how many images of each class were judged, shape (C, m); all where labels are lost to damage."""
+        if not len(self.validations):
+            return np.zeros((len(self.layout.images), 0))
+        return self._class_errors()[1]
+
+    def _class_errors(self) -> tuple[FloatArray, FloatArray]:
+        both = self._growing.columns(
+            "class errors", len(self.validations), lambda some: read_errors(self.reader, self.layout.images, some)
+        )
+        return both[: len(both) // 2], both[len(both) // 2 :]
 
     # --- correctness
     @property

@@ -17,7 +17,9 @@ MOST_TRIGGERS = 8
 
 def findings(data: RunData) -> tuple[str, ...]:
     """Return a line for each kind of trouble; data from outside."""
-    return data.remembered("findings", lambda: (*_tensors(data), *_scalars(data), *_skipped(data), *_fired(data)))
+    return data.remembered(
+        "findings", lambda: (*_tensors(data), *_scalars(data), *_judged(data), *_skipped(data), *_fired(data))
+    )
 
 
 def _tensors(data: RunData) -> list[str]:
@@ -55,6 +57,20 @@ def _scalars(data: RunData) -> list[str]:
 def _kind(values: FloatArray, bad: BoolArray) -> str:
     is_nan = np.isnan(values[bad])
     return "NaN" if is_nan.all() else "NaN or Inf" if is_nan.any() else "Inf"
+
+
+def _judged(data: RunData) -> list[str]:
+    """Return a line on the validations in which images have no label."""
+    images, judged = data.layout.total_images, data.judged().sum(axis=0)
+    partial = np.flatnonzero(judged < images)
+    if not len(partial):
+        return []
+    first = int(partial[0])
+    what = "a validation has" if len(partial) == 1 else f"{len(partial):,} validations have"
+    return [
+        f"{what} a label for a part of the images only, first at iteration {int(data.validations[first])} "
+        f"({int(judged[first]):,} of {images:,}); the others were not judged, or their outputs were NaN"
+    ]
 
 
 def _skipped(data: RunData) -> list[str]:

@@ -186,7 +186,7 @@ def _most_frequent_wrong(judged: IntArray, targets: LabelArray, column: IntArray
     """Count the wrong labels of a pixel by column.
 
     Args:
-        judged: Predicted labels, shape (images, judgements); NO_VALUE where one is lost.
+        judged: Predicted labels, shape (images, judgements); negative where one is lost or was not judged.
         targets: True labels, shape (images,).
         column: Column of each judgement, shape (judgements,).
         columns: Number of columns.
@@ -194,7 +194,7 @@ def _most_frequent_wrong(judged: IntArray, targets: LabelArray, column: IntArray
     Returns:
         Shape (columns,), -1 where nothing was wrong.
     """
-    wrong = (judged != targets[:, None]) & (judged != NO_VALUE)
+    wrong = (judged != targets[:, None]) & (judged >= 0)
     if not wrong.any():
         return np.full(columns, NO_LABEL)
     labels = judged[wrong].astype(np.int64)
@@ -230,8 +230,8 @@ def image_verdict(data: RunData, image: int, iteration: int) -> ImageVerdict:
         image=image,
         id=images.ids[image] if image < len(images.ids) else str(image),
         target=int(images.targets[image]),
-        label=None if label == NO_VALUE else label,
-        confidence=float("nan") if confidence == NO_VALUE else confidence / 255,
+        label=None if label < 0 else label,
+        confidence=float("nan") if label < 0 or confidence < 0 else confidence / 255,
         iteration=judged_at,
         times_wrong=times - int(judged.times_right[image]),
         validations=times,

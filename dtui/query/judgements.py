@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from dtui.analysis.correctness import PackedLayout, WordArray
-from dtui.model import NO_VALUE, IntArray, LabelArray
+from dtui.model import IntArray, LabelArray
 
 LABELS_AT_ONCE = 8_000_000
 
@@ -22,7 +22,7 @@ class Judgements:
     Attributes:
         layout: Where each image's bit lies.
         right: Shape (validations, W): whether an image was judged right; 0 where its label is lost.
-        lost: Same shape: whether its label is lost; None where none is.
+        lost: Same shape: whether its label is lost, or it was not judged; None where none is.
         times_right: Of each image, shape (images,).
         times_judged: Validations in which the label of each image is known, shape (images,).
     """
@@ -41,7 +41,8 @@ class Judgements:
         Args:
             validations: How many there are now.
             targets: True labels, shape (images,).
-            read: Returns the labels at some validations, shape (images, validations), NO_VALUE where one is lost.
+            read: Returns the labels at some validations, shape (images, validations); negative where one is lost or
+                the image was not judged.
         """
         at_once = max(1, LABELS_AT_ONCE // max(1, len(targets)))
         right, lost = [self.right], {}
@@ -51,8 +52,8 @@ class Judgements:
             right.append(self.layout.pack(np.ascontiguousarray(is_right.T)))
             self.times_right += np.count_nonzero(is_right, axis=1)
             self.times_judged += labels.shape[1]
-            if labels.min(initial=0) == NO_VALUE:
-                is_lost = labels == NO_VALUE
+            if labels.min(initial=0) < 0:
+                is_lost = labels < 0
                 lost[first] = self.layout.pack(np.ascontiguousarray(is_lost.T))
                 self.times_judged -= np.count_nonzero(is_lost, axis=1)
         self.right = np.concatenate(right)

@@ -112,6 +112,7 @@ class RunQuery:
             findings=(*self._reader.faults, *findings.findings(self._data)),
             joins=self._reader.seams,
             watches=int(np.count_nonzero(self._data.is_watch)),
+            coverage=self._data.structure.coverage,
         )
 
     def faults(self) -> tuple[str, ...]:

@@ -76,7 +76,7 @@ def check_optimizer(optimizer: Any, model: nn.Module) -> Optimizer | None:
     if not isinstance(optimizer, Optimizer):
         raise RecorderError(
             f"optimizer: a {type(optimizer).__name__} is no torch.optim.Optimizer; "
-            "leave it out and call rec.step() after each update"
+            "leave it out and call recorder.step() after each update"
         )
     own = {id(parameter) for parameter in model.parameters()}
     updated = [parameter for group in optimizer.param_groups for parameter in group["params"]]
@@ -108,19 +108,19 @@ def check_classes(names: tuple[str, ...] | None, model: nn.Module, probes: Seque
     """Refuse a model without layers, and class names that no part of the model can tell apart.
 
     Raises:
-        RecorderError: Neither a layer nor any other parameter has as many outputs as there are names.
+        RecorderError: There are more names than the last layer has outputs, and nothing else in the model has as many.
     """
     if not probes:
         raise RecorderError(
-            f"model: {type(model).__name__} holds no convolution and no fully connected layer to record"
+            f"model: {type(model).__name__} holds no convolution and no fully connected layer of real weights to record"
         )
     if names is None or any(not probe.shape for probe in probes):
         return
     outputs = {probe.shape[0] for probe in probes}
     sizes = outputs.union(*(parameter.shape for parameter in model.parameters() if parameter.dim() > 1))
-    if len(names) not in sizes and not (len(names) == 2 and 1 in outputs):
-        last = probes[-1]
+    head = probes[-1].shape[0]
+    if len(names) > max(2, head) and len(names) not in sizes:  # fewer are fine where the labels stay below them
         raise RecorderError(
             f"classes: {len(names)} names were given, but no layer has so many outputs "
-            f"(the last, {last.name}, has {last.shape[0]}); give one name for each label"
+            f"(the last, {probes[-1].name}, has {head}); give one name for each label"
         )

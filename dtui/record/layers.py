@@ -109,6 +109,8 @@ def _is_filters_last(module: nn.Module) -> bool:
 def find_layers(root: nn.Module) -> list[LayerProbe]:
     """Return the layers of a network in `named_modules` order, one a weight; lazy ones without a shape yet.
 
+    Weights that are complex, or the integers of a quantised layer, have no statistics here and are left out.
+
     Args:
         root: The network, wrapped or not.
     """
@@ -119,14 +121,31 @@ def find_layers(root: nn.Module) -> list[LayerProbe]:
         if identity is None:
             continue
         users.setdefault(identity, []).append(name)
-        if is_layer(module) and identity not in found:
-            found[identity] = LayerProbe(name or _kind_of(module), module)
+        if identity not in found and is_layer(module) and weight_type(module).is_floating_point:
+            found[identity] = LayerProbe(name or kind_of(module), module)
     for identity, probe in found.items():
         probe.aliases = tuple(name for name in users[identity] if name and name != probe.name)
         weight = probe.module._parameters.get("weight")
         if weight is None or not is_lazy(weight):
             probe.shape = _filters_first_shape(probe.module)
     return list(found.values())
+
+
+def head_of(root: nn.Module, outputs: int) -> str:
+    """Return the layer that gives so many class scores, with their number: the last that does, else the last."""
+    probes = find_layers(root)
+    fitting = [
+        probe for probe in probes if probe.shape and (probe.shape[0] == outputs or (outputs, probe.shape[0]) == (2, 1))
+    ]
+    probe = (fitting or probes)[-1]
+    count = probe.shape[0] if probe.shape else 0
+    return f"layer {probe.name} has {count} output{'s' * (count != 1)}"
+
+
+def weight_type(module: nn.Module) -> torch.dtype:
+    """Return the element type of a layer's weight."""
+    weight = module._parameters.get("weight")
+    return _effective_weight(module).dtype if weight is None else weight.dtype
 
 
 def place(probes: list[LayerProbe]) -> list[LayerProbe]:
@@ -142,7 +161,7 @@ def place(probes: list[LayerProbe]) -> list[LayerProbe]:
 def describe(root: nn.Module, probes: list[LayerProbe], edges: tuple[Edge, ...] = ()) -> Structure:
     """Return the structure of a run: its placed layers and the containers above them."""
     layers = tuple(
-        Layer(index, probe.name, _kind_of(probe.module), probe.shape, probe.first_filter, probe.aliases)
+        Layer(index, probe.name, kind_of(probe.module), probe.shape, probe.first_filter, probe.aliases)
         for index, probe in enumerate(probes)
     )
     below: dict[str, list[int]] = {"": []}
@@ -150,7 +169,7 @@ def describe(root: nn.Module, probes: list[LayerProbe], edges: tuple[Edge, ...] 
         parts = layer.name.split(".")
         for depth in range(len(parts)):
             below.setdefault(".".join(parts[:depth]), []).append(layer.index)
-    kinds = {name: _kind_of(module) for name, module in walk(root)}
+    kinds = {name: kind_of(module) for name, module in walk(root)}
     modules: list[Module] = []
     index_of: dict[str, int] = {}
     for name in sorted(below, key=lambda name: (below[name][0], name.count(".") + bool(name))):
@@ -304,7 +323,7 @@ def _filters_first_shape(module: nn.Module) -> tuple[int, ...]:
     return (shape[1], shape[0]) if _is_filters_last(module) else shape
 
 
-def _kind_of(module: nn.Module) -> str:
+def kind_of(module: nn.Module) -> str:
     """Return the class name as its author wrote it, not that of a class made at run time."""
     kind = type(module)
     while kind.__name__.startswith(_MADE_AT_RUN_TIME) and kind.__mro__[1] is not nn.Module:

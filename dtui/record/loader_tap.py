@@ -9,23 +9,24 @@ known exactly, shuffled and sharded ones too. A list of batches needs no watchin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from types import new_class
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, SequentialSampler, Subset
 
 from dtui.model import IntArray
+from dtui.record.targets import Place, UnusableLoaderError, images_of, targets_of
 
-_TARGET_NAMES = ("labels", "label", "targets", "target", "y")
-_IMAGE_NAMES = ("pixel_values", "images", "image", "inputs", "x")
-
-
-class UnusableLoaderError(ValueError):
-    """The loader does not tell which images its batches hold; the text says what to do."""
+_INNER = ("loader", "_loader", "dataloader", "_dataloader", "base_dataloader", "data_loader", "dl", "iterable")
+"""Attributes under which wrappers keep the loader that they draw from: timm's, accelerate's, Fabric's, tqdm's."""
+_MOST_INNER = 8
+_STATE = "recorder.predictions(logits, targets, ids)"
+_set_class = object.__dict__["__class__"].__set__
+"""Sets the class of an object also where its class, as accelerate's loaders do, defines `__class__` as a property."""
 
 
 @dataclass(eq=False, slots=True)
@@ -48,11 +49,13 @@ class LoaderTap:
     Attributes:
         loader: The object that the user's code iterates over.
         take_images: Called with the images of each batch (None where it has none) and their number.
+        target: Where the true labels are in a batch; None looks for them.
         batches: What was given out, in order, over all passes.
     """
 
     loader: Any
     take_images: Callable[[Tensor | None, int], None]
+    target: Place | None = None
     batches: list[Batch] = field(default_factory=list)
     _drawn: list[IntArray] = field(default_factory=list)  # of the pass that began last
     _undo: list[tuple[Any, type]] = field(default_factory=list)
@@ -68,29 +71,49 @@ class LoaderTap:
             for batch in self.loader:
                 self._note(batch, None)
             return
-        sampler = _batch_sampler_of(self.loader)
+        self.watch_order()
+        if not self._swap(self.loader, self._watch_loader):
+            self.detach()
+            kind = type(self.loader).__name__
+            raise UnusableLoaderError(
+                f"validation loader: a {kind} cannot be watched; pass the DataLoader that it draws from, or a list of "
+                f"batches, or use {_STATE}"
+            )
+
+    def watch_order(self) -> None:
+        """Take notes on the order of the images alone.
+
+        Raises:
+            UnusableLoaderError: Nothing can be known about it.
+        """
+        sampler = _found(self.loader, "batch_sampler")
         if isinstance(sampler, list | tuple):
             self._drawn = [_as_positions(batch) for batch in sampler]
         elif not _keeps_order(self.loader) or not (
             _is_sequential(self.loader) if sampler is None else self._swap(sampler, self._watch_sampler)
         ):
-            sampler = getattr(self.loader, "sampler", None) if sampler is None else sampler
+            sampler = _found(self.loader, "sampler") if sampler is None else sampler
             raise UnusableLoaderError(
                 f"validation loader: the order of its {type(sampler).__name__} cannot be watched, so its images have "
-                "no ids; use shuffle=False or rec.predictions(logits, targets, ids)"
+                f"no ids; use shuffle=False or {_STATE}"
             )
-        if not self._swap(self.loader, self._watch_loader):
-            self.detach()
-            kind = type(self.loader).__name__
-            raise UnusableLoaderError(
-                f"validation loader: a {kind} cannot be watched; "
-                "use a DataLoader, a list of batches or rec.predictions(logits, targets, ids)"
-            )
+
+    def ids_of(self, number: int, count: int) -> IntArray | None:
+        """Return the positions of a batch in the data set, shape (count,); None where nothing tells them.
+
+        Args:
+            number: Of the batch in its pass, from 0.
+            count: Images in it.
+
+        Raises:
+            UnusableLoaderError: The sampler drew another number of images, in an order of its own.
+        """
+        return self._ids(self._drawn[number] if number < len(self._drawn) else None, count)
 
     def detach(self) -> None:
         """Give the loader back as it was."""
         for thing, kind in self._undo:
-            thing.__class__ = kind
+            _set_class(thing, kind)
         self._undo = []
 
     def check(self) -> None:
@@ -107,9 +130,10 @@ class LoaderTap:
         def iterate(self_: Any) -> Any:
             return watch(self_, original(self_))
 
+        body = {"__iter__": iterate, "__module__": kind.__module__, "__slots__": ()}
         try:
-            thing.__class__ = type(kind.__name__, (kind,), {"__iter__": iterate, "__module__": kind.__module__})
-        except TypeError:
+            _set_class(thing, new_class(kind.__name__, (kind,), {}, lambda names: names.update(body)))
+        except (TypeError, AttributeError):
             return False
         self._undo.append((thing, kind))
         return True
@@ -119,7 +143,7 @@ class LoaderTap:
         self._drawn = drawn
 
         def watched() -> Iterator[Any]:
-            for batch in indices:
+            for batch in _each(indices):
                 drawn.append(_as_positions(batch))
                 yield batch
 
@@ -128,7 +152,7 @@ class LoaderTap:
     def _watch_loader(self, _: Any, batches: Iterator[Any]) -> Iterator[Any]:
         def watched() -> Iterator[Any]:
             drawn: list[IntArray] = []
-            for number, batch in enumerate(batches):
+            for number, batch in enumerate(_each(batches)):
                 if number == 0:
                     drawn = self._drawn
                 self._note(batch, drawn[number] if number < len(drawn) else None)
@@ -144,17 +168,56 @@ class LoaderTap:
             self._problem = str(error)
 
     def _read(self, batch: Any, drawn: IntArray | None) -> None:
-        targets = targets_of(batch)
-        if drawn is not None and len(drawn) != len(targets):
-            drawn = None
-        ids = None if drawn is None else _base_positions(getattr(self.loader, "dataset", None), drawn)
-        self.batches.append(Batch(targets, ids))
+        targets = targets_of(batch, self.target, drawn)
+        self.batches.append(Batch(targets, self._ids(drawn, len(targets))))
         self.take_images(images_of(batch, len(targets)), len(targets))
+
+    def _ids(self, drawn: IntArray | None, count: int) -> IntArray | None:
+        if drawn is not None and len(drawn) == count:
+            return _base_positions(_found(self.loader, "dataset"), drawn)
+        if drawn is not None and len(drawn) and not _is_sequential(self.loader):
+            raise UnusableLoaderError(
+                f"validation loader: a batch holds {count} images where its sampler drew {len(drawn)}, so they have no "
+                f"ids; use shuffle=False or {_STATE}"
+            )
+        return None
+
+
+def _chain(loader: Any) -> Iterator[Any]:
+    """Yield a loader, the one that it draws from, and so on."""
+    for _ in range(_MOST_INNER):
+        if loader is None:
+            return
+        yield loader
+        loader = next((inner for name in _INNER if (inner := _attribute(loader, name)) is not None), None)
+
+
+def _attribute(thing: Any, name: str) -> Any:
+    """Return an attribute of somebody's loader, None where there is none, or where asking for it fails."""
+    try:
+        return getattr(thing, name, None)
+    except Exception:  # noqa: BLE001 - a property of somebody's class
+        return None
+
+
+def _found(loader: Any, name: str) -> Any:
+    """Return an attribute of a loader, or of the nearest that it draws from; None where there is none."""
+    return next((found for one in _chain(loader) if (found := _attribute(one, name)) is not None), None)
+
+
+def _each(iterator: Iterator[Any]) -> Iterator[Any]:
+    """Yield what an iterator gives, without asking it for an iterator: one that is its loader would come back to us."""
+    while True:
+        try:
+            one = next(iterator)
+        except StopIteration:
+            return
+        yield one
 
 
 def is_spread(loader: Any) -> bool:
     """Whether each process of a distributed training gets images of its own from a loader."""
-    samplers = (loader, getattr(loader, "sampler", None), getattr(loader, "batch_sampler", None))
+    samplers = (loader, _found(loader, "sampler"), _found(loader, "batch_sampler"))
     kinds = [type(sampler).__name__ for sampler in samplers]
     return any("Distributed" in kind or "Shard" in kind for kind in kinds)
 
@@ -167,22 +230,14 @@ def _as_positions(batch: Any) -> IntArray:
         return np.empty(0, dtype=np.int64)
 
 
-def _batch_sampler_of(loader: Any) -> Any:
-    """Return the batch sampler of a loader, or of the loader that it wraps as timm's PrefetchLoader does."""
-    while getattr(loader, "batch_sampler", None) is None and hasattr(loader, "loader"):
-        loader = loader.loader
-    return getattr(loader, "batch_sampler", None)
-
-
 def _is_sequential(loader: Any) -> bool:
-    """Whether a loader without a batch sampler gives out its images in the order of the data set."""
-    sampler = getattr(loader, "sampler", None)
-    return sampler is None or isinstance(sampler, SequentialSampler | list | tuple | range) or _has_no_length(loader)
-
-
-def _has_no_length(loader: Any) -> bool:
-    """Whether the data set is a stream, of which the order is all that is known."""
-    return isinstance(getattr(loader, "dataset", None), IterableDataset)
+    """Whether a loader gives out its images in the order of the data set, or in one that nothing tells."""
+    sampler = _found(loader, "sampler")
+    return (
+        sampler is None
+        or isinstance(sampler, SequentialSampler | list | tuple | range)
+        or isinstance(_found(loader, "dataset"), IterableDataset)  # a stream, of which the order is all that is known
+    )
 
 
 def _keeps_order(loader: Any) -> bool:
@@ -196,34 +251,3 @@ def _base_positions(dataset: Any, positions: IntArray) -> IntArray:
         positions = np.asarray(dataset.indices, dtype=np.int64)[positions]
         dataset = dataset.dataset
     return positions
-
-
-def targets_of(batch: Any) -> IntArray:
-    """Return the true labels of a batch, shape (n,): its second part, or what it holds under a usual name.
-
-    Raises:
-        UnusableLoaderError: It holds none.
-    """
-    candidate: Any = None
-    if isinstance(batch, Mapping):
-        candidate = next((batch[name] for name in _TARGET_NAMES if name in batch), None)
-    elif isinstance(batch, Sequence) and len(batch) >= 2:
-        candidate = batch[1]
-    if not isinstance(candidate, Tensor) or candidate.dim() != 1 or candidate.is_floating_point():
-        raise UnusableLoaderError(
-            f"validation loader: a batch of type {type(batch).__name__} holds no class labels, one integer an image; "
-            "use rec.predictions(logits, targets, ids)"
-        )
-    targets: IntArray = candidate.detach().cpu().numpy().astype(np.int64)
-    return targets
-
-
-def images_of(batch: Any, count: int) -> Tensor | None:
-    """Return the inputs of a batch, shape (count, channels, height, width); None where it has none of that shape."""
-    candidate: Any = None
-    if isinstance(batch, Mapping):
-        candidate = next((batch[name] for name in _IMAGE_NAMES if name in batch), None)
-    elif isinstance(batch, Sequence):
-        candidate = batch[0]
-    fits = isinstance(candidate, Tensor) and candidate.dim() == 4 and len(candidate) == count
-    return candidate.detach() if fits and isinstance(candidate, torch.Tensor) else None

@@ -29,15 +29,17 @@ from dtui.record.flight import plan_watches
 from dtui.record.hooks import watch_steps
 from dtui.record.kernels import find_kernels
 from dtui.record.layers import find_layers
+from dtui.record.outputs import OutputKind, check_outputs
 from dtui.record.recording import Recording
 from dtui.record.resume import find_start, refusals_told
 from dtui.record.scalars import ScalarLog, learning_rate
 from dtui.record.shards import Elsewhere, Exchange
 from dtui.record.sink import Store
 from dtui.record.skips import SkippedUpdates
+from dtui.record.targets import Place
 from dtui.record.termination import EndWatch
 from dtui.record.thumbnails import Thumbnails
-from dtui.record.validation import ValidationWatch
+from dtui.record.validation import Places, ValidationWatch
 from dtui.record.validator import Validator
 from dtui.record.warn import forget_told, reason_of, warn_once
 
@@ -47,11 +49,11 @@ class Recorder:
 
     It hooks the optimizer, so that an unchanged training loop is recorded::
 
-        with dtui.Recorder("runs/mnist", model, optimizer, every=100, classes=names) as rec:
+        with dtui.Recorder("runs/mnist", model, optimizer, every=100, classes=names) as recorder:
             for x, y in loader:
                 ...
-                rec.log(loss=loss)
-            with rec.validation(val_loader):
+                recorder.log(loss=loss)
+            with recorder.validation(val_loader):
                 evaluate(model, val_loader)
 
     After construction no exception leaves it: trouble is told once as a RecorderWarning, what it concerns is no
@@ -76,6 +78,7 @@ class Recorder:
         fused: bool | None = None,
         resume: bool = False,
         iteration: int | None = None,
+        outputs: str | None = None,
     ) -> None:
         """Attach to a model and its optimizer.
 
@@ -103,6 +106,9 @@ class Recorder:
                 has no weights before it, so its statistics of updates are NaN.
             iteration: Updates that were done before: store `recorder.iteration + 1` in your checkpoint. None asks the
                 optimizer where `resume`, which tells it if it is of Adam's kind, and is 0 otherwise.
+            outputs: What the model returns in a validation: "logits", or "probabilities" where it ends in Sigmoid or
+                Softmax. None recognises them, by the values, the last operation of a pass in training, or the module
+                they came from, and tells once where that proves nothing.
 
         Raises:
             RecorderError: The arguments cannot work together, the path cannot be written, or the run to go on with has
@@ -117,6 +123,7 @@ class Recorder:
         probes = find_layers(model)
         names = as_class_names(classes)
         check_classes(names, model, probes)
+        check_outputs(outputs)
         watch_plan = plan_watches(every, watch_every, keep_around, probes, self._exchange.is_first)
         forget_told()
         with refusals_told(self._exchange, resume):
@@ -130,7 +137,8 @@ class Recorder:
         self._model = model
         self._scalars = ScalarLog()
         self._boundary = Boundary()
-        self._validator = Validator(names, thumbnails, self._exchange, self._boundary)
+        self._outputs = OutputKind(outputs)
+        self._validator = Validator(names, thumbnails, self._exchange, self._boundary, self._outputs, model)
         self._validator.go_on(start)
         self._watch: ValidationWatch | None = None
         self._closed = False
@@ -154,6 +162,7 @@ class Recorder:
                 self._recording.begin()
         self._hook = None if self._optimizer is None else watch_steps(self._optimizer, self._after_step)
         self._skips = SkippedUpdates(self._optimizer)
+        self._outputs.listen(model)
         self._end = EndWatch(self._finish)
 
     def __enter__(self) -> Self:
@@ -194,7 +203,13 @@ class Recorder:
 
     @contextmanager
     def validation(
-        self, loader: Any = None, *, model: nn.Module | None = None, spread: bool | None = None
+        self,
+        loader: Any = None,
+        *,
+        model: nn.Module | None = None,
+        spread: bool | None = None,
+        target: Place | None = None,
+        scores: Place | None = None,
     ) -> Iterator[None]:
         """Record how every image is judged by the evaluation inside the context.
 
@@ -209,11 +224,16 @@ class Recorder:
                 compiled form.
             spread: Whether each process of a distributed training judges images of its own; None asks the
                 loader: those of a DistributedSampler are.
+            target: Where the true labels are in a batch: an index, a key or an attribute, or a function that returns
+                them for a batch. None looks for them, and tells once where several parts could be meant.
+            scores: Where the class scores are in what the model returns, named in the same ways.
         """
         watch = None
         with self._boundary.guard(VALIDATIONS, self.iteration):
             if self._is_ours() and self._boundary.is_on(VALIDATIONS):
-                watch = self._validator.begin(model or self._model, loader, spread, self.iteration)
+                watch = self._validator.begin(
+                    model or self._model, loader, spread, self.iteration, Places(target, scores)
+                )
                 self._watch = watch
         try:
             yield
@@ -233,19 +253,25 @@ class Recorder:
                     self._boundary.miss(VALIDATIONS, job.iteration, "validations came faster than they were written")
 
     def predictions(self, logits: Tensor, targets: Any, ids: Any, images: Tensor | None = None) -> None:
-        """State predictions, within `with rec.validation():`.
+        """State predictions, within `with recorder.validation():`.
 
         Args:
-            logits: Class scores, shape (n, classes).
-            targets: True labels, shape (n,).
+            logits: Class scores, shape (n, classes), or of one output (n, 1) or (n,); probabilities where the
+                recorder's `outputs` are.
+            targets: True labels, shape (n,), (n, 1) or one-hot.
             ids: What each image is known by in every validation: integers or strings, shape (n,).
             images: The inputs for thumbnails, shape (n, 1 or 3, height, width).
         """
         with self._boundary.guard("predictions", self.iteration):
             if self._watch is None:
-                warn_once("predictions", "predictions: not within `with rec.validation():`; they are left out")
+                warn_once("predictions", "predictions: not within `with recorder.validation():`; they are left out")
                 return
             self._watch.add(logits, targets, ids, images)
+
+    def watch_outputs(self, network: nn.Module) -> None:
+        """Recognise what the outputs are by another module's pass in training: the one whose output is judged."""
+        with self._boundary.guard("outputs", self.iteration):
+            self._outputs.listen(network)
 
     def close(self) -> None:
         """End the run: write what is queued, fold it, detach from the training. Does nothing the second time."""
@@ -296,6 +322,7 @@ class Recorder:
             if self._hook is not None:
                 self._hook.remove()
             self._skips.remove()
+            self._outputs.detach()
             self._recording.finish(self.iteration, status, reason)
 
 

@@ -13,6 +13,7 @@ from torch import nn
 
 from dtui.model import RunStatus, Structure
 from dtui.record.boundary import RECORDS, WATCHES, Boundary
+from dtui.record.coverage import try_coverage
 from dtui.record.derive import Deriver
 from dtui.record.flight import Flight, WatchPlan
 from dtui.record.graph import GraphTracer
@@ -70,6 +71,8 @@ class Recording:
         self.has_kernel = has_kernel
         self._tracer = GraphTracer(model) if is_traced else None
         self.measurer: Measurer | None = None
+        if self.can_begin:
+            try_coverage(unwrap(model), probes)
         self._is_sharded = False
         self._deriver: Deriver | None = None
         self.flight: Flight | None = None
@@ -91,7 +94,8 @@ class Recording:
                 self._probes = find_layers(self._model)
             probes = place(self._probes)
             edges = () if self._tracer is None else self._tracer.edges
-            structure = describe(unwrap(self._model), probes, edges)
+            coverage = try_coverage(unwrap(self._model), probes)
+            structure = replace(describe(unwrap(self._model), probes, edges), coverage=coverage)
             if self._tracer is not None:
                 self._tracer.retire()
             self._start.check_network(structure)

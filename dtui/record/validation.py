@@ -8,52 +8,87 @@ flag that it had before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from dtui.model import IntArray
+from dtui.model import FloatArray, IntArray
 from dtui.record.images import IdArray, Judgements
-from dtui.record.loader_tap import Batch, LoaderTap, UnusableLoaderError
+from dtui.record.loader_tap import LoaderTap
+from dtui.record.matching import match
+from dtui.record.outputs import KINDS, Evidence, LastModules, last_operation
+from dtui.record.scores import Predicted, as_array, find_scores, predict, rows_of
+from dtui.record.targets import Place, UnusableLoaderError, labels_in
 from dtui.record.thumbnails import ThumbnailTaker
 from dtui.record.warn import warn_once
 
 
-@dataclass(eq=False, slots=True)
-class _Predicted:
-    """One forward pass: labels and confidences still on the device, and the batches given out by then."""
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the user says that things are; None looks for them.
 
-    labels: Tensor
-    confidences: Tensor
-    classes: int
-    batches: int
+    Attributes:
+        target: The true labels, in a batch.
+        scores: The class scores, in what the model returns.
+    """
+
+    target: Place | None = None
+    scores: Place | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Watched:
+    """What one process saw of a validation, n images, in the order of the loader.
+
+    Attributes:
+        ids: Shape (n,), integers or strings; an image may come more than once.
+        targets: True labels, shape (n,), int64.
+        labels: Predicted labels, shape (n, 2): as logits, as probabilities; NO_LABEL where an output is NaN.
+        confidences: Their probabilities, shape (n, 2).
+        evidence: What tells which of the two counts.
+        outputs: Number of outputs an image.
+    """
+
+    ids: IdArray
+    targets: IntArray
+    labels: IntArray
+    confidences: FloatArray
+    evidence: Evidence
+    outputs: int
+
+    def read_as(self, kind: str) -> Judgements:
+        """Return the judgements, the outputs taken as LOGITS or as PROBABILITIES."""
+        column = KINDS.index(kind)
+        labels, confidences = self.labels[:, column], self.confidences[:, column]
+        return Judgements(self.ids, self.targets, labels, confidences, max(2, self.outputs))
 
 
 @dataclass(eq=False, slots=True)
 class _Given:
     """What `predictions` was called with."""
 
-    predicted: _Predicted
+    predicted: Predicted
     targets: IntArray
     ids: IdArray
 
 
 class ValidationWatch:
-    """Watches one validation from `begin` to `end`; `judgements` tells what was seen."""
+    """Watches one validation from `begin` to `end`; `watched` tells what was seen."""
 
-    def __init__(self, model: nn.Module, loader: Any, thumbnails: ThumbnailTaker | None) -> None:
+    def __init__(self, model: nn.Module, loader: Any, thumbnails: ThumbnailTaker | None, places: Places) -> None:
         """Prepare to watch; a loader of None leaves it to `predictions`."""
         self._model = model
-        self._tap = None if loader is None else LoaderTap(loader, self._take)
+        self._places = places
+        self._tap = None if loader is None else LoaderTap(loader, self._take, places.target)
+        self._last: LastModules | None = None
         self.thumbnails = thumbnails
         self._flags: list[tuple[nn.Module, bool]] = []
         self._handle: RemovableHandle | None = None
-        self._seen: list[_Predicted] = []
+        self._seen: list[Predicted] = []
         self._given: list[_Given] = []
         self._problem: Exception | None = None
 
@@ -66,13 +101,16 @@ class ValidationWatch:
         self._flags = [(module, module.training) for module in self._model.modules()]
         if self._tap is not None:
             self._tap.attach()
-            self._handle = self._model.register_forward_hook(self._see)
+            self._last = LastModules(self._model)
+            self._handle = self._model.register_forward_hook(self._see, with_kwargs=True)
 
     def end(self) -> None:
         """Detach, and give every module the training flag that it had at the beginning."""
         if self._handle is not None:
             self._handle.remove()
             self._handle = None
+        if self._last is not None:
+            self._last.detach()
         if self._tap is not None:
             self._tap.detach()
         for module, training in self._flags:
@@ -86,9 +124,8 @@ class ValidationWatch:
         Raises:
             ValueError: The three do not belong together.
         """
-        predicted = _predict(logits, 0)
-        true = np.asarray(torch.as_tensor(targets).cpu(), dtype=np.int64).reshape(-1)
-        known = _as_ids(ids)
+        true, known = labels_in(targets, "targets"), _as_ids(ids)
+        predicted = _stated(logits, len(true))
         if not len(predicted.labels) == len(true) == len(known):
             raise ValueError(
                 f"predictions: {len(predicted.labels)} logits, {len(true)} targets, {len(known)} ids; "
@@ -97,8 +134,8 @@ class ValidationWatch:
         self._given.append(_Given(predicted, true, known))
         self._take(images, len(true))
 
-    def judgements(self) -> Judgements:
-        """Return what was seen, in the order of the loader.
+    def watched(self) -> Watched:
+        """Return what was seen, in the order of the loader; batches that the model was not called with are left out.
 
         Raises:
             UnusableLoaderError: Predictions and batches do not match.
@@ -107,30 +144,19 @@ class ValidationWatch:
         if self._problem is not None:
             raise self._problem
         if self._tap is None or (self._given and not self._seen):
-            return self._collect([(given.predicted, given.targets, given.ids) for given in self._given])
+            return _collect([(given.predicted, given.targets, given.ids) for given in self._given])
         self._tap.check()
         batches = self._tap.batches
-        chosen = _match(batches, self._seen)
+        has_ids = all(batch.ids is not None for batch in batches)  # one numbering for all of them
         position = 0
-        parts: list[tuple[_Predicted, IntArray, IdArray]] = []
-        for batch, predicted in zip(batches, chosen, strict=True):
+        parts: list[tuple[Predicted, IntArray, IdArray]] = []
+        for batch, predicted in zip(batches, match(batches, self._seen), strict=True):
             numbered = np.arange(position, position + len(batch.targets), dtype=np.int64)
-            ids = numbered if batch.ids is None else batch.ids.astype(np.int64)
+            ids = batch.ids.astype(np.int64) if has_ids and batch.ids is not None else numbered
             position += len(batch.targets)
-            parts.append((predicted, batch.targets, ids))
-        return self._collect(parts)
-
-    def _collect(self, parts: Sequence[tuple[_Predicted, IntArray, IdArray]]) -> Judgements:
-        if not parts:
-            raise UnusableLoaderError("validation: nothing was judged; call rec.predictions or pass the loader")
-        classes = {predicted.classes for predicted, _, _ in parts}
-        if len(classes) > 1:
-            raise UnusableLoaderError(f"validation: the number of classes changes between batches: {sorted(classes)}")
-        labels = torch.cat([predicted.labels.cpu() for predicted, _, _ in parts]).numpy().astype(np.int64)
-        confidences = torch.cat([predicted.confidences.cpu() for predicted, _, _ in parts]).numpy()
-        targets = np.concatenate([part for _, part, _ in parts])
-        ids = np.concatenate([part for _, _, part in parts])
-        return Judgements(ids, targets, labels, confidences, classes.pop())
+            if predicted is not None:
+                parts.append((predicted, batch.targets, ids))
+        return _collect(parts)
 
     def _take(self, images: Tensor | None, count: int) -> None:
         if self.thumbnails is not None:
@@ -140,66 +166,34 @@ class ValidationWatch:
                 warn_once("thumbnails", f"no thumbnails: {error}")
                 self.thumbnails = None
 
-    def _see(self, module: nn.Module, args: Any, output: Any) -> None:
+    def _see(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """Note one forward pass; a hook that never raises."""
         try:
             batches = len(self._tap.batches) if self._tap is not None else 0
-            self._seen.append(_predict(logits_of(output), batches))
+            scores = find_scores(output, rows_of(args, kwargs), self._places.scores)
+            self._seen.append(predict(scores, batches, "" if self._last is None else self._last.told(scores)))
         except Exception as error:  # noqa: BLE001 - told when the validation ends; evaluation goes on
             self._problem = error
 
 
-def _match(batches: Sequence[Batch], seen: Sequence[_Predicted]) -> list[_Predicted]:
-    """Return the prediction of each batch: in order where there is one each, else the last that followed it."""
-    sizes = [len(batch.targets) for batch in batches]
-    if len(seen) == len(batches):
-        if [len(predicted.labels) for predicted in seen] == sizes:
-            return list(seen)
-    else:
-        last = {predicted.batches: predicted for predicted in seen}
-        chosen = [last.get(number) for number in range(1, len(batches) + 1)]
-        kept = [predicted for predicted in chosen if predicted is not None]
-        if len(kept) == len(batches) and [len(predicted.labels) for predicted in kept] == sizes:
-            return kept
-    if not batches or not seen:
-        raise UnusableLoaderError(
-            f"validation: {len(batches)} batches of the loader and {len(seen)} calls of the model were seen; "
-            "pass the loader that is iterated over, and the module that is called as model="
-        )
-    raise UnusableLoaderError(
-        f"validation: {len(seen)} calls of the model do not match {len(batches)} batches; "
-        "use rec.predictions(logits, targets, ids)"
-    )
+def _stated(logits: Tensor, count: int) -> Predicted:
+    scores = find_scores(logits, count)
+    return predict(scores, 0, last_operation(scores))
 
 
-def logits_of(output: Any) -> Tensor:
-    """Return the class scores in a model's output: itself, its `logits`, or its first tensor of two dimensions.
-
-    Raises:
-        UnusableLoaderError: It holds none.
-    """
-    if isinstance(output, Mapping):
-        output = output.get("logits", next(iter(output.values()), None))
-    elif hasattr(output, "logits"):
-        output = output.logits
-    elif isinstance(output, Sequence):
-        output = next((part for part in output if isinstance(part, Tensor) and part.dim() == 2), None)
-    if not isinstance(output, Tensor):
-        raise UnusableLoaderError("validation: the model's output holds no class scores of shape (images, classes)")
-    return output
-
-
-@torch.no_grad()
-def _predict(logits: Tensor, batches: int) -> _Predicted:
-    """Reduce class scores to the label and its probability, without waiting for the device."""
-    if logits.dim() != 2:
-        raise UnusableLoaderError(f"validation: class scores of shape {tuple(logits.shape)}, need (images, classes)")
-    scores = logits.detach().float()
-    if scores.shape[1] == 1:
-        positive = torch.sigmoid(scores)
-        scores = torch.cat([1 - positive, positive], 1).log()
-    confidences, labels = torch.softmax(scores, 1).max(1)
-    return _Predicted(labels, confidences, scores.shape[1], batches)
+def _collect(parts: Sequence[tuple[Predicted, IntArray, IdArray]]) -> Watched:
+    if not parts:
+        raise UnusableLoaderError("validation: nothing was judged; call recorder.predictions or pass the loader")
+    outputs = {predicted.outputs for predicted, _, _ in parts}
+    if len(outputs) > 1:
+        raise UnusableLoaderError(f"validation: the number of classes changes between batches: {sorted(outputs)}")
+    labels = as_array([predicted.labels for predicted, _, _ in parts]).astype(np.int64)
+    confidences = as_array([predicted.confidences for predicted, _, _ in parts])
+    looks = as_array([predicted.looks[None] for predicted, _, _ in parts])
+    targets = np.concatenate([part for _, part, _ in parts])
+    ids = np.concatenate([part for _, _, part in parts])
+    evidence = Evidence.of(looks, {predicted.ends_in for predicted, _, _ in parts})
+    return Watched(ids, targets, labels, confidences, evidence, outputs.pop())
 
 
 def _as_ids(ids: Any) -> IdArray:

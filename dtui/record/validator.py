@@ -13,13 +13,16 @@ from torch import nn
 
 from dtui.model import ImageSet, IntArray, Validation
 from dtui.record.boundary import VALIDATIONS, Boundary
-from dtui.record.images import ImagesChangedError, ImageTracker, Judgements
-from dtui.record.loader_tap import UnusableLoaderError, is_spread
+from dtui.record.images import ImagesChangedError, ImageTracker
+from dtui.record.layers import head_of
+from dtui.record.loader_tap import is_spread
+from dtui.record.outputs import Evidence, OutputKind
 from dtui.record.resume import Start
 from dtui.record.shards import Arrays, Exchange
 from dtui.record.sink import Job, Store
+from dtui.record.targets import UnusableLoaderError
 from dtui.record.thumbnails import Thumbnails, ThumbnailTaker, with_thumbnails
-from dtui.record.validation import ValidationWatch
+from dtui.record.validation import Places, ValidationWatch, Watched
 from dtui.record.warn import warn_once
 
 
@@ -27,10 +30,17 @@ class Validator:
     """The validations of one run, one after the other."""
 
     def __init__(
-        self, names: Sequence[str] | None, thumbnails: Thumbnails | None, exchange: Exchange, boundary: Boundary
+        self,
+        names: Sequence[str] | None,
+        thumbnails: Thumbnails | None,
+        exchange: Exchange,
+        boundary: Boundary,
+        outputs: OutputKind,
+        model: nn.Module,
     ) -> None:
-        """Begin without images; `names` are those of the classes."""
-        self._tracker = ImageTracker(names)
+        """Begin without images; `names` are those of the classes, `outputs` what is known of those of the model."""
+        self._tracker = ImageTracker(names, lambda count: head_of(model, count))
+        self._outputs = outputs
         self._thumbnails = thumbnails
         self._exchange = exchange
         self._boundary = boundary
@@ -47,7 +57,9 @@ class Validator:
             if start.past.images is not None:
                 self._tracker.go_on(start.past.images)
 
-    def begin(self, model: nn.Module, loader: Any, spread: bool | None, iteration: int) -> ValidationWatch | None:
+    def begin(
+        self, model: nn.Module, loader: Any, spread: bool | None, iteration: int, places: Places
+    ) -> ValidationWatch | None:
         """Begin to watch a validation; None, and the reason told, where it cannot be watched.
 
         Args:
@@ -55,6 +67,7 @@ class Validator:
             loader: What it iterates over, or None.
             spread: Whether each process judges images of its own; None asks the loader.
             iteration: Updates done so far, minus one.
+            places: Where labels and class scores are.
         """
         self._is_spread = self._exchange.ranks > 1 and (is_spread(loader) if spread is None else spread)
         if not self._exchange.is_first and not self._is_spread:
@@ -62,7 +75,7 @@ class Validator:
         taker = None
         if self._thumbnails is not None and not self._tracker.is_known and self._exchange.is_first:
             taker = ThumbnailTaker(self._thumbnails)
-        watch = ValidationWatch(model, loader, taker)
+        watch = ValidationWatch(model, loader, taker, places)
         try:
             watch.begin()
         except BaseException as error:
@@ -83,10 +96,10 @@ class Validator:
             return None
         self._last = iteration
         try:
-            judged = watch.judgements()
+            watched = watch.watched()
             if self._is_spread:
-                return self._spread_job(watch, judged, iteration)
-            return self._job(watch, judged, iteration)
+                return self._spread_job(watch, watched, iteration)
+            return self._job(watch, watched, iteration)
         except (UnusableLoaderError, ImagesChangedError, ValueError) as error:
             self._refuse(iteration, error)
             return None
@@ -95,7 +108,8 @@ class Validator:
         warn_once(VALIDATIONS, f"iteration {iteration}: {error}")
         self._boundary.miss(VALIDATIONS, iteration, str(error))
 
-    def _job(self, watch: ValidationWatch, judged: Judgements, iteration: int) -> Job:
+    def _job(self, watch: ValidationWatch, watched: Watched, iteration: int) -> Job:
+        judged = watched.read_as(self._outputs.decide(watched.evidence, watched.outputs, iteration))
         if not self._tracker.is_known:
             self._unsaved = self._tracker.begin(judged)
         result = Validation(iteration, *self._tracker.place(judged))
@@ -109,33 +123,41 @@ class Validator:
 
         return Job(VALIDATIONS, iteration, write)
 
-    def _spread_job(self, watch: ValidationWatch, judged: Judgements, iteration: int) -> Job:
+    def _spread_job(self, watch: ValidationWatch, watched: Watched, iteration: int) -> Job:
         """Leave this process' part, or put all parts together, on the writer's thread."""
 
         def leave(_: Store) -> None:
-            self._exchange.leave(VALIDATIONS, iteration, _as_arrays(judged))
+            self._exchange.leave(VALIDATIONS, iteration, _as_arrays(watched))
 
         def write(store: Store) -> None:
             parts = self._exchange.pick_up(VALIDATIONS, iteration)
-            self._job(watch, _merged([_as_arrays(judged), *parts]), iteration).write(store)
+            self._job(watch, _merged([_as_arrays(watched), *parts]), iteration).write(store)
 
         return Job(VALIDATIONS, iteration, write if self._exchange.is_first else leave)
 
 
-def _as_arrays(judged: Judgements) -> Arrays:
+def _as_arrays(watched: Watched) -> Arrays:
+    evidence = watched.evidence
     return {
-        "ids": judged.ids,
-        "targets": judged.targets,
-        "labels": judged.labels,
-        "confidences": judged.confidences,
-        "classes": np.array(judged.classes),
+        "ids": watched.ids,
+        "targets": watched.targets,
+        "labels": watched.labels,
+        "confidences": watched.confidences,
+        "looks": np.array([[evidence.low, evidence.high, evidence.off]]),
+        "ends_in": np.array(evidence.ends_in),
+        "outputs": np.array(watched.outputs),
     }
 
 
-def _merged(parts: Sequence[Arrays]) -> Judgements:
-    """Return the judgements of all processes; an image that two judged counts once, as the first judged it."""
-    classes = {int(part["classes"]) for part in parts}
-    if len(classes) > 1:
-        raise ImagesChangedError(f"validation: the number of classes differs between processes: {sorted(classes)}")
-    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0] if name != "classes"}
-    return Judgements(**joined, classes=classes.pop())
+def _merged(parts: Sequence[Arrays]) -> Watched:
+    """Return what all processes saw; an image that two judged counts once, as the first judged it."""
+    outputs = {int(part["outputs"]) for part in parts}
+    if len(outputs) > 1:
+        raise ImagesChangedError(f"validation: the number of classes differs between processes: {sorted(outputs)}")
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in _JOINED}
+    looks = np.concatenate([part["looks"] for part in parts])
+    evidence = Evidence.of(looks, {str(part["ends_in"]) for part in parts})
+    return Watched(**joined, evidence=evidence, outputs=outputs.pop())
+
+
+_JOINED = ("ids", "targets", "labels", "confidences")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dtui.model import NO_VALUE, FloatArray, IntArray, LabelArray
+from dtui.model import NO_VALUE, NOT_JUDGED, NOT_JUDGED_STORED, BoolArray, FloatArray, IntArray, LabelArray
 
 
 def norms(mean: FloatArray, std: FloatArray, elements: IntArray) -> FloatArray:
@@ -29,16 +29,29 @@ def norms(mean: FloatArray, std: FloatArray, elements: IntArray) -> FloatArray:
     return result
 
 
+def is_not_judged(labels: IntArray, classes: int) -> BoolArray:
+    """Return which stored labels say that an image was not judged, same shape; none in a run of more classes."""
+    result: BoolArray = (labels == NOT_JUDGED_STORED) & (classes <= NOT_JUDGED_STORED)
+    return result
+
+
+def as_read(labels: IntArray, classes: int) -> IntArray:
+    """Return stored labels as they are answered, changed in place: NOT_JUDGED where they say so."""
+    labels[is_not_judged(labels, classes)] = NOT_JUDGED
+    return labels
+
+
 def class_errors(labels: IntArray, targets: LabelArray, classes: int) -> FloatArray:
     """Return the share of wrongly judged images of each class.
 
     Args:
-        labels: Predicted labels of one validation, shape (images,); NO_VALUE where one is lost.
+        labels: Predicted labels of one validation as they are stored, shape (images,); NO_VALUE where one is lost.
         targets: True labels, same shape.
         classes: Number of classes.
 
     Returns:
-        Shape (classes,), float32, in [0, 1]; NaN for a class without images, or of which a label is lost.
+        Shape (classes,), float32, in [0, 1]; NaN for a class without images, or of which a label is lost or was not
+        judged: that of the others is another number.
 
     Source: dtui.
     """
@@ -46,5 +59,5 @@ def class_errors(labels: IntArray, targets: LabelArray, classes: int) -> FloatAr
     counts = np.bincount(targets, minlength=classes)
     with np.errstate(invalid="ignore"):
         errors: FloatArray = (wrong / counts).astype(np.float32)
-    errors[targets[labels == NO_VALUE]] = np.nan
+    errors[targets[(labels == NO_VALUE) | is_not_judged(labels, classes)]] = np.nan
     return errors

@@ -15,7 +15,18 @@ from typing import Any
 import numpy as np
 
 from dtui.errors import RunDamagedError, UsageError
-from dtui.model import ByteArray, Edge, ImageSet, LabelArray, Layer, Module, RunMetadata, Structure
+from dtui.model import (
+    ByteArray,
+    Coverage,
+    Edge,
+    ImageSet,
+    LabelArray,
+    Layer,
+    Module,
+    RunMetadata,
+    Structure,
+    Unrecorded,
+)
 from dtui.store.schema import (
     LARGEST_DOCUMENT,
     LAST_ITERATION,
@@ -23,6 +34,7 @@ from dtui.store.schema import (
     MOST_FILTERS,
     MOST_IMAGES,
     MOST_NODES,
+    MOST_UNRECORDED,
     MOST_VALUES,
 )
 
@@ -75,6 +87,7 @@ def run_document(run: str, structure: Structure, metadata: RunMetadata, classes:
         _check_structure(structure)
     except ValueError as error:
         raise UsageError(f"the network cannot be recorded: {error}") from error
+    coverage = {} if structure.coverage is None else {"coverage": asdict(structure.coverage)}
     return encode_document(
         {
             "run": run,
@@ -83,6 +96,7 @@ def run_document(run: str, structure: Structure, metadata: RunMetadata, classes:
             "layers": [asdict(layer) for layer in structure.layers],
             "modules": [asdict(module) for module in structure.modules],
             "edges": [[edge.source, edge.target] for edge in structure.edges],
+            **coverage,
         }
     )
 
@@ -99,7 +113,7 @@ def parse_run_document(data: ByteArray, path: Path) -> tuple[str, Structure, Run
         modules = tuple(_module(item) for item in _bounded(values["modules"], MOST_NODES))
         edges = tuple(Edge(str(source), str(target)) for source, target in _bounded(values["edges"], MOST_NODES))
         classes = tuple(str(name) for name in _bounded(values["classes"], MOST_CLASSES))
-        structure = Structure(layers, modules, edges)
+        structure = Structure(layers, modules, edges, _coverage(values.get("coverage")))
         _check_structure(structure)
         return str(values["run"]), structure, _metadata(values["metadata"]), classes
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
@@ -147,6 +161,26 @@ def _layer(item: Mapping[str, Any]) -> Layer:
 def _module(item: Mapping[str, Any]) -> Module:
     layers = tuple(int(index) for index in item["layers"])
     return Module(int(item["index"]), str(item["name"]), str(item["kind"]), int(item["parent"]), layers)
+
+
+def _coverage(item: Mapping[str, Any] | None) -> Coverage | None:
+    if item is None:
+        return None
+    largest = tuple(
+        Unrecorded(str(one["name"]), str(one["kind"]), _count(one["elements"]))
+        for one in _bounded(item["largest"], MOST_UNRECORDED)
+    )
+    coverage = Coverage(_count(item["parameters"]), _count(item["recorded"]), _count(item["unrecorded"]), largest)
+    of_largest = sum(one.elements for one in largest)
+    if coverage.recorded + of_largest > coverage.parameters or len(largest) > coverage.unrecorded:
+        raise ValueError("more parameters than there are")
+    return coverage
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LAST_ITERATION:
+        raise ValueError(f"{str(value)[:20]} is no number of parameters")
+    return value
 
 
 def _metadata(item: Mapping[str, Any]) -> RunMetadata:

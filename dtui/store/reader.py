@@ -29,6 +29,7 @@ from dtui.model import (
 )
 from dtui.store.bounds import ascending, require_name
 from dtui.store.catalog import StreamView
+from dtui.store.derived import as_read
 from dtui.store.findings import Key
 from dtui.store.joins import Join, seams
 from dtui.store.layout import (
@@ -255,8 +256,9 @@ class RunReader:
     # --- validations
 
     def read_labels(self, images: slice, validations: slice) -> IntArray:
-        """Return predicted labels, shape (images, validations), int32; NO_VALUE where one is damaged."""
-        return self._read_validations(LABEL_NODE, "<i4", ascending(images, self._streams.sizes.images), validations)
+        """Return predicted labels, shape (images, validations), int32; NO_VALUE where one is damaged, or NOT_JUDGED."""
+        rows = ascending(images, self._streams.sizes.images)
+        return as_read(self._read_validations(LABEL_NODE, "<i4", rows, validations), self._streams.sizes.classes)
 
     def read_confidences(self, images: slice, validations: slice) -> IntArray:
         """Return the confidence in the predicted labels, shape (images, validations), int16, 255 is one.
@@ -270,7 +272,7 @@ class RunReader:
     def read_class_errors(self, validations: slice) -> FloatArray:
         """Return the share of wrongly judged images, shape (classes, validations), float32.
 
-        NaN for a class without images, or where it is damaged and labels that it could follow from are, too.
+        NaN for a class without images, one of which an image was not judged, or where it and labels are damaged.
         """
         return self._read_validations(CLASS_ERROR_NODE, "<f4", range(self._streams.sizes.classes), validations)
 

@@ -27,7 +27,9 @@ its position in its stream, from 0. A frame is FRAME_HEADER and a payload: the f
 other, then a JSON object of scalars. Every `.h5` file ends in a seal (see `dtui.store.seal`). run.json and each line of
 a `.jsonl` file hold in "check" the CRC-32 of themselves without it, keys sorted, in 8 hexadecimal digits.
 
-structure.h5 has one array, /document (JSON: run, metadata, classes, layers, modules, edges). images.h5 of I images has
+structure.h5 has one array, /document (JSON: run, metadata, classes, layers, modules, edges; coverage, optional: how
+many elements the network's parameters have, how many of them are in recorded layers, how many parameters are not, and
+the largest of those). images.h5 of I images has
 /document (JSON: run, classes, ids), /targets (I,) uint16, ascending, and where there are thumbnails /thumbnail_offsets
 (I + 1,) int64 and /thumbnails (bytes,) uint8, one after the other.
 
@@ -51,9 +53,10 @@ classes. All are chunked. A node with an axis of length 0 is left out.
     /layers/change_ratio     (L, edges, n) float32
     /scalars                 (S, n)        float64, NaN where a name was not logged; a logged NaN has the bits
                                            7FF8000000000001 (in runs of before 0.1.0 it has not)
-    /validation/label        (I, n)        uint16
+    /validation/label        (I, n)        uint16; 65,535, where there are no more classes than that, if the image was
+                                           not judged or its outputs were NaN (an older dtui counts it as wrong)
     /validation/confidence   (I, n)        uint8
-    /classes/error           (C, n)        float32, NaN for a class without images
+    /classes/error           (C, n)        float32, NaN for a class without images, or of which one was not judged
 
 A packed run is one such file, NAME.h5, whose seal says so. It is made once and never changes:
 
@@ -124,6 +127,7 @@ MOST_FILTERS = 20_000_000
 MOST_IMAGES = 4_000_000
 MOST_NODES = 1_000_000
 MOST_CLASSES = 65_536
+MOST_UNRECORDED = 1_024
 MOST_VALUES = 5_000_000
 """In a JSON document: each takes up to a hundred bytes of memory once it is parsed."""
 LAST_ITERATION = (1 << 62) - 1

@@ -136,3 +136,16 @@ def test_the_documents_name_only_files_that_exist(repository: Path) -> None:
     named = re.findall(r"`((?:dtui|reports|tests|sample_runs)/[\w./-]*)`", (repository / "CONTRIBUTING.md").read_text())
     assert named
     assert [path for path in named if not (repository / path).exists()] == []
+
+
+def test_the_recorder_is_called_recorder_everywhere() -> None:
+    root = README.parent
+    files = [*root.glob("*.md"), *(root / "dtui").rglob("*.py"), *(root / "dtui").rglob("*.md")]
+    found = [
+        f"{path.relative_to(root)}:{number}"
+        for path in files
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if re.search(r"\brec\b", line)
+    ]
+    assert len(files) > 100
+    assert found == []

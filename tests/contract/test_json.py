@@ -32,6 +32,7 @@ INFO = {
     "findings": list,
     "watches": int,
     "joins": list,
+    "coverage": (dict, type(None)),
 }
 ANOMALY = {
     "id": str,

@@ -136,13 +136,52 @@ class TestLightning:
         assert reader.record_iterations.tolist() == [0, 1, 2, 3]
         reader.close()
 
-    def test_a_shuffled_validation_is_a_gap(self, tmp_path: Path) -> None:
+    def test_a_shuffled_validation_is_recorded_as_in_the_plain_loop(self, tmp_path: Path) -> None:
         from dtui.record.integrations.lightning import DtuiCallback
 
-        self.fit(self.trainer(tmp_path, DtuiCallback(tmp_path / "run", every=5)), self.module(True), shuffle=True)
+        module, trainer = self.module(True), self.trainer(tmp_path, DtuiCallback(tmp_path / "run", every=5))
+        self.fit(trainer, module, shuffle=True)
         reader = RunReader(tmp_path / "run.dtui")
-        assert reader.validation_iterations.tolist() == []
-        assert {gap.stream for gap in reader.gaps} == {"validations"}
+        assert reader.validation_iterations.tolist() == [4, 9, 14]
+        assert reader.gaps == ()
+        check_last_validation(reader, module.net, IMAGES, LABELS)
+        reader.close()
+        loader = trainer.val_dataloaders
+        assert type(loader.batch_sampler) is torch.utils.data.BatchSampler
+        assert "setup_data" not in vars(trainer.fit_loop.epoch_loop.val_loop)
+
+    def test_labels_and_probabilities_are_those_that_the_user_means(self, tmp_path: Path) -> None:
+        from dtui.record.integrations.lightning import DtuiCallback
+
+        binary = LABELS % 2
+
+        class Module(type(self.module(True))):
+            def forward(self, images: Tensor) -> Tensor:
+                return torch.sigmoid(self.net(images)[:, :1])
+
+            def training_step(self, batch: Any, index: int) -> Tensor:
+                images, _, labels = batch
+                return functional.binary_cross_entropy(self(images)[:, 0], labels.float())
+
+            def validation_step(self, batch: Any, index: int) -> None:
+                self(batch[0])
+
+        torch.manual_seed(4)
+        module = Module()
+        module.through_self = True
+        data = TensorDataset(IMAGES, LABELS, binary)
+        callback = DtuiCallback(tmp_path / "run", every=5, target=2, network="", classes=["even", "odd"])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self.trainer(tmp_path, callback).fit(module, DataLoader(data, 8), DataLoader(data, 7, shuffle=True))
+        reader = RunReader(tmp_path / "run.dtui")
+        assert reader.gaps == ()
+        assert reader.images is not None
+        assert reader.images.targets.tolist() == sorted(binary.tolist())
+        wanted = (module.eval()(IMAGES)[:, 0] > 0.5).int().tolist()
+        found = reader.read_labels(slice(0, 40), slice(2, 3))[:, 0].tolist()
+        assert found == [wanted[int(identity)] for identity in reader.images.ids]
+        assert 0 in found  # a second sigmoid would leave none
         reader.close()
 
     def test_a_fit_goes_on_from_its_checkpoint(self, tmp_path: Path) -> None:

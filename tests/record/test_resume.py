@@ -16,7 +16,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
 from dtui.errors import RecorderError, RunExistsError
-from dtui.model import FILTER_STATISTICS, RunStatus
+from dtui.model import FILTER_STATISTICS, NOT_JUDGED, RunStatus
 from dtui.record import Recorder
 from dtui.record.resume import count_updates
 from dtui.store import RunReader
@@ -293,14 +293,28 @@ def test_lazy_layers_are_compared_at_the_first_record(tmp_path: Path) -> None:
 
 def test_other_images_are_refused_as_within_one_training(tmp_path: Path) -> None:
     training, _ = finished(tmp_path / "run")
+    training.loader = DataLoader(TensorDataset(IMAGES, (LABELS + 1) % 3), 8)
+    with Recorder(tmp_path / "run", training.model, training.optimizer, every=1, resume=True) as recorder:
+        training.updates(1, recorder)
+        with pytest.warns(match="24 images have another true label"):
+            training.validate(recorder)
+    reader = RunReader(tmp_path / "run")
+    assert len(reader.validation_iterations) == 1
+    assert len(reader.gaps) == 1
+    reader.close()
+
+
+def test_a_part_of_the_images_is_recorded_as_within_one_training(tmp_path: Path) -> None:
+    training, _ = finished(tmp_path / "run")
     training.loader = DataLoader(TensorDataset(IMAGES[:10], LABELS[:10]), 8)
     with Recorder(tmp_path / "run", training.model, training.optimizer, every=1, resume=True) as recorder:
         training.updates(1, recorder)
         with pytest.warns(match="14 of 24 tracked images were not judged"):
             training.validate(recorder)
     reader = RunReader(tmp_path / "run")
-    assert len(reader.validation_iterations) == 1
-    assert len(reader.gaps) == 1
+    labels = reader.read_labels(slice(0, 24), slice(1, 2))[:, 0]
+    assert int((labels == NOT_JUDGED).sum()) == 14
+    assert reader.gaps == ()
     reader.close()
 
 

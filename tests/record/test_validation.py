@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -196,10 +197,15 @@ def test_the_last_call_for_a_batch_counts_where_there_are_several(record: Make, 
     loader = DataLoader(TensorDataset(images, labels), 5)
     recorder = record(model, every=1)
     recorder.step()
-    with recorder.validation(loader):
-        for batch, _ in loader:
-            model(batch.flip(3))
-            model(batch)
+
+    def validate() -> None:
+        with recorder.validation(loader):
+            for batch, _ in loader:
+                model(batch.flip(3))
+                model(batch)
+
+    with pytest.warns(RecorderWarning, match="called 10 times for 5 batches; the last call for each counts"):
+        validate()
     recorder.close()
     check(recorder.store, model, images, labels)
 
@@ -263,16 +269,9 @@ def test_a_generator_is_refused(record: Make, model: nn.Module) -> None:
 
 
 def test_a_random_sampler_that_cannot_be_watched_is_refused(record: Make, model: nn.Module) -> None:
-    class Random:
-        def __iter__(self) -> Iterator[list[int]]:
-            return iter([[1, 0], [3, 2]])
-
-        def __setattr__(self, name: str, value: Any) -> None:
-            raise TypeError(name)
-
     images, labels = pictures()
-    loader = DataLoader(TensorDataset(images, labels), batch_sampler=Random())
-    refused(record, model, loader, "order of its Random cannot be watched")
+    loader = DataLoader(TensorDataset(images, labels), batch_sampler=deque([[1, 0], [3, 2]]))
+    refused(record, model, loader, "order of its deque cannot be watched")
     assert type(loader) is DataLoader
 
 
@@ -286,13 +285,26 @@ def test_calls_that_do_not_match_the_batches_are_told(record: Make, model: nn.Mo
     refused(record, model, [(images[:9], labels[:9]), (images[9:], labels[9:])], "3 calls of the model do not", calls=3)
 
 
-@pytest.mark.parametrize("targets", [torch.zeros(COUNT, 3), torch.zeros(COUNT), None], ids=["one-hot", "float", "none"])
-def test_batches_without_class_labels_are_told(record: Make, model: nn.Module, targets: Tensor | None) -> None:
+@pytest.mark.parametrize(
+    ("targets", "match"),
+    [
+        (torch.ones(COUNT, 3), "several true labels an image"),
+        (torch.zeros(COUNT, 3), "several true labels an image, or none"),
+        (torch.full((COUNT, 2), 0.5), "holds no labels"),
+        (torch.full((COUNT,), 0.5), "not whole"),
+        (torch.full((COUNT,), torch.nan), "not whole"),
+        (torch.zeros(COUNT, dtype=torch.cfloat), "holds no labels"),
+        (["cat"] * COUNT, "holds no labels"),
+        (None, "holds no labels"),
+    ],
+    ids=["several", "none of several", "soft", "float", "nan", "complex", "words", "nothing"],
+)
+def test_batches_without_class_labels_are_told(record: Make, model: nn.Module, targets: Any, match: str) -> None:
     images, _ = pictures()
-    refused(record, model, [(images, targets)], "holds no class labels")
+    refused(record, model, [(images, targets)], match)
 
 
-@pytest.mark.parametrize("label", [-100, 3], ids=["ignored", "too large"])
+@pytest.mark.parametrize("label", [-1, 3], ids=["negative", "too large"])
 def test_labels_that_the_network_cannot_give_are_told(record: Make, model: nn.Module, label: int) -> None:
     images, labels = pictures()
     labels[4] = label
@@ -309,7 +321,13 @@ def test_another_number_of_classes_than_names_is_told(record: Make, model: nn.Mo
     images, labels = pictures()
     recorder = record(model, every=1, classes=tuple("abcd"))
     recorder.step()
-    with pytest.warns(RecorderWarning, match="3 classes apart, 4 class names"), recorder.validation([(images, labels)]):
+    with (
+        pytest.warns(
+            RecorderWarning,
+            match=r"4 class names were given, the model tells 3 classes apart \(layer 4 has 3 outputs\)",
+        ),
+        recorder.validation([(images, labels)]),
+    ):
         model(images)
 
 
@@ -384,7 +402,7 @@ def test_a_changed_true_label_is_told_and_the_next_validation_counts_again(recor
 
 def test_missing_images_are_told(record: Make, model: nn.Module) -> None:
     images, labels = pictures()
-    second_validation(record, model, "3 of 23 tracked images were not judged", images[:-3], labels[:-3])
+    second_validation(record, model, "none of the 23 tracked images were judged", images[:0], labels[:0])
 
 
 def test_more_images_than_tracked_are_passed_over(record: Make, model: nn.Module) -> None:

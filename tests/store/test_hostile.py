@@ -112,6 +112,23 @@ def test_a_link_is_never_followed(folded: Path, tmp_path: Path) -> None:
         ("metadata", {"name": "a"}),
         ("classes", [None] * 70_000),
         ("edges", [["a"]]),
+        ("coverage", []),
+        ("coverage", {"parameters": 5, "recorded": 3}),
+        ("coverage", {"parameters": 5, "recorded": 6, "unrecorded": 0, "largest": []}),
+        ("coverage", {"parameters": 1 << 70, "recorded": 6, "unrecorded": 0, "largest": []}),
+        ("coverage", {"parameters": 5, "recorded": True, "unrecorded": 0, "largest": []}),
+        ("coverage", {"parameters": 5, "recorded": 3, "unrecorded": -1, "largest": []}),
+        ("coverage", {"parameters": 5, "recorded": 3, "unrecorded": 0.5, "largest": []}),
+        ("coverage", {"parameters": 5, "recorded": 3, "unrecorded": 9, "largest": [{"name": "a"}]}),
+        (
+            "coverage",
+            {
+                "parameters": 9999,
+                "recorded": 3,
+                "unrecorded": 9999,
+                "largest": [{"name": "", "kind": "", "elements": 1}] * 2000,
+            },
+        ),
     ],
 )
 def test_a_structure_that_cannot_be_is_one_clear_line(folded: Path, tmp_path: Path, key: str, value: object) -> None:

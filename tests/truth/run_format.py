@@ -19,7 +19,16 @@ from typing import Any
 import pytest
 
 import dtui.store.layout
-from dtui.model import CHANGE_RATIO_EDGES, FILTER_STATISTICS, LAYER_STATISTICS, SOURCES, Gap, Trigger
+from dtui.model import (
+    CHANGE_RATIO_EDGES,
+    FILTER_STATISTICS,
+    LAYER_STATISTICS,
+    SOURCES,
+    Coverage,
+    Gap,
+    Trigger,
+    Unrecorded,
+)
 from dtui.store import FORMAT_VERSION, RunReader, RunWriter, pack_run
 from dtui.store.compact import RunCompactor
 from dtui.store.hdf5 import tables
@@ -52,7 +61,8 @@ def format_lines() -> list[str]:
 
 def _record(folder: Path) -> tuple[Path, Path]:
     """Write a run with everything that there can be in one: parts, journals, and all that is beside them."""
-    writer = RunWriter(folder / "run", STRUCTURE, METADATA, classes=IMAGES.classes, compact=False)
+    structure = replace(STRUCTURE, coverage=Coverage(100, 90, 1, (Unrecorded("fc.bias", "Linear", 10),)))
+    writer = RunWriter(folder / "run", structure, METADATA, classes=IMAGES.classes, compact=False)
     writer.set_images(IMAGES)
     for position in range(40):
         writer.append_record(make_record(position))

@@ -21,7 +21,8 @@ from dtui.record.checks import as_class_names, check_path, check_period
 from dtui.record.hooks import QuietHook
 from dtui.record.layers import unwrap
 from dtui.record.recorder import Recorder
-from dtui.record.validation import logits_of
+from dtui.record.scores import find_scores
+from dtui.record.targets import UnusableLoaderError, labels_in
 from dtui.record.warn import warn_once
 
 try:
@@ -118,17 +119,20 @@ class DtuiCallback(TrainerCallback):  # type: ignore[misc]
         labels = kwargs.get("labels")
         if self.recorder is None or module.training:
             return
-        if not isinstance(labels, Tensor) or labels.dim() != 1:
-            warn_once("trainer labels", "evaluation: the model is called without one label an image; none are recorded")
+        try:
+            targets = labels_in(labels, "labels of the evaluation")
+            scores = find_scores(output, len(targets))
+        except UnusableLoaderError as error:
+            warn_once("trainer labels", f"evaluation: its images are not recorded: {error}")
             return
         if self._validation is None:
             self._judged = 0
             self._validation = ExitStack()
             self._validation.enter_context(self.recorder.validation())
-        ids = np.arange(self._judged, self._judged + len(labels))
-        self._judged += len(labels)
+        ids = np.arange(self._judged, self._judged + len(targets))
+        self._judged += len(targets)
         images = kwargs.get("pixel_values")
-        self.recorder.predictions(logits_of(output), labels, ids, images if isinstance(images, Tensor) else None)
+        self.recorder.predictions(scores, targets, ids, images if isinstance(images, Tensor) else None)
 
 
 def _class_names(model: nn.Module) -> tuple[str, ...] | None:

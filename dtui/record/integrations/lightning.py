@@ -8,7 +8,7 @@ Owns which of Lightning's events stand for ours. A second copy would count its s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,11 @@ from dtui.model import IntArray
 from dtui.record.checks import as_class_names, check_path, check_period
 from dtui.record.hooks import QuietHook
 from dtui.record.layers import find_layers
-from dtui.record.loader_tap import UnusableLoaderError, images_of, targets_of
+from dtui.record.loader_tap import LoaderTap
 from dtui.record.recorder import Recorder
-from dtui.record.validation import logits_of
+from dtui.record.scores import find_scores, rows_of
+from dtui.record.targets import Place, UnusableLoaderError, images_of, targets_of
+from dtui.record.validation import Places
 from dtui.record.warn import warn_once
 
 try:
@@ -46,6 +48,8 @@ class DtuiCallback(Callback):  # type: ignore[misc]
         every: int = 100,
         classes: Sequence[str] | None = None,
         network: str | None = None,
+        target: Place | None = None,
+        scores: Place | None = None,
         **options: Any,
     ) -> None:
         """Check what can be checked before a trainer exists.
@@ -56,6 +60,8 @@ class DtuiCallback(Callback):  # type: ignore[misc]
             classes: Names in label order.
             network: Attribute of the LightningModule whose output are the class scores; None takes its only
                 child with layers, or the LightningModule itself.
+            target: Where the true labels are in a batch, as in `Recorder.validation`.
+            scores: Where the class scores are in what the network returns.
             options: More arguments for the Recorder; with resume=True it begins where the Trainer does by `ckpt_path`.
 
         Raises:
@@ -69,6 +75,8 @@ class DtuiCallback(Callback):  # type: ignore[misc]
         as_class_names(classes)
         self._arguments: dict[str, Any] = {"path": path, "every": every, "classes": classes, **options}
         self._network = network
+        self._places = Places(target, scores)
+        self._order: _Order | None = None
         self.recorder: Recorder | None = None
         self._validation: ExitStack | None = None
         self._handle: RemovableHandle | None = None
@@ -81,6 +89,8 @@ class DtuiCallback(Callback):  # type: ignore[misc]
             if self._arguments.get("resume") and len(optimizers) == 1:  # of several, it counts the steps of all
                 self._arguments.setdefault("iteration", trainer.global_step)
             self.recorder = Recorder(model=pl_module, optimizer=optimizers, **self._arguments)
+            self.recorder.watch_outputs(_network_of(pl_module, self._network))
+            self._order = _Order(trainer)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: Any) -> None:
         """Log the loss and what the module logged."""
@@ -101,7 +111,7 @@ class DtuiCallback(Callback):  # type: ignore[misc]
         self._validation.enter_context(self.recorder.validation(spread=spread))
         self._output = None
         network = _network_of(pl_module, self._network)
-        self._handle = network.register_forward_hook(QuietHook(self._see))
+        self._handle = network.register_forward_hook(QuietHook(self._see), with_kwargs=True)
 
     def on_validation_batch_end(
         self,
@@ -113,12 +123,16 @@ class DtuiCallback(Callback):  # type: ignore[misc]
         dataloader_idx: int = 0,
     ) -> None:
         """Judge one batch; of several loaders the first counts."""
-        if self.recorder is None or self._validation is None or dataloader_idx:
+        if self.recorder is None or self._validation is None or dataloader_idx or self._output is None:
             return
         try:
-            targets = targets_of(batch)
-            ids = _ids_of(_first_loader(trainer), batch_idx, len(targets))
-            self.recorder.predictions(logits_of(self._output), targets, ids, images_of(batch, len(targets)))
+            output, count = self._output
+            targets = targets_of(batch, self._places.target)
+            scores = find_scores(output, count, self._places.scores)
+            ids = None if self._order is None else self._order.ids_of(batch_idx, len(targets))
+            if ids is None:
+                ids = _ids_of(_first_loader(trainer), batch_idx, len(targets))
+            self.recorder.predictions(scores, targets, ids, images_of(batch, len(targets)))
         except (UnusableLoaderError, ValueError) as error:
             warn_once("lightning validation", str(error))
 
@@ -130,6 +144,8 @@ class DtuiCallback(Callback):  # type: ignore[misc]
         if self._validation is not None:
             self._validation.close()
             self._validation = None
+        if self._order is not None:
+            self._order.end_pass()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """End the run as crashed."""
@@ -138,11 +154,64 @@ class DtuiCallback(Callback):  # type: ignore[misc]
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """End the run."""
+        if self._order is not None:
+            self._order.detach()
+            self._order = None
         if self.recorder is not None and stage == "fit":
             self.recorder.close()
 
-    def _see(self, module: nn.Module, args: Any, output: Any) -> None:
-        self._output = output
+    def _see(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        self._output = output, rows_of(args, kwargs)
+
+
+class _Order:
+    """Sees the order of the images of a Trainer's validations.
+
+    Lightning begins to draw before any callback hears of the validation, but after `setup_data` of its loop has made
+    the loaders; so that is where the notes begin.
+    """
+
+    def __init__(self, trainer: Trainer) -> None:
+        """Attach to the loop; without one, nothing is ever known."""
+        self._trainer = trainer
+        self._tap: LoaderTap | None = None
+        self._loop: Any = None
+        loop: Any = getattr(getattr(trainer.fit_loop, "epoch_loop", None), "val_loop", None)
+        original = getattr(loop, "setup_data", None)
+        if original is None:
+            return
+
+        def setup_data(*args: Any, **kwargs: Any) -> Any:
+            answer = original(*args, **kwargs)
+            with suppress(Exception):
+                self._begin_pass()
+            return answer
+
+        loop.setup_data = setup_data
+        self._loop = loop
+
+    def detach(self) -> None:
+        """Give the loop and the loader back as they were."""
+        self.end_pass()
+        if self._loop is not None:
+            self._loop.__dict__.pop("setup_data", None)
+            self._loop = None
+
+    def end_pass(self) -> None:
+        """Give the loader back as it was."""
+        if self._tap is not None:
+            self._tap.detach()
+            self._tap = None
+
+    def ids_of(self, batch: int, count: int) -> IntArray | None:
+        """Return the positions of a batch, shape (count,); None where they are not known."""
+        return None if self._tap is None else self._tap.ids_of(batch, count)
+
+    def _begin_pass(self) -> None:
+        self.end_pass()
+        tap = LoaderTap(_first_loader(self._trainer), lambda images, count: None)
+        tap.watch_order()
+        self._tap = tap
 
 
 def _network_of(module: LightningModule, name: str | None) -> nn.Module:

@@ -1,0 +1,66 @@
+"""Errors of classes at validations that did not judge every image."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from dtui.model import NO_VALUE, NOT_JUDGED, FloatArray, ImageSet, IntArray, LabelArray
+
+LABELS_AT_ONCE = 8_000_000
+
+
+class LabelReader(Protocol):
+    """What is asked of a run's reader."""
+
+    @property
+    def images(self) -> ImageSet | None:
+        """The tracked images."""
+
+    def read_class_errors(self, validations: slice) -> FloatArray:
+        """Return errors, NaN where not every label of a class is known."""
+
+    def read_labels(self, images: slice, validations: slice) -> IntArray:
+        """Return labels, negative where one is not known."""
+
+
+def read_errors(reader: LabelReader, images: IntArray, validations: slice) -> FloatArray:
+    """Return the errors of the classes, and below them how many images of each were judged.
+
+    Args:
+        reader: Of the run.
+        images: Of each class, shape (C,).
+        validations: Which.
+
+    Returns:
+        Shape (2 C, m): wrong among those that were judged, NaN for a class of which none was or a label is lost to
+        damage; and the number judged, all where a label is lost.
+    """
+    errors = np.array(reader.read_class_errors(validations), dtype=np.float32)
+    judged = np.repeat(images[: len(errors), None].astype(np.float32), errors.shape[1], axis=1)
+    known = reader.images
+    if known is None:
+        return np.concatenate([errors, judged])
+    holes = np.flatnonzero((np.isnan(errors) & (judged > 0)).any(axis=0))
+    at_once = max(1, LABELS_AT_ONCE // max(1, len(known.targets)))
+    for block in np.unique(holes // at_once):
+        some = holes[holes // at_once == block]
+        begin, end = int(some[0]), int(some[-1]) + 1
+        window = slice(validations.start + begin, validations.start + end)
+        labels = reader.read_labels(slice(0, len(known.targets)), window)
+        for column in some:
+            now = labels[:, column - begin]
+            partial = _classes_of(known.targets[now == NOT_JUDGED], len(errors)) > 0
+            partial &= _classes_of(known.targets[now == NO_VALUE], len(errors)) == 0
+            right, seen = _classes_of(known.targets[now == known.targets], len(errors)), now >= 0
+            counts = _classes_of(known.targets[seen], len(errors))
+            with np.errstate(invalid="ignore"):
+                errors[partial, column] = ((counts - right) / counts)[partial]
+            judged[partial, column] = counts[partial]
+    return np.concatenate([errors, judged])
+
+
+def _classes_of(targets: LabelArray, classes: int) -> IntArray:
+    """Count the images of each class, shape (classes,)."""
+    return np.bincount(targets, minlength=classes)[:classes]
