@@ -18,8 +18,8 @@ from dtui.model.records import Gap, RunStatus
 class RunInfo:
     """One line about a run. Field names are those of `dtui info --json`.
 
-    `reason` says why a run crashed, "" for any other; data from outside. `joins` are the iterations at which the
-    training went on from a checkpoint, ascending.
+    `reason` says why a run crashed or is incomplete, "" for any other; data from outside. `joins` are the
+    iterations at which the training went on from a checkpoint, ascending.
     """
 
     run: str
