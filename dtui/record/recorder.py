@@ -21,12 +21,11 @@ from dtui.record.checks import (
     SUFFIX,
     as_class_names,
     check_classes,
-    check_optimizer,
+    check_optimizers,
     check_period,
 )
 from dtui.record.describe_run import describe_run
 from dtui.record.flight import plan_watches
-from dtui.record.hooks import watch_steps
 from dtui.record.kernels import find_kernels
 from dtui.record.layers import find_layers
 from dtui.record.recording import Recording
@@ -37,6 +36,8 @@ from dtui.record.sink import Store
 from dtui.record.skips import SkippedUpdates
 from dtui.record.termination import EndWatch
 from dtui.record.thumbnails import Thumbnails
+from dtui.record.unseen import Unseen
+from dtui.record.updates import Updates
 from dtui.record.validation import ValidationWatch
 from dtui.record.validator import Validator
 from dtui.record.warn import forget_told, reason_of, warn_once
@@ -82,7 +83,9 @@ class Recorder:
         Args:
             path: Directory of the run; ".dtui" is added where it lacks it.
             model: The network, wrapped (DDP, compiled) or not.
-            optimizer: Whose updates are the iterations; of several the first counts. None leaves it to `step`.
+            optimizer: Whose updates are the iterations; of several the first counts, and of others of the same
+                parameters each update (see `dtui.record.updates`). None for what is seen to update the model, or
+                for `step`, once that is called.
             every: Iterations from one record to the next, >= 1; the first update is iteration 0 and recorded.
             watch_every: Iterations from one watch of the flight recorder to the next, a divisor of `every`; None
                 stands for 1 where `keep_around` is given.
@@ -113,14 +116,15 @@ class Recorder:
         """
         check_period(every)
         self._exchange = Exchange(str(path))
-        self._optimizer = check_optimizer(optimizer, model)
+        optimizers = check_optimizers(optimizer, model)
+        first = optimizers[0] if optimizers else None
         probes = find_layers(model)
         names = as_class_names(classes)
         check_classes(names, model, probes)
         watch_plan = plan_watches(every, watch_every, keep_around, probes, self._exchange.is_first)
         forget_told()
         with refusals_told(self._exchange, resume):
-            start = find_start(path, self._optimizer, self._exchange, resume=resume, iteration=iteration)
+            start = find_start(path, first, self._exchange, resume=resume, iteration=iteration)
             start.check_classes(names)
         has_kernel = find_kernels(fused, model, is_watched=watch_plan is not None)
         self.path = start.path
@@ -136,7 +140,7 @@ class Recorder:
         self._closed = False
         self._process = os.getpid()
         shown = name or self.path.name.removesuffix(SUFFIX)
-        self._metadata = describe_run(shown, every, self._optimizer, hyperparameters or {}, notes)
+        self._metadata = describe_run(shown, every, first, hyperparameters or {}, notes)
         self._names = names
         self._recording = Recording(
             model,
@@ -152,8 +156,9 @@ class Recorder:
         with refusals_told(self._exchange, resume, start):
             if start.past is not None and self._recording.can_begin:
                 self._recording.begin()
-        self._hook = None if self._optimizer is None else watch_steps(self._optimizer, self._after_step)
-        self._skips = SkippedUpdates(self._optimizer)
+        self._skips = SkippedUpdates(first)
+        self._updates = Updates(model, optimizers, self._after_step, lambda: self._unseen.explained())
+        self._unseen = Unseen(model, self._updates, self._boundary)
         self._end = EndWatch(self._finish)
 
     def __enter__(self) -> Self:
@@ -184,13 +189,14 @@ class Recorder:
         """
         with self._boundary.guard("log", self.iteration):
             self._scalars.add(values)
+            self._unseen.logged(self.iteration)
 
     def step(self) -> None:
         """Count one update, where no optimizer was given: call it after each, before gradients are cleared."""
-        if self._hook is not None:
+        if self._updates.state():
+            self._count()
+        elif self._updates.is_given:
             warn_once("step", "step: the optimizer is hooked and counts its own updates; the call is ignored")
-            return
-        self._count()
 
     @contextmanager
     def validation(
@@ -213,6 +219,7 @@ class Recorder:
         watch = None
         with self._boundary.guard(VALIDATIONS, self.iteration):
             if self._is_ours() and self._boundary.is_on(VALIDATIONS):
+                self._unseen.validating(self.iteration)
                 watch = self._validator.begin(model or self._model, loader, spread, self.iteration)
                 self._watch = watch
         try:
@@ -228,6 +235,7 @@ class Recorder:
         if watch is not None:
             with self._boundary.guard(VALIDATIONS, self.iteration):
                 watch.end()
+                self._unseen.validated(self.iteration)
                 job = self._validator.end(watch, self.iteration)
                 if job is not None and not self._recording.begin().offer(job):
                     self._boundary.miss(VALIDATIONS, job.iteration, "validations came faster than they were written")
@@ -253,19 +261,33 @@ class Recorder:
 
     # --- the training's events
 
-    def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+    def _after_step(self, optimizer: Optimizer, missed: int) -> None:
+        if not self._is_ours():
+            return
         with self._boundary.guard("updates", self.iteration):
+            self._skips.follow(optimizer)
             if self._skips.is_known_skipped(optimizer):
                 return
+            if missed:
+                self._pass_over(missed)
         self._count()
+
+    def _pass_over(self, updates: int) -> None:
+        """Count updates that were seen when it was not known yet that they count."""
+        passed = range(self.iteration + 1, self.iteration + 1 + updates)
+        self.iteration += updates
+        due = [iteration for iteration in passed if iteration % self.every == 0]
+        if due:
+            self._boundary.miss(RECORDS, due[0], "another optimizer took over, which was seen only then", due[-1])
 
     def _count(self) -> None:
         if not self._is_ours():
             return
         self.iteration += 1
+        self._unseen.counted(self.iteration)
         if self.iteration % self.every == 0 and self._boundary.is_on(RECORDS):
             with self._boundary.guard(RECORDS, self.iteration):
-                self._scalars.add(learning_rate(self._optimizer))
+                self._scalars.add(learning_rate(self._updates.leader))
                 self._recording.record(self.iteration, self._scalars, self._skips)
             if not self._boundary.is_on(RECORDS):
                 self._recording.give_up_records()
@@ -293,10 +315,10 @@ class Recorder:
         self._closed = True
         self._end.remove()
         with self._boundary.guard("close", self.iteration):
-            if self._hook is not None:
-                self._hook.remove()
+            self._updates.remove()
             self._skips.remove()
-            self._recording.finish(self.iteration, status, reason)
+            unseen = self._unseen.closing(self.iteration)
+            self._recording.finish(self.iteration, status, reason or unseen)
 
 
 def _nothing() -> None:
