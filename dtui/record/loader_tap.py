@@ -77,14 +77,14 @@ class LoaderTap:
             sampler = getattr(self.loader, "sampler", None) if sampler is None else sampler
             raise UnusableLoaderError(
                 f"validation loader: the order of its {type(sampler).__name__} cannot be watched, so its images have "
-                "no ids; use shuffle=False or rec.predictions(logits, targets, ids)"
+                "no ids; use shuffle=False or recorder.predictions(logits, targets, ids)"
             )
         if not self._swap(self.loader, self._watch_loader):
             self.detach()
             kind = type(self.loader).__name__
             raise UnusableLoaderError(
                 f"validation loader: a {kind} cannot be watched; "
-                "use a DataLoader, a list of batches or rec.predictions(logits, targets, ids)"
+                "use a DataLoader, a list of batches or recorder.predictions(logits, targets, ids)"
             )
 
     def detach(self) -> None:
@@ -212,7 +212,7 @@ def targets_of(batch: Any) -> IntArray:
     if not isinstance(candidate, Tensor) or candidate.dim() != 1 or candidate.is_floating_point():
         raise UnusableLoaderError(
             f"validation loader: a batch of type {type(batch).__name__} holds no class labels, one integer an image; "
-            "use rec.predictions(logits, targets, ids)"
+            "use recorder.predictions(logits, targets, ids)"
         )
     targets: IntArray = candidate.detach().cpu().numpy().astype(np.int64)
     return targets

@@ -48,11 +48,11 @@ class Recorder:
 
     It hooks the optimizer, so that an unchanged training loop is recorded::
 
-        with dtui.Recorder("runs/mnist", model, optimizer, every=100, classes=names) as rec:
+        with dtui.Recorder("runs/mnist", model, optimizer, every=100, classes=names) as recorder:
             for x, y in loader:
                 ...
-                rec.log(loss=loss)
-            with rec.validation(val_loader):
+                recorder.log(loss=loss)
+            with recorder.validation(val_loader):
                 evaluate(model, val_loader)
 
     After construction no exception leaves it: trouble is told once as a RecorderWarning, what it concerns is no
@@ -138,6 +138,7 @@ class Recorder:
         self._validator.go_on(start)
         self._watch: ValidationWatch | None = None
         self._closed = False
+        self._is_within = False
         self._process = os.getpid()
         shown = name or self.path.name.removesuffix(SUFFIX)
         self._metadata = describe_run(shown, every, first, hyperparameters or {}, notes)
@@ -193,6 +194,7 @@ class Recorder:
 
     def step(self) -> None:
         """Count one update, where no optimizer was given: call it after each, before gradients are cleared."""
+        self._tell_closed("step")
         if self._updates.state():
             self._count()
         elif self._updates.is_given:
@@ -217,6 +219,8 @@ class Recorder:
                 loader: those of a DistributedSampler are.
         """
         watch = None
+        self._tell_closed("validation")
+        self._is_within = True
         with self._boundary.guard(VALIDATIONS, self.iteration):
             if self._is_ours() and self._boundary.is_on(VALIDATIONS):
                 self._unseen.validating(self.iteration)
@@ -231,7 +235,7 @@ class Recorder:
                     self._boundary.miss(VALIDATIONS, self.iteration, "the evaluation was interrupted")
             raise
         finally:
-            self._watch = None
+            self._watch, self._is_within = None, False
         if watch is not None:
             with self._boundary.guard(VALIDATIONS, self.iteration):
                 watch.end()
@@ -241,7 +245,7 @@ class Recorder:
                     self._boundary.miss(VALIDATIONS, job.iteration, "validations came faster than they were written")
 
     def predictions(self, logits: Tensor, targets: Any, ids: Any, images: Tensor | None = None) -> None:
-        """State predictions, within `with rec.validation():`.
+        """State predictions, within `with recorder.validation():`.
 
         Args:
             logits: Class scores, shape (n, classes).
@@ -250,14 +254,19 @@ class Recorder:
             images: The inputs for thumbnails, shape (n, 1 or 3, height, width).
         """
         with self._boundary.guard("predictions", self.iteration):
-            if self._watch is None:
-                warn_once("predictions", "predictions: not within `with rec.validation():`; they are left out")
-                return
-            self._watch.add(logits, targets, ids, images)
+            if self._watch is not None:
+                self._watch.add(logits, targets, ids, images)
+            elif not self._is_within:  # else it has been told why this validation is not recorded
+                warn_once("predictions", "predictions: not within `with recorder.validation():`; they are left out")
 
     def close(self) -> None:
         """End the run: write what is queued, fold it, detach from the training. Does nothing the second time."""
         self._finish(RunStatus.DONE, "")
+
+    @property
+    def closed(self) -> bool:
+        """Whether the run has been ended: nothing is recorded any more."""
+        return self._closed
 
     # --- the training's events
 
@@ -295,6 +304,10 @@ class Recorder:
         if plan is not None and self.iteration % plan.every == 0 and self._boundary.is_on(WATCHES):
             with self._boundary.guard(WATCHES, self.iteration):
                 self._recording.watch(self.iteration, self._scalars, self._skips)
+
+    def _tell_closed(self, what: str) -> None:
+        if self._closed:
+            warn_once("closed", f"{what}: {self.path.name} is closed, and nothing is recorded; make another recorder")
 
     def _is_ours(self) -> bool:
         """Whether the run is open, and this is the process that opened it: not a forked worker."""

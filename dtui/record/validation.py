@@ -122,7 +122,7 @@ class ValidationWatch:
 
     def _collect(self, parts: Sequence[tuple[_Predicted, IntArray, IdArray]]) -> Judgements:
         if not parts:
-            raise UnusableLoaderError("validation: nothing was judged; call rec.predictions or pass the loader")
+            raise UnusableLoaderError("validation: nothing was judged; call recorder.predictions or pass the loader")
         classes = {predicted.classes for predicted, _, _ in parts}
         if len(classes) > 1:
             raise UnusableLoaderError(f"validation: the number of classes changes between batches: {sorted(classes)}")
@@ -168,7 +168,7 @@ def _match(batches: Sequence[Batch], seen: Sequence[_Predicted]) -> list[_Predic
         )
     raise UnusableLoaderError(
         f"validation: {len(seen)} calls of the model do not match {len(batches)} batches; "
-        "use rec.predictions(logits, targets, ids)"
+        "use recorder.predictions(logits, targets, ids)"
     )
 
 
