@@ -152,7 +152,11 @@ class Unseen:
         return most
 
     def _has_gradients(self) -> bool:
-        return any((own := watched()) is not None and own.grad is not None for watched in self._watched)
+        for watched in self._watched:
+            parameter = watched()
+            if parameter is not None and parameter.grad is not None:
+                return True
+        return False
 
     def _read(self) -> list[Tensor]:
         """Return one value of each watched parameter, on its device; but for those that several processes share."""

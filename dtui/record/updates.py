@@ -33,6 +33,8 @@ from dtui.record.warn import reason_of, warn_once
 GIVEN_WAITS = 100
 """Updates that an optimizer makes before it takes over where nothing is known of its rhythm: critics are trained alone
 for so long before the first update of what they judge."""
+CALLS = 20
+"""Calls up the stack in which an outer update is looked for: four to the hook, and a few from one step to the other."""
 UNSTATED = 8
 """Updates that it makes before it leads where none was given, for `Recorder.step` may be called after some of them."""
 RHYTHMS = 4
@@ -210,7 +212,9 @@ class Updates:
     def _is_part(self, optimizer: Optimizer, frame: FrameType | None) -> bool:
         """Whether an update was made within another one that counts, be it of the same optimizer."""
         is_own = True
-        while frame is not None:
+        for _ in range(CALLS):
+            if frame is None:
+                break
             if frame.f_code is _STEP:
                 outer = frame.f_locals.get("self")
                 if is_own and outer is optimizer:

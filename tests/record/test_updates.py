@@ -119,6 +119,21 @@ def test_a_head_that_is_replaced_is_followed_with_its_own_optimizer(record: Make
     assert_all_was_seen(recorder, 3)
 
 
+def test_a_head_of_another_shape_is_told_in_the_run(record: Make) -> None:
+    model = small_net()
+    optimizer = SGD(model.parameters(), 0.1)
+    recorder = record(model, optimizer, every=1)
+    update(model, optimizer)
+    model[4] = nn.Linear(54, 5)
+    optimizer = SGD(model.parameters(), 0.1)
+    with pytest.warns(RuntimeWarning, match=r"layer 4 \(3, 54\): now \(5, 54\); it is left out from here on"):
+        update(model, optimizer)
+    assert iterations(recorder) == [0, 1]
+    ((gap,),) = (recorder.store.gaps,)
+    assert (gap.first, gap.stream) == (1, "records")
+    assert gap.reason.startswith("layer 4 (3, 54): now (5, 54)")
+
+
 def test_skipped_updates_of_the_optimizer_made_anew_are_told(record: Make) -> None:
     from tests.record.test_loops import scaled_update
 

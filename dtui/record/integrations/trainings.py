@@ -53,17 +53,17 @@ class Trainings:
         if last is None:
             if self.is_resumed and updates is not None:
                 arguments.setdefault("iteration", updates)
-            where = {"path": self._path}
+            arguments["path"] = self._path
             self._runs = 1
         else:
             if not last.closed:
                 error = RuntimeError("the next training began before this one had ended")
                 last.__exit__(RuntimeError, error, None)
-            where = self._place(last, arguments, updates)
-        return Recorder(model=model, optimizer=optimizer, **arguments, **where)
+            arguments |= self._place(last, arguments, updates)
+        return Recorder(model=model, optimizer=optimizer, **arguments)
 
     def _place(self, last: Recorder, arguments: dict[str, Any], updates: int | None) -> dict[str, Any]:
-        """Return where a training is recorded that is not the first, and take out of the arguments what is settled."""
+        """Return where a training is recorded that is not the first; what was asked of the first is taken out."""
         goes_on = bool(updates) and (updates == last.iteration + 1 or self.is_resumed)
         for name in ("resume", "iteration", *(("on_existing",) if goes_on else ())):
             arguments.pop(name, None)
