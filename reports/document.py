@@ -121,7 +121,7 @@ class Chapter:
     Attributes:
         id: Unique within the report.
         title: Name of the run.
-        status: "live", "done" or "crashed".
+        status: "live", "done", "incomplete" or "crashed".
         invented: No training made this run.
         facts: What to know first, in reading order.
         sections: In reading order.

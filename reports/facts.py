@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from dtui.model import RunStatus
 from dtui.reports.document import Fact
 from dtui.reports.sections.registry import View
 from dtui.safe_text import safe
@@ -46,7 +47,9 @@ def findings_of(view: View) -> tuple[str, ...]:
     """Return what is wrong with a run, a line each, at most MOST_FINDINGS and how many more there are."""
     findings = view.query.info().findings  # asked again: making the sections may have found damage
     if view.info.reason:
-        findings = (f"the training ended early: {view.info.reason}", *findings)
+        is_incomplete = view.info.status is RunStatus.INCOMPLETE
+        what = "not all of the training was recorded" if is_incomplete else "the training ended early"
+        findings = (f"{what}: {view.info.reason}", *findings)
     lines = [safe(finding, 400) for finding in findings[:MOST_FINDINGS]]
     if len(findings) > MOST_FINDINGS:
         lines.append(f"{len(findings) - MOST_FINDINGS:,} more: dtui check lists every file")

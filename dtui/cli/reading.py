@@ -13,7 +13,7 @@ from dtui.errors import DtuiError, UsageError
 if TYPE_CHECKING:
     from dtui.model import Anomaly, AnomalySettings, RunInfo
 
-_STATUS_STYLES = {"live": "good", "done": "", "crashed": "bad"}
+_STATUS_STYLES = {"live": "good", "done": "", "incomplete": "warn", "crashed": "bad"}
 
 
 def run_runs(options: argparse.Namespace) -> Outcome:

@@ -14,7 +14,20 @@ class RunStatus(StrEnum):
 
     LIVE = "live"
     DONE = "done"
+    INCOMPLETE = "incomplete"
+    """Ended by itself, but the recorder did not see all of the training. A run stores it as done with a reason, which
+    a dtui that does not know it shows as done with a gap."""
     CRASHED = "crashed"
+
+    @classmethod
+    def told(cls, closed: RunStatus, reason: str) -> RunStatus:
+        """Return how a run stands that stores how it ended, and why."""
+        return cls.INCOMPLETE if closed is cls.DONE and reason else closed
+
+    @property
+    def stored(self) -> RunStatus:
+        """What a run stores that ended like this."""
+        return RunStatus.DONE if self is RunStatus.INCOMPLETE else self
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -19,9 +19,9 @@ from dtui.model.structure import Coverage
 class RunInfo:
     """One line about a run. Field names are those of `dtui info --json`.
 
-    `reason` says why a run crashed, "" for any other; data from outside. `joins` are the iterations at which the
-    training went on from a checkpoint, ascending. `coverage` says how much of the network is recorded, None where that
-    is not known.
+    `reason` says why a run crashed or is incomplete, "" for any other; data from outside. `joins` are the
+    iterations at which the training went on from a checkpoint, ascending. `coverage` says how much of the network is
+    recorded, None where that is not known.
     """
 
     run: str

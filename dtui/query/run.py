@@ -53,6 +53,13 @@ def open_run(path: str | Path) -> RunQuery:
     return RunQuery(Path(path))
 
 
+def _reason(status: RunStatus, reason: str) -> str:
+    """Return why a run crashed or is incomplete, "" for any other."""
+    if status is RunStatus.CRASHED:
+        return reason or UNEXPLAINED
+    return reason if status is RunStatus.INCOMPLETE else ""
+
+
 def _open_reader(path: Path) -> RunReader:
     from dtui.store import RunReader
 
@@ -97,7 +104,7 @@ class RunQuery:
         return RunInfo(
             run=self._reader.metadata.name or self.path.stem,
             status=status,
-            reason=(self._reader.reason or UNEXPLAINED) if status is RunStatus.CRASHED else "",
+            reason=_reason(status, self._reader.reason),
             format=self._reader.format_version,
             invented=self._reader.metadata.invented,
             records=int(np.count_nonzero(~self._data.is_watch)),

@@ -61,30 +61,35 @@ def check_path(path: str | Path) -> Path:
     return wanted
 
 
-def check_optimizer(optimizer: Any, model: nn.Module) -> Optimizer | None:
-    """Return the optimizer whose updates are counted, unwrapped.
+def check_optimizers(optimizers: Any, model: nn.Module) -> tuple[Optimizer, ...]:
+    """Return the optimizers that were given, unwrapped: the first is the one whose updates are counted.
 
     Raises:
-        RecorderError: It is no torch optimizer, or updates none of the model's parameters.
+        RecorderError: The first is no torch optimizer, or updates none of the model's parameters.
     """
-    if isinstance(optimizer, list | tuple):
-        optimizer = optimizer[0] if optimizer else None
-    if optimizer is None:
-        return None
-    while isinstance(getattr(optimizer, "optimizer", None), Optimizer):
-        optimizer = optimizer.optimizer
-    if not isinstance(optimizer, Optimizer):
+    given = list(optimizers) if isinstance(optimizers, list | tuple) else [optimizers]
+    given = [_unwrapped(optimizer) for optimizer in given if optimizer is not None]
+    if not given:
+        return ()
+    first = given[0]
+    if not isinstance(first, Optimizer):
         raise RecorderError(
-            f"optimizer: a {type(optimizer).__name__} is no torch.optim.Optimizer; "
+            f"optimizer: a {type(first).__name__} is no torch.optim.Optimizer; "
             "leave it out and call recorder.step() after each update"
         )
     own = {id(parameter) for parameter in model.parameters()}
-    updated = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    updated = [parameter for group in first.param_groups for parameter in group["params"]]
     if not any(id(parameter) in own for parameter in updated):
         raise RecorderError(
             f"optimizer: none of its {len(updated)} parameters belongs to the model; "
             "give the optimizer that updates this model"
         )
+    return tuple(optimizer for optimizer in given if isinstance(optimizer, Optimizer))
+
+
+def _unwrapped(optimizer: Any) -> Any:
+    while isinstance(getattr(optimizer, "optimizer", None), Optimizer):
+        optimizer = optimizer.optimizer
     return optimizer
 
 

@@ -11,13 +11,6 @@ from contextlib import suppress
 from typing import Any
 
 import torch
-from torch.optim import Optimizer
-from torch.utils.hooks import RemovableHandle
-
-
-def watch_steps(optimizer: Optimizer, function: Callable[..., None]) -> RemovableHandle:
-    """Call a function after each update. A compiler that compiles the update leaves the function out of its graphs."""
-    return optimizer.register_step_post_hook(torch.compiler.disable(function))  # type: ignore[no-untyped-call]
 
 
 class QuietHook:

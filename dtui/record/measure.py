@@ -105,6 +105,8 @@ class Measurer:
         self._orders: list[torch.memory_format] = [torch.contiguous_format] * len(probes)
         self._devices: dict[torch.device, _Device] = {}
         self._network = NetworkWatch(root)
+        self.changes: list[str] = []
+        """Layers that are no longer recorded, or not yet, a line each, since whoever takes note of them cleared it."""
 
     @property
     def is_sharded(self) -> bool:
@@ -120,7 +122,8 @@ class Measurer:
     def measure(self) -> Callable[[int, Mapping[str, float]], RawRecord]:
         """Read every layer once, and return what makes the raw record of it on another thread."""
         if self._network.has_changed():
-            for change in rebind(self._root, self._probes):
+            self.changes = rebind(self._root, self._probes)
+            for change in self.changes:
                 warn_once(change, change)
         layers: dict[torch.device, list[LayerRows]] = {}
         for index, probe in enumerate(self._probes):

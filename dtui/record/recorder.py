@@ -21,12 +21,11 @@ from dtui.record.checks import (
     SUFFIX,
     as_class_names,
     check_classes,
-    check_optimizer,
+    check_optimizers,
     check_period,
 )
 from dtui.record.describe_run import describe_run
 from dtui.record.flight import plan_watches
-from dtui.record.hooks import watch_steps
 from dtui.record.kernels import find_kernels
 from dtui.record.layers import find_layers
 from dtui.record.outputs import OutputKind, check_outputs
@@ -39,6 +38,8 @@ from dtui.record.skips import SkippedUpdates
 from dtui.record.targets import Place
 from dtui.record.termination import EndWatch
 from dtui.record.thumbnails import Thumbnails
+from dtui.record.unseen import Unseen
+from dtui.record.updates import Updates
 from dtui.record.validation import Places, ValidationWatch
 from dtui.record.validator import Validator
 from dtui.record.warn import forget_told, reason_of, warn_once
@@ -85,7 +86,9 @@ class Recorder:
         Args:
             path: Directory of the run; ".dtui" is added where it lacks it.
             model: The network, wrapped (DDP, compiled) or not.
-            optimizer: Whose updates are the iterations; of several the first counts. None leaves it to `step`.
+            optimizer: Whose updates are the iterations; of several the first counts, and of others of the same
+                parameters each update (see `dtui.record.updates`). None for what is seen to update the model, or
+                for `step`, once that is called.
             every: Iterations from one record to the next, >= 1; the first update is iteration 0 and recorded.
             watch_every: Iterations from one watch of the flight recorder to the next, a divisor of `every`; None
                 stands for 1 where `keep_around` is given.
@@ -119,7 +122,8 @@ class Recorder:
         """
         check_period(every)
         self._exchange = Exchange(str(path))
-        self._optimizer = check_optimizer(optimizer, model)
+        optimizers = check_optimizers(optimizer, model)
+        first = optimizers[0] if optimizers else None
         probes = find_layers(model)
         names = as_class_names(classes)
         check_classes(names, model, probes)
@@ -127,7 +131,7 @@ class Recorder:
         watch_plan = plan_watches(every, watch_every, keep_around, probes, self._exchange.is_first)
         forget_told()
         with refusals_told(self._exchange, resume):
-            start = find_start(path, self._optimizer, self._exchange, resume=resume, iteration=iteration)
+            start = find_start(path, first, self._exchange, resume=resume, iteration=iteration)
             start.check_classes(names)
         has_kernel = find_kernels(fused, model, is_watched=watch_plan is not None)
         self.path = start.path
@@ -142,9 +146,10 @@ class Recorder:
         self._validator.go_on(start)
         self._watch: ValidationWatch | None = None
         self._closed = False
+        self._is_within = False
         self._process = os.getpid()
         shown = name or self.path.name.removesuffix(SUFFIX)
-        self._metadata = describe_run(shown, every, self._optimizer, hyperparameters or {}, notes)
+        self._metadata = describe_run(shown, every, first, hyperparameters or {}, notes)
         self._names = names
         self._recording = Recording(
             model,
@@ -160,8 +165,9 @@ class Recorder:
         with refusals_told(self._exchange, resume, start):
             if start.past is not None and self._recording.can_begin:
                 self._recording.begin()
-        self._hook = None if self._optimizer is None else watch_steps(self._optimizer, self._after_step)
-        self._skips = SkippedUpdates(self._optimizer)
+        self._skips = SkippedUpdates(first)
+        self._updates = Updates(model, optimizers, self._after_step, lambda: self._unseen.explained())
+        self._unseen = Unseen(model, self._updates, self._boundary)
         self._outputs.listen(model)
         self._end = EndWatch(self._finish)
 
@@ -193,13 +199,15 @@ class Recorder:
         """
         with self._boundary.guard("log", self.iteration):
             self._scalars.add(values)
+            self._unseen.logged(self.iteration)
 
     def step(self) -> None:
         """Count one update, where no optimizer was given: call it after each, before gradients are cleared."""
-        if self._hook is not None:
+        self._tell_closed("step")
+        if self._updates.state():
+            self._count()
+        elif self._updates.is_given:
             warn_once("step", "step: the optimizer is hooked and counts its own updates; the call is ignored")
-            return
-        self._count()
 
     @contextmanager
     def validation(
@@ -229,8 +237,11 @@ class Recorder:
             scores: Where the class scores are in what the model returns, named in the same ways.
         """
         watch = None
+        self._tell_closed("validation")
+        self._is_within = True
         with self._boundary.guard(VALIDATIONS, self.iteration):
             if self._is_ours() and self._boundary.is_on(VALIDATIONS):
+                self._unseen.validating(self.iteration)
                 watch = self._validator.begin(
                     model or self._model, loader, spread, self.iteration, Places(target, scores)
                 )
@@ -244,10 +255,11 @@ class Recorder:
                     self._boundary.miss(VALIDATIONS, self.iteration, "the evaluation was interrupted")
             raise
         finally:
-            self._watch = None
+            self._watch, self._is_within = None, False
         if watch is not None:
             with self._boundary.guard(VALIDATIONS, self.iteration):
                 watch.end()
+                self._unseen.validated(self.iteration)
                 job = self._validator.end(watch, self.iteration)
                 if job is not None and not self._recording.begin().offer(job):
                     self._boundary.miss(VALIDATIONS, job.iteration, "validations came faster than they were written")
@@ -263,10 +275,10 @@ class Recorder:
             images: The inputs for thumbnails, shape (n, 1 or 3, height, width).
         """
         with self._boundary.guard("predictions", self.iteration):
-            if self._watch is None:
+            if self._watch is not None:
+                self._watch.add(logits, targets, ids, images)
+            elif not self._is_within:  # else it has been told why this validation is not recorded
                 warn_once("predictions", "predictions: not within `with recorder.validation():`; they are left out")
-                return
-            self._watch.add(logits, targets, ids, images)
 
     def watch_outputs(self, network: nn.Module) -> None:
         """Recognise what the outputs are by another module's pass in training: the one whose output is judged."""
@@ -277,21 +289,40 @@ class Recorder:
         """End the run: write what is queued, fold it, detach from the training. Does nothing the second time."""
         self._finish(RunStatus.DONE, "")
 
+    @property
+    def closed(self) -> bool:
+        """Whether the run has been ended: nothing is recorded any more."""
+        return self._closed
+
     # --- the training's events
 
-    def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+    def _after_step(self, optimizer: Optimizer, missed: int) -> None:
+        if not self._is_ours():
+            return
         with self._boundary.guard("updates", self.iteration):
+            self._skips.follow(optimizer)
             if self._skips.is_known_skipped(optimizer):
                 return
+            if missed:
+                self._pass_over(missed)
         self._count()
+
+    def _pass_over(self, updates: int) -> None:
+        """Count updates that were seen when it was not known yet that they count."""
+        passed = range(self.iteration + 1, self.iteration + 1 + updates)
+        self.iteration += updates
+        due = [iteration for iteration in passed if iteration % self.every == 0]
+        if due:
+            self._boundary.miss(RECORDS, due[0], "another optimizer took over, which was seen only then", due[-1])
 
     def _count(self) -> None:
         if not self._is_ours():
             return
         self.iteration += 1
+        self._unseen.counted(self.iteration)
         if self.iteration % self.every == 0 and self._boundary.is_on(RECORDS):
             with self._boundary.guard(RECORDS, self.iteration):
-                self._scalars.add(learning_rate(self._optimizer))
+                self._scalars.add(learning_rate(self._updates.leader))
                 self._recording.record(self.iteration, self._scalars, self._skips)
             if not self._boundary.is_on(RECORDS):
                 self._recording.give_up_records()
@@ -299,6 +330,10 @@ class Recorder:
         if plan is not None and self.iteration % plan.every == 0 and self._boundary.is_on(WATCHES):
             with self._boundary.guard(WATCHES, self.iteration):
                 self._recording.watch(self.iteration, self._scalars, self._skips)
+
+    def _tell_closed(self, what: str) -> None:
+        if self._closed:
+            warn_once("closed", f"{what}: {self.path.name} is closed, and nothing is recorded; make another recorder")
 
     def _is_ours(self) -> bool:
         """Whether the run is open, and this is the process that opened it: not a forked worker."""
@@ -319,11 +354,11 @@ class Recorder:
         self._closed = True
         self._end.remove()
         with self._boundary.guard("close", self.iteration):
-            if self._hook is not None:
-                self._hook.remove()
+            self._updates.remove()
             self._skips.remove()
             self._outputs.detach()
-            self._recording.finish(self.iteration, status, reason)
+            unseen = self._unseen.closing(self.iteration)
+            self._recording.finish(self.iteration, status, reason or unseen)
 
 
 def _nothing() -> None:

@@ -129,6 +129,7 @@ class Recording:
         deriver, sharded, exchange = self._deriver, self._is_sharded, self._exchange
         logged, skipped = scalars.take(), skips.take()
         finish = self.measurer.measure()
+        self._note_changes(iteration, self.measurer)
 
         def write(store: Store) -> None:
             raw = finish(iteration, {})
@@ -142,6 +143,13 @@ class Recording:
             store.append_record(deriver.derive(raw))
 
         sink.offer(Job(RECORDS, iteration, write))
+
+    def _note_changes(self, iteration: int, measurer: Measurer) -> None:
+        """Note in the run which layers are not recorded any more, since the network is another one."""
+        if measurer.changes:
+            first, more = measurer.changes[0], len(measurer.changes) - 1
+            self._boundary.miss(RECORDS, iteration, f"{first}{f'; and {more} more like it' if more else ''}")
+            measurer.changes = []
 
     def watch(self, iteration: int, scalars: ScalarLog, skips: SkippedUpdates) -> None:
         """Have the flight recorder look."""

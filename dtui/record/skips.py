@@ -8,6 +8,7 @@ not called at all, and only the scaler knows.
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -35,18 +36,29 @@ class Skips:
 
 
 class SkippedUpdates:
-    """Counts the skipped updates of one optimizer; on a GPU without waiting for it."""
+    """Counts the skipped updates of one optimizer at a time; on a GPU without waiting for it."""
 
     def __init__(self, optimizer: Optimizer | None) -> None:
-        """Begin to watch; None watches nothing."""
-        self.optimizer = optimizer
+        """Begin to watch; None watches nothing yet."""
+        self._optimizer: weakref.ref[Optimizer] | None = None
         self.told = 0
         self._known = 0
         self._on_device: Tensor | None = None
         self._last: Tensor | None = None
         if optimizer is not None:
+            self.follow(optimizer)
+
+    @property
+    def optimizer(self) -> Optimizer | None:
+        """Whose updates are watched; None where there is none, or it is gone."""
+        return None if self._optimizer is None else self._optimizer()
+
+    def follow(self, optimizer: Optimizer) -> None:
+        """Watch the updates of an optimizer, which is not kept alive, from now on."""
+        if self._optimizer is None:
             _watches.append(self)
             _watch_scalers()
+        self._optimizer = weakref.ref(optimizer)
 
     def remove(self) -> None:
         """Watch no longer."""

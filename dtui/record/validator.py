@@ -25,6 +25,9 @@ from dtui.record.thumbnails import Thumbnails, ThumbnailTaker, with_thumbnails
 from dtui.record.validation import Places, ValidationWatch, Watched
 from dtui.record.warn import warn_once
 
+TWICE = "twice"
+"""Cause of the warning that a validation does not count, as there was one at its iteration."""
+
 
 class Validator:
     """The validations of one run, one after the other."""
@@ -92,7 +95,11 @@ class Validator:
         if self._last is not None and iteration <= self._last:
             if iteration == self._begun_after:  # before going on, as after the checkpoint was written
                 return None
-            warn_once("twice", f"iteration {iteration}: validated twice; the first counts")
+            warn_once(
+                TWICE,
+                f"iteration {iteration}: validated twice without an update in between; the first counts. "
+                "Where the network was trained in between, call recorder.step() after each update",
+            )
             return None
         self._last = iteration
         try:

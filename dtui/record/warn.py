@@ -40,6 +40,12 @@ def warn_once(cause: str, message: str) -> None:
         logging.getLogger("dtui").warning(text)
 
 
+def hush(cause: str) -> None:
+    """Take trouble for told: another warning has said more."""
+    with _lock:
+        _told.add(cause)
+
+
 def forget_told() -> None:
     """Start anew: a new recorder reports its own trouble."""
     with _lock:

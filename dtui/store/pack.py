@@ -212,7 +212,7 @@ class RunPacker:
             reason = "packed while it was still being recorded"
         return PackedDocument(
             run=self._source.opened.run,
-            status=RunStatus.CRASHED if self._status is RunStatus.LIVE else self._status,
+            status=RunStatus.CRASHED if self._status is RunStatus.LIVE else self._status.stored,
             reason=reason,
             has_images=self._around.images is not None,
             joins=self._around.joins,

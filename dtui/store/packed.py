@@ -238,7 +238,7 @@ class PackedSurroundings(Surroundings):
 
     def status(self) -> RunStatus:
         """Tell how the run had ended."""
-        return self._document.status
+        return RunStatus.told(self._document.status, self._document.reason)
 
     @property
     def reason(self) -> str:

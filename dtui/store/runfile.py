@@ -87,7 +87,8 @@ class RunFile:
         run: Id of the run, 32 hexadecimal digits.
         writer: The recording process.
         closed: How the run ended, None while it has not.
-        reason: One line on why it ended; data from outside.
+        reason: One line on why it crashed, or of one that is done on what was not seen of the training; data from
+            outside.
         counts: Frames of each stream when it was closed, superseded ones included.
         joins: Where a training was resumed, in order of time.
     """
@@ -206,7 +207,7 @@ def run_status(folder: Path, run: RunFile | None) -> RunStatus:
         run: Its run.json, None when that cannot be read.
     """
     if run is not None and run.closed is not None:
-        return run.closed
+        return RunStatus.told(run.closed, run.reason)
     alive = None if run is None else run.writer.is_alive()
     if alive is None:
         try:

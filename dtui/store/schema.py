@@ -7,6 +7,8 @@ are kept of them (KEPT_BITS) and those that are left out (NORMS), in `dtui.store
 A run is a directory `NAME.dtui`:
 
     run.json                       who writes it, whether it was closed, where it was resumed; replaced atomically
+                                   ("closed": null, "done" or "crashed"; "done" with a "reason" is a run that ended by
+                                   itself, though not all of the training was seen)
     heartbeat                      its modification time is the writer's sign of life
     structure.h5                   metadata, classes, modules, layers, graph; written once
     images.h5                      targets, ids and thumbnails of the tracked images; written once

@@ -244,7 +244,7 @@ class RunWriter:
 
         Args:
             status: How it ended: done or crashed.
-            reason: One line on why.
+            reason: One line on why it crashed, or of one that is done on what was not seen of the training.
 
         Raises:
             OSError: The end, or a gap or trigger before it, could not be noted; all frames are safe.

@@ -40,6 +40,8 @@ def test_a_crashed_run_says_why_where_it_can_and_no_other_does(reader, query):
     assert query.info().reason == "ValueError: a batch is missing"
     reader.reason = ""
     assert query.info().reason == "nobody closed it, and nothing records it any more"
+    reader.state, reader.reason = RunStatus.INCOMPLETE, "updates were not seen"
+    assert query.info().reason == "updates were not seen"
 
 
 def test_what_is_not_finite_is_a_finding(reader, query):

@@ -56,9 +56,11 @@ class FakeQuery(RunQuery):
         gaps: tuple[Gap, ...] = (),
         findings: tuple[str, ...] = (),
         reason: str = "",
+        status: RunStatus | None = None,
         joins: tuple[int, ...] = (),
     ) -> None:
         self.joins = joins
+        self.status = status or (RunStatus.CRASHED if reason else RunStatus.DONE)
         self.records, self.every = records, every
         self.names = tuple(classes)
         self.name, self.invented, self.missing = name, invented, gaps
@@ -84,7 +86,7 @@ class FakeQuery(RunQuery):
         images = len(self.names) * 50
         return RunInfo(
             run=self.name,
-            status=RunStatus.CRASHED if self.reason else RunStatus.DONE,
+            status=self.status,
             reason=self.reason,
             format=1,
             invented=self.invented,

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dtui.model import RunStatus
 from dtui.reports import build, build_report, write_report
 from dtui.reports.charts import theme
 from dtui.reports.charts.horizon import HorizonRow, horizon_tree
@@ -38,6 +39,10 @@ def test_findings_stand_at_the_head_of_page_and_text(monkeypatch: pytest.MonkeyP
     assert 0 < text.index(f"! {found[0]}") < text.index("Error and loss")
     crashed = build_report([FakeQuery(findings=found, reason="MemoryError")]).chapters[0].findings
     assert crashed == ("the training ended early: MemoryError", *found)
+    unseen = FakeQuery(reason="updates were not seen", status=RunStatus.INCOMPLETE)
+    chapter = build_report([unseen]).chapters[0]
+    assert chapter.findings == ("not all of the training was recorded: updates were not seen",)
+    assert chapter.status == "incomplete"
     many = build_report([FakeQuery(findings=tuple(f"file {k}" for k in range(20)))]).chapters[0].findings
     assert (many[0], many[-1]) == ("file 0", "12 more: dtui check lists every file")
 

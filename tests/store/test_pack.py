@@ -25,6 +25,7 @@ from dtui.errors import (
 )
 from dtui.model import NO_VALUE, Gap, RunStatus, Trigger, was_lost
 from dtui.store import RunReader, check_run, compact_run, find_runs, pack_run
+from dtui.store.packed import PackedDocument, read_document
 from dtui.store.schema import LINE_FILES, Stream
 from dtui.store.verdict import FileState
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record
@@ -137,6 +138,19 @@ def test_a_run_without_images_or_frames_is_packed(tmp_path: Path, out: Path) -> 
     reader = RunReader(out)
     assert (reader.images, reader.faults, len(reader.record_iterations)) == (None, (), 0)
     reader.close()
+
+
+def test_a_run_of_which_not_all_was_seen_is_incomplete_and_stored_as_done(recording: Recording, out: Path) -> None:
+    """A dtui of before knows no other word for a run that ended by itself, and would call the file damaged."""
+    recording.append(2, 1)
+    recording.writer.close(RunStatus.DONE, "updates were not seen")
+    assert json.loads((recording.path / "run.json").read_text())["closed"] == "done"
+    pack_run(recording.path, out)
+    assert PackedDocument.decode(read_document(out), out).status is RunStatus.DONE
+    for path in (recording.path, out):
+        reader = RunReader(path)
+        assert (reader.status(), reader.reason) == (RunStatus.INCOMPLETE, "updates were not seen")
+        reader.close()
 
 
 def test_a_live_run_is_packed_as_it_is_and_says_so(recording: Recording, out: Path) -> None:

@@ -19,6 +19,7 @@ from torch.utils.hooks import RemovableHandle
 from dtui.errors import MissingExtraError
 from dtui.record.checks import as_class_names, check_path, check_period
 from dtui.record.hooks import QuietHook
+from dtui.record.integrations.trainings import Trainings
 from dtui.record.layers import unwrap
 from dtui.record.recorder import Recorder
 from dtui.record.scores import find_scores
@@ -57,8 +58,10 @@ class DtuiCallback(TrainerCallback):  # type: ignore[misc]
         if not options.get("resume"):
             check_path(path)
         as_class_names(classes)
-        self._arguments: dict[str, Any] = {"path": path, "every": every, "classes": classes, **options}
+        self._classes = classes
+        self._trainings = Trainings(path, every=every, **options)
         self.recorder: Recorder | None = None
+        """Of the training that goes on, or ended last."""
         self._handle: RemovableHandle | None = None
         self._validation: ExitStack | None = None
         self._judged = 0
@@ -72,14 +75,12 @@ class DtuiCallback(TrainerCallback):  # type: ignore[misc]
         optimizer: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Attach to the model and the optimizer below Accelerate's, on every process."""
-        if self.recorder is not None or model is None:
+        """Attach to the model and the optimizer below Accelerate's, on every process; each training is recorded."""
+        if model is None:
             return
-        if self._arguments["classes"] is None:
-            self._arguments["classes"] = _class_names(unwrap(model))
-        if self._arguments.get("resume"):
-            self._arguments.setdefault("iteration", state.global_step)
-        self.recorder = Recorder(model=model, optimizer=optimizer, **self._arguments)
+        self._detach()
+        classes = _class_names(unwrap(model)) if self._classes is None else self._classes
+        self.recorder = self._trainings.begin(self.recorder, model, optimizer, state.global_step, classes=classes)
         if args.world_size > 1:
             warn_once("trainer", "evaluation: it is spread over several processes; its images are not recorded")
             return
@@ -94,7 +95,7 @@ class DtuiCallback(TrainerCallback):  # type: ignore[misc]
         **kwargs: Any,
     ) -> None:
         """Log what the Trainer logs of the training, without the learning rate that the recorder reads itself."""
-        if self.recorder is not None and logs:
+        if self.recorder is not None and not self.recorder.closed and logs:
             numbers = {name: value for name, value in logs.items() if isinstance(value, int | float)}
             self.recorder.log(**{name: value for name, value in numbers.items() if not name.endswith(_NOT_LOGGED)})
 
@@ -108,11 +109,15 @@ class DtuiCallback(TrainerCallback):  # type: ignore[misc]
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """End the run."""
+        self._detach()
+        if self.recorder is not None:
+            self.recorder.close()
+
+    def _detach(self) -> None:
+        self._validation = None
         if self._handle is not None:
             self._handle.remove()
             self._handle = None
-        if self.recorder is not None:
-            self.recorder.close()
 
     def _see(self, module: nn.Module, args: Any, kwargs: Mapping[str, Any], output: Any) -> None:
         """Judge one batch of an evaluation, images in the order of the data set."""

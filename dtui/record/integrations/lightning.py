@@ -21,6 +21,7 @@ from dtui.errors import MissingExtraError
 from dtui.model import IntArray
 from dtui.record.checks import as_class_names, check_path, check_period
 from dtui.record.hooks import QuietHook
+from dtui.record.integrations.trainings import Trainings
 from dtui.record.layers import find_layers
 from dtui.record.loader_tap import LoaderTap
 from dtui.record.recorder import Recorder
@@ -73,24 +74,26 @@ class DtuiCallback(Callback):  # type: ignore[misc]
         if not options.get("resume"):
             check_path(path)
         as_class_names(classes)
-        self._arguments: dict[str, Any] = {"path": path, "every": every, "classes": classes, **options}
+        self._trainings = Trainings(path, every=every, classes=classes, **options)
         self._network = network
         self._places = Places(target, scores)
         self._order: _Order | None = None
         self.recorder: Recorder | None = None
+        """Of the training that goes on, or ended last."""
         self._validation: ExitStack | None = None
         self._handle: RemovableHandle | None = None
         self._output: Any = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Attach to the module and its first optimizer, on every process."""
-        if self.recorder is None:
-            optimizers = list(trainer.optimizers)
-            if self._arguments.get("resume") and len(optimizers) == 1:  # of several, it counts the steps of all
-                self._arguments.setdefault("iteration", trainer.global_step)
-            self.recorder = Recorder(model=pl_module, optimizer=optimizers, **self._arguments)
-            self.recorder.watch_outputs(_network_of(pl_module, self._network))
-            self._order = _Order(trainer)
+        """Attach to the module and its first optimizer, on every process; each fit is recorded."""
+        self._detach()
+        optimizers = list(trainer.optimizers)
+        updates = trainer.global_step if len(optimizers) == 1 else None  # of several, it counts the steps of all
+        self.recorder = self._trainings.begin(self.recorder, pl_module, optimizers, updates)
+        self.recorder.watch_outputs(_network_of(pl_module, self._network))
+        if self._order is not None:
+            self._order.detach()
+        self._order = _Order(trainer)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: Any) -> None:
         """Log the loss and what the module logged."""
@@ -104,7 +107,7 @@ class DtuiCallback(Callback):  # type: ignore[misc]
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin to watch a validation; Lightning's sanity check before training is none."""
-        if self.recorder is None or trainer.sanity_checking:
+        if self.recorder is None or self.recorder.closed or trainer.sanity_checking:
             return
         self._validation = ExitStack()
         spread = isinstance(getattr(_first_loader(trainer), "sampler", None), DistributedSampler)
@@ -138,9 +141,7 @@ class DtuiCallback(Callback):  # type: ignore[misc]
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """End the validation."""
-        if self._handle is not None:
-            self._handle.remove()
-            self._handle = None
+        self._detach()
         if self._validation is not None:
             self._validation.close()
             self._validation = None
@@ -149,6 +150,7 @@ class DtuiCallback(Callback):  # type: ignore[misc]
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """End the run as crashed."""
+        self._detach()
         if self.recorder is not None:
             self.recorder.__exit__(type(exception), exception, None)
 
@@ -159,6 +161,11 @@ class DtuiCallback(Callback):  # type: ignore[misc]
             self._order = None
         if self.recorder is not None and stage == "fit":
             self.recorder.close()
+
+    def _detach(self) -> None:
+        if self._handle is not None:
+            self._handle.remove()
+            self._handle = None
 
     def _see(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         self._output = output, rows_of(args, kwargs)

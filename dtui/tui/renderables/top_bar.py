@@ -14,7 +14,12 @@ Tab = tuple[str, str, str]
 """Key, label, short label."""
 
 _BADGE = " INVENTED "
-_STATUS = {RunStatus.LIVE: "● live", RunStatus.DONE: "■ done", RunStatus.CRASHED: "✖ crashed"}
+_STATUS = {
+    RunStatus.LIVE: "● live",
+    RunStatus.DONE: "■ done",
+    RunStatus.INCOMPLETE: "□ incomplete",
+    RunStatus.CRASHED: "✖ crashed",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ def draw_top_bar(
         if on:
             cells.mark[:1, max(0, begin) : max(0, begin + width)] = 1
     if info is not None:
-        colours = {RunStatus.LIVE: theme.live, RunStatus.CRASHED: theme.crashed}
+        colours = {RunStatus.LIVE: theme.live, RunStatus.INCOMPLETE: theme.warning, RunStatus.CRASHED: theme.crashed}
         start = frame.width - 1 - text_width(layout.status)
         cells.text(start, 0, layout.status, theme.warning if is_damaged else colours.get(info.status, theme.muted))
     return cells

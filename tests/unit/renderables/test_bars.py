@@ -58,6 +58,8 @@ def test_the_top_bar_shows_status_and_that_a_run_is_invented() -> None:
     crashed = draw_top_bar(frame(70, 1), make_info(status=RunStatus.CRASHED), TABS, 1)
     at = to_text(crashed).index("✖ crashed 1,000")
     assert crashed.fg[0, at] == DARK.crashed
+    incomplete = draw_top_bar(frame(90, 1), make_info(status=RunStatus.INCOMPLETE), TABS, 1)
+    assert incomplete.fg[0, to_text(incomplete).index("□ incomplete 1,000")] == DARK.warning
     assert to_text(draw_top_bar(frame(70, 1), None, TABS, 1)).startswith(" dtui ")
 
 

@@ -1,0 +1,413 @@
+"""Which optimizer's updates are counted: each update of the network once, whoever makes it."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import SGD, AdamW, Optimizer
+from torch.optim.optimizer import _global_optimizer_post_hooks
+
+from dtui.model import RunStatus
+from tests.record.conftest import RecorderUnderTest, small_net
+from tests.record.test_loops import data, iterations, update
+
+Make = Callable[..., RecorderUnderTest]
+
+
+def backward(model: nn.Module) -> Tensor:
+    images, labels = data()
+    model.zero_grad()
+    loss = functional.cross_entropy(model(images), labels)
+    loss.backward()
+    return loss
+
+
+def learning_rates(recorder: RecorderUnderTest) -> list[float]:
+    recorder.close()
+    return [record.scalars["learning_rate"] for record in recorder.store.records]
+
+
+def assert_all_was_seen(recorder: RecorderUnderTest, count: int) -> None:
+    assert iterations(recorder) == list(range(count))
+    assert (recorder.store.gaps, recorder.store.reason) == ([], "")
+
+
+# --- one optimizer after the other
+
+
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_an_optimizer_made_anew_over_more_parameters_is_counted(record: Make, is_kept: bool) -> None:
+    model = small_net()
+    head = SGD(model[4].parameters(), 0.1)
+    recorder = record(model, head, every=1)
+    for _ in range(3):
+        update(model, head)
+    kept = head if is_kept else None
+    head = SGD(model.parameters(), 0.01)
+    for _ in range(3):
+        update(model, head)
+    del kept
+    assert learning_rates(recorder) == [0.1] * 3 + [0.01] * 3
+    assert_all_was_seen(recorder, 6)
+
+
+def test_an_optimizer_of_other_layers_takes_over_at_once_where_the_one_before_is_gone(record: Make) -> None:
+    model = small_net()
+    optimizer = SGD(model[4].parameters(), 0.1)
+    recorder = record(model, optimizer, every=1)
+    update(model, optimizer)
+    gc.collect()
+    optimizer = SGD(model[0].parameters(), 0.01)
+    update(model, optimizer)
+    assert_all_was_seen(recorder, 2)
+
+
+def test_an_optimizer_of_other_layers_takes_over_once_the_one_before_has_stopped(record: Make) -> None:
+    model = small_net()
+    head, body = SGD(model[4].parameters(), 0.1), SGD(model[0].parameters(), 0.01)
+    recorder = record(model, head, every=1)
+    for _ in range(3):
+        update(model, head)
+    for _ in range(4):
+        update(model, body)
+    assert iterations(recorder) == [0, 1, 2, 4, 5, 6]
+    ((gap,),) = (recorder.store.gaps,)
+    assert (gap.first, gap.last, gap.stream) == (3, 3, "records")
+
+
+def test_optimizers_of_the_same_parameters_that_alternate_are_all_counted(record: Make) -> None:
+    model = small_net()
+    one, two = SGD(model.parameters(), 0.1), AdamW(model.parameters(), 1e-3)
+    recorder = record(model, one, every=1)
+    for _ in range(3):
+        update(model, one)
+        update(model, two)
+    assert learning_rates(recorder) == [0.1, 1e-3] * 3
+    assert_all_was_seen(recorder, 6)
+
+
+def test_parameters_that_are_added_later_change_nothing(record: Make) -> None:
+    model = small_net()
+    model[:4].requires_grad_(False)
+    optimizer = SGD(model[4].parameters(), 0.1)
+    recorder = record(model, optimizer, every=1)
+    update(model, optimizer)
+    model[0].requires_grad_(True)
+    optimizer.add_param_group({"params": model[0].parameters()})
+    update(model, optimizer)
+    assert_all_was_seen(recorder, 2)
+
+
+def test_a_head_that_is_replaced_is_followed_with_its_own_optimizer(record: Make) -> None:
+    model = small_net()
+    optimizer = SGD(model.parameters(), 0.1)
+    recorder = record(model, optimizer, every=1)
+    update(model, optimizer)
+    model[4] = nn.Linear(54, 3)
+    optimizer = SGD(model[4].parameters(), 0.1)
+    gc.collect()
+    for _ in range(2):
+        update(model, optimizer)
+    assert_all_was_seen(recorder, 3)
+
+
+def test_a_head_of_another_shape_is_told_in_the_run(record: Make) -> None:
+    model = small_net()
+    optimizer = SGD(model.parameters(), 0.1)
+    recorder = record(model, optimizer, every=1)
+    update(model, optimizer)
+    model[4] = nn.Linear(54, 5)
+    optimizer = SGD(model.parameters(), 0.1)
+    with pytest.warns(RuntimeWarning, match=r"layer 4 \(3, 54\): now \(5, 54\); it is left out from here on"):
+        update(model, optimizer)
+    assert iterations(recorder) == [0, 1]
+    ((gap,),) = (recorder.store.gaps,)
+    assert (gap.first, gap.stream) == (1, "records")
+    assert gap.reason.startswith("layer 4 (3, 54): now (5, 54)")
+
+
+def test_skipped_updates_of_the_optimizer_made_anew_are_told(record: Make) -> None:
+    from tests.record.test_loops import scaled_update
+
+    model = small_net()
+    optimizer = SGD(model.parameters(), 0.1)
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    recorder = record(model, optimizer, every=1)
+    scaled_update(model, optimizer, scaler)
+    optimizer = SGD(model.parameters(), 0.1)
+    for factor in (1.0, float("inf"), 1.0):
+        scaled_update(model, optimizer, scaler, factor)
+    assert_all_was_seen(recorder, 3)
+    assert [record.scalars.get("skipped_updates") for record in recorder.store.records] == [None, None, 1]
+
+
+# --- several at a time
+
+
+@pytest.mark.parametrize("is_given", [False, True])
+def test_a_second_optimizer_beside_the_first_does_not_count(record: Make, is_given: bool) -> None:
+    model = small_net()
+    critic, judged = SGD(model[0].parameters(), 0.1), SGD(model[4].parameters(), 0.1)
+    recorder = record(model, [judged, critic] if is_given else judged, every=1)
+    for _ in range(4):
+        for _ in range(5):
+            update(model, critic)
+        update(model, judged)
+    assert_all_was_seen(recorder, 4)
+
+
+def test_the_first_optimizer_leads_again_when_it_goes_on(record: Make) -> None:
+    model = small_net()
+    first, other = SGD(model[4].parameters(), 0.1), SGD(model[0].parameters(), 0.01)
+    recorder = record(model, first, every=1)
+    update(model, first)
+    for _ in range(3):
+        update(model, other)
+    for _ in range(2):
+        update(model, first)
+        update(model, other)
+    recorder.close()
+    assert recorder.iteration == 5
+    assert learning_rates(recorder)[-2:] == [0.1, 0.1]
+
+
+def test_another_network_in_the_process_does_not_count(record: Make) -> None:
+    model, other = small_net(), small_net()
+    optimizer, stranger = SGD(model.parameters(), 0.1), SGD(other.parameters(), 0.1)
+    first, second = record(model, optimizer, every=1), record(other, stranger, every=1)
+    for _ in range(2):
+        update(model, optimizer)
+        for _ in range(20):
+            update(other, stranger)
+    assert_all_was_seen(first, 2)
+    assert_all_was_seen(second, 40)
+
+
+# --- one within the other
+
+
+class Subclass(SGD):
+    """Calls the step of its base class, which torch surrounds with hooks of its own."""
+
+    def step(self, closure: Any = None) -> Any:
+        return super().step(closure)
+
+
+class Wrapper(Optimizer):
+    """Is an optimizer and holds one, as ZeroRedundancyOptimizer does, and puts its mark on the weights afterwards."""
+
+    def __init__(self, inner: Optimizer) -> None:
+        super().__init__(inner.param_groups, {})
+        self.inner = inner
+
+    def step(self, closure: Any = None) -> None:
+        self.inner.step()
+        with torch.no_grad():
+            for group in self.param_groups:
+                for parameter in group["params"]:
+                    parameter.fill_(7.0)
+
+
+class Lookahead(Optimizer):
+    """As timm's: an optimizer by its base class only, whose own hooks are never called."""
+
+    def __init__(self, base: Optimizer) -> None:
+        self._optimizer_step_pre_hooks: Any = OrderedDict()
+        self._optimizer_step_post_hooks: Any = OrderedDict()
+        self._base, self.defaults, self.param_groups, self.state = base, base.defaults, base.param_groups, base.state
+
+    def step(self, closure: Any = None) -> None:
+        self._base.step()
+
+
+class Sam(Optimizer):
+    """The usual implementation of sharpness-aware minimization, with its two ways to be called."""
+
+    def __init__(self, parameters: Any) -> None:
+        super().__init__(parameters, {"rho": 0.05, "lr": 0.1})
+        self.base = SGD(self.param_groups, 0.1)
+
+    @torch.no_grad()
+    def first_step(self) -> None:
+        for parameter in self.parameters():
+            self.state[parameter]["old"] = parameter.data.clone()
+            parameter.add_(parameter.grad, alpha=0.05)
+
+    @torch.no_grad()
+    def second_step(self) -> None:
+        for parameter in self.parameters():
+            parameter.data = self.state[parameter]["old"]
+        self.base.step()
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:
+        self.first_step()
+        torch.enable_grad()(closure)()
+        self.second_step()
+
+    def parameters(self) -> list[Any]:
+        return [parameter for group in self.param_groups for parameter in group["params"]]
+
+
+@pytest.mark.parametrize("is_inner_given", [False, True])
+def test_an_optimizer_within_another_counts_once_and_the_outer_one_is_waited_for(
+    record: Make, is_inner_given: bool
+) -> None:
+    model = small_net()
+    inner = SGD(model.parameters(), 0.1)
+    outer = Wrapper(inner)
+    recorder = record(model, inner if is_inner_given else outer, every=1)
+    for _ in range(3):
+        update(model, outer)
+    assert_all_was_seen(recorder, 3)
+    assert recorder.store.records[0].filters[0, 0] == 7
+
+
+def test_a_step_that_calls_that_of_its_base_class_counts_once(record: Make) -> None:
+    model = small_net()
+    SGD(model.parameters(), 0.1)
+    optimizer = Subclass(model.parameters(), 0.1)
+    recorder = record(model, optimizer, every=1)
+    for _ in range(3):
+        update(model, optimizer)
+    assert_all_was_seen(recorder, 3)
+
+
+def test_an_optimizer_that_never_calls_its_hooks_is_seen_by_the_one_inside(record: Make) -> None:
+    model = small_net()
+    optimizer = Lookahead(SGD(model.parameters(), 0.1))
+    recorder = record(model, optimizer, every=1)
+    for _ in range(3):
+        backward(model)
+        optimizer.step()
+    assert_all_was_seen(recorder, 3)
+
+
+@pytest.mark.parametrize("has_closure", [False, True])
+def test_two_steps_of_sam_are_one_update(record: Make, has_closure: bool) -> None:
+    model = small_net()
+    optimizer = Sam(model.parameters())
+    recorder = record(model, optimizer, every=1)
+    for _ in range(3):
+        backward(model)
+        if has_closure:
+            optimizer.step(lambda: backward(model))
+        else:
+            optimizer.first_step()
+            backward(model)
+            optimizer.second_step()
+    assert_all_was_seen(recorder, 3)
+
+
+def test_a_step_that_raises_leaves_the_count_as_it_is(record: Make) -> None:
+    model = small_net()
+    optimizer = Sam(model.parameters())
+    recorder = record(model, optimizer, every=1)
+    backward(model)
+    with pytest.raises(ZeroDivisionError):
+        optimizer.step(lambda: 1 / 0)
+    optimizer.base.step()
+    update(model, optimizer.base)
+    assert_all_was_seen(recorder, 2)
+
+
+# --- no optimizer given
+
+
+@pytest.mark.parametrize("make", [lambda own: SGD(own, 0.1), lambda own: AdamW(own, 1e-3, fused=True)])
+def test_an_optimizer_that_was_left_out_is_found(record: Make, make: Callable[[Any], Optimizer]) -> None:
+    model = small_net()
+    optimizer = make(model.parameters())
+    recorder = record(model, every=1)
+    for _ in range(3):
+        update(model, optimizer)
+    assert "learning_rate" in recorder._scalars._values or learning_rates(recorder)
+    assert_all_was_seen(recorder, 3)
+
+
+def test_an_optimizer_of_one_part_is_found_after_some_updates(record: Make) -> None:
+    model = small_net()
+    optimizer = SGD(model[4].parameters(), 0.1)
+    recorder = record(model, every=1)
+    for _ in range(11):
+        update(model, optimizer)
+    assert iterations(recorder) == [8, 9, 10]
+    assert [(gap.first, gap.last) for gap in recorder.store.gaps] == [(0, 7)]
+
+
+def test_once_step_is_called_only_that_counts(record: Make) -> None:
+    model = small_net()
+    body, head, whole = (SGD(part.parameters(), 0.1) for part in (model[0], model[4], model))
+    recorder = record(model, every=1)
+    recorder.step()
+    for _ in range(9):
+        update(model, body)
+        update(model, head)
+        for _ in range(2):
+            update(model, whole)
+        recorder.step()
+    assert_all_was_seen(recorder, 10)
+
+
+def test_optimizers_that_run_in_the_backward_pass_are_left_to_step(record: Make) -> None:
+    model = small_net()
+    for parameter in model.parameters():
+        own = SGD([parameter], 0.1)
+        parameter.register_post_accumulate_grad_hook(lambda _, own=own: own.step())
+    recorder = record(model, every=1)
+    for _ in range(3):
+        backward(model)
+        recorder.step()
+    assert_all_was_seen(recorder, 3)
+
+
+# --- what is left alone
+
+
+def test_nothing_is_hooked_any_more_once_recording_has_ended(record: Make) -> None:
+    before = dict(_global_optimizer_post_hooks)
+    model = small_net()
+    recorder = record(model, SGD(model.parameters(), 0.1), every=1)
+    assert len(_global_optimizer_post_hooks) == len(before) + 1
+    recorder.close()
+    assert _global_optimizer_post_hooks == before
+
+
+def test_neither_network_nor_optimizer_is_kept_alive_by_the_watch() -> None:
+    from dtui.record.updates import Updates
+
+    before = dict(_global_optimizer_post_hooks)
+    model = small_net()
+    optimizer = SGD(model.parameters(), 0.1)
+    counted: list[int] = []
+    updates = Updates(model, [optimizer], lambda _, missed: counted.append(missed), lambda: None)
+    update(model, optimizer)
+    gone = [weakref.ref(model), weakref.ref(optimizer), weakref.ref(updates)]
+    del model, optimizer, updates
+    gc.collect()
+    assert [reference() for reference in gone] == [None] * 3
+    assert counted == [0]
+    assert _global_optimizer_post_hooks == before
+
+
+def test_a_failure_while_counting_is_told_and_the_training_goes_on(
+    record: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = small_net()
+    optimizer = SGD(model.parameters(), 0.1)
+    recorder = record(model, optimizer, every=1)
+    monkeypatch.setattr("dtui.record.updates._is_captured", lambda: 1 / 0)
+    with pytest.warns(RuntimeWarning, match="updates: one could not be counted: ZeroDivisionError"):
+        update(model, optimizer)
+    monkeypatch.undo()
+    update(model, optimizer)
+    assert iterations(recorder) == [0]
+    assert recorder.store.status is RunStatus.DONE
