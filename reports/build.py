@@ -121,6 +121,8 @@ def _write_one(
     problems: list[str] = []
     with ExitStack() as stack:
         queries = [stack.enter_context(closing(open_run(run))) for run in runs]
+        for query in queries:
+            query.settle()
         report = _report(queries, builders, say, problems)
     if target.suffix.lower() == TEXT_SUFFIX:
         say(f"writing {target.name}")

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from dtui.store.files import open_plain, require_plain
+from dtui.store.files import open_again, open_plain, require_plain, sync_data, sync_folder
 
 _CHECK = "check"
 _LARGEST_FILE = 16 << 20
@@ -24,14 +24,14 @@ def check_of(values: Mapping[str, object]) -> str:
 
 
 def append_line(path: Path, values: Mapping[str, object]) -> None:
-    """Append one line in one write; a line that was left unfinished before it is ended first.
+    """Append one line in one write and bring it to the disk; a line that was left unfinished before is ended first.
 
     Raises:
         OSError: It could not be written in full.
     """
     line = json.dumps({**values, _CHECK: check_of(values)}, sort_keys=True).encode() + b"\n"
-    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
-    descriptor = os.open(path, flags, 0o644)
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_NOFOLLOW
+    descriptor = open_again(path, flags)
     try:
         require_plain(descriptor, path)
         size = os.fstat(descriptor).st_size
@@ -39,6 +39,9 @@ def append_line(path: Path, values: Mapping[str, object]) -> None:
             line = b"\n" + line
         while line:
             line = line[os.write(descriptor, line) :]
+        sync_data(descriptor)
+        if not size:
+            sync_folder(path.parent)
     finally:
         os.close(descriptor)
 

@@ -154,6 +154,10 @@ class RunReader:
         """Tell how the run stands at this moment."""
         return self._around.status()
 
+    def settle(self) -> None:
+        """Take up to some seconds to see whether a process of another host lives; for a `status` that is asked once."""
+        self._around.settle()
+
     @property
     def reason(self) -> str:
         """One line on why the run ended, "" where nobody said; data from outside."""

@@ -1,6 +1,6 @@
-"""run.json and the heartbeat: who records a run, and whether that process still lives.
+"""run.json and the heartbeat: who records a run.
 
-Owns how a run's status is told. A second copy would show the same run as live on one screen and crashed on another.
+Owns both files. A second copy would read a run.json that another process has just replaced as damaged.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,6 @@ from dtui.store.joins import Join
 from dtui.store.lines import check_of
 from dtui.store.schema import FORMAT_VERSION, HEARTBEAT_FILE, RUN_FILE
 
-HEARTBEAT_FRESH_SECONDS = 120.0
 _LARGEST_FILE = 1 << 20
 
 
@@ -88,6 +86,7 @@ class RunFile:
         reason: One line on why it ended; data from outside.
         counts: Frames of each stream when it was closed, superseded ones included.
         joins: Where a training was resumed, in order of time.
+        turn: How many processes have recorded the run, this one included; see `dtui.store.turns`.
     """
 
     format: int
@@ -97,6 +96,7 @@ class RunFile:
     reason: str = ""
     counts: Mapping[str, int] | None = None
     joins: tuple[Join, ...] = ()
+    turn: int = 1
 
     def write(self, folder: Path) -> None:
         """Replace the run's run.json.
@@ -115,6 +115,8 @@ class RunFile:
         }
         if self.joins:
             values["joins"] = [join.as_json() for join in self.joins]
+        if self.turn > 1:
+            values["turn"] = self.turn
         write_whole(folder / RUN_FILE, json.dumps({**values, "check": check_of(values)}, indent=1).encode() + b"\n")
 
     @classmethod
@@ -141,8 +143,9 @@ class RunFile:
             process = Process(int(writer["pid"]), str(writer["host"]), str(writer["boot"]), int(writer["started"]))
             closed = None if values["closed"] is None else RunStatus(values["closed"])
             counts = None if values["counts"] is None else {str(k): int(n) for k, n in values["counts"].items()}
-            joins = tuple(map(Join.parse, values.get("joins", ())))
-            return cls(values["format"], str(values["run"]), process, closed, str(values["reason"]), counts, joins)
+            joins, turn = tuple(map(Join.parse, values.get("joins", ()))), max(1, int(values.get("turn", 1)))
+            ending = (closed, str(values["reason"]), counts)
+            return cls(values["format"], str(values["run"]), process, *ending, joins, turn)
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError) as error:
             raise RunDamagedError(f"{path}: damaged, {error}; status is told without it") from error
 
@@ -190,22 +193,3 @@ def touch_heartbeat(folder: Path) -> None:
         os.utime(path, follow_symlinks=False)
     except FileNotFoundError:
         path.touch()
-
-
-def run_status(folder: Path, run: RunFile | None) -> RunStatus:
-    """Tell how a run stands.
-
-    Args:
-        folder: The run.
-        run: Its run.json, None when that cannot be read.
-    """
-    if run is not None and run.closed is not None:
-        return run.closed
-    alive = None if run is None else run.writer.is_alive()
-    if alive is None:
-        try:
-            age = time.time() - (folder / HEARTBEAT_FILE).lstat().st_mtime
-        except OSError:
-            return RunStatus.CRASHED
-        alive = abs(age) < HEARTBEAT_FRESH_SECONDS
-    return RunStatus.LIVE if alive else RunStatus.CRASHED
