@@ -57,7 +57,7 @@ class PastRun:
         views: The readable frames of each stream.
         stops: Of each stream the ordinal after all that there ever were.
         lines: Of each file that grows by lines how many there are.
-        begin: The ordinal of the first new frame of each stream, where another writer may still append at `stops`.
+        fence: An ordinal that no new frame is before: others may still append at `stops`.
     """
 
     path: Path
@@ -69,12 +69,12 @@ class PastRun:
     views: Mapping[Stream, StreamView]
     stops: Mapping[Stream, int]
     lines: Mapping[str, int]
-    begin: int | None = None
+    fence: int = 0
 
     @property
     def begins(self) -> dict[Stream, int]:
         """Of each stream the ordinal that the next frame gets."""
-        return {stream: stop if self.begin is None else self.begin for stream, stop in self.stops.items()}
+        return {stream: max(stop, self.fence) for stream, stop in self.stops.items()}
 
     @property
     def last_iteration(self) -> int:
@@ -181,10 +181,11 @@ def take_over(past: PastRun) -> tuple[Place, Ownership, PastRun]:
         if read_or_none(here) != past.run_file:
             raise RunExistsError(f"{past.path}: another process has resumed it meanwhile; let only one record it")
         is_gone = _is_gone(past.run_file, claim)
-        last = max(*past.stops.values(), 0 if claim is None else claim.begin)
-        begin = last if is_gone else ordinal_out_of_reach(last)
+        fence = 0 if claim is None else claim.fence
+        if not is_gone:
+            fence = ordinal_out_of_reach(max(*past.stops.values(), fence))
         turn = 1 + max(1 if past.run_file is None else past.run_file.turn, 1 if claim is None else claim.turn)
-        claim_turn(here, past.run, turn, begin)
+        claim_turn(here, past.run, turn, fence)
         joins = () if past.run_file is None else past.run_file.joins
         for folder in (JOURNAL_FOLDER, PARTS_FOLDER):  # version control drops empty ones
             make_folder(here / folder)
@@ -195,9 +196,7 @@ def take_over(past: PastRun) -> tuple[Place, Ownership, PastRun]:
         lock.release()
     owner = Ownership(place, run_file)
     owner.require(fresh=True)
-    if not is_gone:
-        past = replace(_count_again(past), begin=begin)
-    return place, owner, past
+    return place, owner, replace(past if is_gone else _count_again(past), fence=fence)
 
 
 def _is_gone(run_file: RunFile | None, claim: Claim | None) -> bool:

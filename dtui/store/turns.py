@@ -35,12 +35,12 @@ class Claim:
     Attributes:
         turn: Its number; the process that made the run has turn 1, and no file.
         writer: Who claimed it, None where the file cannot be read.
-        begin: An ordinal that none of its frames is before, 0 where the file cannot be read.
+        fence: An ordinal that none of its frames is before, 0 where the file cannot be read.
     """
 
     turn: int
     writer: Process | None
-    begin: int
+    fence: int
 
 
 def highest_turn(folder: Path) -> int:
@@ -64,27 +64,27 @@ def last_claim(folder: Path, run: str) -> Claim | None:
             return Claim(turn, None, 0)
         writer = values["writer"]
         process = Process(int(writer["pid"]), str(writer["host"]), str(writer["boot"]), int(writer["started"]))
-        return Claim(turn, process, max(0, int(values["begin"])))
+        return Claim(turn, process, max(0, int(values["fence"])))
     except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError):
         return Claim(turn, None, 0)
 
 
-def claim_turn(folder: Path, run: str, turn: int, begin: int) -> None:
+def claim_turn(folder: Path, run: str, turn: int, fence: int) -> None:
     """Claim a turn for this process.
 
     Args:
         folder: The run.
         run: Its id.
         turn: One more than the last.
-        begin: As in `Claim`.
+        fence: As in `Claim`.
 
     Raises:
         RunExistsError: Another process was faster, or the run was taken over too often.
         OSError: It cannot be written.
     """
-    if turn >= 10**10 or begin > _MOST_FRAMES:
+    if turn >= 10**10 or fence > _MOST_FRAMES:
         raise RunExistsError(f"{folder}: was resumed too often; record into another run")
-    values: dict[str, object] = {"run": run, "turn": turn, "writer": asdict(Process.this()), "begin": begin}
+    values: dict[str, object] = {"run": run, "turn": turn, "writer": asdict(Process.this()), "fence": fence}
     data = json.dumps({**values, "check": check_of(values)}).encode()
     path = folder / claim_name(turn)
     made = create_whole(path, data, synced=True)

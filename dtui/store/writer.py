@@ -125,6 +125,7 @@ class RunWriter:
         sizes = Sizes.of(past.structure)
         place, owner, past = take_over(past)
         writer._begin(place, owner, sizes, past.begins, compact)
+        writer._stops = past.stops
         if past.images is not None:
             writer._images = past.images
             writer._sizes = sizes.with_images(past.images)
@@ -139,6 +140,7 @@ class RunWriter:
         self._sizes = sizes
         self._images: ImageSet | None = None
         self._closed = self._is_complete = False
+        self._stops, self._untouched = counts, set(Stream)
         self._heartbeat_at = float("-inf")
         self._synced_at = time.monotonic()
         self._last = dict.fromkeys(Stream, -1)
@@ -274,7 +276,7 @@ class RunWriter:
         self._keep(*(journal.close for journal in self._journals.values()))
         if self._waiting_lines:
             self._write_lines()
-        counts = {str(stream): journal.count for stream, journal in self._journals.items()}
+        counts = {str(s): self._stops[s] if s in self._untouched else j.count for s, j in self._journals.items()}
         try:
             with self._place.named():
                 self._owner.write(closed=status, reason=reason, counts=counts)
@@ -318,6 +320,7 @@ class RunWriter:
             self.supersede()
             is_full = journal.append(iteration, arrays, {str(k): float(v) for k, v in scalars.items()})
         self._last[stream] = iteration
+        self._untouched.discard(stream)
         if is_full:
             self._keep(journal.close)
         with contextlib.suppress(RunExistsError):  # this frame was taken; the next call says so
