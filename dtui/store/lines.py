@@ -5,6 +5,7 @@ Owns the check field of each line. A second copy would count a half-written line
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import zlib
@@ -39,9 +40,10 @@ def append_line(path: Path, values: Mapping[str, object]) -> None:
             line = b"\n" + line
         while line:
             line = line[os.write(descriptor, line) :]
-        sync_data(descriptor)
-        if not size:
-            sync_folder(path.parent)
+        with contextlib.suppress(OSError):  # it was written; written again, it would be there twice
+            sync_data(descriptor)
+            if not size:
+                sync_folder(path.parent)
     finally:
         os.close(descriptor)
 
