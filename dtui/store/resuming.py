@@ -120,7 +120,7 @@ def find_past(path: str | Path) -> PastRun | None:
     folder = find_directory(wanted).absolute()  # os.chdir may come before it is taken over
     try:
         with pickles_given_back():
-            _refuse_recorded(folder)
+            refuse_recorded(folder)
             return _look_at(folder)
     except OSError as error:
         if isinstance(error, DtuiError):
@@ -128,14 +128,23 @@ def find_past(path: str | Path) -> PastRun | None:
         raise RunDamagedError(f"{folder}: cannot be read, {error.strerror}; check the disk and your rights") from error
 
 
-def _refuse_recorded(folder: Path) -> None:
-    """Refuse a run that a living process records, or is just taking over."""
-    opened = open_structure(folder)
-    claim = last_claim(folder, opened.run)
-    if claim is not None and (opened.run_file is None or claim.turn > opened.run_file.turn):
+def refuse_recorded(folder: Path) -> None:
+    """Refuse a run that a living process records, has just begun, or is just taking over.
+
+    Args:
+        folder: Of the run, of which nothing but run.json need be there.
+
+    Raises:
+        RunExistsError: One does; one of another host is watched for `dtui.store.life.WATCHED_SECONDS` to see that.
+    """
+    run_file = read_or_none(folder)
+    if run_file is not None and run_file.format != FORMAT_VERSION:
+        return  # it is refused for that
+    claim = last_claim(folder, "" if run_file is None else run_file.run)
+    if claim is not None and (run_file is None or claim.turn > run_file.turn):
         refuse_living(folder, claim.writer)
-    elif opened.run_file is None or opened.run_file.closed is None:
-        refuse_living(folder, None if opened.run_file is None else opened.run_file.writer)
+    elif run_file is None or run_file.closed is None:
+        refuse_living(folder, None if run_file is None else run_file.writer)
 
 
 def _look_at(folder: Path) -> PastRun:

@@ -5,6 +5,7 @@ Owns when these files are read again. A second copy would show a decision on one
 
 from __future__ import annotations
 
+import errno
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -197,7 +198,9 @@ class FolderSurroundings(Surroundings):
                 if path.suffix in _WATCHED_SUFFIXES or path.name == RUN_FILE:
                     try:
                         stat = path.lstat()
-                    except FileNotFoundError:
+                    except OSError as error:
+                        if error.errno not in (errno.ENOENT, errno.ESTALE):
+                            raise
                         continue
                     found.append((str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino))
         return sorted(found)
