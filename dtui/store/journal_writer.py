@@ -59,8 +59,10 @@ class JournalWriter:
         self._stream = stream
         self._token = token
         self._descriptor = -1
-        self._identity: tuple[int, int] | None = None
-        self._end = self._synced = 0
+        self._identity = (-1, -1)
+        self._full: list[tuple[int, tuple[int, int]]] = []
+        self._end = self._synced = self._full_bytes = 0
+        self._has_new_name = False
         self._frames_in_file = 0
         self._first_at_risk = -1
         self.count = count
@@ -74,7 +76,12 @@ class JournalWriter:
     @property
     def unsynced(self) -> int:
         """Bytes that a power cut may cost."""
-        return self._end - self._synced
+        return self._full_bytes + self._end - self._synced
+
+    @property
+    def full_files(self) -> int:
+        """Files that are full, and open until they have been synchronised."""
+        return len(self._full)
 
     def append(self, iteration: int, arrays: Sequence[NDArray[Any]], scalars: Mapping[str, float]) -> bool:
         """Append one frame.
@@ -85,7 +92,7 @@ class JournalWriter:
             scalars: Names and values.
 
         Returns:
-            True if this frame filled its file: call `close`, and it can be compacted.
+            True if this frame filled its file, so that it can be compacted; the next frame begins a new one.
 
         Raises:
             OSError: It could not be written in full; what was written of it has been taken back.
@@ -112,24 +119,35 @@ class JournalWriter:
         self.count += 1
         self._frames_in_file += 1
         self._first_at_risk = iteration if self._first_at_risk < 0 else self._first_at_risk
-        return self._frames_in_file >= SMALL_PART
+        if self._frames_in_file < SMALL_PART:
+            return False
+        self._full.append((self._descriptor, self._identity))
+        self._full_bytes += self._end - self._synced
+        self._descriptor, self._end, self._synced = -1, 0, 0
+        return True
 
     def sync(self) -> None:
-        """Bring what was appended to the disk, and the name of its file.
+        """Bring what was appended to the disk, and the names of its files.
 
         Raises:
             SyncError: The disk failed: it may not keep what was appended since the last time.
         """
         first, self._first_at_risk = self._first_at_risk, -1
-        if not self.unsynced or self._links() < 1:
-            return
-        is_new, self._synced = self._synced == 0, self._end
+        full, self._full, self._full_bytes = self._full, [], 0
+        files = [one for one in full if _links(*one) >= 0]
+        if self._end > self._synced and self._links() > 0:
+            files.append((self._descriptor, self._identity))
+        self._synced, is_named, self._has_new_name = self._end, not self._has_new_name, False
         try:
-            sync_data(self._descriptor)
-            if is_new:
+            for descriptor, _ in files:
+                sync_data(descriptor)
+            if not is_named:
                 sync_folder(self._folder())
         except OSError as error:
             raise SyncError(self._stream, first, error) from error
+        finally:
+            for one in full:
+                _close(*one)
 
     def close(self) -> None:
         """Close the current file, synchronised; the next append begins a new one.
@@ -140,14 +158,11 @@ class JournalWriter:
         try:
             self.sync()
         finally:
-            if self._links() >= 0:
-                with contextlib.suppress(OSError):  # frames that are lost are missing ordinals
-                    os.close(self._descriptor)
+            _close(self._descriptor, self._identity)
             self._descriptor, self._end, self._synced = -1, 0, 0
 
     def _open(self) -> None:
-        if self._links() >= 0:
-            os.close(self._descriptor)
+        _close(self._descriptor, self._identity)
         self._descriptor, self._end, self._synced = -1, 0, 0
         path = self._folder() / journal_name(self._stream, self.count)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC | os.O_NOFOLLOW
@@ -155,16 +170,10 @@ class JournalWriter:
         found = os.fstat(self._descriptor)
         self._identity = (found.st_dev, found.st_ino)
         self._frames_in_file = 0
+        self._has_new_name = True
 
     def _links(self) -> int:
-        """Return how many names the open file has; -1 where none is open, or somebody closed it and opened another."""
-        if self._descriptor < 0:
-            return -1
-        try:
-            found = os.fstat(self._descriptor)
-        except OSError:
-            return -1
-        return found.st_nlink if (found.st_dev, found.st_ino) == self._identity else -1
+        return _links(self._descriptor, self._identity)
 
     def _take_back(self) -> None:
         """Cut the file back to its last whole frame, or leave it and begin another one with the next frame."""
@@ -175,6 +184,22 @@ class JournalWriter:
         if self._frames_in_file == 0 or self._frames_in_file >= SMALL_PART:
             with contextlib.suppress(SyncError):
                 self.close()
+
+
+def _links(descriptor: int, identity: tuple[int, int]) -> int:
+    """Return how many names an open file has; -1 where none is open, or somebody closed it and opened another."""
+    try:
+        found = os.fstat(descriptor)
+    except OSError:
+        return -1
+    return found.st_nlink if (found.st_dev, found.st_ino) == identity else -1
+
+
+def _close(descriptor: int, identity: tuple[int, int]) -> None:
+    """Close a file, if it still is ours; what the disk loses of it are missing ordinals."""
+    if _links(descriptor, identity) >= 0:
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
 
 
 def _write_all(descriptor: int, pieces: list[memoryview]) -> None:

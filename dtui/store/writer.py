@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -45,13 +45,10 @@ from dtui.store.schema import (
     Stream,
     frame_fields,
 )
+from dtui.store.syncing import Syncing
 from dtui.store.tokens import run_token, with_suffix
 
 _HEARTBEAT_SECONDS = 1.0
-_SYNC_SECONDS = 5.0
-"""What a power cut may cost: as much as ext4 keeps of its own journal."""
-_SYNC_BYTES = 16 << 20
-"""Sooner where so much waits: one call must not take so long that records pile up behind it."""
 
 
 class RunWriter:
@@ -142,11 +139,11 @@ class RunWriter:
         self._closed = self._is_complete = False
         self._stops, self._untouched = counts, set(Stream)
         self._heartbeat_at = float("-inf")
-        self._synced_at = time.monotonic()
         self._last = dict.fromkeys(Stream, -1)
         self._waiting_lines: list[tuple[str, dict[str, object]]] = []
         token = run_token(owner.run_file.run)
         self._journals = {s: JournalWriter(lambda: place.here / JOURNAL_FOLDER, s, token, counts[s]) for s in Stream}
+        self._syncing = Syncing(list(self._journals.values()))
         self._fields = list(frame_fields(Stream.RECORDS, sizes).values())
         self._compactor = Compactor(place) if compact else None
 
@@ -237,23 +234,17 @@ class RunWriter:
                 raise
             except OSError:
                 pass
-        waiting = sum(journal.unsynced for journal in self._journals.values())
-        if waiting >= _SYNC_BYTES or (waiting and now - self._synced_at >= _SYNC_SECONDS):
+        if self._syncing.is_due():
             self.sync()
 
     def sync(self) -> None:
         """Bring everything that was appended to the disk; what the disk fails to keep is noted as a gap."""
-        self._keep(*(journal.sync for journal in self._journals.values()))
-        self._synced_at = time.monotonic()
+        self._note_lost(self._syncing.sync())
 
-    def _keep(self, *steps: Callable[[], None]) -> None:
-        """Take steps that bring frames to the disk, and note what it may have lost."""
-        for step in steps:
-            try:
-                step()
-            except SyncError as error:
-                reason = f"may be lost: the disk failed to keep it, {error.strerror}"
-                self.append_gap(Gap(error.first, self._last[error.stream], str(error.stream), reason))
+    def _note_lost(self, errors: Sequence[SyncError]) -> None:
+        for error in errors:
+            reason = f"may be lost: the disk failed to keep it, {error.strerror}"
+            self.append_gap(Gap(error.first, self._last[error.stream], str(error.stream), reason))
 
     @property
     def is_complete(self) -> bool:
@@ -273,7 +264,7 @@ class RunWriter:
         if self._closed or os.getpid() != self._process:
             return
         self._closed = True
-        self._keep(*(journal.close for journal in self._journals.values()))
+        self._note_lost(self._syncing.close())
         if self._waiting_lines:
             self._write_lines()
         counts = {str(s): self._stops[s] if s in self._untouched else j.count for s, j in self._journals.items()}
@@ -321,8 +312,6 @@ class RunWriter:
             is_full = journal.append(iteration, arrays, {str(k): float(v) for k, v in scalars.items()})
         self._last[stream] = iteration
         self._untouched.discard(stream)
-        if is_full:
-            self._keep(journal.close)
         with contextlib.suppress(RunExistsError):  # this frame was taken; the next call says so
             self.heartbeat()
         if self._waiting_lines:

@@ -12,7 +12,8 @@ import pytest
 
 from dtui.errors import DtuiError
 from dtui.model import Gap
-from dtui.store import RunReader, RunWriter, check_run, files, find_past, writer
+from dtui.record.recording import WAITING_BYTES
+from dtui.store import RunReader, RunWriter, check_run, files, find_past, syncing
 from dtui.store.compact import RunCompactor
 from dtui.store.runfile import RunFile
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
@@ -29,7 +30,7 @@ RECORDS, EVERY = 40, 7
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(writer, "time", clock)
+    monkeypatch.setattr(syncing, "time", clock)
     return clock
 
 
@@ -62,7 +63,7 @@ def test_what_was_synchronised_survives_at_any_time(tmp_path: Path, clock: Clock
         for n in range(RECORDS):
             made.append_record(make_record(n))
             made.append_validation(make_validation(n))
-            clock.now += writer._SYNC_SECONDS / EVERY
+            clock.now += syncing.SYNC_SECONDS / EVERY
             made.heartbeat()  # as where the writer's thread has nothing to do
             records, validations, _ = after_a_cut(disk, tmp_path / "cut", torn)
             assert safe <= records <= n + 1
@@ -103,6 +104,8 @@ def test_a_run_goes_on_after_a_power_cut(tmp_path: Path, clock: Clock) -> None:
         made = RunWriter(root / "run", STRUCTURE, METADATA, compact=False)
         for n in range(40):
             made.append_record(record_of(0, n))
+            if n == 31:
+                made.sync()
         disk.cut(tmp_path / "again")
     die(made)
     shutil.rmtree(root)
@@ -127,9 +130,10 @@ def test_a_run_goes_on_after_a_power_cut(tmp_path: Path, clock: Clock) -> None:
     reader.close()
 
 
+@pytest.mark.usefixtures("clock")
 def test_it_synchronises_sooner_where_much_waits(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
     """A call that takes long has records pile up behind it: as much is brought to the disk at once, and no more."""
-    monkeypatch.setattr(writer, "_SYNC_BYTES", 10_000)
+    monkeypatch.setattr(syncing, "SYNC_BYTES", 10_000)
     waiting: list[int] = []
     monkeypatch.setattr(os, "fdatasync", lambda _: waiting.append(recording.writer._journals["records"].unsynced))  # type: ignore[index]
     recording.append(30, 0)
@@ -185,3 +189,34 @@ def test_the_forgetful_disk_forgets(tmp_path: Path) -> None:
         disk.cut(tmp_path / "empty")
         with pytest.raises(DtuiError):
             RunReader(tmp_path / "empty" / "run")
+
+
+@pytest.mark.parametrize(
+    ("took", "speed", "most_waiting"), [(0.05, 15e6, 17.5e6), (1.0, 5e6, 51e6), (5.0, 4e6, 68e6), (0.2, 60e6, 68e6)]
+)
+def test_records_do_not_pile_up_behind_a_slow_disk(took: float, speed: float, most_waiting: float) -> None:
+    """The queue before the thread holds 64 MiB; what comes while it waits for the disk, so long each time, is less."""
+    clock = Clock()
+
+    class Journal:
+        unsynced, full_files = 0.0, 0
+
+        def sync(self) -> None:
+            clock.now += took
+            self.unsynced = 0.0
+
+    journal: Any = Journal()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(syncing, "time", clock)
+        syncer = syncing.Syncing([journal])
+        began, waited = clock.now, 0.0
+        for _ in range(20_000):
+            clock.now += 0.01
+            journal.unsynced += 0.01 * speed
+            assert journal.unsynced < most_waiting
+            if syncer.is_due():
+                assert syncer.sync() == []
+                waited += took
+                journal.unsynced = queued = took * speed
+                assert queued < WAITING_BYTES
+    assert 0 < waited < 0.33 * (clock.now - began)

@@ -12,6 +12,7 @@ from dtui.errors import RunExistsError
 from dtui.model import Gap, RunStatus
 from dtui.store import PastRun, RunReader, RunWriter, check_run, find_past, pack_run, turns
 from dtui.store.compact import RunCompactor
+from dtui.store.resuming import refuse_recorded
 from dtui.store.runfile import Process, RunFile
 from dtui.store.turns import claim_turn, highest_turn, last_claim
 from dtui.store.verdict import FileState
@@ -322,3 +323,22 @@ def test_a_filesystem_without_links_has_turns(a: RunWriter, monkeypatch: pytest.
     with pytest.raises(RunExistsError):
         claim_turn(a.path, "x", 2, 10)
     assert last_claim(a.path, "x") == turns.Claim(2, Process.this(), 10)
+
+
+# --- who may begin
+
+
+def test_a_folder_that_a_process_has_just_claimed_is_refused(tmp_path: Path) -> None:
+    """There is only its run.json yet; the network is not known."""
+    run = RunFile(1, "x", Process.this())
+    run.write(tmp_path)
+    with pytest.raises(RunExistsError, match="this very process is recording it"):
+        refuse_recorded(tmp_path)
+    replace(run, closed=RunStatus.DONE).write(tmp_path)
+    refuse_recorded(tmp_path)
+    replace(run, writer=Process(1, "elsewhere", "boot", 1)).write(tmp_path)
+    with on("hostB"):
+        refuse_recorded(tmp_path)
+    claim_turn(tmp_path, "x", 2, 0)
+    with pytest.raises(RunExistsError, match="this very process is recording it"):
+        refuse_recorded(tmp_path)
