@@ -208,10 +208,8 @@ class RunReader:
             RunDamagedError: The files were lost while they were read.
         """
         require_name(statistic, FILTER_STATISTICS, "filter statistic")
-        some, wanted = (
-            ascending(rows, self._streams.sizes.filters),
-            ascending(bins, -(-len(self.record_iterations) // BIN)),
-        )
+        some = ascending(rows, self._streams.sizes.filters)
+        wanted = ascending(bins, -(-len(self.record_iterations) // BIN))
         if some.step != 1 or wanted.step != 1:
             raise UsageError(f"{self.path}: {rows}, {bins}: bins are read one by one; give no step")
         return self._streams.records.read_bins(filter_node(statistic), some, wanted)

@@ -141,5 +141,5 @@ class Hosts(RuleBasedStateMachine):
 
 class TestHosts(Hosts.TestCase):
     settings = settings(
-        max_examples=25, stateful_step_count=15, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+        max_examples=20, stateful_step_count=15, deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
