@@ -154,6 +154,8 @@ def _write_one(
     problems: list[str] = []
     with ExitStack() as stack:
         queries = [stack.enter_context(closing(open_run(run))) for run in document.runs]
+        for query in queries:
+            query.settle()
         report = _report(queries, builders, say, problems)
     if document.format == TEXT:
         say(f"writing {document.target.name}")

@@ -21,9 +21,13 @@ def run_runs(options: argparse.Namespace) -> Outcome:
     from dtui.cli.as_json import info_fields, to_json
     from dtui.model import RunInfo
     from dtui.store import find_runs
+    from dtui.store.life import meet
 
     folder = Path(options.folder)
-    answers = [(path, *_info_or_reason(path)) for path in find_runs(folder)]
+    found = find_runs(folder)
+    met = meet(found)
+    answers = [(path, *_info_or_reason(path)) for path in found]
+    del met
     if options.json:
         empty = dict.fromkeys(RunInfo.__dataclass_fields__)
         return Outcome(
@@ -45,6 +49,7 @@ def run_info(options: argparse.Namespace) -> Outcome:
     from dtui.query import open_run
 
     with open_run(options.run) as query:
+        query.settle()
         path, info, metadata = query.path, query.info(), query.metadata()
     if options.json:
         return Outcome(to_json(info_fields(info)))
@@ -127,6 +132,7 @@ def _info_or_reason(path: Path) -> tuple[RunInfo | None, str | None]:
 
     try:
         with open_run(path) as query:
+            query.settle()
             return query.info(), None
     except DtuiError as error:
         return None, str(error)

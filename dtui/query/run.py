@@ -91,6 +91,10 @@ class RunQuery:
         """Look for what was recorded since; True if anything that a view shows has changed."""
         return self._data.refresh()
 
+    def settle(self) -> None:
+        """Take up to some seconds to see whether a process of another host still records; for who asks only once."""
+        self._reader.settle()
+
     # --- the run
     @property
     def path(self) -> Path:

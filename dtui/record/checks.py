@@ -32,7 +32,7 @@ def check_period(every: int) -> None:
 
 
 def with_suffix(path: str | Path) -> Path:
-    """Return the directory of a run for a path with or without ".dtui".
+    """Return the directory of a run for a path with or without ".dtui", whatever os.chdir may come before it is made.
 
     Raises:
         RecorderError: The path names nothing.
@@ -40,7 +40,7 @@ def with_suffix(path: str | Path) -> Path:
     wanted = Path(path)
     if not wanted.name:
         raise RecorderError(f"{wanted}: names no run; give a path such as runs/first")
-    return wanted if wanted.suffix == SUFFIX else wanted.with_name(wanted.name + SUFFIX)
+    return (wanted if wanted.suffix == SUFFIX else wanted.with_name(wanted.name + SUFFIX)).absolute()
 
 
 def check_path(path: str | Path) -> Path:

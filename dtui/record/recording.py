@@ -114,7 +114,7 @@ class Recording:
     def record(self, iteration: int, scalars: ScalarLog, skips: SkippedUpdates) -> None:
         """Measure everything once, and queue what is to be derived and written of it."""
         sink = self.begin()
-        if not self._exchange.is_first and not self._is_sharded:
+        if sink.is_refused or (not self._exchange.is_first and not self._is_sharded):
             return
         if not sink.has_room(RECORDS):
             warn_once(
@@ -154,7 +154,9 @@ class Recording:
     def watch(self, iteration: int, scalars: ScalarLog, skips: SkippedUpdates) -> None:
         """Have the flight recorder look."""
         sink, flight = self.begin(), self.flight
-        if flight is not None and not flight.watch(sink, iteration, scalars.fresh(), skips.take()):
+        if flight is None or sink.is_refused:
+            return
+        if not flight.watch(sink, iteration, scalars.fresh(), skips.take()):
             self._boundary.miss(WATCHES, iteration, "watches came faster than they were judged")
 
     def give_up_records(self) -> None:

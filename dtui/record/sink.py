@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from dtui.errors import RunExistsError
 from dtui.model import Gap, ImageSet, Record, RunStatus, Trigger, Validation
 from dtui.record.warn import reason_of, warn_once
 
@@ -94,6 +95,8 @@ class Sink:
         self._ending: tuple[RunStatus, str] | None = None
         self._store: Store | None = None
         self._done = 0
+        self.is_refused = False
+        """Whether another process records the run now, so that nothing more is worth measuring."""
         self._thread = threading.Thread(target=self._run, name="dtui-writer", daemon=True)
         self._thread.start()
 
@@ -174,7 +177,7 @@ class Sink:
                 self._changed.wait_for(lambda: self._jobs or self._ending, HEARTBEAT_SECONDS)
                 job = self._writing = self._jobs.popleft() if self._jobs else None
                 ending = self._ending if job is None else None
-            if store is not None:
+            if store is not None and not self.is_refused:
                 self._work(store, job)
             if job is not None:
                 with self._changed:
@@ -192,6 +195,9 @@ class Sink:
             if job is not None:
                 job.write(store)
                 self._write_gaps(store, before=job)
+        except RunExistsError as error:
+            self.is_refused = True
+            warn_once("taken over", str(error))
         except BaseException as error:  # noqa: BLE001 - see above; a picture that the user's code makes may exit
             if job is not None:
                 self.miss(Gap(job.iteration, max(job.iteration, job.last), job.stream, reason_of(error)))
@@ -212,10 +218,13 @@ class Sink:
         if store is None:
             return
         try:
-            self._write_gaps(store, before=None)
+            if not self.is_refused:
+                self._write_gaps(store, before=None)
         except Exception as error:  # noqa: BLE001 - see above
             warn_once("write gaps", f"what is missing could not be noted: {error}")
         try:
             store.close(status, reason)
+        except RunExistsError as error:
+            warn_once("taken over", str(error))
         except Exception as error:  # noqa: BLE001 - see above
             warn_once("close", f"the run could not be closed: {error}")

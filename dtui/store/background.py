@@ -11,15 +11,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+from dtui.store.place import Place
+
 _FINISH_SECONDS = 3600.0
 
 
 class Compactor:
     """At most one compacting child process for one run."""
 
-    def __init__(self, path: Path) -> None:
-        """Prepare for the run at `path`."""
-        self._path = path.resolve()
+    def __init__(self, place: Place) -> None:
+        """Prepare for the run at a place."""
+        self._place = place
+        self._environment = child_environment()
         self._child: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -58,15 +61,17 @@ class Compactor:
     def _spawn(self, *options: str) -> subprocess.Popen[bytes] | None:
         try:
             child = subprocess.Popen(
-                compact_command(self._path, *options),
+                compact_command(self._place.here, *options),
                 bufsize=0,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
-                env=child_environment(),
+                pass_fds=() if self._place.descriptor is None else (self._place.descriptor,),
+                cwd="/",  # where the training stands now may be removed, or unmounted, while it runs
+                env=self._environment,
             )
-        except OSError:
+        except (OSError, ValueError):
             return None
         if child.stdin is not None:
             os.set_blocking(child.stdin.fileno(), False)
@@ -85,6 +90,7 @@ def child_command(module: str, *arguments: str) -> list[str]:
 
 def child_environment() -> dict[str, str]:
     """Return the environment it runs in: one thread, with which the same numbers are always the same bytes."""
-    package = str(Path(__file__).resolve().parents[2])
-    search = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH", "")]))
+    package = Path(__file__).resolve().parents[2]
+    known = os.environ.get("PYTHONPATH", "")
+    search = os.pathsep.join(map(os.path.abspath, [package, *(known.split(os.pathsep) if known else ())]))
     return {**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1", "BLOSC_NTHREADS": "1"}

@@ -42,6 +42,7 @@ from dtui.store.schema import (
 )
 from dtui.store.seal import verify_seal
 from dtui.store.tokens import run_token
+from dtui.store.turns import is_claim
 from dtui.store.verdict import CheckResult, FileCheck, FileState
 
 SUPERSEDED = "superseded by a training that was resumed before it"
@@ -122,7 +123,7 @@ class _Checker:
                 verdict = self._attempt(path, "findings that took long, a cache", "", self._check_sealed)
                 is_fine = verdict.state is FileState.FINE
                 yield verdict if is_fine else self._verdict(path, FileState.LEFT_OVER, "a damaged cache; made anew")
-            elif name in (HEARTBEAT_FILE, LOCK_FILE, RESUME_LOCK_FILE):
+            elif name in (HEARTBEAT_FILE, LOCK_FILE, RESUME_LOCK_FILE) or is_claim(name):
                 yield self._verdict(path, FileState.FINE, "")
             else:
                 yield self._verdict(path, FileState.UNKNOWN, "no file of dtui's; it is never read")

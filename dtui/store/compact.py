@@ -55,7 +55,7 @@ class RunCompactor:
         Raises:
             DtuiError: There is no run, or it cannot be read.
         """
-        self.path = find_directory(path)
+        self.path = find_directory(path).absolute()
         self._source = folder_source(self.path)
         self._opened: OpenedRun = self._source.opened
         structure = self._opened.structure
@@ -162,6 +162,11 @@ class RunCompactor:
         """
         self.removed += self._sweeper.sweep(self._sizes, grace)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether `sweep` will remove something that was replaced a moment ago."""
+        return self._sweeper.is_waiting(self._sizes)
+
     def _remove_temporaries(self) -> None:
         """Remove what killed compactors left; whoever holds the lock is the only one who builds parts."""
         locks = self.path.glob(f"{LOCK_FILE}{TEMPORARY_MARK}*")
@@ -267,10 +272,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         compactor.close()
         outcome |= {"busy": published is None, "published": [str(path) for path in published or ()]}
         if options.wait:
-            _sweep_later(compactor, bool(published))
+            _sweep_later(compactor)
             outcome["removed"] = compactor.removed
         elif published and options.finish and os.fork() == 0:
-            _sweep_later(compactor, True)
+            _sweep_later(compactor)
             os._exit(0)
     except (DtuiError, OSError) as error:
         outcome["fault"] = one_line(error, options.run)
@@ -290,10 +295,12 @@ def _follow(path: Path) -> None:
                 compactor.close()
 
 
-def _sweep_later(compactor: RunCompactor, has_published: bool) -> None:
-    if has_published:
+def _sweep_later(compactor: RunCompactor) -> None:
+    """Remove what has been replaced for long enough; wait where something was replaced a moment ago."""
+    compactor.sweep(GRACE_SECONDS)
+    if compactor.is_waiting:
         time.sleep(GRACE_SECONDS)
-    compactor.sweep(GRACE_SECONDS * 0.9)
+        compactor.sweep(GRACE_SECONDS)
 
 
 if __name__ == "__main__":

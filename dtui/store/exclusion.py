@@ -1,28 +1,28 @@
 """Keeps two compactors, or two that resume it, off one run without file locks, which some filesystems lack.
 
 Owns compact.lock and resume.lock. Two folds at once would lose nothing, as each publishes whole, verified parts, but
-would do the work twice. A lock whose holder is dead, or on another host has not been touched for ten minutes, is taken
-over.
+would do the work twice. A lock whose holder is dead is taken over, and so is one of another host that nobody touched
+while it was watched; the holder touches it once a second.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
-import time
 from dataclasses import asdict
 from pathlib import Path
 
-from dtui.store.files import open_plain, temporary_path
+from dtui.store.files import create_whole, open_again, open_plain, temporary_path
+from dtui.store.life import Heart
 from dtui.store.runfile import Process
 from dtui.store.schema import LOCK_FILE
 
-_STALE_SECONDS = 600.0
-_UNFINISHED_SECONDS = 5.0
+WATCHED_SECONDS = 20.0
+"""For how long a lock of another host is watched. Long folds may not touch it for a while; two at once lose nothing."""
+UNFINISHED_SECONDS = 5.0
+"""For how long one that names nobody is watched: its holder was killed while it made it."""
 _LARGEST_LOCK = 4096
-_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EACCES, errno.EXDEV)
 
 
 class CompactionLock:
@@ -34,7 +34,7 @@ class CompactionLock:
         self._mine = json.dumps(asdict(Process.this())).encode()
 
     def acquire(self) -> bool:
-        """Take the lock if nobody alive holds it; False if somebody does.
+        """Take the lock if nobody alive holds it; False if somebody does. Watches one of another host for a while.
 
         Raises:
             OSError: The run cannot be written to.
@@ -72,24 +72,12 @@ class CompactionLock:
 
     def _create(self) -> bool:
         """Make the lock with its content in one step, so that a kill leaves no lock of nobody."""
-        whole = temporary_path(self._path)
-        try:
-            with whole.open("xb") as file:
-                file.write(self._mine)
-            os.link(whole, self._path)
-        except FileExistsError:
-            return False
-        except OSError as error:
-            if error.errno not in _NO_LINKS:
-                raise
-            return self._create_in_two_steps()
-        finally:
-            whole.unlink(missing_ok=True)
-        return True
+        made = create_whole(self._path, self._mine)
+        return self._create_in_two_steps() if made is None else made
 
     def _create_in_two_steps(self) -> bool:
         try:
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            descriptor = open_again(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         except FileExistsError:
             return False
         try:
@@ -115,8 +103,5 @@ class CompactionLock:
             alive = None
         if alive is not None:
             return not alive
-        try:
-            age = abs(time.time() - self._path.lstat().st_mtime)
-        except OSError:
-            return False
-        return age > (_STALE_SECONDS if held else _UNFINISHED_SECONDS)
+        heart = Heart(self._path)
+        return not heart.watch(WATCHED_SECONDS if held else UNFINISHED_SECONDS) and self._content() == held

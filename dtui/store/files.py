@@ -9,11 +9,17 @@ import errno
 import os
 import secrets
 import stat
+import time
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from dtui.errors import DtuiError
 from dtui.store.schema import TEMPORARY_MARK
+
+_STALE_PAUSES = (0.0, 0.05, 0.2, 0.5)
+"""Seconds before each further try to open what a server has just replaced."""
+_NO_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EROFS)
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EACCES, errno.EXDEV)
 
 
 def temporary_path(path: Path) -> Path:
@@ -31,6 +37,85 @@ def publish(temporary: Path, path: Path) -> None:
     sync_folder(path.parent)
 
 
+def open_again(path: Path, flags: int, mode: int = 0o666) -> int:
+    """Open a file or folder, again where a network filesystem says that its handle is stale (ESTALE).
+
+    Another host replaced the file, and this one remembers the old one: the next look finds the new one. So does a file
+    that has no name any more by the time it is open. Tries five times, for less than a second.
+
+    Args:
+        path: Of the file.
+        flags: As of `os.open`; a child that is started does not inherit it.
+        mode: Of a file that is made.
+
+    Returns:
+        A descriptor.
+
+    Raises:
+        OSError: It cannot be opened; ESTALE where it stayed stale.
+    """
+    for pause in _STALE_PAUSES:
+        try:
+            descriptor = os.open(path, flags | os.O_CLOEXEC, mode)
+        except OSError as error:
+            if error.errno != errno.ESTALE:
+                raise
+        else:
+            if os.fstat(descriptor).st_nlink:
+                return descriptor
+            os.close(descriptor)
+        time.sleep(pause)
+    return os.open(path, flags | os.O_CLOEXEC, mode)
+
+
+def sync_data(descriptor: int) -> None:
+    """Bring the bytes of an open file to the disk, where the filesystem can.
+
+    Raises:
+        OSError: The disk is full or fails: what was written may be lost.
+    """
+    try:
+        os.fdatasync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+
+
+def create_whole(path: Path, data: bytes, *, synced: bool = False) -> bool | None:
+    """Make a file with its content in one step, so that a kill leaves no half of it; of several who try, one does.
+
+    Args:
+        path: Of the file.
+        data: All of its bytes.
+        synced: Bring it to the disk before this returns.
+
+    Returns:
+        True, False where it was there already, None where the filesystem has no links, and it was not made.
+
+    Raises:
+        OSError: The disk is full or fails.
+    """
+    whole = temporary_path(path)
+    try:
+        with whole.open("xb") as file:
+            file.write(data)
+            if synced:
+                file.flush()
+                os.fsync(file.fileno())
+        os.link(whole, path)
+        if synced:
+            sync_folder(path.parent)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return None
+    finally:
+        whole.unlink(missing_ok=True)
+    return True
+
+
 def open_plain(path: Path) -> BinaryIO:
     """Open a file of a run for reading; anything but a plain file is refused, so that no pipe or device can hang us.
 
@@ -38,7 +123,7 @@ def open_plain(path: Path) -> BinaryIO:
         FileNotFoundError: It is not there.
         OSError: It is a link, which could lead out of the run, or no plain file, or cannot be read.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+    descriptor = open_again(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     try:
         require_plain(descriptor, path)
     except OSError:
@@ -83,7 +168,7 @@ def make_folder(folder: Path) -> None:
 
 def _open_folder(folder: Path) -> int:
     try:
-        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        return open_again(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENOTDIR):
             raise OSError(errno.ENOTDIR, "a link or a file, not a folder of the run", str(folder)) from error
@@ -110,7 +195,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Bring a folder's names to the disk, where the filesystem can."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = open_again(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     except OSError:

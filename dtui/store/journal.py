@@ -1,17 +1,15 @@
-"""Append-only journals of frames: writing without ever leaving half a frame behind, reading a live prefix.
+"""Append-only journals of frames: reading a live prefix.
 
 Owns the framing. A second copy would let a reader believe a frame that the writer took back.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import math
 import os
 import zlib
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dtui.errors import UsageError
 from dtui.model import LOGGED_NAN
 from dtui.store.files import open_plain
 from dtui.store.schema import (
@@ -27,12 +24,10 @@ from dtui.store.schema import (
     FRAME_HEADER,
     FRAME_MAGIC,
     LARGEST_SCALARS,
-    PAYLOAD_ALIGNMENT,
     SMALL_PART,
     STREAM_CODES,
     Field,
     Stream,
-    journal_name,
 )
 
 _CRC_SIZE = 4
@@ -66,114 +61,12 @@ class Frame:
         return self.offset + self.size
 
 
-class JournalWriter:
-    """Appends the frames of one stream, a new file every 32 frames. Not thread-safe."""
-
-    def __init__(self, folder: Path, stream: Stream, token: int, count: int = 0) -> None:
-        """Prepare; the first file is made by the first append.
-
-        Args:
-            folder: The journal folder of the run.
-            stream: What the frames hold.
-            token: The run's token, so that a file from another run is not mistaken for this one's.
-            count: Frames that other writers appended before.
-        """
-        self._folder = folder
-        self._stream = stream
-        self._token = token
-        self._descriptor = -1
-        self._end = 0
-        self._frames_in_file = 0
-        self.count = count
-        """Frames acknowledged so far."""
-
-    def append(self, iteration: int, arrays: Sequence[NDArray[Any]], scalars: Mapping[str, float]) -> bool:
-        """Append one frame.
-
-        Args:
-            iteration: What it was recorded at.
-            arrays: The fixed fields, C-contiguous, in storage order.
-            scalars: Names and values.
-
-        Returns:
-            True if this frame filled its file, so that the file can be compacted.
-
-        Raises:
-            OSError: It could not be written in full; what was written of it has been taken back.
-            UsageError: The scalars take more than LARGEST_SCALARS.
-        """
-        text = json.dumps(dict(scalars)).encode()
-        if len(text) > LARGEST_SCALARS:
-            raise UsageError(f"{len(scalars):,} scalars take {len(text):,} bytes; log fewer, or with shorter names")
-        fixed = sum(array.nbytes for array in arrays)
-        text += b" " * (-(fixed + len(text)) % PAYLOAD_ALIGNMENT)
-        payload = [array.data.cast("B") for array in arrays if array.nbytes] + [memoryview(text)]
-        checksum = 0
-        for piece in payload:
-            checksum = zlib.crc32(piece, checksum)
-        header = encode_header(self._stream, self._token, fixed + len(text), self.count, iteration, checksum)
-        if self._descriptor < 0:
-            self._open()
-        try:
-            if os.fstat(self._descriptor).st_nlink == 0:
-                raise FileNotFoundError(errno.ENOENT, "the journal was removed", str(self._folder))
-            _write_all(self._descriptor, [memoryview(header), *payload])
-        except BaseException:
-            self._take_back()
-            raise
-        self._end += len(header) + fixed + len(text)
-        self.count += 1
-        self._frames_in_file += 1
-        if self._frames_in_file < SMALL_PART:
-            return False
-        self.close()
-        return True
-
-    def close(self) -> None:
-        """Close the current file; the next append begins a new one."""
-        if self._descriptor >= 0:
-            descriptor, self._descriptor = self._descriptor, -1
-            with contextlib.suppress(OSError):  # it is closed all the same; frames that are lost are missing ordinals
-                os.close(descriptor)
-
-    def _open(self) -> None:
-        path = self._folder / journal_name(self._stream, self.count)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_TRUNC | os.O_NOFOLLOW
-        self._descriptor = os.open(path, flags, 0o666)
-        self._end = 0
-        self._frames_in_file = 0
-
-    def _take_back(self) -> None:
-        """Cut the file back to its last whole frame, or leave it and begin another one with the next frame."""
-        try:
-            os.ftruncate(self._descriptor, self._end)
-        except OSError:
-            self._frames_in_file = SMALL_PART
-        if self._frames_in_file == 0 or self._frames_in_file >= SMALL_PART or self._is_removed():
-            self.close()
-
-    def _is_removed(self) -> bool:
-        return os.fstat(self._descriptor).st_nlink == 0
-
-
 def encode_header(stream: Stream, token: int, size: int, ordinal: int, iteration: int, checksum: int) -> bytes:
     """Return the header of a frame."""
     head = FRAME_HEADER.pack(
         FRAME_MAGIC, FORMAT_VERSION, STREAM_CODES[stream], 0, token, size, ordinal, iteration, checksum, 0
     )[:-_CRC_SIZE]
     return head + zlib.crc32(head).to_bytes(_CRC_SIZE, "little")
-
-
-def _write_all(descriptor: int, pieces: list[memoryview]) -> None:
-    """Write every byte: normally one `writev`, more after a short write."""
-    while pieces:
-        written = os.writev(descriptor, pieces)
-        if written == 0:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        while pieces and written >= len(pieces[0]):
-            written -= len(pieces.pop(0))
-        if pieces and written:
-            pieces[0] = pieces[0][written:]
 
 
 class JournalScanner:

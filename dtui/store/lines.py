@@ -5,6 +5,7 @@ Owns the check field of each line. A second copy would count a half-written line
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -12,7 +13,7 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from dtui.store.files import open_plain, require_plain
+from dtui.store.files import open_again, open_plain, require_plain, sync_data, sync_folder
 
 _CHECK = "check"
 LARGEST_FILE = 16 << 20
@@ -26,7 +27,7 @@ def check_of(values: Mapping[str, object]) -> str:
 
 
 def append_line(path: Path, values: Mapping[str, object]) -> None:
-    """Append one line in one write; a line that was left unfinished before it is ended first.
+    """Append one line in one write and bring it to the disk; a line that was left unfinished before is ended first.
 
     Raises:
         OSError: It could not be written in full. With EMSGSIZE the line is longer than a reader takes, with EFBIG the
@@ -35,8 +36,8 @@ def append_line(path: Path, values: Mapping[str, object]) -> None:
     line = json.dumps({**values, _CHECK: check_of(values)}, sort_keys=True).encode() + b"\n"
     if len(line) > LONGEST_LINE:
         raise OSError(errno.EMSGSIZE, f"it takes {len(line):,} bytes, a line at most {LONGEST_LINE:,}", str(path))
-    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
-    descriptor = os.open(path, flags, 0o666)
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_NOFOLLOW
+    descriptor = open_again(path, flags)
     try:
         require_plain(descriptor, path)
         size = os.fstat(descriptor).st_size
@@ -46,6 +47,10 @@ def append_line(path: Path, values: Mapping[str, object]) -> None:
             raise OSError(errno.EFBIG, f"it is full, with {LARGEST_FILE >> 20} MiB of lines", str(path))
         while line:
             line = line[os.write(descriptor, line) :]
+        with contextlib.suppress(OSError):  # it was written; written again, it would be there twice
+            sync_data(descriptor)
+            if not size:
+                sync_folder(path.parent)
     finally:
         os.close(descriptor)
 

@@ -107,6 +107,7 @@ class RunPacker:
         self._folder = self._source.path
         self._around = self._source.surroundings
         self._around.read()
+        self._around.settle()
         self._status = self._around.status()
         self._parts = OpenParts(self._source.opened.run)
         self._sizes = Sizes.of(self._source.opened.structure)

@@ -240,6 +240,9 @@ class PackedSurroundings(Surroundings):
         """Tell how the run had ended."""
         return RunStatus.told(self._document.status, self._document.reason)
 
+    def settle(self) -> None:
+        """Do nothing: a packed run has ended."""
+
     @property
     def reason(self) -> str:
         """One line on why the run ended, "" where nobody said; data from outside."""

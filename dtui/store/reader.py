@@ -155,6 +155,10 @@ class RunReader:
         """Tell how the run stands at this moment."""
         return self._around.status()
 
+    def settle(self) -> None:
+        """Take up to some seconds to see whether a process of another host lives; for a `status` that is asked once."""
+        self._around.settle()
+
     @property
     def reason(self) -> str:
         """One line on why the run ended, "" where nobody said; data from outside."""
@@ -205,10 +209,8 @@ class RunReader:
             RunDamagedError: The files were lost while they were read.
         """
         require_name(statistic, FILTER_STATISTICS, "filter statistic")
-        some, wanted = (
-            ascending(rows, self._streams.sizes.filters),
-            ascending(bins, -(-len(self.record_iterations) // BIN)),
-        )
+        some = ascending(rows, self._streams.sizes.filters)
+        wanted = ascending(bins, -(-len(self.record_iterations) // BIN))
         if some.step != 1 or wanted.step != 1:
             raise UsageError(f"{self.path}: {rows}, {bins}: bins are read one by one; give no step")
         return self._streams.records.read_bins(filter_node(statistic), some, wanted)

@@ -5,10 +5,8 @@ Owns who may go on with a run. A second copy would have two processes append to 
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +15,16 @@ from dtui.errors import DtuiError, RunDamagedError, RunExistsError
 from dtui.model import ImageSet, Structure
 from dtui.store.catalog import StreamView
 from dtui.store.exclusion import CompactionLock
-from dtui.store.files import list_folder, make_folder, open_plain
+from dtui.store.files import list_folder, make_folder
 from dtui.store.hdf5 import pickles_given_back
 from dtui.store.joins import Join
+from dtui.store.life import refuse_living
 from dtui.store.lines import read_lines
 from dtui.store.opening import find_directory, open_structure
+from dtui.store.ownership import Ownership, read_or_none
+from dtui.store.place import Place
 from dtui.store.reader import RunReader
-from dtui.store.runfile import HEARTBEAT_FRESH_SECONDS, Process, RunFile, touch_heartbeat
+from dtui.store.runfile import Process, RunFile, touch_heartbeat
 from dtui.store.schema import (
     FORMAT_VERSION,
     GAPS_FILE,
@@ -39,9 +40,7 @@ from dtui.store.schema import (
     parse_part_name,
 )
 from dtui.store.tokens import with_suffix
-
-WATCHED_SECONDS = 10.0
-"""How long a heartbeat that may come from another host is watched: a recorder gives one a second."""
+from dtui.store.turns import Claim, claim_turn, last_claim, ordinal_out_of_reach
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -58,6 +57,7 @@ class PastRun:
         views: The readable frames of each stream.
         stops: Of each stream the ordinal after all that there ever were.
         lines: Of each file that grows by lines how many there are.
+        fence: An ordinal that no new frame is before: others may still append at `stops`.
     """
 
     path: Path
@@ -69,6 +69,12 @@ class PastRun:
     views: Mapping[Stream, StreamView]
     stops: Mapping[Stream, int]
     lines: Mapping[str, int]
+    fence: int = 0
+
+    @property
+    def begins(self) -> dict[Stream, int]:
+        """Of each stream the ordinal that the next frame gets."""
+        return {stream: max(stop, self.fence) for stream, stop in self.stops.items()}
 
     @property
     def last_iteration(self) -> int:
@@ -78,9 +84,9 @@ class PastRun:
     def join_at(self, iteration: int) -> Join:
         """Return the join of a training whose first update is `iteration`."""
         holes = {}
-        for stream, stop in self.stops.items():
+        for stream, begin in self.begins.items():
             first = self.views[stream].ordinal_at(iteration)
-            holes[str(stream)] = (stop if first is None else first, stop)
+            holes[str(stream)] = (self.stops[stream] if first is None else first, begin)
         return Join(iteration, holes, self.lines)
 
     def last_validation_before(self, iteration: int) -> int | None:
@@ -111,9 +117,10 @@ def find_past(path: str | Path) -> PastRun | None:
     wanted = with_suffix(path)
     if not (wanted.exists() or wanted.is_symlink()) or _removed_unborn(wanted):
         return None
-    folder = find_directory(wanted)
+    folder = find_directory(wanted).absolute()  # os.chdir may come before it is taken over
     try:
         with pickles_given_back():
+            refuse_recorded(folder)
             return _look_at(folder)
     except OSError as error:
         if isinstance(error, DtuiError):
@@ -121,9 +128,27 @@ def find_past(path: str | Path) -> PastRun | None:
         raise RunDamagedError(f"{folder}: cannot be read, {error.strerror}; check the disk and your rights") from error
 
 
+def refuse_recorded(folder: Path) -> None:
+    """Refuse a run that a living process records, has just begun, or is just taking over.
+
+    Args:
+        folder: Of the run, of which nothing but run.json need be there.
+
+    Raises:
+        RunExistsError: One does; one of another host is watched for `dtui.store.life.WATCHED_SECONDS` to see that.
+    """
+    run_file = read_or_none(folder)
+    if run_file is not None and run_file.format != FORMAT_VERSION:
+        return  # it is refused for that
+    claim = last_claim(folder, "" if run_file is None else run_file.run)
+    if claim is not None and (run_file is None or claim.turn > run_file.turn):
+        refuse_living(folder, claim.writer)
+    elif run_file is None or run_file.closed is None:
+        refuse_living(folder, None if run_file is None else run_file.writer)
+
+
 def _look_at(folder: Path) -> PastRun:
     opened = open_structure(folder)
-    _refuse_living(folder, opened.run_file)
     reader = RunReader(folder)
     try:
         views = {stream: reader.frames(stream) for stream in Stream}
@@ -142,8 +167,14 @@ def _look_at(folder: Path) -> PastRun:
         reader.close()
 
 
-def take_over(past: PastRun) -> RunFile:
-    """Make this process the one that records a run; returns its run.json.
+def take_over(past: PastRun) -> tuple[Place, Ownership, PastRun]:
+    """Make this process the one that records a run.
+
+    Where the process that recorded it is known to be gone, nobody can append to it. Where it is only silent, on another
+    host, it may wake up: what it has is counted again afterwards, and the new frames begin where it does not reach.
+
+    Returns:
+        The folder, the right to record, and the run as it is now.
 
     Raises:
         RunExistsError: Another process does the same, or did since the run was looked at.
@@ -153,60 +184,50 @@ def take_over(past: PastRun) -> RunFile:
     if not lock.acquire():
         raise RunExistsError(f"{past.path}: another process is resuming it at this moment; let only one record it")
     try:
-        if _read_or_none(past.path) != past.run_file:
+        place = Place(past.path, lambda folder: is_ours(folder, past.run))
+        here = place.here
+        claim = last_claim(here, past.run)
+        if read_or_none(here) != past.run_file:
             raise RunExistsError(f"{past.path}: another process has resumed it meanwhile; let only one record it")
+        is_gone = _is_gone(past.run_file, claim)
+        fence = 0 if claim is None else claim.fence
+        if not is_gone:
+            fence = ordinal_out_of_reach(max(*past.stops.values(), fence))
+        turn = 1 + max(1 if past.run_file is None else past.run_file.turn, 1 if claim is None else claim.turn)
+        claim_turn(here, past.run, turn, fence)
         joins = () if past.run_file is None else past.run_file.joins
         for folder in (JOURNAL_FOLDER, PARTS_FOLDER):  # version control drops empty ones
-            make_folder(past.path / folder)
-        touch_heartbeat(past.path)
-        run_file = RunFile(FORMAT_VERSION, past.run, Process.this(), joins=joins)
-        run_file.write(past.path)
-        return run_file
+            make_folder(here / folder)
+        touch_heartbeat(here)
+        run_file = RunFile(FORMAT_VERSION, past.run, Process.this(), joins=joins, turn=turn)
+        run_file.write(here)
     finally:
         lock.release()
+    owner = Ownership(place, run_file)
+    owner.require(fresh=True)
+    return place, owner, replace(past if is_gone else _count_again(past), fence=fence)
 
 
-def _read_or_none(folder: Path) -> RunFile | None:
+def _is_gone(run_file: RunFile | None, claim: Claim | None) -> bool:
+    """Whether nobody can append to a run any more: the process whose turn it was closed it, or is known to be dead."""
+    if run_file is None or (claim is not None and claim.turn > run_file.turn):
+        return False
+    return run_file.closed is not None or run_file.writer.is_alive() is False
+
+
+def _count_again(past: PastRun) -> PastRun:
+    """Return the run as it is once the other writer was replaced; as it was, where it cannot be read again."""
     try:
-        return RunFile.read(folder)
+        with pickles_given_back():
+            return _look_at(past.path)
     except OSError:
-        return None
+        return past
 
 
-def _refuse_living(folder: Path, run_file: RunFile | None) -> None:
-    """Refuse a run whose writer lives; one on another host is known by its heart, which is watched for a while."""
-    if run_file is not None and run_file.closed is not None:
-        return
-    alive = None if run_file is None else run_file.writer.is_alive()
-    if alive is None:
-        alive = _is_beating(folder / HEARTBEAT_FILE)
-    if not alive:
-        return
-    who = "another process"
-    if run_file is not None:
-        writer = run_file.writer
-        who = "this very process" if writer == Process.this() else f"process {writer.pid} on {writer.host}"
-    raise RunExistsError(f"{folder}: {who} is recording it; stop it first, or record into another run")
-
-
-def _is_beating(heartbeat: Path) -> bool:
-    try:
-        first = _modified(heartbeat)
-        if abs(time.time() - first) >= HEARTBEAT_FRESH_SECONDS:
-            return False
-        end = time.monotonic() + WATCHED_SECONDS
-        while time.monotonic() < end:
-            if _modified(heartbeat) != first:
-                return True
-            time.sleep(0.1)
-    except OSError:
-        pass
-    return False
-
-
-def _modified(path: Path) -> float:
-    with open_plain(path) as file:  # opening it has a network filesystem ask its server
-        return os.fstat(file.fileno()).st_mtime
+def is_ours(folder: Path, run: str) -> bool:
+    """Whether a folder holds a run that this very process records."""
+    found = read_or_none(folder)
+    return found is not None and found.run == run and found.writer == Process.this()
 
 
 def _names(folder: Path) -> list[str]:

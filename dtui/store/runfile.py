@@ -1,6 +1,6 @@
-"""run.json and the heartbeat: who records a run, and whether that process still lives.
+"""run.json and the heartbeat: who records a run.
 
-Owns how a run's status is told. A second copy would show the same run as live on one screen and crashed on another.
+Owns both files. A second copy would read a run.json that another process has just replaced as damaged.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import errno
 import json
 import os
 import socket
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,6 @@ from dtui.store.joins import Join
 from dtui.store.lines import check_of
 from dtui.store.schema import FORMAT_VERSION, HEARTBEAT_FILE, RUN_FILE
 
-HEARTBEAT_FRESH_SECONDS = 120.0
 _LARGEST_FILE = 4 << 20
 """Bytes; some 10,000 joins."""
 
@@ -91,6 +89,7 @@ class RunFile:
             outside.
         counts: Frames of each stream when it was closed, superseded ones included.
         joins: Where a training was resumed, in order of time.
+        turn: How many processes have recorded the run, this one included; see `dtui.store.turns`.
     """
 
     format: int
@@ -100,6 +99,7 @@ class RunFile:
     reason: str = ""
     counts: Mapping[str, int] | None = None
     joins: tuple[Join, ...] = ()
+    turn: int = 1
 
     def write(self, folder: Path) -> None:
         """Replace the run's run.json.
@@ -118,6 +118,8 @@ class RunFile:
         }
         if self.joins:
             values["joins"] = [join.as_json() for join in self.joins]
+        if self.turn > 1:
+            values["turn"] = self.turn
         data = json.dumps({**values, "check": check_of(values)}, indent=1).encode() + b"\n"
         if len(data) > _LARGEST_FILE:
             reason = f"it was resumed {len(self.joins):,} times, and more is not kept; record into another run"
@@ -148,8 +150,9 @@ class RunFile:
             process = Process(int(writer["pid"]), str(writer["host"]), str(writer["boot"]), int(writer["started"]))
             closed = None if values["closed"] is None else RunStatus(values["closed"])
             counts = None if values["counts"] is None else {str(k): int(n) for k, n in values["counts"].items()}
-            joins = tuple(map(Join.parse, values.get("joins", ())))
-            return cls(values["format"], str(values["run"]), process, closed, str(values["reason"]), counts, joins)
+            joins, turn = tuple(map(Join.parse, values.get("joins", ()))), max(1, int(values.get("turn", 1)))
+            ending = (closed, str(values["reason"]), counts)
+            return cls(values["format"], str(values["run"]), process, *ending, joins, turn)
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError) as error:
             raise RunDamagedError(f"{path}: damaged, {error}; status is told without it") from error
 
@@ -197,22 +200,3 @@ def touch_heartbeat(folder: Path) -> None:
         os.utime(path, follow_symlinks=False)
     except FileNotFoundError:
         path.touch()
-
-
-def run_status(folder: Path, run: RunFile | None) -> RunStatus:
-    """Tell how a run stands.
-
-    Args:
-        folder: The run.
-        run: Its run.json, None when that cannot be read.
-    """
-    if run is not None and run.closed is not None:
-        return RunStatus.told(run.closed, run.reason)
-    alive = None if run is None else run.writer.is_alive()
-    if alive is None:
-        try:
-            age = time.time() - (folder / HEARTBEAT_FILE).lstat().st_mtime
-        except OSError:
-            return RunStatus.CRASHED
-        alive = abs(age) < HEARTBEAT_FRESH_SECONDS
-    return RunStatus.LIVE if alive else RunStatus.CRASHED

@@ -9,7 +9,9 @@ A run is a directory `NAME.dtui`:
     run.json                       who writes it, whether it was closed, where it was resumed; replaced atomically
                                    ("closed": null, "done" or "crashed"; "done" with a "reason" is a run that ended by
                                    itself, though not all of the training was seen)
-    heartbeat                      its modification time is the writer's sign of life
+    heartbeat                      its modification time changes once a second: the writer's sign of life
+    turn-<n>.json                  n of 10 digits, from 2 on: the n-th process to record the run; it has claimed that by
+                                   making the file, which was not there; {run, turn, writer, fence, check}; optional
     structure.h5                   metadata, classes, modules, layers, graph; written once
     images.h5                      targets, ids and thumbnails of the tracked images; written once
     journal/<stream>-<first>.dtj   the newest frames of a stream, appended; named by the ordinal of its first frame
@@ -38,7 +40,9 @@ the largest of those). images.h5 of I images has
 A training that goes on from a checkpoint is a join, an item of "joins" in run.json: the iteration of its first update,
 of each stream the ordinals that it supersedes (first, stop), and how many lines of gaps.jsonl and triggers.jsonl came
 before it. It is written before the first frame that follows it. Superseded frames do not count: of a part they are the
-last ones.
+last ones. Where another writer might still append, the first new frame has an ordinal out of its reach, at least the
+"fence" of its turn: the join supersedes all between. run.json holds the "turn" of its writer, where it is not 1; the
+writer with the highest turn records the run.
 
 Arrays in a part of n records or watches: F filters, L layers, M modules, S scalars; of n validations: I images, C
 classes. All are chunked. A node with an axis of length 0 is left out.

@@ -57,8 +57,15 @@ class SealedFile:
         self.path = path
         self._group = group
         self._arrays: OrderedDict[str, Any] = OrderedDict()
+        try:
+            self._file = self._open()
+        except RunDamagedError:
+            verify_seal(path)  # replaced, or stale, since it was verified: it is not there now, or another one is
+            self._file = self._open()
+
+    def _open(self) -> Any:
         with self._translated("opening it"):
-            self._file = tables.open_file(str(path), "r", chunk_cache_size=CHUNK_CACHE)
+            return tables.open_file(str(self.path), "r", chunk_cache_size=CHUNK_CACHE)
 
     def close(self) -> None:
         """Close the file."""

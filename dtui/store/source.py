@@ -60,7 +60,7 @@ def open_source(path: Path) -> RunSource:
         RunFormatError: A newer dtui wrote it.
         RunDamagedError: It cannot be read at all.
     """
-    found = find_run(path)
+    found = find_run(path).absolute()  # os.chdir may come before it is read on
     if found.is_dir():
         return folder_source(found)
     from dtui.store.packed import packed_source

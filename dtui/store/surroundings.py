@@ -5,6 +5,7 @@ Owns when these files are read again. A second copy would show a decision on one
 
 from __future__ import annotations
 
+import errno
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -16,9 +17,10 @@ from dtui.model import TRIGGER_KINDS, Gap, ImageSet, RunStatus, Trigger
 from dtui.store.files import list_folder
 from dtui.store.findings import FindingsFile
 from dtui.store.joins import Join, gaps_that_count, triggers_that_count
+from dtui.store.life import Life
 from dtui.store.lines import read_lines
 from dtui.store.opening import OpenedRun, OpenImages
-from dtui.store.runfile import RunFile, run_status
+from dtui.store.runfile import RunFile
 from dtui.store.schema import (
     FINDINGS_FILE,
     GAPS_FILE,
@@ -101,6 +103,10 @@ class Surroundings(ABC):
     def status(self) -> RunStatus:
         """Tell how the run stands at this moment."""
 
+    @abstractmethod
+    def settle(self) -> None:
+        """Take some seconds, where nobody will ask again, to see whether a process of another host lives."""
+
     @property
     @abstractmethod
     def reason(self) -> str:
@@ -133,6 +139,7 @@ class FolderSurroundings(Surroundings):
         self._run_file_faults = opened.faults
         self._image_fault = ""
         self._line_faults: tuple[str, ...] = ()
+        self._life = Life(path)
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -157,12 +164,17 @@ class FolderSurroundings(Surroundings):
 
     def status(self) -> RunStatus:
         """Tell how the run stands at this moment."""
-        return run_status(self._path, self._run_file)
+        return self._life.status(self._run_file)
+
+    def settle(self) -> None:
+        """Take some seconds, where nobody will ask again, to see whether a process of another host lives."""
+        self._life.settle(self._run_file)
 
     @property
     def reason(self) -> str:
         """One line on why the run ended, "" where nobody said; data from outside."""
-        return "" if self._run_file is None else self._run_file.reason
+        told = "" if self._run_file is None else self._run_file.reason
+        return told or self._life.explain(self._run_file)
 
     def promised(self, stream: Stream) -> int:
         """Return how many frames there were when the run was closed, 0 while it is open."""
@@ -186,7 +198,9 @@ class FolderSurroundings(Surroundings):
                 if path.suffix in _WATCHED_SUFFIXES or path.name == RUN_FILE:
                     try:
                         stat = path.lstat()
-                    except FileNotFoundError:
+                    except OSError as error:
+                        if error.errno not in (errno.ENOENT, errno.ESTALE):
+                            raise
                         continue
                     found.append((str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino))
         return sorted(found)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from dtui.errors import RunDamagedError
@@ -15,7 +15,7 @@ from dtui.store.files import list_folder
 from dtui.store.joins import Hole, disjoint, holes_of, is_superseded, kept_stop, unexplained
 from dtui.store.journal import JournalScanner
 from dtui.store.parts import OpenParts
-from dtui.store.runfile import RunFile, RunFileWatch
+from dtui.store.runfile import RunFile, RunFileWatch, stamp_of
 from dtui.store.schema import (
     FRAME_HEADER,
     JOURNAL_FOLDER,
@@ -30,6 +30,12 @@ from dtui.store.schema import (
 )
 from dtui.store.seal import verify_seal
 from dtui.store.tokens import run_token
+from dtui.store.turns import highest_turn
+
+_MOST_REMEMBERED = 65_536
+
+_first_seen: dict[object, float] = {}
+"""Of each file that was looked at, and how it was, when that was first, by the monotonic clock."""
 
 
 class Sweeper:
@@ -47,20 +53,29 @@ class Sweeper:
     def is_ended(self) -> bool:
         """Whether nobody appends to the run now: it was closed, or its writer is known to be dead."""
         run_file = self._run_file_now()
-        return run_file is not None and (run_file.closed is not None or run_file.writer.is_alive() is False)
+        if run_file is None or highest_turn(self._folder) > run_file.turn:  # somebody is just taking it over
+            return False
+        return run_file.closed is not None or run_file.writer.is_alive() is False
 
     def sweep(self, sizes: Sizes, grace: float) -> int:
         """Remove journals and parts of which every frame is superseded, or in a larger part.
 
         Args:
             sizes: Of the run.
-            grace: Seconds for which it has to be so: a reader's listing may be that old.
+            grace: Seconds for which this process must have seen it so: a reader's listing may be that old.
 
         Returns:
             How many files were removed.
         """
-        removed = 0
-        holes_settled = _is_old(self._folder / RUN_FILE, grace)
+        return sum(remove_file(path) for path in self._replaced(sizes, lambda path: _is_old(path, grace)))
+
+    def is_waiting(self, sizes: Sizes) -> bool:
+        """Whether files are left that will be removed once they have been seen replaced for long enough."""
+        return any(True for _ in self._replaced(sizes, lambda _: True))
+
+    def _replaced(self, sizes: Sizes, is_old: Callable[[Path], bool]) -> Iterator[Path]:
+        """Yield the files to remove, one after the other, given which files have been there for long enough."""
+        holes_settled = is_old(self._folder / RUN_FILE)
         for stream in Stream:
             holes = holes_of(self._run_file.joins(), stream) if holes_settled else ()
             parts = [
@@ -72,14 +87,11 @@ class Sweeper:
             is_alone = len(parts) < 2 and not any(self._journals(stream))
             for kept, first, _, path in sorted(parts, key=lambda part: (part[1] - part[0], part[2] - part[1], part[3])):
                 if not unexplained(first, kept, disjoint(held)):
-                    removed += remove_file(path)
-                elif not is_alone and _is_old(path, grace) and self._is_proven(path):
+                    yield path
+                elif not is_alone and is_old(path) and self._is_proven(path):
                     held.append((first, kept))
-            for journal in self._journals_within(stream, sizes, disjoint(held)):
-                removed += remove_file(journal)
-            for journal in self._remains(stream, sizes, grace):
-                removed += remove_file(journal)
-        return removed
+            yield from self._journals_within(stream, sizes, disjoint(held))
+            yield from self._remains(stream, sizes, is_old)
 
     def _journals(self, stream: Stream) -> Iterator[tuple[Path, int]]:
         for path in list_folder(self._folder / JOURNAL_FOLDER):
@@ -97,12 +109,12 @@ class Sweeper:
                 self._proven.add(path)
         return path in self._proven
 
-    def _remains(self, stream: Stream, sizes: Sizes, grace: float) -> Iterator[Path]:
+    def _remains(self, stream: Stream, sizes: Sizes, is_old: Callable[[Path], bool]) -> Iterator[Path]:
         """Yield what killed writers left of their last journals: too little to be a frame."""
         least = FRAME_HEADER.size + sum(field.size for field in frame_fields(stream, sizes).values())
         for path, _ in self._journals(stream):
             with contextlib.suppress(FileNotFoundError):
-                if path.lstat().st_size < least and _is_old(path, grace) and self.is_ended:
+                if path.lstat().st_size < least and self.is_ended and is_old(path):
                     yield path
 
     def _journals_within(self, stream: Stream, sizes: Sizes, held: Sequence[Hole]) -> Iterator[Path]:
@@ -137,8 +149,11 @@ def remove_file(path: Path) -> int:
 
 
 def _is_old(path: Path, seconds: float) -> bool:
-    """Whether a file has been there for so long."""
-    try:
-        return abs(time.time() - path.stat().st_mtime) >= seconds
-    except FileNotFoundError:
+    """Whether this process has seen a file as it is for so long; no clock of another host is asked."""
+    mark = stamp_of(path)
+    if mark is None:
         return False
+    if len(_first_seen) >= _MOST_REMEMBERED:
+        _first_seen.clear()
+    now = time.monotonic()
+    return now - _first_seen.setdefault((path.name, mark), now) >= seconds

@@ -13,23 +13,25 @@ import shutil
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dtui.errors import RunExistsError, UsageError
 from dtui.model import Gap, ImageSet, Record, RunMetadata, RunStatus, Structure, Trigger, Validation
 from dtui.store.background import Compactor
-from dtui.store.documents import images_document, run_document
+from dtui.store.documents import run_document
+from dtui.store.files import sync_folder
+from dtui.store.image_file import are_same, write_images
 from dtui.store.joins import Join
-from dtui.store.journal import JournalWriter
+from dtui.store.journal_writer import JournalWriter, SyncError
 from dtui.store.lines import append_line
-from dtui.store.resuming import PastRun, take_over
-from dtui.store.runfile import Process, RunFile, stamp_of, touch_heartbeat
+from dtui.store.ownership import Ownership
+from dtui.store.place import Place
+from dtui.store.resuming import PastRun, is_ours, take_over
+from dtui.store.runfile import Process, RunFile, touch_heartbeat
 from dtui.store.schema import (
     DOCUMENT_NODE,
     FORMAT_VERSION,
@@ -37,17 +39,14 @@ from dtui.store.schema import (
     IMAGES_FILE,
     JOURNAL_FOLDER,
     PARTS_FOLDER,
-    RUN_FILE,
     STRUCTURE_FILE,
-    TARGETS_NODE,
-    THUMBNAIL_OFFSETS_NODE,
-    THUMBNAILS_NODE,
     TRIGGERS_FILE,
     Field,
     Sizes,
     Stream,
     frame_fields,
 )
+from dtui.store.syncing import Syncing
 from dtui.store.tokens import run_token, with_suffix
 
 _HEARTBEAT_SECONDS = 1.0
@@ -81,7 +80,8 @@ class RunWriter:
         """
         from dtui.store.sealed_builder import write_small_file
 
-        self.path = with_suffix(path)
+        self.path = with_suffix(path).absolute()
+        made = [self.path, *(above for above in self.path.parents if not above.exists())]
         run_file = RunFile(FORMAT_VERSION, uuid.uuid4().hex, Process.this())
         try:
             self.path.mkdir(parents=True)
@@ -94,10 +94,14 @@ class RunWriter:
             write_small_file(self.path / STRUCTURE_FILE, {DOCUMENT_NODE: document})
             touch_heartbeat(self.path)
             run_file.write(self.path)
+            for new in made:
+                with contextlib.suppress(OSError):  # a folder that we may write to, and not read
+                    sync_folder(new.parent)
+            place = Place(self.path, lambda folder: is_ours(folder, run_file.run))
         except BaseException:
             shutil.rmtree(self.path, ignore_errors=True)
             raise
-        self._begin(run_file, Sizes.of(structure), dict.fromkeys(Stream, 0), compact)
+        self._begin(place, Ownership(place, run_file), Sizes.of(structure), dict.fromkeys(Stream, 0), compact)
 
     @classmethod
     def resume(cls, past: PastRun, iteration: int, *, compact: bool = True) -> Self:
@@ -118,8 +122,9 @@ class RunWriter:
         writer = cls.__new__(cls)
         writer.path = past.path
         sizes = Sizes.of(past.structure)
-        run_file = take_over(past)
-        writer._begin(run_file, sizes, past.stops, compact)
+        place, owner, past = take_over(past)
+        writer._begin(place, owner, sizes, past.begins, compact)
+        writer._stops = past.stops
         if past.images is not None:
             writer._images = past.images
             writer._sizes = sizes.with_images(past.images)
@@ -127,21 +132,23 @@ class RunWriter:
         writer._last = past.last_before(iteration)
         return writer
 
-    def _begin(self, run_file: RunFile, sizes: Sizes, counts: Mapping[Stream, int], compact: bool) -> None:
-        self._run_file = run_file
-        self._run_file_stamp = stamp_of(self.path / RUN_FILE)
+    def _begin(self, place: Place, owner: Ownership, sizes: Sizes, counts: Mapping[Stream, int], compact: bool) -> None:
+        self._place, self._owner = place, owner
+        self._process = os.getpid()
         self._join: Join | None = None
         self._sizes = sizes
         self._images: ImageSet | None = None
         self._closed = self._is_complete = False
+        self._stops, self._untouched = counts, set(Stream)
         self._heartbeat_at = float("-inf")
         self._last = dict.fromkeys(Stream, -1)
         self._waiting_lines: list[tuple[str, dict[str, object]]] = []
         self._lost_lines = 0
-        token = run_token(run_file.run)
-        self._journals = {s: JournalWriter(self.path / JOURNAL_FOLDER, s, token, counts[s]) for s in Stream}
+        token = run_token(owner.run_file.run)
+        self._journals = {s: JournalWriter(lambda: place.here / JOURNAL_FOLDER, s, token, counts[s]) for s in Stream}
+        self._syncing = Syncing(list(self._journals.values()))
         self._fields = list(frame_fields(Stream.RECORDS, sizes).values())
-        self._compactor = Compactor(self.path) if compact else None
+        self._compactor = Compactor(place) if compact else None
 
     def __enter__(self) -> Self:
         """Return the writer itself."""
@@ -155,30 +162,17 @@ class RunWriter:
         """Store the tracked images; once, before the first validation.
 
         Raises:
-            UsageError: They are set already, or do not fit together.
+            RunExistsError: Another process has taken the run over.
+            UsageError: Others are set already, or they do not fit together.
             OSError: They cannot be written; nothing is left behind.
         """
-        from dtui.store.sealed_builder import write_small_file
-
+        self._owner.require(fresh=True)
         if self._images is not None:
+            if are_same(images, self._images):
+                return  # the process that was taken over set them after we had looked
             raise UsageError(f"{self.path}: the images are set already; they cannot change during a run")
-        targets = np.ascontiguousarray(images.targets, "<u2")
-        count = len(targets)
-        if len(images.ids) != count or len(images.thumbnails) not in (0, count):
-            raise UsageError(
-                f"{self.path}: {count} targets, {len(images.ids)} ids, {len(images.thumbnails)} thumbnails; "
-                "give one of each an image"
-            )
-        if count and (np.any(targets[1:] < targets[:-1]) or int(targets[-1]) >= len(images.classes)):
-            raise UsageError(f"{self.path}: targets must be ascending and below {len(images.classes)} classes")
-        arrays: dict[str, NDArray[Any]] = {
-            DOCUMENT_NODE: images_document(self._run_file.run, images),
-            TARGETS_NODE: targets,
-        }
-        if images.thumbnails:
-            arrays[THUMBNAIL_OFFSETS_NODE] = np.cumsum([0, *map(len, images.thumbnails)], dtype="<i8")
-            arrays[THUMBNAILS_NODE] = np.frombuffer(b"".join(images.thumbnails), np.uint8)
-        write_small_file(self.path / IMAGES_FILE, arrays)
+        with self._place.named():
+            write_images(self._place.here / IMAGES_FILE, self._owner.run_file.run, images, self.path)
         self._images = images
         self._sizes = self._sizes.with_images(images)
 
@@ -227,12 +221,33 @@ class RunWriter:
         self._append_line(TRIGGERS_FILE, {"iteration": trigger.iteration, "kind": trigger.kind, **where, **known})
 
     def heartbeat(self) -> None:
-        """Give a sign of life, at most once a second; a failing disk is not reported here."""
+        """Give a sign of life, at most once a second, and bring what was appended to the disk, every few seconds.
+
+        A failing disk is not reported here; what it may not have kept is a gap.
+
+        Raises:
+            RunExistsError: Another process has taken the run over.
+        """
         now = time.monotonic()
         if now - self._heartbeat_at >= _HEARTBEAT_SECONDS:
             self._heartbeat_at = now
-            with contextlib.suppress(OSError):
-                touch_heartbeat(self.path)
+            try:
+                self._owner.beat()
+            except RunExistsError:
+                raise
+            except OSError:
+                pass
+        if self._syncing.is_due():
+            self.sync()
+
+    def sync(self) -> None:
+        """Bring everything that was appended to the disk; what the disk fails to keep is noted as a gap."""
+        self._note_lost(self._syncing.sync())
+
+    def _note_lost(self, errors: Sequence[SyncError]) -> None:
+        for error in errors:
+            reason = f"may be lost: the disk failed to keep it, {error.strerror}"
+            self.append_gap(Gap(error.first, self._last[error.stream], str(error.stream), reason))
 
     @property
     def is_complete(self) -> bool:
@@ -249,24 +264,27 @@ class RunWriter:
         Raises:
             OSError: The end, or a gap or trigger before it, could not be noted; all frames are safe.
         """
-        if self._closed or os.getpid() != self._run_file.writer.pid:
+        if self._closed or os.getpid() != self._process:
             return
         self._closed = True
-        for journal in self._journals.values():
-            journal.close()
+        self._note_lost(self._syncing.close())
         if self._waiting_lines:
             self._write_lines()
-        counts = {str(stream): journal.count for stream, journal in self._journals.items()}
+        counts = {str(s): self._stops[s] if s in self._untouched else j.count for s, j in self._journals.items()}
         try:
-            self._require_ownership()
-            replace(self._run_file, closed=status, reason=reason, counts=counts).write(self.path)
+            with self._place.named():
+                self._owner.write(closed=status, reason=reason, counts=counts)
             self._is_complete = True
             if lost := len(self._waiting_lines) + self._lost_lines:
                 reason = f"{lost:,} gaps or triggers could not be noted; check the disk, and what {GAPS_FILE} holds"
                 raise OSError(errno.EIO, reason, str(self.path))
+        except RunExistsError:
+            self._compactor = None  # what is folded now is another process's to say
+            raise
         finally:
             if self._compactor is not None:
                 self._compactor.finish()
+            self._place.close()
 
     def supersede(self) -> None:
         """After a resume, have what was recorded past the checkpoint superseded, if that has not been done yet.
@@ -275,25 +293,10 @@ class RunWriter:
             RunExistsError: Another process has taken the run over.
             OSError: It cannot be noted; nothing is superseded.
         """
-        self._require_ownership()
+        self._owner.require()
         if self._join is not None:
-            joined = replace(self._run_file, joins=(*self._run_file.joins, self._join))
-            joined.write(self.path)
-            self._run_file, self._join = joined, None
-            self._run_file_stamp = stamp_of(self.path / RUN_FILE)
-
-    def _require_ownership(self) -> None:
-        """Refuse to go on where another process records the run: it found this one dead, on another host."""
-        if stamp_of(self.path / RUN_FILE) == self._run_file_stamp:
-            return
-        try:
-            now = RunFile.read(self.path)
-        except OSError:
-            return
-        if now.writer != self._run_file.writer:
-            raise RunExistsError(
-                f"{self.path}: process {now.writer.pid} on {now.writer.host} records it now; nothing more is added here"
-            )
+            self._owner.write(joins=(*self._owner.run_file.joins, self._join))
+            self._join = None
 
     def _append(self, stream: Stream, iteration: int, fields: Sequence[Field], source: object, scalars: Any) -> None:
         if self._closed:
@@ -307,10 +310,16 @@ class RunWriter:
             if array.shape != field.shape:
                 raise UsageError(f"{self.path}: {field.name} has shape {array.shape}, this run needs {field.shape}")
             arrays.append(array)
-        self.supersede()
-        is_full = self._journals[stream].append(iteration, arrays, {str(k): float(v) for k, v in scalars.items()})
+        journal = self._journals[stream]
+        with self._place.named():
+            if journal.is_between_files:
+                self._owner.require(fresh=True)
+            self.supersede()
+            is_full = journal.append(iteration, arrays, {str(k): float(v) for k, v in scalars.items()})
         self._last[stream] = iteration
-        self.heartbeat()
+        self._untouched.discard(stream)
+        with contextlib.suppress(RunExistsError):  # this frame was taken; the next call says so
+            self.heartbeat()
         if self._waiting_lines:
             self._write_lines()
         if is_full and self._compactor is not None:
@@ -325,13 +334,14 @@ class RunWriter:
 
     def _write_lines(self) -> None:
         try:
+            self._owner.require(fresh=True)
             self.supersede()
         except OSError:
             return
         while self._waiting_lines:
             file, values = self._waiting_lines[0]
             try:
-                append_line(self.path / file, values)
+                append_line(self._place.here / file, values)
             except OSError as error:
                 if error.errno not in (errno.EFBIG, errno.EMSGSIZE):
                     return

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from dtui.errors import RunExistsError
 from dtui.model import Gap, RunStatus
 from dtui.record import RecorderWarning
 from dtui.record.sink import Job, Sink
@@ -143,3 +144,34 @@ def test_a_job_that_exits_costs_itself_and_not_the_thread() -> None:
     sink.close(RunStatus.DONE, "")
     assert store.gaps == [Gap(7, 7, "validations", "SystemExit: 3")]
     assert store.status is RunStatus.DONE
+
+
+def test_a_writer_that_was_replaced_says_so_once_and_writes_nothing_more() -> None:
+    """Another host took the run over: neither records, nor gaps, nor signs of life are ours any more."""
+    asked: list[str] = []
+
+    class Taken(MemoryStore):
+        def append_record(self, record: Any) -> None:
+            asked.append("record")
+            raise RunExistsError("a.dtui: process 7 on elsewhere records it now; nothing more is added here")
+
+        def append_gap(self, gap: Gap) -> None:
+            asked.append("gap")
+
+        def close(self, status: RunStatus = RunStatus.DONE, reason: str = "") -> None:
+            asked.append("close")
+            raise RunExistsError("a.dtui: process 7 on elsewhere records it now; nothing more is added here")
+
+    forget_told()
+    store: Any = Taken(structure=None)  # type: ignore[arg-type]
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        sink = Sink(lambda: store, 8)
+        sink.miss(Gap(10, 10, "records", "slow"))
+        for iteration in (20, 30):
+            assert sink.offer(Job("records", iteration, lambda store: store.append_record(None)))  # type: ignore[arg-type]
+            sink.drain(60)
+        assert sink.is_refused
+        sink.close(RunStatus.DONE, "")
+    assert asked == ["record", "close"]
+    assert ["process 7 on elsewhere records it now" in str(one.message) for one in told] == [True]

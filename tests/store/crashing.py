@@ -125,6 +125,7 @@ class Crashes:
             shrink_parts(patch, *self._sizes)
             patch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=4))  # the same bytes for the same deeds
             patch.setattr("dtui.store.writer._HEARTBEAT_SECONDS", 1e9)  # and as many calls, however slow the machine is
+            patch.setattr("dtui.store.syncing.SYNC_SECONDS", 1e9)
             patch.setattr(CompactionLock, "touch", lambda _: None)
             yield
 

@@ -13,6 +13,7 @@ from dtui.errors import RunDamagedError, RunNotFoundError
 from dtui.store import background, check_run, compact, compact_run
 from dtui.store.compact import RunCompactor
 from dtui.store.exclusion import CompactionLock
+from dtui.store.place import Place
 from dtui.store.sealed_file import SealedFile
 from tests.store.conftest import Recording
 
@@ -124,7 +125,7 @@ def test_a_compactor_that_hangs_is_waited_for_once(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(background, "compact_command", hanging)
     monkeypatch.setattr(background, "_FINISH_SECONDS", 0.1)
-    compactor = background.Compactor(tmp_path)
+    compactor = background.Compactor(Place(tmp_path))
     compactor.start()
     child = compactor._child
     assert child is not None

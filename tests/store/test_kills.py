@@ -10,18 +10,19 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from dtui.model import Record, RunStatus
-from dtui.store import RunReader, RunWriter, check_run
+from dtui.store import RunReader, RunWriter, check_run, life
 from dtui.store.compact import RunCompactor
+from dtui.store.exclusion import UNFINISHED_SECONDS
 from dtui.store.fold import FoldPlan
 from dtui.store.schema import Stream
 from tests.store.builders import METADATA, STRUCTURE, make_record
+from tests.store.clock import Clock
 from tests.store.conftest import Recording
 from tests.store.killing import Child, Instants, kill_somewhere
 from tests.store.ordeal import KINDS, endure
@@ -246,15 +247,19 @@ def test_one_compactor_serves_a_whole_run_and_is_replaced_when_it_dies(tmp_path:
     reader.close()
 
 
-def test_a_lock_without_an_owner_is_taken_over(recording: Recording) -> None:
+def test_a_lock_without_an_owner_is_taken_over(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
     """As where the filesystem has no links, and a compactor was killed between making its lock and writing to it."""
     recording.append(40)
     lock = recording.path / "compact.lock"
     lock.touch()
+    clock = Clock(lambda: os.utime(lock))
+    monkeypatch.setattr(life, "time", clock)
     compactor = RunCompactor(recording.path)
     assert compactor.compact(finish=False) is None
-    os.utime(lock, (time.time() - 6, time.time() - 6))
+    clock.while_asleep = lambda: None
+    started = clock.now
     assert compactor.compact(finish=False)
+    assert clock.now - started <= UNFINISHED_SECONDS + 0.2
     assert not lock.exists()
     compactor.close()
 

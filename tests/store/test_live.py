@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -93,16 +91,6 @@ def test_a_dead_writer_is_a_crashed_run(tmp_path: Path) -> None:
     assert reader.status() is RunStatus.CRASHED
     assert len(reader.record_iterations) == 1
     reader.close()
-
-
-@pytest.mark.parametrize(
-    ("age", "status"), [(5.0, RunStatus.LIVE), (-30.0, RunStatus.LIVE), (900.0, RunStatus.CRASHED)]
-)
-def test_a_writer_on_another_host_lives_by_its_heartbeat(recording: Recording, age: float, status: RunStatus) -> None:
-    file = RunFile.read(recording.path)
-    RunFile(file.format, file.run, Process(file.writer.pid, "elsewhere", "boot", 1)).write(recording.path)
-    os.utime(recording.path / "heartbeat", (time.time() - age,) * 2)
-    assert recording.reader().status() is status
 
 
 def test_a_reused_pid_is_not_the_writer(recording: Recording) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import tables.atom
 
 from dtui.errors import RunDamagedError, RunExistsError, RunNotFoundError
 from dtui.model import Gap, RunStatus, Trigger
-from dtui.store import RunReader, RunWriter, check_run, compact, compact_run, find_past, pack_run, resuming
+from dtui.store import RunReader, RunWriter, check_run, compact, compact_run, find_past, pack_run
 from dtui.store.joins import Join, holes_of, kept_stop, seams, unexplained
 from dtui.store.runfile import Process, RunFile
 from dtui.store.schema import Stream
@@ -200,23 +199,6 @@ def test_a_living_writer_keeps_its_run(tmp_path: Path) -> None:
         find_past(path)
     found.write(path)
     writer.close()
-
-
-def test_a_writer_on_another_host_is_known_by_its_heartbeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "run.dtui"
-    writer, _ = record(path, range(3))
-    die(writer)
-    found = RunFile.read(path)
-    replace(found, writer=Process(1, "elsewhere", "boot", 1)).write(path)
-    heartbeat = path / "heartbeat"
-    os.utime(heartbeat, (time.time() - 1000, time.time() - 1000))
-    assert find_past(path) is not None
-    os.utime(heartbeat)
-    monkeypatch.setattr(resuming, "WATCHED_SECONDS", 0.2)
-    assert find_past(path) is not None
-    monkeypatch.setattr(resuming.time, "sleep", lambda _: os.utime(heartbeat))
-    with pytest.raises(RunExistsError, match="process 1 on elsewhere is recording it"):
-        find_past(path)
 
 
 def test_a_writer_whose_run_was_taken_over_adds_nothing_more(tmp_path: Path) -> None:
