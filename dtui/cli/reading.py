@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dtui.cli.outcome import Exit, Outcome
-from dtui.errors import DtuiError, UsageError
+from dtui.errors import DtuiError, RunNotBegunError, UsageError
 
 if TYPE_CHECKING:
     from dtui.model import Anomaly, AnomalySettings, RunInfo
@@ -23,13 +23,17 @@ def run_runs(options: argparse.Namespace) -> Outcome:
     from dtui.store import find_runs
 
     folder = Path(options.folder)
-    answers = [(path, *_info_or_reason(path)) for path in find_runs(folder)]
+    answers = [(path, *_info_or_reason(path)) for path in find_runs(folder, has_claims=True)]
     if options.json:
         empty = dict.fromkeys(RunInfo.__dataclass_fields__)
         return Outcome(
             to_json(
                 [
-                    {"path": path, "error": reason, **(info_fields(info) if info else empty | {"run": path.stem})}
+                    {
+                        "path": path,
+                        "error": reason and str(reason),
+                        **(info_fields(info) if info else empty | {"run": path.stem}),
+                    }
                     for path, info, reason in answers
                 ]
             )
@@ -110,14 +114,14 @@ def _damage_remark(run: str, faults: Sequence[str]) -> str:
     return f"{run}: anomalies may be missing where it is damaged: {faults[0]}{more}"
 
 
-def _info_or_reason(path: Path) -> tuple[RunInfo | None, str | None]:
+def _info_or_reason(path: Path) -> tuple[RunInfo | None, DtuiError | None]:
     from dtui.query import open_run
 
     try:
         with open_run(path) as query:
             return query.info(), None
     except DtuiError as error:
-        return None, str(error)
+        return None, error
 
 
 def _label_of(run: str, name: str | None, classes: Sequence[str]) -> int | None:
@@ -129,7 +133,7 @@ def _label_of(run: str, name: str | None, classes: Sequence[str]) -> int | None:
     raise UsageError(f"{run}: no class {name!r}; its classes are {shown or 'not recorded'}")
 
 
-def _runs_table(folder: Path, answers: Sequence[tuple[Path, RunInfo | None, str | None]]) -> str:
+def _runs_table(folder: Path, answers: Sequence[tuple[Path, RunInfo | None, DtuiError | None]]) -> str:
     from dtui.cli.table import table
 
     rows: list[list[str]] = []
@@ -137,8 +141,10 @@ def _runs_table(folder: Path, answers: Sequence[tuple[Path, RunInfo | None, str 
     for path, info, reason in answers:
         name = str(path.relative_to(folder)).removesuffix(".dtui")
         if info is None:
-            rows.append([name, "unreadable", "", "", "", "", reason or ""])
-            styles.append("bad")
+            is_claimed = isinstance(reason, RunNotBegunError)
+            status, remark = ("claimed", "nothing recorded yet") if is_claimed else ("unreadable", str(reason or ""))
+            rows.append([name, status, "", "", "", "", remark])
+            styles.append("dim" if is_claimed else "bad")
             continue
         remarks = [*(["invented"] if info.invented else []), *_counted(len(info.gaps), "gap")]
         remarks += _counted(len(info.findings), "finding")

@@ -8,6 +8,7 @@ not called at all, and only the scaler knows.
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from torch import Tensor
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
-_watches: list[SkippedUpdates] = []
+_watches: weakref.WeakSet[SkippedUpdates] = weakref.WeakSet()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +40,23 @@ class SkippedUpdates:
 
     def __init__(self, optimizer: Optimizer | None) -> None:
         """Begin to watch; None watches nothing."""
-        self.optimizer = optimizer
+        self._optimizer = None if optimizer is None else weakref.ref(optimizer)
         self.told = 0
         self._known = 0
         self._on_device: Tensor | None = None
         self._last: Tensor | None = None
         if optimizer is not None:
-            _watches.append(self)
+            _watches.add(self)
             _watch_scalers()
+
+    def is_of(self, optimizer: Optimizer) -> bool:
+        """Whether an optimizer is the one that is watched."""
+        return self._optimizer is not None and self._optimizer() is optimizer
 
     def remove(self) -> None:
         """Watch no longer."""
         if self in _watches:
-            _watches.remove(self)
+            _watches.discard(self)
             _leave_scalers()
 
     def is_known_skipped(self, optimizer: Optimizer) -> bool:
@@ -101,7 +106,7 @@ def _watch_scalers() -> None:
     def step(self: GradScaler, optimizer: Optimizer, *args: Any, **kwargs: Any) -> Any:
         if torch.compiler.is_compiling():
             return original(self, optimizer, *args, **kwargs)
-        watched = [(watch, watch.told) for watch in _watches if watch.optimizer is optimizer]
+        watched = [(watch, watch.told) for watch in list(_watches) if watch.is_of(optimizer)]
         result = original(self, optimizer, *args, **kwargs)
         with suppress(Exception):
             for watch, told in watched:

@@ -17,6 +17,15 @@ from types import FrameType
 from dtui.model import RunStatus
 from dtui.record.warn import reason_of
 
+_watches: list[EndWatch] = []
+
+
+@atexit.register
+def _at_exit() -> None:
+    """Finish all runs that are open; registered once, for Python keeps a place for each function that ever was."""
+    for watch in reversed(_watches.copy()):
+        watch.at_exit()
+
 
 class EndWatch:
     """Finishes a run that nobody closes before the process ends: when Python exits, or is told to by SIGTERM."""
@@ -24,15 +33,17 @@ class EndWatch:
     def __init__(self, finish: Callable[[RunStatus, str], None]) -> None:
         """Watch; `finish` is given how the run ended, and why."""
         self._finish = finish
-        atexit.register(self._at_exit)
+        _watches.append(self)
         self._termination = TerminationWatch(lambda: finish(RunStatus.CRASHED, "SIGTERM"))
 
     def remove(self) -> None:
         """Watch no longer."""
-        atexit.unregister(self._at_exit)
+        if self in _watches:
+            _watches.remove(self)
         self._termination.remove()
 
-    def _at_exit(self) -> None:
+    def at_exit(self) -> None:
+        """Finish, as Python exits."""
         error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
         if error is None:
             self._finish(RunStatus.DONE, "")

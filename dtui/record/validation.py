@@ -48,7 +48,7 @@ class ValidationWatch:
 
     def __init__(self, model: nn.Module, loader: Any, thumbnails: ThumbnailTaker | None) -> None:
         """Prepare to watch; a loader of None leaves it to `predictions`."""
-        self._model = model
+        self._model: nn.Module | None = model
         self._tap = None if loader is None else LoaderTap(loader, self._take)
         self.thumbnails = thumbnails
         self._flags: list[tuple[nn.Module, bool]] = []
@@ -63,10 +63,13 @@ class ValidationWatch:
         Raises:
             UnusableLoaderError: The loader cannot be watched.
         """
-        self._flags = [(module, module.training) for module in self._model.modules()]
+        model = self._model
+        if model is None:
+            raise RuntimeError("a validation is watched once")
+        self._flags = [(module, module.training) for module in model.modules()]
         if self._tap is not None:
             self._tap.attach()
-            self._handle = self._model.register_forward_hook(self._see)
+            self._handle = model.register_forward_hook(self._see)
 
     def end(self) -> None:
         """Detach, and give every module the training flag that it had at the beginning."""
@@ -79,6 +82,7 @@ class ValidationWatch:
             if module.training != training:
                 module.training = training
         self._flags = []
+        self._model = None  # what was seen waits for the writer, and must not keep the network
 
     def add(self, logits: Tensor, targets: Any, ids: Any, images: Tensor | None) -> None:
         """Take predictions that the user states.

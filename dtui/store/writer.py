@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import shutil
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from dtui.errors import RunExistsError, UsageError
 from dtui.model import Gap, ImageSet, Record, RunMetadata, RunStatus, Structure, Trigger, Validation
 from dtui.store.background import Compactor
+from dtui.store.claim import Claim, claim_new
 from dtui.store.documents import images_document, run_document
 from dtui.store.joins import Join
 from dtui.store.journal import JournalWriter
@@ -63,6 +63,7 @@ class RunWriter:
         *,
         classes: Sequence[str] = (),
         compact: bool = True,
+        claim: Claim | None = None,
     ) -> None:
         """Create the run.
 
@@ -72,6 +73,7 @@ class RunWriter:
             metadata: What is known before the first record.
             classes: Names in label order, when they are known before the images are.
             compact: Fold journals into parts beside the recording, and the rest when it is closed.
+            claim: Of its path, which this process has made already; `path` is not asked then.
 
         Raises:
             RunExistsError: Something is there already.
@@ -79,12 +81,10 @@ class RunWriter:
         """
         from dtui.store.sealed_builder import write_small_file
 
-        self.path = with_suffix(path)
+        self.path = with_suffix(path) if claim is None else claim.path
         run_file = RunFile(FORMAT_VERSION, uuid.uuid4().hex, Process.this())
-        try:
-            self.path.mkdir(parents=True)
-        except FileExistsError as error:
-            raise RunExistsError(f"{self.path}: something is there already; choose another name") from error
+        claim = claim_new(self.path) if claim is None else claim
+        claim.begin()
         try:
             for folder in (JOURNAL_FOLDER, PARTS_FOLDER):
                 (self.path / folder).mkdir()
@@ -93,8 +93,9 @@ class RunWriter:
             touch_heartbeat(self.path)
             run_file.write(self.path)
         except BaseException:
-            shutil.rmtree(self.path, ignore_errors=True)
+            claim.undo()
             raise
+        claim.complete()
         self._begin(run_file, Sizes.of(structure), dict.fromkeys(Stream, 0), compact)
 
     @classmethod

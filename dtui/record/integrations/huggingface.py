@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from dtui.errors import MissingExtraError
-from dtui.record.checks import as_class_names, check_path, check_period
+from dtui.record.checks import RESUME, as_class_names, check_existing, check_path, check_period
 from dtui.record.hooks import QuietHook
 from dtui.record.layers import unwrap
 from dtui.record.recorder import Recorder
@@ -50,11 +50,11 @@ class DtuiCallback(TrainerCallback):  # type: ignore[misc]
 
         Raises:
             RecorderError: The arguments cannot work.
-            RunExistsError: There is a run at `path`.
+            RunExistsError: There is a run at `path`, and on_existing="refuse".
         """
         check_period(every)
-        if not options.get("resume"):
-            check_path(path)
+        self._existing = check_existing(options.get("on_existing"), options.get("resume"))
+        check_path(path, self._existing)
         as_class_names(classes)
         self._arguments: dict[str, Any] = {"path": path, "every": every, "classes": classes, **options}
         self.recorder: Recorder | None = None
@@ -76,7 +76,7 @@ class DtuiCallback(TrainerCallback):  # type: ignore[misc]
             return
         if self._arguments["classes"] is None:
             self._arguments["classes"] = _class_names(unwrap(model))
-        if self._arguments.get("resume"):
+        if self._existing == RESUME:
             self._arguments.setdefault("iteration", state.global_step)
         self.recorder = Recorder(model=model, optimizer=optimizer, **self._arguments)
         if args.world_size > 1:

@@ -19,7 +19,7 @@ from torch.utils.hooks import RemovableHandle
 
 from dtui.errors import MissingExtraError
 from dtui.model import IntArray
-from dtui.record.checks import as_class_names, check_path, check_period
+from dtui.record.checks import RESUME, as_class_names, check_existing, check_path, check_period
 from dtui.record.hooks import QuietHook
 from dtui.record.layers import find_layers
 from dtui.record.loader_tap import UnusableLoaderError, images_of, targets_of
@@ -60,12 +60,12 @@ class DtuiCallback(Callback):  # type: ignore[misc]
 
         Raises:
             RecorderError: The arguments cannot work.
-            RunExistsError: There is a run at `path`.
+            RunExistsError: There is a run at `path`, and on_existing="refuse".
         """
         super().__init__()
         check_period(every)
-        if not options.get("resume"):
-            check_path(path)
+        self._existing = check_existing(options.get("on_existing"), options.get("resume"))
+        check_path(path, self._existing)
         as_class_names(classes)
         self._arguments: dict[str, Any] = {"path": path, "every": every, "classes": classes, **options}
         self._network = network
@@ -78,7 +78,7 @@ class DtuiCallback(Callback):  # type: ignore[misc]
         """Attach to the module and its first optimizer, on every process."""
         if self.recorder is None:
             optimizers = list(trainer.optimizers)
-            if self._arguments.get("resume") and len(optimizers) == 1:  # of several, it counts the steps of all
+            if self._existing == RESUME and len(optimizers) == 1:  # of several, it counts the steps of all
                 self._arguments.setdefault("iteration", trainer.global_step)
             self.recorder = Recorder(model=pl_module, optimizer=optimizers, **self._arguments)
 
