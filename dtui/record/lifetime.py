@@ -6,7 +6,6 @@ network, so both are gone when the training drops them. What ends the run then i
 
 from __future__ import annotations
 
-import atexit
 import os
 import weakref
 from collections.abc import Callable, Sequence
@@ -23,17 +22,16 @@ from dtui.record.layers import LayerProbe
 from dtui.record.resume import Start
 from dtui.record.sink import Sink
 from dtui.record.skips import SkippedUpdates
-from dtui.record.termination import EndWatch
+from dtui.record.termination import EndWatch, also_at_exit
 from dtui.record.warn import warn_once
 
 if TYPE_CHECKING:
     from dtui.record.recorder import Recorder
 
-_ending: set[Sink] = set()
-"""Writers of runs that ended with their network, until they have written everything."""
+_ending: dict[Sink, int] = {}
+"""Writers of runs that ended with their network, until they have written everything, and the processes they are of."""
 
 _open: set[Life] = set()
-_process = os.getpid()
 
 
 class Life:
@@ -92,7 +90,7 @@ class Life:
         if sink is None:
             self._start.give_up()
         else:
-            _ending.add(sink)
+            _ending[sink] = self._process
             sink.end(RunStatus.DONE, "")
 
     @property
@@ -123,11 +121,10 @@ class Life:
 
 def wait_for_ended() -> None:
     """Wait until the runs that ended with their networks are written."""
-    if os.getpid() != _process:
-        return
-    for sink in list(_ending):
-        sink.close(RunStatus.DONE, "")
-        _ending.discard(sink)
+    for sink, process in list(_ending.items()):
+        if process == os.getpid():  # a forked child has no such thread
+            sink.close(RunStatus.DONE, "")
+        _ending.pop(sink, None)
 
 
 def find_former(new: Life) -> Life | None:
@@ -157,4 +154,4 @@ def weakly(function: Callable[..., None]) -> Callable[..., None]:
     return call
 
 
-atexit.register(wait_for_ended)
+also_at_exit.append(wait_for_ended)

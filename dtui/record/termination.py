@@ -19,12 +19,29 @@ from dtui.record.warn import reason_of
 
 _watches: list[EndWatch] = []
 
+also_at_exit: list[Callable[[], None]] = []
+"""Called after the runs that are open have been finished."""
 
-@atexit.register
+_registered: set[bool] = set()
+
+
+def _register() -> None:
+    """Be called as Python exits, before HDF5 is closed: PyTables does that, and what is registered last comes first.
+
+    Twice at most, for Python keeps a place for each registration that ever was.
+    """
+    has_tables = "tables" in sys.modules
+    if not _registered or (has_tables and True not in _registered):
+        atexit.unregister(_at_exit)
+        atexit.register(_at_exit)
+        _registered.add(has_tables)
+
+
 def _at_exit() -> None:
-    """Finish all runs that are open; registered once, for Python keeps a place for each function that ever was."""
     for watch in reversed(_watches.copy()):
         watch.at_exit()
+    for function in also_at_exit:
+        function()
 
 
 class EndWatch:
@@ -34,6 +51,7 @@ class EndWatch:
         """Watch; `finish` is given how the run ended, and why."""
         self._finish = finish
         _watches.append(self)
+        _register()
         self._termination = TerminationWatch(lambda: finish(RunStatus.CRASHED, "SIGTERM"))
 
     def remove(self) -> None:

@@ -320,7 +320,7 @@ def test_twenty_trials_leave_nothing_behind(tmp_path: Path, kind: str) -> None:
     assert max(alive) == 1, "each network goes before the next one comes"
     assert not any(found() for found in (*models, *recorders))
     assert (GradScaler.step, signal.getsignal(signal.SIGTERM)) == (step, handler)
-    assert (lifetime._open, lifetime._ending) == (set(), set())
+    assert (lifetime._open, lifetime._ending) == (set(), {})
 
 
 def footprint() -> tuple[object, ...]:
