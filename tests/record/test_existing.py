@@ -387,3 +387,12 @@ def test_status_of_a_second_start_in_a_running_first(tmp_path: Path) -> None:
         first.step()
     assert recorded(tmp_path / "run") == [0, 1]
     assert done(tmp_path / "run") is done(tmp_path / "run-2") is RunStatus.DONE
+
+
+def test_a_demo_is_recorded_where_its_viewer_looks_or_not_at_all(tmp_path: Path) -> None:
+    from dtui.record.demo import train_demo
+
+    trained(tmp_path / "run")
+    with pytest.raises(RunExistsError, match=r"run\.dtui: a run is already there"):
+        train_demo(tmp_path / "run", iterations=1, every=1)
+    assert names(tmp_path) == ["run.dtui"]
