@@ -94,7 +94,8 @@ class Recording:
         if self.sink is None:
             root = self._root()
             edges = () if self._tracer is None else self._tracer.edges
-            if self._known is not None:
+            is_replaced = root is not None and any(probe.is_gone for probe in self._probes)
+            if self._known is not None and not is_replaced:
                 probes, structure = place(self._probes), replace(self._known, edges=edges)
             elif root is not None:
                 self._probes[:] = find_layers(self._model() or root)
