@@ -28,6 +28,10 @@ class RunNotFoundError(DtuiError, FileNotFoundError):
     """Nothing at the given path is a dtui run."""
 
 
+class RunNotBegunError(RunNotFoundError):
+    """A recorder has claimed the path and recorded nothing yet."""
+
+
 class RunExistsError(DtuiError, FileExistsError):
     """A run is already there, or another process is recording into it."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dtui.cli.outcome import Exit, Outcome
-from dtui.errors import DtuiError, UsageError
+from dtui.errors import DtuiError, RunNotBegunError, UsageError
 
 if TYPE_CHECKING:
     from dtui.model import Anomaly, AnomalySettings, RunInfo
@@ -24,7 +24,7 @@ def run_runs(options: argparse.Namespace) -> Outcome:
     from dtui.store.life import meet
 
     folder = Path(options.folder)
-    found = find_runs(folder)
+    found = find_runs(folder, has_claims=True)
     met = meet(found)
     answers = [(path, *_info_or_reason(path)) for path in found]
     del met
@@ -33,7 +33,11 @@ def run_runs(options: argparse.Namespace) -> Outcome:
         return Outcome(
             to_json(
                 [
-                    {"path": path, "error": reason, **(info_fields(info) if info else empty | {"run": path.stem})}
+                    {
+                        "path": path,
+                        "error": reason and str(reason),
+                        **(info_fields(info) if info else empty | {"run": path.stem}),
+                    }
                     for path, info, reason in answers
                 ]
             )
@@ -127,7 +131,7 @@ def _damage_remark(run: str, faults: Sequence[str]) -> str:
     return f"{run}: anomalies may be missing where it is damaged: {faults[0]}{more}"
 
 
-def _info_or_reason(path: Path) -> tuple[RunInfo | None, str | None]:
+def _info_or_reason(path: Path) -> tuple[RunInfo | None, DtuiError | None]:
     from dtui.query import open_run
 
     try:
@@ -135,7 +139,7 @@ def _info_or_reason(path: Path) -> tuple[RunInfo | None, str | None]:
             query.settle()
             return query.info(), None
     except DtuiError as error:
-        return None, str(error)
+        return None, error
 
 
 def _label_of(run: str, name: str | None, classes: Sequence[str]) -> int | None:
@@ -147,7 +151,7 @@ def _label_of(run: str, name: str | None, classes: Sequence[str]) -> int | None:
     raise UsageError(f"{run}: no class {name!r}; its classes are {shown or 'not recorded'}")
 
 
-def _runs_table(folder: Path, answers: Sequence[tuple[Path, RunInfo | None, str | None]]) -> str:
+def _runs_table(folder: Path, answers: Sequence[tuple[Path, RunInfo | None, DtuiError | None]]) -> str:
     from dtui.cli.table import table
 
     rows: list[list[str]] = []
@@ -155,8 +159,10 @@ def _runs_table(folder: Path, answers: Sequence[tuple[Path, RunInfo | None, str 
     for path, info, reason in answers:
         name = str(path.relative_to(folder)).removesuffix(".dtui")
         if info is None:
-            rows.append([name, "unreadable", "", "", "", "", reason or ""])
-            styles.append("bad")
+            is_claimed = isinstance(reason, RunNotBegunError)
+            status, remark = ("claimed", "nothing recorded yet") if is_claimed else ("unreadable", str(reason or ""))
+            rows.append([name, status, "", "", "", "", remark])
+            styles.append("dim" if is_claimed else "bad")
             continue
         remarks = [*(["invented"] if info.invented else []), *_counted(len(info.gaps), "gap")]
         remarks += _counted(len(info.findings), "finding")

@@ -25,14 +25,19 @@ class Boundary:
         """Begin with every stream on."""
         self._off: dict[str, int] = {}
         self._early: list[Gap] = []
-        self._sink: Sink | None = None
+        self.sink: Sink | None = None
 
     def attach(self, sink: Sink) -> None:
         """Send gaps, those noted so far too, to a sink."""
-        self._sink = sink
+        self.sink = sink
         for gap in self._early:
             sink.miss(gap)
         self._early = []
+
+    @property
+    def has_missed_nothing(self) -> bool:
+        """Whether nothing has failed, and no gap waits for the run to be created."""
+        return not self._off and not self._early
 
     def is_on(self, stream: str) -> bool:
         """Whether a stream has not failed yet."""
@@ -55,10 +60,10 @@ class Boundary:
             return
         first = max(iteration, 0)
         gap = Gap(first, max(first, iteration if last is None else last), stream, reason)
-        if self._sink is None:
+        if self.sink is None:
             self._early.append(gap)
         else:
-            self._sink.miss(gap)
+            self.sink.miss(gap)
 
     def finish(self, iteration: int) -> None:
         """Note how long the streams were off."""

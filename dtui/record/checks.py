@@ -20,6 +20,11 @@ from dtui.record.layers import LayerProbe
 
 SUFFIX = ".dtui"
 
+ON_EXISTING = NUMBER, RESUME, REPLACE, REFUSE = "number", "resume", "replace", "refuse"
+"""What is done where a run is already; the first is the default."""
+
+OR_GO_ON = "go on with it by resume=True"
+
 
 def check_period(every: int) -> None:
     """Refuse a period that is no positive integer.
@@ -43,22 +48,53 @@ def with_suffix(path: str | Path) -> Path:
     return (wanted if wanted.suffix == SUFFIX else wanted.with_name(wanted.name + SUFFIX)).absolute()
 
 
-def check_path(path: str | Path) -> Path:
-    """Return the directory of the new run.
+def check_existing(on_existing: str | None, resume: bool | None) -> str:
+    """Return what is done where a run is already: one of ON_EXISTING.
+
+    Raises:
+        RecorderError: It is none of them, or the two arguments disagree.
+    """
+    if on_existing is not None and on_existing not in ON_EXISTING:
+        known = ", ".join(map(repr, ON_EXISTING))
+        raise RecorderError(f"on_existing={on_existing!r}: not known; give one of {known}")
+    if resume is None or (on_existing is None and not resume):
+        return on_existing or NUMBER
+    if on_existing is not None and resume != (on_existing == RESUME):
+        raise RecorderError(
+            f"resume={resume!r} and on_existing={on_existing!r} disagree; give one of them (resume=True is short for "
+            f"on_existing={RESUME!r})"
+        )
+    return RESUME if resume else str(on_existing)
+
+
+def check_path(path: str | Path, on_existing: str) -> Path:
+    """Return the directory of the run as it was asked for; nothing is made yet.
+
+    Args:
+        path: With or without ".dtui".
+        on_existing: One of ON_EXISTING.
 
     Raises:
         RecorderError: It cannot be made there.
-        RunExistsError: There is something already.
+        RunExistsError: There is something already, and `on_existing` is "refuse".
     """
     wanted = with_suffix(path)
-    if wanted.exists() or wanted.is_symlink():
-        raise RunExistsError(f"{wanted}: a run is already there; choose another path, or go on with it by resume=True")
+    if on_existing == REFUSE and (wanted.exists() or wanted.is_symlink()) and not _is_unborn(wanted):
+        raise RunExistsError(f"{wanted}: a run is already there; choose another path, or {OR_GO_ON}")
+    if on_existing == RESUME and wanted.is_dir():
+        return wanted
     above = wanted.absolute().parent
     while not above.exists() and above != above.parent:
         above = above.parent
     if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
         raise RecorderError(f"{wanted}: nothing can be written in {above}; choose another path")
     return wanted
+
+
+def _is_unborn(folder: Path) -> bool:
+    from dtui.store.unborn import is_unborn
+
+    return folder.is_dir() and is_unborn(folder)
 
 
 def check_optimizers(optimizers: Any, model: nn.Module) -> tuple[Optimizer, ...]:

@@ -219,6 +219,7 @@ def train_demo(
         },
         notes=[fault.as_note() for fault in faults],
         thumbnails=Thumbnails(picture=lambda identity: digits.pictures[int(identity)]),
+        on_existing="refuse",  # whoever watches it has the path already
     ) as recorder:
         for iteration in range(iterations):
             chosen = next(batches)

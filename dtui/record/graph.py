@@ -8,6 +8,7 @@ optional: whatever goes wrong leaves the graph empty and the training alone.
 from __future__ import annotations
 
 import sys
+import weakref
 from collections.abc import Iterable
 from contextlib import suppress
 from types import FrameType
@@ -35,15 +36,16 @@ class GraphTracer:
 
     def __init__(self, model: nn.Module) -> None:
         """Arm the tracer; `detach` disarms it. A compiled model is left alone: hooks would have it compiled twice."""
-        self._root = unwrap(model)
+        root = unwrap(model)
+        self._root = weakref.ref(root)
         self._trace: _Trace | None = None
         self._is_retired = False
         self.edges: tuple[Edge, ...] = ()
         self._handles: list[RemovableHandle] = []
         if not any("_orig_mod" in module._modules for module in model.modules()):
             self._handles = [
-                self._root.register_forward_pre_hook(QuietHook(self._begin), with_kwargs=True),
-                self._root.register_forward_hook(QuietHook(self._end), with_kwargs=True, always_call=True),
+                root.register_forward_pre_hook(QuietHook(self._begin), with_kwargs=True),
+                root.register_forward_hook(QuietHook(self._end), with_kwargs=True, always_call=True),
             ]
 
     def detach(self) -> None:
@@ -63,18 +65,18 @@ class GraphTracer:
         self._is_retired = True
 
     def _begin(self, module: nn.Module, args: Any, kwargs: Any) -> None:
-        if module is not self._root or self._is_retired:
+        if module is not self._root() or self._is_retired:
             return
         if self._trace is not None:
             if self._trace.is_running():
                 return
             self._trace.stop()  # Ctrl-C: torch calls no hook on what is no Exception
-        self._trace = _Trace(self._root)
+        self._trace = _Trace(module)
         self._trace.start((args, kwargs), sys._getframe(2))
 
     def _end(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         trace = self._trace
-        if module is not self._root or trace is None:
+        if module is not self._root() or trace is None:
             return
         trace.stop()
         self._trace = None

@@ -7,9 +7,9 @@ copy would let the row of a filter in the store mean another filter than the one
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -24,25 +24,48 @@ _WRAPPED_UNDER = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_modu
 _MADE_AT_RUN_TIME = ("Parametrized", "FSDP")
 
 
-@dataclass(slots=True, eq=False)
 class LayerProbe:
-    """One layer of a live network.
+    """One layer of a live network, which it does not keep alive.
 
     Attributes:
         name: Dotted name in the unwrapped network.
-        module: The module that owns the weight at present.
         aliases: Other names of modules that use the same weight.
         shape: Of the weight, filters first.
         first_filter: Row of its filter 0 on the flat filter axis.
         present: False once the network no longer has this layer in this shape.
     """
 
-    name: str
-    module: nn.Module
-    aliases: tuple[str, ...] = ()
-    shape: tuple[int, ...] = ()
-    first_filter: int = 0
-    present: bool = True
+    __slots__ = ("_module", "aliases", "first_filter", "name", "present", "shape")
+
+    def __init__(self, name: str, module: nn.Module) -> None:
+        """Begin without a shape."""
+        self.name = name
+        self.module = module
+        self.aliases: tuple[str, ...] = ()
+        self.shape: tuple[int, ...] = ()
+        self.first_filter = 0
+        self.present = True
+
+    @property
+    def module(self) -> nn.Module:
+        """The module that owns the weight at present.
+
+        Raises:
+            ReferenceError: It is gone.
+        """
+        module = self._module()
+        if module is None:
+            raise ReferenceError(f"layer {self.name}: its module is gone")
+        return module
+
+    @module.setter
+    def module(self, module: nn.Module) -> None:
+        self._module = weakref.ref(module)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nobody has the module any more."""
+        return self._module() is None
 
     @property
     def elements(self) -> int:
@@ -197,33 +220,6 @@ def rebind(root: nn.Module, probes: list[LayerProbe]) -> list[str]:
             changes.append(f"layer {probe.name} {probe.shape}: {found}; it is left out from here on")
     changes.extend(f"layer {name}: added after recording began; it is not recorded" for name in current)
     return changes
-
-
-class NetworkWatch:
-    """Tells whether modules or weights of a network were replaced, without walking through it.
-
-    Holds what it compares with, so that nothing new can have the identity of something that is gone.
-    """
-
-    def __init__(self, root: nn.Module) -> None:
-        """Look at the network as it is."""
-        self._root = root
-        self._look()
-
-    def _look(self) -> None:
-        modules = list(self._root.modules())
-        self._children = [(module._modules, list(module._modules.values())) for module in modules]
-        layers = [module for module in modules if is_layer(module)]
-        self._weights = [(layer._parameters, layer._parameters.get("weight")) for layer in layers]
-
-    def has_changed(self) -> bool:
-        """Whether anything was replaced since the last call."""
-        is_same = all(list(now.values()) == before for now, before in self._children) and all(
-            now.get("weight") is before for now, before in self._weights
-        )
-        if not is_same:
-            self._look()
-        return not is_same
 
 
 def has_filters_first(module: nn.Module) -> bool:

@@ -19,13 +19,13 @@ from dtui.record.derive import RawRecord
 from dtui.record.kernels import summing_on
 from dtui.record.layers import (
     LayerProbe,
-    NetworkWatch,
     as_rows,
     has_filters_first,
     rebind,
     reorder_rows,
     row_order,
 )
+from dtui.record.network_watch import NetworkWatch
 from dtui.record.rows import LayerRows
 from dtui.record.samples import LayerSampler
 from dtui.record.shards import is_sharded, local_rows
@@ -87,16 +87,16 @@ class _Device:
 class Measurer:
     """Measures all layers of one network, record after record."""
 
-    def __init__(self, root: nn.Module, probes: list[LayerProbe], fused: bool = False) -> None:
+    def __init__(self, root: nn.Module | None, probes: list[LayerProbe], fused: bool = False) -> None:
         """Prepare for the layers of a network that have been placed on the flat filter axis.
 
         Args:
-            root: The network.
+            root: The network; None where its container is gone and only the layers are trained.
             probes: Its layers.
             fused: Use a compiled kernel where it is to be had.
         """
         self._fused = fused
-        self._root = root
+        self._root = None if root is None else weakref.ref(root)
         self._probes = probes
         self._filters = sum(probe.shape[0] for probe in probes)
         self._sampler = LayerSampler([probe.elements for probe in probes])
@@ -104,7 +104,7 @@ class Measurer:
         self._previous: list[Tensor | None] = [None] * len(probes)
         self._orders: list[torch.memory_format] = [torch.contiguous_format] * len(probes)
         self._devices: dict[torch.device, _Device] = {}
-        self._network = NetworkWatch(root)
+        self._network = None if root is None else NetworkWatch(root)
         self.changes: list[str] = []
         """Layers that are no longer recorded, or not yet, a line each, since whoever takes note of them cleared it."""
 
@@ -121,8 +121,9 @@ class Measurer:
     @torch.no_grad()
     def measure(self) -> Callable[[int, Mapping[str, float]], RawRecord]:
         """Read every layer once, and return what makes the raw record of it on another thread."""
-        if self._network.has_changed():
-            self.changes = rebind(self._root, self._probes)
+        root = None if self._root is None else self._root()
+        if root is not None and self._network is not None and self._network.has_changed():
+            self.changes = rebind(root, self._probes)
             for change in self.changes:
                 warn_once(change, change)
         layers: dict[torch.device, list[LayerRows]] = {}
@@ -199,7 +200,9 @@ class Measurer:
         return previous
 
     def _prepare(self, device: torch.device) -> _Device:
+        filters, layers, samples = self._filters, len(self._probes), self._sampler.samples
+
         def make() -> Buffers:
-            return Buffers(self._filters, len(self._probes), self._sampler.samples, device)
+            return Buffers(filters, layers, samples, device)
 
         return _Device(make, summing_on(device, make, fused=self._fused))

@@ -7,6 +7,7 @@ disagree about the iteration that they belong to.
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,19 +16,23 @@ from typing import Any, Self
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from dtui.errors import RecorderError
 from dtui.model import RunStatus, Structure
 from dtui.record.boundary import RECORDS, VALIDATIONS, WATCHES, Boundary
 from dtui.record.checks import (
     SUFFIX,
     as_class_names,
     check_classes,
+    check_existing,
     check_optimizers,
     check_period,
+    with_suffix,
 )
 from dtui.record.describe_run import describe_run
 from dtui.record.flight import plan_watches
 from dtui.record.kernels import find_kernels
-from dtui.record.layers import find_layers
+from dtui.record.layers import find_layers, unwrap
+from dtui.record.lifetime import Life, find_former, weakly
 from dtui.record.outputs import OutputKind, check_outputs
 from dtui.record.recording import Recording
 from dtui.record.resume import find_start, refusals_told
@@ -77,14 +82,16 @@ class Recorder:
         thumbnails: Thumbnails | None = Thumbnails(),  # noqa: B008 - frozen
         graph: bool = True,
         fused: bool | None = None,
-        resume: bool = False,
+        on_existing: str | None = None,
+        resume: bool | None = None,
         iteration: int | None = None,
         outputs: str | None = None,
     ) -> None:
         """Attach to a model and its optimizer.
 
         Args:
-            path: Directory of the run; ".dtui" is added where it lacks it.
+            path: Directory of the run; ".dtui" is added where it lacks it. It is claimed here, before anything is
+                recorded: of two recorders that want it at once one gets it. `path` of the recorder tells what it got.
             model: The network, wrapped (DDP, compiled) or not.
             optimizer: Whose updates are the iterations; of several the first counts, and of others of the same
                 parameters each update (see `dtui.record.updates`). None for what is seen to update the model, or
@@ -103,10 +110,14 @@ class Recorder:
             fused: Read the weights with a compiled kernel, for a third of the time or less; it is compiled once on a
                 machine, in some seconds. None does so where numba is installed (dtui[fast]), on a GPU where triton is,
                 which comes with torch for it.
-            resume: Go on with the run at `path` from a checkpoint that the model and the optimizer were loaded from;
-                where there is none, begin it. What was recorded past the checkpoint is superseded as soon as something
-                new is recorded. Name, hyperparameters, notes and images stay those of the beginning. The first record
-                has no weights before it, so its statistics of updates are NaN.
+            on_existing: What to do where a run is at `path` already. "number", the default, makes a run of its own,
+                NAME-2, and says so. "resume" goes on with the run from a checkpoint that the model and the optimizer
+                were loaded from, or begins one where there is none: what was recorded past the checkpoint is superseded
+                as soon as something new is recorded; name, hyperparameters, notes and images stay those of the
+                beginning; the first record has no weights before it, so its statistics of updates are NaN. "replace"
+                removes the run when the first record of the new one is written. "refuse" raises. A run that a living
+                process records is passed over by "number" and refused by the others.
+            resume: True is short for on_existing="resume".
             iteration: Updates that were done before: store `recorder.iteration + 1` in your checkpoint. None asks the
                 optimizer where `resume`, which tells it if it is of Adam's kind, and is 0 otherwise.
             outputs: What the model returns in a validation: "logits", or "probabilities" where it ends in Sigmoid or
@@ -116,11 +127,12 @@ class Recorder:
         Raises:
             RecorderError: The arguments cannot work together, the path cannot be written, or the run to go on with has
                 another network or other classes.
-            RunExistsError: There is a run at `path` and no `resume`, or a living process records it.
+            RunExistsError: What is at `path` is not what `on_existing` is for, or a living process records it.
             DtuiError: The run to go on with cannot be read.
             MissingExtraError: `fused`, and numba, on a GPU triton, is not installed.
         """
         check_period(every)
+        existing = check_existing(on_existing, resume)
         self._exchange = Exchange(str(path))
         optimizers = check_optimizers(optimizer, model)
         first = optimizers[0] if optimizers else None
@@ -130,46 +142,58 @@ class Recorder:
         check_outputs(outputs)
         watch_plan = plan_watches(every, watch_every, keep_around, probes, self._exchange.is_first)
         forget_told()
-        with refusals_told(self._exchange, resume):
-            start = find_start(path, first, self._exchange, resume=resume, iteration=iteration)
-            start.check_classes(names)
-        has_kernel = find_kernels(fused, model, is_watched=watch_plan is not None)
-        self.path = start.path
-        self.every = every
-        self.iteration = start.updates - 1
-        """Of the last update, -1 before the first: one less than the updates done."""
-        self._model = model
-        self._scalars = ScalarLog()
-        self._boundary = Boundary()
-        self._outputs = OutputKind(outputs)
-        self._validator = Validator(names, thumbnails, self._exchange, self._boundary, self._outputs, model)
-        self._validator.go_on(start)
-        self._watch: ValidationWatch | None = None
-        self._closed = False
-        self._is_within = False
-        self._process = os.getpid()
-        shown = name or self.path.name.removesuffix(SUFFIX)
-        self._metadata = describe_run(shown, every, first, hyperparameters or {}, notes)
-        self._names = names
-        self._recording = Recording(
-            model,
-            probes,
-            start,
-            self._exchange,
-            self._boundary,
-            open_store=self._open_store,
-            watch_plan=watch_plan,
-            has_kernel=has_kernel,
-            is_traced=graph and start.past is None and self._exchange.is_first,
-        )
-        with refusals_told(self._exchange, resume, start):
-            if start.past is not None and self._recording.can_begin:
-                self._recording.begin()
+        self._life = Life(self, unwrap(model), first, os.path.abspath(with_suffix(path)))
+        former = find_former(self._life)
+        with refusals_told(self._exchange):
+            start = find_start(path, first, self._exchange, on_existing=existing, iteration=iteration)
+        try:
+            with refusals_told(self._exchange):
+                start.check_classes(names)
+            has_kernel = find_kernels(fused, model, is_watched=watch_plan is not None)
+            self.path = start.path
+            self.every = every
+            self.iteration = start.updates - 1
+            """Of the last update, -1 before the first: one less than the updates done."""
+            self._start = start
+            self._network = weakref.ref(unwrap(model))
+            self._given = weakref.ref(model)
+            self._kept = model if first is None else None  # whoever calls `step` has the recorder
+            self._scalars = ScalarLog()
+            self._boundary = Boundary()
+            self._outputs = OutputKind(outputs)
+            self._validator = Validator(names, thumbnails, self._exchange, self._boundary, self._outputs, model)
+            self._validator.go_on(start)
+            self._watch: ValidationWatch | None = None
+            self._closed = self._is_within = False
+            self._process = os.getpid()
+            shown = name or self.path.name.removesuffix(SUFFIX)
+            self._metadata = describe_run(shown, every, first, hyperparameters or {}, notes)
+            self._names = names
+            self._recording = Recording(
+                model,
+                probes,
+                start,
+                self._exchange,
+                self._boundary,
+                open_store=self._open_store,
+                watch_plan=watch_plan,
+                has_kernel=has_kernel,
+                is_traced=graph and start.past is None and self._exchange.is_first,
+            )
+            with refusals_told(self._exchange, start):
+                if start.past is not None and self._recording.can_begin:
+                    self._recording.begin()
+        except BaseException:
+            start.give_up()
+            raise
+        if former is not None:
+            former.make_way(self.path)
         self._skips = SkippedUpdates(first)
-        self._updates = Updates(model, optimizers, self._after_step, lambda: self._unseen.explained())
+        self._updates = Updates(model, optimizers, weakly(self._after_step), weakly(self._explained))
         self._unseen = Unseen(model, self._updates, self._boundary)
         self._outputs.listen(model)
-        self._end = EndWatch(self._finish)
+        self._end = EndWatch(weakly(self._finish))
+        self._life.watch(start, self._boundary, self._skips, self._end, probes)
 
     def __enter__(self) -> Self:
         """Return the recorder."""
@@ -307,6 +331,9 @@ class Recorder:
                 self._pass_over(missed)
         self._count()
 
+    def _explained(self) -> None:
+        self._unseen.explained()
+
     def _pass_over(self, updates: int) -> None:
         """Count updates that were seen when it was not known yet that they count."""
         passed = range(self.iteration + 1, self.iteration + 1 + updates)
@@ -344,14 +371,33 @@ class Recorder:
 
         if not self._exchange.is_first:
             return Elsewhere()
-        return RunWriter(self.path, structure, self._metadata, classes=self._names or ())
+        names = self._names or ()
+        return RunWriter(self.path, structure, self._metadata, classes=names, claim=self._start.claim)
+
+    @property
+    def _model(self) -> nn.Module:
+        """The module that the evaluation calls: what was given, or the network in a wrapper that is gone."""
+        model = self._given() or self._network()
+        if model is None:
+            raise RecorderError("the model is gone; make a new recorder for another")
+        return model
 
     # --- the end
+
+    def let_go(self) -> None:
+        """Record nothing more, and keep nothing of the network; whoever calls this ends the run."""
+        self._closed, self._kept = True, None
+        with self._boundary.guard("close", self.iteration):
+            self._updates.remove()
+            self._outputs.detach()
+            self._boundary.finish(self.iteration)
+            self._recording.let_go()
 
     def _finish(self, status: RunStatus, reason: str) -> None:
         if not self._is_ours():
             return
         self._closed = True
+        self._life.forget()
         self._end.remove()
         with self._boundary.guard("close", self.iteration):
             self._updates.remove()
@@ -359,6 +405,7 @@ class Recorder:
             self._outputs.detach()
             unseen = self._unseen.closing(self.iteration)
             self._recording.finish(self.iteration, status, reason or unseen)
+        self._kept = None
 
 
 def _nothing() -> None:

@@ -6,11 +6,13 @@ under the structure of another network.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 
 from torch import nn
 
+from dtui.errors import RecorderError
 from dtui.model import RunStatus, Structure
 from dtui.record.boundary import RECORDS, WATCHES, Boundary
 from dtui.record.coverage import try_coverage
@@ -56,23 +58,28 @@ class Recording:
             start: Where the run begins.
             exchange: With the other processes.
             boundary: Told of what is missed.
-            open_store: Creates a new run, given its structure; called on the thread that writes.
+            open_store: Creates a new run, given its structure; called on the thread that writes. A method, whose
+                object is not kept.
             watch_plan: Of the flight recorder, None for none.
             has_kernel: Whether to measure with a compiled kernel where it is to be had.
             is_traced: Whether to watch the first forward pass for the graph.
         """
-        self._model = model
+        self._model = weakref.ref(model)
+        self._root = weakref.ref(unwrap(model))
         self._probes = probes
+        self._known: Structure | None = None
+        """Of a network whose shapes are known: it need not be there any more when the run begins."""
+        if all(probe.shape for probe in probes):
+            coverage = try_coverage(unwrap(model), probes)
+            self._known = replace(describe(unwrap(model), place(probes)), coverage=coverage)
         self._start = start
         self._exchange = exchange
         self._boundary = boundary
-        self._open_store = open_store
+        self._open_store = weakref.WeakMethod(open_store)
         self.watch_plan = watch_plan
         self.has_kernel = has_kernel
         self._tracer = GraphTracer(model) if is_traced else None
         self.measurer: Measurer | None = None
-        if self.can_begin:
-            try_coverage(unwrap(model), probes)
         self._is_sharded = False
         self._deriver: Deriver | None = None
         self.flight: Flight | None = None
@@ -90,21 +97,26 @@ class Recording:
             RecorderError: The run to go on with has another network, or cannot be written.
         """
         if self.sink is None:
-            if not self.can_begin:
-                self._probes = find_layers(self._model)
-            probes = place(self._probes)
+            root = self._root()
             edges = () if self._tracer is None else self._tracer.edges
-            coverage = try_coverage(unwrap(self._model), probes)
-            structure = replace(describe(unwrap(self._model), probes, edges), coverage=coverage)
+            is_replaced = root is not None and any(probe.is_gone for probe in self._probes)
+            if self._known is not None and not is_replaced:
+                probes, structure = place(self._probes), replace(self._known, edges=edges)
+            elif root is not None:
+                self._probes[:] = find_layers(self._model() or root)
+                probes = place(self._probes)
+                structure = replace(describe(root, probes, edges), coverage=try_coverage(root, probes))
+            else:
+                raise RecorderError(f"{self._start.path}: the model is gone before the shapes of its layers were known")
             if self._tracer is not None:
                 self._tracer.retire()
             self._start.check_network(structure)
             resumed = self._start.go_on()
-            self.measurer = Measurer(unwrap(self._model), probes, self.has_kernel)
+            self.measurer = Measurer(root, probes, self.has_kernel)
             self._is_sharded = self.measurer.is_sharded
             self._deriver = Deriver(structure)
             limit = min(MOST_WAITING, max(FEWEST_WAITING, WAITING_BYTES // self.measurer.record_bytes))
-            self.sink = Sink(lambda: resumed or self._open_store(structure), limit)
+            self.sink = Sink(_opener(resumed, self._open_store(), structure), limit)
             self._boundary.attach(self.sink)
             if self.watch_plan is not None:
                 with self._boundary.guard(WATCHES, self._start.updates):
@@ -163,6 +175,14 @@ class Recording:
         """Measure no more; what was held of a device's memory is the training's again."""
         self.measurer = None
 
+    def let_go(self) -> None:
+        """Keep nothing of a network that is gone; the watches that wait to be judged still are."""
+        if self._tracer is not None:
+            self._tracer.detach()
+        if self.flight is not None and self.sink is not None:
+            self.flight.flush(self.sink)
+        self.measurer = self.flight = self._tracer = None
+
     def finish(self, iteration: int, status: RunStatus, reason: str) -> None:
         """Write what is queued and end the run; one without a record is created before, where it can be.
 
@@ -173,13 +193,33 @@ class Recording:
         """
         if self._tracer is not None:
             self._tracer.detach()
-        if self.sink is None and any(probe.shape for probe in self._probes):
+        has_begun = iteration >= self._start.updates or not self._boundary.has_missed_nothing
+        is_worth_it = has_begun or status is RunStatus.DONE  # a script that is mended finds its path free
+        if self.sink is None and is_worth_it and any(probe.shape for probe in self._probes):
             self.begin()
         self._boundary.finish(iteration)
         if self.sink is None:
+            self._start.give_up()
             return
         if self.flight is not None:
             self.flight.flush(self.sink)
         if status is RunStatus.DONE and self._start.is_passed(iteration):
             self.sink.offer(Job(RECORDS, iteration, lambda store: store.supersede()))
         self.sink.close(status, reason)
+        self._start.give_up()
+        self.let_go()
+
+
+def _opener(
+    resumed: Store | None, open_store: Callable[[Structure], Store] | None, structure: Structure
+) -> Callable[[], Store]:
+    """Return what opens the store on the thread that writes."""
+
+    def open_one() -> Store:
+        if resumed is not None:
+            return resumed
+        if open_store is None:
+            raise RecorderError("the recorder is gone before anything was recorded")
+        return open_store(structure)
+
+    return open_one

@@ -6,6 +6,7 @@ one curve.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,14 +17,15 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 from torch.optim import Optimizer
 
-from dtui.errors import DtuiError, RecorderError
+from dtui.errors import DtuiError, RecorderError, RunExistsError
 from dtui.model import Layer, Structure
-from dtui.record.checks import check_path, with_suffix
-from dtui.record.shards import Exchange
+from dtui.record.checks import REFUSE, REPLACE, RESUME, check_path, with_suffix
+from dtui.record.shards import Exchange, untold_ranks
 from dtui.record.warn import warn_once
 
 if TYPE_CHECKING:
     from dtui.store import PastRun, RunWriter
+    from dtui.store.claim import Claim
 
 _OTHER_RUN = "or record into another run"
 
@@ -36,11 +38,18 @@ class Start:
         path: Directory of the run.
         updates: Done before, >= 0: the iteration of the first that follows.
         past: The run that goes on, None for a new one and for all processes but the first.
+        claim: Of the path, until the run is created or taken over; None for all processes but the first.
     """
 
     path: Path
     updates: int
     past: PastRun | None = None
+    claim: Claim | None = None
+
+    def give_up(self) -> None:
+        """Free the path, where nothing has been recorded there."""
+        if self.claim is not None:
+            self.claim.give_up()
 
     def is_passed(self, iteration: int) -> bool:
         """Whether a resumed training has gone on to an iteration, so that what was recorded past it does not count."""
@@ -92,6 +101,7 @@ class Start:
 
         if self.past is None:
             return None
+        self.give_up()
         try:
             return RunWriter.resume(self.past, self.updates)
         except OSError as error:
@@ -101,40 +111,72 @@ class Start:
 
 
 def find_start(
-    path: str | Path, optimizer: Optimizer | None, exchange: Exchange, *, resume: bool, iteration: int | None
+    path: str | Path, optimizer: Optimizer | None, exchange: Exchange, *, on_existing: str, iteration: int | None
 ) -> Start:
-    """Return where a recorder begins; all processes of a training begin where the first does.
+    """Claim the path of a run and return where a recorder begins; all processes begin where the first does.
 
     Args:
         path: Directory of the run.
         optimizer: Whose updates are counted.
         exchange: With the other processes.
-        resume: Whether to go on with the run that is there, if one is.
-        iteration: Updates done before; None asks the optimizer, where `resume`.
+        on_existing: What is done where a run is already, one of `checks.ON_EXISTING`.
+        iteration: Updates done before; None asks the optimizer, where a run goes on.
 
     Raises:
-        RecorderError: The count is none, or it is not known.
-        RunExistsError: There is a run already and it is not to go on, or a living process records it.
+        RecorderError: The count is none, or it is not known, or the path cannot be written.
+        RunExistsError: What is there is neither to go on nor to be replaced, or a living process records it.
         DtuiError: The run cannot be read.
     """
     if iteration is not None and (isinstance(iteration, bool) or not isinstance(iteration, int) or iteration < 0):
         raise RecorderError(f"iteration={iteration!r}: updates that were done before; give an integer of at least 0")
-    if not resume:
-        return Start(check_path(path) if exchange.is_first else with_suffix(path), iteration or 0)
-    count = count_updates(optimizer) if iteration is None else iteration
+    count = count_updates(optimizer) if iteration is None and on_existing == RESUME else iteration
     if not exchange.is_first:
         told = exchange.ask()
-        return Start(with_suffix(path), (count or 0) if told is None else told)
-    return _find_first(path, count)
+        updates, where = (count or 0, "") if told is None else told
+        return Start(Path(where) if where else with_suffix(path), updates)
+    wanted = check_path(path, on_existing)
+    try:
+        return _find_past(wanted, count) if on_existing == RESUME else _begin(wanted, on_existing, count or 0)
+    except OSError as error:
+        if isinstance(error, DtuiError):
+            raise
+        raise RecorderError(f"{wanted}: cannot be written, {error.strerror}; choose another path") from error
 
 
-def _find_first(path: str | Path, count: int | None) -> Start:
+def _begin(wanted: Path, on_existing: str, updates: int) -> Start:
+    """Claim the path of a new run."""
+    from dtui.store.claim import claim_new, claim_numbered, claim_replacement
+
+    if on_existing == REPLACE:
+        return Start(wanted, updates, claim=claim_replacement(wanted))
+    if on_existing == REFUSE:
+        return Start(wanted, updates, claim=claim_new(wanted))
+    ranks = untold_ranks()
+    try:
+        claim = claim_numbered(wanted, among_living=not ranks)
+    except RunExistsError as error:
+        if not ranks:
+            raise
+        raise RunExistsError(
+            f"{error}; WORLD_SIZE={ranks} and RANK={os.environ['RANK']} are set, but torch.distributed is not "
+            "initialised: make the recorder after init_process_group, or give each process a path of its own"
+        ) from error
+    path = wanted.with_name(claim.path.name)
+    if path != wanted:
+        warn_once(
+            "number", f"{wanted}: a run is already there, so this one is {path}; dtui {path.with_suffix('')} opens it"
+        )
+    return Start(path, updates, claim=claim)
+
+
+def _find_past(wanted: Path, count: int | None) -> Start:
+    """Claim the run that is to go on, or a new one where there is none."""
     from dtui.store import find_past
+    from dtui.store.claim import claim_new, hold_run
 
-    wanted = with_suffix(path)
     past = find_past(wanted)
     if past is None:
-        return Start(check_path(path), count or 0)
+        return Start(wanted, count or 0, claim=claim_new(wanted))
     if count is None:
         raise RecorderError(
             f"{wanted}: resume: the optimizer does not tell how many updates it has done; load its checkpoint first, "
@@ -146,20 +188,19 @@ def _find_first(path: str | Path, count: int | None) -> Start:
             f"{wanted}: resume: this training begins at iteration 0, so all that was recorded, up to iteration "
             f"{past.last_iteration}, will be superseded",
         )
-    return Start(wanted, count, past)
+    return Start(wanted, count, past, hold_run(past.path))
 
 
 @contextmanager
-def refusals_told(exchange: Exchange, is_resume: bool, start: Start | None = None) -> Iterator[None]:
+def refusals_told(exchange: Exchange, start: Start | None = None) -> Iterator[None]:
     """Have the other processes begin where the first does, or refuse with it; `start` once all has been checked."""
     try:
         yield
     except Exception as error:
-        if is_resume:
-            exchange.tell(None, str(error))
+        exchange.tell(None, str(error))
         raise
-    if is_resume and start is not None:
-        exchange.tell(start.updates)
+    if start is not None:
+        exchange.tell(start.updates, path=str(start.path))
 
 
 def count_updates(optimizer: Optimizer | None) -> int | None:

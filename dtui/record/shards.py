@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 import time
 from collections import deque
@@ -61,13 +62,13 @@ class Exchange:
         """Whether this rank writes the run."""
         return self.rank == 0
 
-    def tell(self, updates: int | None, refusal: str = "") -> None:
-        """Tell the other ranks, as the first, where a resumed training begins, or why it does not."""
+    def tell(self, updates: int | None, refusal: str = "", path: str = "") -> None:
+        """Tell the other ranks, as the first, where the run is and begins, or why it does not."""
         if self._store is not None and self.is_first:
-            self._store.set(f"{self._prefix}/start", json.dumps([updates, refusal]))
+            self._store.set(f"{self._prefix}/start", json.dumps([updates, refusal, path]))
 
-    def ask(self) -> int | None:
-        """Return where a resumed training begins; None where the first rank has not told it in time.
+    def ask(self) -> tuple[int, str] | None:
+        """Return where the run begins and its path; None where the first rank has not told it in time.
 
         Raises:
             RecorderError: The first rank refused.
@@ -79,10 +80,10 @@ class Exchange:
             if time.monotonic() - begin > WAIT_SECONDS:
                 return None
             time.sleep(_POLL_SECONDS)
-        updates, refusal = json.loads(self._store.get(f"{self._prefix}/start"))
+        updates, refusal, path = json.loads(self._store.get(f"{self._prefix}/start"))
         if refusal:
             raise RecorderError(f"rank 0: {refusal}")
-        return int(updates)
+        return int(updates), str(path)
 
     def leave(self, stream: str, iteration: int, arrays: Arrays) -> None:
         """Leave this rank's part for the first rank."""
@@ -123,6 +124,17 @@ class Exchange:
 
     def _key(self, stream: str, iteration: int, rank: int) -> str:
         return f"{self._prefix}/{stream}/{iteration}/{rank}"
+
+
+def untold_ranks() -> int:
+    """Return how many processes a launcher has started that torch.distributed does not know of yet; 0 for none."""
+    if dist.is_available() and dist.is_initialized():
+        return 0
+    try:
+        ranks = int(os.environ.get("WORLD_SIZE", "1"))
+    except ValueError:
+        return 0
+    return ranks if ranks > 1 and "RANK" in os.environ else 0
 
 
 class Elsewhere:

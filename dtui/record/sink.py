@@ -85,7 +85,7 @@ class Sink:
             open_store: Creates the run; called once, on the thread.
             limit: Most jobs of one stream that may wait, >= 1.
         """
-        self._open_store = open_store
+        self._open_store: Callable[[], Store] | None = open_store
         self._limit = limit
         self._jobs: deque[Job] = deque()
         self._writing: Job | None = None
@@ -142,12 +142,16 @@ class Sink:
         with self._changed:
             return self._changed.wait_for(lambda: not any(self._waiting.values()), timeout)
 
-    def close(self, status: RunStatus, reason: str) -> None:
-        """Write what is queued, end the run and the thread; a thread that hangs is left alone, and that is told."""
+    def end(self, status: RunStatus, reason: str) -> None:
+        """Have what is queued written, and the run and the thread ended, without waiting for it."""
         with self._changed:
             if self._ending is None:
                 self._ending = (status, reason)
             self._changed.notify_all()
+
+    def close(self, status: RunStatus, reason: str) -> None:
+        """Write what is queued, end the run and the thread; a thread that hangs is left alone, and that is told."""
+        self.end(status, reason)
         done = -1
         while self._thread.is_alive() and done != self._done:
             done = self._done
@@ -166,10 +170,17 @@ class Sink:
             "and the run may look as if it had crashed"
         )
 
+    def _opened(self) -> Store:
+        """Open the store, and forget how: the thread must not keep the training alive."""
+        open_store, self._open_store = self._open_store, None
+        if open_store is None:
+            raise RuntimeError("the store is opened once")
+        return open_store()
+
     def _run(self) -> None:
         store: Store | None = None
         try:
-            store = self._store = self._open_store()
+            store = self._store = self._opened()
         except BaseException as error:  # noqa: BLE001 - the boundary between the disk and somebody's training
             warn_once("store", f"the run cannot be written and nothing is recorded: {error}")
         while True:
@@ -185,6 +196,7 @@ class Sink:
                     self._waiting[job.stream] -= 1
                     self._done += 1
                     self._changed.notify_all()
+                job = None  # it may hold what the training has dropped since
             if ending is not None:
                 self._end(store, *ending)
                 return

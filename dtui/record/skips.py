@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
-_watches: list[SkippedUpdates] = []
+_watches: weakref.WeakSet[SkippedUpdates] = weakref.WeakSet()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +48,21 @@ class SkippedUpdates:
         if optimizer is not None:
             self.follow(optimizer)
 
-    @property
-    def optimizer(self) -> Optimizer | None:
-        """Whose updates are watched; None where there is none, or it is gone."""
-        return None if self._optimizer is None else self._optimizer()
-
     def follow(self, optimizer: Optimizer) -> None:
         """Watch the updates of an optimizer, which is not kept alive, from now on."""
         if self._optimizer is None:
-            _watches.append(self)
+            _watches.add(self)
             _watch_scalers()
         self._optimizer = weakref.ref(optimizer)
+
+    def is_of(self, optimizer: Optimizer) -> bool:
+        """Whether an optimizer is the one that is watched."""
+        return self._optimizer is not None and self._optimizer() is optimizer
 
     def remove(self) -> None:
         """Watch no longer."""
         if self in _watches:
-            _watches.remove(self)
+            _watches.discard(self)
             _leave_scalers()
 
     def is_known_skipped(self, optimizer: Optimizer) -> bool:
@@ -113,7 +112,7 @@ def _watch_scalers() -> None:
     def step(self: GradScaler, optimizer: Optimizer, *args: Any, **kwargs: Any) -> Any:
         if torch.compiler.is_compiling():
             return original(self, optimizer, *args, **kwargs)
-        watched = [(watch, watch.told) for watch in _watches if watch.optimizer is optimizer]
+        watched = [(watch, watch.told) for watch in list(_watches) if watch.is_of(optimizer)]
         result = original(self, optimizer, *args, **kwargs)
         with suppress(Exception):
             for watch, told in watched:

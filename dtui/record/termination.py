@@ -17,6 +17,32 @@ from types import FrameType
 from dtui.model import RunStatus
 from dtui.record.warn import reason_of
 
+_watches: list[EndWatch] = []
+
+also_at_exit: list[Callable[[], None]] = []
+"""Called after the runs that are open have been finished."""
+
+_registered: set[bool] = set()
+
+
+def _register() -> None:
+    """Be called as Python exits, before HDF5 is closed: PyTables does that, and what is registered last comes first.
+
+    Twice at most, for Python keeps a place for each registration that ever was.
+    """
+    has_tables = "tables" in sys.modules
+    if not _registered or (has_tables and True not in _registered):
+        atexit.unregister(_at_exit)
+        atexit.register(_at_exit)
+        _registered.add(has_tables)
+
+
+def _at_exit() -> None:
+    for watch in reversed(_watches.copy()):
+        watch.at_exit()
+    for function in also_at_exit:
+        function()
+
 
 class EndWatch:
     """Finishes a run that nobody closes before the process ends: when Python exits, or is told to by SIGTERM."""
@@ -24,15 +50,18 @@ class EndWatch:
     def __init__(self, finish: Callable[[RunStatus, str], None]) -> None:
         """Watch; `finish` is given how the run ended, and why."""
         self._finish = finish
-        atexit.register(self._at_exit)
+        _watches.append(self)
+        _register()
         self._termination = TerminationWatch(lambda: finish(RunStatus.CRASHED, "SIGTERM"))
 
     def remove(self) -> None:
         """Watch no longer."""
-        atexit.unregister(self._at_exit)
+        if self in _watches:
+            _watches.remove(self)
         self._termination.remove()
 
-    def _at_exit(self) -> None:
+    def at_exit(self) -> None:
+        """Finish, as Python exits."""
         error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
         if error is None:
             self._finish(RunStatus.DONE, "")

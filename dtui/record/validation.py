@@ -81,7 +81,7 @@ class ValidationWatch:
 
     def __init__(self, model: nn.Module, loader: Any, thumbnails: ThumbnailTaker | None, places: Places) -> None:
         """Prepare to watch; a loader of None leaves it to `predictions`."""
-        self._model = model
+        self._model: nn.Module | None = model
         self._places = places
         self._tap = None if loader is None else LoaderTap(loader, self._take, places.target)
         self._last: LastModules | None = None
@@ -98,11 +98,14 @@ class ValidationWatch:
         Raises:
             UnusableLoaderError: The loader cannot be watched.
         """
-        self._flags = [(module, module.training) for module in self._model.modules()]
+        model = self._model
+        if model is None:
+            raise RuntimeError("a validation is watched once")
+        self._flags = [(module, module.training) for module in model.modules()]
         if self._tap is not None:
             self._tap.attach()
-            self._last = LastModules(self._model)
-            self._handle = self._model.register_forward_hook(self._see, with_kwargs=True)
+            self._last = LastModules(model)
+            self._handle = model.register_forward_hook(self._see, with_kwargs=True)
 
     def end(self) -> None:
         """Detach, and give every module the training flag that it had at the beginning."""
@@ -117,6 +120,7 @@ class ValidationWatch:
             if module.training != training:
                 module.training = training
         self._flags = []
+        self._model = None  # what was seen waits for the writer, and must not keep the network
 
     def add(self, logits: Tensor, targets: Any, ids: Any, images: Tensor | None) -> None:
         """Take predictions that the user states.

@@ -5,6 +5,7 @@ Owns which images are tracked and which validations count. A second copy would s
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,7 +43,8 @@ class Validator:
         model: nn.Module,
     ) -> None:
         """Begin without images; `names` are those of the classes, `outputs` what is known of those of the model."""
-        self._tracker = ImageTracker(names, lambda count: head_of(model, count))
+        network = weakref.ref(model)  # a run does not keep its model
+        self._tracker = ImageTracker(names, lambda count: "" if (found := network()) is None else head_of(found, count))
         self._outputs = outputs
         self._thumbnails = thumbnails
         self._exchange = exchange

@@ -1,8 +1,9 @@
 """Keeps two compactors, or two that resume it, off one run without file locks, which some filesystems lack.
 
-Owns compact.lock and resume.lock. Two folds at once would lose nothing, as each publishes whole, verified parts, but
-would do the work twice. A lock whose holder is dead is taken over, and so is one of another host that nobody touched
-while it was watched; the holder touches it once a second.
+Owns compact.lock and resume.lock, which is also the claim of a recorder that has recorded nothing yet. Two folds at
+once would lose nothing, as each publishes whole, verified parts, but would do the work twice. A lock whose holder is
+dead is taken over, and so is one of another host that nobody touched while it was watched; the holder touches it once a
+second.
 """
 
 from __future__ import annotations
@@ -59,6 +60,19 @@ class CompactionLock:
         aside.unlink(missing_ok=True)
         return self._create()
 
+    def is_ours(self) -> bool:
+        """Whether this very process holds the lock."""
+        return self._content() == self._mine
+
+    def holder(self) -> Process | None:
+        """Return who holds the lock, at once; None where nobody does, or who did is dead here. Never raises."""
+        try:
+            values = json.loads(self._content() or b"")
+            holder = Process(int(values["pid"]), str(values["host"]), str(values["boot"]), int(values["started"]))
+        except (OSError, ValueError, TypeError, LookupError, RecursionError, OverflowError):
+            return None
+        return None if holder.is_alive() is False else holder
+
     def touch(self) -> None:
         """Show other hosts that the holder still works."""
         with contextlib.suppress(OSError):
@@ -67,7 +81,7 @@ class CompactionLock:
     def release(self) -> None:
         """Give the lock back, if it is still ours."""
         with contextlib.suppress(OSError):
-            if self._content() == self._mine:
+            if self.is_ours():
                 self._path.unlink()
 
     def _create(self) -> bool:

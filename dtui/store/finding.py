@@ -11,13 +11,18 @@ from pathlib import Path
 from dtui.errors import RunDamagedError, RunNotFoundError
 from dtui.store.schema import PACKED_SUFFIX, RUN_FILE, STRUCTURE_FILE, SUFFIX
 from dtui.store.seal import is_packed
+from dtui.store.unborn import claimant
 
 
-def find_runs(folder: str | Path) -> tuple[Path, ...]:
+def find_runs(folder: str | Path, *, has_claims: bool = False) -> tuple[Path, ...]:
     """Return the runs directly in a folder or in folders below it, newest first.
 
     A run is a directory `NAME.dtui` with a run in it, or a packed run `NAME.h5`; links are not
     followed below `folder`.
+
+    Args:
+        folder: Where to look.
+        has_claims: Whether a directory counts that a recorder has claimed and recorded nothing in yet.
 
     Raises:
         RunNotFoundError: There is no such folder.
@@ -34,6 +39,8 @@ def find_runs(folder: str | Path) -> tuple[Path, ...]:
             folders.remove(name)
             path = Path(place) / name
             times = [_modified(path / file) for file in (RUN_FILE, STRUCTURE_FILE)]
+            if max(times) <= 0 and has_claims and claimant(path):
+                times.append(_modified(path))
             if max(times) > 0:
                 found.append((max(times), path))
         packed = [path for name in files if name.endswith(PACKED_SUFFIX) and is_packed(path := Path(place) / name)]

@@ -7,12 +7,13 @@ reach a person as a traceback.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from dtui.errors import RunDamagedError, RunFormatError, RunNotFoundError
+from dtui.errors import RunDamagedError, RunFormatError, RunNotBegunError, RunNotFoundError
 from dtui.model import ByteArray, RunMetadata, Structure
 from dtui.store.documents import decode_document, parse_images_document, parse_run_document
 from dtui.store.runfile import RunFile
@@ -30,6 +31,7 @@ from dtui.store.schema import (
 from dtui.store.seal import is_packed
 from dtui.store.sealed_file import SealedFile
 from dtui.store.tokens import with_suffix
+from dtui.store.unborn import claimant, is_unborn
 
 _BYTE = np.dtype("|u1")
 _LABEL = np.dtype("<u2")
@@ -62,6 +64,7 @@ def find_run(path: Path) -> Path:
     """Return the directory of a run, given with or without `.dtui`, or its packed file.
 
     Raises:
+        RunNotBegunError: A recorder has claimed it and recorded nothing yet.
         RunNotFoundError: There is no run.
         RunDamagedError: It must not be read.
     """
@@ -79,9 +82,20 @@ def find_run(path: Path) -> Path:
             raise
         raise RunDamagedError(f"{path}: cannot be read, {error}; check the path and the disk") from error
     if not names & {RUN_FILE, STRUCTURE_FILE}:
-        what = "a directory without a run in it" if names else "an empty directory, no run"
-        raise RunNotFoundError(f"{found}: {what}; give the path of a NAME.dtui directory")
+        who = claimant(found)
+        if who:
+            raise RunNotBegunError(f"{found}: claimed by {who}, nothing recorded yet; look again once it trains")
+        raise RunNotFoundError(f"{found}: {_what_is_in(found, names)}")
     return found
+
+
+def _what_is_in(folder: Path, names: set[str]) -> str:
+    """Say what is in a folder without a run, and what to do."""
+    with suppress(OSError):
+        if names and is_unborn(folder):
+            return "nothing was recorded, and who claimed it is gone; record there again, or remove it"
+    what = "a directory without a run in it" if names else "an empty directory, no run"
+    return f"{what}; give the path of a NAME.dtui directory"
 
 
 def find_directory(path: Path) -> Path:

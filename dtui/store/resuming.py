@@ -33,7 +33,7 @@ from dtui.store.schema import (
     JOURNAL_FOLDER,
     PARTS_FOLDER,
     RESUME_LOCK_FILE,
-    TEMPORARY_MARK,
+    RUN_FILE,
     TRIGGERS_FILE,
     Stream,
     parse_journal_name,
@@ -41,6 +41,7 @@ from dtui.store.schema import (
 )
 from dtui.store.tokens import with_suffix
 from dtui.store.turns import Claim, claim_turn, last_claim, ordinal_out_of_reach
+from dtui.store.unborn import claimant, is_unborn
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -106,7 +107,7 @@ class PastRun:
 def find_past(path: str | Path) -> PastRun | None:
     """Look at the run that is to go on; None where there is none yet.
 
-    A folder that a process left which died before its run existed is removed.
+    A folder in which nothing was recorded is none: one that is claimed, or that a process left which died too early.
 
     Raises:
         RunExistsError: A living process records it.
@@ -115,7 +116,7 @@ def find_past(path: str | Path) -> PastRun | None:
         RunDamagedError: It cannot be read, or its images are lost.
     """
     wanted = with_suffix(path)
-    if not (wanted.exists() or wanted.is_symlink()) or _removed_unborn(wanted):
+    if not (wanted.exists() or wanted.is_symlink()) or (wanted.is_dir() and is_unborn(wanted)):
         return None
     folder = find_directory(wanted).absolute()  # os.chdir may come before it is taken over
     try:
@@ -165,6 +166,19 @@ def _look_at(folder: Path) -> PastRun:
         )
     finally:
         reader.close()
+
+
+def require_ended(folder: Path) -> None:
+    """Refuse a run that a living process records, or is about to.
+
+    Raises:
+        RunExistsError: One does.
+    """
+    who = claimant(folder)
+    if who:
+        raise RunExistsError(f"{folder}: {who} is about to record it; stop it first, or record into another run")
+    if (folder / RUN_FILE).exists() or (folder / HEARTBEAT_FILE).exists():
+        refuse_recorded(folder)
 
 
 def take_over(past: PastRun) -> tuple[Place, Ownership, PastRun]:
@@ -245,21 +259,3 @@ def _stop_of(stream: Stream, names: list[str], run_file: RunFile | None) -> int:
         if journal is not None and journal[0] is stream:
             found.append(journal[1])
     return max(number for number in found if isinstance(number, int))
-
-
-def _removed_unborn(folder: Path) -> bool:
-    """Remove what a process left that died while it created a run, before there was anything in it."""
-    ours = {JOURNAL_FOLDER, PARTS_FOLDER, HEARTBEAT_FILE}
-    if not folder.is_dir() or folder.is_symlink():
-        return False
-    entries = list(folder.iterdir())
-    if entries and JOURNAL_FOLDER not in {entry.name for entry in entries}:
-        return False
-    if any(entry.name not in ours and TEMPORARY_MARK not in entry.name for entry in entries):
-        return False
-    if any(_names(folder / kind) for kind in (JOURNAL_FOLDER, PARTS_FOLDER)):
-        return False
-    for entry in entries:
-        entry.rmdir() if entry.is_dir() else entry.unlink()
-    folder.rmdir()
-    return True

@@ -23,7 +23,8 @@ A run is a directory `NAME.dtui`:
                                    it may; /document (JSON: run, tables with key and rows), /findings/table<n>
                                    (rows, columns) int64; ignored where anything in the key differs
     compact.lock                   who is folding journals into parts at the moment
-    resume.lock                    who is taking the run over from a dead writer at the moment
+    resume.lock                    who is taking the run over from a dead writer at the moment, or is about to record
+                                   the first record here: a folder with nothing but that is claimed, and no run yet
 
 There are three streams: `records`, `validations` and `watches`. A watch is a frame of the flight recorder, laid out
 as a record, NaN in what it does not measure; a run without one has no file of that stream. The ordinal of a frame is
@@ -111,6 +112,13 @@ LOCK_FILE = "compact.lock"
 RESUME_LOCK_FILE = "resume.lock"
 JOURNAL_FOLDER = "journal"
 PARTS_FOLDER = "parts"
+RUN_ENTRIES = frozenset(
+    {
+        *(RUN_FILE, HEARTBEAT_FILE, STRUCTURE_FILE, IMAGES_FILE, FINDINGS_FILE, LOCK_FILE, RESUME_LOCK_FILE),
+        *(*LINE_FILES, JOURNAL_FOLDER, PARTS_FOLDER),
+    }
+)
+"""All that dtui puts into a run's folder: whoever finds something else there removes nothing."""
 JOURNAL_SUFFIX = ".dtj"
 PART_SUFFIX = ".h5"
 PACKED_SUFFIX = ".h5"

@@ -20,7 +20,7 @@ from dtui.store.joins import Join, gaps_that_count, triggers_that_count
 from dtui.store.life import Life
 from dtui.store.lines import read_lines
 from dtui.store.opening import OpenedRun, OpenImages
-from dtui.store.runfile import RunFile
+from dtui.store.runfile import RunFile, stamp_of
 from dtui.store.schema import (
     FINDINGS_FILE,
     GAPS_FILE,
@@ -30,6 +30,7 @@ from dtui.store.schema import (
     MOST_FILTERS,
     PARTS_FOLDER,
     RUN_FILE,
+    STRUCTURE_FILE,
     TRIAGE_FILE,
     TRIGGERS_FILE,
     Stream,
@@ -137,6 +138,7 @@ class FolderSurroundings(Surroundings):
         self._run = opened.run
         self._run_file: RunFile | None = opened.run_file
         self._run_file_faults = opened.faults
+        self._structure = stamp_of(path / STRUCTURE_FILE)
         self._image_fault = ""
         self._line_faults: tuple[str, ...] = ()
         self._life = Life(path)
@@ -184,6 +186,7 @@ class FolderSurroundings(Surroundings):
 
     def signature(self) -> object:
         """Return what changes whenever a file of the run does: names, sizes, times."""
+        self._require_same()
         found = []
         for folder in (self._path, *(self._path / name for name in _WATCHED_FOLDERS)):
             if folder == self._path and not folder.is_dir():
@@ -204,6 +207,22 @@ class FolderSurroundings(Surroundings):
                         continue
                     found.append((str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino))
         return sorted(found)
+
+    def append_decision(self, anomaly: str, status: str, note: str) -> None:
+        """Add a person's decision, unless another run has taken the place of this one."""
+        self._require_same()
+        super().append_decision(anomaly, status, note)
+
+    def _require_same(self) -> None:
+        """Refuse to go on where another run lies at the path: a training was started again and replaced this one."""
+        if stamp_of(self._path / STRUCTURE_FILE) == self._structure:
+            return
+        try:
+            found = RunFile.read(self._path).run
+        except OSError:
+            return
+        if found != self._run:
+            raise RunDamagedError(f"{self._path}: another run has taken its place; open it again")
 
     def _read_images(self) -> None:
         try:

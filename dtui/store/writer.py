@@ -9,7 +9,6 @@ import contextlib
 import errno
 import math
 import os
-import shutil
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,7 @@ import numpy as np
 from dtui.errors import RunExistsError, UsageError
 from dtui.model import Gap, ImageSet, Record, RunMetadata, RunStatus, Structure, Trigger, Validation
 from dtui.store.background import Compactor
+from dtui.store.claim import Claim, claim_new
 from dtui.store.documents import run_document
 from dtui.store.files import sync_folder
 from dtui.store.image_file import are_same, write_images
@@ -64,6 +64,7 @@ class RunWriter:
         *,
         classes: Sequence[str] = (),
         compact: bool = True,
+        claim: Claim | None = None,
     ) -> None:
         """Create the run.
 
@@ -73,6 +74,7 @@ class RunWriter:
             metadata: What is known before the first record.
             classes: Names in label order, when they are known before the images are.
             compact: Fold journals into parts beside the recording, and the rest when it is closed.
+            claim: Of its path, which this process has made already; `path` is not asked then.
 
         Raises:
             RunExistsError: Something is there already.
@@ -80,13 +82,10 @@ class RunWriter:
         """
         from dtui.store.sealed_builder import write_small_file
 
-        self.path = with_suffix(path).absolute()
-        made = [self.path, *(above for above in self.path.parents if not above.exists())]
+        self.path = with_suffix(path).absolute() if claim is None else claim.path
         run_file = RunFile(FORMAT_VERSION, uuid.uuid4().hex, Process.this())
-        try:
-            self.path.mkdir(parents=True)
-        except FileExistsError as error:
-            raise RunExistsError(f"{self.path}: something is there already; choose another name") from error
+        claim = claim_new(self.path) if claim is None else claim
+        claim.begin()
         try:
             for folder in (JOURNAL_FOLDER, PARTS_FOLDER):
                 (self.path / folder).mkdir()
@@ -94,13 +93,14 @@ class RunWriter:
             write_small_file(self.path / STRUCTURE_FILE, {DOCUMENT_NODE: document})
             touch_heartbeat(self.path)
             run_file.write(self.path)
-            for new in made:
+            for new in claim.made:
                 with contextlib.suppress(OSError):  # a folder that we may write to, and not read
                     sync_folder(new.parent)
             place = Place(self.path, lambda folder: is_ours(folder, run_file.run))
         except BaseException:
-            shutil.rmtree(self.path, ignore_errors=True)
+            claim.undo()
             raise
+        claim.complete()
         self._begin(place, Ownership(place, run_file), Sizes.of(structure), dict.fromkeys(Stream, 0), compact)
 
     @classmethod

@@ -140,7 +140,10 @@ def test_watches_every_few_iterations(record: Make) -> None:
 
 
 def test_the_memory_is_the_stated_one(record: Make) -> None:
-    recorder = run_watched(record, 3, keep_around=200)
+    model = mixed_net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    recorder = record(model, optimizer, every=50, keep_around=200)
+    update(model, optimizer)
     flight, weights, filters = recorder._recording.flight, 36 + 144 + 36 + 216 + 162, 4 + 4 + 4 + 6 + 3
     assert flight is not None
     assert flight.bytes == 4 * weights + (200 + 1) * 12 * filters

@@ -214,8 +214,11 @@ class TestLightning:
         from dtui.record.integrations.lightning import DtuiCallback
 
         (tmp_path / "run.dtui").mkdir()
+        (tmp_path / "run.dtui" / "run.json").touch()
         with pytest.raises(RunExistsError):
-            DtuiCallback(tmp_path / "run")
+            DtuiCallback(tmp_path / "run", on_existing="refuse")
+        with pytest.raises(RecorderError, match="disagree"):
+            DtuiCallback(tmp_path / "run", on_existing="number", resume=True)
         with pytest.raises(RecorderError):
             DtuiCallback(tmp_path / "other", every=0)
 

@@ -192,7 +192,7 @@ def test_a_run_that_is_being_recorded_is_refused(tmp_path: Path) -> None:
         with pytest.raises(RunExistsError, match="this very process is recording it"):
             Recorder(tmp_path / "run", training.model, training.optimizer, resume=True)
     with pytest.raises(RunExistsError, match="or go on with it by resume=True"):
-        Recorder(tmp_path / "run", training.model, training.optimizer)
+        Recorder(tmp_path / "run", training.model, training.optimizer, on_existing="refuse")
     assert os.path.exists(recorder.path)
 
 

@@ -246,7 +246,8 @@ def test_a_run_whose_creation_was_killed_is_begun_anew(tmp_path: Path, folders: 
     if len(folders) == 2:
         (path / "structure.h5.tmp-12-abc").write_bytes(b"half")
     assert find_past(path) is None
-    assert not path.exists()
+    RunWriter(path, STRUCTURE, METADATA, compact=False).close()
+    assert {entry.name for entry in path.iterdir()} == {"heartbeat", "journal", "parts", "run.json", "structure.h5"}
 
 
 def test_lost_images_are_not_replaced_by_others(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from torch.utils.hooks import RemovableHandle
 
 from dtui.errors import MissingExtraError
 from dtui.model import IntArray
-from dtui.record.checks import as_class_names, check_path, check_period
+from dtui.record.checks import as_class_names, check_existing, check_path, check_period
 from dtui.record.hooks import QuietHook
 from dtui.record.integrations.trainings import Trainings
 from dtui.record.layers import find_layers
@@ -67,12 +67,11 @@ class DtuiCallback(Callback):  # type: ignore[misc]
 
         Raises:
             RecorderError: The arguments cannot work.
-            RunExistsError: There is a run at `path`.
+            RunExistsError: There is a run at `path`, and on_existing="refuse".
         """
         super().__init__()
         check_period(every)
-        if not options.get("resume"):
-            check_path(path)
+        check_path(path, check_existing(options.get("on_existing"), options.get("resume")))
         as_class_names(classes)
         self._trainings = Trainings(path, every=every, classes=classes, **options)
         self._network = network

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from dtui.record.checks import SUFFIX
+from dtui.record.checks import NUMBER
 from dtui.record.recorder import Recorder
 
 
@@ -27,7 +27,6 @@ class Trainings:
         """Begin without a training; `arguments` are those of the Recorder."""
         self._path = Path(path)
         self._arguments = arguments
-        self._runs = 0
 
     @property
     def is_resumed(self) -> bool:
@@ -54,7 +53,6 @@ class Trainings:
             if self.is_resumed and updates is not None:
                 arguments.setdefault("iteration", updates)
             arguments["path"] = self._path
-            self._runs = 1
         else:
             if not last.closed:
                 error = RuntimeError("the next training began before this one had ended")
@@ -64,13 +62,8 @@ class Trainings:
 
     def _place(self, last: Recorder, arguments: dict[str, Any], updates: int | None) -> dict[str, Any]:
         """Return where a training is recorded that is not the first; what was asked of the first is taken out."""
-        goes_on = bool(updates) and (updates == last.iteration + 1 or self.is_resumed)
-        for name in ("resume", "iteration", *(("on_existing",) if goes_on else ())):
+        for name in ("resume", "on_existing", "iteration"):
             arguments.pop(name, None)
-        if goes_on:
+        if updates and (updates == last.iteration + 1 or self.is_resumed):
             return {"path": last.path, "resume": True, "iteration": updates}
-        if arguments.get("on_existing") == "resume":
-            arguments.pop("on_existing")
-        self._runs += 1
-        name = f"{self._path.name.removesuffix(SUFFIX)}-{self._runs}{SUFFIX}"
-        return {"path": self._path.with_name(name), **({"iteration": updates} if updates else {})}
+        return {"path": self._path, "on_existing": NUMBER, **({"iteration": updates} if updates else {})}

@@ -1,0 +1,157 @@
+"""How long a recorder that nobody closes lives: as long as somebody has it and the layers that it records.
+
+What a process keeps for ever (the writer's thread, exit handlers, this module) reaches neither the recorder nor the
+network, so both are gone when the training drops them. What ends the run then is in a `Life`.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+from torch.optim import Optimizer
+
+from dtui.model import RunStatus
+from dtui.record.boundary import Boundary
+from dtui.record.layers import LayerProbe
+from dtui.record.resume import Start
+from dtui.record.sink import Sink
+from dtui.record.skips import SkippedUpdates
+from dtui.record.termination import EndWatch, also_at_exit
+from dtui.record.warn import warn_once
+
+if TYPE_CHECKING:
+    from dtui.record.recorder import Recorder
+
+_ending: dict[Sink, int] = {}
+"""Writers of runs that ended with their network, until they have written everything, and the processes they are of."""
+
+_open: set[Life] = set()
+
+
+class Life:
+    """Of one open recorder: what has to be ended once it or its network is gone. Reaches neither."""
+
+    def __init__(self, recorder: Recorder, root: nn.Module, optimizer: Optimizer | None, asked: str) -> None:
+        """Begin; `watch` follows once there is something to end.
+
+        Args:
+            recorder: That is alive as long as somebody else has it.
+            root: The network, unwrapped.
+            optimizer: Whose updates are counted.
+            asked: Path that the recorder was given, absolute.
+        """
+        self._recorder = weakref.ref(recorder)
+        self._root = weakref.ref(root)
+        self._optimizer = None if optimizer is None else weakref.ref(optimizer)
+        self._asked = asked
+        self._process = os.getpid()
+        self._finalizers: list[weakref.finalize[Any, Any]] = []
+
+    def watch(
+        self, start: Start, boundary: Boundary, skips: SkippedUpdates, end: EndWatch, probes: Sequence[LayerProbe]
+    ) -> None:
+        """End the run as soon as the recorder, or the network with all of its layers, is gone."""
+        self._start, self._boundary, self._skips, self._end = start, boundary, skips, end
+        self._probes = list(probes)
+        modules = {id(module): module for module in (self._root(), *(probe.module for probe in probes))}
+        self._finalizers = [weakref.finalize(module, self._look) for module in modules.values() if module is not None]
+        recorder = self._recorder()
+        if recorder is not None:
+            self._finalizers.append(weakref.finalize(recorder, self.end))
+        for finalizer in self._finalizers:
+            finalizer.atexit = False  # EndWatch knows why the process ends
+        _open.add(self)
+
+    def forget(self) -> None:
+        """Watch no longer: the run is ended otherwise."""
+        _open.discard(self)
+        for finalizer in self._finalizers:
+            finalizer.detach()
+        self._finalizers = []
+
+    def end(self) -> None:
+        """End the run as done, without waiting: this may be called at any place of any thread, and tells nothing."""
+        if os.getpid() != self._process or self not in _open:
+            return
+        self.forget()
+        with suppress(Exception):
+            recorder = self._recorder()
+            if recorder is not None:
+                recorder.let_go()
+            self._skips.remove()
+            self._end.remove()
+        sink = self._boundary.sink
+        if sink is None:
+            self._start.give_up()
+        else:
+            _ending[sink] = self._process
+            sink.end(RunStatus.DONE, "")
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has been recorded yet."""
+        return self._boundary.sink is None and self._boundary.has_missed_nothing
+
+    def make_way(self, path: Path) -> None:
+        """End the run, and wait for it, for a new one of the same network at `path`."""
+        recorder = self._recorder()
+        if recorder is None or self.is_empty:
+            self.end()
+            return
+        warn_once("former", f"{self._start.path}: closed, since a new recorder of its model records into {path}")
+        recorder.close()
+
+    def is_before(self, new: Life) -> bool:
+        """Whether a new recorder takes the place of this one: same network, and the same optimizer or path."""
+        optimizer = None if self._optimizer is None else self._optimizer()
+        is_same = optimizer is not None and new._optimizer is not None and new._optimizer() is optimizer
+        return self._root() is new._root() and (is_same or self._asked == new._asked)
+
+    def _look(self) -> None:
+        """End the run if what is gone was the last of the network: a container may go while its layers are trained."""
+        if self._root() is None and all(probe.is_gone for probe in self._probes):
+            self.end()
+
+
+def wait_for_ended() -> None:
+    """Wait until the runs that ended with their networks are written."""
+    for sink, process in list(_ending.items()):
+        if process == os.getpid():  # a forked child has no such thread
+            sink.close(RunStatus.DONE, "")
+        _ending.pop(sink, None)
+
+
+def find_former(new: Life) -> Life | None:
+    """Return the open recorder whose place one that is about to claim its path takes, None where there is none.
+
+    That is one of the same network, if the optimizer or the path that was asked for is the same, too: a cell of a
+    notebook that was run again. Two of one network with neither in common are both meant. One that has recorded nothing
+    yet gives its path back at once.
+    """
+    wait_for_ended()
+    former = next((life for life in list(_open) if life._process == os.getpid() and life.is_before(new)), None)
+    if former is None or not former.is_empty:
+        return former
+    former.end()
+    return None
+
+
+def weakly(function: Callable[..., None]) -> Callable[..., None]:
+    """Return what calls a method as long as its object is there."""
+    reached = weakref.WeakMethod(function)
+
+    def call(*arguments: object) -> None:
+        method = reached()
+        if method is not None:
+            method(*arguments)
+
+    return call
+
+
+also_at_exit.append(wait_for_ended)
