@@ -24,12 +24,13 @@ from dtui.record.checks import (
     check_optimizer,
     check_period,
 )
+from dtui.record.closing import LastUpdate, tell_few_records
 from dtui.record.describe_run import describe_run
 from dtui.record.flight import plan_watches
 from dtui.record.hooks import watch_steps
 from dtui.record.kernels import find_kernels
 from dtui.record.layers import find_layers
-from dtui.record.recording import Recording
+from dtui.record.recording import Ending, Recording
 from dtui.record.resume import find_start, refusals_told
 from dtui.record.scalars import ScalarLog, learning_rate
 from dtui.record.shards import Elsewhere, Exchange
@@ -129,6 +130,9 @@ class Recorder:
         """Of the last update, -1 before the first: one less than the updates done."""
         self._model = model
         self._scalars = ScalarLog()
+        self._last_update = LastUpdate(model)
+        self._first_iteration = start.updates
+        self._is_new = start.past is None and self._exchange.is_first
         self._boundary = Boundary()
         self._validator = Validator(names, thumbnails, self._exchange, self._boundary)
         self._validator.go_on(start)
@@ -176,14 +180,20 @@ class Recorder:
         return (_nothing, ())
 
     def log(self, **values: float | Tensor) -> None:
-        """Keep scalars for the next record, the last value of each name; never waits for a device.
+        """Keep scalars; never waits for a device.
+
+        A value belongs to the last update that was done when it was logged. Of a name that is logged at every update,
+        or more than 16 times between two records, the records alone keep one: the last before each.
 
         Args:
             values: Numbers or tensors of one element, such as loss=loss; "loss" and "error" (a share in [0, 1])
                 have their own place on the screens.
         """
         with self._boundary.guard("log", self.iteration):
-            self._scalars.add(values)
+            if not self._closed:
+                self._scalars.add(values, self.iteration)
+            elif self._last_update.is_at_rest():
+                warn_once("log closed", f"log: the run is closed; {', '.join(values)} and what follows are not kept")
 
     def step(self) -> None:
         """Count one update, where no optimizer was given: call it after each, before gradients are cleared."""
@@ -248,7 +258,11 @@ class Recorder:
             self._watch.add(logits, targets, ids, images)
 
     def close(self) -> None:
-        """End the run: write what is queued, fold it, detach from the training. Does nothing the second time."""
+        """End the run: record the weights as they are at the end, write what is queued, fold it, detach.
+
+        There is no such closing record where the last update was recorded, or the weights were changed since. Does
+        nothing the second time.
+        """
         self._finish(RunStatus.DONE, "")
 
     # --- the training's events
@@ -263,16 +277,22 @@ class Recorder:
         if not self._is_ours():
             return
         self.iteration += 1
+        self._last_update.note()
+        if self._scalars.own.passed(self.iteration):
+            self._recording.keep(self._scalars.own)
         if self.iteration % self.every == 0 and self._boundary.is_on(RECORDS):
             with self._boundary.guard(RECORDS, self.iteration):
-                self._scalars.add(learning_rate(self._optimizer))
-                self._recording.record(self.iteration, self._scalars, self._skips)
+                self._record()
             if not self._boundary.is_on(RECORDS):
                 self._recording.give_up_records()
         plan = self._recording.watch_plan
         if plan is not None and self.iteration % plan.every == 0 and self._boundary.is_on(WATCHES):
             with self._boundary.guard(WATCHES, self.iteration):
                 self._recording.watch(self.iteration, self._scalars, self._skips)
+
+    def _record(self, ending: Ending | None = None) -> None:
+        self._scalars.put(learning_rate(self._optimizer))
+        self._recording.record(self.iteration, self._scalars, self._skips, ending)
 
     def _is_ours(self) -> bool:
         """Whether the run is open, and this is the process that opened it: not a forked worker."""
@@ -296,7 +316,24 @@ class Recorder:
             if self._hook is not None:
                 self._hook.remove()
             self._skips.remove()
+            self._end_values(status)
             self._recording.finish(self.iteration, status, reason)
+            if status is RunStatus.DONE and self._is_new and self._boundary.is_on(RECORDS):
+                tell_few_records(self._first_iteration, self.iteration, self.every)
+
+    def _end_values(self, status: RunStatus) -> None:
+        """Record the weights at the end, where they are the last update's, and keep what was logged since."""
+        try:
+            has_updates = self.iteration >= self._first_iteration
+            if has_updates and self._boundary.is_on(RECORDS) and self._recording.can_close(self.iteration, status):
+                last = self._last_update
+                if last.is_at_rest() and last.has_weights() and (status is RunStatus.DONE or last.is_device_usable()):
+                    self._record(Ending(last.has_gradients()))
+        except Exception as error:  # noqa: BLE001 - the run is ended in any case
+            if status is RunStatus.DONE:
+                warn_once("closing record", f"the weights at the end could not be recorded: {reason_of(error)}")
+        self._scalars.end(self.iteration)
+        self._recording.keep(self._scalars.own)
 
 
 def _nothing() -> None:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from dtui.store.documents import images_document, run_document
 from dtui.store.joins import Join
 from dtui.store.journal import JournalWriter
 from dtui.store.lines import append_line
+from dtui.store.logged import LARGEST_LOGGED, logged_lines
 from dtui.store.resuming import PastRun, take_over
 from dtui.store.runfile import Process, RunFile, stamp_of, touch_heartbeat
 from dtui.store.schema import (
@@ -35,6 +36,7 @@ from dtui.store.schema import (
     GAPS_FILE,
     IMAGES_FILE,
     JOURNAL_FOLDER,
+    LOGGED_FILE,
     PARTS_FOLDER,
     RUN_FILE,
     STRUCTURE_FILE,
@@ -50,6 +52,8 @@ from dtui.store.schema import (
 from dtui.store.tokens import run_token, with_suffix
 
 _HEARTBEAT_SECONDS = 1.0
+MOST_WAITING = 100_000
+"""Lines that wait for a full disk."""
 
 
 class RunWriter:
@@ -223,6 +227,19 @@ class RunWriter:
         where = {"layer": trigger.layer, "filters": list(trigger.filters)}
         self._append_line(TRIGGERS_FILE, {"iteration": trigger.iteration, "kind": trigger.kind, **where, **known})
 
+    def append_logged(self, iteration: int, values: Mapping[str, float]) -> None:
+        """Keep values with the iteration at which they were logged; written later when the disk does not take them now.
+
+        Raises:
+            UsageError: The run holds as much of that as it may, or a name is too long; nothing more is kept.
+        """
+        lines = list(logged_lines(iteration, values))
+        file = self.path / LOGGED_FILE
+        if len(self._waiting_lines) >= MOST_WAITING or (file.exists() and file.stat().st_size > LARGEST_LOGGED):
+            raise UsageError(f"{file}: full; of what is logged from here on records alone keep the last value")
+        for line in lines:
+            self._append_line(LOGGED_FILE, line)
+
     def heartbeat(self) -> None:
         """Give a sign of life, at most once a second; a failing disk is not reported here."""
         now = time.monotonic()
@@ -315,14 +332,17 @@ class RunWriter:
         self._write_lines()
 
     def _write_lines(self) -> None:
-        try:
-            self.supersede()
-        except OSError:
-            return
         while self._waiting_lines:
             file, values = self._waiting_lines[0]
             try:
+                if not self._is_before_join(file, values):
+                    self.supersede()
                 append_line(self.path / file, values)
             except OSError:
                 return
             del self._waiting_lines[0]
+
+    def _is_before_join(self, file: str, values: Mapping[str, object]) -> bool:
+        """Whether a line of a resumed run tells of a time before its checkpoint, and therefore supersedes nothing."""
+        iteration = values.get("iteration")
+        return file == LOGGED_FILE and self._join is not None and cast(int, iteration) < self._join.iteration

@@ -1,0 +1,136 @@
+"""The end of a training: whether the weights and gradients are still those of its last update.
+
+Owns when a closing record may be made. At the end people load their best checkpoint, swap in averaged weights, convert
+the model; a device may be gone, and an interrupted update may have changed half of the weights. Such weights are no
+iteration's, and are not recorded.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dtui.model import every_that_fits
+from dtui.record.layers import unwrap
+from dtui.record.shards import is_sharded
+from dtui.record.warn import warn_once
+
+DEVICE_SECONDS = 5.0
+"""How long a device may be busy after a crash before it is taken to hang."""
+
+
+class LastUpdate:
+    """What the last update left: of the first and the last trained parameter, which stand for all of them.
+
+    Noted after each update, and therefore cheap: no value is read.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        """Prepare; the parameters are looked for at the first update."""
+        self._model = weakref.ref(model)
+        self._parameters: list[Any] = []
+        self._places: list[tuple[dict[str, Any], str]] = []
+        self._shown: list[tuple[Any, ...]] = []
+        self._versions: list[int] = []
+        self._gradient: tuple[weakref.ref[Tensor], int] | None = None
+        self._thread: threading.Thread | None = None
+        self._ident = -1
+
+    def look(self) -> None:
+        """Look where the parameters are: at the first update, and at each record, for a training may move them."""
+        self._places = list(self._find())
+        self._parameters = [parameters[name] for parameters, name in self._places]
+        self._shown = [_shown(parameter) for parameter in self._parameters]
+
+    def note(self) -> None:
+        """Take note of an update that has just been made, on the thread that made it."""
+        if self._ident != threading.get_ident():
+            self._ident, self._thread = threading.get_ident(), threading.current_thread()
+        try:
+            if not self._parameters:
+                self.look()
+            self._versions = [parameter._version for parameter in self._parameters]
+            gradient = self._parameters[-1].grad if self._parameters else None
+            self._gradient = None if gradient is None else (weakref.ref(gradient), gradient._version)
+        except Exception:  # noqa: BLE001 - parameters that tell no version: nothing is known of them
+            self._versions, self._gradient = [], None
+
+    def is_at_rest(self) -> bool:
+        """Whether the thread that trains is this one, or has ended: no weight changes while it is read."""
+        return self._thread is not None and (self._thread is threading.current_thread() or not self._thread.is_alive())
+
+    def has_weights(self) -> bool:
+        """Whether the weights are still those that the last update made; moved to another device they are."""
+        with suppress(Exception):
+            now = [parameters[name] for parameters, name in self._places]
+            is_same = all(one is other for one, other in zip(now, self._parameters, strict=True))
+            versions = [parameter._version for parameter in now]
+            return bool(now) and is_same and versions == self._versions and all(map(_is_alike, now, self._shown))
+        return False
+
+    def has_gradients(self) -> bool:
+        """Whether the gradients are still those that the last update used: neither cleared nor added to."""
+        with suppress(Exception):
+            now: Tensor | None = self._parameters[-1].grad
+            seen = self._gradient
+            return now is not None and seen is not None and seen[0]() is now and bool(seen[1] == now._version)
+        return False
+
+    def is_device_usable(self) -> bool:
+        """Whether the devices of the weights answer, after a crash; waits a moment for one that is busy."""
+        with suppress(Exception):
+            end = time.monotonic() + DEVICE_SECONDS
+            for device in {parameter.device for parameter in self._parameters}:
+                while device.type == "cuda" and not torch.cuda.current_stream(device).query():
+                    if time.monotonic() > end:
+                        return False
+                    time.sleep(0.01)
+            return True
+        return False
+
+    def _find(self) -> Iterator[tuple[dict[str, Any], str]]:
+        """Yield where the first and the last trained parameter are."""
+        model = self._model()
+        found = [
+            (module._parameters, name)
+            for module in (() if model is None else unwrap(model).modules())
+            for name, parameter in module._parameters.items()
+            if parameter is not None and parameter.requires_grad
+        ]
+        yield from found[:1] + found[1:][-1:]
+
+
+def _shown(parameter: Any) -> tuple[Any, ...]:
+    """Return type, device and address of a parameter; one that is spread over processes has none."""
+    return parameter.dtype, parameter.device, 0 if is_sharded(parameter) else parameter.data_ptr()
+
+
+def _is_alike(now: Any, then: tuple[Any, ...]) -> bool:
+    """Whether a parameter has the type that it had, and its address, which another device changes."""
+    dtype, device, address = _shown(now)
+    return bool(dtype == then[0] and device.type != "meta" and (device != then[1] or address == then[2]))
+
+
+def tell_few_records(first: int, last: int, every: int) -> None:
+    """Say that a training was too short for its records, with the `every` that would have fitted.
+
+    Args:
+        first: Iteration of its first update.
+        last: Of its last.
+        every: Iterations from one record to the next.
+    """
+    updates, records = last - first + 1, last // every - (first - 1) // every
+    fits = every_that_fits(updates)
+    if updates > 1 and records < 2 and fits < every:
+        warn_once(
+            "few records",
+            f"every={every} made {records} record{'s' * (records != 1)} in {updates:,} updates, without that of the "
+            f"end; every={fits} would have made {-(-updates // fits):,}",
+        )
