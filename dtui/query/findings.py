@@ -31,9 +31,8 @@ def _too_few(data: RunData) -> list[str]:
         return []
     fits = every_that_fits(last + 1)
     made = f"{records} record{'s' * (records != 1)} in {last + 1:,} iterations, without that of the end"
-    return (
-        [f"every={every} made {made}; every={fits} would have made {-(-(last + 1) // fits):,}"] if fits < every else []
-    )
+    line = f"every={every} made {made}; every={fits} would have made {-(-(last + 1) // fits):,}"
+    return [line] if fits < every else []
 
 
 def _tensors(data: RunData) -> list[str]:

@@ -22,6 +22,7 @@ from dtui.record.layers import unwrap
 from dtui.record.shards import is_sharded
 from dtui.record.warn import warn_once
 
+FEW_ELEMENTS = 8
 DEVICE_SECONDS = 5.0
 """How long a device may be busy after a crash before it is taken to hang."""
 
@@ -29,34 +30,36 @@ DEVICE_SECONDS = 5.0
 class LastUpdate:
     """What the last update left: of the first and the last trained parameter, which stand for all of them.
 
-    Noted after each update, and therefore cheap: no value is read.
+    Noted after each update, and therefore cheap: versions, and a copy of a few elements, for which nothing waits.
     """
 
     def __init__(self, model: nn.Module) -> None:
         """Prepare; the parameters are looked for at the first update."""
         self._model = weakref.ref(model)
-        self._parameters: list[Any] = []
         self._places: list[tuple[dict[str, Any], str]] = []
+        self._parameters: list[Any] = []
         self._shown: list[tuple[Any, ...]] = []
+        self._elements: list[Tensor] = []
+        self._copies: list[Tensor] = []
         self._versions: list[int] = []
         self._gradient: tuple[weakref.ref[Tensor], int] | None = None
         self._thread: threading.Thread | None = None
         self._ident = -1
 
-    def look(self) -> None:
-        """Look where the parameters are: at the first update, and at each record, for a training may move them."""
-        self._places = list(self._find())
-        self._parameters = [parameters[name] for parameters, name in self._places]
-        self._shown = [_shown(parameter) for parameter in self._parameters]
+    def note(self, *, anew: bool = False) -> None:
+        """Take note of an update that has just been made, on the thread that made it.
 
-    def note(self) -> None:
-        """Take note of an update that has just been made, on the thread that made it."""
+        Args:
+            anew: Look again where the parameters are, for a training may move them: at each record is often enough.
+        """
         if self._ident != threading.get_ident():
             self._ident, self._thread = threading.get_ident(), threading.current_thread()
         try:
-            if not self._parameters:
-                self.look()
+            if anew or not self._parameters:
+                self._look()
             self._versions = [parameter._version for parameter in self._parameters]
+            if self._copies:
+                torch._foreach_copy_(self._copies, self._elements)
             gradient = self._parameters[-1].grad if self._parameters else None
             self._gradient = None if gradient is None else (weakref.ref(gradient), gradient._version)
         except Exception:  # noqa: BLE001 - parameters that tell no version: nothing is known of them
@@ -72,7 +75,9 @@ class LastUpdate:
             now = [parameters[name] for parameters, name in self._places]
             is_same = all(one is other for one, other in zip(now, self._parameters, strict=True))
             versions = [parameter._version for parameter in now]
-            return bool(now) and is_same and versions == self._versions and all(map(_is_alike, now, self._shown))
+            if now and is_same and versions == self._versions and all(map(_is_alike, now, self._shown)):
+                few = [_few(parameter) for parameter in now]  # written through `.data` they have the same version
+                return all(torch.equal(one, other.to(one.device)) for one, other in zip(few, self._copies, strict=True))
         return False
 
     def has_gradients(self) -> bool:
@@ -95,6 +100,15 @@ class LastUpdate:
             return True
         return False
 
+    def _look(self) -> None:
+        if not self._places:
+            self._places = list(self._find())
+        self._parameters = [parameters[name] for parameters, name in self._places]
+        shown = [_shown(parameter) for parameter in self._parameters]
+        if shown != self._shown:
+            self._shown, self._elements = shown, [_few(parameter) for parameter in self._parameters]
+            self._copies = [torch.empty_like(few) for few in self._elements]
+
     def _find(self) -> Iterator[tuple[dict[str, Any], str]]:
         """Yield where the first and the last trained parameter are."""
         model = self._model()
@@ -105,6 +119,16 @@ class LastUpdate:
             if parameter is not None and parameter.requires_grad
         ]
         yield from found[:1] + found[1:][-1:]
+
+
+def _few(parameter: Any) -> Tensor:
+    """Return a view of some elements that this process holds of a parameter."""
+    held: Tensor = (parameter.to_local() if is_sharded(parameter) else parameter).detach()
+    while held.dim():
+        held = held[:FEW_ELEMENTS] if held.dim() == 1 else held.select(0, 0) if len(held) else held.flatten()
+        if held.dim() == 1:
+            return held[:FEW_ELEMENTS]
+    return held
 
 
 def _shown(parameter: Any) -> tuple[Any, ...]:

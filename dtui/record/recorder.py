@@ -277,7 +277,7 @@ class Recorder:
         if not self._is_ours():
             return
         self.iteration += 1
-        self._last_update.note()
+        self._last_update.note(anew=self.iteration % self.every == 0)
         if self._scalars.own.passed(self.iteration):
             self._recording.keep(self._scalars.own)
         if self.iteration % self.every == 0 and self._boundary.is_on(RECORDS):
@@ -317,7 +317,7 @@ class Recorder:
                 self._hook.remove()
             self._skips.remove()
             self._end_values(status)
-            self._recording.finish(self.iteration, status, reason)
+            self._recording.finish(self.iteration, status, reason, self._scalars.own)
             if status is RunStatus.DONE and self._is_new and self._boundary.is_on(RECORDS):
                 tell_few_records(self._first_iteration, self.iteration, self.every)
 
@@ -333,7 +333,6 @@ class Recorder:
             if status is RunStatus.DONE:
                 warn_once("closing record", f"the weights at the end could not be recorded: {reason_of(error)}")
         self._scalars.end(self.iteration)
-        self._recording.keep(self._scalars.own)
 
 
 def _nothing() -> None:

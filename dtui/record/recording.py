@@ -6,6 +6,7 @@ under the structure of another network.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -171,10 +172,13 @@ class Recording:
 
         sink.offer(Job(RECORDS, iteration, write))
 
-    def keep(self, log: OwnIterations) -> None:
-        """Queue values that were logged between records; those that there is no room for now stay where they are."""
+    def keep(self, log: OwnIterations, *, at_end: bool = False) -> None:
+        """Queue values that were logged between records; those that there is no room for now wait, but not `at_end`."""
         values = log.drain()
-        if values and (self.sink is None or not self.sink.offer(Job(LOGGED, values[-1].iteration, _writing(values)))):
+        if not values:
+            return
+        job = Job(LOGGED, values[-1].iteration, _writing(values))
+        if self.sink is None or not self.sink.offer(job, sys.maxsize if at_end else None):
             log.put_back(values)
 
     def watch(self, iteration: int, scalars: ScalarLog, skips: SkippedUpdates) -> None:
@@ -191,13 +195,14 @@ class Recording:
         """Measure no more; what was held of a device's memory is the training's again."""
         self.measurer = None
 
-    def finish(self, iteration: int, status: RunStatus, reason: str) -> None:
+    def finish(self, iteration: int, status: RunStatus, reason: str, log: OwnIterations) -> None:
         """Write what is queued and end the run; one without a record is created before, where it can be.
 
         Args:
             iteration: Of the last update.
             status: How the training ended.
             reason: One line on why.
+            log: What was logged since the last record.
         """
         if self._tracer is not None:
             self._tracer.detach()
@@ -208,6 +213,7 @@ class Recording:
             return
         if self.flight is not None:
             self.flight.flush(self.sink)
+        self.keep(log, at_end=True)
         if status is RunStatus.DONE and self._start.is_passed(iteration):
             self.sink.offer(Job(RECORDS, iteration, lambda store: store.supersede()))
         self.sink.close(status, reason)
