@@ -147,7 +147,8 @@ class Recording:
         if self.measurer is None or self._deriver is None:
             return
         deriver, sharded, exchange = self._deriver, self.is_sharded, self._exchange
-        finish = self.measurer.measure(with_gradients=ending is None or ending.with_gradients)
+        with_gradients = {} if ending is None else {"with_gradients": ending.with_gradients}
+        finish = self.measurer.measure(**with_gradients)
         logged, skipped = scalars.take(), skips.take()
         self.last_record = iteration
 
