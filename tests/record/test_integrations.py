@@ -169,7 +169,7 @@ class TestLightning:
         )
         reader = RunReader(tmp_path / "run.dtui")
         assert (reader.status(), reader.faults) == (RunStatus.DONE, ())
-        assert reader.record_iterations.tolist() == [0, 2, 4, 6, 8, 10, 11, 12, 13, 14]
+        assert reader.record_iterations.tolist() == [0, 2, 4, 6, 8, 9, 10, 11, 12, 13, 14]
         assert reader.validation_iterations.tolist() == [4, 9, 14]
         assert [join.iteration for join in reader.joins] == [10, 10]
         check_last_validation(reader, module.net, IMAGES, LABELS)
