@@ -13,7 +13,7 @@ import numpy as np
 
 from dtui.analysis.correctness import PackedLayout
 from dtui.analysis.downsample import ColumnRecords, records_of_columns
-from dtui.model import RECORDS_A_BIN, BoolArray, FloatArray, ImageSet, IntArray, Structure, TimeAxis
+from dtui.model import RECORDS_A_BIN, BoolArray, FloatArray, ImageSet, IntArray, RunStatus, Structure, TimeAxis
 from dtui.model.scalars import Points, scalar_points
 from dtui.query.growing import GrowingArrays, Windows
 from dtui.query.judgements import Judgements
@@ -135,6 +135,14 @@ class RunData:
     def last_iteration(self) -> int:
         """The last iteration of which anything is known, -1 where there is none."""
         return int(self.iterations.max(initial=-1))
+
+    @property
+    def has_closing_record(self) -> bool:
+        """Whether the last record is one that closed the run: it came sooner than a regular one, and nothing after."""
+        last = self.records[~self.is_watch][-2:]
+        if self.reader.status() is RunStatus.LIVE:
+            return False
+        return len(last) == 2 and last[1] - last[0] < self.record_interval and bool(last[1] == self.last_iteration)
 
     @property
     def record_interval(self) -> float:

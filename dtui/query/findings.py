@@ -26,7 +26,7 @@ def findings(data: RunData) -> tuple[str, ...]:
 def _too_few(data: RunData) -> list[str]:
     """Return a line on a training that ended before its second record, that of the end aside."""
     every, last = data.reader.metadata.every, data.last_iteration
-    records = int(np.count_nonzero(data.records[~data.is_watch] % every == 0))
+    records = int(np.count_nonzero(~data.is_watch)) - data.has_closing_record
     if records > 1 or last < 1 or data.reader.metadata.invented or data.reader.status() is RunStatus.LIVE:
         return []
     fits = every_that_fits(last + 1)

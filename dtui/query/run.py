@@ -142,8 +142,7 @@ class RunQuery:
         iterations, interval = self._data.iterations, self._data.record_interval
         if not len(iterations):
             return 0.0, interval
-        is_closing = iterations.max() % interval and self._reader.status() is not RunStatus.LIVE
-        return float(iterations.min()), float(iterations.max()) + (1.0 if is_closing else interval)
+        return float(iterations.min()), float(iterations.max()) + (1.0 if self._data.has_closing_record else interval)
 
     def record_iterations(self) -> IntArray:
         """Return the iterations of the records, shape (n,), ascending."""

@@ -52,7 +52,7 @@ def test_closing_records_the_weights_as_they_are_at_the_end(record: Make) -> Non
     recorder.close()
     assert recorded(recorder) == [0, 4, 5]
     last = recorder.store.records[-1]
-    np.testing.assert_allclose(last.filters[MEAN, :4], weights.mean(dim=1).numpy(), rtol=1e-5)
+    np.testing.assert_allclose(last.filters[MEAN, :4], weights.mean(dim=1).numpy(), rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(last.filters[GRADIENT, :4], gradients.numpy(), rtol=1e-5)
     assert (last.filters[CHANGE] > 0).all()
     assert last.scalars == {"learning_rate": 0.1}

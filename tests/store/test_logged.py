@@ -36,7 +36,7 @@ def test_a_reader_follows_what_is_logged(recording: Recording) -> None:
     recording.writer.append_logged(3, {"val_acc": 0.25, "other": 1.0})
     assert reader.refresh()
     assert told(reader.logged["val_acc"]) == [(3, 0.25)]
-    assert reader.scalar_names()[-2:] == ("val_acc", "other")
+    assert reader.scalar_names()[-2:] == ("other", "val_acc")
     assert not reader.refresh()
     recording.writer.append_logged(7, {"val_acc": math.nan, "other": math.inf})
     assert reader.refresh()
@@ -135,13 +135,13 @@ def test_a_full_file_takes_no_more_and_what_is_in_it_stays(
     recording: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dtui.store.writer.LARGEST_LOGGED", 200)
-    for iteration in range(3):
+    for iteration in range(4):
         recording.writer.append_logged(iteration, {"val_acc": float(iteration)})
     with pytest.raises(UsageError, match="full"):
-        recording.writer.append_logged(3, {"val_acc": 3.0})
+        recording.writer.append_logged(4, {"val_acc": 4.0})
     recording.append(1)
     reader = recording.reader()
-    assert told(reader.logged["val_acc"]) == [(0, 0.0), (1, 1.0), (2, 2.0)]
+    assert told(reader.logged["val_acc"]) == [(0, 0.0), (1, 1.0), (2, 2.0), (3, 3.0)]
     assert reader.faults == ()
 
 
