@@ -66,13 +66,20 @@ class LastUpdate:
             self._versions, self._gradient = [], None
 
     def is_at_rest(self) -> bool:
-        """Whether the thread that trains is this one, or has ended: no weight changes while it is read."""
-        return self._thread is not None and (self._thread is threading.current_thread() or not self._thread.is_alive())
+        """Whether the thread that trained is this one, or has ended: no weight changes while it is read."""
+        return self._thread is not None and not self.is_elsewhere()
+
+    def is_elsewhere(self) -> bool:
+        """Whether another thread may still train."""
+        return self._thread not in (None, threading.current_thread()) and bool(self._thread and self._thread.is_alive())
 
     def has_weights(self) -> bool:
         """Whether the weights are still those that the last update made; moved to another device they are."""
         with suppress(Exception):
-            now = [parameters[name] for parameters, name in self._places]
+            now = [
+                then if is_sharded(then) else parameters[name]  # after an evaluation FSDP2 shows a gathered copy
+                for (parameters, name), then in zip(self._places, self._parameters, strict=True)
+            ]
             is_same = all(one is other for one, other in zip(now, self._parameters, strict=True))
             versions = [parameter._version for parameter in now]
             if now and is_same and versions == self._versions and all(map(_is_alike, now, self._shown)):

@@ -137,7 +137,7 @@ class Recorder:
         self._validator = Validator(names, thumbnails, self._exchange, self._boundary)
         self._validator.go_on(start)
         self._watch: ValidationWatch | None = None
-        self._closed = False
+        self._closed = self._is_ended_elsewhere = False
         self._process = os.getpid()
         shown = name or self.path.name.removesuffix(SUFFIX)
         self._metadata = describe_run(shown, every, self._optimizer, hyperparameters or {}, notes)
@@ -192,7 +192,7 @@ class Recorder:
         with self._boundary.guard("log", self.iteration):
             if not self._closed:
                 self._scalars.add(values, self.iteration)
-            elif self._last_update.is_at_rest():
+            elif not self._is_ended_elsewhere:
                 warn_once("log closed", f"log: the run is closed; {', '.join(values)} and what follows are not kept")
 
     def step(self) -> None:
@@ -310,7 +310,7 @@ class Recorder:
     def _finish(self, status: RunStatus, reason: str) -> None:
         if not self._is_ours():
             return
-        self._closed = True
+        self._closed, self._is_ended_elsewhere = True, self._last_update.is_elsewhere()
         self._end.remove()
         with self._boundary.guard("close", self.iteration):
             if self._hook is not None:
