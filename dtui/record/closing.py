@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from dtui.model import every_that_fits
-from dtui.record.layers import unwrap
+from dtui.record.layers import is_layer, unwrap
 from dtui.record.shards import is_sharded
 from dtui.record.warn import warn_once
 
@@ -117,14 +117,16 @@ class LastUpdate:
             self._copies = [torch.empty_like(few) for few in self._elements]
 
     def _find(self) -> Iterator[tuple[dict[str, Any], str]]:
-        """Yield where the first and the last trained parameter are."""
+        """Yield where the first and the last trained parameter are, those that are recorded before others."""
         model = self._model()
-        found = [
-            (module._parameters, name)
+        trained = [
+            (module, name)
             for module in (() if model is None else unwrap(model).modules())
             for name, parameter in module._parameters.items()
             if parameter is not None and parameter.requires_grad
         ]
+        recorded = [(module, name) for module, name in trained if name == "weight" and is_layer(module)]
+        found = [(module._parameters, name) for module, name in recorded or trained]
         yield from found[:1] + found[1:][-1:]
 
 

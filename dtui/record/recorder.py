@@ -278,8 +278,9 @@ class Recorder:
             return
         self.iteration += 1
         self._last_update.note(anew=self.iteration % self.every == 0)
-        if self._scalars.own.passed(self.iteration):
-            self._recording.keep(self._scalars.own)
+        with self._boundary.guard("log", self.iteration):
+            if self._scalars.own.passed(self.iteration):
+                self._recording.keep(self._scalars.own)
         if self.iteration % self.every == 0 and self._boundary.is_on(RECORDS):
             with self._boundary.guard(RECORDS, self.iteration):
                 self._record()

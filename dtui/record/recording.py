@@ -47,7 +47,7 @@ class Ending:
 
 
 class Recording:
-    """The measuring of one network into one run. Nothing is caught here: the Recorder does that."""
+    """The measuring of one network into one run. What fails is caught by the Recorder, but for the end."""
 
     def __init__(
         self,
@@ -214,7 +214,8 @@ class Recording:
             return
         if self.flight is not None:
             self.flight.flush(self.sink)
-        self.keep(log, at_end=True)
+        with self._boundary.guard(LOGGED, iteration):
+            self.keep(log, at_end=True)
         if status is RunStatus.DONE and self._start.is_passed(iteration):
             self.sink.offer(Job(RECORDS, iteration, lambda store: store.supersede()))
         self.sink.close(status, reason)
