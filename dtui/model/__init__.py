@@ -12,7 +12,16 @@ from dtui.model.arrays import (
     read_only,
 )
 from dtui.model.axis import TimeAxis
-from dtui.model.records import TRIGGER_KINDS, Gap, Record, RunMetadata, RunStatus, Trigger, Validation
+from dtui.model.records import (
+    TRIGGER_KINDS,
+    Gap,
+    Record,
+    RunMetadata,
+    RunStatus,
+    Trigger,
+    Validation,
+    every_that_fits,
+)
 from dtui.model.scalars import LOGGED_NAN, LOST_NAN, SKIPPED_UPDATES, was_logged, was_lost
 from dtui.model.statistics import (
     CHANGE_RATIO_EDGES,
@@ -93,6 +102,7 @@ __all__ = [
     "Trigger",
     "Unrecorded",
     "Validation",
+    "every_that_fits",
     "read_only",
     "was_logged",
     "was_lost",

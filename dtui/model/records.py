@@ -113,6 +113,14 @@ TRIGGER_KINDS = ("nonfinite", "loss", "gradient", "update", "filter")
 """What may fire: NaN or Inf; a jump of the loss, of all gradients, of all updates, of a filter against its layer."""
 
 
+def every_that_fits(updates: int) -> int:
+    """Return the largest round number of iterations that makes 50 records of so many updates, 1 where none does."""
+    fits = 1
+    for power in range(len(str(updates))):
+        fits = max([fits, *(step for step in (10**power, 2 * 10**power, 5 * 10**power) if step * 50 <= updates)])
+    return fits
+
+
 @dataclass(frozen=True, slots=True)
 class RunMetadata:
     """What is known about a run before its first record.

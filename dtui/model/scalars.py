@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from dtui.model.arrays import BoolArray, FloatArray
+from dtui.model.arrays import BoolArray, FloatArray, IntArray
+
+Points = tuple[IntArray, FloatArray]
+"""Iterations, ascending, and the value at each, shape (n,) both."""
 
 SKIPPED_UPDATES = "skipped_updates"
 """Scalar of our own: updates that a GradScaler has skipped so far, from the first one on."""
@@ -40,3 +43,39 @@ def was_lost(values: FloatArray) -> BoolArray:
     """
     lost: BoolArray = np.ascontiguousarray(values, np.float64).view(np.uint64) == _LOST_BITS
     return lost
+
+
+def scalar_points(iterations: IntArray, is_watch: BoolArray, values: FloatArray, own: Points | None) -> Points:
+    """Return every value of a scalar with its iteration: those of records, and those logged between them.
+
+    A record repeats the last value of each name that was logged since the record before. Where that value is known with
+    an iteration of its own, the record's is left out; so is one that damage took.
+
+    Args:
+        iterations: Of records and watches, shape (n,), ascending.
+        is_watch: Which of them are watches, shape (n,).
+        values: The scalar there, shape (n,), float64.
+        own: What was logged between records, no iteration twice, NaN as LOGGED_NAN; None where nothing was.
+
+    Returns:
+        What was logged, NaN as LOGGED_NAN, and LOST_NAN where damage took it; of two at one iteration the record's is
+        first.
+
+    Source: dtui.
+    """
+    held = was_logged(values) | was_lost(values)
+    if own is None or not len(own[0]):
+        return iterations[held], values[held]
+    own_iterations, own_values = own
+    before = np.concatenate([np.full(1, -1), iterations[:-1]])
+    regular = np.flatnonzero(~is_watch)
+    before[regular] = np.concatenate([np.full(1, -1), iterations[regular]])[: len(regular)]
+    for side in ("left", "right"):  # a record that closes a run also holds what was logged after its own update
+        place = np.searchsorted(own_iterations, iterations, side) - 1
+        known = own_values[np.maximum(place, 0)]
+        is_near = (place >= 0) & (own_iterations[np.maximum(place, 0)] >= before)
+        is_same = (known == values) | (np.isnan(known) & np.isnan(values))
+        held &= ~(is_near & (is_same | was_lost(values)))
+    joined = np.concatenate([iterations[held], own_iterations])
+    order = np.argsort(joined, kind="stable")
+    return joined[order], np.concatenate([values[held], own_values])[order]

@@ -11,7 +11,7 @@ import numpy as np
 
 from dtui.analysis.downsample import pool_largest, pool_mean, pool_smallest, records_of_columns
 from dtui.analysis.stages import find_stages
-from dtui.model import BoolArray, Curves, FloatArray, IntArray, Stage, TimeAxis, read_only, was_logged, was_lost
+from dtui.model import BoolArray, Curves, FloatArray, IntArray, Stage, TimeAxis, read_only, was_logged
 from dtui.query.classes import group_error
 from dtui.query.data import RunData
 
@@ -29,13 +29,12 @@ def _points(data: RunData) -> Mapping[str, tuple[IntArray, FloatArray, float]]:
     def collect() -> Mapping[str, tuple[IntArray, FloatArray, float]]:
         found: dict[str, tuple[IntArray, FloatArray, float]] = {}
         for name in data.reader.scalar_names():
-            values = data.scalar(name)
+            iterations, values = data.points(name)  # a lost one is a hole, or the value before it would stand for it
             logged = was_logged(values)
             if logged.any():
-                steps = np.diff(data.records[logged])
+                steps = np.diff(iterations[logged])
                 interval = max(data.record_interval, float(np.median(steps)) if len(steps) else 0.0)
-                logged |= was_lost(values)  # a hole, or the value before it would stand for it
-                found[NAMES.get(name, name)] = (data.records[logged], values[logged], interval)
+                found[NAMES.get(name, name)] = (iterations, values, interval)
         errors = group_error(data, range(len(data.layout.images))) if len(data.validations) else np.zeros(0)
         if not np.isnan(errors).all():  # one that is lost stays a hole
             found["validation_error"] = (data.validations, errors, data.validation_interval)

@@ -13,7 +13,8 @@ import numpy as np
 
 from dtui.analysis.correctness import PackedLayout
 from dtui.analysis.downsample import ColumnRecords, records_of_columns
-from dtui.model import RECORDS_A_BIN, BoolArray, FloatArray, ImageSet, IntArray, Structure, TimeAxis
+from dtui.model import RECORDS_A_BIN, BoolArray, FloatArray, ImageSet, IntArray, RunStatus, Structure, TimeAxis
+from dtui.model.scalars import Points, scalar_points
 from dtui.query.growing import GrowingArrays, Windows
 from dtui.query.judgements import Judgements
 from dtui.query.partial import read_errors
@@ -127,6 +128,24 @@ class RunData:
         return self.reader.validation_iterations
 
     @property
+    def iterations(self) -> IntArray:
+        """Iterations of records, watches and validations, and the outermost of values logged between; in no order."""
+        return np.concatenate([self.records, self.validations, *(at[[0, -1]] for at, _ in self.reader.logged.values())])
+
+    @property
+    def last_iteration(self) -> int:
+        """The last iteration of which anything is known, -1 where there is none."""
+        return int(self.iterations.max(initial=-1))
+
+    @property
+    def has_closing_record(self) -> bool:
+        """Whether the last record is one that closed the run: it came sooner than a regular one, and nothing after."""
+        last = self.records[~self.is_watch][-2:]
+        if self.reader.status() is RunStatus.LIVE:
+            return False
+        return len(last) == 2 and last[1] - last[0] < self.record_interval and bool(last[1] == self.last_iteration)
+
+    @property
     def record_interval(self) -> float:
         """Iterations from one record to the next, >= 1."""
         return float(max(1, self.reader.metadata.every))
@@ -202,11 +221,19 @@ class RunData:
         )
 
     def scalar(self, name: str) -> FloatArray:
-        """Return a logged scalar at each record, shape (n,), NaN where it was not logged."""
+        """Return what each record holds of a scalar, shape (n,), NaN where it was not logged."""
         row: FloatArray = self._growing.columns(
             ("scalar", name), len(self.records), lambda records: self.reader.read_scalar(name, records)[None, :]
         )[0]
         return row
+
+    def points(self, name: str) -> Points:
+        """Return all values of a scalar and their iterations, also between records; see `scalar_points`."""
+
+        def join() -> Points:
+            return scalar_points(self.records, self.is_watch, self.scalar(name), self.reader.logged.get(name))
+
+        return self.remembered(("points", name), join)
 
     def class_errors(self) -> FloatArray:
         """Return the share of the images of each class that were judged and wrong among those judged, shape (C, m)."""

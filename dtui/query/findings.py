@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from dtui.analysis.triggers import describe_trigger
-from dtui.model import SKIPPED_UPDATES, BoolArray, FloatArray, was_logged
+from dtui.model import SKIPPED_UPDATES, BoolArray, FloatArray, RunStatus, every_that_fits, was_logged
 from dtui.query.data import RunData
 
 MOST_ITERATIONS = 8
@@ -18,8 +18,24 @@ MOST_TRIGGERS = 8
 def findings(data: RunData) -> tuple[str, ...]:
     """Return a line for each kind of trouble; data from outside."""
     return data.remembered(
-        "findings", lambda: (*_tensors(data), *_scalars(data), *_judged(data), *_skipped(data), *_fired(data))
+        "findings",
+        lambda: (
+            *(*_too_few(data), *_tensors(data), *_scalars(data)),
+            *(*_judged(data), *_skipped(data), *_fired(data)),
+        ),
     )
+
+
+def _too_few(data: RunData) -> list[str]:
+    """Return a line on a training that ended before its second record, that of the end aside."""
+    every, last = data.reader.metadata.every, data.last_iteration
+    records = int(np.count_nonzero(~data.is_watch)) - data.has_closing_record
+    if records > 1 or last < 1 or data.reader.metadata.invented or data.reader.status() is RunStatus.LIVE:
+        return []
+    fits = every_that_fits(last + 1)
+    made = f"{records} record{'s' * (records != 1)} in {last + 1:,} iterations, without that of the end"
+    line = f"every={every} made {made}; every={fits} would have made {-(-(last + 1) // fits):,}"
+    return [line] if fits < every else []
 
 
 def _tensors(data: RunData) -> list[str]:
@@ -42,14 +58,15 @@ def _scalars(data: RunData) -> list[str]:
     """Return a line for each scalar that was NaN or Inf when it was logged."""
     lines = []
     for name in data.reader.scalar_names():
-        values = data.scalar(name)
+        iterations, values = data.points(name)
         logged = was_logged(values)
         bad = logged & ~np.isfinite(values)
         if bad.any():
             first, count = int(bad.argmax()), int(bad.sum())
-            where = f"in {count} record{'s' if count != 1 else ''}, first at iteration {int(data.records[first])}"
+            what = "record" if np.isin(iterations[bad], data.records).all() else "value"
+            where = f"in {count} {what}{'s' if count != 1 else ''}, first at iteration {int(iterations[first])}"
             if count > 1 and bad[first:].sum() == logged[first:].sum():
-                where = f"from iteration {int(data.records[first])} on"
+                where = f"from iteration {int(iterations[first])} on"
             lines.append(f"{name} is {_kind(values, bad)} {where}")
     return lines
 

@@ -207,9 +207,12 @@ class HeatmapQuery:
 
     def _dead(self, layer: int) -> BoolArray:
         records = len(self._data.records)
-        last = slice(max(0, records - DEAD_RECORDS), records)
+        last = slice(max(0, records - DEAD_RECORDS - 1), records)
         rows, read = self._data.structure.layers[layer].filter_rows, self._data.reader.read_filters
-        return find_dead(read("gradient_norm", rows, last), read("update_norm", rows, last))
+        gradients, updates = read("gradient_norm", rows, last), read("update_norm", rows, last)
+        if gradients.shape[1] and np.isnan(gradients[:, -1]).all():  # a closing record has none where they were cleared
+            gradients, updates = gradients[:, :-1], updates[:, :-1]
+        return find_dead(gradients[:, -DEAD_RECORDS:], updates[:, -DEAD_RECORDS:])
 
     def _late(self, layer: int) -> BoolArray:
         data, reader = self._data, self._data.reader

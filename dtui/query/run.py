@@ -103,7 +103,7 @@ class RunQuery:
 
     def info(self) -> RunInfo:
         """Return one line about the run."""
-        iterations = np.concatenate([self._data.records, self._data.validations])
+        iterations = self._data.iterations
         status = self._reader.status()
         return RunInfo(
             run=self._reader.metadata.name or self.path.stem,
@@ -147,12 +147,14 @@ class RunQuery:
         return self._data.images
 
     def limits(self) -> tuple[float, float]:
-        """Return the first iteration and the stop (exclusive) that a TimeAxis of the whole run has."""
-        iterations = np.concatenate([self._data.records, self._data.validations])
-        interval = self._data.record_interval
+        """Return the first iteration and the stop (exclusive) that a TimeAxis of the whole run has.
+
+        The last record stands for the iterations up to the next one; that which closed a run for itself alone.
+        """
+        iterations, interval = self._data.iterations, self._data.record_interval
         if not len(iterations):
             return 0.0, interval
-        return float(iterations.min()), float(iterations.max()) + interval
+        return float(iterations.min()), float(iterations.max()) + (1.0 if self._data.has_closing_record else interval)
 
     def record_iterations(self) -> IntArray:
         """Return the iterations of the records, shape (n,), ascending."""

@@ -51,7 +51,8 @@ class RawRecord:
     def with_part(self, sums: FloatArray, samples: FloatArray) -> RawRecord:
         """Return the record with what another device or process measured: of other filters, NaN elsewhere."""
         merged = np.where(np.isnan(self.sums), sums, self.sums)
-        merged[Sum.WEIGHT_NONFINITE :] = self.sums[Sum.WEIGHT_NONFINITE :] + sums[Sum.WEIGHT_NONFINITE :]
+        nonfinite = slice(Sum.WEIGHT_NONFINITE, None)  # 0 where nothing was taken; a gathered filter is in both
+        merged[nonfinite] = np.maximum(self.sums[nonfinite], sums[nonfinite])
         values = np.where(np.isnan(self.samples), samples, self.samples)
         return replace(self, sums=merged, samples=values)
 

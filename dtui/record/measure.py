@@ -119,8 +119,12 @@ class Measurer:
         return 4 * (len(Sum) * self._filters + 3 * len(self._probes) * self._sampler.samples)
 
     @torch.no_grad()
-    def measure(self) -> Callable[[int, Mapping[str, float]], RawRecord]:
-        """Read every layer once, and return what makes the raw record of it on another thread."""
+    def measure(self, *, with_gradients: bool = True) -> Callable[[int, Mapping[str, float]], RawRecord]:
+        """Read every layer once, and return what makes the raw record of it on another thread.
+
+        Args:
+            with_gradients: Whether the gradients are those of the last update; else they are NaN.
+        """
         root = None if self._root is None else self._root()
         if root is not None and self._network is not None and self._network.has_changed():
             self.changes = rebind(root, self._probes)
@@ -130,6 +134,7 @@ class Measurer:
         for index, probe in enumerate(self._probes):
             rows = self._rows(index, probe) if probe.present else None
             if rows is not None:
+                rows.gradient = self._gradient(index, probe, rows.weight) if with_gradients else None
                 layers.setdefault(rows.weight.device, []).append(rows)
         for device in layers or [torch.device("cpu")]:
             if device not in self._devices:
@@ -154,8 +159,6 @@ class Measurer:
             if rows is not None and type(parameter) is nn.Parameter and rows.weight.data_ptr() == parameter.data_ptr():
                 known = replace(rows, is_first=False)
                 self._seen[index] = parameter, parameter.data_ptr(), parameter.stride(), known
-        if rows is not None:
-            rows.gradient = self._gradient(index, probe, rows.weight)
         return rows
 
     def _gradient(self, index: int, probe: LayerProbe, rows: Tensor) -> Tensor | None:

@@ -28,13 +28,14 @@ from dtui.record.checks import (
     check_period,
     with_suffix,
 )
+from dtui.record.closing import LastUpdate, tell_few_records
 from dtui.record.describe_run import describe_run
 from dtui.record.flight import plan_watches
 from dtui.record.kernels import find_kernels
 from dtui.record.layers import find_layers, unwrap
 from dtui.record.lifetime import Life, find_former, weakly
 from dtui.record.outputs import OutputKind, check_outputs
-from dtui.record.recording import Recording
+from dtui.record.recording import Ending, Recording
 from dtui.record.resume import find_start, refusals_told
 from dtui.record.scalars import ScalarLog, learning_rate
 from dtui.record.shards import Elsewhere, Exchange
@@ -159,12 +160,15 @@ class Recorder:
             self._given = weakref.ref(model)
             self._kept = model if first is None else None  # whoever calls `step` has the recorder
             self._scalars = ScalarLog()
+            self._last_update = LastUpdate(model)
+            self._first_iteration = start.updates
+            self._is_new = start.past is None and self._exchange.is_first
             self._boundary = Boundary()
             self._outputs = OutputKind(outputs)
             self._validator = Validator(names, thumbnails, self._exchange, self._boundary, self._outputs, model)
             self._validator.go_on(start)
             self._watch: ValidationWatch | None = None
-            self._closed = self._is_within = False
+            self._closed = self._is_within = self._is_ended_elsewhere = False
             self._process = os.getpid()
             shown = name or self.path.name.removesuffix(SUFFIX)
             self._metadata = describe_run(shown, every, first, hyperparameters or {}, notes)
@@ -215,15 +219,21 @@ class Recorder:
         return (_nothing, ())
 
     def log(self, **values: float | Tensor) -> None:
-        """Keep scalars for the next record, the last value of each name; never waits for a device.
+        """Keep scalars; never waits for a device.
+
+        A value belongs to the last update that was done when it was logged. Of a name that is logged at every update,
+        or more than 16 times between two records, the records alone keep one: the last before each.
 
         Args:
             values: Numbers or tensors of one element, such as loss=loss; "loss" and "error" (a share in [0, 1])
                 have their own place on the screens.
         """
         with self._boundary.guard("log", self.iteration):
-            self._scalars.add(values)
-            self._unseen.logged(self.iteration)
+            if not self._closed:
+                self._scalars.add(values, self.iteration)
+                self._unseen.logged(self.iteration)
+            elif not self._is_ended_elsewhere:
+                warn_once("log closed", f"log: the run is closed; {', '.join(values)} and what follows are not kept")
 
     def step(self) -> None:
         """Count one update, where no optimizer was given: call it after each, before gradients are cleared."""
@@ -310,7 +320,11 @@ class Recorder:
             self._outputs.listen(network)
 
     def close(self) -> None:
-        """End the run: write what is queued, fold it, detach from the training. Does nothing the second time."""
+        """End the run: record the weights as they are at the end, write what is queued, fold it, detach.
+
+        There is no such closing record where the last update was recorded, or the weights were changed since. Does
+        nothing the second time.
+        """
         self._finish(RunStatus.DONE, "")
 
     @property
@@ -347,16 +361,23 @@ class Recorder:
             return
         self.iteration += 1
         self._unseen.counted(self.iteration)
+        self._last_update.note(anew=self.iteration % self.every == 0)
+        with self._boundary.guard("log", self.iteration):
+            if self._scalars.own.passed(self.iteration):
+                self._recording.keep(self._scalars.own)
         if self.iteration % self.every == 0 and self._boundary.is_on(RECORDS):
             with self._boundary.guard(RECORDS, self.iteration):
-                self._scalars.add(learning_rate(self._updates.leader))
-                self._recording.record(self.iteration, self._scalars, self._skips)
+                self._record()
             if not self._boundary.is_on(RECORDS):
                 self._recording.give_up_records()
         plan = self._recording.watch_plan
         if plan is not None and self.iteration % plan.every == 0 and self._boundary.is_on(WATCHES):
             with self._boundary.guard(WATCHES, self.iteration):
                 self._recording.watch(self.iteration, self._scalars, self._skips)
+
+    def _record(self, ending: Ending | None = None) -> None:
+        self._scalars.put(learning_rate(self._updates.leader))
+        self._recording.record(self.iteration, self._scalars, self._skips, ending)
 
     def _tell_closed(self, what: str) -> None:
         if self._closed:
@@ -391,12 +412,15 @@ class Recorder:
             self._updates.remove()
             self._outputs.detach()
             self._boundary.finish(self.iteration)
+            self._scalars.end(self.iteration)
+            self._recording.keep(self._scalars.own, at_end=True)
             self._recording.let_go()
+        self._last_update.forget()
 
     def _finish(self, status: RunStatus, reason: str) -> None:
         if not self._is_ours():
             return
-        self._closed = True
+        self._closed, self._is_ended_elsewhere = True, self._last_update.is_elsewhere()
         self._life.forget()
         self._end.remove()
         with self._boundary.guard("close", self.iteration):
@@ -404,8 +428,25 @@ class Recorder:
             self._skips.remove()
             self._outputs.detach()
             unseen = self._unseen.closing(self.iteration)
-            self._recording.finish(self.iteration, status, reason or unseen)
+            self._end_values(status)
+            self._recording.finish(self.iteration, status, reason or unseen, self._scalars.own)
+            if status is RunStatus.DONE and self._is_new and self._boundary.is_on(RECORDS):
+                tell_few_records(self._first_iteration, self.iteration, self.every)
         self._kept = None
+        self._last_update.forget()
+
+    def _end_values(self, status: RunStatus) -> None:
+        """Record the weights at the end, where they are the last update's, and keep what was logged since."""
+        try:
+            has_updates = self.iteration >= self._first_iteration
+            if has_updates and self._boundary.is_on(RECORDS) and self._recording.can_close(self.iteration, status):
+                last = self._last_update
+                if last.is_at_rest() and last.has_weights() and (status is RunStatus.DONE or last.is_device_usable()):
+                    self._record(Ending(last.has_gradients()))
+        except Exception as error:  # noqa: BLE001 - the run is ended in any case
+            if status is RunStatus.DONE:
+                warn_once("closing record", f"the weights at the end could not be recorded: {reason_of(error)}")
+        self._scalars.end(self.iteration)
 
 
 def _nothing() -> None:

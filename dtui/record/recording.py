@@ -6,9 +6,10 @@ under the structure of another network.
 
 from __future__ import annotations
 
+import sys
 import weakref
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from torch import nn
 
@@ -22,20 +23,34 @@ from dtui.record.graph import GraphTracer
 from dtui.record.layers import LayerProbe, describe, find_layers, place, unwrap
 from dtui.record.measure import Measurer
 from dtui.record.resume import Start
-from dtui.record.scalars import ScalarLog
-from dtui.record.shards import Exchange
+from dtui.record.scalars import Logged, OwnIterations, ScalarLog
+from dtui.record.shards import CLOSING_SECONDS, Exchange, PartMissingError
 from dtui.record.sink import Job, Sink, Store
 from dtui.record.skips import SkippedUpdates
-from dtui.record.warn import warn_once
+from dtui.record.warn import reason_of, warn_once
 
 WAITING_BYTES = 64 << 20
 """Memory for records that wait for the disk; more are dropped, and the run says so."""
 
 FEWEST_WAITING, MOST_WAITING = 4, 256
 
+LOGGED = "logged"
+"""Jobs that write what was logged between records; no stream of the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a closing record is made.
+
+    Attributes:
+        with_gradients: Whether the gradients are still those of the last update.
+    """
+
+    with_gradients: bool
+
 
 class Recording:
-    """The measuring of one network into one run. Nothing is caught here: the Recorder does that."""
+    """The measuring of one network into one run. What fails is caught by the Recorder, but for the end."""
 
     def __init__(
         self,
@@ -80,7 +95,9 @@ class Recording:
         self.has_kernel = has_kernel
         self._tracer = GraphTracer(model) if is_traced else None
         self.measurer: Measurer | None = None
-        self._is_sharded = False
+        self.is_sharded = False
+        self.last_record = -1
+        """Iteration of the last record that this process measured, -1 before the first."""
         self._deriver: Deriver | None = None
         self.flight: Flight | None = None
         self.sink: Sink | None = None
@@ -113,7 +130,7 @@ class Recording:
             self._start.check_network(structure)
             resumed = self._start.go_on()
             self.measurer = Measurer(root, probes, self.has_kernel)
-            self._is_sharded = self.measurer.is_sharded
+            self.is_sharded = self.measurer.is_sharded
             self._deriver = Deriver(structure)
             limit = min(MOST_WAITING, max(FEWEST_WAITING, WAITING_BYTES // self.measurer.record_bytes))
             self.sink = Sink(_opener(resumed, self._open_store(), structure), limit)
@@ -123,10 +140,17 @@ class Recording:
                     self.flight = Flight(self.watch_plan, structure, probes, self.has_kernel)
         return self.sink
 
-    def record(self, iteration: int, scalars: ScalarLog, skips: SkippedUpdates) -> None:
-        """Measure everything once, and queue what is to be derived and written of it."""
+    def record(self, iteration: int, scalars: ScalarLog, skips: SkippedUpdates, ending: Ending | None = None) -> None:
+        """Measure everything once, and queue what is to be derived and written of it.
+
+        Args:
+            iteration: Of the last update.
+            scalars: What was logged.
+            skips: Updates that were skipped.
+            ending: How a closing record is made, None for any other.
+        """
         sink = self.begin()
-        if sink.is_refused or (not self._exchange.is_first and not self._is_sharded):
+        if sink.is_refused or (not self._exchange.is_first and not self.is_sharded):
             return
         if not sink.has_room(RECORDS):
             warn_once(
@@ -138,10 +162,12 @@ class Recording:
             return
         if self.measurer is None or self._deriver is None:
             return
-        deriver, sharded, exchange = self._deriver, self._is_sharded, self._exchange
+        deriver, sharded, exchange = self._deriver, self.is_sharded, self._exchange
+        with_gradients = {} if ending is None else {"with_gradients": ending.with_gradients}
+        finish = self.measurer.measure(**with_gradients)
         logged, skipped = scalars.take(), skips.take()
-        finish = self.measurer.measure()
         self._note_changes(iteration, self.measurer)
+        self.last_record = iteration
 
         def write(store: Store) -> None:
             raw = finish(iteration, {})
@@ -150,7 +176,15 @@ class Recording:
             if not exchange.is_first:
                 exchange.leave(RECORDS, iteration, {"sums": raw.sums, "samples": raw.samples})
                 return
-            for part in exchange.pick_up(RECORDS, iteration) if sharded else ():
+            try:
+                wait = None if ending is None else CLOSING_SECONDS
+                parts = exchange.pick_up(RECORDS, iteration, wait) if sharded else []
+            except PartMissingError:
+                if ending is None:
+                    raise
+                store.append_logged(iteration, raw.scalars)  # the ranks did not end together: no closing record
+                return
+            for part in parts:
                 raw = raw.with_part(part["sums"], part["samples"])
             store.append_record(deriver.derive(raw))
 
@@ -163,6 +197,15 @@ class Recording:
             self._boundary.miss(RECORDS, iteration, f"{first}{f'; and {more} more like it' if more else ''}")
             measurer.changes = []
 
+    def keep(self, log: OwnIterations, *, at_end: bool = False) -> None:
+        """Queue values that were logged between records; those that there is no room for now wait, but not `at_end`."""
+        values = log.drain()
+        if not values:
+            return
+        job = Job(LOGGED, values[-1].iteration, _writing(values))
+        if self.sink is None or not self.sink.offer(job, sys.maxsize if at_end else None):
+            log.put_back(values)
+
     def watch(self, iteration: int, scalars: ScalarLog, skips: SkippedUpdates) -> None:
         """Have the flight recorder look."""
         sink, flight = self.begin(), self.flight
@@ -170,6 +213,10 @@ class Recording:
             return
         if not flight.watch(sink, iteration, scalars.fresh(), skips.take()):
             self._boundary.miss(WATCHES, iteration, "watches came faster than they were judged")
+
+    def can_close(self, iteration: int, status: RunStatus) -> bool:
+        """Whether a closing record would be a further one, and all processes can be expected to make it."""
+        return iteration > self.last_record and not (self.is_sharded and status is not RunStatus.DONE)
 
     def give_up_records(self) -> None:
         """Measure no more; what was held of a device's memory is the training's again."""
@@ -183,13 +230,14 @@ class Recording:
             self.flight.flush(self.sink)
         self.measurer = self.flight = self._tracer = None
 
-    def finish(self, iteration: int, status: RunStatus, reason: str) -> None:
+    def finish(self, iteration: int, status: RunStatus, reason: str, log: OwnIterations) -> None:
         """Write what is queued and end the run; one without a record is created before, where it can be.
 
         Args:
             iteration: Of the last update.
             status: How the training ended.
             reason: One line on why.
+            log: What was logged since the last record.
         """
         if self._tracer is not None:
             self._tracer.detach()
@@ -203,6 +251,8 @@ class Recording:
             return
         if self.flight is not None:
             self.flight.flush(self.sink)
+        with self._boundary.guard(LOGGED, iteration):
+            self.keep(log, at_end=True)
         if status is RunStatus.DONE and self._start.is_passed(iteration):
             self.sink.offer(Job(RECORDS, iteration, lambda store: store.supersede()))
         self.sink.close(status, reason)
@@ -223,3 +273,19 @@ def _opener(
         return open_store(structure)
 
     return open_one
+
+
+def _writing(values: Sequence[Logged]) -> Callable[[Store], None]:
+    """Return what writes values, on the writer's thread: there a tensor may be waited for."""
+
+    def write(store: Store) -> None:
+        by_iteration: dict[int, dict[str, float]] = {}
+        try:
+            for iteration, name, value in values:
+                by_iteration.setdefault(iteration, {})[name] = float(value)
+            for iteration, found in sorted(by_iteration.items()):
+                store.append_logged(iteration, found)
+        except Exception as error:  # noqa: BLE001 - records go on, and the training too
+            warn_once("write logged", f"what was logged between records is not kept: {reason_of(error)}")
+
+    return write

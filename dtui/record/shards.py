@@ -31,6 +31,9 @@ WAIT_SECONDS = 60.0
 LATE_SECONDS = 1.0
 """How long it waits for a rank whose last part was missing: a queue of records must not wait a minute each."""
 
+CLOSING_SECONDS = 5.0
+"""How long it waits for parts of a closing record: nothing keeps the ranks together any more."""
+
 KEPT = 64
 """Parts of one stream that a rank leaves in the store at most."""
 
@@ -98,19 +101,24 @@ class Exchange:
         if len(left) > KEPT:
             self._store.delete_key(left.popleft())
 
-    def pick_up(self, stream: str, iteration: int) -> list[Arrays]:
+    def pick_up(self, stream: str, iteration: int, wait: float | None = None) -> list[Arrays]:
         """Return the parts of all other ranks, in their order.
 
-        Raises:
-            PartMissingError: One is missing after WAIT_SECONDS; after LATE_SECONDS where that rank's last was, too.
-        """
-        begin = time.monotonic()
-        return [self._pick_up(self._key(stream, iteration, rank), rank, begin) for rank in range(1, self.ranks)]
+        Args:
+            stream: Of the parts.
+            iteration: Of the parts.
+            wait: Seconds to wait for them; None for WAIT_SECONDS.
 
-    def _pick_up(self, key: str, rank: int, begin: float) -> Arrays:
+        Raises:
+            PartMissingError: One is missing after that; after LATE_SECONDS where that rank's last was, too.
+        """
+        begin, most = time.monotonic(), WAIT_SECONDS if wait is None else wait
+        return [self._pick_up(self._key(stream, iteration, rank), rank, begin, most) for rank in range(1, self.ranks)]
+
+    def _pick_up(self, key: str, rank: int, begin: float, most: float) -> Arrays:
         if self._store is None:
             return {}
-        patience = LATE_SECONDS if rank in self._late else WAIT_SECONDS
+        patience = LATE_SECONDS if rank in self._late else most
         while not self._store.check([key]):
             if time.monotonic() - begin > patience:
                 self._late.add(rank)
@@ -158,6 +166,9 @@ class Elsewhere:
         """See `set_images`."""
 
     def append_gap(self, gap: Gap) -> None:
+        """See `set_images`."""
+
+    def append_logged(self, iteration: int, values: Mapping[str, float]) -> None:
         """See `set_images`."""
 
     def supersede(self) -> None:

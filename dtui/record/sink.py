@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -47,6 +47,9 @@ class Store(Protocol):
 
     def append_gap(self, gap: Gap) -> None:
         """Append what is missing."""
+
+    def append_logged(self, iteration: int, values: Mapping[str, float]) -> None:
+        """Append values that were logged between records."""
 
     def supersede(self) -> None:
         """Have what was recorded past the checkpoint superseded, in a resumed run."""

@@ -5,6 +5,8 @@ Owns these refusals. A second copy would answer a name or a position that a run 
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from dtui.errors import UsageError
 
 
@@ -29,3 +31,13 @@ def ascending(part: slice, length: int) -> range:
     if wanted.step < 1:
         raise UsageError(f"{part}: runs backwards; give a positive step")
     return wanted
+
+
+def require_one(path: Path, what: str, position: int, count: int) -> None:
+    """Refuse a position that is none of so many.
+
+    Raises:
+        UsageError: It is out of range.
+    """
+    if not 0 <= position < count:
+        raise UsageError(f"{path}: {what} {position}: the run has {count} {what}s, counted from 0")

@@ -114,17 +114,17 @@ def seams(joins: Joins) -> tuple[int, ...]:
 
 def gaps_that_count(gaps: Sequence[Gap], joins: Joins) -> tuple[Gap, ...]:
     """Return gaps, given in the order of gaps.jsonl, without what was superseded of them."""
-    limits = zip(gaps, _limits(joins, GAPS_FILE, len(gaps)), strict=True)
+    limits = zip(gaps, line_limits(joins, GAPS_FILE, len(gaps)), strict=True)
     return tuple(replace(gap, last=min(gap.last, limit - 1)) for gap, limit in limits if gap.first < limit)
 
 
 def triggers_that_count(triggers: Sequence[Trigger], joins: Joins) -> tuple[Trigger, ...]:
     """Return triggers, given in the order of triggers.jsonl, without those that were superseded."""
-    limits = zip(triggers, _limits(joins, TRIGGERS_FILE, len(triggers)), strict=True)
+    limits = zip(triggers, line_limits(joins, TRIGGERS_FILE, len(triggers)), strict=True)
     return tuple(trigger for trigger, limit in limits if trigger.iteration < limit)
 
 
-def _limits(joins: Joins, file: str, lines: int) -> list[int]:
+def line_limits(joins: Joins, file: str, lines: int) -> list[int]:
     """Return the iteration from which on each line of a file no longer counts: that of the earliest join after it."""
     limits = [LAST_ITERATION + 1] * (lines + 1)
     for join in joins:

@@ -75,7 +75,7 @@ def read_lines(path: Path) -> tuple[list[dict[str, object]], int]:
     found: list[dict[str, object]] = []
     bad = int(is_cut)
     for line in [*lines, unfinished]:
-        values = _parse(line)
+        values = parse_line(line)
         if values is not None:
             found.append(values)
         elif line.strip() and line is not unfinished:
@@ -83,7 +83,54 @@ def read_lines(path: Path) -> tuple[list[dict[str, object]], int]:
     return found, bad
 
 
-def _parse(line: bytes) -> dict[str, object] | None:
+class LineTail:
+    """The lines of a file that grows, each read once; a file that was replaced or changed is read anew."""
+
+    def __init__(self, path: Path) -> None:
+        """Prepare; the file need not be there."""
+        self._path = path
+        self._seen: tuple[int, int, int] | None = None
+        self._end = 0
+        self._bad = 0
+
+    @property
+    def bad(self) -> int:
+        """Lines so far that were not readable, counted as `read_lines` counts them."""
+        return self._bad + (self._seen is not None and self._seen[2] > LARGEST_FILE)
+
+    def read(self) -> tuple[list[dict[str, object]], bool] | None:
+        """Return the good lines that are new, and whether they are all that there are; None where nothing has changed.
+
+        Raises:
+            OSError: The file is there but cannot be read.
+        """
+        try:
+            with open_plain(self._path) as file:
+                stat = os.fstat(file.fileno())
+                now = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+                if now == self._seen:
+                    return None
+                is_anew = self._seen is None or self._seen[0] != now[0] or now[2] <= self._seen[2]
+                begin = 0 if is_anew else self._end
+                file.seek(begin)
+                data = file.read(max(0, min(now[2], LARGEST_FILE) - begin))
+        except FileNotFoundError:
+            was_there, self._seen, self._end, self._bad = self._seen is not None, None, 0, 0
+            return ([], True) if was_there else None
+        *lines, unfinished = data.split(b"\n")
+        found = [values for line in lines if (values := parse_line(line)) is not None]
+        bad = sum(bool(line.strip()) for line in lines) - len(found)
+        whole = parse_line(unfinished)
+        if whole is not None:
+            found.append(whole)
+        self._bad = bad + (0 if is_anew else self._bad)
+        self._end = begin + len(data) - (0 if whole is not None else len(unfinished))
+        self._seen = now
+        return found, is_anew
+
+
+def parse_line(line: bytes) -> dict[str, object] | None:
+    """Return the values of one line, None where it is not what was written."""
     if len(line) > LONGEST_LINE:
         return None
     try:

@@ -19,6 +19,7 @@ from dtui.model import ByteArray, RunStatus
 from dtui.store.catalog import PartSpan, StreamView
 from dtui.store.documents import decode_document, encode_document
 from dtui.store.joins import Join, gaps_that_count, triggers_that_count
+from dtui.store.logged import LoggedValues
 from dtui.store.opening import OpenedRun, OpenImages, read_document, read_structure
 from dtui.store.parts import OpenParts
 from dtui.store.schema import (
@@ -26,6 +27,7 @@ from dtui.store.schema import (
     GAPS_FILE,
     IMAGES_GROUP,
     LINE_FILES,
+    LOGGED_FILE,
     MOST_NODES,
     PACKED_SUFFIX,
     STRUCTURE_GROUP,
@@ -212,6 +214,9 @@ class PackedSurroundings(Surroundings):
         triggers = tuple(fired for line in lines[TRIGGERS_FILE] if (fired := parse_trigger(line)) is not None)
         self.gaps = gaps_that_count(gaps, self.joins)
         self.triggers = triggers_that_count(triggers, self.joins)
+        logged = LoggedValues()
+        logged.add(lines[LOGGED_FILE])
+        self.logged = logged.points(self.joins)
         self._missing = tuple(f"{path}: when it was packed: {line}" for line in document.missing)
 
     @property

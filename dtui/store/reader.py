@@ -1,11 +1,12 @@
 """Reads a run, live or ended: everything raw, no meaning and no reduction.
 
-Owns the questions that can be asked about a run, and what may be asked: names, rows and positions that there are. A
-second copy would answer a position that the run has not with a number. See `dtui.store.schema` for the format.
+Owns the questions that can be asked about a run, and what may be asked: names, rows and positions that there are. See
+`dtui.store.schema` for the format.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ from dtui.model import (
     Structure,
     Trigger,
 )
-from dtui.store.bounds import ascending, require_name
+from dtui.model.scalars import Points, scalar_points
+from dtui.store.bounds import ascending, require_name, require_one
 from dtui.store.catalog import StreamView
 from dtui.store.derived import as_read
 from dtui.store.findings import Key
@@ -111,6 +113,11 @@ class RunReader:
     def triggers(self) -> tuple[Trigger, ...]:
         """What the flight recorder fired on, in order of recording; data from outside."""
         return self._around.triggers
+
+    @property
+    def logged(self) -> Mapping[str, Points]:
+        """What was logged between records: name to iterations, no one twice, and values, NaN as LOGGED_NAN."""
+        return self._around.logged
 
     @property
     def validation_iterations(self) -> IntArray:
@@ -249,11 +256,16 @@ class RunReader:
 
     def scalar_names(self) -> tuple[str, ...]:
         """Return the names that were logged, in order of their first appearance; data from outside."""
-        return self._streams.records.scalar_names()
+        return tuple(dict.fromkeys((*self._streams.records.scalar_names(), *self.logged)))
 
     def read_scalar(self, name: str, records: slice) -> FloatArray:
-        """Return a logged scalar, shape (records,), float64; NaN where it was not logged."""
+        """Return what records hold of a scalar, shape (records,), float64; NaN where it was not logged."""
         return self._streams.records.read_scalar(name, ascending(records, len(self.record_iterations)))
+
+    def read_points(self, name: str) -> Points:
+        """Return all values of a scalar and their iterations, also between records; see `scalar_points`."""
+        values = self.read_scalar(name, slice(None))
+        return scalar_points(self.record_iterations, self.is_watch, values, self.logged.get(name))
 
     # --- validations
 
@@ -263,10 +275,7 @@ class RunReader:
         return as_read(self._read_validations(LABEL_NODE, "<i4", rows, validations), self._streams.sizes.classes)
 
     def read_confidences(self, images: slice, validations: slice) -> IntArray:
-        """Return the confidence in the predicted labels, shape (images, validations), int16, 255 is one.
-
-        NO_VALUE where it is damaged.
-        """
+        """Return the confidence in those labels, shape (images, validations), int16, 255 is one; NO_VALUE: damaged."""
         return self._read_validations(
             CONFIDENCE_NODE, "<i2", ascending(images, self._streams.sizes.images), validations
         )
@@ -285,7 +294,7 @@ class RunReader:
             UsageError: There is no such image.
             RunDamagedError: images.h5 is damaged.
         """
-        self._require_one("image", image, self._streams.sizes.images)
+        require_one(self.path, "image", image, self._streams.sizes.images)
         return self._around.thumbnail(image)
 
     # --- decisions
@@ -307,10 +316,7 @@ class RunReader:
     def kept_findings(self, key: Key, columns: int, rows: int | None = None) -> IntArray | None:
         """Return a table of findings that was kept, shape (rows, columns), or its first rows; data from outside.
 
-        Args:
-            key: All that it depends on; another key finds nothing.
-            columns: That it must have.
-            rows: How many at most, None for all.
+        `key` is all that it depends on: another one finds nothing. It must have so many `columns`.
         """
         findings = self._around.findings
         return None if findings is None else findings.read(key, columns, rows)
@@ -326,10 +332,6 @@ class RunReader:
 
     # --- inside
 
-    def _require_one(self, what: str, position: int, count: int) -> None:
-        if not 0 <= position < count:
-            raise UsageError(f"{self.path}: {what} {position}: the run has {count} {what}s, counted from 0")
-
     def _read_records(self, node: str, rows: range, records: slice) -> NDArray[Any]:
         return self._streams.records.read(node, rows, ascending(records, len(self.record_iterations)))
 
@@ -340,7 +342,7 @@ class RunReader:
         return values
 
     def _read_layer(self, node: str, layer: int, records: slice) -> NDArray[Any]:
-        self._require_one("layer", layer, self._streams.sizes.layers)
+        require_one(self.path, "layer", layer, self._streams.sizes.layers)
         values: NDArray[Any] = self._read_records(node, range(layer, layer + 1), records)[0]
         return values
 

@@ -31,6 +31,7 @@ from dtui.store.schema import (
     HEARTBEAT_FILE,
     IMAGES_FILE,
     JOURNAL_FOLDER,
+    LOGGED_FILE,
     PARTS_FOLDER,
     RESUME_LOCK_FILE,
     RUN_FILE,
@@ -160,7 +161,7 @@ def _look_at(folder: Path) -> PastRun:
                 "restore it from a copy, or record into another run"
             )
         stops = {stream: max(views[stream].stop, _stop_of(stream, names, opened.run_file)) for stream in Stream}
-        lines = {name: len(read_lines(folder / name)[0]) for name in (GAPS_FILE, TRIGGERS_FILE)}
+        lines = {name: len(read_lines(folder / name)[0]) for name in (GAPS_FILE, TRIGGERS_FILE, LOGGED_FILE)}
         return PastRun(
             folder, opened.run, opened.run_file, reader.structure, reader.classes, reader.images, views, stops, lines
         )

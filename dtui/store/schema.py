@@ -18,6 +18,8 @@ A run is a directory `NAME.dtui`:
     parts/<stream>-<first>-<stop>.h5   frames `first` to `stop` (exclusive) of a stream; immutable, published by rename
     gaps.jsonl                     what could not be recorded, a line a gap
     triggers.jsonl                 what the flight recorder fired on, a line a trigger; optional
+    logged.jsonl                   what was logged between records, with its own iteration: iteration, values (name to
+                                   number, also NaN, Infinity, -Infinity), a line an iteration; optional
     triage.jsonl                   people's decisions on anomalies, a line a decision
     findings.h5                    anomalies that took long to find: a cache that a viewer of an ended run writes, where
                                    it may; /document (JSON: run, tables with key and rows), /findings/table<n>
@@ -32,6 +34,10 @@ its position in its stream, from 0. A frame is FRAME_HEADER and a payload: the f
 other, then a JSON object of scalars. Every `.h5` file ends in a seal (see `dtui.store.seal`). run.json and each line of
 a `.jsonl` file hold in "check" the CRC-32 of themselves without it, keys sorted, in 8 hexadecimal digits.
 
+A frame holds the last value of each name that was logged since the frame before, and so repeats what logged.jsonl holds
+of that stretch; a value there belongs to the last update that was done when it was logged. Of a name that is logged at
+every update there are frames alone.
+
 structure.h5 has one array, /document (JSON: run, metadata, classes, layers, modules, edges; coverage, optional: how
 many elements the network's parameters have, how many of them are in recorded layers, how many parameters are not, and
 the largest of those). images.h5 of I images has
@@ -39,11 +45,12 @@ the largest of those). images.h5 of I images has
 (I + 1,) int64 and /thumbnails (bytes,) uint8, one after the other.
 
 A training that goes on from a checkpoint is a join, an item of "joins" in run.json: the iteration of its first update,
-of each stream the ordinals that it supersedes (first, stop), and how many lines of gaps.jsonl and triggers.jsonl came
-before it. It is written before the first frame that follows it. Superseded frames do not count: of a part they are the
-last ones. Where another writer might still append, the first new frame has an ordinal out of its reach, at least the
-"fence" of its turn: the join supersedes all between. run.json holds the "turn" of its writer, where it is not 1; the
-writer with the highest turn records the run.
+of each stream the ordinals that it supersedes (first, stop), and how many lines of gaps.jsonl, triggers.jsonl and
+logged.jsonl came before it. It is written before the first frame that follows it. Superseded frames do not count: of a
+part they are the last ones. A line before a join does not count where its iteration is at or after that of the join.
+Where another writer might still append, the first new frame has an ordinal out of its reach, at least the "fence" of
+its turn: the join supersedes all between. run.json holds the "turn" of its writer, where it is not 1; the writer with
+the highest turn records the run.
 
 Arrays in a part of n records or watches: F filters, L layers, M modules, S scalars; of n validations: I images, C
 classes. All are chunked. A node with an axis of length 0 is left out.
@@ -106,8 +113,9 @@ IMAGES_FILE = "images.h5"
 GAPS_FILE = "gaps.jsonl"
 TRIGGERS_FILE = "triggers.jsonl"
 FINDINGS_FILE = "findings.h5"
+LOGGED_FILE = "logged.jsonl"
 TRIAGE_FILE = "triage.jsonl"
-LINE_FILES = (GAPS_FILE, TRIGGERS_FILE, TRIAGE_FILE)
+LINE_FILES = (GAPS_FILE, TRIGGERS_FILE, LOGGED_FILE, TRIAGE_FILE)
 LOCK_FILE = "compact.lock"
 RESUME_LOCK_FILE = "resume.lock"
 JOURNAL_FOLDER = "journal"
@@ -144,6 +152,7 @@ MOST_CLASSES = 65_536
 MOST_UNRECORDED = 1_024
 MOST_VALUES = 5_000_000
 """In a JSON document: each takes up to a hundred bytes of memory once it is parsed."""
+MOST_LOGGED_NAMES = 4_096
 LAST_ITERATION = (1 << 62) - 1
 LARGEST_SCALARS = 4 << 20
 LARGEST_DOCUMENT = 64 << 20

@@ -14,11 +14,13 @@ from typing import TypeVar
 
 from dtui.errors import RunDamagedError
 from dtui.model import TRIGGER_KINDS, Gap, ImageSet, RunStatus, Trigger
+from dtui.model.scalars import Points
 from dtui.store.files import list_folder
 from dtui.store.findings import FindingsFile
 from dtui.store.joins import Join, gaps_that_count, triggers_that_count
 from dtui.store.life import Life
-from dtui.store.lines import read_lines
+from dtui.store.lines import LineTail, read_lines
+from dtui.store.logged import LoggedValues
 from dtui.store.opening import OpenedRun, OpenImages
 from dtui.store.runfile import RunFile, stamp_of
 from dtui.store.schema import (
@@ -27,6 +29,7 @@ from dtui.store.schema import (
     IMAGES_FILE,
     JOURNAL_FOLDER,
     LAST_ITERATION,
+    LOGGED_FILE,
     MOST_FILTERS,
     PARTS_FOLDER,
     RUN_FILE,
@@ -50,6 +53,7 @@ class Surroundings(ABC):
         """Prepare; `read` reads."""
         self.gaps: tuple[Gap, ...] = ()
         self.triggers: tuple[Trigger, ...] = ()
+        self.logged: Mapping[str, Points] = {}
         self.joins: tuple[Join, ...] = ()
         self.findings: FindingsFile | None = None
         self._triage = triage
@@ -142,6 +146,7 @@ class FolderSurroundings(Surroundings):
         self._image_fault = ""
         self._line_faults: tuple[str, ...] = ()
         self._life = Life(path)
+        self._logged_tail, self._logged = LineTail(path / LOGGED_FILE), LoggedValues()
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -151,18 +156,19 @@ class FolderSurroundings(Surroundings):
 
     def read(self) -> bool:
         """Read what may have changed; True if anything did."""
-        before = (self._open_images, self._run_file, self.gaps, self.triggers, self._decisions, self.faults)
+        before = self._told()
         if self._open_images is None:
             self._read_images()
         self._read_run_file()
         gaps, gap_faults = self._read_lines(GAPS_FILE, parse_gap, "gaps")
         triggers, trigger_faults = self._read_lines(TRIGGERS_FILE, parse_trigger, "triggers")
-        self.joins = self.joins if self._run_file is None else self._run_file.joins
+        joins, self.joins = self.joins, self.joins if self._run_file is None else self._run_file.joins
+        logged_faults = self._read_logged(is_joined=joins != self.joins)
         self.gaps = self.gaps if gaps is None else gaps_that_count(gaps, self.joins)
         self.triggers = self.triggers if triggers is None else triggers_that_count(triggers, self.joins)
-        self._line_faults = (*gap_faults, *trigger_faults)
+        self._line_faults = (*gap_faults, *trigger_faults, *logged_faults)
         self._decisions = self.decisions()
-        return before != (self._open_images, self._run_file, self.gaps, self.triggers, self._decisions, self.faults)
+        return before != self._told()
 
     def status(self) -> RunStatus:
         """Tell how the run stands at this moment."""
@@ -243,6 +249,25 @@ class FolderSurroundings(Surroundings):
         if fresh.run == self._run:
             self._run_file = fresh
             self._run_file_faults = ()
+
+    def _told(self) -> tuple[object, ...]:
+        logged = id(self.logged)  # made anew where it changes
+        return (self._open_images, self._run_file, self.gaps, self.triggers, logged, self._decisions, self.faults)
+
+    def _read_logged(self, *, is_joined: bool) -> tuple[str, ...]:
+        """Read what was logged since; returns what is wrong with the file."""
+        path = self._path / LOGGED_FILE
+        try:
+            new = self._logged_tail.read()
+        except OSError as error:
+            return (f"{path}: cannot be read, {error.strerror}; what was logged between records is left out",)
+        if new is not None:
+            self._logged = LoggedValues() if new[1] else self._logged
+            self._logged.add(new[0])
+        if new is not None or is_joined:
+            self.logged = self._logged.points(self.joins)
+        lost = self._logged_tail.bad + self._logged.bad
+        return (f"{path}: {lost} damaged lines are left out",) if lost else ()
 
     def _read_lines(
         self, name: str, parse: Callable[[dict[str, object]], T | None], what: str

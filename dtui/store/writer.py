@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from dtui.store.image_file import are_same, write_images
 from dtui.store.joins import Join
 from dtui.store.journal_writer import JournalWriter, SyncError
 from dtui.store.lines import append_line
+from dtui.store.logged import LARGEST_LOGGED, logged_lines
 from dtui.store.ownership import Ownership
 from dtui.store.place import Place
 from dtui.store.resuming import PastRun, is_ours, take_over
@@ -38,6 +39,7 @@ from dtui.store.schema import (
     GAPS_FILE,
     IMAGES_FILE,
     JOURNAL_FOLDER,
+    LOGGED_FILE,
     PARTS_FOLDER,
     STRUCTURE_FILE,
     TRIGGERS_FILE,
@@ -50,7 +52,8 @@ from dtui.store.syncing import Syncing
 from dtui.store.tokens import run_token, with_suffix
 
 _HEARTBEAT_SECONDS = 1.0
-_MOST_WAITING_LINES = 10_000
+MOST_WAITING = 100_000
+"""Lines that wait for a full disk."""
 
 
 class RunWriter:
@@ -220,6 +223,21 @@ class RunWriter:
         where = {"layer": trigger.layer, "filters": list(trigger.filters)}
         self._append_line(TRIGGERS_FILE, {"iteration": trigger.iteration, "kind": trigger.kind, **where, **known})
 
+    def append_logged(self, iteration: int, values: Mapping[str, float]) -> None:
+        """Keep values with the iteration at which they were logged; written later when the disk does not take them now.
+
+        Raises:
+            UsageError: The run holds as much of that as it may, or a name is too long; nothing more is kept.
+        """
+        lines = list(logged_lines(iteration, values))
+        file = self._place.here / LOGGED_FILE
+        if len(self._waiting_lines) >= MOST_WAITING or (file.exists() and file.stat().st_size > LARGEST_LOGGED):
+            raise UsageError(
+                f"{self.path / LOGGED_FILE}: full; of what is logged from here on records alone keep the last value"
+            )
+        for line in lines:
+            self._append_line(LOGGED_FILE, line)
+
     def heartbeat(self) -> None:
         """Give a sign of life, at most once a second, and bring what was appended to the disk, every few seconds.
 
@@ -326,7 +344,7 @@ class RunWriter:
             self._compactor.start()
 
     def _append_line(self, file: str, values: dict[str, object]) -> None:
-        if len(self._waiting_lines) < _MOST_WAITING_LINES:
+        if len(self._waiting_lines) < MOST_WAITING:
             self._waiting_lines.append((file, values))
         else:
             self._lost_lines += 1
@@ -335,15 +353,21 @@ class RunWriter:
     def _write_lines(self) -> None:
         try:
             self._owner.require(fresh=True)
-            self.supersede()
         except OSError:
             return
         while self._waiting_lines:
             file, values = self._waiting_lines[0]
             try:
+                if not self._is_before_join(file, values):
+                    self.supersede()
                 append_line(self._place.here / file, values)
             except OSError as error:
                 if error.errno not in (errno.EFBIG, errno.EMSGSIZE):
                     return
                 self._lost_lines += 1  # a reader would pass over it, now and later
             del self._waiting_lines[0]
+
+    def _is_before_join(self, file: str, values: Mapping[str, object]) -> bool:
+        """Whether a line of a resumed run tells of a time before its checkpoint, and therefore supersedes nothing."""
+        iteration = values.get("iteration")
+        return file == LOGGED_FILE and self._join is not None and cast(int, iteration) < self._join.iteration

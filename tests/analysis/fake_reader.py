@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from dtui.model import (
     Structure,
     Trigger,
 )
+from dtui.model.scalars import Points
 from dtui.store.layout import KEPT_BITS
 from dtui.store.rounding import round_mantissa
 
@@ -101,6 +103,7 @@ class FakeReader:
 
     joins = ()
     seams = ()
+    logged: ClassVar[dict[str, Points]] = {}
 
     def refresh(self) -> bool:
         records, validations = getattr(self, "pending", (self.records, self.validations))

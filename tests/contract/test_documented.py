@@ -99,10 +99,11 @@ def test_the_readmes_training_loop_records_a_run(tmp_path: Path, monkeypatch: py
     from torch import nn
     from torch.utils.data import DataLoader, TensorDataset
 
-    def validate(model: nn.Module, loader: DataLoader[tuple[torch.Tensor, ...]]) -> None:
+    def validate(model: nn.Module, loader: DataLoader[tuple[torch.Tensor, ...]]) -> float:
         with torch.no_grad():
             for images, _ in loader:
                 model(images)
+        return 0.5
 
     (code,) = re.findall(r"^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
     data = TensorDataset(torch.randn(200, 1, 4, 4), torch.arange(200) % 2)
@@ -121,7 +122,9 @@ def test_the_readmes_training_loop_records_a_run(tmp_path: Path, monkeypatch: py
     exec(code, names)
     with open_run("runs/resnet50") as query:
         info = query.info()
-    assert (info.status, info.records, info.validations, info.last_iteration) == ("done", 4, 2, 399)
+        accuracies = [query.curves_at(iteration).get("accuracy") for iteration in (198, 199)]
+    assert (info.status, info.records, info.validations, info.last_iteration) == ("done", 5, 2, 399)
+    assert accuracies == [None, 0.5]
     assert len(code.splitlines()) <= 17  # fifteen lines and two blank ones
 
 

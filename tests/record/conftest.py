@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ class MemoryStore:
         self.watches: list[Record] = []
         self.triggers: list[Trigger] = []
         self.gaps: list[Gap] = []
+        self.logged: list[tuple[int, dict[str, float]]] = []
         self.images: ImageSet | None = None
         self.status: RunStatus | None = None
         self.reason = ""
@@ -54,6 +55,9 @@ class MemoryStore:
 
     def append_gap(self, gap: Gap) -> None:
         self.gaps.append(gap)
+
+    def append_logged(self, iteration: int, values: Mapping[str, float]) -> None:
+        self.logged.append((iteration, dict(values)))
 
     def supersede(self) -> None:
         raise AssertionError("a new run has nothing to supersede")

@@ -16,7 +16,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 from dtui.errors import RecorderError
-from dtui.record import Recorder, shards
+from dtui.record import Recorder, recording, shards
 from tests.record.conftest import small_net
 
 COUNT = 23
@@ -174,6 +174,33 @@ def widowed(folder: Path) -> None:
     recorder.close()
 
 
+def ended(folder: Path) -> None:
+    """Both processes end between two records; then only the first one can still tell its weights."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    recording.CLOSING_SECONDS = 0.5
+    for name, is_changed in (("ended", False), ("parted", dist.get_rank() == 1)):
+        model = seeded()
+        for layer in (model[0], model[2], model[4]):
+            fully_shard(layer, mesh=init_device_mesh("cpu", (dist.get_world_size(),)))
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        recorder = Recorder(folder / name, model, optimizer, every=100)
+        images, labels = pictures()
+        for _ in range(STEPS):
+            optimizer.zero_grad()
+            functional.cross_entropy(model(images), labels).backward()
+            recorder.log(loss=1.0)
+            optimizer.step()
+        if is_changed:
+            with torch.no_grad():
+                model[4].weight.to_local().add_(1.0)
+        yield_validation(model, recorder)
+        recorder.log(val_acc=0.5)
+        dist.barrier()
+        recorder.close()
+
+
 def main() -> None:
     rank, port, folder = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
     torch.set_num_threads(1)
@@ -182,6 +209,7 @@ def main() -> None:
     fully_sharded(folder)
     resumed(folder)
     frugal(folder)
+    ended(folder)
     widowed(folder)
 
 

@@ -137,3 +137,18 @@ def test_both_processes_go_on_from_the_checkpoint_or_are_refused_together(folder
     assert reader.validation_iterations.tolist() == [0, 2, 4, 5, 7, 9]
     assert [join.iteration for join in reader.joins] == [STEPS]
     reader.close()
+
+
+def test_all_processes_make_the_closing_record_or_none(folder: Path) -> None:
+    whole = RunReader(folder / "ended.dtui")
+    assert whole.record_iterations.tolist() == [0, STEPS - 1]
+    norms = whole.read_filters("gradient_norm", slice(None), slice(None))
+    assert np.isfinite(whole.read_filters("std", slice(None), slice(None))).all()
+    assert np.isfinite(norms).all() or np.isnan(norms[:, 1]).all()
+    parted = RunReader(folder / "parted.dtui")
+    assert parted.record_iterations.tolist() == [0]
+    for run in (whole, parted):
+        assert (run.status(), run.gaps) == (RunStatus.DONE, ())
+        for name, value in (("val_acc", 0.5), ("loss", 1.0)):
+            iterations, values = run.read_points(name)
+            assert (iterations[-1], values[-1]) == (STEPS - 1, value)

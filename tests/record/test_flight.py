@@ -120,7 +120,7 @@ def test_a_quiet_training_keeps_nothing(record: Make) -> None:
     store = run_watched(record, 120).store
     assert store.watches == []
     assert store.triggers == []
-    assert [item.iteration for item in store.records] == [0, 50, 100]
+    assert [item.iteration for item in store.records] == [0, 50, 100, 119]
 
 
 def test_a_value_that_is_not_finite_fires_at_once_and_only_once(record: Make) -> None:
@@ -205,7 +205,7 @@ def test_a_failing_judge_costs_the_watches_alone(record: Make, monkeypatch: pyte
     monkeypatch.setattr("dtui.record.triggers.Judge.judge", lambda self, *values: 1 / 0)
     with pytest.warns(RecorderWarning, match="ZeroDivisionError"):
         store = run_watched(record, 120).store
-    assert [item.iteration for item in store.records] == [0, 50, 100]
+    assert [item.iteration for item in store.records] == [0, 50, 100, 119]
     assert [(gap.stream, gap.first, gap.last) for gap in store.gaps] == [
         ("watches", 0, 7),
         ("watches", 8, 8),
@@ -217,7 +217,7 @@ def test_a_failing_meter_costs_the_watches_alone(record: Make, monkeypatch: pyte
     monkeypatch.setattr("dtui.record.watching.WatchMeter.measure", lambda self, *values: 1 / 0)
     with pytest.warns(RecorderWarning, match="watches are no longer recorded: ZeroDivisionError"):
         store = run_watched(record, 60).store
-    assert [item.iteration for item in store.records] == [0, 50]
+    assert [item.iteration for item in store.records] == [0, 50, 59]
     assert store.watches == []
 
 
@@ -227,7 +227,7 @@ def test_a_run_on_disk_shows_what_fired(tmp_path: Path) -> None:
         info = query.info()
         iterations = query.record_iterations().tolist()
         assert iterations[:12] == [0, *range(38, 49)]
-        assert (info.records, info.watches) == (2, len(iterations) - 2)
+        assert (info.records, info.watches) == (3, len(iterations) - 3)
         assert any("flight recorder: layer 0 filter 2 jumped" in finding for finding in info.findings)
         found = next(anomaly for anomaly in query.anomalies() if anomaly.rule == "filter")
         assert (found.kind, found.layer, found.filters, found.iteration) == ("watch", "0", (2,), 43)

@@ -65,11 +65,13 @@ class TestLightning:
                 images, labels = batch
                 loss = functional.cross_entropy(self.net(images), labels)
                 self.log("error", (self.net(images).argmax(1) != labels).float().mean())
+                self.log("epoch_loss", loss, on_step=False, on_epoch=True)
                 return loss
 
             def validation_step(self, batch: Any, index: int) -> None:
                 images, _ = batch
-                _ = self(images) if self.through_self else self.net(images)
+                scores = self(images) if self.through_self else self.net(images)
+                self.log("val_score", scores.mean())
 
             def configure_optimizers(self) -> Any:
                 return torch.optim.SGD(self.parameters(), lr=0.1)
@@ -106,6 +108,8 @@ class TestLightning:
         assert reader.validation_iterations.tolist() == [4, 9, 14]
         assert [layer.name for layer in reader.structure.layers] == ["net.0", "net.2", "net.4"]
         assert {"loss", "error", "learning_rate"} <= set(reader.scalar_names())
+        for name in ("val_score", "epoch_loss"):  # Lightning goes on telling the last value of each
+            assert reader.read_points(name)[0].tolist() == [4, 9, 14]
         norms = reader.read_filters("gradient_norm", slice(0, 13), slice(0, 8))
         assert np.isfinite(norms).all()
         assert reader.gaps == ()
@@ -204,7 +208,7 @@ class TestLightning:
         )
         reader = RunReader(tmp_path / "run.dtui")
         assert (reader.status(), reader.faults) == (RunStatus.DONE, ())
-        assert reader.record_iterations.tolist() == [0, 2, 4, 6, 8, 10, 11, 12, 13, 14]
+        assert reader.record_iterations.tolist() == [0, 2, 4, 6, 8, 9, 10, 11, 12, 13, 14]
         assert reader.validation_iterations.tolist() == [4, 9, 14]
         assert [join.iteration for join in reader.joins] == [10, 10]
         check_last_validation(reader, module.net, IMAGES, LABELS)
@@ -284,7 +288,9 @@ class TestHuggingFace:
         assert len(reader.validation_iterations) == 3
         assert reader.images is not None
         assert reader.images.classes == ("cat", "dog", "eel")
-        assert set(reader.scalar_names()) == {"loss", "grad_norm", "learning_rate", "eval_loss"}
+        assert set(reader.scalar_names()) == {"loss", "grad_norm", "learning_rate", "eval_loss", "train_loss"}
+        assert reader.read_points("eval_loss")[0].tolist() == [2, 5, 8]
+        assert reader.read_points("train_loss")[0].tolist() == [8]
         gradients = reader.read_filters(FILTER_STATISTICS[-2], slice(0, reader.structure.filters), slice(0, 5))
         assert np.isfinite(gradients).all()
         assert reader.structure.edges

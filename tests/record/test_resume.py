@@ -121,7 +121,7 @@ def test_the_curve_is_that_of_a_training_that_was_never_interrupted(
         assert torch.equal(with_recorder, without)
     assert again.losses == silent.losses == whole.losses[20:]
     one, other = RunReader(tmp_path / "whole"), RunReader(tmp_path / "run")
-    assert other.record_iterations.tolist() == one.record_iterations.tolist() == list(range(0, 40, 2))
+    assert other.record_iterations.tolist() == one.record_iterations.tolist() == [*range(0, 40, 2), 39]
     assert other.validation_iterations.tolist() == one.validation_iterations.tolist() == [19, 39]
     assert (other.status(), other.faults, other.gaps) == (RunStatus.DONE, (), ())
     assert [join.iteration for join in other.joins] == [20]
@@ -223,7 +223,7 @@ def test_going_on_with_nothing_left_to_do_changes_nothing(tmp_path: Path) -> Non
     training, _ = finished(tmp_path / "run")
     Recorder(tmp_path / "run", training.model, training.optimizer, resume=True, iteration=2).close()
     reader = RunReader(tmp_path / "run")
-    assert (reader.record_iterations.tolist(), reader.joins) == ([0, 2, 4], ())
+    assert (reader.record_iterations.tolist(), reader.joins) == ([0, 2, 4, 5], ())
     assert reader.status() is RunStatus.DONE
     reader.close()
 
@@ -233,7 +233,7 @@ def test_a_training_that_ends_before_its_next_record_supersedes_what_is_past_it(
     with Recorder(tmp_path / "run", training.model, training.optimizer, every=100, resume=True, iteration=3) as again:
         training.updates(2, again)
     reader = RunReader(tmp_path / "run")
-    assert reader.record_iterations.tolist() == [0, 2]
+    assert reader.record_iterations.tolist() == [0, 2, 4]
     assert [join.iteration for join in reader.joins] == [3]
     reader.close()
 
@@ -268,7 +268,7 @@ def test_the_watches_of_a_flight_recorder_are_superseded_and_go_on(tmp_path: Pat
     with recorded(again, resume=True) as recorder:
         again.updates(5, recorder)
     after = RunReader(tmp_path / "run")
-    assert after.record_iterations.tolist() == [0, 10, 20]
+    assert after.record_iterations.tolist() == [0, 10, 20, 24]
     assert (after.triggers, after.faults, after.seams) == ((), (), (20,))
     after.close()
 

@@ -32,6 +32,7 @@ REST = (
     "heartbeat",
     "gaps.jsonl",
     "triggers.jsonl",
+    "logged.jsonl",
     "triage.jsonl",
     "compact.lock",
     "findings.h5",
@@ -223,6 +224,10 @@ def join(iteration: int, *hole: int, lines: int = 0) -> dict[str, object]:
     return {"iteration": iteration, "superseded": superseded, "lines": {"gaps.jsonl": lines, "triggers.jsonl": lines}}
 
 
+def logged(iteration: int = 7, /, **values: object) -> dict[str, object]:
+    return {"iteration": iteration, "values": values}
+
+
 MANY_JOINS = [join(10**6 - at, 2 * at, 2 * at + 1, lines=at) for at in range(5_500)]
 """As many as fit into the largest run.json that is read, without two that touch."""
 
@@ -235,6 +240,15 @@ def many_joins_and_gaps(run: Path, outside: Path) -> None:
 def many_gaps(run: Path, outside: Path) -> None:
     item = {"first": 1, "last": 2, "stream": "records", "reason": HOSTILE}
     lines("gaps.jsonl", *[item] * 5_000)(run, outside)
+
+
+def many_names(run: Path, outside: Path) -> None:
+    found = (logged(at, **{f"{at}-{n}": 1.0 for n in range(2_000)}) for at in range(90))
+    lines("logged.jsonl", *found)(run, outside)
+
+
+def many_values(run: Path, outside: Path) -> None:
+    lines("logged.jsonl", *(logged(at, loss=1.0) for at in range(60_000)))(run, outside)
 
 
 FOLDER_ATTACKS: dict[str, Attack] = {
@@ -289,6 +303,18 @@ FOLDER_ATTACKS: dict[str, Attack] = {
         trigger(filters=[10**4000, -1, 10**12]),
         trigger(score=10**4000, times=float("inf")),
     ),
+    "logged: text": lines(
+        "logged.jsonl", logged(**{HOSTILE: 0.5, "loss": HOSTILE}), logged(loss=[1]), logged(**{HOSTILE: 1})
+    ),
+    "logged: huge numbers": lines(
+        "logged.jsonl", logged(10**4000, loss=1), logged(loss=10**4000), logged(-5, loss=1), logged(loss=float("inf"))
+    ),
+    "logged: unsorted": lines("logged.jsonl", *(logged(at * 7919 % 400, loss=float(at)) for at in range(500))),
+    "logged: far away": lines("logged.jsonl", logged((1 << 62) - 1, loss=1.0)),
+    "logged: no text": lines("logged.jsonl", {"iteration": [1], "values": "a"}, {"iteration": True, "values": {}}, {}),
+    "logged: deep": put("logged.jsonl", lambda path: path.write_bytes(b"[" * 1_000_000 + b"\n")),
+    "logged: many names": many_names,
+    "logged: many values": many_values,
     "triage: text": lines(
         "triage.jsonl",
         {"what": HOSTILE, "status": HOSTILE, "note": HOSTILE, "who": HOSTILE, "when": HOSTILE},

@@ -251,6 +251,15 @@ SAID: dict[str, Attack] = {
     "triggers": of_lines(
         "triggers.jsonl", fired(), fired(kind=HOSTILE), fired(filters=[10**400]), fired(score=HOSTILE)
     ),
+    "logged": of_lines(
+        "logged.jsonl",
+        {"iteration": 5, "values": {HOSTILE: 1.0, "loss": float("nan")}},
+        {"iteration": 10**400, "values": {"loss": 1.0}},
+        {"iteration": 5, "values": {"loss": 10**400}},
+        {"iteration": 5, "values": {"loss": [HOSTILE]}},
+        {"iteration": 5, "values": [HOSTILE]},
+    ),
+    "logged of text": of_lines("logged.jsonl", HOSTILE),
     "decisions": of_lines(
         "triage.jsonl",
         {"what": HOSTILE, "status": HOSTILE, "note": HOSTILE, "who": HOSTILE, "when": HOSTILE},

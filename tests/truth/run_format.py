@@ -70,6 +70,7 @@ def _record(folder: Path) -> tuple[Path, Path]:
         writer.append_validation(make_validation(position))
     writer.append_gap(Gap(401, 402, "records", "a reason"))
     writer.append_trigger(Trigger(5, "filter", "fc", (1,), 2.5, 1.5))
+    writer.append_logged(7, {"val_acc": 0.5})
     compactor = RunCompactor(writer.path)
     compactor.compact(finish=False)
     compactor.sweep(0.0)

@@ -82,6 +82,7 @@ class DtuiCallback(Callback):  # type: ignore[misc]
         self._validation: ExitStack | None = None
         self._handle: RemovableHandle | None = None
         self._output: Any = None
+        self._told: dict[str, Tensor] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Attach to the module and its first optimizer, on every process; each fit is recorded."""
@@ -96,13 +97,16 @@ class DtuiCallback(Callback):  # type: ignore[misc]
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: Any) -> None:
         """Log the loss and what the module logged."""
-        if self.recorder is None:
-            return
-        values = {name: value for name, value in trainer.callback_metrics.items() if isinstance(value, Tensor)}
         loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
-        if isinstance(loss, Tensor):
-            values["loss"] = loss
-        self.recorder.log(**values)
+        self._log_new(trainer, **({"loss": loss} if isinstance(loss, Tensor) else {}))
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log what the module logged of the epoch."""
+        self._log_new(trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log what came last."""
+        self._log_new(trainer)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin to watch a validation; Lightning's sanity check before training is none."""
@@ -144,6 +148,7 @@ class DtuiCallback(Callback):  # type: ignore[misc]
         if self._validation is not None:
             self._validation.close()
             self._validation = None
+            self._log_new(trainer)
         if self._order is not None:
             self._order.end_pass()
 
@@ -160,6 +165,15 @@ class DtuiCallback(Callback):  # type: ignore[misc]
             self._order = None
         if self.recorder is not None and stage == "fit":
             self.recorder.close()
+
+    def _log_new(self, trainer: Trainer, **values: Tensor) -> None:
+        """Log what is new: Lightning tells the last value of everything again and again, and here it keeps its time."""
+        if self.recorder is None:
+            return
+        told = {name: value for name, value in trainer.callback_metrics.items() if isinstance(value, Tensor)}
+        new = {name: value for name, value in told.items() if not _is_alias(value, self._told.get(name))}
+        self._told = told  # held, so that no new value comes to lie at the address of an old one
+        self.recorder.log(**new | values)
 
     def _detach(self) -> None:
         if self._handle is not None:
@@ -227,6 +241,10 @@ def _network_of(module: LightningModule, name: str | None) -> nn.Module:
     with_layers = [child for child in module.children() if find_layers(child)]
     found: nn.Module = with_layers[0] if len(with_layers) == 1 else module
     return found
+
+
+def _is_alias(value: Tensor, other: Tensor | None) -> bool:
+    return other is not None and value.device == other.device and value.data_ptr() == other.data_ptr()
 
 
 def _first_loader(trainer: Trainer) -> Any:
