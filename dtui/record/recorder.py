@@ -29,6 +29,7 @@ from dtui.record.flight import plan_watches
 from dtui.record.hooks import watch_steps
 from dtui.record.kernels import find_kernels
 from dtui.record.layers import find_layers
+from dtui.record.preload import import_for_threads
 from dtui.record.recording import Recording
 from dtui.record.resume import find_start, refusals_told
 from dtui.record.scalars import ScalarLog, learning_rate
@@ -119,6 +120,11 @@ class Recorder:
         check_classes(names, model, probes)
         watch_plan = plan_watches(every, watch_every, keep_around, probes, self._exchange.is_first)
         forget_told()
+        import_for_threads(
+            is_writer=self._exchange.is_first,
+            has_pictures=thumbnails is not None,
+            has_own_pictures=thumbnails is not None and thumbnails.picture is not None,
+        )
         with refusals_told(self._exchange, resume):
             start = find_start(path, self._optimizer, self._exchange, resume=resume, iteration=iteration)
             start.check_classes(names)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dtui.errors import RecorderError
+from dtui.fork_gate import resting
 from dtui.model import Gap, ImageSet, Record, RunStatus, Trigger, Validation
 
 WAIT_SECONDS = 60.0
@@ -114,7 +115,8 @@ class Exchange:
             if time.monotonic() - begin > patience:
                 self._late.add(rank)
                 raise PartMissingError(f"rank {rank} left no part within {patience:.0f} s")
-            time.sleep(_POLL_SECONDS)
+            with resting():
+                time.sleep(_POLL_SECONDS)
         self._late.discard(rank)
         data = self._store.get(key)
         self._store.delete_key(key)

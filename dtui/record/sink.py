@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from dtui.fork_gate import ForkGate, forget_in_child, resting
 from dtui.model import Gap, ImageSet, Record, RunStatus, Trigger, Validation
 from dtui.record.warn import reason_of, warn_once
 
@@ -94,6 +95,8 @@ class Sink:
         self._ending: tuple[RunStatus, str] | None = None
         self._store: Store | None = None
         self._done = 0
+        self._gate = ForkGate()
+        forget_in_child(self._forget_thread)
         self._thread = threading.Thread(target=self._run, name="dtui-writer", daemon=True)
         self._thread.start()
 
@@ -148,7 +151,8 @@ class Sink:
         done = -1
         while self._thread.is_alive() and done != self._done:
             done = self._done
-            self._thread.join(STALLED_SECONDS)
+            with resting():
+                self._thread.join(STALLED_SECONDS)
         if self._thread.is_alive():
             warn_once("closing", f"closing: {self._left()}")
 
@@ -163,10 +167,15 @@ class Sink:
             "and the run may look as if it had crashed"
         )
 
+    def _forget_thread(self) -> None:
+        """Give a forked child, which does not have the thread, a lock that the thread does not hold."""
+        self._changed = threading.Condition()
+
     def _run(self) -> None:
         store: Store | None = None
         try:
-            store = self._store = self._open_store()
+            with self._gate.working():
+                store = self._store = self._open_store()
         except BaseException as error:  # noqa: BLE001 - the boundary between the disk and somebody's training
             warn_once("store", f"the run cannot be written and nothing is recorded: {error}")
         while True:
@@ -175,7 +184,8 @@ class Sink:
                 job = self._writing = self._jobs.popleft() if self._jobs else None
                 ending = self._ending if job is None else None
             if store is not None:
-                self._work(store, job)
+                with self._gate.working():
+                    self._work(store, job)
             if job is not None:
                 with self._changed:
                     self._writing = None
@@ -183,7 +193,8 @@ class Sink:
                     self._done += 1
                     self._changed.notify_all()
             if ending is not None:
-                self._end(store, *ending)
+                with self._gate.working():
+                    self._end(store, *ending)
                 return
 
     def _work(self, store: Store, job: Job | None) -> None:

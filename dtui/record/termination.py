@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
+from dtui.fork_gate import ForkGate
 from dtui.model import RunStatus
 from dtui.record.warn import reason_of
 
@@ -71,7 +72,8 @@ class TerminationWatch:
         atexit.register(ending.join)
 
     def _finish_and_end(self) -> None:
-        try:
-            self._finish()
-        finally:
-            os.kill(os.getpid(), signal.SIGTERM)
+        with ForkGate().working():
+            try:
+                self._finish()
+            finally:
+                os.kill(os.getpid(), signal.SIGTERM)

@@ -6,6 +6,7 @@ Owns the promise that trouble is told once. A second copy would let a failing di
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import warnings
 
@@ -38,6 +39,14 @@ def warn_once(cause: str, message: str) -> None:
         warnings.warn(text, RecorderWarning, stacklevel=3)
     except RecorderWarning:
         logging.getLogger("dtui").warning(text)
+
+
+def _renew_lock() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
 
 
 def forget_told() -> None:

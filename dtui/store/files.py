@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from dtui.errors import DtuiError
+from dtui.fork_gate import resting
 from dtui.store.schema import TEMPORARY_MARK
 
 
@@ -101,7 +102,8 @@ def write_whole(path: Path, data: bytes) -> None:
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            with resting():
+                os.fsync(file.fileno())
         publish(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -112,7 +114,8 @@ def sync_folder(folder: Path) -> None:
     """Bring a folder's names to the disk, where the filesystem can."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(descriptor)
+        with resting():
+            os.fsync(descriptor)
     except OSError:
         pass
     finally:
