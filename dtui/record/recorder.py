@@ -160,7 +160,7 @@ class Recorder:
                 self._recording.begin()
         self._hook = None if self._optimizer is None else watch_steps(self._optimizer, self._after_step)
         self._skips = SkippedUpdates(self._optimizer)
-        self._end = EndWatch(self._finish)
+        self._end = EndWatch(self._finish, self._recording.note)
 
     def __enter__(self) -> Self:
         """Return the recorder."""
@@ -297,6 +297,7 @@ class Recorder:
         if not self._is_ours():
             return
         self._closed = True
+        reason = self._end.explain(reason)
         self._end.remove()
         with self._boundary.guard("close", self.iteration):
             if self._hook is not None:

@@ -149,6 +149,11 @@ class Recording:
         """Measure no more; what was held of a device's memory is the training's again."""
         self.measurer = None
 
+    def note(self, reason: str) -> None:
+        """Have it noted why the run may end without being closed; one that has not begun says nothing."""
+        if self.sink is not None:
+            self.sink.note(reason)
+
     def finish(self, iteration: int, status: RunStatus, reason: str) -> None:
         """Write what is queued and end the run; one without a record is created before, where it can be.
 

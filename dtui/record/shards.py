@@ -153,6 +153,9 @@ class Elsewhere:
     def supersede(self) -> None:
         """See `set_images`."""
 
+    def note_reason(self, reason: str) -> None:
+        """See `set_images`."""
+
     def heartbeat(self) -> None:
         """See `set_images`."""
 

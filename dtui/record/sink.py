@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -50,6 +51,9 @@ class Store(Protocol):
 
     def supersede(self) -> None:
         """Have what was recorded past the checkpoint superseded, in a resumed run."""
+
+    def note_reason(self, reason: str) -> None:
+        """Note why the run may end without being closed."""
 
     def heartbeat(self) -> None:
         """Show that the run is alive."""
@@ -93,6 +97,7 @@ class Sink:
         self._gaps: list[Gap] = []
         self._changed = threading.Condition()
         self._ending: tuple[RunStatus, str] | None = None
+        self._noted = ""
         self._store: Store | None = None
         self._done = 0
         self._gate = ForkGate()
@@ -137,6 +142,12 @@ class Sink:
         jobs = [*self._jobs, *([] if self._writing is None else [self._writing])]
         return any(job.stream == stream and after < job.iteration < before for job in jobs)
 
+    def note(self, reason: str) -> None:
+        """Have it noted, before anything that is queued, why the run may end without being closed."""
+        with self._changed:
+            self._noted = reason
+            self._changed.notify_all()
+
     def drain(self, timeout: float | None = None) -> bool:
         """Wait until nothing is queued or being written; False when that took longer than `timeout` seconds."""
         with self._changed:
@@ -147,6 +158,7 @@ class Sink:
         with self._changed:
             if self._ending is None:
                 self._ending = (status, reason)
+                self._noted = reason
             self._changed.notify_all()
         done = -1
         while self._thread.is_alive() and done != self._done:
@@ -180,12 +192,13 @@ class Sink:
             warn_once("store", f"the run cannot be written and nothing is recorded: {error}")
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._jobs or self._ending, HEARTBEAT_SECONDS)
+                self._changed.wait_for(lambda: self._jobs or self._ending or self._noted, HEARTBEAT_SECONDS)
+                noted, self._noted = self._noted, ""
                 job = self._writing = self._jobs.popleft() if self._jobs else None
                 ending = self._ending if job is None else None
             if store is not None:
                 with self._gate.working():
-                    self._work(store, job)
+                    self._work(store, job, noted)
             if job is not None:
                 with self._changed:
                     self._writing = None
@@ -197,9 +210,12 @@ class Sink:
                     self._end(store, *ending)
                 return
 
-    def _work(self, store: Store, job: Job | None) -> None:
+    def _work(self, store: Store, job: Job | None, noted: str) -> None:
         try:
             store.heartbeat()
+            if noted:
+                with suppress(OSError):
+                    store.note_reason(noted)
             if job is not None:
                 job.write(store)
                 self._write_gaps(store, before=job)

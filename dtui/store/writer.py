@@ -231,6 +231,18 @@ class RunWriter:
             with contextlib.suppress(OSError):
                 touch_heartbeat(self.path)
 
+    def note_reason(self, reason: str) -> None:
+        """Note why the run may end without being closed: that counts until it is closed, or goes on elsewhere.
+
+        Raises:
+            RunExistsError: Another process has taken the run over.
+            OSError: It cannot be noted.
+        """
+        self._require_ownership()
+        noted = replace(self._run_file, reason=reason)
+        noted.write(self.path)
+        self._run_file, self._run_file_stamp = noted, stamp_of(self.path / RUN_FILE)
+
     @property
     def is_complete(self) -> bool:
         """Whether the run says how it ended, and only folding is left."""

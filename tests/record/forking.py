@@ -72,7 +72,7 @@ def watch_threads(file: Path) -> None:
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
         thread = threading.current_thread()
-        if not thread.name.startswith("dtui") or event.startswith(("object.", "gc.", "sys._getframe", "signal.")):
+        if not thread.name.startswith("dtui") or event.startswith(("object.", "sys._getframe", "signal.", "os.kill")):
             return
         gate = getattr(fork_gate._mine, "gate", None)
         is_held = gate is not None and gate._worker == thread.ident
