@@ -298,12 +298,14 @@ class Recorder:
             return
         self._closed = True
         reason = self._end.explain(reason)
-        self._end.remove()
-        with self._boundary.guard("close", self.iteration):
-            if self._hook is not None:
-                self._hook.remove()
-            self._skips.remove()
-            self._recording.finish(self.iteration, status, reason)
+        try:
+            with self._boundary.guard("close", self.iteration):
+                if self._hook is not None:
+                    self._hook.remove()
+                self._skips.remove()
+                self._recording.finish(self.iteration, status, reason)
+        finally:
+            self._end.remove()
 
 
 def _nothing() -> None:

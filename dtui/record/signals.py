@@ -111,6 +111,13 @@ def catch_up() -> None:
             _caught_up.wait(HURRY_SECONDS)
 
 
+def wait_for_end() -> None:
+    """Where a signal is ending the process, let it; a script that has come to its end would be faster."""
+    catch_up()
+    if _ending is not None:
+        _ending.join()
+
+
 def _living() -> list[Watch]:
     return [watch for known in _watches if (watch := known()) is not None]
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import atexit
 import sys
+import threading
 from collections.abc import Callable
 
-from dtui.fork_gate import ForkGate
+from dtui.fork_gate import ForkGate, resting
 from dtui.model import RunStatus
 from dtui.record import signals
 from dtui.record.warn import reason_of
@@ -29,11 +30,13 @@ class EndWatch:
         self._note = note
         self._seen = ""
         self._is_stopped = False
+        self._removed = threading.Event()
         atexit.register(self._at_exit)
         signals.begin(self)
 
     def remove(self) -> None:
-        """Watch no longer."""
+        """Watch no longer: the run is finished."""
+        self._removed.set()
         atexit.unregister(self._at_exit)
         signals.leave(self)
 
@@ -61,9 +64,11 @@ class EndWatch:
         self._seen = ""
         with ForkGate().working():
             self._finish(RunStatus.CRASHED, reason)
+            with resting():
+                self._removed.wait()  # where the script was closing it already
 
     def _at_exit(self) -> None:
-        signals.catch_up()
+        signals.wait_for_end()
         error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
         if error is not None:
             self._finish(RunStatus.CRASHED, reason_of(error))

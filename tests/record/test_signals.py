@@ -26,6 +26,8 @@ def send(number): os.kill(os.getpid(), number); threading.Event().wait(60); os._
 def wait_for(reason):
     recorder._recording.sink.drain()
     while RunFile.read(recorder.path).reason[:len(reason)] != reason: time.sleep(0)
+def wait_for_end():
+    while not any(thread.name == "dtui-end" for thread in threading.enumerate()): time.sleep(0)
 def close_hangs():
     recorder._recording.sink.drain()
     recorder._recording.sink._store.close = lambda *_: threading.Event().wait(60)
@@ -70,6 +72,13 @@ CASES: dict[str, tuple[str, int, str]] = {
         "send(signal.SIGTERM)",
         -signal.SIGTERM,
         f"crashed: {TOLD}",
+    ),
+    "while it closes": (
+        "recorder._recording.sink.drain(); store = recorder._recording.sink._store; end = store.close\n"
+        "    def close(*_): os.kill(os.getpid(), signal.SIGTERM); wait_for_end(); end(*_)\n"
+        "    store.close = close; recorder.close(); threading.Event().wait(60)",
+        -signal.SIGTERM,
+        "done",
     ),
     "two": (
         "other = dtui.Recorder(f'{folder}/other', model, every=1); other.step(); send(signal.SIGTERM)",
