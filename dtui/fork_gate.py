@@ -17,12 +17,14 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 __all__ = ["LONGEST_WAIT", "ForkGate", "forget_in_child", "resting"]
 
 LONGEST_WAIT = 5.0
 """Seconds that forks wait for one piece of work; longer than a slow import, shorter than a person takes for a hang."""
+
+_INTERRUPT_SECONDS = 0.1
 
 _HOOKED_BEFORE = (logging, concurrent.futures.thread)
 """Have hooks of their own, which have to be older than ours: those before a fork are called newest first, and our
@@ -34,8 +36,7 @@ _gates: weakref.WeakSet[ForkGate] = weakref.WeakSet()
 _forgetting: list[weakref.WeakMethod[Callable[[], None]]] = []
 _mine = threading.local()
 _taken: list[ForkGate] = []
-"""Those that the fork in progress, on the thread `_holder`, holds."""
-_holder = 0
+"""Those that the fork in progress holds."""
 _is_interrupted = False
 
 
@@ -107,30 +108,30 @@ def forget_in_child(method: Callable[[], None]) -> None:
 
 
 def _before() -> None:
-    global _holder, _is_interrupted
+    global _is_interrupted
     try:
         _turn.acquire()
-        _holder = threading.get_ident()
         _taken.extend(gate for gate in list(_gates) if gate._take())
-    except KeyboardInterrupt:  # a hook cannot raise it; it comes a moment later
+    except KeyboardInterrupt:
         _is_interrupted = True
 
 
 def _after_in_parent() -> None:
-    global _holder, _is_interrupted
-    if _holder == threading.get_ident():
+    global _is_interrupted
+    if _turn.acquire(blocking=False):
         while _taken:
             _taken.pop()._lock.release()
-        _holder = 0
-        _turn.release()
-    if _is_interrupted:
+        for _ in range(2):  # ours of this moment, and the one from before the fork
+            with suppress(RuntimeError):
+                _turn.release()
+    if _is_interrupted:  # what a hook raises is lost: it is raised when all hooks are done
         _is_interrupted = False
-        _thread.interrupt_main()
+        threading.Timer(_INTERRUPT_SECONDS, _thread.interrupt_main).start()
 
 
 def _after_in_child() -> None:
-    global _turn, _holder, _is_interrupted
-    _turn, _holder, _is_interrupted = threading.RLock(), 0, False
+    global _turn, _is_interrupted
+    _turn, _is_interrupted = threading.RLock(), False
     _taken.clear()
     for gate in list(_gates):
         gate._renew()
