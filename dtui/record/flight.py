@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from dtui.errors import RecorderError
+from dtui.fork_gate import resting
 from dtui.model import SOURCES, FloatArray, Structure, Trigger
 from dtui.record.boundary import WATCHES
 from dtui.record.derive import Deriver, RawRecord
@@ -240,7 +241,8 @@ class Flight:
     ) -> _Kept:
         """Wait for a watch, and put NaN where there is no value."""
         if watch.event is not None:
-            watch.event.synchronize()
+            with resting():
+                watch.event.synchronize()
         norms, nonfinite = watch.norms.numpy(), watch.nonfinite
         if watch.event is not None:
             broken = ~np.isfinite(norms)

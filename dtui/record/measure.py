@@ -14,6 +14,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from dtui.fork_gate import resting
 from dtui.model import FloatArray
 from dtui.record.derive import RawRecord
 from dtui.record.kernels import summing_on
@@ -78,7 +79,8 @@ class _Device:
         self._free.append(buffers)
 
         def wait() -> tuple[FloatArray, FloatArray]:
-            event.synchronize()
+            with resting():
+                event.synchronize()
             return buffers.as_arrays(copy.numpy())
 
         return wait

@@ -35,6 +35,7 @@ from dtui.record.kernels import find_kernels
 from dtui.record.layers import find_layers, unwrap
 from dtui.record.lifetime import Life, find_former, weakly
 from dtui.record.outputs import OutputKind, check_outputs
+from dtui.record.preload import import_for_threads
 from dtui.record.recording import Ending, Recording
 from dtui.record.resume import find_start, refusals_told
 from dtui.record.scalars import ScalarLog, learning_rate
@@ -143,6 +144,11 @@ class Recorder:
         check_outputs(outputs)
         watch_plan = plan_watches(every, watch_every, keep_around, probes, self._exchange.is_first)
         forget_told()
+        import_for_threads(
+            is_writer=self._exchange.is_first,
+            has_pictures=thumbnails is not None,
+            has_own_pictures=thumbnails is not None and thumbnails.picture is not None,
+        )
         self._life = Life(self, unwrap(model), first, os.path.abspath(with_suffix(path)))
         former = find_former(self._life)
         with refusals_told(self._exchange):
@@ -196,7 +202,7 @@ class Recorder:
         self._updates = Updates(model, optimizers, weakly(self._after_step), weakly(self._explained))
         self._unseen = Unseen(model, self._updates, self._boundary)
         self._outputs.listen(model)
-        self._end = EndWatch(weakly(self._finish))
+        self._end = EndWatch(weakly(self._finish), weakly(self._recording.note))
         self._life.watch(start, self._boundary, self._skips, self._end, probes)
 
     def __enter__(self) -> Self:
@@ -422,16 +428,19 @@ class Recorder:
             return
         self._closed, self._is_ended_elsewhere = True, self._last_update.is_elsewhere()
         self._life.forget()
-        self._end.remove()
-        with self._boundary.guard("close", self.iteration):
-            self._updates.remove()
-            self._skips.remove()
-            self._outputs.detach()
-            unseen = self._unseen.closing(self.iteration)
-            self._end_values(status)
-            self._recording.finish(self.iteration, status, reason or unseen, self._scalars.own)
-            if status is RunStatus.DONE and self._is_new and self._boundary.is_on(RECORDS):
-                tell_few_records(self._first_iteration, self.iteration, self.every)
+        reason = self._end.explain(reason)
+        try:
+            with self._boundary.guard("close", self.iteration):
+                self._updates.remove()
+                self._skips.remove()
+                self._outputs.detach()
+                unseen = self._unseen.closing(self.iteration)
+                self._end_values(status)
+                self._recording.finish(self.iteration, status, reason or unseen, self._scalars.own)
+                if status is RunStatus.DONE and self._is_new and self._boundary.is_on(RECORDS):
+                    tell_few_records(self._first_iteration, self.iteration, self.every)
+        finally:
+            self._end.remove()
         self._kept = None
         self._last_update.forget()
 

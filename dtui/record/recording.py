@@ -222,6 +222,11 @@ class Recording:
         """Measure no more; what was held of a device's memory is the training's again."""
         self.measurer = None
 
+    def note(self, reason: str) -> None:
+        """Have it noted why the run may end without being closed; one that has not begun says nothing."""
+        if self.sink is not None:
+            self.sink.note(reason)
+
     def let_go(self) -> None:
         """Keep nothing of a network that is gone; the watches that wait to be judged still are."""
         if self._tracer is not None:

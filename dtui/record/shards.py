@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dtui.errors import RecorderError
+from dtui.fork_gate import resting
 from dtui.model import Gap, ImageSet, Record, RunStatus, Trigger, Validation
 
 WAIT_SECONDS = 60.0
@@ -123,7 +124,8 @@ class Exchange:
             if time.monotonic() - begin > patience:
                 self._late.add(rank)
                 raise PartMissingError(f"rank {rank} left no part within {patience:.0f} s")
-            time.sleep(_POLL_SECONDS)
+            with resting():
+                time.sleep(_POLL_SECONDS)
         self._late.discard(rank)
         data = self._store.get(key)
         self._store.delete_key(key)
@@ -172,6 +174,9 @@ class Elsewhere:
         """See `set_images`."""
 
     def supersede(self) -> None:
+        """See `set_images`."""
+
+    def note_reason(self, reason: str) -> None:
         """See `set_images`."""
 
     def heartbeat(self) -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from dtui.errors import RunExistsError
+from dtui.fork_gate import ForkGate, forget_in_child, resting
 from dtui.model import Gap, ImageSet, Record, RunStatus, Trigger, Validation
 from dtui.record.warn import reason_of, warn_once
 
@@ -53,6 +55,9 @@ class Store(Protocol):
 
     def supersede(self) -> None:
         """Have what was recorded past the checkpoint superseded, in a resumed run."""
+
+    def note_reason(self, reason: str) -> None:
+        """Note why the run may end without being closed."""
 
     def heartbeat(self) -> None:
         """Show that the run is alive."""
@@ -96,10 +101,13 @@ class Sink:
         self._gaps: list[Gap] = []
         self._changed = threading.Condition()
         self._ending: tuple[RunStatus, str] | None = None
+        self._noted = ""
         self._store: Store | None = None
         self._done = 0
         self.is_refused = False
         """Whether another process records the run now, so that nothing more is worth measuring."""
+        self._gate = ForkGate()
+        forget_in_child(self._forget_thread)
         self._thread = threading.Thread(target=self._run, name="dtui-writer", daemon=True)
         self._thread.start()
 
@@ -140,6 +148,12 @@ class Sink:
         jobs = [*self._jobs, *([] if self._writing is None else [self._writing])]
         return any(job.stream == stream and after < job.iteration < before for job in jobs)
 
+    def note(self, reason: str) -> None:
+        """Have it noted, before anything that is queued, why the run may end without being closed."""
+        with self._changed:
+            self._noted = reason
+            self._changed.notify_all()
+
     def drain(self, timeout: float | None = None) -> bool:
         """Wait until nothing is queued or being written; False when that took longer than `timeout` seconds."""
         with self._changed:
@@ -150,6 +164,7 @@ class Sink:
         with self._changed:
             if self._ending is None:
                 self._ending = (status, reason)
+                self._noted = reason
             self._changed.notify_all()
 
     def close(self, status: RunStatus, reason: str) -> None:
@@ -158,7 +173,8 @@ class Sink:
         done = -1
         while self._thread.is_alive() and done != self._done:
             done = self._done
-            self._thread.join(STALLED_SECONDS)
+            with resting():
+                self._thread.join(STALLED_SECONDS)
         if self._thread.is_alive():
             warn_once("closing", f"closing: {self._left()}")
 
@@ -180,19 +196,26 @@ class Sink:
             raise RuntimeError("the store is opened once")
         return open_store()
 
+    def _forget_thread(self) -> None:
+        """Give a forked child, which does not have the thread, a lock that the thread does not hold."""
+        self._changed = threading.Condition()
+
     def _run(self) -> None:
         store: Store | None = None
         try:
-            store = self._store = self._opened()
+            with self._gate.working():
+                store = self._store = self._opened()
         except BaseException as error:  # noqa: BLE001 - the boundary between the disk and somebody's training
             warn_once("store", f"the run cannot be written and nothing is recorded: {error}")
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._jobs or self._ending, HEARTBEAT_SECONDS)
+                self._changed.wait_for(lambda: self._jobs or self._ending or self._noted, HEARTBEAT_SECONDS)
+                noted, self._noted = self._noted, ""
                 job = self._writing = self._jobs.popleft() if self._jobs else None
                 ending = self._ending if job is None else None
             if store is not None and not self.is_refused:
-                self._work(store, job)
+                with self._gate.working():
+                    self._work(store, job, noted)
             if job is not None:
                 with self._changed:
                     self._writing = None
@@ -201,12 +224,16 @@ class Sink:
                     self._changed.notify_all()
                 job = None  # it may hold what the training has dropped since
             if ending is not None:
-                self._end(store, *ending)
+                with self._gate.working():
+                    self._end(store, *ending)
                 return
 
-    def _work(self, store: Store, job: Job | None) -> None:
+    def _work(self, store: Store, job: Job | None, noted: str) -> None:
         try:
             store.heartbeat()
+            if noted:
+                with suppress(OSError):
+                    store.note_reason(noted)
             if job is not None:
                 job.write(store)
                 self._write_gaps(store, before=job)

@@ -1,20 +1,18 @@
-"""Ends a run properly when its process ends, or is told to (SIGTERM), and then lets it end as it would have.
+"""Ends a run properly when its process ends, or is told to by a signal.
 
-Owns the one signal handler of the recorder, which is installed only where nobody else has one. A second copy
-would restore the wrong handler.
+Owns the reason that an unclosed run gives for its end. A second copy would close a run twice, for two reasons.
 """
 
 from __future__ import annotations
 
 import atexit
-import os
-import signal
 import sys
 import threading
 from collections.abc import Callable
-from types import FrameType
 
+from dtui.fork_gate import ForkGate, resting
 from dtui.model import RunStatus
+from dtui.record import signals
 from dtui.record.warn import reason_of
 
 _watches: list[EndWatch] = []
@@ -45,62 +43,65 @@ def _at_exit() -> None:
 
 
 class EndWatch:
-    """Finishes a run that nobody closes before the process ends: when Python exits, or is told to by SIGTERM."""
+    """Finishes a run that nobody closes before the process ends: when Python exits, or a signal ends it."""
 
-    def __init__(self, finish: Callable[[RunStatus, str], None]) -> None:
-        """Watch; `finish` is given how the run ended, and why."""
+    def __init__(self, finish: Callable[[RunStatus, str], None], note: Callable[[str], None]) -> None:
+        """Watch.
+
+        Args:
+            finish: Given how the run ended, and why.
+            note: Given what is known of why the run may end soon, to be kept before anything else is done.
+        """
         self._finish = finish
+        self._note = note
+        self._seen = ""
+        self._is_stopped = False
+        self._removed = threading.Event()
         _watches.append(self)
         _register()
-        self._termination = TerminationWatch(lambda: finish(RunStatus.CRASHED, "SIGTERM"))
+        signals.begin(self)
 
     def remove(self) -> None:
-        """Watch no longer."""
+        """Watch no longer: the run is finished."""
+        self._removed.set()
         if self in _watches:
             _watches.remove(self)
-        self._termination.remove()
+        signals.leave(self)
+
+    def explain(self, reason: str) -> str:
+        """Return a reason with the signal that came before, where somebody else handled one."""
+        if reason:
+            signals.catch_up()
+        return f"{reason}, after {self._seen}" if reason and self._seen else reason
+
+    # --- told by signals
+
+    def signalled(self, reason: str, *, ends: bool) -> None:
+        """Note a signal that somebody else handles; the training may go on, and is expected not to where it `ends`."""
+        self._seen, self._is_stopped = reason, self._is_stopped or ends
+        with ForkGate().working():
+            self._note(f"nobody closed it after {reason}")
+
+    def note(self, reason: str) -> None:
+        """Note why the run is about to end."""
+        with ForkGate().working():
+            self._note(reason)
+
+    def end(self, reason: str) -> None:
+        """End the run."""
+        self._seen = ""
+        with ForkGate().working():
+            self._finish(RunStatus.CRASHED, reason)
+            with resting():
+                self._removed.wait()  # where the script was closing it already
 
     def at_exit(self) -> None:
         """Finish, as Python exits."""
+        signals.wait_for_end()
         error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
-        if error is None:
-            self._finish(RunStatus.DONE, "")
-        else:
+        if error is not None:
             self._finish(RunStatus.CRASHED, reason_of(error))
-
-
-class TerminationWatch:
-    """Calls a function before SIGTERM takes effect."""
-
-    def __init__(self, finish: Callable[[], None]) -> None:
-        """Install the handler, in the main thread of a process that has none of its own."""
-        self._finish = finish
-        self._process = os.getpid()
-        self._installed = False
-        in_main = threading.current_thread() is threading.main_thread()
-        if in_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, self._handle)
-            self._installed = True
-
-    def remove(self) -> None:
-        """Give the signal back, unless somebody else has taken it since."""
-        in_main = threading.current_thread() is threading.main_thread()
-        if self._installed and in_main and signal.getsignal(signal.SIGTERM) == self._handle:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            self._installed = False
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        """Finish on a thread of its own: the interrupted code may hold a lock that finishing needs."""
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        if os.getpid() != self._process:
-            os.kill(os.getpid(), signal.SIGTERM)
-            return
-        ending = threading.Thread(target=self._finish_and_end, name="dtui-end", daemon=True)
-        ending.start()
-        atexit.register(ending.join)
-
-    def _finish_and_end(self) -> None:
-        try:
-            self._finish()
-        finally:
-            os.kill(os.getpid(), signal.SIGTERM)
+        elif self._is_stopped:
+            self._finish(RunStatus.CRASHED, f"the script ended after {self._seen}")
+        else:
+            self._finish(RunStatus.DONE, "")

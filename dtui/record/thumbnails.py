@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from dtui.fork_gate import resting
 from dtui.model import ByteArray, ImageSet
 from dtui.record.warn import warn_once
 
@@ -81,6 +82,8 @@ class ThumbnailTaker:
         total = 0
         encoded = []
         for place, identity in zip(order, ids, strict=True):
+            with resting():  # a fork waits for one picture, not for all
+                pass
             data = b""
             if total < self.settings.limit_bytes:
                 picture = self._picture(place, identity)

@@ -6,6 +6,7 @@ Owns the promise that trouble is told once. A second copy would let a failing di
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import warnings
 
@@ -44,6 +45,14 @@ def hush(cause: str) -> None:
     """Take trouble for told: another warning has said more."""
     with _lock:
         _told.add(cause)
+
+
+def _renew_lock() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
 
 
 def forget_told() -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from dtui.fork_gate import forget_in_child, resting
 from dtui.store.place import Place
 
 _FINISH_SECONDS = 3600.0
@@ -24,6 +25,7 @@ class Compactor:
         self._place = place
         self._environment = child_environment()
         self._child: subprocess.Popen[bytes] | None = None
+        forget_in_child(self._let_go)
 
     def start(self) -> None:
         """Have what is full folded. Costs one byte in a pipe, and the start of the child the first time."""
@@ -49,12 +51,19 @@ class Compactor:
             with contextlib.suppress(OSError):
                 os.write(self._child.stdin.fileno(), word)
 
+    def _let_go(self) -> None:
+        """In a forked child: hold the pipe no longer, the end of which tells the compactor that the recorder died."""
+        if self._child is not None and self._child.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._child.stdin.close()
+        self._child = None
+
     def _wait(self) -> int | None:
         if self._child is None:
             return None
         if self._child.stdin is not None:
             self._child.stdin.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        with contextlib.suppress(subprocess.TimeoutExpired), resting():
             return self._child.wait(_FINISH_SECONDS)
         return None
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dtui.errors import RunExistsError
+from dtui.fork_gate import resting
 from dtui.store.exclusion import CompactionLock
 from dtui.store.resuming import require_ended
 from dtui.store.schema import (
@@ -159,7 +160,8 @@ class Claim:
         while not folding.acquire():
             if time.monotonic() > end:
                 raise RunExistsError(f"{self.path}: another process is folding it, so it was not replaced; try again")
-            time.sleep(0.1)
+            with resting():
+                time.sleep(0.1)
         name = self.path.name.removesuffix(SUFFIX)
         aside = self.path.with_name(f"{name}.replaced-{secrets.token_hex(4)}{SUFFIX}")
         try:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from dtui.errors import DtuiError
+from dtui.fork_gate import resting
 from dtui.store.schema import TEMPORARY_MARK
 
 _STALE_PAUSES = (0.0, 0.05, 0.2, 0.5)
@@ -64,7 +65,8 @@ def open_again(path: Path, flags: int, mode: int = 0o666) -> int:
             if os.fstat(descriptor).st_nlink:
                 return descriptor
             os.close(descriptor)
-        time.sleep(pause)
+        with resting():
+            time.sleep(pause)
     return os.open(path, flags | os.O_CLOEXEC, mode)
 
 
@@ -75,7 +77,8 @@ def sync_data(descriptor: int) -> None:
         OSError: The disk is full or fails: what was written may be lost.
     """
     try:
-        os.fdatasync(descriptor)
+        with resting():
+            os.fdatasync(descriptor)
     except OSError as error:
         if error.errno not in _NO_SYNC:
             raise
@@ -101,7 +104,8 @@ def create_whole(path: Path, data: bytes, *, synced: bool = False) -> bool | Non
             file.write(data)
             if synced:
                 file.flush()
-                os.fsync(file.fileno())
+                with resting():
+                    os.fsync(file.fileno())
         os.link(whole, path)
         if synced:
             sync_folder(path.parent)
@@ -186,7 +190,8 @@ def write_whole(path: Path, data: bytes) -> None:
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            with resting():
+                os.fsync(file.fileno())
         publish(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -197,7 +202,8 @@ def sync_folder(folder: Path) -> None:
     """Bring a folder's names to the disk, where the filesystem can."""
     descriptor = open_again(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(descriptor)
+        with resting():
+            os.fsync(descriptor)
     except OSError:
         pass
     finally:

@@ -267,6 +267,16 @@ class RunWriter:
             reason = f"may be lost: the disk failed to keep it, {error.strerror}"
             self.append_gap(Gap(error.first, self._last[error.stream], str(error.stream), reason))
 
+    def note_reason(self, reason: str) -> None:
+        """Note why the run may end without being closed: that counts until it is closed, or goes on elsewhere.
+
+        Raises:
+            RunExistsError: Another process has taken the run over.
+            OSError: It cannot be noted.
+        """
+        with self._place.named():
+            self._owner.write(reason=reason)
+
     @property
     def is_complete(self) -> bool:
         """Whether the run says how it ended, and only folding is left."""

@@ -62,6 +62,9 @@ class MemoryStore:
     def supersede(self) -> None:
         raise AssertionError("a new run has nothing to supersede")
 
+    def note_reason(self, reason: str) -> None:
+        self.noted = reason
+
     def heartbeat(self) -> None:
         self.beats += 1
 

@@ -257,7 +257,10 @@ ENDINGS: dict[str, tuple[str, str]] = {
     "exit": ("sys.exit(0)", "done"),
     "exception": ("raise ValueError('a batch is missing')", "crashed: ValueError: a batch is missing"),
     "interrupt": ("signal.raise_signal(signal.SIGINT)", "crashed: KeyboardInterrupt"),
-    "terminate": ("os.kill(os.getpid(), signal.SIGTERM)", "crashed: SIGTERM"),
+    "terminate": (
+        "os.kill(os.getpid(), signal.SIGTERM)",
+        "crashed: SIGTERM: told to end, as by kill, scancel or the time limit of a job",
+    ),
     "with exit": ("with recorder: sys.exit(3)", "crashed: SystemExit: 3"),
     "with exit fine": ("with recorder: sys.exit()", "done"),
     "kill": (

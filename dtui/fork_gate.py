@@ -1,0 +1,144 @@
+"""Lets a process fork only while none of dtui's threads is in the middle of something.
+
+Owns the hooks around `os.fork`. A forked child has no thread but the one that forked. What any other held at that
+moment, such as the lock of a module that was being imported, or one within HDF5, of a logger or of a stream, stays held
+there for ever: the first data loader's worker that needs it hangs, and the training with it. So each thread of ours
+works behind a gate, and a fork waits for it: for what is left of one piece of work, and of one that takes long, as on a
+disk that hangs, no longer than LONGEST_WAIT in all, however many forks there are.
+"""
+
+from __future__ import annotations
+
+import _thread
+import concurrent.futures.thread
+import logging
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+__all__ = ["LONGEST_WAIT", "ForkGate", "forget_in_child", "resting"]
+
+LONGEST_WAIT = 5.0
+"""Seconds that forks wait for one piece of work; longer than a slow import, shorter than a person takes for a hang."""
+
+_INTERRUPT_SECONDS = 0.1
+
+_HOOKED_BEFORE = (logging, concurrent.futures.thread)
+"""Have hooks of their own, which have to be older than ours: those before a fork are called newest first, and our
+threads may need these locks to reach the end of their work."""
+
+_turn = threading.RLock()
+"""Held by a fork from before it waits: a thread that has much to do lets it go first."""
+_gates: weakref.WeakSet[ForkGate] = weakref.WeakSet()
+_forgetting: list[weakref.WeakMethod[Callable[[], None]]] = []
+_mine = threading.local()
+_taken: list[ForkGate] = []
+"""Those that the fork in progress holds."""
+_is_interrupted = False
+
+
+class ForkGate:
+    """The gate of one thread."""
+
+    def __init__(self) -> None:
+        """Open the gate: nobody works."""
+        self._lock = threading.Lock()
+        self._worker = 0
+        self._since = 0.0
+        with _turn:
+            _gates.add(self)
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Keep the process from forking; the thread must not be behind another gate."""
+        self._since = time.monotonic()
+        self._enter()
+        _mine.gate = self
+        try:
+            yield
+        finally:
+            _mine.gate = None
+            self._leave()
+
+    def _enter(self) -> None:
+        with _turn:
+            self._lock.acquire()
+        self._worker = threading.get_ident()
+
+    def _leave(self) -> None:
+        self._worker = 0
+        self._lock.release()
+
+    def _take(self) -> bool:
+        """Wait for the thread, as long as its work may keep a fork waiting; False where it still works."""
+        if self._worker == threading.get_ident():  # what it does itself needs no waiting, and would wait for ever
+            return False
+        left = self._since + LONGEST_WAIT - time.monotonic()
+        return self._lock.acquire(timeout=max(0.0, left))
+
+    def _renew(self) -> None:
+        """Open the gate of a thread that a forked child does not have."""
+        if self._worker != threading.get_ident():
+            self._lock, self._worker = threading.Lock(), 0
+
+
+@contextmanager
+def resting() -> Iterator[None]:
+    """Let the process fork within it, where one of our threads only waits and holds nothing that a child could need."""
+    gate: ForkGate | None = getattr(_mine, "gate", None)
+    if gate is None:
+        yield
+        return
+    gate._leave()
+    try:
+        yield
+    finally:
+        gate._since = time.monotonic()
+        gate._enter()
+
+
+def forget_in_child(method: Callable[[], None]) -> None:
+    """Have a bound method called in every forked child, as long as its object lives: to make what it owns harmless."""
+    with _turn:
+        _forgetting[:] = [known for known in _forgetting if known() is not None]
+        _forgetting.append(weakref.WeakMethod(method))
+
+
+def _before() -> None:
+    global _is_interrupted
+    try:
+        _turn.acquire()
+        _taken.extend(gate for gate in list(_gates) if gate._take())
+    except KeyboardInterrupt:
+        _is_interrupted = True
+
+
+def _after_in_parent() -> None:
+    global _is_interrupted
+    if _turn.acquire(blocking=False):
+        while _taken:
+            _taken.pop()._lock.release()
+        for _ in range(2):  # ours of this moment, and the one from before the fork
+            with suppress(RuntimeError):
+                _turn.release()
+    if _is_interrupted:  # what a hook raises is lost: it is raised when all hooks are done
+        _is_interrupted = False
+        threading.Timer(_INTERRUPT_SECONDS, _thread.interrupt_main).start()
+
+
+def _after_in_child() -> None:
+    global _turn, _is_interrupted
+    _turn, _is_interrupted = threading.RLock(), False
+    _taken.clear()
+    for gate in list(_gates):
+        gate._renew()
+    for known in _forgetting:
+        method = known()
+        if method is not None:
+            method()
+
+
+os.register_at_fork(before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child)

@@ -1,0 +1,163 @@
+"""A training that forks while it is recorded never hangs: no child inherits what a thread of ours held."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dtui import fork_gate
+from dtui.model import RunStatus
+from dtui.store import RunReader
+from tests.record.forking import PATIENCE
+
+FORKS = 400
+
+
+def run(name: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tests.record.forking", name, str(folder), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=6 * PATIENCE,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+
+
+def test_our_threads_import_nothing_and_do_nothing_that_a_fork_would_not_wait_for(tmp_path: Path) -> None:
+    done = run("work", tmp_path)
+    assert done.returncode == -signal.SIGTERM, done.stderr
+    assert "iteration 160 was not written" in done.stderr
+    assert (tmp_path / "seen").read_text() == ""
+    reader = RunReader(tmp_path / "28.dtui")
+    assert reader.status() is RunStatus.DONE
+    assert reader.images is not None
+    assert list((tmp_path / "28.dtui" / "parts").glob("watches-*"))
+    reader.close()
+
+
+def test_no_child_hangs_that_is_forked_while_our_threads_work(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    done = run("storm", tmp_path, str(FORKS))
+    assert done.returncode == 0, done.stderr[-6000:]
+    for number in range(4):
+        reader = RunReader(tmp_path / f"run{number}.dtui")
+        assert reader.status() is RunStatus.DONE
+        assert reader.gaps == ()
+        assert reader.record_iterations.tolist() == list(range(FORKS // 4))
+        reader.close()
+    record_property("forks of a recorded training in which no child hung", FORKS)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_workers_of_a_data_loader_are_begun_in_every_way(tmp_path: Path, method: str) -> None:
+    done = run("loaders", tmp_path, method)
+    assert done.returncode == 0, done.stderr[-6000:]
+    reader = RunReader(tmp_path / "run.dtui")
+    assert (reader.status(), reader.gaps) == (RunStatus.DONE, ())
+    assert len(reader.validation_iterations) == (3 if method == "fork" else 1)
+    reader.close()
+
+
+def fork() -> int:
+    """Fork a child that ends at once, and return its exit status."""
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+class Working(threading.Thread):
+    """A thread that works behind a gate until it is released, and may rest in between."""
+
+    def __init__(self, *, rests: bool = False) -> None:
+        super().__init__(daemon=True)
+        self.gate = fork_gate.ForkGate()
+        self.begun, self.release, self.done = threading.Event(), threading.Event(), threading.Event()
+        self.rests = rests
+        self.start()
+        assert self.begun.wait(PATIENCE)
+
+    def run(self) -> None:
+        with self.gate.working():
+            if self.rests:
+                with fork_gate.resting():
+                    self.begun.set()
+                    assert self.release.wait(PATIENCE)
+            else:
+                self.begun.set()
+                assert self.release.wait(PATIENCE)
+            self.done.set()
+
+
+def test_a_fork_waits_until_the_work_is_done() -> None:
+    working = Working()
+    before: list[bool] = []
+    waiting = threading.Thread(target=lambda: before.append(fork() == 0 and working.done.is_set()))
+    waiting.start()
+    while fork_gate._turn.acquire(blocking=False):  # until the fork waits
+        fork_gate._turn.release()
+    working.release.set()
+    waiting.join(PATIENCE)
+    assert before == [True]
+
+
+def test_a_fork_does_not_wait_for_a_thread_that_rests_nor_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    resting = Working(rests=True)
+    assert fork() == 0
+    assert not resting.done.is_set()
+    resting.release.set()
+    resting.join(PATIENCE)
+    monkeypatch.setattr(fork_gate, "LONGEST_WAIT", 0.01)
+    stuck = Working()
+    assert fork() == 0
+    assert not stuck.done.is_set()
+    stuck.release.set()
+    stuck.join(PATIENCE)
+    assert stuck.done.is_set()
+
+
+def test_a_thread_of_ours_may_fork_itself() -> None:
+    """A person's code may, when it makes a picture."""
+    gate = fork_gate.ForkGate()
+    with gate.working():
+        assert fork() == 0
+    assert fork() == 0
+
+
+def fork_and_wait() -> None:
+    assert fork() == 0
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        pass
+
+
+def test_ctrl_c_while_a_fork_waits_is_not_lost() -> None:
+    working = Working()
+
+    def interrupt() -> None:
+        while fork_gate._turn.acquire(blocking=False):
+            fork_gate._turn.release()
+        os.kill(os.getpid(), signal.SIGINT)
+        working.release.set()
+
+    before: Any = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        interrupting = threading.Thread(target=interrupt)
+        interrupting.start()
+        with pytest.raises(KeyboardInterrupt):
+            fork_and_wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    interrupting.join(PATIENCE)
+    assert fork() == 0
