@@ -18,7 +18,6 @@ from dtui.model import ImageSet, Structure
 from dtui.store.catalog import StreamView
 from dtui.store.exclusion import CompactionLock
 from dtui.store.files import list_folder, make_folder, open_plain
-from dtui.store.hdf5 import pickles_given_back
 from dtui.store.joins import Join
 from dtui.store.lines import read_lines
 from dtui.store.opening import find_directory, open_structure
@@ -113,8 +112,7 @@ def find_past(path: str | Path) -> PastRun | None:
         return None
     folder = find_directory(wanted)
     try:
-        with pickles_given_back():
-            return _look_at(folder)
+        return _look_at(folder)
     except OSError as error:
         if isinstance(error, DtuiError):
             raise

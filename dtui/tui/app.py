@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import App, ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
@@ -45,7 +45,9 @@ class DtuiApp(App[None]):
     """
     TITLE = "dtui"
     ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[BindingType]] = []
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q", "leave", show=False),
+    ]
 
     class Told(Message):
         """The loader says something."""
@@ -159,6 +161,10 @@ class DtuiApp(App[None]):
             return
         LOG.error("the app failed", exc_info=error)
         self.error = DtuiError(f"{self.path}: the TUI failed ({type(error).__name__}: {error}); details: {log_path()}")
+        self.exit()
+
+    def action_leave(self) -> None:
+        """Leave, also while the run is not open yet."""
         self.exit()
 
     # --- painting

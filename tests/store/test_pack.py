@@ -27,6 +27,7 @@ from dtui.store import RunReader, check_run, compact_run, find_runs, pack_run
 from dtui.store.schema import LINE_FILES, Stream
 from dtui.store.verdict import FileState
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record
+from tests.store.chunks import chunk_place
 from tests.store.conftest import Recording
 from tests.store.hostile import ATTACKS, unseal
 from tests.store.mutating import answers, assert_answers
@@ -156,14 +157,9 @@ def test_a_live_run_is_packed_as_it_is_and_says_so(recording: Recording, out: Pa
 
 
 def damage_chunk(path: Path, node: str) -> None:
-    from dtui.store.sealed_file import SealedFile
-
-    file = SealedFile(path)
-    array = file._find(node)
-    info = array.chunk_info((0,) * array.ndim)
-    file.close()
+    offset, size = chunk_place(path, node)
     data = bytearray(path.read_bytes())
-    data[info.offset : info.offset + info.size] = bytes(info.size)
+    data[offset : offset + size] = bytes(size)
     path.write_bytes(data)
 
 
