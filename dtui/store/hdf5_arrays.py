@@ -78,6 +78,11 @@ class StoredArray:
         return tuple(-(-length // step) for length, step in zip(self.shape, self.chunk, strict=True))
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of all its elements."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    @property
     def chunk_bytes(self) -> int:
         """Bytes of a chunk before it is compressed."""
         return math.prod(self.chunk) * self.dtype.itemsize
@@ -107,7 +112,7 @@ class Hdf5Tree:
             OSError: It cannot be read.
         """
         self._descriptor = descriptor
-        self._size = os.fstat(descriptor).st_size
+        self.size = os.fstat(descriptor).st_size
         self._groups: dict[int, dict[bytes, int]] = {}
         values = _SUPERBLOCK.unpack(self._read(0, _SUPERBLOCK.size))
         _require(values[0] == _SIGNATURE, "no HDF5 file")
@@ -137,7 +142,7 @@ class Hdf5Tree:
         """Return where the chunks of an array lie; each must be there once."""
         chunks = math.prod(array.grid)
         entry = 8 + 8 * (len(array.shape) + 1) + 8
-        _require(chunks * entry <= self._size, "it has more chunks than its file has room for")
+        _require(chunks * entry <= self.size, "it has more chunks than its file has room for")
         row = np.dtype([("size", "<u4"), ("left_out", "<u4"), ("at", "<i8", (len(array.shape) + 1,)), ("child", "<u8")])
         leaves = list(self._leaves(array.index, row, chunks, _DEEPEST_INDEX))
         _require(sum(map(len, leaves)) == chunks, "chunks are missing")
@@ -149,11 +154,11 @@ class Hdf5Tree:
         order = np.ravel_multi_index(tuple(at[:, :-1].T), array.grid)
         sizes, offsets = entries["size"].astype(np.int64), entries["child"]
         _require(bool(np.all(entries["left_out"] == 0)), "a chunk that not all filters were applied to")
-        _require(bool(np.all((sizes > 0) & (offsets < self._size))), "a chunk is not in the file")
+        _require(bool(np.all((sizes > 0) & (offsets < self.size))), "a chunk is not in the file")
         places = ChunkPlaces(np.zeros(chunks, np.int64), np.zeros(chunks, np.int64))
         places.offsets[order], places.sizes[order] = offsets.astype(np.int64), sizes
         _require(bool(np.all(places.sizes > 0)), "a chunk is there twice")
-        _require(bool(np.all(places.offsets + places.sizes <= self._size)), "a chunk is not in the file")
+        _require(bool(np.all(places.offsets + places.sizes <= self.size)), "a chunk is not in the file")
         return places
 
     def stored(self, offset: int, size: int) -> bytes:
@@ -161,7 +166,7 @@ class Hdf5Tree:
         return self._read(offset, size)
 
     def _read(self, at: int, size: int) -> bytes:
-        _require(0 <= at <= self._size - size, "it points out of the file")
+        _require(0 <= at <= self.size - size, "it points out of the file")
         data = os.pread(self._descriptor, size, at)
         _require(len(data) == size, "the file ends early")
         return data

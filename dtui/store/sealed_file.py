@@ -23,7 +23,7 @@ from dtui.errors import RunDamagedError
 from dtui.model import ByteArray
 from dtui.store.files import open_plain
 from dtui.store.hdf5_arrays import ChunkPlaces, Hdf5Tree, StoredArray
-from dtui.store.schema import DOCUMENT_NODE, LARGEST_CHUNK, LARGEST_DOCUMENT
+from dtui.store.schema import DOCUMENT_NODE, LARGEST_CHUNK, LARGEST_DOCUMENT, LARGEST_GROWTH
 from dtui.store.seal import verify_seal
 from dtui.store.stored_chunks import decode_chunk
 
@@ -176,6 +176,8 @@ class SealedFile:
             array = self._tree.find(self._group + node)
             if array.chunk_bytes > LARGEST_CHUNK:
                 raise ValueError(f"chunks of {array.chunk} elements")
+            if array.nbytes > LARGEST_CHUNK + LARGEST_GROWTH * self._tree.size:
+                raise ValueError(f"{_said(array)} in a file of {self._tree.size:,} bytes")
             found = array, self._tree.places(array)
             if len(self._arrays) >= _MOST_OPEN_ARRAYS:
                 self._arrays.popitem(last=False)

@@ -53,7 +53,7 @@ def test_a_file_that_ends_the_process_is_named(
 
 
 def test_mangled_and_sealed_again_the_check_survives(recording: Recording, tmp_path: Path) -> None:
-    """As an attacker would: what HDF5 parses is changed at random, and the seal is right."""
+    """As an attacker would: what is parsed is changed at random, and the seal is right."""
     recording.append(2)
     recording.writer.close()
     rng = random.Random(0)
