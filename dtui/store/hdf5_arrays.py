@@ -190,7 +190,8 @@ class Hdf5Tree:
         """Return what an object header says, the first message of each kind."""
         version, _, _, _, size = struct.unpack("<BBHII", self._read(header, 12))
         _require(version == 1, "an object header of another version than dtui writes")
-        blocks, found, room = [(header + 16, size)], {}, _LARGEST_HEADER
+        blocks, room = [(header + 16, size)], _LARGEST_HEADER
+        found: dict[int, bytes] = {}
         for number, (at, length) in enumerate(blocks):
             room -= length
             _require(number < _MOST_BLOCKS and room >= 0, "a header without end")

@@ -36,6 +36,11 @@ of each stream the ordinals that it supersedes (first, stop), and how many lines
 before it. It is written before the first frame that follows it. Superseded frames do not count: of a part they are the
 last ones.
 
+What an `.h5` file uses of HDF5 is what version 1.6 has, and a reader may refuse anything else: a superblock of version
+0, object headers of version 1, groups with symbol tables, and arrays of the types below in chunks with an index of
+version 1 in which every chunk is there. Chunks have the filters Blosc2 (32026: lz4 or lz4hc, shuffled bits, one frame a
+chunk) and then fletcher32 (3), or fletcher32 alone.
+
 Arrays in a part of n records or watches: F filters, L layers, M modules, S scalars; of n validations: I images, C
 classes. All are chunked. A node with an axis of length 0 is left out.
 

@@ -36,7 +36,9 @@ _BLOCK = struct.Struct("<BBBBIII5sBBB6sBB")
 """version, of the codec, flags, bytes of an element, bytes decompressed, of a block, of all, 5 filters, the last one,
 2 of codecs of others, parameters, one unused, more flags."""
 _ZERO, _NAN = 1, 2
-_LZ4, _EXTENDED, _IS_COPY, _SPECIAL = 1, 0x05, 0x02, 0x70
+_LZ4, _EXTENDED, _IS_COPY = 1, 0x05, 0x02
+_SPECIAL = (0x00, 0x10, 0x20, 0x30)
+"""None, zeros, NaN, one value; 0x40 would say that what the memory held before is the answer."""
 _LAST_FILTERS = (0, 1, 2)
 """None, shuffled bytes, shuffled bits."""
 
@@ -159,7 +161,7 @@ def _decompress(data: bytes, out: NDArray[Any]) -> None:
     version, _, flags, itemsize, room, block, size, filters, last, *_, unused, more = _BLOCK.unpack_from(data)
     is_fitting = itemsize == out.itemsize and room == out.nbytes and size == len(data) and 0 < block <= max(room, 1)
     is_ours = version == 5 and flags & _EXTENDED == _EXTENDED and (flags & _IS_COPY or flags >> 5 == _LZ4)
-    is_plain = not any(filters) and last in _LAST_FILTERS and not unused and not more & ~_SPECIAL
+    is_plain = not any(filters) and last in _LAST_FILTERS and not unused and more in _SPECIAL
     if not (is_fitting and is_ours and is_plain):
         raise ValueError("a block of its data is not compressed as dtui does")
     if blosc2().blosc2_decompress(data, len(data), out.ctypes.data, out.nbytes) != out.nbytes:
