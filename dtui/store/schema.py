@@ -135,7 +135,7 @@ LAST_ITERATION = (1 << 62) - 1
 LARGEST_SCALARS = 4 << 20
 LARGEST_DOCUMENT = 64 << 20
 LARGEST_THUMBNAILS = 1 << 40
-LARGEST_CHUNK = 64 << 20
+LARGEST_CHUNK = 16 << 20
 LARGEST_GROWTH = 4096
 """Times the bytes of its file that an array may hold, beyond LARGEST_CHUNK: zeros are stored in a two thousandth."""
 LARGEST_ANSWER = 2 << 30

@@ -45,7 +45,7 @@ def test_a_clean_interpreter_imports_only_what_it_needs(code: str, never: set[st
 def test_reading_commands_import_neither_torch_nor_a_screen(command: str, small_run: Path) -> None:
     code = "from dtui.cli import main; main(sys.argv[1:])"
     imported = modules_after(code, command, str(small_run))
-    assert "dtui.store.stored_chunks" in imported  # the command did read the run
+    assert "numpy" in imported  # the command did read the run
     assert not imported & (VIEWER_NEEDS_NONE_OF | REPORTS_ONLY | TERMINAL_ONLY | {"tables"})
 
 
