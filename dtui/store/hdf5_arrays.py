@@ -120,6 +120,10 @@ class Hdf5Tree:
         _require(values[12] == 0, "it does not begin where the file does")  # and all addresses with it
         self._root = int.from_bytes(self._read(64, 8), "little")
 
+    def close(self) -> None:
+        """Read no more: the descriptor may be that of another file by now."""
+        self._descriptor = -1
+
     def has_array(self, path: str) -> bool:
         """Whether there is an array at a path, whatever it may be."""
         header = self._locate(path)

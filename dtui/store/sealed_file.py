@@ -75,6 +75,7 @@ class SealedFile:
         """Close the file."""
         self._arrays.clear()
         self._chunks.clear()
+        self._tree.close()
         self._file.close()
 
     def read(

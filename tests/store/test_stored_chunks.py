@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dtui.errors import RunDamagedError
 from dtui.store.hdf5_arrays import Hdf5Tree, StoredArray
 from dtui.store.sealed_builder import SealedFileBuilder
 from dtui.store.sealed_file import SealedFile
@@ -70,6 +71,8 @@ def test_what_was_written_is_read(tmp_path: Path, case: str, kind: str) -> None:
         assert found.tobytes() == np.ascontiguousarray(values[index]).tobytes(), (node, index)
         assert found.shape == values[index].shape
     file.close()
+    with pytest.raises(RunDamagedError):
+        file.read("/group/a01", values.dtype, shape, whole)
 
 
 def part(rng: random.Random, length: int) -> slice | int:
