@@ -386,6 +386,7 @@ def test_nothing_in_a_packed_run_runs(ended: Recording, out: Path, tmp_path: Pat
     unseal(out)
     marker = tmp_path / "it-ran"
     in_group(name)(out, marker)
+    marker.unlink(missing_ok=True)  # PyTables runs what it finds, and the attack opens the file more than once
     append_seal(out, [], Seal.PACKED)
     with contextlib.suppress(DtuiError):
         reader = RunReader(out)
