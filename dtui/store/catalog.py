@@ -32,7 +32,8 @@ class PartSpan:
         iterations: Of the frames that are read from it.
         scalars: Names of the scalars in it, in storage order.
         group: In front of its node paths: "" in a file of its own.
-        lost: Array to stretches of its frames, first and stop, at which it has no values.
+        lost: Array to stretches of its frames at which it has no values: firsts and stops, shape (2, stretches), each
+            ascending. They may overlap.
     """
 
     path: Path
@@ -42,7 +43,7 @@ class PartSpan:
     iterations: IntArray
     scalars: tuple[str, ...]
     group: str = ""
-    lost: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    lost: Mapping[str, IntArray] = field(default_factory=dict)
 
     @property
     def stop(self) -> int:
@@ -56,10 +57,12 @@ class PartSpan:
 
     def lost_at(self, path: str, positions: slice) -> BoolArray:
         """Return at which of some of its frames an array has no values, shape (frames,)."""
-        edges = np.zeros(self.frames + 1, np.int64)
-        for edge, change in zip(np.array(self.lost.get(path, ()), np.int64).reshape(-1, 2).T, (1, -1), strict=True):
-            np.add.at(edges, edge, change)
-        result: BoolArray = np.cumsum(edges[:-1])[positions] > 0
+        wanted = range(self.frames)[positions]
+        if path not in self.lost:
+            return np.zeros(len(wanted), np.bool_)
+        firsts, stops = self.lost[path]
+        at = np.arange(wanted.start, wanted.stop, wanted.step)
+        result: BoolArray = np.searchsorted(firsts, at, "right") > np.searchsorted(stops, at, "right")
         return result
 
     def first_frames(self, count: int) -> PartSpan:

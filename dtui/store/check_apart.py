@@ -1,8 +1,7 @@
-"""Checks a run in a child process: HDF5 may crash on a file that somebody crafted and sealed.
+"""Checks a run in a child process: a library may crash on a file that somebody crafted and sealed.
 
 Owns the verdict on a file that ends the process that reads it. A second copy would let `dtui check` die with the file
-that it was asked about. The seal keeps chance damage from HDF5; it is no signature, so whoever crafts a file can seal
-it.
+that it was asked about. The seal is no signature: whoever crafts a file can seal it.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _PROBE_SECONDS = 60
 
 
 def check_run_apart(path: str | Path) -> CheckResult:
-    """Do as `check_run` does, and survive files that crash HDF5 or keep it busy for ever.
+    """Do as `check_run` does, and survive files that end the process or keep it busy for ever.
 
     Raises:
         RunNotFoundError: Nothing there is a run.

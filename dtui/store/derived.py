@@ -45,19 +45,26 @@ def class_errors(labels: IntArray, targets: LabelArray, classes: int) -> FloatAr
     """Return the share of wrongly judged images of each class.
 
     Args:
-        labels: Predicted labels of one validation as they are stored, shape (images,); NO_VALUE where one is lost.
-        targets: True labels, same shape.
+        labels: Predicted labels as they are stored, shape (images,) or (images, validations); NO_VALUE where one is
+            lost.
+        targets: True labels, shape (images,).
         classes: Number of classes.
 
     Returns:
-        Shape (classes,), float32, in [0, 1]; NaN for a class without images, or of which a label is lost or was not
-        judged: that of the others is another number.
+        Shape (classes,) or (classes, validations), float32, in [0, 1]; NaN for a class without images, or of which a
+        label is lost or was not judged: the error of the others is another number.
 
     Source: dtui.
     """
-    wrong = np.bincount(targets, labels != targets, minlength=classes)
-    counts = np.bincount(targets, minlength=classes)
-    with np.errstate(invalid="ignore"):
-        errors: FloatArray = (wrong / counts).astype(np.float32)
-    errors[targets[(labels == NO_VALUE) | is_not_judged(labels, classes)]] = np.nan
+    errors: FloatArray = np.full((classes, *labels.shape[1:]), np.nan, np.float32)
+    if not targets.size:
+        return errors
+    order = np.argsort(targets, kind="stable")
+    present, starts, counts = np.unique(targets[order], return_index=True, return_counts=True)
+    columns = (slice(None), *(None for _ in labels.shape[1:]))
+    of_class = labels[order]
+    wrong = np.add.reduceat(of_class != targets[order][columns], starts, axis=0, dtype=np.int64)
+    is_open = (of_class == NO_VALUE) | is_not_judged(of_class, classes)
+    is_lost = np.logical_or.reduceat(is_open, starts, axis=0)
+    errors[present] = np.where(is_lost, np.nan, wrong / counts[columns])
     return errors

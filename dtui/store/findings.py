@@ -21,7 +21,6 @@ from dtui.errors import RunDamagedError
 from dtui.model import IntArray
 from dtui.store.documents import decode_document, encode_document
 from dtui.store.schema import DOCUMENT_NODE, FINDINGS_NODE
-from dtui.store.sealed_builder import SealedFileBuilder
 from dtui.store.sealed_file import SealedFile
 
 MOST_TABLES = 4
@@ -77,6 +76,8 @@ class FindingsFile:
             return
         tables: list[tuple[dict[str, Any], IntArray]] = [(dict(key), table.astype(_NUMBER, copy=False))]
         tables += [kept for kept in self._kept(table.shape[1]) if kept[0] != dict(key)][: MOST_TABLES - 1]
+        from dtui.store.sealed_builder import SealedFileBuilder  # and with it PyTables, which reading does without
+
         builder = SealedFileBuilder(self._path, in_memory=True)
         try:
             entries = [{"key": found, "rows": len(values)} for found, values in tables]

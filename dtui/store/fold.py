@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from dtui.store.bins import bin_values
 from dtui.store.documents import encode_document
-from dtui.store.layout import ITERATIONS_NODE, SCALARS_NODE, Node, part_nodes
-from dtui.store.proven import ProvenFile, row_blocks
+from dtui.store.layout import ITERATIONS_NODE, SCALARS_NODE, Node, part_nodes, row_blocks
+from dtui.store.proven import ProvenFile
 from dtui.store.schema import DOCUMENT_NODE, PARTS_FOLDER, Sizes, Stream, part_name
 from dtui.store.sealed_file import SealedFile
 from dtui.store.stream import StreamReader

@@ -7,7 +7,7 @@ an array that a reader refuses, or keep other bits of a number in a part than a 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
@@ -39,6 +39,8 @@ LEAST_BINNED = 1024
 
 WHOLE = 23
 """Bits of a float32's mantissa: not rounded."""
+BLOCK_BYTES = 16 << 20
+"""What is written or compared at once."""
 KEPT_BITS = {
     "mean": 10,
     "std": 10,
@@ -188,3 +190,16 @@ def _filter_nodes(stream: Stream, filters: int, *, is_small: bool, is_binned: bo
     if stream is Stream.RECORDS:
         nodes = [node for node in nodes if node.path not in map(filter_node, NORMS)]
     return nodes + bins if is_binned else nodes
+
+
+def row_blocks(rows: int, chunk: int, row_bytes: int) -> Iterator[range]:
+    """Yield ranges of rows, whole chunks each, of about BLOCK_BYTES.
+
+    Args:
+        rows: How many there are.
+        chunk: Rows in a chunk.
+        row_bytes: Bytes of one row.
+    """
+    step = max(1, BLOCK_BYTES // (max(1, row_bytes) * chunk)) * chunk
+    for start in range(0, rows, step):
+        yield range(start, min(start + step, rows))

@@ -10,9 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dtui.errors import RunDamagedError
-from dtui.store.layout import Node
+from dtui.store.layout import Node, row_blocks
 from dtui.store.parts import OpenParts
-from dtui.store.proven import row_blocks
 
 
 def lost_arrays(

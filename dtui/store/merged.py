@@ -35,6 +35,7 @@ class MergedReader:
         self.watches = watches
         self.iterations: IntArray = np.empty(0, np.int64)
         self.is_watch: BoolArray = np.empty(0, np.bool_)
+        self._has_watches = False
         self._positions: IntArray = np.empty(0, np.int64)
 
     def refresh(self) -> bool:
@@ -66,7 +67,7 @@ class MergedReader:
         Raises:
             RunDamagedError: A part is damaged.
         """
-        if not self.is_watch.any():
+        if not self._has_watches:
             return self.records.read_bins(path, rows, bins)
         return bin_values(self.read(path, rows, range(bins.start * BIN, min(bins.stop * BIN, len(self.iterations)))))
 
@@ -90,12 +91,13 @@ class MergedReader:
             self.iterations = joined[order]
             self._positions = np.concatenate([np.arange(len(records)), kept])[order]
             self.is_watch = order >= len(records)
+        self._has_watches = bool(len(kept))
         for array in (self.iterations, self.is_watch, self._positions):
             array.flags.writeable = False
 
     def _read(self, frames: range, read: Callable[[StreamReader, range], NDArray[Any]]) -> NDArray[Any]:
         """Gather columns from both readers, each of which is asked for one range."""
-        if not self.is_watch.any():
+        if not self._has_watches:
             return read(self.records, frames)
         chosen = np.arange(frames.start, frames.stop, frames.step)
         is_watch, positions = self.is_watch[chosen], self._positions[chosen]

@@ -29,11 +29,12 @@ from dtui.store.catalog import PartSpan
 from dtui.store.files import one_line
 from dtui.store.fold import FoldPlan, count_blocks, write_frames
 from dtui.store.hdf5 import FAILURES
+from dtui.store.layout import BLOCK_BYTES
 from dtui.store.lines import read_lines
 from dtui.store.opening import find_directory, read_document
 from dtui.store.packed import Lost, PackedDocument, PackedStream, stream_group
 from dtui.store.parts import OpenParts
-from dtui.store.proven import BLOCK_BYTES, ProvenFile
+from dtui.store.proven import ProvenFile
 from dtui.store.run_streams import faults_of
 from dtui.store.schema import (
     DOCUMENT_NODE,

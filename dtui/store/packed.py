@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from dtui.errors import RunDamagedError, RunFormatError
-from dtui.model import ByteArray, RunStatus
+from dtui.model import ByteArray, IntArray, RunStatus
 from dtui.store.catalog import PartSpan, StreamView
 from dtui.store.documents import decode_document, encode_document
 from dtui.store.joins import Join, gaps_that_count, triggers_that_count
@@ -55,6 +55,14 @@ class PackedStream:
 
     frames: int
     lost: Lost
+
+    def lost_edges(self) -> dict[str, IntArray]:
+        """Return of each array firsts and stops of the stretches without values, shape (2, stretches), each ascending.
+
+        It is the same frames that they enclose, however often, and in whatever order the file has them.
+        """
+        stretches = {name: np.array(at, np.int64).reshape(-1, 2).T for name, at in self.lost.items()}
+        return {name: np.sort(edges, axis=1) for name, edges in stretches.items() if edges.size}
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> PackedStream:
@@ -194,7 +202,7 @@ class _PackedCatalog:
             return StreamView(faults=(str(error),))
         if np.any(np.diff(head.iterations) <= 0):
             return StreamView(faults=(f"{self._path}: the iterations of its {self._stream} do not ascend",))
-        span = PartSpan(self._path, 0, held.frames, 0, head.iterations, head.scalars, group, held.lost)
+        span = PartSpan(self._path, 0, held.frames, 0, head.iterations, head.scalars, group, held.lost_edges())
         return StreamView((span,), head.iterations, held.frames)
 
 

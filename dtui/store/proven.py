@@ -10,7 +10,7 @@ image in memory would be held twice. What the disk did not take is found when ev
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dtui.errors import RunDamagedError
+from dtui.store.hdf5 import codec_and_level
 from dtui.store.seal import Seal
 from dtui.store.sealed_builder import SealedFileBuilder, chunk_starts
 from dtui.store.sealed_file import SealedFile
-
-BLOCK_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,8 @@ class ProvenFile:
         Returns:
             Whether it could be done: only from chunks that look as ours would.
         """
-        if not source.is_stored_as(source_node, dtype, shape, chunk, hard=hard):
+        compression = codec_and_level(hard=hard)
+        if not source.is_stored_as(source_node, dtype, shape, chunk, compression):
             return False
         self.create(node, dtype, shape, chunk, hard=hard)
         for start in chunk_starts(shape, chunk):
@@ -139,19 +139,6 @@ class ProvenFile:
                         raise RunDamagedError(f"{path}: reads back differently from what was written; check the disk")
         finally:
             file.close()
-
-
-def row_blocks(rows: int, chunk: int, row_bytes: int) -> Iterator[range]:
-    """Yield ranges of rows, whole chunks each, of about BLOCK_BYTES.
-
-    Args:
-        rows: How many there are.
-        chunk: Rows in a chunk.
-        row_bytes: Bytes of one row.
-    """
-    step = max(1, BLOCK_BYTES // (max(1, row_bytes) * chunk)) * chunk
-    for start in range(0, rows, step):
-        yield range(start, min(start + step, rows))
 
 
 def _checksum(values: NDArray[Any]) -> int:

@@ -16,7 +16,6 @@ from dtui.model import ImageSet, Structure
 from dtui.store.catalog import StreamView
 from dtui.store.exclusion import CompactionLock
 from dtui.store.files import list_folder, make_folder
-from dtui.store.hdf5 import pickles_given_back
 from dtui.store.joins import Join
 from dtui.store.life import refuse_living
 from dtui.store.lines import read_lines
@@ -121,9 +120,8 @@ def find_past(path: str | Path) -> PastRun | None:
         return None
     folder = find_directory(wanted).absolute()  # os.chdir may come before it is taken over
     try:
-        with pickles_given_back():
-            refuse_recorded(folder)
-            return _look_at(folder)
+        refuse_recorded(folder)
+        return _look_at(folder)
     except OSError as error:
         if isinstance(error, DtuiError):
             raise
@@ -233,8 +231,7 @@ def _is_gone(run_file: RunFile | None, claim: Claim | None) -> bool:
 def _count_again(past: PastRun) -> PastRun:
     """Return the run as it is once the other writer was replaced; as it was, where it cannot be read again."""
     try:
-        with pickles_given_back():
-            return _look_at(past.path)
+        return _look_at(past.path)
     except OSError:
         return past
 

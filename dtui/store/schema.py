@@ -52,6 +52,11 @@ Where another writer might still append, the first new frame has an ordinal out 
 its turn: the join supersedes all between. run.json holds the "turn" of its writer, where it is not 1; the writer with
 the highest turn records the run.
 
+What an `.h5` file uses of HDF5 is what version 1.6 has, and a reader may refuse anything else: a superblock of version
+0, object headers of version 1, groups with symbol tables, and arrays of the types below in chunks with an index of
+version 1 in which every chunk is there. Chunks have the filters Blosc2 (32026: lz4 or lz4hc, shuffled bits, one frame a
+chunk) and then fletcher32 (3), or fletcher32 alone.
+
 Arrays in a part of n records or watches: F filters, L layers, M modules, S scalars; of n validations: I images, C
 classes. All are chunked. A node with an axis of length 0 is left out.
 
@@ -157,7 +162,9 @@ LAST_ITERATION = (1 << 62) - 1
 LARGEST_SCALARS = 4 << 20
 LARGEST_DOCUMENT = 64 << 20
 LARGEST_THUMBNAILS = 1 << 40
-LARGEST_CHUNK = 64 << 20
+LARGEST_CHUNK = 16 << 20
+LARGEST_GROWTH = 4096
+"""Times the bytes of its file that an array may hold, beyond LARGEST_CHUNK: zeros are stored in a two thousandth."""
 LARGEST_ANSWER = 2 << 30
 """Bytes that one question about a run may take in memory."""
 

@@ -1,9 +1,9 @@
-"""Checksums at the end of every HDF5 file of a run, verified before HDF5 parses a byte of it.
+"""Checksums at the end of every HDF5 file of a run, verified before a byte of it is parsed.
 
-Owns the seal. A second copy would let a damaged file reach HDF5, which can crash the process on a mangled header.
+Owns the seal. A second copy would let a damaged file be read as if it were sound.
 
 Two checksums, because a part at paper scale has hundreds of megabytes: `index` covers every byte that is not inside
-a data chunk (all that HDF5 parses; some hundred kilobytes) and is checked before a file is opened; the chunks
+a data chunk (all that is parsed; some hundred kilobytes) and is checked before a file is opened; the chunks
 themselves carry HDF5's fletcher32, which is checked as they are read. `whole` covers all bytes, for `dtui check`.
 HDF5 ignores what follows its own end of file, so the seal does not keep other programs from opening the file.
 """

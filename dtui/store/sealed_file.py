@@ -1,41 +1,46 @@
 """Reads sealed HDF5 files, wherever they come from.
 
-Owns what a file has to show before it is read: the seal is verified before HDF5 parses the file; only known paths are
-opened, never through a link; an array has the declared type, shape and chunks (contiguous, external and virtual data
-sets are refused) before memory is taken for it; every failure inside the libraries becomes a RunDamagedError. A second
-copy would forget one of these. That PyTables loads no pickle is in `dtui.store.hdf5`.
+Owns what a file has to show before it is read: the seal is verified before anything is parsed; an array has the
+declared type and shape before memory is taken for it; every failure becomes a RunDamagedError. No file is given to the
+HDF5 library, which crashes on some that are crafted: `dtui.store.hdf5_arrays` finds the arrays, and
+`dtui.store.stored_chunks` decodes them.
 """
 
 from __future__ import annotations
 
+import struct
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dtui.errors import RunDamagedError
 from dtui.model import ByteArray
-from dtui.store.hdf5 import (
-    CHUNK_CACHE,
-    COMPRESSION,
-    FAILURES,
-    GROUP,
-    HARD_COMPRESSION,
-    LEAF,
-    disarm,
-    kind_of,
-    tables,
-    why,
-)
-from dtui.store.schema import DOCUMENT_NODE, LARGEST_CHUNK, LARGEST_DOCUMENT
+from dtui.store.files import open_plain
+from dtui.store.hdf5_arrays import ChunkPlaces, Hdf5Tree, StoredArray
+from dtui.store.schema import DOCUMENT_NODE, LARGEST_CHUNK, LARGEST_DOCUMENT, LARGEST_GROWTH
 from dtui.store.seal import verify_seal
+from dtui.store.stored_chunks import decode_chunk
 
-_MOST_OPEN_ARRAYS = 4
+_MOST_OPEN_ARRAYS = 16
+_CHUNK_CACHE = 5 << 19
+"""Bytes of decoded chunks that are kept of each file: one filter's chunks in 1,024 frames are 2 MB, and asking for the
+filter beside it is what they are good for."""
 _BYTE = np.dtype("|u1")
+_FAILURES = (OSError, ValueError, LookupError, ArithmeticError, MemoryError, struct.error)
+
+
+class _Piece(NamedTuple):
+    """The part of one chunk, along one axis, that is wanted: which chunk, and the elements there and in the answer."""
+
+    chunk: int
+    source: slice
+    target: slice
 
 
 class SealedFile:
@@ -52,26 +57,33 @@ class SealedFile:
             FileNotFoundError: It is not there (any more).
             RunDamagedError: It is damaged, or not what it should be.
         """
-        disarm()
         verify_seal(path)
         self.path = path
         self._group = group
-        self._arrays: OrderedDict[str, Any] = OrderedDict()
+        self._arrays: OrderedDict[str, tuple[StoredArray, ChunkPlaces]] = OrderedDict()
+        self._chunks: OrderedDict[tuple[str, int], NDArray[Any]] = OrderedDict()
+        self._chunk_bytes = 0
         try:
-            self._file = self._open()
+            self._open_file()
         except RunDamagedError:
             verify_seal(path)  # replaced, or stale, since it was verified: it is not there now, or another one is
-            self._file = self._open()
+            self._open_file()
 
-    def _open(self) -> Any:
-        with self._translated("opening it"):
-            return tables.open_file(str(self.path), "r", chunk_cache_size=CHUNK_CACHE)
+    def _open_file(self) -> None:
+        self._file = open_plain(self.path)
+        try:
+            with self._translated("opening it"):
+                self._tree = Hdf5Tree(self._file.fileno())
+        except BaseException:
+            self._file.close()
+            raise
 
     def close(self) -> None:
         """Close the file."""
         self._arrays.clear()
-        with self._translated("closing it"):
-            self._file.close()
+        self._chunks.clear()
+        self._tree.close()
+        self._file.close()
 
     def read(
         self, node: str, dtype: np.dtype[Any], shape: tuple[int, ...], index: tuple[slice | int, ...]
@@ -82,24 +94,24 @@ class SealedFile:
             node: Its path.
             dtype: The element type that it must have.
             shape: The shape that it must have.
-            index: What to read.
+            index: What to read, an item an axis; the axes behind it are read whole.
 
         Raises:
             RunDamagedError: The array is missing, is something else, or fails its checksum.
         """
-        array = self._arrays.pop(node, None)
         with self._translated(f"reading {node}"):
-            if array is None:
-                array = self._find(node)
-                if array.dtype != dtype or tuple(map(int, array.shape)) != shape:
-                    raise ValueError(f"{_said(array)} where {dtype} {shape} is expected")
-                if len(self._arrays) >= _MOST_OPEN_ARRAYS:
-                    self._arrays.popitem(last=False)[1].close()
-            self._arrays[node] = array
-            try:
-                return np.asarray(array[index])
-            except tables.HDF5ExtError as error:
-                raise ValueError("a block of its data is damaged") from error
+            array, places = self._open(node)
+            if (array.dtype, array.shape) != (dtype, shape):
+                raise ValueError(f"{_said(array)} where {dtype} {shape} is expected")
+            items = (*index, *(slice(None) for _ in shape[len(index) :]))
+            wanted = [_positions(item, length) for item, length in zip(items, shape, strict=True)]
+            out = np.empty(tuple(map(len, wanted)), dtype)
+            axes = [_pieces(positions, step) for positions, step in zip(wanted, array.chunk, strict=True)]
+            for pieces in product(*axes):
+                place = int(np.ravel_multi_index([piece.chunk for piece in pieces], array.grid))
+                chunk = self._chunk(node, array, places, place)
+                out[tuple(piece.target for piece in pieces)] = chunk[tuple(piece.source for piece in pieces)]
+            return out[tuple(0 if isinstance(item, int) else slice(None) for item in items)]
 
     def length(self, node: str, dtype: np.dtype[Any], longest: int) -> int:
         """Return the length of a one-dimensional array, which must be at most `longest`.
@@ -108,10 +120,10 @@ class SealedFile:
             RunDamagedError: The array is missing, is something else, or too long.
         """
         with self._translated(f"reading {node}"):
-            array = self._find(node)
-            if array.dtype != dtype or array.ndim != 1 or int(array.shape[0]) > longest:
+            array = self._tree.find(self._group + node)
+            if array.dtype != dtype or len(array.shape) != 1 or array.shape[0] > longest:
                 raise ValueError(f"{_said(array)} where at most {longest} {dtype} are expected")
-            return int(array.shape[0])
+            return array.shape[0]
 
     def read_document(self) -> ByteArray:
         """Return the JSON document of the file, or of its group, shape (bytes,), uint8.
@@ -123,15 +135,27 @@ class SealedFile:
         return self.read(DOCUMENT_NODE, _BYTE, (size,), (slice(None),))
 
     def is_stored_as(
-        self, node: str, dtype: np.dtype[Any], shape: tuple[int, ...], chunk: tuple[int, ...], *, hard: bool
+        self,
+        node: str,
+        dtype: np.dtype[Any],
+        shape: tuple[int, ...],
+        chunk: tuple[int, ...],
+        compression: tuple[str, int],
     ) -> bool:
-        """Whether an array is there whose stored chunks are those that a builder would make of the same numbers."""
-        if not self.has(node):
-            return False
-        with self._translated(f"looking at {node}"):
-            array = self._find(node)
-            found = (array.dtype, tuple(map(int, array.shape)), tuple(map(int, array.chunkshape)), array.filters)
-            return bool(found == (dtype, shape, chunk, HARD_COMPRESSION if hard else COMPRESSION))
+        """Whether an array is there whose stored chunks are those that a builder would make of the same numbers.
+
+        Args:
+            node: Its path.
+            dtype: Element type.
+            shape: Of the array.
+            chunk: Of its chunks.
+            compression: Codec and level.
+        """
+        try:
+            array = self._tree.find(self._group + node)
+        except _FAILURES:
+            return False  # whoever reads it says what is wrong with it
+        return (array.dtype, array.shape, array.chunk, (array.codec, array.level)) == (dtype, shape, chunk, compression)
 
     def stored_chunk(self, node: str, start: tuple[int, ...]) -> bytes:
         """Return the bytes of the chunk that begins at an element, compressed as they are; no checksum is verified.
@@ -140,11 +164,9 @@ class SealedFile:
             RunDamagedError: There is none, or it is absurdly large.
         """
         with self._translated(f"reading {node}"):
-            array = self._find(node)
-            info = array.chunk_info(start)
-            if info.offset is None or info.filter_mask or info.size > LARGEST_CHUNK:
-                raise ValueError(f"no plain chunk at {start}")
-            return bytes(array.read_chunk(start))
+            array, places = self._open(node)
+            at = [first // step for first, step in zip(start, array.chunk, strict=True)]
+            return self._stored(places, int(np.ravel_multi_index(at, array.grid)))
 
     def has(self, node: str) -> bool:
         """Whether an array is there, whatever it may be.
@@ -153,41 +175,73 @@ class SealedFile:
             RunDamagedError: The file cannot be searched.
         """
         with self._translated(f"looking for {node}"):
-            group, name = self._group_of(node)
-            return group is not None and kind_of(group, name) == LEAF
+            return self._tree.has_array(self._group + node)
 
-    def _group_of(self, node: str) -> tuple[Any, str]:
-        """Return the group that a node is in, None where there is none, and the node's name there."""
-        group = self._file.root
-        *folders, name = f"{self._group}{node}".strip("/").split("/")
-        for folder in folders:
-            if kind_of(group, folder) != GROUP:
-                return None, name
-            group = group._f_get_child(folder)
-        return group, name
+    def _open(self, node: str) -> tuple[StoredArray, ChunkPlaces]:
+        """Return an array and where its chunks are."""
+        found = self._arrays.pop(node, None)
+        if found is None:
+            array = self._tree.find(self._group + node)
+            if array.chunk_bytes > LARGEST_CHUNK:
+                raise ValueError(f"chunks of {array.chunk} elements")
+            if array.nbytes > LARGEST_CHUNK + LARGEST_GROWTH * self._tree.size:
+                raise ValueError(f"{_said(array)} in a file of {self._tree.size:,} bytes")
+            found = array, self._tree.places(array)
+            if len(self._arrays) >= _MOST_OPEN_ARRAYS:
+                self._arrays.popitem(last=False)
+        self._arrays[node] = found
+        return found
 
-    def _find(self, path: str) -> Any:
-        group, name = self._group_of(path)
-        if group is None:
-            raise ValueError("there is no such group")
-        if kind_of(group, name) != LEAF:
-            raise ValueError("there is no such array")
-        array = group._f_get_child(name)
-        if not isinstance(array, tables.CArray) or isinstance(array, tables.EArray) or array.chunkshape is None:
-            raise ValueError(f"{type(array).__name__}, which is no chunked array")
-        if int(np.prod([int(n) for n in array.chunkshape], dtype=object)) * array.dtype.itemsize > LARGEST_CHUNK:
-            raise ValueError(f"chunks of {tuple(map(int, array.chunkshape))} elements")
-        return array
+    def _chunk(self, node: str, array: StoredArray, places: ChunkPlaces, place: int) -> NDArray[Any]:
+        """Return the elements of a chunk, kept from before where they are."""
+        chunk = self._chunks.pop((node, place), None)
+        if chunk is None:
+            room = None
+            while self._chunks and self._chunk_bytes + array.chunk_bytes > _CHUNK_CACHE:
+                room = self._chunks.popitem(last=False)[1]
+                self._chunk_bytes -= room.nbytes
+            chunk = decode_chunk(self._stored(places, place), array, room)
+            self._chunk_bytes += chunk.nbytes
+        self._chunks[node, place] = chunk
+        return chunk
+
+    def _stored(self, places: ChunkPlaces, place: int) -> bytes:
+        size = int(places.sizes[place])
+        if size > LARGEST_CHUNK:
+            raise ValueError(f"a chunk of {size} bytes")
+        return self._tree.stored(int(places.offsets[place]), size)
 
     @contextmanager
     def _translated(self, doing: str) -> Iterator[None]:
         try:
             yield
-        except FAILURES as error:
-            raise RunDamagedError(
-                f"{self.path}: {doing} failed: {why(error)}; dtui check tells what it cost"
-            ) from error
+        except _FAILURES as error:
+            reason = " ".join(str(error).split())[-160:] or type(error).__name__
+            raise RunDamagedError(f"{self.path}: {doing} failed: {reason}; dtui check tells what it cost") from error
 
 
-def _said(array: Any) -> str:
-    return f"{array.dtype} {tuple(map(int, array.shape))}"
+def _said(array: StoredArray) -> str:
+    return f"{array.dtype} {array.shape}"
+
+
+def _positions(item: slice | int, length: int) -> range:
+    """Return which positions along an axis an item of an index chooses, ascending."""
+    if isinstance(item, int):
+        return range(length)[item : item + 1 or None]
+    wanted = range(length)[item]
+    if wanted.step < 1:
+        raise ValueError(f"{item} runs backwards")
+    return wanted
+
+
+def _pieces(wanted: range, step: int) -> list[_Piece]:
+    """Return which chunks of `step` elements hold some positions along an axis, and where."""
+    pieces, done = [], 0
+    while done < len(wanted):
+        chunk = wanted[done] // step
+        first = wanted[done] - chunk * step
+        count = min(len(wanted) - done, -(-(step - first) // wanted.step))
+        source = slice(first, first + (count - 1) * wanted.step + 1, wanted.step)
+        pieces.append(_Piece(chunk, source, slice(done, done + count)))
+        done += count
+    return pieces

@@ -160,10 +160,9 @@ class StreamReader:
         for first in range(0, len(columns), at_once):
             some = columns[first : first + at_once]
             begin = int(some[0])
-            labels = self._read(LABEL_NODE, images, frames[begin : int(some[-1]) + 1])
-            for at in some:
-                found = class_errors(labels[:, at - begin], self._targets, self._files.sizes.classes)[classes]
-                errors[:, at] = np.where(lost[:, at], found, errors[:, at])
+            labels = self._read(LABEL_NODE, images, frames[begin : int(some[-1]) + 1])[:, some - begin]
+            found = class_errors(labels, self._targets, self._files.sizes.classes)[classes]
+            errors[:, some] = np.where(lost[:, some], found, errors[:, some])
         return errors
 
     def _read_norms(self, path: str, rows: range, frames: range) -> NDArray[Any]:
@@ -238,6 +237,7 @@ def _row_blocks(rows: range, node: Node, target: NDArray[Any]) -> Iterator[range
 
 def _lost_when_packed(span: PartSpan, path: str) -> str:
     """Return one line on where an array was damaged already when the run was packed."""
-    (first, stop), *others = span.lost[path]
-    more = f" and {len(others):,} more stretches" if others else ""
+    firsts, stops = span.lost[path]
+    first, stop, others = int(firsts[0]), int(stops[0]), len(firsts) - 1
+    more = f" and {others:,} more stretches" if others else ""
     return f"{span.path}: {path} was damaged at frames {first} to {stop - 1}{more} when it was packed"

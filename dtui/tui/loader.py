@@ -1,7 +1,7 @@
 """The one thread that owns the run's files.
 
 Owns the only RunQuery of the TUI: opened, asked, refreshed and closed in this thread and nowhere else
-(PyTables is not thread-safe). What the screens want is a frozen request in a slot; a newer request in the same
+(no reader is thread-safe). What the screens want is a frozen request in a slot; a newer request in the same
 slot replaces one that has not begun, and an answer says which request it belongs to. A second copy would let
 an old answer overwrite a new one.
 """
@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
+from queue import SimpleQueue
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
 from dtui.errors import DtuiError
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from dtui.tui.state import RunView
 
 LOG = logging.getLogger(__name__)
+PATIENCE_SECONDS = 1.0
+"""How long a person who leaves waits for the question at hand, at most."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -90,8 +92,10 @@ class Loader:
             post: Called in the loader's thread with every event; must be thread-safe.
             open_: Opens the run, in the loader's thread.
         """
-        self._path, self._post, self._open = path, post, open_
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="dtui-loader")
+        self._path, self._tell, self._open = path, post, open_
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread = Thread(target=self._work, name="dtui-loader", daemon=True)
+        self._deciding = 0
         self._lock = Lock()
         self._wanted: dict[str, tuple[int, Request]] = {}
         self._asked: dict[str, tuple[int, Request]] = {}
@@ -105,6 +109,7 @@ class Loader:
 
     def start(self) -> None:
         """Open the run."""
+        self._thread.start()
         self._submit(self._open_run, "open")
 
     def ask(self, requests: Mapping[str, Request], revision: int) -> None:
@@ -142,18 +147,31 @@ class Loader:
 
     def decide(self, anomaly: str, status: str, note: str | None) -> None:
         """Write down a person's decision on an anomaly."""
-        self._submit(lambda: self._decide(anomaly, status, note), "decide")
+        with self._lock:
+            self._deciding += 1
+        self._jobs.put(lambda: self._guard(lambda: self._decide(anomaly, status, note), "decide"))
 
     def close(self) -> None:
-        """Close the run and end the thread; waits for the question at hand only."""
+        """Close the run and end the thread.
+
+        Decisions that wait are written down first. The question at hand is waited for a moment only: it may be about
+        more records than anybody has patience for, and what it answers is not wanted any more.
+        """
         with self._lock:
             self._closed = True
             self._wanted.clear()
-        if self._query is not None:
-            self._executor.submit(self._query.close)
-        self._executor.shutdown(wait=True)
+            is_deciding = self._deciding > 0
+        self._jobs.put(None)
+        if self._thread.is_alive():
+            self._thread.join(None if is_deciding else PATIENCE_SECONDS)
 
     # --- in the loader's thread
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+        if self._query is not None:
+            self._query.close()
 
     def _submit(self, job: Callable[[], None], slot: str) -> None:
         def guarded() -> None:
@@ -161,7 +179,11 @@ class Loader:
                 self._guard(job, slot)
 
         if not self._closed:
-            self._executor.submit(guarded)
+            self._jobs.put(guarded)
+
+    def _post(self, event: Event) -> None:
+        if not self._closed:  # else nobody listens any more
+            self._tell(event)
 
     def _guard(self, job: Callable[[], None], slot: str) -> None:
         """Run a job; an error becomes an event, never the end of the thread."""
@@ -206,6 +228,9 @@ class Loader:
             self._post(Decided(anomaly, safe(str(error))))
         else:
             self._post(Decided(anomaly))
+        finally:
+            with self._lock:
+                self._deciding -= 1
 
     def _answer_next(self) -> None:
         """Answer the first request that waits, and come back for the next; other jobs get their turn between."""

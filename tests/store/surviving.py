@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import io
 import os
 import resource
@@ -60,6 +61,7 @@ def survive(run: Path, *, is_compacting: bool = True, has_screen: bool = False) 
                 begin = _resident()
                 for name, text in _commands(run, is_compacting, has_screen):
                     pipe.write(f"{name}\0{text}\0")
+                pipe.write(f"stderr\0{_written_to_stderr()}\0")
                 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
                 pipe.write(f"memory\0{peak - begin}\0")
             status = 0
@@ -72,11 +74,18 @@ def survive(run: Path, *, is_compacting: bool = True, has_screen: bool = False) 
     texts = dict(zip(pieces[::2], pieces[1::2], strict=True))
     assert ending == 0, f"{run}: the child ended with {ending} after {list(texts)}"
     memory = int(texts.pop("memory"))
+    assert not (unasked := texts.pop("stderr")), f"{run}: libraries wrote {unasked}"
     for name, text in texts.items():
         assert "bug in dtui" not in text, text
         assert "Traceback" not in text, text
         assert "\x1b" not in text, f"{name}: {text!r}"
     return Survival(texts, memory)
+
+
+def _written_to_stderr() -> str:
+    """Return what did not pass through the commands: of libraries, of threads, of objects that are thrown away."""
+    gc.collect()
+    return os.pread(2, 1 << 16, 0).decode(errors="replace").replace("\0", "")
 
 
 def _resident() -> int:
@@ -89,8 +98,10 @@ def _limit_memory() -> None:
     limit = pages * resource.getpagesize() + MOST_MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
     null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
+    for descriptor in (0, 1):
         os.dup2(null, descriptor)
+    os.dup2(os.memfd_create("stderr"), 2)
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)  # what Python itself writes, of a __del__ that raises
 
 
 def _commands(run: Path, is_compacting: bool, has_screen: bool) -> list[tuple[str, str]]:

@@ -14,9 +14,10 @@ from dtui.cli.entry import main
 from dtui.errors import RunNotFoundError
 from dtui.store import check_run
 from dtui.store.check_apart import check_run_apart
+from dtui.store.hdf5_arrays import Hdf5Tree
 from dtui.store.verdict import FileState
 from tests.store.conftest import Recording
-from tests.store.hostile import reseal, tables, unseal
+from tests.store.hostile import reseal, unseal
 
 
 def test_it_is_the_same_check(recording: Recording) -> None:
@@ -30,20 +31,20 @@ def test_it_is_the_same_check(recording: Recording) -> None:
 
 
 @pytest.mark.parametrize("name", ["parts/records-0000000000-0000000032.h5", "structure.h5"])
-def test_a_file_that_crashes_hdf5_is_named(
+def test_a_file_that_ends_the_process_is_named(
     recording: Recording, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     recording.append(40)
     recording.compact()
     recording.writer.close()
-    open_file = tables.open_file
+    begin = Hdf5Tree.__init__
 
-    def crash(path: str, *rest: object, **options: object) -> object:
-        if path.endswith(name):
+    def crash(tree: Hdf5Tree, descriptor: int) -> None:
+        if os.readlink(f"/proc/self/fd/{descriptor}").endswith(name):
             os.kill(os.getpid(), signal.SIGSEGV)
-        return open_file(path, *rest, **options)
+        begin(tree, descriptor)
 
-    monkeypatch.setattr(tables, "open_file", crash)
+    monkeypatch.setattr(Hdf5Tree, "__init__", crash)
     result = check_run_apart(recording.path)
     assert [(str(file.path), file.state) for file in result.files] == [(name, FileState.DAMAGED)]
     assert "reading it ends the process" in result.files[0].detail
@@ -52,7 +53,7 @@ def test_a_file_that_crashes_hdf5_is_named(
 
 
 def test_mangled_and_sealed_again_the_check_survives(recording: Recording, tmp_path: Path) -> None:
-    """As an attacker would: what HDF5 parses is changed at random, and the seal is right."""
+    """As an attacker would: what is parsed is changed at random, and the seal is right."""
     recording.append(2)
     recording.writer.close()
     rng = random.Random(0)

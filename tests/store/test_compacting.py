@@ -14,17 +14,15 @@ from dtui.store import background, check_run, compact, compact_run
 from dtui.store.compact import RunCompactor
 from dtui.store.exclusion import CompactionLock
 from dtui.store.place import Place
-from dtui.store.sealed_file import SealedFile
+from tests.store.chunks import chunk_place
 from tests.store.conftest import Recording
 
 
 def damage_chunk(path: Path) -> None:
     """Damage the data of one statistic of a part, which its index checksum does not cover."""
-    file = SealedFile(path)
-    info = file._find("/filters/std").chunk_info((0, 0))
-    file.close()
+    offset, _ = chunk_place(path, "/filters/std")
     data = bytearray(path.read_bytes())
-    data[info.offset] ^= 1
+    data[offset] ^= 1
     path.write_bytes(data)
 
 

@@ -17,6 +17,7 @@ from dtui.store.layout import Node, part_nodes
 from dtui.store.sealed_file import SealedFile
 from dtui.store.verdict import FileState
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
+from tests.store.chunks import chunk_place
 from tests.store.conftest import Recording
 
 
@@ -162,11 +163,9 @@ def test_a_damaged_coarse_level_is_made_anew(recording: Recording, monkeypatch: 
     monkeypatch.setattr("dtui.store.layout.LEAST_BINNED", 32)
     recording.append(64)
     (part, _) = recording.compact()
-    file = SealedFile(part)
-    info = file._find("/bins/mean").chunk_info((0, 0))
-    file.close()
+    offset, size = chunk_place(part, "/bins/mean")
     with part.open("r+b") as raw:
-        raw.seek(info.offset + info.size // 2)
+        raw.seek(offset + size // 2)
         byte = raw.read(1)
         raw.seek(-1, os.SEEK_CUR)
         raw.write(bytes([byte[0] ^ 0x10]))

@@ -18,6 +18,7 @@ from dtui.store.sealed_builder import chunk_starts
 from dtui.store.sealed_file import SealedFile
 from dtui.store.verdict import FileState
 from tests.store.builders import METADATA, make_record
+from tests.store.chunks import chunk_place, stored_array
 from tests.store.conftest import Recording
 from tests.store.killing import compact
 from tests.store.mutating import mutate_runs
@@ -95,11 +96,9 @@ def test_a_damaged_chunk_is_no_value(recording: Recording) -> None:
     recording.append(40)
     recording.compact()
     path = recording.path / "parts" / "records-0000000000-0000000032.h5"
-    file = SealedFile(path)
-    info = file._find("/filters/share_negative").chunk_info((0, 0))
-    file.close()
+    offset, size = chunk_place(path, "/filters/share_negative")
     data = bytearray(path.read_bytes())
-    data[info.offset : info.offset + info.size] = bytes(info.size)
+    data[offset : offset + size] = bytes(size)
     path.write_bytes(data)
     reader = recording.reader()
     values = reader.read_filters("share_negative", slice(None), slice(None))
@@ -129,15 +128,13 @@ def chunked(tmp_path: Path) -> tuple[Path, dict[str, np.ndarray]]:
 
 def flip_in_chunk(path: Path, node: str, place: int) -> tuple[slice, ...]:
     """Flip one byte in the middle of a chunk; returns what lies in it."""
-    file = SealedFile(path)
-    array = file._find(node)
-    start = list(chunk_starts(array.shape, array.chunkshape))[place]
-    assert len(list(chunk_starts(array.shape, array.chunkshape))) > (1 if node.count("/") > 1 else 0)
-    info = array.chunk_info(start)
-    held = tuple(slice(low, low + int(length)) for low, length in zip(start, array.chunkshape, strict=True))
-    file.close()
+    array = stored_array(path, node)
+    starts = list(chunk_starts(array.shape, array.chunk))
+    assert len(starts) > (1 if node.count("/") > 1 else 0)
+    offset, size = chunk_place(path, node, place)
+    held = tuple(slice(low, low + length) for low, length in zip(starts[place], array.chunk, strict=True))
     data = bytearray(path.read_bytes())
-    data[info.offset + info.size // 2] ^= 4
+    data[offset + size // 2] ^= 4
     path.write_bytes(data)
     return held
 
@@ -360,10 +357,8 @@ def test_a_damaged_part_removes_none_of_its_sources(recording: Recording) -> Non
     recording.append(40)
     recording.compact(sweep=False)
     for path in (recording.path / "parts").iterdir():
-        file = SealedFile(path)
-        info = file._find("/filters/mean" if "records" in path.name else "/validation/label").chunk_info((0, 0))
-        file.close()
-        damage(path, (info.offset + info.size / 2) / path.stat().st_size)
+        offset, size = chunk_place(path, "/filters/mean" if "records" in path.name else "/validation/label")
+        damage(path, (offset + size / 2) / path.stat().st_size)
     assert sweep(recording.path) == 0
 
 

@@ -14,7 +14,7 @@ import pytest
 from dtui.errors import DtuiError
 from dtui.store import RunReader, check_run
 from tests.store.conftest import Recording
-from tests.store.hostile import ATTACKS, reseal, tables, unseal
+from tests.store.hostile import ATTACKS, reseal, unseal
 from tests.store.mutating import answers
 
 PART = "parts/records-0000000000-0000000032.h5"
@@ -93,9 +93,7 @@ def test_a_link_is_never_followed(folded: Path, tmp_path: Path) -> None:
     ATTACKS["external group"](path / PART, tmp_path)
     reseal(path / PART)
     reader = RunReader(path)
-    import numpy as np
-
-    assert np.isnan(reader.read_filters("norm", slice(None), slice(0, 32))).all()
+    assert reader.record_iterations.tolist() == list(range(320, 360, 10))  # a group of another kind is none of ours
     assert any("there is no such" in fault for fault in reader.faults)
     reader.close()
 
@@ -182,16 +180,6 @@ def test_a_pipe_in_place_of_a_file_does_not_hang(folded: Path, tmp_path: Path) -
         os.mkfifo(path / name)
     code = f"from tests.store.test_hostile import read_all; from pathlib import Path; read_all(Path({str(path)!r}))"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
-
-
-def test_pytables_is_disarmed_by_opening_a_run(folded: Path) -> None:
-    import pickle
-
-    RunReader(folded).close()
-    with pytest.raises(pickle.UnpicklingError):
-        tables.attributeset.pickle.loads(b"x")
-    with pytest.raises(pickle.UnpicklingError):
-        tables.atom.pickle.loads(b"x")
 
 
 def test_a_journal_of_false_frames_is_given_up(folded: Path, tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_nothing_else_in_place_of_an_array_is_read(packed: Path, tmp_path: Path,
 
 
 def test_a_mangled_structure_under_a_right_seal_is_no_traceback(packed: Path) -> None:
-    """HDF5 itself may crash on it, rarely; what it survives must be an error of ours, or no value."""
+    """It must be an error of ours, or no value."""
     _, body, count = struct.unpack_from("<8sQQ", packed.read_bytes()[-40:])
     data = packed.read_bytes()
     ranges = [struct.unpack_from("<QQ", data, body + 16 * at) for at in range(count)]
@@ -156,7 +156,7 @@ def test_a_mangled_structure_under_a_right_seal_is_no_traceback(packed: Path) ->
                 traceback.print_exc()
                 os._exit(1)
         _, ending = os.waitpid(child, 0)
-        assert ending == 0 or -os.waitstatus_to_exitcode(ending) in (signal.SIGSEGV, signal.SIGABRT), attempt
+        assert ending == 0, attempt
         path.unlink()
 
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import tables.atom
 
 from dtui.errors import RunDamagedError, RunExistsError, RunNotFoundError
 from dtui.model import Gap, RunStatus, Trigger
@@ -257,21 +256,6 @@ def test_lost_images_are_not_replaced_by_others(tmp_path: Path) -> None:
     (path / "images.h5").unlink()
     with pytest.raises(RunDamagedError, match="restore it from a copy"):
         find_past(path)
-
-
-def test_looking_at_a_run_leaves_the_pickles_to_the_training(tmp_path: Path) -> None:
-    from dtui.store import hdf5
-
-    path = tmp_path / "run.dtui"
-    writer, _ = record(path, range(3))
-    die(writer)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tables.atom, "pickle", mine := object())
-        patch.setattr(tables.attributeset, "pickle", mine)
-        hdf5.disarm.cache_clear()
-        assert find_past(path) is not None
-        assert tables.atom.pickle is mine
-    hdf5.disarm.cache_clear()
 
 
 # --- what may be damaged

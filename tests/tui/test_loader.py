@@ -143,3 +143,49 @@ def test_all_work_is_done_in_one_thread(desk):
         desk.next()
     assert len(threads) == 1
     assert threading.main_thread() not in threads
+
+
+def closing(loader: Loader) -> threading.Thread:
+    thread = threading.Thread(target=loader.close, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_leaving_does_not_wait_for_a_question_without_end() -> None:
+    """Ten minutes, say, about millions of records."""
+    desk, begun, go = Desk(FakeQuery()), threading.Event(), threading.Event()
+
+    def opening(_: Path) -> FakeQuery:
+        begun.set()
+        go.wait()
+        return desk.query
+
+    desk.loader = Loader(Path("x.dtui"), desk.events.put, opening)
+    desk.loader.start()
+    assert begun.wait(PATIENCE_SECONDS)
+    closer = closing(desk.loader)
+    closer.join(PATIENCE_SECONDS)
+    assert not closer.is_alive()
+    go.set()
+    desk.loader._thread.join(PATIENCE_SECONDS)
+    assert desk.query.closed
+    assert desk.events.empty()  # nobody listens any more
+
+
+def test_a_decision_is_written_down_before_the_run_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dtui.tui.loader.PATIENCE_SECONDS", 0.01)
+    desk = Desk(FakeQuery())
+    desk.loader.start()
+    assert isinstance(desk.next(), Opened)
+    began, go = hold(desk.query, "clusters")
+    desk.loader.ask({"clusters": ClustersRequest(2)}, 0)
+    assert began.wait(PATIENCE_SECONDS)
+    desk.loader.decide("a", "flagged", "")
+    closer = closing(desk.loader)
+    closer.join(0.2)
+    assert closer.is_alive()
+    go.set()
+    closer.join(PATIENCE_SECONDS)
+    assert not closer.is_alive()
+    assert desk.query.decided == [("a", "flagged", "")]
+    assert desk.query.closed
