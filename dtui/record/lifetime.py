@@ -142,14 +142,13 @@ def find_former(new: Life) -> Life | None:
     return None
 
 
-def weakly(function: Callable[..., None]) -> Callable[..., None]:
-    """Return what calls a method as long as its object is there."""
+def weakly(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what calls a method as long as its object is there; None is its answer then."""
     reached = weakref.WeakMethod(function)
 
-    def call(*arguments: object) -> None:
+    def call(*arguments: object) -> Any:
         method = reached()
-        if method is not None:
-            method(*arguments)
+        return None if method is None else method(*arguments)
 
     return call
 

@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 
 from dtui.errors import RecorderError
 from dtui.model import RunStatus, Structure
-from dtui.record.boundary import RECORDS, VALIDATIONS, WATCHES, Boundary
+from dtui.record.boundary import VALIDATIONS, Boundary
 from dtui.record.checks import (
     SUFFIX,
     as_class_names,
@@ -28,7 +28,7 @@ from dtui.record.checks import (
     check_period,
     with_suffix,
 )
-from dtui.record.closing import LastUpdate, tell_few_records
+from dtui.record.counting import Counting
 from dtui.record.describe_run import describe_run
 from dtui.record.flight import plan_watches
 from dtui.record.kernels import find_kernels
@@ -36,17 +36,13 @@ from dtui.record.layers import find_layers, unwrap
 from dtui.record.lifetime import Life, find_former, weakly
 from dtui.record.outputs import OutputKind, check_outputs
 from dtui.record.preload import import_for_threads
-from dtui.record.recording import Ending, Recording
+from dtui.record.recording import Recording
 from dtui.record.resume import find_start, refusals_told
-from dtui.record.scalars import ScalarLog, learning_rate
 from dtui.record.shards import Elsewhere, Exchange
 from dtui.record.sink import Store
-from dtui.record.skips import SkippedUpdates
 from dtui.record.targets import Place
 from dtui.record.termination import EndWatch
 from dtui.record.thumbnails import Thumbnails
-from dtui.record.unseen import Unseen
-from dtui.record.updates import Updates
 from dtui.record.validation import Places, ValidationWatch
 from dtui.record.validator import Validator
 from dtui.record.warn import forget_told, reason_of, warn_once
@@ -159,16 +155,10 @@ class Recorder:
             has_kernel = find_kernels(fused, model, is_watched=watch_plan is not None)
             self.path = start.path
             self.every = every
-            self.iteration = start.updates - 1
-            """Of the last update, -1 before the first: one less than the updates done."""
             self._start = start
             self._network = weakref.ref(unwrap(model))
             self._given = weakref.ref(model)
             self._kept = model if first is None else None  # whoever calls `step` has the recorder
-            self._scalars = ScalarLog()
-            self._last_update = LastUpdate(model)
-            self._first_iteration = start.updates
-            self._is_new = start.past is None and self._exchange.is_first
             self._boundary = Boundary()
             self._outputs = OutputKind(outputs)
             self._validator = Validator(names, thumbnails, self._exchange, self._boundary, self._outputs, model)
@@ -198,12 +188,12 @@ class Recorder:
             raise
         if former is not None:
             former.make_way(self.path)
-        self._skips = SkippedUpdates(first)
-        self._updates = Updates(model, optimizers, weakly(self._after_step), weakly(self._explained))
-        self._unseen = Unseen(model, self._updates, self._boundary)
+        self._counting = Counting(
+            model, optimizers, start, every, self._recording, self._boundary, is_open=weakly(self._is_ours)
+        )
         self._outputs.listen(model)
         self._end = EndWatch(weakly(self._finish), weakly(self._recording.note))
-        self._life.watch(start, self._boundary, self._skips, self._end, probes)
+        self._life.watch(start, self._boundary, self._counting.skips, self._end, probes)
 
     def __enter__(self) -> Self:
         """Return the recorder."""
@@ -236,17 +226,17 @@ class Recorder:
         """
         with self._boundary.guard("log", self.iteration):
             if not self._closed:
-                self._scalars.add(values, self.iteration)
-                self._unseen.logged(self.iteration)
+                self._counting.scalars.add(values, self.iteration)
+                self._counting.unseen.logged(self.iteration)
             elif not self._is_ended_elsewhere:
                 warn_once("log closed", f"log: the run is closed; {', '.join(values)} and what follows are not kept")
 
     def step(self) -> None:
         """Count one update, where no optimizer was given: call it after each, before gradients are cleared."""
         self._tell_closed("step")
-        if self._updates.state():
-            self._count()
-        elif self._updates.is_given:
+        if self._counting.updates.state():
+            self._counting.count()
+        elif self._counting.updates.is_given:
             warn_once("step", "step: the optimizer is hooked and counts its own updates; the call is ignored")
 
     @contextmanager
@@ -281,7 +271,7 @@ class Recorder:
         self._is_within = True
         with self._boundary.guard(VALIDATIONS, self.iteration):
             if self._is_ours() and self._boundary.is_on(VALIDATIONS):
-                self._unseen.validating(self.iteration)
+                self._counting.unseen.validating(self.iteration)
                 watch = self._validator.begin(
                     model or self._model, loader, spread, self.iteration, Places(target, scores)
                 )
@@ -299,7 +289,7 @@ class Recorder:
         if watch is not None:
             with self._boundary.guard(VALIDATIONS, self.iteration):
                 watch.end()
-                self._unseen.validated(self.iteration)
+                self._counting.unseen.validated(self.iteration)
                 job = self._validator.end(watch, self.iteration)
                 if job is not None and not self._recording.begin().offer(job):
                     self._boundary.miss(VALIDATIONS, job.iteration, "validations came faster than they were written")
@@ -334,56 +324,14 @@ class Recorder:
         self._finish(RunStatus.DONE, "")
 
     @property
+    def iteration(self) -> int:
+        """Of the last update, -1 before the first: one less than the updates done."""
+        return self._counting.iteration
+
+    @property
     def closed(self) -> bool:
         """Whether the run has been ended: nothing is recorded any more."""
         return self._closed
-
-    # --- the training's events
-
-    def _after_step(self, optimizer: Optimizer, missed: int) -> None:
-        if not self._is_ours():
-            return
-        with self._boundary.guard("updates", self.iteration):
-            self._skips.follow(optimizer)
-            if self._skips.is_known_skipped(optimizer):
-                return
-            if missed:
-                self._pass_over(missed)
-        self._count()
-
-    def _explained(self) -> None:
-        self._unseen.explained()
-
-    def _pass_over(self, updates: int) -> None:
-        """Count updates that were seen when it was not known yet that they count."""
-        passed = range(self.iteration + 1, self.iteration + 1 + updates)
-        self.iteration += updates
-        due = [iteration for iteration in passed if iteration % self.every == 0]
-        if due:
-            self._boundary.miss(RECORDS, due[0], "another optimizer took over, which was seen only then", due[-1])
-
-    def _count(self) -> None:
-        if not self._is_ours():
-            return
-        self.iteration += 1
-        self._unseen.counted(self.iteration)
-        self._last_update.note(anew=self.iteration % self.every == 0)
-        with self._boundary.guard("log", self.iteration):
-            if self._scalars.own.passed(self.iteration):
-                self._recording.keep(self._scalars.own)
-        if self.iteration % self.every == 0 and self._boundary.is_on(RECORDS):
-            with self._boundary.guard(RECORDS, self.iteration):
-                self._record()
-            if not self._boundary.is_on(RECORDS):
-                self._recording.give_up_records()
-        plan = self._recording.watch_plan
-        if plan is not None and self.iteration % plan.every == 0 and self._boundary.is_on(WATCHES):
-            with self._boundary.guard(WATCHES, self.iteration):
-                self._recording.watch(self.iteration, self._scalars, self._skips)
-
-    def _record(self, ending: Ending | None = None) -> None:
-        self._scalars.put(learning_rate(self._updates.leader))
-        self._recording.record(self.iteration, self._scalars, self._skips, ending)
 
     def _tell_closed(self, what: str) -> None:
         if self._closed:
@@ -415,47 +363,25 @@ class Recorder:
         """Record nothing more, and keep nothing of the network; whoever calls this ends the run."""
         self._closed, self._kept = True, None
         with self._boundary.guard("close", self.iteration):
-            self._updates.remove()
             self._outputs.detach()
-            self._boundary.finish(self.iteration)
-            self._scalars.end(self.iteration)
-            self._recording.keep(self._scalars.own, at_end=True)
-            self._recording.let_go()
-        self._last_update.forget()
+            self._counting.let_go()
+        self._counting.forget()
 
     def _finish(self, status: RunStatus, reason: str) -> None:
         if not self._is_ours():
             return
-        self._closed, self._is_ended_elsewhere = True, self._last_update.is_elsewhere()
+        self._closed, self._is_ended_elsewhere = True, self._counting.last_update.is_elsewhere()
         self._life.forget()
         reason = self._end.explain(reason)
         try:
             with self._boundary.guard("close", self.iteration):
-                self._updates.remove()
-                self._skips.remove()
                 self._outputs.detach()
-                unseen = self._unseen.closing(self.iteration)
-                self._end_values(status)
-                self._recording.finish(self.iteration, status, reason or unseen, self._scalars.own)
-                if status is RunStatus.DONE and self._is_new and self._boundary.is_on(RECORDS):
-                    tell_few_records(self._first_iteration, self.iteration, self.every)
+                is_new = self._start.past is None and self._exchange.is_first
+                self._counting.finish(status, reason, is_new=is_new)
         finally:
             self._end.remove()
         self._kept = None
-        self._last_update.forget()
-
-    def _end_values(self, status: RunStatus) -> None:
-        """Record the weights at the end, where they are the last update's, and keep what was logged since."""
-        try:
-            has_updates = self.iteration >= self._first_iteration
-            if has_updates and self._boundary.is_on(RECORDS) and self._recording.can_close(self.iteration, status):
-                last = self._last_update
-                if last.is_at_rest() and last.has_weights() and (status is RunStatus.DONE or last.is_device_usable()):
-                    self._record(Ending(last.has_gradients()))
-        except Exception as error:  # noqa: BLE001 - the run is ended in any case
-            if status is RunStatus.DONE:
-                warn_once("closing record", f"the weights at the end could not be recorded: {reason_of(error)}")
-        self._scalars.end(self.iteration)
+        self._counting.forget()
 
 
 def _nothing() -> None:

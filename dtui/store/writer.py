@@ -27,7 +27,7 @@ from dtui.store.files import sync_folder
 from dtui.store.image_file import are_same, write_images
 from dtui.store.joins import Join
 from dtui.store.journal_writer import JournalWriter, SyncError
-from dtui.store.lines import append_line
+from dtui.store.line_queue import LineQueue
 from dtui.store.logged import LARGEST_LOGGED, logged_lines
 from dtui.store.ownership import Ownership
 from dtui.store.place import Place
@@ -52,8 +52,6 @@ from dtui.store.syncing import Syncing
 from dtui.store.tokens import run_token, with_suffix
 
 _HEARTBEAT_SECONDS = 1.0
-MOST_WAITING = 100_000
-"""Lines that wait for a full disk."""
 
 
 class RunWriter:
@@ -145,8 +143,7 @@ class RunWriter:
         self._stops, self._untouched = counts, set(Stream)
         self._heartbeat_at = float("-inf")
         self._last = dict.fromkeys(Stream, -1)
-        self._waiting_lines: list[tuple[str, dict[str, object]]] = []
-        self._lost_lines = 0
+        self._lines = LineQueue(lambda: owner.require(fresh=True), self._allow_line)
         token = run_token(owner.run_file.run)
         self._journals = {s: JournalWriter(lambda: place.here / JOURNAL_FOLDER, s, token, counts[s]) for s in Stream}
         self._syncing = Syncing(list(self._journals.values()))
@@ -214,14 +211,14 @@ class RunWriter:
     def append_gap(self, gap: Gap) -> None:
         """Note iterations that could not be recorded; kept and written later when the disk does not take it now."""
         values = {"first": gap.first, "last": gap.last, "stream": gap.stream, "reason": gap.reason}
-        self._append_line(GAPS_FILE, values)
+        self._lines.add(GAPS_FILE, [values])
 
     def append_trigger(self, trigger: Trigger) -> None:
         """Note why watches are kept; kept itself and written later when the disk does not take it now."""
         numbers = {"score": trigger.score, "times": trigger.times}
         known = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
         where = {"layer": trigger.layer, "filters": list(trigger.filters)}
-        self._append_line(TRIGGERS_FILE, {"iteration": trigger.iteration, "kind": trigger.kind, **where, **known})
+        self._lines.add(TRIGGERS_FILE, [{"iteration": trigger.iteration, "kind": trigger.kind, **where, **known}])
 
     def append_logged(self, iteration: int, values: Mapping[str, float]) -> None:
         """Keep values with the iteration at which they were logged; written later when the disk does not take them now.
@@ -231,12 +228,11 @@ class RunWriter:
         """
         lines = list(logged_lines(iteration, values))
         file = self._place.here / LOGGED_FILE
-        if len(self._waiting_lines) >= MOST_WAITING or (file.exists() and file.stat().st_size > LARGEST_LOGGED):
+        if self._lines.is_full or (file.exists() and file.stat().st_size > LARGEST_LOGGED):
             raise UsageError(
                 f"{self.path / LOGGED_FILE}: full; of what is logged from here on records alone keep the last value"
             )
-        for line in lines:
-            self._append_line(LOGGED_FILE, line)
+        self._lines.add(LOGGED_FILE, lines)
 
     def heartbeat(self) -> None:
         """Give a sign of life, at most once a second, and bring what was appended to the disk, every few seconds.
@@ -296,16 +292,15 @@ class RunWriter:
             return
         self._closed = True
         self._note_lost(self._syncing.close())
-        if self._waiting_lines:
-            self._write_lines()
+        self._lines.write()
         counts = {str(s): self._stops[s] if s in self._untouched else j.count for s, j in self._journals.items()}
         try:
             with self._place.named():
                 self._owner.write(closed=status, reason=reason, counts=counts)
             self._is_complete = True
-            if lost := len(self._waiting_lines) + self._lost_lines:
-                reason = f"{lost:,} gaps or triggers could not be noted; check the disk, and what {GAPS_FILE} holds"
-                raise OSError(errno.EIO, reason, str(self.path))
+            if self._lines.lost:
+                what = f"{self._lines.lost:,} gaps, triggers or logged values could not be noted"
+                raise OSError(errno.EIO, f"{what}; check the disk, and what {GAPS_FILE} holds", str(self.path))
         except RunExistsError:
             self._compactor = None  # what is folded now is another process's to say
             raise
@@ -348,36 +343,16 @@ class RunWriter:
         self._untouched.discard(stream)
         with contextlib.suppress(RunExistsError):  # this frame was taken; the next call says so
             self.heartbeat()
-        if self._waiting_lines:
-            self._write_lines()
+        self._lines.write()
         if is_full and self._compactor is not None:
             self._compactor.start()
 
-    def _append_line(self, file: str, values: dict[str, object]) -> None:
-        if len(self._waiting_lines) < MOST_WAITING:
-            self._waiting_lines.append((file, values))
-        else:
-            self._lost_lines += 1
-        self._write_lines()
+    def _allow_line(self, file: str, line: Mapping[str, object]) -> Path:
+        """Return where a line belongs; in a resumed run it supersedes what came after the checkpoint before.
 
-    def _write_lines(self) -> None:
-        try:
-            self._owner.require(fresh=True)
-        except OSError:
-            return
-        while self._waiting_lines:
-            file, values = self._waiting_lines[0]
-            try:
-                if not self._is_before_join(file, values):
-                    self.supersede()
-                append_line(self._place.here / file, values)
-            except OSError as error:
-                if error.errno not in (errno.EFBIG, errno.EMSGSIZE):
-                    return
-                self._lost_lines += 1  # a reader would pass over it, now and later
-            del self._waiting_lines[0]
-
-    def _is_before_join(self, file: str, values: Mapping[str, object]) -> bool:
-        """Whether a line of a resumed run tells of a time before its checkpoint, and therefore supersedes nothing."""
-        iteration = values.get("iteration")
-        return file == LOGGED_FILE and self._join is not None and cast(int, iteration) < self._join.iteration
+        One of logged.jsonl from before the checkpoint supersedes nothing.
+        """
+        is_past = file == LOGGED_FILE and self._join is not None and cast(int, line["iteration"]) < self._join.iteration
+        if not is_past:
+            self.supersede()
+        return self._place.here / file

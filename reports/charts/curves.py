@@ -13,8 +13,9 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from dtui.model import BoolArray, FloatArray, Stage, TimeAxis
+from dtui.model import Stage, TimeAxis
 from dtui.reports.charts import theme
+from dtui.reports.charts.curve_rows import Curve, curve_rows, nonfinite_rows
 from dtui.reports.charts.ribbon import RibbonMark
 from dtui.reports.document import Spec
 
@@ -35,27 +36,6 @@ _READ_OUT = "(iteration == null ? datum.last === true : datum.column == shown)"
 _VALUES_AT = -44
 """Where the values in the gutter end."""
 """Which row's value stands beside the name: the crosshair's, else the curve's last, which another curve may outlast."""
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Curve:
-    """One curve of a picture.
-
-    Attributes:
-        name: Shown name.
-        colour: Of the line.
-        values: Shape (columns,), in the picture's unit; NaN where there is no value.
-        extremes: Shape (2, columns), smallest and largest within each column; None where that is the line itself.
-        dashed: Whether the line is dashed, so that colour is not the only difference.
-        nonfinite: Shape (columns,): NaN or Inf was logged within the column, which a bar marks; None for nowhere.
-    """
-
-    name: str
-    colour: str
-    values: FloatArray
-    extremes: FloatArray | None = None
-    dashed: bool = False
-    nonfinite: BoolArray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +100,8 @@ def curve_chart(
     spec: Spec = chart.to_dict()
     spec["datasets"] = {
         "once": [{"x": 0}],
-        "curves": _curve_rows(curves, axis),
-        "nonfinite": _nonfinite_rows(curves, axis),
+        "curves": curve_rows(curves, axis),
+        "nonfinite": nonfinite_rows(curves, axis),
         "stages": [{"iteration": s.iteration, "label": f"lr {s.learning_rate:.3g}"} for s in stages],
         "events": [{"iteration": e.iteration, "label": e.label, "lane": k} for e, k in zip(events, lanes, strict=True)],
         "ribbon": [mark.as_row() for mark in ribbon],
@@ -139,43 +119,6 @@ def _shown(axis: TimeAxis) -> str:
     )
 
 
-def _curve_rows(curves: Sequence[Curve], axis: TimeAxis) -> list[dict[str, Any]]:
-    """Return one row a curve and column, from its first value to its last; null breaks the line.
-
-    A column between them has a row too where there is no value: `missing` says why, for the readout.
-    """
-    centres = axis.first + (np.arange(axis.columns) + 0.5) * axis.column_span
-    rows: list[dict[str, Any]] = []
-    for curve in curves:
-        known = np.isfinite(curve.values)
-        bad = np.zeros_like(known) if curve.nonfinite is None else curve.nonfinite & ~known
-        told = np.flatnonzero(known | bad)
-        for column in range(told[0], told[-1] + 1) if told.size else ():
-            row = {"curve": curve.name, "column": column, "iteration": _short(centres[column])}
-            if not known[column]:
-                rows.append({**row, "value": None, "missing": "NaN or Inf" if bad[column] else "no value"})
-                continue
-            row["value"] = _short(curve.values[column])
-            if curve.extremes is not None:
-                low, high = curve.extremes[:, column]
-                if np.isfinite(low) and np.isfinite(high):
-                    row |= {"low": _short(low), "high": _short(high)}
-            rows.append(row)
-        if told.size:
-            rows[-1]["last"] = True
-    return rows
-
-
-def _nonfinite_rows(curves: Sequence[Curve], axis: TimeAxis) -> list[dict[str, float]]:
-    """Return begin and end, in iterations, of each stretch of columns in which a curve was NaN or Inf."""
-    marked = [curve.nonfinite for curve in curves if curve.nonfinite is not None]
-    if not marked:
-        return []
-    edges = np.flatnonzero(np.diff(np.logical_or.reduce(marked).astype(np.int8), prepend=0, append=0))
-    places = axis.first + edges.reshape(-1, 2) * axis.column_span
-    return [{"begin": _short(begin), "end": _short(end)} for begin, end in places.tolist()]
-
-
 def _nonfinite_layers(curves: Sequence[Curve], height: int) -> list[alt.Chart]:
     """Return the bars behind the curves where one was NaN or Inf; a thin line keeps the narrowest one in sight."""
     if all(curve.nonfinite is None or not curve.nonfinite.any() for curve in curves):
@@ -186,10 +129,6 @@ def _nonfinite_layers(curves: Sequence[Curve], height: int) -> list[alt.Chart]:
         .encode(x="begin:Q", x2="end:Q", y=alt.value(0), y2=alt.value(height))
     )
     return [bar]
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.5g}")
 
 
 def _x(axis: TimeAxis, strip: float = 0) -> alt.X:

@@ -6,7 +6,8 @@ import numpy as np
 
 from dtui.model import Curves, TimeAxis
 from dtui.reports.charts import theme
-from dtui.reports.charts.curves import Curve, Event, curve_chart
+from dtui.reports.charts.curve_rows import Curve
+from dtui.reports.charts.curves import Event, curve_chart
 from dtui.reports.charts.ribbon import ribbon_marks
 from dtui.reports.document import Chart, Item, Section
 from dtui.reports.sections.registry import View, section

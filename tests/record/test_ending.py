@@ -346,7 +346,7 @@ def test_a_value_that_cannot_be_read_costs_no_record(record: Make, recwarn: pyte
             raise RuntimeError("CUDA error: device-side assert triggered")
 
     recorder, model, optimizer = trained(record, 2, every=4)
-    recorder._scalars.own.add("val_acc", 1, Broken())  # type: ignore[arg-type]
+    recorder._counting.scalars.own.add("val_acc", 1, Broken())  # type: ignore[arg-type]
     for _ in range(4):
         update(model, optimizer)
     recorder.close()
@@ -422,7 +422,7 @@ def test_nothing_is_said_where_nothing_would_have_fitted_better(
     recorder, _, _ = trained(record, 0, every)
     recorder._model.requires_grad_(False)
     for _ in range(updates):
-        recorder._count()
+        recorder._counting.count()
     recorder.close()
     assert [str(warning.message) for warning in recwarn if warning.category is RecorderWarning] == []
 

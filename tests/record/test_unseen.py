@@ -90,7 +90,7 @@ def test_updates_by_hand_are_told_where_the_loop_logs(record: Make) -> None:
         for _ in range(100):
             update_by_hand(model)
             recorder.log(loss=1.0)
-        assert recorder._unseen.reason, "while it happens"
+        assert recorder._counting.unseen.reason, "while it happens"
         recorder.close()
     assert_told(recorder, CHANGED, 0)
 
@@ -216,7 +216,7 @@ def test_a_long_training_of_another_model_is_told_where_the_loop_logs(record: Ma
         for _ in range(1000):
             optimizer.step()
             recorder.log(loss=1.0)
-        assert recorder._unseen.reason, "while it happens"
+        assert recorder._counting.unseen.reason, "while it happens"
 
 
 def test_an_optimizer_of_the_model_that_was_copied_is_told(record: Make) -> None:

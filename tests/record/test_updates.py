@@ -329,7 +329,7 @@ def test_an_optimizer_that_was_left_out_is_found(record: Make, make: Callable[[A
     recorder = record(model, every=1)
     for _ in range(3):
         update(model, optimizer)
-    assert "learning_rate" in recorder._scalars._values or learning_rates(recorder)
+    assert "learning_rate" in recorder._counting.scalars._values or learning_rates(recorder)
     assert_all_was_seen(recorder, 3)
 
 

@@ -17,7 +17,8 @@ from PIL import Image
 
 from dtui.model import TimeAxis
 from dtui.reports.charts import theme
-from dtui.reports.charts.curves import Curve, Event, curve_chart
+from dtui.reports.charts.curve_rows import Curve
+from dtui.reports.charts.curves import Event, curve_chart
 from dtui.reports.charts.heatmap import Group, Strip, class_heatmap
 from dtui.reports.charts.horizon import HorizonRow, band_paths, horizon_tree, initially_open
 from dtui.reports.charts.raster import LEVELS, error_palette, error_picture, ramp

@@ -73,7 +73,7 @@ def test_gaps_that_find_no_room_are_told_at_the_end(recording: Recording) -> Non
     path.touch()
     os.truncate(path, LARGEST_FILE - 10)
     recording.writer.append_gap(Gap(5, 6, "records", "slow disk"))
-    with pytest.raises(OSError, match="1 gaps or triggers could not be noted"):
+    with pytest.raises(OSError, match="1 gaps, triggers or logged values could not be noted"):
         recording.writer.close()
     assert recording.reader().status() is RunStatus.DONE
 

@@ -1,0 +1,150 @@
+"""The updates of one network, counted, and what is recorded at each: all that happens on the training's thread.
+
+Owns the iteration. Nothing here waits for a device or for the disk, and nothing is raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from torch import nn
+from torch.optim import Optimizer
+
+from dtui.model import RunStatus
+from dtui.record.boundary import RECORDS, WATCHES, Boundary
+from dtui.record.closing import LastUpdate, tell_few_records
+from dtui.record.lifetime import weakly
+from dtui.record.recording import Ending, Recording
+from dtui.record.resume import Start
+from dtui.record.scalars import ScalarLog, learning_rate
+from dtui.record.skips import SkippedUpdates
+from dtui.record.unseen import Unseen
+from dtui.record.updates import Updates
+from dtui.record.warn import reason_of, warn_once
+
+
+class Counting:
+    """Counts, and has recorded what is due. Keeps the network no longer than until `forget`."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizers: Sequence[Optimizer],
+        start: Start,
+        every: int,
+        recording: Recording,
+        boundary: Boundary,
+        is_open: Callable[[], bool],
+    ) -> None:
+        """Begin to watch the updates.
+
+        Args:
+            model: The network, wrapped or not.
+            optimizers: Those that were given; of several the first leads.
+            start: Where the run begins.
+            every: Iterations from one record to the next.
+            recording: Of the run.
+            boundary: Catches what fails.
+            is_open: Whether the run is open, and this is its process.
+        """
+        self.iteration = start.updates - 1
+        """Of the last update, -1 before the first."""
+        self.scalars = ScalarLog()
+        self.skips = SkippedUpdates(optimizers[0] if optimizers else None)
+        self.updates = Updates(model, optimizers, weakly(self.after_step), weakly(self._explained))
+        self.unseen = Unseen(model, self.updates, boundary)
+        self.last_update = LastUpdate(model)
+        self._first = start.updates
+        self._every = every
+        self._recording = recording
+        self._boundary = boundary
+        self._is_open = is_open
+
+    def after_step(self, optimizer: Optimizer, missed: int) -> None:
+        """Take note of an update by an optimizer that counts, and of those before it that were missed."""
+        if not self._is_open():
+            return
+        with self._boundary.guard("updates", self.iteration):
+            self.skips.follow(optimizer)
+            if self.skips.is_known_skipped(optimizer):
+                return
+            if missed:
+                self._pass_over(missed)
+        self.count()
+
+    def count(self) -> None:
+        """Count one update, and record what is due at it."""
+        if not self._is_open():
+            return
+        self.iteration += 1
+        self.unseen.counted(self.iteration)
+        is_due = self.iteration % self._every == 0
+        self.last_update.note(anew=is_due)
+        with self._boundary.guard("log", self.iteration):
+            if self.scalars.own.passed(self.iteration):
+                self._recording.keep(self.scalars.own)
+        if is_due and self._boundary.is_on(RECORDS):
+            with self._boundary.guard(RECORDS, self.iteration):
+                self._record()
+            if not self._boundary.is_on(RECORDS):
+                self._recording.give_up_records()
+        plan = self._recording.watch_plan
+        if plan is not None and self.iteration % plan.every == 0 and self._boundary.is_on(WATCHES):
+            with self._boundary.guard(WATCHES, self.iteration):
+                self._recording.watch(self.iteration, self.scalars, self.skips)
+
+    def finish(self, status: RunStatus, reason: str, *, is_new: bool) -> None:
+        """Record the end, write what is queued and end the run.
+
+        Args:
+            status: How the training ended.
+            reason: One line on why, "" where nobody knows: then what was not seen of the training.
+            is_new: Whether this process began the run, so that it knows how many records there are.
+        """
+        self.updates.remove()
+        self.skips.remove()
+        unseen = self.unseen.closing(self.iteration)
+        self._record_end(status)
+        self._recording.finish(self.iteration, status, reason or unseen, self.scalars.own)
+        if status is RunStatus.DONE and is_new and self._boundary.is_on(RECORDS):
+            tell_few_records(self._first, self.iteration, self._every)
+
+    def let_go(self) -> None:
+        """Count nothing more of a network that is gone; what was logged is kept."""
+        self.updates.remove()
+        self._boundary.finish(self.iteration)
+        self.scalars.end(self.iteration)
+        self._recording.keep(self.scalars.own, at_end=True)
+        self._recording.let_go()
+
+    def forget(self) -> None:
+        """Keep nothing of the network any more."""
+        self.last_update.forget()
+
+    def _explained(self) -> None:
+        self.unseen.explained()
+
+    def _pass_over(self, updates: int) -> None:
+        """Count updates that were seen when it was not known yet that they count."""
+        passed = range(self.iteration + 1, self.iteration + 1 + updates)
+        self.iteration += updates
+        due = [iteration for iteration in passed if iteration % self._every == 0]
+        if due:
+            self._boundary.miss(RECORDS, due[0], "another optimizer took over, which was seen only then", due[-1])
+
+    def _record(self, ending: Ending | None = None) -> None:
+        self.scalars.put(learning_rate(self.updates.leader))
+        self._recording.record(self.iteration, self.scalars, self.skips, ending)
+
+    def _record_end(self, status: RunStatus) -> None:
+        """Record the weights at the end, where they are the last update's, and keep what was logged since."""
+        try:
+            has_updates = self.iteration >= self._first
+            if has_updates and self._boundary.is_on(RECORDS) and self._recording.can_close(self.iteration, status):
+                last = self.last_update
+                if last.is_at_rest() and last.has_weights() and (status is RunStatus.DONE or last.is_device_usable()):
+                    self._record(Ending(last.has_gradients()))
+        except Exception as error:  # noqa: BLE001 - the run is ended in any case
+            if status is RunStatus.DONE:
+                warn_once("closing record", f"the weights at the end could not be recorded: {reason_of(error)}")
+        self.scalars.end(self.iteration)
