@@ -46,6 +46,7 @@ def failing(error: BaseException) -> Callable[[], Outcome]:
         (errors.PackError("x"), 2),
         (errors.OutputError("x"), 2),
         (errors.RunNotFoundError("x"), 3),
+        (errors.RunNotBegunError("x"), 3),
         (errors.RunFormatError("x"), 3),
         (errors.RunDamagedError("x"), 3),
         (KeyboardInterrupt(), 130),
