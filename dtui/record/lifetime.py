@@ -33,6 +33,9 @@ _ending: dict[Sink, int] = {}
 
 _open: set[Life] = set()
 
+_kept: weakref.WeakKeyDictionary[Optimizer, list[Recorder]] = weakref.WeakKeyDictionary()
+"""Recorders that their optimizer keeps: one that nobody else has goes on for as long as there are updates."""
+
 
 class Life:
     """Of one open recorder: what has to be ended once it or its network is gone. Reaches neither."""
@@ -64,6 +67,9 @@ class Life:
         recorder = self._recorder()
         if recorder is not None:
             self._finalizers.append(weakref.finalize(recorder, self.end))
+            optimizer = None if self._optimizer is None else self._optimizer()
+            if optimizer is not None:
+                _kept.setdefault(optimizer, []).append(recorder)
         for finalizer in self._finalizers:
             finalizer.atexit = False  # EndWatch knows why the process ends
         _open.add(self)
@@ -71,6 +77,10 @@ class Life:
     def forget(self) -> None:
         """Watch no longer: the run is ended otherwise."""
         _open.discard(self)
+        recorder = self._recorder()
+        optimizer = None if self._optimizer is None else self._optimizer()
+        if optimizer is not None and recorder in _kept.get(optimizer, []):
+            _kept[optimizer].remove(recorder)
         for finalizer in self._finalizers:
             finalizer.detach()
         self._finalizers = []

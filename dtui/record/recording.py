@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from torch import nn
@@ -85,8 +86,9 @@ class Recording:
         self._known: Structure | None = None
         """Of a network whose shapes are known: it need not be there any more when the run begins."""
         if all(probe.shape for probe in probes):
-            coverage = try_coverage(unwrap(model), probes)
-            self._known = replace(describe(unwrap(model), place(probes)), coverage=coverage)
+            with suppress(Exception):  # it fails again at the first record, where that is told
+                coverage = try_coverage(unwrap(model), probes)
+                self._known = replace(describe(unwrap(model), place(probes)), coverage=coverage)
         self._start = start
         self._exchange = exchange
         self._boundary = boundary

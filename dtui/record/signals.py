@@ -185,8 +185,13 @@ def _begin_reading() -> None:
         signal.set_wakeup_fd(other)
         _close(pipe)
         return
+    try:
+        threading.Thread(target=_read, args=(pipe[0],), name="dtui-signals", daemon=True).start()
+    except RuntimeError:  # the process has as many as it may: the handler tries again when there is a signal
+        signal.set_wakeup_fd(-1)
+        _close(pipe)
+        return
     _pipe = pipe
-    threading.Thread(target=_read, args=(pipe[0],), name="dtui-signals", daemon=True).start()
 
 
 def _read(source: int) -> None:

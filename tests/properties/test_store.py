@@ -108,10 +108,10 @@ class RunMachine(RuleBasedStateMachine):
     )
     def fail_to_append(self, written: int, can_take_back: bool, stream: Stream) -> None:
         """The disk fills in the middle of a frame, and perhaps what was written cannot be cut off again."""
-        from dtui.store import journal
+        from dtui.store import journal_writer
 
         def fill_up(descriptor: int, pieces: list[memoryview]) -> None:
-            journal.os.write(descriptor, b"".join(pieces)[:written])
+            journal_writer.os.write(descriptor, b"".join(pieces)[:written])
             raise OSError(28, "No space left on device")
 
         def stay(*_: object) -> None:
@@ -121,9 +121,9 @@ class RunMachine(RuleBasedStateMachine):
         is_watch = stream is Stream.WATCHES
         frame = self.watch() if is_watch else self.make()
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(journal, "_write_all", fill_up)
+            patch.setattr(journal_writer, "_write_all", fill_up)
             if not can_take_back:
-                patch.setattr(journal.os, "ftruncate", stay)
+                patch.setattr(journal_writer.os, "ftruncate", stay)
             with pytest.raises(OSError, match="No space"):
                 (self.writer.append_watch if is_watch else self.writer.append_record)(frame)
         gap = Gap(frame.iteration, frame.iteration, str(stream), "disk full")

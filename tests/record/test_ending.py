@@ -59,14 +59,14 @@ def test_closing_records_the_weights_as_they_are_at_the_end(record: Make) -> Non
 
 
 def test_an_update_that_was_recorded_is_not_recorded_again(record: Make) -> None:
-    recorder, *kept = trained(record, 5, every=4)
+    recorder, *_kept = trained(record, 5, every=4)
     recorder.close()
     assert recorded(recorder) == [0, 4]
     assert recorder.store.gaps == []
 
 
 def test_a_run_without_an_update_has_no_closing_record(record: Make) -> None:
-    recorder, *kept = trained(record, 0, every=4)
+    recorder, *_kept = trained(record, 0, every=4)
     recorder.log(loss=1.0)
     recorder.close()
     assert recorded(recorder) == []
@@ -131,7 +131,7 @@ def test_an_update_that_is_interrupted_is_not_recorded(record: Make) -> None:
 
 
 def test_a_crash_between_updates_records_what_there_is(record: Make) -> None:
-    recorder, *kept = trained(record, 6, every=4)
+    recorder, *_kept = trained(record, 6, every=4)
     with pytest.raises(ValueError, match="a bug"), recorder:
         raise ValueError("a bug")
     assert recorded(recorder) == [0, 4, 5]
@@ -173,7 +173,7 @@ def test_a_thread_that_has_ended_trains_no_more(record: Make) -> None:
 
 
 def test_a_failing_closing_record_is_told_and_the_run_is_done(record: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    recorder, *kept = trained(record, 6, every=4)
+    recorder, *_kept = trained(record, 6, every=4)
     recorder.log(best=0.5)
     monkeypatch.setattr(recorder._recording.measurer, "measure", lambda **_: 1 / 0)
     with pytest.warns(RecorderWarning, match="the weights at the end could not be recorded: ZeroDivisionError"):
@@ -301,7 +301,7 @@ def test_of_a_name_logged_often_the_store_takes_few_values(record: Make) -> None
 
 
 def test_a_value_of_one_update_is_the_last_that_was_logged(record: Make) -> None:
-    recorder, *kept = trained(record, 3, every=4)
+    recorder, *_kept = trained(record, 3, every=4)
     recorder.log(val_acc=0.1)
     recorder.log(val_acc=0.2, nothing=float("nan"))
     recorder.close()
@@ -330,7 +330,7 @@ def test_a_tensor_is_read_on_the_writers_thread(record: Make, monkeypatch: pytes
 
 
 def test_what_is_logged_after_the_end_is_told_once(record: Make, recwarn: pytest.WarningsRecorder) -> None:
-    recorder, *kept = trained(record, 6, every=4)
+    recorder, *_kept = trained(record, 6, every=4)
     recorder.close()
     recwarn.clear()
     for value in (0.5, 0.6):
@@ -419,7 +419,7 @@ def test_a_training_that_was_too_short_for_its_records_is_told_what_would_have_f
 def test_nothing_is_said_where_nothing_would_have_fitted_better(
     record: Make, recwarn: pytest.WarningsRecorder, updates: int, every: int
 ) -> None:
-    recorder, *kept = trained(record, updates, every)
+    recorder, *_kept = trained(record, updates, every)
     recorder.close()
     assert [str(warning.message) for warning in recwarn if warning.category is RecorderWarning] == []
 

@@ -44,7 +44,7 @@ def test_a_script_that_changes_its_folder_loses_nothing(
     if ending == "close":
         recorder.close()
     else:
-        recorder._end._at_exit()
+        recorder._end.at_exit()
     assert list((tmp_path / "elsewhere").iterdir()) == []
     reader = RunReader(tmp_path / "runs/a")
     assert reader.record_iterations.tolist() == list(range(80))

@@ -67,10 +67,10 @@ def undisturbed() -> tuple[list[float], bytes]:
     return train(None, [])
 
 
-def real(path: Path, made: list[Recorder]) -> Callable[..., Any]:
+def real(path: Path, trained: list[nn.Module]) -> Callable[..., Any]:
     def make(model: nn.Module, optimizer: Any, **options: Any) -> Recorder:
-        made.append(Recorder(path, model, optimizer, **options))
-        return made[0]
+        trained.append(model)
+        return Recorder(path, model, optimizer, **options)
 
     return make
 
@@ -90,12 +90,12 @@ def test_a_fault_leaves_the_training_as_it_is(
             raise error
         return original(*arguments, **options)
 
-    made: list[Recorder] = []
+    trained: list[nn.Module] = []
     monkeypatch.setattr(place, failing)
-    assert train(real(tmp_path / "run", made), []) == undisturbed
+    assert train(real(tmp_path / "run", trained), []) == undisturbed
     assert calls > after, "the fault did not happen"
     monkeypatch.undo()
-    assert not any(part._forward_hooks or part._forward_pre_hooks for part in made[0]._model.modules())
+    assert not any(part._forward_hooks or part._forward_pre_hooks for part in trained[0].modules())
 
 
 def test_a_run_that_is_removed_leaves_the_training_as_it_is(

@@ -82,6 +82,9 @@ class FakeQuery(RunQuery):
     def close(self) -> None:
         self.closed = True
 
+    def settle(self) -> None:
+        """Nobody records it."""
+
     def info(self) -> RunInfo:
         images = len(self.names) * 50
         return RunInfo(
