@@ -164,7 +164,7 @@ class Recorder:
             self._validator = Validator(names, thumbnails, self._exchange, self._boundary, self._outputs, model)
             self._validator.go_on(start)
             self._watch: ValidationWatch | None = None
-            self._closed = self._is_within = self._is_ended_elsewhere = False
+            self._closed = self._is_within = self._is_ended_elsewhere = self._is_orphaned = False
             self._process = os.getpid()
             shown = name or self.path.name.removesuffix(SUFFIX)
             self._metadata = describe_run(shown, every, first, hyperparameters or {}, notes)
@@ -228,6 +228,8 @@ class Recorder:
             if not self._closed:
                 self._counting.scalars.add(values, self.iteration)
                 self._counting.unseen.logged(self.iteration)
+            elif self._is_orphaned:
+                self._tell_closed("log")
             elif not self._is_ended_elsewhere:
                 warn_once("log closed", f"log: the run is closed; {', '.join(values)} and what follows are not kept")
 
@@ -321,6 +323,8 @@ class Recorder:
         There is no such closing record where the last update was recorded, or the weights were changed since. Does
         nothing the second time.
         """
+        if self._is_orphaned and self._recording.sink is None:
+            self._tell_closed("close")  # nothing was recorded at all
         self._finish(RunStatus.DONE, "")
 
     @property
@@ -334,7 +338,12 @@ class Recorder:
         return self._closed
 
     def _tell_closed(self, what: str) -> None:
-        if self._closed:
+        if self._is_orphaned:
+            gone = f"the model that {self.path.name} records is gone, and with it the run has ended"
+            warn_once(
+                "closed", f"{what}: {gone} at iteration {self.iteration}; make a recorder of the model that is trained"
+            )
+        elif self._closed:
             warn_once("closed", f"{what}: {self.path.name} is closed, and nothing is recorded; make another recorder")
 
     def _is_ours(self) -> bool:
@@ -361,7 +370,7 @@ class Recorder:
 
     def let_go(self) -> None:
         """Record nothing more, and keep nothing of the network; whoever calls this ends the run."""
-        self._closed, self._kept = True, None
+        self._closed, self._is_orphaned, self._kept = True, True, None
         with self._boundary.guard("close", self.iteration):
             self._outputs.detach()
             self._counting.let_go()

@@ -182,9 +182,10 @@ def test_an_update_that_is_captured_into_a_graph_is_told(record: Make, monkeypat
 
 @pytest.mark.parametrize("make", [lambda own: SGD(own, 0.1), lambda own: AdamW(own, 1e-3, fused=True)])
 def test_a_model_that_was_copied_and_is_trained_instead_is_told(record: Make, make: Callable[[Any], Optimizer]) -> None:
-    model = small_net()
-    recorder = record(model, make(model.parameters()), every=1)
-    model = copy.deepcopy(model)
+    first = small_net()
+    given = make(first.parameters())
+    recorder = record(first, given, every=1)
+    model = copy.deepcopy(first)
     optimizer = make(model.parameters())
     validate(recorder, model)
     for _ in range(8):
@@ -196,15 +197,32 @@ def test_a_model_that_was_copied_and_is_trained_instead_is_told(record: Make, ma
 
 
 def test_a_training_without_validations_of_another_model_is_told_when_it_ends(record: Make) -> None:
-    model = small_net()
-    recorder = record(model, SGD(model.parameters(), 0.1), every=1)
-    model = copy.deepcopy(model)
+    first = small_net()
+    recorder = record(first, SGD(first.parameters(), 0.1), every=1)
+    model = copy.deepcopy(first)
     optimizer = SGD(model.parameters(), 0.1)
     for _ in range(8):
         update(model, optimizer)
     with told_once(ANOTHER):
         recorder.close()
     assert_told(recorder, ANOTHER, 0)
+
+
+@pytest.mark.parametrize("use", ["log", "validation", "close"])
+def test_a_copy_that_takes_the_place_of_the_model_is_told(record: Make, use: str) -> None:
+    """The model that was given is gone, and its run has ended: whoever goes on with the recorder learns that."""
+    model = small_net()
+    optimizer = SGD(model.parameters(), 0.1)
+    recorder = record(model, optimizer, every=1)
+    model = copy.deepcopy(model)
+    optimizer = SGD(model.parameters(), 0.1)
+    update(model, optimizer)
+    with told_once(f"{use}: the model that run0.dtui records is gone, and with it the run has ended at iteration -1"):
+        if use == "log":
+            recorder.log(loss=1.0)
+        elif use == "validation":
+            validate(recorder, model)
+        recorder.close()
 
 
 def test_a_long_training_of_another_model_is_told_where_the_loop_logs(record: Make) -> None:

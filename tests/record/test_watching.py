@@ -148,7 +148,8 @@ def test_replaced_weights_are_followed() -> None:
 
 
 def test_memory_is_four_bytes_a_weight() -> None:
-    probes = place(find_layers(many_kinds()))
+    model = many_kinds()
+    probes = place(find_layers(model))
     assert WatchMeter(probes).copied_bytes == 4 * sum(probe.elements for probe in probes)
 
 
