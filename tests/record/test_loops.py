@@ -160,7 +160,7 @@ def test_only_the_skipped_updates_of_the_recorded_optimizer_count(record: Make) 
     assert iterations(second) == [0]
     assert torch.amp.GradScaler.step is before
     assert second.store.records[0].scalars.keys() == {"learning_rate"}
-    assert first._skips.take()().count == 1
+    assert first._counting.skips.take()().count == 1
 
 
 @pytest.mark.parametrize("enabled", [False, True])
