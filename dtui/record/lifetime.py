@@ -17,6 +17,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from dtui.model import RunStatus
+from dtui.record import signals
 from dtui.record.boundary import Boundary
 from dtui.record.layers import LayerProbe
 from dtui.record.resume import Start
@@ -135,6 +136,7 @@ def wait_for_ended() -> None:
         if process == os.getpid():  # a forked child has no such thread
             sink.close(RunStatus.DONE, "")
         _ending.pop(sink, None)
+    signals.give_back()  # one that ended on its writer's thread could not
 
 
 def find_former(new: Life) -> Life | None:

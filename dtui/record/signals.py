@@ -90,9 +90,14 @@ def begin(watch: Watch) -> None:
 
 
 def leave(watch: Watch) -> None:
-    """Tell a watch no longer; the last one gives back every signal that nobody else has taken since."""
+    """Tell a watch no longer."""
     global _watches
     _watches = tuple(known for known in _watches if known() not in (None, watch))
+    give_back()
+
+
+def give_back() -> None:
+    """Give back every signal that nobody else has taken since, where no watch is left; the main thread alone can."""
     if _watches or threading.current_thread() is not threading.main_thread():
         return
     for number, address in _addresses.items():

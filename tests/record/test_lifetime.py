@@ -308,13 +308,11 @@ def test_twenty_trials_leave_nothing_behind(tmp_path: Path, kind: str) -> None:
 
     alive: list[int] = []
     trial()
-    wait_for_ended()
-    gc.collect()
+    all_ended()
     before = footprint()
     for _ in range(20):
         trial()
-    wait_for_ended()
-    gc.collect()
+    all_ended()
     assert footprint() == before
     assert max(alive) == 1, "each network goes before the next one comes"
     assert not any(found() for found in (*models, *recorders))
@@ -324,11 +322,18 @@ def test_twenty_trials_leave_nothing_behind(tmp_path: Path, kind: str) -> None:
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left_of_the_test_before() -> None:
-    gc.collect()
-    wait_for_ended()
-    for thread in threading.enumerate():
-        if thread.name.startswith("dtui-"):
-            thread.join(30)
+    all_ended()
+
+
+def all_ended() -> None:
+    """Wait for every run: a writer holds its recorder until it has made the run, and lets go of it at any moment."""
+    for _ in range(100):
+        gc.collect()
+        wait_for_ended()
+        threads = [thread for thread in threading.enumerate() if thread.name.startswith("dtui-")]
+        if not threads:
+            return
+        threads[0].join(0.3)
 
 
 def footprint() -> tuple[object, ...]:
