@@ -36,7 +36,7 @@ def group_error(data: RunData, labels: Sequence[int]) -> FloatArray:
     """
     check_labels(data, labels)
     present = [label for label in labels if data.layout.images[label] > 0]
-    judged = data.judged()[present]
+    judged = data.judged()[present].astype(np.float64)
     wrong = np.where(judged > 0, data.class_errors()[present] * judged, 0)
     with np.errstate(invalid="ignore"):
         result: FloatArray = wrong.sum(axis=0) / judged.sum(axis=0)

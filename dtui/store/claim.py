@@ -18,6 +18,7 @@ from pathlib import Path
 from dtui.errors import RunExistsError
 from dtui.fork_gate import resting
 from dtui.store.exclusion import CompactionLock
+from dtui.store.files import sync_folder
 from dtui.store.resuming import require_ended
 from dtui.store.schema import (
     HEARTBEAT_FILE,
@@ -103,6 +104,8 @@ class Claim:
         """Free the path's lock, once run.json says who records the run; what was replaced is removed."""
         self._is_held = False
         self._lock.release()
+        with contextlib.suppress(OSError):
+            sync_folder(self.path)  # a lock that a power cut brings back would hold up whoever goes on
         if self._aside is not None:
             shutil.rmtree(self._aside, ignore_errors=True)
             self._aside = None

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from dtui.store.lines import append_line
+from dtui.store.lines import LineRefusedError, append_line
 
 MOST_WAITING = 100_000
 """Lines; more than these are lost, and counted."""
@@ -60,10 +59,8 @@ class LineQueue:
                 file, line = self._waiting[0]
                 try:
                     append_line(self._allow(file, line), line)
-                except OSError as error:
-                    if error.errno not in (errno.EFBIG, errno.EMSGSIZE):
-                        raise
-                    self._refused += 1  # a reader would pass over it, now and later
+                except LineRefusedError:
+                    self._refused += 1
                 self._waiting.popleft()
         except OSError:
             return

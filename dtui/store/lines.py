@@ -21,6 +21,10 @@ LONGEST_LINE = 64 << 10
 """Bytes that a reader takes of a file, and of one line of it: more is refused before it is written."""
 
 
+class LineRefusedError(OSError):
+    """A line that a reader would pass over, now and later: it is too long (EMSGSIZE), or its file is full (EFBIG)."""
+
+
 def check_of(values: Mapping[str, object]) -> str:
     """Return the checksum that a JSON object carries beside these values."""
     return f"{zlib.crc32(json.dumps(dict(values), sort_keys=True).encode()):08x}"
@@ -30,12 +34,14 @@ def append_line(path: Path, values: Mapping[str, object]) -> None:
     """Append one line in one write and bring it to the disk; a line that was left unfinished before is ended first.
 
     Raises:
-        OSError: It could not be written in full. With EMSGSIZE the line is longer than a reader takes, with EFBIG the
-            file is as large as one takes: nothing was written.
+        LineRefusedError: The line is longer than a reader takes, or the file as large as one takes: nothing was written.
+        OSError: It could not be written in full.
     """
     line = json.dumps({**values, _CHECK: check_of(values)}, sort_keys=True).encode() + b"\n"
     if len(line) > LONGEST_LINE:
-        raise OSError(errno.EMSGSIZE, f"it takes {len(line):,} bytes, a line at most {LONGEST_LINE:,}", str(path))
+        raise LineRefusedError(
+            errno.EMSGSIZE, f"it takes {len(line):,} bytes, a line at most {LONGEST_LINE:,}", str(path)
+        )
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_NOFOLLOW
     descriptor = open_again(path, flags)
     try:
@@ -44,7 +50,7 @@ def append_line(path: Path, values: Mapping[str, object]) -> None:
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
             line = b"\n" + line
         if size + len(line) > LARGEST_FILE:
-            raise OSError(errno.EFBIG, f"it is full, with {LARGEST_FILE >> 20} MiB of lines", str(path))
+            raise LineRefusedError(errno.EFBIG, f"it is full, with {LARGEST_FILE >> 20} MiB of lines", str(path))
         while line:
             line = line[os.write(descriptor, line) :]
         with contextlib.suppress(OSError):  # it was written; written again, it would be there twice

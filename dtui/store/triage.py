@@ -12,9 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from dtui.errors import RunDamagedError, UsageError
-from dtui.store.lines import append_line, read_lines
-
-_NEXT_STEPS = {errno.EFBIG: "of each anomaly keep the last line, and remove those before it"}
+from dtui.store.lines import LineRefusedError, append_line, read_lines
 
 
 class Triage:
@@ -62,10 +60,11 @@ class Triage:
             append_line(self.path, values)
         except OSError as error:
             what = f"{self.path}: the decision could not be written, {error.strerror}"
+            if not isinstance(error, LineRefusedError):
+                raise RunDamagedError(f"{what}; check the disk and your right to write there") from error
             if error.errno == errno.EMSGSIZE:
                 raise UsageError(f"{what}; shorten the note") from error
-            next_step = _NEXT_STEPS.get(error.errno or 0, "check the disk and your right to write there")
-            raise RunDamagedError(f"{what}; {next_step}") from error
+            raise RunDamagedError(f"{what}; of each anomaly keep the last line, and remove those before it") from error
 
 
 def _user() -> str:

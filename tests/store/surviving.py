@@ -46,7 +46,9 @@ def survive(run: Path, *, is_compacting: bool = True, has_screen: bool = False) 
     import dtui.reports
     import dtui.store.check
     import dtui.store.compact
-    import dtui.tui.app  # noqa: F401 - all of it before the fork, once
+    import dtui.store.exclusion
+    import dtui.store.life
+    import dtui.tui.app
 
     read_end, write_end = os.pipe()
     sys.stdout.flush()
@@ -56,6 +58,9 @@ def survive(run: Path, *, is_compacting: bool = True, has_screen: bool = False) 
         status = 1
         try:
             _limit_memory()
+            dtui.store.life.GLANCE_SECONDS = 0.2  # of looking at a process of another host
+            dtui.store.life.WATCHED_SECONDS = dtui.store.exclusion.WATCHED_SECONDS = 0.5
+            dtui.store.exclusion.UNFINISHED_SECONDS = 0.5
             os.chdir(run.parent)
             with os.fdopen(write_end, "w", errors="surrogateescape") as pipe:
                 begin = _resident()

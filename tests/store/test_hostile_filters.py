@@ -21,7 +21,7 @@ from dtui.store.sealed_builder import SealedFileBuilder
 from tests.store.hostile_filters import pipeline_place, put_pipeline, random_pipeline
 from tests.store.mutating import prepare
 
-PIPELINES = 40
+PIPELINES = 15
 NODES = {
     "run.h5": (
         "/document",

@@ -150,7 +150,7 @@ def test_a_full_disk_keeps_values_for_later(recording: Recording, monkeypatch: p
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("dtui.store.writer.append_line", full)
+        patch.setattr("dtui.store.line_queue.append_line", full)
         recording.writer.append_logged(3, {"val_acc": 0.5})
     assert recording.reader().logged == {}
     recording.append(1)

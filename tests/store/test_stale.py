@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 
 from dtui.store import RunReader, files
 from dtui.store.files import open_again, open_plain
-from dtui.store.hdf5 import tables
 from tests.store.conftest import Recording
 from tests.store.twin import Twin
 
@@ -86,29 +84,28 @@ def test_a_file_that_lost_its_name_while_it_was_opened_is_opened_anew(
 
 
 @pytest.mark.parametrize("happens", ["replaced", "stale"])
-def test_a_part_that_is_replaced_between_its_seal_and_hdf5(
+def test_a_part_that_is_replaced_between_its_seal_and_its_arrays(
     recording: Recording, monkeypatch: pytest.MonkeyPatch, happens: str
 ) -> None:
-    """HDF5 opens it by its path, and says of a stale handle only that it could not."""
+    """What was verified is not there any more, or another file is."""
     recording.append(40, 0)
     recording.compact()
-    failed: list[str] = []
-    real: Callable[..., Any] = tables.open_file
+    failed: list[Path] = []
+    real = SealedFile._open_file
 
-    def fail(path: str, *arguments: Any, **named: Any) -> Any:
-        if "/parts/" in path and not failed:
-            failed.append(path)
-            if happens == "replaced":
-                recording.append(24, 0)
-                recording.writer.close()
-                recording.compact(finish=True)
-                return real(path, *arguments, **named)
-            raise tables.HDF5ExtError("unable to open file")
-        return real(path, *arguments, **named)
+    def fail(file: SealedFile) -> None:
+        if "parts" in file.path.parts and not failed:
+            failed.append(file.path)
+            if happens == "stale":
+                raise RunDamagedError("no arrays are found in it")
+            recording.append(24, 0)
+            recording.writer.close()
+            recording.compact(finish=True)
+        real(file)
 
     reader = RunReader(recording.path)
     reader.close()
-    monkeypatch.setattr("dtui.store.sealed_file.tables.open_file", fail)
+    monkeypatch.setattr(SealedFile, "_open_file", fail)
     reader = recording.reader()
     Twin(recording.twin.records, validations=[], images=reader.images).assert_read_by(reader)
     assert failed

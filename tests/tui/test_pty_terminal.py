@@ -134,7 +134,7 @@ def test_a_terminal_that_is_gone_ends_it(sample_run: Path):
         assert terminal.hang_up() == 2
     with Terminal(dtui(str(sample_run)), 100, 30) as terminal:
         settle(terminal)
-        assert terminal.hang_up() == 128 + signal.SIGHUP
+        assert terminal.hang_up() in (128 + signal.SIGHUP, 2)  # whichever is seen first, the signal or the end
 
 
 def test_a_terminal_that_takes_no_bytes_does_not_hold_up_an_end(sample_run: Path):
