@@ -34,7 +34,7 @@ def append_line(path: Path, values: Mapping[str, object]) -> None:
     """Append one line in one write and bring it to the disk; a line that was left unfinished before is ended first.
 
     Raises:
-        LineRefusedError: The line is longer than a reader takes, or the file as large as one takes: nothing was written.
+        LineRefusedError: The line is longer than a reader takes, or its file is as large as one takes.
         OSError: It could not be written in full.
     """
     line = json.dumps({**values, _CHECK: check_of(values)}, sort_keys=True).encode() + b"\n"

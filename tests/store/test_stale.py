@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from dtui.errors import RunDamagedError
 from dtui.store import RunReader, files
 from dtui.store.files import open_again, open_plain
+from dtui.store.sealed_file import SealedFile
 from tests.store.conftest import Recording
 from tests.store.twin import Twin
 
