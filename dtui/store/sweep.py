@@ -30,7 +30,7 @@ from dtui.store.schema import (
 )
 from dtui.store.seal import verify_seal
 from dtui.store.tokens import run_token
-from dtui.store.turns import highest_turn
+from dtui.store.turns import highest_turn, last_claim
 
 _MOST_REMEMBERED = 65_536
 
@@ -53,7 +53,10 @@ class Sweeper:
     def is_ended(self) -> bool:
         """Whether nobody appends to the run now: it was closed, or its writer is known to be dead."""
         run_file = self._run_file_now()
-        if run_file is None or highest_turn(self._folder) > run_file.turn:  # somebody is just taking it over
+        if run_file is None:
+            return False
+        claim = last_claim(self._folder, run_file.run) if highest_turn(self._folder) > run_file.turn else None
+        if claim is not None and not (claim.writer and claim.writer.is_alive() is False):  # just being taken over
             return False
         return run_file.closed is not None or run_file.writer.is_alive() is False
 

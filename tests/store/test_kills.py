@@ -138,7 +138,7 @@ def test_a_part_that_reads_back_differently_is_not_published(
             write(self, node, index, values)  # type: ignore[arg-type]
 
     monkeypatch.setattr(SealedFileBuilder, "write", forget)
-    with pytest.raises(RunDamagedError, match="reads back differently"):
+    with pytest.raises(RunDamagedError, match=r"reads back differently|points out of the file"):
         recording.compact()
     assert list((recording.path / "parts").iterdir()) == []
 

@@ -17,6 +17,7 @@ from dtui.store.runfile import Process, RunFile
 from dtui.store.turns import claim_turn, highest_turn, last_claim
 from dtui.store.verdict import FileState
 from tests.store.builders import IMAGES, METADATA, STRUCTURE
+from tests.store.conftest import Recording
 from tests.store.hosts import content, on, record_of, seeing, view_of
 from tests.store.resuming import die, validation_of
 
@@ -342,3 +343,18 @@ def test_a_folder_that_a_process_has_just_claimed_is_refused(tmp_path: Path) -> 
     claim_turn(tmp_path, "x", 2, 0)
     with pytest.raises(RunExistsError, match="this very process is recording it"):
         refuse_recorded(tmp_path)
+
+
+def test_a_take_over_that_died_in_its_middle_does_not_keep_a_run_from_being_folded(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had claimed its turn, and not yet written run.json."""
+    recording.append(3)
+    recording.writer.close()
+    claim_turn(recording.path, RunFile.read(recording.path).run, 2, 0)
+    monkeypatch.setattr("dtui.store.runfile.Process.is_alive", lambda _: True)
+    recording.compact(finish=True)
+    assert list((recording.path / "journal").iterdir())
+    monkeypatch.setattr("dtui.store.runfile.Process.is_alive", lambda _: False)
+    recording.compact(finish=True)
+    assert not list((recording.path / "journal").iterdir())
