@@ -10,6 +10,7 @@ import os
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dtui.errors import RecorderError
-from dtui.model import RunStatus, Structure
+from dtui.model import RunMetadata, RunStatus, Structure
 from dtui.record.boundary import VALIDATIONS, Boundary
 from dtui.record.checks import (
     SUFFIX,
@@ -37,8 +38,8 @@ from dtui.record.lifetime import Life, find_former, weakly
 from dtui.record.outputs import OutputKind, check_outputs
 from dtui.record.preload import import_for_threads
 from dtui.record.recording import Recording
-from dtui.record.resume import find_start, refusals_told
-from dtui.record.shards import Elsewhere, Exchange
+from dtui.record.resume import Start, find_start, refusals_told
+from dtui.record.shards import Exchange
 from dtui.record.sink import Store
 from dtui.record.targets import Place
 from dtui.record.termination import EndWatch
@@ -167,15 +168,14 @@ class Recorder:
             self._closed = self._is_within = self._is_ended_elsewhere = self._is_orphaned = False
             self._process = os.getpid()
             shown = name or self.path.name.removesuffix(SUFFIX)
-            self._metadata = describe_run(shown, every, first, hyperparameters or {}, notes)
-            self._names = names
+            metadata = describe_run(shown, every, first, hyperparameters or {}, notes)
             self._recording = Recording(
                 model,
                 probes,
                 start,
                 self._exchange,
                 self._boundary,
-                open_store=self._open_store,
+                open_store=self._opener(start, metadata, names or ()),
                 watch_plan=watch_plan,
                 has_kernel=has_kernel,
                 is_traced=graph and start.past is None and self._exchange.is_first,
@@ -350,13 +350,9 @@ class Recorder:
         """Whether the run is open, and this is the process that opened it: not a forked worker."""
         return not self._closed and os.getpid() == self._process
 
-    def _open_store(self, structure: Structure) -> Store:
-        from dtui.store import RunWriter
-
-        if not self._exchange.is_first:
-            return Elsewhere()
-        names = self._names or ()
-        return RunWriter(self.path, structure, self._metadata, classes=names, claim=self._start.claim)
+    def _opener(self, start: Start, metadata: RunMetadata, names: Sequence[str]) -> Callable[[Structure], Store]:
+        """Return what creates the run on the writer's thread; it reaches neither the recorder nor the network."""
+        return partial(start.create, metadata, names)
 
     @property
     def _model(self) -> nn.Module:

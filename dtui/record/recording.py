@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 from torch import nn
 
@@ -74,8 +75,8 @@ class Recording:
             start: Where the run begins.
             exchange: With the other processes.
             boundary: Told of what is missed.
-            open_store: Creates a new run, given its structure; called on the thread that writes. A method, whose
-                object is not kept.
+            open_store: Creates a new run, given its structure; called on the thread that writes, which keeps what it
+                holds until then.
             watch_plan: Of the flight recorder, None for none.
             has_kernel: Whether to measure with a compiled kernel where it is to be had.
             is_traced: Whether to watch the first forward pass for the graph.
@@ -92,7 +93,7 @@ class Recording:
         self._start = start
         self._exchange = exchange
         self._boundary = boundary
-        self._open_store = weakref.WeakMethod(open_store)
+        self._open_store = open_store
         self.watch_plan = watch_plan
         self.has_kernel = has_kernel
         self._tracer = GraphTracer(model) if is_traced else None
@@ -135,7 +136,7 @@ class Recording:
             self.is_sharded = self.measurer.is_sharded
             self._deriver = Deriver(structure)
             limit = min(MOST_WAITING, max(FEWEST_WAITING, WAITING_BYTES // self.measurer.record_bytes))
-            self.sink = Sink(_opener(resumed, self._open_store(), structure), limit)
+            self.sink = Sink((lambda: resumed) if resumed is not None else partial(self._open_store, structure), limit)
             self._boundary.attach(self.sink)
             if self.watch_plan is not None:
                 with self._boundary.guard(WATCHES, self._start.updates):
@@ -265,21 +266,6 @@ class Recording:
         self.sink.close(status, reason)
         self._start.give_up()
         self.let_go()
-
-
-def _opener(
-    resumed: Store | None, open_store: Callable[[Structure], Store] | None, structure: Structure
-) -> Callable[[], Store]:
-    """Return what opens the store on the thread that writes."""
-
-    def open_one() -> Store:
-        if resumed is not None:
-            return resumed
-        if open_store is None:
-            raise RecorderError("the recorder is gone before anything was recorded")
-        return open_store(structure)
-
-    return open_one
 
 
 def _writing(values: Sequence[Logged]) -> Callable[[Store], None]:

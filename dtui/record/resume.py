@@ -18,9 +18,10 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from dtui.errors import DtuiError, RecorderError, RunExistsError
-from dtui.model import Layer, Structure
+from dtui.model import Layer, RunMetadata, Structure
 from dtui.record.checks import REFUSE, REPLACE, RESUME, check_path, with_suffix
-from dtui.record.shards import Exchange, untold_ranks
+from dtui.record.shards import Elsewhere, Exchange, untold_ranks
+from dtui.record.sink import Store
 from dtui.record.warn import warn_once
 
 if TYPE_CHECKING:
@@ -89,6 +90,14 @@ class Start:
                     f"{self.path}: resume: class {place} of {len(old)} in the run is {before!r}, of "
                     f"{len(names or ())} given {now!r}; give the classes of the run, {_OTHER_RUN}"
                 )
+
+    def create(self, metadata: RunMetadata, names: Sequence[str], structure: Structure) -> Store:
+        """Create a new run; in all processes but the first, what stands for it."""
+        from dtui.store import RunWriter
+
+        if self.claim is None:
+            return Elsewhere()
+        return RunWriter(self.path, structure, metadata, classes=names, claim=self.claim)
 
     def go_on(self) -> RunWriter | None:
         """Take the run over; None for a new one.

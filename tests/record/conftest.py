@@ -82,10 +82,13 @@ class RecorderUnderTest(Recorder):
     store: MemoryStore
     prepare: Callable[[MemoryStore], None] = staticmethod(lambda store: None)
 
-    def _open_store(self, structure: Structure) -> Any:
-        self.store = MemoryStore(structure)
-        self.prepare(self.store)
-        return self.store
+    def _opener(self, *_: object) -> Any:
+        def create(structure: Structure) -> MemoryStore:
+            self.store = MemoryStore(structure)
+            self.prepare(self.store)
+            return self.store
+
+        return create
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from torch.amp.grad_scaler import GradScaler
 from dtui.model import RunStatus
 from dtui.record import Recorder, RecorderWarning, lifetime
 from dtui.record.lifetime import wait_for_ended
-from dtui.store import RunReader
+from dtui.store import RunReader, RunWriter
 from tests.record.conftest import small_net
 from tests.record.test_loops import data, update
 
@@ -101,6 +101,29 @@ def test_a_recorder_that_is_dropped_with_its_network_is_gone_and_its_run_is_done
     del training
     gc.collect()
     assert [found() for found in gone] == [None, None, None]
+    assert told(tmp_path / "run") == (RunStatus.DONE, [0, 1, 2], [])
+
+
+def test_a_network_is_gone_at_once_while_its_run_is_still_being_created(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow disk must not hold a GPU's memory."""
+    may_go_on = threading.Event()
+
+    def create(*arguments: Any, **options: Any) -> RunWriter:
+        assert may_go_on.wait(60)
+        return RunWriter(*arguments, **options)
+
+    monkeypatch.setattr("dtui.store.RunWriter", create)
+    training = Training(tmp_path / "run")
+    training.train()
+    gone = [weakref.ref(training.model), weakref.ref(training.recorder)]
+    del training
+    gc.collect()
+    try:
+        assert [found() for found in gone] == [None, None]
+    finally:
+        may_go_on.set()
     assert told(tmp_path / "run") == (RunStatus.DONE, [0, 1, 2], [])
 
 
