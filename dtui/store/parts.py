@@ -50,6 +50,18 @@ class OpenParts:
         """
         return self._file(path, group).read(node.path, node.dtype, (*node.rows, node.length(frames)), index)
 
+    def read_into(
+        self, out: NDArray[Any], path: Path, node: Node, frames: int, index: tuple[slice, ...], group: str = ""
+    ) -> None:
+        """Fill an array of its shape with a piece of one array of a part, as `read` returns it.
+
+        Raises:
+            FileNotFoundError: The part was replaced by a larger one.
+            RunDamagedError: It is damaged; the array holds no value that counts.
+        """
+        shape = (*node.rows, node.length(frames))
+        self._file(path, group).read_into(out, node.path, node.dtype, shape, index)
+
     def has(self, path: Path, node: Node, group: str = "") -> bool:
         """Whether a part holds an array that is optional.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
@@ -99,19 +99,44 @@ class SealedFile:
         Raises:
             RunDamagedError: The array is missing, is something else, or fails its checksum.
         """
+        items = (*index, *(slice(None) for _ in shape[len(index) :]))
         with self._translated(f"reading {node}"):
-            array, places = self._open(node)
-            if (array.dtype, array.shape) != (dtype, shape):
-                raise ValueError(f"{_said(array)} where {dtype} {shape} is expected")
-            items = (*index, *(slice(None) for _ in shape[len(index) :]))
             wanted = [_positions(item, length) for item, length in zip(items, shape, strict=True)]
             out = np.empty(tuple(map(len, wanted)), dtype)
-            axes = [_pieces(positions, step) for positions, step in zip(wanted, array.chunk, strict=True)]
-            for pieces in product(*axes):
-                place = int(np.ravel_multi_index([piece.chunk for piece in pieces], array.grid))
-                chunk = self._chunk(node, array, places, place)
-                out[tuple(piece.target for piece in pieces)] = chunk[tuple(piece.source for piece in pieces)]
+            self._fill(out, node, dtype, shape, wanted)
             return out[tuple(0 if isinstance(item, int) else slice(None) for item in items)]
+
+    def read_into(
+        self, out: NDArray[Any], node: str, dtype: np.dtype[Any], shape: tuple[int, ...], index: tuple[slice, ...]
+    ) -> None:
+        """Fill an array with a part of one in the file, as `read` returns it; what it held is lost in any case.
+
+        Args:
+            out: Of the shape of the part.
+            node: The array's path.
+            dtype: The element type that it must have.
+            shape: The shape that it must have.
+            index: What to read, a slice an axis.
+
+        Raises:
+            RunDamagedError: The array is missing, is something else, or fails its checksum.
+        """
+        with self._translated(f"reading {node}"):
+            self._fill(
+                out, node, dtype, shape, [_positions(item, length) for item, length in zip(index, shape, strict=True)]
+            )
+
+    def _fill(
+        self, out: NDArray[Any], node: str, dtype: np.dtype[Any], shape: tuple[int, ...], wanted: Sequence[range]
+    ) -> None:
+        array, places = self._open(node)
+        if (array.dtype, array.shape) != (dtype, shape):
+            raise ValueError(f"{_said(array)} where {dtype} {shape} is expected")
+        axes = [_pieces(positions, step) for positions, step in zip(wanted, array.chunk, strict=True)]
+        for pieces in product(*axes):
+            place = int(np.ravel_multi_index([piece.chunk for piece in pieces], array.grid))
+            chunk = self._chunk(node, array, places, place)
+            out[tuple(piece.target for piece in pieces)] = chunk[tuple(piece.source for piece in pieces)]
 
     def length(self, node: str, dtype: np.dtype[Any], longest: int) -> int:
         """Return the length of a one-dimensional array, which must be at most `longest`.

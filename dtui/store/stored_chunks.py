@@ -17,7 +17,7 @@ import platform
 import struct
 import sys
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,7 @@ def _decode_frame(
     if len(frame) < _METALAYERS:
         raise ValueError("a block of its data is no frame")
     *start, header, size, version, kind, _, _, nbytes, stored, itemsize = _FRAME.unpack_from(frame)
-    block = _block_shape(frame[:header], chunk)
+    block = _block_shape(frame[_METALAYERS:header], chunk)
     counts = tuple(-(-length // step) for length, step in zip(chunk, block, strict=True))
     elements = math.prod(counts) * math.prod(block)
     is_ours = tuple(start) == _FRAME_START and size == len(frame) and version & 0xF == 2 and kind == 0
@@ -119,16 +119,22 @@ def _decode_frame(
     return whole[tuple(slice(length) for length in chunk)]
 
 
-def _block_shape(header: bytes, chunk: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the shape of the blocks by which a frame's elements are in order; all of the chunk where it names none."""
-    if header[91:94] == b"\xde\0\0":
+@lru_cache(maxsize=256)
+def _block_shape(layers: bytes, chunk: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of the blocks by which a frame's elements are in order; all of the chunk where it names none.
+
+    Args:
+        layers: What the header says behind its numbers: the same for all chunks of an array.
+        chunk: Shape of the chunk.
+    """
+    if layers[4:7] == b"\xde\0\0":
         return chunk
     axes = len(chunk)
     layout = struct.Struct(f">I3s B{axes * 9}s B{axes * 5}s B{axes * 5}s".replace(" ", ""))
-    at = int.from_bytes(header[100:104], "big")
-    if header[91:100] != b"\xde\0\1\xa4b2nd\xd2" or at + 5 + layout.size > len(header):
+    at = int.from_bytes(layers[13:17], "big") - _METALAYERS
+    if layers[4:13] != b"\xde\0\1\xa4b2nd\xd2" or not 0 <= at + 5 <= len(layers) - layout.size:
         raise ValueError("a block of its data has other layers than dtui writes")
-    _, start, *parts = layout.unpack_from(header, at + 1)
+    _, start, *parts = layout.unpack_from(layers, at + 1)
     marks, (shape, inner, block) = parts[::2], (_numbers(part, axes) for part in parts[1::2])
     is_ours = start[0] == 0x97 and start[2] == axes and marks == [0x90 + axes] * 3 and shape == inner == chunk
     if not is_ours or not all(0 < step <= length for step, length in zip(block, chunk, strict=True)):

@@ -109,7 +109,7 @@ class StreamFiles:
         key = (span.path, span.group, node.path)
         if key not in self._damaged_chunks:
             try:
-                target[...] = self.read_part(span, node, index)
+                self._parts.read_into(target, span.path, node, span.frames, index, span.group)
                 return
             except RunDamagedError as error:
                 if not self.has(span, node):
