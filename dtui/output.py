@@ -1,7 +1,7 @@
 """Writes what a command makes, a report or a packed run, to where a person asked for it.
 
 `find_target` looks before the work begins; the target then writes. A person named the place, so links are followed and
-pipes are fed. Files inside a run are written by `dtui.store.files`, which never follows a link.
+pipes are fed. Files inside a run are written by `dtui.store.disk.atomic_files`, which never follows a link.
 """
 
 from __future__ import annotations

@@ -14,13 +14,13 @@ from pathlib import Path
 from dtui.errors import DtuiError, ReportError, UsageError
 from dtui.output import OutputTarget, find_target
 from dtui.query import RunQuery, open_run
-from dtui.reports.bundle import vega_bundle
-from dtui.reports.convert import ChartConverter
 from dtui.reports.document import Chapter, Paragraph, Report, Section
 from dtui.reports.facts import findings_of, further_facts, header_facts
-from dtui.reports.html import render_html
+from dtui.reports.output.bundle import vega_bundle
+from dtui.reports.output.convert import ChartConverter
+from dtui.reports.output.html import render_html
+from dtui.reports.output.text import render_text
 from dtui.reports.sections import SectionBuilder, View, sections_named
-from dtui.reports.text import render_text
 from dtui.safe_text import safe
 
 Progress = Callable[[str], None]

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
-from dtui.record.demo import CLASSES, Fault, break_weights, evaluate, load_digits, shuffled_batches, train_demo
+from dtui.demo.training import CLASSES, Fault, break_weights, evaluate, load_digits, shuffled_batches, train_demo
 from dtui.record.recorder import Recorder
 from dtui.record.thumbnails import Thumbnails
 from dtui.store import compact_run, pack_run

@@ -33,7 +33,7 @@ def run_report(options: argparse.Namespace) -> Outcome:
 
 def run_check(options: argparse.Namespace) -> Outcome:
     """Verify every file of a run; damage is a verdict, not a failure."""
-    from dtui.store.check_apart import check_run_apart
+    from dtui.store.check.child import check_run_apart
 
     result = check_run_apart(options.run)
     code = Exit.DONE if result.is_fine else Exit.NOT_FINE

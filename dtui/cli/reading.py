@@ -21,7 +21,7 @@ def run_runs(options: argparse.Namespace) -> Outcome:
     from dtui.cli.as_json import info_fields, to_json
     from dtui.model import RunInfo
     from dtui.store import find_runs
-    from dtui.store.life import meet
+    from dtui.store.run.life import meet
 
     folder = Path(options.folder)
     found = find_runs(folder, has_claims=True)

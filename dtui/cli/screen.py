@@ -43,7 +43,7 @@ def run_demo(options: argparse.Namespace) -> Outcome:
     path = _demo_path(options.path)
     if options.headless:
         return _train(path, options)
-    from dtui.tui.terminal import require_terminal
+    from dtui.tui.terminal.capabilities import require_terminal
 
     require_terminal()
     return _watch(path, options)
@@ -97,7 +97,7 @@ def _train(path: Path, options: argparse.Namespace) -> Outcome:
     # The network is small: more threads than free cores made the demo eight times slower on a busy machine of two.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     signal.signal(signal.SIGTERM, _leave)
-    from dtui.record.demo import train_demo
+    from dtui.demo.training import train_demo
 
     path.parent.mkdir(parents=True, exist_ok=True)
     progress = Progress(f"training into {path}")

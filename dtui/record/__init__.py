@@ -1,7 +1,7 @@
 """Records a training: the only part of dtui that imports torch."""
 
 from dtui.record.recorder import Recorder
-from dtui.record.thumbnails import Thumbnails
-from dtui.record.warn import RecorderWarning
+from dtui.record.validation.thumbnails import Thumbnails
+from dtui.record.writing.warn import RecorderWarning
 
 __all__ = ["Recorder", "RecorderWarning", "Thumbnails"]

@@ -11,16 +11,16 @@ from torch import nn
 from torch.optim import Optimizer
 
 from dtui.model import RunStatus
-from dtui.record.boundary import RECORDS, WATCHES, Boundary
-from dtui.record.closing import LastUpdate, tell_few_records
 from dtui.record.lifetime import weakly
 from dtui.record.recording import Ending, Recording
-from dtui.record.resume import Start
-from dtui.record.scalars import ScalarLog, learning_rate
-from dtui.record.skips import SkippedUpdates
+from dtui.record.start.resume import Start
+from dtui.record.training.last_update import LastUpdate, tell_few_records
+from dtui.record.training.scalar_log import ScalarLog, learning_rate
+from dtui.record.training.skipped_updates import SkippedUpdates
+from dtui.record.training.updates import Updates
 from dtui.record.unseen import Unseen
-from dtui.record.updates import Updates
-from dtui.record.warn import reason_of, warn_once
+from dtui.record.writing.failure_guard import RECORDS, WATCHES, Boundary
+from dtui.record.writing.warn import reason_of, warn_once
 
 
 class Counting:

@@ -17,14 +17,14 @@ from torch import nn
 from torch.optim import Optimizer
 
 from dtui.model import RunStatus
-from dtui.record import signals
-from dtui.record.boundary import Boundary
-from dtui.record.layers import LayerProbe
-from dtui.record.resume import Start
-from dtui.record.sink import Sink
-from dtui.record.skips import SkippedUpdates
-from dtui.record.termination import EndWatch, also_at_exit
-from dtui.record.warn import warn_once
+from dtui.record.start.resume import Start
+from dtui.record.training.layers import LayerProbe
+from dtui.record.training.skipped_updates import SkippedUpdates
+from dtui.record.writing import signals
+from dtui.record.writing.failure_guard import Boundary
+from dtui.record.writing.process_end import EndWatch, also_at_exit
+from dtui.record.writing.warn import warn_once
+from dtui.record.writing.writer_thread import Sink
 
 if TYPE_CHECKING:
     from dtui.record.recorder import Recorder

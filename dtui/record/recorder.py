@@ -19,8 +19,12 @@ from torch.optim import Optimizer
 
 from dtui.errors import RecorderError
 from dtui.model import RunMetadata, RunStatus, Structure
-from dtui.record.boundary import VALIDATIONS, Boundary
-from dtui.record.checks import (
+from dtui.record.backends.choose import find_kernels
+from dtui.record.counting import Counting
+from dtui.record.flight.flight_recorder import plan_watches
+from dtui.record.lifetime import Life, find_former, weakly
+from dtui.record.recording import Recording
+from dtui.record.start.arguments import (
     SUFFIX,
     as_class_names,
     check_classes,
@@ -29,24 +33,20 @@ from dtui.record.checks import (
     check_period,
     with_suffix,
 )
-from dtui.record.counting import Counting
-from dtui.record.describe_run import describe_run
-from dtui.record.flight import plan_watches
-from dtui.record.kernels import find_kernels
-from dtui.record.layers import find_layers, unwrap
-from dtui.record.lifetime import Life, find_former, weakly
-from dtui.record.outputs import OutputKind, check_outputs
-from dtui.record.preload import import_for_threads
-from dtui.record.recording import Recording
-from dtui.record.resume import Start, find_start, refusals_told
-from dtui.record.shards import Exchange
-from dtui.record.sink import Store
-from dtui.record.targets import Place
-from dtui.record.termination import EndWatch
-from dtui.record.thumbnails import Thumbnails
-from dtui.record.validation import Places, ValidationWatch
-from dtui.record.validator import Validator
-from dtui.record.warn import forget_told, reason_of, warn_once
+from dtui.record.start.preload import import_for_threads
+from dtui.record.start.resume import Start, find_start, refusals_told
+from dtui.record.start.run_metadata import describe_run
+from dtui.record.training.distributed import Exchange
+from dtui.record.training.layers import find_layers, unwrap
+from dtui.record.validation.output_kind import OutputKind, check_outputs
+from dtui.record.validation.targets import Place
+from dtui.record.validation.thumbnails import Thumbnails
+from dtui.record.validation.validation_watch import Places, ValidationWatch
+from dtui.record.validation.validator import Validator
+from dtui.record.writing.failure_guard import VALIDATIONS, Boundary
+from dtui.record.writing.process_end import EndWatch
+from dtui.record.writing.warn import forget_told, reason_of, warn_once
+from dtui.record.writing.writer_thread import Store
 
 
 class Recorder:
@@ -93,8 +93,8 @@ class Recorder:
                 recorded: of two recorders that want it at once one gets it. `path` of the recorder tells what it got.
             model: The network, wrapped (DDP, compiled) or not.
             optimizer: Whose updates are the iterations; of several the first counts, and of others of the same
-                parameters each update (see `dtui.record.updates`). None for what is seen to update the model, or
-                for `step`, once that is called.
+                parameters each update (see `dtui.record.training.updates`). None for what is seen to update the model,
+                or for `step`, once that is called.
             every: Iterations from one record to the next, >= 1; the first update is iteration 0 and recorded.
             watch_every: Iterations from one watch of the flight recorder to the next, a divisor of `every`; None
                 stands for 1 where `keep_around` is given.

@@ -17,19 +17,19 @@ from torch import nn
 
 from dtui.errors import RecorderError
 from dtui.model import RunStatus, Structure
-from dtui.record.boundary import RECORDS, WATCHES, Boundary
-from dtui.record.coverage import try_coverage
-from dtui.record.derive import Deriver
-from dtui.record.flight import Flight, WatchPlan
-from dtui.record.graph import GraphTracer
-from dtui.record.layers import LayerProbe, describe, find_layers, place, unwrap
-from dtui.record.measure import Measurer
-from dtui.record.resume import Start
-from dtui.record.scalars import Logged, OwnIterations, ScalarLog
-from dtui.record.shards import CLOSING_SECONDS, Exchange, PartMissingError
-from dtui.record.sink import Job, Sink, Store
-from dtui.record.skips import SkippedUpdates
-from dtui.record.warn import reason_of, warn_once
+from dtui.record.flight.flight_recorder import Flight, WatchPlan
+from dtui.record.measure.measurer import Measurer
+from dtui.record.measure.statistics import Deriver
+from dtui.record.start.resume import Start
+from dtui.record.training.coverage import try_coverage
+from dtui.record.training.distributed import CLOSING_SECONDS, Exchange, PartMissingError
+from dtui.record.training.graph import GraphTracer
+from dtui.record.training.layers import LayerProbe, describe, find_layers, place, unwrap
+from dtui.record.training.scalar_log import Logged, OwnIterations, ScalarLog
+from dtui.record.training.skipped_updates import SkippedUpdates
+from dtui.record.writing.failure_guard import RECORDS, WATCHES, Boundary
+from dtui.record.writing.warn import reason_of, warn_once
+from dtui.record.writing.writer_thread import Job, Sink, Store
 
 WAITING_BYTES = 64 << 20
 """Memory for records that wait for the disk; more are dropped, and the run says so."""

@@ -12,10 +12,10 @@ from contextlib import suppress
 import torch
 from torch import Tensor, nn
 
-from dtui.record.boundary import RECORDS, VALIDATIONS, Boundary
-from dtui.record.updates import Updates
-from dtui.record.validator import TWICE
-from dtui.record.warn import hush, warn_once
+from dtui.record.training.updates import Updates
+from dtui.record.validation.validator import TWICE
+from dtui.record.writing.failure_guard import RECORDS, VALIDATIONS, Boundary
+from dtui.record.writing.warn import hush, warn_once
 
 WATCHED = 4
 """Parameters that are watched, spread over the network: half of them must change, for a layer may change its own weight

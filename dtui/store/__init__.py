@@ -9,15 +9,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dtui.store.check import check_run
-    from dtui.store.compacting import CompactResult, compact_run
-    from dtui.store.finding import find_runs
-    from dtui.store.packing import PackResult, pack_run
-    from dtui.store.reader import RunReader
-    from dtui.store.resuming import PastRun, find_past
-    from dtui.store.schema import FORMAT_VERSION
-    from dtui.store.verdict import CheckResult, FileCheck, FileState
-    from dtui.store.writer import RunWriter
+    from dtui.store.check.folder import check_run
+    from dtui.store.check.result import CheckResult, FileCheck, FileState
+    from dtui.store.compact.request import CompactResult, compact_run
+    from dtui.store.format.schema import FORMAT_VERSION
+    from dtui.store.pack.request import PackResult, pack_run
+    from dtui.store.read.run_reader import RunReader
+    from dtui.store.run.list_runs import find_runs
+    from dtui.store.write.resume import PastRun, find_past
+    from dtui.store.write.run_writer import RunWriter
 
 __all__ = [
     "FORMAT_VERSION",
@@ -37,20 +37,20 @@ __all__ = [
 ]
 
 _HOMES = {
-    "CheckResult": "verdict",
-    "CompactResult": "compacting",
-    "FORMAT_VERSION": "schema",
-    "FileCheck": "verdict",
-    "FileState": "verdict",
-    "PackResult": "packing",
-    "PastRun": "resuming",
-    "RunReader": "reader",
-    "RunWriter": "writer",
-    "check_run": "check",
-    "compact_run": "compacting",
-    "find_past": "resuming",
-    "find_runs": "finding",
-    "pack_run": "packing",
+    "CheckResult": "check.result",
+    "CompactResult": "compact.request",
+    "FORMAT_VERSION": "format.schema",
+    "FileCheck": "check.result",
+    "FileState": "check.result",
+    "PackResult": "pack.request",
+    "PastRun": "write.resume",
+    "RunReader": "read.run_reader",
+    "RunWriter": "write.run_writer",
+    "check_run": "check.folder",
+    "compact_run": "compact.request",
+    "find_past": "write.resume",
+    "find_runs": "run.list_runs",
+    "pack_run": "pack.request",
 }
 
 

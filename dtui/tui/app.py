@@ -20,15 +20,15 @@ from textual.widgets import Static
 
 from dtui.errors import DtuiError, TerminalError
 from dtui.safe_text import safe
-from dtui.tui.driver import MustLeave, driver_class
 from dtui.tui.loader import Answered, Decided, Event, Failed, Loader, Open, Opened, open_query
-from dtui.tui.look import output_for, textual_theme, theme_for
-from dtui.tui.terminal import log_path
+from dtui.tui.terminal.capabilities import log_path
+from dtui.tui.terminal.driver import MustLeave, driver_class
+from dtui.tui.terminal.themes import output_for, textual_theme, theme_for
 
 if TYPE_CHECKING:
-    from dtui.tui.renderables.output import Output
+    from dtui.tui.renderables.canvas.output import Output
     from dtui.tui.screens.base import DataScreen
-    from dtui.tui.session import Decision, Session
+    from dtui.tui.state.session import Decision, Session
     from dtui.tui.widgets.pane import Pane
 
 LOG = logging.getLogger(__name__)
@@ -148,10 +148,10 @@ class DtuiApp(App[None]):
 
     async def _begin(self, event: Opened) -> None:
         """Make the screens, now that there is something to show."""
-        from dtui.tui.compositor_fix import install
         from dtui.tui.screens.layers import LayersScreen
         from dtui.tui.screens.validation import ValidationScreen
-        from dtui.tui.session import Session
+        from dtui.tui.state.session import Session
+        from dtui.tui.terminal.textual_patch import install
 
         install()
         self._output = output_for(*self._wishes)
@@ -192,7 +192,7 @@ class DtuiApp(App[None]):
 
     def paint(self) -> None:
         """Ask for what is missing and show what is there."""
-        from dtui.tui.paint import frame_of, pictures
+        from dtui.tui.panes.paint import frame_of, pictures
 
         session = self.session
         if session is None or self._output is None:
@@ -267,7 +267,7 @@ class DtuiApp(App[None]):
     def _open_palette(self) -> None:
         from textual.command import CommandPalette
 
-        from dtui.tui.palette import ActionProvider
+        from dtui.tui.screens.command_palette import ActionProvider
 
         self.push_screen(CommandPalette([ActionProvider], placeholder="an action, a statistic, a layer, a class …"))
 
@@ -289,7 +289,7 @@ class DtuiApp(App[None]):
 
     def on_pane_used(self, message: Pane.Used) -> None:
         """Do what the mouse asks for."""
-        from dtui.tui.mouse import use
+        from dtui.tui.panes.mouse import use
 
         if self.session is not None:
             use(self.session, message)

@@ -22,8 +22,8 @@ from dtui.safe_text import safe
 if TYPE_CHECKING:
     from dtui.model import RunStatus
     from dtui.query import RunQuery
-    from dtui.tui.requests import Request
-    from dtui.tui.state import RunView
+    from dtui.tui.state.requests import Request
+    from dtui.tui.state.selection import RunView
 
 LOG = logging.getLogger(__name__)
 PATIENCE_SECONDS = 1.0
@@ -266,7 +266,7 @@ def view_of(query: RunQuery, revision: int) -> RunView:
     """Return what every screen needs to know about a run; anomalies and clusters are asked for apart."""
     import numpy as np
 
-    from dtui.tui.state import RunView
+    from dtui.tui.state.selection import RunView
 
     images = query.image_set()
     classes = images.classes if images is not None else ()
@@ -288,7 +288,7 @@ def view_of(query: RunQuery, revision: int) -> RunView:
 def answer(query: RunQuery, request: Request) -> Any:
     """Return the answer to one request."""
     from dtui.model import HeatmapRequest, ImagesRequest
-    from dtui.tui import requests as ask
+    from dtui.tui.state import requests as ask
 
     match request:
         case HeatmapRequest():

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from dtui.errors import UsageError
-from dtui.tui.terminal import THEMES, find_mode, log_path, quiet_terminal, require_terminal
+from dtui.tui.terminal.capabilities import THEMES, find_mode, log_path, quiet_terminal, require_terminal
 
 _SYSTEMS = {"truecolor": "truecolor", "256": "256", "16": "standard", "none": "standard"}
 
@@ -29,7 +29,7 @@ def start(path: Path, *, color: str, ascii_only: bool, theme: str, mouse: bool, 
         os.environ["NO_COLOR"] = "1"
 
     from dtui.tui.app import DtuiApp
-    from dtui.tui.signals import exit_code
+    from dtui.tui.terminal.signals import exit_code
 
     with quiet_terminal(log_path()):
         app = DtuiApp(path, color=mode, ascii_only=ascii_only, theme_name=theme, slow_link=slow_link)

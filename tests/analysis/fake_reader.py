@@ -25,8 +25,8 @@ from dtui.model import (
     Trigger,
 )
 from dtui.model.scalars import Points
-from dtui.store.layout import KEPT_BITS
-from dtui.store.rounding import round_mantissa
+from dtui.store.format.part_arrays import KEPT_BITS
+from dtui.store.format.rounding import round_mantissa
 
 EVERY = 10
 

@@ -12,8 +12,8 @@ from dtui.errors import UsageError
 from dtui.model import Anomaly, AnomalySettings
 from dtui.query import class_table, open_run
 from dtui.store import check_run, compact_run, pack_run
-from dtui.store.findings import MOST_TABLES, FindingsFile
-from dtui.store.verdict import FileState
+from dtui.store.check.result import FileState
+from dtui.store.run.anomaly_cache import MOST_TABLES, FindingsFile
 from tests.properties.test_findings import make_run
 
 
@@ -172,7 +172,7 @@ def test_a_folder_that_cannot_be_written_to_is_no_error(run: Path, monkeypatch: 
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("dtui.store.sealed_builder.publish", refuse)
+    monkeypatch.setattr("dtui.store.disk.sealed_builder.publish", refuse)
     assert ask(run)
     assert not [path for path in run.iterdir() if path.name.startswith("findings")]
 

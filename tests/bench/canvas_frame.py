@@ -14,15 +14,15 @@ from rich.style import Style
 from textual.strip import Strip
 
 from dtui.model import ClassErrors, Curves, Heatmap, HeatmapRequest, NodeSeries, Stage, TimeAxis, TreeNode
-from dtui.tui.renderables.cells import CellRow, Cells
-from dtui.tui.renderables.classes import ClassRow, draw_classes
-from dtui.tui.renderables.crosshair import light_row
-from dtui.tui.renderables.curves import draw_curves
-from dtui.tui.renderables.filters import FiltersLook, draw_filters, filter_pixels, write_filters_readout
-from dtui.tui.renderables.frame import Frame
-from dtui.tui.renderables.output import Output
-from dtui.tui.renderables.theme import DARK
-from dtui.tui.renderables.tree import TreeLook, TreeRow, draw_tree, write_tree_readout
+from dtui.tui.renderables.canvas.cells import CellRow, Cells
+from dtui.tui.renderables.canvas.frame import Frame
+from dtui.tui.renderables.canvas.output import Output
+from dtui.tui.renderables.canvas.theme import DARK
+from dtui.tui.renderables.panes.classes import ClassRow, draw_classes
+from dtui.tui.renderables.panes.curves import draw_curves
+from dtui.tui.renderables.panes.filters import FiltersLook, draw_filters, filter_pixels, write_filters_readout
+from dtui.tui.renderables.panes.tree import TreeLook, TreeRow, draw_tree, write_tree_readout
+from dtui.tui.renderables.parts.crosshair import light_row
 from dtui.tui.widgets.cell_strip import CellStrip
 from tests.bench.registry import Measurement, benchmark
 

@@ -12,13 +12,13 @@ from torch import nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
+from dtui.demo.training import BATCH, ResNet20
 from dtui.model import Gap, ImageSet, Record, RunStatus, Trigger, Validation
 from dtui.record import Recorder
-from dtui.record.demo import BATCH, ResNet20
-from dtui.record.flight import JUDGED_TOGETHER, Flight, WatchPlan
-from dtui.record.layers import describe, find_layers, place
-from dtui.record.sink import Job
-from dtui.record.skips import Skips
+from dtui.record.flight.flight_recorder import JUDGED_TOGETHER, Flight, WatchPlan
+from dtui.record.training.layers import describe, find_layers, place
+from dtui.record.training.skipped_updates import Skips
+from dtui.record.writing.writer_thread import Job
 from tests.bench.record_cost import REPEATS, best_seconds, trained_resnet50
 from tests.bench.registry import Measurement, benchmark
 

@@ -15,7 +15,7 @@ import numpy as np
 from dtui.model import AnomalySettings, ImageSet, Validation
 from dtui.query import RunQuery, class_table, open_run
 from dtui.store import RunWriter, compact_run
-from dtui.store.hdf5 import tables
+from dtui.store.disk.hdf5 import tables
 from tests.bench.registry import Measurement, benchmark
 from tests.bench.store_runs import drop_from_cache, milliseconds
 from tests.store.builders import METADATA, STRUCTURE

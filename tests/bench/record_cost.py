@@ -17,8 +17,8 @@ from torch import nn
 from torch.nn import functional
 
 from dtui.record import Recorder
-from dtui.record.layers import find_layers, place
-from dtui.record.measure import Measurer
+from dtui.record.measure.measurer import Measurer
+from dtui.record.training.layers import find_layers, place
 from tests.bench.registry import Measurement, benchmark
 from tests.record.networks import ResNet50
 

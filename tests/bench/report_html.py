@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dtui.reports import write_report
-from dtui.reports.bundle import vega_bundle
-from dtui.reports.convert import ChartConverter
+from dtui.reports.output.bundle import vega_bundle
+from dtui.reports.output.convert import ChartConverter
 from tests.bench.registry import Measurement, benchmark
 
 RUN = Path(__file__).parents[2] / "sample_runs" / "mnist-faults.dtui"

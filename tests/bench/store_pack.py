@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from dtui.store.background import child_command, child_environment
+from dtui.store.write.background_compactor import child_command, child_environment
 from tests.bench.registry import Measurement, benchmark
 from tests.bench.store_runs import invented
 
@@ -44,7 +44,7 @@ def pack_paper() -> list[Measurement]:
             )
         found.append(Measurement("pack_paper bytes", size, "the directory", source, "MB", size / source))
         code = (
-            "import resource, sys; from dtui.store.pack import main; main(sys.argv[1:]);"
+            "import resource, sys; from dtui.store.pack.worker import main; main(sys.argv[1:]);"
             "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
         )
         done = subprocess.run(

@@ -304,7 +304,7 @@ def bytes_per_record() -> list[Measurement]:
 
 
 READ_ALL = """
-import sys, dtui.store.reader
+import sys, dtui.store.read.run_reader
 from dtui.model import HeatmapRequest, TimeAxis
 from dtui.query import open_run
 from dtui.store import RunReader

@@ -9,7 +9,7 @@ import re
 import shlex
 from pathlib import Path
 
-from dtui.tui.actions import ACTIONS, GROUPS, KEY_NAMES
+from dtui.tui.state.actions import ACTIONS, GROUPS, KEY_NAMES
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 BEGIN, END = "<!-- keys -->\n", "<!-- /keys -->\n"

@@ -16,8 +16,8 @@ from typing import Protocol
 import pytest
 
 from dtui.cli import main
-from dtui.store.lines import check_of
-from dtui.store.schema import FORMAT_VERSION, PARTS_FOLDER, RUN_FILE, STRUCTURE_FILE
+from dtui.store.disk.json_lines import check_of
+from dtui.store.format.schema import FORMAT_VERSION, PARTS_FOLDER, RUN_FILE, STRUCTURE_FILE
 
 RUN = "broken.dtui"
 Finished = subprocess.CompletedProcess[str]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dtui.cli import main
-from dtui.store.hdf5 import tables
+from dtui.store.disk.hdf5 import tables
 from dtui.synth import synthesise
 
 NAMED = "reading /validation/label failed"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dtui.query import open_run
-from dtui.store.schema import PACKED_SUFFIX
+from dtui.store.format.schema import PACKED_SUFFIX
 from tests.unit.test_output import reader_of
 
 REPORT = ["report", "--section", "anomalies"]

@@ -13,8 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from dtui.errors import RunExistsError
 from dtui.store import RunWriter, check_run, find_past
-from dtui.store.compact import RunCompactor
-from dtui.store.runfile import RunFile
+from dtui.store.compact.worker import RunCompactor
+from dtui.store.run.run_file import RunFile
 from tests.store.builders import METADATA, STRUCTURE
 from tests.store.hosts import View, content, on, record_of, seeing, view_of
 

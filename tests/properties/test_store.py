@@ -13,8 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from dtui.errors import UsageError
 from dtui.model import Gap, Record, Validation
-from dtui.store import RunReader, RunWriter, compact
-from dtui.store.schema import Stream
+from dtui.store import RunReader, RunWriter
+from dtui.store.compact import worker as compact
+from dtui.store.format.schema import Stream
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
 from tests.store.dying import shrink_parts
 from tests.store.test_watches import watch_at
@@ -108,7 +109,7 @@ class RunMachine(RuleBasedStateMachine):
     )
     def fail_to_append(self, written: int, can_take_back: bool, stream: Stream) -> None:
         """The disk fills in the middle of a frame, and perhaps what was written cannot be cut off again."""
-        from dtui.store import journal_writer
+        from dtui.store.write import journal_writer
 
         def fill_up(descriptor: int, pieces: list[memoryview]) -> None:
             journal_writer.os.write(descriptor, b"".join(pieces)[:written])
@@ -158,8 +159,10 @@ class RunMachine(RuleBasedStateMachine):
             raise Died
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(f"dtui.store.proven.{step}", die)
-            patch.setattr("dtui.store.proven.SealedFileBuilder.discard", lambda builder: builder._file.close())
+            patch.setattr(f"dtui.store.disk.verified_builder.{step}", die)
+            patch.setattr(
+                "dtui.store.disk.verified_builder.SealedFileBuilder.discard", lambda builder: builder._file.close()
+            )
             compactor = compact.RunCompactor(self.writer.path)
             try:
                 compactor.compact(finish=self.is_closed)

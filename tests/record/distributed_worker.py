@@ -16,7 +16,8 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 from dtui.errors import RecorderError
-from dtui.record import Recorder, recording, shards
+from dtui.record import Recorder, recording
+from dtui.record.training import distributed
 from tests.record.conftest import small_net
 
 COUNT = 23
@@ -157,7 +158,7 @@ def frugal(folder: Path) -> None:
 
 def widowed(folder: Path) -> None:
     """The second process dies before its part of the last validation."""
-    shards.WAIT_SECONDS = 2.0
+    distributed.WAIT_SECONDS = 2.0
     model = seeded()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     recorder = Recorder(folder / "widowed", model, optimizer, every=1)

@@ -28,7 +28,7 @@ from torch.utils.data import DataLoader, Dataset
 import dtui
 from dtui import fork_gate
 from dtui.record import Thumbnails
-from dtui.store.background import Compactor
+from dtui.store.write.background_compactor import Compactor
 
 PATIENCE = 60
 """Seconds after which what hangs tells its stack and ends."""

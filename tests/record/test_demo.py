@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dtui.demo import training as demo
+from dtui.demo.training import Fault, train_demo
 from dtui.errors import MissingExtraError
 from dtui.model import RunStatus
-from dtui.record import demo
-from dtui.record.demo import Fault, train_demo
 from dtui.store import RunReader
 
 SAMPLES = Path(__file__).parents[2] / "sample_runs"

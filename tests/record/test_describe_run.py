@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dtui.record import Recorder
-from dtui.record.warn import RecorderWarning
+from dtui.record.writing.warn import RecorderWarning
 from dtui.store import RunReader
 from tests.record.conftest import small_net
 

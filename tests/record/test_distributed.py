@@ -16,7 +16,7 @@ import torch
 
 from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, SOURCES, RunStatus
 from dtui.store import RunReader
-from dtui.store.layout import KEPT_BITS
+from dtui.store.format.part_arrays import KEPT_BITS
 from tests.record.conftest import MemoryStore, RecorderUnderTest
 from tests.record.distributed_worker import COUNT, STEPS, pictures, seeded, train, wide
 

@@ -20,7 +20,7 @@ import dtui
 from dtui.model import FILTER_STATISTICS, SOURCES, RunStatus, every_that_fits
 from dtui.query import open_run
 from dtui.record import RecorderWarning
-from dtui.record.closing import LastUpdate
+from dtui.record.training.last_update import LastUpdate
 from dtui.store import RunReader
 from tests.record.conftest import RecorderUnderTest, small_net
 from tests.record.test_loops import data, update
@@ -319,7 +319,7 @@ def test_a_tensor_is_read_on_the_writers_thread(record: Make, monkeypatch: pytes
             threads.append(threading.current_thread().name)
             return 0.5
 
-    monkeypatch.setattr("dtui.record.scalars._as_scalar", lambda value: value)
+    monkeypatch.setattr("dtui.record.training.scalar_log._as_scalar", lambda value: value)
     recorder, model, optimizer = trained(record, 2, every=4)
     recorder.log(val_acc=OnDevice())  # type: ignore[arg-type]
     for _ in range(2):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dtui.record import shards
+from dtui.record.training import distributed
 
 
 class Keys:
@@ -30,8 +30,8 @@ class Keys:
         del self.values[key]
 
 
-def exchange_of(rank: int, keys: Any) -> shards.Exchange:
-    exchange = shards.Exchange("run")
+def exchange_of(rank: int, keys: Any) -> distributed.Exchange:
+    exchange = distributed.Exchange("run")
     exchange.rank, exchange.ranks, exchange._store, exchange._prefix = rank, 2, keys, "run"
     return exchange
 
@@ -50,7 +50,7 @@ def test_a_rank_that_is_gone_is_waited_for_once(monkeypatch: pytest.MonkeyPatch)
     first, second = exchange_of(0, keys), exchange_of(1, keys)
     for iteration in range(3):
         begin = now
-        with pytest.raises(shards.PartMissingError, match="rank 1 left no part"):
+        with pytest.raises(distributed.PartMissingError, match="rank 1 left no part"):
             first.pick_up("records", iteration)
         waited.append(now - begin)
     assert waited == pytest.approx([60, 1, 1], abs=0.1)
@@ -58,6 +58,6 @@ def test_a_rank_that_is_gone_is_waited_for_once(monkeypatch: pytest.MonkeyPatch)
     second.leave("records", 3, {"sums": np.ones(2)})
     assert first.pick_up("records", 3)[0]["sums"].tolist() == [1, 1]
     begin = now
-    with pytest.raises(shards.PartMissingError):
+    with pytest.raises(distributed.PartMissingError):
         first.pick_up("records", 4)
     assert now - begin == pytest.approx(60, abs=0.1)

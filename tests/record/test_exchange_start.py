@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dtui.errors import RecorderError, RunExistsError
-from dtui.record.resume import find_start, refusals_told
+from dtui.record.start.resume import find_start, refusals_told
 from tests.record.test_exchange import Keys, exchange_of
 
 

@@ -20,14 +20,14 @@ from dtui.errors import RecorderError, RunExistsError
 from dtui.model import RunStatus
 from dtui.record import Recorder, RecorderWarning
 from dtui.store import RunReader
-from dtui.store.triage import Triage
+from dtui.store.run.decisions import Triage
 from tests.record.conftest import small_net
 from tests.record.test_loops import data, update
 
 
 @pytest.fixture(autouse=True)
 def _no_folding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dtui.store.background.Compactor.finish", lambda self: None)
+    monkeypatch.setattr("dtui.store.write.background_compactor.Compactor.finish", lambda self: None)
 
 
 def trained(path: Path, count: int = 3, **options: Any) -> Recorder:
@@ -207,7 +207,7 @@ def test_a_claim_whose_process_died_is_free(tmp_path: Path, capsys: pytest.Captu
     code = f"""
 import os
 from pathlib import Path
-from dtui.store.claim import take_claim
+from dtui.store.write.claim import take_claim
 claim = take_claim(Path({str(tmp_path / "run.dtui")!r}))
 os._exit(9)
 """
@@ -308,7 +308,7 @@ def test_where_the_new_run_cannot_be_created_the_old_one_is_back(
         raise OSError(28, "No space left on device")
 
     recorder = Recorder(tmp_path / "run", small_net(), on_existing="replace")
-    monkeypatch.setattr("dtui.store.sealed_builder.write_small_file", full)
+    monkeypatch.setattr("dtui.store.disk.sealed_builder.write_small_file", full)
     with pytest.warns(RecorderWarning, match="nothing is recorded"):
         finish(recorder)
     assert names(tmp_path) == ["run.dtui"]
@@ -390,7 +390,7 @@ def test_status_of_a_second_start_in_a_running_first(tmp_path: Path) -> None:
 
 
 def test_a_demo_is_recorded_where_its_viewer_looks_or_not_at_all(tmp_path: Path) -> None:
-    from dtui.record.demo import train_demo
+    from dtui.demo.training import train_demo
 
     trained(tmp_path / "run")
     with pytest.raises(RunExistsError, match=r"run\.dtui: a run is already there"):

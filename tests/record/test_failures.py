@@ -68,7 +68,7 @@ def test_a_probe_that_raises_is_told_once_and_switched_off(
         calls.append(1)
         raise FloatingPointError("no such number")
 
-    monkeypatch.setattr("dtui.record.measure.Measurer.measure", measure)
+    monkeypatch.setattr("dtui.record.measure.measurer.Measurer.measure", measure)
     with pytest.warns(RecorderWarning, match="records are no longer recorded: FloatingPointError") as told:
         assert training(recorder_of) == undisturbed
     assert len(told) == len(calls) == 1
@@ -82,7 +82,7 @@ def test_a_probe_that_raises_is_told_once_and_switched_off(
 def test_a_warning_that_is_an_error_does_not_stop_training(
     record: Make, monkeypatch: pytest.MonkeyPatch, undisturbed: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("dtui.record.measure.Measurer.measure", lambda self: 1 / 0)
+    monkeypatch.setattr("dtui.record.measure.measurer.Measurer.measure", lambda self: 1 / 0)
     with warnings.catch_warnings():
         warnings.simplefilter("error", RecorderWarning)
         assert training(lambda model, optimizer: record(model, optimizer, every=1)) == undisturbed
@@ -272,7 +272,7 @@ ENDINGS: dict[str, tuple[str, str]] = {
 SCRIPT = """
 import os, signal, sys, torch, dtui
 from torch import nn
-import dtui.record, dtui.store.writer, dtui.store.sealed_builder, torch._dynamo
+import dtui.record, dtui.store.write.run_writer, dtui.store.disk.sealed_builder, torch._dynamo
 torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has jobs in the background ignore it
 folder, children = sys.argv[1], {}

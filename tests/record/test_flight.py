@@ -24,8 +24,8 @@ from dtui.model import (
 )
 from dtui.query import open_run
 from dtui.record import Recorder, RecorderWarning
-from dtui.record import flight as flight_module
-from dtui.record import triggers as triggers_module
+from dtui.record.flight import flight_recorder as flight_module
+from dtui.record.flight import triggers as triggers_module
 from tests.record.conftest import MemoryStore, RecorderUnderTest, small_net
 from tests.record.test_loops import update
 
@@ -169,7 +169,7 @@ def test_what_cannot_work_is_refused_before_the_training(record: Make, options: 
 
 
 def test_sharded_weights_are_refused(record: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dtui.record.watching.is_sharded", lambda weight: True)
+    monkeypatch.setattr("dtui.record.flight.norm_meter.is_sharded", lambda weight: True)
     with pytest.raises(RecorderError, match="layer 0 is sharded over processes, watches need whole weights"):
         record(small_net(), keep_around=10)
     record(small_net())
@@ -202,7 +202,7 @@ def test_watches_that_come_too_fast_are_dropped_and_noted(record: Make, monkeypa
 
 
 def test_a_failing_judge_costs_the_watches_alone(record: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dtui.record.triggers.Judge.judge", lambda self, *values: 1 / 0)
+    monkeypatch.setattr("dtui.record.flight.triggers.Judge.judge", lambda self, *values: 1 / 0)
     with pytest.warns(RecorderWarning, match="ZeroDivisionError"):
         store = run_watched(record, 120).store
     assert [item.iteration for item in store.records] == [0, 50, 100, 119]
@@ -214,7 +214,7 @@ def test_a_failing_judge_costs_the_watches_alone(record: Make, monkeypatch: pyte
 
 
 def test_a_failing_meter_costs_the_watches_alone(record: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dtui.record.watching.WatchMeter.measure", lambda self, *values: 1 / 0)
+    monkeypatch.setattr("dtui.record.flight.norm_meter.WatchMeter.measure", lambda self, *values: 1 / 0)
     with pytest.warns(RecorderWarning, match="watches are no longer recorded: ZeroDivisionError"):
         store = run_watched(record, 60).store
     assert [item.iteration for item in store.records] == [0, 50, 59]

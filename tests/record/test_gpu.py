@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from dtui.model import FILTER_STATISTICS
 from dtui.record import RecorderWarning
-from dtui.record.sink import Job
+from dtui.record.writing.writer_thread import Job
 from tests.record.conftest import RecorderUnderTest, small_net
 
 Make = Callable[..., RecorderUnderTest]

@@ -15,10 +15,10 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from dtui.errors import RecorderError
 from dtui.record import RecorderWarning
-from dtui.record.outputs import LOGITS, PROBABILITIES, Evidence, OutputKind
-from dtui.record.scores import predict
-from dtui.record.validation import Watched
-from dtui.record.validator import _as_arrays, _merged
+from dtui.record.validation.output_kind import LOGITS, PROBABILITIES, Evidence, OutputKind
+from dtui.record.validation.scores import predict
+from dtui.record.validation.validation_watch import Watched
+from dtui.record.validation.validator import _as_arrays, _merged
 from tests.record.judging import COUNT, Headed, Make, accuracy, evaluate, largest, over_half, over_zero, pictures, same
 
 

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::dtui.record.RecorderWarning")
 @pytest.fixture(autouse=True)
 def _no_folding(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if "fold" not in request.node.name:
-        monkeypatch.setattr("dtui.store.background.Compactor.finish", lambda self: None)
+        monkeypatch.setattr("dtui.store.write.background_compactor.Compactor.finish", lambda self: None)
 
 
 class Training:

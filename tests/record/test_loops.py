@@ -127,7 +127,7 @@ def scaled_update(model: nn.Module, optimizer: torch.optim.Optimizer, scaler: An
 
 def test_on_a_gpu_a_skipped_update_is_judged_by_the_writer(record: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody may wait for the device: the iteration counts, and its record tells of its gradients only the Inf."""
-    monkeypatch.setattr("dtui.record.skips._is_at_hand", lambda tensor: False)
+    monkeypatch.setattr("dtui.record.training.skipped_updates._is_at_hand", lambda tensor: False)
     model = small_net()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, fused=True)
     scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from dtui.record import RecorderWarning
-from dtui.record.measure import _Device
-from dtui.record.scalars import ScalarLog
+from dtui.record.measure.measurer import _Device
+from dtui.record.training.scalar_log import ScalarLog
 from tests.record.conftest import RecorderUnderTest, small_net
 
 

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from dtui.errors import RecorderError, RunExistsError
 from dtui.model import FILTER_STATISTICS, NOT_JUDGED, RunStatus
 from dtui.record import Recorder
-from dtui.record.resume import count_updates
+from dtui.record.start.resume import count_updates
 from dtui.store import RunReader
 from tests.record.conftest import small_net
 

@@ -19,8 +19,8 @@ TOOK = "which a handler of the script took"
 
 HELP = """
 import ctypes, faulthandler, threading, time
-from dtui.store.background import Compactor
-from dtui.store.runfile import RunFile
+from dtui.store.write.background_compactor import Compactor
+from dtui.store.run.run_file import RunFile
 Compactor.finish = lambda self: None  # has its tests, and takes a second a run
 def send(number): os.kill(os.getpid(), number); threading.Event().wait(60); os._exit(99)
 def wait_for(reason):

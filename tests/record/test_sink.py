@@ -11,8 +11,8 @@ import pytest
 from dtui.errors import RunExistsError
 from dtui.model import Gap, RunStatus
 from dtui.record import RecorderWarning
-from dtui.record.sink import Job, Sink
-from dtui.record.warn import forget_told
+from dtui.record.writing.warn import forget_told
+from dtui.record.writing.writer_thread import Job, Sink
 from tests.record.conftest import MemoryStore
 
 
@@ -86,7 +86,7 @@ def test_closing_does_not_wait_for_what_hangs(monkeypatch: pytest.MonkeyPatch, a
         assert sink.offer(Job("records", 0, lambda store: store.append_record(None)))
         assert begun.wait(60)
         assert sink.offer(Job("records", 1, lambda store: None))
-    monkeypatch.setattr("dtui.record.sink.STALLED_SECONDS", 0.05)
+    monkeypatch.setattr("dtui.record.writing.writer_thread.STALLED_SECONDS", 0.05)
     with pytest.warns(RecorderWarning, match=said):
         sink.close(RunStatus.DONE, "")
     assert sink._thread.is_alive()

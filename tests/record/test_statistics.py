@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from dtui.model import CHANGE_RATIO_EDGES, FILTER_STATISTICS, HISTOGRAM_BINS, LAYER_STATISTICS, SOURCES
-from dtui.record.derive import Deriver
-from dtui.record.layers import describe, find_layers, place
-from dtui.record.measure import Measurer
-from dtui.record.samples import LayerSampler
+from dtui.record.measure.measurer import Measurer
+from dtui.record.measure.samples import LayerSampler
+from dtui.record.measure.statistics import Deriver
+from dtui.record.training.layers import describe, find_layers, place
 from tests.record.twins import (
     KINDS,
     WAYS,
@@ -220,7 +220,7 @@ def test_large_finite_weights_do_not_count_as_infinite(way: str) -> None:
 
 
 def test_rows_longer_than_a_chunk_are_summed_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dtui.record.statistics.CHUNK_ELEMENTS", 64)
+    monkeypatch.setattr("dtui.record.backends.torch_cpu.CHUNK_ELEMENTS", 64)
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(100, 7), nn.Conv2d(2, 50, 3))
     record, structure, before = measure_twice(model)

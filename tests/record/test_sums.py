@@ -18,15 +18,17 @@ from torch._subclasses.fake_tensor import DataDependentOutputException
 
 from dtui.errors import MissingExtraError
 from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, SOURCES
-from dtui.record import Recorder, fused, kernels, triton_sums
-from dtui.record.derive import Deriver
-from dtui.record.device import DeviceSums
-from dtui.record.layers import LayerProbe, describe
-from dtui.record.measure import Measurer
-from dtui.record.rows import LayerRows
-from dtui.record.statistics import Buffers, Sum, TorchSums, sum_carefully
-from dtui.record.triton_sums import TritonNorms, TritonSums
-from dtui.record.warn import RecorderWarning, forget_told
+from dtui.record import Recorder
+from dtui.record.backends import choose as kernels
+from dtui.record.backends import numba_cpu, triton_gpu
+from dtui.record.backends.layer_rows import LayerRows
+from dtui.record.backends.torch_cpu import Buffers, Sum, TorchSums, sum_carefully
+from dtui.record.backends.torch_gpu import DeviceSums
+from dtui.record.backends.triton_gpu import TritonNorms, TritonSums
+from dtui.record.measure.measurer import Measurer
+from dtui.record.measure.statistics import Deriver
+from dtui.record.training.layers import LayerProbe, describe
+from dtui.record.writing.warn import RecorderWarning, forget_told
 from tests.record import twins
 from tests.record.twins import (
     GPU,
@@ -215,7 +217,7 @@ def test_several_threads_take_what_one_takes() -> None:
 @pytest.mark.parametrize("shares", [1, 2, 5, 8])
 def test_shares_of_the_work_hold_every_row_once(shares: int) -> None:
     layers = rows_of(nn.Sequential(nn.Linear(1000, 50), nn.Linear(3, 2), nn.Linear(90, 70)))
-    parts = fused.share_out(layers, shares)
+    parts = numba_cpu.share_out(layers, shares)
     columns = [part.column + row for share in parts for part in share for row in range(len(part.weight))]
     assert columns == list(range(122))
     samples = [part.place + index for share in parts for part in share for index in range(len(part.positions))]
@@ -227,7 +229,7 @@ def test_shares_of_the_work_hold_every_row_once(shares: int) -> None:
 def test_layers_wider_than_a_group_are_taken_in_parts_on_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
     records = []
     for elements in (1 << 22, 128):
-        monkeypatch.setattr("dtui.record.device.GROUP_ELEMENTS", elements)
+        monkeypatch.setattr("dtui.record.backends.torch_gpu.GROUP_ELEMENTS", elements)
         torch.manual_seed(0)
         model = nn.Sequential(nn.Linear(100, 7), nn.Conv2d(2, 50, 3), nn.Linear(18, 9))
         records.append(measure_twice(model, way="device")[0])
@@ -271,15 +273,15 @@ class TestWhichWay:
                 assert recorder._recording.has_kernel is taken
 
     def test_without_numba_torch_takes_the_sums(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(fused, "find_spec", lambda name: None)
+        monkeypatch.setattr(numba_cpu, "find_spec", lambda name: None)
         with Recorder(tmp_path / "run", nn.Linear(4, 2)) as recorder:
             assert not recorder._recording.has_kernel
 
     def test_a_kernel_that_cannot_be_compiled_is_told_and_done_without(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(fused, "find_spec", lambda name: True)
-        monkeypatch.setitem(sys.modules, "dtui.record.kernel", None)
+        monkeypatch.setattr(numba_cpu, "find_spec", lambda name: True)
+        monkeypatch.setitem(sys.modules, "dtui.record.backends.numba_kernel", None)
         with pytest.warns(RecorderWarning, match="compiled kernel is not to be had, torch takes its place"):
             recorder = Recorder(tmp_path / "run", nn.Linear(4, 2))
         assert not recorder._recording.has_kernel
@@ -294,7 +296,7 @@ class TestWhichWay:
     def test_what_is_not_installed_is_told_where_it_is_wanted(
         self, monkeypatch: pytest.MonkeyPatch, module: str
     ) -> None:
-        for place in (fused, triton_sums):
+        for place in (numba_cpu, triton_gpu):
             monkeypatch.setattr(place, "find_spec", lambda name: None)
         model = SimpleNamespace(parameters=lambda: [SimpleNamespace(device=torch.device(WHERE[module]))])
         assert kernels.find_kernels(None, model, is_watched=False) is False  # type: ignore[arg-type]
@@ -303,7 +305,7 @@ class TestWhichWay:
 
     def test_each_device_has_a_way_of_its_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Also where the network moves to another after recording began, and the kernel for that is not installed."""
-        for place in (fused, triton_sums):
+        for place in (numba_cpu, triton_gpu):
             monkeypatch.setattr(place, "find_spec", lambda name: None)
         ways = {name: kernels.summing_on(torch.device(name), small_buffers, fused=True) for name in ("cpu", "cuda")}
         assert (type(ways["cpu"]), type(ways["cuda"])) == (TorchSums, DeviceSums)
@@ -372,7 +374,7 @@ class TestTriton:
         broken = SimpleNamespace(
             take_samples={(1,): lambda *_, **__: raise_(RuntimeError("Failed to find C compiler"))}
         )
-        monkeypatch.setattr(triton_sums, "load_triton_kernels", lambda: broken)
+        monkeypatch.setattr(triton_gpu, "load_triton_kernels", lambda: broken)
         monkeypatch.setattr(twins, "nothing_but_triton", TritonSums)
         with pytest.warns(
             RecorderWarning, match="the GPU's kernels are not to be had, torch takes their place: .*C comp"
@@ -384,7 +386,7 @@ class TestTriton:
 
     def test_a_device_without_memory_is_not_a_compiler_that_is_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         full = SimpleNamespace(take_samples={(1,): lambda *_, **__: raise_(torch.OutOfMemoryError())})
-        monkeypatch.setattr(triton_sums, "load_triton_kernels", lambda: full)
+        monkeypatch.setattr(triton_gpu, "load_triton_kernels", lambda: full)
         with pytest.raises(torch.OutOfMemoryError):
             measure_twice(nn.Sequential(nn.Linear(4, 3)), way="triton")
 
@@ -392,7 +394,7 @@ class TestTriton:
 def is_aligned(measurer: Measurer, probes: list[LayerProbe]) -> bool:
     rows = measurer._rows(0, probes[0])
     assert rows is not None
-    return triton_sums._kind(rows, triton_sums._addresses(rows))[2]
+    return triton_gpu._kind(rows, triton_gpu._addresses(rows))[2]
 
 
 def raise_(error: Exception) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from dtui.model import Layer
-from dtui.record.triggers import CLIP, LIMITS, MEMORY, SOFTENING, WARM_UP, History, Judge
-from dtui.record.watching import Norm
+from dtui.record.flight.norm_meter import Norm
+from dtui.record.flight.triggers import CLIP, LIMITS, MEMORY, SOFTENING, WARM_UP, History, Judge
 
 LAYERS = (
     Layer(0, "conv", "Conv2d", (8, 1, 3, 3), 0),

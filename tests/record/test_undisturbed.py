@@ -27,37 +27,65 @@ OUT_OF_MEMORY = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.
 NO_SPACE = OSError(errno.ENOSPC, "No space left on device")
 
 FAULTS: dict[str, tuple[str, BaseException, int]] = {
-    "a probe raises": ("dtui.record.measure.Measurer.measure", FloatingPointError("no such number"), 0),
-    "a probe runs out of memory": ("dtui.record.measure._Device.take", OUT_OF_MEMORY, 1),
-    "the sampler raises": ("dtui.record.samples.LayerSampler.positions", IndexError("no such place"), 0),
+    "a probe raises": ("dtui.record.measure.measurer.Measurer.measure", FloatingPointError("no such number"), 0),
+    "a probe runs out of memory": ("dtui.record.measure.measurer._Device.take", OUT_OF_MEMORY, 1),
+    "the sampler raises": ("dtui.record.measure.samples.LayerSampler.positions", IndexError("no such place"), 0),
     "the structure cannot be told": ("dtui.record.recording.describe", KeyError("layer1"), 0),
-    "the parameters cannot be counted": ("dtui.record.coverage.measure_coverage", TypeError("no number"), 0),
-    "the outputs cannot be told apart": ("dtui.record.outputs.OutputKind.decide", TypeError("no number"), 0),
-    "the model's answer cannot be seen": ("dtui.record.validation.find_scores", TypeError("no scores"), 0),
-    "the tracer raises": ("dtui.record.graph._Trace.start", RuntimeError("no mode"), 0),
-    "the tracer's modules raise": ("dtui.record.graph._Trace._enter_module", RuntimeError("no module"), 4),
-    "statistics cannot be derived": ("dtui.record.derive.Deriver.derive", ZeroDivisionError(), 2),
-    "the queue raises": ("dtui.record.sink.Sink.offer", RuntimeError("no thread"), 2),
-    "the writer's thread dies": ("dtui.record.sink.Sink._work", SystemExit(1), 3),
+    "the parameters cannot be counted": ("dtui.record.training.coverage.measure_coverage", TypeError("no number"), 0),
+    "the outputs cannot be told apart": (
+        "dtui.record.validation.output_kind.OutputKind.decide",
+        TypeError("no number"),
+        0,
+    ),
+    "the model's answer cannot be seen": (
+        "dtui.record.validation.validation_watch.find_scores",
+        TypeError("no scores"),
+        0,
+    ),
+    "the tracer raises": ("dtui.record.training.graph._Trace.start", RuntimeError("no mode"), 0),
+    "the tracer's modules raise": ("dtui.record.training.graph._Trace._enter_module", RuntimeError("no module"), 4),
+    "statistics cannot be derived": ("dtui.record.measure.statistics.Deriver.derive", ZeroDivisionError(), 2),
+    "the queue raises": ("dtui.record.writing.writer_thread.Sink.offer", RuntimeError("no thread"), 2),
+    "the writer's thread dies": ("dtui.record.writing.writer_thread.Sink._work", SystemExit(1), 3),
     "the thread cannot be started": ("threading.Thread.start", RuntimeError("can't start new thread"), 0),
-    "logging raises": ("dtui.record.scalars.ScalarLog.add", TypeError("no number"), 2),
-    "what was logged cannot be told apart": ("dtui.record.scalars.OwnIterations.passed", KeyError("loss"), 2),
+    "logging raises": ("dtui.record.training.scalar_log.ScalarLog.add", TypeError("no number"), 2),
+    "what was logged cannot be told apart": (
+        "dtui.record.training.scalar_log.OwnIterations.passed",
+        KeyError("loss"),
+        2,
+    ),
     "what was logged cannot be kept": ("dtui.record.recording.Recording.keep", RuntimeError("no queue"), 0),
-    "the last update cannot be noted": ("dtui.record.closing.LastUpdate._look", RuntimeError("no version"), 1),
-    "scalars cannot be taken": ("dtui.record.scalars.ScalarLog.take", TypeError("no number"), 2),
-    "skipped updates cannot be told": ("dtui.record.skips.SkippedUpdates.is_known_skipped", RuntimeError("sync"), 2),
-    "the loader cannot be tapped": ("dtui.record.loader_tap.LoaderTap._swap", RuntimeError("no class"), 1),
-    "a batch cannot be read": ("dtui.record.loader_tap.LoaderTap._read", RuntimeError("no batch"), 2),
-    "positions cannot be read": ("dtui.record.loader_tap.np.asarray", RuntimeError("no positions"), 2),
-    "a prediction cannot be read": ("dtui.record.validation.predict", OUT_OF_MEMORY, 2),
-    "a validation cannot be judged": ("dtui.record.validation.ValidationWatch.watched", MemoryError(), 0),
-    "images cannot be placed": ("dtui.record.images.ImageTracker.place", AssertionError("no row"), 1),
-    "a thumbnail cannot be taken": ("dtui.record.thumbnails.ThumbnailTaker.take", MemoryError(), 1),
+    "the last update cannot be noted": (
+        "dtui.record.training.last_update.LastUpdate._look",
+        RuntimeError("no version"),
+        1,
+    ),
+    "scalars cannot be taken": ("dtui.record.training.scalar_log.ScalarLog.take", TypeError("no number"), 2),
+    "skipped updates cannot be told": (
+        "dtui.record.training.skipped_updates.SkippedUpdates.is_known_skipped",
+        RuntimeError("sync"),
+        2,
+    ),
+    "the loader cannot be tapped": ("dtui.record.validation.loader_tap.LoaderTap._swap", RuntimeError("no class"), 1),
+    "a batch cannot be read": ("dtui.record.validation.loader_tap.LoaderTap._read", RuntimeError("no batch"), 2),
+    "positions cannot be read": ("dtui.record.validation.loader_tap.np.asarray", RuntimeError("no positions"), 2),
+    "a prediction cannot be read": ("dtui.record.validation.validation_watch.predict", OUT_OF_MEMORY, 2),
+    "a validation cannot be judged": (
+        "dtui.record.validation.validation_watch.ValidationWatch.watched",
+        MemoryError(),
+        0,
+    ),
+    "images cannot be placed": (
+        "dtui.record.validation.tracked_images.ImageTracker.place",
+        AssertionError("no row"),
+        1,
+    ),
+    "a thumbnail cannot be taken": ("dtui.record.validation.thumbnails.ThumbnailTaker.take", MemoryError(), 1),
     "no store can be made": ("dtui.store.RunWriter.__init__", NO_SPACE, 0),
     "a full disk takes no record": ("dtui.store.RunWriter.append_record", NO_SPACE, 2),
     "a full disk takes no images": ("dtui.store.RunWriter.set_images", NO_SPACE, 0),
     "the end cannot be written": ("dtui.store.RunWriter.close", NO_SPACE, 0),
-    "closing raises": ("dtui.record.sink.Sink.close", RuntimeError("no thread"), 0),
+    "closing raises": ("dtui.record.writing.writer_thread.Sink.close", RuntimeError("no thread"), 0),
 }
 
 
@@ -116,7 +144,7 @@ def test_a_probe_that_failed_gives_its_memory_back(record: Make, monkeypatch: py
     recorder = record(nn.Linear(3, 2), every=1)
     recorder.step()
     assert recorder._recording.measurer is not None
-    monkeypatch.setattr("dtui.record.measure._Device.take", lambda *arguments: 1 / 0)
+    monkeypatch.setattr("dtui.record.measure.measurer._Device.take", lambda *arguments: 1 / 0)
     recorder.step()
     assert recorder._recording.measurer is None
     recorder.step()

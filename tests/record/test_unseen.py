@@ -169,7 +169,7 @@ def test_an_update_that_is_captured_into_a_graph_is_told(record: Make, monkeypat
     recorder = record(model, optimizer, every=1)
     update(model, optimizer)
     with monkeypatch.context() as patch:
-        patch.setattr("dtui.record.updates._is_captured", lambda: True)
+        patch.setattr("dtui.record.training.updates._is_captured", lambda: True)
         update(model, optimizer)
     with told_once("CUDA graph, whose replays nobody tells of; call recorder.step() after each replay"):
         validate(recorder, model)

@@ -382,7 +382,7 @@ def test_nothing_is_hooked_any_more_once_recording_has_ended(record: Make) -> No
 
 
 def test_neither_network_nor_optimizer_is_kept_alive_by_the_watch() -> None:
-    from dtui.record.updates import Updates
+    from dtui.record.training.updates import Updates
 
     before = dict(_global_optimizer_post_hooks)
     model = small_net()
@@ -404,7 +404,7 @@ def test_a_failure_while_counting_is_told_and_the_training_goes_on(
     model = small_net()
     optimizer = SGD(model.parameters(), 0.1)
     recorder = record(model, optimizer, every=1)
-    monkeypatch.setattr("dtui.record.updates._is_captured", lambda: 1 / 0)
+    monkeypatch.setattr("dtui.record.training.updates._is_captured", lambda: 1 / 0)
     with pytest.warns(RuntimeWarning, match="updates: one could not be counted: ZeroDivisionError"):
         update(model, optimizer)
     monkeypatch.undo()

@@ -10,12 +10,12 @@ import torch
 from torch import nn
 
 from dtui.errors import RecorderError
-from dtui.record import watching
-from dtui.record.flight import Flight, WatchPlan
-from dtui.record.layers import LayerProbe, describe, find_layers, place
-from dtui.record.skips import Skips
-from dtui.record.triton_sums import TritonNorms
-from dtui.record.watching import Norm, WatchMeter
+from dtui.record.backends.triton_gpu import TritonNorms
+from dtui.record.flight import norm_meter
+from dtui.record.flight.flight_recorder import Flight, WatchPlan
+from dtui.record.flight.norm_meter import Norm, WatchMeter
+from dtui.record.training.layers import LayerProbe, describe, find_layers, place
+from dtui.record.training.skipped_updates import Skips
 from tests.record.twins import GPU, needs_numba, needs_triton
 
 FUSED = [False, pytest.param(True, marks=needs_numba)]
@@ -86,7 +86,7 @@ def expected(probes: list[LayerProbe], before: list[np.ndarray]) -> np.ndarray:
 @pytest.mark.parametrize("cached", [40, 1 << 17])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
 def test_norms_equal_the_twin(way: str, cached: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "CACHED_ELEMENTS", cached)
+    monkeypatch.setattr(norm_meter, "CACHED_ELEMENTS", cached)
     torch.manual_seed(0)
     model = many_kinds().to(dtype)
     if way in ("device", "triton"):

@@ -16,9 +16,10 @@ import pytest
 from dtui.errors import OutputError, ReportError, RunDamagedError, RunNotFoundError, UsageError
 from dtui.model import Gap
 from dtui.query import open_run
-from dtui.reports import build, build_report, convert, write_report
+from dtui.reports import build, build_report, write_report
 from dtui.reports.document import Chapter, Chart, Drawings, Paragraph, Report, Row, Section, Table
-from dtui.reports.html import render_html
+from dtui.reports.output import convert
+from dtui.reports.output.html import render_html
 from dtui.reports.sections import registry, section, section_names
 from tests.reports.fake_query import HOSTILE, FakeQuery
 

@@ -23,8 +23,8 @@ from dtui.reports.charts.heatmap import Group, Strip, class_heatmap
 from dtui.reports.charts.horizon import HorizonRow, band_paths, horizon_tree, initially_open
 from dtui.reports.charts.raster import LEVELS, error_palette, error_picture, ramp
 from dtui.reports.charts.ribbon import ribbon_marks
-from dtui.reports.convert import ChartConverter
 from dtui.reports.document import Chart
+from dtui.reports.output.convert import ChartConverter
 from tests.reports.golden_specs import AXIS, FOLDER, anomaly, as_text, specs
 
 SPECS = specs()

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from dtui.errors import ReportError
-from dtui.reports.bundle import vega_bundle
-from dtui.reports.convert import ChartConverter, encoded, renumbered
 from dtui.reports.document import Chart
+from dtui.reports.output.bundle import vega_bundle
+from dtui.reports.output.convert import ChartConverter, encoded, renumbered
 
 SQUARE = {
     "$schema": "https://vega.github.io/schema/vega/v6.json",

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from dtui.model import ImageSet, Layer, Module, RunMetadata, RunStatus, Structure
-from dtui.store.documents import encode_document, images_document, run_document
-from dtui.store.layout import part_nodes
-from dtui.store.packed import PackedDocument, PackedStream
-from dtui.store.schema import LINE_FILES, Sizes, Stream
-from dtui.store.seal import Seal
-from dtui.store.sealed_builder import SealedFileBuilder
+from dtui.store.disk.seal import Seal
+from dtui.store.disk.sealed_builder import SealedFileBuilder
+from dtui.store.format.documents import encode_document, images_document, run_document
+from dtui.store.format.part_arrays import part_nodes
+from dtui.store.format.schema import LINE_FILES, Sizes, Stream
+from dtui.store.read.packed_run import PackedDocument, PackedStream
 
 RUN = "r" * 32
 STRUCTURE = Structure((Layer(0, "fc", "Linear", (1, 2), 0),), (Module(0, "", "Net", -1, (0,)),))

@@ -6,7 +6,7 @@ import os
 import struct
 from pathlib import Path
 
-from dtui.store.hdf5_arrays import Hdf5Tree, StoredArray
+from dtui.store.disk.hdf5_arrays import Hdf5Tree, StoredArray
 
 
 def stored_array(path: Path, node: str) -> StoredArray:

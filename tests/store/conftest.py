@@ -32,7 +32,7 @@ class Recording:
             self.twin.validations.append(validation)
 
     def compact(self, *, finish: bool = False, sweep: bool = True) -> list[Path]:
-        from dtui.store.compact import RunCompactor
+        from dtui.store.compact.worker import RunCompactor
 
         compactor = RunCompactor(self.path)
         try:

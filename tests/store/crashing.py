@@ -18,9 +18,9 @@ import pytest
 
 from dtui.errors import DtuiError
 from dtui.store import RunReader, RunWriter, check_run
-from dtui.store.compact import RunCompactor
-from dtui.store.exclusion import CompactionLock
-from dtui.store.verdict import FileState
+from dtui.store.check.result import FileState
+from dtui.store.compact.worker import RunCompactor
+from dtui.store.run.lock import CompactionLock
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
 from tests.store.dying import in_child, shrink_parts
 from tests.store.remains import remains_of
@@ -124,8 +124,10 @@ class Crashes:
         with pytest.MonkeyPatch.context() as patch:
             shrink_parts(patch, *self._sizes)
             patch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=4))  # the same bytes for the same deeds
-            patch.setattr("dtui.store.writer._HEARTBEAT_SECONDS", 1e9)  # and as many calls, however slow the machine is
-            patch.setattr("dtui.store.syncing.SYNC_SECONDS", 1e9)
+            patch.setattr(
+                "dtui.store.write.run_writer._HEARTBEAT_SECONDS", 1e9
+            )  # and as many calls, however slow the machine is
+            patch.setattr("dtui.store.write.syncing.SYNC_SECONDS", 1e9)
             patch.setattr(CompactionLock, "touch", lambda _: None)
             yield
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dtui.store import hdf5
-from dtui.store.seal import append_seal
+from dtui.store.disk import hdf5
+from dtui.store.disk.seal import append_seal
 
 tables = hdf5.tables
 
@@ -31,7 +31,7 @@ def reseal(path: Path) -> None:
 
 def unseal(path: Path) -> None:
     """Cut the seal off, so that the file can be changed and sealed again."""
-    from dtui.store.seal import _TRAILER
+    from dtui.store.disk.seal import _TRAILER
 
     data = path.read_bytes()
     size = _TRAILER.unpack(data[-_TRAILER.size :])[1]

@@ -7,8 +7,8 @@ import random
 import struct
 from pathlib import Path
 
-from dtui.store.hdf5_arrays import Hdf5Tree
-from dtui.store.seal import Seal, append_seal
+from dtui.store.disk.hdf5_arrays import Hdf5Tree
+from dtui.store.disk.seal import Seal, append_seal
 from tests.store.chunks import chunk_ranges
 from tests.store.hostile import unseal
 

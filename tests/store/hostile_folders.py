@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from dtui.store.journal import encode_header
-from dtui.store.lines import check_of
-from dtui.store.schema import Stream
-from dtui.store.sealed_builder import write_small_file
-from dtui.store.sealed_file import SealedFile
-from dtui.store.tokens import run_token
+from dtui.store.disk.journal import encode_header
+from dtui.store.disk.json_lines import check_of
+from dtui.store.disk.sealed_builder import write_small_file
+from dtui.store.disk.sealed_file import SealedFile
+from dtui.store.format.names import run_token
+from dtui.store.format.schema import Stream
 from tests.store.conftest import Recording
 
 SECRET = "the-secret-outside"

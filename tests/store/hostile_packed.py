@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dtui.store.seal import Seal, append_seal
+from dtui.store.disk.seal import Seal, append_seal
 from tests.store.hostile import Bomb, attribute_bomb, tables, unseal
 from tests.store.hostile_folders import HOSTILE, ROOT, hostile_names, layer, many_layers
 

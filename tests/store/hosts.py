@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from dtui.model import Record
-from dtui.store import RunReader, life, ownership
-from dtui.store.runfile import RunFile, stamp_of
-from dtui.store.schema import RUN_FILE
-from dtui.store.writer import RunWriter
+from dtui.store import RunReader
+from dtui.store.format.schema import RUN_FILE
+from dtui.store.run import life, ownership
+from dtui.store.run.run_file import RunFile, stamp_of
+from dtui.store.write.run_writer import RunWriter
 from tests.store.builders import make_record
 from tests.store.clock import Clock
 

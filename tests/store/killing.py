@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dtui.store.compact import RunCompactor
+from dtui.store.compact.worker import RunCompactor
 from tests.store.tally import Tally
 
 READY = b"!"

@@ -14,7 +14,7 @@ import numpy as np
 from dtui.errors import DtuiError
 from dtui.model import Gap, Record, RunStatus, Validation
 from dtui.store import RunReader, RunWriter, find_past
-from dtui.store.compact import RunCompactor
+from dtui.store.compact.worker import RunCompactor
 from tests.store.builders import IMAGES, METADATA, STRUCTURE
 from tests.store.resuming import iterations_of, record_of, validation_of
 from tests.store.test_watches import watch_at

@@ -20,10 +20,12 @@ import numpy as np
 import pytest
 
 from dtui.model import FILTER_STATISTICS, Record, RunMetadata, RunStatus, Structure
-from dtui.record.sink import Job, Sink, Store
-from dtui.store import RunReader, RunWriter, catalog, surroundings
-from dtui.store.layout import KEPT_BITS
-from dtui.store.runfile import RunFile
+from dtui.record.writing.writer_thread import Job, Sink, Store
+from dtui.store import RunReader, RunWriter
+from dtui.store.format.part_arrays import KEPT_BITS
+from dtui.store.read import catalog
+from dtui.store.run import sidecars
+from dtui.store.run.run_file import RunFile
 from tests.store.twin import rounded
 
 STATISTICS = ("std", "update_norm")
@@ -183,7 +185,7 @@ def without_locks(patch: pytest.MonkeyPatch) -> None:
 
 def _follow(path: Path, wanted: dict[str, np.ndarray], is_stale: bool, look: float) -> dict[str, Any]:
     if is_stale:
-        catalog.list_folder = surroundings.list_folder = _stale(catalog.list_folder)
+        catalog.list_folder = sidecars.list_folder = _stale(catalog.list_folder)
     rng = random.Random(os.getpid())
     reader = RunReader(path)
     seen = answers = 0

@@ -22,11 +22,11 @@ import pytest
 from dtui.errors import DtuiError, RunFormatError
 from dtui.model import FILTER_STATISTICS, NO_VALUE, SOURCES, Gap
 from dtui.store import RunReader, check_run
-from dtui.store.hdf5 import tables
-from dtui.store.packing import pack_run
-from dtui.store.schema import RUN_FILE, STRUCTURE_FILE
-from dtui.store.sealed_builder import chunk_starts
-from dtui.store.verdict import FileState
+from dtui.store.check.result import FileState
+from dtui.store.disk.hdf5 import tables
+from dtui.store.disk.sealed_builder import chunk_starts
+from dtui.store.format.schema import RUN_FILE, STRUCTURE_FILE
+from dtui.store.pack.request import pack_run
 from tests.store.conftest import Recording
 from tests.store.tally import Tally
 from tests.store.test_watches import TRIGGER, append_watches

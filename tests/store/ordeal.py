@@ -23,8 +23,8 @@ import pytest
 from dtui.errors import DtuiError
 from dtui.model import RunStatus
 from dtui.store import RunReader, check_run, find_past
-from dtui.store.pack import RunPacker
-from dtui.store.verdict import FileState
+from dtui.store.check.result import FileState
+from dtui.store.pack.worker import RunPacker
 from tests.store.dying import shrink_parts
 from tests.store.killing import Child, Instants, compact, kill_somewhere
 from tests.store.lives import (

@@ -6,7 +6,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from dtui.store.schema import TEMPORARY_MARK
+from dtui.store.format.schema import TEMPORARY_MARK
 
 _OF_A_PROCESS = re.compile(rb'"(pid|started|check)": ?("[0-9a-f]{8}"|-?\d+)')
 _LARGEST_DOCUMENT = 4096

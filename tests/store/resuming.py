@@ -9,7 +9,7 @@ import numpy as np
 
 from dtui.model import Record, Validation
 from dtui.store import RunWriter, find_past
-from dtui.store.runfile import Process, RunFile
+from dtui.store.run.run_file import Process, RunFile
 from tests.store.builders import make_record, make_validation
 
 

@@ -44,10 +44,10 @@ def survive(run: Path, *, is_compacting: bool = True, has_screen: bool = False) 
     import dtui.cli.reading
     import dtui.query
     import dtui.reports
-    import dtui.store.check
-    import dtui.store.compact
-    import dtui.store.exclusion
-    import dtui.store.life
+    import dtui.store.check.folder
+    import dtui.store.compact.worker
+    import dtui.store.run.life
+    import dtui.store.run.lock
     import dtui.tui.app
 
     read_end, write_end = os.pipe()
@@ -58,9 +58,9 @@ def survive(run: Path, *, is_compacting: bool = True, has_screen: bool = False) 
         status = 1
         try:
             _limit_memory()
-            dtui.store.life.GLANCE_SECONDS = 0.2  # of looking at a process of another host
-            dtui.store.life.WATCHED_SECONDS = dtui.store.exclusion.WATCHED_SECONDS = 0.5
-            dtui.store.exclusion.UNFINISHED_SECONDS = 0.5
+            dtui.store.run.life.GLANCE_SECONDS = 0.2  # of looking at a process of another host
+            dtui.store.run.life.WATCHED_SECONDS = dtui.store.run.lock.WATCHED_SECONDS = 0.5
+            dtui.store.run.lock.UNFINISHED_SECONDS = 0.5
             os.chdir(run.parent)
             with os.fdopen(write_end, "w", errors="surrogateescape") as pipe:
                 begin = _resident()
@@ -111,7 +111,7 @@ def _limit_memory() -> None:
 
 def _commands(run: Path, is_compacting: bool, has_screen: bool) -> list[tuple[str, str]]:
     from dtui.cli.entry import main
-    from dtui.store import compact
+    from dtui.store.compact import worker as compact
 
     report = run.parent / "report.txt"
     found = []

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from dtui.errors import RunDamagedError
-from dtui.store.catalog import PartSpan
-from dtui.store.schema import Stream
-from dtui.store.sealed_builder import SealedFileBuilder
-from dtui.store.sealed_file import SealedFile
+from dtui.store.disk.sealed_builder import SealedFileBuilder
+from dtui.store.disk.sealed_file import SealedFile
+from dtui.store.format.schema import Stream
+from dtui.store.read.catalog import PartSpan
 from tests.store.bulky import write_bulky
 from tests.tui.terminal import Terminal
 

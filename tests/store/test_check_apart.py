@@ -13,9 +13,9 @@ import pytest
 from dtui.cli.entry import main
 from dtui.errors import RunNotFoundError
 from dtui.store import check_run
-from dtui.store.check_apart import check_run_apart
-from dtui.store.hdf5_arrays import Hdf5Tree
-from dtui.store.verdict import FileState
+from dtui.store.check.child import check_run_apart
+from dtui.store.check.result import FileState
+from dtui.store.disk.hdf5_arrays import Hdf5Tree
 from tests.store.conftest import Recording
 from tests.store.hostile import reseal, unseal
 

@@ -12,14 +12,14 @@ import pytest
 
 from dtui.errors import RunExistsError
 from dtui.store import RunReader, RunWriter
-from dtui.store.claim import Claim, claim_new, claim_numbered, hold_run, take_claim
+from dtui.store.write.claim import Claim, claim_new, claim_numbered, hold_run, take_claim
 from tests.store.builders import METADATA, STRUCTURE
 
 RACER = """
 import sys
 from pathlib import Path
 from dtui.errors import RunExistsError
-from dtui.store.claim import claim_new, claim_numbered
+from dtui.store.write.claim import claim_new, claim_numbered
 folder, kept = Path(sys.argv[1]), []
 print("ready", flush=True)
 for line in sys.stdin:

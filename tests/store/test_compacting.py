@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from dtui.errors import RunDamagedError, RunNotFoundError
-from dtui.store import background, check_run, compact, compact_run
-from dtui.store.compact import RunCompactor
-from dtui.store.exclusion import CompactionLock
-from dtui.store.place import Place
+from dtui.store import check_run, compact_run
+from dtui.store.compact import worker as compact
+from dtui.store.compact.worker import RunCompactor
+from dtui.store.disk.run_folder import Place
+from dtui.store.run.lock import CompactionLock
+from dtui.store.write import background_compactor
 from tests.store.chunks import chunk_place
 from tests.store.conftest import Recording
 
@@ -121,9 +123,9 @@ def test_a_compactor_that_hangs_is_waited_for_once(tmp_path: Path, monkeypatch: 
         started.append(" ".join(options))
         return [sys.executable, "-c", "import time; time.sleep(600)"]
 
-    monkeypatch.setattr(background, "compact_command", hanging)
-    monkeypatch.setattr(background, "_FINISH_SECONDS", 0.1)
-    compactor = background.Compactor(Place(tmp_path))
+    monkeypatch.setattr(background_compactor, "compact_command", hanging)
+    monkeypatch.setattr(background_compactor, "_FINISH_SECONDS", 0.1)
+    compactor = background_compactor.Compactor(Place(tmp_path))
     compactor.start()
     child = compactor._child
     assert child is not None

@@ -12,10 +12,10 @@ import pytest
 from dtui.errors import RunExistsError, UsageError
 from dtui.model import Gap, ImageSet, Record, RunStatus
 from dtui.store import RunReader, RunWriter, check_run
-from dtui.store.bins import bin_values
-from dtui.store.layout import Node, part_nodes
-from dtui.store.sealed_file import SealedFile
-from dtui.store.verdict import FileState
+from dtui.store.check.result import FileState
+from dtui.store.disk.sealed_file import SealedFile
+from dtui.store.format.bins import bin_values
+from dtui.store.format.part_arrays import Node, part_nodes
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
 from tests.store.chunks import chunk_place
 from tests.store.conftest import Recording
@@ -109,7 +109,7 @@ class TestBinnedPart(Layout):
 
     @pytest.fixture(autouse=True)
     def _binned(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("dtui.store.layout.LEAST_BINNED", 1)
+        monkeypatch.setattr("dtui.store.format.part_arrays.LEAST_BINNED", 1)
 
     def spread(self, recording: Recording) -> None:
         recording.append(self.records, self.validations)
@@ -136,7 +136,7 @@ class TestPartBesideItsSources(Layout):
 
 
 def test_small_parts_become_a_large_one(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dtui.store.compact.LARGE_PART", 128)
+    monkeypatch.setattr("dtui.store.compact.worker.LARGE_PART", 128)
     for _ in range(4):
         recording.append(32, 0)
         recording.compact()
@@ -147,20 +147,20 @@ def test_small_parts_become_a_large_one(recording: Recording, monkeypatch: pytes
 
 
 def test_bins_of_a_part_are_read_and_not_made(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dtui.store.layout.LEAST_BINNED", 32)
+    monkeypatch.setattr("dtui.store.format.part_arrays.LEAST_BINNED", 32)
     recording.append(70)
     recording.compact()
     reader = recording.reader()
     full = []
     monkeypatch.setattr(
-        "dtui.store.coarse.bin_values", lambda values: full.append(values.shape[1]) or bin_values(values)
+        "dtui.store.read.coarse_level.bin_values", lambda values: full.append(values.shape[1]) or bin_values(values)
     )
     recording.twin.assert_bins(reader, slice(None))
     assert set(full) == {6}
 
 
 def test_a_damaged_coarse_level_is_made_anew(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dtui.store.layout.LEAST_BINNED", 32)
+    monkeypatch.setattr("dtui.store.format.part_arrays.LEAST_BINNED", 32)
     recording.append(64)
     (part, _) = recording.compact()
     offset, size = chunk_place(part, "/bins/mean")
@@ -270,7 +270,7 @@ def test_more_scalars_than_a_reader_accepts_are_refused(recording: Recording) ->
 
 def test_an_answer_that_fits_no_memory_is_refused(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
     recording.append(8)
-    monkeypatch.setattr("dtui.store.stream.LARGEST_ANSWER", 12 * 4 * 7)
+    monkeypatch.setattr("dtui.store.read.stream_reader.LARGEST_ANSWER", 12 * 4 * 7)
     reader = recording.reader()
     assert reader.read_filters("norm", slice(None), slice(0, 7)).shape == (12, 7)
     with pytest.raises(UsageError, match="12 rows at 8 records: 384 bytes; ask for less"):
@@ -298,8 +298,8 @@ def test_norms_of_some_filters_at_a_time_are_those_of_all(
     recording.append(40)
     recording.compact()
     expected = recording.reader().read_filters("norm", slice(None), slice(None))
-    monkeypatch.setattr("dtui.store.stream._NORM_ROWS", 5)
-    monkeypatch.setattr("dtui.store.stream._NORM_VALUES", 1)
+    monkeypatch.setattr("dtui.store.read.stream_reader._NORM_ROWS", 5)
+    monkeypatch.setattr("dtui.store.read.stream_reader._NORM_VALUES", 1)
     np.testing.assert_array_equal(recording.reader().read_filters("norm", slice(None), slice(None)), expected)
     np.testing.assert_array_equal(recording.reader().read_filters("norm", slice(1, 12, 2), slice(None)), expected[1::2])
 
@@ -312,8 +312,8 @@ def test_rows_of_several_chunks_are_read_in_blocks(
     recording.compact()
     expected = recording.reader().read_filters("mean", slice(None), slice(None))
     reader = recording.reader()
-    monkeypatch.setattr("dtui.store.stream._READ_AT_ONCE", 2 * 4 * 40)
-    monkeypatch.setattr("dtui.store.stream_files.part_nodes", narrow_nodes)
+    monkeypatch.setattr("dtui.store.read.stream_reader._READ_AT_ONCE", 2 * 4 * 40)
+    monkeypatch.setattr("dtui.store.read.frame_files.part_nodes", narrow_nodes)
     np.testing.assert_array_equal(reader.read_filters("mean", rows, slice(None)), expected[rows])
 
 

@@ -13,10 +13,10 @@ import pytest
 from dtui.errors import DtuiError, RunDamagedError
 from dtui.model import FILTER_STATISTICS, NO_VALUE, ImageSet, Layer, Module, Structure, Validation, was_lost
 from dtui.store import RunReader, RunWriter, check_run
-from dtui.store.compact import RunCompactor
-from dtui.store.sealed_builder import chunk_starts
-from dtui.store.sealed_file import SealedFile
-from dtui.store.verdict import FileState
+from dtui.store.check.result import FileState
+from dtui.store.compact.worker import RunCompactor
+from dtui.store.disk.sealed_builder import chunk_starts
+from dtui.store.disk.sealed_file import SealedFile
 from tests.store.builders import METADATA, make_record
 from tests.store.chunks import chunk_place, stored_array
 from tests.store.conftest import Recording

@@ -19,8 +19,8 @@ import pytest
 from dtui.errors import RunDamagedError, RunFormatError, RunNotFoundError
 from dtui.model import Gap, RunStatus
 from dtui.store import RunReader, RunWriter, check_run, find_runs
-from dtui.store.compact import main as compact_main
-from dtui.store.exclusion import CompactionLock
+from dtui.store.compact.worker import main as compact_main
+from dtui.store.run.lock import CompactionLock
 from tests.store.builders import METADATA, STRUCTURE, make_record
 from tests.store.conftest import Recording
 from tests.store.dying import in_child
@@ -115,7 +115,7 @@ def test_a_run_that_cannot_be_created_leaves_nothing(tmp_path: Path, monkeypatch
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("dtui.store.sealed_builder.append_seal", fail)
+    monkeypatch.setattr("dtui.store.disk.sealed_builder.append_seal", fail)
     with pytest.raises(OSError, match="No space left"):
         RunWriter(tmp_path / "run", STRUCTURE, METADATA)
     assert list(tmp_path.iterdir()) == []
@@ -152,9 +152,10 @@ def test_no_permission_is_one_clear_line(recording: Recording, name: str) -> Non
         os.chmod(folder, 0o755)
     os.chmod(target, 0)
     code = (
-        "import os; import dtui.store.reader as reader; from dtui.errors import DtuiError; from pathlib import Path\n"
+        "import os; from dtui.store.read.run_reader import RunReader; from dtui.errors import DtuiError\n"
+        "from pathlib import Path\n"
         "if os.getuid() == 0: os.setgid(65534); os.setuid(65534)\n"
-        f"try: reader.RunReader(Path({str(recording.path)!r}))\n"
+        f"try: RunReader(Path({str(recording.path)!r}))\n"
         "except DtuiError as error: print(type(error).__name__, error)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

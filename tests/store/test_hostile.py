@@ -132,8 +132,8 @@ def test_a_link_is_never_followed(folded: Path, tmp_path: Path) -> None:
 def test_a_structure_that_cannot_be_is_one_clear_line(folded: Path, tmp_path: Path, key: str, value: object) -> None:
     import numpy as np
 
-    from dtui.store.sealed_builder import write_small_file
-    from dtui.store.sealed_file import SealedFile
+    from dtui.store.disk.sealed_builder import write_small_file
+    from dtui.store.disk.sealed_file import SealedFile
 
     path = tmp_path / "run.dtui"
     shutil.copytree(folded, path)
@@ -184,8 +184,8 @@ def test_a_pipe_in_place_of_a_file_does_not_hang(folded: Path, tmp_path: Path) -
 
 def test_a_journal_of_false_frames_is_given_up(folded: Path, tmp_path: Path) -> None:
     """Each header is right and promises the whole rest of the file: checking them all would take for ever."""
-    from dtui.store.journal import JournalScanner, encode_header
-    from dtui.store.schema import Stream
+    from dtui.store.disk.journal import JournalScanner, encode_header
+    from dtui.store.format.schema import Stream
 
     header = encode_header(Stream.RECORDS, 7, 4 << 20, 0, 0, 1)
     path = tmp_path / "records-0000000000.dtj"

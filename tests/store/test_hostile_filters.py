@@ -16,8 +16,8 @@ import pytest
 
 from dtui.cli.entry import main
 from dtui.store import pack_run
-from dtui.store.seal import Seal
-from dtui.store.sealed_builder import SealedFileBuilder
+from dtui.store.disk.seal import Seal
+from dtui.store.disk.sealed_builder import SealedFileBuilder
 from tests.store.hostile_filters import pipeline_place, put_pipeline, random_pipeline
 from tests.store.mutating import prepare
 

@@ -18,8 +18,8 @@ import pytest
 
 from dtui.errors import DtuiError
 from dtui.store import RunReader, check_run, pack_run
-from dtui.store.seal import Seal, append_seal
-from dtui.store.sealed_builder import write_small_file
+from dtui.store.disk.seal import Seal, append_seal
+from dtui.store.disk.sealed_builder import write_small_file
 from tests.store.conftest import Recording
 from tests.store.foreign import FOREIGN, write_foreign
 from tests.store.hostile import tables, unseal

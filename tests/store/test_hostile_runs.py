@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dtui.store.sealed_builder import write_small_file
+from dtui.store.disk.sealed_builder import write_small_file
 from tests.store.conftest import Recording
 from tests.store.foreign import FOREIGN, write_foreign
 from tests.store.hostile import reseal

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dtui.model import Gap, Trigger
-from dtui.store.joins import (
+from dtui.store.format.joins import (
     Hole,
     Join,
     disjoint,

@@ -16,11 +16,12 @@ from pathlib import Path
 import pytest
 
 from dtui.model import Record, RunStatus
-from dtui.store import RunReader, RunWriter, check_run, life
-from dtui.store.compact import RunCompactor
-from dtui.store.exclusion import UNFINISHED_SECONDS
-from dtui.store.fold import FoldPlan
-from dtui.store.schema import Stream
+from dtui.store import RunReader, RunWriter, check_run
+from dtui.store.compact.worker import RunCompactor
+from dtui.store.format.schema import Stream
+from dtui.store.run import life
+from dtui.store.run.lock import UNFINISHED_SECONDS
+from dtui.store.write.part_writer import FoldPlan
 from tests.store.builders import METADATA, STRUCTURE, make_record
 from tests.store.clock import Clock
 from tests.store.conftest import Recording
@@ -112,7 +113,7 @@ def test_a_compactor_that_fails_anywhere_loses_nothing(
     def fail(*_: object, **__: object) -> None:
         raise OSError(28, "no space left on device")
 
-    home = "dtui.store.sealed_builder" if step == "append_seal" else "dtui.store.proven"
+    home = "dtui.store.disk.sealed_builder" if step == "append_seal" else "dtui.store.disk.verified_builder"
     with monkeypatch.context() as patch:
         patch.setattr(f"{home}.{step}", fail)
         with pytest.raises(OSError, match="no space left"):
@@ -128,7 +129,7 @@ def test_a_part_that_reads_back_differently_is_not_published(
 ) -> None:
     """As HDF5 does on a full disk: rows are not written, and nothing is raised."""
     from dtui.errors import RunDamagedError
-    from dtui.store.sealed_builder import SealedFileBuilder
+    from dtui.store.disk.sealed_builder import SealedFileBuilder
 
     recording.append(40, 0)
     write = SealedFileBuilder.write
@@ -156,7 +157,7 @@ def test_two_compactors_exclude_each_other(recording: Recording) -> None:
 
 def test_the_lock_of_a_dead_compactor_is_taken_over(recording: Recording) -> None:
     code = (
-        "from dtui.store.exclusion import CompactionLock; from pathlib import Path;"
+        "from dtui.store.run.lock import CompactionLock; from pathlib import Path;"
         f"assert CompactionLock(Path({str(recording.path)!r})).acquire()"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -268,7 +269,7 @@ def test_a_filesystem_without_links_has_locks(recording: Recording, monkeypatch:
     def refuse(*_: object) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")
 
-    monkeypatch.setattr("dtui.store.exclusion.os.link", refuse)
+    monkeypatch.setattr("dtui.store.run.lock.os.link", refuse)
     recording.append(40)
     first, second = RunCompactor(recording.path), RunCompactor(recording.path)
     assert first._lock.acquire()

@@ -13,9 +13,11 @@ import pytest
 from dtui.cli import main
 from dtui.errors import RunExistsError
 from dtui.model import RunStatus
-from dtui.store import RunReader, RunWriter, exclusion, find_past, life
-from dtui.store.compact import RunCompactor
-from dtui.store.runfile import Process, RunFile
+from dtui.store import RunReader, RunWriter, find_past
+from dtui.store.compact.worker import RunCompactor
+from dtui.store.run import life
+from dtui.store.run import lock as exclusion
+from dtui.store.run.run_file import Process, RunFile
 from tests.store.builders import METADATA, STRUCTURE, make_record
 from tests.store.clock import Clock
 from tests.store.conftest import Recording
@@ -149,10 +151,10 @@ def test_what_a_part_replaces_stays_as_long_as_a_reader_may_need_it(
     recording: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Five seconds as this process has seen them, however old the files look by another host's clock."""
-    from dtui.store import sweep
+    from dtui.store.compact import remove_replaced
 
     clock = Clock()
-    monkeypatch.setattr(sweep, "time", clock)
+    monkeypatch.setattr(remove_replaced, "time", clock)
     recording.append(40)
     recording.compact(sweep=False)
     compactor = RunCompactor(recording.path)

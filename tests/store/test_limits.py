@@ -17,10 +17,10 @@ import pytest
 from dtui.errors import RunDamagedError, UsageError
 from dtui.model import Gap, ImageSet, RunStatus
 from dtui.store import RunWriter, compact_run
-from dtui.store import documents as document
-from dtui.store.joins import Join
-from dtui.store.lines import LARGEST_FILE, LONGEST_LINE, append_line, read_lines
-from dtui.store.runfile import RunFile
+from dtui.store.disk.json_lines import LARGEST_FILE, LONGEST_LINE, append_line, read_lines
+from dtui.store.format import documents as document
+from dtui.store.format.joins import Join
+from dtui.store.run.run_file import RunFile
 from tests.store.builders import METADATA, STRUCTURE, make_record
 from tests.store.conftest import Recording
 

@@ -11,7 +11,7 @@ import pytest
 from dtui.errors import RunDamagedError
 from dtui.model import RunStatus
 from dtui.store import RunReader, RunWriter
-from dtui.store.runfile import Process, RunFile
+from dtui.store.run.run_file import Process, RunFile
 from tests.store.builders import METADATA, STRUCTURE, make_record
 from tests.store.conftest import Recording
 from tests.store.living import live, without_locks

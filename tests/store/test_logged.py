@@ -12,8 +12,8 @@ from dtui.errors import UsageError
 from dtui.model import LOGGED_NAN, LOST_NAN, was_logged
 from dtui.model.scalars import Points, scalar_points
 from dtui.store import RunReader, RunWriter, check_run, pack_run
-from dtui.store.logged import MOST_LOGGED_NAMES, logged_lines, parse_logged
-from dtui.store.resuming import find_past
+from dtui.store.run.logged_values import MOST_LOGGED_NAMES, logged_lines, parse_logged
+from dtui.store.write.resume import find_past
 from tests.store.builders import METADATA, STRUCTURE, make_record
 from tests.store.conftest import Recording
 
@@ -134,7 +134,7 @@ def test_many_values_are_several_lines_each_short_enough_to_be_read() -> None:
 def test_a_full_file_takes_no_more_and_what_is_in_it_stays(
     recording: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dtui.store.writer.LARGEST_LOGGED", 200)
+    monkeypatch.setattr("dtui.store.write.run_writer.LARGEST_LOGGED", 200)
     for iteration in range(4):
         recording.writer.append_logged(iteration, {"val_acc": float(iteration)})
     with pytest.raises(UsageError, match="full"):
@@ -150,7 +150,7 @@ def test_a_full_disk_keeps_values_for_later(recording: Recording, monkeypatch: p
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("dtui.store.line_queue.append_line", full)
+        patch.setattr("dtui.store.write.line_queue.append_line", full)
         recording.writer.append_logged(3, {"val_acc": 0.5})
     assert recording.reader().logged == {}
     recording.append(1)

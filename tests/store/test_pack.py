@@ -25,9 +25,9 @@ from dtui.errors import (
 )
 from dtui.model import NO_VALUE, Gap, RunStatus, Trigger, was_lost
 from dtui.store import RunReader, check_run, compact_run, find_runs, pack_run
-from dtui.store.packed import PackedDocument, read_document
-from dtui.store.schema import LINE_FILES, Stream
-from dtui.store.verdict import FileState
+from dtui.store.check.result import FileState
+from dtui.store.format.schema import LINE_FILES, Stream
+from dtui.store.read.packed_run import PackedDocument, read_document
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record
 from tests.store.chunks import chunk_place
 from tests.store.conftest import Recording
@@ -107,7 +107,7 @@ def test_damage_is_not_copied_as_it_is_stored(ended: Recording, out: Path) -> No
 
 
 def test_the_arrays_of_a_part_lie_in_a_group_for_each_stream(ended: Recording, out: Path) -> None:
-    from dtui.store.hdf5 import tables
+    from dtui.store.disk.hdf5 import tables
 
     pack_run(ended.path, out)
     with tables.open_file(str(out)) as file:
@@ -310,7 +310,7 @@ def test_a_full_disk_is_one_clear_line_and_leaves_nothing(
     ended: Recording, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a limit on the size of files, which every write meets as it would a full disk."""
-    from dtui.store import packing
+    from dtui.store.pack import request as packing
 
     limited = "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000));"
     run = f"{limited} sys.argv = ['pack', *sys.argv[1:]]; runpy.run_module('dtui.store.pack', run_name='__main__')"
@@ -327,10 +327,10 @@ def test_a_full_disk_is_one_clear_line_and_leaves_nothing(
 def test_a_packing_that_is_killed_leaves_nothing_of_its_own(
     ended: Recording, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dtui.store import packing
+    from dtui.store.pack import request as packing
 
     dying = (
-        "import os, signal, sys; from pathlib import Path; from dtui.store.files import temporary_path;"
+        "import os, signal, sys; from pathlib import Path; from dtui.store.disk.atomic_files import temporary_path;"
         "temporary_path(Path(sys.argv[2])).write_bytes(b'half');"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
@@ -346,7 +346,7 @@ def test_a_packing_that_is_killed_leaves_nothing_of_its_own(
 def test_a_packed_run_of_a_newer_format_is_refused(
     ended: Recording, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dtui.store import packed
+    from dtui.store.read import packed_run as packed
 
     pack_run(ended.path, out)
     monkeypatch.setattr(packed, "FORMAT_VERSION", 0)
@@ -395,7 +395,7 @@ def test_flipped_bits_are_found_everywhere(ended: Recording, out: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(ATTACKS))
 def test_nothing_in_a_packed_run_runs(ended: Recording, out: Path, tmp_path: Path, name: str) -> None:
-    from dtui.store.seal import Seal, append_seal
+    from dtui.store.disk.seal import Seal, append_seal
 
     pack_run(ended.path, out)
     unseal(out)
@@ -415,7 +415,7 @@ def in_group(name: str) -> Callable[[Path, Path], None]:
     """Return an attack on a part as one on the records of a packed run, whose nodes lie a level deeper."""
 
     def within(path: Path, marker: Path) -> None:
-        from dtui.store.hdf5 import tables
+        from dtui.store.disk.hdf5 import tables
 
         with tables.open_file(str(path), "a") as file:
             for node in ("iterations", "filters", "document", "scalars"):
@@ -437,7 +437,7 @@ def in_group(name: str) -> Callable[[Path, Path], None]:
 
 
 def test_a_document_that_lies_is_one_clear_line(ended: Recording, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dtui.store.packed import PackedDocument
+    from dtui.store.read.packed_run import PackedDocument
 
     pack_run(ended.path, out)
     reader = RunReader(out)

@@ -13,9 +13,11 @@ import pytest
 from dtui.errors import DtuiError
 from dtui.model import Gap
 from dtui.record.recording import WAITING_BYTES
-from dtui.store import RunReader, RunWriter, check_run, files, find_past, syncing
-from dtui.store.compact import RunCompactor
-from dtui.store.runfile import RunFile
+from dtui.store import RunReader, RunWriter, check_run, find_past
+from dtui.store.compact.worker import RunCompactor
+from dtui.store.disk import atomic_files
+from dtui.store.run.run_file import RunFile
+from dtui.store.write import syncing
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
 from tests.store.clock import Clock
 from tests.store.conftest import Recording
@@ -24,7 +26,7 @@ from tests.store.resuming import die, record_of
 from tests.store.twin import Twin
 
 RECORDS, EVERY = 40, 7
-"""Records, and after how many of them the writer synchronises by its clock: also in the middle of files."""
+"""Records, and after how many of them the writer synchronises by its clock: also in the middle of atomic_files."""
 
 
 @pytest.fixture
@@ -114,12 +116,12 @@ def test_a_run_goes_on_after_a_power_cut(tmp_path: Path, clock: Clock) -> None:
     found = RunFile.read(path)
     found.write(path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dtui.store.runfile.Process.is_alive", lambda _: False)  # the host was started again
+        patch.setattr("dtui.store.run.run_file.Process.is_alive", lambda _: False)  # the host was started again
         past = find_past(path)
     assert past is not None
     assert past.last_iteration == 31
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dtui.store.runfile.Process.is_alive", lambda _: False)
+        patch.setattr("dtui.store.run.run_file.Process.is_alive", lambda _: False)
         resumed = RunWriter.resume(past, 32, compact=False)
     for n in range(32, 50):
         resumed.append_record(record_of(1, n))
@@ -159,7 +161,7 @@ def _fail(*_: Any) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-@pytest.mark.parametrize("number", files._NO_SYNC)
+@pytest.mark.parametrize("number", atomic_files._NO_SYNC)
 def test_a_filesystem_that_cannot_synchronise_is_no_fault(clock: Clock, recording: Recording, number: int) -> None:
     asked: list[int] = []
 

@@ -10,11 +10,12 @@ import pytest
 
 from dtui.errors import RunDamagedError, RunExistsError, RunNotFoundError
 from dtui.model import Gap, RunStatus, Trigger
-from dtui.store import RunReader, RunWriter, check_run, compact, compact_run, find_past, pack_run
-from dtui.store.joins import Join, holes_of, kept_stop, seams, unexplained
-from dtui.store.runfile import Process, RunFile
-from dtui.store.schema import Stream
-from dtui.store.verdict import FileState
+from dtui.store import RunReader, RunWriter, check_run, compact_run, find_past, pack_run
+from dtui.store.check.result import FileState
+from dtui.store.compact import worker as compact
+from dtui.store.format.joins import Join, holes_of, kept_stop, seams, unexplained
+from dtui.store.format.schema import Stream
+from dtui.store.run.run_file import Process, RunFile
 from tests.store.builders import IMAGES, METADATA, STRUCTURE
 from tests.store.resuming import die, iterations_of, record_of, resume, validation_of
 from tests.store.twin import Twin
@@ -291,7 +292,7 @@ def test_a_lost_join_is_told_and_nothing_is_mixed(tmp_path: Path) -> None:
 def test_mangled_joins_cost_only_run_json(tmp_path: Path, joins: object) -> None:
     import json
 
-    from dtui.store.lines import check_of
+    from dtui.store.disk.json_lines import check_of
 
     path = tmp_path / "run.dtui"
     writer, before = record(path, range(5))

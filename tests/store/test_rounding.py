@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from dtui.store.rounding import round_mantissa
+from dtui.store.format.rounding import round_mantissa
 from tests.store.twin import rounded
 
 BITS = st.sampled_from([7, 10, 12, 23])

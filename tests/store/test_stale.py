@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from dtui.errors import RunDamagedError
-from dtui.store import RunReader, files
-from dtui.store.files import open_again, open_plain
-from dtui.store.sealed_file import SealedFile
+from dtui.store import RunReader
+from dtui.store.disk import atomic_files
+from dtui.store.disk.atomic_files import open_again, open_plain
+from dtui.store.disk.sealed_file import SealedFile
 from tests.store.conftest import Recording
 from tests.store.twin import Twin
 
-TRIES = len(files._STALE_PAUSES) + 1
+TRIES = len(atomic_files._STALE_PAUSES) + 1
 
 
 class Stale:
@@ -27,7 +28,7 @@ class Stale:
         self.tried: dict[str, int] = {}
         self._times, self._open = times, os.open
         monkeypatch.setattr(os, "open", self._fail)
-        monkeypatch.setattr(files.time, "sleep", lambda _: None)
+        monkeypatch.setattr(atomic_files.time, "sleep", lambda _: None)
 
     def _fail(self, path: Any, *arguments: Any, **named: Any) -> int:
         self.tried[str(path)] = tried = self.tried.get(str(path), 0) + 1

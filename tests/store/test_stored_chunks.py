@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from dtui.errors import RunDamagedError
-from dtui.store.hdf5_arrays import Hdf5Tree, StoredArray
-from dtui.store.sealed_builder import SealedFileBuilder
-from dtui.store.sealed_file import SealedFile
-from dtui.store.stored_chunks import decode_chunk, fletcher32
+from dtui.store.disk.hdf5_arrays import Hdf5Tree, StoredArray
+from dtui.store.disk.hdf5_chunks import decode_chunk, fletcher32
+from dtui.store.disk.sealed_builder import SealedFileBuilder
+from dtui.store.disk.sealed_file import SealedFile
 
 FORGED = 2000
 CASES = {

@@ -10,12 +10,13 @@ import pytest
 
 from dtui.errors import RunExistsError
 from dtui.model import Gap, RunStatus
-from dtui.store import PastRun, RunReader, RunWriter, check_run, find_past, pack_run, turns
-from dtui.store.compact import RunCompactor
-from dtui.store.resuming import refuse_recorded
-from dtui.store.runfile import Process, RunFile
-from dtui.store.turns import claim_turn, highest_turn, last_claim
-from dtui.store.verdict import FileState
+from dtui.store import PastRun, RunReader, RunWriter, check_run, find_past, pack_run
+from dtui.store.check.result import FileState
+from dtui.store.compact.worker import RunCompactor
+from dtui.store.run import turns
+from dtui.store.run.run_file import Process, RunFile
+from dtui.store.run.turns import claim_turn, highest_turn, last_claim
+from dtui.store.write.resume import refuse_recorded
 from tests.store.builders import IMAGES, METADATA, STRUCTURE
 from tests.store.conftest import Recording
 from tests.store.hosts import content, on, record_of, seeing, view_of
@@ -175,7 +176,7 @@ def test_a_take_over_that_stalls_until_its_lock_was_taken_away(
     a: RunWriter, monkeypatch: pytest.MonkeyPatch, stalled: str
 ) -> None:
     """B stands still for a minute in the middle; C takes the lock for left behind, and the run."""
-    from dtui.store import resuming
+    from dtui.store.write import resume as resuming
 
     past = look(a.path)
     others: list[RunWriter] = []
@@ -319,7 +320,7 @@ def test_a_filesystem_without_links_has_turns(a: RunWriter, monkeypatch: pytest.
     def refuse(*_: object) -> None:
         raise OSError(1, "Operation not permitted")
 
-    monkeypatch.setattr("dtui.store.files.os.link", refuse)
+    monkeypatch.setattr("dtui.store.disk.atomic_files.os.link", refuse)
     claim_turn(a.path, "x", 2, 10)
     with pytest.raises(RunExistsError):
         claim_turn(a.path, "x", 2, 10)
@@ -352,9 +353,9 @@ def test_a_take_over_that_died_in_its_middle_does_not_keep_a_run_from_being_fold
     recording.append(3)
     recording.writer.close()
     claim_turn(recording.path, RunFile.read(recording.path).run, 2, 0)
-    monkeypatch.setattr("dtui.store.runfile.Process.is_alive", lambda _: True)
+    monkeypatch.setattr("dtui.store.run.run_file.Process.is_alive", lambda _: True)
     recording.compact(finish=True)
     assert list((recording.path / "journal").iterdir())
-    monkeypatch.setattr("dtui.store.runfile.Process.is_alive", lambda _: False)
+    monkeypatch.setattr("dtui.store.run.run_file.Process.is_alive", lambda _: False)
     recording.compact(finish=True)
     assert not list((recording.path / "journal").iterdir())

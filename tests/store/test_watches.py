@@ -105,7 +105,7 @@ def test_a_full_disk_keeps_a_trigger_for_later(recording: Recording, monkeypatch
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("dtui.store.line_queue.append_line", full)
+        patch.setattr("dtui.store.write.line_queue.append_line", full)
         recording.writer.append_trigger(TRIGGER)
         recording.writer.append_gap(Gap(1, 2, "watches", "OSError"))
     assert recording.reader().triggers == ()

@@ -16,7 +16,7 @@ from dtui.model import (
     Validation,
 )
 from dtui.store import RunReader
-from dtui.store.layout import KEPT_BITS, NORMS
+from dtui.store.format.part_arrays import KEPT_BITS, NORMS
 from tests.store.builders import IMAGES
 
 

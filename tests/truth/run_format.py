@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-import dtui.store.layout
+import dtui.store.format.part_arrays
 from dtui.model import (
     CHANGE_RATIO_EDGES,
     FILTER_STATISTICS,
@@ -30,12 +30,12 @@ from dtui.model import (
     Unrecorded,
 )
 from dtui.store import FORMAT_VERSION, RunReader, RunWriter, pack_run
-from dtui.store.compact import RunCompactor
-from dtui.store.hdf5 import tables
-from dtui.store.joins import Join
-from dtui.store.runfile import RunFile
-from dtui.store.schema import FRAME_HEADER, Sizes, Stream, frame_fields
-from dtui.store.seal import _RANGE, _TRAILER
+from dtui.store.compact.worker import RunCompactor
+from dtui.store.disk.hdf5 import tables
+from dtui.store.disk.seal import _RANGE, _TRAILER
+from dtui.store.format.joins import Join
+from dtui.store.format.schema import FRAME_HEADER, Sizes, Stream, frame_fields
+from dtui.store.run.run_file import RunFile
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
 
 GOLDEN = Path(__file__).with_name(f"format-{FORMAT_VERSION}.txt")
@@ -51,7 +51,9 @@ SIZES = Sizes.of(STRUCTURE).with_images(IMAGES)
 def format_lines() -> list[str]:
     """Return the format as lines, each a fact of its own."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dtui.store.layout, "LEAST_BINNED", 32)  # a part with a coarse level, without a thousand records
+        patch.setattr(
+            dtui.store.format.part_arrays, "LEAST_BINNED", 32
+        )  # a part with a coarse level, without a thousand records
         path, packed = _record(Path(folder))
         lines = [f"{name} axis: {' '.join(map(str, values))}" for name, values in AXES.items()]
         for file in sorted(found for found in path.rglob("*") if found.is_file()):

@@ -15,8 +15,8 @@ sample run of the old format for ever, go on reading it, and run python -m tests
 ADDED = """
 A run holds what {golden} does not list:
 {lines}
-If the last release reads such a run, and this dtui reads runs without it: describe it in dtui/store/schema.py and run
-python -m tests.truth.run_format. Otherwise raise FORMAT_VERSION.
+If the last release reads such a run, and this dtui reads runs without it: describe it in dtui/store/format/schema.py
+and run python -m tests.truth.run_format. Otherwise raise FORMAT_VERSION.
 """
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from dtui.errors import RunNotFoundError
 from dtui.model import RunStatus
-from dtui.tui.actions import ACTIONS
 from dtui.tui.app import DtuiApp
+from dtui.tui.state.actions import ACTIONS
 from tests.tui.driving import is_complete, pane_of, press, running, screen_text, until
 from tests.tui.fake_query import FakeQuery
 

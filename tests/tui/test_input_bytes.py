@@ -8,8 +8,16 @@ from hypothesis import strategies as st
 from textual import events
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 
-from dtui.tui.input_bytes import ESCAPE_SECONDS, LONGEST_PASTE, PASTE_SECONDS, REST_SECONDS, InputBytes, Kind, Token
-from dtui.tui.input_events import InputEvents
+from dtui.tui.terminal.input_bytes import (
+    ESCAPE_SECONDS,
+    LONGEST_PASTE,
+    PASTE_SECONDS,
+    REST_SECONDS,
+    InputBytes,
+    Kind,
+    Token,
+)
+from dtui.tui.terminal.input_events import InputEvents
 
 REPORTS = {
     "OSC 11": b"\x1b]11;rgb:ffff/ffff/ffff\x1b\\",

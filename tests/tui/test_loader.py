@@ -11,7 +11,7 @@ import pytest
 from dtui.errors import RunDamagedError
 from dtui.model import AnomalySettings
 from dtui.tui.loader import Answered, Decided, Failed, Loader, Opened
-from dtui.tui.requests import AnomaliesRequest, ClustersRequest
+from dtui.tui.state.requests import AnomaliesRequest, ClustersRequest
 from tests.tui.fake_query import FakeQuery
 
 PATIENCE_SECONDS = 20

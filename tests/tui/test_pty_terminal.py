@@ -101,7 +101,10 @@ def test_what_is_typed_pasted_and_dragged_arrives(sample_run: Path):
 
 @pytest.mark.parametrize(
     ("broken", "error"),
-    [("dtui.tui.session:Session.perform", "ValueError"), ("dtui.tui.input_bytes:InputBytes.feed", "MemoryError")],
+    [
+        ("dtui.tui.state.session:Session.perform", "ValueError"),
+        ("dtui.tui.terminal.input_bytes:InputBytes.feed", "MemoryError"),
+    ],
 )
 def test_a_crash_gives_the_terminal_back_in_one_line(sample_run: Path, broken: str, error: str):
     module, _, name = broken.partition(":")

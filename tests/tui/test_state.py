@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from dtui.model import Anomaly, AnomalySettings
-from dtui.tui.layout import SMALLEST, divide
 from dtui.tui.loader import view_of
-from dtui.tui.navigate import Scene, move_columns, snapped, zoom, zoom_rows
-from dtui.tui.review import next_anomaly, select_anomaly, without_anomalies
-from dtui.tui.session import Session
-from dtui.tui.settle import initial_selection, scrolled, settle
-from dtui.tui.state import (
+from dtui.tui.state.anomaly_steps import next_anomaly, select_anomaly, without_anomalies
+from dtui.tui.state.clamp import initial_selection, scrolled, settle
+from dtui.tui.state.key_steps import STEPS
+from dtui.tui.state.layout import SMALLEST, divide
+from dtui.tui.state.navigate import Scene, move_columns, snapped, zoom, zoom_rows
+from dtui.tui.state.selection import (
     PANES,
     Selection,
     axis_limits,
@@ -26,7 +26,7 @@ from dtui.tui.state import (
     time_axis,
     visible_nodes,
 )
-from dtui.tui.steps import STEPS
+from dtui.tui.state.session import Session
 from tests.tui.fake_query import FakeQuery, make_tree
 
 

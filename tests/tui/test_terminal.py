@@ -11,12 +11,13 @@ import warnings
 import pytest
 
 from dtui.errors import TerminalError, UsageError
-from dtui.tui import driver, run_tui
-from dtui.tui.actions import ACTIONS, GROUPS, key_bar
-from dtui.tui.state import PANES
-from dtui.tui.steps import STEPS
-from dtui.tui.terminal import check_terminal, find_mode, log_path, needs_ascii, quiet_terminal
-from dtui.tui.tty import is_plain, resetting, setting
+from dtui.tui import run_tui
+from dtui.tui.state.actions import ACTIONS, GROUPS, key_bar
+from dtui.tui.state.key_steps import STEPS
+from dtui.tui.state.selection import PANES
+from dtui.tui.terminal import driver
+from dtui.tui.terminal.capabilities import check_terminal, find_mode, log_path, needs_ascii, quiet_terminal
+from dtui.tui.terminal.tty import is_plain, resetting, setting
 
 
 @pytest.mark.parametrize(

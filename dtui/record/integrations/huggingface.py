@@ -17,14 +17,14 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from dtui.errors import MissingExtraError
-from dtui.record.checks import as_class_names, check_existing, check_path, check_period
-from dtui.record.hooks import QuietHook
 from dtui.record.integrations.trainings import Trainings
-from dtui.record.layers import unwrap
 from dtui.record.recorder import Recorder
-from dtui.record.scores import find_scores
-from dtui.record.targets import UnusableLoaderError, labels_in
-from dtui.record.warn import warn_once
+from dtui.record.start.arguments import as_class_names, check_existing, check_path, check_period
+from dtui.record.training.hooks import QuietHook
+from dtui.record.training.layers import unwrap
+from dtui.record.validation.scores import find_scores
+from dtui.record.validation.targets import UnusableLoaderError, labels_in
+from dtui.record.writing.warn import warn_once
 
 try:
     from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments

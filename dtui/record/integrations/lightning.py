@@ -19,16 +19,16 @@ from torch.utils.hooks import RemovableHandle
 
 from dtui.errors import MissingExtraError
 from dtui.model import IntArray
-from dtui.record.checks import as_class_names, check_existing, check_path, check_period
-from dtui.record.hooks import QuietHook
 from dtui.record.integrations.trainings import Trainings
-from dtui.record.layers import find_layers
-from dtui.record.loader_tap import LoaderTap
 from dtui.record.recorder import Recorder
-from dtui.record.scores import find_scores, rows_of
-from dtui.record.targets import Place, UnusableLoaderError, images_of, targets_of
-from dtui.record.validation import Places
-from dtui.record.warn import warn_once
+from dtui.record.start.arguments import as_class_names, check_existing, check_path, check_period
+from dtui.record.training.hooks import QuietHook
+from dtui.record.training.layers import find_layers
+from dtui.record.validation.loader_tap import LoaderTap
+from dtui.record.validation.scores import find_scores, rows_of
+from dtui.record.validation.targets import Place, UnusableLoaderError, images_of, targets_of
+from dtui.record.validation.validation_watch import Places
+from dtui.record.writing.warn import warn_once
 
 try:
     from lightning.pytorch import Callback, LightningModule, Trainer

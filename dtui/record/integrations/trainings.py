@@ -10,8 +10,8 @@ from typing import Any
 
 from torch import nn
 
-from dtui.record.checks import NUMBER
 from dtui.record.recorder import Recorder
+from dtui.record.start.arguments import NUMBER
 
 
 class Trainings:

@@ -13,8 +13,8 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
 
-from dtui.tui.actions import ACTIONS
-from dtui.tui.renderables.frame import Frame
+from dtui.tui.renderables.canvas.frame import Frame
+from dtui.tui.state.actions import ACTIONS
 from dtui.tui.widgets.pane import Pane, Picture
 
 

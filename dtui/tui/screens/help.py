@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from dtui.tui.actions import ACTIONS, GROUPS
+from dtui.tui.state.actions import ACTIONS, GROUPS
 
 KEYS_WIDTH = 14
 MOUSE = (

@@ -17,9 +17,9 @@ from textual.color import Color
 from textual.filter import LineFilter
 from textual.strip import Strip
 
-from dtui.tui.renderables.cells import CellRow, UintArray
-from dtui.tui.renderables.output import ColorMode, Output
-from dtui.tui.renderables.sgr import fold_ascii, row_text, row_to_sgr, style_runs
+from dtui.tui.renderables.canvas.cells import CellRow, UintArray
+from dtui.tui.renderables.canvas.output import ColorMode, Output
+from dtui.tui.renderables.canvas.sgr import fold_ascii, row_text, row_to_sgr, style_runs
 
 
 class CellStrip(Strip):

@@ -17,10 +17,10 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from dtui.tui.renderables.cells import CellRow, Cells
-from dtui.tui.renderables.crosshair import light_row
-from dtui.tui.renderables.frame import Frame
-from dtui.tui.renderables.message import draw_message
+from dtui.tui.renderables.canvas.cells import CellRow, Cells
+from dtui.tui.renderables.canvas.frame import Frame
+from dtui.tui.renderables.panes.message import draw_message
+from dtui.tui.renderables.parts.crosshair import light_row
 from dtui.tui.widgets.cell_strip import CellStrip
 
 LOG = logging.getLogger(__name__)

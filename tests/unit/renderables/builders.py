@@ -22,12 +22,12 @@ from dtui.model import (
     TimeAxis,
     TreeNode,
 )
-from dtui.tui.renderables.classes import ClassRow
-from dtui.tui.renderables.filters import FiltersLook, filter_pixels
-from dtui.tui.renderables.frame import Frame, gutter_for
-from dtui.tui.renderables.output import ColorMode, Output
-from dtui.tui.renderables.theme import DARK, Theme
-from dtui.tui.renderables.tree import TreeRow
+from dtui.tui.renderables.canvas.frame import Frame, gutter_for
+from dtui.tui.renderables.canvas.output import ColorMode, Output
+from dtui.tui.renderables.canvas.theme import DARK, Theme
+from dtui.tui.renderables.panes.classes import ClassRow
+from dtui.tui.renderables.panes.filters import FiltersLook, filter_pixels
+from dtui.tui.renderables.panes.tree import TreeRow
 
 STAGES = (Stage(0, 0.1), Stage(300, 0.01), Stage(600, 0.001))
 HOSTILE = (

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from dtui.tui.renderables.axis import draw_axis
-from dtui.tui.renderables.cells import Cells
-from dtui.tui.renderables.classes import draw_classes
-from dtui.tui.renderables.curves import draw_curves
-from dtui.tui.renderables.filters import draw_filters
-from dtui.tui.renderables.frame import Frame
-from dtui.tui.renderables.images import draw_images
-from dtui.tui.renderables.key_bar import draw_key_bar
-from dtui.tui.renderables.message import draw_message
-from dtui.tui.renderables.ribbon import draw_ribbon
-from dtui.tui.renderables.top_bar import draw_top_bar
-from dtui.tui.renderables.tree import ChartKind, TreeLook, draw_tree
+from dtui.tui.renderables.canvas.cells import Cells
+from dtui.tui.renderables.canvas.frame import Frame
+from dtui.tui.renderables.panes.axis import draw_axis
+from dtui.tui.renderables.panes.classes import draw_classes
+from dtui.tui.renderables.panes.curves import draw_curves
+from dtui.tui.renderables.panes.filters import draw_filters
+from dtui.tui.renderables.panes.images import draw_images
+from dtui.tui.renderables.panes.key_bar import draw_key_bar
+from dtui.tui.renderables.panes.message import draw_message
+from dtui.tui.renderables.panes.ribbon import draw_ribbon
+from dtui.tui.renderables.panes.top_bar import draw_top_bar
+from dtui.tui.renderables.panes.tree import ChartKind, TreeLook, draw_tree
 from tests.unit.renderables.builders import (
     LOOK,
     STAGES,

@@ -9,16 +9,16 @@ from dataclasses import replace
 import pytest
 
 from dtui.model import RunStatus, Stage
-from dtui.tui.renderables.axis import draw_axis
-from dtui.tui.renderables.class_names import class_name
-from dtui.tui.renderables.classes import draw_classes
-from dtui.tui.renderables.key_bar import draw_key_bar
-from dtui.tui.renderables.message import draw_message
-from dtui.tui.renderables.palettes import ramp
-from dtui.tui.renderables.ribbon import anomaly_at, draw_ribbon, label_of
-from dtui.tui.renderables.sgr import to_text
-from dtui.tui.renderables.theme import DARK
-from dtui.tui.renderables.top_bar import draw_top_bar, tab_regions
+from dtui.tui.renderables.canvas.palettes import ramp
+from dtui.tui.renderables.canvas.sgr import to_text
+from dtui.tui.renderables.canvas.theme import DARK
+from dtui.tui.renderables.panes.axis import draw_axis
+from dtui.tui.renderables.panes.classes import draw_classes
+from dtui.tui.renderables.panes.key_bar import draw_key_bar
+from dtui.tui.renderables.panes.message import draw_message
+from dtui.tui.renderables.panes.ribbon import anomaly_at, draw_ribbon, label_of
+from dtui.tui.renderables.panes.top_bar import draw_top_bar, tab_regions
+from dtui.tui.renderables.parts.class_names import class_name
 from tests.unit.renderables.builders import (
     anomaly,
     axis_of,

@@ -11,10 +11,10 @@ from textual.color import Color
 from textual.filter import DimFilter, Monochrome
 from textual.strip import Strip
 
-from dtui.tui.renderables.cells import Cells
-from dtui.tui.renderables.output import ColorMode, Output
-from dtui.tui.renderables.sgr import row_to_sgr
-from dtui.tui.renderables.theme import DARK
+from dtui.tui.renderables.canvas.cells import Cells
+from dtui.tui.renderables.canvas.output import ColorMode, Output
+from dtui.tui.renderables.canvas.sgr import row_to_sgr
+from dtui.tui.renderables.canvas.theme import DARK
 from dtui.tui.widgets.cell_strip import CellStrip
 from tests.unit.renderables.builders import frame, seen
 from tests.unit.renderables.panes import PANES

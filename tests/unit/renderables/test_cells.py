@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dtui.safe_text import safe
-from dtui.tui.renderables.cells import WIDE_TAIL, Cells, shorten, text_width
-from dtui.tui.renderables.sgr import row_text, to_text
-from dtui.tui.renderables.theme import DARK
+from dtui.tui.renderables.canvas.cells import WIDE_TAIL, Cells, shorten, text_width
+from dtui.tui.renderables.canvas.sgr import row_text, to_text
+from dtui.tui.renderables.canvas.theme import DARK
 
 
 def test_text_lands_where_it_is_put_and_says_where_it_ends() -> None:

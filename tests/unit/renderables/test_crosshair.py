@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from dtui.tui.renderables.cells import Cells
-from dtui.tui.renderables.crosshair import GREY, light_row
-from dtui.tui.renderables.output import ColorMode
-from dtui.tui.renderables.primitives import blend_one
-from dtui.tui.renderables.theme import DARK
+from dtui.tui.renderables.canvas.cells import Cells
+from dtui.tui.renderables.canvas.output import ColorMode
+from dtui.tui.renderables.canvas.primitives import blend_one
+from dtui.tui.renderables.canvas.theme import DARK
+from dtui.tui.renderables.parts.crosshair import GREY, light_row
 from tests.unit.renderables.builders import frame
 
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from dtui.model import Stage, TimeAxis
-from dtui.tui.renderables.curves import draw_curves
-from dtui.tui.renderables.filters import draw_filters, filter_at, filter_rows
-from dtui.tui.renderables.output import ColorMode
-from dtui.tui.renderables.palettes import ramp
-from dtui.tui.renderables.sgr import to_text
-from dtui.tui.renderables.theme import DARK
-from dtui.tui.renderables.tree import ChartKind, TreeLook, draw_tree, tree_row_at, tree_rows_shown
+from dtui.tui.renderables.canvas.output import ColorMode
+from dtui.tui.renderables.canvas.palettes import ramp
+from dtui.tui.renderables.canvas.sgr import to_text
+from dtui.tui.renderables.canvas.theme import DARK
+from dtui.tui.renderables.panes.curves import draw_curves
+from dtui.tui.renderables.panes.filters import draw_filters, filter_at, filter_rows
+from dtui.tui.renderables.panes.tree import ChartKind, TreeLook, draw_tree, tree_row_at, tree_rows_shown
 from tests.unit.renderables.builders import (
     LOOK,
     STAGES,

@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from dtui.tui.renderables.output import ColorMode, Output
-from dtui.tui.renderables.palettes import interpolate, nearest_16, ramp, to_lab
-from dtui.tui.renderables.theme import DARK, LIGHT, Theme
+from dtui.tui.renderables.canvas.output import ColorMode, Output
+from dtui.tui.renderables.canvas.palettes import interpolate, nearest_16, ramp, to_lab
+from dtui.tui.renderables.canvas.theme import DARK, LIGHT, Theme
 
 THEMES = [pytest.param(DARK, id="dark"), pytest.param(LIGHT, id="light")]
 SIGHT = {

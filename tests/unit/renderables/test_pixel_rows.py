@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dtui.tui.renderables.pixel_rows import PixelRows
+from dtui.tui.renderables.parts.pixel_rows import PixelRows
 
 
 @st.composite

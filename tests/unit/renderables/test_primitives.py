@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dtui.model import TimeAxis
-from dtui.tui.renderables.cells import Cells
-from dtui.tui.renderables.output import ColorMode, Output
-from dtui.tui.renderables.primitives import (
+from dtui.tui.renderables.canvas.cells import Cells
+from dtui.tui.renderables.canvas.output import ColorMode, Output
+from dtui.tui.renderables.canvas.primitives import (
     blend,
     blend_one,
     braille_spans,
@@ -19,8 +19,8 @@ from dtui.tui.renderables.primitives import (
     resample,
     shade_glyphs,
 )
-from dtui.tui.renderables.sgr import row_text, to_text
-from dtui.tui.renderables.theme import DARK
+from dtui.tui.renderables.canvas.sgr import row_text, to_text
+from dtui.tui.renderables.canvas.theme import DARK
 
 PANEL = 0x000001
 UP, DOWN = (0x10, 0x11, 0x12), (0x20, 0x21, 0x22)

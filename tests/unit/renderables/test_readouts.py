@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from dtui.model import ClassErrors, TimeAxis
-from dtui.tui.renderables.cells import Cells
-from dtui.tui.renderables.classes import classes_readout_region, draw_classes, write_classes_readout
-from dtui.tui.renderables.curves import curves_readout_region, draw_curves, write_curves_readout
-from dtui.tui.renderables.filters import draw_filters, filters_readout_region, write_filters_readout
-from dtui.tui.renderables.frame import Frame, Region
-from dtui.tui.renderables.images import draw_images, images_readout_region, write_images_readout
-from dtui.tui.renderables.sgr import to_text
-from dtui.tui.renderables.tree import TreeLook, draw_tree, tree_readout_region, write_tree_readout
+from dtui.tui.renderables.canvas.cells import Cells
+from dtui.tui.renderables.canvas.frame import Frame, Region
+from dtui.tui.renderables.canvas.sgr import to_text
+from dtui.tui.renderables.panes.classes import classes_readout_region, draw_classes, write_classes_readout
+from dtui.tui.renderables.panes.curves import curves_readout_region, draw_curves, write_curves_readout
+from dtui.tui.renderables.panes.filters import draw_filters, filters_readout_region, write_filters_readout
+from dtui.tui.renderables.panes.images import draw_images, images_readout_region, write_images_readout
+from dtui.tui.renderables.panes.tree import TreeLook, draw_tree, tree_readout_region, write_tree_readout
 from tests.unit.renderables.builders import (
     LOOK,
     axis_of,

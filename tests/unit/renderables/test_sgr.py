@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dtui.tui.renderables.cells import CellRow, Cells
-from dtui.tui.renderables.output import ColorMode, Output
-from dtui.tui.renderables.palettes import PALETTE_256, is_panel_like, nearest_16, nearest_256
-from dtui.tui.renderables.sgr import fold_ascii, row_to_sgr, style_runs, to_ansi, to_text
-from dtui.tui.renderables.theme import DARK
+from dtui.tui.renderables.canvas.cells import CellRow, Cells
+from dtui.tui.renderables.canvas.output import ColorMode, Output
+from dtui.tui.renderables.canvas.palettes import PALETTE_256, is_panel_like, nearest_16, nearest_256
+from dtui.tui.renderables.canvas.sgr import fold_ascii, row_to_sgr, style_runs, to_ansi, to_text
+from dtui.tui.renderables.canvas.theme import DARK
 from tests.unit.renderables.builders import seen
 
 COLOURS = [DARK.panel, DARK.text, DARK.accent, DARK.incorrect, DARK.selection, 0xFFFFFF, 0]

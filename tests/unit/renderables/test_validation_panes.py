@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dtui.tui.renderables.classes import ClassRow, class_row_at, class_rows_shown, draw_classes
-from dtui.tui.renderables.images import draw_images, image_at, letter_of
-from dtui.tui.renderables.output import ColorMode
-from dtui.tui.renderables.palettes import label_colour, to_lab
-from dtui.tui.renderables.sgr import to_text
-from dtui.tui.renderables.theme import DARK, LIGHT, Theme
+from dtui.tui.renderables.canvas.output import ColorMode
+from dtui.tui.renderables.canvas.palettes import label_colour, to_lab
+from dtui.tui.renderables.canvas.sgr import to_text
+from dtui.tui.renderables.canvas.theme import DARK, LIGHT, Theme
+from dtui.tui.renderables.panes.classes import ClassRow, class_row_at, class_rows_shown, draw_classes
+from dtui.tui.renderables.panes.images import draw_images, image_at, letter_of
 from tests.unit.renderables.builders import (
     anomaly,
     axis_of,

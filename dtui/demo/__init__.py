@@ -1,0 +1,1 @@
+"""A small real training that is recorded while it runs: what `dtui demo` shows."""

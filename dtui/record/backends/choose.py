@@ -1,0 +1,80 @@
+"""Which way the weights are read: by a compiled kernel where it is to be had, else by torch.
+
+Owns that choice, by device. A second copy would have the records and the watches of one run, or two devices of one
+network, disagree about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from dtui.errors import MissingExtraError
+from dtui.record.backends.layer_rows import LayerRows
+from dtui.record.backends.numba_cpu import KernelSums, load_kernel
+from dtui.record.backends.numba_norms import KernelNorms, load_watch_kernel
+from dtui.record.backends.torch_cpu import Buffers, Summing, TorchSums
+from dtui.record.backends.torch_gpu import DeviceSums
+from dtui.record.backends.triton_gpu import TritonNorms, TritonSums, load_triton_kernels
+from dtui.record.writing.warn import reason_of, warn_once
+
+
+class Norming(Protocol):
+    """A way of taking the norms of a watch in one pass."""
+
+    def take(self, layers: list[LayerRows], norms: Tensor) -> bool:
+        """Fill the norms, shape (3, F), and replace `previous` by `weight`; False, and nothing done, if it cannot."""
+
+
+def find_kernels(fused: bool | None, model: nn.Module, *, is_watched: bool) -> bool:
+    """Load the kernels for where a model is, and return whether to use them.
+
+    Args:
+        fused: Whether they are wanted; None where they are to be had.
+        model: With its weights on the device of the training.
+        is_watched: Whether there is a flight recorder, which has a kernel of its own.
+
+    Raises:
+        MissingExtraError: They are wanted, and numba (CPU) or triton (GPU) is not installed.
+    """
+    if fused is False:
+        return False
+    types = {parameter.device.type for parameter in model.parameters()}
+    try:
+        if "cuda" in types:
+            load_triton_kernels()
+        if "cpu" in types:
+            load_kernel()
+            if is_watched:
+                load_watch_kernel()
+    except Exception as error:
+        if fused:
+            raise
+        if not isinstance(error, MissingExtraError):
+            warn_once("fused", f"the compiled kernel is not to be had, torch takes its place: {reason_of(error)}")
+        return False
+    return bool(types)
+
+
+def summing_on(device: torch.device, make_buffers: Callable[[], Buffers], *, fused: bool) -> Summing:
+    """Return what takes the sums of the layers on a device, with a compiled kernel if wanted and to be had."""
+    with suppress(MissingExtraError):
+        if fused and device.type == "cuda":
+            return TritonSums()
+        if fused and device.type == "cpu":
+            return KernelSums(load_kernel())
+    return TorchSums(make_buffers()) if device.type == "cpu" else DeviceSums()
+
+
+def norming_on(device: torch.device, *, fused: bool) -> Norming | None:
+    """Return what takes the norms of a watch on a device, None for torch."""
+    with suppress(MissingExtraError):
+        if fused and device.type == "cuda":
+            return TritonNorms()
+        if fused and device.type == "cpu":
+            return KernelNorms()
+    return None

@@ -1,0 +1,123 @@
+"""Takes the sums on the CPU with one compiled kernel, in one pass over the memory; optional (numba).
+
+Owns its table of addresses (`dtui.record.backends.numba_kernel` says what each column means).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from importlib.util import find_spec
+
+import numpy as np
+import torch
+
+from dtui.errors import MissingExtraError
+from dtui.model import FloatArray, IntArray
+from dtui.record.backends.layer_rows import LayerRows, is_float32
+from dtui.record.backends.torch_cpu import CHUNK_ELEMENTS, Buffers
+
+Kernel = Callable[[IntArray, FloatArray, FloatArray], None]
+
+MOST_THREADS = 8
+"""More than these wait for the same memory."""
+
+
+def load_kernel() -> Kernel:
+    """Compile the kernel, some seconds the first time on a machine, or load what was compiled, and return it.
+
+    Raises:
+        MissingExtraError: numba is not installed.
+    """
+    if find_spec("numba") is None:
+        raise MissingExtraError("Recorder(fused=True): numba is not here; pip install '.[fast]' in dtui's folder")
+    from dtui.record.backends.numba_kernel import take_layers
+
+    kernel: Kernel = take_layers
+    return kernel
+
+
+class KernelSums:
+    """Takes the sums of all layers in one call, or in one a thread where the training has several."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        """Take the sums with this kernel."""
+        self._kernel = kernel
+        self._pool: ThreadPoolExecutor | None = None
+
+    def take(self, layers: list[LayerRows], buffers: Buffers) -> None:
+        """Fill the sums and samples of some layers, and replace `previous` by `weight`."""
+        ready = [layer for layer in layers if is_float32(layer)]
+        self._run(ready, buffers)
+        for layer in layers if len(ready) < len(layers) else ():
+            if not is_float32(layer):
+                self._take_converted(layer, buffers)
+
+    def _run(self, layers: list[LayerRows], buffers: Buffers) -> None:
+        filled = buffers.by_filter.numpy(), buffers.samples.view(3, -1).numpy()
+        each = buffers.samples.shape[2]
+        threads = min(MOST_THREADS, torch.get_num_threads())
+        if threads == 1:
+            self._kernel(_table(layers, each), *filled)
+            return
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(MOST_THREADS - 1, "dtui-sums")
+        parts = share_out(layers, threads)
+        others = [self._pool.submit(self._kernel, _table(part, each), *filled) for part in parts[1:]]
+        self._kernel(_table(parts[0], each), *filled)
+        for other in others:
+            other.result()
+
+    def _take_converted(self, layer: LayerRows, buffers: Buffers) -> None:
+        """Take a layer of another dtype, in chunks that stay in the cache."""
+        filters, elements = layer.weight.shape
+        step = max(1, CHUNK_ELEMENTS // elements)
+        for start in range(0, filters, step):
+            part = layer.cut(start, min(filters, start + step))
+            gradient = None if part.gradient is None else part.gradient.float()
+            self._run([replace(part, weight=part.weight.float(), gradient=gradient)], buffers)
+
+
+def _table(layers: list[LayerRows], each: int) -> IntArray:
+    """Return the table of layers; they must live until the kernel returns.
+
+    Args:
+        layers: All float32.
+        each: Samples of a layer.
+    """
+    rows = [
+        (
+            layer.weight.data_ptr(),
+            layer.previous.data_ptr(),
+            0 if layer.gradient is None else layer.gradient.data_ptr(),
+            layer.positions.data_ptr(),
+            *layer.weight.shape,
+            layer.column,
+            layer.is_first,
+            len(layer.positions),
+            layer.layer * each + layer.place,
+        )
+        for layer in layers
+    ]
+    return np.array(rows, dtype=np.int64).reshape(-1, 10)
+
+
+def share_out(layers: list[LayerRows], shares: int) -> list[list[LayerRows]]:
+    """Return the rows in shares of about as many elements each, cut between filters."""
+    total = sum(layer.weight.numel() for layer in layers)
+    parts: list[list[LayerRows]] = [[] for _ in range(shares)]
+    share = given = 0
+    for layer in layers:
+        filters, elements = layer.weight.shape
+        first = 0
+        while first < filters:
+            wanted = total * (share + 1) / shares - given
+            fit = filters - first if share == shares - 1 else min(filters - first, round(wanted / elements))
+            if fit <= 0:
+                share += 1
+                continue
+            parts[share].append(layer if fit == filters else layer.cut(first, first + fit))
+            first += fit
+            given += fit * elements
+    return parts

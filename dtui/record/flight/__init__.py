@@ -1,0 +1,1 @@
+"""The flight recorder: every few iterations three norms of each filter, kept around what stands out."""

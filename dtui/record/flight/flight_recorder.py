@@ -1,0 +1,315 @@
+"""The flight recorder: watches every few iterations cheaply, and keeps the watches around what it fires on.
+
+Owns the ring of watches and what of it is kept. A second copy would overwrite a watch that is about to be written.
+
+The ring lies in the memory of the host, pinned where the weights are on CUDA: each watch is copied there on the
+training stream and judged on the writer's thread once it has arrived, so that nothing in the loop waits. The training
+thread fills slots, the writer empties them; a slot is filled again only when the window before any watch that is still
+to be judged no longer needs it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from dtui.errors import RecorderError
+from dtui.fork_gate import resting
+from dtui.model import SOURCES, FloatArray, Structure, Trigger
+from dtui.record.backends.torch_cpu import Sum
+from dtui.record.flight.norm_meter import Norm, Watch, WatchMeter, one_device
+from dtui.record.flight.triggers import Judge
+from dtui.record.measure.statistics import Deriver, RawRecord
+from dtui.record.training.layers import LayerProbe
+from dtui.record.training.skipped_updates import Skips
+from dtui.record.writing.failure_guard import WATCHES
+from dtui.record.writing.warn import reason_of, warn_once
+from dtui.record.writing.writer_thread import Job, Sink, Store
+
+_SUMS = [Sum.UPDATE_NORM, Sum.WEIGHT_NORM, Sum.GRADIENT_NORM]
+_NONFINITE = [Sum.UPDATE_NONFINITE, Sum.WEIGHT_NONFINITE, Sum.GRADIENT_NONFINITE]
+"""Where derive expects the rows of Norm."""
+
+LEAST_WAITING = 16
+"""Watches that may wait for the writer, at least; more are dropped, and the run says so."""
+JUDGED_TOGETHER = 8
+"""Watches that wake the writer once: each waking costs the training thread as much as the judging."""
+MOST_TRIGGERS = 64
+"""Triggers that a run keeps: what goes on breaking would fill the disk."""
+LARGEST_RING = 4 << 30
+"""Bytes of the ring that are taken for a mistake."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchPlan:
+    """How a run is watched.
+
+    Attributes:
+        every: Iterations from one watch to the next, >= 1.
+        keep_around: Watches kept around a trigger, >= 2: half of them before it, the rest after it.
+    """
+
+    every: int
+    keep_around: int
+
+    @property
+    def before(self) -> int:
+        """Watches kept before a trigger."""
+        return self.keep_around // 2
+
+    @property
+    def after(self) -> int:
+        """Watches kept after a trigger."""
+        return self.keep_around - self.before
+
+    @property
+    def waiting(self) -> int:
+        """Watches that may wait to be judged."""
+        return max(self.after, LEAST_WAITING)
+
+    @property
+    def slots(self) -> int:
+        """Watches in the ring: the window before a trigger and the watch before it, and those that wait."""
+        return self.before + 1 + self.waiting
+
+    def ring_bytes(self, filters: int) -> int:
+        """Return the memory of the ring: three float32 a filter and watch."""
+        return self.slots * 4 * len(Norm) * filters
+
+
+def plan_watches(
+    every: int, watch_every: int | None, keep_around: int, probes: list[LayerProbe], is_first: bool
+) -> WatchPlan | None:
+    """Return how a run is watched, None where it is not.
+
+    Args:
+        every: Iterations from one record to the next.
+        watch_every: Iterations from one watch to the next; None stands for 1.
+        keep_around: Watches kept around a trigger; 0 for no flight recorder.
+        probes: The layers.
+        is_first: Whether this process writes the run; of several only that one watches.
+
+    Raises:
+        RecorderError: The numbers do not fit together, or the weights cannot be watched.
+    """
+    for name, value in (("watch_every", 1 if watch_every is None else watch_every), ("keep_around", keep_around)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < (name == "watch_every"):
+            raise RecorderError(f"{name}={value!r}: give an integer of at least {int(name == 'watch_every')}")
+    if keep_around == 0:
+        if watch_every is not None:
+            raise RecorderError(
+                f"watch_every={watch_every}: nothing is watched without keep_around; try keep_around=200"
+            )
+        return None
+    plan = WatchPlan(1 if watch_every is None else watch_every, keep_around)
+    if keep_around < 2:
+        raise RecorderError(f"keep_around={keep_around}: a watch before and one after a trigger are the least; give 2")
+    if plan.every >= every or every % plan.every:
+        raise RecorderError(
+            f"watch_every={plan.every}: watches come between records, which come every {every}; "
+            "give a smaller number that divides it"
+        )
+    filters = sum(probe.shape[0] for probe in probes if probe.shape)
+    if plan.ring_bytes(filters) > LARGEST_RING:
+        most = LARGEST_RING // max(1, plan.ring_bytes(filters) // plan.slots)
+        raise RecorderError(
+            f"keep_around={keep_around}: its ring would take {plan.ring_bytes(filters) / 1e9:.1f} GB of memory "
+            f"(12 bytes for each of {filters:,} filters and watches); give at most {most:,}"
+        )
+    if all(probe.shape for probe in probes):
+        one_device(probes)
+    return plan if is_first else None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Kept:
+    """A watch in the ring, as it arrived; arrays in the order of the meter."""
+
+    number: int
+    iteration: int
+    norms: FloatArray
+    nonfinite: FloatArray | None
+    scalars: Mapping[str, float]
+    skips: Skips
+
+
+class Flight:
+    """The flight recorder of one run. `watch` is called by the training thread, the rest by the writer's."""
+
+    def __init__(self, plan: WatchPlan, structure: Structure, probes: list[LayerProbe], fused: bool = False) -> None:
+        """Allocate everything, so that nothing is allocated later.
+
+        Args:
+            plan: How the run is watched.
+            structure: Of the run.
+            probes: Its layers, placed.
+            fused: Use a compiled kernel where it is to be had.
+
+        Raises:
+            RecorderError: The weights cannot be watched.
+        """
+        self.plan = plan
+        self._structure = structure
+        self._meter = WatchMeter(probes, fused)
+        is_cuda = self._meter.device.type == "cuda"
+        self._ring = torch.zeros((plan.slots, len(Norm), structure.filters), pin_memory=is_cuda)
+        self._events = [torch.cuda.Event() if is_cuda else None for _ in range(plan.slots)]  # type: ignore[no-untyped-call]
+        self._kept: list[_Kept | None] = [None] * plan.slots
+        self._filled = self._judged = 0
+        self._pending: list[tuple[int, Callable[[Store], None]]] = []
+        self._batch = min(JUDGED_TOGETHER, max(1, plan.waiting // 2))
+        self._last = -1
+        self._judge = Judge(structure.layers, plan.after)
+        self._deriver, self._derived = Deriver(structure), -1
+        self._remaining = self._triggers = 0
+        self._stored = -1
+        self._failure = ""
+
+    @property
+    def bytes(self) -> int:
+        """Memory that it takes: the ring, and the weights at the watch before."""
+        return self._ring.numel() * 4 + self._meter.copied_bytes
+
+    def watch(
+        self, sink: Sink, iteration: int, scalars: Callable[[], Mapping[str, float]], skips: Callable[[], Skips]
+    ) -> bool:
+        """Measure a watch and have it judged; False, and nothing measured, where no slot is free.
+
+        Args:
+            sink: On whose thread it is judged.
+            iteration: Of the watch.
+            scalars: What was logged since the watch before, as numbers once it is called.
+            skips: Tells of updates that a gradient scaler skipped, once it is called.
+
+        Raises:
+            RecorderError: Judging has failed.
+        """
+        if self._failure:
+            raise RecorderError(self._failure)
+        if self._filled - self._judged >= self.plan.waiting:
+            return False
+        number, slot = self._filled, self._filled % self.plan.slots
+        is_next = iteration - self._last == self.plan.every
+        watch = self._meter.measure(self._ring[slot], self._events[slot])
+        self._filled, self._last = number + 1, iteration
+
+        def judge(store: Store) -> None:
+            try:
+                kept = self._arrived(number, iteration, watch, scalars, skips)
+                self._kept[slot] = kept
+                self._take(store, kept, is_next)
+            except OSError:
+                raise
+            except Exception as error:
+                self._failure = reason_of(error)
+                raise
+            finally:
+                self._judged = number + 1
+
+        self._pending.append((iteration, judge))
+        return len(self._pending) < self._batch or self.flush(sink)
+
+    def flush(self, sink: Sink) -> bool:
+        """Have the watches judged that wait for others; False where the writer takes no more."""
+        pending, self._pending = self._pending, []
+
+        def judge(store: Store) -> None:
+            errors = []
+            for _, one in pending:
+                try:
+                    one(store)
+                except Exception as error:  # noqa: BLE001 - what one watch costs, the others do not
+                    errors.append(error)
+            if errors:
+                raise errors[0]
+
+        return not pending or sink.offer(Job(WATCHES, pending[0][0], judge, pending[-1][0]), self.plan.slots)
+
+    # --- on the writer's thread
+
+    def _arrived(
+        self,
+        number: int,
+        iteration: int,
+        watch: Watch,
+        scalars: Callable[[], Mapping[str, float]],
+        skips: Callable[[], Skips],
+    ) -> _Kept:
+        """Wait for a watch, and put NaN where there is no value."""
+        if watch.event is not None:
+            with resting():
+                watch.event.synchronize()
+        norms, nonfinite = watch.norms.numpy(), watch.nonfinite
+        if watch.event is not None:
+            broken = ~np.isfinite(norms)
+            for row, columns in watch.absent:
+                broken[row, columns] = False
+            if broken.any():
+                nonfinite = broken.astype(np.float32)
+                norms[broken] = np.nan
+        for row, columns in watch.absent:
+            norms[row, columns] = np.nan
+        return _Kept(number, iteration, norms, nonfinite, dict(scalars()), skips())
+
+    def _take(self, store: Store, kept: _Kept, is_next: bool) -> None:
+        """Judge a watch, and store what it shows to be worth keeping."""
+        found = [] if kept.skips.is_last else self._judged_triggers(kept, is_next)
+        for trigger in found:
+            if self._triggers == MOST_TRIGGERS:
+                warn_once("triggers", f"iteration {kept.iteration}: {MOST_TRIGGERS} triggers are kept; no more are")
+                break
+            self._triggers += 1
+            store.append_trigger(trigger)
+            first = kept.number if self._remaining else max(0, kept.number - self.plan.before)
+            self._remaining = self.plan.after + 1
+            for earlier in range(first, kept.number):
+                self._store(store, earlier)
+        if self._remaining:
+            self._remaining -= 1
+            self._store(store, kept.number)
+
+    def _judged_triggers(self, kept: _Kept, is_next: bool) -> list[Trigger]:
+        loss = kept.scalars.get("loss", math.nan)
+        if "loss" in kept.scalars and not math.isfinite(loss):
+            loss = math.inf
+        norms = self._by_filter(kept.norms)
+        if not is_next:  # what moved over a longer time moved farther
+            norms[Norm.UPDATE] = np.nan
+        nonfinite = None if kept.nonfinite is None else self._by_filter(kept.nonfinite)
+        return self._judge.judge(kept.iteration, norms, nonfinite, loss)
+
+    def _store(self, store: Store, number: int) -> None:
+        """Store a watch, unless it is stored; what it derives from the watch before it needs that one."""
+        kept = self._in_ring(number)
+        if kept is None or kept.iteration <= self._stored:
+            return
+        if self._derived != number - 1:
+            before = self._in_ring(number - 1)
+            self._deriver = Deriver(self._structure) if before is None else self._deriver
+            if before is not None:
+                self._deriver.derive(self._raw(before))
+        watch = self._deriver.derive(self._raw(kept))
+        self._derived, self._stored = number, kept.iteration
+        store.append_watch(watch)
+
+    def _in_ring(self, number: int) -> _Kept | None:
+        kept = self._kept[number % self.plan.slots]
+        return kept if kept is not None and kept.number == number else None
+
+    def _raw(self, kept: _Kept) -> RawRecord:
+        norms = self._by_filter(kept.norms)
+        sums = np.full((len(Sum), norms.shape[1]), np.nan, np.float32)
+        sums[_SUMS] = norms
+        sums[_NONFINITE] = 0 if kept.nonfinite is None else self._by_filter(kept.nonfinite)
+        samples = np.empty((len(SOURCES), len(self._structure.layers), 0), np.float32)
+        return RawRecord(kept.iteration, sums, samples, kept.scalars).with_skips(kept.skips)
+
+    def _by_filter(self, values: FloatArray) -> FloatArray:
+        """Return rows by filter on the flat filter axis, a copy."""
+        result = np.empty_like(values)
+        result[:, self._meter.order] = values
+        return result

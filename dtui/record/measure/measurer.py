@@ -1,0 +1,213 @@
+"""Takes one record of a live network: what has to happen on the training thread, and no more.
+
+Owns the layers' previous weights and the buffers on each device. A second copy would compare a weight with
+another record's. On a GPU nothing here waits: the sums are taken on the training stream, between an update and the
+next; they are copied to pinned memory on a stream beside it, and the writer waits for the event.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from dtui.fork_gate import resting
+from dtui.model import FloatArray
+from dtui.record.backends.choose import summing_on
+from dtui.record.backends.layer_rows import LayerRows
+from dtui.record.backends.torch_cpu import Buffers, Sum, Summing
+from dtui.record.measure.samples import LayerSampler
+from dtui.record.measure.statistics import RawRecord
+from dtui.record.training.distributed import is_sharded, local_rows
+from dtui.record.training.layers import (
+    LayerProbe,
+    as_rows,
+    has_filters_first,
+    rebind,
+    reorder_rows,
+    row_order,
+)
+from dtui.record.training.network_changes import NetworkWatch
+from dtui.record.writing.warn import warn_once
+
+
+class _Device:
+    """What is kept for the layers on one device.
+
+    On the CPU a record is read where it was written, and its memory used again once nobody holds it: fresh pages at
+    each record would cost as much as a quarter of the kernel.
+    """
+
+    def __init__(self, make_buffers: Callable[[], Buffers], summing: Summing) -> None:
+        self._make_buffers = make_buffers
+        self._summing = summing
+        self._free: list[Buffers] = []
+        self._copying: torch.cuda.Stream | None = None
+
+    def take(self, layers: list[LayerRows]) -> Callable[[], tuple[FloatArray, FloatArray]]:
+        """Read the rows, and return what waits for the sums and samples to arrive on the host, on another thread."""
+        buffers = self._free.pop() if self._free else self._make_buffers()
+        if self._copying is not None:
+            torch.cuda.current_stream(buffers.memory.device).wait_stream(self._copying)
+        buffers.prepare(layers)
+        self._summing.take(layers, buffers)
+        if buffers.memory.device.type == "cpu":
+            memory = buffers.memory.numpy()
+            weakref.finalize(memory, self._free.append, buffers).atexit = False
+            arrays = buffers.as_arrays(memory)
+            return lambda: arrays
+        if buffers.memory.device.type == "cuda":
+            return self._copy_beside(buffers)
+        copy = buffers.memory.to("cpu")
+        self._free.append(buffers)
+        return lambda: buffers.as_arrays(copy.numpy())
+
+    def _copy_beside(self, buffers: Buffers) -> Callable[[], tuple[FloatArray, FloatArray]]:
+        """Copy to the host on a stream of our own, so that training does not wait for it; the next record does."""
+        device = buffers.memory.device
+        if self._copying is None:
+            self._copying = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        training = torch.cuda.current_stream(device)
+        copy = torch.empty(buffers.memory.shape, pin_memory=True)
+        self._copying.wait_stream(training)
+        with torch.cuda.stream(self._copying):
+            copy.copy_(buffers.memory, non_blocking=True)
+            event = self._copying.record_event()
+        self._free.append(buffers)
+
+        def wait() -> tuple[FloatArray, FloatArray]:
+            with resting():
+                event.synchronize()
+            return buffers.as_arrays(copy.numpy())
+
+        return wait
+
+
+class Measurer:
+    """Measures all layers of one network, record after record."""
+
+    def __init__(self, root: nn.Module | None, probes: list[LayerProbe], fused: bool = False) -> None:
+        """Prepare for the layers of a network that have been placed on the flat filter axis.
+
+        Args:
+            root: The network; None where its container is gone and only the layers are trained.
+            probes: Its layers.
+            fused: Use a compiled kernel where it is to be had.
+        """
+        self._fused = fused
+        self._root = None if root is None else weakref.ref(root)
+        self._probes = probes
+        self._filters = sum(probe.shape[0] for probe in probes)
+        self._sampler = LayerSampler([probe.elements for probe in probes])
+        self._seen: list[tuple[Tensor, int, tuple[int, ...], LayerRows] | None] = [None] * len(probes)
+        self._previous: list[Tensor | None] = [None] * len(probes)
+        self._orders: list[torch.memory_format] = [torch.contiguous_format] * len(probes)
+        self._devices: dict[torch.device, _Device] = {}
+        self._network = None if root is None else NetworkWatch(root)
+        self.changes: list[str] = []
+        """Layers that are no longer recorded, or not yet, a line each, since whoever takes note of them cleared it."""
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether this process holds a part of the weights only."""
+        return any(is_sharded(probe.module._parameters.get("weight")) for probe in self._probes)
+
+    @property
+    def record_bytes(self) -> int:
+        """Memory that one record takes while it waits to be written."""
+        return 4 * (len(Sum) * self._filters + 3 * len(self._probes) * self._sampler.samples)
+
+    @torch.no_grad()
+    def measure(self, *, with_gradients: bool = True) -> Callable[[int, Mapping[str, float]], RawRecord]:
+        """Read every layer once, and return what makes the raw record of it on another thread.
+
+        Args:
+            with_gradients: Whether the gradients are those of the last update; else they are NaN.
+        """
+        root = None if self._root is None else self._root()
+        if root is not None and self._network is not None and self._network.has_changed():
+            self.changes = rebind(root, self._probes)
+            for change in self.changes:
+                warn_once(change, change)
+        layers: dict[torch.device, list[LayerRows]] = {}
+        for index, probe in enumerate(self._probes):
+            rows = self._rows(index, probe) if probe.present else None
+            if rows is not None:
+                rows.gradient = self._gradient(index, probe, rows.weight) if with_gradients else None
+                layers.setdefault(rows.weight.device, []).append(rows)
+        for device in layers or [torch.device("cpu")]:
+            if device not in self._devices:
+                self._devices[device] = self._prepare(device)
+        waits = [kept.take(layers.get(device, [])) for device, kept in self._devices.items()]
+
+        def finish(iteration: int, scalars: Mapping[str, float]) -> RawRecord:
+            raw = RawRecord(iteration, *waits[0](), scalars)
+            for wait in waits[1:]:
+                raw = raw.with_part(*wait())
+            return raw
+
+        return finish
+
+    def _rows(self, index: int, probe: LayerProbe) -> LayerRows | None:
+        """Return what there is to read of a layer; None where this process holds nothing of it."""
+        parameter, seen = probe.module._parameters.get("weight"), self._seen[index]
+        if seen is not None and seen[0] is parameter and seen[1:3] == (parameter.data_ptr(), parameter.stride()):
+            rows: LayerRows | None = seen[3]
+        else:
+            rows, self._seen[index] = self._find_rows(index, probe), None
+            if rows is not None and type(parameter) is nn.Parameter and rows.weight.data_ptr() == parameter.data_ptr():
+                known = replace(rows, is_first=False)
+                self._seen[index] = parameter, parameter.data_ptr(), parameter.stride(), known
+        return rows
+
+    def _gradient(self, index: int, probe: LayerProbe, rows: Tensor) -> Tensor | None:
+        """Return the gradients of the weights that these rows hold; None where there are none."""
+        gradient, seen = probe.gradient(), self._seen[index]
+        if gradient is not None and seen is not None and gradient.stride() == seen[2]:  # the rows are a view
+            return gradient.as_strided(rows.shape, rows.stride())
+        part = None if gradient is None else local_rows(gradient)
+        return None if part is None else as_rows(probe.module, part[0], self._orders[index])
+
+    def _find_rows(self, index: int, probe: LayerProbe) -> LayerRows | None:
+        """Do as `_rows`, without the gradient, for a weight that is not where it was, or that is computed."""
+        whole = probe.weight()
+        part = local_rows(whole)
+        if part is None or (is_sharded(whole) and not has_filters_first(probe.module)):
+            warn_once(probe.name, f"layer {probe.name}: its weight is sharded within filters; it is left out")
+            return None
+        weight, first_row = part
+        order = row_order(probe.module, weight)
+        rows = as_rows(probe.module, weight, order)
+        if not rows.numel():
+            return None
+        previous = self._previous_rows(index, probe, rows, order)
+        is_first = previous is None
+        if previous is None:
+            previous = self._previous[index] = torch.empty(rows.shape, device=rows.device)
+            self._orders[index] = order
+        start = first_row * rows.shape[1]
+        positions, place = self._sampler.positions(index, start, start + rows.numel())
+        column = probe.first_filter + first_row
+        return LayerRows(index, column, rows, previous, is_first, None, positions, place)
+
+    def _previous_rows(self, index: int, probe: LayerProbe, rows: Tensor, order: torch.memory_format) -> Tensor | None:
+        """Return the weights of the record before, where and in the order in which the rows are now."""
+        previous = self._previous[index]
+        if previous is None or previous.shape != rows.shape:
+            return None
+        if previous.device != rows.device:
+            previous = previous.to(rows.device)
+        previous = reorder_rows(previous, probe.shape, self._orders[index], order)
+        self._previous[index], self._orders[index] = previous, order
+        return previous
+
+    def _prepare(self, device: torch.device) -> _Device:
+        filters, layers, samples = self._filters, len(self._probes), self._sampler.samples
+
+        def make() -> Buffers:
+            return Buffers(filters, layers, samples, device)
+
+        return _Device(make, summing_on(device, make, fused=self._fused))

@@ -1,0 +1,1 @@
+"""What is checked and found out when a recorder is made."""

@@ -1,0 +1,167 @@
+"""What is refused before the first iteration is trained.
+
+Owns the wording and the conditions. A second copy would let an integration start a run that the Recorder
+itself would have refused.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+from torch.optim import Optimizer
+
+from dtui.errors import RecorderError, RunExistsError
+from dtui.record.training.layers import LayerProbe
+from dtui.record.validation.tracked_images import MOST_CLASSES
+
+SUFFIX = ".dtui"
+
+ON_EXISTING = NUMBER, RESUME, REPLACE, REFUSE = "number", "resume", "replace", "refuse"
+"""What is done where a run is already; the first is the default."""
+
+OR_GO_ON = "go on with it by resume=True"
+
+
+def check_period(every: int) -> None:
+    """Refuse a period that is no positive integer.
+
+    Raises:
+        RecorderError: It is not.
+    """
+    if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+        raise RecorderError(f"every={every!r}: records come every so many iterations; give an integer of at least 1")
+
+
+def with_suffix(path: str | Path) -> Path:
+    """Return the directory of a run for a path with or without ".dtui", whatever os.chdir may come before it is made.
+
+    Raises:
+        RecorderError: The path names nothing.
+    """
+    wanted = Path(path)
+    if not wanted.name:
+        raise RecorderError(f"{wanted}: names no run; give a path such as runs/first")
+    return (wanted if wanted.suffix == SUFFIX else wanted.with_name(wanted.name + SUFFIX)).absolute()
+
+
+def check_existing(on_existing: str | None, resume: bool | None) -> str:
+    """Return what is done where a run is already: one of ON_EXISTING.
+
+    Raises:
+        RecorderError: It is none of them, or the two arguments disagree.
+    """
+    if on_existing is not None and on_existing not in ON_EXISTING:
+        known = ", ".join(map(repr, ON_EXISTING))
+        raise RecorderError(f"on_existing={on_existing!r}: not known; give one of {known}")
+    if resume is None or (on_existing is None and not resume):
+        return on_existing or NUMBER
+    if on_existing is not None and resume != (on_existing == RESUME):
+        raise RecorderError(
+            f"resume={resume!r} and on_existing={on_existing!r} disagree; give one of them (resume=True is short for "
+            f"on_existing={RESUME!r})"
+        )
+    return RESUME if resume else str(on_existing)
+
+
+def check_path(path: str | Path, on_existing: str) -> Path:
+    """Return the directory of the run as it was asked for; nothing is made yet.
+
+    Args:
+        path: With or without ".dtui".
+        on_existing: One of ON_EXISTING.
+
+    Raises:
+        RecorderError: It cannot be made there.
+        RunExistsError: There is something already, and `on_existing` is "refuse".
+    """
+    wanted = with_suffix(path)
+    if on_existing == REFUSE and (wanted.exists() or wanted.is_symlink()) and not _is_unborn(wanted):
+        raise RunExistsError(f"{wanted}: a run is already there; choose another path, or {OR_GO_ON}")
+    if on_existing == RESUME and wanted.is_dir():
+        return wanted
+    above = wanted.absolute().parent
+    while not above.exists() and above != above.parent:
+        above = above.parent
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise RecorderError(f"{wanted}: nothing can be written in {above}; choose another path")
+    return wanted
+
+
+def _is_unborn(folder: Path) -> bool:
+    from dtui.store.run.unborn import is_unborn
+
+    return folder.is_dir() and is_unborn(folder)
+
+
+def check_optimizers(optimizers: Any, model: nn.Module) -> tuple[Optimizer, ...]:
+    """Return the optimizers that were given, unwrapped: the first is the one whose updates are counted.
+
+    Raises:
+        RecorderError: The first is no torch optimizer, or updates none of the model's parameters.
+    """
+    given = list(optimizers) if isinstance(optimizers, list | tuple) else [optimizers]
+    given = [_unwrapped(optimizer) for optimizer in given if optimizer is not None]
+    if not given:
+        return ()
+    first = given[0]
+    if not isinstance(first, Optimizer):
+        raise RecorderError(
+            f"optimizer: a {type(first).__name__} is no torch.optim.Optimizer; "
+            "leave it out and call recorder.step() after each update"
+        )
+    own = {id(parameter) for parameter in model.parameters()}
+    updated = [parameter for group in first.param_groups for parameter in group["params"]]
+    if not any(id(parameter) in own for parameter in updated):
+        raise RecorderError(
+            f"optimizer: none of its {len(updated)} parameters belongs to the model; "
+            "give the optimizer that updates this model"
+        )
+    return tuple(optimizer for optimizer in given if isinstance(optimizer, Optimizer))
+
+
+def _unwrapped(optimizer: Any) -> Any:
+    while isinstance(getattr(optimizer, "optimizer", None), Optimizer):
+        optimizer = optimizer.optimizer
+    return optimizer
+
+
+def as_class_names(classes: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return the class names as strings.
+
+    Raises:
+        RecorderError: They are no sequence of names, none, or too many.
+    """
+    if classes is None:
+        return None
+    if isinstance(classes, str | bytes | int):
+        raise RecorderError(f"classes={classes!r}: give the names in label order, such as ('cat', 'dog')")
+    names = tuple(str(name) for name in classes)
+    if not 2 <= len(names) <= MOST_CLASSES:
+        raise RecorderError(f"classes: {len(names)} names; give between 2 and {MOST_CLASSES}")
+    return names
+
+
+def check_classes(names: tuple[str, ...] | None, model: nn.Module, probes: Sequence[LayerProbe]) -> None:
+    """Refuse a model without layers, and class names that no part of the model can tell apart.
+
+    Raises:
+        RecorderError: There are more names than the last layer has outputs, and nothing else in the model has as many.
+    """
+    if not probes:
+        raise RecorderError(
+            f"model: {type(model).__name__} holds no convolution and no fully connected layer of real weights to record"
+        )
+    if names is None or any(not probe.shape for probe in probes):
+        return
+    outputs = {probe.shape[0] for probe in probes}
+    sizes = outputs.union(*(parameter.shape for parameter in model.parameters() if parameter.dim() > 1))
+    head = probes[-1].shape[0]
+    if len(names) > max(2, head) and len(names) not in sizes:  # fewer are fine where the labels stay below them
+        raise RecorderError(
+            f"classes: {len(names)} names were given, but no layer has so many outputs "
+            f"(the last, {probes[-1].name}, has {head}); give one name for each label"
+        )

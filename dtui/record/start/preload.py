@@ -1,0 +1,37 @@
+"""Imports on the training's thread, when the recorder is made, what its threads will need.
+
+Owns that list. A module that a thread of ours imports while the training forks a data loader's workers stays locked in
+them for ever. `tests/record/test_forks.py` sees that our threads import nothing: what they need is added here.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+_ALWAYS = (
+    "linecache",  # warnings quote the line that they are about
+    "tokenize",
+    "tracemalloc",
+    "zipfile",  # what the processes of a distributed training tell each other
+    "numpy.lib.format",
+)
+_WRITING = ("dtui.store.write.run_writer", "dtui.store.write.resume", "dtui.store.disk.sealed_builder")
+_PICTURES = ("PIL.PngImagePlugin", "PIL.JpegImagePlugin", "PIL.ImageFile")
+
+
+def import_for_threads(*, is_writer: bool, has_pictures: bool, has_own_pictures: bool) -> None:
+    """Import it.
+
+    Args:
+        is_writer: Whether this process writes the run.
+        has_pictures: Whether thumbnails are made.
+        has_own_pictures: Whether the user's code makes them, and may open a file of any format.
+    """
+    for name in (*_ALWAYS, *(_WRITING if is_writer else ()), *(_PICTURES if is_writer and has_pictures else ())):
+        import_module(name)
+    if is_writer and has_pictures:
+        from PIL import Image
+
+        Image.preinit()  # what saving and opening a picture would do at the first
+        if has_own_pictures:
+            Image.init()

@@ -1,0 +1,62 @@
+"""What a run says about its training before the first record.
+
+Owns which versions and hyper-parameters are kept. A second copy would let runs of an integration lack what
+runs of a plain loop have.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+import torch
+from torch.optim import Optimizer
+
+import dtui
+from dtui.model import RunMetadata
+from dtui.record.writing.warn import warn_once
+from dtui.safe_text import ELLIPSIS
+
+LONGEST_TEXT = 1000
+"""Characters that are kept of a hyperparameter, of a note and of their names: they are shown, never computed with."""
+
+
+def describe_run(
+    name: str,
+    every: int,
+    optimizer: Optimizer | None,
+    hyperparameters: Mapping[str, object],
+    notes: Sequence[Mapping[str, object]],
+) -> RunMetadata:
+    """Return the metadata of a run that begins now: what the user passed goes before what the optimizer has."""
+    parameters = {_short(key): _short(value) for key, value in hyperparameters.items()}
+    if optimizer is not None:
+        parameters.setdefault("optimizer", type(optimizer).__name__)
+        for key, value in optimizer.defaults.items():
+            if isinstance(value, int | float | tuple):
+                parameters.setdefault(key, _short(value))
+    versions = {
+        "dtui": dtui.__version__,
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    return RunMetadata(_short(name), created, every, False, versions, parameters, tuple(map(_as_stored, notes)))
+
+
+def _as_stored(note: Mapping[str, object]) -> dict[str, object]:
+    """Return a note with nothing in it that JSON does not know: numpy's numbers as numbers, other objects as text."""
+    plain = {_short(key): value.item() if isinstance(value, np.generic) else value for key, value in note.items()}
+    return {key: value if isinstance(value, int | float | None) else _short(value) for key, value in plain.items()}
+
+
+def _short(value: object) -> str:
+    """Return a value as text that fits a screen and a file, whatever it is; told once where it is cut."""
+    text = str(value)
+    if len(text) <= LONGEST_TEXT:
+        return text
+    warn_once("long text", f"hyperparameters and notes are kept to {LONGEST_TEXT:,} characters: {text[:40]}… is cut")
+    return text[: LONGEST_TEXT - 1] + ELLIPSIS

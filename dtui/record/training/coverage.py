@@ -1,0 +1,86 @@
+"""Which of a network's parameters are in the layers that are recorded, and which are not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from dtui.model import Coverage, Unrecorded
+from dtui.record.training.layers import LayerProbe, is_layer, kind_of, walk, weight_type
+from dtui.record.writing.warn import reason_of, warn_once
+
+KEPT = 32
+"""Parameters that are named, the largest ones."""
+LITTLE = 0.5
+"""A smaller share is told when recording begins."""
+
+_OF_WEIGHT = ("weight", "weight_g", "weight_v", "weight_orig")
+
+
+def measure_coverage(root: nn.Module, probes: Sequence[LayerProbe]) -> Coverage:
+    """Count the elements of a network's parameters, those of all processes, each parameter once.
+
+    Args:
+        root: The unwrapped network.
+        probes: Its layers that are recorded. Of each the weight counts as recorded, and what it is made from.
+    """
+    recorded = {id(parameter) for probe in probes for parameter in _made_from(probe.module)}
+    seen: set[int] = set()
+    total = known = 0
+    others: list[Unrecorded] = []
+    for prefix, module in walk(root):
+        for name, parameter in _own_parameters(module):
+            if id(parameter) in seen or is_lazy(parameter):
+                continue
+            seen.add(id(parameter))
+            total += parameter.numel()
+            if id(parameter) in recorded:
+                known += parameter.numel()
+            else:
+                full = f"{prefix}.{name}" if prefix else name
+                others.append(Unrecorded(full, kind_of(module), parameter.numel()))
+    others.sort(key=lambda one: -one.elements)
+    return Coverage(total, known, len(others), tuple(others[:KEPT]))
+
+
+def try_coverage(root: nn.Module, probes: Sequence[LayerProbe]) -> Coverage | None:
+    """Return how much of a network is recorded, having told what a user must know of it; None where that fails."""
+    try:
+        coverage = measure_coverage(root, probes)
+        _tell(root, coverage)
+    except Exception as error:  # noqa: BLE001 - it is only told; the training is recorded all the same
+        warn_once("coverage", f"model: how much of it is recorded is not known: {reason_of(error)}")
+        return None
+    return coverage
+
+
+def _tell(root: nn.Module, coverage: Coverage) -> None:
+    """Say once that little of a network is recorded, and what is not; and which layers could not be."""
+    for name, module in walk(root):
+        if is_layer(module) and not weight_type(module).is_floating_point:
+            kind = str(weight_type(module)).removeprefix("torch.")
+            warn_once(
+                f"type {name}", f"layer {name or kind_of(module)}: its {kind} weights are not recorded; real ones are"
+            )
+    if coverage.share < LITTLE:
+        warn_once("coverage", f"model: {coverage.text()}; convolutions and fully connected layers are recorded")
+
+
+def _own_parameters(module: nn.Module) -> list[tuple[str, Tensor]]:
+    own: list[tuple[str, Tensor]] = [
+        (name, parameter) for name, parameter in module._parameters.items() if parameter is not None
+    ]
+    made = getattr(module, "parametrizations", None)
+    if isinstance(made, nn.ModuleDict):
+        own += [(f"parametrizations.{name}", parameter) for name, parameter in made.named_parameters()]
+    return own
+
+
+def _made_from(module: nn.Module) -> list[Tensor]:
+    """Return the parameters that a layer's weight is, or is made from."""
+    made = getattr(module, "parametrizations", None)
+    if isinstance(made, nn.ModuleDict) and "weight" in made:
+        return list(made["weight"].parameters())
+    return [parameter for name in _OF_WEIGHT if (parameter := module._parameters.get(name)) is not None]

@@ -1,0 +1,226 @@
+"""The network as a graph, seen in one real forward pass of the training itself.
+
+Owns which tensor came from which module. A second copy would draw another network than the one that ran. It
+only watches: no forward pass of its own, so no random number is drawn and no buffer changes; and it is
+optional: whatever goes wrong leaves the graph empty and the training alone.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Iterable
+from contextlib import suppress
+from types import FrameType
+from typing import Any
+
+from torch import Tensor, nn
+from torch._C import _len_torch_function_stack
+from torch.overrides import TorchFunctionMode, _pop_mode, _push_mode
+from torch.utils._pytree import tree_leaves
+from torch.utils.hooks import RemovableHandle
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from dtui.model import Edge
+from dtui.record.training.hooks import QuietHook
+from dtui.record.training.layers import unwrap, walk
+
+_PASSED_OVER = {"__get__", "__set__", "size", "dim", "numel", "stride", "is_floating_point"}
+_LIKE = {"view_as", "reshape_as", "expand_as", "type_as"}
+"""What of their second input is used is its shape or type alone."""
+MOST_EDGES = 50_000
+
+
+class GraphTracer:
+    """Waits for the first forward pass of a network and keeps its edges."""
+
+    def __init__(self, model: nn.Module) -> None:
+        """Arm the tracer; `detach` disarms it. A compiled model is left alone: hooks would have it compiled twice."""
+        root = unwrap(model)
+        self._root = weakref.ref(root)
+        self._trace: _Trace | None = None
+        self._is_retired = False
+        self.edges: tuple[Edge, ...] = ()
+        self._handles: list[RemovableHandle] = []
+        if not any("_orig_mod" in module._modules for module in model.modules()):
+            self._handles = [
+                root.register_forward_pre_hook(QuietHook(self._begin), with_kwargs=True),
+                root.register_forward_hook(QuietHook(self._end), with_kwargs=True, always_call=True),
+            ]
+
+    def detach(self) -> None:
+        """Remove every hook, and stop a trace whose forward pass an interrupt has ended."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+        if self._trace is not None:
+            self._trace.stop()
+            self._trace = None
+
+    def retire(self) -> None:
+        """Wait no longer. Hooks that nothing has gone through stay until `detach`: where a compiler has, taking them
+        off would have it compile the network again."""
+        if self.edges or self._trace is not None:
+            self.detach()
+        self._is_retired = True
+
+    def _begin(self, module: nn.Module, args: Any, kwargs: Any) -> None:
+        if module is not self._root() or self._is_retired:
+            return
+        if self._trace is not None:
+            if self._trace.is_running():
+                return
+            self._trace.stop()  # Ctrl-C: torch calls no hook on what is no Exception
+        self._trace = _Trace(module)
+        self._trace.start((args, kwargs), sys._getframe(2))
+
+    def _end(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        trace = self._trace
+        if module is not self._root() or trace is None:
+            return
+        trace.stop()
+        self._trace = None
+        self.detach()
+        self.edges = trace.finish(output)
+
+
+class _Trace(TorchFunctionMode):
+    """One forward pass: which node each tensor came from."""
+
+    def __init__(self, root: nn.Module) -> None:
+        super().__init__()
+        self._names = {id(module): name for name, module in reversed(list(walk(root)))}
+        self._root = root
+        self._origin = WeakTensorKeyDictionary()
+        self._edges: dict[tuple[str, str], None] = {}
+        self._used: dict[str, int] = {}
+        self._inside: list[str] = []
+        self._leaf: tuple[nn.Module, list[str]] | None = None
+        self._handles: list[RemovableHandle] = []
+        self._entered = False
+        self._forward: FrameType | None = None
+
+    def start(self, inputs: Any, forward: FrameType) -> None:
+        """Watch every module from here on; `forward` is the frame that lives as long as the forward pass."""
+        self._forward = forward
+        for module in self._root.modules():
+            if module is not self._root:
+                self._handles.append(module.register_forward_pre_hook(QuietHook(self._enter_module), with_kwargs=True))
+                hook = QuietHook(self._leave_module)
+                self._handles.append(module.register_forward_hook(hook, with_kwargs=True, always_call=True))
+        self._mark(inputs, "input")
+        self.__enter__()  # type: ignore[no-untyped-call]
+        self._entered = True
+
+    def is_running(self) -> bool:
+        """Whether the calling code is within the forward pass that is traced."""
+        frame: FrameType | None = sys._getframe()
+        while frame is not None and frame is not self._forward:
+            frame = frame.f_back
+        return frame is not None
+
+    def stop(self) -> None:
+        """Watch no longer."""
+        if self._entered:
+            _leave(self)
+            self._entered = False
+        self._forward = None
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+
+    def finish(self, output: Any) -> tuple[Edge, ...]:
+        """Return the edges, with the output as the last node."""
+        leaves = tuple(output.values()) if hasattr(output, "values") and not isinstance(output, Tensor) else output
+        self._connect(self._sources(leaves), "output")
+        return tuple(Edge(source, target) for source, target in self._edges)
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        name = getattr(func, "__name__", "")
+        if self._leaf is None and name not in _PASSED_OVER:
+            with suppress(Exception):
+                self._follow(name, args[:1] if name in _LIKE else (args, kwargs), result)
+        return result
+
+    def _follow(self, name: str, inputs: Any, result: Any) -> None:
+        sources = self._sources(inputs)
+        if not sources or not any(isinstance(leaf, Tensor) for leaf in tree_leaves(result)):
+            return
+        if len(sources) == 1:
+            self._mark(result, sources[0])
+            return
+        place = self._inside[-1] + "/" if self._inside and self._inside[-1] else ""
+        node = self._node(place + name.strip("_"))
+        self._connect(sources, node)
+        self._mark(result, node)
+
+    def _enter_module(self, module: nn.Module, args: Any, kwargs: Any) -> None:
+        if not self.is_running():
+            self.stop()
+        if self._leaf is not None or not self._entered:
+            return
+        if _is_leaf(module):
+            self._leaf = (module, self._sources((args, kwargs)))
+        else:
+            self._inside.append(self._names.get(id(module), ""))
+
+    def _leave_module(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        if not self._entered:
+            return
+        if self._leaf is None:
+            if self._inside and not _is_leaf(module):
+                self._inside.pop()
+            return
+        leaf, sources = self._leaf
+        if leaf is not module:
+            return
+        self._leaf = None
+        if isinstance(module, nn.Identity) and len(sources) == 1:
+            self._mark(output, sources[0])
+            return
+        node = self._node(self._names.get(id(module), type(module).__name__))
+        self._connect(sources, node)
+        self._mark(output, node)
+
+    def _node(self, name: str) -> str:
+        times = self._used[name] = self._used.get(name, 0) + 1
+        return name if times == 1 else f"{name}#{times}"
+
+    def _connect(self, sources: Iterable[str], target: str) -> None:
+        for source in sources:
+            if len(self._edges) < MOST_EDGES:
+                self._edges[source, target] = None
+
+    def _sources(self, values: Any) -> list[str]:
+        found: dict[str, None] = {}
+        for leaf in tree_leaves(values):
+            if isinstance(leaf, Tensor):
+                origin = self._origin.get(leaf)  # type: ignore[no-untyped-call]
+                if origin is not None:
+                    found[origin] = None
+        return list(found)
+
+    def _mark(self, values: Any, node: str) -> None:
+        for leaf in tree_leaves(values):
+            if isinstance(leaf, Tensor):
+                self._origin[leaf] = node
+
+
+def _leave(mode: TorchFunctionMode) -> None:
+    """Take one mode off the stack of this thread; leaving it by `__exit__` would take whatever lies on top."""
+    above = []
+    while _len_torch_function_stack():
+        top = _pop_mode()  # type: ignore[no-untyped-call]
+        if top is mode:
+            break
+        above.append(top)
+    for other in reversed(above):
+        _push_mode(other)  # type: ignore[no-untyped-call]
+
+
+def _is_leaf(module: nn.Module) -> bool:
+    """Whether a module is one node: it has no children, or they are how it does its own work."""
+    if isinstance(module, nn.MultiheadAttention | nn.RNNBase) or hasattr(module, "parametrizations"):
+        return True
+    return next(module.children(), None) is None

@@ -1,0 +1,62 @@
+"""Whether a live network still is the one that is recorded."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TypeVar
+
+from torch import Tensor, nn
+
+from dtui.record.training.layers import is_layer
+
+T = TypeVar("T", nn.Module, Tensor)
+
+
+class NetworkWatch:
+    """Tells whether modules or weights of a network were replaced, without walking through it.
+
+    It keeps none of them alive, and compares the very objects: what is gone equals nothing that is there.
+    """
+
+    def __init__(self, root: nn.Module) -> None:
+        """Look at the network as it is."""
+        self._root = weakref.ref(root)
+        self._look(root)
+
+    def _look(self, root: nn.Module) -> None:
+        modules = list(root.modules())
+        self._children = [
+            (weakref.ref(module), [_ref(child) for child in module._modules.values()])
+            for module in modules
+            if module._modules
+        ]
+        self._weights = [
+            (weakref.ref(module), _ref(module._parameters.get("weight"))) for module in modules if is_layer(module)
+        ]
+
+    def has_changed(self) -> bool:
+        """Whether anything was replaced since the last call; what nobody has any more is taken as it is."""
+        root = self._root()
+        if root is None:
+            return False
+        is_same = all(_has_children(found(), children) for found, children in self._children) and all(
+            (layer := found()) is not None and _is(layer._parameters.get("weight"), weight)
+            for found, weight in self._weights
+        )
+        if not is_same:
+            self._look(root)
+        return not is_same
+
+
+def _ref(thing: T | None) -> weakref.ref[T] | None:
+    return None if thing is None else weakref.ref(thing)
+
+
+def _is(thing: T | None, known: weakref.ref[T] | None) -> bool:
+    return known is None if thing is None else known is not None and known() is thing
+
+
+def _has_children(module: nn.Module | None, known: list[weakref.ref[nn.Module] | None]) -> bool:
+    if module is None or len(module._modules) != len(known):
+        return False
+    return all(map(_is, module._modules.values(), known))

@@ -1,0 +1,203 @@
+"""What the training loop logs: the last value of each name for the next record, and values with their own iterations.
+
+Owns the rule that logging never waits for a device, and the rule to which iteration a value belongs: that of the last
+update that was done when it was logged. Of a name that is logged at every update records alone keep a value.
+"""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+from dtui.record.writing.warn import warn_once
+
+MOST_NAMES = 256
+"""Names that a record takes."""
+MOST_OWN_NAMES = 1_024
+"""Names of which values keep iterations of their own."""
+FEW = 16
+"""Values of one name between two records that keep their own iterations; of a name that has more, records keep one."""
+
+
+class Logged(NamedTuple):
+    """One value that was logged between records; the tensor may still be on its way from a device."""
+
+    iteration: int
+    name: str
+    value: float | Tensor
+
+
+class ScalarLog:
+    """The last value of each name since the record before, and since the watch before."""
+
+    def __init__(self) -> None:
+        """Begin with nothing logged."""
+        self._values: dict[str, float | Tensor] = {}
+        self._fresh: dict[str, float | Tensor] = {}
+        self.own = OwnIterations()
+
+    def add(self, values: Mapping[str, Any], iteration: int = -1) -> None:
+        """Keep values; what is no single number is left out and told once a name.
+
+        Args:
+            values: Numbers, or tensors of one element.
+            iteration: Of the last update, -1 before the first.
+        """
+        for name, kept in self.put(values).items():
+            self.own.add(name, iteration, kept)
+
+    def put(self, values: Mapping[str, Any]) -> dict[str, float | Tensor]:
+        """Keep values for the next record alone; returns them as they are kept."""
+        taken = {}
+        for name, value in values.items():
+            kept = _as_scalar(value)
+            if kept is None:
+                warn_once(f"log {name}", f"log: {name} is no single number ({type(value).__name__}); it is left out")
+            elif name in self._values or len(self._values) < MOST_NAMES:
+                taken[name] = self._values[name] = self._fresh[name] = kept
+            else:
+                warn_once("log names", f"log: {name} is left out; a record takes {MOST_NAMES} names")
+        return taken
+
+    def take(self) -> Callable[[], dict[str, float]]:
+        """Return what gives the values as numbers on another thread, and begin anew."""
+        values, self._values = self._values, {}
+        self.own.begin_period()
+        return lambda: {name: float(value) for name, value in values.items()}
+
+    def fresh(self) -> Callable[[], dict[str, float]]:
+        """Return what gives the values since the call before; what `take` returns does not depend on it."""
+        values, self._fresh = self._fresh, {}
+        return lambda: {name: float(value) for name, value in values.items()}
+
+    def end(self, iteration: int) -> None:
+        """Settle all that was logged, those values too that no record took; `iteration` is that of the last update."""
+        self.own.end(iteration, list(self._values))
+
+
+@dataclass(slots=True)
+class _Last:
+    """The last value of one name.
+
+    Attributes:
+        iteration: Of the last update when it was logged.
+        value: What was logged.
+        is_steady: Whether the name was logged at the update before as well.
+        is_open: Whether the next update will tell if it is one of every update.
+        is_kept: Whether it keeps its own iteration.
+        count: Values since the record before that could.
+        is_frequent: Whether there were too many of them before that record.
+    """
+
+    iteration: int
+    value: float | Tensor
+    is_steady: bool = False
+    is_open: bool = True
+    is_kept: bool = False
+    count: int = 0
+    is_frequent: bool = False
+
+
+class OwnIterations:
+    """Chooses the values that are not logged at every update, which keep the iterations at which they were logged.
+
+    Whether a value is one of every update is known once the next update has passed with or without another one.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing logged."""
+        self._last: dict[str, _Last] = {}
+        self._open: dict[str, _Last] = {}
+        self._chosen: list[Logged] = []
+
+    def add(self, name: str, iteration: int, value: float | Tensor) -> None:
+        """Take a value; it replaces one that was logged since the same update."""
+        last = self._last.get(name)
+        if last is None:
+            if len(self._last) == MOST_OWN_NAMES:
+                warn_once(
+                    "own names", f"log: more than {MOST_OWN_NAMES:,} names; of further ones records alone keep values"
+                )
+                return
+            last = self._last[name] = _Last(iteration, value)
+        elif iteration != last.iteration:
+            is_next = iteration == last.iteration + 1
+            if last.is_open and not is_next:
+                self._close(name, last)
+            last.iteration, last.is_steady, last.is_open, last.is_kept = iteration, is_next, True, False
+        last.value = value
+        self._open[name] = last
+
+    def passed(self, iteration: int) -> bool:
+        """Take note of an update; True where there are values to `drain`."""
+        for name, last in list(self._open.items()) if self._open else ():
+            if last.iteration + 1 < iteration:
+                self._close(name, last)
+        return bool(self._chosen)
+
+    def drain(self) -> Sequence[Logged]:
+        """Return the values that were chosen since the call before, in the order in which that was known."""
+        chosen, self._chosen = self._chosen, []
+        return chosen
+
+    def put_back(self, values: Sequence[Logged]) -> None:
+        """Take back what `drain` returned."""
+        self._chosen = [*values, *self._chosen]
+
+    def begin_period(self) -> None:
+        """Take note of a record: what was logged so far is in it."""
+        for last in list(self._last.values()):
+            last.is_frequent, last.count = last.count > FEW, 0
+
+    def end(self, iteration: int, left: Iterable[str]) -> None:
+        """Settle all values.
+
+        Args:
+            iteration: Of the last update.
+            left: Names of which the last value is in no record.
+        """
+        names = set(left)
+        for name, last in list(self._open.items()):
+            if not (last.is_steady and last.iteration < iteration and name not in names):
+                self._close(name, last)
+        for name, last in list(self._last.items()):
+            if name in names and not last.is_kept:
+                self._choose(name, last)
+        self._open = {}
+
+    def _close(self, name: str, last: _Last) -> None:
+        self._open.pop(name, None)
+        last.is_open = False
+        last.count += 1
+        if last.count <= FEW and not last.is_frequent:
+            self._choose(name, last)
+
+    def _choose(self, name: str, last: _Last) -> None:
+        last.is_kept = True
+        self._chosen.append(Logged(max(last.iteration, 0), name, last.value))
+
+
+def learning_rate(optimizer: Optimizer | None) -> dict[str, Any]:
+    """Return the learning rate of an optimizer's first group, as a loggable mapping."""
+    if optimizer is None or "lr" not in optimizer.param_groups[0]:
+        return {}
+    return {"learning_rate": optimizer.param_groups[0]["lr"]}
+
+
+def _as_scalar(value: Any) -> float | Tensor | None:
+    """Return a number, or a copy of a tensor on a device; None for anything else."""
+    if isinstance(value, Tensor):
+        if value.numel() != 1 or value.is_complex():
+            return None
+        value = value.detach()
+        return float(value) if value.device.type == "cpu" else value.clone()
+    if isinstance(value, numbers.Real):
+        return float(value)
+    item = getattr(value, "item", None)
+    number = item() if item is not None and getattr(value, "size", 0) == 1 else None
+    return float(number) if isinstance(number, numbers.Real) else None

@@ -1,0 +1,1 @@
+"""One validation: which images came by, and how the network judged them."""

@@ -1,0 +1,59 @@
+"""Which pass of the model belongs to which batch of the loader."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dtui.record.validation.loader_tap import Batch
+from dtui.record.validation.scores import Predicted
+from dtui.record.validation.targets import UnusableLoaderError
+from dtui.record.writing.warn import warn_once
+
+_STATE = "use recorder.predictions(logits, targets, ids)"
+
+
+def match(batches: Sequence[Batch], seen: Sequence[Predicted]) -> list[Predicted | None]:
+    """Return the pass of each batch, None for one that was not judged.
+
+    As many passes as batches belong together in order, also where the loader runs ahead. With fewer, as in a loop that
+    breaks early or passes batches over, a pass belongs to the batch that was given out last; with more, the last of
+    them counts, which is told once.
+
+    Args:
+        batches: In the order in which they were given out.
+        seen: In the order of the calls.
+
+    Raises:
+        UnusableLoaderError: They do not match, or in two ways.
+    """
+    if not batches or not seen:
+        raise UnusableLoaderError(
+            f"validation: {len(batches)} batches of the loader and {len(seen)} calls of the model were seen; "
+            "pass the loader that is iterated over, and the module that is called as model="
+        )
+    if len(seen) == len(batches):
+        chosen: list[Predicted | None] = list(seen)
+    else:
+        last = {predicted.batches: predicted for predicted in seen}
+        chosen = [last.get(number) for number in range(1, len(batches) + 1)]
+        if seen[0].batches > 1:  # a loader that runs ahead, or first batches that were passed over
+            raise UnusableLoaderError(
+                f"{_mismatch(batches, seen)}, or pass only the batches that are judged, such as batches[:10]"
+            )
+        if len(seen) > len([one for one in chosen if one is not None]):
+            warn_once(
+                "calls",
+                f"validation: the model was called {len(seen)} times for {len(batches)} batches; the last call for "
+                f"each counts; where its answers are put together, {_STATE}",
+            )
+    for batch, predicted in zip(batches, chosen, strict=True):
+        if predicted is not None and len(predicted.labels) != len(batch.targets):
+            raise UnusableLoaderError(
+                f"{_mismatch(batches, seen)} (the model answered for {len(predicted.labels)} images, "
+                f"the batch holds {len(batch.targets)})"
+            )
+    return chosen
+
+
+def _mismatch(batches: Sequence[Batch], seen: Sequence[Predicted]) -> str:
+    return f"validation: {len(seen)} calls of the model do not match {len(batches)} batches; {_STATE}"

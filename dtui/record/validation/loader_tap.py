@@ -1,0 +1,253 @@
+"""Watches a validation loader while the user's own code iterates over it.
+
+Owns how the batches of a loader are matched with the images of its data set. A second copy would put a
+prediction down to the wrong image. For the duration of one validation the loader and its batch sampler change
+their class to a subclass made here, whose `__iter__` also takes notes: the user's code sees the same objects
+with the same attributes, the batches pass through untouched, no random number is drawn, and any order is
+known exactly, shuffled and sharded ones too. A list of batches needs no watching.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import new_class
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+from torch.utils.data import IterableDataset, SequentialSampler, Subset
+
+from dtui.model import IntArray
+from dtui.record.validation.targets import Place, UnusableLoaderError, images_of, targets_of
+
+_INNER = ("loader", "_loader", "dataloader", "_dataloader", "base_dataloader", "data_loader", "dl", "iterable")
+"""Attributes under which wrappers keep the loader that they draw from: timm's, accelerate's, Fabric's, tqdm's."""
+_MOST_INNER = 8
+_STATE = "recorder.predictions(logits, targets, ids)"
+_set_class = object.__dict__["__class__"].__set__
+"""Sets the class of an object also where its class, as accelerate's loaders do, defines `__class__` as a property."""
+
+
+@dataclass(eq=False, slots=True)
+class Batch:
+    """One batch as the loader gave it out.
+
+    Attributes:
+        targets: True labels, shape (n,), int64.
+        ids: Positions in the data set, shape (n,), int64; None where the loader has no sampler.
+    """
+
+    targets: IntArray
+    ids: IntArray | None
+
+
+@dataclass(eq=False)
+class LoaderTap:
+    """Notes on the batches of one loader during one validation.
+
+    Attributes:
+        loader: The object that the user's code iterates over.
+        take_images: Called with the images of each batch (None where it has none) and their number.
+        target: Where the true labels are in a batch; None looks for them.
+        batches: What was given out, in order, over all passes.
+    """
+
+    loader: Any
+    take_images: Callable[[Tensor | None, int], None]
+    target: Place | None = None
+    batches: list[Batch] = field(default_factory=list)
+    _drawn: list[IntArray] = field(default_factory=list)  # of the pass that began last
+    _undo: list[tuple[Any, type]] = field(default_factory=list)
+    _problem: str = ""
+
+    def attach(self) -> None:
+        """Start taking notes.
+
+        Raises:
+            UnusableLoaderError: Nothing can be known about the order of its images.
+        """
+        if isinstance(self.loader, list | tuple):
+            for batch in self.loader:
+                self._note(batch, None)
+            return
+        self.watch_order()
+        if not self._swap(self.loader, self._watch_loader):
+            self.detach()
+            kind = type(self.loader).__name__
+            raise UnusableLoaderError(
+                f"validation loader: a {kind} cannot be watched; pass the DataLoader that it draws from, or a list of "
+                f"batches, or use {_STATE}"
+            )
+
+    def watch_order(self) -> None:
+        """Take notes on the order of the images alone.
+
+        Raises:
+            UnusableLoaderError: Nothing can be known about it.
+        """
+        sampler = _found(self.loader, "batch_sampler")
+        if isinstance(sampler, list | tuple):
+            self._drawn = [_as_positions(batch) for batch in sampler]
+        elif not _keeps_order(self.loader) or not (
+            _is_sequential(self.loader) if sampler is None else self._swap(sampler, self._watch_sampler)
+        ):
+            sampler = _found(self.loader, "sampler") if sampler is None else sampler
+            raise UnusableLoaderError(
+                f"validation loader: the order of its {type(sampler).__name__} cannot be watched, so its images have "
+                f"no ids; use shuffle=False or {_STATE}"
+            )
+
+    def ids_of(self, number: int, count: int) -> IntArray | None:
+        """Return the positions of a batch in the data set, shape (count,); None where nothing tells them.
+
+        Args:
+            number: Of the batch in its pass, from 0.
+            count: Images in it.
+
+        Raises:
+            UnusableLoaderError: The sampler drew another number of images, in an order of its own.
+        """
+        return self._ids(self._drawn[number] if number < len(self._drawn) else None, count)
+
+    def detach(self) -> None:
+        """Give the loader back as it was."""
+        for thing, kind in self._undo:
+            _set_class(thing, kind)
+        self._undo = []
+
+    def check(self) -> None:
+        """Raise UnusableLoaderError if a batch could not be understood."""
+        if self._problem:
+            raise UnusableLoaderError(self._problem)
+
+    def _swap(self, thing: Any, watch: Callable[[Any, Any], Any]) -> bool:
+        kind = type(thing)
+        original = getattr(kind, "__iter__", None)
+        if original is None:
+            return False
+
+        def iterate(self_: Any) -> Any:
+            return watch(self_, original(self_))
+
+        body = {"__iter__": iterate, "__module__": kind.__module__, "__slots__": ()}
+        try:
+            _set_class(thing, new_class(kind.__name__, (kind,), {}, lambda names: names.update(body)))
+        except (TypeError, AttributeError):
+            return False
+        self._undo.append((thing, kind))
+        return True
+
+    def _watch_sampler(self, _: Any, indices: Iterator[Any]) -> Iterator[Any]:
+        drawn: list[IntArray] = []
+        self._drawn = drawn
+
+        def watched() -> Iterator[Any]:
+            for batch in _each(indices):
+                drawn.append(_as_positions(batch))
+                yield batch
+
+        return watched()
+
+    def _watch_loader(self, _: Any, batches: Iterator[Any]) -> Iterator[Any]:
+        def watched() -> Iterator[Any]:
+            drawn: list[IntArray] = []
+            for number, batch in enumerate(_each(batches)):
+                if number == 0:
+                    drawn = self._drawn
+                self._note(batch, drawn[number] if number < len(drawn) else None)
+                yield batch
+
+        return watched()
+
+    def _note(self, batch: Any, drawn: IntArray | None) -> None:
+        """Take notes on a batch, between the loader and the user's code: it never raises."""
+        try:
+            self._read(batch, drawn)
+        except Exception as error:  # noqa: BLE001 - told when the validation ends; evaluation goes on
+            self._problem = str(error)
+
+    def _read(self, batch: Any, drawn: IntArray | None) -> None:
+        targets = targets_of(batch, self.target, drawn)
+        self.batches.append(Batch(targets, self._ids(drawn, len(targets))))
+        self.take_images(images_of(batch, len(targets)), len(targets))
+
+    def _ids(self, drawn: IntArray | None, count: int) -> IntArray | None:
+        if drawn is not None and len(drawn) == count:
+            return _base_positions(_found(self.loader, "dataset"), drawn)
+        if drawn is not None and len(drawn) and not _is_sequential(self.loader):
+            raise UnusableLoaderError(
+                f"validation loader: a batch holds {count} images where its sampler drew {len(drawn)}, so they have no "
+                f"ids; use shuffle=False or {_STATE}"
+            )
+        return None
+
+
+def _chain(loader: Any) -> Iterator[Any]:
+    """Yield a loader, the one that it draws from, and so on."""
+    for _ in range(_MOST_INNER):
+        if loader is None:
+            return
+        yield loader
+        loader = next((inner for name in _INNER if (inner := _attribute(loader, name)) is not None), None)
+
+
+def _attribute(thing: Any, name: str) -> Any:
+    """Return an attribute of somebody's loader, None where there is none, or where asking for it fails."""
+    try:
+        return getattr(thing, name, None)
+    except Exception:  # noqa: BLE001 - a property of somebody's class
+        return None
+
+
+def _found(loader: Any, name: str) -> Any:
+    """Return an attribute of a loader, or of the nearest that it draws from; None where there is none."""
+    return next((found for one in _chain(loader) if (found := _attribute(one, name)) is not None), None)
+
+
+def _each(iterator: Iterator[Any]) -> Iterator[Any]:
+    """Yield what an iterator gives, without asking it for an iterator: one that is its loader would come back to us."""
+    while True:
+        try:
+            one = next(iterator)
+        except StopIteration:
+            return
+        yield one
+
+
+def is_spread(loader: Any) -> bool:
+    """Whether each process of a distributed training gets images of its own from a loader."""
+    samplers = (loader, _found(loader, "sampler"), _found(loader, "batch_sampler"))
+    kinds = [type(sampler).__name__ for sampler in samplers]
+    return any("Distributed" in kind or "Shard" in kind for kind in kinds)
+
+
+def _as_positions(batch: Any) -> IntArray:
+    """Return the positions that a sampler drew, shape (n,); empty where they are no integers."""
+    try:
+        return np.asarray(batch, dtype=np.int64).reshape(-1)
+    except Exception:  # noqa: BLE001 - between the sampler and somebody's loader
+        return np.empty(0, dtype=np.int64)
+
+
+def _is_sequential(loader: Any) -> bool:
+    """Whether a loader gives out its images in the order of the data set, or in one that nothing tells."""
+    sampler = _found(loader, "sampler")
+    return (
+        sampler is None
+        or isinstance(sampler, SequentialSampler | list | tuple | range)
+        or isinstance(_found(loader, "dataset"), IterableDataset)  # a stream, of which the order is all that is known
+    )
+
+
+def _keeps_order(loader: Any) -> bool:
+    """Whether a loader gives out batches in the order in which its sampler drew them."""
+    return bool(getattr(loader, "in_order", True)) or not getattr(loader, "num_workers", 0)
+
+
+def _base_positions(dataset: Any, positions: IntArray) -> IntArray:
+    """Return positions in the data set below all subsets: stable when the same image is reached another way."""
+    while isinstance(dataset, Subset):
+        positions = np.asarray(dataset.indices, dtype=np.int64)[positions]
+        dataset = dataset.dataset
+    return positions

@@ -1,0 +1,218 @@
+"""Whether what a model returns are logits or probabilities: said by the user, seen, or assumed and told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from dtui.errors import RecorderError
+from dtui.model import FloatArray
+from dtui.record.training.hooks import QuietHook
+from dtui.record.validation.scores import find_scores
+from dtui.record.validation.targets import UnusableLoaderError
+from dtui.record.writing.warn import warn_once
+
+LOGITS, PROBABILITIES = "logits", "probabilities"
+KINDS = (LOGITS, PROBABILITIES)
+"""Also the order of the columns of `Predicted`."""
+_PROBABILITY_MODULES = (nn.Sigmoid, nn.Softmax, nn.Softmax2d)
+_PROBABILITY_OPERATIONS = {"Sigmoid", "Softmax", "SafeSoftmax"}
+_LOGIT_OPERATIONS = {"Addmm", "Mm", "Bmm", "Mv", "Linear", "Convolution", "LogSoftmax"}
+_PASSED = {
+    *("View", "UnsafeView", "Reshape", "ReshapeAlias", "Squeeze", "Unsqueeze", "Expand", "Permute", "T", "Transpose"),
+    *("ToCopy", "Alias", "Clone", "Select", "Slice", "Clamp", "_DDPSink"),
+}
+_SCALED = {"Mul", "Div", "Add", "Sub"}
+"""Of logits they make logits; of probabilities anything."""
+_MOST_PASSED = 32
+_INSIDE = 1e-4
+"""How far a probability may lie beyond 0 and 1 by rounding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What tells logits from probabilities in one validation, over all processes.
+
+    Attributes:
+        low: Smallest output.
+        high: Largest output.
+        off: As the third of `Predicted.looks`.
+        ends_in: As of `Predicted`, where all passes agree.
+    """
+
+    low: float
+    high: float
+    off: float
+    ends_in: str = ""
+
+    @classmethod
+    def of(cls, looks: FloatArray, ends_in: set[str]) -> Self:
+        """Put the passes together, shape (passes, 3)."""
+        low, high, off = float(looks[:, 0].min()), float(looks[:, 1].max()), float(looks[:, 2].max())
+        return cls(low, high, off, next(iter(ends_in)) if len(ends_in) == 1 else "")
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether every output could be a probability."""
+        return self.low >= -_INSIDE and self.high <= 1 + _INSIDE
+
+    def proven(self, outputs: int) -> str:
+        """Return what the outputs are beyond doubt, "" where both may be."""
+        if not self.is_inside:
+            return LOGITS
+        if outputs > 1 and self.off <= 1:
+            return PROBABILITIES
+        return self.ends_in
+
+
+def check_outputs(outputs: str | None) -> str | None:
+    """Return what the user says the outputs are.
+
+    Raises:
+        RecorderError: It is no such word.
+    """
+    if outputs is not None and outputs not in KINDS:
+        raise RecorderError(f"outputs={outputs!r}: give {LOGITS!r}, {PROBABILITIES!r}, or None to have it recognised")
+    return outputs
+
+
+class OutputKind:
+    """What the outputs of a run's model are, from one validation to the next."""
+
+    def __init__(self, given: str | None) -> None:
+        """Begin with what the user says they are, None for nothing."""
+        self._given = given
+        self._kind = ""
+        self._is_assumed = False
+        self._trained = ""
+        self._handle: RemovableHandle | None = None
+
+    def listen(self, model: nn.Module) -> None:
+        """Look at the next pass of a model that has a gradient. A compiled one would be compiled again: left alone."""
+        self.detach()
+        if self._given is None and not is_compiled(model):
+            self._handle = model.register_forward_hook(QuietHook(self._see))
+
+    def detach(self) -> None:
+        """Look no longer."""
+        if self._handle is not None:
+            self._handle.remove()
+            self._handle = None
+
+    def _see(self, module: nn.Module, args: Any, output: Any) -> None:
+        try:
+            scores = find_scores(output, None, is_told=False)
+        except UnusableLoaderError:
+            self.detach()
+            return
+        if scores.grad_fn is not None:
+            self._trained = last_operation(scores)
+            self.detach()
+
+    def decide(self, evidence: Evidence, outputs: int, iteration: int) -> str:
+        """Return LOGITS or PROBABILITIES; the same for all validations of a run, or the change is told.
+
+        Args:
+            evidence: Of this validation.
+            outputs: Number of outputs an image.
+            iteration: Of this validation.
+
+        Raises:
+            UnusableLoaderError: Probabilities were promised, and there are outputs that are none.
+        """
+        if self._given is not None:
+            if self._given == PROBABILITIES and not evidence.is_inside:
+                raise UnusableLoaderError(
+                    f"validation: outputs from {evidence.low:.3g} to {evidence.high:.3g} are no probabilities; give "
+                    'outputs="logits", or leave it out'
+                )
+            return self._given
+        kind = evidence.proven(outputs) or ("" if self._is_assumed else self._kind)
+        if not kind and evidence.high == evidence.low and outputs > 1:
+            return self._kind or LOGITS  # a head that begins with zeros tells nothing
+        self._is_assumed = not kind and self._trained != PROBABILITIES
+        kind = kind or self._assume()
+        if self._kind and kind != self._kind:
+            warn_once(
+                "outputs changed",
+                f"iteration {iteration}: the outputs are {kind} from here on; validations before were judged as if "
+                f'they were {self._kind}; give outputs="{kind}" if they were not',
+            )
+        self._kind = kind
+        return kind
+
+    def _assume(self) -> str:
+        if self._trained == PROBABILITIES:
+            return PROBABILITIES
+        kind = self._trained or PROBABILITIES
+        why = "as in training" if self._trained else "for all lie between 0 and 1"
+        other = KINDS[1 - KINDS.index(kind)]
+        warn_once(
+            "outputs", f'validation: the outputs are taken as {kind}, {why}; give outputs="{other}" if they are not'
+        )
+        return kind
+
+
+def is_compiled(model: nn.Module) -> bool:
+    """Whether a hook on the model, or on a module in it, would have it compiled again."""
+    return any(
+        "_orig_mod" in module._modules or getattr(module, "_compiled_call_impl", None) is not None
+        for module in model.modules()
+    )
+
+
+def last_operation(scores: Tensor) -> str:
+    """Return what the last operation makes scores, by the graph of their gradient; "" where it does not tell."""
+    node: Any = scores.grad_fn
+    is_scaled = False
+    for _ in range(_MOST_PASSED):
+        name = type(node).__name__.partition("Backward")[0]
+        if name in _PROBABILITY_OPERATIONS:
+            return "" if is_scaled else PROBABILITIES
+        if name in _LOGIT_OPERATIONS:
+            return LOGITS
+        is_scaled |= name in _SCALED
+        if not (name in _PASSED or name in _SCALED) or not node.next_functions:
+            break
+        node = node.next_functions[0][0]
+    return ""
+
+
+class LastModules:
+    """Sees whether what a model returns is what a Sigmoid or Softmax module in it returned, in evaluation too."""
+
+    def __init__(self, model: nn.Module) -> None:
+        """Attach to such modules."""
+        found = () if is_compiled(model) else model.modules()
+        self._handles = [
+            module.register_forward_hook(QuietHook(self._see))
+            for module in found
+            if isinstance(module, _PROBABILITY_MODULES)
+        ]
+        self._last: Tensor | None = None
+
+    def detach(self) -> None:
+        """Take every hook off."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles, self._last = [], None
+
+    def _see(self, module: nn.Module, args: Any, output: Any) -> None:
+        self._last = output  # held until the pass ends, so that no other tensor can have its memory
+
+    def told(self, scores: Tensor) -> str:
+        """Return what the pass that has just ended tells of its scores, "" if nothing."""
+        last, self._last = self._last, None
+        if last is not None and _shares_memory(last, scores):
+            return PROBABILITIES
+        return last_operation(scores)
+
+
+def _shares_memory(one: Tensor, other: Tensor) -> bool:
+    try:
+        return one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr() != 0
+    except Exception:  # noqa: BLE001 - tensors without memory of their own
+        return one is other

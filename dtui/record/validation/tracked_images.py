@@ -1,0 +1,221 @@
+"""The tracked validation images: which they are, in which order they are stored, how each was judged.
+
+Owns the mapping from the ids of a loader to the rows of the store. A second copy would let one image's series
+of predictions continue as another's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dtui.model import NOT_JUDGED_STORED, BoolArray, ByteArray, FloatArray, ImageSet, IntArray, LabelArray
+from dtui.record.writing.warn import warn_once
+
+MOST_CLASSES = NOT_JUDGED_STORED
+IGNORED = -100
+"""The target of an image that has none: what torch's losses pass over by default."""
+
+IdArray = NDArray[np.int64] | NDArray[np.str_]
+
+
+class ImagesChangedError(ValueError):
+    """A validation does not fit the images that are tracked; the text says how."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Judgements:
+    """How images were judged in one validation, in the order of the loader; n images.
+
+    Attributes:
+        ids: Shape (n,), integers or strings; an image may come more than once.
+        targets: True labels, shape (n,), int64.
+        labels: Predicted labels, shape (n,), int64; negative where the outputs were NaN.
+        confidences: Probability of the predicted label, shape (n,), in [0, 1]; NaN where the outputs were.
+        classes: Number of labels that the network tells apart.
+    """
+
+    ids: IdArray
+    targets: IntArray
+    labels: IntArray
+    confidences: FloatArray
+    classes: int
+
+
+class ImageTracker:
+    """Knows the images from the first validation on."""
+
+    def __init__(
+        self, classes: Sequence[str] | None, head_of: Callable[[int], str] = lambda outputs: f"{outputs} outputs"
+    ) -> None:
+        """Begin without images.
+
+        Args:
+            classes: Names in label order, or None to number them.
+            head_of: Says which layer gives so many outputs.
+        """
+        self._names = None if classes is None else tuple(classes)
+        self._head_of = head_of
+        self._classes: int | None = None
+        self._ids: IdArray | None = None
+        self._stored: ImageSet | None = None
+        self._targets: IntArray = np.empty(0, dtype=np.int64)
+        self._rows: IntArray = np.empty(0, dtype=np.int64)
+
+    def go_on(self, images: ImageSet) -> None:
+        """Track the images of a run that is resumed; how their ids are meant is seen in its first validation."""
+        self._stored = images
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the images have been seen."""
+        return self._ids is not None or self._stored is not None
+
+    def begin(self, judged: Judgements) -> tuple[ImageSet, IntArray]:
+        """Take the images of the first validation as those that are tracked.
+
+        Returns:
+            The image set, sorted by class and within a class by id, and for each of its images the place in
+            `judged`, shape (images,).
+
+        Raises:
+            ImagesChangedError: There are none, or their labels do not fit the classes.
+        """
+        if len(judged.ids) == 0:
+            raise ImagesChangedError("validation: no image was judged")
+        judged = _with_labels(judged)
+        names = self._names if self._names is not None else tuple(str(label) for label in range(judged.classes))
+        if judged.classes > MOST_CLASSES and self._names is None:
+            raise ImagesChangedError(f"validation: {judged.classes} classes, at most {MOST_CLASSES} can be stored")
+        lowest, highest = int(judged.targets.min()), int(judged.targets.max())
+        if len(names) > judged.classes or (lowest >= 0 and len(names) <= highest < judged.classes):
+            raise ImagesChangedError(
+                f"validation: {len(names)} class names were given, the model tells {judged.classes} classes apart "
+                f"({self._head_of(judged.classes)}), and labels go up to {highest}; give a name for each label"
+            )
+        if lowest < 0 or highest >= judged.classes:
+            raise ImagesChangedError(
+                f"validation: labels from {lowest} to {highest}, the model tells {judged.classes} classes apart "
+                f"({self._head_of(judged.classes)}); leave images without a label out, or give them {IGNORED}"
+            )
+        ids, first = _first_of_each(judged.ids)
+        targets = judged.targets[first]
+        order = np.argsort(targets, kind="stable")
+        self._ids, self._targets = ids, targets
+        self._rows = np.empty(len(ids), dtype=np.int64)
+        self._rows[order] = np.arange(len(ids))
+        self._names, self._classes = names, judged.classes
+        shown = tuple(str(identity) for identity in ids[order])
+        return ImageSet(names, targets[order].astype(np.uint16), shown), first[order]
+
+    def place(self, judged: Judgements) -> tuple[LabelArray, ByteArray]:
+        """Return labels and confidences in the order of the image set.
+
+        Images that are not tracked are passed over, which is told once; of an image that comes twice the first
+        judgement counts.
+
+        Returns:
+            Shape (images,), uint16, and shape (images,), uint8, where 255 is one; NOT_JUDGED_STORED and 0 for an image
+            that was not judged.
+
+        Raises:
+            ImagesChangedError: No tracked image was judged, a true label is another than at the beginning, or the
+                network tells another number of classes apart.
+        """
+        judged = _with_labels(judged)
+        if self._stored is not None:
+            self._take_stored(self._stored, judged)
+        if self._classes is not None and judged.classes != self._classes:
+            raise ImagesChangedError(
+                f"validation: the network tells {judged.classes} classes apart, {self._classes} in the first "
+                "validation; record what it has become as a run of its own"
+            )
+        if self._ids is None or judged.ids.dtype.kind != self._ids.dtype.kind:
+            raise ImagesChangedError("validation: the images' ids are of another kind than in the first validation")
+        ids, first = _first_of_each(judged.ids)
+        place = np.minimum(np.searchsorted(ids, self._ids), max(len(ids) - 1, 0))
+        is_seen = ids[place] == self._ids if len(ids) else np.zeros(len(self._ids), dtype=bool)
+        if not is_seen.any():
+            raise ImagesChangedError(
+                f"validation: none of the {len(self._ids)} tracked images were judged; "
+                "validate on the same images every time"
+            )
+        chosen = first[place]
+        changed = is_seen & (judged.targets[chosen] != self._targets)
+        if changed.any():
+            raise ImagesChangedError(
+                f"validation: {int(changed.sum())} images have another true label than in the first validation "
+                f"(such as id {self._ids[int(np.argmax(changed))]}); give every image an id of its own"
+            )
+        is_nan = is_seen & (judged.labels[chosen] < 0)
+        _tell(len(ids), is_seen, is_nan)
+        labels = np.empty(len(self._rows), dtype=np.uint16)
+        confidences = np.empty(len(self._rows), dtype=np.uint8)
+        is_known = is_seen & ~is_nan
+        labels[self._rows] = np.where(is_known, judged.labels[chosen], NOT_JUDGED_STORED)
+        scaled = np.nan_to_num(judged.confidences[chosen].astype(np.float64)) * 255
+        confidences[self._rows] = np.where(is_known, np.clip(np.rint(scaled), 0, 255), 0)
+        return labels, confidences
+
+    def _take_stored(self, stored: ImageSet, judged: Judgements) -> None:
+        """Find the rows of the images of a resumed run by ids of the kind that its validations use."""
+        if judged.classes < len(stored.classes):
+            raise ImagesChangedError(
+                f"validation: the network tells {judged.classes} classes apart, "
+                f"the resumed run has {len(stored.classes)}"
+            )
+        names = np.array(stored.ids, dtype=np.str_)
+        try:
+            ids: IdArray = names if judged.ids.dtype.kind == "U" else names.astype(np.int64)
+        except ValueError:
+            return
+        self._rows = np.argsort(ids, kind="stable")
+        self._ids, self._targets = ids[self._rows], stored.targets.astype(np.int64)[self._rows]
+        self._stored, self._classes = None, judged.classes
+
+
+def _with_labels(judged: Judgements) -> Judgements:
+    """Leave out images whose target is IGNORED."""
+    has_label = judged.targets != IGNORED
+    if has_label.all():
+        return judged
+    warn_once("ignored", f"validation: {int((~has_label).sum())} images have no label ({IGNORED}) and are left out")
+    if not has_label.any():
+        raise ImagesChangedError("validation: no image has a label")
+    return Judgements(
+        judged.ids[has_label],
+        judged.targets[has_label],
+        judged.labels[has_label],
+        judged.confidences[has_label],
+        judged.classes,
+    )
+
+
+def _tell(judged: int, is_seen: BoolArray, is_nan: BoolArray) -> None:
+    """Tell once of images that are not followed, not judged, or judged NaN; the two flags are of the tracked ones."""
+    tracked, seen, nan = len(is_seen), int(is_seen.sum()), int(is_nan.sum())
+    if judged > seen:
+        warn_once(
+            "more images",
+            f"validation: {judged - seen} of {judged} images were not in the first validation and are not followed; "
+            "a run follows the images that its first validation judges",
+        )
+    if seen < tracked:
+        warn_once(
+            "fewer images",
+            f"validation: {tracked - seen} of {tracked} tracked images were not judged; they have no value there",
+        )
+    if nan:
+        warn_once("nan outputs", f"validation: the outputs of {nan} of {seen} images are NaN; they have no label there")
+
+
+def _first_of_each(ids: IdArray) -> tuple[IdArray, IntArray]:
+    """Return the ids in ascending order, each once, and where each came first."""
+    if ids.dtype.kind == "U":
+        names, first = np.unique(ids.astype(np.str_), return_index=True)
+        return names, first
+    numbers, first = np.unique(ids.astype(np.int64), return_index=True)
+    return numbers, first

@@ -1,0 +1,208 @@
+"""One validation: the user's own evaluation, watched from outside.
+
+Owns the matching of predictions with images. A second copy would count a prediction for another image. Inside
+the context a forward hook on the outermost module sees the predictions and a LoaderTap sees the batches; the
+user's code is called by nobody but the user. Afterwards every hook is gone and every module has the training
+flag that it had before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from dtui.model import FloatArray, IntArray
+from dtui.record.validation.batch_matching import match
+from dtui.record.validation.loader_tap import LoaderTap
+from dtui.record.validation.output_kind import KINDS, Evidence, LastModules, last_operation
+from dtui.record.validation.scores import Predicted, as_array, find_scores, predict, rows_of
+from dtui.record.validation.targets import Place, UnusableLoaderError, labels_in
+from dtui.record.validation.thumbnails import ThumbnailTaker
+from dtui.record.validation.tracked_images import IdArray, Judgements
+from dtui.record.writing.warn import warn_once
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the user says that things are; None looks for them.
+
+    Attributes:
+        target: The true labels, in a batch.
+        scores: The class scores, in what the model returns.
+    """
+
+    target: Place | None = None
+    scores: Place | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Watched:
+    """What one process saw of a validation, n images, in the order of the loader.
+
+    Attributes:
+        ids: Shape (n,), integers or strings; an image may come more than once.
+        targets: True labels, shape (n,), int64.
+        labels: Predicted labels, shape (n, 2): as logits, as probabilities; NO_LABEL where an output is NaN.
+        confidences: Their probabilities, shape (n, 2).
+        evidence: What tells which of the two counts.
+        outputs: Number of outputs an image.
+    """
+
+    ids: IdArray
+    targets: IntArray
+    labels: IntArray
+    confidences: FloatArray
+    evidence: Evidence
+    outputs: int
+
+    def read_as(self, kind: str) -> Judgements:
+        """Return the judgements, the outputs taken as LOGITS or as PROBABILITIES."""
+        column = KINDS.index(kind)
+        labels, confidences = self.labels[:, column], self.confidences[:, column]
+        return Judgements(self.ids, self.targets, labels, confidences, max(2, self.outputs))
+
+
+@dataclass(eq=False, slots=True)
+class _Given:
+    """What `predictions` was called with."""
+
+    predicted: Predicted
+    targets: IntArray
+    ids: IdArray
+
+
+class ValidationWatch:
+    """Watches one validation from `begin` to `end`; `watched` tells what was seen."""
+
+    def __init__(self, model: nn.Module, loader: Any, thumbnails: ThumbnailTaker | None, places: Places) -> None:
+        """Prepare to watch; a loader of None leaves it to `predictions`."""
+        self._model: nn.Module | None = model
+        self._places = places
+        self._tap = None if loader is None else LoaderTap(loader, self._take, places.target)
+        self._last: LastModules | None = None
+        self.thumbnails = thumbnails
+        self._flags: list[tuple[nn.Module, bool]] = []
+        self._handle: RemovableHandle | None = None
+        self._seen: list[Predicted] = []
+        self._given: list[_Given] = []
+        self._problem: Exception | None = None
+
+    def begin(self) -> None:
+        """Attach to the model and the loader.
+
+        Raises:
+            UnusableLoaderError: The loader cannot be watched.
+        """
+        model = self._model
+        if model is None:
+            raise RuntimeError("a validation is watched once")
+        self._flags = [(module, module.training) for module in model.modules()]
+        if self._tap is not None:
+            self._tap.attach()
+            self._last = LastModules(model)
+            self._handle = model.register_forward_hook(self._see, with_kwargs=True)
+
+    def end(self) -> None:
+        """Detach, and give every module the training flag that it had at the beginning."""
+        if self._handle is not None:
+            self._handle.remove()
+            self._handle = None
+        if self._last is not None:
+            self._last.detach()
+        if self._tap is not None:
+            self._tap.detach()
+        for module, training in self._flags:
+            if module.training != training:
+                module.training = training
+        self._flags = []
+        self._model = None  # what was seen waits for the writer, and must not keep the network
+
+    def add(self, logits: Tensor, targets: Any, ids: Any, images: Tensor | None) -> None:
+        """Take predictions that the user states.
+
+        Raises:
+            ValueError: The three do not belong together.
+        """
+        true, known = labels_in(targets, "targets"), _as_ids(ids)
+        predicted = _stated(logits, len(true))
+        if not len(predicted.labels) == len(true) == len(known):
+            raise ValueError(
+                f"predictions: {len(predicted.labels)} logits, {len(true)} targets, {len(known)} ids; "
+                "give one of each an image"
+            )
+        self._given.append(_Given(predicted, true, known))
+        self._take(images, len(true))
+
+    def watched(self) -> Watched:
+        """Return what was seen, in the order of the loader; batches that the model was not called with are left out.
+
+        Raises:
+            UnusableLoaderError: Predictions and batches do not match.
+            ValueError: The model's output holds no class scores.
+        """
+        if self._problem is not None:
+            raise self._problem
+        if self._tap is None or (self._given and not self._seen):
+            return _collect([(given.predicted, given.targets, given.ids) for given in self._given])
+        self._tap.check()
+        batches = self._tap.batches
+        has_ids = all(batch.ids is not None for batch in batches)  # one numbering for all of them
+        position = 0
+        parts: list[tuple[Predicted, IntArray, IdArray]] = []
+        for batch, predicted in zip(batches, match(batches, self._seen), strict=True):
+            numbered = np.arange(position, position + len(batch.targets), dtype=np.int64)
+            ids = batch.ids.astype(np.int64) if has_ids and batch.ids is not None else numbered
+            position += len(batch.targets)
+            if predicted is not None:
+                parts.append((predicted, batch.targets, ids))
+        return _collect(parts)
+
+    def _take(self, images: Tensor | None, count: int) -> None:
+        if self.thumbnails is not None:
+            try:
+                self.thumbnails.take(images, count)
+            except Exception as error:  # noqa: BLE001 - pictures are a comfort; the validation goes on
+                warn_once("thumbnails", f"no thumbnails: {error}")
+                self.thumbnails = None
+
+    def _see(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        """Note one forward pass; a hook that never raises."""
+        try:
+            batches = len(self._tap.batches) if self._tap is not None else 0
+            scores = find_scores(output, rows_of(args, kwargs), self._places.scores)
+            self._seen.append(predict(scores, batches, "" if self._last is None else self._last.told(scores)))
+        except Exception as error:  # noqa: BLE001 - told when the validation ends; evaluation goes on
+            self._problem = error
+
+
+def _stated(logits: Tensor, count: int) -> Predicted:
+    scores = find_scores(logits, count)
+    return predict(scores, 0, last_operation(scores))
+
+
+def _collect(parts: Sequence[tuple[Predicted, IntArray, IdArray]]) -> Watched:
+    if not parts:
+        raise UnusableLoaderError("validation: nothing was judged; call recorder.predictions or pass the loader")
+    outputs = {predicted.outputs for predicted, _, _ in parts}
+    if len(outputs) > 1:
+        raise UnusableLoaderError(f"validation: the number of classes changes between batches: {sorted(outputs)}")
+    labels = as_array([predicted.labels for predicted, _, _ in parts]).astype(np.int64)
+    confidences = as_array([predicted.confidences for predicted, _, _ in parts])
+    looks = as_array([predicted.looks[None] for predicted, _, _ in parts])
+    targets = np.concatenate([part for _, part, _ in parts])
+    ids = np.concatenate([part for _, _, part in parts])
+    evidence = Evidence.of(looks, {predicted.ends_in for predicted, _, _ in parts})
+    return Watched(ids, targets, labels, confidences, evidence, outputs.pop())
+
+
+def _as_ids(ids: Any) -> IdArray:
+    """Return ids as integers or strings, shape (n,)."""
+    array = ids.cpu().numpy() if isinstance(ids, Tensor) else np.asarray(ids)
+    if array.dtype.kind in "iu":
+        return array.astype(np.int64).reshape(-1)
+    return array.astype(np.str_).reshape(-1)

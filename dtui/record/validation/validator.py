@@ -1,0 +1,172 @@
+"""From one watched validation to what is stored of it, over all processes of the training.
+
+Owns which images are tracked and which validations count. A second copy would store one iteration twice.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from dtui.model import ImageSet, IntArray, Validation
+from dtui.record.start.resume import Start
+from dtui.record.training.distributed import Arrays, Exchange
+from dtui.record.training.layers import head_of
+from dtui.record.validation.loader_tap import is_spread
+from dtui.record.validation.output_kind import Evidence, OutputKind
+from dtui.record.validation.targets import UnusableLoaderError
+from dtui.record.validation.thumbnails import Thumbnails, ThumbnailTaker, with_thumbnails
+from dtui.record.validation.tracked_images import ImagesChangedError, ImageTracker
+from dtui.record.validation.validation_watch import Places, ValidationWatch, Watched
+from dtui.record.writing.failure_guard import VALIDATIONS, Boundary
+from dtui.record.writing.warn import warn_once
+from dtui.record.writing.writer_thread import Job, Store
+
+TWICE = "twice"
+"""Cause of the warning that a validation does not count, as there was one at its iteration."""
+
+
+class Validator:
+    """The validations of one run, one after the other."""
+
+    def __init__(
+        self,
+        names: Sequence[str] | None,
+        thumbnails: Thumbnails | None,
+        exchange: Exchange,
+        boundary: Boundary,
+        outputs: OutputKind,
+        model: nn.Module,
+    ) -> None:
+        """Begin without images; `names` are those of the classes, `outputs` what is known of those of the model."""
+        network = weakref.ref(model)  # a run does not keep its model
+        self._tracker = ImageTracker(names, lambda count: "" if (found := network()) is None else head_of(found, count))
+        self._outputs = outputs
+        self._thumbnails = thumbnails
+        self._exchange = exchange
+        self._boundary = boundary
+        self._last: int | None = None
+        self._begun_after: int | None = None
+        self._is_spread = False
+        self._unsaved: tuple[ImageSet, IntArray] | None = None
+
+    def go_on(self, start: Start) -> None:
+        """Go on with the images and after the last validation of a run that is resumed."""
+        if start.past is not None:
+            self._begun_after = start.updates - 1
+            self._last = start.last_validation
+            if start.past.images is not None:
+                self._tracker.go_on(start.past.images)
+
+    def begin(
+        self, model: nn.Module, loader: Any, spread: bool | None, iteration: int, places: Places
+    ) -> ValidationWatch | None:
+        """Begin to watch a validation; None, and the reason told, where it cannot be watched.
+
+        Args:
+            model: The module that the evaluation calls.
+            loader: What it iterates over, or None.
+            spread: Whether each process judges images of its own; None asks the loader.
+            iteration: Updates done so far, minus one.
+            places: Where labels and class scores are.
+        """
+        self._is_spread = self._exchange.ranks > 1 and (is_spread(loader) if spread is None else spread)
+        if not self._exchange.is_first and not self._is_spread:
+            return None
+        taker = None
+        if self._thumbnails is not None and not self._tracker.is_known and self._exchange.is_first:
+            taker = ThumbnailTaker(self._thumbnails)
+        watch = ValidationWatch(model, loader, taker, places)
+        try:
+            watch.begin()
+        except BaseException as error:
+            watch.end()
+            if not isinstance(error, UnusableLoaderError):
+                raise
+            self._refuse(iteration, error)
+            return None
+        return watch
+
+    def end(self, watch: ValidationWatch, iteration: int) -> Job | None:
+        """Return what is to be written of a validation that has ended; None where nothing is."""
+        iteration = max(iteration, 0)
+        if self._last is not None and iteration <= self._last:
+            if iteration == self._begun_after:  # before going on, as after the checkpoint was written
+                return None
+            warn_once(
+                TWICE,
+                f"iteration {iteration}: validated twice without an update in between; the first counts. "
+                "Where the network was trained in between, call recorder.step() after each update",
+            )
+            return None
+        self._last = iteration
+        try:
+            watched = watch.watched()
+            if self._is_spread:
+                return self._spread_job(watch, watched, iteration)
+            return self._job(watch, watched, iteration)
+        except (UnusableLoaderError, ImagesChangedError, ValueError) as error:
+            self._refuse(iteration, error)
+            return None
+
+    def _refuse(self, iteration: int, error: Exception) -> None:
+        warn_once(VALIDATIONS, f"iteration {iteration}: {error}")
+        self._boundary.miss(VALIDATIONS, iteration, str(error))
+
+    def _job(self, watch: ValidationWatch, watched: Watched, iteration: int) -> Job:
+        judged = watched.read_as(self._outputs.decide(watched.evidence, watched.outputs, iteration))
+        if not self._tracker.is_known:
+            self._unsaved = self._tracker.begin(judged)
+        result = Validation(iteration, *self._tracker.place(judged))
+
+        def write(store: Store) -> None:
+            if self._unsaved is not None:
+                images, order = self._unsaved
+                store.set_images(with_thumbnails(images, order.tolist(), watch.thumbnails))
+                self._unsaved = None
+            store.append_validation(result)
+
+        return Job(VALIDATIONS, iteration, write)
+
+    def _spread_job(self, watch: ValidationWatch, watched: Watched, iteration: int) -> Job:
+        """Leave this process' part, or put all parts together, on the writer's thread."""
+
+        def leave(_: Store) -> None:
+            self._exchange.leave(VALIDATIONS, iteration, _as_arrays(watched))
+
+        def write(store: Store) -> None:
+            parts = self._exchange.pick_up(VALIDATIONS, iteration)
+            self._job(watch, _merged([_as_arrays(watched), *parts]), iteration).write(store)
+
+        return Job(VALIDATIONS, iteration, write if self._exchange.is_first else leave)
+
+
+def _as_arrays(watched: Watched) -> Arrays:
+    evidence = watched.evidence
+    return {
+        "ids": watched.ids,
+        "targets": watched.targets,
+        "labels": watched.labels,
+        "confidences": watched.confidences,
+        "looks": np.array([[evidence.low, evidence.high, evidence.off]]),
+        "ends_in": np.array(evidence.ends_in),
+        "outputs": np.array(watched.outputs),
+    }
+
+
+def _merged(parts: Sequence[Arrays]) -> Watched:
+    """Return what all processes saw; an image that two judged counts once, as the first judged it."""
+    outputs = {int(part["outputs"]) for part in parts}
+    if len(outputs) > 1:
+        raise ImagesChangedError(f"validation: the number of classes differs between processes: {sorted(outputs)}")
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in _JOINED}
+    looks = np.concatenate([part["looks"] for part in parts])
+    evidence = Evidence.of(looks, {str(part["ends_in"]) for part in parts})
+    return Watched(**joined, evidence=evidence, outputs=outputs.pop())
+
+
+_JOINED = ("ids", "targets", "labels", "confidences")

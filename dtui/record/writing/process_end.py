@@ -1,0 +1,107 @@
+"""Ends a run properly when its process ends, or is told to by a signal.
+
+Owns the reason that an unclosed run gives for its end. A second copy would close a run twice, for two reasons.
+"""
+
+from __future__ import annotations
+
+import atexit
+import sys
+import threading
+from collections.abc import Callable
+
+from dtui.fork_gate import ForkGate, resting
+from dtui.model import RunStatus
+from dtui.record.writing import signals
+from dtui.record.writing.warn import reason_of
+
+_watches: list[EndWatch] = []
+
+also_at_exit: list[Callable[[], None]] = []
+"""Called after the runs that are open have been finished."""
+
+_registered: set[bool] = set()
+
+
+def _register() -> None:
+    """Be called as Python exits, before HDF5 is closed: PyTables does that, and what is registered last comes first.
+
+    Twice at most, for Python keeps a place for each registration that ever was.
+    """
+    has_tables = "tables" in sys.modules
+    if not _registered or (has_tables and True not in _registered):
+        atexit.unregister(_at_exit)
+        atexit.register(_at_exit)
+        _registered.add(has_tables)
+
+
+def _at_exit() -> None:
+    for watch in reversed(_watches.copy()):
+        watch.at_exit()
+    for function in also_at_exit:
+        function()
+
+
+class EndWatch:
+    """Finishes a run that nobody closes before the process ends: when Python exits, or a signal ends it."""
+
+    def __init__(self, finish: Callable[[RunStatus, str], None], note: Callable[[str], None]) -> None:
+        """Watch.
+
+        Args:
+            finish: Given how the run ended, and why.
+            note: Given what is known of why the run may end soon, to be kept before anything else is done.
+        """
+        self._finish = finish
+        self._note = note
+        self._seen = ""
+        self._is_stopped = False
+        self._removed = threading.Event()
+        _watches.append(self)
+        _register()
+        signals.begin(self)
+
+    def remove(self) -> None:
+        """Watch no longer: the run is finished."""
+        self._removed.set()
+        if self in _watches:
+            _watches.remove(self)
+        signals.leave(self)
+
+    def explain(self, reason: str) -> str:
+        """Return a reason with the signal that came before, where somebody else handled one."""
+        if reason:
+            signals.catch_up()
+        return f"{reason}, after {self._seen}" if reason and self._seen else reason
+
+    # --- told by signals
+
+    def signalled(self, reason: str, *, ends: bool) -> None:
+        """Note a signal that somebody else handles; the training may go on, and is expected not to where it `ends`."""
+        self._seen, self._is_stopped = reason, self._is_stopped or ends
+        with ForkGate().working():
+            self._note(f"nobody closed it after {reason}")
+
+    def note(self, reason: str) -> None:
+        """Note why the run is about to end."""
+        with ForkGate().working():
+            self._note(reason)
+
+    def end(self, reason: str) -> None:
+        """End the run."""
+        self._seen = ""
+        with ForkGate().working():
+            self._finish(RunStatus.CRASHED, reason)
+            with resting():
+                self._removed.wait()  # where the script was closing it already
+
+    def at_exit(self) -> None:
+        """Finish, as Python exits."""
+        signals.wait_for_end()
+        error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+        if error is not None:
+            self._finish(RunStatus.CRASHED, reason_of(error))
+        elif self._is_stopped:
+            self._finish(RunStatus.CRASHED, f"the script ended after {self._seen}")
+        else:
+            self._finish(RunStatus.DONE, "")

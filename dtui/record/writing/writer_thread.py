@@ -1,0 +1,272 @@
+"""The thread that writes: everything that is slow, or may fail, on the way from a measurement to the disk.
+
+Owns the bounded queue between training and disk and the account of what was lost. A second copy would let
+training wait for a slow disk, or let something go missing without a gap that says so.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from dtui.errors import RunExistsError
+from dtui.fork_gate import ForkGate, forget_in_child, resting
+from dtui.model import Gap, ImageSet, Record, RunStatus, Trigger, Validation
+from dtui.record.writing.warn import reason_of, warn_once
+
+HEARTBEAT_SECONDS = 1.0
+
+STALLED_SECONDS = 90.0
+"""A closing training waits as long as the disk takes something now and then, and this long where it does not; longer
+than for the part of another process (`dtui.record.training.distributed`)."""
+
+
+class Store(Protocol):
+    """What the thread needs of a RunWriter."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the run has been ended, and only folding is left."""
+
+    def set_images(self, images: ImageSet) -> None:
+        """Store the tracked images, once."""
+
+    def append_record(self, record: Record) -> None:
+        """Append a record."""
+
+    def append_watch(self, watch: Record) -> None:
+        """Append a watch of the flight recorder."""
+
+    def append_trigger(self, trigger: Trigger) -> None:
+        """Append why watches are kept."""
+
+    def append_validation(self, validation: Validation) -> None:
+        """Append a validation."""
+
+    def append_gap(self, gap: Gap) -> None:
+        """Append what is missing."""
+
+    def append_logged(self, iteration: int, values: Mapping[str, float]) -> None:
+        """Append values that were logged between records."""
+
+    def supersede(self) -> None:
+        """Have what was recorded past the checkpoint superseded, in a resumed run."""
+
+    def note_reason(self, reason: str) -> None:
+        """Note why the run may end without being closed."""
+
+    def heartbeat(self) -> None:
+        """Show that the run is alive."""
+
+    def close(self, status: RunStatus = ..., reason: str = ...) -> None:
+        """End the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something to be written.
+
+    Attributes:
+        stream: "records", "validations" or "watches": what is missing when it fails.
+        iteration: Of the record or validation.
+        write: Derives what is to be written and appends it to the store.
+        last: The last iteration that is missing when it fails, where that is not `iteration`.
+    """
+
+    stream: str
+    iteration: int
+    write: Callable[[Store], None]
+    last: int = -1
+
+
+class Sink:
+    """A queue of jobs and the thread that works through them in order."""
+
+    def __init__(self, open_store: Callable[[], Store], limit: int) -> None:
+        """Start the thread.
+
+        Args:
+            open_store: Creates the run; called once, on the thread.
+            limit: Most jobs of one stream that may wait, >= 1.
+        """
+        self._open_store: Callable[[], Store] | None = open_store
+        self._limit = limit
+        self._jobs: deque[Job] = deque()
+        self._writing: Job | None = None
+        self._waiting: dict[str, int] = {}
+        self._gaps: list[Gap] = []
+        self._changed = threading.Condition()
+        self._ending: tuple[RunStatus, str] | None = None
+        self._noted = ""
+        self._store: Store | None = None
+        self._done = 0
+        self.is_refused = False
+        """Whether another process records the run now, so that nothing more is worth measuring."""
+        self._gate = ForkGate()
+        forget_in_child(self._forget_thread)
+        self._thread = threading.Thread(target=self._run, name="dtui-writer", daemon=True)
+        self._thread.start()
+
+    def has_room(self, stream: str) -> bool:
+        """Whether a job of a stream would be accepted now."""
+        with self._changed:
+            return self._ending is None and self._waiting.get(stream, 0) < self._limit
+
+    def offer(self, job: Job, limit: int | None = None) -> bool:
+        """Queue a job; False, and nothing queued, where its stream is full. Never waits for the disk.
+
+        Args:
+            job: What is to be written.
+            limit: Most jobs of its stream that may wait, where that is not the limit of all.
+        """
+        with self._changed:
+            if self._ending is not None or self._waiting.get(job.stream, 0) >= (limit or self._limit):
+                return False
+            self._jobs.append(job)
+            self._waiting[job.stream] = self._waiting.get(job.stream, 0) + 1
+            self._changed.notify_all()
+            return True
+
+    def miss(self, gap: Gap) -> None:
+        """Note what was not recorded; it extends the gap before that has its reason, unless a job lies between."""
+        with self._changed:
+            for index in range(len(self._gaps) - 1, -1, -1):
+                last = self._gaps[index]
+                if last.stream == gap.stream:
+                    if last.reason == gap.reason and not self._has_job(gap.stream, last.last, gap.first):
+                        self._gaps[index] = replace(last, last=max(last.last, gap.last))
+                        return
+                    break
+            self._gaps.append(gap)
+
+    def _has_job(self, stream: str, after: int, before: int) -> bool:
+        """Whether a job between two iterations is queued or being written."""
+        jobs = [*self._jobs, *([] if self._writing is None else [self._writing])]
+        return any(job.stream == stream and after < job.iteration < before for job in jobs)
+
+    def note(self, reason: str) -> None:
+        """Have it noted, before anything that is queued, why the run may end without being closed."""
+        with self._changed:
+            self._noted = reason
+            self._changed.notify_all()
+
+    def drain(self, timeout: float | None = None) -> bool:
+        """Wait until nothing is queued or being written; False when that took longer than `timeout` seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not any(self._waiting.values()), timeout)
+
+    def end(self, status: RunStatus, reason: str) -> None:
+        """Have what is queued written, and the run and the thread ended, without waiting for it."""
+        with self._changed:
+            if self._ending is None:
+                self._ending = (status, reason)
+                self._noted = reason
+            self._changed.notify_all()
+
+    def close(self, status: RunStatus, reason: str) -> None:
+        """Write what is queued, end the run and the thread; a thread that hangs is left alone, and that is told."""
+        self.end(status, reason)
+        done = -1
+        while self._thread.is_alive() and done != self._done:
+            done = self._done
+            with resting():
+                self._thread.join(STALLED_SECONDS)
+        if self._thread.is_alive():
+            warn_once("closing", f"closing: {self._left()}")
+
+    def _left(self) -> str:
+        """Say what a thread that hangs is left with."""
+        if self._store is not None and self._store.is_complete:
+            return "the run is complete; folding its journals takes long and is left to a process of its own"
+        waiting = sum(self._waiting.values())
+        what = f"{waiting} record{'s' if waiting != 1 else ''} or validations" if waiting else "its end"
+        return (
+            f"the disk has taken nothing for {STALLED_SECONDS:.0f} s; {what} may be missing, "
+            "and the run may look as if it had crashed"
+        )
+
+    def _opened(self) -> Store:
+        """Open the store, and forget how: the thread must not keep the training alive."""
+        open_store, self._open_store = self._open_store, None
+        if open_store is None:
+            raise RuntimeError("the store is opened once")
+        return open_store()
+
+    def _forget_thread(self) -> None:
+        """Give a forked child, which does not have the thread, a lock that the thread does not hold."""
+        self._changed = threading.Condition()
+
+    def _run(self) -> None:
+        store: Store | None = None
+        try:
+            with self._gate.working():
+                store = self._store = self._opened()
+        except BaseException as error:  # noqa: BLE001 - the boundary between the disk and somebody's training
+            warn_once("store", f"the run cannot be written and nothing is recorded: {error}")
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._jobs or self._ending or self._noted, HEARTBEAT_SECONDS)
+                noted, self._noted = self._noted, ""
+                job = self._writing = self._jobs.popleft() if self._jobs else None
+                ending = self._ending if job is None else None
+            if store is not None and not self.is_refused:
+                with self._gate.working():
+                    self._work(store, job, noted)
+            if job is not None:
+                with self._changed:
+                    self._writing = None
+                    self._waiting[job.stream] -= 1
+                    self._done += 1
+                    self._changed.notify_all()
+                job = None  # it may hold what the training has dropped since
+            if ending is not None:
+                with self._gate.working():
+                    self._end(store, *ending)
+                return
+
+    def _work(self, store: Store, job: Job | None, noted: str) -> None:
+        try:
+            store.heartbeat()
+            if noted:
+                with suppress(OSError):
+                    store.note_reason(noted)
+            if job is not None:
+                job.write(store)
+                self._write_gaps(store, before=job)
+        except RunExistsError as error:
+            self.is_refused = True
+            warn_once("taken over", str(error))
+        except BaseException as error:  # noqa: BLE001 - see above; a picture that the user's code makes may exit
+            if job is not None:
+                self.miss(Gap(job.iteration, max(job.iteration, job.last), job.stream, reason_of(error)))
+                warn_once(f"write {job.stream}", f"iteration {job.iteration} was not written: {error}")
+
+    def _write_gaps(self, store: Store, before: Job | None) -> None:
+        """Write the gaps that have ended: all of them when `before` is None, else those of that job's stream."""
+        with self._changed:
+            ended = [gap for gap in self._gaps if before is None or gap.stream == before.stream]
+        for gap in ended:
+            if before is not None and gap.last >= before.iteration:
+                continue
+            store.append_gap(gap)
+            with self._changed:
+                self._gaps.remove(gap)
+
+    def _end(self, store: Store | None, status: RunStatus, reason: str) -> None:
+        if store is None:
+            return
+        try:
+            if not self.is_refused:
+                self._write_gaps(store, before=None)
+        except Exception as error:  # noqa: BLE001 - see above
+            warn_once("write gaps", f"what is missing could not be noted: {error}")
+        try:
+            store.close(status, reason)
+        except RunExistsError as error:
+            warn_once("taken over", str(error))
+        except Exception as error:  # noqa: BLE001 - see above
+            warn_once("close", f"the run could not be closed: {error}")

@@ -1,0 +1,1 @@
+"""`dtui check`: is every file of a run fine, and what does a damaged one cost."""

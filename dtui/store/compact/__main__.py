@@ -1,0 +1,5 @@
+"""Runs the process: `python -m dtui.store.compact`."""
+
+from dtui.store.compact.worker import main
+
+raise SystemExit(main())

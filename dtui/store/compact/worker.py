@@ -1,0 +1,303 @@
+"""Folds journals and small parts into larger parts, in a process of its own: `python -m dtui.store.compact RUN`.
+
+Owns what is folded when. A second copy would fold what is still appended to.
+
+Safe at any instant: a part is published by one rename after it was verified, a source is removed only when no frame of
+it is needed any more (see `remove_replaced`), and what a killed process leaves behind is a temporary file that the next
+one removes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from dtui.errors import DtuiError, RunDamagedError
+from dtui.model import LabelArray
+from dtui.store.compact.remove_replaced import Sweeper, remove_file
+from dtui.store.disk.atomic_files import list_folder, make_folder, one_line
+from dtui.store.disk.seal import verify_seal
+from dtui.store.format.schema import (
+    IMAGES_FILE,
+    JOURNAL_FOLDER,
+    LARGE_PART,
+    LOCK_FILE,
+    PARTS_FOLDER,
+    SMALL_PART,
+    TEMPORARY_MARK,
+    Sizes,
+    Stream,
+)
+from dtui.store.read.catalog import FrameSpan, PartSpan
+from dtui.store.read.part_cache import OpenParts
+from dtui.store.read.source import folder_source
+from dtui.store.read.stream_reader import StreamReader
+from dtui.store.run.lock import CompactionLock
+from dtui.store.run.opening import OpenedRun, OpenImages, find_directory
+from dtui.store.write.part_writer import FoldPlan, fold
+
+GRACE_SECONDS = 5.0
+"""How long a published part lives beside its sources: so long may a reader's listing be out of date."""
+
+
+class RunCompactor:
+    """Compacts one run. Not thread-safe."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the run.
+
+        Raises:
+            DtuiError: There is no run, or it cannot be read.
+        """
+        self.path = find_directory(path).absolute()
+        self._source = folder_source(self.path)
+        self._opened: OpenedRun = self._source.opened
+        structure = self._opened.structure
+        self._sizes = Sizes.of(structure)
+        self._parts = OpenParts(self._opened.run)
+        self._sweeper = Sweeper(self.path, self._opened.run, self._parts)
+        self._lock = CompactionLock(self.path)
+        self.removed = 0
+        self._damaged: set[Path] = set()
+        self._readers = {stream: self._reader(stream, None) for stream in (Stream.RECORDS, Stream.WATCHES)}
+        with contextlib.suppress(FileNotFoundError, RunDamagedError):
+            images = OpenImages(self.path / IMAGES_FILE, self._opened.run)
+            images.close()
+            found = images.images
+            self._sizes = self._sizes.with_images(found)
+            self._readers[Stream.VALIDATIONS] = self._reader(Stream.VALIDATIONS, found.targets)
+
+    def _reader(self, stream: Stream, targets: LabelArray | None) -> StreamReader:
+        return StreamReader(self._source, stream, self._sizes, self._parts, targets=targets, is_strict=True)
+
+    def close(self) -> None:
+        """Close all files."""
+        self._parts.close()
+
+    def compact(self, *, finish: bool) -> list[Path] | None:
+        """Fold what can be folded.
+
+        Args:
+            finish: Fold the rest, too, if the run has ended.
+
+        Returns:
+            The parts that were published, None if somebody else is compacting.
+
+        Raises:
+            RunDamagedError: A source is damaged; raised after all else was folded.
+            OSError: The disk is full or fails; what was published before stays.
+        """
+        if not self._lock.acquire():
+            return None
+        published: list[Path] = []
+        try:
+            for folder in (JOURNAL_FOLDER, PARTS_FOLDER):  # version control drops empty ones
+                make_folder(self.path / folder)
+            self._remove_temporaries()
+            self.sweep(GRACE_SECONDS)
+            faults: list[RunDamagedError] = []
+            for stream, reader in self._readers.items():
+                try:
+                    self._compact_stream(stream, reader, finish and self._sweeper.is_ended, published)
+                except RunDamagedError as error:
+                    faults.append(error)
+            if faults:
+                raise faults[0]
+        finally:
+            self._lock.release()
+        return published
+
+    def _compact_stream(self, stream: Stream, reader: StreamReader, finish: bool, published: list[Path]) -> None:
+        """Fold one stream; parts that turn out to be damaged are left as they are, and the rest is folded around them.
+
+        Raises:
+            RunDamagedError: Something is damaged; raised after all else was folded.
+        """
+        fault: RunDamagedError | None = None
+        before: FoldPlan | None = None
+        plan = self._plan(stream, reader, finish=finish)
+        while plan is not None and plan != before:
+            before = plan
+            try:
+                published.append(self._fold(reader, plan))
+            except RunDamagedError as error:
+                fault = error
+                self._damaged |= {path for path in reader.part_paths() if _is_damaged(path)}
+            plan = self._plan(stream, reader, finish=finish)
+        if fault is not None:
+            raise fault
+
+    def _fold(self, reader: StreamReader, plan: FoldPlan) -> Path:
+        last = time.monotonic()
+
+        def tick() -> None:
+            nonlocal last
+            if time.monotonic() - last > 1.0:
+                last = time.monotonic()
+                self._lock.touch()
+
+        return fold(self.path, self._opened.run, self._sizes, reader, plan, tick)
+
+    def _plan(self, stream: Stream, reader: StreamReader, *, finish: bool) -> FoldPlan | None:
+        """Return the next fold that is worth it."""
+        reader.refresh()
+        self._parts.forget({path for some in self._readers.values() for path in some.part_paths()})
+        last = reader.view.spans[-1] if reader.view.spans else None
+        for position, spans in _stretches(reader.view.spans, self._damaged):
+            plan = _plan_stretch(stream, spans, position, last, finish=finish)
+            if plan is not None:
+                return plan
+        return None
+
+    def sweep(self, grace: float) -> None:
+        """Remove what does not count or was replaced, and has been so for `grace` seconds; `removed` counts the files.
+
+        See `Sweeper.sweep`.
+        """
+        self.removed += self._sweeper.sweep(self._sizes, grace)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether `sweep` will remove something that was replaced a moment ago."""
+        return self._sweeper.is_waiting(self._sizes)
+
+    def _remove_temporaries(self) -> None:
+        """Remove what killed compactors left; whoever holds the lock is the only one who builds parts."""
+        locks = self.path.glob(f"{LOCK_FILE}{TEMPORARY_MARK}*")
+        parts = [path for path in list_folder(self.path / PARTS_FOLDER) if TEMPORARY_MARK in path.name]
+        for path in (*locks, *parts):
+            remove_file(path)
+
+
+def _stretches(
+    spans: Sequence[PartSpan | FrameSpan], damaged: set[Path]
+) -> Iterator[tuple[int, list[PartSpan | FrameSpan]]]:
+    """Yield spans whose frames follow each other without a hole or a damaged part, each with its first position."""
+    stretch: list[PartSpan | FrameSpan] = []
+    start = position = 0
+    for span in spans:
+        if stretch and (stretch[-1].stop != span.first or span.path in damaged):
+            yield start, stretch
+            stretch = []
+        if span.path not in damaged:
+            start = start if stretch else position
+            stretch.append(span)
+        position += len(span.iterations)
+    if stretch:
+        yield start, stretch
+
+
+def _is_damaged(path: Path) -> bool:
+    try:
+        verify_seal(path, whole=True)
+    except OSError as error:
+        return isinstance(error, RunDamagedError)
+    return False
+
+
+def _plan_stretch(
+    stream: Stream,
+    spans: list[PartSpan | FrameSpan],
+    position: int,
+    last: PartSpan | FrameSpan | None,
+    *,
+    finish: bool,
+) -> FoldPlan | None:
+    """Return what to fold of spans without holes, None when it is not worth it; `last` may still be appended to.
+
+    Finished: all into one. Else 1,024 frames of small spans into a large part, or full journals into a small part.
+    """
+    if finish:
+        if len(spans) == 1 and isinstance(spans[0], PartSpan) and spans[0].is_whole:
+            return None
+        return FoldPlan(stream, spans[0].first, spans[-1].stop, position)
+    for group in _foldable_groups(spans, last):
+        if group[-1].stop - group[0].first >= LARGE_PART:
+            chosen = group
+        else:
+            chosen = [span for span in group if isinstance(span, FrameSpan)]
+        if chosen:
+            return FoldPlan(stream, chosen[0].first, chosen[-1].stop, position + chosen[0].first - spans[0].first)
+    return None
+
+
+def _foldable_groups(
+    spans: list[PartSpan | FrameSpan], last: PartSpan | FrameSpan | None
+) -> Iterator[list[PartSpan | FrameSpan]]:
+    """Yield neighbours that are neither large nor still appended to, cut where they make a large part."""
+    group: list[PartSpan | FrameSpan] = []
+    for span in spans:
+        count = len(span.iterations)
+        is_open = isinstance(span, FrameSpan) and count < SMALL_PART and span is last
+        if count < LARGE_PART and not is_open:
+            group.append(span)
+            if group[-1].stop - group[0].first < LARGE_PART:
+                continue
+        if group:
+            yield group
+        group = []
+    if group:
+        yield group
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Compact one run; returns the exit status. What a larger part replaces is removed after this returned."""
+    parser = argparse.ArgumentParser(
+        prog="python -m dtui.store.compact", description="Fold a run's journals into parts."
+    )
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--finish", action="store_true", help="fold everything if the run has ended")
+    parser.add_argument(
+        "--wait", action="store_true", help="remove what was replaced before returning; tell it as JSON"
+    )
+    parser.add_argument("--follow", action="store_true", help="first fold at every byte j on standard input, until f")
+    options = parser.parse_args(arguments)
+    with contextlib.suppress(OSError):
+        os.nice(19)
+    if options.follow:
+        _follow(options.run)
+    outcome: dict[str, object] = {"published": [], "removed": 0, "busy": False, "fault": ""}
+    try:
+        compactor = RunCompactor(options.run)
+        try:
+            published = compactor.compact(finish=options.finish)
+        except (DtuiError, OSError) as error:
+            published, outcome["fault"] = [], one_line(error, options.run)
+        compactor.close()
+        outcome |= {"busy": published is None, "published": [str(path) for path in published or ()]}
+        if options.wait:
+            _sweep_later(compactor)
+            outcome["removed"] = compactor.removed
+        elif published and options.finish and os.fork() == 0:
+            _sweep_later(compactor)
+            os._exit(0)
+    except (DtuiError, OSError) as error:
+        outcome["fault"] = one_line(error, options.run)
+    if options.wait:
+        sys.stdout.write(json.dumps(outcome) + "\n")
+    return 1 if outcome["fault"] else 0
+
+
+def _follow(path: Path) -> None:
+    """Fold what is full whenever the writer says so; return when it closes the run, or dies."""
+    while (words := os.read(0, 4096)) and b"f" not in words:
+        with contextlib.suppress(DtuiError, OSError):
+            compactor = RunCompactor(path)
+            try:
+                compactor.compact(finish=False)
+            finally:
+                compactor.close()
+
+
+def _sweep_later(compactor: RunCompactor) -> None:
+    """Remove what has been replaced for long enough; wait where something was replaced a moment ago."""
+    compactor.sweep(GRACE_SECONDS)
+    if compactor.is_waiting:
+        time.sleep(GRACE_SECONDS)
+        compactor.sweep(GRACE_SECONDS)

@@ -1,0 +1,114 @@
+"""Where a run lies while it is recorded, whatever happens to the names above it.
+
+Owns the descriptor of the run's folder. A second copy would write one file of a run into another folder.
+
+A path is looked up anew at every use: after os.chdir, a renamed folder or a switched link above, it means something
+else. A descriptor means the folder itself. All files are reached below it, as /proc/self/fd/N/…, which also HDF5 and
+a child process can open. Where the descriptor is lost, the absolute path leads back, if the same run lies there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dtui.store.disk.atomic_files import open_again
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY
+
+
+class Place:
+    """The folder of one run, held open. Not thread-safe."""
+
+    def __init__(self, path: Path, is_ours: Callable[[Path], bool] = lambda _: False) -> None:
+        """Hold a folder.
+
+        Args:
+            path: Where it is now.
+            is_ours: Whether another folder, at the same path, holds the same run: it was copied there, for the disk
+                was full.
+
+        Raises:
+            OSError: It is not there.
+        """
+        self.path = path.absolute()
+        """Where it was in the beginning, for messages."""
+        self._is_ours = is_ours
+        self._descriptor = -1
+        self._hold(open_again(self.path, _FOLDER))
+
+    def __del__(self) -> None:
+        """Let the folder go."""
+        self.close()
+
+    @property
+    def here(self) -> Path:
+        """The path under which its files are opened now; ask again for the next one.
+
+        Raises:
+            FileNotFoundError: It was removed.
+        """
+        if not self._is_held():
+            self._find_again()
+        return self._below
+
+    @property
+    def descriptor(self) -> int | None:
+        """What a child process must inherit to open `here`, None where nothing."""
+        return self._descriptor if self._below != self.path else None
+
+    def close(self) -> None:
+        """Let the folder go."""
+        if self._descriptor >= 0 and self._is_identical():
+            os.close(self._descriptor)
+        self._descriptor = -1
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Have an error name the file as a person knows it."""
+        try:
+            yield
+        except OSError as error:
+            below, name = str(self._below), str(error.filename or "")
+            if name.startswith(below):
+                error.filename = str(self.path) + name[len(below) :]
+            raise
+
+    def _hold(self, descriptor: int) -> None:
+        self.close()
+        found = os.fstat(descriptor)
+        self._descriptor, self._identity = descriptor, (found.st_dev, found.st_ino)
+        self._below = Path(f"/proc/self/fd/{descriptor}")
+        with contextlib.suppress(OSError):
+            if os.path.samestat(self._below.stat(), found):
+                return
+        self._below = self.path  # a system without /proc
+
+    def _is_identical(self) -> bool:
+        """Whether the descriptor still is the folder, and not something that was opened after somebody closed it."""
+        try:
+            found = os.fstat(self._descriptor)
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self._identity
+
+    def _is_held(self) -> bool:
+        try:
+            found = os.fstat(self._descriptor)
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self._identity and found.st_nlink > 0
+
+    def _find_again(self) -> None:
+        """Hold the folder at the path, where it is the same or holds the same run."""
+        descriptor = open_again(self.path, _FOLDER)
+        found = os.fstat(descriptor)
+        if (found.st_dev, found.st_ino) == self._identity or self._is_ours(self.path):
+            self._hold(descriptor)
+            return
+        os.close(descriptor)
+        raise FileNotFoundError(errno.ENOENT, "the folder of the run was removed", str(self.path))

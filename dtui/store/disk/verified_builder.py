@@ -1,0 +1,145 @@
+"""Builds a sealed file block by block, and proves it before it is published.
+
+Owns the comparison of what is on the disk with what was to be written: on a full disk PyTables writes wrong rows
+without an error. A second copy would publish a file that was never compared.
+
+The file is built on the disk, not in memory: a part of 1,000 records at paper scale has hundreds of megabytes, and its
+image in memory would be held twice. What the disk did not take is found when every block is read back.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dtui.errors import RunDamagedError
+from dtui.store.disk.hdf5 import codec_and_level
+from dtui.store.disk.seal import Seal
+from dtui.store.disk.sealed_builder import SealedFileBuilder, chunk_starts
+from dtui.store.disk.sealed_file import SealedFile
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """One array, and the checksum of each block of rows that was written of it."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    sums: list[tuple[range, int]] = field(default_factory=list)
+    chunks: list[tuple[tuple[int, ...], int]] = field(default_factory=list)
+    """The same for chunks that were copied as they are stored."""
+
+
+class ProvenFile:
+    """One file under construction: `add` and `write_rows`, then `publish`; `discard` after any failure."""
+
+    def __init__(self, path: Path, tick: Callable[[], None], kind: Seal = Seal.FILE) -> None:
+        """Begin.
+
+        Args:
+            path: Its name once it is published.
+            tick: Called after each block, written or compared.
+            kind: What the seal says that it is.
+        """
+        self._builder = SealedFileBuilder(path, kind=kind)
+        self._tick = tick
+        self._written: dict[str, _Written] = {}
+
+    def add(self, node: str, values: NDArray[Any]) -> None:
+        """Declare and write a one-dimensional array that is not empty."""
+        self._builder.add(node, values)
+        self._note(node, values.dtype, values.shape, range(len(values)), values)
+
+    def create(
+        self, node: str, dtype: np.dtype[Any], shape: tuple[int, ...], chunk: tuple[int, ...], *, hard: bool = False
+    ) -> None:
+        """Declare an array as `SealedFileBuilder.create` does."""
+        self._builder.create(node, dtype, shape, chunk, hard=hard)
+        self._written[node] = _Written(np.dtype(dtype), shape)
+
+    def write_rows(self, node: str, rows: range, values: NDArray[Any]) -> None:
+        """Write some rows of a declared array."""
+        self._builder.write(node, (slice(rows.start, rows.stop),), values)
+        written = self._written[node]
+        self._note(node, written.dtype, written.shape, rows, values.astype(written.dtype, copy=False))
+
+    def copy_chunks(
+        self,
+        node: str,
+        source: SealedFile,
+        source_node: str,
+        dtype: np.dtype[Any],
+        shape: tuple[int, ...],
+        chunk: tuple[int, ...],
+        *,
+        hard: bool,
+    ) -> bool:
+        """Declare an array and take its chunks from another file as they are stored there.
+
+        Args:
+            node: The array.
+            source: A file of which every byte was checked: damage would be copied.
+            source_node: The array there.
+            dtype: Element type.
+            shape: Of the array.
+            chunk: Of its chunks.
+            hard: As of `create`.
+
+        Returns:
+            Whether it could be done: only from chunks that look as ours would.
+        """
+        compression = codec_and_level(hard=hard)
+        if not source.is_stored_as(source_node, dtype, shape, chunk, compression):
+            return False
+        self.create(node, dtype, shape, chunk, hard=hard)
+        for start in chunk_starts(shape, chunk):
+            data = source.stored_chunk(source_node, start)
+            self._builder.write_chunk(node, start, data)
+            self._written[node].chunks.append((start, zlib.crc32(data)))
+        self._tick()
+        return True
+
+    def publish(self) -> None:
+        """Seal the file, compare every block with what was written, and give it its name.
+
+        Raises:
+            RunDamagedError: The disk did not keep what was written.
+            OSError: It is full or fails. In each case nothing is published.
+        """
+        self._builder.seal()
+        self._prove()
+        self._builder.publish()
+
+    def discard(self) -> None:
+        """Remove whatever there is of it."""
+        self._builder.discard()
+
+    def _note(self, node: str, dtype: np.dtype[Any], shape: tuple[int, ...], rows: range, values: NDArray[Any]) -> None:
+        self._written.setdefault(node, _Written(dtype, shape)).sums.append((rows, _checksum(values)))
+        self._tick()
+
+    def _prove(self) -> None:
+        path = self._builder.temporary
+        file = SealedFile(path)
+        try:
+            for node, written in self._written.items():
+                for rows, expected in written.sums:
+                    values = file.read(node, written.dtype, written.shape, (slice(rows.start, rows.stop),))
+                    if _checksum(values) != expected:
+                        raise RunDamagedError(f"{path}: reads back differently from what was written; check the disk")
+                    self._tick()
+                for start, expected in written.chunks:
+                    if zlib.crc32(file.stored_chunk(node, start)) != expected:
+                        raise RunDamagedError(f"{path}: reads back differently from what was written; check the disk")
+        finally:
+            file.close()
+
+
+def _checksum(values: NDArray[Any]) -> int:
+    return zlib.crc32(np.ascontiguousarray(values).data.cast("B"))

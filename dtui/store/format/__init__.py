@@ -1,0 +1,1 @@
+"""What a run holds and what its files and arrays are called."""

@@ -1,0 +1,218 @@
+"""Structure, metadata and image sets as JSON documents, in both directions.
+
+Owns the mapping between the value types and what is stored of them. A second copy would drop a field silently.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dtui.errors import RunDamagedError, UsageError
+from dtui.model import (
+    ByteArray,
+    Coverage,
+    Edge,
+    ImageSet,
+    LabelArray,
+    Layer,
+    Module,
+    RunMetadata,
+    Structure,
+    Unrecorded,
+)
+from dtui.store.format.schema import (
+    LARGEST_DOCUMENT,
+    LAST_ITERATION,
+    MOST_CLASSES,
+    MOST_FILTERS,
+    MOST_IMAGES,
+    MOST_NODES,
+    MOST_UNRECORDED,
+    MOST_VALUES,
+)
+
+
+def encode_document(values: Mapping[str, object]) -> ByteArray:
+    """Return a JSON document as bytes, shape (bytes,), uint8.
+
+    Raises:
+        UsageError: It is larger than a reader takes.
+    """
+    text = json.dumps(values).encode()
+    if len(text) > LARGEST_DOCUMENT or _count_values(text) > MOST_VALUES:
+        largest = max(values, key=lambda name: len(json.dumps(values[name])))
+        raise UsageError(
+            f"{largest}: too much text, in all {len(text):,} bytes and {_count_values(text):,} values; a run keeps "
+            f"{LARGEST_DOCUMENT:,} bytes and {MOST_VALUES:,} values; give fewer or shorter names"
+        )
+    return np.frombuffer(text, np.uint8)
+
+
+def _count_values(text: bytes) -> int:
+    return sum(text.count(mark) for mark in (b",", b"[", b"{"))
+
+
+def decode_document(data: ByteArray, path: Path) -> dict[str, Any]:
+    """Return the mapping in a JSON document.
+
+    Raises:
+        RunDamagedError: It is no JSON object, or would take too much memory as one.
+    """
+    text = data.tobytes()
+    if _count_values(text) > MOST_VALUES:
+        raise RunDamagedError(f"{path}: its document has more than {MOST_VALUES:,} values; this is no run of dtui's")
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RunDamagedError(f"{path}: its document is no JSON ({error}); restore the file from a copy") from error
+    if not isinstance(values, dict):
+        raise RunDamagedError(f"{path}: its document is a {type(values).__name__}, not an object; restore the file")
+    return values
+
+
+def run_document(run: str, structure: Structure, metadata: RunMetadata, classes: Sequence[str]) -> ByteArray:
+    """Return the document of structure.h5.
+
+    Raises:
+        UsageError: It is larger than a reader takes, or no reader would take the network.
+    """
+    try:
+        _check_structure(structure)
+    except ValueError as error:
+        raise UsageError(f"the network cannot be recorded: {error}") from error
+    coverage = {} if structure.coverage is None else {"coverage": asdict(structure.coverage)}
+    return encode_document(
+        {
+            "run": run,
+            "metadata": asdict(metadata),
+            "classes": list(classes),
+            "layers": [asdict(layer) for layer in structure.layers],
+            "modules": [asdict(module) for module in structure.modules],
+            "edges": [[edge.source, edge.target] for edge in structure.edges],
+            **coverage,
+        }
+    )
+
+
+def parse_run_document(data: ByteArray, path: Path) -> tuple[str, Structure, RunMetadata, tuple[str, ...]]:
+    """Return run id, structure, metadata and classes of a structure.h5.
+
+    Raises:
+        RunDamagedError: The document does not describe a run.
+    """
+    values = decode_document(data, path)
+    try:
+        layers = tuple(_layer(item) for item in _bounded(values["layers"], MOST_NODES))
+        modules = tuple(_module(item) for item in _bounded(values["modules"], MOST_NODES))
+        edges = tuple(Edge(str(source), str(target)) for source, target in _bounded(values["edges"], MOST_NODES))
+        classes = tuple(str(name) for name in _bounded(values["classes"], MOST_CLASSES))
+        structure = Structure(layers, modules, edges, _coverage(values.get("coverage")))
+        _check_structure(structure)
+        return str(values["run"]), structure, _metadata(values["metadata"]), classes
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
+        raise RunDamagedError(f"{path}: does not describe a network ({error}); restore the file from a copy") from error
+
+
+def images_document(run: str, images: ImageSet) -> ByteArray:
+    """Return the document of images.h5."""
+    return encode_document({"run": run, "classes": list(images.classes), "ids": list(images.ids)})
+
+
+def parse_images_document(data: ByteArray, targets: LabelArray, path: Path) -> tuple[str, ImageSet]:
+    """Return run id and image set, without thumbnails, of an images.h5.
+
+    Raises:
+        RunDamagedError: The document does not describe images.
+    """
+    values = decode_document(data, path)
+    try:
+        classes = tuple(str(name) for name in _bounded(values["classes"], MOST_CLASSES))
+        ids = tuple(str(name) for name in _bounded(values["ids"], MOST_IMAGES))
+        if len(ids) != len(targets):
+            raise ValueError(f"{len(ids)} ids for {len(targets)} images")
+        if targets.size and (np.any(targets[1:] < targets[:-1]) or int(targets[-1]) >= len(classes)):
+            raise ValueError("targets are not ascending labels of its classes")
+        return str(values["run"]), ImageSet(classes, targets, ids)
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise RunDamagedError(f"{path}: does not describe images ({error}); restore the file from a copy") from error
+
+
+def _bounded(items: Any, most: int) -> list[Any]:
+    if not isinstance(items, list) or len(items) > most:
+        raise ValueError(f"not a list of at most {most} items")
+    return items
+
+
+def _layer(item: Mapping[str, Any]) -> Layer:
+    shape = tuple(int(length) for length in item["shape"])
+    aliases = tuple(str(name) for name in item["aliases"])
+    if len(shape) > 16 or math.prod(shape) > LAST_ITERATION:
+        raise ValueError("a layer is larger than any memory")
+    return Layer(int(item["index"]), str(item["name"]), str(item["kind"]), shape, int(item["first_filter"]), aliases)
+
+
+def _module(item: Mapping[str, Any]) -> Module:
+    layers = tuple(int(index) for index in item["layers"])
+    return Module(int(item["index"]), str(item["name"]), str(item["kind"]), int(item["parent"]), layers)
+
+
+def _coverage(item: Mapping[str, Any] | None) -> Coverage | None:
+    if item is None:
+        return None
+    largest = tuple(
+        Unrecorded(str(one["name"]), str(one["kind"]), _count(one["elements"]))
+        for one in _bounded(item["largest"], MOST_UNRECORDED)
+    )
+    coverage = Coverage(_count(item["parameters"]), _count(item["recorded"]), _count(item["unrecorded"]), largest)
+    of_largest = sum(one.elements for one in largest)
+    if coverage.recorded + of_largest > coverage.parameters or len(largest) > coverage.unrecorded:
+        raise ValueError("more parameters than there are")
+    return coverage
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LAST_ITERATION:
+        raise ValueError(f"{str(value)[:20]} is no number of parameters")
+    return value
+
+
+def _metadata(item: Mapping[str, Any]) -> RunMetadata:
+    if not 0 < int(item["every"]) <= LAST_ITERATION:
+        raise ValueError(f"every {str(item['every'])[:20]} iterations")
+    notes = tuple({str(key): value for key, value in note.items()} for note in item["notes"])
+    if any(isinstance(note.get("iteration"), int) and abs(note["iteration"]) > LAST_ITERATION for note in notes):
+        raise ValueError("a note at an iteration that no run reaches")
+    return RunMetadata(
+        str(item["name"]),
+        str(item["created"]),
+        int(item["every"]),
+        bool(item["invented"]),
+        {str(key): str(value) for key, value in item["versions"].items()},
+        {str(key): str(value) for key, value in item["hyperparameters"].items()},
+        notes,
+    )
+
+
+def _check_structure(structure: Structure) -> None:
+    """Refuse what no network can be, so that nobody downstream has to look again."""
+    row = 0
+    for index, layer in enumerate(structure.layers):
+        if layer.index != index or not layer.shape or min(layer.shape) < 1 or layer.first_filter != row:
+            raise ValueError(f"layer {index} is out of place")
+        row += layer.filters
+        if row > MOST_FILTERS:
+            raise ValueError(f"more than {MOST_FILTERS} filters")
+    if structure.layers and not structure.modules:
+        raise ValueError("layers without a module")
+    for index, module in enumerate(structure.modules):
+        if module.index != index or not -1 <= module.parent < index or (index > 0) == (module.parent < 0):
+            raise ValueError(f"module {index} is out of place")
+        if any(not 0 <= layer < len(structure.layers) for layer in module.layers):
+            raise ValueError(f"module {index} names layers that are not there")

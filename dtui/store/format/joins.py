@@ -1,0 +1,135 @@
+"""Where a training was resumed from a checkpoint, and which frames were thereby superseded.
+
+Owns what of a run no longer counts. A second copy would mix the frames of two trainings in one curve.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from dtui.model import Gap, Trigger
+from dtui.store.format.schema import GAPS_FILE, LAST_ITERATION, TRIGGERS_FILE, Stream
+
+Hole = tuple[int, int]
+"""Ordinals, from the first to the stop (exclusive), that are superseded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """One place where a training goes on from a checkpoint.
+
+    Attributes:
+        iteration: Of the first update after it: as many updates as the checkpoint had done.
+        superseded: Of each stream the ordinals from the first frame at or after `iteration` to the first new one.
+        lines: Of each file that grows by lines, such as gaps.jsonl, how many were there before it.
+    """
+
+    iteration: int
+    superseded: Mapping[str, Hole]
+    lines: Mapping[str, int] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as run.json holds it."""
+        streams = {name: list(hole) for name, hole in self.superseded.items()}
+        return {"iteration": self.iteration, "superseded": streams, "lines": dict(self.lines)}
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Join:
+        """Return the join that run.json holds.
+
+        Raises:
+            ValueError, TypeError, LookupError: It holds none.
+        """
+        holes = {str(name): (int(first), int(stop)) for name, (first, stop) in values["superseded"].items()}
+        if values["iteration"] < 0 or any(not 0 <= first <= stop for first, stop in holes.values()):
+            raise ValueError("a join is out of range")
+        lines = {str(name): int(count) for name, count in values["lines"].items()}
+        return cls(int(values["iteration"]), holes, lines)
+
+
+Joins = Sequence[Join]
+
+
+def holes_of(joins: Joins, stream: Stream) -> tuple[Hole, ...]:
+    """Return the superseded ordinals of a stream as `disjoint` stretches."""
+    return disjoint(join.superseded.get(str(stream), (0, 0)) for join in joins)
+
+
+def disjoint(stretches: Iterable[Hole]) -> tuple[Hole, ...]:
+    """Return the same ordinals in ascending stretches that neither touch nor are empty."""
+    merged: list[Hole] = []
+    for first, stop in sorted(stretches):
+        if merged and first <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(stop, merged[-1][1]))
+        elif first < stop:
+            merged.append((first, stop))
+    return tuple(merged)
+
+
+def kept_stop(first: int, stop: int, holes: Sequence[Hole]) -> int:
+    """Return the ordinal after the last frame that counts of those from `first` to `stop`; `first` where none does.
+
+    Args:
+        first: The first ordinal.
+        stop: After the last.
+        holes: `disjoint`.
+    """
+    at = bisect_right(holes, first, key=_end)
+    return max(first, holes[at][0]) if at < len(holes) and holes[at][0] < stop else stop
+
+
+def is_superseded(ordinal: int, holes: Sequence[Hole]) -> bool:
+    """Whether a frame is in one of some holes, which are `disjoint`."""
+    at = bisect_right(holes, ordinal, key=_end)
+    return at < len(holes) and holes[at][0] <= ordinal
+
+
+def unexplained(first: int, stop: int, holes: Sequence[Hole]) -> list[Hole]:
+    """Return the stretches from `first` to `stop` that are in none of some holes, which are `disjoint`."""
+    left: list[Hole] = []
+    at = bisect_right(holes, first, key=_end)
+    while first < stop:
+        begin, end = holes[at] if at < len(holes) else (stop, stop)
+        if first < min(begin, stop):
+            left.append((first, min(begin, stop)))
+        first, at = max(first, end), at + 1
+    return left
+
+
+def _end(hole: Hole) -> int:
+    return hole[1]
+
+
+def seams(joins: Joins) -> tuple[int, ...]:
+    """Return the iterations at which the curves of a run are joined, ascending: a join before a later one is gone."""
+    found: list[int] = []
+    for join in reversed(joins):
+        if not found or join.iteration < found[-1]:
+            found.append(join.iteration)
+    return tuple(reversed(found))
+
+
+def gaps_that_count(gaps: Sequence[Gap], joins: Joins) -> tuple[Gap, ...]:
+    """Return gaps, given in the order of gaps.jsonl, without what was superseded of them."""
+    limits = zip(gaps, line_limits(joins, GAPS_FILE, len(gaps)), strict=True)
+    return tuple(replace(gap, last=min(gap.last, limit - 1)) for gap, limit in limits if gap.first < limit)
+
+
+def triggers_that_count(triggers: Sequence[Trigger], joins: Joins) -> tuple[Trigger, ...]:
+    """Return triggers, given in the order of triggers.jsonl, without those that were superseded."""
+    limits = zip(triggers, line_limits(joins, TRIGGERS_FILE, len(triggers)), strict=True)
+    return tuple(trigger for trigger, limit in limits if trigger.iteration < limit)
+
+
+def line_limits(joins: Joins, file: str, lines: int) -> list[int]:
+    """Return the iteration from which on each line of a file no longer counts: that of the earliest join after it."""
+    limits = [LAST_ITERATION + 1] * (lines + 1)
+    for join in joins:
+        before = max(0, min(join.lines.get(file, 0), lines))
+        limits[before] = min(limits[before], join.iteration)
+    for place in range(lines - 1, -1, -1):
+        limits[place] = min(limits[place], limits[place + 1])
+    return limits[1:]

@@ -1,0 +1,287 @@
+"""The format of a run on disk, version 1: this text is its specification, and file names, frames and limits are below.
+
+Owns everything that a program in another language would need to read a run. A second copy would let a file
+written by one module be read wrongly by another. The arrays that the text lists for a part are made, with the bits that
+are kept of them (KEPT_BITS) and those that are left out (NORMS), in `dtui.store.format.part_arrays`.
+
+A run is a directory `NAME.dtui`:
+
+    run.json                       who writes it, whether it was closed, where it was resumed; replaced atomically
+                                   ("closed": null, "done" or "crashed"; "done" with a "reason" is a run that ended by
+                                   itself, though not all of the training was seen)
+    heartbeat                      its modification time changes once a second: the writer's sign of life
+    turn-<n>.json                  n of 10 digits, from 2 on: the n-th process to record the run; it has claimed that by
+                                   making the file, which was not there; {run, turn, writer, fence, check}; optional
+    structure.h5                   metadata, classes, modules, layers, graph; written once
+    images.h5                      targets, ids and thumbnails of the tracked images; written once
+    journal/<stream>-<first>.dtj   the newest frames of a stream, appended; named by the ordinal of its first frame
+    parts/<stream>-<first>-<stop>.h5   frames `first` to `stop` (exclusive) of a stream; immutable, published by rename
+    gaps.jsonl                     what could not be recorded, a line a gap
+    triggers.jsonl                 what the flight recorder fired on, a line a trigger; optional
+    logged.jsonl                   what was logged between records, with its own iteration: iteration, values (name to
+                                   number, also NaN, Infinity, -Infinity), a line an iteration; optional
+    triage.jsonl                   people's decisions on anomalies, a line a decision
+    findings.h5                    anomalies that took long to find: a cache that a viewer of an ended run writes, where
+                                   it may; /document (JSON: run, tables with key and rows), /findings/table<n>
+                                   (rows, columns) int64; ignored where anything in the key differs
+    compact.lock                   who is folding journals into parts at the moment
+    resume.lock                    who is taking the run over from a dead writer at the moment, or is about to record
+                                   the first record here: a folder with nothing but that is claimed, and no run yet
+
+There are three streams: `records`, `validations` and `watches`. A watch is a frame of the flight recorder, laid out
+as a record, NaN in what it does not measure; a run without one has no file of that stream. The ordinal of a frame is
+its position in its stream, from 0. A frame is FRAME_HEADER and a payload: the fields of `frame_fields` one after the
+other, then a JSON object of scalars. Every `.h5` file ends in a seal (see `dtui.store.disk.seal`). run.json and each
+line of a `.jsonl` file hold in "check" the CRC-32 of themselves without it, keys sorted, in 8 hexadecimal digits.
+
+A frame holds the last value of each name that was logged since the frame before, and so repeats what logged.jsonl holds
+of that stretch; a value there belongs to the last update that was done when it was logged. Of a name that is logged at
+every update there are frames alone.
+
+structure.h5 has one array, /document (JSON: run, metadata, classes, layers, modules, edges; coverage, optional: how
+many elements the network's parameters have, how many of them are in recorded layers, how many parameters are not, and
+the largest of those). images.h5 of I images has
+/document (JSON: run, classes, ids), /targets (I,) uint16, ascending, and where there are thumbnails /thumbnail_offsets
+(I + 1,) int64 and /thumbnails (bytes,) uint8, one after the other.
+
+A training that goes on from a checkpoint is a join, an item of "joins" in run.json: the iteration of its first update,
+of each stream the ordinals that it supersedes (first, stop), and how many lines of gaps.jsonl, triggers.jsonl and
+logged.jsonl came before it. It is written before the first frame that follows it. Superseded frames do not count: of a
+part they are the last ones. A line before a join does not count where its iteration is at or after that of the join.
+Where another writer might still append, the first new frame has an ordinal out of its reach, at least the "fence" of
+its turn: the join supersedes all between. run.json holds the "turn" of its writer, where it is not 1; the writer with
+the highest turn records the run.
+
+What an `.h5` file uses of HDF5 is what version 1.6 has, and a reader may refuse anything else: a superblock of version
+0, object headers of version 1, groups with symbol tables, and arrays of the types below in chunks with an index of
+version 1 in which every chunk is there. Chunks have the filters Blosc2 (32026: lz4 or lz4hc, shuffled bits, one frame a
+chunk) and then fletcher32 (3), or fletcher32 alone.
+
+Arrays in a part of n records or watches: F filters, L layers, M modules, S scalars; of n validations: I images, C
+classes. All are chunked. A node with an axis of length 0 is left out.
+
+    /iterations              (n,)          int64, ascending
+    /document                (bytes,)      uint8, JSON: stream, first, stop, run, scalars (names in storage order)
+    /filters/<statistic>     (F, n)        float32, mantissa rounded to KEPT_BITS
+                                           (in records without norm and gradient_norm, which follow: see NORMS)
+    /bins/<statistic>        (F, ⌈n / 8⌉)  float32, the value farthest from zero of 8 frames (NaN left out, the
+                                           positive one of two equally far); optional, in parts of 1,024 frames or more
+    /layers/<source>         (K, L, n)     float32, K = len(LAYER_STATISTICS)
+    /modules/<source>        (K, M, n)     float32
+    /layers/histogram        (L, bins, n)  uint32
+    /layers/change_ratio     (L, edges, n) float32
+    /scalars                 (S, n)        float64, NaN where a name was not logged; a logged NaN has the bits
+                                           7FF8000000000001 (in runs of before 0.1.0 it has not)
+    /validation/label        (I, n)        uint16; 65,535, where there are no more classes than that, if the image was
+                                           not judged or its outputs were NaN (an older dtui counts it as wrong)
+    /validation/confidence   (I, n)        uint8
+    /classes/error           (C, n)        float32, NaN for a class without images, or of which one was not judged
+
+A packed run is one such file, NAME.h5, whose seal says so. It is made once and never changes:
+
+    /document                JSON: format, run, status and reason (how it had ended), streams (to frames, and to the
+                             stretches of frames at which an array without NaN was damaged), images, joins, lines (of
+                             each .jsonl file), missing (a line a thing that could not be packed)
+    /structure/document      the array of structure.h5
+    /images/…                those of images.h5
+    /<stream>/…              those of one part that holds all readable frames of the stream, in order from 0
+
+Later decisions on it go to NAME.triage.jsonl next to it, each with the id of the run.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+
+from dtui.model import (
+    CHANGE_RATIO_EDGES,
+    FILTER_STATISTICS,
+    HISTOGRAM_BINS,
+    LAYER_STATISTICS,
+    SOURCES,
+    ImageSet,
+    Structure,
+)
+
+FORMAT_VERSION = 1
+
+SUFFIX = ".dtui"
+RUN_FILE = "run.json"
+HEARTBEAT_FILE = "heartbeat"
+STRUCTURE_FILE = "structure.h5"
+IMAGES_FILE = "images.h5"
+GAPS_FILE = "gaps.jsonl"
+TRIGGERS_FILE = "triggers.jsonl"
+FINDINGS_FILE = "findings.h5"
+LOGGED_FILE = "logged.jsonl"
+TRIAGE_FILE = "triage.jsonl"
+LINE_FILES = (GAPS_FILE, TRIGGERS_FILE, LOGGED_FILE, TRIAGE_FILE)
+LOCK_FILE = "compact.lock"
+RESUME_LOCK_FILE = "resume.lock"
+JOURNAL_FOLDER = "journal"
+PARTS_FOLDER = "parts"
+RUN_ENTRIES = frozenset(
+    {
+        *(RUN_FILE, HEARTBEAT_FILE, STRUCTURE_FILE, IMAGES_FILE, FINDINGS_FILE, LOCK_FILE, RESUME_LOCK_FILE),
+        *(*LINE_FILES, JOURNAL_FOLDER, PARTS_FOLDER),
+    }
+)
+"""All that dtui puts into a run's folder: whoever finds something else there removes nothing."""
+JOURNAL_SUFFIX = ".dtj"
+PART_SUFFIX = ".h5"
+PACKED_SUFFIX = ".h5"
+TEMPORARY_MARK = ".tmp-"
+
+SMALL_PART = 32
+"""Frames in a full journal file, and in the part that it becomes."""
+LARGE_PART = 1024
+"""Frames in the part that full small parts become together."""
+
+STRUCTURE_GROUP = "/structure"
+IMAGES_GROUP = "/images"
+DOCUMENT_NODE = "/document"
+TARGETS_NODE = "/targets"
+FINDINGS_NODE = "/findings/table"
+THUMBNAILS_NODE = "/thumbnails"
+THUMBNAIL_OFFSETS_NODE = "/thumbnail_offsets"
+
+MOST_FILTERS = 20_000_000
+MOST_IMAGES = 4_000_000
+MOST_NODES = 1_000_000
+MOST_CLASSES = 65_536
+MOST_UNRECORDED = 1_024
+MOST_VALUES = 5_000_000
+"""In a JSON document: each takes up to a hundred bytes of memory once it is parsed."""
+MOST_LOGGED_NAMES = 4_096
+LAST_ITERATION = (1 << 62) - 1
+LARGEST_SCALARS = 4 << 20
+LARGEST_DOCUMENT = 64 << 20
+LARGEST_THUMBNAILS = 1 << 40
+LARGEST_CHUNK = 16 << 20
+LARGEST_GROWTH = 4096
+"""Times the bytes of its file that an array may hold, beyond LARGEST_CHUNK: zeros are stored in a two thousandth."""
+LARGEST_ANSWER = 2 << 30
+"""Bytes that one question about a run may take in memory."""
+
+
+class Stream(StrEnum):
+    """A sequence of frames of one kind."""
+
+    RECORDS = "records"
+    VALIDATIONS = "validations"
+    WATCHES = "watches"
+
+
+FRAME_MAGIC = b"dtJ1"
+FRAME_HEADER = struct.Struct("<4sBBHIIQqII")
+"""magic, format version, stream (0 records, 1 validations, 2 watches), 0, token of the run (CRC-32 of its id), payload
+bytes, ordinal, iteration, CRC-32 of the payload, CRC-32 of the header before this field."""
+STREAM_CODES = {Stream.RECORDS: 0, Stream.VALIDATIONS: 1, Stream.WATCHES: 2}
+PAYLOAD_ALIGNMENT = 8
+"""A payload is its fixed fields, then a JSON object of scalars padded with spaces to this many bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One array at a fixed place in a frame's payload.
+
+    Attributes:
+        name: Of the attribute in Record or Validation.
+        dtype: Element type, little-endian.
+        shape: Of one frame.
+        offset: Bytes from the start of the payload.
+    """
+
+    name: str
+    dtype: np.dtype[np.generic]
+    shape: tuple[int, ...]
+    offset: int
+
+    @property
+    def size(self) -> int:
+        """Bytes in the payload."""
+        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """The lengths of a run's axes, fixed by its structure and its images."""
+
+    filters: int
+    layers: int
+    modules: int
+    images: int = 0
+    classes: int = 0
+    layer_filters: tuple[tuple[int, int], ...] = ()
+    """Of each layer: how many filters, and elements in each."""
+
+    @classmethod
+    def of(cls, structure: Structure) -> Sizes:
+        """Return the sizes of a run whose images are not known yet."""
+        filters = tuple((layer.filters, math.prod(layer.shape) // layer.filters) for layer in structure.layers)
+        return cls(structure.filters, len(structure.layers), len(structure.modules), layer_filters=filters)
+
+    def with_images(self, images: ImageSet) -> Sizes:
+        """Return the sizes once the images are known."""
+        return replace(self, images=len(images.ids), classes=len(images.classes))
+
+
+def frame_fields(stream: Stream, sizes: Sizes) -> dict[str, Field]:
+    """Return the fixed fields of a frame's payload by name, in storage order."""
+    if stream is not Stream.VALIDATIONS:
+        statistics = (len(SOURCES), len(LAYER_STATISTICS))
+        plan: list[tuple[str, str, tuple[int, ...]]] = [
+            ("filters", "<f4", (len(FILTER_STATISTICS), sizes.filters)),
+            ("layers", "<f4", (*statistics, sizes.layers)),
+            ("modules", "<f4", (*statistics, sizes.modules)),
+            ("histograms", "<u4", (sizes.layers, HISTOGRAM_BINS)),
+            ("change_ratios", "<f4", (sizes.layers, len(CHANGE_RATIO_EDGES))),
+        ]
+    else:
+        plan = [("labels", "<u2", (sizes.images,)), ("confidences", "|u1", (sizes.images,))]
+    fields: dict[str, Field] = {}
+    offset = 0
+    for name, dtype, shape in plan:
+        fields[name] = Field(name, np.dtype(dtype), shape, offset)
+        offset += fields[name].size
+    return fields
+
+
+def journal_name(stream: Stream, first: int) -> str:
+    """Return the file name of the journal that begins with the frame `first`."""
+    return f"{stream}-{first:010d}{JOURNAL_SUFFIX}"
+
+
+def part_name(stream: Stream, first: int, stop: int) -> str:
+    """Return the file name of the part that holds the frames `first` to `stop`."""
+    return f"{stream}-{first:010d}-{stop:010d}{PART_SUFFIX}"
+
+
+def parse_journal_name(name: str) -> tuple[Stream, int] | None:
+    """Return stream and first ordinal, None for any other file."""
+    numbers = _numbers(name, JOURNAL_SUFFIX, 1)
+    return None if numbers is None else (numbers[0], numbers[1][0])
+
+
+def parse_part_name(name: str) -> tuple[Stream, int, int] | None:
+    """Return stream, first ordinal and stop, None for any other file."""
+    numbers = _numbers(name, PART_SUFFIX, 2)
+    if numbers is None or not numbers[1][0] < numbers[1][1]:
+        return None
+    return numbers[0], numbers[1][0], numbers[1][1]
+
+
+def _numbers(name: str, suffix: str, count: int) -> tuple[Stream, list[int]] | None:
+    if not name.endswith(suffix):
+        return None
+    head, *digits = name[: -len(suffix)].split("-")
+    if head not in tuple(Stream) or len(digits) != count:
+        return None
+    if not all(len(text) == 10 and text.isascii() and text.isdigit() for text in digits):
+        return None
+    return Stream(head), [int(text) for text in digits]

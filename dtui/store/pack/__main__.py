@@ -1,0 +1,5 @@
+"""Runs the process: `python -m dtui.store.pack`."""
+
+from dtui.store.pack.worker import main
+
+raise SystemExit(main())

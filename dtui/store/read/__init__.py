@@ -1,0 +1,1 @@
+"""Reads a run, live or ended, from a folder or a packed file."""

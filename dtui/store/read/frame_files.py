@@ -1,0 +1,214 @@
+"""Which files hold the frames of one stream, while both are appended to and replaced.
+
+Owns the walk over parts and journals, and the second look where compaction replaced a file in the middle of it. A
+second copy would take frames that were only folded for lost, or put them at other positions.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dtui.errors import RunDamagedError
+from dtui.store.disk.damaged_chunks import Chunk, no_value, read_around
+from dtui.store.format.part_arrays import Node, part_nodes
+from dtui.store.format.schema import Sizes, Stream
+from dtui.store.read.catalog import FrameSpan, PartSpan, StreamView
+from dtui.store.read.part_cache import OpenParts
+from dtui.store.read.source import RunSource
+
+_REPLACED = (errno.ENOENT, errno.ESTALE)
+_Answer = TypeVar("_Answer")
+
+
+class StreamFiles:
+    """The files of all readable frames of one stream. Not thread-safe.
+
+    Attributes:
+        stream: Which frames.
+        sizes: Of the run.
+        view: The frames that can be read, as of the last `refresh`.
+    """
+
+    def __init__(
+        self, source: RunSource, stream: Stream, sizes: Sizes, parts: OpenParts, *, is_strict: bool = False
+    ) -> None:
+        """Prepare; `refresh` looks at the directory.
+
+        Args:
+            source: Where the run is.
+            stream: Which frames.
+            sizes: Of the run.
+            parts: Where open parts are kept.
+            is_strict: Raise on every damage, so that it is never copied on as NaN.
+        """
+        self.stream = stream
+        self.sizes = sizes
+        self.view = StreamView()
+        self._parts = parts
+        self._is_strict = is_strict
+        self._catalog = source.catalog(stream, sizes, parts)
+        self._damage: dict[str, None] = {}
+        self._damaged_chunks: dict[tuple[Path, str, str], set[Chunk]] = {}
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """One line a thing that is damaged or missing."""
+        return (*self.view.faults, *self._damage)
+
+    def refresh(self) -> bool:
+        """Look at the directory again; True if frames or faults changed.
+
+        Raises:
+            OSError: The directory cannot be read.
+        """
+        before = self.view
+        self.view = self._catalog.update()
+        self.view.iterations.flags.writeable = False
+        kept = self.part_paths()
+        self._damaged_chunks = {key: some for key, some in self._damaged_chunks.items() if key[0] in kept}
+        return before.faults != self.view.faults or not np.array_equal(before.iterations, self.view.iterations)
+
+    def part_paths(self) -> set[Path]:
+        """Return the parts that frames are in."""
+        return {span.path for span in self.view.spans if isinstance(span, PartSpan)}
+
+    def journal_paths(self) -> set[Path]:
+        """Return the journals that frames are in."""
+        return {span.path for span in self.view.spans if isinstance(span, FrameSpan)}
+
+    def nodes(self, span: PartSpan) -> Mapping[str, Node]:
+        """Return the arrays of a part by path."""
+        return part_nodes(self.stream, self.sizes, len(span.scalars), span.frames)
+
+    def has(self, span: PartSpan, node: Node) -> bool:
+        """Whether a part holds an array that is optional."""
+        return self._parts.has(span.path, node, span.group)
+
+    def read_part(self, span: PartSpan, node: Node, index: tuple[slice | int, ...]) -> NDArray[Any]:
+        """Return a piece of one array of a part.
+
+        Raises:
+            FileNotFoundError: The part was replaced by a larger one.
+            RunDamagedError: It is damaged.
+        """
+        return self._parts.read(span.path, node, span.frames, index, span.group)
+
+    def fill_from_part(self, span: PartSpan, node: Node, index: tuple[slice, ...], target: NDArray[Any]) -> None:
+        """Read a piece of one array of a part; no value in damaged chunks, which are one fault.
+
+        Raises:
+            FileNotFoundError: The part was replaced by a larger one.
+            RunDamagedError: The array is lost as a whole, or a chunk of it if strict.
+        """
+        key = (span.path, span.group, node.path)
+        if key not in self._damaged_chunks:
+            try:
+                self._parts.read_into(target, span.path, node, span.frames, index, span.group)
+                return
+            except RunDamagedError as error:
+                if not self.has(span, node):
+                    raise
+                self.note_damage(error)
+                self._damaged_chunks[key] = set()
+        shape, chunk = (*node.rows, node.length(span.frames)), (*node.chunk, node.frames)
+        read_around(
+            lambda some: self.read_part(span, node, some), shape, chunk, index, target, self._damaged_chunks[key]
+        )
+
+    def gather(
+        self,
+        frames: range,
+        out: NDArray[Any],
+        from_part: Callable[[PartSpan, slice, NDArray[Any]], None],
+        from_journal: Callable[[FrameSpan, range, NDArray[Any]], None],
+    ) -> None:
+        """Fill the last axis of an array with some frames.
+
+        Args:
+            frames: Positions of the frames, ascending.
+            out: Shape (…, len(frames)).
+            from_part: Fills the columns that it is given with the frames at these positions of a part.
+            from_journal: The same for those of a stretch of a journal.
+
+        Raises:
+            RunDamagedError: A file was lost while it was read.
+        """
+
+        def walk() -> None:
+            begin = 0
+            for span in self.view.spans:
+                wanted, low = _overlap(frames, begin, len(span.iterations))
+                begin += len(span.iterations)
+                if not wanted:
+                    continue
+                target = out[..., low : low + len(wanted)]
+                if isinstance(span, PartSpan):
+                    from_part(span, slice(span.skip + wanted.start, span.skip + wanted[-1] + 1, wanted.step), target)
+                else:
+                    from_journal(span, wanted, target)
+
+        self.look_twice(walk)
+
+    def look_twice(self, read: Callable[[], _Answer]) -> _Answer:
+        """Return what `read` returns; if compaction replaced a file meanwhile, read again from where its frames went.
+
+        Raises:
+            RunDamagedError: A file was lost, or cannot be read.
+        """
+        try:
+            return read()
+        except RunDamagedError:
+            raise
+        except OSError as error:
+            if error.errno not in _REPLACED:
+                raise _unreadable(error) from error
+            before = self.view.iterations
+            self.refresh()
+            if not np.array_equal(before, self.view.iterations[: len(before)]):
+                lost = f"{error.filename}: was lost while it was read; open the run again"
+                raise RunDamagedError(lost) from error
+        try:
+            return read()
+        except RunDamagedError:
+            raise
+        except OSError as error:
+            raise _unreadable(error) from error
+
+    def note_damage(self, error: RunDamagedError) -> None:
+        """Add to `faults` what was damaged.
+
+        Raises:
+            RunDamagedError: This one, if strict.
+        """
+        if self._is_strict:
+            raise error
+        self._damage[str(error)] = None
+
+    def note_lost(self, error: RunDamagedError, target: NDArray[Any]) -> None:
+        """Put no value where values were damaged, and add that to `faults`.
+
+        Raises:
+            RunDamagedError: This one, if strict.
+        """
+        self.note_damage(error)
+        target[...] = no_value(target.dtype)
+
+
+def _unreadable(error: OSError) -> RunDamagedError:
+    return RunDamagedError(f"{error.filename}: cannot be read, {error.strerror}; open the run again")
+
+
+def _overlap(frames: range, begin: int, length: int) -> tuple[range, int]:
+    """Return which positions within a span of `length` frames from `begin` on are wanted, and the first's rank."""
+    low = max(0, -(-(begin - frames.start) // frames.step))
+    high = min(len(frames), -(-(begin + length - frames.start) // frames.step))
+    if low >= high:
+        return range(0), 0
+    some = frames[low:high]
+    return range(some.start - begin, some.stop - begin, some.step), low

@@ -1,0 +1,295 @@
+"""Reads a packed run: one immutable file that holds all of a run.
+
+Owns what stands in it beside the arrays of parts, structure and images. A second copy would forget what was missing
+when the run was packed. `dtui.store.pack.worker` writes it, through `packed_document`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dtui.errors import RunDamagedError, RunFormatError
+from dtui.model import ByteArray, IntArray, RunStatus
+from dtui.store.format.documents import decode_document, encode_document
+from dtui.store.format.joins import Join, gaps_that_count, triggers_that_count
+from dtui.store.format.schema import (
+    FORMAT_VERSION,
+    GAPS_FILE,
+    IMAGES_GROUP,
+    LINE_FILES,
+    LOGGED_FILE,
+    MOST_NODES,
+    PACKED_SUFFIX,
+    STRUCTURE_GROUP,
+    TRIAGE_FILE,
+    TRIGGERS_FILE,
+    Sizes,
+    Stream,
+)
+from dtui.store.read.catalog import PartSpan, StreamView
+from dtui.store.read.part_cache import OpenParts
+from dtui.store.read.source import RunSource
+from dtui.store.run.decisions import Triage
+from dtui.store.run.logged_values import LoggedValues
+from dtui.store.run.opening import OpenedRun, OpenImages, read_document, read_structure
+from dtui.store.run.sidecars import Surroundings, parse_gap, parse_trigger
+
+Lost = Mapping[str, tuple[tuple[int, int], ...]]
+"""Array of a stream to the stretches of frames, first and stop, at which its values were damaged already."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackedStream:
+    """What a packed run holds of one stream.
+
+    Attributes:
+        frames: How many, >= 1.
+        lost: Where an array without NaN has no value.
+    """
+
+    frames: int
+    lost: Lost
+
+    def lost_edges(self) -> dict[str, IntArray]:
+        """Return of each array firsts and stops of the stretches without values, shape (2, stretches), each ascending.
+
+        It is the same frames that they enclose, however often, and in whatever order the file has them.
+        """
+        stretches = {name: np.array(at, np.int64).reshape(-1, 2).T for name, at in self.lost.items()}
+        return {name: np.sort(edges, axis=1) for name, edges in stretches.items() if edges.size}
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> PackedStream:
+        """Return what a JSON document says of one stream.
+
+        Raises:
+            ValueError, TypeError, LookupError, OverflowError: It says what cannot be.
+        """
+        frames = values["frames"]
+        if not isinstance(frames, int) or not 1 <= frames < 1 << 40:
+            raise ValueError(f"{frames!r} frames")
+        lost = {str(name): tuple((int(first), int(stop)) for first, stop in at) for name, at in values["lost"].items()}
+        if sum(map(len, lost.values())) > MOST_NODES:
+            raise ValueError("too many losses")
+        if any(not 0 <= first < stop <= frames for at in lost.values() for first, stop in at):
+            raise ValueError("losses out of range")
+        return cls(frames, lost)
+
+
+@dataclass(frozen=True, slots=True)
+class PackedDocument:
+    """What stands in a packed run beside its arrays.
+
+    Attributes:
+        run: The run's id.
+        status: How it had ended; crashed where it had not.
+        reason: One line on why; data from outside.
+        has_images: Whether the tracked images are in it.
+        streams: Those that have frames.
+        lines: The lines of each file of LINE_FILES, in order.
+        joins: Where the training was resumed; what was superseded is not in it, but for lines.
+        missing: One line a thing that is not in it although it should be; data from outside.
+    """
+
+    run: str
+    status: RunStatus
+    reason: str
+    has_images: bool
+    streams: Mapping[Stream, PackedStream]
+    lines: Mapping[str, Sequence[Mapping[str, object]]]
+    joins: Sequence[Join]
+    missing: Sequence[str]
+
+    def encode(self) -> ByteArray:
+        """Return it as JSON bytes."""
+        return encode_document(
+            {
+                "format": FORMAT_VERSION,
+                "run": self.run,
+                "status": str(self.status),
+                "reason": self.reason,
+                "images": self.has_images,
+                "streams": {
+                    str(stream): {"frames": held.frames, "lost": {name: list(at) for name, at in held.lost.items()}}
+                    for stream, held in self.streams.items()
+                },
+                "lines": {name: list(lines) for name, lines in self.lines.items()},
+                "joins": [join.as_json() for join in self.joins],
+                "missing": list(self.missing),
+            }
+        )
+
+    @classmethod
+    def decode(cls, data: ByteArray, path: Path) -> PackedDocument:
+        """Return what JSON bytes say; streams of a later dtui are left out.
+
+        Raises:
+            RunFormatError: A newer dtui wrote it.
+            RunDamagedError: It does not describe a packed run.
+        """
+        values = decode_document(data, path)
+        try:
+            if values["format"] != FORMAT_VERSION:
+                found = int(values["format"])
+                raise RunFormatError(f"{path}: format {found}, this dtui reads {FORMAT_VERSION}; upgrade dtui")
+            streams = {
+                Stream(name): PackedStream.parse(item)
+                for name, item in values["streams"].items()
+                if name in tuple(Stream)
+            }
+            return cls(
+                run=str(values["run"]),
+                status=RunStatus(values["status"]),
+                reason=str(values["reason"]),
+                has_images=bool(values["images"]),
+                streams=streams,
+                lines={name: [dict(line) for line in values["lines"].get(name, ())] for name in LINE_FILES},
+                joins=[Join.parse(join) for join in values.get("joins", ())],
+                missing=[str(line) for line in values["missing"]],
+            )
+        except RunFormatError:
+            raise
+        except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
+            raise RunDamagedError(f"{path}: does not describe a packed run ({error}); restore the file") from error
+
+
+def packed_source(path: Path) -> RunSource:
+    """Return the source of a packed run.
+
+    Raises:
+        RunFormatError: A newer dtui wrote it.
+        RunDamagedError: It cannot be read.
+    """
+    document = PackedDocument.decode(read_document(path), path)
+    run, structure, metadata, classes = read_structure(path, STRUCTURE_GROUP)
+    if run != document.run:
+        raise RunDamagedError(f"{path}: its parts belong to different runs; restore the file from a copy")
+    opened = OpenedRun(run, None, structure, metadata, classes, ())
+
+    def catalog(stream: Stream, sizes: Sizes, parts: OpenParts) -> _PackedCatalog:
+        return _PackedCatalog(path, stream, document.streams.get(stream), parts)
+
+    return RunSource(path, opened, PackedSurroundings(path, document), catalog)
+
+
+class _PackedCatalog:
+    """The frames of one stream, which never change."""
+
+    def __init__(self, path: Path, stream: Stream, held: PackedStream | None, parts: OpenParts) -> None:
+        self._path = path
+        self._stream = stream
+        self._held = held
+        self._parts = parts
+        self._view: StreamView | None = None
+
+    def update(self) -> StreamView:
+        """Return the frames; damage is a fault."""
+        if self._view is None:
+            self._view = StreamView() if self._held is None else self._look(self._held)
+        return self._view
+
+    def _look(self, held: PackedStream) -> StreamView:
+        group = stream_group(self._stream)
+        try:
+            head = self._parts.read_head(self._stream, self._path, 0, held.frames, group)
+        except RunDamagedError as error:
+            return StreamView(faults=(str(error),))
+        if np.any(np.diff(head.iterations) <= 0):
+            return StreamView(faults=(f"{self._path}: the iterations of its {self._stream} do not ascend",))
+        span = PartSpan(self._path, 0, held.frames, 0, head.iterations, head.scalars, group, held.lost_edges())
+        return StreamView((span,), head.iterations, held.frames)
+
+
+class PackedSurroundings(Surroundings):
+    """What a packed run holds beside its frames; later decisions go to a file next to it."""
+
+    def __init__(self, path: Path, document: PackedDocument) -> None:
+        """Prepare; `read` reads."""
+        super().__init__(Triage(triage_path(path), document.lines[TRIAGE_FILE], document.run))
+        self._path = path
+        self._document = document
+        self._identity = _identity(path)
+        self._image_fault = ""
+        lines = document.lines
+        self.joins = tuple(document.joins)
+        gaps = tuple(gap for line in lines[GAPS_FILE] if (gap := parse_gap(line)) is not None)
+        triggers = tuple(fired for line in lines[TRIGGERS_FILE] if (fired := parse_trigger(line)) is not None)
+        self.gaps = gaps_that_count(gaps, self.joins)
+        self.triggers = triggers_that_count(triggers, self.joins)
+        logged = LoggedValues()
+        logged.add(lines[LOGGED_FILE])
+        self.logged = logged.points(self.joins)
+        self._missing = tuple(f"{path}: when it was packed: {line}" for line in document.missing)
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """One line a thing that is damaged, or was missing when the run was packed."""
+        image_fault = (self._image_fault,) if self._image_fault else ()
+        return (*self._missing, *image_fault, *self._triage.faults)
+
+    def read(self) -> bool:
+        """Read what may have changed; True if anything did.
+
+        Raises:
+            RunDamagedError: The file is another one by now.
+        """
+        identity = _identity(self._path)
+        if identity != self._identity:
+            what = "removed" if identity is None else "replaced"
+            raise RunDamagedError(f"{self._path}: was {what} while it was read; open it again, or another one")
+        before = (self._open_images, self._decisions, self.faults)
+        if self._open_images is None and self._document.has_images:
+            self._read_images()
+        self._decisions = self.decisions()
+        return before != (self._open_images, self._decisions, self.faults)
+
+    def status(self) -> RunStatus:
+        """Tell how the run had ended."""
+        return RunStatus.told(self._document.status, self._document.reason)
+
+    def settle(self) -> None:
+        """Do nothing: a packed run has ended."""
+
+    @property
+    def reason(self) -> str:
+        """One line on why the run ended, "" where nobody said; data from outside."""
+        return self._document.reason
+
+    def promised(self, stream: Stream) -> int:
+        """Return 0: what was missing is told by a line."""
+        return 0
+
+    def signature(self) -> object:
+        """Return what changes when the packed file is replaced or a decision is added."""
+        return _identity(self._path), _identity(self._triage.path)
+
+    def _read_images(self) -> None:
+        try:
+            self._open_images = OpenImages(self._path, self._document.run, IMAGES_GROUP)
+            self._image_fault = ""
+        except OSError as error:
+            self._image_fault = f"{error}; validations are left out"
+
+
+def stream_group(stream: Stream) -> str:
+    """Return the group that holds a stream in a packed run, in front of the paths that a part has."""
+    return f"/{stream}"
+
+
+def triage_path(path: Path) -> Path:
+    """Return where decisions on a packed run are kept: next to it."""
+    return path.with_name(f"{path.name.removesuffix(PACKED_SUFFIX)}.{TRIAGE_FILE}")
+
+
+def _identity(path: Path) -> tuple[int, int, int] | None:
+    try:
+        stat = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns

@@ -1,0 +1,116 @@
+"""Open parts: at most 64 at a time, the least recently used closed first.
+
+Owns the open files of a reader. A second copy would hold 1,000 parts open, which takes 833 MB.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dtui.errors import RunDamagedError
+from dtui.store.disk.sealed_file import SealedFile
+from dtui.store.format.documents import decode_document
+from dtui.store.format.part_arrays import ITERATIONS_NODE, Node
+from dtui.store.format.schema import MOST_NODES, Stream
+from dtui.store.read.catalog import PartHead
+
+MOST_OPEN = 64
+_ITERATION = np.dtype("<i8")
+
+
+class OpenParts:
+    """The parts that a reader has open. Not thread-safe."""
+
+    def __init__(self, run: str) -> None:
+        """Prepare; `run` is the id that every part must carry."""
+        self._run = run
+        self._files: OrderedDict[tuple[Path, str], SealedFile] = OrderedDict()
+
+    def read(
+        self, path: Path, node: Node, frames: int, index: tuple[slice | int, ...], group: str = ""
+    ) -> NDArray[Any]:
+        """Return a piece of one array of a part of `frames` frames.
+
+        Args:
+            path: Of the file.
+            node: The array.
+            frames: Of the part.
+            index: What to read.
+            group: The group that holds the part: "" in a file of its own.
+
+        Raises:
+            FileNotFoundError: The part was replaced by a larger one.
+            RunDamagedError: It is damaged.
+        """
+        return self._file(path, group).read(node.path, node.dtype, (*node.rows, node.length(frames)), index)
+
+    def read_into(
+        self, out: NDArray[Any], path: Path, node: Node, frames: int, index: tuple[slice, ...], group: str = ""
+    ) -> None:
+        """Fill an array of its shape with a piece of one array of a part, as `read` returns it.
+
+        Raises:
+            FileNotFoundError: The part was replaced by a larger one.
+            RunDamagedError: It is damaged; the array holds no value that counts.
+        """
+        shape = (*node.rows, node.length(frames))
+        self._file(path, group).read_into(out, node.path, node.dtype, shape, index)
+
+    def has(self, path: Path, node: Node, group: str = "") -> bool:
+        """Whether a part holds an array that is optional.
+
+        Raises:
+            FileNotFoundError: The part was replaced by a larger one.
+            RunDamagedError: It is damaged.
+        """
+        return self._file(path, group).has(node.path)
+
+    def read_head(self, stream: Stream, path: Path, first: int, stop: int, group: str = "") -> PartHead:
+        """Return the head of a part that was not read before.
+
+        Raises:
+            FileNotFoundError: The part was replaced by a larger one.
+            RunDamagedError: It is damaged, belongs to another run, or is not what its name says.
+        """
+        file = self._file(path, group)
+        count = stop - first
+        if count > path.stat().st_size:
+            raise RunDamagedError(f"{path}: its name promises {count} frames, more than it has bytes; it is left out")
+        document = decode_document(file.read_document(), path)
+        told = tuple(document.get(key) for key in ("run", "stream", "first", "stop"))
+        if told != (self._run, str(stream), first, stop):
+            raise RunDamagedError(f"{path}: it holds {told}, not what its name and place say; it is left out")
+        names = document.get("scalars")
+        if not isinstance(names, list) or len(names) > MOST_NODES or not all(isinstance(n, str) for n in names):
+            raise RunDamagedError(f"{path}: its scalar names are damaged; it is left out")
+        iterations = file.read(ITERATIONS_NODE, _ITERATION, (count,), (slice(None),))
+        return PartHead(iterations.astype(np.int64), tuple(names))
+
+    def forget(self, keep: set[Path]) -> None:
+        """Close all parts but some."""
+        for key in [key for key in self._files if key[0] not in keep]:
+            self._close(self._files.pop(key))
+
+    def close(self) -> None:
+        """Close all parts."""
+        self.forget(set())
+
+    def _file(self, path: Path, group: str) -> SealedFile:
+        file = self._files.pop((path, group), None)
+        if file is None:
+            file = SealedFile(path, group)
+            if len(self._files) >= MOST_OPEN:
+                self._close(self._files.popitem(last=False)[1])
+        self._files[path, group] = file
+        return file
+
+    @staticmethod
+    def _close(file: SealedFile) -> None:
+        with contextlib.suppress(RunDamagedError):
+            file.close()

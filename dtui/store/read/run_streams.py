@@ -1,0 +1,134 @@
+"""Keeps the streams of a run and what is beside them up to date while it is recorded.
+
+Owns when a run is looked at again, in which order, and what is wrong with it as a whole. A second copy would show
+validations of images that it has not read, or call a frame missing that was only folded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from dtui.errors import RunDamagedError
+from dtui.model import IntArray
+from dtui.store.format.schema import Sizes, Stream
+from dtui.store.read.catalog import PartSpan
+from dtui.store.read.merged_axis import MergedReader
+from dtui.store.read.part_cache import OpenParts
+from dtui.store.read.source import RunSource
+from dtui.store.read.stream_reader import StreamReader
+from dtui.store.read.unreadable_arrays import lost_arrays
+
+
+class RunStreams:
+    """What can be read of one run, as of the last `refresh`. Not thread-safe.
+
+    Attributes:
+        path: Of the run.
+        around: What is beside its frames.
+        sizes: Of the run; images and classes count 0 before they are known.
+        records: The records, with the watches between them.
+        validations: None before the images are known.
+    """
+
+    def __init__(self, source: RunSource) -> None:
+        """Look at a run that was found.
+
+        Raises:
+            RunDamagedError: It can no longer be read.
+        """
+        self.path: Path = source.path
+        self.around = source.surroundings
+        self.sizes = Sizes.of(source.opened.structure)
+        self._source = source
+        self._parts = OpenParts(source.opened.run)
+        self._signature: object = None
+        self.records = MergedReader(self._stream(Stream.RECORDS), self._stream(Stream.WATCHES))
+        self.validations: StreamReader | None = None
+        try:
+            self.refresh()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close all files."""
+        self._parts.close()
+        self.around.close()
+
+    @property
+    def by_name(self) -> dict[Stream, StreamReader | None]:
+        """The reader of each stream."""
+        records, watches = self.records.records, self.records.watches
+        return {Stream.RECORDS: records, Stream.VALIDATIONS: self.validations, Stream.WATCHES: watches}
+
+    @property
+    def validation_iterations(self) -> IntArray:
+        """Shape (m,), int64, ascending."""
+        return np.empty(0, np.int64) if self.validations is None else self.validations.iterations
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """One line a file that is damaged or missing; data from outside."""
+        return faults_of(self._source, self.by_name)
+
+    @property
+    def validation_faults(self) -> tuple[str, ...]:
+        """Those of the `faults` that touch validations, or what is beside all frames."""
+        return faults_of(self._source, {Stream.VALIDATIONS: self.validations})
+
+    def lost_arrays(self, *, with_data: bool) -> list[str]:
+        """Return the arrays of the parts that are not as they should be, as `unreadable_arrays` does."""
+        spans = [(reader, span) for reader in self.by_name.values() if reader is not None for span in reader.view.spans]
+        return [
+            f"{span.group}{path}"
+            for reader, span in spans
+            if isinstance(span, PartSpan)
+            for path in lost_arrays(
+                self._parts, reader.nodes(span), span.path, span.frames, span.group, with_data=with_data
+            )
+        ]
+
+    def refresh(self) -> bool:
+        """Look for what was recorded since; True if anything in it changed.
+
+        Raises:
+            RunDamagedError: The run was removed or can no longer be read.
+        """
+        try:
+            signature = self.around.signature()
+            if signature == self._signature:
+                return False
+            faults = self.faults
+            changed = self.around.read()
+            if self.validations is None and self.around.images is not None:
+                self.sizes = self.sizes.with_images(self.around.images)
+                self.validations = self._stream(Stream.VALIDATIONS)
+            streams = (self.records,) if self.validations is None else (self.records, self.validations)
+            for stream in streams:
+                changed |= stream.refresh()
+            self._parts.forget({path for stream in streams for path in stream.part_paths()})
+        except RunDamagedError:
+            raise
+        except OSError as error:
+            raise RunDamagedError(f"{self.path}: cannot be read, {error.strerror}; open the run again") from error
+        self._signature = signature
+        return changed or faults != self.faults
+
+    def _stream(self, stream: Stream) -> StreamReader:
+        targets = None if self.around.images is None else self.around.images.targets
+        return StreamReader(self._source, stream, self.sizes, self._parts, targets=targets)
+
+
+def faults_of(source: RunSource, streams: Mapping[Stream, StreamReader | None]) -> tuple[str, ...]:
+    """Return one line a file that is damaged or missing, in a run whose streams are read by some readers."""
+    lines = list(source.surroundings.faults)
+    for stream, reader in streams.items():
+        lines += () if reader is None else reader.faults
+        found, promised = 0 if reader is None else reader.view.stop, source.surroundings.promised(stream)
+        if promised > found:
+            what = f"{stream} {found} to {promised - 1}"
+            lines.append(f"{source.path}: {what}: missing; restore the files that held them")
+    return tuple(dict.fromkeys(lines))

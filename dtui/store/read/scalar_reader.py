@@ -1,0 +1,89 @@
+"""Reads what the training logged by name, from parts and journals.
+
+Owns the scalars of journal frames, each of which is a JSON object that is parsed once. A second copy would parse them
+at every question, or tell names in another order.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dtui.errors import RunDamagedError
+from dtui.store.disk.atomic_files import open_plain
+from dtui.store.disk.journal import read_scalars
+from dtui.store.format.part_arrays import SCALARS_NODE
+from dtui.store.read.catalog import FrameSpan, PartSpan
+from dtui.store.read.frame_files import StreamFiles
+
+
+class ScalarReader:
+    """The logged scalars of one stream. Not thread-safe."""
+
+    def __init__(self, files: StreamFiles, fixed: int) -> None:
+        """Prepare.
+
+        Args:
+            files: Where the frames are.
+            fixed: Bytes of a payload in front of its scalars.
+        """
+        self._files = files
+        self._fixed = fixed
+        self._parsed: dict[tuple[Path, int], dict[str, float]] = {}
+
+    def read(self, name: str, frames: range) -> NDArray[np.float64]:
+        """Return a scalar at some frames, shape (len(frames),): NaN where it was not logged, LOST_NAN where damaged.
+
+        Raises:
+            RunDamagedError: A file was lost, or is damaged and the reader is strict.
+        """
+        out = np.full(len(frames), np.nan)
+
+        def from_part(span: PartSpan, steps: slice, target: NDArray[Any]) -> None:
+            if name not in span.scalars:
+                return
+            try:
+                row = span.scalars.index(name)
+                node = self._files.nodes(span)[SCALARS_NODE]
+                self._files.fill_from_part(span, node, (slice(row, row + 1), steps), target[np.newaxis])
+            except RunDamagedError as error:
+                self._files.note_lost(error, target)
+
+        def from_journal(span: FrameSpan, wanted: range, target: NDArray[Any]) -> None:
+            scalars = self._of_frames(span)
+            target[...] = [scalars[position].get(name, np.nan) for position in wanted]
+
+        self._files.gather(frames, out, from_part, from_journal)
+        return out
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all scalars, in order of their first appearance.
+
+        Raises:
+            RunDamagedError: A file was lost.
+        """
+
+        def walk() -> tuple[str, ...]:
+            names: dict[str, None] = {}
+            for span in self._files.view.spans:
+                found = [span.scalars] if isinstance(span, PartSpan) else self._of_frames(span)
+                for some in found:
+                    names.update(dict.fromkeys(some))
+            return tuple(names)
+
+        return self._files.look_twice(walk)
+
+    def forget(self, keep: set[Path]) -> None:
+        """Drop what was parsed of all journals but some."""
+        self._parsed = {key: value for key, value in self._parsed.items() if key[0] in keep}
+
+    def _of_frames(self, span: FrameSpan) -> list[dict[str, float]]:
+        missing = [frame for frame in span.frames if (span.path, frame.ordinal) not in self._parsed]
+        if missing:
+            with open_plain(span.path) as file:
+                for frame in missing:
+                    self._parsed[span.path, frame.ordinal] = read_scalars(file, frame, self._fixed)
+        return [self._parsed[span.path, frame.ordinal] for frame in span.frames]

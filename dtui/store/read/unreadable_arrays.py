@@ -1,0 +1,45 @@
+"""Finds the arrays of a part that cannot be read, for `dtui check`.
+
+Owns what a check says of single arrays. A second copy would call an array fine in a folder that a packed run lacks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from dtui.errors import RunDamagedError
+from dtui.store.format.part_arrays import Node, row_blocks
+from dtui.store.read.part_cache import OpenParts
+
+
+def lost_arrays(
+    parts: OpenParts, nodes: Iterable[Node], path: Path, frames: int, group: str = "", *, with_data: bool
+) -> list[str]:
+    """Return the arrays of a part that are not as they should be.
+
+    Args:
+        parts: Where it is opened.
+        nodes: The arrays that it should have.
+        path: Of its file.
+        frames: In it.
+        group: That holds it: "" in a file of its own.
+        with_data: Whether to read all of them; else it is seen to that they are there and of the right shape.
+
+    Raises:
+        FileNotFoundError: The part was replaced by a larger one.
+        RunDamagedError: It cannot be opened.
+    """
+    wanted = [node for node in nodes if not node.is_empty and (not node.source or parts.has(path, node, group))]
+    return [node.path for node in wanted if not _is_readable(parts, node, path, frames, group, with_data)]
+
+
+def _is_readable(parts: OpenParts, node: Node, path: Path, frames: int, group: str, with_data: bool) -> bool:
+    row_bytes = node.row_elements * frames * node.dtype.itemsize
+    pieces = row_blocks(node.rows[0], node.chunk[0], row_bytes) if with_data else [range(0)]
+    with contextlib.suppress(RunDamagedError):
+        for rows in pieces:
+            parts.read(path, node, frames, (slice(rows.start, rows.stop),), group)
+        return True
+    return False

@@ -1,0 +1,1 @@
+"""The files beside the frames: who records a run, how it stands, what people decided."""

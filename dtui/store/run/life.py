@@ -1,0 +1,154 @@
+"""Whether the process that records a run is alive: by its process here, by its sign of life from elsewhere.
+
+Owns that judgement. A second copy would show one run as live on one screen and let another training take it over.
+
+Two hosts' clocks differ, so no time of a file is ever compared with ours. A sign of life is one that *changes* while we
+look, by our own monotonic clock. A process that nobody can ask about is therefore not judged at the first look.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from weakref import WeakValueDictionary
+
+from dtui.errors import RunExistsError
+from dtui.model import RunStatus
+from dtui.store.disk.atomic_files import open_plain
+from dtui.store.format.schema import HEARTBEAT_FILE
+from dtui.store.run.run_file import Process, RunFile
+
+WATCHED_SECONDS = 10.0
+"""The heart of a run that we have just met is still where it has not beaten for so long: it beats once a second."""
+SILENT_SECONDS = 120.0
+"""For so long may one that was seen to beat be still: its disk may hang."""
+GLANCE_SECONDS = 3.0
+"""For so long a command that answers once watches a run of another host."""
+_LOOK_SECONDS = 0.1
+
+
+class Heart:
+    """The sign of life that a file gives by changing, as this process sees it. Not thread-safe."""
+
+    def __init__(self, path: Path) -> None:
+        """Prepare for a file, which need not be there."""
+        self._path = path
+        self._seen: object = None
+        self._first = self._changed = -1.0
+        self._has_beaten = False
+
+    def look(self) -> bool | None:
+        """Look once; whether it beats, None while that cannot be told yet."""
+        now, mark = time.monotonic(), _mark(self._path)
+        if self._first < 0:
+            self._first = self._changed = now
+        elif mark not in (None, self._seen):
+            self._changed, self._has_beaten = now, True
+        self._seen = mark or self._seen
+        still = now - self._changed
+        if self._has_beaten:
+            return still < SILENT_SECONDS
+        return False if still >= WATCHED_SECONDS else None
+
+    def watch(self, seconds: float) -> bool:
+        """Look until it beats, or has been watched for some seconds since the first look; whether it has beaten."""
+        while not self.look() and not self._has_beaten and time.monotonic() - self._first < seconds:
+            time.sleep(_LOOK_SECONDS)
+        return self._has_beaten and bool(self.look())
+
+    @property
+    def seconds(self) -> float:
+        """For how long it has been still, as far as we know; 0 before the first look."""
+        return max(0.0, time.monotonic() - self._changed) if self._first >= 0 else 0.0
+
+
+_hearts: WeakValueDictionary[Path, Heart] = WeakValueDictionary()
+"""Those that somebody looks at: who opens a run again goes on looking."""
+
+
+def _mark(path: Path) -> tuple[int, int, int] | None:
+    """Return what changes at every beat, None where there is no file."""
+    try:
+        with open_plain(path) as file:  # opening it has a network filesystem ask its server
+            stat = os.fstat(file.fileno())
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size
+
+
+class Life:
+    """Whether an open run is recorded at the moment. Not thread-safe."""
+
+    def __init__(self, folder: Path) -> None:
+        """Prepare for the run in a folder."""
+        self._heart = _heart_of(folder)
+        self._is_settled = self._is_silent = False
+
+    def status(self, run: RunFile | None) -> RunStatus:
+        """Tell at once how the run stands; as live while a process of another host cannot be judged yet.
+
+        Args:
+            run: Its run.json, None when that cannot be read.
+        """
+        self._is_silent = False
+        if run is not None and run.closed is not None:
+            return RunStatus.told(run.closed, run.reason)
+        alive = None if run is None else run.writer.is_alive()
+        if alive is None:
+            beats = self._heart.look()
+            alive = not self._is_settled if beats is None else beats
+            self._is_silent = not alive
+        return RunStatus.LIVE if alive else RunStatus.CRASHED
+
+    def settle(self, run: RunFile | None) -> None:
+        """Judge a process of another host now, for answers that are given once: watch it for GLANCE_SECONDS."""
+        if self.status(run) is RunStatus.LIVE and (run is None or run.writer.is_alive() is None):
+            self._heart.watch(GLANCE_SECONDS)
+            self._is_settled = True
+
+    def explain(self, run: RunFile | None) -> str:
+        """Return one line on why the last status was "crashed" where run.json says nothing; "" where it was not."""
+        if not self._is_silent:
+            return ""
+        who = "whoever recorded it" if run is None else f"process {run.writer.pid} on {run.writer.host}"
+        return f"no sign of life from {who} in {self._heart.seconds:.0f} s of looking"
+
+
+def meet(folders: Sequence[Path]) -> list[Heart]:
+    """Look at several runs for the first time, so that judging all of them takes no longer than judging one.
+
+    Returns:
+        What must be kept until they have been judged.
+    """
+    hearts = [_heart_of(folder) for folder in folders if folder.is_dir()]
+    for heart in hearts:
+        heart.look()
+    return hearts
+
+
+def _heart_of(folder: Path) -> Heart:
+    path = folder.absolute() / HEARTBEAT_FILE
+    return _hearts.setdefault(path, Heart(path))
+
+
+def refuse_living(folder: Path, writer: Process | None) -> None:
+    """Refuse a run that a living process records; one of another host is watched for WATCHED_SECONDS.
+
+    Args:
+        folder: The run.
+        writer: The process that records it, or did; None where that is not known.
+
+    Raises:
+        RunExistsError: It lives.
+    """
+    alive = None if writer is None else writer.is_alive()
+    if alive is None:
+        alive = Heart(folder / HEARTBEAT_FILE).watch(WATCHED_SECONDS)
+    if not alive:
+        return
+    who = "another process"
+    if writer is not None:
+        who = "this very process" if writer == Process.this() else f"process {writer.pid} on {writer.host}"
+    raise RunExistsError(f"{folder}: {who} is recording it; stop it first, or record into another run")

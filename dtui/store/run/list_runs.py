@@ -1,0 +1,55 @@
+"""Finds runs under a folder.
+
+Owns what counts as a run from outside. A second copy would list runs that cannot be opened.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from dtui.errors import RunDamagedError, RunNotFoundError
+from dtui.store.disk.seal import is_packed
+from dtui.store.format.schema import PACKED_SUFFIX, RUN_FILE, STRUCTURE_FILE, SUFFIX
+from dtui.store.run.unborn import claimant
+
+
+def find_runs(folder: str | Path, *, has_claims: bool = False) -> tuple[Path, ...]:
+    """Return the runs directly in a folder or in folders below it, newest first.
+
+    A run is a directory `NAME.dtui` with a run in it, or a packed run `NAME.h5`; links are not
+    followed below `folder`.
+
+    Args:
+        folder: Where to look.
+        has_claims: Whether a directory counts that a recorder has claimed and recorded nothing in yet.
+
+    Raises:
+        RunNotFoundError: There is no such folder.
+        RunDamagedError: It must not be read.
+    """
+    top = Path(folder)
+    if not top.is_dir():
+        raise RunNotFoundError(f"{top}: no such folder; give a folder of NAME.dtui directories")
+    if not os.access(top, os.R_OK | os.X_OK):
+        raise RunDamagedError(f"{top}: permission denied; ask its owner for the right to read it")
+    found: list[tuple[float, Path]] = []
+    for place, folders, files in os.walk(top):
+        for name in [name for name in folders if name.endswith(SUFFIX)]:
+            folders.remove(name)
+            path = Path(place) / name
+            times = [_modified(path / file) for file in (RUN_FILE, STRUCTURE_FILE)]
+            if max(times) <= 0 and has_claims and claimant(path):
+                times.append(_modified(path))
+            if max(times) > 0:
+                found.append((max(times), path))
+        packed = [path for name in files if name.endswith(PACKED_SUFFIX) and is_packed(path := Path(place) / name)]
+        found += [(_modified(path), path) for path in packed]
+    return tuple(path for _, path in sorted(found, key=lambda item: (-item[0], str(item[1]))))
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

@@ -1,0 +1,92 @@
+"""The right to record a run, held by one process and looked after as long as it records.
+
+Owns run.json while a run is recorded. A second copy would write over what the process says that took the run over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+from dtui.errors import RunExistsError
+from dtui.store.disk.run_folder import Place
+from dtui.store.format.schema import RUN_FILE
+from dtui.store.run.run_file import Process, RunFile, stamp_of, touch_heartbeat
+from dtui.store.run.turns import highest_turn, last_claim
+
+
+class Ownership:
+    """One writer's right. Not thread-safe."""
+
+    def __init__(self, place: Place, run_file: RunFile) -> None:
+        """Begin with a run.json that has just been written."""
+        self.run_file = run_file
+        self._place = place
+        self._stamp = stamp_of(place.here / RUN_FILE)
+        self._refusal = ""
+
+    def require(self, *, fresh: bool = False) -> None:
+        """Refuse to go on where another process records the run: it found this one dead, on another host.
+
+        Where an old writer wrote over our run.json, because it had not seen yet that it was replaced, ours is restored.
+
+        Args:
+            fresh: Open the files to ask a network filesystem's server, whatever this host remembers.
+
+        Raises:
+            RunExistsError: Another process does, now and from now on.
+            OSError: Our run.json could not be restored, or the folder is gone.
+        """
+        if self._refusal:
+            raise RunExistsError(self._refusal)
+        here = self._place.here
+        stamp = stamp_of(here / RUN_FILE)
+        if stamp == self._stamp and not fresh:
+            return
+        mine, now = self.run_file, read_or_none(here)
+        if highest_turn(here) > mine.turn:
+            claim = last_claim(here, mine.run)
+            self._refuse(None if claim is None else claim.writer)
+        if now is not None and now.writer != mine.writer:
+            if now.turn >= mine.turn:
+                self._refuse(now.writer)
+            mine.write(here)
+            stamp = stamp_of(here / RUN_FILE)
+        self._stamp = stamp
+
+    def _refuse(self, writer: Process | None) -> NoReturn:
+        who = "another process" if writer is None else f"process {writer.pid} on {writer.host}"
+        self._refusal = f"{self._place.path}: {who} records it now; nothing more is added here"
+        raise RunExistsError(self._refusal)
+
+    def write(self, **changes: Any) -> None:
+        """Write run.json with some attributes of a RunFile changed.
+
+        Raises:
+            RunExistsError: Another process records the run.
+            OSError: It cannot be written; nothing is changed.
+        """
+        self.require(fresh=True)
+        changed = replace(self.run_file, **changes)
+        changed.write(self._place.here)
+        self.run_file = changed
+        self._stamp = stamp_of(self._place.here / RUN_FILE)
+
+    def beat(self) -> None:
+        """Give a sign of life, if the run is still ours.
+
+        Raises:
+            RunExistsError: Another process records it.
+            OSError: It cannot be given.
+        """
+        self.require(fresh=True)
+        touch_heartbeat(self._place.here)
+
+
+def read_or_none(folder: Path) -> RunFile | None:
+    """Return the run.json of a run, None where it cannot be read."""
+    try:
+        return RunFile.read(folder)
+    except OSError:
+        return None

@@ -1,0 +1,202 @@
+"""run.json and the heartbeat: who records a run.
+
+Owns both files. A second copy would read a run.json that another process has just replaced as damaged.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dtui.errors import RunDamagedError
+from dtui.model import RunStatus
+from dtui.store.disk.atomic_files import open_plain, write_whole
+from dtui.store.disk.json_lines import check_of
+from dtui.store.format.joins import Join
+from dtui.store.format.schema import FORMAT_VERSION, HEARTBEAT_FILE, RUN_FILE
+
+_LARGEST_FILE = 4 << 20
+"""Bytes; some 10,000 joins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process that can be told from any other one, on any machine, at any time.
+
+    Attributes:
+        pid: Its id.
+        host: Host name.
+        boot: Id of the host's boot and of the pid namespace, "" where the system has none.
+        started: Start time in clock ticks since boot, -1 where the system does not tell.
+    """
+
+    pid: int
+    host: str
+    boot: str
+    started: int
+
+    @classmethod
+    def this(cls) -> Process:
+        """Return the calling process."""
+        return cls(os.getpid(), socket.gethostname(), _boot(), _start_ticks(os.getpid()))
+
+    def is_alive(self) -> bool | None:
+        """Whether it lives; None when that cannot be told from here, as for another host."""
+        if self.host != socket.gethostname() or self.boot != _boot() or self.pid <= 0:
+            return None
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except (PermissionError, OverflowError):
+            pass
+        now = _start_ticks(self.pid)
+        return now == self.started if now >= 0 and self.started >= 0 else True
+
+
+def _boot() -> str:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return ""
+
+
+def _start_ticks(pid: int) -> int:
+    """Return the start time, 0 for a zombie, -1 where it cannot be read."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return 0 if fields[0] in "ZX" else int(fields[19])
+    except (OSError, ValueError, IndexError):
+        return -1
+
+
+@dataclass(frozen=True, slots=True)
+class RunFile:
+    """The contents of run.json.
+
+    Attributes:
+        format: Format version.
+        run: Id of the run, 32 hexadecimal digits.
+        writer: The recording process.
+        closed: How the run ended, None while it has not.
+        reason: One line on why it crashed, or of one that is done on what was not seen of the training; data from
+            outside.
+        counts: Frames of each stream when it was closed, superseded ones included.
+        joins: Where a training was resumed, in order of time.
+        turn: How many processes have recorded the run, this one included; see `dtui.store.run.turns`.
+    """
+
+    format: int
+    run: str
+    writer: Process
+    closed: RunStatus | None = None
+    reason: str = ""
+    counts: Mapping[str, int] | None = None
+    joins: tuple[Join, ...] = ()
+    turn: int = 1
+
+    def write(self, folder: Path) -> None:
+        """Replace the run's run.json.
+
+        Raises:
+            OSError: The disk is full or fails, or with EFBIG it would be larger than a reader takes.
+        """
+        process = self.writer
+        values: dict[str, object] = {
+            "format": self.format,
+            "run": self.run,
+            "writer": {"pid": process.pid, "host": process.host, "boot": process.boot, "started": process.started},
+            "closed": None if self.closed is None else str(self.closed),
+            "reason": self.reason,
+            "counts": None if self.counts is None else dict(self.counts),
+        }
+        if self.joins:
+            values["joins"] = [join.as_json() for join in self.joins]
+        if self.turn > 1:
+            values["turn"] = self.turn
+        data = json.dumps({**values, "check": check_of(values)}, indent=1).encode() + b"\n"
+        if len(data) > _LARGEST_FILE:
+            reason = f"it was resumed {len(self.joins):,} times, and more is not kept; record into another run"
+            raise OSError(errno.EFBIG, reason, str(folder / RUN_FILE))
+        write_whole(folder / RUN_FILE, data)
+
+    @classmethod
+    def read(cls, folder: Path) -> RunFile:
+        """Read a run's run.json.
+
+        Raises:
+            FileNotFoundError: There is none.
+            RunDamagedError: It is not what was written.
+            OSError: It cannot be read.
+        """
+        path = folder / RUN_FILE
+        try:
+            with open_plain(path) as file:
+                values = json.loads(file.read(_LARGEST_FILE))
+            check = values.pop("check")
+            if values["format"] == FORMAT_VERSION and check != check_of(values):
+                raise ValueError("it fails its check")
+            if values["format"] != FORMAT_VERSION:
+                if check == check_of({**values, "format": FORMAT_VERSION}):
+                    raise ValueError("its format version fails its check")  # no newer dtui wrote it
+                return cls(int(values["format"]), "", Process(0, "", "", -1))
+            writer = values["writer"]
+            process = Process(int(writer["pid"]), str(writer["host"]), str(writer["boot"]), int(writer["started"]))
+            closed = None if values["closed"] is None else RunStatus(values["closed"])
+            counts = None if values["counts"] is None else {str(k): int(n) for k, n in values["counts"].items()}
+            joins, turn = tuple(map(Join.parse, values.get("joins", ()))), max(1, int(values.get("turn", 1)))
+            ending = (closed, str(values["reason"]), counts)
+            return cls(values["format"], str(values["run"]), process, *ending, joins, turn)
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError) as error:
+            raise RunDamagedError(f"{path}: damaged, {error}; status is told without it") from error
+
+
+class RunFileWatch:
+    """run.json, read again only when it was replaced. Where it cannot be read, what was read last counts."""
+
+    def __init__(self, folder: Path, run: str) -> None:
+        """Prepare for the run with the id `run`."""
+        self._folder = folder
+        self._run = run
+        self._seen: object = None
+        self._joins: tuple[Join, ...] = ()
+
+    def joins(self) -> tuple[Join, ...]:
+        """Return where the training was resumed, as it is known at this moment."""
+        try:
+            seen = stamp_of(self._folder / RUN_FILE)
+            if seen != self._seen:
+                found = RunFile.read(self._folder)
+                self._joins = found.joins if found.run == self._run else self._joins
+                self._seen = seen
+        except OSError:
+            pass
+        return self._joins
+
+
+def stamp_of(path: Path) -> tuple[int, int, int] | None:
+    """Return what changes whenever a file is replaced, None where it is not there."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size
+
+
+def touch_heartbeat(folder: Path) -> None:
+    """Set the heartbeat to now.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    path = folder / HEARTBEAT_FILE
+    try:
+        os.utime(path, follow_symlinks=False)
+    except FileNotFoundError:
+        path.touch()

@@ -1,0 +1,311 @@
+"""Everything in a run beside its frames: how it stands, its images, its gaps, people's decisions.
+
+Owns when these files are read again. A second copy would show a decision on one screen and not on the next.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from dtui.errors import RunDamagedError
+from dtui.model import TRIGGER_KINDS, Gap, ImageSet, RunStatus, Trigger
+from dtui.model.scalars import Points
+from dtui.store.disk.atomic_files import list_folder
+from dtui.store.disk.json_lines import LineTail, read_lines
+from dtui.store.format.joins import Join, gaps_that_count, triggers_that_count
+from dtui.store.format.schema import (
+    FINDINGS_FILE,
+    GAPS_FILE,
+    IMAGES_FILE,
+    JOURNAL_FOLDER,
+    LAST_ITERATION,
+    LOGGED_FILE,
+    MOST_FILTERS,
+    PARTS_FOLDER,
+    RUN_FILE,
+    STRUCTURE_FILE,
+    TRIAGE_FILE,
+    TRIGGERS_FILE,
+    Stream,
+)
+from dtui.store.run.anomaly_cache import FindingsFile
+from dtui.store.run.decisions import Triage
+from dtui.store.run.life import Life
+from dtui.store.run.logged_values import LoggedValues
+from dtui.store.run.opening import OpenedRun, OpenImages
+from dtui.store.run.run_file import RunFile, stamp_of
+
+T = TypeVar("T")
+
+_WATCHED_FOLDERS = (JOURNAL_FOLDER, PARTS_FOLDER)
+_WATCHED_SUFFIXES = (".h5", ".dtj", ".jsonl")
+
+
+class Surroundings(ABC):
+    """What surrounds the frames of one open run. Not thread-safe."""
+
+    def __init__(self, triage: Triage) -> None:
+        """Prepare; `read` reads."""
+        self.gaps: tuple[Gap, ...] = ()
+        self.triggers: tuple[Trigger, ...] = ()
+        self.logged: Mapping[str, Points] = {}
+        self.joins: tuple[Join, ...] = ()
+        self.findings: FindingsFile | None = None
+        self._triage = triage
+        self._decisions: dict[str, tuple[str, str]] = {}
+        self._open_images: OpenImages | None = None
+
+    def close(self) -> None:
+        """Close the images."""
+        if self._open_images is not None:
+            self._open_images.close()
+            self._open_images = None
+
+    @property
+    def images(self) -> ImageSet | None:
+        """The tracked images without their thumbnails, None before they are known."""
+        return None if self._open_images is None else self._open_images.images
+
+    def thumbnail(self, image: int) -> bytes:
+        """Return the encoded thumbnail of an image, b"" when there is none.
+
+        Raises:
+            RunDamagedError: The images are damaged.
+        """
+        return b"" if self._open_images is None else self._open_images.thumbnail(image)
+
+    def decisions(self) -> dict[str, tuple[str, str]]:
+        """Return people's decisions: anomaly id to the latest (status, note); none where they cannot be read."""
+        return self._triage.read()
+
+    def append_decision(self, anomaly: str, status: str, note: str) -> None:
+        """Add a person's decision: who, when, what.
+
+        Raises:
+            RunDamagedError: It cannot be written.
+        """
+        self._triage.append(anomaly, status, note)
+
+    @property
+    @abstractmethod
+    def faults(self) -> tuple[str, ...]:
+        """One line a file that is damaged or missing."""
+
+    @abstractmethod
+    def read(self) -> bool:
+        """Read what may have changed; True if anything did.
+
+        Raises:
+            OSError: A file cannot be read.
+        """
+
+    @abstractmethod
+    def status(self) -> RunStatus:
+        """Tell how the run stands at this moment."""
+
+    @abstractmethod
+    def settle(self) -> None:
+        """Take some seconds, where nobody will ask again, to see whether a process of another host lives."""
+
+    @property
+    @abstractmethod
+    def reason(self) -> str:
+        """One line on why the run ended, "" where nobody said; data from outside."""
+
+    @abstractmethod
+    def promised(self, stream: Stream) -> int:
+        """Return how many frames there were when the run was closed, 0 while it is open."""
+
+    @abstractmethod
+    def signature(self) -> object:
+        """Return what changes whenever a file of the run does: names, sizes, times.
+
+        Raises:
+            RunDamagedError: The run is gone.
+            OSError: It cannot be read.
+        """
+
+
+class FolderSurroundings(Surroundings):
+    """The small files in a run's directory."""
+
+    def __init__(self, path: Path, opened: OpenedRun) -> None:
+        """Prepare; `read` reads."""
+        super().__init__(Triage(path / TRIAGE_FILE))
+        self.findings = FindingsFile(path / FINDINGS_FILE, opened.run)
+        self._path = path
+        self._run = opened.run
+        self._run_file: RunFile | None = opened.run_file
+        self._run_file_faults = opened.faults
+        self._structure = stamp_of(path / STRUCTURE_FILE)
+        self._image_fault = ""
+        self._line_faults: tuple[str, ...] = ()
+        self._life = Life(path)
+        self._logged_tail, self._logged = LineTail(path / LOGGED_FILE), LoggedValues()
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """One line a file that is damaged or missing."""
+        image_fault = (self._image_fault,) if self._image_fault else ()
+        return (*self._run_file_faults, *image_fault, *self._line_faults, *self._triage.faults)
+
+    def read(self) -> bool:
+        """Read what may have changed; True if anything did."""
+        before = self._told()
+        if self._open_images is None:
+            self._read_images()
+        self._read_run_file()
+        gaps, gap_faults = self._read_lines(GAPS_FILE, parse_gap, "gaps")
+        triggers, trigger_faults = self._read_lines(TRIGGERS_FILE, parse_trigger, "triggers")
+        joins, self.joins = self.joins, self.joins if self._run_file is None else self._run_file.joins
+        logged_faults = self._read_logged(is_joined=joins != self.joins)
+        self.gaps = self.gaps if gaps is None else gaps_that_count(gaps, self.joins)
+        self.triggers = self.triggers if triggers is None else triggers_that_count(triggers, self.joins)
+        self._line_faults = (*gap_faults, *trigger_faults, *logged_faults)
+        self._decisions = self.decisions()
+        return before != self._told()
+
+    def status(self) -> RunStatus:
+        """Tell how the run stands at this moment."""
+        return self._life.status(self._run_file)
+
+    def settle(self) -> None:
+        """Take some seconds, where nobody will ask again, to see whether a process of another host lives."""
+        self._life.settle(self._run_file)
+
+    @property
+    def reason(self) -> str:
+        """One line on why the run ended, "" where nobody said; data from outside."""
+        told = "" if self._run_file is None else self._run_file.reason
+        return told or self._life.explain(self._run_file)
+
+    def promised(self, stream: Stream) -> int:
+        """Return how many frames there were when the run was closed, 0 while it is open."""
+        counts = {} if self._run_file is None else dict(self._run_file.counts or {})
+        promised = counts.get(str(stream), 0)
+        return promised if isinstance(promised, int) else 0
+
+    def signature(self) -> object:
+        """Return what changes whenever a file of the run does: names, sizes, times."""
+        self._require_same()
+        found = []
+        for folder in (self._path, *(self._path / name for name in _WATCHED_FOLDERS)):
+            if folder == self._path and not folder.is_dir():
+                raise RunDamagedError(f"{self._path}: the run was removed while it was read; open another")
+            try:
+                entries = list(folder.iterdir()) if folder == self._path else list_folder(folder)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            for path in entries:
+                if path.name == FINDINGS_FILE:
+                    continue  # says nothing new
+                if path.suffix in _WATCHED_SUFFIXES or path.name == RUN_FILE:
+                    try:
+                        stat = path.lstat()
+                    except OSError as error:
+                        if error.errno not in (errno.ENOENT, errno.ESTALE):
+                            raise
+                        continue
+                    found.append((str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino))
+        return sorted(found)
+
+    def append_decision(self, anomaly: str, status: str, note: str) -> None:
+        """Add a person's decision, unless another run has taken the place of this one."""
+        self._require_same()
+        super().append_decision(anomaly, status, note)
+
+    def _require_same(self) -> None:
+        """Refuse to go on where another run lies at the path: a training was started again and replaced this one."""
+        if stamp_of(self._path / STRUCTURE_FILE) == self._structure:
+            return
+        try:
+            found = RunFile.read(self._path).run
+        except OSError:
+            return
+        if found != self._run:
+            raise RunDamagedError(f"{self._path}: another run has taken its place; open it again")
+
+    def _read_images(self) -> None:
+        try:
+            self._open_images = OpenImages(self._path / IMAGES_FILE, self._run)
+            self._image_fault = ""
+        except FileNotFoundError:
+            names = [name for some in _WATCHED_FOLDERS for name in (self._path / some).glob(f"{Stream.VALIDATIONS}-*")]
+            lost = f"{self._path / IMAGES_FILE}: missing; validations are left out, restore it from a copy"
+            self._image_fault = lost if names else ""
+        except OSError as error:
+            self._image_fault = f"{error}; validations are left out"
+
+    def _read_run_file(self) -> None:
+        try:
+            fresh = RunFile.read(self._path)
+        except OSError:
+            return
+        if fresh.run == self._run:
+            self._run_file = fresh
+            self._run_file_faults = ()
+
+    def _told(self) -> tuple[object, ...]:
+        logged = id(self.logged)  # made anew where it changes
+        return (self._open_images, self._run_file, self.gaps, self.triggers, logged, self._decisions, self.faults)
+
+    def _read_logged(self, *, is_joined: bool) -> tuple[str, ...]:
+        """Read what was logged since; returns what is wrong with the file."""
+        path = self._path / LOGGED_FILE
+        try:
+            new = self._logged_tail.read()
+        except OSError as error:
+            return (f"{path}: cannot be read, {error.strerror}; what was logged between records is left out",)
+        if new is not None:
+            self._logged = LoggedValues() if new[1] else self._logged
+            self._logged.add(new[0])
+        if new is not None or is_joined:
+            self.logged = self._logged.points(self.joins)
+        lost = self._logged_tail.bad + self._logged.bad
+        return (f"{path}: {lost} damaged lines are left out",) if lost else ()
+
+    def _read_lines(
+        self, name: str, parse: Callable[[dict[str, object]], T | None], what: str
+    ) -> tuple[tuple[T, ...] | None, tuple[str, ...]]:
+        """Return what the lines of a file say, None where it cannot be read, and what is wrong with it."""
+        path = self._path / name
+        try:
+            lines, bad = read_lines(path)
+        except OSError as error:
+            return None, (f"{path}: cannot be read, {error.strerror}; {what} are left out",)
+        found = tuple(value for line in lines if (value := parse(line)) is not None)
+        lost = bad + len(lines) - len(found)
+        return found, (f"{path}: {lost} damaged lines are left out",) if lost else ()
+
+
+def parse_gap(line: Mapping[str, object]) -> Gap | None:
+    """Return the gap that a line describes, None where it describes none."""
+    first, last, stream = line.get("first"), line.get("last"), line.get("stream")
+    if not isinstance(first, int) or not isinstance(last, int) or stream not in tuple(Stream):
+        return None
+    if not 0 <= first <= last <= LAST_ITERATION:
+        return None
+    return Gap(first, last, str(stream), str(line.get("reason", "")))
+
+
+def parse_trigger(line: Mapping[str, object]) -> Trigger | None:
+    """Return the trigger that a line describes, None where it describes none."""
+    iteration, kind, filters = line.get("iteration"), line.get("kind"), line.get("filters")
+    if not isinstance(iteration, int) or kind not in TRIGGER_KINDS or not isinstance(filters, list):
+        return None
+    if not 0 <= iteration <= LAST_ITERATION:
+        return None
+    numbers = [value for value in filters if type(value) is int and 0 <= value < MOST_FILTERS]
+    score, times = (_number(line.get(name)) for name in ("score", "times"))
+    return Trigger(iteration, str(kind), str(line.get("layer", "")), tuple(numbers), score, times)
+
+
+def _number(value: object) -> float:
+    if isinstance(value, int) and abs(value) > LAST_ITERATION:
+        return math.nan
+    return float(value) if isinstance(value, int | float) else math.nan

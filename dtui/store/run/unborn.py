@@ -1,0 +1,35 @@
+"""Folders in which a run is about to begin: claimed by a recorder, or left by one that died before its first record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dtui.store.disk.atomic_files import list_folder
+from dtui.store.format.schema import HEARTBEAT_FILE, JOURNAL_FOLDER, PARTS_FOLDER, RESUME_LOCK_FILE, TEMPORARY_MARK
+from dtui.store.run.lock import CompactionLock
+
+_OURS = frozenset({JOURNAL_FOLDER, PARTS_FOLDER, HEARTBEAT_FILE, RESUME_LOCK_FILE})
+
+
+def is_unborn(folder: Path) -> bool:
+    """Whether nothing was recorded in a folder: it is empty, or holds what is made before a run's first record.
+
+    Raises:
+        FileNotFoundError: It is not there.
+        OSError: It cannot be read.
+    """
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        return False
+    names = {entry.name for entry in folder.iterdir()}
+    marks = {JOURNAL_FOLDER, RESUME_LOCK_FILE}
+    if names and not names & marks and not any(name.startswith(RESUME_LOCK_FILE) for name in names):
+        return False
+    if any(name not in _OURS and TEMPORARY_MARK not in name for name in names):
+        return False
+    return not any(list_folder(folder / name) for name in (JOURNAL_FOLDER, PARTS_FOLDER) if name in names)
+
+
+def claimant(folder: Path) -> str:
+    """Return who is about to record in a folder, as "process 7 on host"; "" where nobody alive is."""
+    holder = CompactionLock(folder, RESUME_LOCK_FILE).holder()
+    return "" if holder is None else f"process {holder.pid} on {holder.host}"

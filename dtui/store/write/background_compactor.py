@@ -1,0 +1,105 @@
+"""Starts the compactor beside a recording process, which never waits for it until the run is closed.
+
+Owns that child process. A second copy would start compactors that only exclude each other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from dtui.fork_gate import forget_in_child, resting
+from dtui.store.disk.run_folder import Place
+
+_FINISH_SECONDS = 3600.0
+
+
+class Compactor:
+    """At most one compacting child process for one run."""
+
+    def __init__(self, place: Place) -> None:
+        """Prepare for the run at a place."""
+        self._place = place
+        self._environment = child_environment()
+        self._child: subprocess.Popen[bytes] | None = None
+        forget_in_child(self._let_go)
+
+    def start(self) -> None:
+        """Have what is full folded. Costs one byte in a pipe, and the start of the child the first time."""
+        if self._child is None or self._child.poll() is not None:
+            self._child = self._spawn("--follow", "--finish")
+        self._tell(b"j")
+
+    def finish(self) -> None:
+        """Fold everything; return once the parts are published, or after an hour.
+
+        What the parts replace is removed a moment later by a process of its own.
+        """
+        if self._child is not None:
+            self._tell(b"f")
+            if self._wait() in (0, None):  # done, or hanging: another one would hang as well
+                return
+        self._child = self._spawn("--finish")
+        self._wait()
+
+    def _tell(self, word: bytes) -> None:
+        """Send a word to the child; a full pipe means that it has more than enough to do, a broken one that it died."""
+        if self._child is not None and self._child.stdin is not None:
+            with contextlib.suppress(OSError):
+                os.write(self._child.stdin.fileno(), word)
+
+    def _let_go(self) -> None:
+        """In a forked child: hold the pipe no longer, the end of which tells the compactor that the recorder died."""
+        if self._child is not None and self._child.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._child.stdin.close()
+        self._child = None
+
+    def _wait(self) -> int | None:
+        if self._child is None:
+            return None
+        if self._child.stdin is not None:
+            self._child.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired), resting():
+            return self._child.wait(_FINISH_SECONDS)
+        return None
+
+    def _spawn(self, *options: str) -> subprocess.Popen[bytes] | None:
+        try:
+            child = subprocess.Popen(
+                compact_command(self._place.here, *options),
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                pass_fds=() if self._place.descriptor is None else (self._place.descriptor,),
+                cwd="/",  # where the training stands now may be removed, or unmounted, while it runs
+                env=self._environment,
+            )
+        except (OSError, ValueError):
+            return None
+        if child.stdin is not None:
+            os.set_blocking(child.stdin.fileno(), False)
+        return child
+
+
+def compact_command(path: Path, *options: str) -> list[str]:
+    """Return the command that compacts the run at `path`."""
+    return child_command("dtui.store.compact", str(path), *options)
+
+
+def child_command(module: str, *arguments: str) -> list[str]:
+    """Return the command that runs a module of this very dtui in a process of its own."""
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def child_environment() -> dict[str, str]:
+    """Return the environment it runs in: one thread, with which the same numbers are always the same bytes."""
+    package = Path(__file__).resolve().parents[3]
+    known = os.environ.get("PYTHONPATH", "")
+    search = os.pathsep.join(map(os.path.abspath, [package, *(known.split(os.pathsep) if known else ())]))
+    return {**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1", "BLOSC_NTHREADS": "1"}

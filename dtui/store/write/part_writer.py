@@ -1,0 +1,152 @@
+"""Writes the frames of one stream as the arrays of a part.
+
+Owns the writing of parts, in files of their own and in packed runs. A second copy would lay out one of them in another
+way. `dtui.store.disk.verified_builder` compares what was written with its source before a file is published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dtui.store.disk.sealed_file import SealedFile
+from dtui.store.disk.verified_builder import ProvenFile
+from dtui.store.format.bins import bin_values
+from dtui.store.format.documents import encode_document
+from dtui.store.format.part_arrays import ITERATIONS_NODE, SCALARS_NODE, Node, part_nodes, row_blocks
+from dtui.store.format.schema import DOCUMENT_NODE, PARTS_FOLDER, Sizes, Stream, part_name
+from dtui.store.read.stream_reader import StreamReader
+
+
+@dataclass(frozen=True, slots=True)
+class FoldPlan:
+    """Frames that should become one part.
+
+    Attributes:
+        stream: Their stream.
+        first: Ordinal of the first.
+        stop: Ordinal after the last.
+        position: Of the first in the reader's view.
+    """
+
+    stream: Stream
+    first: int
+    stop: int
+    position: int
+
+    @property
+    def frames(self) -> range:
+        """Positions in the reader's view."""
+        return range(self.position, self.position + self.stop - self.first)
+
+
+def fold(
+    run_folder: Path, run: str, sizes: Sizes, reader: StreamReader, plan: FoldPlan, tick: Callable[[], None]
+) -> Path:
+    """Build, verify and publish one part.
+
+    Args:
+        run_folder: The run's directory.
+        run: Its id.
+        sizes: Of the run.
+        reader: A strict reader whose view the plan was made from.
+        plan: What to fold.
+        tick: Called between blocks, some times a second.
+
+    Returns:
+        The published part.
+
+    Raises:
+        RunDamagedError: A source is damaged, or the disk did not keep what was written.
+        OSError: The disk is full or fails. In each case nothing is published and no source is touched.
+    """
+    path = run_folder / PARTS_FOLDER / part_name(plan.stream, plan.first, plan.stop)
+    file = ProvenFile(path, tick)
+    try:
+        write_frames(file, run, sizes, reader, plan)
+        file.publish()
+    except BaseException:
+        file.discard()
+        raise
+    return path
+
+
+def write_frames(
+    file: ProvenFile,
+    run: str,
+    sizes: Sizes,
+    reader: StreamReader,
+    plan: FoldPlan,
+    group: str = "",
+    source: SealedFile | None = None,
+) -> None:
+    """Write frames as the arrays of a part.
+
+    Args:
+        file: The file under construction.
+        run: The run's id.
+        sizes: Of the run.
+        reader: Whose view the plan was made from.
+        plan: Which frames.
+        group: In front of every node path.
+        source: A part of exactly these frames of which every byte was checked: what it has is copied as it is stored.
+
+    Raises:
+        RunDamagedError: A source is damaged.
+        OSError: It cannot be read, or the disk is full or fails.
+    """
+    names = reader.scalar_names() if plan.stream is not Stream.VALIDATIONS else ()
+    document = encode_document(
+        {"run": run, "stream": str(plan.stream), "first": plan.first, "stop": plan.stop, "scalars": list(names)}
+    )
+    file.add(group + DOCUMENT_NODE, document)
+    file.add(group + ITERATIONS_NODE, reader.iterations[plan.position : plan.frames.stop].astype("<i8"))
+    for node in part_nodes(plan.stream, sizes, len(names), len(plan.frames)).values():
+        if not node.is_empty and not (source is not None and _copy_node(file, source, node, len(plan.frames), group)):
+            _write_node(file, reader, node, names, plan.frames, group)
+
+
+def _copy_node(file: ProvenFile, source: SealedFile, node: Node, frames: int, group: str) -> bool:
+    """Copy one array chunk by chunk, where it is stored as it would be written; returns whether it is."""
+    shape, chunk = _layout(node, frames)
+    path = group + node.path
+    return file.copy_chunks(path, source, node.path, node.dtype, shape, chunk, hard=node.is_packed_hard)
+
+
+def _layout(node: Node, frames: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the shape and the chunk shape of an array of a part."""
+    length = node.length(frames)
+    return (*node.rows, length), (*node.chunk, min(length, node.frames))
+
+
+def _write_node(
+    file: ProvenFile, reader: StreamReader, node: Node, names: tuple[str, ...], frames: range, group: str
+) -> None:
+    """Write one array block by block."""
+    count, path = len(frames), group + node.path
+    shape, chunk = _layout(node, count)
+    file.create(path, node.dtype, shape, chunk, hard=node.is_packed_hard)
+    for rows in _blocks(node, count):
+        if node.path == SCALARS_NODE:
+            values: NDArray[Any] = np.stack([reader.read_scalar(names[row], frames) for row in rows])
+        elif node.span > 1:
+            values = bin_values(reader.read(node.source, rows, frames))
+        else:
+            values = reader.read(node.path, rows, frames).astype(node.dtype, copy=False)
+        file.write_rows(path, rows, values)
+
+
+def count_blocks(stream: Stream, sizes: Sizes, scalars: int, frames: int) -> int:
+    """Return how many blocks `write_frames` writes, for a progress bar."""
+    nodes = part_nodes(stream, sizes, scalars, frames).values()
+    return 2 + sum(len(list(_blocks(node, frames))) for node in nodes if not node.is_empty)
+
+
+def _blocks(node: Node, frames: int) -> Iterator[range]:
+    """Yield the rows of an array in blocks of whole chunks."""
+    return row_blocks(node.rows[0], node.chunk[0], node.row_elements * frames * node.dtype.itemsize)

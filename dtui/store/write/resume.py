@@ -1,0 +1,259 @@
+"""Takes a run over from a recording process that is gone, so that a training can go on from a checkpoint.
+
+Owns who may go on with a run. A second copy would have two processes append to one run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from dtui.errors import DtuiError, RunDamagedError, RunExistsError
+from dtui.model import ImageSet, Structure
+from dtui.store.disk.atomic_files import list_folder, make_folder
+from dtui.store.disk.json_lines import read_lines
+from dtui.store.disk.run_folder import Place
+from dtui.store.format.joins import Join
+from dtui.store.format.names import with_suffix
+from dtui.store.format.schema import (
+    FORMAT_VERSION,
+    GAPS_FILE,
+    HEARTBEAT_FILE,
+    IMAGES_FILE,
+    JOURNAL_FOLDER,
+    LOGGED_FILE,
+    PARTS_FOLDER,
+    RESUME_LOCK_FILE,
+    RUN_FILE,
+    TRIGGERS_FILE,
+    Stream,
+    parse_journal_name,
+    parse_part_name,
+)
+from dtui.store.read.catalog import StreamView
+from dtui.store.read.run_reader import RunReader
+from dtui.store.run.life import refuse_living
+from dtui.store.run.lock import CompactionLock
+from dtui.store.run.opening import find_directory, open_structure
+from dtui.store.run.ownership import Ownership, read_or_none
+from dtui.store.run.run_file import Process, RunFile, touch_heartbeat
+from dtui.store.run.turns import Claim, claim_turn, last_claim, ordinal_out_of_reach
+from dtui.store.run.unborn import claimant, is_unborn
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PastRun:
+    """A run that no process records, as it was found.
+
+    Attributes:
+        path: Its directory.
+        run: Its id.
+        run_file: run.json, None where it cannot be read.
+        structure: The network.
+        classes: Names in label order.
+        images: The tracked images, None where there are none yet.
+        views: The readable frames of each stream.
+        stops: Of each stream the ordinal after all that there ever were.
+        lines: Of each file that grows by lines how many there are.
+        fence: An ordinal that no new frame is before: others may still append at `stops`.
+    """
+
+    path: Path
+    run: str
+    run_file: RunFile | None
+    structure: Structure
+    classes: tuple[str, ...]
+    images: ImageSet | None
+    views: Mapping[Stream, StreamView]
+    stops: Mapping[Stream, int]
+    lines: Mapping[str, int]
+    fence: int = 0
+
+    @property
+    def begins(self) -> dict[Stream, int]:
+        """Of each stream the ordinal that the next frame gets."""
+        return {stream: max(stop, self.fence) for stream, stop in self.stops.items()}
+
+    @property
+    def last_iteration(self) -> int:
+        """Of the last record or validation, -1 where there is none."""
+        return max((int(view.iterations[-1]) for view in self.views.values() if len(view.iterations)), default=-1)
+
+    def join_at(self, iteration: int) -> Join:
+        """Return the join of a training whose first update is `iteration`."""
+        holes = {}
+        for stream, begin in self.begins.items():
+            first = self.views[stream].ordinal_at(iteration)
+            holes[str(stream)] = (self.stops[stream] if first is None else first, begin)
+        return Join(iteration, holes, self.lines)
+
+    def last_validation_before(self, iteration: int) -> int | None:
+        """Return the iteration of the last validation before an iteration, None where there is none."""
+        last = self.last_before(iteration)[Stream.VALIDATIONS]
+        return None if last < 0 else last
+
+    def last_before(self, iteration: int) -> dict[Stream, int]:
+        """Return of each stream the iteration of the last frame before an iteration, -1 where there is none."""
+        last = {}
+        for stream, view in self.views.items():
+            count = int(np.searchsorted(view.iterations, iteration))
+            last[stream] = int(view.iterations[count - 1]) if count else -1
+        return last
+
+
+def find_past(path: str | Path) -> PastRun | None:
+    """Look at the run that is to go on; None where there is none yet.
+
+    A folder in which nothing was recorded is none: one that is claimed, or that a process left which died too early.
+
+    Raises:
+        RunExistsError: A living process records it.
+        RunNotFoundError: What is there is no run.
+        RunFormatError: A newer dtui wrote it.
+        RunDamagedError: It cannot be read, or its images are lost.
+    """
+    wanted = with_suffix(path)
+    if not (wanted.exists() or wanted.is_symlink()) or (wanted.is_dir() and is_unborn(wanted)):
+        return None
+    folder = find_directory(wanted).absolute()  # os.chdir may come before it is taken over
+    try:
+        refuse_recorded(folder)
+        return _look_at(folder)
+    except OSError as error:
+        if isinstance(error, DtuiError):
+            raise
+        raise RunDamagedError(f"{folder}: cannot be read, {error.strerror}; check the disk and your rights") from error
+
+
+def refuse_recorded(folder: Path) -> None:
+    """Refuse a run that a living process records, has just begun, or is just taking over.
+
+    Args:
+        folder: Of the run, of which nothing but run.json need be there.
+
+    Raises:
+        RunExistsError: One does; one of another host is watched for `dtui.store.run.life.WATCHED_SECONDS` to see that.
+    """
+    run_file = read_or_none(folder)
+    if run_file is not None and run_file.format != FORMAT_VERSION:
+        return  # it is refused for that
+    claim = last_claim(folder, "" if run_file is None else run_file.run)
+    if claim is not None and (run_file is None or claim.turn > run_file.turn):
+        refuse_living(folder, claim.writer)
+    elif run_file is None or run_file.closed is None:
+        refuse_living(folder, None if run_file is None else run_file.writer)
+
+
+def _look_at(folder: Path) -> PastRun:
+    opened = open_structure(folder)
+    reader = RunReader(folder)
+    try:
+        views = {stream: reader.frames(stream) for stream in Stream}
+        names = [name for kind in (JOURNAL_FOLDER, PARTS_FOLDER) for name in _names(folder / kind)]
+        if reader.images is None and any(name.startswith(f"{Stream.VALIDATIONS}-") for name in names):
+            raise RunDamagedError(
+                f"{folder / IMAGES_FILE}: missing or damaged, so new validations would not fit the old ones; "
+                "restore it from a copy, or record into another run"
+            )
+        stops = {stream: max(views[stream].stop, _stop_of(stream, names, opened.run_file)) for stream in Stream}
+        lines = {name: len(read_lines(folder / name)[0]) for name in (GAPS_FILE, TRIGGERS_FILE, LOGGED_FILE)}
+        return PastRun(
+            folder, opened.run, opened.run_file, reader.structure, reader.classes, reader.images, views, stops, lines
+        )
+    finally:
+        reader.close()
+
+
+def require_ended(folder: Path) -> None:
+    """Refuse a run that a living process records, or is about to.
+
+    Raises:
+        RunExistsError: One does.
+    """
+    who = claimant(folder)
+    if who:
+        raise RunExistsError(f"{folder}: {who} is about to record it; stop it first, or record into another run")
+    if (folder / RUN_FILE).exists() or (folder / HEARTBEAT_FILE).exists():
+        refuse_recorded(folder)
+
+
+def take_over(past: PastRun) -> tuple[Place, Ownership, PastRun]:
+    """Make this process the one that records a run.
+
+    Where the process that recorded it is known to be gone, nobody can append to it. Where it is only silent, on another
+    host, it may wake up: what it has is counted again afterwards, and the new frames begin where it does not reach.
+
+    Returns:
+        The folder, the right to record, and the run as it is now.
+
+    Raises:
+        RunExistsError: Another process does the same, or did since the run was looked at.
+        OSError: It cannot be written to.
+    """
+    lock = CompactionLock(past.path, RESUME_LOCK_FILE)
+    if not lock.acquire():
+        raise RunExistsError(f"{past.path}: another process is resuming it at this moment; let only one record it")
+    try:
+        place = Place(past.path, lambda folder: is_ours(folder, past.run))
+        here = place.here
+        claim = last_claim(here, past.run)
+        if read_or_none(here) != past.run_file:
+            raise RunExistsError(f"{past.path}: another process has resumed it meanwhile; let only one record it")
+        is_gone = _is_gone(past.run_file, claim)
+        fence = 0 if claim is None else claim.fence
+        if not is_gone:
+            fence = ordinal_out_of_reach(max(*past.stops.values(), fence))
+        turn = 1 + max(1 if past.run_file is None else past.run_file.turn, 1 if claim is None else claim.turn)
+        claim_turn(here, past.run, turn, fence)
+        joins = () if past.run_file is None else past.run_file.joins
+        for folder in (JOURNAL_FOLDER, PARTS_FOLDER):  # version control drops empty ones
+            make_folder(here / folder)
+        touch_heartbeat(here)
+        run_file = RunFile(FORMAT_VERSION, past.run, Process.this(), joins=joins, turn=turn)
+        run_file.write(here)
+    finally:
+        lock.release()
+    owner = Ownership(place, run_file)
+    owner.require(fresh=True)
+    return place, owner, replace(past if is_gone else _count_again(past), fence=fence)
+
+
+def _is_gone(run_file: RunFile | None, claim: Claim | None) -> bool:
+    """Whether nobody can append to a run any more: the process whose turn it was closed it, or is known to be dead."""
+    if run_file is None or (claim is not None and claim.turn > run_file.turn):
+        return False
+    return run_file.closed is not None or run_file.writer.is_alive() is False
+
+
+def _count_again(past: PastRun) -> PastRun:
+    """Return the run as it is once the other writer was replaced; as it was, where it cannot be read again."""
+    try:
+        return _look_at(past.path)
+    except OSError:
+        return past
+
+
+def is_ours(folder: Path, run: str) -> bool:
+    """Whether a folder holds a run that this very process records."""
+    found = read_or_none(folder)
+    return found is not None and found.run == run and found.writer == Process.this()
+
+
+def _names(folder: Path) -> list[str]:
+    return [path.name for path in list_folder(folder)] if folder.is_dir() else []
+
+
+def _stop_of(stream: Stream, names: list[str], run_file: RunFile | None) -> int:
+    """Return the ordinal after all frames of a stream that its file names and run.json promise."""
+    promised = {} if run_file is None else dict(run_file.counts or {})
+    found = [promised.get(str(stream), 0)]
+    for name in names:
+        part, journal = parse_part_name(name), parse_journal_name(name)
+        if part is not None and part[0] is stream:
+            found.append(part[2])
+        if journal is not None and journal[0] is stream:
+            found.append(journal[1])
+    return max(number for number in found if isinstance(number, int))

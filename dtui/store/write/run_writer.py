@@ -1,0 +1,358 @@
+"""Writes a run: a directory, its structure and images once, then frame after frame.
+
+Owns what the recording process does to a run's files. A second copy would have two processes append to one journal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import math
+import os
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, cast
+
+import numpy as np
+
+from dtui.errors import RunExistsError, UsageError
+from dtui.model import Gap, ImageSet, Record, RunMetadata, RunStatus, Structure, Trigger, Validation
+from dtui.store.disk.atomic_files import sync_folder
+from dtui.store.disk.run_folder import Place
+from dtui.store.format.documents import run_document
+from dtui.store.format.joins import Join
+from dtui.store.format.names import run_token, with_suffix
+from dtui.store.format.schema import (
+    DOCUMENT_NODE,
+    FORMAT_VERSION,
+    GAPS_FILE,
+    IMAGES_FILE,
+    JOURNAL_FOLDER,
+    LOGGED_FILE,
+    PARTS_FOLDER,
+    STRUCTURE_FILE,
+    TRIGGERS_FILE,
+    Field,
+    Sizes,
+    Stream,
+    frame_fields,
+)
+from dtui.store.run.logged_values import LARGEST_LOGGED, logged_lines
+from dtui.store.run.ownership import Ownership
+from dtui.store.run.run_file import Process, RunFile, touch_heartbeat
+from dtui.store.write.background_compactor import Compactor
+from dtui.store.write.claim import Claim, claim_new
+from dtui.store.write.image_file import are_same, write_images
+from dtui.store.write.journal_writer import JournalWriter, SyncError
+from dtui.store.write.line_queue import LineQueue
+from dtui.store.write.resume import PastRun, is_ours, take_over
+from dtui.store.write.syncing import Syncing
+
+_HEARTBEAT_SECONDS = 1.0
+
+
+class RunWriter:
+    """Records one run. Not thread-safe: one thread appends."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        structure: Structure,
+        metadata: RunMetadata,
+        *,
+        classes: Sequence[str] = (),
+        compact: bool = True,
+        claim: Claim | None = None,
+    ) -> None:
+        """Create the run.
+
+        Args:
+            path: Where; `.dtui` is added where it is lacking, folders above are made.
+            structure: The network.
+            metadata: What is known before the first record.
+            classes: Names in label order, when they are known before the images are.
+            compact: Fold journals into parts beside the recording, and the rest when it is closed.
+            claim: Of its path, which this process has made already; `path` is not asked then.
+
+        Raises:
+            RunExistsError: Something is there already.
+            OSError: It cannot be created; nothing is left behind.
+        """
+        from dtui.store.disk.sealed_builder import write_small_file
+
+        self.path = with_suffix(path).absolute() if claim is None else claim.path
+        run_file = RunFile(FORMAT_VERSION, uuid.uuid4().hex, Process.this())
+        claim = claim_new(self.path) if claim is None else claim
+        claim.begin()
+        try:
+            for folder in (JOURNAL_FOLDER, PARTS_FOLDER):
+                (self.path / folder).mkdir()
+            document = run_document(run_file.run, structure, metadata, classes)
+            write_small_file(self.path / STRUCTURE_FILE, {DOCUMENT_NODE: document})
+            touch_heartbeat(self.path)
+            run_file.write(self.path)
+            for new in claim.made:
+                with contextlib.suppress(OSError):  # a folder that we may write to, and not read
+                    sync_folder(new.parent)
+            place = Place(self.path, lambda folder: is_ours(folder, run_file.run))
+        except BaseException:
+            claim.undo()
+            raise
+        claim.complete()
+        self._begin(place, Ownership(place, run_file), Sizes.of(structure), dict.fromkeys(Stream, 0), compact)
+
+    @classmethod
+    def resume(cls, past: PastRun, iteration: int, *, compact: bool = True) -> Self:
+        """Go on with a run from a checkpoint.
+
+        What was recorded at or after `iteration` is superseded, but not before the first new frame is about to be
+        appended: a training that dies earlier has changed nothing.
+
+        Args:
+            past: The run as it was found.
+            iteration: Of the first update that follows: as many updates as the checkpoint had done.
+            compact: As for a new run.
+
+        Raises:
+            RunExistsError: Another process took it over since.
+            OSError: It cannot be written to.
+        """
+        writer = cls.__new__(cls)
+        writer.path = past.path
+        sizes = Sizes.of(past.structure)
+        place, owner, past = take_over(past)
+        writer._begin(place, owner, sizes, past.begins, compact)
+        writer._stops = past.stops
+        if past.images is not None:
+            writer._images = past.images
+            writer._sizes = sizes.with_images(past.images)
+        writer._join = past.join_at(iteration)
+        writer._last = past.last_before(iteration)
+        return writer
+
+    def _begin(self, place: Place, owner: Ownership, sizes: Sizes, counts: Mapping[Stream, int], compact: bool) -> None:
+        self._place, self._owner = place, owner
+        self._process = os.getpid()
+        self._join: Join | None = None
+        self._sizes = sizes
+        self._images: ImageSet | None = None
+        self._closed = self._is_complete = False
+        self._stops, self._untouched = counts, set(Stream)
+        self._heartbeat_at = float("-inf")
+        self._last = dict.fromkeys(Stream, -1)
+        self._lines = LineQueue(lambda: owner.require(fresh=True), self._allow_line)
+        token = run_token(owner.run_file.run)
+        self._journals = {s: JournalWriter(lambda: place.here / JOURNAL_FOLDER, s, token, counts[s]) for s in Stream}
+        self._syncing = Syncing(list(self._journals.values()))
+        self._fields = list(frame_fields(Stream.RECORDS, sizes).values())
+        self._compactor = Compactor(place) if compact else None
+
+    def __enter__(self) -> Self:
+        """Return the writer itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        """Close the run: done, or crashed when an exception passes through."""
+        self.close(RunStatus.DONE if kind is None else RunStatus.CRASHED, "" if kind is None else kind.__name__)
+
+    def set_images(self, images: ImageSet) -> None:
+        """Store the tracked images; once, before the first validation.
+
+        Raises:
+            RunExistsError: Another process has taken the run over.
+            UsageError: Others are set already, or they do not fit together.
+            OSError: They cannot be written; nothing is left behind.
+        """
+        self._owner.require(fresh=True)
+        if self._images is not None:
+            if are_same(images, self._images):
+                return  # the process that was taken over set them after we had looked
+            raise UsageError(f"{self.path}: the images are set already; they cannot change during a run")
+        with self._place.named():
+            write_images(self._place.here / IMAGES_FILE, self._owner.run_file.run, images, self.path)
+        self._images = images
+        self._sizes = self._sizes.with_images(images)
+
+    def append_record(self, record: Record) -> None:
+        """Append one record.
+
+        Raises:
+            RunExistsError: Another process has taken the run over.
+            UsageError: A shape does not fit the structure, or its iteration is not after the last one.
+            OSError: It could not be written; what was written of it is taken back and nothing else is lost.
+        """
+        self._append(Stream.RECORDS, record.iteration, self._fields, record, record.scalars)
+
+    def append_watch(self, watch: Record) -> None:
+        """Append one watch of the flight recorder.
+
+        Raises:
+            UsageError: A shape does not fit the structure, or its iteration is not after that of the last watch.
+            OSError: It could not be written; what was written of it is taken back and nothing else is lost.
+        """
+        self._append(Stream.WATCHES, watch.iteration, self._fields, watch, watch.scalars)
+
+    def append_validation(self, validation: Validation) -> None:
+        """Append one validation.
+
+        Raises:
+            RunExistsError: Another process has taken the run over.
+            UsageError: The images are not set, a shape does not fit them, or its iteration is not after the last one.
+            OSError: It could not be written; what was written of it is taken back and nothing else is lost.
+        """
+        if self._images is None:
+            raise UsageError(f"{self.path}: a validation before the images; call set_images first")
+        fields = list(frame_fields(Stream.VALIDATIONS, self._sizes).values())
+        self._append(Stream.VALIDATIONS, validation.iteration, fields, validation, {})
+
+    def append_gap(self, gap: Gap) -> None:
+        """Note iterations that could not be recorded; kept and written later when the disk does not take it now."""
+        values = {"first": gap.first, "last": gap.last, "stream": gap.stream, "reason": gap.reason}
+        self._lines.add(GAPS_FILE, [values])
+
+    def append_trigger(self, trigger: Trigger) -> None:
+        """Note why watches are kept; kept itself and written later when the disk does not take it now."""
+        numbers = {"score": trigger.score, "times": trigger.times}
+        known = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
+        where = {"layer": trigger.layer, "filters": list(trigger.filters)}
+        self._lines.add(TRIGGERS_FILE, [{"iteration": trigger.iteration, "kind": trigger.kind, **where, **known}])
+
+    def append_logged(self, iteration: int, values: Mapping[str, float]) -> None:
+        """Keep values with the iteration at which they were logged; written later when the disk does not take them now.
+
+        Raises:
+            UsageError: The run holds as much of that as it may, or a name is too long; nothing more is kept.
+        """
+        lines = list(logged_lines(iteration, values))
+        file = self._place.here / LOGGED_FILE
+        if self._lines.is_full or (file.exists() and file.stat().st_size > LARGEST_LOGGED):
+            raise UsageError(
+                f"{self.path / LOGGED_FILE}: full; of what is logged from here on records alone keep the last value"
+            )
+        self._lines.add(LOGGED_FILE, lines)
+
+    def heartbeat(self) -> None:
+        """Give a sign of life, at most once a second, and bring what was appended to the disk, every few seconds.
+
+        A failing disk is not reported here; what it may not have kept is a gap.
+
+        Raises:
+            RunExistsError: Another process has taken the run over.
+        """
+        now = time.monotonic()
+        if now - self._heartbeat_at >= _HEARTBEAT_SECONDS:
+            self._heartbeat_at = now
+            try:
+                self._owner.beat()
+            except RunExistsError:
+                raise
+            except OSError:
+                pass
+        if self._syncing.is_due():
+            self.sync()
+
+    def sync(self) -> None:
+        """Bring everything that was appended to the disk; what the disk fails to keep is noted as a gap."""
+        self._note_lost(self._syncing.sync())
+
+    def _note_lost(self, errors: Sequence[SyncError]) -> None:
+        for error in errors:
+            reason = f"may be lost: the disk failed to keep it, {error.strerror}"
+            self.append_gap(Gap(error.first, self._last[error.stream], str(error.stream), reason))
+
+    def note_reason(self, reason: str) -> None:
+        """Note why the run may end without being closed: that counts until it is closed, or goes on elsewhere.
+
+        Raises:
+            RunExistsError: Another process has taken the run over.
+            OSError: It cannot be noted.
+        """
+        with self._place.named():
+            self._owner.write(reason=reason)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the run says how it ended, and only folding is left."""
+        return self._is_complete
+
+    def close(self, status: RunStatus = RunStatus.DONE, reason: str = "") -> None:
+        """End the run and have everything folded into parts; a second call does nothing.
+
+        Args:
+            status: How it ended: done or crashed.
+            reason: One line on why it crashed, or of one that is done on what was not seen of the training.
+
+        Raises:
+            OSError: The end, or a gap or trigger before it, could not be noted; all frames are safe.
+        """
+        if self._closed or os.getpid() != self._process:
+            return
+        self._closed = True
+        self._note_lost(self._syncing.close())
+        self._lines.write()
+        counts = {str(s): self._stops[s] if s in self._untouched else j.count for s, j in self._journals.items()}
+        try:
+            with self._place.named():
+                self._owner.write(closed=status, reason=reason, counts=counts)
+            self._is_complete = True
+            if self._lines.lost:
+                what = f"{self._lines.lost:,} gaps, triggers or logged values could not be noted"
+                raise OSError(errno.EIO, f"{what}; check the disk, and what {GAPS_FILE} holds", str(self.path))
+        except RunExistsError:
+            self._compactor = None  # what is folded now is another process's to say
+            raise
+        finally:
+            if self._compactor is not None:
+                self._compactor.finish()
+            self._place.close()
+
+    def supersede(self) -> None:
+        """After a resume, have what was recorded past the checkpoint superseded, if that has not been done yet.
+
+        Raises:
+            RunExistsError: Another process has taken the run over.
+            OSError: It cannot be noted; nothing is superseded.
+        """
+        self._owner.require()
+        if self._join is not None:
+            self._owner.write(joins=(*self._owner.run_file.joins, self._join))
+            self._join = None
+
+    def _append(self, stream: Stream, iteration: int, fields: Sequence[Field], source: object, scalars: Any) -> None:
+        if self._closed:
+            raise UsageError(f"{self.path}: closed; {stream} cannot be added any more")
+        if iteration <= self._last[stream]:
+            last = self._last[stream]
+            raise UsageError(f"{self.path}: iteration {iteration} of {stream} is not after the last one, {last}")
+        arrays = []
+        for field in fields:
+            array = np.ascontiguousarray(getattr(source, field.name), field.dtype)
+            if array.shape != field.shape:
+                raise UsageError(f"{self.path}: {field.name} has shape {array.shape}, this run needs {field.shape}")
+            arrays.append(array)
+        journal = self._journals[stream]
+        with self._place.named():
+            if journal.is_between_files:
+                self._owner.require(fresh=True)
+            self.supersede()
+            is_full = journal.append(iteration, arrays, {str(k): float(v) for k, v in scalars.items()})
+        self._last[stream] = iteration
+        self._untouched.discard(stream)
+        with contextlib.suppress(RunExistsError):  # this frame was taken; the next call says so
+            self.heartbeat()
+        self._lines.write()
+        if is_full and self._compactor is not None:
+            self._compactor.start()
+
+    def _allow_line(self, file: str, line: Mapping[str, object]) -> Path:
+        """Return where a line belongs; in a resumed run it supersedes what came after the checkpoint before.
+
+        One of logged.jsonl from before the checkpoint supersedes nothing.
+        """
+        is_past = file == LOGGED_FILE and self._join is not None and cast(int, line["iteration"]) < self._join.iteration
+        if not is_past:
+            self.supersede()
+        return self._place.here / file

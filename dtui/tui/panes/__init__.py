@@ -1,0 +1,1 @@
+"""What each pane shows, and what is under the mouse."""

@@ -1,0 +1,1 @@
+"""Cells, colours and terminal output: what everything is drawn on."""

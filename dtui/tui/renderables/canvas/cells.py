@@ -1,0 +1,192 @@
+"""The raster that every pane draws into: one character, two colours and two marks a cell.
+
+Owns where a string lands in a grid of terminal cells. A second copy would count the cells of a wide glyph
+differently and push the rest of a row out of line.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dtui.tui.renderables.canvas.theme import Theme
+
+UintArray = NDArray[np.uint32]
+FlagArray = NDArray[np.uint8]
+
+WIDE_TAIL = 0x10FFFF
+"""Stands in the second cell of a wide glyph; writers leave it out."""
+
+
+class CellRow(NamedTuple):
+    """One row of cells, or a part of it: five arrays of shape (width,), all views.
+
+    Attributes:
+        ch: Code points, uint32.
+        fg: Foreground 0xRRGGBB, uint32.
+        bg: Background 0xRRGGBB, uint32.
+        bold: 1 where bold, uint8.
+        mark: 1 where a selection or badge must stay visible without colours, uint8: shown reversed there.
+    """
+
+    ch: UintArray
+    fg: UintArray
+    bg: UintArray
+    bold: FlagArray
+    mark: FlagArray
+
+    def crop(self, start: int, end: int) -> CellRow:
+        """Return the cells start..end-1 (0 <= start <= end); half a wide glyph at an edge becomes a blank."""
+        ch = self.ch[start:end]
+        starts_halved = len(ch) > 0 and ch[0] == WIDE_TAIL
+        ends_halved = len(ch) > 0 and end < len(self.ch) and self.ch[end] == WIDE_TAIL
+        if starts_halved or ends_halved:
+            ch = ch.copy()
+            if starts_halved:
+                ch[0] = 32
+            if ends_halved:
+                ch[-1] = 32
+        return CellRow(ch, self.fg[start:end], self.bg[start:end], self.bold[start:end], self.mark[start:end])
+
+    def copy(self) -> CellRow:
+        """Return the same cells in arrays of their own."""
+        return CellRow(self.ch.copy(), self.fg.copy(), self.bg.copy(), self.bold.copy(), self.mark.copy())
+
+
+class Cells:
+    """A grid of terminal cells, blank at first.
+
+    Attributes:
+        width: Columns, >= 0.
+        height: Rows, >= 0.
+        theme: Where default colours come from.
+        ch, fg, bg, bold, mark: Arrays of shape (height, width), as in CellRow.
+    """
+
+    __slots__ = ("bg", "bold", "ch", "fg", "height", "mark", "theme", "width")
+
+    def __init__(self, width: int, height: int, theme: Theme, background: int | None = None) -> None:
+        """Make a blank grid in the theme's panel colour, or in `background`."""
+        self.width, self.height, self.theme = max(0, width), max(0, height), theme
+        shape = (self.height, self.width)
+        self.ch: UintArray = np.full(shape, 32, np.uint32)
+        self.fg: UintArray = np.full(shape, theme.text, np.uint32)
+        self.bg: UintArray = np.full(shape, theme.panel if background is None else background, np.uint32)
+        self.bold: FlagArray = np.zeros(shape, np.uint8)
+        self.mark: FlagArray = np.zeros(shape, np.uint8)
+
+    def row(self, y: int) -> CellRow:
+        """Return row `y` as views."""
+        return CellRow(self.ch[y], self.fg[y], self.bg[y], self.bold[y], self.mark[y])
+
+    def text(
+        self,
+        x: int,
+        y: int,
+        string: str,
+        fg: int | None = None,
+        bg: int | None = None,
+        bold: bool = False,
+        limit: int | None = None,
+    ) -> int:
+        """Write a string that has passed `safe` (or is ours) and return the column after it.
+
+        What does not fit between the left edge and `x` + `limit` (or the right edge) is cut; a string cut by
+        `limit` ends in an ellipsis, and a wide glyph is never halved.
+
+        Args:
+            x: Column of the first glyph; may be negative, what lies left of the grid is cut.
+            y: Row; outside the grid nothing is written.
+            string: One line of visible characters.
+            fg: Foreground, None for the theme's text colour.
+            bg: Background, None to keep what is there.
+            bold: Whether to write in bold.
+            limit: Most columns to use, >= 0.
+        """
+        string = string if limit is None else shorten(string, limit)
+        points = _code_points(string)
+        end = x + len(points)
+        if not 0 <= y < self.height or x >= self.width or end <= 0 or not points:
+            return end
+        start, stop = max(0, x), min(self.width, end)
+        span = np.array(points[start - x : stop - x], np.uint32)
+        if span[0] == WIDE_TAIL:
+            span[0] = 32
+        if stop < end and points[stop - x] == WIDE_TAIL:
+            span[-1] = 32
+        self._close_wide(y, start, stop)
+        self.ch[y, start:stop] = span
+        self.fg[y, start:stop] = self.theme.text if fg is None else fg
+        if bg is not None:
+            self.bg[y, start:stop] = bg
+        self.bold[y, start:stop] = bold
+        return end
+
+    def clear(self, x: int, y: int, width: int, height: int = 1) -> None:
+        """Blank the characters of a rectangle (cut to the grid), keeping its background."""
+        rows, columns = slice(max(0, y), max(0, y + height)), slice(max(0, x), max(0, x + width))
+        self.ch[rows, columns] = 32
+        self.bold[rows, columns] = 0
+
+    def paste(
+        self,
+        x: int,
+        y: int,
+        ch: UintArray | None = None,
+        fg: UintArray | None = None,
+        bg: UintArray | None = None,
+    ) -> None:
+        """Copy arrays of shape (rows, columns) into the grid at (x, y) >= 0, cut to the grid; None keeps."""
+        for target, source in ((self.ch, ch), (self.fg, fg), (self.bg, bg)):
+            if source is not None:
+                rows, columns = min(source.shape[0], self.height - y), min(source.shape[1], self.width - x)
+                if rows > 0 and columns > 0:
+                    target[y : y + rows, x : x + columns] = source[:rows, :columns]
+
+    def _close_wide(self, y: int, start: int, stop: int) -> None:
+        """Blank the halves of wide glyphs that a write to start..stop-1 would leave standing alone."""
+        row = self.ch[y]
+        if row[start] == WIDE_TAIL and start > 0:
+            row[start - 1] = 32
+        if stop < self.width and row[stop] == WIDE_TAIL:
+            row[stop] = 32
+
+
+def text_width(string: str) -> int:
+    """Return how many columns a string takes: two for a wide glyph."""
+    return len(string) if string.isascii() else len(_code_points(string))
+
+
+def shorten(string: str, limit: int) -> str:
+    """Return the string, cut with an ellipsis so that it takes at most `limit` columns (>= 0)."""
+    if text_width(string) <= limit:
+        return string
+    if limit <= 0:
+        return ""
+    kept, used = [], 0
+    for character in string:
+        used += 2 if _is_wide(character) else 1
+        if used > limit - 1:
+            break
+        kept.append(character)
+    return "".join(kept) + "…"
+
+
+@lru_cache(maxsize=65_536)
+def _is_wide(character: str) -> bool:
+    return unicodedata.east_asian_width(character) in "WF"
+
+
+def _code_points(string: str) -> list[int]:
+    if string.isascii():
+        return list(string.encode("ascii"))
+    points: list[int] = []
+    for character in string:
+        points.append(ord(character))
+        if _is_wide(character):
+            points.append(WIDE_TAIL)
+    return points

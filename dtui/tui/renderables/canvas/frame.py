@@ -1,0 +1,62 @@
+"""The size and surroundings that a pane is drawn for.
+
+Owns where the gutter ends and the time axis begins. A second copy would bend the crosshair between panes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dtui.model import TimeAxis
+from dtui.tui.renderables.canvas.output import Output
+from dtui.tui.renderables.canvas.theme import Theme
+
+Region = tuple[int, int, int, int]
+"""x, y, width, height in cells."""
+
+
+def gutter_for(width: int) -> int:
+    """Return the gutter's columns on a screen of `width` columns: 34, under 120 columns 28, under 100 18."""
+    if width >= 120:
+        return 34
+    return 28 if width >= 100 else 18
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a draw function needs to know besides its numbers.
+
+    Attributes:
+        width: Columns of the pane.
+        height: Rows of the pane.
+        gutter: Columns left of the time axis.
+        axis: The time axis over `plot_width` columns; None where nothing has been recorded yet or the pane
+            has none.
+        theme: Colours.
+        output: What the terminal can show.
+        focused: Whether the pane has the keyboard.
+    """
+
+    width: int
+    height: int
+    gutter: int
+    axis: TimeAxis | None
+    theme: Theme
+    output: Output
+    focused: bool = False
+
+    @property
+    def plot_width(self) -> int:
+        """Columns of the time axis in this pane, >= 0."""
+        return max(0, self.width - self.gutter)
+
+    def column_of(self, iteration: int | None) -> int | None:
+        """Return the pane's column that shows an iteration, None where it is not on screen.
+
+        This is where a crosshair stands.
+        """
+        if self.axis is None or iteration is None or self.plot_width < 1:
+            return None
+        axis = self.axis if self.axis.columns == self.plot_width else self.axis.with_columns(self.plot_width)
+        column = axis.column_of(iteration)
+        return self.gutter + column if 0 <= column < self.plot_width else None

@@ -1,0 +1,1 @@
+"""One pure function a pane: from numbers and a size to cells."""

@@ -1,0 +1,243 @@
+"""Clusters of classes and classes as error strips, each with its anomaly triangles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dtui.model import Anomaly, ClassErrors, FloatArray, Stage
+from dtui.safe_text import safe
+from dtui.tui.renderables.canvas.cells import Cells, text_width
+from dtui.tui.renderables.canvas.frame import Frame, Region
+from dtui.tui.renderables.canvas.palettes import ramp, to_lab
+from dtui.tui.renderables.canvas.primitives import paint_pixels, quantise, resample
+from dtui.tui.renderables.parts.anomaly_marks import draw_mark, strongest_marks
+from dtui.tui.renderables.parts.chrome import (
+    draw_header,
+    draw_legend,
+    draw_stages,
+    draw_thumb,
+    select_gutter,
+    write_value,
+)
+
+WIDE_GUTTER = 26
+"""From this gutter on there is room for tenths of a percent and for counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRow:
+    """A visible row: a cluster, or a class of an open cluster.
+
+    Attributes:
+        name: Of the cluster or the class; data from outside.
+        labels: The classes that it stands for: one for a class; a group of ClassErrors.
+        depth: 0 for a cluster, 1 for a class.
+        is_open: Whether a cluster's classes are visible; False for a class.
+        is_cluster: Whether it can be opened.
+    """
+
+    name: str
+    labels: tuple[int, ...]
+    depth: int
+    is_open: bool
+    is_cluster: bool
+
+
+def draw_classes(
+    frame: Frame,
+    rows: Sequence[ClassRow],
+    top: int,
+    selected: int,
+    errors: ClassErrors | None,
+    anomalies: Sequence[Anomaly] = (),
+    selected_anomaly: str | None = None,
+    stages: Sequence[Stage] = (),
+    iteration: int | None = None,
+    title: str = "clusters by error",
+    now: ClassErrors | None = None,
+) -> Cells:
+    """Draw header with legend, rows from `top` on, and the readout at `iteration`.
+
+    A row takes two rows of the terminal (triangles above the strip), or one in a pane of less than
+    12 rows (`class_row_height`).
+
+    Args:
+        frame: Any size; errors over another axis are resampled to the frame's.
+        rows: All visible rows, in order.
+        top: Index of the first row on screen.
+        selected: Index of the selected row.
+        errors: By group of labels; rows without a group have an empty strip. None while it loads.
+        anomalies: Those of kind "class"; dismissed ones are hidden.
+        selected_anomaly: Id of the anomaly under review.
+        stages: Learning-rate stages, dashed verticals.
+        iteration: The cursor, None for none.
+        title: Words beside the pane's name.
+        now: Exact errors at `iteration`, see `write_classes_readout`.
+    """
+    theme = frame.theme
+    cells = Cells(frame.width, frame.height, theme)
+    x = draw_header(cells, frame, "Classes", max(0, frame.width - 1))
+    colours = ramp(theme, "error", frame.output)
+    stop = draw_legend(cells, frame, colours, "0", "100%", "error", left=x + 3 + text_width(title))
+    if stop == frame.width:
+        stop = draw_legend(cells, frame, colours, "0", "100%", "error", left=x + 1)
+    cells.text(x + 2, 0, title, theme.muted, limit=max(0, stop - x - 3))
+    tall = class_row_height(frame.height)
+    shown = rows[top : top + class_rows_shown(frame.height)]
+    values = _errors_of(frame, shown, errors)
+    by_class: dict[int, list[Anomaly]] = {}
+    for anomaly in anomalies:
+        if anomaly.class_index is not None:
+            by_class.setdefault(anomaly.class_index, []).append(anomaly)
+    for index, row in enumerate(shown):
+        y = 1 + index * tall
+        if frame.axis is not None and frame.plot_width > 0:
+            gap = "▁" if tall == 1 else " " if row.is_cluster else "▂"
+            _draw_strip(cells, frame, values[index], y + tall - 1, gap)
+            own = [anomaly for label in row.labels for anomaly in by_class.get(label, ())]
+            _draw_class_marks(cells, frame, own, y, tall, selected_anomaly)
+        if top + index == selected:
+            select_gutter(cells, frame, y, tall)
+        _draw_class_name(cells, frame, row, y + tall - 1, top + index == selected)
+    draw_thumb(cells, frame, top, len(shown), len(rows))
+    draw_stages(cells, frame, stages, 1, frame.height)
+    write_classes_readout(cells, frame, rows, top, errors, iteration, now)
+    return cells
+
+
+def write_classes_readout(
+    cells: Cells,
+    frame: Frame,
+    rows: Sequence[ClassRow],
+    top: int,
+    errors: ClassErrors | None,
+    iteration: int | None,
+    now: ClassErrors | None = None,
+) -> None:
+    """Rewrite each row's error at the cursor, in the gutter: its column's until the exact one is there.
+
+    Args:
+        cells: Of the pane.
+        frame: As it was drawn for.
+        rows: All visible rows, in order.
+        top: Index of the first row on screen.
+        errors: Over the columns; None while they load.
+        iteration: The cursor, None for none.
+        now: Over one column of one iteration; heeded if that is `iteration`.
+    """
+    x, _, width, _ = classes_readout_region(frame)
+    if width < 4:
+        return
+    theme = frame.theme
+    tall = class_row_height(frame.height)
+    shown = rows[top : top + class_rows_shown(frame.height)]
+    digits = 1 if frame.gutter >= WIDE_GUTTER else 0
+    for index, value in enumerate(_errors_at(frame, shown, errors, now, iteration)):
+        text = "" if errors is None else "·" if np.isnan(value) else f"{value * 100:.{digits}f}%"
+        colour = theme.faint if np.isnan(value) else theme.warning if value > 0.5 else theme.text
+        write_value(cells, x + width, index * tall + tall, text, colour, room=width)
+
+
+def classes_readout_region(frame: Frame) -> Region:
+    """Return the cells that `write_classes_readout` may change."""
+    width = 7 if frame.gutter >= WIDE_GUTTER else 4
+    x = max(0, frame.gutter - width - 2)
+    return x, 1, max(0, min(width, frame.width - x, frame.gutter - 2)), max(0, frame.height - 1)
+
+
+def class_row_height(height: int) -> int:
+    """Return the terminal rows that one class takes in a pane of `height` rows: 2, or 1 when it is compact."""
+    return 2 if height >= 12 else 1
+
+
+def class_rows_shown(height: int) -> int:
+    """Return how many class rows a pane of `height` rows shows under its header, >= 0."""
+    return max(0, height - 1) // class_row_height(height)
+
+
+def class_row_at(y: int, top: int, height: int) -> int | None:
+    """Return the class row drawn at terminal row `y` of the pane; None for the header."""
+    return None if y < 1 else top + (y - 1) // class_row_height(height)
+
+
+def _errors_at(
+    frame: Frame,
+    shown: Sequence[ClassRow],
+    errors: ClassErrors | None,
+    now: ClassErrors | None,
+    iteration: int | None,
+) -> list[float]:
+    """Return the error of each shown row at the cursor, NaN for none."""
+    column = frame.column_of(iteration)
+    if column is None:
+        return [float("nan")] * len(shown)
+    values: list[float] = _errors_of(frame, shown, errors)[:, column - frame.gutter].tolist()
+    if now is None or now.axis.first != iteration:
+        return values
+    exact = dict(zip(now.groups, now.values[:, 0].tolist(), strict=True))
+    return [exact.get(row.labels, value) for row, value in zip(shown, values, strict=True)]
+
+
+def _errors_of(frame: Frame, shown: Sequence[ClassRow], errors: ClassErrors | None) -> FloatArray:
+    """Return the errors of each shown row over the frame's columns; NaN for rows without a group."""
+    values = np.full((len(shown), frame.plot_width), np.nan)
+    if errors is None or frame.axis is None or frame.plot_width < 1:
+        return values
+    resampled = resample(errors.values, errors.axis, frame.axis.with_columns(frame.plot_width))
+    where = {tuple(group): index for index, group in enumerate(errors.groups)}
+    for index, row in enumerate(shown):
+        if row.labels in where:
+            values[index] = resampled[where[row.labels]]
+    return values
+
+
+def _draw_strip(cells: Cells, frame: Frame, values: FloatArray, y: int, gap: str) -> None:
+    """Draw one error strip with `gap`, a lower block in the panel's colour, below it."""
+    if y >= cells.height:
+        return
+    colours = ramp(frame.theme, "error", frame.output)
+    steps = quantise(values, len(colours))
+    if frame.output.has_pixels:
+        known = steps >= 0
+        target = slice(frame.gutter, frame.gutter + len(steps))
+        cells.bg[y, target] = np.where(known, colours[np.maximum(steps, 0)], np.uint32(frame.theme.panel))
+        cells.ch[y, target] = np.where(known, np.uint32(ord(gap)), np.uint32(32))
+        cells.fg[y, target] = frame.theme.panel
+    else:
+        paint_pixels(cells, frame.gutter, y, np.stack([steps, steps]), colours, frame.output)
+
+
+def _draw_class_marks(
+    cells: Cells, frame: Frame, anomalies: Sequence[Anomaly], y: int, tall: int, selected: str | None
+) -> None:
+    """Draw a row's anomalies above its strip, or as arrow heads on it where the row is one row high."""
+    for mark in strongest_marks(frame, anomalies, selected, one_row=True):
+        if tall == 2:
+            draw_mark(cells, frame, mark, y, selected)
+        elif y < cells.height:
+            special = mark.anomaly.status == "flagged" or mark.anomaly.id == selected
+            strip = float(to_lab(cells.bg[y, mark.x])[0])
+            colour = frame.theme.flag if special else frame.theme.bright
+            if abs(strip - float(to_lab(np.array(colour, np.uint32))[0])) < 35:
+                colour = frame.theme.panel
+            cells.ch[y, mark.x], cells.fg[y, mark.x] = ord("▾" if mark.down else "▴"), colour
+            cells.bold[y, mark.x] = 1
+
+
+def _draw_class_name(cells: Cells, frame: Frame, row: ClassRow, y: int, is_selected: bool) -> None:
+    """Write mark, name and number of classes of a row."""
+    theme = frame.theme
+    end = classes_readout_region(frame)[0] - 1
+    if row.is_cluster:
+        cells.text(1, y, "▾" if row.is_open else "▸", theme.accent if is_selected else theme.muted)
+        if frame.gutter >= WIDE_GUTTER:
+            count = f"{len(row.labels):,}×"
+            cells.text(frame.gutter - 10 - text_width(count), y, count, theme.muted)
+            end = frame.gutter - 11 - text_width(count)
+    x = 3 if frame.gutter >= WIDE_GUTTER or row.is_cluster else 2
+    x += max(0, row.depth - 1)
+    colour = theme.bright if is_selected else theme.text
+    cells.text(x, y, safe(row.name), colour, bold=is_selected or row.is_cluster, limit=max(0, end - x))

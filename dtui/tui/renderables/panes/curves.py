@@ -1,0 +1,224 @@
+"""The error curves pane: validation and train error (else loss) over the time axis, with learning-rate stages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from dtui.model import SKIPPED_UPDATES, BoolArray, Curves, FloatArray, Stage
+from dtui.safe_text import safe
+from dtui.tui.renderables.canvas.cells import Cells, text_width
+from dtui.tui.renderables.canvas.frame import Frame, Region
+from dtui.tui.renderables.canvas.primitives import resample
+from dtui.tui.renderables.parts.chrome import (
+    NONFINITE_WORDS,
+    draw_header,
+    draw_joins,
+    draw_stages,
+    mark_nonfinite,
+    number,
+)
+from dtui.tui.renderables.parts.plotext_adapter import plot_lines
+from dtui.tui.renderables.parts.scale import Scale, linear_scale, logarithmic_scale
+
+LABEL_CELLS = 7
+"""Columns at the gutter's right end for the labels of the value axis."""
+
+
+def draw_curves(
+    frame: Frame,
+    curves: Curves,
+    stages: Sequence[Stage],
+    log_scale: bool = False,
+    iteration: int | None = None,
+    joins: Sequence[int] = (),
+) -> Cells:
+    """Draw the curves with axis labels, stages and the readout at `iteration`.
+
+    Args:
+        frame: Any size; curves over another axis are resampled to the frame's.
+        curves: Errors in [0, 1]; where the run has none, its loss on its own scale.
+        stages: Learning-rate stages, dashed verticals.
+        log_scale: Whether the y axis is logarithmic.
+        iteration: The cursor, None for none.
+        joins: Iterations at which the training was resumed, dashed verticals with a head.
+    """
+    cells = Cells(frame.width, frame.height, frame.theme)
+    names = _plotted(curves)
+    is_share = "loss" not in names
+    title = "Error" if is_share else "Loss"
+    draw_header(cells, frame, title, max(0, frame.gutter - 1))
+    rows, columns = frame.height - 1, frame.plot_width
+    if rows < 1 or columns < 2 or frame.axis is None:
+        return cells
+    points = [_two_points(curves, name, frame) for name in names]
+    everything = np.concatenate(points) if points else np.empty(0)
+    if log_scale:
+        scale = logarithmic_scale(everything, is_share)
+    else:
+        scale = linear_scale(everything, is_share, 1.0 if is_share else np.inf)
+    heights = [scale.heights(values) for values in reversed(points)]
+    colours = [_colour(frame, name) for name in reversed(names)]
+    ch, fg = plot_lines(heights, colours, scale.low, scale.high, columns, rows, frame.theme.panel)
+    cells.paste(frame.gutter, 1, ch, fg)
+    _mark_bad_columns(cells, frame, curves, text_width(title) + 3)
+    _draw_labels(cells, frame, scale, rows)
+    _draw_stage_labels(cells, frame, stages)
+    draw_joins(cells, frame, joins)
+    draw_stages(cells, frame, stages, 0, frame.height)
+    write_curves_readout(cells, frame, curves, iteration)
+    return cells
+
+
+def write_curves_readout(cells: Cells, frame: Frame, curves: Curves, iteration: int | None) -> None:
+    """Rewrite the readout in the gutter: every curve's value at the cursor."""
+    x, top, width, height = curves_readout_region(frame)
+    if width < 6 or height < 1:
+        return
+    theme = frame.theme
+    cells.clear(x, top, width, height)
+    plotted = _plotted(curves)
+    others = [name for name in ("loss", "learning_rate") if name in curves.series and name not in plotted]
+    others += sorted(name for name in curves.series if name not in plotted and name not in others)
+    wide = width >= 18
+    column = None if frame.axis is None else frame.column_of(iteration)
+    shown_names = [*plotted, *others][:height]
+    label_of = {name: _label(curves, name, _SHORT if wide else _SHORTER) for name in shown_names}
+    longest = max(map(text_width, label_of.values()), default=0)
+    room = max(8, min(longest, width - 11)) if wide else 4
+    for row, name in enumerate(shown_names):
+        value = np.nan
+        if column is not None and frame.axis is not None:
+            series = resample(curves.series[name], curves.axis, frame.axis.with_columns(frame.plot_width))
+            value = float(series[column - frame.gutter])
+        y = top + row
+        if wide and name in plotted:
+            cells.text(x, y, "━━", _colour(frame, name))
+        label_at = x + 3 if wide else x
+        label_colour = theme.muted if wide or name not in plotted else _colour(frame, name)
+        cells.text(label_at, y, label_of[name], label_colour, limit=room)
+        is_bad = column is not None and bool(_nonfinite_of(curves, name, frame)[column - frame.gutter])
+        shown = "NaN" if is_bad and np.isnan(value) else _reading(name, value)
+        right = min(x + width, label_at + room + 8)
+        lead = name == plotted[0] if plotted else False
+        colour = theme.warning if is_bad else theme.bright if lead else theme.text
+        cells.text(right - text_width(shown), y, shown, colour, bold=lead)
+
+
+def _mark_bad_columns(cells: Cells, frame: Frame, curves: Curves, at: int) -> None:
+    """Cross out the columns in which a curve of the pane, or the loss, was NaN or Inf, and name it in row 0."""
+    bad = {name: _nonfinite_of(curves, name, frame) for name in dict.fromkeys([*_plotted(curves), "loss"])}
+    names = ", ".join(_label(curves, name, _SHORT) for name, where in bad.items() if where.any())
+    if names:
+        is_last_row = np.arange(frame.height - 1)[:, None] == frame.height - 2
+        mark_nonfinite(cells, frame, is_last_row & np.logical_or.reduce(list(bad.values())))
+        words = NONFINITE_WORDS.replace(" ", f" {names} ", 1)
+        cells.text(at, 0, words, frame.theme.warning, limit=max(0, frame.gutter - at - 1))
+
+
+def _nonfinite_of(curves: Curves, name: str, frame: Frame) -> BoolArray:
+    """Return the columns in which a curve was NaN or Inf, shape (columns,)."""
+    if name not in curves.nonfinite or frame.axis is None:
+        return np.zeros(frame.plot_width, dtype=np.bool_)
+    axis = frame.axis.with_columns(frame.plot_width)
+    found: BoolArray = resample(curves.nonfinite[name].astype(np.float64), curves.axis, axis) > 0
+    return found
+
+
+def curves_readout_region(frame: Frame) -> Region:
+    """Return the cells that `write_curves_readout` may change."""
+    top = 2 if frame.height >= 6 else 1
+    x = 2 if frame.gutter >= 28 else 1
+    return x, top, max(0, min(frame.gutter, frame.width) - LABEL_CELLS - x), max(0, frame.height - top)
+
+
+_SHORT = {
+    "validation_error": "val", "train_error": "train", "loss": "loss", "learning_rate": "lr", SKIPPED_UPDATES: "skipped"
+}  # fmt: skip
+_SHORTER = {**_SHORT, "train_error": "tr"}
+
+
+def _label(curves: Curves, name: str, short: Mapping[str, str]) -> str:
+    """Return the short form of a name, unless the training logs something else under that."""
+    return safe(name if short.get(name, name) in curves.series else short.get(name, name))
+
+
+def _plotted(curves: Curves) -> list[str]:
+    """Return the names of the curves to plot, the most important first."""
+    errors = [name for name in ("validation_error", "train_error") if name in curves.series]
+    if errors:
+        return errors
+    return ["loss"] if "loss" in curves.series else []
+
+
+def _colour(frame: Frame, name: str) -> int:
+    return frame.theme.train if name == "train_error" else frame.theme.validation
+
+
+def _reading(name: str, value: float) -> str:
+    if name.endswith("error") and np.isfinite(value):
+        return f"{value * 100:.1f}%"
+    if name == SKIPPED_UPDATES and np.isfinite(value):
+        return f"{value:.0f}"
+    if name == "learning_rate" and np.isfinite(value):
+        return f"{value:.3g}"
+    return number(value)
+
+
+def _two_points(curves: Curves, name: str, frame: Frame) -> FloatArray:
+    """Return two points a column, shape (2 * columns,): its value, and its extreme where a burst stands out.
+
+    A column's extremes lie apart by noise alone, which would thicken the line to a band; only an extreme that
+    leaves the noise behind (four times the usual distance) is drawn.
+    """
+    assert frame.axis is not None
+    axis = frame.axis.with_columns(frame.plot_width)
+    values = resample(np.asarray(curves.series[name], np.float64), curves.axis, axis)
+    values = np.where(np.isinf(values), np.nan, values)
+    if name not in curves.extremes:
+        return np.repeat(values, 2)
+    extremes = resample(np.asarray(curves.extremes[name], np.float64), curves.axis, axis)
+    distances = np.where(np.isfinite(extremes), np.abs(extremes - values), np.nan)
+    known = np.isfinite(distances)
+    usual = float(np.median(distances[known])) if known.any() else 0.0
+    filled = np.where(known, distances, -1.0)
+    farthest = np.take_along_axis(extremes, filled.argmax(0)[None], 0)[0]
+    burst = np.where(filled.max(0) > max(4 * usual, 1e-12), farthest, values)
+    joined: FloatArray = np.stack([burst, values], 1).reshape(-1)
+    return joined
+
+
+def _draw_labels(cells: Cells, frame: Frame, scale: Scale, rows: int) -> None:
+    """Write the tick labels right of the readout; where rows are few, only those that do not touch."""
+    last = frame.height + 1
+    for share, label in scale.ticks:
+        y = 1 + round((1 - share) * (rows - 1))
+        if last - y < 1 or (share not in (0.0, 1.0) and (y == 1 or rows < 4)):
+            continue
+        last = y
+        if frame.gutter >= LABEL_CELLS:
+            cells.text(frame.gutter - 1 - len(label), y, label, frame.theme.muted)
+        cells.text(frame.gutter - 1, y, "┤", frame.theme.faint)
+
+
+def _draw_stage_labels(cells: Cells, frame: Frame, stages: Sequence[Stage]) -> None:
+    """Write each stage's learning rate behind its vertical, leaving out those that would touch the one before."""
+    axis = frame.axis
+    if axis is None:
+        return
+    begun = [stage for stage in stages if stage.iteration <= axis.first]
+    free = frame.gutter
+    if begun:
+        free = _label_stage(cells, frame, begun[-1], frame.gutter, free)
+    for stage in stages:
+        x = frame.column_of(stage.iteration)
+        if stage.iteration > axis.first and x is not None:
+            free = _label_stage(cells, frame, stage, x, free)
+
+
+def _label_stage(cells: Cells, frame: Frame, stage: Stage, x: int, free: int) -> int:
+    label = f"lr {stage.learning_rate:.3g}"
+    if x < free or x + 1 + len(label) > frame.width:
+        return free
+    return cells.text(x + 1, 0, label, frame.theme.muted) + 1

@@ -1,0 +1,280 @@
+"""The images pane: one pixel row a validation image, right or wrong, and the image itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dtui.model import ImageRows, ImageVerdict, IntArray
+from dtui.safe_text import safe
+from dtui.tui.renderables.canvas.cells import Cells, UintArray, shorten, text_width
+from dtui.tui.renderables.canvas.frame import Frame, Region
+from dtui.tui.renderables.canvas.palettes import interpolate, label_colour
+from dtui.tui.renderables.canvas.primitives import SHADES, paint_pixels, quantise, resample, shading_colours
+from dtui.tui.renderables.parts.chrome import draw_header
+from dtui.tui.renderables.parts.class_names import class_name
+from dtui.tui.renderables.parts.pixel_rows import PixelRows
+from dtui.tui.renderables.parts.thumbnail import draw_thumbnail
+
+CORRECTNESS_STEPS = 8
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+"""Stand for the wrong labels where colours cannot; like a colour, a label keeps its letter for the whole run."""
+
+
+MOST_NAMED = 24
+"""Labels that a header may name."""
+
+
+def letter_of(label: int) -> str:
+    """Return the letter that stands for a label."""
+    return LETTERS[label % len(LETTERS)]
+
+
+def draw_images(
+    frame: Frame,
+    rows: ImageRows,
+    title: str,
+    selected: int,
+    classes: Sequence[str],
+    verdict: ImageVerdict | None = None,
+    validations: int = 0,
+    iteration: int | None = None,
+    share_right: float | None = None,
+) -> Cells:
+    """Draw header with legend, the pixel map, and image and verdict in the gutter.
+
+    Args:
+        frame: Any size; rows over another axis are resampled to the frame's.
+        rows: Coloured by correctness or by wrong label, as its request says.
+        title: Of the class or cluster; data from outside.
+        selected: Selected row in sorted order.
+        classes: Names by label; data from outside.
+        verdict: On the selected image at the cursor; None while it loads.
+        validations: Number of validations in the run.
+        iteration: The cursor, None for none.
+        share_right: Exact share of right images at the cursor; None takes the column's.
+    """
+    cells = Cells(frame.width, frame.height, frame.theme)
+    by_label = rows.request.colour_by == "label"
+    labels = _frequent_labels(rows.wrong_label) if by_label else []
+    _draw_images_header(cells, frame, rows, title, classes, labels, validations)
+    if frame.axis is None or frame.plot_width < 1 or frame.height < 2:
+        return cells
+    place = image_places(frame, rows)
+    if by_label:
+        steps, colours = _steps_by_label(frame, rows, labels)
+    else:
+        axis = frame.axis.with_columns(frame.plot_width)
+        colours = _correctness_colours(frame)
+        steps = quantise(1 - resample(rows.correct, rows.request.axis, axis), len(colours))
+    if by_label and not frame.output.has_pixels:
+        _paint_letters(cells, frame, place.expand(steps), colours, labels)
+    else:
+        paint_pixels(cells, frame.gutter, 1, place.expand(steps), colours, frame.output)
+    write_images_readout(cells, frame, rows, selected, classes, verdict, iteration, share_right)
+    return cells
+
+
+def write_images_readout(
+    cells: Cells,
+    frame: Frame,
+    rows: ImageRows,
+    selected: int,
+    classes: Sequence[str],
+    verdict: ImageVerdict | None,
+    iteration: int | None,
+    share_right: float | None = None,
+) -> None:
+    """Rewrite the gutter: image id, verdict at the cursor, share of right images, thumbnail, marks."""
+    _, top, width, height = images_readout_region(frame)
+    if width < 6 or height < 1:
+        return
+    theme = frame.theme
+    cells.clear(0, top, width, height)
+    cells.bg[top:, :width] = theme.panel
+    cells.mark[top:, :width] = 0
+    place = image_places(frame, rows)
+    _draw_image_marks(cells, frame, rows, place, selected)
+    share = _share_right(frame, rows, iteration) if share_right is None else share_right
+    y = 1
+    for text, colour, bold in _verdict_lines(frame, rows, selected, classes, verdict, share):
+        cells.text(2 if frame.gutter >= 26 else 1, y, text, colour, bold=bold, limit=max(0, width - 4))
+        y += 1
+    if verdict is not None and verdict.pixels is not None:
+        gap = 1 if height - y > 8 else 0
+        draw_thumbnail(cells, 2, y + gap, width - 5, frame.height - y - gap, verdict.pixels, frame.output)
+
+
+def images_readout_region(frame: Frame) -> Region:
+    """Return the cells that `write_images_readout` may change."""
+    return 0, 1, max(0, min(frame.gutter, frame.width)), max(0, frame.height - 1)
+
+
+def image_at(frame: Frame, rows: ImageRows, y: int) -> int | None:
+    """Return the row in sorted order drawn at terminal row `y`; None for the header and below the last image."""
+    return image_places(frame, rows).row_at(y)
+
+
+def image_places(frame: Frame, rows: ImageRows) -> PixelRows:
+    """Return where the images stand in a frame."""
+    return PixelRows(rows.request.first, rows.request.count, len(rows.correct), frame.height)
+
+
+def _correctness_colours(frame: Frame) -> UintArray:
+    """Return colours from all right to all wrong."""
+    return interpolate((frame.theme.correct, frame.theme.incorrect), CORRECTNESS_STEPS)
+
+
+def _frequent_labels(wrong: IntArray) -> list[int]:
+    """Return the wrong labels on screen, the most frequent first."""
+    labels, counts = np.unique(wrong[wrong >= 0], return_counts=True)
+    order = np.lexsort((labels, -counts))
+    return [int(label) for label in labels[order]]
+
+
+def _steps_by_label(frame: Frame, rows: ImageRows, labels: Sequence[int]) -> tuple[IntArray, UintArray]:
+    """Return colour indices and colours: right, then the wrong labels; where some image is wrong, wrong wins."""
+    assert frame.axis is not None
+    axis = frame.axis.with_columns(frame.plot_width)
+    correct = resample(rows.correct, rows.request.axis, axis)
+    wrong = resample(rows.wrong_label, rows.request.axis, axis)
+    colours = np.array([frame.theme.correct, *(label_colour(frame.theme, label) for label in labels)], np.uint32)
+    steps = np.where(np.isfinite(correct), 0, -1)
+    step_of = np.zeros(max(labels, default=-1) + 2, np.int64)
+    step_of[labels] = np.arange(1, len(labels) + 1)
+    steps = np.where(wrong >= 0, step_of[wrong], steps)
+    return steps, colours
+
+
+def _paint_letters(cells: Cells, frame: Frame, steps: IntArray, colours: UintArray, labels: Sequence[int]) -> None:
+    """Write a letter for each wrong label where its colour cannot be shown, one pixel a cell, wrong before right."""
+    shown = np.maximum(steps[0::2], steps[1::2])
+    letters = [ord(SHADES[1]), *(ord(letter_of(label)) for label in labels), 32]
+    glyphs = np.array(letters, np.uint32)[shown]
+    cells.paste(frame.gutter, 1, glyphs, np.append(colours, np.uint32(0))[shown])
+
+
+def _share_right(frame: Frame, rows: ImageRows, iteration: int | None) -> float:
+    """Return the share of the shown images that are right at the cursor; NaN where there is no validation."""
+    column = frame.column_of(iteration)
+    if column is None or frame.axis is None or not rows.correct.size:
+        return float("nan")
+    axis = frame.axis.with_columns(frame.plot_width)
+    values = resample(rows.correct, rows.request.axis, axis)[:, column - frame.gutter]
+    known = np.isfinite(values)
+    return float(values[known].mean()) if known.any() else float("nan")
+
+
+def _draw_image_marks(cells: Cells, frame: Frame, rows: ImageRows, place: PixelRows, selected: int) -> None:
+    """Mark rows with images that were wrong all along, and the selected row."""
+    x = frame.gutter - 1
+    for y in range(1, frame.height):
+        shown = place.rows_in(y)
+        if rows.always_wrong[shown.start : shown.stop].any():
+            cells.text(x, y, "×", frame.theme.warning, bold=True)
+    chosen_y = place.y_of(selected)
+    if chosen_y is not None:
+        cells.text(x, chosen_y, "▸", frame.theme.flag, bold=True)
+        cells.mark[chosen_y, x] = 1
+
+
+def _verdict_lines(
+    frame: Frame,
+    rows: ImageRows,
+    selected: int,
+    classes: Sequence[str],
+    verdict: ImageVerdict | None,
+    share: float,
+) -> list[tuple[str, int, bool]]:
+    """Return the lines above the thumbnail: id, verdict, how often wrong, share right."""
+    theme = frame.theme
+    right = "" if np.isnan(share) else f"{share * 100:.0f}% right"
+    if right and frame.gutter >= 26:
+        right = f"{share * 100:.0f}% of {rows.images:,} right here"
+    if verdict is None:
+        return [(right, theme.muted, False)] if right else []
+    room = max(0, frame.gutter - 4)
+    ident = safe(verdict.id)
+    head = f"image {verdict.image}"
+    if ident and ident != str(verdict.image):
+        head = f"#{verdict.image} · {ident}"
+    lines = [(head, theme.flag, True)]
+    true_name = class_name(classes, verdict.target)
+    sure = "" if np.isnan(verdict.confidence) else f" {verdict.confidence:.0%}"
+    if verdict.label is None:
+        lines.append(("not validated yet" if verdict.iteration is None else "lost to damage", theme.muted, False))
+    elif verdict.label == verdict.target:
+        lines.append((f"✓ {shorten(true_name, max(3, room - 7))}{sure}", theme.gained, True))
+    else:
+        name = class_name(classes, verdict.label)
+        words = "✗ predicted " if text_width(name) + 12 + len(sure) <= room else "✗ "
+        name = shorten(name, max(3, room - len(words) - len(sure)))
+        lines.append((words + name + sure, theme.warning, True))
+        lines.append((f"is {true_name}", theme.muted, False))
+    if frame.height >= 8:
+        always = 0 <= selected < len(rows.always_wrong) and bool(rows.always_wrong[selected])
+        wrong = f"wrong {verdict.times_wrong:,} of {verdict.validations:,}"
+        lines.append((f"× {wrong}: always" if always else wrong, theme.warning if always else theme.muted, False))
+        if right:
+            lines.append((right, theme.muted, False))
+    return lines
+
+
+def _draw_images_header(
+    cells: Cells,
+    frame: Frame,
+    rows: ImageRows,
+    title: str,
+    classes: Sequence[str],
+    labels: Sequence[int],
+    validations: int,
+) -> None:
+    """Write name, title and counts, and at the right end what the colours mean."""
+    theme, request = frame.theme, rows.request
+    x = draw_header(cells, frame, "Images", max(0, frame.gutter - 1))
+    cells.text(x + 2, 0, safe(title), theme.accent, limit=max(0, frame.gutter - x - 3))
+    counts = f"{rows.images:,} images"
+    end = cells.text(frame.gutter, 0, counts, theme.text, limit=frame.plot_width)
+    if request.colour_by == "label":
+        items = [(theme.correct, "right")]
+        names = [safe(classes[label]) if label < len(classes) else str(label) for label in labels]
+        items += [(label_colour(theme, label), name) for label, name in zip(labels, names, strict=True)]
+    else:
+        ends = np.array([0, CORRECTNESS_STEPS - 1])
+        ramp = _correctness_colours(frame)
+        right, wrong = (ramp[ends] if frame.output.has_pixels else shading_colours(ends, ramp, frame.output)).tolist()
+        items = [(right, "correct"), (wrong, "incorrect")]
+    letters = [letter_of(label) for label in labels] if request.colour_by == "label" else None
+    stop = _draw_items(cells, frame, items, end + 2, letters)
+    notes = [f" × {validations:,} validations", f"   sort {request.sort}"]
+    place = image_places(frame, rows)
+    if place.per_pixel > 1.01:
+        notes.append(f" · {place.per_pixel:.1f} images/px")
+    for index, note in enumerate(notes):
+        if end + len(note) < stop - 1:
+            end = cells.text(end, 0, note, theme.muted if index else theme.text)
+
+
+def _draw_items(
+    cells: Cells, frame: Frame, items: Sequence[tuple[int, str]], left: int, letters: Sequence[str] | None
+) -> int:
+    """Write colour patches with their names at the right end, the last ones left out if they do not fit."""
+    steps = min(len(items), MOST_NAMED)
+    while steps:
+        shown = [(colour, shorten(name, 14)) for colour, name in items[:steps]]
+        width = sum(text_width(name) + 5 for _, name in shown) - 1
+        begin = frame.width - width
+        if begin >= left:
+            break
+        steps -= 1
+    else:
+        return frame.width
+    x = begin
+    for index, (colour, name) in enumerate(shown):
+        patch = "██"
+        if not frame.output.has_pixels:
+            patch = SHADES[1] * 2 if index == 0 else "██" if letters is None else letters[index - 1] * 2
+        cells.text(x, 0, patch, colour)
+        x = cells.text(x + 3, 0, name, frame.theme.muted) + 2
+    return begin

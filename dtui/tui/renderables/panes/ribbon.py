@@ -1,0 +1,117 @@
+"""The anomaly ribbon: a triangle for each column's strongest anomaly, lost above, gained below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dtui.model import Anomaly, Stage
+from dtui.safe_text import safe
+from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
+from dtui.tui.renderables.canvas.frame import Frame
+from dtui.tui.renderables.parts.anomaly_marks import draw_mark, strongest_marks
+from dtui.tui.renderables.parts.chrome import draw_header, draw_stages
+from dtui.tui.renderables.parts.class_names import class_name
+
+
+def draw_ribbon(
+    frame: Frame,
+    anomalies: Sequence[Anomaly],
+    selected: str | None,
+    classes: Sequence[str],
+    stages: Sequence[Stage] = (),
+    nothing: Sequence[str] = ("none found",),
+) -> Cells:
+    """Draw the ribbon: label of the selected anomaly in row 0, lost ▼ in row 1, gained ▲ in row 2.
+
+    Width and strength of colour grow with the share; flagged ones and the selected one have the flag colour,
+    dismissed ones are hidden. The gutter counts those still to review.
+
+    Args:
+        frame: Made for 3 rows; any size works.
+        anomalies: In any order.
+        selected: Id of the selected one; its label is placed where it is not cut.
+        classes: Names by label.
+        stages: Learning-rate stages, dashed verticals.
+        nothing: What the gutter says where there are none, the longest words first: the first that fit are shown.
+    """
+    theme = frame.theme
+    cells = Cells(frame.width, frame.height, theme)
+    draw_header(cells, frame, "Anomalies", max(0, frame.gutter - 1))
+    waiting = sum(anomaly.status == "new" for anomaly in anomalies)
+    room = max(0, frame.gutter - 3)
+    count = f"{waiting:,}/{len(anomalies):,}"
+    if not anomalies:
+        count = next((words for words in nothing if text_width(words) <= room), nothing[-1])
+    if anomalies:
+        count += next((words for words in (" to review", " new") if text_width(count + words) <= room), "")
+    cells.text(2, 1, count, theme.muted, limit=room)
+    if frame.gutter >= 26:
+        x = cells.text(2, 2, "▼", theme.lost)
+        x = cells.text(x + 1, 2, "lost", theme.muted)
+        x = cells.text(x + 2, 2, "▲", theme.gained)
+        cells.text(x + 1, 2, "gained", theme.muted)
+    for mark in strongest_marks(frame, anomalies, selected):
+        draw_mark(cells, frame, mark, 1 if mark.down else 2, selected)
+    draw_stages(cells, frame, stages, 0, frame.height)
+    chosen = next((anomaly for anomaly in anomalies if anomaly.id == selected), None)
+    if chosen is not None:
+        _draw_label(cells, frame, chosen, classes)
+    return cells
+
+
+def anomaly_at(frame: Frame, anomalies: Sequence[Anomaly], x: int, y: int) -> str | None:
+    """Return the id of the anomaly drawn nearest to a cell, at most two columns away; None where there is none."""
+    best: tuple[int, float, str] | None = None
+    for mark in strongest_marks(frame, anomalies, None):
+        distance = abs(mark.x - x)
+        if distance <= 2 and (y == 0 or mark.down == (y == 1)):
+            candidate = (distance, -mark.anomaly.share, mark.anomaly.id)
+            best = candidate if best is None else min(best, candidate)
+    return None if best is None else best[2]
+
+
+def label_of(anomaly: Anomaly, classes: Sequence[str], room: int) -> str:
+    """Return what an anomaly is in at most `room` columns, such as "▼ cat lost 38% · left rule @1,204".
+
+    What the flight recorder fired on is such as "◆ layer3.conv1 filter 17 jumped @1,351". The rule, then the end of the
+    name give way.
+    """
+    index = anomaly.class_index
+    name = safe(anomaly.layer or "?") if index is None else class_name(classes, index)
+    arrow = {"lost": "▼", "gained": "▲"}.get(anomaly.direction, "◆")
+    verb = {"lost": "lost", "gained": "gained"}.get(anomaly.direction, "changed")
+    flag = "⚑ " if anomaly.status == "flagged" else ""
+    words = f" {verb} {anomaly.share * 100:.0f}%"
+    at = f" @{anomaly.iteration:,}"
+    tails: tuple[str, ...] = (f"{words} · {anomaly.rule} rule{at}", f"{words}{at}")
+    if anomaly.kind == "watch":
+        name, tails = _watched(anomaly), (f"{' is NaN or Inf' if anomaly.rule == 'nonfinite' else ' jumped'}{at}",)
+    for tail in tails:
+        head = f"{flag}{arrow} "
+        if text_width(head + name + tail) <= room:
+            return head + name + tail
+    return shorten(head + shorten(name, max(3, room - text_width(head + tail))) + tail, room)
+
+
+def _watched(anomaly: Anomaly) -> str:
+    """Return what of the network a watch is about."""
+    if anomaly.layer is None:
+        return "loss" if anomaly.rule == "nonfinite" else f"{anomaly.rule}{'' if anomaly.rule == 'loss' else 's'}"
+    more = f" and {len(anomaly.filters) - 1} more" if len(anomaly.filters) > 1 else ""
+    return safe(anomaly.layer) + (f" filter {anomaly.filters[0]}{more}" if anomaly.filters else "")
+
+
+def _draw_label(cells: Cells, frame: Frame, anomaly: Anomaly, classes: Sequence[str]) -> None:
+    """Write the label right of the anomaly's column, or left of it, wherever it fits whole."""
+    x = frame.column_of(anomaly.iteration)
+    if x is None:
+        return
+    theme = frame.theme
+    right, left = frame.width - x - 3, x - frame.gutter - 1
+    room = max(right, left)
+    if room < 4:
+        return
+    label = label_of(anomaly, classes, room)
+    width = text_width(label)
+    cells.text(x, 0, "╷", theme.flag)
+    cells.text(x + 2 if width <= right else x - 1 - width, 0, label, theme.flag, bold=True)

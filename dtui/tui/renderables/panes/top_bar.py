@@ -1,0 +1,124 @@
+"""The top bar: run, size, screens and status in one row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dtui.model import RunInfo, RunStatus
+from dtui.safe_text import safe
+from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
+from dtui.tui.renderables.canvas.frame import Frame, Region
+
+Tab = tuple[str, str, str]
+"""Key, label, short label."""
+
+_BADGE = " INVENTED "
+_STATUS = {
+    RunStatus.LIVE: "● live",
+    RunStatus.DONE: "■ done",
+    RunStatus.INCOMPLETE: "□ incomplete",
+    RunStatus.CRASHED: "✖ crashed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """What fits, from the left: name, badge, size; from the right: status, tabs."""
+
+    name: str
+    size: str
+    labels: tuple[str, ...]
+    status: str
+
+
+def draw_top_bar(
+    frame: Frame, info: RunInfo | None, tabs: Sequence[Tab], active: int, is_damaged: bool = False
+) -> Cells:
+    """Draw the top bar, one row; what does not fit gives way in a fixed order.
+
+    First the size of the network, then long tab names, then the end of the run's name, then the names of the
+    tabs that are not active. The badge of an invented run always stays.
+
+    Args:
+        frame: Its axis is not used.
+        info: The run; None while it loads.
+        tabs: A key, a label and a short label for each screen.
+        active: Index of the screen shown.
+        is_damaged: Whether anything of the run is known to be damaged or missing.
+    """
+    theme = frame.theme
+    cells = Cells(frame.width, frame.height, theme, theme.background)
+    layout = _lay_out(frame, info, tabs, active, is_damaged)
+    x = cells.text(1, 0, "dtui", theme.accent, bold=True)
+    if layout.name:
+        x = cells.text(x + 2, 0, layout.name, theme.bright, bold=True)
+    if info is not None and info.invented:
+        begin = x + 1
+        x = cells.text(begin, 0, _BADGE, theme.badge_text, theme.warning, bold=True)
+        cells.mark[:1, begin:x] = 1
+    if layout.size:
+        cells.text(x + 2, 0, layout.size, theme.muted)
+    for index, (key, label) in enumerate(zip((tab[0] for tab in tabs), layout.labels, strict=True)):
+        begin, _, width, _ = _tab_columns(frame, tabs, layout)[index]
+        on = index == active
+        back = theme.selection if on else theme.background
+        end = cells.text(begin, 0, f" {key}", theme.accent if on else theme.muted, back, on)
+        cells.text(end, 0, f" {label} " if label else " ", theme.bright if on else theme.muted, back, on)
+        if on:
+            cells.mark[:1, max(0, begin) : max(0, begin + width)] = 1
+    if info is not None:
+        colours = {RunStatus.LIVE: theme.live, RunStatus.INCOMPLETE: theme.warning, RunStatus.CRASHED: theme.crashed}
+        start = frame.width - 1 - text_width(layout.status)
+        cells.text(start, 0, layout.status, theme.warning if is_damaged else colours.get(info.status, theme.muted))
+    return cells
+
+
+def tab_regions(
+    frame: Frame, info: RunInfo | None, tabs: Sequence[Tab], active: int, is_damaged: bool = False
+) -> tuple[Region, ...]:
+    """Return where each tab is, for clicks, as `draw_top_bar` places them."""
+    return _tab_columns(frame, tabs, _lay_out(frame, info, tabs, active, is_damaged))
+
+
+def _tab_columns(frame: Frame, tabs: Sequence[Tab], layout: _Layout) -> tuple[Region, ...]:
+    x = frame.width - _tabs_width(tabs, layout.labels) - text_width(layout.status) - (3 if layout.status else 1)
+    regions = []
+    for (key, _, _), label in zip(tabs, layout.labels, strict=True):
+        width = text_width(key) + text_width(label) + (3 if label else 2)
+        regions.append((x, 0, width, 1))
+        x += width
+    return tuple(regions)
+
+
+def _tabs_width(tabs: Sequence[Tab], labels: Sequence[str]) -> int:
+    pairs = zip(tabs, labels, strict=True)
+    return sum(text_width(tab[0]) + text_width(label) + (3 if label else 2) for tab, label in pairs)
+
+
+def _lay_out(frame: Frame, info: RunInfo | None, tabs: Sequence[Tab], active: int, is_damaged: bool) -> _Layout:
+    """Return the fullest layout that fits."""
+    name = "" if info is None else safe(info.run)
+    badge = len(_BADGE) + 1 if info is not None and info.invented else 0
+    size = (
+        ""
+        if info is None
+        else f"{info.layers:,} layer{'s' * (info.layers != 1)} · {info.filters:,} filters · {info.images:,} images"
+    )
+    full = "" if info is None else f"{_STATUS[info.status]} {info.records:,}{' · damaged' * is_damaged}"
+    long = tuple(tab[1] for tab in tabs)
+    short = tuple(tab[2] for tab in tabs)
+    only = tuple(tab[2] if index == active else "" for index, tab in enumerate(tabs))
+    keys = tuple("" for _ in tabs)
+
+    def room(labels: tuple[str, ...], status: str) -> int:
+        fixed = 5 + badge + _tabs_width(tabs, labels) + text_width(status) + 4
+        return frame.width - fixed
+
+    if text_width(name) + text_width(size) + 6 <= room(long, full):
+        return _Layout(name, size, long, full)
+    for labels, least in ((long, 99), (short, 99), (short, 12), (only, 8), (keys, 4)):
+        if min(least, text_width(name)) + 2 <= room(labels, full):
+            return _Layout(shorten(name, room(labels, full) - 2), "", labels, full)
+    mark = full[:1]
+    return _Layout(shorten(name, max(0, room(keys, mark) - 2)), "", keys, mark)

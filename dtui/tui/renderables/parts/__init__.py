@@ -1,0 +1,1 @@
+"""Parts that several panes are drawn with: titles, scales, marks, rows of pixels."""

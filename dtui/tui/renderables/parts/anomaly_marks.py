@@ -1,0 +1,91 @@
+"""Which anomalies a row of triangles shows, and how strong.
+
+Owns width and colour by share. A second copy would draw the same anomaly larger in one pane than in the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dtui.model import Anomaly
+from dtui.tui.renderables.canvas.cells import Cells
+from dtui.tui.renderables.canvas.frame import Frame
+from dtui.tui.renderables.canvas.primitives import blend_one, draw_triangle
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The strongest anomaly of one column in one direction.
+
+    Attributes:
+        x: Column of the pane.
+        down: True for lost.
+        anomaly: Which.
+        half: Columns on either side of the apex.
+    """
+
+    x: int
+    down: bool
+    anomaly: Anomaly
+    half: int = 0
+
+
+def strongest_marks(
+    frame: Frame, anomalies: Iterable[Anomaly], selected: str | None, one_row: bool = False
+) -> list[Mark]:
+    """Return for each column and direction the strongest anomaly on screen, none covering another.
+
+    Dismissed ones are hidden. The selected one, then flagged ones, then strong ones keep their width; a weaker
+    neighbour becomes narrower, and is left out where its apex would be covered.
+
+    Args:
+        frame: Where the columns are.
+        anomalies: In any order.
+        selected: Id of the one under review.
+        one_row: Whether both directions share a row of the terminal.
+    """
+    best: dict[tuple[int, bool], Anomaly] = {}
+    for anomaly in anomalies:
+        if anomaly.status == "dismissed":
+            continue
+        x = frame.column_of(anomaly.iteration)
+        if x is None:
+            continue
+        for down in (True, False):
+            if anomaly.direction == ("gained" if down else "lost"):
+                continue
+            old = best.get((x, down))
+            if old is None or _rank(anomaly, selected) > _rank(old, selected):
+                best[x, down] = anomaly
+    ordered = sorted(best.items(), key=lambda item: (_rank(item[1], selected), -item[0][0]), reverse=True)
+    taken: dict[bool, set[int]] = {False: set(), True: set()}
+    marks = []
+    for (x, down), anomaly in ordered:
+        columns = taken[down and not one_row]
+        half = half_width(anomaly.share)
+        while half >= 0 and not columns.isdisjoint(range(x - half, x + half + 1)):
+            half -= 1
+        if half >= 0:
+            columns.update(range(x - half, x + half + 1))
+            marks.append(Mark(x, down, anomaly, half))
+    return marks
+
+
+def _rank(anomaly: Anomaly, selected: str | None) -> tuple[bool, bool, float]:
+    return anomaly.id == selected, anomaly.status == "flagged", anomaly.share
+
+
+def half_width(share: float) -> int:
+    """Return a triangle's columns on either side of its apex, 0 to 3, by share."""
+    return min(3, int(max(0.0, share - 0.15) * 4.5))
+
+
+def draw_mark(cells: Cells, frame: Frame, mark: Mark, y: int, selected: str | None) -> None:
+    """Draw one triangle: wider and stronger in colour by share; flagged and selected ones in the flag colour."""
+    theme, share = frame.theme, mark.anomaly.share
+    colour = theme.lost if mark.down else theme.gained
+    colour = blend_one(colour, theme.panel, max(0.0, min(0.5, 0.6 - share)))
+    if mark.anomaly.status == "flagged" or mark.anomaly.id == selected:
+        colour = theme.flag
+    draw_triangle(cells, mark.x, y, mark.half, colour, mark.down, frame.gutter)

@@ -1,0 +1,1 @@
+"""One document, written as HTML, as text, and with pictures drawn."""
