@@ -9,12 +9,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from dtui.version import __version__
+
 if TYPE_CHECKING:
     from dtui.query import RunQuery, open_run
     from dtui.record import Recorder
 
 __all__ = ["Recorder", "RunQuery", "__version__", "open_run"]
-__version__ = "0.1.0"
 
 _HOMES = {"Recorder": "dtui.record", "RunQuery": "dtui.query", "open_run": "dtui.query"}
 

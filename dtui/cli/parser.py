@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
-from dtui import __version__
 from dtui.errors import UsageError
+from dtui.version import __version__
 
 COLORS = ("auto", "truecolor", "256", "16", "never")
 THEMES = ("dark", "light")

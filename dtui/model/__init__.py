@@ -1,6 +1,7 @@
 """The vocabulary of dtui as frozen value types, with nothing below it but the errors."""
 
 from dtui.model.arrays import (
+    MOST_CLASSES,
     NO_VALUE,
     NOT_JUDGED,
     NOT_JUDGED_STORED,
@@ -60,6 +61,7 @@ __all__ = [
     "LAYER_STATISTICS",
     "LOGGED_NAN",
     "LOST_NAN",
+    "MOST_CLASSES",
     "NOT_JUDGED",
     "NOT_JUDGED_STORED",
     "NO_VALUE",

@@ -19,6 +19,8 @@ NOT_JUDGED = -2
 """In labels that were read: the image was not judged in this validation, or its outputs were NaN."""
 NOT_JUDGED_STORED = 65_535
 """What is stored of such a label; no class has it in a run of at most as many classes."""
+MOST_CLASSES = NOT_JUDGED_STORED
+"""That a recorder takes: the label of a class is below it."""
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:

@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from torch import nn
 from torch.optim import Optimizer
@@ -26,22 +26,30 @@ from dtui.record.writing.process_end import EndWatch, also_at_exit
 from dtui.record.writing.warn import warn_once
 from dtui.record.writing.writer_thread import Sink
 
-if TYPE_CHECKING:
-    from dtui.record.recorder import Recorder
+
+class OpenRecorder(Protocol):
+    """What has to be told to a recorder that is open."""
+
+    def let_go(self) -> None:
+        """Record nothing more, and keep nothing of the network; whoever calls this ends the run."""
+
+    def close(self) -> None:
+        """End the run, and wait until it is written."""
+
 
 _ending: dict[Sink, int] = {}
 """Writers of runs that ended with their network, until they have written everything, and the processes they are of."""
 
 _open: set[Life] = set()
 
-_kept: weakref.WeakKeyDictionary[Optimizer, list[Recorder]] = weakref.WeakKeyDictionary()
+_kept: weakref.WeakKeyDictionary[Optimizer, list[OpenRecorder]] = weakref.WeakKeyDictionary()
 """Recorders that their optimizer keeps: one that nobody else has goes on for as long as there are updates."""
 
 
 class Life:
     """Of one open recorder: what has to be ended once it or its network is gone. Reaches neither."""
 
-    def __init__(self, recorder: Recorder, root: nn.Module, optimizer: Optimizer | None, asked: str) -> None:
+    def __init__(self, recorder: OpenRecorder, root: nn.Module, optimizer: Optimizer | None, asked: str) -> None:
         """Begin; `watch` follows once there is something to end.
 
         Args:

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from dtui.store.write.background_compactor import child_command, child_environment
+from dtui.store.disk.child_process import child_command, child_environment
 from tests.bench.registry import Measurement, benchmark
 from tests.bench.store_runs import invented
 

@@ -195,7 +195,7 @@ def test_a_place_lets_its_folder_go(tmp_path: Path) -> None:
 @pytest.mark.parametrize("found", ["", "src", ":/tmp/x", "src:"])
 def test_a_child_searches_no_folder_of_the_run_for_modules(monkeypatch: pytest.MonkeyPatch, found: str) -> None:
     """An empty or relative entry means the working directory: where the child stands, that is not what was meant."""
-    from dtui.store.write.background_compactor import child_environment
+    from dtui.store.disk.child_process import child_environment
 
     monkeypatch.setenv("PYTHONPATH", found)
     entries = child_environment()["PYTHONPATH"].split(":")

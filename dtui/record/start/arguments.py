@@ -15,8 +15,8 @@ from torch import nn
 from torch.optim import Optimizer
 
 from dtui.errors import RecorderError, RunExistsError
+from dtui.model import MOST_CLASSES
 from dtui.record.training.layers import LayerProbe
-from dtui.record.validation.tracked_images import MOST_CLASSES
 
 SUFFIX = ".dtui"
 

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch.optim import Optimizer
 
-import dtui
 from dtui.model import RunMetadata
 from dtui.record.writing.warn import warn_once
 from dtui.safe_text import ELLIPSIS
+from dtui.version import __version__
 
 LONGEST_TEXT = 1000
 """Characters that are kept of a hyperparameter, of a note and of their names: they are shown, never computed with."""
@@ -38,7 +38,7 @@ def describe_run(
             if isinstance(value, int | float | tuple):
                 parameters.setdefault(key, _short(value))
     versions = {
-        "dtui": dtui.__version__,
+        "dtui": __version__,
         "torch": str(torch.__version__),
         "numpy": np.__version__,
         "python": platform.python_version(),

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dtui.model import NOT_JUDGED_STORED, BoolArray, ByteArray, FloatArray, ImageSet, IntArray, LabelArray
+from dtui.model import MOST_CLASSES, NOT_JUDGED_STORED, BoolArray, ByteArray, FloatArray, ImageSet, IntArray, LabelArray
 from dtui.record.writing.warn import warn_once
 
-MOST_CLASSES = NOT_JUDGED_STORED
 IGNORED = -100
 """The target of an image that has none: what torch's losses pass over by default."""
 

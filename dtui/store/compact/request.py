@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dtui.errors import RunDamagedError
+from dtui.store.disk.child_process import child_environment
 from dtui.store.run.opening import find_run
-from dtui.store.write.background_compactor import child_environment, compact_command
+from dtui.store.write.background_compactor import compact_command
 
 
 @dataclass(frozen=True, slots=True)

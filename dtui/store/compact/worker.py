@@ -35,8 +35,8 @@ from dtui.store.format.schema import (
     Stream,
 )
 from dtui.store.read.catalog import FrameSpan, PartSpan
+from dtui.store.read.open_source import folder_source
 from dtui.store.read.part_cache import OpenParts
-from dtui.store.read.source import folder_source
 from dtui.store.read.stream_reader import StreamReader
 from dtui.store.run.lock import CompactionLock
 from dtui.store.run.opening import OpenedRun, OpenImages, find_directory

@@ -30,7 +30,7 @@ from dtui.model import (
 from dtui.store.format.schema import (
     LARGEST_DOCUMENT,
     LAST_ITERATION,
-    MOST_CLASSES,
+    MOST_CLASS_NAMES,
     MOST_FILTERS,
     MOST_IMAGES,
     MOST_NODES,
@@ -112,7 +112,7 @@ def parse_run_document(data: ByteArray, path: Path) -> tuple[str, Structure, Run
         layers = tuple(_layer(item) for item in _bounded(values["layers"], MOST_NODES))
         modules = tuple(_module(item) for item in _bounded(values["modules"], MOST_NODES))
         edges = tuple(Edge(str(source), str(target)) for source, target in _bounded(values["edges"], MOST_NODES))
-        classes = tuple(str(name) for name in _bounded(values["classes"], MOST_CLASSES))
+        classes = tuple(str(name) for name in _bounded(values["classes"], MOST_CLASS_NAMES))
         structure = Structure(layers, modules, edges, _coverage(values.get("coverage")))
         _check_structure(structure)
         return str(values["run"]), structure, _metadata(values["metadata"]), classes
@@ -133,7 +133,7 @@ def parse_images_document(data: ByteArray, targets: LabelArray, path: Path) -> t
     """
     values = decode_document(data, path)
     try:
-        classes = tuple(str(name) for name in _bounded(values["classes"], MOST_CLASSES))
+        classes = tuple(str(name) for name in _bounded(values["classes"], MOST_CLASS_NAMES))
         ids = tuple(str(name) for name in _bounded(values["ids"], MOST_IMAGES))
         if len(ids) != len(targets):
             raise ValueError(f"{len(ids)} ids for {len(targets)} images")

@@ -153,7 +153,8 @@ THUMBNAIL_OFFSETS_NODE = "/thumbnail_offsets"
 MOST_FILTERS = 20_000_000
 MOST_IMAGES = 4_000_000
 MOST_NODES = 1_000_000
-MOST_CLASSES = 65_536
+MOST_CLASS_NAMES = 65_536
+"""That a reader takes: one more than a recorder does now, for the runs of before."""
 MOST_UNRECORDED = 1_024
 MOST_VALUES = 5_000_000
 """In a JSON document: each takes up to a hundred bytes of memory once it is parsed."""

@@ -19,9 +19,9 @@ from typing import Any
 
 from dtui.errors import PackError, RunExistsError, UsageError
 from dtui.output import OutputTarget, find_target
+from dtui.store.disk.child_process import child_command, child_environment
 from dtui.store.format.schema import PACKED_SUFFIX, TEMPORARY_MARK
 from dtui.store.run.opening import find_run
-from dtui.store.write.background_compactor import child_command, child_environment
 
 
 @dataclass(frozen=True, slots=True)

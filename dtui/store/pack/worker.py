@@ -48,10 +48,10 @@ from dtui.store.format.schema import (
     Stream,
 )
 from dtui.store.read.catalog import PartSpan
+from dtui.store.read.open_source import folder_source
 from dtui.store.read.packed_run import Lost, PackedDocument, PackedStream, stream_group
 from dtui.store.read.part_cache import OpenParts
 from dtui.store.read.run_streams import faults_of
-from dtui.store.read.source import folder_source
 from dtui.store.read.stream_reader import StreamReader
 from dtui.store.run.opening import find_directory, read_document
 from dtui.store.write.part_writer import FoldPlan, count_blocks, write_frames

@@ -44,8 +44,8 @@ from dtui.store.format.part_arrays import (
 )
 from dtui.store.format.schema import FORMAT_VERSION, Stream
 from dtui.store.read.catalog import StreamView
+from dtui.store.read.open_source import open_source
 from dtui.store.read.run_streams import RunStreams
-from dtui.store.read.source import open_source
 from dtui.store.read.valid_requests import ascending, require_name, require_one
 from dtui.store.run.anomaly_cache import Key
 

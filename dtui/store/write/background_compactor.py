@@ -8,10 +8,10 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 from dtui.fork_gate import forget_in_child, resting
+from dtui.store.disk.child_process import child_command, child_environment
 from dtui.store.disk.run_folder import Place
 
 _FINISH_SECONDS = 3600.0
@@ -90,16 +90,3 @@ class Compactor:
 def compact_command(path: Path, *options: str) -> list[str]:
     """Return the command that compacts the run at `path`."""
     return child_command("dtui.store.compact", str(path), *options)
-
-
-def child_command(module: str, *arguments: str) -> list[str]:
-    """Return the command that runs a module of this very dtui in a process of its own."""
-    return [sys.executable, "-P", "-m", module, *arguments]
-
-
-def child_environment() -> dict[str, str]:
-    """Return the environment it runs in: one thread, with which the same numbers are always the same bytes."""
-    package = Path(__file__).resolve().parents[3]
-    known = os.environ.get("PYTHONPATH", "")
-    search = os.pathsep.join(map(os.path.abspath, [package, *(known.split(os.pathsep) if known else ())]))
-    return {**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1", "BLOSC_NTHREADS": "1"}

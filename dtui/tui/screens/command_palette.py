@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
@@ -14,11 +14,24 @@ from dtui.safe_text import safe
 from dtui.tui.state.actions import ACTIONS, Action
 
 if TYPE_CHECKING:
-    from dtui.tui.app import DtuiApp
     from dtui.tui.state.session import Session
 
 Command = tuple[str, str, Callable[[], None]]
 HIDDEN = frozenset({"palette"})
+
+
+class CommandedApp(Protocol):
+    """What a command needs of the app."""
+
+    @property
+    def session(self) -> Session | None:
+        """The person's look at the run; None before it is open."""
+
+    def perform(self, action: str) -> None:
+        """Do an action, as its key does."""
+
+    def paint(self) -> None:
+        """Show what has changed."""
 
 
 class ActionProvider(Provider):
@@ -38,25 +51,25 @@ class ActionProvider(Provider):
                 yield Hit(score, Content(words), run, text=words, help=help_)
 
     @property
-    def _dtui(self) -> DtuiApp:
-        return cast("DtuiApp", self.app)
+    def _dtui(self) -> CommandedApp:
+        return cast("CommandedApp", self.app)
 
 
-def _actions(app: DtuiApp) -> Iterator[Command]:
+def _actions(app: CommandedApp) -> Iterator[Command]:
     session = app.session
     for action in ACTIONS:
         if action.id not in HIDDEN and session is not None:
             yield f"{action.words}  {action.shown_keys}", action.help, partial(_perform, app, session, action)
 
 
-def _perform(app: DtuiApp, session: Session, action: Action) -> None:
+def _perform(app: CommandedApp, session: Session, action: Action) -> None:
     """Do an action, on a screen where it does something."""
     if not action.applies(session.selection.screen):
         session.choose(session.selection.with_screen(action.screens[0]))
     app.perform(action.id)
 
 
-def _choices(app: DtuiApp) -> Iterator[Command]:
+def _choices(app: CommandedApp) -> Iterator[Command]:
     """What a key only steps through, by name; and places to go to."""
     session = app.session
     if session is None:
@@ -78,16 +91,16 @@ def _choices(app: DtuiApp) -> Iterator[Command]:
         yield f"go to class {safe(name)}", "Select this class.", partial(_go_to_class, app, session, label)
 
 
-def _change(app: DtuiApp, session: Session, change: dict[str, str]) -> None:
+def _change(app: CommandedApp, session: Session, change: dict[str, str]) -> None:
     session.choose(session.selection.changed(**change))
     app.paint()
 
 
-def _go_to_node(app: DtuiApp, session: Session, node: int) -> None:
+def _go_to_node(app: CommandedApp, session: Session, node: int) -> None:
     session.go_to_node(node)
     app.paint()
 
 
-def _go_to_class(app: DtuiApp, session: Session, label: int) -> None:
+def _go_to_class(app: CommandedApp, session: Session, label: int) -> None:
     session.choose(session.selection.with_pane("classes").with_group(session.selection.cluster, label))
     app.paint()
