@@ -18,7 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
-from dtui.demo.training import CLASSES, Fault, break_weights, evaluate, load_digits, shuffled_batches, train_demo
+from dtui.demo.digits import CLASSES, load_digits
+from dtui.demo.faults import Fault, break_weights
+from dtui.demo.training import evaluate, shuffled_batches, train_demo
 from dtui.record.recorder import Recorder
 from dtui.record.thumbnails import Thumbnails
 from dtui.store import compact_run, pack_run

@@ -12,7 +12,8 @@ from torch import nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
-from dtui.demo.training import BATCH, ResNet20
+from dtui.demo.network import ResNet20
+from dtui.demo.training import BATCH
 from dtui.model import Gap, ImageSet, Record, RunStatus, Trigger, Validation
 from dtui.record import Recorder
 from dtui.record.flight.flight_recorder import JUDGED_TOGETHER, Flight, WatchPlan

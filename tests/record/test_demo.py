@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from dtui.demo import training as demo
-from dtui.demo.training import Fault, train_demo
+from dtui.demo.faults import Fault
+from dtui.demo.training import train_demo
 from dtui.errors import MissingExtraError
 from dtui.model import RunStatus
 from dtui.store import RunReader

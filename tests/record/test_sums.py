@@ -22,7 +22,8 @@ from dtui.record import Recorder
 from dtui.record.backends import choose as kernels
 from dtui.record.backends import numba_cpu, triton_gpu
 from dtui.record.backends.layer_rows import LayerRows
-from dtui.record.backends.torch_cpu import Buffers, Sum, TorchSums, sum_carefully
+from dtui.record.backends.sums import Buffers, Sum, sum_carefully
+from dtui.record.backends.torch_cpu import TorchSums
 from dtui.record.backends.torch_gpu import DeviceSums
 from dtui.record.backends.triton_gpu import TritonNorms, TritonSums
 from dtui.record.measure.measurer import Measurer

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from dtui.model import Record, Structure
-from dtui.record.backends.torch_cpu import Buffers, Summing
+from dtui.record.backends.sums import Buffers, Summing
 from dtui.record.backends.torch_gpu import DeviceSums
 from dtui.record.backends.triton_gpu import TritonSums
 from dtui.record.measure.measurer import Measurer, _Device

@@ -17,7 +17,8 @@ from dtui.errors import MissingExtraError
 from dtui.record.backends.layer_rows import LayerRows
 from dtui.record.backends.numba_cpu import KernelSums, load_kernel
 from dtui.record.backends.numba_norms import KernelNorms, load_watch_kernel
-from dtui.record.backends.torch_cpu import Buffers, Summing, TorchSums
+from dtui.record.backends.sums import Buffers, Summing
+from dtui.record.backends.torch_cpu import TorchSums
 from dtui.record.backends.torch_gpu import DeviceSums
 from dtui.record.backends.triton_gpu import TritonNorms, TritonSums, load_triton_kernels
 from dtui.record.writing.warn import reason_of, warn_once

@@ -16,7 +16,7 @@ import torch
 from dtui.errors import MissingExtraError
 from dtui.model import FloatArray, IntArray
 from dtui.record.backends.layer_rows import LayerRows, is_float32
-from dtui.record.backends.torch_cpu import CHUNK_ELEMENTS, Buffers
+from dtui.record.backends.sums import CHUNK_ELEMENTS, Buffers
 
 Kernel = Callable[[IntArray, FloatArray, FloatArray], None]
 

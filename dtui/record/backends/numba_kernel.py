@@ -1,6 +1,6 @@
 """The compiled kernel itself: all sums and samples of some layers in one pass over the memory. Imports numba.
 
-Owns the arithmetic of that pass; `torch_cpu` owns what the sums mean. Loaded by `numba_cpu`.
+Owns the arithmetic of that pass; `sums` owns what they mean. Loaded by `numba_cpu`.
 
 A layer is a row of a table of addresses, so that one call takes them all: a call a layer would cost Python's time for
 each, and let another thread take the interpreter between any two. A filter is read in blocks. In a block the sums run

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dtui.record.backends.layer_rows import LayerRows
-from dtui.record.backends.torch_cpu import GRADIENTS, SOURCE_SUMS, UPDATES, Buffers, sum_carefully
+from dtui.record.backends.sums import GRADIENTS, SOURCE_SUMS, UPDATES, Buffers, sum_carefully
 
 GROUP_ELEMENTS = 1 << 22
 """Elements of one source that are taken together: 16 MiB each, and some times that for the operations between."""

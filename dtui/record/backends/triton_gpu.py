@@ -18,7 +18,7 @@ from torch import Tensor
 
 from dtui.errors import MissingExtraError
 from dtui.record.backends.layer_rows import LayerRows
-from dtui.record.backends.torch_cpu import Buffers, Sum
+from dtui.record.backends.sums import Buffers, Sum
 from dtui.record.backends.torch_gpu import DeviceSums
 from dtui.record.writing.warn import reason_of, warn_once
 

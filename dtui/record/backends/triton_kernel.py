@@ -1,6 +1,6 @@
 """The kernels that read the weights on a GPU, in one pass over its memory. Imports triton.
 
-Owns the arithmetic of that pass; `torch_cpu` owns what the sums mean. Loaded by `triton_gpu`.
+Owns the arithmetic of that pass; `sums` owns what they mean. Loaded by `triton_gpu`.
 
 A layer is a row of a table of addresses, so that one launch takes the filters of all layers, a program each; a program
 is one warp and takes few values at once, or it would keep them where they are slow. The mean of a filter's first block

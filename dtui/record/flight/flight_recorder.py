@@ -20,7 +20,7 @@ import torch
 from dtui.errors import RecorderError
 from dtui.fork_gate import resting
 from dtui.model import SOURCES, FloatArray, Structure, Trigger
-from dtui.record.backends.torch_cpu import Sum
+from dtui.record.backends.sums import Sum
 from dtui.record.flight.norm_meter import Norm, Watch, WatchMeter, one_device
 from dtui.record.flight.triggers import Judge
 from dtui.record.measure.statistics import Deriver, RawRecord

@@ -18,7 +18,7 @@ from dtui.fork_gate import resting
 from dtui.model import FloatArray
 from dtui.record.backends.choose import summing_on
 from dtui.record.backends.layer_rows import LayerRows
-from dtui.record.backends.torch_cpu import Buffers, Sum, Summing
+from dtui.record.backends.sums import Buffers, Sum, Summing
 from dtui.record.measure.samples import LayerSampler
 from dtui.record.measure.statistics import RawRecord
 from dtui.record.training.distributed import is_sharded, local_rows

@@ -25,7 +25,7 @@ from dtui.model import (
     Record,
     Structure,
 )
-from dtui.record.backends.torch_cpu import SOURCE_SUMS, Sum
+from dtui.record.backends.sums import SOURCE_SUMS, Sum
 from dtui.record.measure.samples import plan_modules
 from dtui.record.training.skipped_updates import Skips
 
