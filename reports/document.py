@@ -9,8 +9,9 @@ escapes for its own format.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 Spec = dict[str, Any]
@@ -32,7 +33,7 @@ class Fact:
     detail: str = ""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False)
 class Chart:
     """A picture as a specification.
 
@@ -40,15 +41,20 @@ class Chart:
         id: Unique within the report; letters, digits and hyphens.
         title: Short heading, may be empty.
         mode: "vega" or "vega-lite".
-        spec: The specification, drawn on `spec["width"]` pixels until somebody widens it.
+        specify: Makes the specification; not called for a report without pictures, which needs no Altair then.
         description: What the picture shows, in words, for those who do not see it.
     """
 
     id: str
     title: str
     mode: str
-    spec: Spec
+    specify: Callable[[], Spec]
     description: str
+
+    @cached_property
+    def spec(self) -> Spec:
+        """The specification, drawn on `spec["width"]` pixels until somebody widens it."""
+        return self.specify()
 
 
 @dataclass(frozen=True, slots=True)

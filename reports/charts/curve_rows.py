@@ -11,6 +11,14 @@ import numpy as np
 from dtui.model import BoolArray, FloatArray, TimeAxis
 
 
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something known about an iteration, such as an injected fault."""
+
+    iteration: int
+    label: str
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Curve:
     """One curve of a picture.

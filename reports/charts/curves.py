@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
@@ -15,7 +14,7 @@ import numpy as np
 
 from dtui.model import Stage, TimeAxis
 from dtui.reports.charts import theme
-from dtui.reports.charts.curve_rows import Curve, curve_rows, nonfinite_rows
+from dtui.reports.charts.curve_rows import Curve, Event, curve_rows, nonfinite_rows
 from dtui.reports.charts.ribbon import RibbonMark
 from dtui.reports.document import Spec
 
@@ -36,14 +35,6 @@ _READ_OUT = "(iteration == null ? datum.last === true : datum.column == shown)"
 _VALUES_AT = -44
 """Where the values in the gutter end."""
 """Which row's value stands beside the name: the crosshair's, else the curve's last, which another curve may outlast."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something known about an iteration, such as an injected fault."""
-
-    iteration: int
-    label: str
 
 
 def curve_chart(

@@ -8,7 +8,7 @@ from dtui.model import Anomaly
 from dtui.reports.charts import theme
 from dtui.reports.charts.heatmap import STRIPS, Group, Strip, class_heatmap
 from dtui.reports.charts.ribbon import RibbonMark, ribbon_marks
-from dtui.reports.document import Chart, Section
+from dtui.reports.document import Chart, Section, Spec
 from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
 
@@ -42,9 +42,13 @@ def classes_section(view: View) -> Section | None:
         )
         for cluster, mean in zip(clusters, means, strict=True)
     ]
-    spec = class_heatmap(groups, axis, stages=view.stage_changes)
-    for row in next(data["values"] for data in spec["data"] if data["name"] == "marks"):
-        row["target"] = view.anchors[row["target"]]
+
+    def specify() -> Spec:
+        spec = class_heatmap(groups, axis, stages=view.stage_changes)
+        for row in next(data["values"] for data in spec["data"] if data["name"] == "marks"):
+            row["target"] = view.anchors[row["target"]]
+        return spec
+
     caption = (
         f"{len(ordered):,} classes, clustered by the course of their error; a cluster's first strip is its mean. "
         "A column shows the largest error of its iterations. "
@@ -53,5 +57,5 @@ def classes_section(view: View) -> Section | None:
     if len(ordered) > STRIPS:
         caption += " Where classes share a pixel row, it shows the largest error among them."
     description = f"Error of {len(ordered):,} classes over the iterations as a heatmap in {len(groups)} clusters."
-    chart = Chart(f"{view.prefix}-class-error", "", "vega", spec, description)
+    chart = Chart(f"{view.prefix}-class-error", "", "vega", specify, description)
     return Section(f"{view.prefix}-classes", "Classes", caption, (chart,))

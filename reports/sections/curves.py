@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 
 from dtui.model import Curves, TimeAxis
 from dtui.reports.charts import theme
-from dtui.reports.charts.curve_rows import Curve
-from dtui.reports.charts.curves import Event, curve_chart
+from dtui.reports.charts.curve_rows import Curve, Event
 from dtui.reports.charts.ribbon import ribbon_marks
-from dtui.reports.document import Chart, Item, Section
+from dtui.reports.document import Chart, Item, Section, Spec
 from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
 
@@ -35,7 +37,8 @@ def curves_section(view: View) -> Section | None:
                 f"{view.prefix}-error",
                 "",
                 "vega-lite",
-                curve_chart(
+                partial(
+                    _curve_chart,
                     errors,
                     view.full_axis,
                     unit="share",
@@ -49,9 +52,10 @@ def curves_section(view: View) -> Section | None:
         )
     losses = _chosen(curves, _LOSSES)
     if losses:
-        spec = curve_chart(losses, view.full_axis, unit="number", stages=view.stages if not errors else ())
+        stages = view.stages if not errors else ()
+        specify = partial(_curve_chart, losses, view.full_axis, unit="number", stages=stages)
         description = f"Loss over the iterations{_nonfinite_words(losses, view.full_axis)}."
-        items.append(Chart(f"{view.prefix}-loss", "", "vega-lite", spec, description))
+        items.append(Chart(f"{view.prefix}-loss", "", "vega-lite", specify, description))
     if not items:
         return None
     caption = "Error is the share of images judged wrong. " if errors else ""
@@ -65,6 +69,13 @@ def curves_section(view: View) -> Section | None:
     if len(view.stages) > 1:
         caption += "Dashed lines mark a new learning rate (lr)."
     return Section(f"{view.prefix}-curves", "Error and loss", caption.strip(), tuple(items))
+
+
+def _curve_chart(*arguments: Any, **options: Any) -> Spec:
+    """Call `curve_chart`, whose module imports Altair, when the picture is drawn."""
+    from dtui.reports.charts.curves import curve_chart
+
+    return curve_chart(*arguments, **options)
 
 
 def _chosen(curves: Curves, wanted: tuple[tuple[str, str, str, bool], ...]) -> list[Curve]:

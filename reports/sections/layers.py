@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from dtui.model import TreeNode
 from dtui.reports.charts.horizon import HorizonRow, horizon_tree
 from dtui.reports.document import Chart, Item, Section
@@ -25,7 +27,8 @@ def layers_section(view: View) -> Section | None:
     for statistic, source in SHOWN:
         series = view.query.node_series(range(len(tree)), statistic, source, view.record_axis)
         quantity = f"{_WORDS.get(statistic, statistic)} of {source}"
-        spec = horizon_tree(
+        specify = partial(
+            horizon_tree,
             rows,
             series.values,
             series.scale,
@@ -39,7 +42,7 @@ def layers_section(view: View) -> Section | None:
         if series.nonfinite is not None:
             has_bars = True
             description += f" NaN or Inf was counted in {int(series.nonfinite.any(axis=1).sum())} of them."
-        items.append(Chart(f"{view.prefix}-{source}-{statistic}", quantity.capitalize(), "vega", spec, description))
+        items.append(Chart(f"{view.prefix}-{source}-{statistic}", quantity.capitalize(), "vega", specify, description))
     caption = (
         "One horizon graph a row: a value fills a pale band first, then a darker one over it; blue is positive, brown "
         "negative. A column shows the value farthest from zero of its iterations. Click a module to fold or unfold it; "

@@ -41,6 +41,7 @@ def crashes() -> list[Measurement]:
             crashes = Crashes(Path(folder), small, large, tally)
             for call in range(1, crashes.calls + 1):
                 crashes.crash_writer(call)
+            for call in crashes.torn_calls():
                 crashes.crash_writer(call, torn=True)
             for call in range(1, crashes.folds + 1):
                 crashes.crash_compactor(call)

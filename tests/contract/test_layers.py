@@ -49,6 +49,13 @@ def test_reading_commands_import_neither_torch_nor_a_screen(command: str, small_
     assert not imported & (VIEWER_NEEDS_NONE_OF | REPORTS_ONLY | TERMINAL_ONLY | {"tables"})
 
 
+def test_a_report_in_plain_text_draws_nothing(small_run: Path, tmp_path: Path) -> None:
+    code = "from dtui.cli import main; main(sys.argv[1:])"
+    imported = modules_after(code, "report", str(small_run), "-o", str(tmp_path / "night.txt"))
+    assert "over the iterations" in (tmp_path / "night.txt").read_text()
+    assert not imported & (VIEWER_NEEDS_NONE_OF | TERMINAL_ONLY | {"tables", "altair", "vl_convert", "typst"})
+
+
 def test_a_recorder_without_torch_names_the_extra() -> None:
     code = "sys.modules['torch'] = None; import dtui\ntry: dtui.Recorder\nexcept ImportError as e: print(repr(e))"
     result = subprocess.run(

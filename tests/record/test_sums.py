@@ -81,7 +81,7 @@ def test_a_deviation_far_below_the_mean_keeps_its_digits(way: str, middle: float
 @pytest.mark.parametrize("way", WAYS)
 def test_rows_of_a_hundred_thousand_elements_are_summed_without_loss(way: str) -> None:
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(100_003, 3))
+    model = nn.Sequential(nn.Linear(100_003, 3 if way != "triton" else 1))
     with torch.no_grad():
         model[0].weight.abs_()
     record, _, _ = measure_twice(model, way=way)
@@ -126,7 +126,8 @@ def test_filters_of_one_element_and_of_nothing_but_zeros(way: str) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_network_of_nothing_but_nan_is_a_record_like_any_other(way: str) -> None:
-    model = nn.Sequential(nn.Conv2d(20, 2000, 3))
+    filters = 2000 if way != "triton" else 20  # interpreted, a row costs a tenth of a second
+    model = nn.Sequential(nn.Conv2d(20, filters, 3))
     measurer, probes = measurer_of(model, way)
     deriver = Deriver(describe(model, probes))
     deriver.derive(measurer.measure()(0, {}))
@@ -135,7 +136,7 @@ def test_a_network_of_nothing_but_nan_is_a_record_like_any_other(way: str) -> No
     model[0].weight.grad = torch.full_like(model[0].weight, math.inf)
     record = deriver.derive(measurer.measure()(1, {}))
     assert (record.filters[ROW["nonfinite"]] == 2 * 180).all()
-    assert record.layers[:, LAYER_STATISTICS.index("nonfinite"), 0].tolist() == [360_000] * 3
+    assert record.layers[:, LAYER_STATISTICS.index("nonfinite"), 0].tolist() == [180 * filters] * 3
     assert np.isnan(record.filters[ROW["norm"]]).all()
 
 

@@ -198,7 +198,7 @@ def test_a_chart_that_cannot_be_drawn_becomes_a_note(
 
     def failing(self: convert.ChartConverter, chart: Chart) -> str:
         if chart.id.endswith("loss"):
-            chart = Chart(chart.id, "", "vega", {"marks": [{"type": "<b>no such mark"}]}, "")
+            chart = Chart(chart.id, "", "vega", lambda: {"marks": [{"type": "<b>no such mark"}]}, "")
         return draw(self, chart)
 
     monkeypatch.setattr(convert.ChartConverter, "draw", failing)
@@ -262,7 +262,7 @@ def one_section(*items: Chart | Table | Paragraph, title: str = "t") -> Report:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_every_place_of_the_template_escapes(name: str) -> None:
-    chart = Chart("c", name, "vega", {"description": name}, name)
+    chart = Chart("c", name, "vega", lambda: {"description": name}, name)
     table = Table((name,), (False,), (Row((name,)),), name, name)
     page = render(one_section(chart, table, Paragraph(name), title=name), {"c": "<svg/>"})
     tags = re.findall(r"<[a-zA-Z/][^>]*>", page)
@@ -275,7 +275,7 @@ def test_every_place_of_the_template_escapes(name: str) -> None:
 
 
 def test_a_specification_with_nan_is_refused() -> None:
-    chart = Chart("c", "", "vega", {"value": float("nan")}, "")
+    chart = Chart("c", "", "vega", lambda: {"value": float("nan")}, "")
     with pytest.raises(ReportError, match="make it null"):
         render(one_section(chart), {"c": "<svg/>"})
 

@@ -21,7 +21,7 @@ SQUARE = {
 
 
 def chart(spec: dict[str, object], name: str = "square") -> Chart:
-    return Chart(name, "", "vega", spec, "")
+    return Chart(name, "", "vega", lambda: spec, "")
 
 
 def test_a_chart_that_is_refused_does_not_take_the_next_one_with_it() -> None:

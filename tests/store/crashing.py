@@ -22,7 +22,7 @@ from dtui.store.check.result import FileState
 from dtui.store.compact.worker import RunCompactor
 from dtui.store.run.lock import CompactionLock
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
-from tests.store.dying import in_child, shrink_parts
+from tests.store.dying import in_child, seen_at_calls, shrink_parts
 from tests.store.remains import remains_of
 from tests.store.tally import Tally
 from tests.store.twin import Twin
@@ -87,12 +87,23 @@ class Crashes:
             self.calls = in_child(lambda pipe: write_run(self._good, pipe), 0)[1]
             whole = folder / "whole.dtui"
             shutil.copytree(self._good, whole)
-            self.folds = in_child(lambda _: compact_run(whole), 0)[1]
+            self._folded = seen_at_calls(lambda _: compact_run(whole), lambda _: remains_of(whole))
+            self.folds = len(self._folded)
+            again = folder / "again.dtui"
+            self._written = seen_at_calls(lambda pipe: write_run(again, pipe), lambda name: name.encode())
 
     @property
     def kinds_of_remains(self) -> int:
         """How many deaths left something else than all before them."""
         return len(self._judged)
+
+    def torn_calls(self) -> list[int]:
+        """Return the calls of a writer that write frames, of which half may be on the disk."""
+        return [number for number, name in enumerate(self._written, 1) if name == b"writev"]
+
+    def telling_folds(self) -> list[int]:
+        """Return the calls of a compactor before which its run is as it was before no call earlier."""
+        return [number for number, one in enumerate(self._folded, 1) if self._folded.index(one) == number - 1]
 
     def crash_writer(self, call: int, *, torn: bool = False) -> None:
         """Let a writer die at a call; what it acknowledged must be there, and compacting must finish the run."""

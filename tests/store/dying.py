@@ -106,6 +106,24 @@ def in_child(work: Callable[[int], None], call: int, *, torn: bool = False) -> t
     return acknowledged, int(count) if found else -1
 
 
+def seen_at_calls(work: Callable[[int], None], see: Callable[[str], bytes]) -> list[bytes]:
+    """Let a child that lives do some work, and return what `see` said before each of its calls, given its name."""
+    found: list[bytes] = []
+
+    def watch(_: FrameType, event: str, function: Any) -> None:
+        if event == "c_call" and getattr(function, "__name__", "") in CALLS:
+            found.append(see(function.__name__))
+
+    def watched(pipe: int) -> None:
+        unheard = os.open(os.devnull, os.O_WRONLY)
+        sys.setprofile(watch)
+        work(unheard)
+        sys.setprofile(None)
+        os.write(pipe, b" ".join(one.hex().encode() for one in found))
+
+    return [bytes.fromhex(word.decode()) for word in in_child(watched, 0)[0].split(b" ")]
+
+
 def count_calls(work: Callable[[int], None]) -> int:
     """Return how many calls a piece of work makes in a child that lives."""
     return in_child(work, 0)[1]

@@ -43,7 +43,7 @@ def survive(run: Path, *, is_compacting: bool = True, has_screen: bool = False) 
     import dtui.cli.files
     import dtui.cli.reading
     import dtui.query
-    import dtui.reports
+    import dtui.reports.build
     import dtui.store.check.folder
     import dtui.store.compact.worker
     import dtui.store.run.life
