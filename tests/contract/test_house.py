@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
@@ -45,6 +47,25 @@ def test_no_module_is_reached_from_itself() -> None:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         raise AssertionError(f"modules import each other: {' → '.join(error.args[1])}") from None
+
+
+def test_contributing_shows_the_floors_that_the_contracts_hold() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    floors = {}
+    for contract in contracts:
+        if contract["type"] == "layers":
+            (container,) = contract.get("containers", ["dtui"])
+            floors[container] = " → ".join(contract["layers"]).replace("dtui.", "")
+    assert len(floors) == 6
+    shown = dict(re.findall(r"^(dtui[\w.]*) +(\S.* → .*)$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE))
+    assert shown == floors
+
+
+def test_every_file_that_contributing_names_is_there() -> None:
+    files = [path.as_posix() for top in ("dtui", "reports", "tests") for path in (ROOT / top).rglob("*.py")]
+    named = re.findall(r"`([\w/]+\.py)`", (ROOT / "CONTRIBUTING.md").read_text())
+    assert len(named) > 40
+    assert [name for name in named if not any(file.endswith(f"/{name}") for file in files)] == []
 
 
 def test_no_folder_is_crowded() -> None:
