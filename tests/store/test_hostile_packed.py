@@ -18,6 +18,7 @@ import pytest
 
 from dtui.errors import DtuiError
 from dtui.store import RunReader, check_run, pack_run
+from dtui.store.check.result import FileState
 from dtui.store.disk.seal import Seal, append_seal
 from dtui.store.disk.sealed_builder import write_small_file
 from tests.store.conftest import Recording
@@ -94,6 +95,16 @@ def test_a_foreign_file_as_a_packed_run_reads_nothing_outside(packed: Path, name
     write_foreign(name, packed)
     append_seal(packed, [], Seal.PACKED)
     assert "not fine" in survived(packed).texts["check RUN"]
+
+
+def test_a_file_that_cannot_be_read_is_not_called_fine(tmp_path: Path) -> None:
+    """Its seal may be right, and it has no more than that of a packed run."""
+    path = tmp_path / "run.h5"
+    path.write_bytes(b"nothing that HDF5 knows".ljust(4096))
+    append_seal(path, [], Seal.PACKED)
+    (file,) = check_run(path).files
+    assert file.state is FileState.DAMAGED
+    assert "cannot be read" in file.detail or "no HDF5 file" in file.detail, file.detail
 
 
 @pytest.mark.parametrize("name", SEALS)

@@ -21,7 +21,7 @@ def check_packed(path: Path) -> CheckResult:
     try:
         verify_seal(path, whole=True)
     except OSError as error:
-        reason = str(error).removeprefix(f"{path}: ").split(";")[0]
+        reason = _reason(error, path)
     try:
         reader = RunReader(path)
         faults = list(reader.faults)
@@ -29,6 +29,7 @@ def check_packed(path: Path) -> CheckResult:
         reader.close()
     except DtuiError as error:
         faults = [str(error)]
+        reason = reason or _reason(error, path)
     if not reason and not lost:
         packed = FileCheck(Path(path.name), FileState.FINE, "a packed run")
     else:
@@ -37,6 +38,11 @@ def check_packed(path: Path) -> CheckResult:
         advice = "pack the run again, or restore the file from a copy"
         packed = FileCheck(Path(path.name), FileState.DAMAGED, f"{told}: {advice}")
     return CheckResult(path, (packed, *_check_triage(triage_path(path))), tuple(faults))
+
+
+def _reason(error: Exception, path: Path) -> str:
+    """Return what is wrong, without the file that it stands beside and what to do."""
+    return str(error).removeprefix(f"{path}: ").split(";")[0]
 
 
 def _check_triage(path: Path) -> tuple[FileCheck, ...]:
