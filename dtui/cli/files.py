@@ -10,6 +10,7 @@ from dtui.cli.outcome import Exit, Outcome
 from dtui.cli.table import paint, table
 from dtui.errors import UsageError
 from dtui.output import find_target
+from dtui.run_path import with_suffix
 from dtui.safe_text import safe
 
 
@@ -106,11 +107,6 @@ def run_synth(options: argparse.Namespace) -> Outcome:
     path = with_suffix(options.output)
     synthesise(path, options.preset, records=options.records, seed=options.seed, progress=Progress("synth"))
     return Outcome(f"{safe(str(path), 400)}: invented, not trained; open it with dtui {safe(str(path), 400)}")
-
-
-def with_suffix(path: str) -> Path:
-    """Return the path of a run, whose suffix may have been left out."""
-    return Path(path if path.endswith(".dtui") else f"{path.rstrip('/')}.dtui")
 
 
 class Progress:

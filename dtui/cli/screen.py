@@ -15,9 +15,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
-from dtui.cli.files import Progress, with_suffix
+from dtui.cli.files import Progress
 from dtui.cli.outcome import Exit, Outcome
 from dtui.errors import DtuiError, MissingExtraError, RecorderError, RunExistsError, RunNotFoundError, UsageError
+from dtui.run_path import SUFFIX, with_suffix
 
 FIRST_RECORD_SECONDS = 120.0
 """How long the demo's training may take to its first record, imports included."""
@@ -51,7 +52,7 @@ def run_demo(options: argparse.Namespace) -> Outcome:
 
 def _newest(path: Path) -> Path:
     """Return the run that a path stands for: a folder that is none itself stands for its newest."""
-    if path.suffix == ".dtui" or (path.name and with_suffix(str(path)).exists()):
+    if path.suffix == SUFFIX or (path.name and with_suffix(path).exists()):
         return path
     if not path.exists():
         raise RunNotFoundError(f"{path}: no such run or folder; give the path of one, or try dtui demo")

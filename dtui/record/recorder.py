@@ -25,13 +25,12 @@ from dtui.record.flight.flight_recorder import plan_watches
 from dtui.record.lifetime import Life, find_former, weakly
 from dtui.record.recording import Recording
 from dtui.record.start.arguments import (
-    SUFFIX,
     as_class_names,
     check_classes,
     check_existing,
     check_optimizers,
     check_period,
-    with_suffix,
+    run_folder,
 )
 from dtui.record.start.preload import import_for_threads
 from dtui.record.start.resume import Start, find_start, refusals_told
@@ -47,6 +46,7 @@ from dtui.record.writing.failure_guard import VALIDATIONS, Boundary
 from dtui.record.writing.process_end import EndWatch
 from dtui.record.writing.warn import forget_told, reason_of, warn_once
 from dtui.record.writing.writer_thread import Store
+from dtui.run_path import SUFFIX
 
 
 class Recorder:
@@ -146,7 +146,7 @@ class Recorder:
             has_pictures=thumbnails is not None,
             has_own_pictures=thumbnails is not None and thumbnails.picture is not None,
         )
-        self._life = Life(self, unwrap(model), first, os.path.abspath(with_suffix(path)))
+        self._life = Life(self, unwrap(model), first, str(run_folder(path)))
         former = find_former(self._life)
         with refusals_told(self._exchange):
             start = find_start(path, first, self._exchange, on_existing=existing, iteration=iteration)

@@ -17,8 +17,7 @@ from torch.optim import Optimizer
 from dtui.errors import RecorderError, RunExistsError
 from dtui.model import MOST_CLASSES
 from dtui.record.training.layers import LayerProbe
-
-SUFFIX = ".dtui"
+from dtui.run_path import with_suffix
 
 ON_EXISTING = NUMBER, RESUME, REPLACE, REFUSE = "number", "resume", "replace", "refuse"
 """What is done where a run is already; the first is the default."""
@@ -36,16 +35,16 @@ def check_period(every: int) -> None:
         raise RecorderError(f"every={every!r}: records come every so many iterations; give an integer of at least 1")
 
 
-def with_suffix(path: str | Path) -> Path:
-    """Return the directory of a run for a path with or without ".dtui", whatever os.chdir may come before it is made.
+def run_folder(path: str | Path) -> Path:
+    """Return the folder of a run for a path with or without ".dtui", whatever os.chdir may come before it is made.
 
     Raises:
         RecorderError: The path names nothing.
     """
-    wanted = Path(path)
+    wanted = with_suffix(path)
     if not wanted.name:
         raise RecorderError(f"{wanted}: names no run; give a path such as runs/first")
-    return (wanted if wanted.suffix == SUFFIX else wanted.with_name(wanted.name + SUFFIX)).absolute()
+    return wanted.absolute()
 
 
 def check_existing(on_existing: str | None, resume: bool | None) -> str:
@@ -78,7 +77,7 @@ def check_path(path: str | Path, on_existing: str) -> Path:
         RecorderError: It cannot be made there.
         RunExistsError: There is something already, and `on_existing` is "refuse".
     """
-    wanted = with_suffix(path)
+    wanted = run_folder(path)
     if on_existing == REFUSE and (wanted.exists() or wanted.is_symlink()) and not _is_unborn(wanted):
         raise RunExistsError(f"{wanted}: a run is already there; choose another path, or {OR_GO_ON}")
     if on_existing == RESUME and wanted.is_dir():

@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 
 from dtui.errors import DtuiError, RecorderError, RunExistsError
 from dtui.model import Layer, RunMetadata, Structure
-from dtui.record.start.arguments import REFUSE, REPLACE, RESUME, check_path, with_suffix
+from dtui.record.start.arguments import REFUSE, REPLACE, RESUME, check_path, run_folder
 from dtui.record.training.distributed import Elsewhere, Exchange, untold_ranks
 from dtui.record.writing.warn import warn_once
 from dtui.record.writing.writer_thread import Store
@@ -142,7 +142,7 @@ def find_start(
     if not exchange.is_first:
         told = exchange.ask()
         updates, where = (count or 0, "") if told is None else told
-        return Start(Path(where) if where else with_suffix(path), updates)
+        return Start(Path(where) if where else run_folder(path), updates)
     wanted = check_path(path, on_existing)
     try:
         return _find_past(wanted, count) if on_existing == RESUME else _begin(wanted, on_existing, count or 0)

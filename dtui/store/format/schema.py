@@ -110,7 +110,6 @@ from dtui.model import (
 
 FORMAT_VERSION = 1
 
-SUFFIX = ".dtui"
 RUN_FILE = "run.json"
 HEARTBEAT_FILE = "heartbeat"
 STRUCTURE_FILE = "structure.h5"

@@ -9,8 +9,9 @@ import os
 from pathlib import Path
 
 from dtui.errors import RunDamagedError, RunNotFoundError
+from dtui.run_path import SUFFIX
 from dtui.store.disk.seal import is_packed
-from dtui.store.format.schema import PACKED_SUFFIX, RUN_FILE, STRUCTURE_FILE, SUFFIX
+from dtui.store.format.schema import PACKED_SUFFIX, RUN_FILE, STRUCTURE_FILE
 from dtui.store.run.unborn import claimant
 
 

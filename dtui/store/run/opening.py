@@ -15,10 +15,10 @@ import numpy as np
 
 from dtui.errors import RunDamagedError, RunFormatError, RunNotBegunError, RunNotFoundError
 from dtui.model import ByteArray, RunMetadata, Structure
+from dtui.run_path import with_suffix
 from dtui.store.disk.seal import is_packed
 from dtui.store.disk.sealed_file import SealedFile
 from dtui.store.format.documents import decode_document, parse_images_document, parse_run_document
-from dtui.store.format.names import with_suffix
 from dtui.store.format.schema import (
     FORMAT_VERSION,
     LARGEST_THUMBNAILS,

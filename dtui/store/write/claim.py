@@ -17,6 +17,7 @@ from pathlib import Path
 
 from dtui.errors import RunExistsError
 from dtui.fork_gate import resting
+from dtui.run_path import SUFFIX
 from dtui.store.disk.atomic_files import sync_folder
 from dtui.store.format.schema import (
     HEARTBEAT_FILE,
@@ -28,7 +29,6 @@ from dtui.store.format.schema import (
     RUN_ENTRIES,
     RUN_FILE,
     STRUCTURE_FILE,
-    SUFFIX,
     TEMPORARY_MARK,
     TRIAGE_FILE,
     parse_journal_name,

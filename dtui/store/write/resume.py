@@ -13,11 +13,11 @@ import numpy as np
 
 from dtui.errors import DtuiError, RunDamagedError, RunExistsError
 from dtui.model import ImageSet, Structure
+from dtui.run_path import with_suffix
 from dtui.store.disk.atomic_files import list_folder, make_folder
 from dtui.store.disk.json_lines import read_lines
 from dtui.store.disk.run_folder import Place
 from dtui.store.format.joins import Join
-from dtui.store.format.names import with_suffix
 from dtui.store.format.schema import (
     FORMAT_VERSION,
     GAPS_FILE,

@@ -20,11 +20,12 @@ import numpy as np
 
 from dtui.errors import RunExistsError, UsageError
 from dtui.model import Gap, ImageSet, Record, RunMetadata, RunStatus, Structure, Trigger, Validation
+from dtui.run_path import with_suffix
 from dtui.store.disk.atomic_files import sync_folder
 from dtui.store.disk.run_folder import Place
 from dtui.store.format.documents import run_document
 from dtui.store.format.joins import Join
-from dtui.store.format.names import run_token, with_suffix
+from dtui.store.format.names import run_token
 from dtui.store.format.schema import (
     DOCUMENT_NODE,
     FORMAT_VERSION,

@@ -1,0 +1,13 @@
+"""What the folder of a run is called: the one place that knows `.dtui`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+SUFFIX = ".dtui"
+
+
+def with_suffix(path: str | Path) -> Path:
+    """Return the folder of a run for a path with or without `.dtui`; a path without a name is returned as it is."""
+    path = Path(path)
+    return path if path.name.endswith(SUFFIX) or not path.name else path.with_name(path.name + SUFFIX)
