@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dtui.reports.charts import theme
+from dtui.reports.charts.marks import field, mark, signal
 from dtui.reports.charts.raster import LEVELS, error_palette
 from dtui.reports.document import Spec
 
@@ -38,131 +39,65 @@ def hover_signals() -> list[Spec]:
 
 def image_mark() -> Spec:
     """Return the picture of each row."""
-    return {
-        "type": "image",
-        "interactive": False,
-        "aria": False,
-        "from": {"data": "rows"},
-        "encode": {
-            "enter": {
-                "x": {"value": 0},
-                "y": {"field": "y"},
-                "height": {"field": "height"},
-                "aspect": {"value": False},
-                "smooth": {"value": False},
-                "url": {"field": "url"},
-            },
-            "update": {"width": {"signal": "width"}},
-        },
-    }
+    where = {"x": 0, "y": field("y"), "height": field("height"), "url": field("url")}
+    return mark("image", {**where, "aspect": False, "smooth": False}, {"width": signal("width")}, data="rows")
 
 
 def hover_mark() -> Spec:
     """Return the emphasis of the row under the pointer."""
-    return {
-        "type": "rect",
-        "interactive": False,
-        "aria": False,
-        "encode": {
-            "enter": {"stroke": {"value": theme.INK}, "x": {"value": 0}},
-            "update": {
-                "width": {"signal": "width"},
-                "y": {"signal": "over ? over.y - 0.5 : 0"},
-                "height": {"signal": "over ? over.height + 1 : 0"},
-                "strokeOpacity": {"signal": "over ? 0.8 : 0"},
-            },
-        },
+    update = {
+        "width": signal("width"),
+        "y": signal("over ? over.y - 0.5 : 0"),
+        "height": signal("over ? over.height + 1 : 0"),
+        "strokeOpacity": signal("over ? 0.8 : 0"),
     }
+    return mark("rect", {"stroke": theme.INK, "x": 0}, update)
 
 
 def hit_mark() -> Spec:
     """Return what the pointer meets over a row."""
-    return {
-        "type": "rect",
-        "name": "hit",
-        "aria": False,
-        "from": {"data": "rows"},
-        "encode": {
-            "enter": {
-                "x": {"value": 0},
-                "y": {"field": "y"},
-                "height": {"field": "height"},
-                "fill": {"value": "transparent"},
-                "cursor": {"value": "crosshair"},
-            },
-            "update": {"width": {"signal": "width"}},
-        },
-    }
+    where = {"x": 0, "y": field("y"), "height": field("height")}
+    enter = {**where, "fill": "transparent", "cursor": "crosshair"}
+    return mark("rect", enter, {"width": signal("width")}, data="rows", name="hit")
 
 
 def label_marks() -> list[Spec]:
     """Return names, numbers of classes and the error at the crosshair."""
-    middle = "datum.y + min(datum.height, 14) / 2"
+    place = {"baseline": "middle", "y": signal("datum.y + min(datum.height, 14) / 2")}
+    weight = signal("datum.heading ? 'bold' : 'normal'")
     value = "(values ? values[datum.id] : datum.last)"
-
-    def text(enter: Spec, update: Spec) -> Spec:
-        return {
-            "type": "text",
-            "interactive": False,
-            "aria": False,
-            "from": {"data": "rows"},
-            "encode": {"enter": {"baseline": {"value": "middle"}, **enter}, "update": update},
-        }
-
+    name = {
+        **place,
+        "x": signal(f"datum.heading ? {-theme.GUTTER} : {12 - theme.GUTTER}"),
+        "text": field("label"),
+        "fontSize": 12,
+        "fontWeight": weight,
+        "limit": theme.GUTTER - 95,
+    }
+    detail = {**place, "x": -58, "text": field("detail"), "align": "right", "fill": theme.MUTED}
+    shown = {"text": signal(f"{value} == null ? '' : format({value}, '.1%')"), "fontWeight": weight}
     return [
-        text(
-            {
-                "x": {"signal": f"datum.heading ? {-theme.GUTTER} : {12 - theme.GUTTER}"},
-                "y": {"signal": middle},
-                "text": {"field": "label"},
-                "fontSize": {"value": 12},
-                "fontWeight": {"signal": "datum.heading ? 'bold' : 'normal'"},
-                "limit": {"value": theme.GUTTER - 95},
-            },
-            {},
-        ),
-        text(
-            {
-                "x": {"value": -58},
-                "y": {"signal": middle},
-                "text": {"field": "detail"},
-                "align": {"value": "right"},
-                "fill": {"value": theme.MUTED},
-            },
-            {},
-        ),
-        text(
-            {"x": {"value": -8}, "y": {"signal": middle}, "align": {"value": "right"}},
-            {
-                "text": {"signal": f"{value} == null ? '' : format({value}, '.1%')"},
-                "fontWeight": {"signal": "datum.heading ? 'bold' : 'normal'"},
-            },
-        ),
+        mark("text", name, {}, data="rows"),
+        mark("text", detail, {}, data="rows"),
+        mark("text", {**place, "x": -8, "align": "right"}, shown, data="rows"),
     ]
 
 
 def triangle_mark() -> Spec:
     """Return the anomaly iterations."""
-    return {
-        "type": "symbol",
-        "name": "triangle",
-        "aria": False,
-        "from": {"data": "marks"},
-        "encode": {
-            "enter": {
-                "shape": {"signal": "datum.direction == 'gained' ? 'triangle-up' : 'triangle-down'"},
-                "fill": {"signal": f"datum.direction == 'gained' ? '{theme.GAINED}' : '{theme.LOST}'"},
-                "size": {"field": "size"},
-                "y": {"field": "y"},
-                "cursor": {"value": "pointer"},
-            },
-            "update": {
-                "x": {"signal": "scale('x', datum.iteration)"},
-                "stroke": {"signal": f"mark && mark.target == datum.target ? '{theme.INK}' : '#ffffff'"},
-                "strokeWidth": {"signal": "mark && mark.target == datum.target ? 1.5 : 0.6"},
-            },
-        },
+    enter = {
+        "shape": signal("datum.direction == 'gained' ? 'triangle-up' : 'triangle-down'"),
+        "fill": signal(f"datum.direction == 'gained' ? '{theme.GAINED}' : '{theme.LOST}'"),
+        "size": field("size"),
+        "y": field("y"),
+        "cursor": "pointer",
     }
+    update = {
+        "x": signal("scale('x', datum.iteration)"),
+        "stroke": signal(f"mark && mark.target == datum.target ? '{theme.INK}' : '#ffffff'"),
+        "strokeWidth": signal("mark && mark.target == datum.target ? 1.5 : 0.6"),
+    }
+    return mark("symbol", enter, update, data="marks", name="triangle")
 
 
 def header_marks() -> list[Spec]:
@@ -173,22 +108,8 @@ def header_marks() -> list[Spec]:
     marks: list[Spec] = []
     for k in range(swatches):
         colour = f"#{palette[round(k * (LEVELS - 1) / (swatches - 1))]:06x}"
-        marks.append(
-            {
-                "type": "rect",
-                "interactive": False,
-                "aria": False,
-                "encode": {
-                    "enter": {
-                        "x": {"value": round(50 - theme.GUTTER + k * width / swatches, 2)},
-                        "width": {"value": round(width / swatches + 0.5, 2)},
-                        "y": {"value": -22},
-                        "height": {"value": 10},
-                        "fill": {"value": colour},
-                    }
-                },
-            }
-        )
+        where = {"x": round(50 - theme.GUTTER + k * width / swatches, 2), "width": round(width / swatches + 0.5, 2)}
+        marks.append(mark("rect", {**where, "y": -22, "height": 10, "fill": colour}))
     readout = (
         "mark ? (mark.direction == 'gained' ? '▲ gained ' : '▼ lost ') + format(mark.share, '.1%') + ' of ' + mark.of"
         " + ' · iteration ' + format(mark.iteration - 0.5, ',d')"
@@ -196,25 +117,10 @@ def header_marks() -> list[Spec]:
         " : over ? over.name + ' · ' + shown_text + (value == null ? '' : ' · error ' + format(value, '.1%'))"
         " : 'error of each class' + (iteration == null ? '' : ' · ' + shown_text)"
     )
-    for signal, x, fill in (
+    for text, x, fill in (
         ("'error 0'", -theme.GUTTER, theme.MUTED),
         ("'100%'", -54, theme.MUTED),
         (readout, 0, theme.INK),
     ):
-        marks.append(
-            {
-                "type": "text",
-                "interactive": False,
-                "aria": False,
-                "encode": {
-                    "enter": {
-                        "x": {"value": x},
-                        "y": {"value": -17},
-                        "baseline": {"value": "middle"},
-                        "fill": {"value": fill},
-                    },
-                    "update": {"text": {"signal": signal}},
-                },
-            }
-        )
+        marks.append(mark("text", {"x": x, "y": -17, "baseline": "middle", "fill": fill}, {"text": signal(text)}))
     return marks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dtui.reports.charts import theme
+from dtui.reports.charts.marks import field, mark, signal
 from dtui.reports.document import Spec
 
 ROW = 26
@@ -13,110 +14,56 @@ ROW_HEIGHT = 23
 
 def ground_mark() -> Spec:
     """Return the line that each graph stands on."""
-    return {
-        "type": "rule",
-        "interactive": False,
-        "aria": False,
-        "from": {"data": "rows"},
-        "encode": {
-            "enter": {"stroke": {"value": theme.GRID}, "x": {"value": 0}},
-            "update": {
-                "x2": {"signal": "width"},
-                "y": {"signal": f"datum.y + {ROW_HEIGHT + 0.5}"},
-            },
-        },
-    }
+    update = {"x2": signal("width"), "y": signal(f"datum.y + {ROW_HEIGHT + 0.5}")}
+    return mark("rule", {"stroke": theme.GRID, "x": 0}, update, data="rows")
 
 
 def path_mark(columns: int) -> Spec:
     """Return the bands, stretched from columns to pixels."""
-    return {
-        "type": "path",
-        "interactive": False,
-        "aria": False,
-        "from": {"data": "paths"},
-        "encode": {
-            "enter": {"path": {"field": "path"}, "fill": {"field": "colour"}},
-            "update": {"y": {"field": "y"}, "scaleX": {"signal": f"width / {columns}"}},
-        },
-    }
+    update = {"y": field("y"), "scaleX": signal(f"width / {columns}")}
+    return mark("path", {"path": field("path"), "fill": field("colour")}, update, data="paths")
 
 
 def hover_mark() -> Spec:
     """Return the emphasis of the row under the pointer."""
-    return {
-        "type": "rect",
-        "interactive": False,
-        "aria": False,
-        "encode": {
-            "enter": {"fill": {"value": theme.INK}, "x": {"value": -theme.GUTTER}, "height": {"value": ROW_HEIGHT}},
-            "update": {
-                "x2": {"signal": "width"},
-                "y": {"signal": "over ? over.y : 0"},
-                "fillOpacity": {"signal": "over ? 0.07 : 0"},
-            },
-        },
-    }
+    enter = {"fill": theme.INK, "x": -theme.GUTTER, "height": ROW_HEIGHT}
+    place = {"x2": signal("width"), "y": signal("over ? over.y : 0")}
+    return mark("rect", enter, {**place, "fillOpacity": signal("over ? 0.07 : 0")})
 
 
 def hit_mark() -> Spec:
     """Return what the pointer meets over a row."""
-    return {
-        "type": "rect",
-        "name": "hit",
-        "aria": False,
-        "from": {"data": "rows"},
-        "encode": {
-            "enter": {"x": {"value": 0}, "height": {"value": ROW}, "fill": {"value": "transparent"}},
-            "update": {
-                "y": {"field": "y"},
-                "width": {"signal": "width"},
-                "cursor": {"signal": "datum.module ? 'pointer' : 'crosshair'"},
-            },
-        },
+    update = {
+        "y": field("y"),
+        "width": signal("width"),
+        "cursor": signal("datum.module ? 'pointer' : 'crosshair'"),
     }
+    return mark("rect", {"x": 0, "height": ROW, "fill": "transparent"}, update, data="rows", name="hit")
 
 
 def label_marks(*, signed: bool) -> list[Spec]:
     """Return the names with their folding marks, and the value at the crosshair."""
-    middle = f"datum.y + {ROW_HEIGHT / 2}"
+    middle = signal(f"datum.y + {ROW_HEIGHT / 2}")
     fold = "(datum.module ? (indexof(open, '|' + datum.id + '|') >= 0 ? '▾ ' : '▸ ') : '')"
     value = "datum.v[shown]"
     negative = theme.HORIZON_NEGATIVE[1] if signed else theme.INK
+    positive = theme.HORIZON_POSITIVE[2] if signed else theme.INK
+    name = {
+        "x": signal(f"{-theme.GUTTER} + datum.depth * 11 + (datum.module ? 0 : 12)"),
+        "y": middle,
+        "text": signal(f"{fold} + datum.label + (datum.detail ? '  ' + datum.detail : '')"),
+        "fontWeight": signal("datum.module ? 'bold' : 'normal'"),
+        "limit": signal(f"max(36, {theme.GUTTER - 70} - datum.depth * 11 - (datum.module ? 0 : 12))"),
+        "cursor": signal("datum.module ? 'pointer' : 'default'"),
+    }
+    shown = {
+        "y": middle,
+        "text": signal(f"{value} == null ? '' : {_formatted(value, '+' if signed else '')}"),
+        "fill": signal(f"{value} < 0 ? '{negative}' : '{positive}'"),
+    }
     return [
-        {
-            "type": "text",
-            "name": "label",
-            "aria": False,
-            "from": {"data": "rows"},
-            "encode": {
-                "enter": {"baseline": {"value": "middle"}, "fontSize": {"value": 12}},
-                "update": {
-                    "x": {"signal": f"{-theme.GUTTER} + datum.depth * 11 + (datum.module ? 0 : 12)"},
-                    "y": {"signal": middle},
-                    "text": {"signal": f"{fold} + datum.label + (datum.detail ? '  ' + datum.detail : '')"},
-                    "fontWeight": {"signal": "datum.module ? 'bold' : 'normal'"},
-                    "limit": {"signal": f"max(36, {theme.GUTTER - 70} - datum.depth * 11 - (datum.module ? 0 : 12))"},
-                    "cursor": {"signal": "datum.module ? 'pointer' : 'default'"},
-                },
-            },
-        },
-        {
-            "type": "text",
-            "interactive": False,
-            "aria": False,
-            "from": {"data": "rows"},
-            "encode": {
-                "enter": {"baseline": {"value": "middle"}, "align": {"value": "right"}, "x": {"value": -8}},
-                "update": {
-                    "y": {"signal": middle},
-                    "text": {"signal": f"{value} == null ? '' : {_formatted(value, '+' if signed else '')}"},
-                    "fill": {
-                        "signal": f"{value} < 0 ? '{negative}' : '{theme.HORIZON_POSITIVE[2] if signed else theme.INK}'"
-                    },
-                },
-            },
-        },
+        mark("text", {"baseline": "middle", "fontSize": 12}, name, data="rows", name="label"),
+        mark("text", {"baseline": "middle", "align": "right", "x": -8}, shown, data="rows"),
     ]
 
 
@@ -125,21 +72,8 @@ def header_marks(quantity: str, scale: float, *, signed: bool, several: bool, fo
     colours = ([*theme.HORIZON_NEGATIVE[::-1]] if signed else []) + [*theme.HORIZON_POSITIVE]
     lowest = f"−{scale:.3g}" if signed else "0"
     start = -theme.GUTTER + max(12, round(6.2 * len(lowest)) + 6)
-    swatches: list[Spec] = [
-        {
-            "type": "rect",
-            "interactive": False,
-            "aria": False,
-            "encode": {
-                "enter": {
-                    "x": {"value": start + 14 * k},
-                    "width": {"value": 14},
-                    "y": {"value": -18},
-                    "height": {"value": 10},
-                    "fill": {"value": colour},
-                }
-            },
-        }
+    swatches = [
+        mark("rect", {"x": start + 14 * k, "width": 14, "y": -18, "height": 10, "fill": colour})
         for k, colour in enumerate(colours)
     ]
     name = theme.quoted(quantity)
@@ -173,28 +107,12 @@ def _formatted(value: str, sign: str = "") -> str:
     return f"({value} != 0 && abs({value}) < 0.001 ? format({value}, '{sign}.2~e') : format({value}, '{sign}.3~g'))"
 
 
-def _text(
-    signal: str, x: float | None, *, align: str, fill: str, name: str = "", dx: float = 0, limit: str = ""
-) -> Spec:
+def _text(text: str, x: float | None, *, align: str, fill: str, name: str = "", dx: float = 0, limit: str = "") -> Spec:
     """Return one text mark on the header line; x None stands for the right end of the axis."""
-    mark: Spec = {
-        "type": "text",
-        "interactive": bool(name),
-        "aria": False,
-        "encode": {
-            "enter": {
-                "baseline": {"value": "middle"},
-                "align": {"value": align},
-                "fill": {"value": fill},
-                "y": {"value": -13},
-                "dx": {"value": dx},
-            },
-            "update": {"x": {"value": x} if x is not None else {"signal": "width"}, "text": {"signal": signal}},
-        },
-    }
-    if limit:
-        mark["encode"]["update"]["limit"] = {"signal": limit}
+    enter: dict[str, object] = {"baseline": "middle", "align": align, "fill": fill, "y": -13, "dx": dx}
     if name:
-        mark["name"] = name
-        mark["encode"]["enter"]["cursor"] = {"value": "pointer"}
-    return mark
+        enter["cursor"] = "pointer"
+    update: dict[str, object] = {"x": signal("width") if x is None else x, "text": signal(text)}
+    if limit:
+        update["limit"] = signal(limit)
+    return mark("text", enter, update, name=name)
