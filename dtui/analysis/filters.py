@@ -19,26 +19,6 @@ LATE_SHARE = 0.1
 NEVER = -1
 
 
-def log_change(update_ratio: FloatArray, smallest: float = 1e-9) -> FloatArray:
-    """Return how much more each filter changed than its layer did, in powers of ten.
-
-    The layer's median at each record is taken out, and with it the learning rate and whatever moved the whole
-    network.
-
-    Args:
-        update_ratio: Shape (filters, records), >= 0, NaN where there is none.
-        smallest: Ratios below it count as this much, so that no change is a number.
-
-    Returns:
-        Shape (filters, records); 1 is ten times the layer's median; NaN where the ratio is.
-
-    Source: dtui.
-    """
-    logarithms = np.log10(np.maximum(update_ratio, smallest))
-    result: FloatArray = logarithms - column_medians(logarithms)
-    return result
-
-
 def find_dead(gradient_norms: FloatArray, update_norms: FloatArray) -> BoolArray:
     """Find the filters that no longer learn.
 

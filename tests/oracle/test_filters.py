@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from dtui.analysis.filters import NEVER, find_dead, find_late, first_clear_change, log_change
+from dtui.analysis.filters import NEVER, find_dead, find_late, first_clear_change
 from tests.oracle import twins
 
 
@@ -15,16 +13,6 @@ def ratios() -> np.ndarray:
     values[7, 50] *= 1e4
     values[:, 0] = np.nan
     return values
-
-
-def test_change_is_against_the_layers_median():
-    values = ratios()
-    for record in range(1, 80):
-        logarithms = [math.log10(max(value, 1e-9)) for value in values[:, record]]
-        expected = [one - twins.median(logarithms) for one in logarithms]
-        np.testing.assert_allclose(log_change(values)[:, record], expected, atol=1e-12)
-    assert np.isnan(log_change(values)[:, 0]).all()
-    assert log_change(values)[7, 50] > 3
 
 
 def test_first_clear_changes():

@@ -9,7 +9,6 @@ from dtui.model import TimeAxis
 from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.output import ColorMode, Output
 from dtui.tui.renderables.canvas.primitives import (
-    blend,
     blend_one,
     braille_spans,
     draw_triangle,
@@ -32,11 +31,6 @@ def test_blending_is_done_channel_by_channel(colour: int, towards: int, strength
     for shift in (16, 8, 0):
         old, new, got = (value >> shift & 255 for value in (colour, towards, mixed))
         assert abs(got - (old + (new - old) * strength)) <= 0.51
-
-
-def test_blending_broadcasts() -> None:
-    assert blend(np.array([0, 0xFFFFFF], np.uint32), 0xFFFFFF, 0.0).tolist() == [0, 0xFFFFFF]
-    assert blend(np.array([[0]], np.uint32), 0xFFFFFF, 1.0).tolist() == [[0xFFFFFF]]
 
 
 def test_quantise_keeps_the_ends_and_marks_what_has_no_value() -> None:

@@ -22,20 +22,8 @@ SHADES = " ░▒▓█"
 ASCII_SHADES = " .:-=+*#%@"
 
 
-def blend(colours: UintArray, towards: int | UintArray, strength: float | FloatArray) -> UintArray:
-    """Return packed colours moved towards another by `strength` in [0, 1]; arguments broadcast."""
-    share = np.asarray(strength, np.float32)
-    source, target = np.asarray(colours, np.uint32), np.asarray(towards, np.uint32)
-    mixed = np.zeros(np.broadcast_shapes(source.shape, target.shape, share.shape), np.uint32)
-    for shift in (16, 8, 0):
-        old = (source >> shift & 255).astype(np.float32)
-        new = (target >> shift & 255).astype(np.float32)
-        mixed |= np.rint(old + (new - old) * share).astype(np.uint32) << np.uint32(shift)
-    return mixed
-
-
 def blend_one(colour: int, towards: int, strength: float) -> int:
-    """Return one packed colour moved towards another, as `blend` does for many."""
+    """Return a packed colour moved towards another by `strength` in [0, 1]."""
     mixed = 0
     for shift in (16, 8, 0):
         old = colour >> shift & 255
