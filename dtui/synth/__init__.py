@@ -82,7 +82,7 @@ def synthesise(
     Source: dtui; the sizes are those of DeepTracker (ACM TIST 2018).
     """
     if preset not in PRESETS:
-        raise UsageError(f"preset {preset!r}: there are {', '.join(PRESETS)}")
+        raise UsageError(f"preset {preset!r}: not known; give one of {', '.join(PRESETS)}")
     size = PRESETS[preset]
     count = size.records if records is None else records
     if count < 1:

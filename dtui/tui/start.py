@@ -17,7 +17,7 @@ _SYSTEMS = {"truecolor": "truecolor", "256": "256", "16": "standard", "none": "s
 def start(path: Path, *, color: str, ascii_only: bool, theme: str, mouse: bool, slow_link: bool) -> None:
     """Run the app; see `dtui.tui.run_tui`."""
     if theme not in THEMES:
-        raise UsageError(f"theme {theme!r}: not known; one of {', '.join(THEMES)}")
+        raise UsageError(f"theme {theme!r}: not known; give one of {', '.join(THEMES)}")
     mode = find_mode(color, os.environ)
     require_terminal()
     for frozen_size in ("COLUMNS", "LINES"):

@@ -140,5 +140,5 @@ def sections_named(names: Sequence[str] | None) -> tuple[tuple[str, SectionBuild
     known = section_names()
     for name in names or ():
         if name not in known:
-            raise UsageError(f"section {name!r}: a report has no such section; choose from {', '.join(known)}")
+            raise UsageError(f"section {name!r}: there is no such section; choose from {', '.join(known)}")
     return tuple((name, _ENTRIES[name].build) for name in known if names is None or name in names)

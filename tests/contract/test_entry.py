@@ -169,7 +169,7 @@ def test_python_m_dtui_is_the_same_command() -> None:
         ),
         (
             ["anomalies", "x", "--fail-on", "0"],
-            "argument --fail-on: '0' is no whole number of at least 1; see dtui anomalies --help",
+            "argument --fail-on: '0' is not a whole number of at least 1; see dtui anomalies --help",
         ),
     ],
 )

@@ -213,7 +213,7 @@ def test_a_loss_that_turns_nan_and_skipped_updates_are_told_by_info(
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        ({"every": 0}, "every=0: records come every so many iterations; give an integer of at least 1"),
+        ({"every": 0}, "every=0: every must be a positive integer"),
         ({"every": -3}, "every=-3"),
         ({"every": 2.5}, r"every=2\.5"),
         ({"every": True}, "every=True"),

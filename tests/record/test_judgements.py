@@ -116,7 +116,7 @@ def test_promised_probabilities_that_are_none_are_refused(record: Make) -> None:
     images, labels = pictures(3)
     recorder = record(model := Headed(3, same), every=1, outputs="probabilities")
     recorder.step()
-    with pytest.warns(RecorderWarning, match="are no probabilities"):
+    with pytest.warns(RecorderWarning, match="are not probabilities"):
         evaluate(recorder, model, [(images, labels)])
     recorder.close()
     assert recorder.store.validations == []

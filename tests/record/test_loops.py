@@ -246,7 +246,7 @@ def test_what_is_no_number_is_left_out_and_told_once(record: Make) -> None:
     model = small_net()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     recorder = record(model, optimizer, every=1)
-    with pytest.warns(RecorderWarning, match="log: losses is no single number") as told:
+    with pytest.warns(RecorderWarning, match="log: losses is not a single number") as told:
         recorder.log(losses=torch.ones(3), loss=1.0)
     recorder.log(losses=torch.ones(3), loss=1.0)
     assert len(told) == 1

@@ -284,7 +284,7 @@ class TestWhichWay:
     ) -> None:
         monkeypatch.setattr(numba_cpu, "find_spec", lambda name: True)
         monkeypatch.setitem(sys.modules, "dtui.record.backends.numba_kernel", None)
-        with pytest.warns(RecorderWarning, match="compiled kernel is not to be had, torch takes its place"):
+        with pytest.warns(RecorderWarning, match="compiled kernel cannot be used, so torch is"):
             recorder = Recorder(tmp_path / "run", nn.Linear(4, 2))
         assert not recorder._recording.has_kernel
         recorder.close()
@@ -302,7 +302,7 @@ class TestWhichWay:
             monkeypatch.setattr(place, "find_spec", lambda name: None)
         model = SimpleNamespace(parameters=lambda: [SimpleNamespace(device=torch.device(WHERE[module]))])
         assert kernels.find_kernels(None, model, is_watched=False) is False  # type: ignore[arg-type]
-        with pytest.raises(MissingExtraError, match=f"{module} is not here; pip install"):
+        with pytest.raises(MissingExtraError, match=f"{module} is not installed; pip install"):
             kernels.find_kernels(True, model, is_watched=False)  # type: ignore[arg-type]
 
     def test_each_device_has_a_way_of_its_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -378,9 +378,7 @@ class TestTriton:
         )
         monkeypatch.setattr(triton_gpu, "load_triton_kernels", lambda: broken)
         monkeypatch.setattr(twins, "nothing_but_triton", TritonSums)
-        with pytest.warns(
-            RecorderWarning, match="the GPU's kernels are not to be had, torch takes their place: .*C comp"
-        ):
+        with pytest.warns(RecorderWarning, match="the GPU's kernels cannot be used, so torch is: .*C comp"):
             found = measure_twice(model, way="triton")[0]
         np.testing.assert_array_equal(found.filters, wanted.filters)
         norms = TritonNorms()

@@ -338,7 +338,7 @@ def test_a_packing_that_is_killed_leaves_nothing_of_its_own(
     monkeypatch.setattr(packing, "child_command", lambda module, *rest: [*command(module)[:1], "-c", dying, *rest])
     others = out.with_name("one.h5.tmp-1-another")
     others.write_bytes(b"of a packing that goes on")
-    with pytest.raises(PackError, match=r"one\.h5: packing broke down with -9"):
+    with pytest.raises(PackError, match=r"one\.h5: packing failed \(-9\)"):
         pack_run(ended.path, out)
     assert [path.name for path in out.parent.iterdir()] == [others.name]
 

@@ -111,7 +111,7 @@ def test_networks_have_the_sizes_of_the_paper() -> None:
 
 
 def test_what_cannot_be_made_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="preset 'huge': there are paper, tenfold, small"):
+    with pytest.raises(UsageError, match="preset 'huge': not known; give one of paper, tenfold, small"):
         synthesise(tmp_path / "a", "huge")
     with pytest.raises(UsageError, match="give at least 1"):
         synthesise(tmp_path / "a", "small", records=0)

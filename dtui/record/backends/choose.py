@@ -56,7 +56,7 @@ def find_kernels(fused: bool | None, model: nn.Module, *, is_watched: bool) -> b
         if fused:
             raise
         if not isinstance(error, MissingExtraError):
-            warn_once("fused", f"the compiled kernel is not to be had, torch takes its place: {reason_of(error)}")
+            warn_once("fused", f"the compiled kernel cannot be used, so torch is: {reason_of(error)}")
         return False
     return bool(types)
 

@@ -31,7 +31,7 @@ def load_kernel() -> Kernel:
         MissingExtraError: numba is not installed.
     """
     if find_spec("numba") is None:
-        raise MissingExtraError("Recorder(fused=True): numba is not here; pip install '.[fast]' in dtui's folder")
+        raise MissingExtraError("Recorder(fused=True): numba is not installed; pip install '.[fast]' in dtui's folder")
     from dtui.record.backends.numba_kernel import take_layers
 
     kernel: Kernel = take_layers

@@ -30,7 +30,7 @@ def load_watch_kernel() -> WatchKernel:
         import numba
     except ImportError as error:
         raise MissingExtraError(
-            "Recorder(fused=True): numba is not here; pip install '.[fast]' in dtui's folder"
+            "Recorder(fused=True): numba is not installed; pip install '.[fast]' in dtui's folder"
         ) from error
     compiled: Any = numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
     kernel: WatchKernel = compiled(watch_rows)

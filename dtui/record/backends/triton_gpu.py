@@ -40,7 +40,7 @@ def load_triton_kernels() -> ModuleType:
         MissingExtraError: triton is not installed.
     """
     if find_spec("triton") is None:
-        raise MissingExtraError("Recorder(fused=True): triton is not here; pip install triton")
+        raise MissingExtraError("Recorder(fused=True): triton is not installed; pip install triton")
     from dtui.record.backends import triton_kernel
 
     return triton_kernel
@@ -118,7 +118,7 @@ class _Compiled:
             raise
         except Exception as error:  # noqa: BLE001 - a compiler, and what it needs of the machine
             self._kernels = None
-            warn_once("triton", f"the GPU's kernels are not to be had, torch takes their place: {reason_of(error)}")
+            warn_once("triton", f"the GPU's kernels cannot be used, so torch is: {reason_of(error)}")
         return self._kernels is not None
 
 

@@ -107,7 +107,7 @@ def plan_watches(
         return None
     plan = WatchPlan(1 if watch_every is None else watch_every, keep_around)
     if keep_around < 2:
-        raise RecorderError(f"keep_around={keep_around}: a watch before and one after a trigger are the least; give 2")
+        raise RecorderError(f"keep_around={keep_around}: a trigger needs a watch on each side; give at least 2")
     if plan.every >= every or every % plan.every:
         raise RecorderError(
             f"watch_every={plan.every}: watches come between records, which come every {every}; "

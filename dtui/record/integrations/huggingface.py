@@ -29,7 +29,7 @@ from dtui.record.writing.warn import warn_once
 try:
     from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 except ImportError as error:
-    raise MissingExtraError("Trainer callback: transformers is not here; pip install transformers") from error
+    raise MissingExtraError("Trainer callback: transformers is not installed; pip install transformers") from error
 
 _NOT_LOGGED = ("learning_rate", "epoch", "_runtime", "_per_second", "total_flos")
 """Ends of names that say how fast it went or where in the data, and would crowd out those that say how well."""

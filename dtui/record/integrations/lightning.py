@@ -36,7 +36,7 @@ except ImportError:
     try:
         from pytorch_lightning import Callback, LightningModule, Trainer
     except ImportError as error:
-        raise MissingExtraError("Lightning callback: PyTorch Lightning is not here; pip install lightning") from error
+        raise MissingExtraError("Lightning callback: Lightning is not installed; pip install lightning") from error
 
 
 class DtuiCallback(Callback):  # type: ignore[misc]

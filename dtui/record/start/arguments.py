@@ -32,7 +32,7 @@ def check_period(every: int) -> None:
         RecorderError: It is not.
     """
     if isinstance(every, bool) or not isinstance(every, int) or every < 1:
-        raise RecorderError(f"every={every!r}: records come every so many iterations; give an integer of at least 1")
+        raise RecorderError(f"every={every!r}: every must be a positive integer")
 
 
 def run_folder(path: str | Path) -> Path:
@@ -86,7 +86,7 @@ def check_path(path: str | Path, on_existing: str) -> Path:
     while not above.exists() and above != above.parent:
         above = above.parent
     if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-        raise RecorderError(f"{wanted}: nothing can be written in {above}; choose another path")
+        raise RecorderError(f"{wanted}: {above} cannot be written to; choose another path")
     return wanted
 
 
@@ -109,7 +109,7 @@ def check_optimizers(optimizers: Any, model: nn.Module) -> tuple[Optimizer, ...]
     first = given[0]
     if not isinstance(first, Optimizer):
         raise RecorderError(
-            f"optimizer: a {type(first).__name__} is no torch.optim.Optimizer; "
+            f"optimizer: a {type(first).__name__} is not a torch.optim.Optimizer; "
             "leave it out and call recorder.step() after each update"
         )
     own = {id(parameter) for parameter in model.parameters()}

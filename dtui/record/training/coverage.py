@@ -62,7 +62,8 @@ def _tell(root: nn.Module, coverage: Coverage) -> None:
         if is_layer(module) and not weight_type(module).is_floating_point:
             kind = str(weight_type(module)).removeprefix("torch.")
             warn_once(
-                f"type {name}", f"layer {name or kind_of(module)}: its {kind} weights are not recorded; real ones are"
+                f"type {name}",
+                f"layer {name or kind_of(module)}: its {kind} weights are not recorded; only real ones are",
             )
     if coverage.share < LITTLE:
         warn_once("coverage", f"model: {coverage.text()}; convolutions and fully connected layers are recorded")

@@ -57,7 +57,7 @@ class ScalarLog:
         for name, value in values.items():
             kept = _as_scalar(value)
             if kept is None:
-                warn_once(f"log {name}", f"log: {name} is no single number ({type(value).__name__}); it is left out")
+                warn_once(f"log {name}", f"log: {name} is not a single number ({type(value).__name__}); it is left out")
             elif name in self._values or len(self._values) < MOST_NAMES:
                 taken[name] = self._values[name] = self._fresh[name] = kept
             else:

@@ -126,7 +126,7 @@ class OutputKind:
         if self._given is not None:
             if self._given == PROBABILITIES and not evidence.is_inside:
                 raise UnusableLoaderError(
-                    f"validation: outputs from {evidence.low:.3g} to {evidence.high:.3g} are no probabilities; give "
+                    f"validation: outputs from {evidence.low:.3g} to {evidence.high:.3g} are not probabilities; give "
                     'outputs="logits", or leave it out'
                 )
             return self._given

@@ -208,7 +208,7 @@ class _Checker:
     def _check_part(self, stream: Stream, first: int, stop: int, path: Path) -> None:
         verify_seal(path, whole=True)
         if lost := self._lost_arrays(path, stream, first, stop, with_data=False):
-            raise RunDamagedError(f"{path}: {' and '.join(lost)} is no array as dtui writes it")
+            raise RunDamagedError(f"{path}: {' and '.join(lost)} is not an array that dtui writes")
 
     def _narrowed(self, verdict: FileCheck, path: Path, stream: Stream, first: int, stop: int) -> FileCheck:
         """Return the verdict on a damaged part with the arrays that are damaged, if only the data of some are."""

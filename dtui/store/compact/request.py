@@ -65,7 +65,7 @@ def compact_run(path: str | Path) -> CompactResult:
         outcome = json.loads(done.stdout)
     except ValueError as error:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise RunDamagedError(f"{folder}: compaction broke down with {done.returncode}: {last}; try again") from error
+        raise RunDamagedError(f"{folder}: compaction failed ({done.returncode}): {last}; try again") from error
     published = tuple(Path(part) for part in outcome["published"])
     return CompactResult(
         folder, published, outcome["removed"], outcome["busy"], outcome["fault"], before, _size(folder)

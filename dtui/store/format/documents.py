@@ -67,11 +67,11 @@ def decode_document(data: ByteArray, path: Path) -> dict[str, Any]:
     """
     text = data.tobytes()
     if _count_values(text) > MOST_VALUES:
-        raise RunDamagedError(f"{path}: its document has more than {MOST_VALUES:,} values; this is no run of dtui's")
+        raise RunDamagedError(f"{path}: its document has more than {MOST_VALUES:,} values; dtui has not written this")
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise RunDamagedError(f"{path}: its document is no JSON ({error}); restore the file from a copy") from error
+        raise RunDamagedError(f"{path}: its document is not JSON ({error}); restore the file from a copy") from error
     if not isinstance(values, dict):
         raise RunDamagedError(f"{path}: its document is a {type(values).__name__}, not an object; restore the file")
     return values
@@ -179,7 +179,7 @@ def _coverage(item: Mapping[str, Any] | None) -> Coverage | None:
 
 def _count(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LAST_ITERATION:
-        raise ValueError(f"{str(value)[:20]} is no number of parameters")
+        raise ValueError(f"{str(value)[:20]} is not a number of parameters")
     return value
 
 

@@ -103,7 +103,7 @@ def _pack(folder: Path, file: Path, progress: Callable[[int, int], None] | None)
     if "fault" in outcome:
         raise PackError(str(outcome["fault"]))
     if "frames" not in outcome:
-        raise PackError(f"{file}: packing broke down with {process.returncode}: {last}; try again")
+        raise PackError(f"{file}: packing failed ({process.returncode}): {last}; try again")
     (progress or (lambda *_: None))(1, 1)
     return outcome
 
@@ -112,7 +112,7 @@ def _check_target(folder: Path, target: OutputTarget, force: bool) -> None:
     name, file = target.name, target.file
     if file is None:
         if target.is_standard_output and sys.stdout.isatty():
-            raise UsageError("standard output is a terminal, and a packed run is no text; redirect it, or give a file")
+            raise UsageError("standard output is a terminal, and a packed run is not text; redirect it, or give a file")
         return
     if name.suffix != PACKED_SUFFIX:
         raise UsageError(f"{name}: a packed run is one file whose name ends in .h5; say {name}{PACKED_SUFFIX}")

@@ -61,7 +61,7 @@ def find_mode(color: str, environment: Mapping[str, str]) -> str:
         UsageError: `color` is none of COLORS.
     """
     if color not in COLORS:
-        raise UsageError(f"color {color!r}: not known; one of {', '.join(COLORS)}")
+        raise UsageError(f"color {color!r}: not known; give one of {', '.join(COLORS)}")
     if color != "auto":
         return "none" if color == "never" else color
     if environment.get("NO_COLOR"):
