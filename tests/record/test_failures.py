@@ -229,9 +229,9 @@ def test_a_loss_that_turns_nan_and_skipped_updates_are_told_by_info(
             {"optimizer": torch.optim.SGD([nn.Parameter(torch.zeros(1))])},
             "none of its 1 parameters belongs to the model",
         ),
-        ({"optimizer": object()}, "a object is no torch.optim.Optimizer"),
+        ({"optimizer": object()}, "a object is not a torch.optim.Optimizer"),
         ({"path": ""}, "names no run"),
-        ({"path": "/dev/null/run"}, "nothing can be written in /dev/null"),
+        ({"path": "/dev/null/run"}, "/dev/null cannot be written to"),
     ],
     ids=lambda value: str(value)[:40] if isinstance(value, str) else "",
 )

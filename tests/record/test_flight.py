@@ -154,7 +154,7 @@ def test_the_memory_is_the_stated_one(record: Make) -> None:
     [
         ({"watch_every": 1}, "watch_every=1: nothing is watched without keep_around; try keep_around=200"),
         ({"keep_around": -3}, "keep_around=-3: give an integer of at least 0"),
-        ({"keep_around": 1}, "keep_around=1: a watch before and one after"),
+        ({"keep_around": 1}, "keep_around=1: a trigger needs a watch on each side"),
         ({"keep_around": 2.5}, "keep_around=2.5: give an integer of at least 0"),
         ({"keep_around": 9, "watch_every": 0}, "watch_every=0: give an integer of at least 1"),
         ({"keep_around": 9, "watch_every": True}, "watch_every=True: give an integer of at least 1"),
