@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dtui.analysis.anomalies import check_settings, with_decisions
-from dtui.analysis.detectors.registry import detectors
 from dtui.errors import UsageError
 from dtui.model import Anomaly, AnomalySettings
 from dtui.query.data import RunData
-from dtui.query.detecting import found_by
+from dtui.query.detecting import found_by_all
 
 STATUSES = ("new", "flagged", "dismissed")
 
@@ -18,8 +17,7 @@ def anomalies(data: RunData, settings: AnomalySettings | None) -> tuple[Anomaly,
     check_settings(settings)
 
     def find() -> tuple[Anomaly, ...]:
-        found = [one for detector in detectors() for one in found_by(data, detector, settings)]
-        return tuple(sorted(found, key=lambda one: (one.evidence.iteration, -one.evidence.strength)))
+        return tuple(sorted(found_by_all(data, settings), key=_when))
 
     return with_decisions(data.remembered(("anomalies", settings), find), _decisions(data))
 
@@ -30,9 +28,18 @@ def top_anomalies(data: RunData, count: int, settings: AnomalySettings | None) -
     check_settings(settings)
     if count < 1:
         raise UsageError(f"anomalies: the top {count}; ask for at least 1")
-    found = [one for detector in detectors() for one in found_by(data, detector, settings, count)]
-    strongest = sorted(found, key=lambda one: (-one.evidence.strength, one.evidence.iteration))[:count]
+    strongest = sorted(found_by_all(data, settings, count), key=_how_strong)[:count]
     return with_decisions(strongest, _decisions(data))
+
+
+def _when(anomaly: Anomaly) -> tuple[int, float]:
+    """Order by iteration, then by falling strength."""
+    return anomaly.evidence.iteration, -anomaly.evidence.strength
+
+
+def _how_strong(anomaly: Anomaly) -> tuple[float, int]:
+    """Order by falling strength, then by iteration."""
+    return -anomaly.evidence.strength, anomaly.evidence.iteration
 
 
 def _decisions(data: RunData) -> dict[str, tuple[str, str]]:

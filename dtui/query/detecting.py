@@ -12,6 +12,11 @@ from dtui.query.class_table import class_table
 from dtui.query.data import RunData
 
 
+def found_by_all(data: RunData, settings: AnomalySettings, most: int | None = None) -> list[Anomaly]:
+    """Return what all detectors find, see `found_by`."""
+    return [anomaly for detector in detectors() for anomaly in found_by(data, detector, settings, most)]
+
+
 def found_by(data: RunData, detector: Detector, settings: AnomalySettings, most: int | None = None) -> list[Anomaly]:
     """Return what a detector finds, without decisions; nothing, and a line in `data.detector_faults`, where it fails.
 

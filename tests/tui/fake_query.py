@@ -96,9 +96,13 @@ class FakeQuery:
 
     path = Path("x.dtui")
     damage = ()
+    failed = ()
 
     def faults(self):
         return self.damage
+
+    def detector_faults(self):
+        return self.failed
 
     def metadata(self):
         return RunMetadata("fake", "2026-01-01T00:00:00+00:00", self.every, True)
