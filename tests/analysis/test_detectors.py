@@ -123,7 +123,7 @@ def test_what_a_detector_finds_stands_among_the_others(query: RunQuery, monkeypa
     before = query.anomalies(AnomalySettings(window=4))
     add(monkeypatch, Odd())
     found = query.anomalies()
-    assert {one.kind for one in found} == {"odd", "class", "watch"}
+    assert {one.kind for one in found} >= {"odd", "class", "watch"}
     assert [one.iteration for one in found] == sorted(one.iteration for one in found)
     assert [one.id for one in found if one.kind != "odd"] == [one.id for one in before]
     odd = next(one for one in found if one.kind == "odd")
@@ -142,10 +142,11 @@ def test_one_that_fails_is_told_and_the_others_go_on(
     add(monkeypatch, odd)
     line = "detector odd failed and found nothing: ValueError: two lines \x1b[2J"
     assert query.detector_faults() == ()
-    assert {one.kind for one in query.anomalies()} == {"class", "watch"}
+    assert "odd" not in (kinds := {one.kind for one in query.anomalies()})
+    assert kinds >= {"class", "watch"}
     assert query.detector_faults() == (line,)
     assert query.info().findings[-1] == line
-    assert {one.kind for one in query.top_anomalies(9)} == {"class", "watch"}
+    assert {one.kind for one in query.top_anomalies(999)} == kinds
     assert query.detector_faults() == (line,)
     odd.fails = ""
     assert "odd" in {one.kind for one in query.top_anomalies(99)}
