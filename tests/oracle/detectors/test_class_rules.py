@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dtui.analysis.correctness import PackedLayout
-from dtui.analysis.detectors.registry import detector_named
+from dtui.analysis.detectors.registry import Detector, detector_named
 from dtui.analysis.flip_table import ClassFlips, count_flips
 from dtui.model import AnomalySettings, Evidence
 from tests.anomalies import values_of
@@ -61,6 +61,8 @@ def test_the_evidence_is_that_of_the_definition(rule, window, unit, threshold):
     assert len(found) == len(set(found))
     assert set(found) == twin(targets, correct, settings)
     assert [one.strength for one in found] == sorted((one.strength for one in found), reverse=True)
+    rules = detector_named("class_rules")
+    assert [rules.identify(one) for one in found] == [Detector.identify(rules, one) for one in found]
 
 
 def test_a_prefix_of_the_run_gives_the_same_as_far_as_it_can_tell():
