@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dtui.model import AnomalySettings
+from dtui.model import AnomalySettings, RunStatus
 from dtui.tui.loader import view_of
 from dtui.tui.state.anomaly_steps import next_anomaly, select_anomaly, without_anomalies
 from dtui.tui.state.clamp import initial_selection, scrolled, settle
@@ -305,6 +305,9 @@ def test_searching_is_not_none_found_and_too_early_is_neither():
     assert without_anomalies(searched, replace(settings, threshold=0.1)) == ("searching …",)  # those are not yet known
     early = replace(searched, info=replace(view.info, validations=4))
     assert without_anomalies(early, settings) == ("too early: 4 of 6 validations", "too early: 4/6")
+    ended, live = (replace(view.info, validations=0, status=one) for one in (RunStatus.DONE, RunStatus.LIVE))
+    assert without_anomalies(replace(early, info=ended), settings)[0] == "no validations recorded"
+    assert without_anomalies(replace(early, info=live), settings)[0] == "too early: 0 of 6 validations"
     assert without_anomalies(replace(early, searched=replace(settings, window=3)), replace(settings, window=3)) == (
         "none found",
     )
