@@ -8,7 +8,7 @@ from dtui.analysis.correctness import PackedLayout
 from dtui.analysis.flip_table import ClassFlips, FlipCounts, count_flips
 from dtui.errors import UsageError
 from dtui.model import DEFAULT_WINDOW, AnomalySettings
-from tests.anomalies import find_anomalies
+from tests.anomalies import class_anomaly, find_anomalies, watch_anomaly
 
 CLASSES, PER_CLASS, VALIDATIONS = 3, 20, 60
 
@@ -144,6 +144,16 @@ def test_decisions_follow_the_event_over_its_directions():
     decided[lost.id] = ("dismissed", "seen")
     assert (with_decisions([lost], decided)[0].status, with_decisions([lost], decided)[0].note) == ("dismissed", "seen")
     assert with_decisions([lost], {})[0].status == "new"
+
+
+@pytest.mark.parametrize("way", ["gained", "lost"])
+def test_a_decision_on_one_direction_holds_for_both_unless_both_has_its_own(way):
+    both = class_anomaly(309, "both", label=1)
+    decided = {f"class-left-1-309-{way}": ("flagged", "look"), "class-right-1-309-both": ("dismissed", "")}
+    assert [(one.status, one.note) for one in with_decisions([both], decided)] == [("flagged", "look")]
+    assert with_decisions([both], decided | {both.id: ("dismissed", "")})[0].status == "dismissed"
+    watch = watch_anomaly(309, "loss")
+    assert with_decisions([watch], {f"{watch.id}-both": ("flagged", "")}) == (watch,)
 
 
 def test_counts_may_be_remembered_by_whoever_asks():
