@@ -55,12 +55,25 @@ def info_fields(info: RunInfo) -> dict[str, Any]:
 
 def anomaly_fields(anomaly: Anomaly, classes: Sequence[str]) -> dict[str, Any]:
     """Return one object of the list of `dtui anomalies --json`: `class` is a name, as in `--class`."""
-    result: dict[str, Any] = {}
-    for name, value in plain(anomaly).items():
-        if name == "class_index":
-            result["class"] = None if value is None else plain(class_name(classes, value))
-        else:
-            result[name] = value
+    evidence, label = anomaly.evidence, anomaly.class_index
+    result: dict[str, Any] = plain(
+        {
+            "id": anomaly.id,
+            "kind": anomaly.kind,
+            "rule": evidence.rule,
+            "iteration": evidence.iteration,
+            "class": None if label is None else class_name(classes, label),
+            "layer": evidence.layer,
+            "filters": evidence.filters,
+            "direction": evidence.direction,
+            "count": evidence.count,
+            "share": evidence.share,
+            "score": evidence.strength,
+            "threshold": evidence.threshold,
+            "status": anomaly.status,
+            "note": anomaly.note,
+        }
+    )
     return result
 
 

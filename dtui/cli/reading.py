@@ -11,7 +11,7 @@ from dtui.cli.outcome import Exit, Outcome
 from dtui.errors import DtuiError, RunNotBegunError, UsageError
 
 if TYPE_CHECKING:
-    from dtui.model import Anomaly, AnomalySettings, RunInfo
+    from dtui.model import Anomaly, AnomalySettings, Missing, RunInfo
 
 _STATUS_STYLES = {"live": "good", "done": "", "incomplete": "warn", "crashed": "bad"}
 
@@ -101,12 +101,11 @@ def run_anomalies(options: argparse.Namespace) -> Outcome:
                 if (options.since is None or anomaly.iteration >= options.since)
                 and (label is None or anomaly.class_index == label)
             ]
-        faults, validations = query.anomaly_faults(), len(query.validation_iterations())
-    too_few = _too_few_validations(options.run, validations, settings)
-    code, remark = Exit.DONE, _damage_remark(options.run, faults) or too_few
+        damage, failed, missing = query.anomaly_faults(), query.detector_faults(), query.not_judged(settings)
+    code, remark = Exit.DONE, _anomalies_remark(options.run, damage, failed, missing)
     if options.fail_on is not None:
         judged = sum(anomaly.status != "dismissed" for anomaly in found)
-        is_unsure = bool(faults or (too_few and validations))
+        is_unsure = bool(damage or failed or any(lacks.is_early for lacks in missing))
         code = Exit.NOT_FINE if judged >= options.fail_on else Exit.NOT_JUDGED if is_unsure else Exit.DONE
     if options.top is not None:
         found = sorted(found, key=lambda anomaly: -anomaly.score)[: options.top]
@@ -115,20 +114,13 @@ def run_anomalies(options: argparse.Namespace) -> Outcome:
     return Outcome(_anomalies_table(found, classes, settings), code, remark)
 
 
-def _too_few_validations(run: str, validations: int, settings: AnomalySettings) -> str:
-    """Return one line where a run has too few validations for the rules to tell anything, "" where it has enough."""
-    if validations >= settings.validations_needed:
-        return ""
-    found = f"{validations:,} validation{'' if validations == 1 else 's'}"
-    return f"{run}: {found}, the rules need {settings.validations_needed}; flips are not judged"
-
-
-def _damage_remark(run: str, faults: Sequence[str]) -> str:
-    """Return one line on what cannot be read of a run, "" if nothing."""
-    if not faults:
-        return ""
-    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    return f"{run}: anomalies may be missing where it is damaged: {faults[0]}{more}"
+def _anomalies_remark(run: str, damage: Sequence[str], failed: Sequence[str], missing: Sequence[Missing]) -> str:
+    """Return one line on why anomalies may be missing: damage, a detector that failed, what was not recorded; or ""."""
+    lines = [f"anomalies may be missing where it is damaged: {fault}" for fault in damage]
+    lines += [f"anomalies may be missing: {fault}" for fault in failed]
+    lines += [lacks.sentence for lacks in missing]
+    more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
+    return f"{run}: {lines[0]}{more}" if lines else ""
 
 
 def _info_or_reason(path: Path) -> tuple[RunInfo | None, DtuiError | None]:
@@ -190,17 +182,14 @@ def _anomalies_table(found: Sequence[Anomaly], classes: Sequence[str], settings:
 
 
 def _anomaly_row(anomaly: Anomaly, name: str) -> list[str]:
-    where = name if anomaly.class_index is not None else (anomaly.layer or "")
-    if anomaly.filters:
-        where += f" filter {anomaly.filters[0]}" + (f" +{len(anomaly.filters) - 1}" if len(anomaly.filters) > 1 else "")
-    is_watch = anomaly.kind == "watch"
-    count, share = ("", "") if is_watch else (f"{anomaly.count:,}", f"{anomaly.share:.0%}")
+    evidence, shown = anomaly.evidence, anomaly.shown
+    images, share = ("", "") if not evidence.classes else (f"{evidence.count or 0:,}", f"{anomaly.size:.0%}")
     return [
         f"{anomaly.iteration:,}",
-        anomaly.rule,
-        where,
-        "◆ jumped" if is_watch else {"gained": "▲ gained", "lost": "▼ lost"}.get(anomaly.direction, anomaly.direction),
-        count,
+        evidence.rule,
+        name if evidence.classes else evidence.place,
+        f"{shown.sign} {shown.title}",
+        images,
         share,
         f"{anomaly.score:.3g}",
         anomaly.status,

@@ -13,6 +13,7 @@ from dtui.model.arrays import (
     read_only,
 )
 from dtui.model.axis import TimeAxis
+from dtui.model.evidence import DEFAULT_WINDOW, Anomaly, AnomalySettings, Evidence, Missing, Showing
 from dtui.model.records import (
     TRIGGER_KINDS,
     Gap,
@@ -36,9 +37,6 @@ from dtui.model.statistics import (
 )
 from dtui.model.structure import Coverage, Edge, ImageSet, Layer, Module, Structure, Unrecorded
 from dtui.model.views import (
-    DEFAULT_WINDOW,
-    Anomaly,
-    AnomalySettings,
     ClassCluster,
     ClassErrors,
     Curves,
@@ -80,6 +78,7 @@ __all__ = [
     "Coverage",
     "Curves",
     "Edge",
+    "Evidence",
     "FloatArray",
     "Gap",
     "Heatmap",
@@ -91,12 +90,14 @@ __all__ = [
     "IntArray",
     "LabelArray",
     "Layer",
+    "Missing",
     "Module",
     "NodeSeries",
     "Record",
     "RunInfo",
     "RunMetadata",
     "RunStatus",
+    "Showing",
     "Stage",
     "Structure",
     "TimeAxis",

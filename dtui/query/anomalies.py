@@ -1,25 +1,12 @@
-"""Anomaly iterations of the run, with people's decisions on them.
-
-Owns the way from the stored labels to the list of anomalies. A second copy would count other flips in the
-ribbon than in the inbox.
-"""
+"""What all detectors find in the run, with people's decisions on it."""
 
 from __future__ import annotations
 
-from dtui.analysis.anomalies import (
-    Evidence,
-    FlipCounts,
-    check_settings,
-    count_flips,
-    in_time_order,
-    table_anomalies,
-    with_decisions,
-)
-from dtui.analysis.triggers import find_trigger_anomalies
+from dtui.analysis.anomalies import check_settings, with_decisions
 from dtui.errors import UsageError
 from dtui.model import Anomaly, AnomalySettings
-from dtui.query.class_table import class_table
 from dtui.query.data import RunData
+from dtui.query.detecting import found_by_all
 
 STATUSES = ("new", "flagged", "dismissed")
 
@@ -28,13 +15,9 @@ def anomalies(data: RunData, settings: AnomalySettings | None) -> tuple[Anomaly,
     """Answer `RunQuery.anomalies`."""
     settings = settings or AnomalySettings()
     check_settings(settings)
-    evidence = _evidence(data)
 
     def find() -> tuple[Anomaly, ...]:
-        table = in_time_order(class_table(data, evidence, settings))
-        found = table_anomalies(table, evidence.images, settings.threshold)
-        fired = find_trigger_anomalies(data.reader.triggers, data.structure.layers)
-        return tuple(sorted((*fired, *found), key=lambda one: (one.iteration, -one.score)) if fired else found)
+        return tuple(sorted(found_by_all(data, settings), key=_when))
 
     return with_decisions(data.remembered(("anomalies", settings), find), _decisions(data))
 
@@ -45,23 +28,18 @@ def top_anomalies(data: RunData, count: int, settings: AnomalySettings | None) -
     check_settings(settings)
     if count < 1:
         raise UsageError(f"anomalies: the top {count}; ask for at least 1")
-    evidence = _evidence(data)
-    table = class_table(data, evidence, settings, count)[:count]
-    fired = find_trigger_anomalies(data.reader.triggers, data.structure.layers)
-    found = [*fired, *table_anomalies(table, evidence.images, settings.threshold)]
-    strongest = sorted(found, key=lambda one: (-one.score, one.iteration))[:count]
+    strongest = sorted(found_by_all(data, settings, count), key=_how_strong)[:count]
     return with_decisions(strongest, _decisions(data))
 
 
-def _evidence(data: RunData) -> Evidence:
-    def flips(rule: str, window: int) -> FlipCounts:
-        def count() -> FlipCounts:
-            judged = data.judgements()
-            return count_flips(judged.layout, judged.right, rule, window, judged.lost)
+def _when(anomaly: Anomaly) -> tuple[int, float]:
+    """Order by iteration, then by falling strength."""
+    return anomaly.evidence.iteration, -anomaly.evidence.strength
 
-        return data.remembered(("flips", rule, window), count)
 
-    return Evidence(data.validations, data.layout.images, flips)
+def _how_strong(anomaly: Anomaly) -> tuple[float, int]:
+    """Order by falling strength, then by iteration."""
+    return -anomaly.evidence.strength, anomaly.evidence.iteration
 
 
 def _decisions(data: RunData) -> dict[str, tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Anomalies of classes as a table, computed or from the run's cache.
+"""The flips that the class rules find, as a table, computed or from the run's cache.
 
 Owns when the cache counts and when it is written. A second copy would show the anomalies of other settings, or of a
 run that has grown since. Decisions are no part of it.
@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from dtui.analysis.anomalies import COLUMNS, DIRECTIONS, RULES, Evidence, find_class_table
+from dtui.analysis.flip_table import COLUMNS, DIRECTIONS, RULES, ClassFlips, FlipCounts, count_flips, find_flip_table
 from dtui.errors import DtuiError
 from dtui.model import DEFAULT_WINDOW, AnomalySettings, IntArray, RunStatus
 from dtui.query.data import RunData
@@ -24,43 +24,55 @@ WORTH_KEEPING_SECONDS = 0.2
 """A table that took longer is kept: small runs, and those under version control, stay as they are."""
 
 
-def class_table(data: RunData, evidence: Evidence, settings: AnomalySettings, rows: int | None = None) -> IntArray:
-    """Return the anomalies of classes as `find_class_table` does, or at least the first `rows`."""
+def class_table(data: RunData, settings: AnomalySettings, rows: int | None = None) -> IntArray:
+    """Return the flips that pass the settings as `find_flip_table` does, or at least the first `rows`."""
+    judged = _judged(data)
     whole = ("class table", settings)
     if rows is not None and not data.knows(whole):
-        first = _kept(data, evidence, settings, rows)
+        first = _kept(data, judged, settings, rows)
         if first is not None:
             return first
-    return data.remembered(whole, lambda: _whole(data, evidence, settings))
+    return data.remembered(whole, lambda: _whole(data, judged, settings))
 
 
-def _whole(data: RunData, evidence: Evidence, settings: AnomalySettings) -> IntArray:
-    kept = _kept(data, evidence, settings, None)
-    return _compute(data, evidence, settings) if kept is None else kept
+def _judged(data: RunData) -> ClassFlips:
+    def flips(rule: str, window: int) -> FlipCounts:
+        def count() -> FlipCounts:
+            judged = data.judgements()
+            return count_flips(judged.layout, judged.right, rule, window, judged.lost)
+
+        return data.remembered(("flips", rule, window), count)
+
+    return ClassFlips(data.validations, data.class_sizes, flips)
 
 
-def _compute(data: RunData, evidence: Evidence, settings: AnomalySettings) -> IntArray:
+def _whole(data: RunData, judged: ClassFlips, settings: AnomalySettings) -> IntArray:
+    kept = _kept(data, judged, settings, None)
+    return _compute(data, judged, settings) if kept is None else kept
+
+
+def _compute(data: RunData, judged: ClassFlips, settings: AnomalySettings) -> IntArray:
     """Compute a table, and keep it if the labels had to be read for it, all that took long, and none was lost."""
     is_first, begin = not data.has_judgements, time.monotonic()
-    table = find_class_table(evidence, settings)
+    table = find_flip_table(judged, settings)
     is_slow = is_first and time.monotonic() - begin > WORTH_KEEPING_SECONDS
     if is_slow and data.judgements().lost is None and data.reader.status() is not RunStatus.LIVE:
         with contextlib.suppress(OSError, DtuiError):  # a folder that cannot be written to, a full disk
-            data.reader.keep_findings(_key(evidence, settings), table)
+            data.reader.keep_findings(_key(judged, settings), table)
     return table
 
 
-def _kept(data: RunData, evidence: Evidence, settings: AnomalySettings, rows: int | None) -> IntArray | None:
+def _kept(data: RunData, judged: ClassFlips, settings: AnomalySettings, rows: int | None) -> IntArray | None:
     """Return what was kept of an ended run, None where nothing sound was."""
     if data.reader.status() is RunStatus.LIVE:
         return None
-    table = data.reader.kept_findings(_key(evidence, settings), len(COLUMNS), rows)
-    return table if table is not None and _is_possible(table, evidence) else None
+    table = data.reader.kept_findings(_key(judged, settings), len(COLUMNS), rows)
+    return table if table is not None and _is_possible(table, judged) else None
 
 
-def _key(evidence: Evidence, settings: AnomalySettings) -> dict[str, object]:
+def _key(judged: ClassFlips, settings: AnomalySettings) -> dict[str, object]:
     """Return all that a table depends on, beside the run."""
-    iterations = evidence.iterations.astype("<i8")
+    iterations = judged.iterations.astype("<i8")
     settings = replace(settings, window=settings.window or DEFAULT_WINDOW)
     return {
         "version": VERSION,
@@ -71,17 +83,17 @@ def _key(evidence: Evidence, settings: AnomalySettings) -> dict[str, object]:
         "validations": len(iterations),
         "last": int(iterations[-1]) if len(iterations) else None,
         "iterations": zlib.crc32(iterations.tobytes()),
-        "images": zlib.crc32(evidence.images.astype("<i8").tobytes()),
+        "images": zlib.crc32(judged.images.astype("<i8").tobytes()),
     }
 
 
-def _is_possible(table: IntArray, evidence: Evidence) -> bool:
+def _is_possible(table: IntArray, judged: ClassFlips) -> bool:
     """Whether a table from outside could be one of this run: every number is in its range."""
     if not len(table):
         return True
     rule, label, iteration, direction, count = table.T
-    ranges = ((rule, len(RULES)), (label, len(evidence.images)), (direction, len(DIRECTIONS)))
+    ranges = ((rule, len(RULES)), (label, len(judged.images)), (direction, len(DIRECTIONS)))
     if any(column.min() < 0 or column.max() >= stop for column, stop in ranges):
         return False
-    known = np.isin(iteration, evidence.iterations)
-    return bool(known.all() and count.min() >= 1 and (count <= evidence.images[label]).all())
+    known = np.isin(iteration, judged.iterations)
+    return bool(known.all() and count.min() >= 1 and (count <= judged.images[label]).all())

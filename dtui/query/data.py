@@ -13,7 +13,7 @@ import numpy as np
 
 from dtui.analysis.correctness import PackedLayout
 from dtui.analysis.downsample import ColumnRecords, records_of_columns
-from dtui.model import RECORDS_A_BIN, BoolArray, FloatArray, ImageSet, IntArray, RunStatus, Structure, TimeAxis
+from dtui.model import RECORDS_A_BIN, BoolArray, FloatArray, ImageSet, IntArray, RunStatus, Structure, TimeAxis, Trigger
 from dtui.model.scalars import Points, scalar_points
 from dtui.query.growing import GrowingArrays, Windows
 from dtui.query.judgements import Judgements
@@ -47,6 +47,8 @@ class RunData:
         self._joins = reader.joins
         self._status = reader.status()
         self._judgements: Judgements | None = None
+        self.detector_faults: dict[str, str] = {}
+        """One line for each detector that failed when it was last asked, by its name."""
 
     # --- keeping and forgetting
     def refresh(self) -> bool:
@@ -126,6 +128,11 @@ class RunData:
     def validations(self) -> IntArray:
         """Iterations of the validations, shape (m,), ascending."""
         return self.reader.validation_iterations
+
+    @property
+    def triggers(self) -> tuple[Trigger, ...]:
+        """What the flight recorder fired on, in order of recording; data from outside."""
+        return self.reader.triggers
 
     @property
     def iterations(self) -> IntArray:
@@ -266,6 +273,11 @@ class RunData:
             return PackedLayout.of(images.targets, max(len(images.classes), most))
 
         return self.remembered("layout", lay_out)
+
+    @property
+    def class_sizes(self) -> IntArray:
+        """Images of each class, shape (C,)."""
+        return self.layout.images
 
     @property
     def has_judgements(self) -> bool:

@@ -7,9 +7,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from dtui.analysis.triggers import describe_trigger
-from dtui.model import SKIPPED_UPDATES, BoolArray, FloatArray, RunStatus, every_that_fits, was_logged
+from dtui.analysis.detectors.registry import detector_named
+from dtui.model import (
+    SKIPPED_UPDATES,
+    Anomaly,
+    AnomalySettings,
+    BoolArray,
+    FloatArray,
+    RunStatus,
+    every_that_fits,
+    was_logged,
+)
 from dtui.query.data import RunData
+from dtui.query.detecting import found_by
 
 MOST_ITERATIONS = 8
 MOST_TRIGGERS = 8
@@ -108,11 +118,15 @@ def _skipped(data: RunData) -> list[str]:
 
 def _fired(data: RunData) -> list[str]:
     """Return a line for each of the first things that the flight recorder fired on, and one on the rest."""
-    triggers = data.reader.triggers
-    lines = [
-        f"flight recorder: {describe_trigger(trigger)} at iteration {trigger.iteration}"
-        for trigger in triggers[:MOST_TRIGGERS]
-    ]
-    if len(triggers) > MOST_TRIGGERS:
-        lines.append(f"flight recorder: {len(triggers) - MOST_TRIGGERS} more; dtui anomalies lists them")
+    fired = found_by(data, detector_named("watch"), AnomalySettings())
+    lines = [f"flight recorder: {_sentence(one)} at iteration {one.iteration}" for one in fired[:MOST_TRIGGERS]]
+    if len(fired) > MOST_TRIGGERS:
+        lines.append(f"flight recorder: {len(fired) - MOST_TRIGGERS} more; dtui anomalies lists them")
     return lines
+
+
+def _sentence(fired: Anomaly) -> str:
+    """Return what happened, such as "layer conv1 filter 17 jumped to 85 times the usual"."""
+    shown, place = fired.shown, fired.evidence.place
+    what = f"layer {place}" if place else f"the {shown.subject}"
+    return f"{what} {shown.verb} {shown.detail}".rstrip()

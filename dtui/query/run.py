@@ -21,6 +21,7 @@ from dtui.model import (
     ImagesRequest,
     ImageVerdict,
     IntArray,
+    Missing,
     NodeSeries,
     RunInfo,
     RunMetadata,
@@ -30,7 +31,7 @@ from dtui.model import (
     TimeAxis,
     TreeNode,
 )
-from dtui.query import anomalies, classes, curves, findings, images, tree
+from dtui.query import anomalies, classes, curves, detecting, findings, images, tree
 from dtui.query.data import RunData
 from dtui.query.heatmap import HeatmapQuery
 
@@ -120,7 +121,7 @@ class RunQuery:
             classes=len(self._reader.classes),
             images=self._data.layout.total_images,
             gaps=self._reader.gaps,
-            findings=(*self._reader.faults, *findings.findings(self._data)),
+            findings=(*self._reader.faults, *findings.findings(self._data), *self.detector_faults()),
             joins=self._reader.seams,
             watches=int(np.count_nonzero(self._data.is_watch)),
             coverage=self._data.structure.coverage,
@@ -133,6 +134,10 @@ class RunQuery:
     def anomaly_faults(self) -> tuple[str, ...]:
         """Return those of the `faults` that anomalies may be hidden by."""
         return self._reader.validation_faults
+
+    def detector_faults(self) -> tuple[str, ...]:
+        """Return one line for each detector that failed when it was last asked: its anomalies are missing."""
+        return tuple(self._data.detector_faults.values())
 
     def metadata(self) -> RunMetadata:
         """Return what is known about the run from outside."""
@@ -247,6 +252,14 @@ class RunQuery:
             UsageError: The settings make no sense, or `count` is below 1.
         """
         return anomalies.top_anomalies(self._data, count, settings)
+
+    def not_judged(self, settings: AnomalySettings | None = None) -> tuple[Missing, ...]:
+        """Return why detectors cannot judge the run, one sentence each; empty where all can."""
+        return detecting.missing(self._data, settings or AnomalySettings())
+
+    def legends(self, found: Sequence[Anomaly]) -> tuple[str, ...]:
+        """Return what the detectors of some anomalies look for, a sentence or two each."""
+        return detecting.legends(found)
 
     def decide(self, anomaly: str, status: str, note: str | None = None) -> None:
         """Append a person's decision on an anomaly id; status "new", "flagged" or "dismissed".

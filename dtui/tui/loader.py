@@ -9,7 +9,7 @@ an old answer overwrite a new one.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -213,12 +213,16 @@ class Loader:
     def _tell_damage(self) -> None:
         """Say once what is damaged, when it is found: what is lost of an answer looks as if it were never recorded."""
         query = self._opened()
-        new = [fault for fault in query.faults() if fault not in self._told]
+        self._tell_new(query.faults(), "damaged: ", "; dtui check lists them")
+        self._tell_new(query.detector_faults(), "", "")
+
+    def _tell_new(self, faults: Sequence[str], what: str, hint: str) -> None:
+        new = [fault for fault in faults if fault not in self._told]
         if new:
             self._told.update(new)
-            more = f" (and {len(new) - 1} more; dtui check lists them)" if len(new) > 1 else ""
+            more = f" (and {len(new) - 1} more{hint})" if len(new) > 1 else ""
             self._post(Opened(self._view()))
-            line = safe(f"damaged: {new[0].removeprefix(f'{query.path}/')}{more}")
+            line = safe(f"{what}{new[0].removeprefix(f'{self._opened().path}/')}{more}")
             self._post(Failed("damage", line, DtuiError(line)))
 
     def _decide(self, anomaly: str, status: str, note: str | None) -> None:

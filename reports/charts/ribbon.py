@@ -25,7 +25,7 @@ class RibbonMark:
     Attributes:
         iteration: Of the strongest anomaly that it stands for.
         direction: "gained" (point up) or "lost" (point down).
-        share: Of that anomaly's class, [0, 1].
+        share: Of that anomaly's class, [0, 1]; 1 of one that is about no part of something.
         anomalies: How many it stands for, >= 1.
         anomaly: Id of the strongest.
     """
@@ -56,7 +56,7 @@ def ribbon_marks(anomalies: Sequence[Anomaly], axis: TimeAxis, width: float) -> 
     """Return triangles that do not hide each other, the strongest anomaly of each place.
 
     Args:
-        anomalies: Of any classes and rules; direction "both" counts as gained and as lost.
+        anomalies: Of any classes and rules; each stands in the lanes that its detector names.
         axis: The window; anomalies outside it are left out.
         width: Pixels of the axis.
 
@@ -70,10 +70,10 @@ def ribbon_marks(anomalies: Sequence[Anomaly], axis: TimeAxis, width: float) -> 
     for anomaly in anomalies:
         if not axis.contains(anomaly.iteration):
             continue
-        for direction in ("gained", "lost") if anomaly.direction == "both" else (anomaly.direction,):
+        for direction in anomaly.shown.lanes:
             best.setdefault((direction, cells.column_of(anomaly.iteration)), []).append(anomaly)
     marks = []
     for (direction, _), group in sorted(best.items()):
-        strongest = max(group, key=lambda anomaly: (anomaly.share, anomaly.score, -anomaly.iteration))
-        marks.append(RibbonMark(strongest.iteration, direction, strongest.share, len(group), strongest.id))
+        strongest = max(group, key=lambda anomaly: (anomaly.size, anomaly.score, -anomaly.iteration))
+        marks.append(RibbonMark(strongest.iteration, direction, strongest.size, len(group), strongest.id))
     return tuple(marks)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dtui.model import Anomaly, AnomalySettings
+from dtui.model import Anomaly
 from dtui.reports.document import Paragraph, Row, Section, Table
 from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
 
 MOST_ROWS = 30
-_SIGNS = {"gained": "▲ gained", "lost": "▼ lost", "both": "▲▼ both"}
 _COLUMNS = ("iteration", "what", "class or layer", "images", "share", "rule", "score", "status", "note")
 _NUMERIC = (True, False, False, True, True, False, True, False, False)
 
@@ -24,12 +23,9 @@ def anomalies_section(view: View) -> Section | None:
     anchor = f"{view.prefix}-anomalies"
     if not view.anomalies:
         where = "what can be read of this run" if view.query.anomaly_faults() else "this run"
-        nothing = Paragraph(f"No anomaly iteration passes the threshold in {where}.")
-        needed = AnomalySettings().validations_needed
-        if view.info.validations < needed:
-            found = f"{view.info.validations:,} validation{'' if view.info.validations == 1 else 's'}"
-            nothing = Paragraph(f"Flips are not judged: there are {found}, and the rules need {needed}.")
-        return Section(anchor, title, "", (nothing,))
+        said = [f"No anomaly iteration passes the threshold in {where}."]
+        said = [f"{lacks.sentence}." for lacks in view.query.not_judged()] or said
+        return Section(anchor, title, "", tuple(Paragraph(sentence) for sentence in said))
     strongest = sorted(view.flips.items(), key=lambda item: -max(anomaly.score for anomaly in item[1]))[:MOST_ROWS]
     shown = sorted(strongest, key=lambda item: (item[1][0].iteration, -item[1][0].score))
     held = sum(len(group) for _, group in shown)
@@ -42,13 +38,12 @@ def anomalies_section(view: View) -> Section | None:
         _note(len(shown), held, len(view.anomalies)),
     )
     decided = sum(anomaly.status != "new" for anomaly in view.anomalies)
-    fired = ""
-    if any(anomaly.kind == "watch" for anomaly in view.anomalies):
-        fired = "Flight recorder: a loss, gradients, updates or filters far above their own history, NaN or Inf. "
-    caption = (
-        f"{len(view.anomalies):,} in the run, {decided:,} reviewed. Left rule: the images had kept one judgement "
-        "before they flipped; right rule: they kept the new one afterwards; what both say is one row. "
-        f"{fired}Point at a row to see its iteration in all charts."
+    caption = " ".join(
+        (
+            f"{len(view.anomalies):,} in the run, {decided:,} reviewed.",
+            *view.query.legends(view.anomalies),
+            "Point at a row to see its iteration in all charts.",
+        )
     )
     return Section(anchor, title, caption, (table,))
 
@@ -66,22 +61,24 @@ def _note(rows: int, held: int, anomalies: int) -> str:
 def _row(view: View, anchor: str, group: tuple[Anomaly, ...]) -> Row:
     """Return one row for what several rules say about the same images at the same iteration."""
     anomaly = max(group, key=lambda one: one.score)
+    evidence, shown = anomaly.evidence, anomaly.shown
     where = safe(anomaly.layer, 60) if anomaly.layer is not None else "whole run"
+    images, share = "", ""
     if anomaly.class_index is not None:
-        where = view.classes[anomaly.class_index]
+        where, images, share = view.classes[anomaly.class_index], f"{evidence.count or 0:,}", f"{anomaly.size:.1%}"
     return Row(
         (
             f"{anomaly.iteration:,}",
-            "◆ flight recorder" if anomaly.kind == "watch" else _SIGNS.get(anomaly.direction, anomaly.direction),
+            f"{shown.sign} {shown.title}",
             where,
-            f"{anomaly.count:,}",
-            f"{anomaly.share:.1%}",
-            ", ".join(sorted({one.rule for one in group})),
+            images,
+            share,
+            ", ".join(sorted({one.evidence.rule for one in group})),
             f"{anomaly.score:.2f}",
             ", ".join(sorted({one.status for one in group})),
             safe("; ".join(dict.fromkeys(one.note for one in group if one.note))),
         ),
         id=anchor,
         iteration=anomaly.iteration,
-        kind=anomaly.direction,
+        kind=evidence.direction or "",
     )

@@ -73,9 +73,10 @@ class View:
     @cached_property
     def flips(self) -> dict[str, tuple[Anomaly, ...]]:
         """The anomalies by the id of their row: what both rules say about the same images is one row."""
-        groups: dict[tuple[int, int | None, str | None, str], list[Anomaly]] = {}
+        groups: dict[tuple[object, ...], list[Anomaly]] = {}
         for anomaly in self.anomalies:
-            key = (anomaly.iteration, anomaly.class_index, anomaly.layer, anomaly.direction)
+            said = anomaly.evidence
+            key = (said.detector, said.iteration, anomaly.class_index, said.layer, said.direction)
             groups.setdefault(key, []).append(anomaly)
         return {f"{self.prefix}-anomaly{k}": tuple(group) for k, group in enumerate(groups.values())}
 

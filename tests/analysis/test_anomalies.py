@@ -3,26 +3,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dtui.analysis.anomalies import (
-    Evidence,
-    FlipCounts,
-    count_flips,
-    find_anomalies,
-    with_decisions,
-)
+from dtui.analysis.anomalies import with_decisions
 from dtui.analysis.correctness import PackedLayout
+from dtui.analysis.flip_table import ClassFlips, FlipCounts, count_flips
 from dtui.errors import UsageError
 from dtui.model import DEFAULT_WINDOW, AnomalySettings
+from tests.anomalies import class_anomaly, find_anomalies, watch_anomaly
 
 CLASSES, PER_CLASS, VALIDATIONS = 3, 20, 60
 
 
-def evidence(correct: np.ndarray) -> Evidence:
+def evidence(correct: np.ndarray) -> ClassFlips:
     """correct (validations, images), 20 images a class."""
     targets = np.repeat(np.arange(CLASSES), PER_CLASS).astype(np.uint16)
     layout = PackedLayout.of(targets, CLASSES)
     packed = layout.pack(correct)
-    return Evidence(
+    return ClassFlips(
         np.arange(len(correct)) * 10 + 9, layout.images, lambda rule, window: count_flips(layout, packed, rule, window)
     )
 
@@ -35,20 +31,26 @@ def test_a_class_that_loses_images_for_good_is_found_by_both_rules():
     correct = steady()
     correct[30:, 20:26] = False
     found = find_anomalies(evidence(correct), AnomalySettings())
-    assert [(a.rule, a.iteration, a.class_index, a.direction, a.count, a.share) for a in found] == [
+    assert [
+        (a.evidence.rule, a.iteration, a.class_index, a.evidence.direction, a.evidence.count, a.evidence.share)
+        for a in found
+    ] == [
         ("left", 309, 1, "lost", 6, 0.3),
         ("right", 309, 1, "lost", 6, 0.3),
     ]
     assert found[0].id == "class-left-1-309-lost"
     assert found[0].score == pytest.approx(0.3 * np.sqrt(6))
-    assert found[0].threshold == 0.2
+    assert found[0].evidence.threshold == 0.2
 
 
 def test_a_class_that_comes_back_at_once_is_an_anomaly_by_the_left_rule_one_way_and_the_right_rule_the_other():
     correct = steady()
     correct[30, 20:26] = False
     found = find_anomalies(evidence(correct), AnomalySettings())
-    assert [(a.rule, a.iteration, a.direction) for a in found] == [("left", 309, "lost"), ("right", 319, "gained")]
+    assert [(a.evidence.rule, a.iteration, a.evidence.direction) for a in found] == [
+        ("left", 309, "lost"),
+        ("right", 319, "gained"),
+    ]
 
 
 def test_both_directions_at_once_are_one_anomaly():
@@ -56,7 +58,7 @@ def test_both_directions_at_once_are_one_anomaly():
     correct[:30, 20:25] = False
     correct[30:, 25:32] = False
     found = find_anomalies(evidence(correct), AnomalySettings(rule="left"))
-    assert [(a.id, a.direction, a.count) for a in found] == [("class-left-1-309-both", "both", 12)]
+    assert [(a.id, a.evidence.direction, a.evidence.count) for a in found] == [("class-left-1-309-both", "both", 12)]
 
 
 @pytest.mark.parametrize(
@@ -81,9 +83,9 @@ def test_thresholds_and_windows_hold_at_their_edges(settings, found):
 def test_a_share_of_the_images_counts_as_that_many_images_in_floating_point_too():
     assert 0.14 * 50 > 7
     counts = FlipCounts(np.array([[7], [0]], dtype=np.uint8), np.array([[0], [7]], dtype=np.uint8))
-    seen = Evidence(np.array([9, 19]), np.array([50]), lambda rule, window: counts)
+    seen = ClassFlips(np.array([9, 19]), np.array([50]), lambda rule, window: counts)
     found = find_anomalies(seen, AnomalySettings("left", 1, threshold=0.14))
-    assert [(a.iteration, a.direction) for a in found] == [(9, "gained"), (19, "lost")]
+    assert [(a.iteration, a.evidence.direction) for a in found] == [(9, "gained"), (19, "lost")]
     assert find_anomalies(seen, AnomalySettings("left", 1, threshold=float("inf"))) == ()
 
 
@@ -144,6 +146,16 @@ def test_decisions_follow_the_event_over_its_directions():
     assert with_decisions([lost], {})[0].status == "new"
 
 
+@pytest.mark.parametrize("way", ["gained", "lost"])
+def test_a_decision_on_one_direction_holds_for_both_unless_both_has_its_own(way):
+    both = class_anomaly(309, "both", label=1)
+    decided = {f"class-left-1-309-{way}": ("flagged", "look"), "class-right-1-309-both": ("dismissed", "")}
+    assert [(one.status, one.note) for one in with_decisions([both], decided)] == [("flagged", "look")]
+    assert with_decisions([both], decided | {both.id: ("dismissed", "")})[0].status == "dismissed"
+    watch = watch_anomaly(309, "loss")
+    assert with_decisions([watch], {f"{watch.id}-both": ("flagged", "")}) == (watch,)
+
+
 def test_counts_may_be_remembered_by_whoever_asks():
     asked = []
 
@@ -151,5 +163,5 @@ def test_counts_may_be_remembered_by_whoever_asks():
         asked.append((rule, window))
         return FlipCounts(np.zeros((60, 3), dtype=int), np.zeros((60, 3), dtype=int))
 
-    find_anomalies(Evidence(np.arange(60), np.full(3, 20), flips), AnomalySettings())
+    find_anomalies(ClassFlips(np.arange(60), np.full(3, 20), flips), AnomalySettings())
     assert asked == [("left", 5), ("right", 5)]

@@ -27,13 +27,13 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def computed(monkeypatch: pytest.MonkeyPatch) -> list[AnomalySettings]:
     """The settings that anomalies were computed for."""
     asked: list[AnomalySettings] = []
-    compute = class_table.find_class_table
+    compute = class_table.find_flip_table
 
     def counted(evidence: object, settings: AnomalySettings) -> np.ndarray:
         asked.append(settings)
         return compute(evidence, settings)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(class_table, "find_class_table", counted)
+    monkeypatch.setattr(class_table, "find_flip_table", counted)
     return asked
 
 

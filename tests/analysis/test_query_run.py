@@ -194,7 +194,7 @@ def faulty(reader: FakeReader) -> FakeReader:
 def test_anomalies_of_stored_labels(reader):
     query = RunQuery(reader.path, faulty(reader))
     found = query.anomalies()
-    assert [(a.id, a.count) for a in found] == [("class-left-0-342-lost", 30), ("class-right-0-342-lost", 30)]
+    assert [(a.id, a.evidence.count) for a in found] == [("class-left-0-342-lost", 30), ("class-right-0-342-lost", 30)]
     assert query.anomalies(AnomalySettings(threshold=0.5)) == ()
 
 
@@ -217,10 +217,10 @@ def test_flips_grow_with_the_run_and_labels_are_read_once(reader):
     assert query.anomalies() == ()
     reader.grow(60, 35)
     assert query.refresh()
-    assert [a.rule for a in query.anomalies()] == ["left"]
+    assert [a.evidence.rule for a in query.anomalies()] == ["left"]
     reader.grow(60, 50)
     assert query.refresh()
-    assert [a.rule for a in query.anomalies()] == ["left", "right"]
+    assert [a.evidence.rule for a in query.anomalies()] == ["left", "right"]
     query.anomalies(AnomalySettings(window=3))
     assert [(start, stop) for what, start, stop in reader.reads if what == "labels"] == [(0, 30), (30, 35), (35, 50)]
 

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dtui.analysis.triggers import describe_trigger, find_trigger_anomalies
 from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, HeatmapRequest, TimeAxis, Trigger
 from dtui.query import RunQuery
-from tests.analysis.fake_reader import EVERY, FakeReader, small_structure
+from tests.analysis.fake_reader import EVERY, FakeReader
 
 FILTER = Trigger(219, "filter", "layer1.0.conv1", (1, 4), 57.0, 12.0)
 NAN = Trigger(309, "nonfinite", "fc", (2,), 5.0, math.nan)
@@ -72,16 +71,21 @@ def test_triggers_are_anomalies_in_order_of_time(watched: FakeReader) -> None:
     assert [one.iteration for one in found] == sorted(one.iteration for one in found)
     mine = [one for one in found if one.kind == "watch"]
     assert [one.id for one in mine] == ["watch-filter-219", "watch-loss-219", "watch-nonfinite-309"]
-    assert (mine[0].layer, mine[0].filters, mine[0].share) == ("layer1.0.conv1", (1, 4), 2 / 6)
-    assert (mine[1].layer, mine[1].count, mine[1].share) == (None, 0, 1.0)
+    assert (mine[0].layer, mine[0].filters, mine[0].evidence.share) == ("layer1.0.conv1", (1, 4), 2 / 6)
+    assert (mine[1].layer, mine[1].evidence.count, mine[1].evidence.share) == (None, None, None)
+    assert {(one.evidence.direction, one.evidence.threshold) for one in mine} == {(None, None)}
 
 
 def test_a_trigger_from_outside_cannot_name_what_is_not_there() -> None:
     strange = [
         Trigger(5, "filter", "\x1b[31m", (1,), math.inf, 2.0),
         Trigger(6, "filter", "fc", (2, 99, -1), 30.0, 9.0),
+        Trigger(7, "nonfinite", "nowhere", (3,), 4.0, math.nan),
+        Trigger(8, "nonfinite", "", (), 0.0, math.nan),
     ]
-    first, second = find_trigger_anomalies(strange, small_structure().layers)
-    assert (first.layer, first.filters, first.share, first.score) == (None, (), 1.0, 0.0)
-    assert (second.filters, second.count) == ((2,), 1)
-    assert describe_trigger(Trigger(1, "nonfinite", "", (), 0.0, math.nan)) == "the loss is NaN or Inf"
+    found = query_of(FakeReader(triggers=tuple(strange))).anomalies()
+    first, second, third, fourth = (one for one in found if one.kind == "watch")
+    assert (first.layer, first.filters, first.evidence.share, first.score) == (None, (), None, 0.0)
+    assert (second.filters, second.evidence.count) == ((2,), 1)
+    said = [f"{one.shown.subject} {one.shown.verb}" for one in (first, third, fourth)]
+    assert said == ["filters jumped", "network holds NaN or Inf", "loss is NaN or Inf"]

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from dtui.analysis.anomalies import count_flips
 from dtui.analysis.correctness import PackedLayout
+from dtui.analysis.flip_table import count_flips
 from tests.bench.registry import Measurement, benchmark
 
 CLASSES, PER_CLASS, VALIDATIONS, WINDOW = 1_000, 50, 1_000, 5

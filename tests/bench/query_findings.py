@@ -68,7 +68,7 @@ def findings_top() -> list[Measurement]:
             for _ in range(ROUNDS):
                 if is_cold:
                     drop_from_cache([kept, indexed])
-                with mock.patch.object(class_table, "find_class_table", side_effect=AssertionError("computed")):
+                with mock.patch.object(class_table, "find_flip_table", side_effect=AssertionError("computed")):
                     ours.append(milliseconds(lambda: query.top_anomalies(TOP, SETTINGS)))
                 index.append(milliseconds(lambda: ask_index(indexed)))
             mine, other = statistics.median(ours), statistics.median(index)

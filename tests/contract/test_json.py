@@ -10,9 +10,13 @@ from typing import Any
 
 import pytest
 
+from dtui.analysis.detectors.registry import detector_named
 from dtui.cli import main
+from dtui.model import Trigger
 from dtui.query import open_run
+from dtui.store import RunWriter
 from dtui.synth import synthesise
+from tests.store.builders import METADATA, STRUCTURE, make_record
 
 INFO = {
     "run": str,
@@ -145,3 +149,57 @@ def test_iterations_are_those_of_the_records(small_run: Path, capsys: pytest.Cap
             int(query.record_iterations()[0]),
             int(query.record_iterations()[-1]),
         ]
+
+
+@pytest.fixture
+def watched_run(tmp_path: Path) -> Path:
+    """A run without validations in which the flight recorder fired, on a layer and on the whole network."""
+    with RunWriter(tmp_path / "watched", STRUCTURE, METADATA, compact=False) as writer:
+        for position in range(3):
+            writer.append_record(make_record(position, 100))
+        writer.append_trigger(Trigger(120, "loss", "", (), 9.5, 4.0))
+        writer.append_trigger(Trigger(150, "filter", "fc", (1,), 57.0, 12.0))
+    return writer.path
+
+
+def test_a_trigger_does_not_claim_to_be_a_flip(watched_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["anomalies", str(watched_run), "--json"]) == 0
+    shown = capsys.readouterr()
+    assert shown.err == f"dtui: {watched_run}: class rules: no validations were recorded\n"
+    loss, jumped = (one for one in json.loads(shown.out) if one["kind"] == "watch")
+    size = next(layer.filters for layer in STRUCTURE.layers if layer.name == "fc")
+    for fired in (loss, jumped):
+        assert_fields(
+            fired, {**ANOMALY, **dict.fromkeys(("direction", "count", "share"), (str, float, int, type(None)))}
+        )
+        assert (fired["kind"], fired["class"], fired["direction"], fired["threshold"]) == ("watch", None, None, None)
+    assert (loss["layer"], loss["filters"], loss["count"], loss["share"]) == (None, [], None, None)
+    assert (jumped["layer"], jumped["filters"], jumped["count"], jumped["share"]) == ("fc", [1], 1, 1 / size)
+    assert main(["anomalies", str(watched_run)]) == 0
+    rows = [" ".join(row.split()) for row in capsys.readouterr().out.split("\n")]
+    assert "120 loss ◆ flight recorder 9.5 new watch-loss-120" in rows
+    assert "150 filter fc filter 1 ◆ flight recorder 57 new watch-filter-150" in rows
+    assert main(["anomalies", str(watched_run), "--fail-on", "1000"]) == 0  # no validation will come
+
+
+def test_a_detector_that_fails_leaves_a_run_unjudged(
+    small_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("a\x1b[2Jb")
+
+    words = ["anomalies", str(small_run), "--threshold", "2", "--window", "2"]
+    found = answer(words, capsys)
+    monkeypatch.setattr(type(detector_named("watch")), "find", fail)
+    assert main([*words, "--json", "--fail-on", "100000"]) == 2
+    shown = capsys.readouterr()
+    assert json.loads(shown.out) == found
+    line = "anomalies may be missing: detector watch failed and found nothing: ZeroDivisionError: a"
+    assert shown.err.count("\n") == shown.err.count(line) == 1
+    assert "\x1b" not in shown.err
+    assert main([*words, "--fail-on", "1"]) == 1
+    capsys.readouterr()
+    assert main(["report", str(small_run), "-o", str(tmp_path / "report.txt")]) == 0
+    text = " ".join((tmp_path / "report.txt").read_text(encoding="utf-8").split())
+    assert text.count("detector watch failed and found nothing: ZeroDivisionError: a") == 1
+    assert "Anomaly iterations" in text

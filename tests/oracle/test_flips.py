@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dtui.analysis.anomalies import count_flips
 from dtui.analysis.correctness import PackedLayout
+from dtui.analysis.flip_table import count_flips
 from dtui.analysis.flips import find_flips
 from tests.oracle import twins
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from dtui.analysis.flips import find_flips
 from dtui.model import DEFAULT_WINDOW, Anomaly, AnomalySettings, ImageSet, Validation
 from dtui.query import class_table, open_run
 from dtui.store import RunWriter
+from tests.anomalies import class_anomaly
 from tests.store.builders import METADATA, STRUCTURE
 
 SETTINGS = st.builds(
@@ -58,22 +60,11 @@ def slow_anomalies(path: Path, wanted: AnomalySettings) -> list[Anomaly]:
                 direction = "both" if len(passed) == 2 else "gained" if passed[0] == up and up >= down else "lost"
                 count = sum(passed)
                 share = count / size
-                found.append(
-                    Anomaly(
-                        f"class-{rule}-{label}-{iteration}-{direction}",
-                        "class",
-                        rule,
-                        iteration,
-                        label,
-                        None,
-                        (),
-                        direction,
-                        count,
-                        share,
-                        share * float(np.sqrt(count)),
-                        wanted.threshold,
-                    )
+                score = share * float(np.sqrt(count))
+                said = class_anomaly(
+                    iteration, direction, share, label, rule=rule, count=count, score=score, threshold=wanted.threshold
                 )
+                found.append(replace(said, id=f"class-{rule}-{label}-{iteration}-{direction}"))
     return sorted(found, key=lambda one: (one.iteration, -one.score))
 
 

@@ -229,7 +229,7 @@ def test_a_run_on_disk_shows_what_fired(tmp_path: Path) -> None:
         assert iterations[:12] == [0, *range(38, 49)]
         assert (info.records, info.watches) == (3, len(iterations) - 3)
         assert any("flight recorder: layer 0 filter 2 jumped" in finding for finding in info.findings)
-        found = next(anomaly for anomaly in query.anomalies() if anomaly.rule == "filter")
+        found = next(anomaly for anomaly in query.anomalies() if anomaly.evidence.rule == "filter")
         assert (found.kind, found.layer, found.filters, found.iteration) == ("watch", "0", (2,), 43)
         query.decide(found.id, "dismissed", "on purpose")
         assert next(one for one in query.anomalies() if one.id == found.id).status == "dismissed"

@@ -7,7 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from dtui.analysis.detectors.registry import detector_named
+from dtui.analysis.flip_table import ClassFlips
 from dtui.model import (
     Anomaly,
     AnomalySettings,
@@ -19,6 +22,7 @@ from dtui.model import (
     ImageSet,
     IntArray,
     Layer,
+    Missing,
     Module,
     NodeSeries,
     RunInfo,
@@ -30,6 +34,8 @@ from dtui.model import (
     TreeNode,
 )
 from dtui.query import RunQuery
+from dtui.query.detecting import legends
+from tests.anomalies import class_anomaly, values_of
 
 HOSTILE = (
     "</script><script>document.title='ran'</script>",
@@ -186,6 +192,14 @@ class FakeQuery(RunQuery):
     def anomalies(self, settings: AnomalySettings | None = None) -> tuple[Anomaly, ...]:
         return tuple(sorted(self.found, key=lambda a: (a.iteration, -a.score)))
 
+    def not_judged(self, settings: AnomalySettings | None = None) -> tuple[Missing, ...]:
+        """Return what the class rules lack."""
+        judged = ClassFlips(self.validation_iterations(), np.zeros(0, int), lambda rule, window: pytest.fail("asked"))
+        lacks = detector_named("class_rules").missing(values_of(judged, settings))
+        return () if lacks is None else (lacks,)
+
+    legends = staticmethod(legends)
+
     def with_names(self, names: Sequence[str]) -> FakeQuery:
         """Put names from outside everywhere where a run has them."""
         self.names = tuple(names[k % len(names)] for k in range(len(self.names)))
@@ -239,19 +253,5 @@ def _anomaly(position: int, generator: np.random.Generator, query: FakeQuery) ->
     iteration = int(generator.integers(1, query.records)) * query.every
     direction = ("gained", "lost")[position % 2]
     count = int(generator.integers(10, 45))
-    return Anomaly(
-        id=f"class-left-{label}-{iteration}-{direction}",
-        kind="class",
-        rule="left",
-        iteration=iteration,
-        class_index=label,
-        layer=None,
-        filters=(),
-        direction=direction,
-        count=count,
-        share=count / 50,
-        score=count / 50,
-        threshold=0.2,
-        status="flagged" if position == 3 else "new",
-        note="look again" if position == 3 else "",
-    )
+    status, note = ("flagged", "look again") if position == 3 else ("new", "")
+    return class_anomaly(iteration, direction, count / 50, label, status, note, count=count)

@@ -17,6 +17,7 @@ from dtui.reports.charts.heatmap import Group, Strip, class_heatmap
 from dtui.reports.charts.horizon import HorizonRow, horizon_tree
 from dtui.reports.charts.ribbon import ribbon_marks
 from dtui.reports.document import Spec
+from tests.anomalies import class_anomaly
 
 FOLDER = Path(__file__).parent / "golden"
 AXIS = TimeAxis(0.0, 60.0, 6)
@@ -24,10 +25,7 @@ AXIS = TimeAxis(0.0, 60.0, 6)
 
 def anomaly(iteration: int, direction: str, share: float) -> Anomaly:
     """Return an anomaly iteration of class 0."""
-    return Anomaly(
-        f"class-left-0-{iteration}-{direction}", "class", "left", iteration, 0, None, (), direction,
-        round(share * 50), share, share, 0.2,
-    )  # fmt: skip
+    return class_anomaly(iteration, direction, share, count=round(share * 50))
 
 
 def specs() -> dict[str, Spec]:

@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from dtui.reports.document import Chapter, Chart, Drawings, Paragraph, Report, R
 from dtui.reports.output import convert
 from dtui.reports.output.html import render_html
 from dtui.reports.sections import registry, section, section_names
+from tests.anomalies import class_anomaly
 from tests.reports.fake_query import HOSTILE, FakeQuery
 
 
@@ -115,7 +115,7 @@ def test_a_single_record_is_enough(runs: dict[str, FakeQuery], tmp_path: Path) -
     result = write_report([Path("a")], tmp_path / "a.html")
     assert (result.charts, result.problems) == (5, ())
     page = (tmp_path / "a.html").read_text(encoding="utf-8")
-    assert re.search(r"Flips are not judged: there (is|are) \d+ validations?, and the rules need 6\.", page)
+    assert re.search(r"\d+ validations?, the rules need 6; flips are not judged\.", page)
 
 
 def test_gaps_are_listed_only_where_there_are_some(tmp_path: Path) -> None:
@@ -300,9 +300,9 @@ def test_building_a_report_imports_neither_the_converter_nor_a_screen() -> None:
 
 def test_what_both_rules_say_about_the_same_images_is_one_row() -> None:
     query = FakeQuery(anomalies=2)
-    left = replace(query.found[0], id="left", score=0.5, note="")
-    right = replace(left, id="right", rule="right", score=0.7, status="flagged", note="look")
-    other = replace(left, id="other", direction="lost")
+    left = class_anomaly(100, "gained", score=0.5)
+    right = class_anomaly(100, "gained", score=0.7, rule="right", status="flagged", note="look")
+    other = class_anomaly(100, "lost", score=0.5)
     query.found = (left, right, other)
     sections = {part.id: part for part in build_report([query]).chapters[0].sections}
     table = sections["run1-anomalies"].items[0]

@@ -95,6 +95,10 @@ def test_the_coarse_level_is_that_of_the_records(reader):
 def test_n_leads_to_the_fault_and_its_validation():
     with open_run(SAMPLES / "mnist-resumed.dtui") as query:
         found = query.anomalies(AnomalySettings())
-        hit = {anomaly.class_index for anomaly in found if anomaly.direction == "lost" and anomaly.iteration == 3040}
+        hit = {
+            anomaly.class_index
+            for anomaly in found
+            if anomaly.evidence.direction == "lost" and anomaly.iteration == 3040
+        }
     assert [anomaly.iteration for anomaly in found if anomaly.kind == "watch"] == [3002, 3002]
     assert len(hit) > 5

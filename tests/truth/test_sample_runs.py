@@ -38,7 +38,7 @@ def faulty():
 
 
 def losses(query: RunQuery) -> list[Anomaly]:
-    return [a for a in query.anomalies(AnomalySettings(rule="left")) if a.direction == "lost"]
+    return [a for a in query.anomalies(AnomalySettings(rule="left")) if a.evidence.direction == "lost"]
 
 
 def faults(query: RunQuery, kind: str) -> list[dict]:

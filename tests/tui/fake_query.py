@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from dtui.model import (
-    Anomaly,
     AnomalySettings,
     ClassCluster,
     ClassErrors,
@@ -23,6 +22,7 @@ from dtui.model import (
     Stage,
     TreeNode,
 )
+from tests.anomalies import class_anomaly
 
 
 def make_tree(blocks: int = 3, layers: int = 2, filters: int = 16) -> tuple[TreeNode, ...]:
@@ -96,9 +96,13 @@ class FakeQuery:
 
     path = Path("x.dtui")
     damage = ()
+    failed = ()
 
     def faults(self):
         return self.damage
+
+    def detector_faults(self):
+        return self.failed
 
     def metadata(self):
         return RunMetadata("fake", "2026-01-01T00:00:00+00:00", self.every, True)
@@ -195,8 +199,8 @@ class FakeQuery:
                 share = 0.3 + 0.1 * place
                 if share >= settings.threshold:
                     found.append(
-                        Anomaly(id_, "class", "left", at * self.every, label, None, (), direction, 4, share, share,
-                                settings.threshold, status, note)
+                        class_anomaly(at * self.every, direction, share, label, status, note, count=4,
+                                      threshold=settings.threshold)
                     )  # fmt: skip
         return tuple(found)
 

@@ -79,6 +79,19 @@ def test_damage_is_told_once_when_it_is_found(desk):
     assert desk.events.empty()
 
 
+def test_a_detector_that_fails_is_told_once(desk):
+    desk.query.failed = ("detector odd failed and found nothing: ValueError: \x1b[2Jno",)
+    for count in (2, 3):
+        desk.loader.ask({"clusters": ClustersRequest(count)}, count)
+        assert isinstance(desk.next(), Answered)
+        if count == 2:
+            assert not desk.next().view.is_damaged
+            message = desk.next().message
+            assert message.startswith("detector odd failed and found nothing: ValueError: ")
+            assert "\x1b" not in message
+    assert desk.events.empty()
+
+
 def test_what_was_asked_is_not_asked_again_until_the_run_changes(desk):
     for revision, expected in ((0, 1), (0, 1), (1, 2)):
         desk.loader.ask({"clusters": ClustersRequest(3)}, revision)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from dtui.model import Anomaly, AnomalySettings
+from dtui.model import AnomalySettings, RunStatus
 from dtui.tui.loader import view_of
 from dtui.tui.state.anomaly_steps import next_anomaly, select_anomaly, without_anomalies
 from dtui.tui.state.clamp import initial_selection, scrolled, settle
@@ -27,6 +26,7 @@ from dtui.tui.state.selection import (
     visible_nodes,
 )
 from dtui.tui.state.session import Session
+from tests.anomalies import watch_anomaly
 from tests.tui.fake_query import FakeQuery, make_tree
 
 
@@ -225,9 +225,9 @@ def test_an_anomaly_shows_its_class_in_spite_of_a_search():
 def test_a_watch_leads_to_the_first_filter_that_it_names_where_its_row_is_known(filters, sort, row):
     scene = scene_of()
     node = next(node for node in scene.view.tree if node.layer is not None and node.filters > 3)
-    fired = Anomaly("watch", "watch", "filter", 300, None, node.name, filters, "both", 0, 0.0, 50.0, math.nan)
+    fired = watch_anomaly(300, "filter", node.name, filters)
     view = replace(scene.view, anomalies=(fired,))
-    selection = select_anomaly(Scene(scene.selection.changed(filter_sort=sort, filter=1), view, scene.layout), "watch")
+    selection = select_anomaly(Scene(scene.selection.changed(filter_sort=sort, filter=1), view, scene.layout), fired.id)
     assert (selection.cursor, selection.node, selection.filter) == (300, node.index, row)
 
 
@@ -305,6 +305,9 @@ def test_searching_is_not_none_found_and_too_early_is_neither():
     assert without_anomalies(searched, replace(settings, threshold=0.1)) == ("searching …",)  # those are not yet known
     early = replace(searched, info=replace(view.info, validations=4))
     assert without_anomalies(early, settings) == ("too early: 4 of 6 validations", "too early: 4/6")
+    ended, live = (replace(view.info, validations=0, status=one) for one in (RunStatus.DONE, RunStatus.LIVE))
+    assert without_anomalies(replace(early, info=ended), settings)[0] == "no validations recorded"
+    assert without_anomalies(replace(early, info=live), settings)[0] == "too early: 0 of 6 validations"
     assert without_anomalies(replace(early, searched=replace(settings, window=3)), replace(settings, window=3)) == (
         "none found",
     )

@@ -199,7 +199,7 @@ def _classes(scene: Scene, answers: Answers) -> Picture:
         selection.class_top,
         keys.index(here) if here in keys else -1,
         answers.errors,
-        tuple(anomaly for anomaly in view.anomalies if anomaly.kind == "class"),
+        tuple(anomaly for anomaly in view.anomalies if anomaly.class_index is not None),
         selection.anomaly,
         view.stages,
         title,

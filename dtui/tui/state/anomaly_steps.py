@@ -20,6 +20,8 @@ def without_anomalies(view: RunView, settings: AnomalySettings) -> tuple[str, ..
     if view.searched != settings:
         return ("searching …",)
     found, needed = view.info.validations, settings.validations_needed
+    if not found and not view.is_live:
+        return ("no validations recorded", "no validations")
     if found < needed:
         return (f"too early: {found} of {needed} validations", f"too early: {found}/{needed}")
     return ("none found",)

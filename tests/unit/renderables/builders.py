@@ -28,6 +28,7 @@ from dtui.tui.renderables.canvas.theme import DARK, Theme
 from dtui.tui.renderables.panes.classes import ClassRow
 from dtui.tui.renderables.panes.filters import FiltersLook, filter_pixels
 from dtui.tui.renderables.panes.tree import TreeRow
+from tests.anomalies import class_anomaly
 
 STAGES = (Stage(0, 0.1), Stage(300, 0.01), Stage(600, 0.001))
 HOSTILE = (
@@ -124,8 +125,7 @@ def make_errors(rows: list[ClassRow], axis: TimeAxis, fill: float | None = None)
 def anomaly(
     iteration: int, direction: str = "lost", share: float = 0.4, label: int = 0, status: str = "new", note: str = ""
 ) -> Anomaly:
-    name = f"class-left-{label}-{iteration}-{direction}"
-    return Anomaly(name, "class", "left", iteration, label, None, (), direction, 8, share, share, 0.2, status, note)
+    return class_anomaly(iteration, direction, share, label, status, note)
 
 
 def make_images(axis: TimeAxis, height: int, images: int = 50, colour_by: str = "correctness") -> ImageRows:

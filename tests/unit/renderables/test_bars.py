@@ -19,6 +19,7 @@ from dtui.tui.renderables.panes.message import draw_message
 from dtui.tui.renderables.panes.ribbon import anomaly_at, draw_ribbon, label_of
 from dtui.tui.renderables.panes.top_bar import draw_top_bar, tab_regions
 from dtui.tui.renderables.parts.class_names import class_name
+from tests.anomalies import watch_anomaly
 from tests.unit.renderables.builders import (
     anomaly,
     axis_of,
@@ -161,11 +162,12 @@ def test_a_label_shortens_rule_first_then_the_name() -> None:
     assert label_of(chosen, ("8",), 60) == "▼ class 8 lost 38% · left rule @1,204"
     assert label_of(chosen, ("a very long name",), 34) == "▼ a very long name lost 38% @1,204"
     assert label_of(chosen, ("a very long name",), 24) == "▼ a ver… lost 38% @1,204"
-    assert label_of(replace(chosen, status="flagged", direction="gained"), (), 60).startswith("⚑ ▲ class 0 gained")
-    watch = replace(chosen, kind="watch", rule="filter", class_index=None, layer="fc", filters=(7, 9), direction="both")
-    assert label_of(watch, (), 60) == "◆ fc filter 7 and 1 more jumped @1,204"
-    assert label_of(replace(watch, rule="nonfinite", layer=None), (), 60) == "◆ loss is NaN or Inf @1,204"
-    assert label_of(replace(watch, rule="update", layer=None), (), 60) == "◆ updates jumped @1,204"
+    assert label_of(anomaly(1204, "gained", status="flagged"), (), 60).startswith("⚑ ▲ class 0 gained")
+    assert label_of(anomaly(1204, "both"), (), 60) == "▲▼ class 0 changed 40% · left rule @1,204"
+    assert label_of(watch_anomaly(1204, "filter", "fc", (7, 9)), (), 60) == "◆ fc filter 7 and 1 more jumped @1,204"
+    assert label_of(watch_anomaly(1204, "nonfinite"), (), 60) == "◆ loss is NaN or Inf @1,204"
+    assert label_of(watch_anomaly(1204, "nonfinite", "fc", (7,)), (), 60) == "◆ fc filter 7 holds NaN or Inf @1,204"
+    assert label_of(watch_anomaly(1204, "update"), (), 60) == "◆ updates jumped @1,204"
     assert class_name(("8", " ", "cat"), 2) == "cat"
     assert class_name((), 4) == "class 4"
 

@@ -70,7 +70,7 @@ def draw_classes(
         top: Index of the first row on screen.
         selected: Index of the selected row.
         errors: By group of labels; rows without a group have an empty strip. None while it loads.
-        anomalies: Those of kind "class"; dismissed ones are hidden.
+        anomalies: Those of classes are drawn; dismissed ones are hidden.
         selected_anomaly: Id of the anomaly under review.
         stages: Learning-rate stages, dashed verticals.
         iteration: The cursor, None for none.

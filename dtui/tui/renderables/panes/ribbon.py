@@ -65,7 +65,7 @@ def anomaly_at(frame: Frame, anomalies: Sequence[Anomaly], x: int, y: int) -> st
     for mark in strongest_marks(frame, anomalies, None):
         distance = abs(mark.x - x)
         if distance <= 2 and (y == 0 or mark.down == (y == 1)):
-            candidate = (distance, -mark.anomaly.share, mark.anomaly.id)
+            candidate = (distance, -mark.anomaly.size, mark.anomaly.id)
             best = candidate if best is None else min(best, candidate)
     return None if best is None else best[2]
 
@@ -76,29 +76,15 @@ def label_of(anomaly: Anomaly, classes: Sequence[str], room: int) -> str:
     What the flight recorder fired on is such as "◆ layer3.conv1 filter 17 jumped @1,351". The rule, then the end of the
     name give way.
     """
-    index = anomaly.class_index
-    name = safe(anomaly.layer or "?") if index is None else class_name(classes, index)
-    arrow = {"lost": "▼", "gained": "▲"}.get(anomaly.direction, "◆")
-    verb = {"lost": "lost", "gained": "gained"}.get(anomaly.direction, "changed")
+    index, shown = anomaly.class_index, anomaly.shown
+    name = safe(anomaly.evidence.place or shown.subject) if index is None else class_name(classes, index)
     flag = "⚑ " if anomaly.status == "flagged" else ""
-    words = f" {verb} {anomaly.share * 100:.0f}%"
-    at = f" @{anomaly.iteration:,}"
-    tails: tuple[str, ...] = (f"{words} · {anomaly.rule} rule{at}", f"{words}{at}")
-    if anomaly.kind == "watch":
-        name, tails = _watched(anomaly), (f"{' is NaN or Inf' if anomaly.rule == 'nonfinite' else ' jumped'}{at}",)
-    for tail in tails:
-        head = f"{flag}{arrow} "
+    head, at = f"{flag}{shown.sign} ", f" @{anomaly.iteration:,}"
+    by = f" · {shown.by}" if shown.by else ""
+    for tail in (f" {shown.verb}{by}{at}", f" {shown.verb}{at}"):
         if text_width(head + name + tail) <= room:
             return head + name + tail
     return shorten(head + shorten(name, max(3, room - text_width(head + tail))) + tail, room)
-
-
-def _watched(anomaly: Anomaly) -> str:
-    """Return what of the network a watch is about."""
-    if anomaly.layer is None:
-        return "loss" if anomaly.rule == "nonfinite" else f"{anomaly.rule}{'' if anomaly.rule == 'loss' else 's'}"
-    more = f" and {len(anomaly.filters) - 1} more" if len(anomaly.filters) > 1 else ""
-    return safe(anomaly.layer) + (f" filter {anomaly.filters[0]}{more}" if anomaly.filters else "")
 
 
 def _draw_label(cells: Cells, frame: Frame, anomaly: Anomaly, classes: Sequence[str]) -> None:

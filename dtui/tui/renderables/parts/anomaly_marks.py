@@ -53,7 +53,7 @@ def strongest_marks(
         if x is None:
             continue
         for down in (True, False):
-            if anomaly.direction == ("gained" if down else "lost"):
+            if ("lost" if down else "gained") not in anomaly.shown.lanes:
                 continue
             old = best.get((x, down))
             if old is None or _rank(anomaly, selected) > _rank(old, selected):
@@ -63,7 +63,7 @@ def strongest_marks(
     marks = []
     for (x, down), anomaly in ordered:
         columns = taken[down and not one_row]
-        half = half_width(anomaly.share)
+        half = half_width(anomaly.size)
         while half >= 0 and not columns.isdisjoint(range(x - half, x + half + 1)):
             half -= 1
         if half >= 0:
@@ -73,7 +73,7 @@ def strongest_marks(
 
 
 def _rank(anomaly: Anomaly, selected: str | None) -> tuple[bool, bool, float]:
-    return anomaly.id == selected, anomaly.status == "flagged", anomaly.share
+    return anomaly.id == selected, anomaly.status == "flagged", anomaly.size
 
 
 def half_width(share: float) -> int:
@@ -83,7 +83,7 @@ def half_width(share: float) -> int:
 
 def draw_mark(cells: Cells, frame: Frame, mark: Mark, y: int, selected: str | None) -> None:
     """Draw one triangle: wider and stronger in colour by share; flagged and selected ones in the flag colour."""
-    theme, share = frame.theme, mark.anomaly.share
+    theme, share = frame.theme, mark.anomaly.size
     colour = theme.lost if mark.down else theme.gained
     colour = blend_one(colour, theme.panel, max(0.0, min(0.5, 0.6 - share)))
     if mark.anomaly.status == "flagged" or mark.anomaly.id == selected:

@@ -1,0 +1,123 @@
+"""Where unusually many images of a class flip at once, as a table of numbers, a row each.
+
+A long run has a million of them, and only the strongest are ever looked at: `detectors/class_rules.py` makes evidence
+of those rows alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from dtui.analysis.correctness import PackedLayout, WordArray
+from dtui.analysis.flips import find_flips, looks_at
+from dtui.model import DEFAULT_WINDOW, AnomalySettings, FloatArray, IntArray
+
+RULES = ("left", "right")
+DIRECTIONS = ("gained", "lost", "both")
+COLUMNS = ("rule", "class", "iteration", "direction", "count")
+"""Of a table of flips; rule and direction as positions in RULES and DIRECTIONS."""
+NEVER = 2**32 - 1
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class FlipCounts:
+    """How many images of each class flipped at each validation; both shape (validations, C), unsigned."""
+
+    gained: IntArray
+    lost: IntArray
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ClassFlips:
+    """What the class rules look at.
+
+    Attributes:
+        iterations: Of the validations, shape (m,), ascending.
+        images: Images of each class, shape (C,).
+        flips: Answers the flip counts of a rule ("left", "right") and a window; whoever builds it may remember them.
+    """
+
+    iterations: IntArray
+    images: IntArray
+    flips: Callable[[str, int], FlipCounts]
+
+
+def count_flips(
+    layout: PackedLayout, packed: WordArray, rule: str, window: int, lost: WordArray | None = None
+) -> FlipCounts:
+    """Count the flips of each class by rule and direction.
+
+    Where the rule would look at a judgement of the class that is lost there are none: too low a count would be wrong.
+
+    Args:
+        layout: Where each image's bit lies.
+        packed: Correctness, shape (validations, W).
+        rule: "left" or "right".
+        window: In validations, >= 1.
+        lost: Which judgements are lost to damage, shape (validations, W); None where none is.
+
+    Source: DeepTracker (ACM TIST 2018); what is lost: dtui.
+    """
+    flips = find_flips(packed, rule, window)
+    gained, down = layout.count(flips.gained), layout.count(flips.lost)
+    if lost is not None:
+        untold = looks_at(layout.count(lost) > 0, rule, window)
+        gained[untold] = down[untold] = 0
+    return FlipCounts(gained, down)
+
+
+def find_flip_table(judged: ClassFlips, settings: AnomalySettings) -> IntArray:
+    """Find where as many images of a class flip as the settings ask for.
+
+    A class, iteration and rule is one row; where both directions pass the threshold its direction is "both"
+    and its count is that of both together.
+
+    Args:
+        judged: The flips.
+        settings: Checked by `check_settings`.
+
+    Returns:
+        Shape (anomalies, len(COLUMNS)), int64, by falling score, then by iteration, rule and class.
+
+    Source: DeepTracker (ACM TIST 2018), rules and threshold; directions apart: dtui.
+    """
+    window = settings.window or DEFAULT_WINDOW
+    images = np.maximum(judged.images, 1)
+    exact = settings.threshold * images if settings.unit == "share" else np.full(len(images), settings.threshold)
+    # A share such as 0.2 of 50 images is 10.000000000000002 of them in floating point.
+    least = np.clip(np.ceil(exact - 1e-9), 1, NEVER).astype(np.uint32)
+    tables: list[IntArray] = [np.empty((0, len(COLUMNS)), np.int64)]
+    for rule in RULES if settings.rule == "either" else (settings.rule,):
+        flips = judged.flips(rule, window)
+        gained, lost = flips.gained >= least, flips.lost >= least
+        positions, labels = np.nonzero(gained | lost)
+        up, down = gained[positions, labels], lost[positions, labels]
+        count = flips.gained[positions, labels].astype(np.int64) * up
+        count += flips.lost[positions, labels].astype(np.int64) * down
+        direction = np.select([up & down, up], [DIRECTIONS.index("both"), DIRECTIONS.index("gained")], 1)
+        code = np.full(len(labels), RULES.index(rule))
+        tables.append(np.column_stack([code, labels, judged.iterations[positions], direction, count]))
+    table = np.concatenate(tables).astype(np.int64, copy=False)
+    _, score = shares_and_scores(table, images)
+    result: IntArray = table[np.lexsort((table[:, COLUMNS.index("iteration")], -score))]
+    return result
+
+
+def shares_and_scores(table: IntArray, images: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Return the share of each row's class that flipped, and share × √count, each shape (rows,).
+
+    The score grows with both, so that 10 images of 50 outrank 2 of 10.
+
+    Args:
+        table: Shape (rows, len(COLUMNS)).
+        images: Images of each class, shape (C,).
+
+    Source: dtui.
+    """
+    count = table[:, COLUMNS.index("count")]
+    share: FloatArray = count / images[table[:, COLUMNS.index("class")]]
+    score: FloatArray = share * np.sqrt(count)
+    return share, score
