@@ -22,7 +22,7 @@ from dtui.demo.digits import CLASSES, load_digits
 from dtui.demo.faults import Fault, break_weights
 from dtui.demo.training import evaluate, shuffled_batches, train_demo
 from dtui.record.recorder import Recorder
-from dtui.record.thumbnails import Thumbnails
+from dtui.record.validation.thumbnails import Thumbnails
 from dtui.store import compact_run, pack_run
 
 SEED = 7

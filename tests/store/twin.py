@@ -15,9 +15,12 @@ from dtui.model import (
     Record,
     Validation,
 )
+from dtui.model.statistics import FILTERS
 from dtui.store import RunReader
-from dtui.store.format.part_arrays import KEPT_BITS, NORMS
 from tests.store.builders import IMAGES
+
+KEPT_BITS = {name: one.bits for name, one in FILTERS.items()}
+NORMS = {name: one.norm_of for name, one in FILTERS.items() if one.norm_of}
 
 
 def rounded(values: np.ndarray, kept: int) -> np.ndarray:

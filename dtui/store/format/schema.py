@@ -98,17 +98,8 @@ from enum import StrEnum
 
 import numpy as np
 
-from dtui.model import (
-    CHANGE_RATIO_EDGES,
-    FILTER_STATISTICS,
-    HISTOGRAM_BINS,
-    LAYER_STATISTICS,
-    SOURCES,
-    ImageSet,
-    Structure,
-)
-
-FORMAT_VERSION = 1
+from dtui.model import CHANGE_RATIO_EDGES, HISTOGRAM_BINS, ImageSet, Structure
+from dtui.store.format.contents import CONFIDENCE, FORMAT_1, LABEL, Column, Contents
 
 SUFFIX = ".dtui"
 RUN_FILE = "run.json"
@@ -211,7 +202,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """The lengths of a run's axes, fixed by its structure and its images."""
+    """What a run holds and the lengths of its axes, fixed by its structure and its images."""
 
     filters: int
     layers: int
@@ -220,31 +211,55 @@ class Sizes:
     classes: int = 0
     layer_filters: tuple[tuple[int, int], ...] = ()
     """Of each layer: how many filters, and elements in each."""
+    contents: Contents = FORMAT_1
+    """What is measured on them, and what else there is."""
 
     @classmethod
-    def of(cls, structure: Structure) -> Sizes:
+    def of(cls, structure: Structure, contents: Contents) -> Sizes:
         """Return the sizes of a run whose images are not known yet."""
         filters = tuple((layer.filters, math.prod(layer.shape) // layer.filters) for layer in structure.layers)
-        return cls(structure.filters, len(structure.layers), len(structure.modules), layer_filters=filters)
+        lengths = (structure.filters, len(structure.layers), len(structure.modules))
+        return cls(*lengths, layer_filters=filters, contents=contents)
 
     def with_images(self, images: ImageSet) -> Sizes:
         """Return the sizes once the images are known."""
         return replace(self, images=len(images.ids), classes=len(images.classes))
 
+    def columns(self, stream: Stream) -> list[tuple[Column, int]]:
+        """Return what the frames of a stream hold beside statistics, and how many rows of it, in storage order."""
+        columns = [column for column in self.contents.columns if column.stream == stream]
+        return [(column, self.images if column.rows is None else column.rows) for column in columns]
+
+
+COLUMN_FIELDS = {LABEL.name: "labels", CONFIDENCE.name: "confidences"}
+"""Column to the attribute of a Validation that holds it."""
+
+
+def track_field(kind: str) -> str:
+    """Return the name of the field that holds the statistics of another kind of rows."""
+    return f"track {kind}"
+
+
+def column_field(name: str) -> str:
+    """Return the name of the field that holds a column."""
+    return COLUMN_FIELDS.get(name, f"column {name}")
+
 
 def frame_fields(stream: Stream, sizes: Sizes) -> dict[str, Field]:
     """Return the fixed fields of a frame's payload by name, in storage order."""
+    plan: list[tuple[str, str, tuple[int, ...]]] = []
     if stream is not Stream.VALIDATIONS:
-        statistics = (len(SOURCES), len(LAYER_STATISTICS))
-        plan: list[tuple[str, str, tuple[int, ...]]] = [
-            ("filters", "<f4", (len(FILTER_STATISTICS), sizes.filters)),
+        held = sizes.contents
+        statistics = (len(held.sources), len(held.layers))
+        plan = [
+            ("filters", "<f4", (len(held.filters), sizes.filters)),
             ("layers", "<f4", (*statistics, sizes.layers)),
             ("modules", "<f4", (*statistics, sizes.modules)),
             ("histograms", "<u4", (sizes.layers, HISTOGRAM_BINS)),
             ("change_ratios", "<f4", (sizes.layers, len(CHANGE_RATIO_EDGES))),
         ]
-    else:
-        plan = [("labels", "<u2", (sizes.images,)), ("confidences", "|u1", (sizes.images,))]
+        plan += [(track_field(track.kind), "<f4", (len(track.statistics), track.rows)) for track in held.tracks]
+    plan += [(column_field(column.name), column.dtype, (rows,)) for column, rows in sizes.columns(stream)]
     fields: dict[str, Field] = {}
     offset = 0
     for name, dtype, shape in plan:

@@ -41,7 +41,7 @@ class RunStreams:
         """
         self.path: Path = source.path
         self.around = source.surroundings
-        self.sizes = Sizes.of(source.opened.structure)
+        self.sizes = Sizes.of(source.opened.structure, source.opened.contents)
         self._source = source
         self._parts = OpenParts(source.opened.run)
         self._signature: object = None
@@ -103,7 +103,7 @@ class RunStreams:
                 return False
             faults = self.faults
             changed = self.around.read()
-            if self.validations is None and self.around.images is not None:
+            if self.validations is None and self.around.images is not None and self.sizes.contents.has_labels:
                 self.sizes = self.sizes.with_images(self.around.images)
                 self.validations = self._stream(Stream.VALIDATIONS)
             streams = (self.records,) if self.validations is None else (self.records, self.validations)
