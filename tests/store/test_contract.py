@@ -237,9 +237,9 @@ def test_validations_need_images(tmp_path: Path) -> None:
 
 def test_unknown_names_are_listed(recording: Recording) -> None:
     reader = recording.reader()
-    with pytest.raises(UsageError, match="'speed' is no filter statistic; there are mean, std"):
+    with pytest.raises(UsageError, match="filter statistic 'speed' is unknown; use one of mean, std"):
         reader.read_filters("speed", slice(None), slice(None))
-    with pytest.raises(UsageError, match="'speed' is no source; there are weights"):
+    with pytest.raises(UsageError, match="source 'speed' is unknown; use one of weights"):
         reader.read_layers("speed", "mean", slice(None))
     with pytest.raises(UsageError, match="layer 3: the run has 3 layers"):
         reader.read_histograms(3, slice(None))

@@ -23,6 +23,7 @@ from dtui.model import (
     Stage,
     TreeNode,
 )
+from dtui.model.statistics import by_name
 
 
 def make_tree(blocks: int = 3, layers: int = 2, filters: int = 16) -> tuple[TreeNode, ...]:
@@ -141,6 +142,9 @@ class FakeQuery:
 
     def tree(self):
         return self.tree_
+
+    def recorded(self, rows):
+        return tuple(by_name(rows))
 
     def node_series(self, nodes, statistic, source, axis):
         self._ask("series", tuple(nodes), statistic, source)

@@ -150,8 +150,8 @@ def _find(there: Mapping[str, _T], name: str, what: str, run: Path, every: Conta
         return there[name]
     held = ", ".join(there) or "none"
     if name in every:
-        raise NotRecordedError(f"{run}: {what} {name} was not recorded in this run; there are {held}")
-    raise UsageError(f"{name!r} is no {what}; there are {held}")
+        raise NotRecordedError(f"{run}: {what} {name} was not recorded in this run; use one of {held}")
+    raise UsageError(f"{what} {name!r} is unknown; use one of {held}")
 
 
 @lru_cache(maxsize=64)
