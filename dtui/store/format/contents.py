@@ -154,7 +154,6 @@ def _find(there: Mapping[str, _T], name: str, what: str, run: Path, every: Conta
     raise UsageError(f"{what} {name!r} is unknown; use one of {held}")
 
 
-@lru_cache(maxsize=64)
 def contents(
     version: int,
     sources: tuple[str, ...],
@@ -164,6 +163,18 @@ def contents(
     columns: tuple[Column, ...] = (LABEL, CONFIDENCE),
 ) -> Contents:
     """Return what a run holds; the same object for the same lists, so that it is compared and hashed at no cost."""
+    return _made_once(version, sources, filters, layers, tracks, columns)
+
+
+@lru_cache(maxsize=64)
+def _made_once(
+    version: int,
+    sources: tuple[str, ...],
+    filters: tuple[Stored, ...],
+    layers: tuple[Stored, ...],
+    tracks: tuple[Track, ...],
+    columns: tuple[Column, ...],
+) -> Contents:
     of_filters, of_layers = (MappingProxyType({one.name: one for one in some}) for some in (filters, layers))
     return Contents(version, sources, of_filters, of_layers, tracks, columns)
 

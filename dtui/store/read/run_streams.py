@@ -126,6 +126,8 @@ def faults_of(source: RunSource, streams: Mapping[Stream, StreamReader | None]) 
     """Return one line a file that is damaged or missing, in a run whose streams are read by some readers."""
     lines = list(source.surroundings.faults)
     for stream, reader in streams.items():
+        if stream is Stream.VALIDATIONS and not source.opened.contents.has_labels:
+            continue  # passed over: this dtui reads labels alone
         lines += () if reader is None else reader.faults
         found, promised = 0 if reader is None else reader.view.stop, source.surroundings.promised(stream)
         if promised > found:

@@ -152,7 +152,7 @@ def open_structure(folder: Path) -> OpenedRun:
     if run_file is not None:
         require_format(folder, run_file.format)
     document = read_structure(folder / STRUCTURE_FILE)
-    if run_file is not None and (run_file.run, run_file.format) != (document.run, document.contents.format):
+    if run_file is not None and run_file.run != document.run:
         faults.append(f"{folder / RUN_FILE}: belongs to another run; status is told from the heartbeat")
         run_file = None
     return OpenedRun.of(document, run_file, tuple(faults))
