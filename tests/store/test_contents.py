@@ -404,7 +404,7 @@ BAD: dict[str, tuple[Change, str]] = {
         lambda v: filters_of(v)[0].update(norm_of=["mean", "std"]),
         "follows from what the run does not",
     ),
-    "a norm of nothing": (lambda v: filters_of(v)[2].update(norm_of=["mean", "x"]), "norm follows from what"),
+    "a norm of nothing": (lambda v: filters_of(v)[0].update(norm_of=["std", "x"]), "mean follows from what"),
     "layers with few bits": (
         lambda v: v["holds"]["tracks"][1]["statistics"][0].update(bits=7),
         "statistics of layers keep 23 bits",

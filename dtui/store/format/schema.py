@@ -58,10 +58,10 @@ columns. A name has 1 to 64 lower-case letters, digits and underscores, a letter
 there are at most 1,024 entries. A reader passes over statistics, tracks, columns and keys that it does not know, and
 over validations without label and confidence; whoever folds or packs the run keeps them all. A recorder that goes on
 with a run writes NaN for a statistic that it does not measure, and leaves a run alone that holds tracks or columns
-which it does not know. A run of format 1 holds what FORMAT_1 lists (`dtui.store.format.contents`). images.h5 of I images
-has
-/document (JSON: run, classes, ids), /targets (I,) uint16, ascending, and where there are thumbnails /thumbnail_offsets
-(I + 1,) int64 and /thumbnails (bytes,) uint8, one after the other.
+which it does not know. A run of format 1 holds what FORMAT_1 lists (`dtui.store.format.contents`).
+
+images.h5 of I images has /document (JSON: run, classes, ids), /targets (I,) uint16, ascending, and where there are
+thumbnails /thumbnail_offsets (I + 1,) int64 and /thumbnails (bytes,) uint8, one after the other.
 
 A training that goes on from a checkpoint is a join, an item of "joins" in run.json: the iteration of its first update,
 of each stream the ordinals that it supersedes (first, stop), and how many lines of gaps.jsonl, triggers.jsonl and
