@@ -298,6 +298,11 @@ def test_a_run_with_other_rows_is_not_gone_on_with(tmp_path: Path) -> None:
     path = written(tmp_path / "others", OTHERS)
     with pytest.raises(UsageError, match=r"holds norms, score, batch, kept, which this dtui does not record; go on"):
         find_past(path)
+    bare = contents(2, SOURCES, (Stored("mean"),), (Stored("mean"),), (), ())
+    with RunWriter(tmp_path / "bare", STRUCTURE, METADATA, compact=False, contents=bare) as writer:
+        writer.append_record(make_record(0))
+    with pytest.raises(UsageError, match=r"has no place for labels of images; go on with it in a newer dtui"):
+        find_past(writer.path)
 
 
 # --- runs of format 1

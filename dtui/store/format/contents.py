@@ -181,8 +181,8 @@ def _made_once(
 
 def contents_of_today() -> Contents:
     """Return what a run holds that this dtui begins."""
-    some = [tuple(map(Stored.of, known.by_name(rows, known.STATISTICS).values())) for rows in known.Rows]
-    return contents(FORMAT_VERSION, SOURCES, *some)
+    filters, layers = (tuple(map(Stored.of, known.by_name(rows, known.STATISTICS).values())) for rows in known.Rows)
+    return contents(FORMAT_VERSION, SOURCES, filters, layers)
 
 
 def require_format(run: Path, found: int) -> None:

@@ -152,9 +152,11 @@ def refuse_recorded(folder: Path) -> None:
 
 def _look_at(folder: Path) -> PastRun:
     opened = open_structure(folder)
-    if unwritten := opened.contents.unwritten:
-        what = ", ".join(unwritten)
-        raise UsageError(f"{folder}: holds {what}, which this dtui does not record; go on with it in a newer dtui")
+    unwritten = ", ".join(opened.contents.unwritten)
+    if unwritten:
+        raise UsageError(f"{folder}: holds {unwritten}, which this dtui does not record; go on with it in a newer dtui")
+    if not opened.contents.has_labels:
+        raise UsageError(f"{folder}: has no place for labels of images; go on with it in a newer dtui")
     reader = RunReader(folder)
     try:
         views = {stream: reader.frames(stream) for stream in Stream}
