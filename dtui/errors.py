@@ -16,6 +16,10 @@ class UsageError(DtuiError, ValueError):
     """A request that cannot be carried out as asked: an unknown name, a value out of range."""
 
 
+class NotRecordedError(UsageError):
+    """A question about something that dtui knows and the run does not hold."""
+
+
 class MissingExtraError(DtuiError, ImportError):
     """A feature needs a package that this installation lacks."""
 

@@ -1,53 +1,133 @@
-"""Names and order of everything that is measured on weights, gradients and updates.
+"""Everything that is measured on weights, gradients and updates: one `Statistic` value each, in storage order.
 
-Owns the order of the statistic axes in records, files and screens. A second copy would let a file written by
-one module be read under the wrong names by another.
+A statistic is added here and its formula in `dtui.record.measure.statistics`. A run lists what it holds
+(`dtui.store.format.contents`), so a new one changes no run that there is, wherever in the list it stands.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
 SOURCES = ("weights", "gradients", "updates")
 """What a layer statistic is taken of, in storage order."""
 
-LAYER_STATISTICS = (
-    "max",
-    "min",
-    "mean",
-    "sum",
-    "var",
-    "std",
-    "norm1",
-    "norm2",
-    "median",
-    "q1",
-    "q3",
-    "nonfinite",
+WHOLE = 23
+"""Bits of a float32's mantissa: not rounded."""
+
+
+class Rows(StrEnum):
+    """What one row of a statistic stands for."""
+
+    FILTERS = "filters"
+    LAYERS = "layers"
+
+
+class Drawn(StrEnum):
+    """How values are drawn."""
+
+    SIZE = "size"
+    """Never below zero: the more, the stronger."""
+    SIGNED = "signed"
+    """From zero both ways; of several records the one farthest from zero is drawn."""
+    SIMILARITY = "similarity"
+    """A distance from 0 to 2, told as the similarity 1 - value, on a root scale."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statistic:
+    """One number that is measured of every filter, or of every layer and module.
+
+    Attributes:
+        name: In records, files, selections and arguments.
+        rows: Whether it is a statistic of filters, or of layers and modules.
+        sources: What it is taken of: one of SOURCES or several together; a layer statistic of each of them apart.
+        bits: Of mantissa that are kept, in [1, 23]; layer statistics keep all.
+        is_watched: Whether a watch of the flight recorder measures it; else it is NaN there.
+        norm_of: The mean and the standard deviation that a norm follows from, so that parts of records leave it out.
+        words: As people read it, where that is not the name.
+        unit: Of the values, "" where they have none.
+        drawn: How values are drawn.
+    """
+
+    name: str
+    rows: Rows
+    sources: tuple[str, ...] = SOURCES
+    bits: int = WHOLE
+    is_watched: bool = False
+    norm_of: tuple[str, ...] = ()
+    words: str = ""
+    unit: str = ""
+    drawn: Drawn = Drawn.SIZE
+
+    @property
+    def title(self) -> str:
+        """As people read it."""
+        return self.words or self.name.replace("_", " ")
+
+
+_WEIGHTS, _GRADIENTS, _UPDATES = ((source,) for source in SOURCES)
+_FILTERS, _LAYERS = Rows.FILTERS, Rows.LAYERS
+_PRECISE, _ROUGH = 10, 7
+"""Bits that are kept of filter statistics. The relative error is at most 2^-11 (0.05 %) of what is measured on weights,
+and 2^-8 (0.4 %) of gradients and updates, which differ by 20 to 80 % from one record to the next. Counts are whole."""
+
+STATISTICS = (
+    Statistic("mean", _FILTERS, _WEIGHTS, _PRECISE, drawn=Drawn.SIGNED),
+    Statistic("std", _FILTERS, _WEIGHTS, _PRECISE),
+    Statistic("norm", _FILTERS, _WEIGHTS, _PRECISE, is_watched=True, norm_of=("mean", "std")),
+    Statistic("share_negative", _FILTERS, _WEIGHTS, _PRECISE, words="share of negative weights"),
+    Statistic("sum_positive", _FILTERS, _WEIGHTS, _PRECISE, words="sum of positive weights"),
+    Statistic("sum_negative", _FILTERS, _WEIGHTS, _PRECISE, words="sum of negative weights", drawn=Drawn.SIGNED),
+    Statistic("update_norm", _FILTERS, _UPDATES, _ROUGH, is_watched=True),
+    Statistic("update_ratio", _FILTERS, _UPDATES, _ROUGH, is_watched=True),
+    # 1 - cosine similarity of the weights at two consecutive records: float32 holds no similarity close to one.
+    Statistic(
+        *("cosine_distance", _FILTERS, _UPDATES, _ROUGH),
+        is_watched=True,
+        words="cosine similarity",
+        drawn=Drawn.SIMILARITY,
+    ),
+    Statistic("gradient_mean", _FILTERS, _GRADIENTS, _ROUGH, drawn=Drawn.SIGNED),
+    Statistic("gradient_std", _FILTERS, _GRADIENTS, _ROUGH),
+    Statistic(
+        "gradient_norm", _FILTERS, _GRADIENTS, _ROUGH, is_watched=True, norm_of=("gradient_mean", "gradient_std")
+    ),
+    # Counts NaN and Inf among weights and gradients; that of layers counts them for each source.
+    Statistic(
+        *("nonfinite", _FILTERS, ("weights", "gradients")), is_watched=True, words="NaN and Inf", unit="elements"
+    ),
+    Statistic("max", _LAYERS, drawn=Drawn.SIGNED),
+    Statistic("min", _LAYERS, drawn=Drawn.SIGNED),
+    Statistic("mean", _LAYERS, drawn=Drawn.SIGNED),
+    Statistic("sum", _LAYERS, drawn=Drawn.SIGNED),
+    Statistic("var", _LAYERS),
+    Statistic("std", _LAYERS),
+    Statistic("norm1", _LAYERS),
+    Statistic("norm2", _LAYERS, is_watched=True),
+    Statistic("median", _LAYERS, drawn=Drawn.SIGNED),
+    Statistic("q1", _LAYERS, drawn=Drawn.SIGNED),
+    Statistic("q3", _LAYERS, drawn=Drawn.SIGNED),
+    Statistic("nonfinite", _LAYERS, is_watched=True, unit="elements"),
 )
-"""Statistics of one layer or module for each source, in storage order; `nonfinite` counts NaN and Inf elements."""
+"""All that this dtui measures. The order within filters, and within layers, is that of new records and runs."""
 
-FILTER_STATISTICS = (
-    "mean",
-    "std",
-    "norm",
-    "share_negative",
-    "sum_positive",
-    "sum_negative",
-    "update_norm",
-    "update_ratio",
-    "cosine_distance",
-    "gradient_mean",
-    "gradient_std",
-    "gradient_norm",
-    "nonfinite",
-)
-"""Statistics of one filter, in storage order.
 
-`cosine_distance` is 1 - cosine similarity of the weights at two consecutive records: stored as the difference
-because float32 cannot hold a similarity close to one. `nonfinite` counts NaN and Inf among weights and gradients.
-"""
+def by_name(rows: Rows, statistics: tuple[Statistic, ...] = STATISTICS) -> Mapping[str, Statistic]:
+    """Return the statistics of filters or of layers by name, in order."""
+    return MappingProxyType({one.name: one for one in statistics if one.rows is rows})
 
-WATCHED_FILTER_STATISTICS = ("norm", "update_norm", "update_ratio", "cosine_distance", "gradient_norm", "nonfinite")
-WATCHED_LAYER_STATISTICS = ("norm2", "nonfinite")
+
+FILTERS = by_name(Rows.FILTERS)
+LAYERS = by_name(Rows.LAYERS)
+FILTER_STATISTICS = tuple(FILTERS)
+"""Names of the statistics of one filter, in storage order."""
+LAYER_STATISTICS = tuple(LAYERS)
+"""Names of the statistics of one layer or module for each source, in storage order."""
+WATCHED_FILTER_STATISTICS = tuple(name for name, one in FILTERS.items() if one.is_watched)
+WATCHED_LAYER_STATISTICS = tuple(name for name, one in LAYERS.items() if one.is_watched)
 """What a watch of the flight recorder measures; its other statistics are NaN, its histograms empty."""
 
 HISTOGRAM_BINS = 64
@@ -58,3 +138,9 @@ RECORDS_A_BIN = 8
 
 CHANGE_RATIO_EDGES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Upper edges for the cumulative shares of |gradient / weight|, one share an edge."""
+
+
+def title_of(name: str) -> str:
+    """Return a statistic as people read it; a name that is one of filters and of layers has one title."""
+    known = FILTERS.get(name) or LAYERS.get(name)
+    return name.replace("_", " ") if known is None else known.title

@@ -164,6 +164,15 @@ class RunData:
         return float(np.median(steps)) if len(steps) else self.record_interval
 
     # --- numbers
+    def records_filters(self, *statistics: str) -> bool:
+        """Whether the run holds all of these statistics of filters."""
+        return all(name in self.reader.contents.filters for name in statistics)
+
+    def records_layers(self, source: str, statistic: str) -> bool:
+        """Whether the run holds this statistic of layers."""
+        held = self.reader.contents
+        return source in held.sources and statistic in held.layers
+
     def filters(self, statistic: str, layer: int) -> FloatArray:
         """Return a statistic of a layer's filters, shape (filters, n)."""
         rows = self.structure.layers[layer].filter_rows

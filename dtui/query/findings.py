@@ -52,6 +52,8 @@ def _tensors(data: RunData) -> list[str]:
     """Return a line for each source in which NaN or Inf was recorded."""
     lines = []
     for source in ("weights", "gradients"):
+        if not data.records_layers(source, "nonfinite"):
+            continue
         counts = np.nan_to_num(data.layers(source, "nonfinite"))
         if counts.any():
             record = int(counts.any(axis=0).argmax())

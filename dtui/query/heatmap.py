@@ -19,9 +19,7 @@ from dtui.analysis.ordering import by_largest_first, by_smallest_first
 from dtui.analysis.quantiles import column_quantiles, magnitude_quantile, thin
 from dtui.errors import UsageError
 from dtui.model import (
-    FILTER_STATISTICS,
     RECORDS_A_BIN,
-    WATCHED_FILTER_STATISTICS,
     BoolArray,
     FloatArray,
     Heatmap,
@@ -30,12 +28,12 @@ from dtui.model import (
     TreeNode,
     read_only,
 )
+from dtui.model.statistics import FILTERS, Drawn
 from dtui.query.data import RunData
 from dtui.query.tree import node_of
 
 NORMALISATIONS = ("layer", "filter", "iteration")
 SORTS = ("index", "activity", "peak")
-SIGNED = ("mean", "sum_negative", "gradient_mean")
 SCALE_QUANTILE = 0.995
 MOST_FOR_SCALE = 1_000_000
 SEARCHED_FIRST = 64
@@ -75,13 +73,14 @@ class HeatmapQuery:
     def heatmap(self, request: HeatmapRequest) -> Heatmap:
         """Answer `RunQuery.heatmap`."""
         _check(request)
+        stored = self._data.reader.contents.filter_statistic(request.statistic, self._data.reader.path)
         self._data.begin_answer("heatmap")
         node = node_of(self._data, request.node)
         order = self._remembered("order", node, request.statistic, request.sort)
         first = max(0, min(request.first, node.filters - 1))
         count = max(1, min(request.count, node.filters - first))
         rows = order[first : first + count]
-        held = self._data.held(request.axis, request.statistic in WATCHED_FILTER_STATISTICS)
+        held = self._data.held(request.axis, stored.is_watched)
         pooled = self._pooled(node, request.statistic, held, None if request.normalise == "iteration" else rows)
         if request.normalise == "iteration":
             divisor = _usable(column_quantiles(np.abs(pooled), SCALE_QUANTILE))[None, :]
@@ -167,7 +166,8 @@ class HeatmapQuery:
         Columns of many records of a long run are made of bins: see `ColumnRecords.in_bins`.
         """
         is_coarse = self._data.is_long and held.is_wide(LEAST_BINS_A_COLUMN * RECORDS_A_BIN)
-        pool = pool_farthest if statistic in SIGNED else pool_largest
+        known = FILTERS.get(statistic)
+        pool = pool_farthest if known is None or known.drawn is Drawn.SIGNED else pool_largest
         wanted = np.arange(node.filters) if rows is None else rows
         result = np.full((len(wanted), held.columns), np.nan, dtype=np.float32)
         first = 0
@@ -189,8 +189,11 @@ class HeatmapQuery:
     # --- marks
     def _nonfinite(self, node: TreeNode, held: ColumnRecords, rows: IntArray, pixels: int) -> BoolArray | None:
         """Return where NaN or Inf was counted, shape (P, columns); None, and no filter read, where no layer has any."""
-        layers = list(node.layers)
-        if not any((self._data.layers(source, "nonfinite")[layers] > 0).any() for source in ("weights", "gradients")):
+        layers, counting = list(node.layers), ("weights", "gradients")
+        sources = [source for source in counting if self._data.records_layers(source, "nonfinite")]
+        if not self._data.records_filters("nonfinite"):
+            return None
+        if not any((self._data.layers(source, "nonfinite")[layers] > 0).any() for source in sources):
             return None
         counted: BoolArray = mean_rows(self._pooled(node, "nonfinite", held, rows), pixels) > 0
         counted.flags.writeable = False
@@ -206,6 +209,8 @@ class HeatmapQuery:
         )
 
     def _dead(self, layer: int) -> BoolArray:
+        if not self._data.records_filters("gradient_norm", "update_norm"):
+            return np.zeros(self._data.structure.layers[layer].filters, np.bool_)
         records = len(self._data.records)
         last = slice(max(0, records - DEAD_RECORDS - 1), records)
         rows, read = self._data.structure.layers[layer].filter_rows, self._data.reader.read_filters
@@ -216,6 +221,8 @@ class HeatmapQuery:
 
     def _late(self, layer: int) -> BoolArray:
         data, reader = self._data, self._data.reader
+        if not data.records_filters("update_ratio"):
+            return np.zeros(data.structure.layers[layer].filters, np.bool_)
         rows, span = data.structure.layers[layer].filter_rows, RECORDS_A_BIN if data.is_long else 1
         read, steps = (reader.read_filter_bins if data.is_long else reader.read_filters), len(data.records) // span
         known = self._first_changes.get(layer)
@@ -238,7 +245,6 @@ class HeatmapQuery:
 def _check(request: HeatmapRequest) -> None:
     """Refuse names that are not known."""
     for what, name, known in (
-        ("filter statistic", request.statistic, FILTER_STATISTICS),
         ("normalisation", request.normalise, NORMALISATIONS),
         ("filter order", request.sort, SORTS),
     ):

@@ -31,6 +31,7 @@ from dtui.model import (
     TimeAxis,
     TreeNode,
 )
+from dtui.model.statistics import Rows, by_name
 from dtui.query import anomalies, classes, curves, detecting, findings, images, tree
 from dtui.query.data import RunData
 from dtui.query.heatmap import HeatmapQuery
@@ -169,6 +170,12 @@ class RunQuery:
         """Return the iterations of the validations, shape (m,), ascending."""
         return self._data.validations
 
+    def recorded(self, rows: Rows) -> tuple[str, ...]:
+        """Return the statistics of filters or of layers that this dtui knows and the run holds, in order."""
+        held = self._reader.contents
+        there = held.filters if rows is Rows.FILTERS else held.layers
+        return tuple(name for name in by_name(rows) if name in there)
+
     # --- curves
     def curves(self, axis: TimeAxis) -> Curves:
         """Return errors, loss and logged scalars: the mean of a column as series, its range as extremes."""
@@ -191,6 +198,7 @@ class RunQuery:
         """Return one statistic of some tree nodes over time.
 
         Raises:
+            NotRecordedError: The run does not hold the statistic.
             UsageError: An unknown node, statistic or source.
         """
         return tree.node_series(self._data, nodes, statistic, source, axis)
@@ -199,6 +207,7 @@ class RunQuery:
         """Return the filters of a tree node over time.
 
         Raises:
+            NotRecordedError: The run does not hold the statistic.
             UsageError: An unknown node, statistic, normalisation or order.
         """
         return self._heatmaps.heatmap(request)

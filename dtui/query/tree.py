@@ -13,9 +13,6 @@ from dtui.analysis.downsample import pool_farthest, pool_largest
 from dtui.analysis.quantiles import column_quantiles, magnitude_quantile
 from dtui.errors import UsageError
 from dtui.model import (
-    LAYER_STATISTICS,
-    SOURCES,
-    WATCHED_LAYER_STATISTICS,
     FloatArray,
     Layer,
     Module,
@@ -124,16 +121,14 @@ def node_of(data: RunData, index: int) -> TreeNode:
 
 def node_series(data: RunData, nodes: Sequence[int], statistic: str, source: str, axis: TimeAxis) -> NodeSeries:
     """Answer `RunQuery.node_series`."""
-    if statistic not in LAYER_STATISTICS:
-        raise UsageError(f"layer statistic {statistic!r} is unknown; use one of {', '.join(LAYER_STATISTICS)}")
-    if source not in SOURCES:
-        raise UsageError(f"source {source!r} is unknown; use one of {', '.join(SOURCES)}")
+    _, stored = data.reader.contents.layer_statistic(statistic, source, data.reader.path)
     chosen = [node_of(data, index) for index in nodes]
     data.begin_answer("series")
     layers = data.layers(source, statistic)
     rows = _rows_of(data, chosen, source, statistic)
-    counted = _rows_of(data, chosen, source, "nonfinite") > 0
-    held = data.held(axis, statistic in WATCHED_LAYER_STATISTICS)
+    is_counted = data.records_layers(source, "nonfinite")
+    counted = _rows_of(data, chosen, source, "nonfinite") > 0 if is_counted else np.zeros(rows.shape, np.bool_)
+    held = data.held(axis, stored.is_watched)
 
     def scale() -> float:
         every = np.concatenate([layers, data.modules(source, statistic)[1:]])

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dtui.store.check.folder import check_run
     from dtui.store.check.result import CheckResult, FileCheck, FileState
     from dtui.store.compact.request import CompactResult, compact_run
-    from dtui.store.format.schema import FORMAT_VERSION
+    from dtui.store.format.contents import FORMAT_VERSION
     from dtui.store.pack.request import PackResult, pack_run
     from dtui.store.read.run_reader import RunReader
     from dtui.store.run.list_runs import find_runs
@@ -39,7 +39,7 @@ __all__ = [
 _HOMES = {
     "CheckResult": "check.result",
     "CompactResult": "compact.request",
-    "FORMAT_VERSION": "format.schema",
+    "FORMAT_VERSION": "format.contents",
     "FileCheck": "check.result",
     "FileState": "check.result",
     "PackResult": "pack.request",

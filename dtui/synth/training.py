@@ -97,7 +97,8 @@ class Training:
         ratio: FloatArray,
         noise: FloatArray,
     ) -> FloatArray:
-        """Return all filter statistics, shape (statistics, filters)."""
+        """Return all filter statistics, shape (statistics, filters); NaN in those that are not invented."""
+        nothing = np.full(len(norm), np.nan, np.float32)
         spread = self._mean / self._std
         negative = np.clip(0.5 - 0.39894228 * spread + self._tilt, 0, 1)
         half = 0.39894228 * self._std * self._elements * (1 + self._tilt)
@@ -117,7 +118,7 @@ class Training:
             "gradient_norm": gradient_norm,
             "nonfinite": np.zeros_like(norm),
         }
-        return np.stack([values[name] for name in FILTER_STATISTICS]).astype(np.float32)
+        return np.stack([values.get(name, nothing) for name in FILTER_STATISTICS]).astype(np.float32)
 
     def _nodes(self, filters: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return layer and module statistics that follow from the filters', (sources, statistics, nodes) each."""
@@ -167,7 +168,7 @@ class Training:
 
 
 def _statistics(size: FloatArray, total: FloatArray, squares: FloatArray) -> FloatArray:
-    """Return the layer statistics of normally distributed elements, shape (statistics, nodes)."""
+    """Return the layer statistics of normally distributed elements, shape (statistics, nodes), NaN in other ones."""
     mean = total / size
     variance = np.maximum(squares / size - mean**2, 0)
     std = np.sqrt(variance)
@@ -186,4 +187,5 @@ def _statistics(size: FloatArray, total: FloatArray, squares: FloatArray) -> Flo
         "q3": mean + _QUARTILE * std,
         "nonfinite": np.zeros_like(mean),
     }
-    return np.stack([values[name] for name in LAYER_STATISTICS]).astype(np.float32)
+    nothing = np.full_like(mean, np.nan)
+    return np.stack([values.get(name, nothing) for name in LAYER_STATISTICS]).astype(np.float32)

@@ -270,6 +270,7 @@ def view_of(query: RunQuery, revision: int) -> RunView:
     """Return what every screen needs to know about a run; anomalies and clusters are asked for apart."""
     import numpy as np
 
+    from dtui.model.statistics import Rows
     from dtui.tui.state.selection import RunView
 
     images = query.image_set()
@@ -286,6 +287,8 @@ def view_of(query: RunQuery, revision: int) -> RunView:
         iterations=np.union1d(query.record_iterations(), query.validation_iterations()),
         revision=revision,
         is_damaged=bool(query.faults()),
+        filter_statistics=query.recorded(Rows.FILTERS),
+        layer_statistics=query.recorded(Rows.LAYERS),
     )
 
 

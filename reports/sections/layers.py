@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from dtui.errors import NotRecordedError
 from dtui.model import TreeNode
 from dtui.reports.charts.horizon import HorizonRow, horizon_tree
 from dtui.reports.document import Chart, Item, Section
@@ -25,7 +26,10 @@ def layers_section(view: View) -> Section | None:
     items: list[Item] = []
     has_bars = False
     for statistic, source in SHOWN:
-        series = view.query.node_series(range(len(tree)), statistic, source, view.record_axis)
+        try:
+            series = view.query.node_series(range(len(tree)), statistic, source, view.record_axis)
+        except NotRecordedError:
+            continue
         quantity = f"{_WORDS.get(statistic, statistic)} of {source}"
         specify = partial(
             horizon_tree,
@@ -43,6 +47,8 @@ def layers_section(view: View) -> Section | None:
             has_bars = True
             description += f" NaN or Inf was counted in {int(series.nonfinite.any(axis=1).sum())} of them."
         items.append(Chart(f"{view.prefix}-{source}-{statistic}", quantity.capitalize(), "vega", specify, description))
+    if not items:
+        return None
     caption = (
         "One horizon graph a row: a value fills a pale band first, then a darker one over it; blue is positive, brown "
         "negative. A column shows the value farthest from zero of its iterations. Click a module to fold or unfold it; "

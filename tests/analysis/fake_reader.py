@@ -25,7 +25,7 @@ from dtui.model import (
     Trigger,
 )
 from dtui.model.scalars import Points
-from dtui.store.format.part_arrays import KEPT_BITS
+from dtui.store.format.contents import Contents, contents_of_today
 from dtui.store.format.rounding import round_mantissa
 
 EVERY = 10
@@ -58,7 +58,8 @@ class FakeReader:
     per_class: tuple[int, ...] = (70, 20, 64, 3)
     with_images: bool = True
     path: Path = Path("fake.dtui")
-    format_version: int = 1
+    format_version: int = 2
+    contents: Contents = field(default_factory=contents_of_today)
     gaps: tuple[Gap, ...] = ()
     triggers: tuple[Trigger, ...] = ()
     watched: tuple[int, ...] = ()
@@ -79,7 +80,7 @@ class FakeReader:
         filters, layers, modules, n = self.structure.filters, 5, 4, self.total
         # As precise as the store keeps them, so that a run that was written and read again holds the same.
         drawn = np.abs(random.normal(0.01, 0.002, (len(FILTER_STATISTICS), filters, n))).astype(np.float32)
-        self.filters = round_mantissa(drawn, min(KEPT_BITS.values()))
+        self.filters = round_mantissa(drawn, min(one.bits for one in self.contents.filters.values()))
         self.layers = random.normal(0, 1, (len(SOURCES), len(LAYER_STATISTICS), layers, n)).astype(np.float32)
         self.layers[:, LAYER_STATISTICS.index("nonfinite")] = 0
         self.modules = random.normal(0, 1, (len(SOURCES), len(LAYER_STATISTICS), modules, n)).astype(np.float32)

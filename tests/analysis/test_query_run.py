@@ -27,7 +27,7 @@ def test_info(reader, query):
     reader.gaps = (Gap(3, 5, "records", "disk full"),)
     reader.faults = ("parts/0-31.h5: checksum differs",)
     info = query.info()
-    assert (info.run, info.status, info.format, info.invented) == ("fake", RunStatus.LIVE, 1, False)
+    assert (info.run, info.status, info.format, info.invented) == ("fake", RunStatus.LIVE, 2, False)
     assert (info.records, info.validations, info.first_iteration, info.last_iteration) == (60, 50, 9, 599)
     assert (info.layers, info.filters, info.classes, info.images) == (5, 24, 4, 157)
     assert (info.gaps, info.findings) == (reader.gaps, reader.faults)

@@ -17,7 +17,8 @@ import pytest
 
 from dtui.cli import main
 from dtui.store.disk.json_lines import check_of
-from dtui.store.format.schema import FORMAT_VERSION, PARTS_FOLDER, RUN_FILE, STRUCTURE_FILE
+from dtui.store.format.contents import FORMAT_VERSION
+from dtui.store.format.schema import PARTS_FOLDER, RUN_FILE, STRUCTURE_FILE
 
 RUN = "broken.dtui"
 Finished = subprocess.CompletedProcess[str]

@@ -38,6 +38,7 @@ def failing(error: BaseException) -> Callable[[], Outcome]:
     ("error", "code"),
     [
         (errors.UsageError("x"), 2),
+        (errors.NotRecordedError("x"), 2),
         (errors.MissingExtraError("x"), 2),
         (errors.TerminalError("x"), 2),
         (errors.RunExistsError("x"), 2),

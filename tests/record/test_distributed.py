@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, SOURCES, RunStatus
+from dtui.model.statistics import FILTERS
 from dtui.store import RunReader
-from dtui.store.format.part_arrays import KEPT_BITS
 from tests.record.conftest import MemoryStore, RecorderUnderTest
 from tests.record.distributed_worker import COUNT, STEPS, pictures, seeded, train, wide
 
@@ -61,7 +61,7 @@ def test_the_run_of_two_processes_is_that_of_one(folder: Path, alone: MemoryStor
     for index, statistic in enumerate(FILTER_STATISTICS):
         found = reader.read_filters(statistic, slice(0, 13), slice(0, STEPS))
         wanted = np.stack([record.filters[index] for record in alone.records], axis=1)
-        np.testing.assert_allclose(found, wanted, rtol=2.0 ** -KEPT_BITS[statistic], atol=1e-6, err_msg=statistic)
+        np.testing.assert_allclose(found, wanted, rtol=2.0 ** -FILTERS[statistic].bits, atol=1e-6, err_msg=statistic)
     for row, source in enumerate(SOURCES):
         for index, statistic in enumerate(LAYER_STATISTICS):
             found = reader.read_layers(source, statistic, slice(0, STEPS))

@@ -9,9 +9,8 @@ import numpy as np
 
 from dtui.model import FILTER_STATISTICS, RunStatus
 from dtui.store import RunReader
-from dtui.store.format.part_arrays import KEPT_BITS
 from tests.store.builders import make_record
-from tests.store.twin import rounded
+from tests.store.twin import KEPT_BITS, rounded
 
 
 def follow(path: Path) -> int:

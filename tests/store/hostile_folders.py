@@ -16,6 +16,7 @@ from dtui.store.disk.journal import encode_header
 from dtui.store.disk.json_lines import check_of
 from dtui.store.disk.sealed_builder import write_small_file
 from dtui.store.disk.sealed_file import SealedFile
+from dtui.store.format.contents import FORMAT_VERSION
 from dtui.store.format.names import run_token
 from dtui.store.format.schema import Stream
 from tests.store.conftest import Recording
@@ -200,7 +201,7 @@ def repeated_marks(run: Path, outside: Path) -> None:
 def false_frames(run: Path, outside: Path) -> None:
     """A journal of right headers, each of which promises the rest of the file."""
     token = run_token(json.loads((run / "run.json").read_text())["run"])
-    header = encode_header(Stream.RECORDS, token, 4 << 20, 32, 999_999, 1)
+    header = encode_header(FORMAT_VERSION, Stream.RECORDS, token, 4 << 20, 32, 999_999, 1)
     (run / "journal" / "records-0000000032.dtj").write_bytes(header * 20_000 + bytes(4 << 20))
 
 

@@ -22,11 +22,10 @@ import pytest
 from dtui.model import FILTER_STATISTICS, Record, RunMetadata, RunStatus, Structure
 from dtui.record.writing.writer_thread import Job, Sink, Store
 from dtui.store import RunReader, RunWriter
-from dtui.store.format.part_arrays import KEPT_BITS
 from dtui.store.read import catalog
 from dtui.store.run import sidecars
 from dtui.store.run.run_file import RunFile
-from tests.store.twin import rounded
+from tests.store.twin import KEPT_BITS, rounded
 
 STATISTICS = ("std", "update_norm")
 STALE_SECONDS = 1.0

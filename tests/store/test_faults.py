@@ -140,7 +140,7 @@ def test_no_run_is_one_clear_line(tmp_path: Path, make: object, message: str) ->
 def test_a_newer_format_is_named(recording: Recording) -> None:
     values = json.loads((recording.path / "run.json").read_text())
     (recording.path / "run.json").write_text(json.dumps({**values, "format": 3, "new": "thing"}))
-    with pytest.raises(RunFormatError, match=r"run\.dtui: format 3, this dtui reads 1; upgrade dtui"):
+    with pytest.raises(RunFormatError, match=r"run\.dtui: format 3, this dtui reads 1–2; upgrade dtui"):
         recording.reader()
 
 

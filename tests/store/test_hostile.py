@@ -187,7 +187,7 @@ def test_a_journal_of_false_frames_is_given_up(folded: Path, tmp_path: Path) -> 
     from dtui.store.disk.journal import JournalScanner, encode_header
     from dtui.store.format.schema import Stream
 
-    header = encode_header(Stream.RECORDS, 7, 4 << 20, 0, 0, 1)
+    header = encode_header(2, Stream.RECORDS, 7, 4 << 20, 0, 0, 1)
     path = tmp_path / "records-0000000000.dtj"
     path.write_bytes(header * 100_000 + bytes(4 << 20))
     scanner = JournalScanner(path, Stream.RECORDS, 7, 1000)

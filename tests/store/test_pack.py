@@ -346,11 +346,11 @@ def test_a_packing_that_is_killed_leaves_nothing_of_its_own(
 def test_a_packed_run_of_a_newer_format_is_refused(
     ended: Recording, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dtui.store.read import packed_run as packed
+    from dtui.store.format import contents
 
     pack_run(ended.path, out)
-    monkeypatch.setattr(packed, "FORMAT_VERSION", 0)
-    with pytest.raises(RunFormatError, match="format 1, this dtui reads 0; upgrade dtui"):
+    monkeypatch.setattr(contents, "FORMAT_VERSION", 1)
+    with pytest.raises(RunFormatError, match="format 2, this dtui reads 1; upgrade dtui"):
         RunReader(out)
 
 
@@ -443,7 +443,7 @@ def test_a_document_that_lies_is_one_clear_line(ended: Recording, out: Path, mon
     reader = RunReader(out)
     reader.close()
     good = {
-        "format": 1,
+        "format": 2,
         "run": "x",
         "status": "done",
         "reason": "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Container
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,9 +16,12 @@ from dtui.model import (
     Record,
     Validation,
 )
+from dtui.model.statistics import FILTERS
 from dtui.store import RunReader
-from dtui.store.format.part_arrays import KEPT_BITS, NORMS
 from tests.store.builders import IMAGES
+
+KEPT_BITS = {name: one.bits for name, one in FILTERS.items()}
+NORMS = {name: one.norm_of for name, one in FILTERS.items() if one.norm_of}
 
 
 def rounded(values: np.ndarray, kept: int) -> np.ndarray:
@@ -70,7 +74,8 @@ class Twin:
         assert reader.record_iterations.tolist() == [record.iteration for record in axis]
         assert reader.is_watch.tolist() == [id(record) not in records for record in axis]
         some = axis[part]
-        for row, name in enumerate(FILTER_STATISTICS):
+        held = reader.contents
+        for row, name in held_of(FILTER_STATISTICS, held.filters):
             expected = stack([record.filters[row] for record in some], reader.structure.filters)
             found = reader.read_filters(name, slice(None), part)
             if name in NORMS:
@@ -78,7 +83,7 @@ class Twin:
             else:
                 same(found, rounded(expected, KEPT_BITS[name]))
         for at, source in enumerate(SOURCES):
-            for row, name in enumerate(LAYER_STATISTICS):
+            for row, name in held_of(LAYER_STATISTICS, held.layers):
                 layers = stack([record.layers[at, row] for record in some], len(reader.structure.layers))
                 same(reader.read_layers(source, name, part), layers)
                 modules = stack([record.modules[at, row] for record in some], len(reader.structure.modules))
@@ -108,7 +113,7 @@ class Twin:
 
     def assert_bins(self, reader: RunReader, bins: slice) -> None:
         """Compare the coarse level of all filter statistics."""
-        for row, name in enumerate(FILTER_STATISTICS):
+        for row, name in held_of(FILTER_STATISTICS, reader.contents.filters):
             values = rounded(np.stack([record.filters[row] for record in self.axis], -1), KEPT_BITS[name])
             if name in NORMS:
                 values = reader.read_filters(name, slice(None), slice(None))  # compared by assert_records
@@ -130,6 +135,11 @@ class Twin:
         for label in set(targets.tolist()):
             errors[label] = (labels[targets == label] != label).mean(0, dtype=np.float64)
         same(reader.read_class_errors(part), errors)
+
+
+def held_of(measured: tuple[str, ...], held: Container[str]) -> list[tuple[int, str]]:
+    """Return what a run holds of what is measured today, and where it stands in a record."""
+    return [(row, name) for row, name in enumerate(measured) if name in held]
 
 
 def stack(columns: list[np.ndarray], rows: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, RECORDS_A_BIN, SOURCES, RunMetadata
+from dtui.model import RECORDS_A_BIN, RunMetadata
 from dtui.store import RunReader
 
 GOLDEN = Path(__file__).with_name("samples.json")
@@ -33,11 +33,11 @@ def _answers(reader: RunReader) -> Iterator[tuple[str, object]]:
     yield from _texts(reader)
     yield "iterations", reader.record_iterations
     yield "is_watch", reader.is_watch
-    for statistic in FILTER_STATISTICS:
+    for statistic in reader.contents.filters:
         yield f"filters {statistic}", reader.read_filters(statistic, every, every)
         yield f"bins of {RECORDS_A_BIN} {statistic}", reader.read_filter_bins(statistic, every, every)
-    for source in SOURCES:
-        for statistic in LAYER_STATISTICS:
+    for source in reader.contents.sources:
+        for statistic in reader.contents.layers:
             yield f"layers {source} {statistic}", reader.read_layers(source, statistic, every)
             yield f"modules {source} {statistic}", reader.read_modules(source, statistic, every)
     for layer in range(len(reader.structure.layers)):

@@ -1,10 +1,10 @@
-"""Version 1 of the format is frozen: what it is made of stays, and what is added is added on purpose."""
+"""The formats are frozen: what they are made of stays, and what is added is added on purpose."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.truth.run_format import GOLDEN, format_lines
+from tests.truth.run_format import HELD, format_lines, golden
 
 CHANGED = """
 The format of a run is frozen (CONTRIBUTING.md, "The store format"), and this change takes away or alters:
@@ -20,12 +20,15 @@ and run python -m tests.truth.run_format. Otherwise raise FORMAT_VERSION.
 """
 
 
-def test_version_1_is_frozen() -> None:
-    agreed, found = GOLDEN.read_text(encoding="utf-8").splitlines(), format_lines()
+@pytest.mark.parametrize("version", HELD)
+def test_a_format_is_frozen(version: int) -> None:
+    """Format 1 is written only where a run of it goes on, and stays what it was."""
+    agreed, found = golden(version).read_text(encoding="utf-8").splitlines(), format_lines(version)
     for text, lines in ((CHANGED, _without(agreed, found)), (ADDED, _without(found, agreed))):
         if lines:
             pytest.fail(
-                text.format(lines="\n".join(f"    {line}" for line in lines), golden=GOLDEN.name), pytrace=False
+                text.format(lines="\n".join(f"    {line}" for line in lines), golden=golden(version).name),
+                pytrace=False,
             )
 
 

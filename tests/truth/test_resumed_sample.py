@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import tables
 
-from dtui.model import FILTER_STATISTICS, RECORDS_A_BIN, AnomalySettings, RunStatus
+from dtui.model import RECORDS_A_BIN, AnomalySettings, RunStatus
 from dtui.query import open_run
 from dtui.store import RunReader
+from dtui.store.format.contents import FORMAT_1
 
 SAMPLES = Path(__file__).parents[2] / "sample_runs"
 
@@ -81,7 +82,7 @@ def test_the_flight_recorder_names_the_filter_whose_bit_was_flipped(reader, scri
 def test_it_is_long_enough_for_a_coarse_level(file, node):
     with tables.open_file(str(SAMPLES / file)) as stored:
         assert stored.get_node(f"/{node}/iterations".replace("//", "/")).nrows >= 1024
-        assert set(stored.get_node(f"/{node}/bins".replace("//", "/"))._v_children) == set(FILTER_STATISTICS)
+        assert set(stored.get_node(f"/{node}/bins".replace("//", "/"))._v_children) == set(FORMAT_1.filters)
 
 
 def test_the_coarse_level_is_that_of_the_records(reader):

@@ -22,6 +22,7 @@ from dtui.model import (
     Stage,
     TreeNode,
 )
+from dtui.model.statistics import by_name
 from tests.anomalies import class_anomaly
 
 
@@ -145,6 +146,9 @@ class FakeQuery:
 
     def tree(self):
         return self.tree_
+
+    def recorded(self, rows):
+        return tuple(by_name(rows))
 
     def node_series(self, nodes, statistic, source, axis):
         self._ask("series", tuple(nodes), statistic, source)

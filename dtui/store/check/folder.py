@@ -80,8 +80,7 @@ class _Checker:
     def __init__(self, folder: Path, opened: OpenedRun) -> None:
         self._folder = folder
         self._run = opened.run
-        structure = opened.structure
-        self._sizes = Sizes.of(structure)
+        self._sizes = Sizes.of(opened.structure, opened.contents)
         self._parts = OpenParts(opened.run)
         file = opened.run_file
         self._is_ended = file is not None and (file.closed is not None or file.writer.is_alive() is False)

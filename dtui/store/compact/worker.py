@@ -58,8 +58,7 @@ class RunCompactor:
         self.path = find_directory(path).absolute()
         self._source = folder_source(self.path)
         self._opened: OpenedRun = self._source.opened
-        structure = self._opened.structure
-        self._sizes = Sizes.of(structure)
+        self._sizes = Sizes.of(self._opened.structure, self._opened.contents)
         self._parts = OpenParts(self._opened.run)
         self._sweeper = Sweeper(self.path, self._opened.run, self._parts)
         self._lock = CompactionLock(self.path)

@@ -1,7 +1,7 @@
 """Finds the arrays in an HDF5 file without the HDF5 library, which a crafted file can crash.
 
 Owns what is understood of HDF5: what PyTables writes for dtui, and nothing else. That is a superblock of version 0,
-groups with a symbol table, object headers of version 1, chunked arrays of six plain types with an index of version 1,
+groups with a symbol table, object headers of version 1, chunked arrays of seven plain types with an index of version 1,
 and two pipelines of filters. Any other thing in a file is refused. Each offset is compared with the size of the file
 before it is read, each loop has a bound, and no memory is taken for what a header promises.
 
@@ -40,6 +40,7 @@ _TYPES = {
         "<u2": "10000000 02000000 0000 1000",
         "<u4": "10000000 04000000 0000 2000",
         "<i8": "10080000 08000000 0000 4000",
+        "<f2": "11200f00 02000000 0000 1000 0a05000a 0f000000",
         "<f4": "11201f00 04000000 0000 2000 17080017 7f000000",
         "<f8": "11203f00 08000000 0000 4000 340b0034 ff030000",
     }.items()

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from dtui.model import LOGGED_NAN
 from dtui.store.disk.atomic_files import open_plain
+from dtui.store.format.contents import is_known_format
 from dtui.store.format.schema import (
-    FORMAT_VERSION,
     FRAME_HEADER,
     FRAME_MAGIC,
     LARGEST_SCALARS,
@@ -61,10 +61,12 @@ class Frame:
         return self.offset + self.size
 
 
-def encode_header(stream: Stream, token: int, size: int, ordinal: int, iteration: int, checksum: int) -> bytes:
-    """Return the header of a frame."""
+def encode_header(
+    version: int, stream: Stream, token: int, size: int, ordinal: int, iteration: int, checksum: int
+) -> bytes:
+    """Return the header of a frame of a run of some format version."""
     head = FRAME_HEADER.pack(
-        FRAME_MAGIC, FORMAT_VERSION, STREAM_CODES[stream], 0, token, size, ordinal, iteration, checksum, 0
+        FRAME_MAGIC, version, STREAM_CODES[stream], 0, token, size, ordinal, iteration, checksum, 0
     )[:-_CRC_SIZE]
     return head + zlib.crc32(head).to_bytes(_CRC_SIZE, "little")
 
@@ -175,8 +177,10 @@ class JournalScanner:
 
 
 def _is_header(data: bytes) -> bool:
-    """Whether some bytes are the whole header of a frame in this format."""
-    if len(data) < FRAME_HEADER.size or not data.startswith(FRAME_MAGIC) or data[len(FRAME_MAGIC)] != FORMAT_VERSION:
+    """Whether some bytes are the whole header of a frame in a format that this dtui reads."""
+    if len(data) < FRAME_HEADER.size or not data.startswith(FRAME_MAGIC):
+        return False
+    if not is_known_format(data[len(FRAME_MAGIC)]):
         return False
     return zlib.crc32(data[:-_CRC_SIZE]) == int.from_bytes(data[-_CRC_SIZE:], "little")
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dtui.errors import RunDamagedError, UsageError
+from dtui.errors import RunDamagedError, RunFormatError, UsageError
 from dtui.model import (
     ByteArray,
     Coverage,
@@ -27,6 +27,8 @@ from dtui.model import (
     Structure,
     Unrecorded,
 )
+from dtui.store.format.contents import Contents
+from dtui.store.format.contents_document import encode_contents, parse_contents
 from dtui.store.format.schema import (
     LARGEST_DOCUMENT,
     LAST_ITERATION,
@@ -77,7 +79,28 @@ def decode_document(data: ByteArray, path: Path) -> dict[str, Any]:
     return values
 
 
-def run_document(run: str, structure: Structure, metadata: RunMetadata, classes: Sequence[str]) -> ByteArray:
+@dataclass(frozen=True, eq=False, slots=True)
+class RunDocument:
+    """What the document of a structure.h5 says.
+
+    Attributes:
+        run: The run's id.
+        structure: The network.
+        metadata: What was known before the first record.
+        classes: Names in label order, as they were known then.
+        contents: What the run holds.
+    """
+
+    run: str
+    structure: Structure
+    metadata: RunMetadata
+    classes: tuple[str, ...]
+    contents: Contents
+
+
+def run_document(
+    run: str, structure: Structure, metadata: RunMetadata, classes: Sequence[str], contents: Contents
+) -> ByteArray:
     """Return the document of structure.h5.
 
     Raises:
@@ -97,25 +120,30 @@ def run_document(run: str, structure: Structure, metadata: RunMetadata, classes:
             "modules": [asdict(module) for module in structure.modules],
             "edges": [[edge.source, edge.target] for edge in structure.edges],
             **coverage,
+            **encode_contents(contents),
         }
     )
 
 
-def parse_run_document(data: ByteArray, path: Path) -> tuple[str, Structure, RunMetadata, tuple[str, ...]]:
-    """Return run id, structure, metadata and classes of a structure.h5.
+def parse_run_document(data: ByteArray, path: Path) -> RunDocument:
+    """Return what a structure.h5 says.
 
     Raises:
+        RunFormatError: A newer dtui wrote it.
         RunDamagedError: The document does not describe a run.
     """
     values = decode_document(data, path)
     try:
+        contents = parse_contents(values, path)
         layers = tuple(_layer(item) for item in _bounded(values["layers"], MOST_NODES))
         modules = tuple(_module(item) for item in _bounded(values["modules"], MOST_NODES))
         edges = tuple(Edge(str(source), str(target)) for source, target in _bounded(values["edges"], MOST_NODES))
         classes = tuple(str(name) for name in _bounded(values["classes"], MOST_CLASS_NAMES))
         structure = Structure(layers, modules, edges, _coverage(values.get("coverage")))
         _check_structure(structure)
-        return str(values["run"]), structure, _metadata(values["metadata"]), classes
+        return RunDocument(str(values["run"]), structure, _metadata(values["metadata"]), classes, contents)
+    except RunFormatError:
+        raise
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
         raise RunDamagedError(f"{path}: does not describe a network ({error}); restore the file from a copy") from error
 

@@ -14,15 +14,10 @@ from types import MappingProxyType
 
 import numpy as np
 
-from dtui.model import (
-    CHANGE_RATIO_EDGES,
-    FILTER_STATISTICS,
-    HISTOGRAM_BINS,
-    LAYER_STATISTICS,
-    RECORDS_A_BIN,
-    SOURCES,
-)
-from dtui.store.format.schema import SMALL_PART, Sizes, Stream
+from dtui.model import CHANGE_RATIO_EDGES, HISTOGRAM_BINS, RECORDS_A_BIN
+from dtui.model.statistics import WHOLE
+from dtui.store.format.contents import CONFIDENCE, LABEL
+from dtui.store.format.schema import SMALL_PART, Sizes, Stream, column_field, track_field
 
 ITERATIONS_NODE = "/iterations"
 SCALARS_NODE = "/scalars"
@@ -37,32 +32,8 @@ BIN = RECORDS_A_BIN
 LEAST_BINNED = 1024
 """Frames from which on a part has a coarse level: fewer than that fit a screen at full resolution."""
 
-WHOLE = 23
-"""Bits of a float32's mantissa: not rounded."""
 BLOCK_BYTES = 16 << 20
 """What is written or compared at once."""
-KEPT_BITS = {
-    "mean": 10,
-    "std": 10,
-    "norm": 10,
-    "share_negative": 10,
-    "sum_positive": 10,
-    "sum_negative": 10,
-    "update_norm": 7,
-    "update_ratio": 7,
-    "cosine_distance": 7,
-    "gradient_mean": 7,
-    "gradient_std": 7,
-    "gradient_norm": 7,
-    "nonfinite": WHOLE,
-}
-"""Bits of mantissa that are kept of a filter statistic. The relative error is at most 2^-11 (0.05 %) of what is
-measured on weights, and 2^-8 (0.4 %) of gradients and updates, which differ by 20 to 80 % from one record to the next.
-Counts are kept whole. Parts that an earlier dtui wrote may hold more bits."""
-NORMS = {"norm": ("mean", "std"), "gradient_norm": ("gradient_mean", "gradient_std")}
-"""Filter statistics that parts of records do not hold: √elements · √(mean² + std²) of what they do hold. Readers
-compute them from journals in the same way, and take no notice of them in the parts of an earlier dtui. Watches, which
-have no mean and std, hold them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +101,16 @@ def module_node(source: str) -> str:
     return f"/modules/{source}"
 
 
+def track_node(kind: str, statistic: str) -> str:
+    """Return the path of one statistic of another kind of rows."""
+    return f"/tracks/{kind}/{statistic}"
+
+
+def column_node(name: str) -> str:
+    """Return the path of a column."""
+    return {LABEL.name: LABEL_NODE, CONFIDENCE.name: CONFIDENCE_NODE}.get(name, f"/columns/{name}")
+
+
 def part_nodes(stream: Stream, sizes: Sizes, scalars: int, frames: int) -> Mapping[str, Node]:
     """Return the arrays of a part by path, without /iterations and /document, in storage order.
 
@@ -146,49 +127,63 @@ def _part_nodes(stream: Stream, sizes: Sizes, scalars: int, frames: int, is_binn
     tall = 2048 if is_small else 256
     plan: list[Node] = []
 
-    def add(path: str, dtype: str, rows: tuple[int, ...], chunk: tuple[int, ...], field: str = "", at: int = 0) -> None:
+    def add(
+        path: str,
+        dtype: str,
+        rows: tuple[int, ...],
+        chunk: tuple[int, ...],
+        field: str = "",
+        at: int = 0,
+        bits: int = WHOLE,
+    ) -> None:
         fitting = tuple(min(most, max(length, 1)) for most, length in zip(chunk, rows, strict=True))
-        plan.append(Node(path, np.dtype(dtype), rows, fitting, 256, field, at * math.prod(rows)))
+        plan.append(Node(path, np.dtype(dtype), rows, fitting, 256, field, at * math.prod(rows), bits))
 
     if stream is not Stream.VALIDATIONS:
-        kinds, bins, edges = len(LAYER_STATISTICS), HISTOGRAM_BINS, len(CHANGE_RATIO_EDGES)
-        plan += _filter_nodes(stream, sizes.filters, is_small=is_small, is_binned=is_binned)
-        for at, source in enumerate(SOURCES):
+        held = sizes.contents
+        kinds, bins, edges = len(held.layers), HISTOGRAM_BINS, len(CHANGE_RATIO_EDGES)
+        plan += _filter_nodes(stream, sizes, is_small=is_small, is_binned=is_binned)
+        for at, source in enumerate(held.sources):
             add(layer_node(source), "<f4", (kinds, sizes.layers), (1, 64), "layers", at)
             add(module_node(source), "<f4", (kinds, sizes.modules), (1, 64), "modules", at)
         add(HISTOGRAM_NODE, "<u4", (sizes.layers, bins), (1 if frames > SMALL_PART else 16, bins), "histograms")
         add(CHANGE_RATIO_NODE, "<f4", (sizes.layers, edges), (16, edges), "change_ratios")
         add(SCALARS_NODE, "<f8", (scalars,), (1,))
-    else:
-        add(LABEL_NODE, "<u2", (sizes.images,), (tall,), "labels")
-        add(CONFIDENCE_NODE, "|u1", (sizes.images,), (tall,), "confidences")
+        for track in held.tracks:
+            for at, one in enumerate(track.statistics):
+                path, field = track_node(track.kind, one.name), track_field(track.kind)
+                add(path, "<f4", (track.rows,), (tall,), field, at, one.bits)
+    for column, rows in sizes.columns(stream):
+        add(column_node(column.name), column.dtype, (rows,), (tall,), column_field(column.name))
+    if stream is Stream.VALIDATIONS and sizes.contents.has_labels:
         add(CLASS_ERROR_NODE, "<f4", (sizes.classes,), (tall,))
     return MappingProxyType({node.path: node for node in plan})
 
 
-def _filter_nodes(stream: Stream, filters: int, *, is_small: bool, is_binned: bool) -> list[Node]:
+def _filter_nodes(stream: Stream, sizes: Sizes, *, is_small: bool, is_binned: bool) -> list[Node]:
     """Return the arrays of filter statistics, then their coarse level where there is one."""
+    filters, held = sizes.filters, sizes.contents
     chunk = (min(2048 if is_small else 512, max(filters, 1)),)
     nodes = [
         Node(
-            path=filter_node(statistic),
+            path=filter_node(one.name),
             dtype=np.dtype("<f4"),
             rows=(filters,),
             chunk=chunk,
             frames=64,
             field="filters",
             start=at * filters,
-            bits=KEPT_BITS[statistic],
+            bits=one.bits,
             is_packed_hard=not is_small,
         )
-        for at, statistic in enumerate(FILTER_STATISTICS)
+        for at, one in enumerate(held.filters.values())
     ]
     bins = [
-        replace(node, path=bin_node(statistic), span=BIN, source=node.path)
-        for statistic, node in zip(FILTER_STATISTICS, nodes, strict=True)
+        replace(node, path=bin_node(name), span=BIN, source=node.path)
+        for name, node in zip(held.filters, nodes, strict=True)
     ]
     if stream is Stream.RECORDS:
-        nodes = [node for node in nodes if node.path not in map(filter_node, NORMS)]
+        nodes = [node for node in nodes if node.path not in map(filter_node, held.norms)]
     return nodes + bins if is_binned else nodes
 
 

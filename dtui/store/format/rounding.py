@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from dtui.model import FloatArray
-from dtui.store.format.part_arrays import WHOLE
+from dtui.model.statistics import WHOLE
 
 
 def round_mantissa(values: FloatArray, kept: int) -> FloatArray:

@@ -1,8 +1,8 @@
-"""The format of a run on disk, version 1: this text is its specification, and file names, frames and limits are below.
+"""The format of a run on disk, versions 1 and 2: this text specifies them; file names, frames and limits are below.
 
-Owns everything that a program in another language would need to read a run. A second copy would let a file
-written by one module be read wrongly by another. The arrays that the text lists for a part are made, with the bits that
-are kept of them (KEPT_BITS) and those that are left out (NORMS), in `dtui.store.format.part_arrays`.
+It is all that a program in another language needs to read a run. `dtui.store.format.part_arrays` makes the arrays of a
+part, `dtui.store.format.contents_document` the list of what a run holds. A run is begun in format 2; one of format 1 is
+read, and goes on as one. Where they differ, the text says so.
 
 A run is a directory `NAME.dtui`:
 
@@ -40,9 +40,28 @@ every update there are frames alone.
 
 structure.h5 has one array, /document (JSON: run, metadata, classes, layers, modules, edges; coverage, optional: how
 many elements the network's parameters have, how many of them are in recorded layers, how many parameters are not, and
-the largest of those). images.h5 of I images has
-/document (JSON: run, classes, ids), /targets (I,) uint16, ascending, and where there are thumbnails /thumbnail_offsets
-(I + 1,) int64 and /thumbnails (bytes,) uint8, one after the other.
+the largest of those; in format 2 also format and holds, what the run holds). Frames and parts are laid out by holds:
+
+    sources      of layer statistics, in storage order
+    tracks       kinds of rows (kind) and what is measured of them (statistics, in storage order): filters and layers,
+                 which are always there, and others, of so many rows (rows), such as normalisation layers, biases,
+                 embeddings or heads. Of a statistic: name, of (sources), bits (of mantissa that are kept, 1 to 23;
+                 23 of layers), watched (whether watches have a value), norm_of (of filters, optional: mean and standard
+                 deviation from which it follows in records, as √elements · √(mean² + std²))
+    judgements   columns of a frame: name, dtype (|u1 <u2 <u4 <f2 <f4 <f8), stream (whose frames have it) and rows (of a
+                 frame; without it, one an image): label and confidence, and others, such as scores of images, sample
+                 ids of batches or kept weights
+
+A frame of records or watches holds those of filters (statistics, F), layers and modules (sources, statistics, L or M),
+histograms, change ratios, then each other track (statistics, rows) and its stream's columns; one of validations its
+columns. A name has 1 to 64 lower-case letters, digits and underscores, a letter first, and stands once in its list;
+there are at most 1,024 entries. A reader passes over statistics, tracks, columns and keys that it does not know, and
+over validations without label and confidence; whoever folds or packs the run keeps them all. A recorder that goes on
+with a run writes NaN for a statistic that it does not measure, and leaves a run alone that holds tracks or columns
+which it does not know. A run of format 1 holds what FORMAT_1 lists (`dtui.store.format.contents`).
+
+images.h5 of I images has /document (JSON: run, classes, ids), /targets (I,) uint16, ascending, and where there are
+thumbnails /thumbnail_offsets (I + 1,) int64 and /thumbnails (bytes,) uint8, one after the other.
 
 A training that goes on from a checkpoint is a join, an item of "joins" in run.json: the iteration of its first update,
 of each stream the ordinals that it supersedes (first, stop), and how many lines of gaps.jsonl, triggers.jsonl and
@@ -62,18 +81,20 @@ classes. All are chunked. A node with an axis of length 0 is left out.
 
     /iterations              (n,)          int64, ascending
     /document                (bytes,)      uint8, JSON: stream, first, stop, run, scalars (names in storage order)
-    /filters/<statistic>     (F, n)        float32, mantissa rounded to KEPT_BITS
-                                           (in records without norm and gradient_norm, which follow: see NORMS)
+    /filters/<statistic>     (F, n)        float32, mantissa rounded to its bits (in records
+                                           without those with norm_of)
     /bins/<statistic>        (F, ⌈n / 8⌉)  float32, the value farthest from zero of 8 frames (NaN left out, the
                                            positive one of two equally far); optional, in parts of 1,024 frames or more
-    /layers/<source>         (K, L, n)     float32, K = len(LAYER_STATISTICS)
+    /layers/<source>         (K, L, n)     float32, K statistics of layers
     /modules/<source>        (K, M, n)     float32
     /layers/histogram        (L, bins, n)  uint32
     /layers/change_ratio     (L, edges, n) float32
     /scalars                 (S, n)        float64, NaN where a name was not logged; a logged NaN has the bits
                                            7FF8000000000001 (in runs of before 0.1.0 it has not)
-    /validation/label        (I, n)        uint16; 65,535, where there are no more classes than that, if the image was
-                                           not judged or its outputs were NaN (an older dtui counts it as wrong)
+    /tracks/<kind>/<statistic> (rows, n)   float32, of other tracks, mantissa rounded to its bits
+    /columns/<name>          (rows, n)     its dtype, of other columns
+    /validation/label        (I, n)        uint16; in a run of at most 65,535 classes 65,535 says that the image was not
+                                           judged, or that its outputs were NaN; errors leave it out
     /validation/confidence   (I, n)        uint8
     /classes/error           (C, n)        float32, NaN for a class without images, or of which one was not judged
 
@@ -98,17 +119,8 @@ from enum import StrEnum
 
 import numpy as np
 
-from dtui.model import (
-    CHANGE_RATIO_EDGES,
-    FILTER_STATISTICS,
-    HISTOGRAM_BINS,
-    LAYER_STATISTICS,
-    SOURCES,
-    ImageSet,
-    Structure,
-)
-
-FORMAT_VERSION = 1
+from dtui.model import CHANGE_RATIO_EDGES, HISTOGRAM_BINS, ImageSet, Structure
+from dtui.store.format.contents import CONFIDENCE, FORMAT_1, LABEL, Column, Contents
 
 RUN_FILE = "run.json"
 HEARTBEAT_FILE = "heartbeat"
@@ -179,8 +191,8 @@ class Stream(StrEnum):
 
 FRAME_MAGIC = b"dtJ1"
 FRAME_HEADER = struct.Struct("<4sBBHIIQqII")
-"""magic, format version, stream (0 records, 1 validations, 2 watches), 0, token of the run (CRC-32 of its id), payload
-bytes, ordinal, iteration, CRC-32 of the payload, CRC-32 of the header before this field."""
+"""magic, format version of the run, stream (0 records, 1 validations, 2 watches), 0, token of the run (CRC-32 of its
+id), payload bytes, ordinal, iteration, CRC-32 of the payload, CRC-32 of the header before this field."""
 STREAM_CODES = {Stream.RECORDS: 0, Stream.VALIDATIONS: 1, Stream.WATCHES: 2}
 PAYLOAD_ALIGNMENT = 8
 """A payload is its fixed fields, then a JSON object of scalars padded with spaces to this many bytes."""
@@ -210,7 +222,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """The lengths of a run's axes, fixed by its structure and its images."""
+    """What a run holds and the lengths of its axes, fixed by its structure and its images."""
 
     filters: int
     layers: int
@@ -219,31 +231,55 @@ class Sizes:
     classes: int = 0
     layer_filters: tuple[tuple[int, int], ...] = ()
     """Of each layer: how many filters, and elements in each."""
+    contents: Contents = FORMAT_1
+    """What is measured on them, and what else there is."""
 
     @classmethod
-    def of(cls, structure: Structure) -> Sizes:
+    def of(cls, structure: Structure, contents: Contents) -> Sizes:
         """Return the sizes of a run whose images are not known yet."""
         filters = tuple((layer.filters, math.prod(layer.shape) // layer.filters) for layer in structure.layers)
-        return cls(structure.filters, len(structure.layers), len(structure.modules), layer_filters=filters)
+        lengths = (structure.filters, len(structure.layers), len(structure.modules))
+        return cls(*lengths, layer_filters=filters, contents=contents)
 
     def with_images(self, images: ImageSet) -> Sizes:
         """Return the sizes once the images are known."""
         return replace(self, images=len(images.ids), classes=len(images.classes))
 
+    def columns(self, stream: Stream) -> list[tuple[Column, int]]:
+        """Return what the frames of a stream hold beside statistics, and how many rows of it, in storage order."""
+        columns = [column for column in self.contents.columns if column.stream == stream]
+        return [(column, self.images if column.rows is None else column.rows) for column in columns]
+
+
+COLUMN_FIELDS = {LABEL.name: "labels", CONFIDENCE.name: "confidences"}
+"""Column to the attribute of a Validation that holds it."""
+
+
+def track_field(kind: str) -> str:
+    """Return the name of the field that holds the statistics of another kind of rows."""
+    return f"track {kind}"
+
+
+def column_field(name: str) -> str:
+    """Return the name of the field that holds a column."""
+    return COLUMN_FIELDS.get(name, f"column {name}")
+
 
 def frame_fields(stream: Stream, sizes: Sizes) -> dict[str, Field]:
     """Return the fixed fields of a frame's payload by name, in storage order."""
+    plan: list[tuple[str, str, tuple[int, ...]]] = []
     if stream is not Stream.VALIDATIONS:
-        statistics = (len(SOURCES), len(LAYER_STATISTICS))
-        plan: list[tuple[str, str, tuple[int, ...]]] = [
-            ("filters", "<f4", (len(FILTER_STATISTICS), sizes.filters)),
+        held = sizes.contents
+        statistics = (len(held.sources), len(held.layers))
+        plan = [
+            ("filters", "<f4", (len(held.filters), sizes.filters)),
             ("layers", "<f4", (*statistics, sizes.layers)),
             ("modules", "<f4", (*statistics, sizes.modules)),
             ("histograms", "<u4", (sizes.layers, HISTOGRAM_BINS)),
             ("change_ratios", "<f4", (sizes.layers, len(CHANGE_RATIO_EDGES))),
         ]
-    else:
-        plan = [("labels", "<u2", (sizes.images,)), ("confidences", "|u1", (sizes.images,))]
+        plan += [(track_field(track.kind), "<f4", (len(track.statistics), track.rows)) for track in held.tracks]
+    plan += [(column_field(column.name), column.dtype, (rows,)) for column, rows in sizes.columns(stream)]
     fields: dict[str, Field] = {}
     offset = 0
     for name, dtype, shape in plan:

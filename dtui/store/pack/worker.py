@@ -111,7 +111,7 @@ class RunPacker:
         self._around.settle()
         self._status = self._around.status()
         self._parts = OpenParts(self._source.opened.run)
-        self._sizes = Sizes.of(self._source.opened.structure)
+        self._sizes = Sizes.of(self._source.opened.structure, self._source.opened.contents)
         images = self._around.images
         if images is not None:
             self._sizes = self._sizes.with_images(images)
@@ -227,6 +227,7 @@ class RunPacker:
             missing=[
                 line.replace(f"{self._folder}/", "").replace(str(self._folder), self._folder.name) for line in lines
             ],
+            format=self._source.opened.contents.format,
         )
 
     def _lines(self, name: str) -> list[dict[str, object]]:

@@ -16,10 +16,10 @@ import numpy as np
 
 from dtui.errors import RunDamagedError, RunFormatError
 from dtui.model import ByteArray, IntArray, RunStatus
+from dtui.store.format.contents import require_format
 from dtui.store.format.documents import decode_document, encode_document
 from dtui.store.format.joins import Join, gaps_that_count, triggers_that_count
 from dtui.store.format.schema import (
-    FORMAT_VERSION,
     GAPS_FILE,
     IMAGES_GROUP,
     LINE_FILES,
@@ -95,6 +95,7 @@ class PackedDocument:
         lines: The lines of each file of LINE_FILES, in order.
         joins: Where the training was resumed; what was superseded is not in it, but for lines.
         missing: One line a thing that is not in it although it should be; data from outside.
+        format: Format version: that of the run.
     """
 
     run: str
@@ -105,12 +106,13 @@ class PackedDocument:
     lines: Mapping[str, Sequence[Mapping[str, object]]]
     joins: Sequence[Join]
     missing: Sequence[str]
+    format: int
 
     def encode(self) -> ByteArray:
         """Return it as JSON bytes."""
         return encode_document(
             {
-                "format": FORMAT_VERSION,
+                "format": self.format,
                 "run": self.run,
                 "status": str(self.status),
                 "reason": self.reason,
@@ -135,9 +137,7 @@ class PackedDocument:
         """
         values = decode_document(data, path)
         try:
-            if values["format"] != FORMAT_VERSION:
-                found = int(values["format"])
-                raise RunFormatError(f"{path}: format {found}, this dtui reads {FORMAT_VERSION}; upgrade dtui")
+            require_format(path, int(values["format"]))
             streams = {
                 Stream(name): PackedStream.parse(item)
                 for name, item in values["streams"].items()
@@ -152,6 +152,7 @@ class PackedDocument:
                 lines={name: [dict(line) for line in values["lines"].get(name, ())] for name in LINE_FILES},
                 joins=[Join.parse(join) for join in values.get("joins", ())],
                 missing=[str(line) for line in values["missing"]],
+                format=int(values["format"]),
             )
         except RunFormatError:
             raise
@@ -167,10 +168,10 @@ def packed_source(path: Path) -> RunSource:
         RunDamagedError: It cannot be read.
     """
     document = PackedDocument.decode(read_document(path), path)
-    run, structure, metadata, classes = read_structure(path, STRUCTURE_GROUP)
-    if run != document.run:
+    structure = read_structure(path, STRUCTURE_GROUP)
+    if (structure.run, structure.contents.format) != (document.run, document.format):
         raise RunDamagedError(f"{path}: its parts belong to different runs; restore the file from a copy")
-    opened = OpenedRun(run, None, structure, metadata, classes, ())
+    opened = OpenedRun.of(structure)
 
     def catalog(stream: Stream, sizes: Sizes, parts: OpenParts) -> _PackedCatalog:
         return _PackedCatalog(path, stream, document.streams.get(stream), parts)

@@ -15,9 +15,6 @@ from numpy.typing import NDArray
 
 from dtui.errors import UsageError
 from dtui.model import (
-    FILTER_STATISTICS,
-    LAYER_STATISTICS,
-    SOURCES,
     BoolArray,
     FloatArray,
     Gap,
@@ -29,6 +26,7 @@ from dtui.model import (
     Trigger,
 )
 from dtui.model.scalars import Points, scalar_points
+from dtui.store.format.contents import Contents
 from dtui.store.format.derived import as_read
 from dtui.store.format.joins import Join, seams
 from dtui.store.format.part_arrays import (
@@ -42,11 +40,11 @@ from dtui.store.format.part_arrays import (
     layer_node,
     module_node,
 )
-from dtui.store.format.schema import FORMAT_VERSION, Stream
+from dtui.store.format.schema import Stream
 from dtui.store.read.catalog import StreamView
 from dtui.store.read.open_source import open_source
 from dtui.store.read.run_streams import RunStreams
-from dtui.store.read.valid_requests import ascending, require_name, require_one
+from dtui.store.read.valid_requests import ascending, require_one
 from dtui.store.run.anomaly_cache import Key
 
 
@@ -59,6 +57,7 @@ class RunReader:
     Attributes:
         path: Its directory, or its packed file.
         format_version: Of the files.
+        contents: What the run holds: the statistics that can be asked for.
         metadata: What was known before the first record.
         structure: The network.
     """
@@ -76,7 +75,8 @@ class RunReader:
         """
         source = open_source(Path(path))
         self.path, opened = source.path, source.opened
-        self.format_version = FORMAT_VERSION
+        self.contents: Contents = opened.contents
+        self.format_version = opened.contents.format
         self.metadata: RunMetadata = opened.metadata
         self.structure: Structure = opened.structure
         self._classes = opened.classes
@@ -185,25 +185,26 @@ class RunReader:
         """Return one statistic of some filters.
 
         Args:
-            statistic: Of FILTER_STATISTICS.
+            statistic: Of those in `contents`.
             rows: On the flat filter axis of the run.
             records: Positions in `record_iterations`.
 
         Returns:
-            Shape (rows, records), float32, rounded to `KEPT_BITS` of mantissa; NaN where there is no value.
+            Shape (rows, records), float32, rounded to the bits that are kept of it; NaN where there is no value.
 
         Raises:
+            NotRecordedError: The run does not hold it.
             UsageError: There is no such statistic, or a slice runs backwards.
             RunDamagedError: The files were lost while they were read.
         """
-        require_name(statistic, FILTER_STATISTICS, "filter statistic")
+        self.contents.filter_statistic(statistic, self.path)
         return self._read_records(filter_node(statistic), ascending(rows, self._streams.sizes.filters), records)
 
     def read_filter_bins(self, statistic: str, rows: slice, bins: slice) -> FloatArray:
         """Return the coarse level of one statistic of some filters: what a long run is drawn from.
 
         Args:
-            statistic: Of FILTER_STATISTICS.
+            statistic: Of those in `contents`.
             rows: On the flat filter axis of the run, step 1.
             bins: Bin b holds the records at positions `BIN` · b and on, `BIN` of them or those that there are; step 1.
 
@@ -212,10 +213,11 @@ class RunReader:
             positive one of two equally far; NaN where there is no value.
 
         Raises:
+            NotRecordedError: The run does not hold it.
             UsageError: There is no such statistic, or a slice does not have step 1.
             RunDamagedError: The files were lost while they were read.
         """
-        require_name(statistic, FILTER_STATISTICS, "filter statistic")
+        self.contents.filter_statistic(statistic, self.path)
         some = ascending(rows, self._streams.sizes.filters)
         wanted = ascending(bins, -(-len(self.record_iterations) // BIN))
         if some.step != 1 or wanted.step != 1:
@@ -226,6 +228,7 @@ class RunReader:
         """Return one statistic of all layers, shape (layers, records), float32; NaN where there is no value.
 
         Raises:
+            NotRecordedError: The run does not hold it.
             UsageError: There is no such source or statistic, or the slice runs backwards.
         """
         return self._read_statistic(layer_node(source), source, statistic, records)
@@ -234,6 +237,7 @@ class RunReader:
         """Return one statistic of all modules, shape (modules, records), float32; NaN where there is no value.
 
         Raises:
+            NotRecordedError: The run does not hold it.
             UsageError: There is no such source or statistic, or the slice runs backwards.
         """
         return self._read_statistic(module_node(source), source, statistic, records)
@@ -336,8 +340,7 @@ class RunReader:
         return self._streams.records.read(node, rows, ascending(records, len(self.record_iterations)))
 
     def _read_statistic(self, node: str, source: str, statistic: str, records: slice) -> NDArray[Any]:
-        require_name(source, SOURCES, "source")
-        row = require_name(statistic, LAYER_STATISTICS, "layer statistic")
+        row, _ = self.contents.layer_statistic(statistic, source, self.path)
         values: NDArray[Any] = self._read_records(node, range(row, row + 1), records)[0]
         return values
 

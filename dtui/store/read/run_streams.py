@@ -41,7 +41,7 @@ class RunStreams:
         """
         self.path: Path = source.path
         self.around = source.surroundings
-        self.sizes = Sizes.of(source.opened.structure)
+        self.sizes = Sizes.of(source.opened.structure, source.opened.contents)
         self._source = source
         self._parts = OpenParts(source.opened.run)
         self._signature: object = None
@@ -103,7 +103,7 @@ class RunStreams:
                 return False
             faults = self.faults
             changed = self.around.read()
-            if self.validations is None and self.around.images is not None:
+            if self.validations is None and self.around.images is not None and self.sizes.contents.has_labels:
                 self.sizes = self.sizes.with_images(self.around.images)
                 self.validations = self._stream(Stream.VALIDATIONS)
             streams = (self.records,) if self.validations is None else (self.records, self.validations)
@@ -126,6 +126,8 @@ def faults_of(source: RunSource, streams: Mapping[Stream, StreamReader | None]) 
     """Return one line a file that is damaged or missing, in a run whose streams are read by some readers."""
     lines = list(source.surroundings.faults)
     for stream, reader in streams.items():
+        if stream is Stream.VALIDATIONS and not source.opened.contents.has_labels:
+            continue  # passed over: this dtui reads labels alone
         lines += () if reader is None else reader.faults
         found, promised = 0 if reader is None else reader.view.stop, source.surroundings.promised(stream)
         if promised > found:

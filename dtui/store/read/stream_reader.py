@@ -21,7 +21,7 @@ from dtui.store.disk.atomic_files import open_plain
 from dtui.store.disk.damaged_chunks import answer_type, no_value
 from dtui.store.disk.journal import Frame, read_field
 from dtui.store.format.derived import class_errors, norms
-from dtui.store.format.part_arrays import CLASS_ERROR_NODE, KEPT_BITS, LABEL_NODE, NORMS, Node, filter_node, part_nodes
+from dtui.store.format.part_arrays import CLASS_ERROR_NODE, LABEL_NODE, Node, filter_node, part_nodes
 from dtui.store.format.rounding import round_mantissa
 from dtui.store.format.schema import LARGEST_ANSWER, Sizes, Stream, frame_fields
 from dtui.store.read.catalog import FrameSpan, PartSpan, StreamView
@@ -64,8 +64,11 @@ class StreamReader:
         self._targets = np.empty(0, np.uint16) if targets is None else targets
         self._fields = frame_fields(stream, sizes)
         self._scalars = ScalarReader(self._files, sum(field.size for field in self._fields.values()))
-        follow = NORMS if stream is Stream.RECORDS else {}
-        self._norms = {filter_node(name): (KEPT_BITS[name], tuple(map(filter_node, of))) for name, of in follow.items()}
+        held = sizes.contents
+        follow = held.norms if stream is Stream.RECORDS else {}
+        self._norms = {
+            filter_node(name): (held.filters[name].bits, tuple(map(filter_node, of))) for name, of in follow.items()
+        }
         self._layers: IntArray = np.array(sizes.layer_filters, np.int64).reshape(-1, 2)
 
     @property

@@ -1,24 +1,10 @@
-"""What a question about a run may name: names that there are, and positions in ascending order.
-
-Owns these refusals. A second copy would answer a name or a position that a run has not with a number.
-"""
+"""What a question about a run may name: positions that there are, in ascending order."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from dtui.errors import UsageError
-
-
-def require_name(name: str, names: tuple[str, ...], what: str) -> int:
-    """Return the position of a name among those that there are.
-
-    Raises:
-        UsageError: It is none of them.
-    """
-    if name not in names:
-        raise UsageError(f"{name!r} is no {what}; there are {', '.join(names)}")
-    return names.index(name)
 
 
 def ascending(part: slice, length: int) -> range:

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from dtui.errors import RunDamagedError, RunFormatError, RunNotBegunError, RunNotFoundError
+from dtui.errors import RunDamagedError, RunNotBegunError, RunNotFoundError
 from dtui.model import ByteArray, RunMetadata, Structure
 from dtui.run_path import with_suffix
 from dtui.store.disk.seal import is_packed
 from dtui.store.disk.sealed_file import SealedFile
-from dtui.store.format.documents import decode_document, parse_images_document, parse_run_document
+from dtui.store.format.contents import Contents, require_format
+from dtui.store.format.documents import RunDocument, decode_document, parse_images_document, parse_run_document
 from dtui.store.format.schema import (
-    FORMAT_VERSION,
     LARGEST_THUMBNAILS,
     MOST_IMAGES,
     PACKED_SUFFIX,
@@ -50,6 +50,7 @@ class OpenedRun:
         metadata: What was known before the first record.
         classes: Names in label order, as they were known then.
         faults: One line on what is wrong with run.json.
+        contents: What the run holds.
     """
 
     run: str
@@ -58,6 +59,13 @@ class OpenedRun:
     metadata: RunMetadata
     classes: tuple[str, ...]
     faults: tuple[str, ...]
+    contents: Contents
+
+    @classmethod
+    def of(cls, document: RunDocument, run_file: RunFile | None = None, faults: tuple[str, ...] = ()) -> OpenedRun:
+        """Return what the document of structure.h5 tells of a run."""
+        known = (document.structure, document.metadata, document.classes)
+        return cls(document.run, run_file, *known, faults, document.contents)
 
 
 def find_run(path: Path) -> Path:
@@ -141,19 +149,20 @@ def open_structure(folder: Path) -> OpenedRun:
         raise RunDamagedError(
             f"{folder / RUN_FILE}: {_reason(error)}; ask its owner for the right to read it"
         ) from error
-    if run_file is not None and run_file.format != FORMAT_VERSION:
-        raise RunFormatError(f"{folder}: format {run_file.format}, this dtui reads {FORMAT_VERSION}; upgrade dtui")
-    run, structure, metadata, classes = read_structure(folder / STRUCTURE_FILE)
-    if run_file is not None and run_file.run != run:
+    if run_file is not None:
+        require_format(folder, run_file.format)
+    document = read_structure(folder / STRUCTURE_FILE)
+    if run_file is not None and run_file.run != document.run:
         faults.append(f"{folder / RUN_FILE}: belongs to another run; status is told from the heartbeat")
         run_file = None
-    return OpenedRun(run, run_file, structure, metadata, classes, tuple(faults))
+    return OpenedRun.of(document, run_file, tuple(faults))
 
 
-def read_structure(path: Path, group: str = "") -> tuple[str, Structure, RunMetadata, tuple[str, ...]]:
-    """Return run id, structure, metadata and classes from a structure.h5, or from a group of a packed run.
+def read_structure(path: Path, group: str = "") -> RunDocument:
+    """Return what a structure.h5 says, or a group of a packed run.
 
     Raises:
+        RunFormatError: A newer dtui wrote it.
         RunDamagedError: It is missing or damaged, or must not be read.
     """
     return parse_run_document(read_document(path, group), path)

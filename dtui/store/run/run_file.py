@@ -17,8 +17,9 @@ from dtui.errors import RunDamagedError
 from dtui.model import RunStatus
 from dtui.store.disk.atomic_files import open_plain, write_whole
 from dtui.store.disk.json_lines import check_of
+from dtui.store.format.contents import FORMAT_VERSION, OLDEST_FORMAT, is_known_format
 from dtui.store.format.joins import Join
-from dtui.store.format.schema import FORMAT_VERSION, HEARTBEAT_FILE, RUN_FILE
+from dtui.store.format.schema import HEARTBEAT_FILE, RUN_FILE
 
 _LARGEST_FILE = 4 << 20
 """Bytes; some 10,000 joins."""
@@ -140,12 +141,12 @@ class RunFile:
             with open_plain(path) as file:
                 values = json.loads(file.read(_LARGEST_FILE))
             check = values.pop("check")
-            if values["format"] == FORMAT_VERSION and check != check_of(values):
-                raise ValueError("it fails its check")
-            if values["format"] != FORMAT_VERSION:
-                if check == check_of({**values, "format": FORMAT_VERSION}):
-                    raise ValueError("its format version fails its check")  # no newer dtui wrote it
+            if check != check_of(values) and _is_misread(values, check):
+                raise ValueError("its format version fails its check")  # no newer dtui wrote it
+            if not is_known_format(values["format"]):
                 return cls(int(values["format"]), "", Process(0, "", "", -1))
+            if check != check_of(values):
+                raise ValueError("it fails its check")
             writer = values["writer"]
             process = Process(int(writer["pid"]), str(writer["host"]), str(writer["boot"]), int(writer["started"]))
             closed = None if values["closed"] is None else RunStatus(values["closed"])
@@ -155,6 +156,12 @@ class RunFile:
             return cls(values["format"], str(values["run"]), process, *ending, joins, turn)
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError) as error:
             raise RunDamagedError(f"{path}: damaged, {error}; status is told without it") from error
+
+
+def _is_misread(values: Mapping[str, object], check: object) -> bool:
+    """Whether a run.json was written in another format than it says: one that this dtui knows."""
+    others = range(OLDEST_FORMAT, FORMAT_VERSION + 1)
+    return any(check == check_of({**values, "format": other}) for other in others)
 
 
 class RunFileWatch:

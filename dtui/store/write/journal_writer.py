@@ -46,18 +46,20 @@ class SyncError(OSError):
 class JournalWriter:
     """Appends the frames of one stream, a new file every 32 frames. Not thread-safe."""
 
-    def __init__(self, folder: Callable[[], Path], stream: Stream, token: int, count: int = 0) -> None:
+    def __init__(self, folder: Callable[[], Path], stream: Stream, token: int, version: int, count: int = 0) -> None:
         """Prepare; the first file is made by the first append.
 
         Args:
             folder: Returns the journal folder of the run as it can be opened now.
             stream: What the frames hold.
             token: The run's token, so that a file from another run is not mistaken for this one's.
+            version: Format version of the run.
             count: Frames that other writers appended before.
         """
         self._folder = folder
         self._stream = stream
         self._token = token
+        self._version = version
         self._descriptor = -1
         self._identity = (-1, -1)
         self._full: list[tuple[int, tuple[int, int]]] = []
@@ -107,7 +109,8 @@ class JournalWriter:
         checksum = 0
         for piece in payload:
             checksum = zlib.crc32(piece, checksum)
-        header = encode_header(self._stream, self._token, fixed + len(text), self.count, iteration, checksum)
+        told = (self._version, self._stream, self._token)
+        header = encode_header(*told, fixed + len(text), self.count, iteration, checksum)
         if self._links() < 1:  # also where a compactor removed it, which took the run for ended
             self._open()
         try:

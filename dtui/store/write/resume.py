@@ -11,15 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from dtui.errors import DtuiError, RunDamagedError, RunExistsError
+from dtui.errors import DtuiError, RunDamagedError, RunExistsError, UsageError
 from dtui.model import ImageSet, Structure
 from dtui.run_path import with_suffix
 from dtui.store.disk.atomic_files import list_folder, make_folder
 from dtui.store.disk.json_lines import read_lines
 from dtui.store.disk.run_folder import Place
+from dtui.store.format.contents import Contents, is_known_format
 from dtui.store.format.joins import Join
 from dtui.store.format.schema import (
-    FORMAT_VERSION,
     GAPS_FILE,
     HEARTBEAT_FILE,
     IMAGES_FILE,
@@ -58,6 +58,7 @@ class PastRun:
         views: The readable frames of each stream.
         stops: Of each stream the ordinal after all that there ever were.
         lines: Of each file that grows by lines how many there are.
+        contents: What the run holds, and goes on to hold.
         fence: An ordinal that no new frame is before: others may still append at `stops`.
     """
 
@@ -70,6 +71,7 @@ class PastRun:
     views: Mapping[Stream, StreamView]
     stops: Mapping[Stream, int]
     lines: Mapping[str, int]
+    contents: Contents
     fence: int = 0
 
     @property
@@ -114,6 +116,7 @@ def find_past(path: str | Path) -> PastRun | None:
         RunNotFoundError: What is there is no run.
         RunFormatError: A newer dtui wrote it.
         RunDamagedError: It cannot be read, or its images are lost.
+        UsageError: It holds what this dtui does not record.
     """
     wanted = with_suffix(path)
     if not (wanted.exists() or wanted.is_symlink()) or (wanted.is_dir() and is_unborn(wanted)):
@@ -138,7 +141,7 @@ def refuse_recorded(folder: Path) -> None:
         RunExistsError: One does; one of another host is watched for `dtui.store.run.life.WATCHED_SECONDS` to see that.
     """
     run_file = read_or_none(folder)
-    if run_file is not None and run_file.format != FORMAT_VERSION:
+    if run_file is not None and not is_known_format(run_file.format):
         return  # it is refused for that
     claim = last_claim(folder, "" if run_file is None else run_file.run)
     if claim is not None and (run_file is None or claim.turn > run_file.turn):
@@ -149,6 +152,11 @@ def refuse_recorded(folder: Path) -> None:
 
 def _look_at(folder: Path) -> PastRun:
     opened = open_structure(folder)
+    unwritten = ", ".join(opened.contents.unwritten)
+    if unwritten:
+        raise UsageError(f"{folder}: holds {unwritten}, which this dtui does not record; go on with it in a newer dtui")
+    if not opened.contents.has_labels:
+        raise UsageError(f"{folder}: has no place for labels of images; go on with it in a newer dtui")
     reader = RunReader(folder)
     try:
         views = {stream: reader.frames(stream) for stream in Stream}
@@ -160,9 +168,8 @@ def _look_at(folder: Path) -> PastRun:
             )
         stops = {stream: max(views[stream].stop, _stop_of(stream, names, opened.run_file)) for stream in Stream}
         lines = {name: len(read_lines(folder / name)[0]) for name in (GAPS_FILE, TRIGGERS_FILE, LOGGED_FILE)}
-        return PastRun(
-            folder, opened.run, opened.run_file, reader.structure, reader.classes, reader.images, views, stops, lines
-        )
+        known = (folder, opened.run, opened.run_file, reader.structure, reader.classes, reader.images)
+        return PastRun(*known, views, stops, lines, opened.contents)
     finally:
         reader.close()
 
@@ -212,7 +219,7 @@ def take_over(past: PastRun) -> tuple[Place, Ownership, PastRun]:
         for folder in (JOURNAL_FOLDER, PARTS_FOLDER):  # version control drops empty ones
             make_folder(here / folder)
         touch_heartbeat(here)
-        run_file = RunFile(FORMAT_VERSION, past.run, Process.this(), joins=joins, turn=turn)
+        run_file = RunFile(past.contents.format, past.run, Process.this(), joins=joins, turn=turn)
         run_file.write(here)
     finally:
         lock.release()

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Self, cast
 
 import numpy as np
 
@@ -23,12 +23,12 @@ from dtui.model import Gap, ImageSet, Record, RunMetadata, RunStatus, Structure,
 from dtui.run_path import with_suffix
 from dtui.store.disk.atomic_files import sync_folder
 from dtui.store.disk.run_folder import Place
+from dtui.store.format.contents import Contents, contents_of_today
 from dtui.store.format.documents import run_document
 from dtui.store.format.joins import Join
 from dtui.store.format.names import run_token
 from dtui.store.format.schema import (
     DOCUMENT_NODE,
-    FORMAT_VERSION,
     GAPS_FILE,
     IMAGES_FILE,
     JOURNAL_FOLDER,
@@ -36,7 +36,6 @@ from dtui.store.format.schema import (
     PARTS_FOLDER,
     STRUCTURE_FILE,
     TRIGGERS_FILE,
-    Field,
     Sizes,
     Stream,
     frame_fields,
@@ -44,6 +43,7 @@ from dtui.store.format.schema import (
 from dtui.store.run.logged_values import LARGEST_LOGGED, logged_lines
 from dtui.store.run.ownership import Ownership
 from dtui.store.run.run_file import Process, RunFile, touch_heartbeat
+from dtui.store.write.arrange import Arrangement
 from dtui.store.write.background_compactor import Compactor
 from dtui.store.write.claim import Claim, claim_new
 from dtui.store.write.image_file import are_same, write_images
@@ -67,6 +67,7 @@ class RunWriter:
         classes: Sequence[str] = (),
         compact: bool = True,
         claim: Claim | None = None,
+        contents: Contents | None = None,
     ) -> None:
         """Create the run.
 
@@ -77,6 +78,7 @@ class RunWriter:
             classes: Names in label order, when they are known before the images are.
             compact: Fold journals into parts beside the recording, and the rest when it is closed.
             claim: Of its path, which this process has made already; `path` is not asked then.
+            contents: What the run holds, where that is not what is measured today.
 
         Raises:
             RunExistsError: Something is there already.
@@ -85,13 +87,14 @@ class RunWriter:
         from dtui.store.disk.sealed_builder import write_small_file
 
         self.path = with_suffix(path).absolute() if claim is None else claim.path
-        run_file = RunFile(FORMAT_VERSION, uuid.uuid4().hex, Process.this())
+        held = contents_of_today() if contents is None else contents
+        run_file = RunFile(held.format, uuid.uuid4().hex, Process.this())
         claim = claim_new(self.path) if claim is None else claim
         claim.begin()
         try:
             for folder in (JOURNAL_FOLDER, PARTS_FOLDER):
                 (self.path / folder).mkdir()
-            document = run_document(run_file.run, structure, metadata, classes)
+            document = run_document(run_file.run, structure, metadata, classes, held)
             write_small_file(self.path / STRUCTURE_FILE, {DOCUMENT_NODE: document})
             touch_heartbeat(self.path)
             run_file.write(self.path)
@@ -103,14 +106,16 @@ class RunWriter:
             claim.undo()
             raise
         claim.complete()
-        self._begin(place, Ownership(place, run_file), Sizes.of(structure), dict.fromkeys(Stream, 0), compact)
+        sizes = Sizes.of(structure, held)
+        self._begin(place, Ownership(place, run_file), sizes, dict.fromkeys(Stream, 0), compact)
 
     @classmethod
     def resume(cls, past: PastRun, iteration: int, *, compact: bool = True) -> Self:
         """Go on with a run from a checkpoint.
 
         What was recorded at or after `iteration` is superseded, but not before the first new frame is about to be
-        appended: a training that dies earlier has changed nothing.
+        appended: a training that dies earlier has changed nothing. The run keeps its format and its list of what it
+        holds: what is not on it is not recorded, and what is not measured any more is NaN.
 
         Args:
             past: The run as it was found.
@@ -123,13 +128,13 @@ class RunWriter:
         """
         writer = cls.__new__(cls)
         writer.path = past.path
-        sizes = Sizes.of(past.structure)
+        sizes = Sizes.of(past.structure, past.contents)
         place, owner, past = take_over(past)
         writer._begin(place, owner, sizes, past.begins, compact)
         writer._stops = past.stops
         if past.images is not None:
             writer._images = past.images
-            writer._sizes = sizes.with_images(past.images)
+            writer._lay_out(sizes.with_images(past.images))
         writer._join = past.join_at(iteration)
         writer._last = past.last_before(iteration)
         return writer
@@ -138,7 +143,6 @@ class RunWriter:
         self._place, self._owner = place, owner
         self._process = os.getpid()
         self._join: Join | None = None
-        self._sizes = sizes
         self._images: ImageSet | None = None
         self._closed = self._is_complete = False
         self._stops, self._untouched = counts, set(Stream)
@@ -146,10 +150,16 @@ class RunWriter:
         self._last = dict.fromkeys(Stream, -1)
         self._lines = LineQueue(lambda: owner.require(fresh=True), self._allow_line)
         token = run_token(owner.run_file.run)
-        self._journals = {s: JournalWriter(lambda: place.here / JOURNAL_FOLDER, s, token, counts[s]) for s in Stream}
+        folder, version = (lambda: place.here / JOURNAL_FOLDER), sizes.contents.format
+        self._journals = {stream: JournalWriter(folder, stream, token, version, counts[stream]) for stream in Stream}
+        self._arrangement = Arrangement(sizes.contents)
         self._syncing = Syncing(list(self._journals.values()))
-        self._fields = list(frame_fields(Stream.RECORDS, sizes).values())
+        self._lay_out(sizes)
         self._compactor = Compactor(place) if compact else None
+
+    def _lay_out(self, sizes: Sizes) -> None:
+        self._sizes = sizes
+        self._fields = {stream: list(frame_fields(stream, sizes).values()) for stream in Stream}
 
     def __enter__(self) -> Self:
         """Return the writer itself."""
@@ -175,7 +185,7 @@ class RunWriter:
         with self._place.named():
             write_images(self._place.here / IMAGES_FILE, self._owner.run_file.run, images, self.path)
         self._images = images
-        self._sizes = self._sizes.with_images(images)
+        self._lay_out(self._sizes.with_images(images))
 
     def append_record(self, record: Record) -> None:
         """Append one record.
@@ -185,7 +195,7 @@ class RunWriter:
             UsageError: A shape does not fit the structure, or its iteration is not after the last one.
             OSError: It could not be written; what was written of it is taken back and nothing else is lost.
         """
-        self._append(Stream.RECORDS, record.iteration, self._fields, record, record.scalars)
+        self._append(Stream.RECORDS, record.iteration, record, record.scalars)
 
     def append_watch(self, watch: Record) -> None:
         """Append one watch of the flight recorder.
@@ -194,7 +204,7 @@ class RunWriter:
             UsageError: A shape does not fit the structure, or its iteration is not after that of the last watch.
             OSError: It could not be written; what was written of it is taken back and nothing else is lost.
         """
-        self._append(Stream.WATCHES, watch.iteration, self._fields, watch, watch.scalars)
+        self._append(Stream.WATCHES, watch.iteration, watch, watch.scalars)
 
     def append_validation(self, validation: Validation) -> None:
         """Append one validation.
@@ -206,8 +216,7 @@ class RunWriter:
         """
         if self._images is None:
             raise UsageError(f"{self.path}: a validation before the images; call set_images first")
-        fields = list(frame_fields(Stream.VALIDATIONS, self._sizes).values())
-        self._append(Stream.VALIDATIONS, validation.iteration, fields, validation, {})
+        self._append(Stream.VALIDATIONS, validation.iteration, validation, {})
 
     def append_gap(self, gap: Gap) -> None:
         """Note iterations that could not be recorded; kept and written later when the disk does not take it now."""
@@ -322,15 +331,16 @@ class RunWriter:
             self._owner.write(joins=(*self._owner.run_file.joins, self._join))
             self._join = None
 
-    def _append(self, stream: Stream, iteration: int, fields: Sequence[Field], source: object, scalars: Any) -> None:
+    def _append(self, stream: Stream, iteration: int, source: object, scalars: Mapping[str, float]) -> None:
         if self._closed:
             raise UsageError(f"{self.path}: closed; {stream} cannot be added any more")
         if iteration <= self._last[stream]:
             last = self._last[stream]
             raise UsageError(f"{self.path}: iteration {iteration} of {stream} is not after the last one, {last}")
         arrays = []
-        for field in fields:
-            array = np.ascontiguousarray(getattr(source, field.name), field.dtype)
+        for field in self._fields[stream]:
+            array = self._arrangement.arrange(field.name, getattr(source, field.name))
+            array = np.ascontiguousarray(array, field.dtype)
             if array.shape != field.shape:
                 raise UsageError(f"{self.path}: {field.name} has shape {array.shape}, this run needs {field.shape}")
             arrays.append(array)

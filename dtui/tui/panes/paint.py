@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dtui.model import FILTER_STATISTICS
+from dtui.model.statistics import FILTERS, Drawn, title_of
 from dtui.safe_text import safe
 from dtui.tui.panes.pictures import (
     AxisPicture,
@@ -37,23 +37,10 @@ from dtui.tui.widgets.pane import Picture
 
 TABS = (("1", "Layers", "Lay"), ("2", "Validation", "Val"))
 TITLES = {"tree": "Layers", "filters": "Filters", "classes": "Classes", "images": "Images", "curves": "Error"}
-STATISTIC_TITLES = {
-    "cosine_distance": "cosine similarity",
-    "share_negative": "share of negative weights",
-    "sum_positive": "sum of positive weights",
-    "sum_negative": "sum of negative weights",
-    "nonfinite": "NaN and Inf",
-}
 NO_VALIDATION = (
     "No validations in this run",
     "Wrap your validation in the training loop:  with recorder.validation(loader): validate(model)",
 )
-
-
-def statistic_title(statistic: str) -> str:
-    """Return a statistic of FILTER_STATISTICS or LAYER_STATISTICS as people read it."""
-    default = statistic.replace("_", " ")
-    return STATISTIC_TITLES.get(statistic, default) if statistic in FILTER_STATISTICS else default
 
 
 def frame_of(pane: str, scene: Scene, theme: Theme, output: Output) -> Frame:
@@ -140,7 +127,7 @@ def _tree(scene: Scene, answers: Answers) -> Picture:
     series = answers.series[0] if answers.series else None
     quartiles = (answers.series[1], answers.series[2]) if len(answers.series) == 3 else None
     chart = ChartKind.BOX if quartiles else ChartKind(selection.chart if selection.chart != "box" else "horizon")
-    title = f"{statistic_title(series.statistic)} of {series.source}" if series else ""
+    title = f"{title_of(series.statistic)} of {series.source}" if series else ""
     if quartiles and series:
         title = f"median and quartiles of {series.source}"
     if searching:
@@ -158,9 +145,9 @@ def _filters(scene: Scene, answers: Answers) -> Picture:
     layers = sorted((found.layer, found.name) for found in view.tree if found.layer is not None)
     look = FiltersLook(
         node=f"{node.name} {node.detail}".strip(),
-        title=statistic_title(heatmap.request.statistic),
+        title=title_of(heatmap.request.statistic),
         records=view.info.records,
-        is_cosine=heatmap.request.statistic == "cosine_distance",
+        is_cosine=FILTERS[heatmap.request.statistic].drawn is Drawn.SIMILARITY,
         layer_names=tuple(name for _, name in layers),
     )
     row = min(selection.filter, max(0, heatmap.filters - 1)) if node.index == selection.node else 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
-from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, SOURCES
+from dtui.model import SOURCES
 from dtui.safe_text import safe
 from dtui.tui.state.actions import ACTIONS, Action
 
@@ -74,13 +74,13 @@ def _choices(app: CommandedApp) -> Iterator[Command]:
     session = app.session
     if session is None:
         return
-    for statistic in LAYER_STATISTICS:
+    for statistic in session.view.layer_statistics:
         change = {"screen": "layers", "pane": "tree", "statistic": statistic}
         yield f"layers: {statistic}", "Show this statistic in the tree.", partial(_change, app, session, change)
     for source in SOURCES:
         change = {"screen": "layers", "pane": "tree", "source": source}
         yield f"layers: of {source}", "Show statistics of these in the tree.", partial(_change, app, session, change)
-    for statistic in FILTER_STATISTICS:
+    for statistic in session.view.filter_statistics:
         change = {"screen": "layers", "pane": "filters", "filter_statistic": statistic}
         words = statistic.replace("_", " ")
         yield f"filters: {words}", "Show this statistic in the Filters pane.", partial(_change, app, session, change)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, SOURCES
+from dtui.model import SOURCES
 from dtui.tui.state.anomaly_steps import next_anomaly
 from dtui.tui.state.navigate import (
     Scene,
@@ -41,8 +41,10 @@ Step = Callable[[Scene], Selection]
 
 
 def next_of(values: tuple[T, ...], value: T, by: int = 1) -> T:
-    """Return the value `by` places on, around the end; the first if `value` is not among them."""
-    return values[(values.index(value) + by) % len(values)] if value in values else values[0]
+    """Return the value `by` places on, around the end; the first if `value` is not among them, itself of none."""
+    if value not in values:
+        return values[0] if values else value
+    return values[(values.index(value) + by) % len(values)]
 
 
 def cycle(scene: Scene, name: str, values: tuple[object, ...], by: int = 1) -> Selection:
@@ -53,8 +55,8 @@ def cycle(scene: Scene, name: str, values: tuple[object, ...], by: int = 1) -> S
 def cycle_statistic(scene: Scene, by: int) -> Selection:
     """Return the selection with the next statistic in the pane that has the keyboard."""
     if scene.selection.pane == "filters":
-        return cycle(scene, "filter_statistic", FILTER_STATISTICS, by)
-    return cycle(scene, "statistic", LAYER_STATISTICS, by)
+        return cycle(scene, "filter_statistic", scene.view.filter_statistics, by)
+    return cycle(scene, "statistic", scene.view.layer_statistics, by)
 
 
 def cycle_sort(scene: Scene) -> Selection:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from dtui.model import (
+    FILTER_STATISTICS,
+    LAYER_STATISTICS,
     Anomaly,
     AnomalySettings,
     ClassCluster,
@@ -161,6 +163,8 @@ class RunView:
         clusters: By rising mean error; empty until they were asked for.
         revision: Grows whenever the run's files changed.
         is_damaged: Whether anything of it is known to be damaged or missing.
+        filter_statistics: What was recorded of filters.
+        layer_statistics: What was recorded of layers.
     """
 
     info: RunInfo
@@ -176,6 +180,8 @@ class RunView:
     clusters: tuple[ClassCluster, ...] = ()
     revision: int = 0
     is_damaged: bool = False
+    filter_statistics: tuple[str, ...] = FILTER_STATISTICS
+    layer_statistics: tuple[str, ...] = LAYER_STATISTICS
 
     @property
     def is_live(self) -> bool:

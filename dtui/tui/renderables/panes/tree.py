@@ -9,6 +9,7 @@ from enum import Enum
 import numpy as np
 
 from dtui.model import FloatArray, NodeSeries, Stage, TreeNode
+from dtui.model.statistics import LAYERS, Drawn
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame, Region
@@ -155,7 +156,7 @@ def tree_row_at(y: int, top: int, look: TreeLook) -> int | None:
     return None if y < 1 else top + (y - 1) // (2 if look.two_row else 1)
 
 
-NEVER_NEGATIVE = ("var", "std", "norm1", "norm2", "nonfinite")
+NEVER_NEGATIVE = tuple(name for name, one in LAYERS.items() if one.drawn is not Drawn.SIGNED)
 """Statistics whose charts need no bands below zero and whose values no sign."""
 
 VALUE_GUTTER = 26

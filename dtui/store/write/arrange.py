@@ -1,0 +1,46 @@
+"""Puts what this dtui measures where a run keeps it: a run that goes on keeps the list that it began with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dtui.store.format.contents import Contents, contents_of_today
+
+
+class Arrangement:
+    """Where each statistic of a record belongs in the frames of a run."""
+
+    def __init__(self, held: Contents) -> None:
+        """Compare what the run holds with what is measured."""
+        today = contents_of_today()
+        filters = _Places(tuple(held.filters), tuple(today.filters))
+        nodes = (_Places(held.sources, today.sources), _Places(tuple(held.layers), tuple(today.layers)))
+        self._axes = {"filters": (filters,), "layers": nodes, "modules": nodes}
+
+    def arrange(self, field: str, values: NDArray[Any]) -> NDArray[Any]:
+        """Return the values of a field as the run keeps them: NaN in what is not measured, without what it lacks.
+
+        Where the run holds what is measured, they are returned as they are, and so are other fields and shapes.
+        """
+        for axis, places in enumerate(self._axes.get(field, ())):
+            if places.are_others and values.ndim > axis and values.shape[axis] == places.measured:
+                values = places.take(values, axis)
+        return values
+
+
+class _Places:
+    """Where the names of a run's axis stand on the axis that is measured; -1 for those that are not."""
+
+    def __init__(self, held: tuple[str, ...], measured: tuple[str, ...]) -> None:
+        self.are_others = held != measured
+        self.measured = len(measured)
+        self._at = np.array([measured.index(name) if name in measured else -1 for name in held], np.int64)
+
+    def take(self, values: NDArray[Any], axis: int) -> NDArray[Any]:
+        """Return the values of the names that the run holds."""
+        taken = np.take(values, self._at, axis=axis)
+        np.moveaxis(taken, axis, 0)[self._at < 0] = np.nan
+        return taken
