@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dtui.tui.panes.pictures import FiltersPicture, ImagesPicture, RibbonPicture, TopBarPicture
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.renderables.panes.classes import class_row_at
-from dtui.tui.renderables.panes.filters import filter_at
-from dtui.tui.renderables.panes.images import image_at
-from dtui.tui.renderables.panes.ribbon import anomaly_at
-from dtui.tui.renderables.panes.top_bar import tab_regions
-from dtui.tui.renderables.panes.tree import TreeLook, tree_row_at
+from dtui.tui.renderables.panes.classes import class_row_height
+from dtui.tui.renderables.panes.filters import FiltersPicture, filter_rows
+from dtui.tui.renderables.panes.images import ImagesPicture, image_places
+from dtui.tui.renderables.panes.ribbon import RibbonPicture, anomaly_at
+from dtui.tui.renderables.panes.top_bar import TopBarPicture
 from dtui.tui.state.session import Session
 from dtui.tui.widgets.pane import Pane, Pressed
 
@@ -45,9 +43,7 @@ def _press_tab(session: Session, pane: Pane, frame: Frame, pressed: Pressed) -> 
     picture = pane.picture
     if pressed.is_drag or not isinstance(picture, TopBarPicture):
         return
-    for action, (x, _, width, _) in zip(
-        SCREEN_ACTIONS, tab_regions(frame, picture.info, picture.tabs, picture.active, picture.is_damaged), strict=True
-    ):
+    for action, (x, _, width, _) in zip(SCREEN_ACTIONS, picture.tab_regions(frame), strict=True):
         if x <= pressed.x < x + width:
             session.perform(action)
 
@@ -55,11 +51,11 @@ def _press_tab(session: Session, pane: Pane, frame: Frame, pressed: Pressed) -> 
 def _row_at(session: Session, pane: Pane, frame: Frame, y: int) -> int | None:
     selection, picture = session.selection, pane.picture
     if pane.id == "tree":
-        return tree_row_at(y, selection.tree_top, TreeLook(two_row=selection.two_rows))
+        return None if y < 1 else selection.tree_top + (y - 1) // (2 if selection.two_rows else 1)
     if pane.id == "classes":
-        return class_row_at(y, selection.class_top, frame.height)
+        return None if y < 1 else selection.class_top + (y - 1) // class_row_height(frame.height)
     if isinstance(picture, FiltersPicture):
-        return filter_at(frame, picture.heatmap, y)
+        return filter_rows(frame, picture.heatmap).row_at(y)
     if isinstance(picture, ImagesPicture):
-        return image_at(frame, picture.images, y)
+        return image_places(frame, picture.images).row_at(y)
     return None

@@ -10,30 +10,26 @@ from collections.abc import Mapping
 
 from dtui.model import FILTER_STATISTICS
 from dtui.safe_text import safe
-from dtui.tui.panes.pictures import (
-    AxisPicture,
-    ClassesPicture,
-    CurvesPicture,
-    FiltersPicture,
-    ImagesPicture,
-    KeyBarPicture,
-    MessagePicture,
-    RibbonPicture,
-    TopBarPicture,
-    TreePicture,
-)
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.theme import Theme
+from dtui.tui.renderables.panes.axis import AxisPicture
+from dtui.tui.renderables.panes.classes import ClassesPicture
 from dtui.tui.renderables.panes.classes import ClassRow as DrawnClass
-from dtui.tui.renderables.panes.filters import FiltersLook
-from dtui.tui.renderables.panes.tree import ChartKind, TreeLook, TreeRow
+from dtui.tui.renderables.panes.curves import CurvesPicture
+from dtui.tui.renderables.panes.filters import FiltersLook, FiltersPicture
+from dtui.tui.renderables.panes.images import ImagesPicture
+from dtui.tui.renderables.panes.key_bar import KeyBarPicture
+from dtui.tui.renderables.panes.message import MessagePicture
+from dtui.tui.renderables.panes.ribbon import RibbonPicture
+from dtui.tui.renderables.panes.top_bar import TopBarPicture
+from dtui.tui.renderables.panes.tree import ChartKind, TreeLook, TreePicture, TreeRow
+from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state import actions
 from dtui.tui.state.anomaly_steps import without_anomalies
 from dtui.tui.state.navigate import Scene
 from dtui.tui.state.requests import Answers
 from dtui.tui.state.selection import SCREENS, ClassRow, RunView, Selection, class_rows, time_axis, visible_nodes
-from dtui.tui.widgets.pane import Picture
 
 TABS = (("1", "Layers", "Lay"), ("2", "Validation", "Val"))
 TITLES = {"tree": "Layers", "filters": "Filters", "classes": "Classes", "images": "Images", "curves": "Error"}
@@ -147,7 +143,7 @@ def _tree(scene: Scene, answers: Answers) -> Picture:
         title += f" · /{safe(selection.layer_search, 24)}"
     selected = next((row for row, node in enumerate(nodes) if node.index == selection.node), -1)
     look = TreeLook(title, chart, two_row=selection.two_rows)
-    return TreePicture(rows, selection.tree_top, selected, series, quartiles, look, view.stages)
+    return TreePicture(rows, selection.tree_top, selected, series, look, quartiles, view.stages)
 
 
 def _filters(scene: Scene, answers: Answers) -> Picture:

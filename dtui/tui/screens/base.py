@@ -14,8 +14,9 @@ from textual.message import Message
 from textual.screen import Screen
 
 from dtui.tui.renderables.canvas.frame import Frame
+from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import ACTIONS
-from dtui.tui.widgets.pane import Pane, Picture
+from dtui.tui.widgets.pane import Pane
 
 
 class DataScreen(Screen[None]):

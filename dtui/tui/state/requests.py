@@ -20,6 +20,7 @@ from dtui.model import (
     NodeSeries,
     TimeAxis,
 )
+from dtui.tui.renderables.panes.curves import CursorValues
 from dtui.tui.state.navigate import Scene, filters_of, images_of
 from dtui.tui.state.selection import RunView, Selection, class_rows, time_axis, visible_nodes
 
@@ -71,14 +72,6 @@ class ValuesRequest:
     """Every curve's exact value at the cursor."""
 
     iteration: int
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class CursorValues:
-    """Every curve's last value at or before an iteration."""
-
-    iteration: int
-    values: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,41 +19,15 @@ from textual.widget import Widget
 
 from dtui.tui.renderables.canvas.cells import CellRow, Cells
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.renderables.panes.message import draw_message
+from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.parts.crosshair import light_row
+from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.widgets.cell_strip import CellStrip
 
 LOG = logging.getLogger(__name__)
 DrawnT = TypeVar("DrawnT")
 GAP = 6
 """Changed cells nearer than this are repainted as one stretch: a jump costs about as many bytes."""
-
-
-class Picture:
-    """The numbers of a pane at the moment; a frozen dataclass that can draw itself, compared field by field.
-
-    What only the readout shows is a field with compare=False that `readout_of` returns: a change of it rewrites the
-    readout and nothing else.
-    """
-
-    crosshair: float = 0.0
-    """How strongly the crosshair lights a column; 0 for none."""
-
-    header_rows: int = 1
-    """Rows at the top that the crosshair leaves out."""
-
-    @property
-    def readout_of(self) -> object:
-        """What the readout shows besides the cursor; compared, answers by identity."""
-        return None
-
-    def draw(self, frame: Frame, iteration: int | None) -> Cells:
-        """Return the pane's cells."""
-        raise NotImplementedError
-
-    def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> bool:
-        """Rewrite in `cells` what depends on the cursor alone; False where that is everything."""
-        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +121,7 @@ class Pane(Widget, can_focus=False):
             return draw()
         except Exception as error:
             LOG.exception("%s cannot be drawn", type(picture).__name__)
-            return draw_message(
-                frame, "This pane could not be drawn", f"{type(error).__name__}; details are in the log"
-            )
+            return MessagePicture(*could_not_be_drawn(error)).draw(frame)
 
     def _crosshair_column(self) -> int | None:
         if self._picture is None or self._frame is None or not self._picture.crosshair:
@@ -198,6 +170,11 @@ class Pane(Widget, can_focus=False):
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         """Turn the wheel up."""
         self.post_message(self.Used(self, None, -1, event.ctrl))
+
+
+def could_not_be_drawn(error: Exception) -> tuple[str, str]:
+    """Return what a pane says in the place of its numbers, and why."""
+    return "This pane could not be drawn", f"{type(error).__name__}; details are in the log"
 
 
 def changed_regions(old: Cells, new: Cells) -> list[Region]:
