@@ -12,7 +12,7 @@ from dtui.tui.renderables.canvas.output import ColorMode
 from dtui.tui.renderables.canvas.palettes import ramp
 from dtui.tui.renderables.canvas.sgr import to_text
 from dtui.tui.renderables.canvas.theme import DARK
-from dtui.tui.renderables.panes.filters import filter_rows
+from dtui.tui.renderables.panes.filters import place_of
 from dtui.tui.renderables.panes.tree import ChartKind, TreeLook, TreePicture
 from tests.unit.renderables.builders import (
     LOOK,
@@ -220,7 +220,7 @@ def test_the_filters_gutter_reads_out_and_marks() -> None:
     assert text[5].startswith("  ○ late        1")
     assert text[7][29:32] == "255"
     assert sum(line[33] == "×" for line in text[1:]) == 1
-    place = filter_rows(where, make_heatmap(axis_of(where), 8))
+    place = place_of(make_heatmap(axis_of(where), 8), where.height)
     assert [place.row_at(0), place.row_at(1)] == [None, 0]
 
 
@@ -231,7 +231,7 @@ def test_marks_stand_at_the_filters_that_are_dead_and_nowhere_else(filters: int)
     rows = make_heatmap(axis_of(where), 14, filters=filters)
     dead = np.arange(filters) % 3 == 1
     cells = draw_filters(where, replace(rows, dead=dead, late=np.zeros(filters, bool)), 0, LOOK, 500)
-    places = filter_rows(where, rows)
+    places = place_of(rows, where.height)
     begun: dict[int, list[bool]] = {}
     for row in range(filters):
         begun.setdefault(places.y_of(row), []).append(bool(dead[row]))

@@ -12,7 +12,7 @@ from dtui.tui.renderables.canvas.palettes import label_colour, to_lab
 from dtui.tui.renderables.canvas.sgr import to_text
 from dtui.tui.renderables.canvas.theme import DARK, LIGHT, Theme
 from dtui.tui.renderables.panes.classes import ClassesPicture, ClassRow
-from dtui.tui.renderables.panes.images import image_places, letter_of
+from dtui.tui.renderables.panes.images import letter_of, place_of
 from tests.unit.renderables.builders import (
     anomaly,
     axis_of,
@@ -55,7 +55,7 @@ def test_images_are_blue_where_right_and_orange_where_wrong() -> None:
     assert cells.fg[1, 34] == DARK.correct
     assert cells.bg[11, 34] == DARK.incorrect
     assert [line[33] for line in text[1:]].count("×") >= 1
-    assert image_places(where, rows).row_at(1) == 0
+    assert place_of(rows, where.height).row_at(1) == 0
 
 
 def test_the_legend_of_images_has_the_colours_of_the_map_in_16_colours() -> None:

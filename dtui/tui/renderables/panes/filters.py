@@ -65,7 +65,7 @@ class FiltersPicture(Picture):
         if frame.axis is None or frame.plot_width < 1 or frame.height < 2:
             return cells
         axis = frame.axis.with_columns(frame.plot_width)
-        place = filter_rows(frame, heatmap)
+        place = place_of(heatmap, frame.height)
         colours = ramp(frame.theme, "magnitude", frame.output)
         shades = _shown_shades(resample(heatmap.shades, heatmap.request.axis, axis), self.look)
         paint_pixels(cells, frame.gutter, 1, place.expand(quantise(shades, len(colours))), colours, frame.output)
@@ -84,7 +84,7 @@ class FiltersPicture(Picture):
         cells.clear(0, top, width, height)
         cells.bg[top:, :width] = theme.panel
         cells.mark[top:, :width] = 0
-        place = filter_rows(frame, heatmap)
+        place = place_of(heatmap, frame.height)
         chosen_y = place.y_of(self.selected)
         if chosen_y is not None:
             cells.bg[chosen_y, :width] = theme.selection
@@ -112,9 +112,9 @@ def filter_pixels(height: int) -> int:
     return max(1, 2 * (height - 1))
 
 
-def filter_rows(frame: Frame, heatmap: Heatmap) -> PixelRows:
-    """Return where the heatmap's filters stand in a frame."""
-    return PixelRows(heatmap.request.first, heatmap.request.count, len(heatmap.shades), frame.height)
+def place_of(heatmap: Heatmap, height: int) -> PixelRows:
+    """Return where the heatmap's filters stand in a pane of `height` rows."""
+    return PixelRows(heatmap.request.first, heatmap.request.count, len(heatmap.shades), height)
 
 
 def similarity(distance: float) -> str:
@@ -244,7 +244,7 @@ def _draw_filters_header(cells: Cells, frame: Frame, heatmap: Heatmap, look: Fil
     x = draw_header(cells, frame, TITLE, max(0, frame.gutter - 1))
     cells.text(x + 2, 0, safe(look.node), theme.accent, limit=max(0, frame.gutter - x - 3))
     counts = f"{heatmap.filters:,} filters"
-    place = filter_rows(frame, heatmap)
+    place = place_of(heatmap, frame.height)
     low, high = _legend_words(heatmap, look)
     colours = ramp(theme, "magnitude", frame.output)
     notes = [look.title, f"norm {request.normalise}", f"sort {request.sort}"]

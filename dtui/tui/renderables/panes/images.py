@@ -70,7 +70,7 @@ class ImagesPicture(Picture):
         _draw_images_header(cells, frame, self, labels)
         if frame.axis is None or frame.plot_width < 1 or frame.height < 2:
             return cells
-        place = image_places(frame, rows)
+        place = place_of(rows, frame.height)
         if by_label:
             steps, colours = _steps_by_label(frame, rows, labels)
         else:
@@ -92,7 +92,7 @@ class ImagesPicture(Picture):
         cells.clear(0, top, width, height)
         cells.bg[top:, :width] = frame.theme.panel
         cells.mark[top:, :width] = 0
-        _draw_image_marks(cells, frame, self.images, image_places(frame, self.images), self.selected)
+        _draw_image_marks(cells, frame, self.images, place_of(self.images, frame.height), self.selected)
         y = 1
         for text, colour, bold in _verdict_lines(frame, self, _share_right(frame, self, iteration)):
             cells.text(2 if frame.gutter >= 26 else 1, y, text, colour, bold=bold, limit=max(0, width - 4))
@@ -109,9 +109,9 @@ def images_readout_region(frame: Frame) -> Region:
     return 0, 1, max(0, min(frame.gutter, frame.width)), max(0, frame.height - 1)
 
 
-def image_places(frame: Frame, rows: ImageRows) -> PixelRows:
-    """Return where the images stand in a frame."""
-    return PixelRows(rows.request.first, rows.request.count, len(rows.correct), frame.height)
+def place_of(rows: ImageRows, height: int) -> PixelRows:
+    """Return where the images stand in a pane of `height` rows."""
+    return PixelRows(rows.request.first, rows.request.count, len(rows.correct), height)
 
 
 def _correctness_colours(frame: Frame) -> UintArray:
@@ -233,7 +233,7 @@ def _draw_images_header(cells: Cells, frame: Frame, picture: ImagesPicture, labe
     letters = [letter_of(label) for label in labels] if request.colour_by == "label" else None
     stop = _draw_items(cells, frame, items, end + 2, letters)
     notes = [f" × {picture.validations:,} validations", f"   sort {request.sort}"]
-    place = image_places(frame, rows)
+    place = place_of(rows, frame.height)
     if place.per_pixel > 1.01:
         notes.append(f" · {place.per_pixel:.1f} images/px")
     for index, note in enumerate(notes):

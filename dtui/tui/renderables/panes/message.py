@@ -51,3 +51,8 @@ def wrap(text: str, room: int) -> list[str]:
         else:
             lines.append(shorten(word, room))
     return lines
+
+
+def not_drawn(error: Exception | None, title: str = "") -> MessagePicture:
+    """Return what a pane says in the place of its numbers when it raised an error."""
+    return MessagePicture("This pane could not be drawn", f"{type(error).__name__}; details are in the log", title)

@@ -1,7 +1,4 @@
-"""The base of every pane: keeps drawn cells and repaints only what differs.
-
-Owns how cells reach the terminal. A second copy would repaint a whole pane for a step of the crosshair.
-"""
+"""The widget of every pane: keeps drawn cells and repaints only what differs."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ from textual.widget import Widget
 
 from dtui.tui.renderables.canvas.cells import CellRow, Cells
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.renderables.panes.message import MessagePicture
+from dtui.tui.renderables.panes.message import not_drawn
 from dtui.tui.renderables.parts.crosshair import light_row
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.widgets.cell_strip import CellStrip
@@ -39,29 +36,29 @@ class Pressed:
     is_drag: bool
 
 
-class Pane(Widget, can_focus=False):
+class PaneWidget(Widget, can_focus=False):
     """A widget that shows a Picture."""
 
     DEFAULT_CSS = """
-    Pane { width: 100%; height: 1; }
+    PaneWidget { width: 100%; height: 1; }
     """
 
     class Used(Message):
         """The mouse was pressed or dragged in the pane, or its wheel turned."""
 
-        def __init__(self, pane: Pane, pressed: Pressed | None, wheel: int, with_control: bool) -> None:
+        def __init__(self, widget: PaneWidget, pressed: Pressed | None, wheel: int, with_control: bool) -> None:
             """Say where and how: `pressed`, or `wheel` steps down (negative: up)."""
             super().__init__()
-            self.pane, self.pressed, self.wheel, self.with_control = pane, pressed, wheel, with_control
+            self.widget, self.pressed, self.wheel, self.with_control = widget, pressed, wheel, with_control
 
         @property
-        def control(self) -> Pane:
+        def control(self) -> PaneWidget:
             """The pane."""
-            return self.pane
+            return self.widget
 
-    def __init__(self, id: str) -> None:
-        """Make an empty pane."""
-        super().__init__(id=id)
+    def __init__(self, name: str) -> None:
+        """Make the empty widget of the pane of a name."""
+        super().__init__(name=name, id=name)
         self._picture: Picture | None = None
         self._frame: Frame | None = None
         self._iteration: int | None = None
@@ -121,7 +118,7 @@ class Pane(Widget, can_focus=False):
             return draw()
         except Exception as error:
             LOG.exception("%s cannot be drawn", type(picture).__name__)
-            return MessagePicture(*could_not_be_drawn(error)).draw(frame)
+            return not_drawn(error).draw(frame)
 
     def _crosshair_column(self) -> int | None:
         if self._picture is None or self._frame is None or not self._picture.crosshair:
@@ -170,11 +167,6 @@ class Pane(Widget, can_focus=False):
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         """Turn the wheel up."""
         self.post_message(self.Used(self, None, -1, event.ctrl))
-
-
-def could_not_be_drawn(error: Exception) -> tuple[str, str]:
-    """Return what a pane says in the place of its numbers, and why."""
-    return "This pane could not be drawn", f"{type(error).__name__}; details are in the log"
 
 
 def changed_regions(old: Cells, new: Cells) -> list[Region]:
