@@ -154,7 +154,7 @@ def canvas_classes() -> list[Measurement]:
     """Forty error strips with 2,000 anomalies, beside writing them."""
     from tests.unit.renderables.builders import anomaly
 
-    rows = tuple(ClassRow(f"class {label}", (label,), 1, False, False) for label in range(1000))
+    rows = tuple(ClassRow(f"class {label}", (label,), False, False) for label in range(1000))
     errors = ClassErrors(AXIS, tuple(row.labels for row in rows), np.random.default_rng(1).random((1000, AXIS.columns)))
     anomalies = tuple(anomaly(index % 1000, "lost", 0.3 + index % 7 / 10, index % 50) for index in range(2000))
     picture = ClassesPicture(rows, 0, 3, errors, anomalies, None, STAGES)

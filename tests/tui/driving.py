@@ -32,7 +32,7 @@ def is_complete(app: DtuiApp) -> bool:
     session = app.session
     if session is None or app.screen not in app._data_screens:
         return False
-    if session.view.is_empty or session.layout.is_too_small:
+    if session.view.is_empty or session.scene.layout.is_too_small:
         return True
     with app.loader._lock:
         waiting = app.loader._wanted or app.loader._draining

@@ -124,7 +124,7 @@ async def test_the_cursor_repaints_columns_not_panes():
         cells = pane._cells
         await press(app, pilot, "right")
         assert len(app.loader._asked) == before
-        plot = slice(app.session.layout.gutter, None)
+        plot = slice(app.session.scene.layout.gutter, None)
         assert (pane._cells.bg[:, plot] == cells.bg[:, plot]).all(), "cells never hold the crosshair"
 
 
@@ -167,7 +167,7 @@ async def test_too_small_is_said_and_recovers(size):
     async with running() as (app, pilot, _):
         before = screen_text(app)
         await pilot.resize_terminal(*size)
-        await until(pilot, lambda: app.session.layout.is_too_small)
+        await until(pilot, lambda: app.session.scene.layout.is_too_small)
         if size[0] >= 20:
             assert "too small" in screen_text(app)
         await pilot.press("j", "right", "2", "1", "k")

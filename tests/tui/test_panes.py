@@ -46,11 +46,11 @@ class Lines(Picture):
         return cells
 
 
-class Notes(ListPane):
+class Scribbles(ListPane):
     """A pane that knows nothing but what a pane is."""
 
-    name = "notes"
-    title = "Notes"
+    name = "scribbles"
+    title = "Scribbles"
     is_searchable = True
 
     def items(self, scene) -> list[str]:
@@ -61,8 +61,8 @@ class Notes(ListPane):
         return Lines((self.title, *self.items(scene)))
 
 
-class Failing(Notes):
-    """Notes whose method of a name raises."""
+class Failing(Scribbles):
+    """Scribbles whose method of a name raises."""
 
     def __init__(self, method: str) -> None:
         self.method = method
@@ -73,8 +73,8 @@ class Failing(Notes):
         return object.__getattribute__(self, name)
 
 
-class Unpaintable(Notes):
-    """Notes whose picture cannot be drawn."""
+class Unpaintable(Scribbles):
+    """Scribbles whose picture cannot be drawn."""
 
     def picture(self, scene) -> Picture:
         return Lines((), fails=True)
@@ -84,7 +84,7 @@ def table_with(pane: Pane) -> Table:
     """Return the table with a pane of ours below the tree, and on a screen of its own."""
     layers, *others = TABLE.screens
     tree, filters = layers.panes
-    screens = (replace(layers, panes=(tree, pane, filters)), *others, Screen("9", "Notes", (pane,)))
+    screens = (replace(layers, panes=(tree, pane, filters)), *others, Screen("9", "Scribbles", (pane,)))
     return Table(screens, TABLE.above, TABLE.below)
 
 
@@ -130,17 +130,17 @@ def test_no_pane_is_named_outside_its_module():
 
 
 def test_a_screen_is_a_line_of_the_table():
-    session = session_of(Table((*TABLE.screens, Screen("9", "Notes", (Notes(),))), TABLE.above, TABLE.below))
-    assert session.table.by_id["screen_notes"].keys == ("9",)
-    session.perform("screen_notes")
+    session = session_of(Table((*TABLE.screens, Screen("9", "Scribbles", (Scribbles(),))), TABLE.above, TABLE.below))
+    assert session.table.by_id["screen_scribbles"].keys == ("9",)
+    session.perform("screen_scribbles")
     answer(session, FakeQuery())
     pictures, questions = session.look()
     (notes,) = session.scene.screen.panes
-    assert pictures[notes].lines[:2] == ("Notes", "class-left-0-100-lost")
+    assert pictures[notes].lines[:2] == ("Scribbles", "class-left-0-100-lost")
     assert {type(question) for question in questions} >= {AnomaliesQuestion}
-    assert notes.height(session.scene) == 50 - 6 - session.layout.curves, "it has the room to itself"
+    assert notes.height(session.scene) == 50 - 6 - session.scene.layout.curves, "it has the room to itself"
     tabs = next(picture for pane, picture in pictures.items() if pane is TABLE.above[0]).tabs
-    assert [tab[1] for tab in tabs] == ["Layers", "Validation", "Notes"]
+    assert [tab[1] for tab in tabs] == [*(screen.name for screen in TABLE.screens), "Scribbles"]
     for action, row in (("row_down", 1), ("last", 2), ("row_down", 2), ("first", 0), ("pane", 0), ("page_down", 2)):
         session.perform(action)
         assert notes.row(session.scene) == row, action
@@ -173,7 +173,7 @@ def test_an_action_reaches_the_first_screen_that_understands_it():
     ],
 )
 def test_a_pane_that_raises_is_told_and_the_others_go_on(method, is_told, caplog):
-    session, plain = session_of(table_with(Failing(method))), session_of(table_with(Notes()))
+    session, plain = session_of(table_with(Failing(method))), session_of(table_with(Scribbles()))
     failing, notes = session.scene.screen.panes[1], plain.scene.screen.panes[1]
     for one in (session, plain):
         for action in ("row_down", "statistic", "chart", "anomaly_next", "anomaly_next", "zoom_in", "page_down"):
@@ -183,7 +183,7 @@ def test_a_pane_that_raises_is_told_and_the_others_go_on(method, is_told, caplog
     assert session.selection.node == plain.selection.node > 1
     assert session.selection.cursor == plain.selection.cursor
     shown, expected = texts(session), texts(plain)
-    assert "the pane 'notes' failed" in caplog.text, "with its traceback"
+    assert "the pane 'scribbles' failed" in caplog.text, "with its traceback"
     for name in expected.keys() - {failing.name, "bar"}:
         assert shown[name] == expected[name], name
     if is_told:
@@ -200,10 +200,10 @@ def test_what_fails_once_is_told_until_something_else_happens(method):
         session = Session(session.table, session.view, 150, 50)
     elif method == "show":
         session.perform("anomaly_next")
-    assert NOT_DRAWN in texts(session)["notes"]
-    assert session.message == "Notes: ZeroDivisionError; details are in the log"
+    assert NOT_DRAWN in texts(session)["scribbles"]
+    assert session.message == "Scribbles: ZeroDivisionError; details are in the log"
     session.perform("column_left")
-    assert NOT_DRAWN not in texts(session)["notes"]
+    assert NOT_DRAWN not in texts(session)["scribbles"]
     assert session.message == ""
 
 
@@ -214,7 +214,7 @@ def test_a_key_whose_step_raises_selects_nothing_and_says_so():
     before = session.selection
     session.perform("row_down")
     assert session.selection == before
-    assert session.message == "Notes: ZeroDivisionError; details are in the log"
+    assert session.message == "Scribbles: ZeroDivisionError; details are in the log"
     session.perform("pane")
     assert isinstance(session.scene.pane, Filters)
     assert session.message == ""
@@ -233,7 +233,7 @@ async def test_the_app_goes_on_without_a_pane_that_raises(pane):
         assert isinstance(filters, Filters)
         assert filters.row(app.session.scene) == 1
         for place in (30, 35, 40):
-            await pilot.click("#notes", offset=(3, 1))
+            await pilot.click("#scribbles", offset=(3, 1))
             await pilot.click("#tree", offset=(place, 2))
         await press(app, pilot, "2")
         assert NOT_DRAWN not in screen_text(app)
@@ -243,12 +243,12 @@ async def test_the_app_goes_on_without_a_pane_that_raises(pane):
 @pytest.mark.parametrize(
     ("screens", "twice"),
     [
-        ((Screen("1", "One", (Notes(),)), Screen("2", "Two", (Notes(),))), "notes"),
-        ((Screen("1", "One", (Notes(),)), Screen("j", "Two", (Tree(),))), "j"),
+        ((Screen("1", "One", (Scribbles(),)), Screen("2", "Two", (Scribbles(),))), "scribbles"),
+        ((Screen("1", "One", (Scribbles(),)), Screen("j", "Two", (Tree(),))), "j"),
     ],
 )
 def test_a_name_means_one_pane_and_a_key_one_action(screens, twice):
     with pytest.raises(ValueError, match=f"in the table of screens twice: {twice}$"):
         Table(screens, (), ())
-    shared = Notes()
+    shared = Scribbles()
     assert Table((Screen("1", "One", (shared,)), Screen("2", "Two", (shared,))), (), ()).panes == (shared, shared)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dtui.model import Anomaly, ClassErrors, TimeAxis
+from dtui.query import RunQuery
 from dtui.safe_text import safe
 from dtui.tui.panes.rows import ListPane
 from dtui.tui.renderables.panes.classes import TITLE, ClassesPicture, class_row_height
@@ -21,9 +22,6 @@ from dtui.tui.state.pane import Scene, Step
 from dtui.tui.state.questions import ClustersQuestion, Question
 from dtui.tui.state.search import find_matches
 from dtui.tui.state.selection import Selection
-
-if TYPE_CHECKING:
-    from dtui.query import RunQuery
 
 CLUSTER_COUNTS = (2, 3, 4, 5, 6, 8, 10, 12)
 NO_VALIDATION = (
@@ -79,11 +77,7 @@ class Classes(ListPane):
     actions = (
         Action("clusters", ("c",), "clusters, colours", "Number of clusters; in Images, colour by wrong label.", SHOWN),
     )
-    bar = (
-        (("fold_toggle",), "open"),
-        (("threshold_down", "threshold_up"), "threshold"),
-        (("clusters",), "clusters"),
-    )
+    bar = ((("fold_toggle",), "open"), (("threshold_down", "threshold_up"), "threshold"), (("clusters",), "clusters"))
 
     @property
     def steps(self) -> Mapping[str, Step]:
@@ -124,7 +118,6 @@ class Classes(ListPane):
             DrawnClass(
                 name=self._label(scene, row),
                 labels=self._labels(scene, row),
-                depth=0 if row.class_index is None else 1,
                 is_open=row.class_index is None and (bool(search) or row.cluster in opened),
                 is_cluster=row.class_index is None,
             )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dtui.model import Curves as CurveValues
 from dtui.model import TimeAxis
+from dtui.query import RunQuery
 from dtui.tui.renderables.panes.curves import TITLE, CursorValues, CurvesPicture
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.parts.picture import Picture
@@ -15,9 +16,6 @@ from dtui.tui.state.actions import SHOWN, Action
 from dtui.tui.state.key_steps import cycling
 from dtui.tui.state.pane import Pane, Scene, Step
 from dtui.tui.state.questions import Question
-
-if TYPE_CHECKING:
-    from dtui.query import RunQuery
 
 
 @dataclass(frozen=True, slots=True)

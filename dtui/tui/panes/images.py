@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dtui.model import ImageRows, ImagesRequest, ImageVerdict
+from dtui.query import RunQuery
 from dtui.tui.panes.classes import ErrorsNowQuestion
 from dtui.tui.panes.rows import PixelPane, pixels_of
 from dtui.tui.renderables.panes.images import TITLE, ImagesPicture, place_of
@@ -17,9 +18,6 @@ from dtui.tui.state.key_steps import cycling
 from dtui.tui.state.pane import Scene, Step
 from dtui.tui.state.questions import Question
 from dtui.tui.state.selection import Selection
-
-if TYPE_CHECKING:
-    from dtui.query import RunQuery
 
 SORTS = ("error", "similarity", "index")
 COLOURINGS = ("correctness", "label")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dtui.model import LAYER_STATISTICS, SOURCES, Anomaly, NodeSeries, TimeAxis, TreeNode
+from dtui.query import RunQuery
 from dtui.safe_text import safe
 from dtui.tui.panes.rows import ListPane
 from dtui.tui.renderables.panes.tree import TITLE, ChartKind, TreeLook, TreePicture, TreeRow
@@ -20,9 +21,6 @@ from dtui.tui.state.pane import Scene, Step
 from dtui.tui.state.questions import Question
 from dtui.tui.state.search import find_matches
 from dtui.tui.state.selection import Selection
-
-if TYPE_CHECKING:
-    from dtui.query import RunQuery
 
 LEAST_FOLDED_ROWS = 8
 """So many rows are left open at first, however low the screen is."""

@@ -25,7 +25,7 @@ class DataScreen(TextualScreen[None]):
     """
     AUTO_FOCUS = None
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(",".join(action.keys), f"do('{action.id}')", action.words, show=False) for action in TABLE.actions),
+        *(Binding(",".join(action.keys), f"do('{action.id}')", action.words, show=False) for action in TABLE.actions)
     ]
 
     class Keyed(Message):

@@ -73,7 +73,7 @@ def _choices(app: CommandedApp) -> Iterator[Command]:
     if session is None:
         return
     for pane in session.table.panes:
-        for words, help_, step in session.scene.asked(pane, lambda pane, scene: list(pane.choices(scene)), []):
+        for words, help_, step in session.scene.asked(pane, lambda pane, scene: tuple(pane.choices(scene))) or ():
             yield words, help_, partial(_go_to, app, session, pane, step)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from dtui.model import AnomalySettings
 from dtui.tui.state.anomaly_steps import next_anomaly
 from dtui.tui.state.navigate import last_row, move_columns, move_records, move_rows, select_row, zoom
 from dtui.tui.state.pane import Scene, Step
@@ -34,20 +33,16 @@ def cycling(kind: type[Any], name: str, values: tuple[object, ...], by: int = 1)
     return step
 
 
-def _with_settings(scene: Scene, settings: AnomalySettings) -> Selection:
-    return scene.selection.changed(anomaly_settings=settings)
-
-
 def cycle_window(scene: Scene) -> Selection:
     """Return the selection with the next window of the anomaly rules."""
     settings = scene.selection.anomaly_settings
-    return _with_settings(scene, replace(settings, window=next_of(WINDOWS, settings.window)))
+    return scene.selection.changed(anomaly_settings=replace(settings, window=next_of(WINDOWS, settings.window)))
 
 
 def cycle_rule(scene: Scene) -> Selection:
     """Return the selection with the next anomaly rule."""
     settings = scene.selection.anomaly_settings
-    return _with_settings(scene, replace(settings, rule=next_of(RULES, settings.rule)))
+    return scene.selection.changed(anomaly_settings=replace(settings, rule=next_of(RULES, settings.rule)))
 
 
 def move_threshold(scene: Scene, by: int) -> Selection:
@@ -57,7 +52,7 @@ def move_threshold(scene: Scene, by: int) -> Selection:
         threshold = min(1.0, max(THRESHOLD_STEP, round(settings.threshold + by * THRESHOLD_STEP, 2)))
     else:
         threshold = max(1.0, settings.threshold + by)
-    return _with_settings(scene, replace(settings, threshold=threshold))
+    return scene.selection.changed(anomaly_settings=replace(settings, threshold=threshold))
 
 
 STEPS: Mapping[str, Step] = {

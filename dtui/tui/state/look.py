@@ -21,11 +21,9 @@ def look(scene: Scene, failed: Mapping[str, Exception]) -> tuple[dict[Pane, Pict
     pictures: dict[Pane, Picture] = {}
     questions: list[Question[Any]] = []
     for pane in (*scene.screen.panes, *scene.table.above, *scene.table.below):
-        if not scene.asked(pane, lambda pane, scene: pane.is_shown(scene), True):
+        if scene.asked(pane, lambda pane, scene: pane.is_shown(scene)) is False:
             continue
-        questions += scene.asked(pane, lambda pane, scene: list(pane.wanted(scene)), [])
-        picture = None
-        if pane.name not in failed:
-            picture = scene.asked(pane, lambda pane, scene: pane.picture(scene), None)
+        questions += scene.asked(pane, lambda pane, scene: list(pane.wanted(scene))) or []
+        picture = None if pane.name in failed else scene.asked(pane, lambda pane, scene: pane.picture(scene))
         pictures[pane] = picture or not_drawn(failed.get(pane.name), pane.title)
     return pictures, questions

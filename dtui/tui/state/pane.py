@@ -248,7 +248,7 @@ class Scene:
     @cached_property
     def layout(self) -> Layout:
         """How the screen is divided."""
-        needed = [self.asked(pane, lambda pane, scene: pane.needed(scene), 0) for pane in self.screen.panes]
+        needed = [self.asked(pane, lambda pane, scene: pane.needed(scene)) or 0 for pane in self.screen.panes]
         maximised = self.screen.panes.index(self.pane) if self.selection.maximised else None
         return divide(*self.size, needed, maximised)
 
@@ -267,7 +267,7 @@ class Scene:
     def frame_of(self, pane: Pane, theme: Theme, output: Output) -> Frame:
         """Return the frame of a pane: its rows on the screen and the time axis."""
         layout, axis = self.layout, None if self.view.is_empty else self.axis
-        height = self.asked(pane, lambda pane, scene: pane.height(scene), 0)
+        height = self.asked(pane, lambda pane, scene: pane.height(scene)) or 0
         return Frame(layout.width, height, layout.gutter, axis, theme, output, pane is self.pane)
 
     def with_pane(self, pane: Pane) -> Selection:
@@ -285,25 +285,25 @@ class Scene:
     def step_of(self, action: str) -> Step | None:
         """Return where an action leads that a pane of this screen understands; None where none does."""
         for pane in (self.pane, *self.screen.panes, *self.table.above):
-            steps = self.asked(pane, lambda pane, _: pane.steps, {})
+            steps = self.asked(pane, lambda pane, _: pane.steps) or {}
             if action in steps:
                 return steps[action]
         return None
 
-    def asked(self, pane: Pane, do: Callable[[Pane, Scene], SaidT], otherwise: SaidT) -> SaidT:
-        """Return what a pane says; `otherwise` where it raises, which is told and concerns no other pane."""
+    def asked(self, pane: Pane, do: Callable[[Pane, Scene], SaidT]) -> SaidT | None:
+        """Return what a pane says; None where it raises, which is told and concerns no other pane."""
         try:
             return do(pane, self)
         except Exception as error:
             LOG.exception("the pane %r failed", pane.name)
             self.tell(pane, error)
-            return otherwise
+            return None
 
     def through(self, do: Callable[[Pane, Scene], Selection]) -> Selection:
         """Return the selection after each pane, in the order of the table, has made the next of it."""
         scene = self
         for pane in self.table.panes:
-            scene = scene.at(scene.asked(pane, do, scene.selection))
+            scene = scene.at(scene.asked(pane, do) or scene.selection)
         return scene.selection
 
 

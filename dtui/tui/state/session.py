@@ -16,7 +16,6 @@ from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.anomaly_steps import next_anomaly, reviewable, select_anomaly, without_anomalies
 from dtui.tui.state.key_steps import STEPS
-from dtui.tui.state.layout import Layout
 from dtui.tui.state.look import look
 from dtui.tui.state.navigate import cursor_to_column, move_columns, move_rows, select_row, zoom
 from dtui.tui.state.pane import Pane, Scene, Step, Table
@@ -61,11 +60,6 @@ class Session:
     def scene(self) -> Scene:
         """All that decides where a key leads."""
         return Scene(self.table, self.selection, self.view, self.answers, self._size, self.message, self._tell)
-
-    @property
-    def layout(self) -> Layout:
-        """How the screen is divided now."""
-        return self.scene.layout
 
     def look(self) -> tuple[dict[Pane, Picture], list[Question[Any]]]:
         """Return what each pane shows now, and the questions that it raises."""
@@ -163,7 +157,7 @@ class Session:
         settings = self.selection.anomaly_settings
         if settings == before.anomaly_settings:
             said = (
-                self.scene.asked(pane, lambda pane, scene: pane.said(before, scene.selection), "")
+                self.scene.asked(pane, lambda pane, scene: pane.said(before, scene.selection))
                 for pane in self.table.panes
             )
             return next(filter(None, said), "")
@@ -225,7 +219,7 @@ class Session:
 
     def press(self, pane: Pane, frame: Frame, x: int, y: int, is_drag: bool) -> None:
         """Do what a press or a drag in a pane asks for: something of its own, else its row and the crosshair."""
-        own = None if is_drag else self.scene.asked(pane, lambda pane, scene: pane.press(scene, frame, x, y), None)
+        own = None if is_drag else self.scene.asked(pane, lambda pane, scene: pane.press(scene, frame, x, y))
         if own is not None:
             self.choose(own)
             return
@@ -304,7 +298,7 @@ class Session:
 
     def _take(self, pane: Pane, step: Callable[[Scene], Selection]) -> None:
         """Take a step, one of a pane; nothing is selected by one that raises."""
-        self._settle(self.scene.asked(pane, lambda _, scene: step(scene), self.selection))
+        self._settle(self.scene.asked(pane, lambda _, scene: step(scene)) or self.selection)
 
     def _settle(self, selection: Selection) -> None:
         """Take a selection, made possible."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from textual import events
@@ -22,7 +21,6 @@ from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.widgets.cell_strip import CellStrip
 
 LOG = logging.getLogger(__name__)
-DrawnT = TypeVar("DrawnT")
 GAP = 6
 """Changed cells nearer than this are repainted as one stretch: a jump costs about as many bytes."""
 
@@ -69,11 +67,6 @@ class PaneWidget(Widget, can_focus=False):
         """What the pane was last drawn for."""
         return self._frame
 
-    @property
-    def picture(self) -> Picture | None:
-        """What the pane was last told to show."""
-        return self._picture
-
     def show(self, picture: Picture, frame: Frame, iteration: int | None) -> None:
         """Show a picture, repainting the cells that differ from what is on screen.
 
@@ -90,10 +83,9 @@ class PaneWidget(Widget, can_focus=False):
         readout = self._picture and self._picture.readout_of
         if same and iteration == self._iteration and picture.readout_of == readout:
             return
-        cells: Cells | None = None
-        if same and old is not None:
-            cells = self._guard(lambda: self._rewritten(old, picture, frame, iteration), picture, frame)
-        if cells is None:
+        if same and old is not None and not picture.is_all_readout:
+            cells = self._guard(lambda: _rewritten(old, picture, frame, iteration), picture, frame)
+        else:
             cells = self._guard(lambda: picture.draw(frame, iteration), picture, frame)
         self._picture, self._frame, self._iteration, self._cells = picture, frame, iteration, cells
         if old is None or (old.width, old.height) != (cells.width, cells.height) or old.theme != cells.theme:
@@ -107,12 +99,7 @@ class PaneWidget(Widget, can_focus=False):
         if regions:
             self.refresh(*regions)
 
-    @staticmethod
-    def _rewritten(old: Cells, picture: Picture, frame: Frame, iteration: int | None) -> Cells | None:
-        copy = _copy(old)
-        return copy if picture.write_readout(copy, frame, iteration) else None
-
-    def _guard(self, draw: Callable[[], DrawnT], picture: Picture, frame: Frame) -> DrawnT | Cells:
+    def _guard(self, draw: Callable[[], Cells], picture: Picture, frame: Frame) -> Cells:
         """Draw; what cannot be drawn costs this pane, not the program."""
         try:
             return draw()
@@ -196,8 +183,10 @@ def _stretches(columns: np.ndarray[tuple[int], np.dtype[np.intp]]) -> list[tuple
     return list(zip(starts.tolist(), stops.tolist(), strict=True))
 
 
-def _copy(cells: Cells) -> Cells:
+def _rewritten(cells: Cells, picture: Picture, frame: Frame, iteration: int | None) -> Cells:
+    """Return a copy of the cells with another readout."""
     copy = Cells(cells.width, cells.height, cells.theme)
     for name in ("ch", "fg", "bg", "bold", "mark"):
         setattr(copy, name, getattr(cells, name).copy())
+    picture.write_readout(copy, frame, iteration)
     return copy

@@ -36,7 +36,7 @@ def test_few_rows_make_the_classes_compact() -> None:
 
 def test_classes_without_data_wait_with_empty_strips() -> None:
     where = frame(80, 6)
-    cells = draw_classes(where, [ClassRow("cat", (0,), 1, False, False)], 0, 0, None)
+    cells = draw_classes(where, [ClassRow("cat", (0,), False, False)], 0, 0, None)
     assert (cells.bg[1:, 18:] == DARK.panel).all()
 
 

@@ -18,10 +18,7 @@ class AxisPicture(Picture):
     """The time axis, one row, with the cursor's badge, which says so where the training was resumed (`joins`)."""
 
     joins: tuple[int, ...] = ()
-
-    def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> bool:
-        """The badge may cover any tick: draw it all again."""
-        return False
+    is_all_readout = True
 
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
         """Draw ticks, joins and badge."""

@@ -36,14 +36,12 @@ class ClassRow:
     Attributes:
         name: Of the cluster or the class; data from outside.
         labels: The classes that it stands for: one for a class; a group of ClassErrors.
-        depth: 0 for a cluster, 1 for a class.
         is_open: Whether a cluster's classes are visible; False for a class.
         is_cluster: Whether it can be opened.
     """
 
     name: str
     labels: tuple[int, ...]
-    depth: int
     is_open: bool
     is_cluster: bool
 
@@ -111,18 +109,17 @@ class ClassesPicture(Picture):
         self.write_readout(cells, frame, iteration)
         return cells
 
-    def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> bool:
+    def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> None:
         """Rewrite each row's error at the cursor, in the gutter: its column's until the exact one is there."""
         x, _, width, _ = classes_readout_region(frame)
         if width < 4:
-            return True
+            return
         theme, tall = frame.theme, class_row_height(frame.height)
         digits = 1 if frame.gutter >= WIDE_GUTTER else 0
         for index, value in enumerate(_errors_at(frame, self, iteration)):
             text = "" if self.errors is None else "·" if np.isnan(value) else f"{value * 100:.{digits}f}%"
             colour = theme.faint if np.isnan(value) else theme.warning if value > 0.5 else theme.text
             write_value(cells, x + width, index * tall + tall, text, colour, room=width)
-        return True
 
 
 def classes_readout_region(frame: Frame) -> Region:
@@ -216,6 +213,5 @@ def _draw_class_name(cells: Cells, frame: Frame, row: ClassRow, y: int, is_selec
             cells.text(frame.gutter - 10 - text_width(count), y, count, theme.muted)
             end = frame.gutter - 11 - text_width(count)
     x = 3 if frame.gutter >= WIDE_GUTTER or row.is_cluster else 2
-    x += max(0, row.depth - 1)
     colour = theme.bright if is_selected else theme.text
     cells.text(x, y, safe(row.name), colour, bold=is_selected or row.is_cluster, limit=max(0, end - x))

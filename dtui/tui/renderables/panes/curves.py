@@ -90,10 +90,9 @@ class CurvesPicture(Picture):
         self.write_readout(cells, frame, iteration)
         return cells
 
-    def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> bool:
+    def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> None:
         """Rewrite the values at the cursor."""
         _write_values(cells, frame, _with_values(self, frame, iteration), iteration)
-        return True
 
 
 def _with_values(picture: CurvesPicture, frame: Frame, iteration: int | None) -> Curves:

@@ -75,11 +75,11 @@ class FiltersPicture(Picture):
         self.write_readout(cells, frame, iteration)
         return cells
 
-    def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> bool:
+    def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> None:
         """Rewrite the gutter: the cross-section at the cursor, the selected filter and its value, marks, numbers."""
         _, top, width, height = filters_readout_region(frame)
         if width < NUMBER_CELLS or height < 1:
-            return True
+            return
         theme, heatmap, look = frame.theme, self.heatmap, self.look
         cells.clear(0, top, width, height)
         cells.bg[top:, :width] = theme.panel
@@ -99,7 +99,6 @@ class FiltersPicture(Picture):
             _write_words(cells, frame, heatmap, self.selected, look, shown)
         elif chosen_y is not None:
             cells.text(1, chosen_y, shown, theme.bright, bold=True, limit=frame.gutter - NUMBER_CELLS - 2)
-        return True
 
 
 def filters_readout_region(frame: Frame) -> Region:

@@ -84,11 +84,11 @@ class ImagesPicture(Picture):
         self.write_readout(cells, frame, iteration)
         return cells
 
-    def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> bool:
+    def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> None:
         """Rewrite the gutter: image id, verdict at the cursor, share of right images, thumbnail, marks."""
         _, top, width, height = images_readout_region(frame)
         if width < 6 or height < 1:
-            return True
+            return
         cells.clear(0, top, width, height)
         cells.bg[top:, :width] = frame.theme.panel
         cells.mark[top:, :width] = 0
@@ -101,7 +101,6 @@ class ImagesPicture(Picture):
             gap = 1 if height - y > 8 else 0
             room = frame.height - y - gap
             draw_thumbnail(cells, 2, y + gap, width - 5, room, self.verdict.pixels, frame.output)
-        return True
 
 
 def images_readout_region(frame: Frame) -> Region:

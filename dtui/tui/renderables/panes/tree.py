@@ -119,12 +119,12 @@ class TreePicture(Picture):
         self.write_readout(cells, frame, iteration)
         return cells
 
-    def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> bool:
+    def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> None:
         """Rewrite each row's value at the cursor; an open module shows none, its rows do."""
         x, _, width, _ = tree_readout_region(frame)
         column, series, theme = frame.column_of(iteration), self.series, frame.theme
         if width == 0:
-            return True
+            return
         shown = self.shown(frame.height)
         values = np.full(len(shown), np.nan)
         if column is not None and series is not None and frame.axis is not None:
@@ -136,7 +136,6 @@ class TreePicture(Picture):
             colour = theme.faint if np.isnan(value) else theme.positive[2] if value >= 0 else theme.negative[2]
             text = "" if row.is_open or series is None else number(value, signed=series.statistic not in NEVER_NEGATIVE)
             write_value(cells, x + width, 1 + index * self.look.tall, text, colour, room=width)
-        return True
 
 
 def tree_readout_region(frame: Frame) -> Region:

@@ -16,6 +16,9 @@ class Picture:
     crosshair: float = 0.0
     """How strongly the crosshair lights a column; 0 for none."""
 
+    is_all_readout: bool = False
+    """Whether all of it depends on the cursor, so that it is drawn again instead of rewritten."""
+
     header_rows: int = 1
     """Rows at the top that the crosshair leaves out."""
 
@@ -28,6 +31,5 @@ class Picture:
         """Return the pane's cells, with the readout at `iteration`, the cursor (None for none)."""
         raise NotImplementedError
 
-    def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> bool:
-        """Rewrite in `cells`, drawn for `frame`, what depends on the cursor alone; False where that is everything."""
-        return True
+    def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> None:
+        """Rewrite in `cells`, drawn for `frame`, what depends on the cursor alone."""
