@@ -164,6 +164,8 @@ class DtuiApp(App[None]):
         table = self._table or TABLE
         self.session = Session(table, event.view, *self.size)
         self._data_screens = [DataScreen(table, screen) for screen in table.screens]
+        for screen, line in zip(self._data_screens, table.screens, strict=True):
+            self.install_screen(screen, line.name)  # else Textual removes a screen that is left
         await self.push_screen(self._data_screens[0])
 
     def _handle_exception(self, error: Exception) -> None:

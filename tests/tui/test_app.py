@@ -39,6 +39,15 @@ async def test_keys_move_rows_panes_and_screens():
         assert app.session.selection.node == 0
 
 
+async def test_a_screen_that_is_left_is_kept():
+    async with running() as (app, pilot, _):
+        tree = pane_of(app, "tree")
+        await press(app, pilot, "2")
+        assert tree.is_mounted
+        await press(app, pilot, "1")
+        assert pane_of(app, "tree") is tree
+
+
 async def test_every_key_of_the_registry_works_on_both_screens():
     for screen in ("1", "2"):
         async with running() as (app, pilot, _):
