@@ -220,6 +220,21 @@ def test_a_key_whose_step_raises_selects_nothing_and_says_so():
     assert session.message == ""
 
 
+@pytest.mark.parametrize("method", ["row_at", "row", "select", "press", "rows"])
+def test_a_press_and_the_wheel_on_a_pane_that_raises_move_the_crosshair_or_nothing(method):
+    session = session_of(table_with(Failing(method)))
+    failing, scene = session.scene.screen.panes[1], session.scene
+    for x, y in ((3, 2), (100, 2)):
+        session.press(failing, scene.frame_of(failing, DARK, Output()), x, y, is_drag=False)
+    assert session.scene.axis.column_of(session.selection.cursor) == 100 - scene.layout.gutter
+    session.turn_wheel(failing, 1, with_control=False)
+    session.perform("row_down")
+    assert session.message in ("", "Scribbles: ZeroDivisionError; details are in the log")
+    session.press(TABLE.screens[0].panes[0], scene.frame_of(failing, DARK, Output()), 3, 2, is_drag=False)
+    assert isinstance(session.scene.pane, Tree)
+    assert session.selection.node == 1
+
+
 @pytest.mark.parametrize("pane", [Failing("settle"), Failing("picture"), Failing("wanted"), Unpaintable()])
 async def test_the_app_goes_on_without_a_pane_that_raises(pane):
     app = DtuiApp(Path("fake.dtui"), open_=lambda _: FakeQuery(), table=table_with(pane))
