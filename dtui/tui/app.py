@@ -1,7 +1,7 @@
 """The Textual app: a thin shell between keys, the loader's thread and the screens.
 
-Owns the event loop's side of everything; what keys mean is in `session`, what is shown in `paint`. Only Textual
-is imported for the first paint: the rest comes with the run, in the loader's thread.
+What keys mean and what is shown is in `Session`. Only Textual is imported for the first paint: the rest comes with the
+run, in the loader's thread.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from dtui.tui.terminal.themes import output_for, textual_theme, theme_for
 if TYPE_CHECKING:
     from dtui.tui.renderables.canvas.output import Output
     from dtui.tui.screens.base import DataScreen
+    from dtui.tui.state.pane import Table
     from dtui.tui.state.session import Decision, Session
-    from dtui.tui.widgets.pane import Pane
+    from dtui.tui.widgets.pane_widget import PaneWidget
 
 LOG = logging.getLogger(__name__)
 POLL_SECONDS = 0.7
@@ -71,6 +72,7 @@ class DtuiApp(App[None]):
         theme_name: str = "dark",
         slow_link: bool = False,
         open_: Open = open_query,
+        table: Table | None = None,
     ) -> None:
         """Prepare to show a run.
 
@@ -81,6 +83,7 @@ class DtuiApp(App[None]):
             theme_name: "dark" or "light".
             slow_link: Whether to draw with fewer colour steps.
             open_: Opens the run, in the loader's thread.
+            table: The screens; None for those of `panes.table`.
         """
         super().__init__(driver_class=driver_class())
         self.path = path
@@ -91,7 +94,8 @@ class DtuiApp(App[None]):
         self._theme = theme_for(theme_name)
         self._wishes = (color, ascii_only, slow_link)
         self._output: Output | None = None
-        self._data_screens: dict[str, DataScreen] = {}
+        self._table = table
+        self._data_screens: list[DataScreen] = []
         self._polls = 0
         self.register_theme(textual_theme(self._theme))
         self.theme = f"dtui-{self._theme.name}"
@@ -125,12 +129,14 @@ class DtuiApp(App[None]):
     async def take(self, message: Told) -> None:
         """Take what the loader says into the session."""
         event = message.event
+        from dtui.tui.state.questions import AnomaliesQuestion
+
         if isinstance(event, Opened):
             if self.session is None:
                 await self._begin(event)
             else:
                 self.session.opened(event.view)
-        elif isinstance(event, Failed) and event.slot == "open":
+        elif isinstance(event, Failed) and event.about == "open":
             self.error = event.error
             self.exit()
             return
@@ -141,25 +147,26 @@ class DtuiApp(App[None]):
         elif isinstance(event, Decided):
             if event.error:
                 self.session.fail(event.error)
-                self.loader.forget("anomalies")
+                self.loader.forget(AnomaliesQuestion)
         elif isinstance(event, Answered):
-            self.session.answered(event.slot, event.value)
+            self.session.answered(event.question, event.value)
         self.paint()
 
     async def _begin(self, event: Opened) -> None:
         """Make the screens, now that there is something to show."""
-        from dtui.tui.screens.layers import LayersScreen
-        from dtui.tui.screens.validation import ValidationScreen
+        from dtui.tui.panes.table import TABLE
+        from dtui.tui.screens.base import DataScreen
         from dtui.tui.state.session import Session
         from dtui.tui.terminal.textual_patch import install
 
         install()
         self._output = output_for(*self._wishes)
-        self.session = Session(event.view, *self.size)
-        self._data_screens = {"layers": LayersScreen(), "validation": ValidationScreen()}
-        for name, screen in self._data_screens.items():
-            self.install_screen(screen, name)
-        await self.push_screen("layers")
+        table = self._table or TABLE
+        self.session = Session(table, event.view, *self.size)
+        self._data_screens = [DataScreen(table, screen) for screen in table.screens]
+        for screen, line in zip(self._data_screens, table.screens, strict=True):
+            self.install_screen(screen, line.name)  # else Textual removes a screen that is left
+        await self.push_screen(self._data_screens[0])
 
     def _handle_exception(self, error: Exception) -> None:
         """Leave with one line about what should not have happened; its traceback is in the log."""
@@ -192,22 +199,19 @@ class DtuiApp(App[None]):
 
     def paint(self) -> None:
         """Ask for what is missing and show what is there."""
-        from dtui.tui.panes.paint import frame_of, pictures
-
         session = self.session
         if session is None or self._output is None:
             return
         screen = self._data_screens[session.selection.screen]
-        if self.screen is not screen and self.screen in self._data_screens.values():
-            self.switch_screen(session.selection.screen)
+        if self.screen is not screen and self.screen in self._data_screens:
+            self.switch_screen(screen)
         if not screen.is_mounted:
             self.call_after_refresh(self.paint)
             return
-        scene = session.scene
-        shown = pictures(scene, session.answers, session.message)
-        frames = {pane: frame_of(pane, scene, self._theme, self._output) for pane in shown}
-        screen.show(shown, frames, None if session.view.is_empty else session.selection.cursor)
-        self.loader.ask(session.wanted(), session.view.revision)
+        scene, (pictures, questions) = session.scene, session.look()
+        frames = {pane: scene.frame_of(pane, self._theme, self._output) for pane in pictures}
+        screen.show(pictures, frames, None if session.view.is_empty else session.selection.cursor)
+        self.loader.ask(questions, session.view.revision)
 
     def on_resize(self, event: events.Resize) -> None:
         """Fit to another size."""
@@ -250,6 +254,9 @@ class DtuiApp(App[None]):
         elif action == "palette":
             self._open_palette()
         elif action == "search":
+            if session.searched is None:
+                session.fail("search: nothing on this screen has names")
+                return
             before = session.current_search
 
             def restore(line: str | None) -> None:
@@ -287,10 +294,14 @@ class DtuiApp(App[None]):
         """Do what a key asks for."""
         self.perform(message.action)
 
-    def on_pane_used(self, message: Pane.Used) -> None:
+    def on_pane_widget_used(self, message: PaneWidget.Used) -> None:
         """Do what the mouse asks for."""
-        from dtui.tui.panes.mouse import use
-
-        if self.session is not None:
-            use(self.session, message)
-            self.paint()
+        session, widget, pressed = self.session, message.widget, message.pressed
+        if session is None:
+            return
+        pane = self._data_screens[session.selection.screen].pane_of(widget)
+        if pressed is None:
+            session.turn_wheel(pane, message.wheel, message.with_control)
+        elif widget.frame is not None:
+            session.press(pane, widget.frame, pressed.x, pressed.y, pressed.is_drag)
+        self.paint()

@@ -1,15 +1,14 @@
 """The one thread that owns the run's files.
 
-Owns the only RunQuery of the TUI: opened, asked, refreshed and closed in this thread and nowhere else
-(no reader is thread-safe). What the screens want is a frozen request in a slot; a newer request in the same
-slot replaces one that has not begun, and an answer says which request it belongs to. A second copy would let
-an old answer overwrite a new one.
+It owns the only RunQuery of the TUI: opened, asked, refreshed and closed in this thread and nowhere else
+(no reader is thread-safe). What the screens want is a frozen question; a newer question of the same type replaces one
+that has not begun, and an answer says which question it belongs to.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -22,8 +21,8 @@ from dtui.safe_text import safe
 if TYPE_CHECKING:
     from dtui.model import RunStatus
     from dtui.query import RunQuery
-    from dtui.tui.state.requests import Request
-    from dtui.tui.state.selection import RunView
+    from dtui.tui.state.questions import Question
+    from dtui.tui.state.run_view import RunView
 
 LOG = logging.getLogger(__name__)
 PATIENCE_SECONDS = 1.0
@@ -39,10 +38,9 @@ class Opened:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Answered:
-    """The answer to the newest request of a slot."""
+    """The answer to the newest question of its type."""
 
-    slot: str
-    request: Request
+    question: Question[Any]
     value: Any
 
 
@@ -59,12 +57,12 @@ class Failed:
     """Something could not be read.
 
     Attributes:
-        slot: What was asked; "open" when there is no run to show at all.
+        about: What was asked; "open" when there is no run to show at all.
         message: One line, safe to show.
         error: What happened, for whoever reports it outside of the TUI.
     """
 
-    slot: str
+    about: str
     message: str
     error: DtuiError
 
@@ -97,8 +95,8 @@ class Loader:
         self._thread = Thread(target=self._work, name="dtui-loader", daemon=True)
         self._deciding = 0
         self._lock = Lock()
-        self._wanted: dict[str, tuple[int, Request]] = {}
-        self._asked: dict[str, tuple[int, Request]] = {}
+        self._wanted: dict[type[Question[Any]], tuple[int, Question[Any]]] = {}
+        self._asked: dict[type[Question[Any]], tuple[int, Question[Any]]] = {}
         self._draining = self._polling = self._closed = False
         self._query: RunQuery | None = None
         self._revision = 0
@@ -112,30 +110,31 @@ class Loader:
         self._thread.start()
         self._submit(self._open_run, "open")
 
-    def ask(self, requests: Mapping[str, Request], revision: int) -> None:
-        """Ask for what the screens want now; what was asked before about the same revision is not asked again.
+    def ask(self, questions: Iterable[Question[Any]], revision: int) -> None:
+        """Ask what the screens want now; what was asked before about the same revision is not asked again.
 
         Args:
-            requests: By slot; the order is the order of the answers. Slots that are absent are no longer wanted.
+            questions: One of a type, in the order of the answers. Types that are absent are no longer wanted.
             revision: Of the run, see RunView.
         """
+        by_type = {type(question): question for question in questions}
         with self._lock:
-            for slot in [slot for slot in self._wanted if slot not in requests]:
-                del self._wanted[slot]
-                self._asked.pop(slot, None)
-            for slot, request in requests.items():
-                ticket = (revision, request)
-                if self._asked.get(slot) != ticket:
-                    self._asked[slot] = self._wanted[slot] = ticket
+            for kind in [kind for kind in self._wanted if kind not in by_type]:
+                del self._wanted[kind]
+                self._asked.pop(kind, None)
+            for kind, question in by_type.items():
+                ticket = (revision, question)
+                if self._asked.get(kind) != ticket:
+                    self._asked[kind] = self._wanted[kind] = ticket
             if self._draining or not self._wanted:
                 return
             self._draining = True
         self._submit(self._answer_next, "")
 
-    def forget(self, slot: str) -> None:
-        """Ask again for a slot, even for the same."""
+    def forget(self, kind: type[Question[Any]]) -> None:
+        """Ask again, even for the same."""
         with self._lock:
-            self._asked.pop(slot, None)
+            self._asked.pop(kind, None)
 
     def poll(self) -> None:
         """Look for what was recorded since; at most one look waits at a time."""
@@ -173,10 +172,10 @@ class Loader:
         if self._query is not None:
             self._query.close()
 
-    def _submit(self, job: Callable[[], None], slot: str) -> None:
+    def _submit(self, job: Callable[[], None], about: str) -> None:
         def guarded() -> None:
             if not self._closed:
-                self._guard(job, slot)
+                self._guard(job, about)
 
         if not self._closed:
             self._jobs.put(guarded)
@@ -185,16 +184,16 @@ class Loader:
         if not self._closed:  # else nobody listens any more
             self._tell(event)
 
-    def _guard(self, job: Callable[[], None], slot: str) -> None:
+    def _guard(self, job: Callable[[], None], about: str) -> None:
         """Run a job; an error becomes an event, never the end of the thread."""
         try:
             job()
         except DtuiError as error:
-            self._post(Failed(slot, safe(str(error)), error))
+            self._post(Failed(about, safe(str(error)), error))
         except Exception as error:
-            LOG.exception("%s failed on %s", slot, self._path)
-            line = safe(f"{slot}: {type(error).__name__}: {error}; details are in the log")
-            self._post(Failed(slot, line, DtuiError(line)))
+            LOG.exception("%s failed on %s", about, self._path)
+            line = safe(f"{about}: {type(error).__name__}: {error}; details are in the log")
+            self._post(Failed(about, line, DtuiError(line)))
 
     def _open_run(self) -> None:
         self._query = self._open(self._path)
@@ -239,20 +238,21 @@ class Loader:
     def _answer_next(self) -> None:
         """Answer the first request that waits, and come back for the next; other jobs get their turn between."""
         with self._lock:
-            slot = next(iter(self._wanted), None)
-            if slot is None:
+            kind = next(iter(self._wanted), None)
+            if kind is None:
                 self._draining = False
                 return
-            ticket = self._wanted.pop(slot)
-        self._guard(lambda: self._answer(slot, ticket), slot)
+            ticket = self._wanted.pop(kind)
+        self._guard(lambda: self._answer(ticket), kind.about)
         self._submit(self._answer_next, "")
 
-    def _answer(self, slot: str, ticket: tuple[int, Request]) -> None:
-        value = answer(self._opened(), ticket[1])
+    def _answer(self, ticket: tuple[int, Question[Any]]) -> None:
+        _, question = ticket
+        value = question.ask(self._opened())
         with self._lock:
-            is_current = self._asked.get(slot) == ticket
+            is_current = self._asked.get(type(question)) == ticket
         if is_current:
-            self._post(Answered(slot, ticket[1], value))
+            self._post(Answered(question, value))
         self._tell_damage()
 
     def _opened(self) -> RunQuery:
@@ -271,7 +271,7 @@ def view_of(query: RunQuery, revision: int) -> RunView:
     import numpy as np
 
     from dtui.model.statistics import Rows
-    from dtui.tui.state.selection import RunView
+    from dtui.tui.state.run_view import RunView
 
     images = query.image_set()
     classes = images.classes if images is not None else ()
@@ -290,29 +290,3 @@ def view_of(query: RunQuery, revision: int) -> RunView:
         filter_statistics=query.recorded(Rows.FILTERS),
         layer_statistics=query.recorded(Rows.LAYERS),
     )
-
-
-def answer(query: RunQuery, request: Request) -> Any:
-    """Return the answer to one request."""
-    from dtui.model import HeatmapRequest, ImagesRequest
-    from dtui.tui.state import requests as ask
-
-    match request:
-        case HeatmapRequest():
-            return query.heatmap(request)
-        case ImagesRequest():
-            return query.image_rows(request)
-        case ask.CurvesRequest(axis):
-            return query.curves(axis)
-        case ask.SeriesRequest(nodes, statistics, source, axis):
-            return tuple(query.node_series(nodes, statistic, source, axis) for statistic in statistics)
-        case ask.AnomaliesRequest(settings):
-            return query.anomalies(settings)
-        case ask.ClustersRequest(count):
-            return query.clusters(count)
-        case ask.ErrorsRequest(groups, axis):
-            return query.class_errors(groups, axis)
-        case ask.VerdictRequest(image, iteration):
-            return query.image_verdict(image, iteration)
-        case ask.ValuesRequest(iteration):
-            return ask.CursorValues(iteration, query.curves_at(iteration))

@@ -18,10 +18,10 @@ from dtui.tui.renderables.canvas.cells import CellRow, Cells
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.theme import DARK
-from dtui.tui.renderables.panes.classes import ClassRow, draw_classes
-from dtui.tui.renderables.panes.curves import draw_curves
-from dtui.tui.renderables.panes.filters import FiltersLook, draw_filters, filter_pixels, write_filters_readout
-from dtui.tui.renderables.panes.tree import TreeLook, TreeRow, draw_tree, write_tree_readout
+from dtui.tui.renderables.panes.classes import ClassesPicture, ClassRow
+from dtui.tui.renderables.panes.curves import CurvesPicture
+from dtui.tui.renderables.panes.filters import FiltersLook, FiltersPicture, filter_pixels
+from dtui.tui.renderables.panes.tree import TreeLook, TreePicture, TreeRow
 from dtui.tui.renderables.parts.crosshair import light_row
 from dtui.tui.widgets.cell_strip import CellStrip
 from tests.bench.registry import Measurement, benchmark
@@ -44,27 +44,27 @@ class Screen:
         random = np.random.default_rng(0)
         falling = np.exp(-np.arange(AXIS.columns) / 60)
         error = falling + random.normal(0, 0.01, AXIS.columns)
-        self.curves = Curves(AXIS, {"validation_error": error, "train_error": error * 0.9}, {})
+        self.curves = CurvesPicture(Curves(AXIS, {"validation_error": error, "train_error": error * 0.9}, {}), STAGES)
         nodes = [TreeNode(i, f"layer{i}", f"layer{i}", 0, -1, i, None, (i,), "Conv2d", "3×3", 64, 0) for i in range(54)]
-        self.rows = [TreeRow(node, False, False) for node in nodes]
+        rows = tuple(TreeRow(node, False, False) for node in nodes)
         values = random.normal(0, 0.5, (len(nodes), AXIS.columns)).cumsum(1) / 8
-        self.series = NodeSeries(AXIS, "mean", "weights", tuple(range(len(nodes))), values, 1.0)
+        series = NodeSeries(AXIS, "mean", "weights", tuple(range(len(nodes))), values, 1.0)
         pixels = filter_pixels(FILTERS)
         shades = random.gamma(2, 0.2, (pixels, 1)) * falling * random.lognormal(0, 0.3, (pixels, AXIS.columns))
         request = HeatmapRequest(0, "update_ratio", AXIS, 0, 2048, pixels)
         none = np.zeros(2048, bool)
-        self.heatmap = Heatmap(
+        heatmap = Heatmap(
             request, shades, np.clip(shades, 0, 1), 1.0, np.arange(2048), 2048, none, none, np.zeros(2048, int)
         )
-        self.look, self.filters_look = TreeLook("mean of weights"), FiltersLook("layer1", "update ratio", 1000)
+        self.tree = TreePicture(rows, 0, 3, series, TreeLook("mean of weights"), None, STAGES)
+        self.filters = FiltersPicture(heatmap, 7, FiltersLook("layer1", "update ratio", 1000))
 
     def draw_panes(self, iteration: int) -> list[Cells]:
         """Draw the tree and the filters: what a change of selection or window draws anew."""
-        tree = draw_tree(where(TREE), self.rows, 0, 3, self.series, self.look, None, STAGES, iteration)
-        return [tree, draw_filters(where(FILTERS), self.heatmap, 7, self.filters_look, iteration)]
+        return [self.tree.draw(where(TREE), iteration), self.filters.draw(where(FILTERS), iteration)]
 
     def draw_curves(self) -> Cells:
-        return draw_curves(where(CURVES), self.curves, STAGES, False, 300)
+        return self.curves.draw(where(CURVES), 300)
 
 
 def milliseconds(work: Callable[[], object]) -> float:
@@ -137,8 +137,8 @@ def canvas_step() -> list[Measurement]:
     tree, filters = screen.draw_panes(300)
 
     def step() -> None:
-        write_tree_readout(tree, where(TREE), screen.rows, 0, 3, screen.series, screen.look, 306)
-        write_filters_readout(filters, where(FILTERS), screen.heatmap, 7, screen.filters_look, 306)
+        screen.tree.write_readout(tree, where(TREE), 306)
+        screen.filters.write_readout(filters, where(FILTERS), 306)
         for cells, strength in ((tree, 0.17), (filters, 0.32)):
             frame = where(cells.height)
             x = frame.column_of(306) or 0
@@ -154,10 +154,11 @@ def canvas_classes() -> list[Measurement]:
     """Forty error strips with 2,000 anomalies, beside writing them."""
     from tests.unit.renderables.builders import anomaly
 
-    rows = [ClassRow(f"class {label}", (label,), 1, False, False) for label in range(1000)]
+    rows = tuple(ClassRow(f"class {label}", (label,), False, False) for label in range(1000))
     errors = ClassErrors(AXIS, tuple(row.labels for row in rows), np.random.default_rng(1).random((1000, AXIS.columns)))
-    anomalies = [anomaly(index % 1000, "lost", 0.3 + index % 7 / 10, index % 50) for index in range(2000)]
-    drawn = milliseconds(lambda: draw_classes(where(41), rows, 0, 3, errors, anomalies, None, STAGES, 300))
-    cells = draw_classes(where(41), rows, 0, 3, errors, anomalies, None, STAGES, 300)
+    anomalies = tuple(anomaly(index % 1000, "lost", 0.3 + index % 7 / 10, index % 50) for index in range(2000))
+    picture = ClassesPicture(rows, 0, 3, errors, anomalies, None, STAGES)
+    drawn = milliseconds(lambda: picture.draw(where(41), 300))
+    cells = picture.draw(where(41), 300)
     written = milliseconds(lambda: [CellStrip(cells.row(y), Output()).render(CONSOLE) for y in range(41)])
     return [Measurement("canvas_classes", drawn, "writing them", written, "ms", drawn / written)]

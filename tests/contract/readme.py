@@ -9,7 +9,8 @@ import re
 import shlex
 from pathlib import Path
 
-from dtui.tui.state.actions import ACTIONS, GROUPS, KEY_NAMES
+from dtui.tui.panes.table import TABLE
+from dtui.tui.state.actions import GROUPS, KEY_NAMES
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 BEGIN, END = "<!-- keys -->\n", "<!-- /keys -->\n"
@@ -20,7 +21,7 @@ def keys_table() -> str:
     lines = ["| keys | what they do |", "|---|---|"]
     for group in GROUPS:
         lines.append(f"| **{group}** | |")
-        for action in ACTIONS:
+        for action in TABLE.actions:
             if action.group == group:
                 keys = " · ".join(f"`{KEY_NAMES.get(key, key)}`" for key in action.keys)
                 lines.append(f"| {keys} | {action.help} |")

@@ -10,7 +10,8 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from dtui.tui.app import DtuiApp
-from dtui.tui.widgets.pane import Pane
+from dtui.tui.state.questions import AnomaliesQuestion, ClustersQuestion
+from dtui.tui.widgets.pane_widget import PaneWidget
 from tests.tui.fake_query import FakeQuery
 
 PATIENCE_SECONDS = 20
@@ -29,16 +30,16 @@ async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
 def is_complete(app: DtuiApp) -> bool:
     """Whether everything that the screen asks for has been answered and painted."""
     session = app.session
-    if session is None or app.screen not in app._data_screens.values():
+    if session is None or app.screen not in app._data_screens:
         return False
-    if session.view.is_empty or session.layout.is_too_small:
+    if session.view.is_empty or session.scene.layout.is_too_small:
         return True
     with app.loader._lock:
         waiting = app.loader._wanted or app.loader._draining
-    answers = session.answers
-    if session.selection.screen == "layers":
-        return not waiting and answers.heatmap is not None and bool(answers.series)
-    return not waiting and (not session.view.info.validations or answers.images is not None)
+    _, questions = session.look()
+    fetched = (AnomaliesQuestion, ClustersQuestion)  # those the view keeps
+    missing = [q for q in questions if not isinstance(q, fetched) and session.answers.get(type(q)) is None]
+    return not waiting and not missing
 
 
 @asynccontextmanager
@@ -55,7 +56,7 @@ async def press(app: DtuiApp, pilot: Pilot[None], *keys: str) -> None:
     """Press keys and wait for everything that they ask for."""
     await pilot.press(*keys)
     await pilot.pause()
-    if app.screen in app._data_screens.values():
+    if app.screen in app._data_screens:
         await until(pilot, lambda: is_complete(app))
 
 
@@ -65,5 +66,5 @@ def screen_text(app: DtuiApp) -> str:
     return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)
 
 
-def pane_of(app: DtuiApp, name: str) -> Pane:
-    return app.screen.query_one(f"#{name}", Pane)
+def pane_of(app: DtuiApp, name: str) -> PaneWidget:
+    return app.screen.query_one(f"#{name}", PaneWidget)

@@ -11,7 +11,9 @@ import pytest
 from dtui.errors import RunNotFoundError
 from dtui.model import RunStatus
 from dtui.tui.app import DtuiApp
-from dtui.tui.state.actions import ACTIONS
+from dtui.tui.panes.filters import FiltersOptions, HeatmapQuestion
+from dtui.tui.panes.table import TABLE
+from dtui.tui.panes.tree import TreeOptions
 from tests.tui.driving import is_complete, pane_of, press, running, screen_text, until
 from tests.tui.fake_query import FakeQuery
 
@@ -29,19 +31,28 @@ async def test_keys_move_rows_panes_and_screens():
         await press(app, pilot, "j", "j")
         assert app.session.view.tree[app.session.selection.node].name == "block0.conv0"
         await press(app, pilot, "tab", "j")
-        assert (app.session.selection.pane, app.session.selection.filter) == ("filters", 1)
+        assert (app.session.scene.pane.name, app.session.scene.pane.row(app.session.scene)) == ("filters", 1)
         await press(app, pilot, "2")
-        assert app.session.selection.pane == "images"
+        assert app.session.scene.pane.name == "images"
         assert "Images" in screen_text(app)
         await press(app, pilot, "1", "tab", "g")
         assert app.session.selection.node == 0
+
+
+async def test_a_screen_that_is_left_is_kept():
+    async with running() as (app, pilot, _):
+        tree = pane_of(app, "tree")
+        await press(app, pilot, "2")
+        assert tree.is_mounted
+        await press(app, pilot, "1")
+        assert pane_of(app, "tree") is tree
 
 
 async def test_every_key_of_the_registry_works_on_both_screens():
     for screen in ("1", "2"):
         async with running() as (app, pilot, _):
             await press(app, pilot, screen)
-            for action in ACTIONS:
+            for action in TABLE.actions:
                 if action.id in ("quit", "leave"):
                     continue
                 for key in action.keys:
@@ -89,7 +100,7 @@ async def test_an_answer_that_fails_is_a_line_on_the_screen():
         assert "\x1b" not in screen_text(app)
         query.fail_with = None
         await press(app, pilot, "o")
-        assert app.session.answers.heatmap.request.sort == "peak"
+        assert app.session.answers.get(HeatmapQuestion).request.sort == "peak"
 
 
 async def test_search_filters_while_typing_and_escape_takes_it_back():
@@ -97,11 +108,11 @@ async def test_search_filters_while_typing_and_escape_takes_it_back():
         await pilot.press("slash", *"conv1")
         await until(pilot, lambda: "conv0" not in screen_text(app))
         await pilot.press("escape")
-        await until(pilot, lambda: app.session.selection.layer_search == "")
+        await until(pilot, lambda: app.session.current_search == "")
         await pilot.press("slash", *"!conv", "enter")
         await until(pilot, lambda: "conv0" not in screen_text(app))
         await press(app, pilot, "escape")
-        assert app.session.selection.layer_search == ""
+        assert app.session.current_search == ""
 
 
 async def test_a_bad_regex_is_said_and_hides_nothing():
@@ -111,7 +122,7 @@ async def test_a_bad_regex_is_said_and_hides_nothing():
         await pilot.press("enter")
         assert len(app.screen_stack) == 3, "Enter does not take a wrong line"
         await pilot.press("escape")
-        await until(pilot, lambda: app.session.selection.layer_search == "")
+        await until(pilot, lambda: app.session.current_search == "")
 
 
 async def test_the_cursor_repaints_columns_not_panes():
@@ -122,7 +133,7 @@ async def test_the_cursor_repaints_columns_not_panes():
         cells = pane._cells
         await press(app, pilot, "right")
         assert len(app.loader._asked) == before
-        plot = slice(app.session.layout.gutter, None)
+        plot = slice(app.session.scene.layout.gutter, None)
         assert (pane._cells.bg[:, plot] == cells.bg[:, plot]).all(), "cells never hold the crosshair"
 
 
@@ -130,15 +141,15 @@ async def test_mouse_moves_crosshair_selects_folds_and_scrolls():
     async with running() as (app, pilot, _):
         await pilot.mouse_down("#filters", offset=(100, 5))
         await pilot.mouse_up("#filters", offset=(100, 5))
-        await until(pilot, lambda: app.session.selection.pane == "filters")
+        await until(pilot, lambda: app.session.scene.pane.name == "filters")
         axis_column = app.session.selection.cursor
         assert abs(axis_column - (100 - 34 + 0.5) / 116 * 1000) < 10
         await pilot.click("#tree", offset=(10, 2))
         await until(pilot, lambda: app.session.view.tree[app.session.selection.node].name == "block0")
         await pilot.click("#tree", offset=(10, 2))
-        await until(pilot, lambda: app.session.selection.node in app.session.selection.folded)
+        await until(pilot, lambda: app.session.selection.node in app.session.selection.get(TreeOptions).folded)
         await pilot.click("#top", offset=(134, 0))
-        await until(pilot, lambda: app.session.selection.screen == "validation")
+        await until(pilot, lambda: app.session.scene.screen.name == "Validation")
 
 
 async def test_names_from_outside_are_harmless():
@@ -165,7 +176,7 @@ async def test_too_small_is_said_and_recovers(size):
     async with running() as (app, pilot, _):
         before = screen_text(app)
         await pilot.resize_terminal(*size)
-        await until(pilot, lambda: app.session.layout.is_too_small)
+        await until(pilot, lambda: app.session.scene.layout.is_too_small)
         if size[0] >= 20:
             assert "too small" in screen_text(app)
         await pilot.press("j", "right", "2", "1", "k")
@@ -242,7 +253,7 @@ async def test_quit_goes_back_step_by_step_and_closes_the_run():
         await press(app, pilot, "q")
         assert app.session.selection.window is None
         await press(app, pilot, "q")
-        assert app.session.selection.pane == "tree"
+        assert app.session.scene.pane.name == "tree"
         await pilot.press("q")
         await until(pilot, lambda: app._exit)
     assert query.closed
@@ -251,10 +262,10 @@ async def test_quit_goes_back_step_by_step_and_closes_the_run():
 async def test_the_palette_reaches_statistics_layers_and_classes():
     async with running() as (app, pilot, _):
         for words, check in (
-            ("layers: norm2", lambda selection: selection.statistic == "norm2"),
-            ("filters: update ratio", lambda selection: selection.filter_statistic == "update_ratio"),
+            ("layers: norm2", lambda selection: selection.get(TreeOptions).statistic == "norm2"),
+            ("filters: update ratio", lambda selection: selection.get(FiltersOptions).statistic == "update_ratio"),
             ("go to block2.conv1", lambda selection: selection.node == 9),
-            ("go to class fish", lambda selection: selection.class_index == 3 and selection.screen == "validation"),
+            ("go to class fish", lambda selection: selection.class_index == 3 and selection.screen == 1),
         ):
             await pilot.press("colon")
             await until(pilot, lambda: len(app.screen_stack) == 3)
@@ -269,7 +280,7 @@ async def test_help_shows_every_action():
         await pilot.press("question_mark")
         await until(pilot, lambda: len(app.screen_stack) == 3)
         text = screen_text(app)
-        assert all(action.help in text for action in ACTIONS)
+        assert all(action.help in text for action in TABLE.actions)
         await pilot.press("escape")
         await until(pilot, lambda: len(app.screen_stack) == 2)
 

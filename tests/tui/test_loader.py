@@ -11,7 +11,7 @@ import pytest
 from dtui.errors import RunDamagedError
 from dtui.model import AnomalySettings
 from dtui.tui.loader import Answered, Decided, Failed, Loader, Opened
-from dtui.tui.state.requests import AnomaliesRequest, ClustersRequest
+from dtui.tui.state.questions import AnomaliesQuestion, ClustersQuestion
 from tests.tui.fake_query import FakeQuery
 
 PATIENCE_SECONDS = 20
@@ -55,11 +55,11 @@ def hold(query: FakeQuery, name: str) -> tuple[threading.Event, threading.Event]
 def test_only_the_newest_of_many_requests_is_answered(desk):
     began, go = hold(desk.query, "clusters")
     for count in range(2, 9):
-        desk.loader.ask({"clusters": ClustersRequest(count)}, 0)
+        desk.loader.ask([ClustersQuestion(count)], 0)
         assert count > 2 or began.wait(PATIENCE_SECONDS)
     go.set()
     answer = desk.next()
-    assert answer.request == ClustersRequest(8)
+    assert answer.question == ClustersQuestion(8)
     assert [question for question in desk.query.asked if question[0] == "clusters"] == [
         ("clusters", 2),
         ("clusters", 8),
@@ -71,7 +71,7 @@ def test_damage_is_told_once_when_it_is_found(desk):
     for found, more in ((1, ""), (3, " (and 1 more; dtui check lists them)")):
         desk.query.damage = tuple(f"x.dtui/parts/{n}.h5: reading failed" for n in range(found))
         for count in (2, 3):
-            desk.loader.ask({"clusters": ClustersRequest(count)}, found)
+            desk.loader.ask([ClustersQuestion(count)], found)
             assert isinstance(desk.next(), Answered)
             if count == 2:
                 assert desk.next().view.is_damaged
@@ -82,7 +82,7 @@ def test_damage_is_told_once_when_it_is_found(desk):
 def test_a_detector_that_fails_is_told_once(desk):
     desk.query.failed = ("detector odd failed and found nothing: ValueError: \x1b[2Jno",)
     for count in (2, 3):
-        desk.loader.ask({"clusters": ClustersRequest(count)}, count)
+        desk.loader.ask([ClustersQuestion(count)], count)
         assert isinstance(desk.next(), Answered)
         if count == 2:
             assert not desk.next().view.is_damaged
@@ -94,39 +94,39 @@ def test_a_detector_that_fails_is_told_once(desk):
 
 def test_what_was_asked_is_not_asked_again_until_the_run_changes(desk):
     for revision, expected in ((0, 1), (0, 1), (1, 2)):
-        desk.loader.ask({"clusters": ClustersRequest(3)}, revision)
+        desk.loader.ask([ClustersQuestion(3)], revision)
         desk.loader.decide("barrier", "new", None)
         while not isinstance(desk.next(), Decided):
             pass
         assert desk.query.asked.count(("clusters", 3)) == expected
-    desk.loader.forget("clusters")
-    desk.loader.ask({"clusters": ClustersRequest(3)}, 1)
+    desk.loader.forget(ClustersQuestion)
+    desk.loader.ask([ClustersQuestion(3)], 1)
     assert isinstance(desk.next(), Answered)
     assert desk.query.asked.count(("clusters", 3)) == 3
 
 
 def test_a_slot_that_is_no_longer_wanted_is_dropped(desk):
     began, go = hold(desk.query, "clusters")
-    desk.loader.ask({"clusters": ClustersRequest(2), "anomalies": AnomaliesRequest(AnomalySettings())}, 0)
+    desk.loader.ask([ClustersQuestion(2), AnomaliesQuestion(AnomalySettings())], 0)
     assert began.wait(PATIENCE_SECONDS)
-    desk.loader.ask({"clusters": ClustersRequest(2)}, 0)
+    desk.loader.ask([ClustersQuestion(2)], 0)
     go.set()
-    assert desk.next().slot == "clusters"
+    assert desk.next().question == ClustersQuestion(2)
     desk.loader.decide("barrier", "new", None)
     assert isinstance(desk.next(), Decided)
 
 
 def test_errors_are_events_and_the_thread_goes_on(desk):
     desk.query.fail_with = RunDamagedError("parts/0-32.h5: checksum\x1b[2J")
-    desk.loader.ask({"clusters": ClustersRequest(2)}, 0)
+    desk.loader.ask([ClustersQuestion(2)], 0)
     failed = desk.next()
     assert isinstance(failed, Failed)
     assert failed.message == "parts/0-32.h5: checksum�[2J"
     desk.query.fail_with = ZeroDivisionError("oops")
-    desk.loader.ask({"clusters": ClustersRequest(3)}, 0)
+    desk.loader.ask([ClustersQuestion(3)], 0)
     assert "ZeroDivisionError" in desk.next().message
     desk.query.fail_with = None
-    desk.loader.ask({"clusters": ClustersRequest(4)}, 0)
+    desk.loader.ask([ClustersQuestion(4)], 0)
     assert isinstance(desk.next(), Answered)
 
 
@@ -152,7 +152,7 @@ def test_all_work_is_done_in_one_thread(desk):
 
     desk.query.clusters = noting
     for count in range(2, 6):
-        desk.loader.ask({"clusters": ClustersRequest(count)}, 0)
+        desk.loader.ask([ClustersQuestion(count)], 0)
         desk.next()
     assert len(threads) == 1
     assert threading.main_thread() not in threads
@@ -191,7 +191,7 @@ def test_a_decision_is_written_down_before_the_run_is_closed(monkeypatch: pytest
     desk.loader.start()
     assert isinstance(desk.next(), Opened)
     began, go = hold(desk.query, "clusters")
-    desk.loader.ask({"clusters": ClustersRequest(2)}, 0)
+    desk.loader.ask([ClustersQuestion(2)], 0)
     assert began.wait(PATIENCE_SECONDS)
     desk.loader.decide("a", "flagged", "")
     closer = closing(desk.loader)

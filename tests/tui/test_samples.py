@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from dtui.tui.app import DtuiApp
+from dtui.tui.panes.curves import ValuesQuestion
+from dtui.tui.panes.images import ImagesQuestion
 from tests.tui.conftest import SAMPLES
 from tests.tui.driving import is_complete, press, screen_text, until
 
@@ -74,7 +76,7 @@ async def test_reviewing_the_anomalies_of_a_real_run(sample_run):
         first = session.current_anomaly()
         await press(app, pilot, "2")
         assert session.selection.class_index == first.class_index
-        assert session.answers.images.request.classes == (first.class_index,)
+        assert session.answers.get(ImagesQuestion).request.classes == (first.class_index,)
         await press(app, pilot, "x")
         await press(app, pilot, "f")
         flagged = session.current_anomaly().id
@@ -91,7 +93,9 @@ async def test_the_readout_is_exact_at_any_width(sample_run):
     for width in (100, 150):
         async with opened(sample_run, (width, 50)) as (app, pilot):
             await press(app, pilot, "comma")
-            await until(pilot, lambda app=app: app.session.answers.values.iteration == app.session.selection.cursor)
+            await until(
+                pilot, lambda app=app: app.session.answers.get(ValuesQuestion).iteration == app.session.selection.cursor
+            )
             with open_run(sample_run) as query:
                 error = query.curves_at(app.session.selection.cursor)["validation_error"]
             assert f"{error:.1%}" in screen_text(app)

@@ -10,58 +10,71 @@ import pytest
 
 from dtui.model import AnomalySettings, RunStatus
 from dtui.tui.loader import view_of
+from dtui.tui.panes.classes import Classes, ClassesOptions
+from dtui.tui.panes.filters import Filters, FiltersOptions
+from dtui.tui.panes.images import Images
+from dtui.tui.panes.rows import scrolled
+from dtui.tui.panes.table import TABLE
+from dtui.tui.panes.tree import Tree, TreeOptions, initial_folds, visible_nodes
 from dtui.tui.state.anomaly_steps import next_anomaly, select_anomaly, without_anomalies
-from dtui.tui.state.clamp import initial_selection, scrolled, settle
 from dtui.tui.state.key_steps import STEPS
-from dtui.tui.state.layout import SMALLEST, divide
-from dtui.tui.state.navigate import Scene, move_columns, snapped, zoom, zoom_rows
-from dtui.tui.state.selection import (
-    PANES,
-    Selection,
-    axis_limits,
-    class_rows,
-    find_matches,
-    initial_folds,
-    time_axis,
-    visible_nodes,
-)
+from dtui.tui.state.layout import RIBBON_ROWS, SMALLEST, divide
+from dtui.tui.state.navigate import move_columns, snapped, zoom
+from dtui.tui.state.pane import Pane, Scene
+from dtui.tui.state.questions import AnomaliesQuestion, Answers
+from dtui.tui.state.run_view import axis_limits, time_axis
+from dtui.tui.state.search import find_matches
+from dtui.tui.state.selection import RowWindow, Selection
 from dtui.tui.state.session import Session
+from dtui.tui.state.settle import begin, settle
 from tests.anomalies import watch_anomaly
 from tests.tui.fake_query import FakeQuery, make_tree
+
+EVERY_STEP = sorted({*STEPS, *TABLE.steps, *(action for pane in TABLE.panes for action in pane.steps)})
+
+
+def pane_of(kind: type[Pane]) -> Pane:
+    """Return the pane of a class that stands in the table."""
+    return next(pane for pane in TABLE.panes if isinstance(pane, kind))
+
+
+TREE, FILTERS, CLASSES, IMAGES = map(pane_of, (Tree, Filters, Classes, Images))
 
 
 def scene_of(query: FakeQuery | None = None, size=(150, 50), **fields) -> Scene:
     query = query or FakeQuery()
-    view = view_of(query, 0)
-    import dataclasses
-
-    view = dataclasses.replace(view, anomalies=query.anomalies(), clusters=query.clusters(2))
-    layout = divide(*size, needed=1000)
-    selection = initial_selection(view, Selection(), layout.tree_rows).changed(**fields)
-    return step(Scene(selection, view, layout), lambda scene: scene.selection)
+    view = replace(view_of(query, 0), anomalies=query.anomalies(), clusters=query.clusters(2))
+    scene = Scene(TABLE, Selection(), view, Answers(), size)
+    return step(scene.at(begin(scene).changed(**fields)), lambda scene: scene.selection)
 
 
 def step(scene: Scene, move) -> Scene:
-    selection = move(scene)
-    return Scene(settle(Scene(selection, scene.view, scene.layout)), scene.view, scene.layout)
+    return scene.at(settle(scene.at(move(scene))))
 
 
 def keys(scene: Scene, *actions: str) -> Scene:
     for action in actions:
-        scene = step(scene, STEPS[action])
+        found = scene.step_of(action) or STEPS.get(action) or TABLE.steps.get(action)
+        scene = step(scene, found) if found else scene
     return scene
 
 
 def test_screen_and_pane_change_together():
-    selection = Selection().with_pane("filters").with_screen("validation")
-    assert (selection.screen, selection.pane) == ("validation", "images")
-    assert selection.with_pane("tree").screen == "layers"
+    scene = scene_of()
+    scene = scene.at(scene.with_pane(FILTERS))
+    scene = keys(scene, "screen_validation")
+    assert (scene.screen.name, scene.pane) == ("Validation", IMAGES)
+    scene = scene.at(scene.with_pane(TREE))
+    assert (scene.screen.name, scene.pane) == ("Layers", TREE)
+    assert keys(scene, "pane").pane is FILTERS
+    assert keys(scene, "pane", "pane").pane is TREE
 
 
 def test_another_node_begins_at_its_first_filter():
-    selection = Selection(node=1, filter=7, filter_first=4, filter_count=8)
-    assert selection.with_node(1) is selection
-    assert selection.with_node(2) == Selection(node=2)
+    seen = RowWindow(7, 4, 8, of=1)
+    selection = Selection(node=1).with_rows("filters", seen)
+    assert FILTERS.window(selection) == seen
+    assert FILTERS.window(selection.changed(node=2)) == RowWindow(of=2)
 
 
 def test_rows_stop_at_both_ends():
@@ -76,32 +89,43 @@ def test_folding_goes_to_the_parent_and_back():
     scene = keys(scene, "fold_close")
     assert scene.view.tree[scene.selection.node].name == "block0"
     closed = keys(scene, "fold_close")
-    names = [node.name for node in visible_nodes(scene.view.tree, closed.selection.folded, "")]
+    names = [node.name for node in visible_nodes(scene.view.tree, closed.selection.get(TreeOptions).folded, "")]
     assert "block0.conv0" not in names
     assert "block1.conv0" in names
-    assert keys(closed, "fold_open").selection.folded == frozenset()
+    assert keys(closed, "fold_open").selection.get(TreeOptions).folded == frozenset()
     assert keys(closed, "fold_open", "fold_open").selection.node == scene.selection.node + 1
 
 
 def test_enter_on_a_layer_goes_to_its_filters():
-    assert keys(scene_of(), "fold_toggle").selection.pane == "filters"
+    assert keys(scene_of(), "fold_toggle").pane is FILTERS
 
 
 def test_a_row_that_is_folded_away_gives_way_to_its_parent():
     scene = keys(scene_of(), "first", "row_down", "row_down")
-    folded = step(scene, lambda scene: scene.selection.changed(folded=frozenset({1})))
+    folded = step(scene, lambda scene: scene.selection.put(TreeOptions(folded=frozenset({1}))))
     assert folded.selection.node == 1
 
 
-@pytest.mark.parametrize("screen", ["layers", "validation"])
-def test_the_selected_row_is_always_on_screen(screen):
-    scene = scene_of(FakeQuery(tree=make_tree(blocks=30)), size=(80, 24))
-    scene = step(scene, lambda scene: scene.selection.with_screen(screen))
+@pytest.mark.parametrize("pane", [TREE, CLASSES], ids=["tree", "classes"])
+def test_the_selected_row_is_always_on_screen(pane):
+    classes = tuple(f"class {label}" for label in range(40))
+    scene = scene_of(FakeQuery(tree=make_tree(blocks=30), classes=classes), size=(80, 24))
+    scene = step(scene, lambda scene: scene.with_pane(pane).put(ClassesOptions(opened=frozenset({0, 1}))))
+    assert pane.rows(scene) > 2 * pane.shown(scene)
     for action in ["row_down"] * 60 + ["page_up"] * 3 + ["last", "first", "page_down"]:
         scene = keys(scene, action)
-        nodes = visible_nodes(scene.view.tree, scene.selection.folded, "")
-        row = [node.index for node in nodes].index(scene.selection.node)
-        assert scene.selection.tree_top <= row < scene.selection.tree_top + scene.layout.tree_rows
+        assert pane.place(scene, pane.items(scene)) == pane.row(scene)
+        window = pane.window(scene.selection)
+        assert window.first <= window.row < window.first + pane.shown(scene)
+
+
+def test_a_pane_that_is_hidden_stays_where_it_was_scrolled():
+    scene = keys(scene_of(FakeQuery(tree=make_tree(blocks=30)), size=(80, 24)), *["row_down"] * 20, "row_up")
+    before = TREE.window(scene.selection)
+    hidden = keys(scene, "pane", "maximise")
+    assert TREE.height(hidden) == 0
+    assert TREE.window(keys(hidden, "maximise", "pane").selection) == before
+    assert TREE.window(keys(scene, "screen_validation", "screen_layers").selection) == before
 
 
 def test_scrolled_moves_no_more_than_needed():
@@ -121,7 +145,7 @@ def test_search_shows_matches_with_their_parents_and_inverts():
 
 
 def test_search_moves_the_selection_to_a_match():
-    scene = step(scene_of(), lambda scene: scene.selection.changed(layer_search="head"))
+    scene = step(scene_of(), lambda scene: scene.selection.with_search("tree", "head"))
     assert scene.view.tree[scene.selection.node].name == "head"
 
 
@@ -173,21 +197,20 @@ def test_the_window_follows_the_cursor():
 
 
 def test_zooming_rows_keeps_the_selected_row():
-    scene = step(scene_of(), lambda scene: scene.selection.with_pane("filters").changed(filter=9))
-    close = step(scene, lambda scene: zoom_rows(scene, 2))
-    assert close.selection.filter_count == 8
-    assert close.selection.filter_first <= 9 < close.selection.filter_first + 8
-    assert step(close, lambda scene: zoom_rows(scene, 0.5)).selection.filter_count is None
+    scene = step(scene_of(), lambda scene: FILTERS.select(scene.at(scene.with_pane(FILTERS)), 9))
+    close = keys(scene, "rows_fewer")
+    window = FILTERS.window(close.selection)
+    assert window.count == 8
+    assert window.first <= 9 < window.first + 8
+    assert FILTERS.window(keys(close, "rows_more").selection).count is None
 
 
 def test_anomalies_link_cursor_class_and_cluster():
     scene = scene_of()
-    scene = step(
-        scene, lambda scene: next_anomaly(scene.__class__(scene.selection.with_cursor(0), scene.view, scene.layout), 1)
-    )
+    scene = step(scene, lambda scene: next_anomaly(scene.at(scene.selection.with_cursor(0)), 1))
     assert scene.selection.cursor == 100
     assert scene.selection.class_index == 0
-    assert scene.selection.open_clusters == {0}
+    assert scene.selection.get(ClassesOptions).opened == {0}
     seen = []
     for _ in range(4):
         seen.append(scene.selection.cursor)
@@ -205,7 +228,7 @@ def test_dismissed_anomalies_are_passed_over():
 
 
 def test_an_anomaly_outside_the_window_is_centred():
-    scene = step(scene_of(), lambda scene: scene.selection.with_cursor(900).with_window((850.0, 950.0)))
+    scene = step(scene_of(), lambda scene: scene.selection.with_cursor(900).changed(window=(850.0, 950.0)))
     scene = step(scene, lambda scene: select_anomaly(scene, "class-left-2-200-lost"))
     first, stop = scene.selection.window
     assert first < 200 < stop
@@ -213,10 +236,10 @@ def test_an_anomaly_outside_the_window_is_centred():
 
 
 def test_an_anomaly_shows_its_class_in_spite_of_a_search():
-    scene = step(scene_of(), lambda scene: scene.selection.changed(class_search="fish"))
+    scene = step(scene_of(), lambda scene: scene.selection.with_search("classes", "fish"))
     scene = step(scene, lambda scene: select_anomaly(scene, "class-left-0-100-lost"))
-    assert scene.selection.class_search == ""
-    assert any(row.class_index == 0 for row in class_rows(scene.view, scene.selection))
+    assert scene.selection.search_of("classes") == ""
+    assert any(row.class_index == 0 for row in CLASSES.items(scene))
 
 
 @pytest.mark.parametrize(
@@ -226,9 +249,11 @@ def test_a_watch_leads_to_the_first_filter_that_it_names_where_its_row_is_known(
     scene = scene_of()
     node = next(node for node in scene.view.tree if node.layer is not None and node.filters > 3)
     fired = watch_anomaly(300, "filter", node.name, filters)
-    view = replace(scene.view, anomalies=(fired,))
-    selection = select_anomaly(Scene(scene.selection.changed(filter_sort=sort, filter=1), view, scene.layout), fired.id)
-    assert (selection.cursor, selection.node, selection.filter) == (300, node.index, row)
+    scene = replace(scene, view=replace(scene.view, anomalies=(fired,)))
+    scene = scene.at(FILTERS.select(scene, 1).changed(node=node.index).put(FiltersOptions(sort=sort)))
+    scene = scene.at(FILTERS.select(scene, 1))
+    scene = scene.at(select_anomaly(scene, fired.id))
+    assert (scene.selection.cursor, scene.selection.node, FILTERS.row(scene)) == (300, node.index, row)
 
 
 def test_follow_keeps_to_the_tail_until_the_cursor_moves():
@@ -247,15 +272,15 @@ def test_a_live_axis_has_room_to_grow_and_keeps_its_columns():
     assert axis_limits(scene_of(FakeQuery(records=100)).view) == (0.0, 500.0)
 
 
-@pytest.mark.parametrize("action", sorted(STEPS))
+@pytest.mark.parametrize("action", EVERY_STEP)
 @pytest.mark.parametrize("records", [0, 1, 200])
 def test_no_key_leads_nowhere(action, records):
     classes = () if records == 1 else ("cat", "dog")
-    for pane in [pane for panes in PANES.values() for pane in panes]:
+    for pane in (TREE, FILTERS, CLASSES, IMAGES):
         scene = scene_of(FakeQuery(records=records, classes=classes))
-        scene = step(scene, lambda scene, pane=pane: scene.selection.with_pane(pane))
+        scene = step(scene, lambda scene, pane=pane: scene.with_pane(pane))
         once = keys(scene, action, action)
-        assert once.selection.pane in PANES[once.selection.screen]
+        assert once.pane is once.screen.panes[once.selection.pane]
         assert 0 <= once.selection.cursor <= max(0, scene.view.last_iteration)
 
 
@@ -275,22 +300,24 @@ def test_first_folds_leave_what_fits():
 
 @pytest.mark.parametrize("width", [60, 80, 119, 150, 300])
 @pytest.mark.parametrize("height", [16, 24, 27, 28, 39, 40, 50, 80])
-@pytest.mark.parametrize("maximised", [False, True])
-@pytest.mark.parametrize("is_upper", [False, True])
-def test_the_screen_is_divided_without_rest(width, height, maximised, is_upper):
-    layout = divide(width, height, needed=1000, is_upper=is_upper, maximised=maximised)
-    assert 3 + layout.curves + layout.ribbon + layout.upper + layout.lower == height
+@pytest.mark.parametrize("maximised", [None, 0])
+@pytest.mark.parametrize("needed", [(1000,), (1000, 1000), (3, 1000), (30, 4, 1000)])
+def test_the_screen_is_divided_without_rest(width, height, maximised, needed):
+    layout = divide(width, height, needed, maximised)
+    assert 3 + layout.curves + RIBBON_ROWS + sum(layout.panes) == height
     assert layout.columns + layout.gutter == width
     assert not layout.is_too_small
-    if maximised:
+    if maximised is not None:
         assert layout.curves == 0
-        assert 0 in (layout.upper, layout.lower)
+        assert [rows > 0 for rows in layout.panes] == [place == maximised for place in range(len(needed))]
+    else:
+        assert all(rows <= max(need, 6) for rows, need in zip(layout.panes[:-1], needed, strict=False))
 
 
 def test_smaller_than_the_smallest_is_said():
-    assert divide(SMALLEST[0] - 1, 50, needed=5).is_too_small
-    assert divide(150, SMALLEST[1] - 1, needed=5).is_too_small
-    assert divide(1, 1, needed=5).is_too_small
+    assert divide(SMALLEST[0] - 1, 50, [5, 5]).is_too_small
+    assert divide(150, SMALLEST[1] - 1, [5, 5]).is_too_small
+    assert divide(1, 1, [5, 5]).is_too_small
 
 
 def test_view_counts_images_by_class():
@@ -317,8 +344,8 @@ def test_searching_is_not_none_found_and_too_early_is_neither():
     ("is_answered", "words"), [(False, "searching …"), (True, r"\[ lowers the threshold")], ids=["before", "after"]
 )
 def test_a_key_that_looks_for_anomalies_says_whether_there_are_none(is_answered, words):
-    session = Session(view_of(FakeQuery(), 0), 150, 50)
+    session = Session(TABLE, view_of(FakeQuery(), 0), 150, 50)
     if is_answered:
-        session.answered("anomalies", ())
+        session.answered(AnomaliesQuestion(AnomalySettings()), ())
     session.perform("anomaly_next")
     assert re.fullmatch(f"no anomalies to review: {words}", session.message)

@@ -35,7 +35,8 @@ async def test_n_goes_to_what_fired_and_the_keys_of_time_from_watch_to_watch(wat
         assert session is not None
         assert session.selection.cursor == 1234
         assert session.view.tree[session.selection.node].name == "fc"
-        assert session.selection.filter == 2
+        _, filters = session.scene.screen.panes
+        assert filters.row(session.scene) == 2
         assert "◆ fc filter 2 jumped @1,234" in screen_text(app)
         for key, iteration in (("full_stop", 1235), ("full_stop", 1236), ("comma", 1235)):
             await press(app, pilot, key)

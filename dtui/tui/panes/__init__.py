@@ -1,1 +1,1 @@
-"""What each pane shows, and what is under the mouse."""
+"""The panes, a module each, and the table of the screens that they stand on."""

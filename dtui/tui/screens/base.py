@@ -1,7 +1,4 @@
-"""What the data screens share: the panes above the time axis, the bars, and all keys.
-
-Owns the bindings, made from the registry of actions. A second copy would bind a key that help does not show.
-"""
+"""A data screen: the panes of a line of the table, with what stands above and below them, and all keys."""
 
 from __future__ import annotations
 
@@ -11,14 +8,16 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.screen import Screen
+from textual.screen import Screen as TextualScreen
 
+from dtui.tui.panes.table import TABLE
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.state.actions import ACTIONS
-from dtui.tui.widgets.pane import Pane, Picture
+from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.state.pane import Pane, Screen, Table
+from dtui.tui.widgets.pane_widget import PaneWidget
 
 
-class DataScreen(Screen[None]):
+class DataScreen(TextualScreen[None]):
     """A stack of panes on one time axis."""
 
     DEFAULT_CSS = """
@@ -26,10 +25,8 @@ class DataScreen(Screen[None]):
     """
     AUTO_FOCUS = None
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(",".join(action.keys), f"do('{action.id}')", action.words, show=False) for action in ACTIONS),
+        *(Binding(",".join(action.keys), f"do('{action.id}')", action.words, show=False) for action in TABLE.actions)
     ]
-    UPPER: ClassVar[str] = ""
-    LOWER: ClassVar[str] = ""
 
     class Keyed(Message):
         """A key asked for an action."""
@@ -39,26 +36,34 @@ class DataScreen(Screen[None]):
             super().__init__()
             self.action = action
 
+    def __init__(self, table: Table, screen: Screen) -> None:
+        """Show a screen of a table."""
+        super().__init__()
+        self._panes = {pane.name: pane for pane in (*table.above, *screen.panes, *table.below)}
+
     def compose(self) -> ComposeResult:
-        """Make the panes; each is told later what to show."""
-        for pane in ("top", "curves", "ribbon", "axis", self.UPPER, self.LOWER, "notice", "bar"):
-            yield Pane(id=pane)
+        """Make the widgets; each is told later what to show."""
+        yield from map(PaneWidget, self._panes)
+
+    def pane_of(self, widget: PaneWidget) -> Pane:
+        """Return the pane that a widget of this screen shows."""
+        return self._panes[str(widget.name)]
 
     def action_do(self, action: str) -> None:
         """Hand an action to the app."""
         self.post_message(self.Keyed(action))
 
-    def show(self, pictures: Mapping[str, Picture], frames: Mapping[str, Frame], iteration: int | None) -> None:
+    def show(self, pictures: Mapping[Pane, Picture], frames: Mapping[Pane, Frame], iteration: int | None) -> None:
         """Show a picture in each pane that has one, and hide the others."""
-        for pane in self.query(Pane):
-            picture = pictures.get(pane.id or "")
-            frame = frames.get(pane.id or "")
+        for widget in self.query(PaneWidget):
+            pane = self.pane_of(widget)
+            picture, frame = pictures.get(pane), frames.get(pane)
             visible = picture is not None and frame is not None and frame.height > 0
-            if pane.display != visible:
-                pane.display = visible
+            if widget.display != visible:
+                widget.display = visible
             if picture is None or frame is None or not visible:
                 continue
-            height = pane.styles.height
+            height = widget.styles.height
             if height is None or height.value != frame.height:
-                pane.styles.height = frame.height
-            pane.show(picture, frame, iteration)
+                widget.styles.height = frame.height
+            widget.show(picture, frame, iteration)

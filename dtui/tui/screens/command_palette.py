@@ -9,11 +9,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
-from dtui.model import SOURCES
-from dtui.safe_text import safe
-from dtui.tui.state.actions import ACTIONS, Action
-
 if TYPE_CHECKING:
+    from dtui.tui.state.pane import Pane, Step
     from dtui.tui.state.session import Session
 
 Command = tuple[str, str, Callable[[], None]]
@@ -57,16 +54,17 @@ class ActionProvider(Provider):
 
 def _actions(app: CommandedApp) -> Iterator[Command]:
     session = app.session
-    for action in ACTIONS:
-        if action.id not in HIDDEN and session is not None:
-            yield f"{action.words}  {action.shown_keys}", action.help, partial(_perform, app, session, action)
+    if session is None:
+        return
+    for action in session.table.actions:
+        if action.id not in HIDDEN:
+            yield f"{action.words}  {action.shown_keys}", action.help, partial(_perform, app, session, action.id)
 
 
-def _perform(app: CommandedApp, session: Session, action: Action) -> None:
+def _perform(app: CommandedApp, session: Session, action: str) -> None:
     """Do an action, on a screen where it does something."""
-    if not action.applies(session.selection.screen):
-        session.choose(session.selection.with_screen(action.screens[0]))
-    app.perform(action.id)
+    session.reach(action)
+    app.perform(action)
 
 
 def _choices(app: CommandedApp) -> Iterator[Command]:
@@ -74,33 +72,11 @@ def _choices(app: CommandedApp) -> Iterator[Command]:
     session = app.session
     if session is None:
         return
-    for statistic in session.view.layer_statistics:
-        change = {"screen": "layers", "pane": "tree", "statistic": statistic}
-        yield f"layers: {statistic}", "Show this statistic in the tree.", partial(_change, app, session, change)
-    for source in SOURCES:
-        change = {"screen": "layers", "pane": "tree", "source": source}
-        yield f"layers: of {source}", "Show statistics of these in the tree.", partial(_change, app, session, change)
-    for statistic in session.view.filter_statistics:
-        change = {"screen": "layers", "pane": "filters", "filter_statistic": statistic}
-        words = statistic.replace("_", " ")
-        yield f"filters: {words}", "Show this statistic in the Filters pane.", partial(_change, app, session, change)
-    for node in session.view.tree:
-        words = f"go to {safe(node.name)}"
-        yield words, f"Select this {safe(node.kind)}.", partial(_go_to_node, app, session, node.index)
-    for label, name in enumerate(session.view.classes):
-        yield f"go to class {safe(name)}", "Select this class.", partial(_go_to_class, app, session, label)
+    for pane in session.table.panes:
+        for words, help_, step in session.scene.asked(pane, lambda pane, scene: tuple(pane.choices(scene))) or ():
+            yield words, help_, partial(_go_to, app, session, pane, step)
 
 
-def _change(app: CommandedApp, session: Session, change: dict[str, str]) -> None:
-    session.choose(session.selection.changed(**change))
-    app.paint()
-
-
-def _go_to_node(app: CommandedApp, session: Session, node: int) -> None:
-    session.go_to_node(node)
-    app.paint()
-
-
-def _go_to_class(app: CommandedApp, session: Session, label: int) -> None:
-    session.choose(session.selection.with_pane("classes").with_group(session.selection.cluster, label))
+def _go_to(app: CommandedApp, session: Session, pane: Pane, step: Step) -> None:
+    session.go_to(pane, step)
     app.paint()

@@ -12,7 +12,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from dtui.tui.state.actions import ACTIONS, GROUPS
+from dtui.tui.panes.table import TABLE
+from dtui.tui.state.actions import GROUPS
 
 KEYS_WIDTH = 14
 MOUSE = (
@@ -69,7 +70,7 @@ def group_content(groups: Sequence[str]) -> Content:
     lines = []
     for group in groups:
         lines += [Content(""), Content.styled(group, "bold $text")]
-        lines += [_line(action.shown_keys, action.help) for action in ACTIONS if action.group == group]
+        lines += [_line(action.shown_keys, action.help) for action in TABLE.actions if action.group == group]
     return Content("\n").join(lines)
 
 

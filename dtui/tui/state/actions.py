@@ -1,11 +1,12 @@
-"""Every action of the TUI, once: its keys, its words and its help.
+"""What an action is, and those that every screen has or that several panes understand, each in its own way.
 
-Owns the one registry that bindings, key bar, help screen, command palette and the README's table are made
-from. A second copy would describe a key that does something else.
+A pane brings the actions that are its own (`Pane.actions`), the table of screens one for each screen
+(`Table.actions`): bindings, key bar, help screen, command palette and the README's table are made from all of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 KEY_NAMES = {
@@ -42,7 +43,9 @@ KEY_NAMES = {
     "ctrl+z": "^z",
 }
 
-GROUPS = ("Move", "Anomalies", "Open and fold", "Time", "What is shown", "Screens", "Everything else")
+SHOWN = "What is shown"
+GROUPS = ("Move", "Anomalies", "Open and fold", "Time", SHOWN, "Screens", "Everything else")
+"""Headings of help and README, in their order; what a pane adds is nearly always of the group SHOWN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +53,11 @@ class Action:
     """Something that a key, the mouse or the palette does.
 
     Attributes:
-        id: Name in code; of `steps.STEPS` where it only changes the Selection.
+        id: Name in code; a key of `key_steps.STEPS` or of a pane's `steps` where it only changes the Selection.
         keys: As Textual names them, the main one first.
         words: One to three words for palette and README.
         help: One sentence.
         group: Of GROUPS.
-        screens: Where it does something; empty means everywhere.
     """
 
     id: str
@@ -63,33 +65,20 @@ class Action:
     words: str
     help: str
     group: str
-    screens: tuple[str, ...] = ()
 
     @property
     def shown_keys(self) -> str:
         """Its keys as people read them."""
         return " ".join(KEY_NAMES.get(key, key) for key in self.keys)
 
-    def applies(self, screen: str) -> bool:
-        """Whether it does something on a screen."""
-        return not self.screens or screen in self.screens
 
-
-_LAYERS, _VALIDATION = ("layers",), ("validation",)
-
-ACTIONS: tuple[Action, ...] = (
+COMMON: tuple[Action, ...] = (
     Action("row_down", ("j", "down"), "next row", "Select the next row of the pane.", "Move"),
     Action("row_up", ("k", "up"), "previous row", "Select the previous row of the pane.", "Move"),
     Action("page_down", ("J", "pagedown"), "page down", "Select a row one page further down.", "Move"),
     Action("page_up", ("K", "pageup"), "page up", "Select a row one page further up.", "Move"),
     Action("first", ("g", "home"), "first row", "Select the first row of the pane.", "Move"),
-    Action(
-        "last",
-        ("G", "end"),
-        "last row, follow",
-        "Go to the last row; in a live run, follow the newest.",
-        "Move",
-    ),
+    Action("last", ("G", "end"), "last row, follow", "Go to the last row; in a live run, follow the newest.", "Move"),
     Action("column_left", ("left",), "cursor left", "Move the crosshair one column to the left.", "Move"),
     Action("column_right", ("right",), "cursor right", "Move the crosshair one column to the right.", "Move"),
     Action("column_left_ten", ("shift+left",), "ten left", "Move the crosshair ten columns to the left.", "Move"),
@@ -100,13 +89,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "record_after", ("full_stop",), "iteration after", "Move the crosshair to the next recorded iteration.", "Move"
     ),
-    Action(
-        "anomaly_next",
-        ("n",),
-        "next anomaly",
-        "Go to the next anomaly: iteration, class and images.",
-        "Anomalies",
-    ),
+    Action("anomaly_next", ("n",), "next anomaly", "Go to the next anomaly: iteration, class and images.", "Anomalies"),
     Action("anomaly_previous", ("N",), "previous anomaly", "Go to the previous anomaly.", "Anomalies"),
     Action("flag", ("f",), "flag", "Flag the anomaly, or take its flag away.", "Anomalies"),
     Action("dismiss", ("x",), "dismiss", "Dismiss the anomaly and go on to the next.", "Anomalies"),
@@ -127,56 +110,15 @@ ACTIONS: tuple[Action, ...] = (
     Action("zoom_out", ("minus",), "zoom out", "Show more time around the crosshair.", "Time"),
     Action("zoom_all", ("0",), "whole run", "Show the whole run.", "Time"),
     Action(
-        "rows_fewer",
-        ("right_curly_bracket",),
-        "fewer rows",
-        "Magnify the filters or images around the row.",
-        "What is shown",
+        "rows_fewer", ("right_curly_bracket",), "fewer rows", "Magnify the filters or images around the row.", SHOWN
     ),
-    Action("rows_more", ("left_curly_bracket",), "more rows", "Show more filters or images.", "What is shown"),
-    Action("sort", ("o",), "sort", "Order the filters or the images in another way.", "What is shown"),
-    Action(
-        "normalise",
-        ("i",),
-        "normalise",
-        "Shade filters against layer, filter, or iteration.",
-        "What is shown",
-        _LAYERS,
-    ),
-    Action("statistic", ("s",), "statistic", "Show the next statistic in the pane.", "What is shown", _LAYERS),
-    Action(
-        "statistic_back", ("S",), "statistic back", "Show the previous statistic in the pane.", "What is shown", _LAYERS
-    ),
-    Action(
-        "source",
-        ("t",),
-        "weights, gradients",
-        "Show statistics of weights, gradients or updates.",
-        "What is shown",
-        _LAYERS,
-    ),
-    Action("log_scale", ("y",), "log scale", "Error curves on a logarithmic scale, or not.", "What is shown"),
-    Action("two_rows", ("v",), "taller rows", "Give each layer two rows, or one.", "What is shown", _LAYERS),
-    Action("chart", ("b",), "chart", "Show layers as horizon graphs, lines or box plots.", "What is shown", _LAYERS),
-    Action(
-        "clusters",
-        ("c",),
-        "clusters, colours",
-        "Number of clusters; in Images, colour by wrong label.",
-        "What is shown",
-        _VALIDATION,
-    ),
-    Action(
-        "search",
-        ("slash",),
-        "search",
-        "Show names that match a regex; ! first inverts it.",
-        "What is shown",
-    ),
+    Action("rows_more", ("left_curly_bracket",), "more rows", "Show more filters or images.", SHOWN),
+    Action("sort", ("o",), "sort", "Order the filters or the images in another way.", SHOWN),
+    Action("statistic", ("s",), "statistic", "Show the next statistic in the pane.", SHOWN),
+    Action("statistic_back", ("S",), "statistic back", "Show the previous statistic in the pane.", SHOWN),
+    Action("search", ("slash",), "search", "Show names that match a regex; ! first inverts it.", SHOWN),
     Action("pane", ("tab", "shift+tab"), "other pane", "Move the keyboard to the other pane.", "Screens"),
     Action("maximise", ("z",), "maximise", "Give the pane the whole screen, or take it back.", "Screens"),
-    Action("screen_layers", ("1",), "Layers", "Go to the Layers screen.", "Screens"),
-    Action("screen_validation", ("2",), "Validation", "Go to the Validation screen.", "Screens"),
     Action("palette", ("ctrl+p", "colon"), "commands", "Find an action by its words.", "Everything else"),
     Action("help", ("question_mark", "f1"), "help", "Show every key.", "Everything else"),
     Action("back", ("escape",), "back", "End the search, the zoom, or the maximised pane.", "Everything else"),
@@ -185,41 +127,30 @@ ACTIONS: tuple[Action, ...] = (
     Action("suspend", ("ctrl+z",), "suspend", "Go to the shell; its fg comes back.", "Everything else"),
 )
 
-BY_ID = {action.id: action for action in ACTIONS}
+BarItem = tuple[tuple[str, ...], str]
+"""Action ids and what they do together, in a word."""
 
-_TREE, _CLASSES, _FILTERS = frozenset({"tree"}), frozenset({"classes"}), frozenset({"filters"})
-_UPPER, _LOWER, _ALL = _TREE | _CLASSES, frozenset({"filters", "images"}), frozenset[str]()
-
-_BAR: tuple[tuple[tuple[str, ...], str, frozenset[str]], ...] = (
-    (("row_down", "row_up"), "select", _ALL),
-    (("column_left", "column_right"), "cursor", _ALL),
-    (("anomaly_next", "anomaly_previous"), "anomaly", _ALL),
-    (("flag",), "flag", _ALL),
-    (("dismiss",), "dismiss", _ALL),
-    (("zoom_in", "zoom_out"), "zoom", _ALL),
-    (("fold_toggle",), "open", _CLASSES),
-    (("rows_more", "rows_fewer"), "rows", _LOWER),
-    (("sort",), "sort", _LOWER),
-    (("normalise",), "normalise", _FILTERS),
-    (("statistic",), "statistic", _TREE | _FILTERS),
-    (("source",), "source", _TREE),
-    (("threshold_down", "threshold_up"), "threshold", _CLASSES),
-    (("clusters",), "clusters", _CLASSES),
-    (("clusters",), "colour", frozenset({"images"})),
-    (("pane",), "pane", _ALL),
-    (("maximise",), "maximise", _ALL),
-    (("search",), "search", _UPPER),
-    (("help",), "help", _ALL),
-    (("palette",), "commands", _ALL),
-    (("quit",), "quit", _ALL),
+BAR: tuple[BarItem, ...] = (
+    (("row_down", "row_up"), "select"),
+    (("column_left", "column_right"), "cursor"),
+    (("anomaly_next", "anomaly_previous"), "anomaly"),
+    (("flag",), "flag"),
+    (("dismiss",), "dismiss"),
+    (("zoom_in", "zoom_out"), "zoom"),
 )
-"""Action ids, what they do together in a word, and the panes that show it (empty: all)."""
+"""What the key bar shows first, before the keys of the pane."""
+
+BAR_AFTER: tuple[BarItem, ...] = (
+    (("pane",), "pane"),
+    (("maximise",), "maximise"),
+    (("search",), "search"),
+    (("help",), "help"),
+    (("palette",), "commands"),
+    (("quit",), "quit"),
+)
+"""What it shows after them; a search only where the pane has names."""
 
 
-def key_bar(pane: str) -> tuple[tuple[str, str], ...]:
-    """Return keys and words for the key bar of a pane, most important first."""
-    return tuple(
-        ("/".join(KEY_NAMES.get(BY_ID[action].keys[0], BY_ID[action].keys[0]) for action in actions), words)
-        for actions, words, panes in _BAR
-        if not panes or pane in panes
-    )
+def main_keys(by_id: Mapping[str, Action], ids: tuple[str, ...]) -> str:
+    """Return the main keys of some actions as people read them, such as "j/k"."""
+    return "/".join(KEY_NAMES.get(by_id[id_].keys[0], by_id[id_].keys[0]) for id_ in ids)

@@ -1,18 +1,14 @@
-"""Going through the anomalies: pure functions to the Selection that shows one.
-
-Owns the order of review and what "showing an anomaly" selects. A second copy would let n and a click on the ribbon
-end up at different classes.
-"""
+"""Going through the anomalies, in the order of review: pure functions to the Selection that shows one."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 
 from dtui.model import Anomaly, AnomalySettings
-from dtui.tui.state.navigate import Scene, shown
-from dtui.tui.state.selection import RunView, Selection, find_matches
+from dtui.tui.state.navigate import shown
+from dtui.tui.state.pane import Scene
+from dtui.tui.state.run_view import RunView
+from dtui.tui.state.selection import Selection
 
 
 def without_anomalies(view: RunView, settings: AnomalySettings) -> tuple[str, ...]:
@@ -51,37 +47,9 @@ def next_anomaly(scene: Scene, by: int) -> Selection:
 
 
 def select_anomaly(scene: Scene, anomaly: str) -> Selection:
-    """Return the selection on an anomaly: its iteration, its class in its opened cluster, its layer and filter."""
-    view = scene.view
-    found = view.find_anomaly(anomaly)
+    """Return the selection on an anomaly: its iteration, and what each pane knows of what it names."""
+    found = scene.view.find_anomaly(anomaly)
     if found is None:
         return scene.selection
-    selection = replace(scene.selection, anomaly=found.id).with_cursor(found.iteration)
-    if found.class_index is not None:
-        cluster = next((group.index for group in view.clusters if found.class_index in group.classes), 0)
-        selection = selection.with_group(cluster, found.class_index)
-        selection = replace(selection, open_clusters=selection.open_clusters | {cluster})
-        if found.class_index not in find_matches(selection.class_search, view.classes):
-            selection = replace(selection, class_search="")
-    if found.layer is not None:
-        selection = _with_layer(selection, view, found)
-    return shown(selection, scene)
-
-
-def _with_layer(selection: Selection, view: RunView, anomaly: Anomaly) -> Selection:
-    node = next((node for node in view.tree if node.layer is not None and node.name == anomaly.layer), None)
-    if node is None:
-        return selection
-    selection = with_node_shown(selection, view, node.index)
-    if selection.filter_sort == "index" and anomaly.filters and 0 <= anomaly.filters[0] < node.filters:
-        selection = replace(selection, filter=anomaly.filters[0])  # in another order its row is not known here
-    return selection
-
-
-def with_node_shown(selection: Selection, view: RunView, node: int) -> Selection:
-    """Return the selection on a tree node, with everything that it is in opened."""
-    parents, parent = set(), view.tree[node].parent
-    while parent >= 0:
-        parents.add(parent)
-        parent = view.tree[parent].parent
-    return replace(selection.with_node(node), folded=selection.folded - parents, layer_search="")
+    scene = scene.at(scene.selection.changed(anomaly=found.id).with_cursor(found.iteration))
+    return shown(scene.through(lambda pane, scene: pane.show(scene, found)), scene)

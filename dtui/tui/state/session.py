@@ -1,35 +1,29 @@
 """One person looking at one run: takes keys, presses, answers and changes, and keeps the Selection.
 
-Owns the current Selection, RunView, Answers and Layout; knows no widget and no terminal, so that all of it is
-tested without either. A second copy would let a key act on a run that the screen no longer shows.
+It knows no widget and no terminal, so that all of it is tested without either.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from dtui.model import Anomaly
 from dtui.safe_text import safe
-from dtui.tui.state.actions import BY_ID
-from dtui.tui.state.anomaly_steps import next_anomaly, reviewable, select_anomaly, with_node_shown, without_anomalies
-from dtui.tui.state.clamp import initial_clusters, initial_selection, settle
+from dtui.tui.renderables.canvas.frame import Frame
+from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.state.anomaly_steps import next_anomaly, reviewable, select_anomaly, without_anomalies
 from dtui.tui.state.key_steps import STEPS
-from dtui.tui.state.layout import Layout, divide
-from dtui.tui.state.navigate import (
-    Scene,
-    cursor_to_column,
-    fold,
-    move_columns,
-    move_rows,
-    row_of,
-    select_row,
-    zoom,
-)
-from dtui.tui.state.requests import Answers, Request, wanted
-from dtui.tui.state.selection import RunView, Selection, compile_search
+from dtui.tui.state.look import look
+from dtui.tui.state.navigate import cursor_to_column, move_columns, move_rows, select_row, zoom
+from dtui.tui.state.pane import Pane, Scene, Step, Table
+from dtui.tui.state.questions import AnomaliesQuestion, Answers, ClustersQuestion, Question
+from dtui.tui.state.run_view import RunView
+from dtui.tui.state.search import compile_search
+from dtui.tui.state.selection import Selection
+from dtui.tui.state.settle import begin, settle
 
 WHEEL_ROWS = 3
 
@@ -46,8 +40,9 @@ class Decision:
 class Session:
     """The state of the TUI once a run is open."""
 
-    def __init__(self, view: RunView, width: int, height: int) -> None:
+    def __init__(self, table: Table, view: RunView, width: int, height: int) -> None:
         """Begin with a run on a screen of a size."""
+        self.table = table
         self.view = view
         self.answers = Answers()
         self.selection = Selection()
@@ -55,36 +50,20 @@ class Session:
         self._size = (width, height)
         self._touched = False
         self._undo: list[Decision] = []
-        self.selection = initial_selection(view, self.selection, self.layout.tree_rows)
-        self._settle(self.selection)
+        self._failed: dict[str, Exception] = {}
+        """Panes that raised since something happened last, by name: each says so in its place."""
+        self._settle(begin(self.scene))
 
     # --- what is
 
     @property
-    def layout(self) -> Layout:
-        """How the screen is divided now."""
-        selection, view = self.selection, self.view
-        if selection.screen == "layers":
-            needed = 1 + len(view.tree) * (2 if selection.two_rows else 1)
-        else:
-            needed = 1 + 2 * (len(view.classes) + selection.cluster_count)
-        is_upper = selection.pane in ("tree", "classes")
-        return divide(
-            *self._size,
-            needed=needed,
-            is_upper=is_upper,
-            maximised=selection.maximised,
-            two_rows=selection.two_rows,
-        )
-
-    @property
     def scene(self) -> Scene:
         """All that decides where a key leads."""
-        return Scene(self.selection, self.view, self.layout)
+        return Scene(self.table, self.selection, self.view, self.answers, self._size, self.message, self._tell)
 
-    def wanted(self) -> Mapping[str, Request]:
-        """Return the questions that the screen raises now."""
-        return wanted(self.scene, self.answers)
+    def look(self) -> tuple[dict[Pane, Picture], list[Question[Any]]]:
+        """Return what each pane shows now, and the questions that it raises."""
+        return look(self.scene, self._failed)
 
     # --- keys
 
@@ -92,38 +71,50 @@ class Session:
         """Do what an action does; a decision is returned, to be written.
 
         Raises:
-            KeyError: Not an action of the Selection or of review.
+            KeyError: Not an action of the table.
         """
-        self.message, self._touched = "", True
-        if not BY_ID[action].applies(self.selection.screen):
-            self.message = f"{BY_ID[action].words}: not on this screen"
-            return None
+        self._begin_to_act()
         if action in ("flag", "dismiss", "undo"):
             return self._review(action)
+        step = self._step_of(action)
+        if step is None:
+            self.message = f"{self.table.by_id[action].words}: not on this screen"
+            return None
         if action in ("anomaly_next", "anomaly_previous") and not reviewable(self.view):
             none = without_anomalies(self.view, self.selection.anomaly_settings)[0]
             words = "[ lowers the threshold" if none == "none found" else none
             self.message = f"no anomalies to review: {words}"
             return None
         before = self.selection
-        self._settle(STEPS[action](self.scene))
-        self.message = self._say(action, before)
+        self._take(self.scene.pane, step)
+        self.message = self._say(before) or self.message
         return None
+
+    def reach(self, action: str) -> None:
+        """Go to the first screen where an action does something, unless it does here."""
+        if self._step_of(action) is None:
+            for pane in self.table.panes:
+                if action in pane.steps:
+                    self.choose(self.scene.with_pane(pane))
+                    return
+
+    def _step_of(self, action: str) -> Step | None:
+        """Return where an action leads: a pane's meaning of it, else that of every screen; None for nowhere."""
+        return self.scene.step_of(action) or STEPS.get(action) or self.table.steps.get(action)
 
     def go_back(self) -> bool:
         """End the innermost of search, maximised pane, zoom and lower pane; False where there is none."""
-        self.message, self._touched = "", True
+        self._begin_to_act()
         selection = self.selection
-        if selection.screen == "layers" and selection.layer_search:
-            back = replace(selection, layer_search="")
-        elif selection.screen == "validation" and selection.class_search:
-            back = replace(selection, class_search="")
+        searched = next((pane for pane in self.scene.screen.panes if selection.search_of(pane.name)), None)
+        if searched is not None:
+            back = selection.with_search(searched.name, "")
         elif selection.maximised:
-            back = replace(selection, maximised=False)
+            back = selection.changed(maximised=False)
         elif selection.window is not None:
-            back = replace(selection, window=None)
-        elif selection.pane in ("filters", "images"):
-            back = fold(self.scene, False)
+            back = selection.changed(window=None)
+        elif selection.pane:
+            back = selection.changed(pane=0)
         else:
             return False
         self._settle(back)
@@ -131,43 +122,48 @@ class Session:
 
     def choose(self, selection: Selection) -> None:
         """Take a selection that a person put together in another way than by keys."""
-        self.message, self._touched = "", True
+        self._begin_to_act()
         self._settle(selection)
 
-    def go_to_node(self, node: int) -> None:
-        """Select a tree node, opening what it is in."""
-        selection = self.selection.with_pane("tree")
-        self.choose(with_node_shown(selection, self.view, node))
+    def go_to(self, pane: Pane, step: Step) -> None:
+        """Go to a pane and take a step there."""
+        self.choose(self.scene.with_pane(pane))
+        self._take(pane, step)
 
     def search(self, pattern: str) -> str:
-        """Search for names on the current screen; return what is wrong with the pattern, "" if nothing."""
-        self._touched = True
+        """Search for names in the searched pane; return what is wrong with the pattern, "" if nothing."""
+        self._touched, self._failed = True, {}
         try:
             compile_search(pattern)
         except re.error as error:
             return f"not a regular expression: {error.msg}"
-        name = "layer_search" if self.selection.screen == "layers" else "class_search"
-        self._settle(self.selection.changed(**{name: pattern}))
+        if self.searched is not None:
+            self._settle(self.selection.with_search(self.searched.name, pattern))
         return ""
+
+    @property
+    def searched(self) -> Pane | None:
+        """The pane that a search is about: the one with the keyboard if it has names, else one beside it."""
+        panes = (self.scene.pane, *self.scene.screen.panes)
+        return next((pane for pane in panes if pane.is_searchable), None)
 
     @property
     def current_search(self) -> str:
         """The search on the current screen."""
-        selection = self.selection
-        return selection.layer_search if selection.screen == "layers" else selection.class_search
+        return "" if self.searched is None else self.selection.search_of(self.searched.name)
 
-    def _say(self, action: str, before: Selection) -> str:
+    def _say(self, before: Selection) -> str:
         """Return a line about a change that is not seen otherwise."""
         settings = self.selection.anomaly_settings
-        if settings != before.anomaly_settings:
-            window = "automatic" if settings.window is None else settings.window
-            unit = (
-                f"{settings.threshold:.0%} of a class" if settings.unit == "share" else f"{settings.threshold:g} images"
+        if settings == before.anomaly_settings:
+            said = (
+                self.scene.asked(pane, lambda pane, scene: pane.said(before, scene.selection))
+                for pane in self.table.panes
             )
-            return f"anomalies: {settings.rule} rule, window {window}, at least {unit}"
-        if action == "clusters" and self.selection.cluster_count != before.cluster_count:
-            return f"{self.selection.cluster_count} clusters of classes"
-        return ""
+            return next(filter(None, said), "")
+        window = "automatic" if settings.window is None else settings.window
+        unit = f"{settings.threshold:.0%} of a class" if settings.unit == "share" else f"{settings.threshold:g} images"
+        return f"anomalies: {settings.rule} rule, window {window}, at least {unit}"
 
     # --- review
 
@@ -221,43 +217,34 @@ class Session:
 
     # --- mouse
 
-    def press_time(self, x: int) -> None:
-        """Put the crosshair on a column of the screen."""
-        self.message, self._touched = "", True
-        if not self.view.is_empty and x >= self.layout.gutter:
-            self._settle(cursor_to_column(self.scene, x - self.layout.gutter))
+    def press(self, pane: Pane, frame: Frame, x: int, y: int, is_drag: bool) -> None:
+        """Do what a press or a drag in a pane asks for: something of its own, else its row and the crosshair."""
+        own = None if is_drag else self.scene.asked(pane, lambda pane, scene: pane.press(scene, frame, x, y))
+        if own is not None:
+            self.choose(own)
+            return
+        if not pane.has_time:
+            return
+        self._begin_to_act()
+        if pane in self.scene.screen.panes and not is_drag:
+            self._press_row(pane, y, x < frame.gutter)
+        if not self.view.is_empty and x >= frame.gutter:
+            self._settle(cursor_to_column(self.scene, x - frame.gutter))
 
-    def press_row(self, pane: str, row: int | None, with_fold: bool) -> None:
+    def _press_row(self, pane: Pane, y: int, with_fold: bool) -> None:
         """Give a pane the keyboard and select a row of it; a second press on a selected row folds it."""
-        self.message, self._touched = "", True
-        was_here = self.selection.pane == pane
-        self._settle(self.selection.with_pane(pane))
-        if row is None:
-            return
-        if with_fold and was_here and row == row_of(self.scene):
-            if pane in ("tree", "classes") and self._is_foldable():
-                self._settle(fold(self.scene, None))
-            return
-        self._settle(select_row(self.scene, row))
+        was_here = self.scene.pane is pane
+        self._settle(self.scene.with_pane(pane))
+        self._take(pane, lambda scene: _pressed(scene, pane.row_at(scene, y), with_fold and was_here))
 
-    def _is_foldable(self) -> bool:
-        if self.selection.pane == "tree":
-            return bool(self.view.tree) and self.view.tree[self.selection.node].layer is None
-        return self.selection.class_index is None
-
-    def press_anomaly(self, anomaly: str) -> None:
-        """Go to an anomaly."""
-        self.message, self._touched = "", True
-        self._settle(select_anomaly(self.scene, anomaly))
-
-    def turn_wheel(self, pane: str, by: int, with_control: bool) -> None:
+    def turn_wheel(self, pane: Pane, by: int, with_control: bool) -> None:
         """Scroll a pane, or zoom time with Ctrl."""
-        self._touched = True
+        self._touched, self._failed = True, {}
         if with_control:
             self._settle(zoom(self.scene, 1.25 if by < 0 else 0.8))
-        elif pane in ("tree", "filters", "classes", "images"):
-            self._settle(self.selection.with_pane(pane))
-            self._settle(move_rows(self.scene, by * WHEEL_ROWS))
+        elif pane in self.scene.screen.panes:
+            self._settle(self.scene.with_pane(pane))
+            self._take(pane, lambda scene: move_rows(scene, by * WHEEL_ROWS))
         else:
             self._settle(move_columns(self.scene, by))
 
@@ -265,33 +252,28 @@ class Session:
 
     def resized(self, width: int, height: int) -> None:
         """Fit to another size."""
-        self._size = (width, height)
+        self._size, self._failed = (width, height), {}
         self._settle(self.selection)
 
     def opened(self, view: RunView) -> None:
         """Show what was recorded since; what was asked apart stays until it is answered anew."""
-        was_empty = self.view.is_empty
-        old = self.view
+        old, self._failed = self.view, {}
         self.view = replace(view, anomalies=old.anomalies, searched=old.searched, clusters=old.clusters)
-        if was_empty and not view.is_empty:
-            self.selection = initial_selection(self.view, self.selection, self.layout.tree_rows)
-        self._settle(self.selection)
+        self._settle(begin(self.scene) if old.is_empty and not view.is_empty else self.selection)
 
-    def answered(self, slot: str, value: Any) -> None:
+    def answered(self, question: Question[Any], answer: Any) -> None:
         """Take an answer into what is shown."""
-        if slot == "anomalies":
-            self.view = replace(self.view, anomalies=value, searched=self.selection.anomaly_settings)
+        self._failed = {}
+        selection = self.scene.through(lambda pane, scene: pane.answered(scene, question, answer))
+        if isinstance(question, AnomaliesQuestion):
+            self.view = replace(self.view, anomalies=answer, searched=self.selection.anomaly_settings)
             self._select_strongest()
-        elif slot == "clusters":
-            is_first = not self.view.clusters
-            self.view = replace(self.view, clusters=value)
-            if is_first:
-                self.selection = initial_clusters(self.view, self.selection, self.layout.class_rows)
+            selection = self.selection
+        elif isinstance(question, ClustersQuestion):
+            self.view = replace(self.view, clusters=answer)
         else:
-            if slot in ("heatmap", "images"):
-                self._keep_identity(slot, value)
-            self.answers = replace(self.answers, **{slot: value})
-        self._settle(self.selection)
+            self.answers = self.answers.having(question, answer)
+        self._settle(selection)
 
     def fail(self, message: str) -> None:
         """Show what could not be read or written."""
@@ -305,19 +287,29 @@ class Session:
         strongest = max(candidates, key=lambda anomaly: anomaly.score)
         self._settle(select_anomaly(self.scene, strongest.id))
 
-    def _keep_identity(self, slot: str, value: Any) -> None:
-        """Stay on the same filter or image when its rows are in another order than before."""
-        old = getattr(self.answers, slot)
-        name, key = ("filter", "node") if slot == "heatmap" else ("image", "classes")
-        if old is None or getattr(old.request, key) != getattr(value.request, key):
-            return
-        row = getattr(self.selection, name)
-        if row < len(old.order) and len(old.order) == len(value.order):
-            found = (value.order == old.order[row]).nonzero()[0]
-            if len(found):
-                self.selection = self.selection.changed(**{name: int(found[0])})
+    def _begin_to_act(self) -> None:
+        """Forget the message of what was done before; from now on the person decides what is looked at."""
+        self.message, self._touched, self._failed = "", True, {}
+
+    def _tell(self, pane: Pane, error: Exception) -> None:
+        """Say that a pane raised: in its place, and in the key bar, for its place may change with the next key."""
+        self._failed[pane.name] = error
+        self.fail(f"{pane.title or pane.name}: {type(error).__name__}; details are in the log")
+
+    def _take(self, pane: Pane, step: Callable[[Scene], Selection]) -> None:
+        """Take a step, one of a pane; nothing is selected by one that raises."""
+        self._settle(self.scene.asked(pane, lambda _, scene: step(scene)) or self.selection)
 
     def _settle(self, selection: Selection) -> None:
         """Take a selection, made possible."""
         self.selection = selection
         self.selection = settle(self.scene)
+
+
+def _pressed(scene: Scene, row: int | None, with_fold: bool) -> Selection:
+    """Return the selection on a row that was pressed; where it was selected before, folded, if it can be."""
+    if row is None:
+        return scene.selection
+    if not with_fold or row != scene.pane.row(scene):
+        return select_row(scene, row)
+    return scene.pane.fold(scene, None) if scene.pane.is_foldable(scene) else scene.selection

@@ -113,8 +113,8 @@ def make_heatmap(axis: TimeAxis, height: int, filters: int = 256, fill: float | 
 
 def make_class_rows(names: tuple[str, ...] = ("cat", "dog")) -> list[ClassRow]:
     labels = tuple(range(len(names)))
-    rows = [ClassRow("early", labels, 0, True, True)]
-    return [*rows, *(ClassRow(name, (label,), 1, False, False) for label, name in enumerate(names))]
+    rows = [ClassRow("early", labels, True, True)]
+    return [*rows, *(ClassRow(name, (label,), False, False) for label, name in enumerate(names))]
 
 
 def make_errors(rows: list[ClassRow], axis: TimeAxis, fill: float | None = None) -> ClassErrors:

@@ -7,16 +7,7 @@ from dataclasses import replace
 
 from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.renderables.panes.axis import draw_axis
-from dtui.tui.renderables.panes.classes import draw_classes
-from dtui.tui.renderables.panes.curves import draw_curves
-from dtui.tui.renderables.panes.filters import draw_filters
-from dtui.tui.renderables.panes.images import draw_images
-from dtui.tui.renderables.panes.key_bar import draw_key_bar
-from dtui.tui.renderables.panes.message import draw_message
-from dtui.tui.renderables.panes.ribbon import draw_ribbon
-from dtui.tui.renderables.panes.top_bar import draw_top_bar
-from dtui.tui.renderables.panes.tree import ChartKind, TreeLook, draw_tree
+from dtui.tui.renderables.panes.tree import ChartKind, TreeLook
 from tests.unit.renderables.builders import (
     LOOK,
     STAGES,
@@ -31,6 +22,18 @@ from tests.unit.renderables.builders import (
     make_rows,
     make_series,
     make_verdict,
+)
+from tests.unit.renderables.drawing import (
+    draw_axis,
+    draw_classes,
+    draw_curves,
+    draw_filters,
+    draw_images,
+    draw_key_bar,
+    draw_message,
+    draw_ribbon,
+    draw_top_bar,
+    draw_tree,
 )
 
 Draw = Callable[[Frame, str, float | None, int | None], Cells]

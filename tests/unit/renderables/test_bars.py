@@ -12,12 +12,8 @@ from dtui.model import RunStatus, Stage
 from dtui.tui.renderables.canvas.palettes import ramp
 from dtui.tui.renderables.canvas.sgr import to_text
 from dtui.tui.renderables.canvas.theme import DARK
-from dtui.tui.renderables.panes.axis import draw_axis
-from dtui.tui.renderables.panes.classes import draw_classes
-from dtui.tui.renderables.panes.key_bar import draw_key_bar
-from dtui.tui.renderables.panes.message import draw_message
-from dtui.tui.renderables.panes.ribbon import anomaly_at, draw_ribbon, label_of
-from dtui.tui.renderables.panes.top_bar import draw_top_bar, tab_regions
+from dtui.tui.renderables.panes.ribbon import anomaly_at, label_of
+from dtui.tui.renderables.panes.top_bar import TopBarPicture
 from dtui.tui.renderables.parts.class_names import class_name
 from tests.anomalies import watch_anomaly
 from tests.unit.renderables.builders import (
@@ -27,6 +23,14 @@ from tests.unit.renderables.builders import (
     make_class_rows,
     make_errors,
     make_info,
+)
+from tests.unit.renderables.drawing import (
+    draw_axis,
+    draw_classes,
+    draw_key_bar,
+    draw_message,
+    draw_ribbon,
+    draw_top_bar,
 )
 from tests.unit.renderables.panes import KEYS, TABS
 
@@ -68,7 +72,7 @@ def test_the_top_bar_shows_status_and_that_a_run_is_invented() -> None:
 def test_a_click_finds_the_tab_that_is_drawn_there(width: int) -> None:
     where, info = frame(width, 1), make_info("a-run")
     text = to_text(draw_top_bar(where, info, TABS, 2))
-    regions = tab_regions(where, info, TABS, 2)
+    regions = TopBarPicture(info, TABS, 2).tab_regions(where)
     for (key, _, _), (x, y, size, height) in zip(TABS, regions, strict=True):
         assert (y, height) == (0, 1)
         assert key in text[x : x + size]

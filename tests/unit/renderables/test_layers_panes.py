@@ -12,9 +12,8 @@ from dtui.tui.renderables.canvas.output import ColorMode
 from dtui.tui.renderables.canvas.palettes import ramp
 from dtui.tui.renderables.canvas.sgr import to_text
 from dtui.tui.renderables.canvas.theme import DARK
-from dtui.tui.renderables.panes.curves import draw_curves
-from dtui.tui.renderables.panes.filters import draw_filters, filter_at, filter_rows
-from dtui.tui.renderables.panes.tree import ChartKind, TreeLook, draw_tree, tree_row_at, tree_rows_shown
+from dtui.tui.renderables.panes.filters import place_of
+from dtui.tui.renderables.panes.tree import ChartKind, TreeLook, TreePicture
 from tests.unit.renderables.builders import (
     LOOK,
     STAGES,
@@ -25,6 +24,7 @@ from tests.unit.renderables.builders import (
     make_rows,
     make_series,
 )
+from tests.unit.renderables.drawing import draw_curves, draw_filters, draw_tree
 
 
 def test_a_cosine_distance_is_shaded_by_its_root() -> None:
@@ -151,11 +151,12 @@ def test_without_colours_what_is_negative_hangs() -> None:
     assert (cells.ch[2, 18:] == ord("▆")).all()
 
 
-def test_rows_of_the_tree_and_back() -> None:
+def test_a_taller_row_leaves_room_for_half_as_many() -> None:
     tall = TreeLook(two_row=True)
-    assert (tree_rows_shown(11, TreeLook()), tree_rows_shown(11, tall), tree_rows_shown(0, tall)) == (10, 5, 0)
-    assert [tree_row_at(y, 7, tall) for y in range(4)] == [None, 7, 7, 8]
-    assert [tree_row_at(y, 7, TreeLook()) for y in range(3)] == [None, 7, 8]
+    rows = make_rows(tuple(f"conv{index}" for index in range(40)))
+    low, high = TreePicture(rows, 7, 7, None, TreeLook()), TreePicture(rows, 7, 7, None, tall)
+    assert (len(low.shown(11)), len(high.shown(11)), len(high.shown(0))) == (10, 5, 0)
+    assert low.shown(11)[0] == rows[7]
 
 
 def test_a_long_tree_has_a_thumb() -> None:
@@ -219,8 +220,8 @@ def test_the_filters_gutter_reads_out_and_marks() -> None:
     assert text[5].startswith("  ○ late        1")
     assert text[7][29:32] == "255"
     assert sum(line[33] == "×" for line in text[1:]) == 1
-    assert filter_at(where, make_heatmap(axis_of(where), 8), 0) is None
-    assert filter_at(where, make_heatmap(axis_of(where), 8), 1) == 0
+    place = place_of(make_heatmap(axis_of(where), 8), where.height)
+    assert [place.row_at(0), place.row_at(1)] == [None, 0]
 
 
 @pytest.mark.parametrize("filters", [3, 5, 8, 13, 16, 40])
@@ -230,7 +231,7 @@ def test_marks_stand_at_the_filters_that_are_dead_and_nowhere_else(filters: int)
     rows = make_heatmap(axis_of(where), 14, filters=filters)
     dead = np.arange(filters) % 3 == 1
     cells = draw_filters(where, replace(rows, dead=dead, late=np.zeros(filters, bool)), 0, LOOK, 500)
-    places = filter_rows(where, rows)
+    places = place_of(rows, where.height)
     begun: dict[int, list[bool]] = {}
     for row in range(filters):
         begun.setdefault(places.y_of(row), []).append(bool(dead[row]))

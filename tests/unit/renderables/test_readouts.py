@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
@@ -11,11 +9,12 @@ from dtui.model import ClassErrors, TimeAxis
 from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.frame import Frame, Region
 from dtui.tui.renderables.canvas.sgr import to_text
-from dtui.tui.renderables.panes.classes import classes_readout_region, draw_classes, write_classes_readout
-from dtui.tui.renderables.panes.curves import curves_readout_region, draw_curves, write_curves_readout
-from dtui.tui.renderables.panes.filters import draw_filters, filters_readout_region, write_filters_readout
-from dtui.tui.renderables.panes.images import draw_images, images_readout_region, write_images_readout
-from dtui.tui.renderables.panes.tree import TreeLook, draw_tree, tree_readout_region, write_tree_readout
+from dtui.tui.renderables.panes.classes import ClassesPicture, classes_readout_region
+from dtui.tui.renderables.panes.curves import CurvesPicture, curves_readout_region
+from dtui.tui.renderables.panes.filters import FiltersPicture, filters_readout_region
+from dtui.tui.renderables.panes.images import ImagesPicture, images_readout_region
+from dtui.tui.renderables.panes.tree import TreeLook, TreePicture, tree_readout_region
+from dtui.tui.renderables.parts.picture import Picture
 from tests.unit.renderables.builders import (
     LOOK,
     axis_of,
@@ -29,41 +28,23 @@ from tests.unit.renderables.builders import (
     make_series,
     make_verdict,
 )
+from tests.unit.renderables.drawing import draw_classes
 
-Pane = tuple[Callable[[int | None], Cells], Callable[[Cells, int | None], None], Region]
+Pane = tuple[Picture, Region]
 
 
 def panes(where: Frame) -> dict[str, Pane]:
-    """Return how each pane is drawn, how its readout is rewritten, and where that may be."""
+    """Return the picture of each pane, and where its readout may be rewritten."""
     axis = axis_of(where)
-    rows, look = make_rows(), TreeLook("mean of weights")
-    series, curves, heatmap = make_series(rows, axis), make_curves(axis), make_heatmap(axis, where.height)
-    groups, images, verdict = make_class_rows(), make_images(axis, where.height), make_verdict()
-    errors = make_errors(groups, axis)
+    rows, groups, look = make_rows(), make_class_rows(), TreeLook("mean of weights")
+    images, heatmap = make_images(axis, where.height), make_heatmap(axis, where.height)
     return {
-        "curves": (
-            lambda at: draw_curves(where, curves, (), False, at),
-            lambda cells, at: write_curves_readout(cells, where, curves, at),
-            curves_readout_region(where),
-        ),
-        "tree": (
-            lambda at: draw_tree(where, rows, 0, 1, series, look, None, (), at),
-            lambda cells, at: write_tree_readout(cells, where, rows, 0, 1, series, look, at),
-            tree_readout_region(where),
-        ),
-        "filters": (
-            lambda at: draw_filters(where, heatmap, 5, LOOK, at),
-            lambda cells, at: write_filters_readout(cells, where, heatmap, 5, LOOK, at),
-            filters_readout_region(where),
-        ),
-        "classes": (
-            lambda at: draw_classes(where, groups, 0, 1, errors, (), None, (), at),
-            lambda cells, at: write_classes_readout(cells, where, groups, 0, errors, at),
-            classes_readout_region(where),
-        ),
+        "curves": (CurvesPicture(make_curves(axis)), curves_readout_region(where)),
+        "tree": (TreePicture(rows, 0, 1, make_series(rows, axis), look), tree_readout_region(where)),
+        "filters": (FiltersPicture(heatmap, 5, LOOK), filters_readout_region(where)),
+        "classes": (ClassesPicture(groups, 0, 1, make_errors(groups, axis)), classes_readout_region(where)),
         "images": (
-            lambda at: draw_images(where, images, "cat", 3, ("cat", "dog"), verdict, 40, at),
-            lambda cells, at: write_images_readout(cells, where, images, 3, ("cat", "dog"), verdict, at),
+            ImagesPicture(images, "cat", 3, ("cat", "dog"), 40, make_verdict()),
             images_readout_region(where),
         ),
     }
@@ -82,19 +63,21 @@ def same(one: Cells, other: Cells) -> np.ndarray:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("size", [(150, 20), (110, 12), (80, 9), (60, 5), (20, 3)])
 def test_rewriting_leaves_what_drawing_anew_would(name: str, size: tuple[int, int]) -> None:
-    draw, write, _ = panes(frame(*size))[name]
-    cells = draw(100)
+    where = frame(*size)
+    picture, _ = panes(where)[name]
+    cells = picture.draw(where, 100)
     for at in (900, None, 10**9, 0):
-        write(cells, at)
-        assert same(cells, draw(at)).all()
+        picture.write_readout(cells, where, at)
+        assert same(cells, picture.draw(where, at)).all()
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("size", [(150, 20), (80, 9), (60, 5)])
 def test_nothing_outside_the_region_changes(name: str, size: tuple[int, int]) -> None:
-    draw, write, (x, y, width, height) = panes(frame(*size))[name]
-    before, after = draw(100), draw(100)
-    write(after, 900)
+    where = frame(*size)
+    picture, (x, y, width, height) = panes(where)[name]
+    before, after = picture.draw(where, 100), picture.draw(where, 100)
+    picture.write_readout(after, where, 900)
     changed = ~same(before, after)
     changed[y : y + height, x : x + width] = False
     assert not changed.any()
@@ -102,9 +85,10 @@ def test_nothing_outside_the_region_changes(name: str, size: tuple[int, int]) ->
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_readout_follows_the_cursor(name: str) -> None:
-    draw, write, (x, y, width, height) = panes(frame(150, 20))[name]
-    before, cells = draw(100), draw(100)
-    write(cells, 900)
+    where = frame(150, 20)
+    picture, (x, y, width, height) = panes(where)[name]
+    before, cells = picture.draw(where, 100), picture.draw(where, 100)
+    picture.write_readout(cells, where, 900)
     assert not same(before, cells)[y : y + height, x : x + width].all()
 
 

@@ -11,8 +11,8 @@ from dtui.tui.renderables.canvas.output import ColorMode
 from dtui.tui.renderables.canvas.palettes import label_colour, to_lab
 from dtui.tui.renderables.canvas.sgr import to_text
 from dtui.tui.renderables.canvas.theme import DARK, LIGHT, Theme
-from dtui.tui.renderables.panes.classes import ClassRow, class_row_at, class_rows_shown, draw_classes
-from dtui.tui.renderables.panes.images import draw_images, image_at, letter_of
+from dtui.tui.renderables.panes.classes import ClassesPicture, ClassRow
+from dtui.tui.renderables.panes.images import letter_of, place_of
 from tests.unit.renderables.builders import (
     anomaly,
     axis_of,
@@ -22,6 +22,7 @@ from tests.unit.renderables.builders import (
     make_images,
     make_verdict,
 )
+from tests.unit.renderables.drawing import draw_classes, draw_images
 
 
 def test_few_rows_make_the_classes_compact() -> None:
@@ -29,13 +30,13 @@ def test_few_rows_make_the_classes_compact() -> None:
     rows = make_class_rows()
     text = to_text(draw_classes(where, rows, 0, 1, make_errors(rows, axis_of(where)), (anomaly(100),), iteration=500))
     assert text.split("\n")[2].startswith("▌ cat        49%  ▁▁▁▁▁▁▾▁▁▁")
-    assert (class_rows_shown(4), class_rows_shown(13)) == (3, 6)
-    assert [class_row_at(y, 2, 13) for y in range(4)] == [None, 2, 2, 3]
+    many = ClassesPicture(make_class_rows(tuple("abcdefghij")), 2, 2, None)
+    assert [len(many.shown(height)) for height in (0, 4, 13)] == [0, 3, 6]
 
 
 def test_classes_without_data_wait_with_empty_strips() -> None:
     where = frame(80, 6)
-    cells = draw_classes(where, [ClassRow("cat", (0,), 1, False, False)], 0, 0, None)
+    cells = draw_classes(where, [ClassRow("cat", (0,), False, False)], 0, 0, None)
     assert (cells.bg[1:, 18:] == DARK.panel).all()
 
 
@@ -54,7 +55,7 @@ def test_images_are_blue_where_right_and_orange_where_wrong() -> None:
     assert cells.fg[1, 34] == DARK.correct
     assert cells.bg[11, 34] == DARK.incorrect
     assert [line[33] for line in text[1:]].count("×") >= 1
-    assert image_at(where, rows, 1) == 0
+    assert place_of(rows, where.height).row_at(1) == 0
 
 
 def test_the_legend_of_images_has_the_colours_of_the_map_in_16_colours() -> None:

@@ -2,56 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.parts.chrome import JOIN_GLYPH
+from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.scale import tick_step
 
 
-def draw_axis(frame: Frame, iteration: int | None, joins: Sequence[int] = ()) -> Cells:
-    """Draw the axis, one row; the badge says so where the training was resumed.
+@dataclass(frozen=True, slots=True)
+class AxisPicture(Picture):
+    """The time axis, one row, with the cursor's badge, which says so where the training was resumed (`joins`)."""
 
-    Args:
-        frame: With the axis to label.
-        iteration: The cursor; None, or off screen, for no badge.
-        joins: Iterations at which the training was resumed.
-    """
-    theme = frame.theme
-    cells = Cells(frame.width, frame.height, theme, theme.background)
-    cells.text(1, 0, "iteration", theme.muted, limit=max(0, frame.gutter - 2))
-    axis = frame.axis
-    if axis is None or frame.plot_width < 4:
+    joins: tuple[int, ...] = ()
+    is_all_readout = True
+
+    def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
+        """Draw ticks, joins and badge."""
+        theme = frame.theme
+        cells = Cells(frame.width, frame.height, theme, theme.background)
+        cells.text(1, 0, "iteration", theme.muted, limit=max(0, frame.gutter - 2))
+        axis = frame.axis
+        if axis is None or frame.plot_width < 4:
+            return cells
+        seams = {frame.column_of(join) for join in self.joins} - {None}
+        column = frame.column_of(iteration)
+        words = " resumed here" if column in seams else ""
+        badge = "" if iteration is None else f" {iteration:,}{words} "
+        begin = end = -1
+        if column is not None:
+            begin = max(frame.gutter, min(column - len(badge) // 2, frame.width - len(badge)))
+            end = begin + len(badge)
+        widest = len(f"{int(axis.stop):,}")
+        step = tick_step(axis.span, frame.plot_width, max(10, widest + 4))
+        for tick in range(int(np.ceil(axis.first / step)) * step, int(np.ceil(axis.stop)), step):
+            x = frame.column_of(tick)
+            label = f"{tick:,}"
+            if x is None:
+                continue
+            if any(x <= seam < x + 2 + len(label) for seam in seams if seam is not None):
+                continue
+            if not begin <= x < end:
+                cells.text(x, 0, "╵", theme.faint)
+            stop = x + 1 + len(label)
+            if stop <= frame.width and (stop < begin or x + 1 > end):
+                cells.text(x + 1, 0, label, theme.muted)
+        for seam in seams:
+            if seam is not None and not begin <= seam < end:
+                cells.text(seam, 0, JOIN_GLYPH, theme.accent)
+        if column is not None:
+            cells.text(begin, 0, badge, theme.badge_text, theme.badge, bold=True)
+            cells.mark[0, begin : min(end, cells.width)] = 1
         return cells
-    seams = {frame.column_of(join) for join in joins} - {None}
-    column = frame.column_of(iteration)
-    words = " resumed here" if column in seams else ""
-    badge = "" if iteration is None else f" {iteration:,}{words} "
-    begin = end = -1
-    if column is not None:
-        begin = max(frame.gutter, min(column - len(badge) // 2, frame.width - len(badge)))
-        end = begin + len(badge)
-    widest = len(f"{int(axis.stop):,}")
-    step = tick_step(axis.span, frame.plot_width, max(10, widest + 4))
-    for tick in range(int(np.ceil(axis.first / step)) * step, int(np.ceil(axis.stop)), step):
-        x = frame.column_of(tick)
-        label = f"{tick:,}"
-        if x is None:
-            continue
-        if any(x <= seam < x + 2 + len(label) for seam in seams if seam is not None):
-            continue
-        if not begin <= x < end:
-            cells.text(x, 0, "╵", theme.faint)
-        stop = x + 1 + len(label)
-        if stop <= frame.width and (stop < begin or x + 1 > end):
-            cells.text(x + 1, 0, label, theme.muted)
-    for seam in seams:
-        if seam is not None and not begin <= seam < end:
-            cells.text(seam, 0, JOIN_GLYPH, theme.accent)
-    if column is not None:
-        cells.text(begin, 0, badge, theme.badge_text, theme.badge, bold=True)
-        cells.mark[0, begin : min(end, cells.width)] = 1
-    return cells

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -22,7 +22,9 @@ from dtui.tui.renderables.parts.chrome import (
     select_gutter,
     write_value,
 )
+from dtui.tui.renderables.parts.picture import Picture
 
+TITLE = "Classes"
 WIDE_GUTTER = 26
 """From this gutter on there is room for tenths of a percent and for counts."""
 
@@ -34,115 +36,94 @@ class ClassRow:
     Attributes:
         name: Of the cluster or the class; data from outside.
         labels: The classes that it stands for: one for a class; a group of ClassErrors.
-        depth: 0 for a cluster, 1 for a class.
         is_open: Whether a cluster's classes are visible; False for a class.
         is_cluster: Whether it can be opened.
     """
 
     name: str
     labels: tuple[int, ...]
-    depth: int
     is_open: bool
     is_cluster: bool
 
 
-def draw_classes(
-    frame: Frame,
-    rows: Sequence[ClassRow],
-    top: int,
-    selected: int,
-    errors: ClassErrors | None,
-    anomalies: Sequence[Anomaly] = (),
-    selected_anomaly: str | None = None,
-    stages: Sequence[Stage] = (),
-    iteration: int | None = None,
-    title: str = "clusters by error",
-    now: ClassErrors | None = None,
-) -> Cells:
-    """Draw header with legend, rows from `top` on, and the readout at `iteration`.
+@dataclass(frozen=True, slots=True)
+class ClassesPicture(Picture):
+    """Error strips with their anomalies under a header with legend, from row `top` on; the gutter has the errors.
 
-    A row takes two rows of the terminal (triangles above the strip), or one in a pane of less than
-    12 rows (`class_row_height`).
+    A row takes two rows of the terminal (triangles above the strip), or one in a low pane (`class_row_height`).
 
-    Args:
-        frame: Any size; errors over another axis are resampled to the frame's.
+    Attributes:
         rows: All visible rows, in order.
         top: Index of the first row on screen.
         selected: Index of the selected row.
-        errors: By group of labels; rows without a group have an empty strip. None while it loads.
+        errors: By group of labels, over any axis; rows without a group have an empty strip. None while it loads.
         anomalies: Those of classes are drawn; dismissed ones are hidden.
-        selected_anomaly: Id of the anomaly under review.
+        anomaly: Id of the anomaly under review.
         stages: Learning-rate stages, dashed verticals.
-        iteration: The cursor, None for none.
         title: Words beside the pane's name.
-        now: Exact errors at `iteration`, see `write_classes_readout`.
+        errors_now: Exact errors over one column of one iteration; heeded if that is the cursor.
     """
-    theme = frame.theme
-    cells = Cells(frame.width, frame.height, theme)
-    x = draw_header(cells, frame, "Classes", max(0, frame.width - 1))
-    colours = ramp(theme, "error", frame.output)
-    stop = draw_legend(cells, frame, colours, "0", "100%", "error", left=x + 3 + text_width(title))
-    if stop == frame.width:
-        stop = draw_legend(cells, frame, colours, "0", "100%", "error", left=x + 1)
-    cells.text(x + 2, 0, title, theme.muted, limit=max(0, stop - x - 3))
-    tall = class_row_height(frame.height)
-    shown = rows[top : top + class_rows_shown(frame.height)]
-    values = _errors_of(frame, shown, errors)
-    by_class: dict[int, list[Anomaly]] = {}
-    for anomaly in anomalies:
-        if anomaly.class_index is not None:
-            by_class.setdefault(anomaly.class_index, []).append(anomaly)
-    for index, row in enumerate(shown):
-        y = 1 + index * tall
-        if frame.axis is not None and frame.plot_width > 0:
-            gap = "▁" if tall == 1 else " " if row.is_cluster else "▂"
-            _draw_strip(cells, frame, values[index], y + tall - 1, gap)
-            own = [anomaly for label in row.labels for anomaly in by_class.get(label, ())]
-            _draw_class_marks(cells, frame, own, y, tall, selected_anomaly)
-        if top + index == selected:
-            select_gutter(cells, frame, y, tall)
-        _draw_class_name(cells, frame, row, y + tall - 1, top + index == selected)
-    draw_thumb(cells, frame, top, len(shown), len(rows))
-    draw_stages(cells, frame, stages, 1, frame.height)
-    write_classes_readout(cells, frame, rows, top, errors, iteration, now)
-    return cells
 
+    rows: Sequence[ClassRow]
+    top: int
+    selected: int
+    errors: ClassErrors | None
+    anomalies: tuple[Anomaly, ...] = ()
+    anomaly: str | None = None
+    stages: tuple[Stage, ...] = ()
+    title: str = "clusters by error"
+    errors_now: ClassErrors | None = field(default=None, compare=False)
+    crosshair = 0.17
 
-def write_classes_readout(
-    cells: Cells,
-    frame: Frame,
-    rows: Sequence[ClassRow],
-    top: int,
-    errors: ClassErrors | None,
-    iteration: int | None,
-    now: ClassErrors | None = None,
-) -> None:
-    """Rewrite each row's error at the cursor, in the gutter: its column's until the exact one is there.
+    @property
+    def readout_of(self) -> object:
+        """The exact errors at the cursor."""
+        return self.errors_now
 
-    Args:
-        cells: Of the pane.
-        frame: As it was drawn for.
-        rows: All visible rows, in order.
-        top: Index of the first row on screen.
-        errors: Over the columns; None while they load.
-        iteration: The cursor, None for none.
-        now: Over one column of one iteration; heeded if that is `iteration`.
-    """
-    x, _, width, _ = classes_readout_region(frame)
-    if width < 4:
-        return
-    theme = frame.theme
-    tall = class_row_height(frame.height)
-    shown = rows[top : top + class_rows_shown(frame.height)]
-    digits = 1 if frame.gutter >= WIDE_GUTTER else 0
-    for index, value in enumerate(_errors_at(frame, shown, errors, now, iteration)):
-        text = "" if errors is None else "·" if np.isnan(value) else f"{value * 100:.{digits}f}%"
-        colour = theme.faint if np.isnan(value) else theme.warning if value > 0.5 else theme.text
-        write_value(cells, x + width, index * tall + tall, text, colour, room=width)
+    def shown(self, height: int) -> Sequence[ClassRow]:
+        """Return the rows that a pane of `height` rows shows under its header."""
+        return self.rows[self.top : self.top + max(0, height - 1) // class_row_height(height)]
+
+    def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
+        """Draw header, strips, triangles and readout."""
+        cells = Cells(frame.width, frame.height, frame.theme)
+        _draw_classes_header(cells, frame, self.title)
+        tall, shown = class_row_height(frame.height), self.shown(frame.height)
+        values = _errors_of(frame, shown, self.errors)
+        by_class: dict[int, list[Anomaly]] = {}
+        for anomaly in self.anomalies:
+            if anomaly.class_index is not None:
+                by_class.setdefault(anomaly.class_index, []).append(anomaly)
+        for index, row in enumerate(shown):
+            y, is_selected = 1 + index * tall, self.top + index == self.selected
+            if frame.axis is not None and frame.plot_width > 0:
+                gap = "▁" if tall == 1 else " " if row.is_cluster else "▂"
+                _draw_strip(cells, frame, values[index], y + tall - 1, gap)
+                own = [anomaly for label in row.labels for anomaly in by_class.get(label, ())]
+                _draw_class_marks(cells, frame, own, y, tall, self.anomaly)
+            if is_selected:
+                select_gutter(cells, frame, y, tall)
+            _draw_class_name(cells, frame, row, y + tall - 1, is_selected)
+        draw_thumb(cells, frame, self.top, len(shown), len(self.rows))
+        draw_stages(cells, frame, self.stages, 1, frame.height)
+        self.write_readout(cells, frame, iteration)
+        return cells
+
+    def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> None:
+        """Rewrite each row's error at the cursor, in the gutter: its column's until the exact one is there."""
+        x, _, width, _ = classes_readout_region(frame)
+        if width < 4:
+            return
+        theme, tall = frame.theme, class_row_height(frame.height)
+        digits = 1 if frame.gutter >= WIDE_GUTTER else 0
+        for index, value in enumerate(_errors_at(frame, self, iteration)):
+            text = "" if self.errors is None else "·" if np.isnan(value) else f"{value * 100:.{digits}f}%"
+            colour = theme.faint if np.isnan(value) else theme.warning if value > 0.5 else theme.text
+            write_value(cells, x + width, index * tall + tall, text, colour, room=width)
 
 
 def classes_readout_region(frame: Frame) -> Region:
-    """Return the cells that `write_classes_readout` may change."""
+    """Return the cells that the readout may change."""
     width = 7 if frame.gutter >= WIDE_GUTTER else 4
     x = max(0, frame.gutter - width - 2)
     return x, 1, max(0, min(width, frame.width - x, frame.gutter - 2)), max(0, frame.height - 1)
@@ -153,28 +134,22 @@ def class_row_height(height: int) -> int:
     return 2 if height >= 12 else 1
 
 
-def class_rows_shown(height: int) -> int:
-    """Return how many class rows a pane of `height` rows shows under its header, >= 0."""
-    return max(0, height - 1) // class_row_height(height)
+def _draw_classes_header(cells: Cells, frame: Frame, title: str) -> None:
+    """Write name, title and legend; the legend is left without its name where the title needs the room."""
+    x = draw_header(cells, frame, TITLE, max(0, frame.width - 1))
+    colours = ramp(frame.theme, "error", frame.output)
+    stop = draw_legend(cells, frame, colours, "0", "100%", "error", left=x + 3 + text_width(title))
+    if stop == frame.width:
+        stop = draw_legend(cells, frame, colours, "0", "100%", "error", left=x + 1)
+    cells.text(x + 2, 0, title, frame.theme.muted, limit=max(0, stop - x - 3))
 
 
-def class_row_at(y: int, top: int, height: int) -> int | None:
-    """Return the class row drawn at terminal row `y` of the pane; None for the header."""
-    return None if y < 1 else top + (y - 1) // class_row_height(height)
-
-
-def _errors_at(
-    frame: Frame,
-    shown: Sequence[ClassRow],
-    errors: ClassErrors | None,
-    now: ClassErrors | None,
-    iteration: int | None,
-) -> list[float]:
+def _errors_at(frame: Frame, picture: ClassesPicture, iteration: int | None) -> list[float]:
     """Return the error of each shown row at the cursor, NaN for none."""
-    column = frame.column_of(iteration)
+    column, shown, now = frame.column_of(iteration), picture.shown(frame.height), picture.errors_now
     if column is None:
         return [float("nan")] * len(shown)
-    values: list[float] = _errors_of(frame, shown, errors)[:, column - frame.gutter].tolist()
+    values: list[float] = _errors_of(frame, shown, picture.errors)[:, column - frame.gutter].tolist()
     if now is None or now.axis.first != iteration:
         return values
     exact = dict(zip(now.groups, now.values[:, 0].tolist(), strict=True))
@@ -238,6 +213,5 @@ def _draw_class_name(cells: Cells, frame: Frame, row: ClassRow, y: int, is_selec
             cells.text(frame.gutter - 10 - text_width(count), y, count, theme.muted)
             end = frame.gutter - 11 - text_width(count)
     x = 3 if frame.gutter >= WIDE_GUTTER or row.is_cluster else 2
-    x += max(0, row.depth - 1)
     colour = theme.bright if is_selected else theme.text
     cells.text(x, y, safe(row.name), colour, bold=is_selected or row.is_cluster, limit=max(0, end - x))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -19,59 +20,94 @@ from dtui.tui.renderables.parts.chrome import (
     mark_nonfinite,
     number,
 )
+from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.plotext_adapter import plot_lines
 from dtui.tui.renderables.parts.scale import Scale, linear_scale, logarithmic_scale
 
+TITLE = "Error"
 LABEL_CELLS = 7
 """Columns at the gutter's right end for the labels of the value axis."""
 
 
-def draw_curves(
-    frame: Frame,
-    curves: Curves,
-    stages: Sequence[Stage],
-    log_scale: bool = False,
-    iteration: int | None = None,
-    joins: Sequence[int] = (),
-) -> Cells:
-    """Draw the curves with axis labels, stages and the readout at `iteration`.
+@dataclass(frozen=True, eq=False, slots=True)
+class CursorValues:
+    """Every curve's last value at or before an iteration."""
 
-    Args:
-        frame: Any size; curves over another axis are resampled to the frame's.
-        curves: Errors in [0, 1]; where the run has none, its loss on its own scale.
+    iteration: int
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class CurvesPicture(Picture):
+    """Error curves with axis labels and stages; the gutter has every curve's value at the cursor.
+
+    Attributes:
+        curves: Over any axis: errors in [0, 1]; where the run has none, its loss on its own scale.
         stages: Learning-rate stages, dashed verticals.
         log_scale: Whether the y axis is logarithmic.
-        iteration: The cursor, None for none.
+        values: The exact values at the cursor; None while they load, and a column's are shown.
         joins: Iterations at which the training was resumed, dashed verticals with a head.
     """
-    cells = Cells(frame.width, frame.height, frame.theme)
-    names = _plotted(curves)
-    is_share = "loss" not in names
-    title = "Error" if is_share else "Loss"
-    draw_header(cells, frame, title, max(0, frame.gutter - 1))
-    rows, columns = frame.height - 1, frame.plot_width
-    if rows < 1 or columns < 2 or frame.axis is None:
+
+    curves: Curves
+    stages: tuple[Stage, ...] = ()
+    log_scale: bool = False
+    values: CursorValues | None = field(default=None, compare=False)
+    joins: tuple[int, ...] = ()
+    crosshair = 0.17
+    header_rows = 0
+
+    @property
+    def readout_of(self) -> object:
+        """The exact values at the cursor."""
+        return self.values
+
+    def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
+        """Draw curves and readout."""
+        cells, curves = Cells(frame.width, frame.height, frame.theme), self.curves
+        names = _plotted(curves)
+        is_share = "loss" not in names
+        title = TITLE if is_share else "Loss"
+        draw_header(cells, frame, title, max(0, frame.gutter - 1))
+        rows, columns = frame.height - 1, frame.plot_width
+        if rows < 1 or columns < 2 or frame.axis is None:
+            return cells
+        points = [_two_points(curves, name, frame) for name in names]
+        everything = np.concatenate(points) if points else np.empty(0)
+        if self.log_scale:
+            scale = logarithmic_scale(everything, is_share)
+        else:
+            scale = linear_scale(everything, is_share, 1.0 if is_share else np.inf)
+        heights = [scale.heights(values) for values in reversed(points)]
+        colours = [_colour(frame, name) for name in reversed(names)]
+        ch, fg = plot_lines(heights, colours, scale.low, scale.high, columns, rows, frame.theme.panel)
+        cells.paste(frame.gutter, 1, ch, fg)
+        _mark_bad_columns(cells, frame, curves, text_width(title) + 3)
+        _draw_labels(cells, frame, scale, rows)
+        _draw_stage_labels(cells, frame, self.stages)
+        draw_joins(cells, frame, self.joins)
+        draw_stages(cells, frame, self.stages, 0, frame.height)
+        self.write_readout(cells, frame, iteration)
         return cells
-    points = [_two_points(curves, name, frame) for name in names]
-    everything = np.concatenate(points) if points else np.empty(0)
-    if log_scale:
-        scale = logarithmic_scale(everything, is_share)
-    else:
-        scale = linear_scale(everything, is_share, 1.0 if is_share else np.inf)
-    heights = [scale.heights(values) for values in reversed(points)]
-    colours = [_colour(frame, name) for name in reversed(names)]
-    ch, fg = plot_lines(heights, colours, scale.low, scale.high, columns, rows, frame.theme.panel)
-    cells.paste(frame.gutter, 1, ch, fg)
-    _mark_bad_columns(cells, frame, curves, text_width(title) + 3)
-    _draw_labels(cells, frame, scale, rows)
-    _draw_stage_labels(cells, frame, stages)
-    draw_joins(cells, frame, joins)
-    draw_stages(cells, frame, stages, 0, frame.height)
-    write_curves_readout(cells, frame, curves, iteration)
-    return cells
+
+    def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> None:
+        """Rewrite the values at the cursor."""
+        _write_values(cells, frame, _with_values(self, frame, iteration), iteration)
 
 
-def write_curves_readout(cells: Cells, frame: Frame, curves: Curves, iteration: int | None) -> None:
+def _with_values(picture: CurvesPicture, frame: Frame, iteration: int | None) -> Curves:
+    """Return the curves with the exact values in the cursor's column."""
+    x, values, curves = frame.column_of(iteration), picture.values, picture.curves
+    if x is None or values is None or values.iteration != iteration or curves.axis != frame.axis:
+        return curves
+    series = {}
+    for name, column_values in curves.series.items():
+        series[name] = column_values.copy()
+        series[name][x - frame.gutter] = values.values.get(name, np.nan)
+    return replace(curves, series=series)
+
+
+def _write_values(cells: Cells, frame: Frame, curves: Curves, iteration: int | None) -> None:
     """Rewrite the readout in the gutter: every curve's value at the cursor."""
     x, top, width, height = curves_readout_region(frame)
     if width < 6 or height < 1:
@@ -127,7 +163,7 @@ def _nonfinite_of(curves: Curves, name: str, frame: Frame) -> BoolArray:
 
 
 def curves_readout_region(frame: Frame) -> Region:
-    """Return the cells that `write_curves_readout` may change."""
+    """Return the cells that the readout may change."""
     top = 2 if frame.height >= 6 else 1
     x = 2 if frame.gutter >= 28 else 1
     return x, top, max(0, min(frame.gutter, frame.width) - LABEL_CELLS - x), max(0, frame.height - top)

@@ -13,8 +13,10 @@ from dtui.tui.renderables.canvas.frame import Frame, Region
 from dtui.tui.renderables.canvas.palettes import ramp
 from dtui.tui.renderables.canvas.primitives import paint_pixels, quantise, resample, shading_colours
 from dtui.tui.renderables.parts.chrome import NONFINITE_WORDS, draw_header, draw_legend, mark_nonfinite, number
+from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.pixel_rows import PixelRows
 
+TITLE = "Filters"
 NUMBER_CELLS = 8
 """Columns at the gutter's right end for filter numbers, the selected row's arrow and marks."""
 
@@ -41,69 +43,66 @@ class FiltersLook:
     layer_names: tuple[str, ...] = ()
 
 
-def draw_filters(
-    frame: Frame,
-    heatmap: Heatmap,
-    selected: int,
-    look: FiltersLook,
-    iteration: int | None = None,
-) -> Cells:
-    """Draw header with legend, the heatmap in half blocks, row numbers, marks and the readout at `iteration`.
+@dataclass(frozen=True, slots=True)
+class FiltersPicture(Picture):
+    """Filters by iterations in half blocks, under a header with legend; the gutter reads out at the cursor.
 
-    Args:
-        frame: Any size; a heatmap over another axis is resampled to the frame's.
-        heatmap: Its pixels are those of `filter_pixels(frame.height)`.
+    Attributes:
+        heatmap: Over any axis; its pixels are those of `filter_pixels(frame.height)`.
         selected: Selected row in sorted order.
         look: Names and title.
-        iteration: The cursor, None for none.
     """
-    cells = Cells(frame.width, frame.height, frame.theme)
-    _draw_filters_header(cells, frame, heatmap, look)
-    if frame.axis is None or frame.plot_width < 1 or frame.height < 2:
+
+    heatmap: Heatmap
+    selected: int
+    look: FiltersLook
+    crosshair = 0.32
+
+    def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
+        """Draw header, pixels, row numbers, marks and readout."""
+        cells, heatmap = Cells(frame.width, frame.height, frame.theme), self.heatmap
+        _draw_filters_header(cells, frame, heatmap, self.look)
+        if frame.axis is None or frame.plot_width < 1 or frame.height < 2:
+            return cells
+        axis = frame.axis.with_columns(frame.plot_width)
+        place = place_of(heatmap, frame.height)
+        colours = ramp(frame.theme, "magnitude", frame.output)
+        shades = _shown_shades(resample(heatmap.shades, heatmap.request.axis, axis), self.look)
+        paint_pixels(cells, frame.gutter, 1, place.expand(quantise(shades, len(colours))), colours, frame.output)
+        if heatmap.nonfinite is not None:
+            counted = place.expand(resample(heatmap.nonfinite.astype(np.int64), heatmap.request.axis, axis)) > 0
+            mark_nonfinite(cells, frame, counted[0::2] | counted[1::2])
+        self.write_readout(cells, frame, iteration)
         return cells
-    axis = frame.axis.with_columns(frame.plot_width)
-    place = filter_rows(frame, heatmap)
-    colours = ramp(frame.theme, "magnitude", frame.output)
-    steps = quantise(_shown_shades(resample(heatmap.shades, heatmap.request.axis, axis), look), len(colours))
-    paint_pixels(cells, frame.gutter, 1, place.expand(steps), colours, frame.output)
-    if heatmap.nonfinite is not None:
-        counted = place.expand(resample(heatmap.nonfinite.astype(np.int64), heatmap.request.axis, axis)) > 0
-        mark_nonfinite(cells, frame, counted[0::2] | counted[1::2])
-    write_filters_readout(cells, frame, heatmap, selected, look, iteration)
-    return cells
 
-
-def write_filters_readout(
-    cells: Cells, frame: Frame, heatmap: Heatmap, selected: int, look: FiltersLook, iteration: int | None
-) -> None:
-    """Rewrite the gutter: the cross-section at the cursor, the selected filter and its value, marks and numbers."""
-    _, top, width, height = filters_readout_region(frame)
-    if width < NUMBER_CELLS or height < 1:
-        return
-    theme = frame.theme
-    cells.clear(0, top, width, height)
-    cells.bg[top:, :width] = theme.panel
-    cells.mark[top:, :width] = 0
-    place = filter_rows(frame, heatmap)
-    chosen_y = place.y_of(selected)
-    if chosen_y is not None:
-        cells.bg[chosen_y, :width] = theme.selection
-        cells.mark[chosen_y, :width] = 1
-    column = frame.column_of(iteration)
-    if frame.gutter >= READOUT_CELLS + NUMBER_CELLS + 4 and column is not None:
-        _draw_profile(cells, frame, heatmap, place, look, column)
-    _draw_numbers(cells, frame, heatmap, place, selected)
-    value = _value_at(frame, heatmap, place, selected, column)
-    shown = similarity(value) if look.is_cosine else number(value)
-    if frame.gutter < READOUT_CELLS + NUMBER_CELLS:
+    def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> None:
+        """Rewrite the gutter: the cross-section at the cursor, the selected filter and its value, marks, numbers."""
+        _, top, width, height = filters_readout_region(frame)
+        if width < NUMBER_CELLS or height < 1:
+            return
+        theme, heatmap, look = frame.theme, self.heatmap, self.look
+        cells.clear(0, top, width, height)
+        cells.bg[top:, :width] = theme.panel
+        cells.mark[top:, :width] = 0
+        place = place_of(heatmap, frame.height)
+        chosen_y = place.y_of(self.selected)
         if chosen_y is not None:
+            cells.bg[chosen_y, :width] = theme.selection
+            cells.mark[chosen_y, :width] = 1
+        column = frame.column_of(iteration)
+        if frame.gutter >= READOUT_CELLS + NUMBER_CELLS + 4 and column is not None:
+            _draw_profile(cells, frame, heatmap, place, look, column)
+        _draw_numbers(cells, frame, heatmap, place, self.selected)
+        value = _value_at(frame, heatmap, place, self.selected, column)
+        shown = similarity(value) if look.is_cosine else number(value)
+        if frame.gutter >= READOUT_CELLS + NUMBER_CELLS:
+            _write_words(cells, frame, heatmap, self.selected, look, shown)
+        elif chosen_y is not None:
             cells.text(1, chosen_y, shown, theme.bright, bold=True, limit=frame.gutter - NUMBER_CELLS - 2)
-        return
-    _write_words(cells, frame, heatmap, selected, look, shown)
 
 
 def filters_readout_region(frame: Frame) -> Region:
-    """Return the cells that `write_filters_readout` may change."""
+    """Return the cells that the readout may change."""
     return 0, 1, max(0, min(frame.gutter, frame.width)), max(0, frame.height - 1)
 
 
@@ -112,14 +111,9 @@ def filter_pixels(height: int) -> int:
     return max(1, 2 * (height - 1))
 
 
-def filter_at(frame: Frame, heatmap: Heatmap, y: int) -> int | None:
-    """Return the row in sorted order drawn at terminal row `y`; None for the header and below the last filter."""
-    return filter_rows(frame, heatmap).row_at(y)
-
-
-def filter_rows(frame: Frame, heatmap: Heatmap) -> PixelRows:
-    """Return where the heatmap's filters stand in a frame."""
-    return PixelRows(heatmap.request.first, heatmap.request.count, len(heatmap.shades), frame.height)
+def place_of(heatmap: Heatmap, height: int) -> PixelRows:
+    """Return where the heatmap's filters stand in a pane of `height` rows."""
+    return PixelRows(heatmap.request.first, heatmap.request.count, len(heatmap.shades), height)
 
 
 def similarity(distance: float) -> str:
@@ -246,10 +240,10 @@ def _value_at(frame: Frame, heatmap: Heatmap, place: PixelRows, selected: int, c
 def _draw_filters_header(cells: Cells, frame: Frame, heatmap: Heatmap, look: FiltersLook) -> None:
     """Write name, node, counts and notes as far as they fit beside the legend, which comes before the notes."""
     theme, request = frame.theme, heatmap.request
-    x = draw_header(cells, frame, "Filters", max(0, frame.gutter - 1))
+    x = draw_header(cells, frame, TITLE, max(0, frame.gutter - 1))
     cells.text(x + 2, 0, safe(look.node), theme.accent, limit=max(0, frame.gutter - x - 3))
     counts = f"{heatmap.filters:,} filters"
-    place = filter_rows(frame, heatmap)
+    place = place_of(heatmap, frame.height)
     low, high = _legend_words(heatmap, look)
     colours = ramp(theme, "magnitude", frame.output)
     notes = [look.title, f"norm {request.normalise}", f"sort {request.sort}"]

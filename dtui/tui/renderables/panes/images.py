@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from dtui.model import ImageRows, ImageVerdict, IntArray
+from dtui.model import ClassErrors, ImageRows, ImageVerdict, IntArray
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, UintArray, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame, Region
@@ -14,9 +15,11 @@ from dtui.tui.renderables.canvas.palettes import interpolate, label_colour
 from dtui.tui.renderables.canvas.primitives import SHADES, paint_pixels, quantise, resample, shading_colours
 from dtui.tui.renderables.parts.chrome import draw_header
 from dtui.tui.renderables.parts.class_names import class_name
+from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.pixel_rows import PixelRows
 from dtui.tui.renderables.parts.thumbnail import draw_thumbnail
 
+TITLE = "Images"
 CORRECTNESS_STEPS = 8
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """Stand for the wrong labels where colours cannot; like a colour, a label keeps its letter for the whole run."""
@@ -31,94 +34,83 @@ def letter_of(label: int) -> str:
     return LETTERS[label % len(LETTERS)]
 
 
-def draw_images(
-    frame: Frame,
-    rows: ImageRows,
-    title: str,
-    selected: int,
-    classes: Sequence[str],
-    verdict: ImageVerdict | None = None,
-    validations: int = 0,
-    iteration: int | None = None,
-    share_right: float | None = None,
-) -> Cells:
-    """Draw header with legend, the pixel map, and image and verdict in the gutter.
+@dataclass(frozen=True, slots=True)
+class ImagesPicture(Picture):
+    """Images by validations: header with legend, the pixel map, and image and verdict in the gutter.
 
-    Args:
-        frame: Any size; rows over another axis are resampled to the frame's.
-        rows: Coloured by correctness or by wrong label, as its request says.
+    Attributes:
+        images: Over any axis; coloured by correctness or by wrong label, as its request says.
         title: Of the class or cluster; data from outside.
         selected: Selected row in sorted order.
         classes: Names by label; data from outside.
-        verdict: On the selected image at the cursor; None while it loads.
         validations: Number of validations in the run.
-        iteration: The cursor, None for none.
-        share_right: Exact share of right images at the cursor; None takes the column's.
+        verdict: On the selected image at the cursor; None while it loads.
+        errors_now: Exact errors over one column of one iteration; heeded if that is the cursor.
     """
-    cells = Cells(frame.width, frame.height, frame.theme)
-    by_label = rows.request.colour_by == "label"
-    labels = _frequent_labels(rows.wrong_label) if by_label else []
-    _draw_images_header(cells, frame, rows, title, classes, labels, validations)
-    if frame.axis is None or frame.plot_width < 1 or frame.height < 2:
+
+    images: ImageRows
+    title: str
+    selected: int
+    classes: tuple[str, ...]
+    validations: int = 0
+    verdict: ImageVerdict | None = field(default=None, compare=False)
+    errors_now: ClassErrors | None = field(default=None, compare=False)
+    crosshair = 0.32
+
+    @property
+    def readout_of(self) -> object:
+        """Verdict and errors at the cursor."""
+        return self.verdict, self.errors_now
+
+    def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
+        """Draw header, pixels, verdict and thumbnail."""
+        cells, rows = Cells(frame.width, frame.height, frame.theme), self.images
+        by_label = rows.request.colour_by == "label"
+        labels = _frequent_labels(rows.wrong_label) if by_label else []
+        _draw_images_header(cells, frame, self, labels)
+        if frame.axis is None or frame.plot_width < 1 or frame.height < 2:
+            return cells
+        place = place_of(rows, frame.height)
+        if by_label:
+            steps, colours = _steps_by_label(frame, rows, labels)
+        else:
+            axis = frame.axis.with_columns(frame.plot_width)
+            colours = _correctness_colours(frame)
+            steps = quantise(1 - resample(rows.correct, rows.request.axis, axis), len(colours))
+        if by_label and not frame.output.has_pixels:
+            _paint_letters(cells, frame, place.expand(steps), colours, labels)
+        else:
+            paint_pixels(cells, frame.gutter, 1, place.expand(steps), colours, frame.output)
+        self.write_readout(cells, frame, iteration)
         return cells
-    place = image_places(frame, rows)
-    if by_label:
-        steps, colours = _steps_by_label(frame, rows, labels)
-    else:
-        axis = frame.axis.with_columns(frame.plot_width)
-        colours = _correctness_colours(frame)
-        steps = quantise(1 - resample(rows.correct, rows.request.axis, axis), len(colours))
-    if by_label and not frame.output.has_pixels:
-        _paint_letters(cells, frame, place.expand(steps), colours, labels)
-    else:
-        paint_pixels(cells, frame.gutter, 1, place.expand(steps), colours, frame.output)
-    write_images_readout(cells, frame, rows, selected, classes, verdict, iteration, share_right)
-    return cells
 
-
-def write_images_readout(
-    cells: Cells,
-    frame: Frame,
-    rows: ImageRows,
-    selected: int,
-    classes: Sequence[str],
-    verdict: ImageVerdict | None,
-    iteration: int | None,
-    share_right: float | None = None,
-) -> None:
-    """Rewrite the gutter: image id, verdict at the cursor, share of right images, thumbnail, marks."""
-    _, top, width, height = images_readout_region(frame)
-    if width < 6 or height < 1:
-        return
-    theme = frame.theme
-    cells.clear(0, top, width, height)
-    cells.bg[top:, :width] = theme.panel
-    cells.mark[top:, :width] = 0
-    place = image_places(frame, rows)
-    _draw_image_marks(cells, frame, rows, place, selected)
-    share = _share_right(frame, rows, iteration) if share_right is None else share_right
-    y = 1
-    for text, colour, bold in _verdict_lines(frame, rows, selected, classes, verdict, share):
-        cells.text(2 if frame.gutter >= 26 else 1, y, text, colour, bold=bold, limit=max(0, width - 4))
-        y += 1
-    if verdict is not None and verdict.pixels is not None:
-        gap = 1 if height - y > 8 else 0
-        draw_thumbnail(cells, 2, y + gap, width - 5, frame.height - y - gap, verdict.pixels, frame.output)
+    def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> None:
+        """Rewrite the gutter: image id, verdict at the cursor, share of right images, thumbnail, marks."""
+        _, top, width, height = images_readout_region(frame)
+        if width < 6 or height < 1:
+            return
+        cells.clear(0, top, width, height)
+        cells.bg[top:, :width] = frame.theme.panel
+        cells.mark[top:, :width] = 0
+        _draw_image_marks(cells, frame, self.images, place_of(self.images, frame.height), self.selected)
+        y = 1
+        for text, colour, bold in _verdict_lines(frame, self, _share_right(frame, self, iteration)):
+            cells.text(2 if frame.gutter >= 26 else 1, y, text, colour, bold=bold, limit=max(0, width - 4))
+            y += 1
+        if self.verdict is not None and self.verdict.pixels is not None:
+            gap = 1 if height - y > 8 else 0
+            room = frame.height - y - gap
+            draw_thumbnail(cells, 2, y + gap, width - 5, room, self.verdict.pixels, frame.output)
 
 
 def images_readout_region(frame: Frame) -> Region:
-    """Return the cells that `write_images_readout` may change."""
+    """Return the cells that the readout may change."""
     return 0, 1, max(0, min(frame.gutter, frame.width)), max(0, frame.height - 1)
 
 
-def image_at(frame: Frame, rows: ImageRows, y: int) -> int | None:
-    """Return the row in sorted order drawn at terminal row `y`; None for the header and below the last image."""
-    return image_places(frame, rows).row_at(y)
-
-
-def image_places(frame: Frame, rows: ImageRows) -> PixelRows:
-    """Return where the images stand in a frame."""
-    return PixelRows(rows.request.first, rows.request.count, len(rows.correct), frame.height)
+def place_of(rows: ImageRows, height: int) -> PixelRows:
+    """Return where the images stand in a pane of `height` rows."""
+    return PixelRows(rows.request.first, rows.request.count, len(rows.correct), height)
 
 
 def _correctness_colours(frame: Frame) -> UintArray:
@@ -155,8 +147,14 @@ def _paint_letters(cells: Cells, frame: Frame, steps: IntArray, colours: UintArr
     cells.paste(frame.gutter, 1, glyphs, np.append(colours, np.uint32(0))[shown])
 
 
-def _share_right(frame: Frame, rows: ImageRows, iteration: int | None) -> float:
-    """Return the share of the shown images that are right at the cursor; NaN where there is no validation."""
+def _share_right(frame: Frame, picture: ImagesPicture, iteration: int | None) -> float:
+    """Return the share of images that are right at the cursor: exact, else that of the shown ones in its column.
+
+    NaN where there is no validation.
+    """
+    now, rows = picture.errors_now, picture.images
+    if now is not None and now.axis.first == iteration and rows.request.classes in now.groups:
+        return 1.0 - float(now.values[now.groups.index(rows.request.classes), 0])
     column = frame.column_of(iteration)
     if column is None or frame.axis is None or not rows.correct.size:
         return float("nan")
@@ -179,15 +177,9 @@ def _draw_image_marks(cells: Cells, frame: Frame, rows: ImageRows, place: PixelR
         cells.mark[chosen_y, x] = 1
 
 
-def _verdict_lines(
-    frame: Frame,
-    rows: ImageRows,
-    selected: int,
-    classes: Sequence[str],
-    verdict: ImageVerdict | None,
-    share: float,
-) -> list[tuple[str, int, bool]]:
+def _verdict_lines(frame: Frame, picture: ImagesPicture, share: float) -> list[tuple[str, int, bool]]:
     """Return the lines above the thumbnail: id, verdict, how often wrong, share right."""
+    rows, verdict, classes, selected = picture.images, picture.verdict, picture.classes, picture.selected
     theme = frame.theme
     right = "" if np.isnan(share) else f"{share * 100:.0f}% right"
     if right and frame.gutter >= 26:
@@ -221,19 +213,11 @@ def _verdict_lines(
     return lines
 
 
-def _draw_images_header(
-    cells: Cells,
-    frame: Frame,
-    rows: ImageRows,
-    title: str,
-    classes: Sequence[str],
-    labels: Sequence[int],
-    validations: int,
-) -> None:
+def _draw_images_header(cells: Cells, frame: Frame, picture: ImagesPicture, labels: Sequence[int]) -> None:
     """Write name, title and counts, and at the right end what the colours mean."""
-    theme, request = frame.theme, rows.request
-    x = draw_header(cells, frame, "Images", max(0, frame.gutter - 1))
-    cells.text(x + 2, 0, safe(title), theme.accent, limit=max(0, frame.gutter - x - 3))
+    theme, rows, request, classes = frame.theme, picture.images, picture.images.request, picture.classes
+    x = draw_header(cells, frame, TITLE, max(0, frame.gutter - 1))
+    cells.text(x + 2, 0, safe(picture.title), theme.accent, limit=max(0, frame.gutter - x - 3))
     counts = f"{rows.images:,} images"
     end = cells.text(frame.gutter, 0, counts, theme.text, limit=frame.plot_width)
     if request.colour_by == "label":
@@ -247,8 +231,8 @@ def _draw_images_header(
         items = [(right, "correct"), (wrong, "incorrect")]
     letters = [letter_of(label) for label in labels] if request.colour_by == "label" else None
     stop = _draw_items(cells, frame, items, end + 2, letters)
-    notes = [f" × {validations:,} validations", f"   sort {request.sort}"]
-    place = image_places(frame, rows)
+    notes = [f" × {picture.validations:,} validations", f"   sort {request.sort}"]
+    place = place_of(rows, frame.height)
     if place.per_pixel > 1.01:
         notes.append(f" · {place.per_pixel:.1f} images/px")
     for index, note in enumerate(notes):

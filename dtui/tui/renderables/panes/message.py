@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.parts.chrome import draw_header
+from dtui.tui.renderables.parts.picture import Picture
 
 
-def draw_message(frame: Frame, text: str, detail: str = "", title: str = "") -> Cells:
-    """Draw a centred message, wrapped at words.
+@dataclass(frozen=True, slots=True)
+class MessagePicture(Picture):
+    """A centred message, wrapped at words.
 
-    Args:
-        frame: Any size.
+    Attributes:
         text: What is so, in one line; may quote names from outside.
         detail: What to do about it, quieter, below.
         title: Name of the pane, shown as its header; "" for none.
     """
-    theme = frame.theme
-    cells = Cells(frame.width, frame.height, theme)
-    if title:
-        draw_header(cells, frame, title, max(0, frame.width - 1))
-    room = max(1, min(72, frame.width - 2))
-    lines = [(line, theme.text, True) for line in wrap(safe(text, 1_000), room)]
-    lines += [(line, theme.muted, False) for line in wrap(safe(detail, 1_000), room)]
-    first = 1 if title else 0
-    y = first + max(0, (frame.height - first - len(lines)) // 2)
-    for line, colour, bold in lines:
-        cells.text(max(0, (frame.width - text_width(line)) // 2), y, line, colour, bold=bold)
-        y += 1
-    return cells
+
+    text: str = ""
+    detail: str = ""
+    title: str = ""
+
+    def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
+        """Draw the message."""
+        theme = frame.theme
+        cells = Cells(frame.width, frame.height, theme)
+        if self.title:
+            draw_header(cells, frame, self.title, max(0, frame.width - 1))
+        room = max(1, min(72, frame.width - 2))
+        lines = [(line, theme.text, True) for line in wrap(safe(self.text, 1_000), room)]
+        lines += [(line, theme.muted, False) for line in wrap(safe(self.detail, 1_000), room)]
+        first = 1 if self.title else 0
+        y = first + max(0, (frame.height - first - len(lines)) // 2)
+        for line, colour, bold in lines:
+            cells.text(max(0, (frame.width - text_width(line)) // 2), y, line, colour, bold=bold)
+            y += 1
+        return cells
 
 
 def wrap(text: str, room: int) -> list[str]:
@@ -41,3 +51,8 @@ def wrap(text: str, room: int) -> list[str]:
         else:
             lines.append(shorten(word, room))
     return lines
+
+
+def not_drawn(error: Exception | None, title: str = "") -> MessagePicture:
+    """Return what a pane says in the place of its numbers when it raised an error."""
+    return MessagePicture("This pane could not be drawn", f"{type(error).__name__}; details are in the log", title)

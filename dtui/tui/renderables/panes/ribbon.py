@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from dtui.model import Anomaly, Stage
 from dtui.safe_text import safe
@@ -11,52 +12,57 @@ from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.parts.anomaly_marks import draw_mark, strongest_marks
 from dtui.tui.renderables.parts.chrome import draw_header, draw_stages
 from dtui.tui.renderables.parts.class_names import class_name
+from dtui.tui.renderables.parts.picture import Picture
 
 
-def draw_ribbon(
-    frame: Frame,
-    anomalies: Sequence[Anomaly],
-    selected: str | None,
-    classes: Sequence[str],
-    stages: Sequence[Stage] = (),
-    nothing: Sequence[str] = ("none found",),
-) -> Cells:
-    """Draw the ribbon: label of the selected anomaly in row 0, lost ▼ in row 1, gained ▲ in row 2.
+@dataclass(frozen=True, slots=True)
+class RibbonPicture(Picture):
+    """The ribbon, made for 3 rows: label of the selected anomaly in row 0, lost ▼ in row 1, gained ▲ in row 2.
 
     Width and strength of colour grow with the share; flagged ones and the selected one have the flag colour,
     dismissed ones are hidden. The gutter counts those still to review.
 
-    Args:
-        frame: Made for 3 rows; any size works.
+    Attributes:
         anomalies: In any order.
         selected: Id of the selected one; its label is placed where it is not cut.
-        classes: Names by label.
+        classes: Names by label; data from outside.
         stages: Learning-rate stages, dashed verticals.
         nothing: What the gutter says where there are none, the longest words first: the first that fit are shown.
     """
-    theme = frame.theme
-    cells = Cells(frame.width, frame.height, theme)
-    draw_header(cells, frame, "Anomalies", max(0, frame.gutter - 1))
-    waiting = sum(anomaly.status == "new" for anomaly in anomalies)
-    room = max(0, frame.gutter - 3)
-    count = f"{waiting:,}/{len(anomalies):,}"
-    if not anomalies:
-        count = next((words for words in nothing if text_width(words) <= room), nothing[-1])
-    if anomalies:
-        count += next((words for words in (" to review", " new") if text_width(count + words) <= room), "")
-    cells.text(2, 1, count, theme.muted, limit=room)
-    if frame.gutter >= 26:
-        x = cells.text(2, 2, "▼", theme.lost)
-        x = cells.text(x + 1, 2, "lost", theme.muted)
-        x = cells.text(x + 2, 2, "▲", theme.gained)
-        cells.text(x + 1, 2, "gained", theme.muted)
-    for mark in strongest_marks(frame, anomalies, selected):
-        draw_mark(cells, frame, mark, 1 if mark.down else 2, selected)
-    draw_stages(cells, frame, stages, 0, frame.height)
-    chosen = next((anomaly for anomaly in anomalies if anomaly.id == selected), None)
-    if chosen is not None:
-        _draw_label(cells, frame, chosen, classes)
-    return cells
+
+    anomalies: tuple[Anomaly, ...]
+    selected: str | None
+    classes: tuple[str, ...]
+    stages: tuple[Stage, ...] = ()
+    nothing: tuple[str, ...] = ("none found",)
+    crosshair = 0.17
+    header_rows = 0
+
+    def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
+        """Draw label, counts and triangles."""
+        theme, anomalies = frame.theme, self.anomalies
+        cells = Cells(frame.width, frame.height, theme)
+        draw_header(cells, frame, "Anomalies", max(0, frame.gutter - 1))
+        waiting = sum(anomaly.status == "new" for anomaly in anomalies)
+        room = max(0, frame.gutter - 3)
+        count = f"{waiting:,}/{len(anomalies):,}"
+        if not anomalies:
+            count = next((words for words in self.nothing if text_width(words) <= room), self.nothing[-1])
+        if anomalies:
+            count += next((words for words in (" to review", " new") if text_width(count + words) <= room), "")
+        cells.text(2, 1, count, theme.muted, limit=room)
+        if frame.gutter >= 26:
+            x = cells.text(2, 2, "▼", theme.lost)
+            x = cells.text(x + 1, 2, "lost", theme.muted)
+            x = cells.text(x + 2, 2, "▲", theme.gained)
+            cells.text(x + 1, 2, "gained", theme.muted)
+        for mark in strongest_marks(frame, anomalies, self.selected):
+            draw_mark(cells, frame, mark, 1 if mark.down else 2, self.selected)
+        draw_stages(cells, frame, self.stages, 0, frame.height)
+        chosen = next((anomaly for anomaly in anomalies if anomaly.id == self.selected), None)
+        if chosen is not None:
+            _draw_label(cells, frame, chosen, self.classes)
+        return cells
 
 
 def anomaly_at(frame: Frame, anomalies: Sequence[Anomaly], x: int, y: int) -> str | None:

@@ -9,6 +9,7 @@ from dtui.model import RunInfo, RunStatus
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame, Region
+from dtui.tui.renderables.parts.picture import Picture
 
 Tab = tuple[str, str, str]
 """Key, label, short label."""
@@ -32,53 +33,62 @@ class _Layout:
     status: str
 
 
-def draw_top_bar(
-    frame: Frame, info: RunInfo | None, tabs: Sequence[Tab], active: int, is_damaged: bool = False
-) -> Cells:
-    """Draw the top bar, one row; what does not fit gives way in a fixed order.
+@dataclass(frozen=True, slots=True)
+class TopBarPicture(Picture):
+    """The top bar, one row; what does not fit gives way in a fixed order.
 
     First the size of the network, then long tab names, then the end of the run's name, then the names of the
     tabs that are not active. The badge of an invented run always stays.
 
-    Args:
-        frame: Its axis is not used.
+    Attributes:
         info: The run; None while it loads.
         tabs: A key, a label and a short label for each screen.
         active: Index of the screen shown.
         is_damaged: Whether anything of the run is known to be damaged or missing.
     """
-    theme = frame.theme
-    cells = Cells(frame.width, frame.height, theme, theme.background)
-    layout = _lay_out(frame, info, tabs, active, is_damaged)
-    x = cells.text(1, 0, "dtui", theme.accent, bold=True)
-    if layout.name:
-        x = cells.text(x + 2, 0, layout.name, theme.bright, bold=True)
-    if info is not None and info.invented:
-        begin = x + 1
-        x = cells.text(begin, 0, _BADGE, theme.badge_text, theme.warning, bold=True)
-        cells.mark[:1, begin:x] = 1
-    if layout.size:
-        cells.text(x + 2, 0, layout.size, theme.muted)
-    for index, (key, label) in enumerate(zip((tab[0] for tab in tabs), layout.labels, strict=True)):
-        begin, _, width, _ = _tab_columns(frame, tabs, layout)[index]
-        on = index == active
-        back = theme.selection if on else theme.background
-        end = cells.text(begin, 0, f" {key}", theme.accent if on else theme.muted, back, on)
-        cells.text(end, 0, f" {label} " if label else " ", theme.bright if on else theme.muted, back, on)
-        if on:
-            cells.mark[:1, max(0, begin) : max(0, begin + width)] = 1
-    if info is not None:
-        colours = {RunStatus.LIVE: theme.live, RunStatus.INCOMPLETE: theme.warning, RunStatus.CRASHED: theme.crashed}
-        start = frame.width - 1 - text_width(layout.status)
-        cells.text(start, 0, layout.status, theme.warning if is_damaged else colours.get(info.status, theme.muted))
-    return cells
 
+    info: RunInfo | None
+    tabs: tuple[Tab, ...]
+    active: int
+    is_damaged: bool = False
 
-def tab_regions(
-    frame: Frame, info: RunInfo | None, tabs: Sequence[Tab], active: int, is_damaged: bool = False
-) -> tuple[Region, ...]:
-    """Return where each tab is, for clicks, as `draw_top_bar` places them."""
-    return _tab_columns(frame, tabs, _lay_out(frame, info, tabs, active, is_damaged))
+    def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
+        """Draw the row."""
+        theme, info = frame.theme, self.info
+        cells = Cells(frame.width, frame.height, theme, theme.background)
+        layout = _lay_out(frame, self)
+        x = cells.text(1, 0, "dtui", theme.accent, bold=True)
+        if layout.name:
+            x = cells.text(x + 2, 0, layout.name, theme.bright, bold=True)
+        if info is not None and info.invented:
+            begin = x + 1
+            x = cells.text(begin, 0, _BADGE, theme.badge_text, theme.warning, bold=True)
+            cells.mark[:1, begin:x] = 1
+        if layout.size:
+            cells.text(x + 2, 0, layout.size, theme.muted)
+        regions = _tab_columns(frame, self.tabs, layout)
+        for index, ((key, _, _), label, (begin, _, width, _)) in enumerate(
+            zip(self.tabs, layout.labels, regions, strict=True)
+        ):
+            on = index == self.active
+            back = theme.selection if on else theme.background
+            end = cells.text(begin, 0, f" {key}", theme.accent if on else theme.muted, back, on)
+            cells.text(end, 0, f" {label} " if label else " ", theme.bright if on else theme.muted, back, on)
+            if on:
+                cells.mark[:1, max(0, begin) : max(0, begin + width)] = 1
+        if info is not None:
+            colours = {
+                RunStatus.LIVE: theme.live,
+                RunStatus.INCOMPLETE: theme.warning,
+                RunStatus.CRASHED: theme.crashed,
+            }
+            colour = theme.warning if self.is_damaged else colours.get(info.status, theme.muted)
+            cells.text(frame.width - 1 - text_width(layout.status), 0, layout.status, colour)
+        return cells
+
+    def tab_regions(self, frame: Frame) -> tuple[Region, ...]:
+        """Return where each tab is, for clicks, as `draw` places them."""
+        return _tab_columns(frame, self.tabs, _lay_out(frame, self))
 
 
 def _tab_columns(frame: Frame, tabs: Sequence[Tab], layout: _Layout) -> tuple[Region, ...]:
@@ -96,8 +106,9 @@ def _tabs_width(tabs: Sequence[Tab], labels: Sequence[str]) -> int:
     return sum(text_width(tab[0]) + text_width(label) + (3 if label else 2) for tab, label in pairs)
 
 
-def _lay_out(frame: Frame, info: RunInfo | None, tabs: Sequence[Tab], active: int, is_damaged: bool) -> _Layout:
+def _lay_out(frame: Frame, picture: TopBarPicture) -> _Layout:
     """Return the fullest layout that fits."""
+    info, tabs = picture.info, picture.tabs
     name = "" if info is None else safe(info.run)
     badge = len(_BADGE) + 1 if info is not None and info.invented else 0
     size = (
@@ -105,10 +116,10 @@ def _lay_out(frame: Frame, info: RunInfo | None, tabs: Sequence[Tab], active: in
         if info is None
         else f"{info.layers:,} layer{'s' * (info.layers != 1)} · {info.filters:,} filters · {info.images:,} images"
     )
-    full = "" if info is None else f"{_STATUS[info.status]} {info.records:,}{' · damaged' * is_damaged}"
+    full = "" if info is None else f"{_STATUS[info.status]} {info.records:,}{' · damaged' * picture.is_damaged}"
     long = tuple(tab[1] for tab in tabs)
     short = tuple(tab[2] for tab in tabs)
-    only = tuple(tab[2] if index == active else "" for index, tab in enumerate(tabs))
+    only = tuple(tab[2] if index == picture.active else "" for index, tab in enumerate(tabs))
     keys = tuple("" for _ in tabs)
 
     def room(labels: tuple[str, ...], status: str) -> int:

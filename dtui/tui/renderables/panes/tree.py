@@ -26,7 +26,12 @@ from dtui.tui.renderables.parts.chrome import (
     select_gutter,
     write_value,
 )
+from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.row_dots import box_spans, line_spans
+
+TITLE = "Layers"
+BANDS = 3
+"""Of a horizon graph, on either side of zero."""
 
 
 class ChartKind(Enum):
@@ -59,101 +64,87 @@ class TreeLook:
     Attributes:
         title: What the rows show, such as "mean of weights".
         chart: Kind of chart.
-        bands: Horizon bands, 1 to 3.
         two_row: Whether a row of the tree takes two rows of the terminal.
     """
 
     title: str = ""
     chart: ChartKind = ChartKind.HORIZON
-    bands: int = 3
     two_row: bool = False
 
+    @property
+    def tall(self) -> int:
+        """Terminal rows of a row."""
+        return 2 if self.two_row else 1
 
-def draw_tree(
-    frame: Frame,
-    rows: Sequence[TreeRow],
-    top: int,
-    selected: int,
-    series: NodeSeries | None,
-    look: TreeLook,
-    quartiles: tuple[NodeSeries, NodeSeries] | None = None,
-    stages: Sequence[Stage] = (),
-    iteration: int | None = None,
-) -> Cells:
-    """Draw header, rows from `top` on, their charts and the readout at `iteration`.
 
-    Args:
-        frame: Any size; series over another axis are resampled to the frame's.
+@dataclass(frozen=True, slots=True)
+class TreePicture(Picture):
+    """The hierarchy: header, rows from `top` on with their charts, and each row's value at the cursor in the gutter.
+
+    Attributes:
         rows: All visible rows of the tree, in order.
         top: Index of the first row on screen.
         selected: Index of the selected row.
-        series: By node index; nodes without a series have an empty chart. None while it loads.
-        look: Chart kind, bands, title.
+        series: By node index, over any axis; nodes without a series have an empty chart. None while it loads.
+        look: Chart kind, title.
         quartiles: First and third quartile for ChartKind.BOX, whose `series` is the median.
         stages: Learning-rate stages, dashed verticals.
-        iteration: The cursor, None for none.
     """
-    cells = Cells(frame.width, frame.height, frame.theme)
-    shown = rows[top : top + tree_rows_shown(frame.height, look)]
-    tall = 2 if look.two_row else 1
-    _draw_tree_header(cells, frame, series, look)
-    _draw_charts(cells, frame, shown, series, look, quartiles)
-    for index, row in enumerate(shown):
-        y = 1 + index * tall
-        if top + index == selected:
-            select_gutter(cells, frame, y, tall)
-        _draw_name(cells, frame, row, y, top + index == selected)
-    draw_thumb(cells, frame, top, len(shown), len(rows))
-    draw_stages(cells, frame, stages, 1, frame.height)
-    write_tree_readout(cells, frame, rows, top, selected, series, look, iteration)
-    return cells
 
+    rows: Sequence[TreeRow]
+    top: int = 0
+    selected: int = -1
+    series: NodeSeries | None = None
+    look: TreeLook = TreeLook()
+    quartiles: tuple[NodeSeries, NodeSeries] | None = None
+    stages: tuple[Stage, ...] = ()
+    crosshair = 0.17
 
-def write_tree_readout(
-    cells: Cells,
-    frame: Frame,
-    rows: Sequence[TreeRow],
-    top: int,
-    selected: int,
-    series: NodeSeries | None,
-    look: TreeLook,
-    iteration: int | None,
-) -> None:
-    """Rewrite each row's value at the cursor, in the gutter; an open module shows none, its rows do."""
-    x, _, width, _ = tree_readout_region(frame)
-    column = frame.column_of(iteration)
-    if width == 0:
-        return
-    tall = 2 if look.two_row else 1
-    shown = rows[top : top + tree_rows_shown(frame.height, look)]
-    values = np.full(len(shown), np.nan)
-    if column is not None and series is not None and frame.axis is not None:
-        at = resample(series.values, series.axis, frame.axis.with_columns(frame.plot_width))[:, column - frame.gutter]
-        by_node = dict(zip(series.nodes, at.tolist(), strict=True))
-        values = np.array([by_node.get(row.node.index, np.nan) for row in shown])
-    theme = frame.theme
-    for index, (row, value) in enumerate(zip(shown, values.tolist(), strict=True)):
-        colour = theme.faint if np.isnan(value) else theme.positive[2] if value >= 0 else theme.negative[2]
-        text = "" if row.is_open or series is None else number(value, signed=series.statistic not in NEVER_NEGATIVE)
-        write_value(cells, x + width, 1 + index * tall, text, colour, room=width)
+    def shown(self, height: int) -> Sequence[TreeRow]:
+        """Return the rows that a pane of `height` rows shows under its header."""
+        return self.rows[self.top : self.top + max(0, height - 1) // self.look.tall]
+
+    def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
+        """Draw header, rows, charts and readout."""
+        cells = Cells(frame.width, frame.height, frame.theme)
+        shown, tall = self.shown(frame.height), self.look.tall
+        _draw_tree_header(cells, frame, self)
+        _draw_charts(cells, frame, self)
+        for index, row in enumerate(shown):
+            y = 1 + index * tall
+            if self.top + index == self.selected:
+                select_gutter(cells, frame, y, tall)
+            _draw_name(cells, frame, row, y, self.top + index == self.selected)
+        draw_thumb(cells, frame, self.top, len(shown), len(self.rows))
+        draw_stages(cells, frame, self.stages, 1, frame.height)
+        self.write_readout(cells, frame, iteration)
+        return cells
+
+    def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> None:
+        """Rewrite each row's value at the cursor; an open module shows none, its rows do."""
+        x, _, width, _ = tree_readout_region(frame)
+        column, series, theme = frame.column_of(iteration), self.series, frame.theme
+        if width == 0:
+            return
+        shown = self.shown(frame.height)
+        values = np.full(len(shown), np.nan)
+        if column is not None and series is not None and frame.axis is not None:
+            axis = frame.axis.with_columns(frame.plot_width)
+            at = resample(series.values, series.axis, axis)[:, column - frame.gutter]
+            by_node = dict(zip(series.nodes, at.tolist(), strict=True))
+            values = np.array([by_node.get(row.node.index, np.nan) for row in shown])
+        for index, (row, value) in enumerate(zip(shown, values.tolist(), strict=True)):
+            colour = theme.faint if np.isnan(value) else theme.positive[2] if value >= 0 else theme.negative[2]
+            text = "" if row.is_open or series is None else number(value, signed=series.statistic not in NEVER_NEGATIVE)
+            write_value(cells, x + width, 1 + index * self.look.tall, text, colour, room=width)
 
 
 def tree_readout_region(frame: Frame) -> Region:
-    """Return the cells that `write_tree_readout` may change; width 0 where the gutter is too narrow for values."""
+    """Return the cells that the readout may change; width 0 where the gutter is too narrow for values."""
     if frame.gutter < VALUE_GUTTER:
         return 0, 1, 0, 0
     width = min(7, max(0, frame.width - (frame.gutter - 9)))
     return frame.gutter - 9, 1, width, max(0, frame.height - 1)
-
-
-def tree_rows_shown(height: int, look: TreeLook) -> int:
-    """Return how many tree rows a pane of `height` rows shows under its header, >= 0."""
-    return max(0, height - 1) // (2 if look.two_row else 1)
-
-
-def tree_row_at(y: int, top: int, look: TreeLook) -> int | None:
-    """Return the tree row drawn at terminal row `y` of the pane; None for the header."""
-    return None if y < 1 else top + (y - 1) // (2 if look.two_row else 1)
 
 
 NEVER_NEGATIVE = tuple(name for name, one in LAYERS.items() if one.drawn is not Drawn.SIGNED)
@@ -197,46 +188,32 @@ def _draw_name(cells: Cells, frame: Frame, row: TreeRow, y: int, is_selected: bo
         cells.text(x + 1, y, detail, theme.text if is_selected else theme.muted)
 
 
-def _draw_charts(
-    cells: Cells,
-    frame: Frame,
-    shown: Sequence[TreeRow],
-    series: NodeSeries | None,
-    look: TreeLook,
-    quartiles: tuple[NodeSeries, NodeSeries] | None,
-) -> None:
+def _draw_charts(cells: Cells, frame: Frame, picture: TreePicture) -> None:
     """Draw the chart of every row that is not an open module, and a faint line for one that is."""
+    series, look, shown, tall = picture.series, picture.look, picture.shown(frame.height), picture.look.tall
     if frame.axis is None or frame.plot_width < 1 or not shown:
         return
-    tall = 2 if look.two_row else 1
     values = _rows_of(frame, shown, series, None if series is None else series.values)
     if look.chart is ChartKind.HORIZON:
-        _draw_horizons(cells, frame, values / (series.scale if series is not None else 1.0), look, tall)
+        _draw_horizons(cells, frame, values / (series.scale if series is not None else 1.0), tall)
     else:
-        if look.chart is ChartKind.BOX and quartiles is not None:
-            first, third = (_rows_of(frame, shown, ends, ends.values) for ends in quartiles)
-            low, high = box_spans(values, first, third)
-        elif look.chart is ChartKind.BOX:
-            low, high = box_spans(values, values, values)
-        else:
+        if look.chart is ChartKind.LINE:
             low, high = line_spans(values)
+        elif picture.quartiles is not None:
+            low, high = box_spans(values, *(_rows_of(frame, shown, ends, ends.values) for ends in picture.quartiles))
+        else:
+            low, high = box_spans(values, values, values)
         for index in range(len(shown)):
             ch = braille_spans(low[index], high[index], tall)
             cells.paste(frame.gutter, 1 + index * tall, ch, np.full_like(ch, frame.theme.positive[1]))
     if series is not None and series.nonfinite is not None:
         counted = _rows_of(frame, shown, series, series.nonfinite.astype(np.float64)) > 0
         mark_nonfinite(cells, frame, np.repeat(counted, tall, 0))
-    for index, row in enumerate(shown):
-        if row.is_open:
-            y = 1 + index * tall
-            cells.paste(
-                frame.gutter,
-                y,
-                np.full((tall, frame.plot_width), 32, np.uint32),
-                bg=np.full((tall, frame.plot_width), frame.theme.panel, np.uint32),
-            )
-            cells.mark[y : y + tall, frame.gutter :] = 0
-            cells.text(frame.gutter, y, "─" * frame.plot_width, frame.theme.line)
+    blank = np.full((tall, frame.plot_width), 32, np.uint32)
+    for y in (1 + index * tall for index, row in enumerate(shown) if row.is_open):
+        cells.paste(frame.gutter, y, blank, bg=np.full_like(blank, frame.theme.panel))
+        cells.mark[y : y + tall, frame.gutter :] = 0
+        cells.text(frame.gutter, y, "─" * frame.plot_width, frame.theme.line)
 
 
 def _rows_of(
@@ -261,12 +238,11 @@ def _rows_of(
     return values
 
 
-def _draw_horizons(cells: Cells, frame: Frame, values: FloatArray, look: TreeLook, tall: int) -> None:
+def _draw_horizons(cells: Cells, frame: Frame, values: FloatArray, tall: int) -> None:
     """Draw folded bands; with few colours one band, and without any, negative values hang from above."""
     theme, output = frame.theme, frame.output
     if output.has_pixels:
-        bands = max(1, min(3, look.bands))
-        cells.paste(frame.gutter, 1, *fold_bands(values, tall, bands, theme.panel, *band_colours(theme, output)))
+        cells.paste(frame.gutter, 1, *fold_bands(values, tall, BANDS, theme.panel, *band_colours(theme, output)))
         return
     up, down = (theme.gained,), (theme.lost,)
     ch, fg, bg = fold_bands(values, tall, 1, theme.panel, up, down)
@@ -280,13 +256,13 @@ def _draw_horizons(cells: Cells, frame: Frame, values: FloatArray, look: TreeLoo
     cells.paste(frame.gutter, 1, ch, fg, bg)
 
 
-def _draw_tree_header(cells: Cells, frame: Frame, series: NodeSeries | None, look: TreeLook) -> None:
+def _draw_tree_header(cells: Cells, frame: Frame, picture: TreePicture) -> None:
     """Write name, title and the legend of the bands with their values."""
-    theme = frame.theme
-    x = draw_header(cells, frame, "Layers", max(0, frame.width - 1))
+    theme, series, look = frame.theme, picture.series, picture.look
+    x = draw_header(cells, frame, TITLE, max(0, frame.width - 1))
     begin = frame.width
     if series is not None and look.chart is ChartKind.HORIZON:
-        begin = _draw_band_legend(cells, frame, series, look, x)
+        begin = _draw_band_legend(cells, frame, series, x)
     elif look.chart is not ChartKind.HORIZON:
         words = "quartiles and median" if look.chart is ChartKind.BOX else "line"
         words += ", each row on its own scale"
@@ -298,14 +274,14 @@ def _draw_tree_header(cells: Cells, frame: Frame, series: NodeSeries | None, loo
         cells.text(end + 2, 0, NONFINITE_WORDS, theme.warning)
 
 
-def _draw_band_legend(cells: Cells, frame: Frame, series: NodeSeries, look: TreeLook, left: int) -> int:
+def _draw_band_legend(cells: Cells, frame: Frame, series: NodeSeries, left: int) -> int:
     """Draw negative and positive bands between the values at which they end; return the column where it begins."""
     theme = frame.theme
-    bands = max(1, min(3, look.bands)) if frame.output.has_pixels else 1
+    bands = BANDS if frame.output.has_pixels else 1
     low, high = number(-series.scale), number(series.scale, signed=True)
     if frame.output.has_pixels:
         positive, negative = band_colours(theme, frame.output)
-        colours = [*negative[::-1][:bands], theme.panel, *positive[3 - bands :]]
+        colours = [*negative[::-1], theme.panel, *positive]
         patches = ["██"] * len(colours)
     else:
         colours, patches = [theme.lost, theme.panel, theme.gained], ["▀▀", "  ", "▄▄"]

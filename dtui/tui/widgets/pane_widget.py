@@ -1,14 +1,10 @@
-"""The base of every pane: keeps drawn cells and repaints only what differs.
-
-Owns how cells reach the terminal. A second copy would repaint a whole pane for a step of the crosshair.
-"""
+"""The widget of every pane: keeps drawn cells and repaints only what differs."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from textual import events
@@ -19,41 +15,14 @@ from textual.widget import Widget
 
 from dtui.tui.renderables.canvas.cells import CellRow, Cells
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.renderables.panes.message import draw_message
+from dtui.tui.renderables.panes.message import not_drawn
 from dtui.tui.renderables.parts.crosshair import light_row
+from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.widgets.cell_strip import CellStrip
 
 LOG = logging.getLogger(__name__)
-DrawnT = TypeVar("DrawnT")
 GAP = 6
 """Changed cells nearer than this are repainted as one stretch: a jump costs about as many bytes."""
-
-
-class Picture:
-    """The numbers of a pane at the moment; a frozen dataclass that can draw itself, compared field by field.
-
-    What only the readout shows is a field with compare=False that `readout_of` returns: a change of it rewrites the
-    readout and nothing else.
-    """
-
-    crosshair: float = 0.0
-    """How strongly the crosshair lights a column; 0 for none."""
-
-    header_rows: int = 1
-    """Rows at the top that the crosshair leaves out."""
-
-    @property
-    def readout_of(self) -> object:
-        """What the readout shows besides the cursor; compared, answers by identity."""
-        return None
-
-    def draw(self, frame: Frame, iteration: int | None) -> Cells:
-        """Return the pane's cells."""
-        raise NotImplementedError
-
-    def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> bool:
-        """Rewrite in `cells` what depends on the cursor alone; False where that is everything."""
-        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,29 +34,29 @@ class Pressed:
     is_drag: bool
 
 
-class Pane(Widget, can_focus=False):
+class PaneWidget(Widget, can_focus=False):
     """A widget that shows a Picture."""
 
     DEFAULT_CSS = """
-    Pane { width: 100%; height: 1; }
+    PaneWidget { width: 100%; height: 1; }
     """
 
     class Used(Message):
         """The mouse was pressed or dragged in the pane, or its wheel turned."""
 
-        def __init__(self, pane: Pane, pressed: Pressed | None, wheel: int, with_control: bool) -> None:
+        def __init__(self, widget: PaneWidget, pressed: Pressed | None, wheel: int, with_control: bool) -> None:
             """Say where and how: `pressed`, or `wheel` steps down (negative: up)."""
             super().__init__()
-            self.pane, self.pressed, self.wheel, self.with_control = pane, pressed, wheel, with_control
+            self.widget, self.pressed, self.wheel, self.with_control = widget, pressed, wheel, with_control
 
         @property
-        def control(self) -> Pane:
+        def control(self) -> PaneWidget:
             """The pane."""
-            return self.pane
+            return self.widget
 
-    def __init__(self, id: str) -> None:
-        """Make an empty pane."""
-        super().__init__(id=id)
+    def __init__(self, name: str) -> None:
+        """Make the empty widget of the pane of a name."""
+        super().__init__(name=name, id=name)
         self._picture: Picture | None = None
         self._frame: Frame | None = None
         self._iteration: int | None = None
@@ -97,11 +66,6 @@ class Pane(Widget, can_focus=False):
     def frame(self) -> Frame | None:
         """What the pane was last drawn for."""
         return self._frame
-
-    @property
-    def picture(self) -> Picture | None:
-        """What the pane was last told to show."""
-        return self._picture
 
     def show(self, picture: Picture, frame: Frame, iteration: int | None) -> None:
         """Show a picture, repainting the cells that differ from what is on screen.
@@ -119,10 +83,9 @@ class Pane(Widget, can_focus=False):
         readout = self._picture and self._picture.readout_of
         if same and iteration == self._iteration and picture.readout_of == readout:
             return
-        cells: Cells | None = None
-        if same and old is not None:
-            cells = self._guard(lambda: self._rewritten(old, picture, frame, iteration), picture, frame)
-        if cells is None:
+        if same and old is not None and not picture.is_all_readout:
+            cells = self._guard(lambda: _rewritten(old, picture, frame, iteration), picture, frame)
+        else:
             cells = self._guard(lambda: picture.draw(frame, iteration), picture, frame)
         self._picture, self._frame, self._iteration, self._cells = picture, frame, iteration, cells
         if old is None or (old.width, old.height) != (cells.width, cells.height) or old.theme != cells.theme:
@@ -136,20 +99,13 @@ class Pane(Widget, can_focus=False):
         if regions:
             self.refresh(*regions)
 
-    @staticmethod
-    def _rewritten(old: Cells, picture: Picture, frame: Frame, iteration: int | None) -> Cells | None:
-        copy = _copy(old)
-        return copy if picture.write_readout(copy, frame, iteration) else None
-
-    def _guard(self, draw: Callable[[], DrawnT], picture: Picture, frame: Frame) -> DrawnT | Cells:
+    def _guard(self, draw: Callable[[], Cells], picture: Picture, frame: Frame) -> Cells:
         """Draw; what cannot be drawn costs this pane, not the program."""
         try:
             return draw()
         except Exception as error:
             LOG.exception("%s cannot be drawn", type(picture).__name__)
-            return draw_message(
-                frame, "This pane could not be drawn", f"{type(error).__name__}; details are in the log"
-            )
+            return not_drawn(error).draw(frame)
 
     def _crosshair_column(self) -> int | None:
         if self._picture is None or self._frame is None or not self._picture.crosshair:
@@ -227,8 +183,10 @@ def _stretches(columns: np.ndarray[tuple[int], np.dtype[np.intp]]) -> list[tuple
     return list(zip(starts.tolist(), stops.tolist(), strict=True))
 
 
-def _copy(cells: Cells) -> Cells:
+def _rewritten(cells: Cells, picture: Picture, frame: Frame, iteration: int | None) -> Cells:
+    """Return a copy of the cells with another readout."""
     copy = Cells(cells.width, cells.height, cells.theme)
     for name in ("ch", "fg", "bg", "bold", "mark"):
         setattr(copy, name, getattr(cells, name).copy())
+    picture.write_readout(copy, frame, iteration)
     return copy

@@ -1,0 +1,118 @@
+"""What every screen has around its panes: top bar, ribbon, time axis and key bar; or a notice in place of all that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from dtui.safe_text import safe
+from dtui.tui.renderables.canvas.frame import Frame
+from dtui.tui.renderables.panes.axis import AxisPicture
+from dtui.tui.renderables.panes.key_bar import KeyBarPicture
+from dtui.tui.renderables.panes.message import MessagePicture
+from dtui.tui.renderables.panes.ribbon import RibbonPicture, anomaly_at
+from dtui.tui.renderables.panes.top_bar import TopBarPicture
+from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.state.actions import BAR, BAR_AFTER, main_keys
+from dtui.tui.state.anomaly_steps import select_anomaly, without_anomalies
+from dtui.tui.state.layout import RIBBON_ROWS, SMALLEST
+from dtui.tui.state.pane import Pane, Scene
+from dtui.tui.state.questions import AnomaliesQuestion, Question
+from dtui.tui.state.selection import Selection
+
+
+class TopBar(Pane):
+    """The run, its size and status, and the screens."""
+
+    name = "top"
+    fixed_rows = 1
+    has_time = False
+    needs_records = False
+
+    def picture(self, scene: Scene) -> TopBarPicture:
+        """Return the bar."""
+        tabs = tuple((screen.key, screen.name, screen.name[:3]) for screen in scene.table.screens)
+        return TopBarPicture(scene.view.info, tabs, scene.selection.screen, scene.view.is_damaged)
+
+    def press(self, scene: Scene, frame: Frame, x: int, y: int) -> Selection | None:
+        """Go to the screen of a tab."""
+        for place, (begin, _, width, _) in enumerate(self.picture(scene).tab_regions(frame)):
+            if begin <= x < begin + width:
+                return scene.selection.changed(screen=place)
+        return None
+
+
+class Ribbon(Pane):
+    """Where the anomalies are."""
+
+    name = "ribbon"
+    fixed_rows = RIBBON_ROWS
+
+    def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
+        """Ask for the anomalies."""
+        yield AnomaliesQuestion(scene.selection.anomaly_settings)
+
+    def picture(self, scene: Scene) -> RibbonPicture:
+        """Return them."""
+        view, selection = scene.view, scene.selection
+        nothing = without_anomalies(view, selection.anomaly_settings)
+        return RibbonPicture(view.anomalies, selection.anomaly, view.classes, view.stages, nothing)
+
+    def press(self, scene: Scene, frame: Frame, x: int, y: int) -> Selection | None:
+        """Go to an anomaly."""
+        found = anomaly_at(frame, scene.view.anomalies, x, y)
+        return None if found is None else select_anomaly(scene, found)
+
+
+class Axis(Pane):
+    """The time axis."""
+
+    name = "axis"
+    fixed_rows = 1
+
+    def picture(self, scene: Scene) -> Picture:
+        """Return the axis."""
+        return AxisPicture(scene.view.info.joins)
+
+
+class KeyBar(Pane):
+    """The keys of the pane that has the keyboard, or a message."""
+
+    name = "bar"
+    fixed_rows = 1
+    has_time = False
+    needs_records = False
+
+    def picture(self, scene: Scene) -> Picture:
+        """Return the keys."""
+        by_id = scene.table.by_id
+        after = [item for item in BAR_AFTER if scene.pane.is_searchable or item[0] != ("search",)]
+        items = (*BAR, *scene.pane.bar, *after)
+        return KeyBarPicture(tuple((main_keys(by_id, ids), words) for ids, words in items), scene.message)
+
+
+class Notice(Pane):
+    """What a screen says that is too small, or that has nothing to show yet."""
+
+    name = "notice"
+    has_time = False
+
+    def is_shown(self, scene: Scene) -> bool:
+        """Whether there is something to say."""
+        return scene.layout.is_too_small or scene.view.is_empty
+
+    def height(self, scene: Scene) -> int:
+        """Return the rows of the screen."""
+        return scene.layout.height
+
+    def picture(self, scene: Scene) -> Picture:
+        """Return what to say."""
+        layout, view = scene.layout, scene.view
+        if layout.is_too_small:
+            text = f"{layout.width}×{layout.height} is too small"
+            return MessagePicture(text, f"at least {SMALLEST[0]}×{SMALLEST[1]}; q quits")
+        run = safe(view.info.run)
+        if view.is_live:
+            detail = f"{run} is being recorded; it shows up here by itself"
+            return MessagePicture("Waiting for the first record", detail)
+        return MessagePicture("Nothing was recorded", f"{run} ended before its first record; q quits")

@@ -1,0 +1,137 @@
+"""The filters pane: a row of pixels for each filter of the selected layer or module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+from dtui.model import Anomaly, Heatmap, HeatmapRequest
+from dtui.model.statistics import FILTERS, Drawn, title_of
+from dtui.query import RunQuery
+from dtui.tui.panes.rows import PixelPane, pixels_of
+from dtui.tui.renderables.panes.filters import TITLE, FiltersLook, FiltersPicture, place_of
+from dtui.tui.renderables.panes.message import MessagePicture
+from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.state.actions import SHOWN, Action
+from dtui.tui.state.key_steps import cycling
+from dtui.tui.state.pane import Scene, Step
+from dtui.tui.state.questions import Question
+from dtui.tui.state.selection import Selection
+
+NORMALISATIONS = ("layer", "filter", "iteration")
+SORTS = ("index", "activity", "peak")
+
+
+@dataclass(frozen=True, slots=True)
+class FiltersOptions:
+    """What is chosen here: of the statistics of filters, of NORMALISATIONS, of SORTS."""
+
+    statistic: str = "cosine_distance"
+    normalise: str = "layer"
+    sort: str = "index"
+
+
+@dataclass(frozen=True, slots=True)
+class HeatmapQuestion(Question[Heatmap]):
+    """The values of the filters of a node over time."""
+
+    request: HeatmapRequest
+    about = "heatmap"
+
+    def ask(self, query: RunQuery) -> Heatmap:
+        """Return them."""
+        return query.heatmap(self.request)
+
+
+class Filters(PixelPane):
+    """The filters of `Selection.node`, in sorted order."""
+
+    name = "filters"
+    title = TITLE
+    question = HeatmapQuestion
+    about = staticmethod(attrgetter("request.node"))
+    place_of = staticmethod(place_of)
+    actions = (Action("normalise", ("i",), "normalise", "Shade filters against layer, filter, or iteration.", SHOWN),)
+    bar = (
+        (("rows_more", "rows_fewer"), "rows"),
+        (("sort",), "sort"),
+        (("normalise",), "normalise"),
+        (("statistic",), "statistic"),
+    )
+
+    @property
+    def steps(self) -> Mapping[str, Step]:
+        """Step through what is shown."""
+        return {
+            **super().steps,
+            "sort": cycling(FiltersOptions, "sort", SORTS),
+            "normalise": cycling(FiltersOptions, "normalise", NORMALISATIONS),
+            "statistic": cycling(FiltersOptions, "statistic", _recorded),
+            "statistic_back": cycling(FiltersOptions, "statistic", _recorded, -1),
+        }
+
+    def subject(self, selection: Selection) -> object:
+        """Return the node."""
+        return selection.node
+
+    def rows(self, scene: Scene) -> int:
+        """Return the number of filters of the node."""
+        node = scene.selection.node
+        return scene.view.tree[node].filters if node < len(scene.view.tree) else 0
+
+    def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
+        """Ask for the filters that are shown."""
+        selection, total, height = scene.selection, self.rows(scene), self.height(scene)
+        options, window = selection.get(FiltersOptions), self.window(selection)
+        if height and total:
+            yield HeatmapQuestion(
+                HeatmapRequest(
+                    node=selection.node,
+                    statistic=options.statistic,
+                    axis=scene.axis,
+                    first=window.first,
+                    count=window.count or total,
+                    pixels=pixels_of(height),
+                    normalise=options.normalise,
+                    sort=options.sort,
+                )
+            )
+
+    def picture(self, scene: Scene) -> Picture:
+        """Return the filters that are there: those of the node before, until the new ones are."""
+        view, heatmap = scene.view, scene.answers.get(HeatmapQuestion)
+        if heatmap is None or heatmap.request.node >= len(view.tree):
+            return MessagePicture(title=self.title)
+        node = view.tree[heatmap.request.node]
+        layers = sorted((found.layer, found.name) for found in view.tree if found.layer is not None)
+        look = FiltersLook(
+            node=f"{node.name} {node.detail}".strip(),
+            title=title_of(heatmap.request.statistic),
+            records=view.info.records,
+            is_cosine=FILTERS[heatmap.request.statistic].drawn is Drawn.SIMILARITY,
+            layer_names=tuple(name for _, name in layers),
+        )
+        row = min(self.row(scene), max(0, heatmap.filters - 1)) if node.index == scene.selection.node else 0
+        return FiltersPicture(heatmap, row, look)
+
+    def show(self, scene: Scene, anomaly: Anomaly) -> Selection:
+        """Select the first filter that an anomaly names, where its row is known."""
+        selection, tree = scene.selection, scene.view.tree
+        is_here = anomaly.layer is not None and self.rows(scene) > 0 and tree[selection.node].name == anomaly.layer
+        if not is_here or not anomaly.filters or selection.get(FiltersOptions).sort != "index":
+            return selection
+        row = anomaly.filters[0]
+        return self.select(scene, row) if 0 <= row < self.rows(scene) else selection
+
+    def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:
+        """Offer the statistics."""
+        for statistic in scene.view.filter_statistics:
+            step = cycling(FiltersOptions, "statistic", (statistic,))
+            yield f"filters: {statistic.replace('_', ' ')}", "Show this statistic in the Filters pane.", step
+
+
+def _recorded(scene: Scene) -> tuple[str, ...]:
+    """Return the statistics that the run has."""
+    return scene.view.filter_statistics

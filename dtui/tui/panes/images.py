@@ -1,0 +1,124 @@
+"""The images pane: a row of pixels for each image of the selected class or cluster, and the image itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+from dtui.model import ImageRows, ImagesRequest, ImageVerdict
+from dtui.query import RunQuery
+from dtui.tui.panes.classes import ErrorsNowQuestion
+from dtui.tui.panes.rows import PixelPane, pixels_of
+from dtui.tui.renderables.panes.images import TITLE, ImagesPicture, place_of
+from dtui.tui.renderables.panes.message import MessagePicture
+from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.state.key_steps import cycling
+from dtui.tui.state.pane import Scene, Step
+from dtui.tui.state.questions import Question
+from dtui.tui.state.selection import Selection
+
+SORTS = ("error", "similarity", "index")
+COLOURINGS = ("correctness", "label")
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesOptions:
+    """What is chosen here: of SORTS, of COLOURINGS."""
+
+    sort: str = "error"
+    colour_by: str = "correctness"
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesQuestion(Question[ImageRows]):
+    """What was said of the images of some classes over time."""
+
+    request: ImagesRequest
+    about = "images"
+
+    def ask(self, query: RunQuery) -> ImageRows:
+        """Return it."""
+        return query.image_rows(self.request)
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictQuestion(Question[ImageVerdict]):
+    """One image at the cursor."""
+
+    image: int
+    iteration: int
+    about = "verdict"
+
+    def ask(self, query: RunQuery) -> ImageVerdict:
+        """Return what was said of it."""
+        return query.image_verdict(self.image, self.iteration)
+
+
+class Images(PixelPane):
+    """The images of `RunView.group_classes`, in sorted order."""
+
+    name = "images"
+    title = TITLE
+    question = ImagesQuestion
+    about = staticmethod(attrgetter("request.classes"))
+    place_of = staticmethod(place_of)
+    bar = ((("rows_more", "rows_fewer"), "rows"), (("sort",), "sort"), (("clusters",), "colour"))
+
+    @property
+    def steps(self) -> Mapping[str, Step]:
+        """Step through orders and colourings."""
+        return {
+            **super().steps,
+            "sort": cycling(ImagesOptions, "sort", SORTS),
+            "clusters": cycling(ImagesOptions, "colour_by", COLOURINGS),
+        }
+
+    def subject(self, selection: Selection) -> object:
+        """Return cluster and class."""
+        return selection.cluster, selection.class_index
+
+    def rows(self, scene: Scene) -> int:
+        """Return the number of images of the classes."""
+        return sum(int(scene.view.class_sizes[label]) for label in scene.view.group_classes(scene.selection))
+
+    def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
+        """Ask for the images that are shown, and for the selected one at the cursor."""
+        selection, total, height = scene.selection, self.rows(scene), self.height(scene)
+        options, window = selection.get(ImagesOptions), self.window(selection)
+        if not height or not total:
+            return
+        classes = scene.view.group_classes(selection)
+        yield ImagesQuestion(
+            ImagesRequest(
+                classes=classes,
+                axis=scene.axis,
+                first=window.first,
+                count=window.count or total,
+                pixels=pixels_of(height),
+                sort=options.sort,
+                colour_by=options.colour_by,
+            )
+        )
+        images = scene.answers.get(ImagesQuestion)
+        if images is not None and images.request.classes == classes and window.row < len(images.order):
+            yield VerdictQuestion(int(images.order[window.row]), selection.cursor)
+
+    def picture(self, scene: Scene) -> Picture:
+        """Return the images that are there: those of the class before, until the new ones are."""
+        view, images = scene.view, scene.answers.get(ImagesQuestion)
+        if images is None or not len(view.classes) or not view.info.validations:
+            return MessagePicture(title=self.title)
+        shown = images.request.classes
+        title = view.classes[shown[0]] if len(shown) == 1 else f"{len(shown)} classes"
+        for cluster in view.clusters:
+            if len(shown) > 1 and cluster.classes == shown:
+                title = cluster.label
+        is_current = shown == view.group_classes(scene.selection)
+        row = min(self.row(scene), max(0, images.images - 1)) if is_current else 0
+        verdict = scene.answers.get(VerdictQuestion)
+        if verdict is not None and (not len(images.order) or verdict.image != int(images.order[row])):
+            verdict = None
+        now = scene.answers.get(ErrorsNowQuestion)
+        return ImagesPicture(images, title, row, view.classes, view.info.validations, verdict, now)

@@ -1,0 +1,19 @@
+"""The screens: a key, a name and panes each. A new screen is a line here, and its panes."""
+
+from __future__ import annotations
+
+from dtui.tui.panes.bars import Axis, KeyBar, Notice, Ribbon, TopBar
+from dtui.tui.panes.classes import Classes
+from dtui.tui.panes.curves import Curves
+from dtui.tui.panes.filters import Filters
+from dtui.tui.panes.images import Images
+from dtui.tui.panes.tree import Tree
+from dtui.tui.state.pane import Screen, Table
+
+SCREENS = (
+    Screen("1", "Layers", (Tree(), Filters())),
+    Screen("2", "Validation", (Classes(), Images())),
+)
+
+TABLE = Table(SCREENS, above=(TopBar(), Curves(), Ribbon(), Axis()), below=(Notice(), KeyBar()))
+"""All that the screen may show. Above and below is the same on every screen."""

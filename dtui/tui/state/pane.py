@@ -1,0 +1,311 @@
+"""What a pane is, what it may look at, and the table of screens that it stands in."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from typing import Any, ClassVar, TypeVar
+
+from dtui.model import Anomaly, TimeAxis
+from dtui.tui.renderables.canvas.frame import Frame
+from dtui.tui.renderables.canvas.output import Output
+from dtui.tui.renderables.canvas.theme import Theme
+from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.state.actions import COMMON, GROUPS, Action, BarItem
+from dtui.tui.state.layout import Layout, divide
+from dtui.tui.state.questions import Answers, Question
+from dtui.tui.state.run_view import RunView, time_axis
+from dtui.tui.state.selection import RowWindow, Selection
+
+LOG = logging.getLogger(__name__)
+SaidT = TypeVar("SaidT")
+
+
+class Pane:
+    """A part of the screen: what it asks, what it shows, and what its keys and the mouse select.
+
+    It holds nothing: all that it may look at is in the Scene, and all that a person changes goes into the Selection.
+    What is here suits a pane without rows. `panes/rows.py` has panes with rows of text and with rows of pixels.
+    """
+
+    name: ClassVar[str]
+    """What its widget and its rows in the Selection are called; used by nobody else."""
+    title: ClassVar[str] = ""
+    """What its header says."""
+    actions: ClassVar[tuple[Action, ...]] = ()
+    """Those that no other pane and no screen has: each has a step."""
+    bar: ClassVar[tuple[BarItem, ...]] = ()
+    """What the key bar says about it, most important first."""
+    is_searchable: ClassVar[bool] = False
+    """Whether it has names; it heeds `Selection.search_of(self.name)` then."""
+    fixed_rows: ClassVar[int | None] = None
+    """Its rows on every screen; None where the layout divides them."""
+    needs_records: ClassVar[bool] = True
+    """Whether it has nothing to show in a run that holds nothing."""
+    has_time: ClassVar[bool] = True
+    """Whether its columns are those of the time axis."""
+
+    @property
+    def steps(self) -> Mapping[str, Step]:
+        """Where its keys lead, by action. The pane that has the keyboard is asked first, then those beside it."""
+        return {}
+
+    # --- what it shows
+
+    def is_shown(self, scene: Scene) -> bool:
+        """Whether it has a place on the screen."""
+        return not scene.layout.is_too_small and not (self.needs_records and scene.view.is_empty)
+
+    def height(self, scene: Scene) -> int:
+        """Return its rows on the screen, on its own one where it stands on another; 0 where it is hidden."""
+        return scene.rows_for(self) if self.fixed_rows is None else self.fixed_rows
+
+    def needed(self, scene: Scene) -> int:
+        """Return the rows that it can fill at most, with its header; the last pane of a screen gets what is left."""
+        return scene.size[1]
+
+    def wanted(self, scene: Scene) -> Iterable[Question[Any]]:
+        """Return what must be asked to show it, first things first."""
+        return ()
+
+    def picture(self, scene: Scene) -> Picture:
+        """Return what it shows."""
+        raise NotImplementedError
+
+    # --- its rows
+
+    def rows(self, scene: Scene) -> int:
+        """Return how many rows there are, on the screen or not."""
+        return 0
+
+    def window(self, selection: Selection) -> RowWindow:
+        """Return which of its rows are looked at."""
+        return selection.rows_of(self.name)
+
+    def row(self, scene: Scene) -> int:
+        """Return the selected row."""
+        return self.window(scene.selection).row
+
+    def select(self, scene: Scene, row: int) -> Selection:
+        """Return the selection on a row, >= 0 and one that there is, if there is any."""
+        return scene.selection
+
+    def step(self, scene: Scene) -> int:
+        """Return the rows that a key moves by."""
+        return 1
+
+    def page(self, scene: Scene) -> int:
+        """Return the steps that a page key moves by."""
+        return 1
+
+    def row_at(self, scene: Scene, y: int) -> int | None:
+        """Return the row that is drawn in row `y` of the pane; None for its header and where there is none."""
+        return None
+
+    def is_foldable(self, scene: Scene) -> bool:
+        """Whether the selected row can be opened and closed."""
+        return False
+
+    def fold(self, scene: Scene, open_: bool | None) -> Selection:
+        """Return the selection with the selected row opened, closed, or toggled (None).
+
+        Closing what has nothing to close goes to where it belongs; opening what is open goes into it.
+        """
+        return scene.selection.changed(pane=0) if open_ is False else scene.selection
+
+    # --- what changes around it
+
+    def begin(self, scene: Scene) -> Selection:
+        """Return what to look at first, when the run has something to show."""
+        return scene.selection
+
+    def show(self, scene: Scene, anomaly: Anomaly) -> Selection:
+        """Return the selection with what an anomaly names selected and in view."""
+        return scene.selection
+
+    def answered(self, scene: Scene, question: Question[Any], answer: Any) -> Selection:
+        """Return the selection for an answer that comes in; the scene has the answers before it."""
+        return scene.selection
+
+    def settle(self, scene: Scene) -> Selection:
+        """Return the nearest selection that is possible, with the selected row on the screen."""
+        return scene.selection
+
+    def said(self, before: Selection, now: Selection) -> str:
+        """Return a line about a change that is not seen otherwise; "" for none."""
+        return ""
+
+    def press(self, scene: Scene, frame: Frame, x: int, y: int) -> Selection | None:
+        """Return the selection for a press on something that is neither a row nor a time; None where there is none."""
+        return None
+
+    def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:
+        """Yield what the command palette offers besides the actions: words, help, and where it leads."""
+        yield from ()
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """One line of the table: a key, a name, and panes from the top; the first has the keyboard at first."""
+
+    key: str
+    name: str
+    panes: tuple[Pane, ...]
+
+    @property
+    def action(self) -> Action:
+        """What goes to it."""
+        help_ = f"Go to the {self.name} screen."
+        return Action(f"screen_{self.name.lower()}", (self.key,), self.name, help_, "Screens")
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """The screens, and what stands above and below the panes of each."""
+
+    screens: tuple[Screen, ...]
+    above: tuple[Pane, ...]
+    below: tuple[Pane, ...]
+
+    def __post_init__(self) -> None:
+        """Check that a name means one pane and a key one action.
+
+        Raises:
+            ValueError: It means two.
+        """
+        keys = [key for action in self.actions for key in action.keys]
+        for names in ([pane.name for pane in dict.fromkeys(self.panes)], keys):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"in the table of screens twice: {', '.join(twice)}")
+
+    @cached_property
+    def panes(self) -> tuple[Pane, ...]:
+        """The panes of all screens, then those that every screen has."""
+        return (*(pane for screen in self.screens for pane in screen.panes), *self.above, *self.below)
+
+    @cached_property
+    def actions(self) -> tuple[Action, ...]:
+        """Every action of the TUI, by group."""
+        own = [action for pane in dict.fromkeys(self.panes) for action in pane.actions]
+        every = (*COMMON, *own, *(screen.action for screen in self.screens))
+        return tuple(sorted(every, key=lambda action: GROUPS.index(action.group)))
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Action]:
+        """The same by their ids."""
+        return {action.id: action for action in self.actions}
+
+    @cached_property
+    def steps(self) -> Mapping[str, Step]:
+        """Where the keys of the screens lead."""
+        return {screen.action.id: partial(_go_to_screen, place=place) for place, screen in enumerate(self.screens)}
+
+    def place_of(self, pane: Pane) -> tuple[int, int] | None:
+        """Return the place of the first screen that has a pane, and the pane's place on it."""
+        places = ((n, screen.panes.index(pane)) for n, screen in enumerate(self.screens) if pane in screen.panes)
+        return next(places, None)
+
+
+def _go_to_screen(scene: Scene, place: int) -> Selection:
+    return scene.selection.changed(screen=place)
+
+
+def _log_only(pane: Pane, error: Exception) -> None:
+    """Tell nobody: the log has it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """All that a pane may look at, and that decides where a key leads."""
+
+    table: Table
+    selection: Selection
+    view: RunView
+    answers: Answers
+    size: tuple[int, int]
+    message: str = ""
+    tell: Callable[[Pane, Exception], None] = field(default=_log_only)
+    """Called with a pane that raised."""
+
+    def at(self, selection: Selection) -> Scene:
+        """Return the scene with another selection."""
+        return replace(self, selection=selection)
+
+    @property
+    def screen(self) -> Screen:
+        """The one that is shown."""
+        return self.table.screens[self.selection.screen]
+
+    @property
+    def pane(self) -> Pane:
+        """The one that has the keyboard."""
+        panes = self.screen.panes
+        return panes[min(self.selection.pane, len(panes) - 1)]
+
+    @cached_property
+    def layout(self) -> Layout:
+        """How the screen is divided."""
+        needed = [self.asked(pane, lambda pane, scene: pane.needed(scene)) or 0 for pane in self.screen.panes]
+        maximised = self.screen.panes.index(self.pane) if self.selection.maximised else None
+        return divide(*self.size, needed, maximised)
+
+    @property
+    def axis(self) -> TimeAxis:
+        """The one time axis of the screen."""
+        return time_axis(self.selection, self.view, self.layout.columns)
+
+    def rows_for(self, pane: Pane) -> int:
+        """Return the rows of a pane on the screen that has it; 0 where it is hidden."""
+        if pane in self.screen.panes:
+            return self.layout.panes[self.screen.panes.index(pane)]
+        place = self.table.place_of(pane)
+        return 0 if place is None else self.at(self.selection.changed(screen=place[0], maximised=False)).rows_for(pane)
+
+    def frame_of(self, pane: Pane, theme: Theme, output: Output) -> Frame:
+        """Return the frame of a pane: its rows on the screen and the time axis."""
+        layout, axis = self.layout, None if self.view.is_empty else self.axis
+        height = self.asked(pane, lambda pane, scene: pane.height(scene)) or 0
+        return Frame(layout.width, height, layout.gutter, axis, theme, output, pane is self.pane)
+
+    def with_pane(self, pane: Pane) -> Selection:
+        """Return the selection in another pane, on the screen that has it."""
+        if pane in self.screen.panes:
+            return self.selection.changed(pane=self.screen.panes.index(pane))
+        place = self.table.place_of(pane)
+        return self.selection if place is None else self.selection.changed(screen=place[0], pane=place[1])
+
+    def next_pane(self, by: int = 1) -> Selection:
+        """Return the selection in the next pane of the screen, around the end."""
+        panes = self.screen.panes
+        return self.selection.changed(pane=(panes.index(self.pane) + by) % len(panes))
+
+    def step_of(self, action: str) -> Step | None:
+        """Return where an action leads that a pane of this screen understands; None where none does."""
+        for pane in (self.pane, *self.screen.panes, *self.table.above):
+            steps = self.asked(pane, lambda pane, _: pane.steps) or {}
+            if action in steps:
+                return steps[action]
+        return None
+
+    def asked(self, pane: Pane, do: Callable[[Pane, Scene], SaidT]) -> SaidT | None:
+        """Return what a pane says; None where it raises, which is told and concerns no other pane."""
+        try:
+            return do(pane, self)
+        except Exception as error:
+            LOG.exception("the pane %r failed", pane.name)
+            self.tell(pane, error)
+            return None
+
+    def through(self, do: Callable[[Pane, Scene], Selection]) -> Selection:
+        """Return the selection after each pane, in the order of the table, has made the next of it."""
+        scene = self
+        for pane in self.table.panes:
+            scene = scene.at(scene.asked(pane, do) or scene.selection)
+        return scene.selection
+
+
+Step = Callable[[Scene], Selection]
+"""From what is so to what is selected next."""

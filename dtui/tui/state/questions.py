@@ -1,0 +1,68 @@
+"""What the screen asks the run, as frozen questions, and what the run has answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from dtui.model import Anomaly, AnomalySettings, ClassCluster
+
+if TYPE_CHECKING:
+    from dtui.query import RunQuery
+
+AnswerT = TypeVar("AnswerT")
+
+
+class Question(Generic[AnswerT]):
+    """A question to the run: a frozen dataclass, asked again only when it or the run has changed.
+
+    There is one question of a type at a time: a newer one takes its place.
+    """
+
+    about: ClassVar[str]
+    """What it asks for, in a word: for the line that says that it could not be answered."""
+
+    def ask(self, query: RunQuery) -> AnswerT:
+        """Return the answer, in the loader's thread."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class AnomaliesQuestion(Question[tuple[Anomaly, ...]]):
+    """The anomalies under some settings; RunView keeps them."""
+
+    settings: AnomalySettings
+    about = "anomalies"
+
+    def ask(self, query: RunQuery) -> tuple[Anomaly, ...]:
+        """Return them."""
+        return query.anomalies(self.settings)
+
+
+@dataclass(frozen=True, slots=True)
+class ClustersQuestion(Question[tuple[ClassCluster, ...]]):
+    """The clusters of classes; RunView keeps them."""
+
+    count: int
+    about = "clusters"
+
+    def ask(self, query: RunQuery) -> tuple[ClassCluster, ...]:
+        """Return them."""
+        return query.clusters(self.count)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Answers:
+    """What the run has answered so far, by the type of the question."""
+
+    by_type: Mapping[type[Question[Any]], Any] = field(default_factory=dict)
+
+    def get(self, kind: type[Question[AnswerT]]) -> AnswerT | None:
+        """Return the last answer to a question of a type; None before the first."""
+        answer: AnswerT | None = self.by_type.get(kind)
+        return answer
+
+    def having(self, question: Question[AnswerT], answer: AnswerT) -> Answers:
+        """Return the answers with one more, or a newer one."""
+        return Answers({**self.by_type, type(question): answer})

@@ -1,0 +1,40 @@
+"""What to look at first, and the nearest Selection that is possible when run, size or a search change under it."""
+
+from __future__ import annotations
+
+from dtui.tui.state.pane import Scene
+from dtui.tui.state.run_view import axis_limits
+from dtui.tui.state.selection import Selection
+
+
+def begin(scene: Scene) -> Selection:
+    """Return what to look at first: the newest iteration, and what each pane begins with."""
+    selection = scene.selection.changed(cursor=scene.view.last_iteration, follow=scene.view.is_live)
+    return scene.at(selection).through(lambda pane, scene: pane.begin(scene))
+
+
+def settle(scene: Scene) -> Selection:
+    """Return the nearest selection that is possible."""
+    panes = scene.screen.panes
+    scene = scene.at(scene.selection.changed(pane=min(scene.selection.pane, len(panes) - 1)))
+    return _settle_time(scene.at(scene.through(lambda pane, scene: pane.settle(scene))))
+
+
+def _settle_time(scene: Scene) -> Selection:
+    selection, view = scene.selection, scene.view
+    if view.find_anomaly(selection.anomaly) is None:
+        selection = selection.changed(anomaly=None)
+    if view.is_empty:
+        return selection.changed(window=None)
+    low, high = axis_limits(view)
+    if selection.window is not None:
+        first, stop = selection.window
+        span = min(stop - first, high - low)
+        first = max(low, min(first, high - span))
+        selection = selection.changed(window=None if span >= high - low else (first, first + span))
+    if selection.follow:
+        selection = selection.changed(cursor=view.last_iteration)
+        if selection.window is not None:
+            axis = scene.at(selection).axis.showing(selection.cursor, (low, high))
+            selection = selection.changed(window=(axis.first, axis.stop))
+    return selection.changed(cursor=max(int(view.limits[0]), min(selection.cursor, view.last_iteration)))
