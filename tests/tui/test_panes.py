@@ -21,6 +21,8 @@ from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.sgr import to_text
 from dtui.tui.renderables.canvas.theme import DARK
 from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.state.actions import GROUPS
+from dtui.tui.state.key_steps import STEPS
 from dtui.tui.state.pane import Pane, Screen, Table
 from dtui.tui.state.questions import AnomaliesQuestion
 from dtui.tui.state.session import Session
@@ -127,6 +129,25 @@ def test_no_pane_is_named_outside_its_module():
             if is_name and names[node.value] != module:
                 found.append(f"{path.relative_to(root)}:{node.lineno} {node.value!r}")
     assert found == [], "a pane is reached through the table, not by its name"
+
+
+def test_every_key_has_one_meaning_and_every_step_a_key():
+    keys = [key for action in TABLE.actions for key in action.keys]
+    assert len(keys) == len(set(keys))
+    own = {action for pane in TABLE.panes for action in pane.steps}
+    assert own | set(STEPS) | set(TABLE.steps) <= TABLE.by_id.keys()
+    assert {action.group for action in TABLE.actions} == set(GROUPS)
+
+
+@pytest.mark.parametrize("pane", TABLE.panes[:4], ids=lambda pane: pane.name)
+def test_the_key_bar_names_keys_that_exist(pane):
+    session = session_of(TABLE)
+    session.choose(session.scene.with_pane(pane))
+    pictures, _ = session.look()
+    keys = dict(pictures[TABLE.below[-1]].keys)
+    assert {"?", "q"} <= keys.keys()
+    assert all(words in keys.values() for _, words in pane.bar)
+    assert ("/" in keys) == pane.is_searchable
 
 
 def test_a_screen_is_a_line_of_the_table():

@@ -12,9 +12,6 @@ import pytest
 
 from dtui.errors import TerminalError, UsageError
 from dtui.tui import run_tui
-from dtui.tui.state.actions import ACTIONS, GROUPS, key_bar
-from dtui.tui.state.key_steps import STEPS
-from dtui.tui.state.selection import PANES
 from dtui.tui.terminal import driver
 from dtui.tui.terminal.capabilities import check_terminal, find_mode, log_path, needs_ascii, quiet_terminal
 from dtui.tui.terminal.tty import is_plain, resetting, setting
@@ -97,18 +94,6 @@ def test_the_log_has_a_place(monkeypatch, tmp_path):
     blocked.write_text("")
     monkeypatch.setenv("XDG_STATE_HOME", str(blocked))
     assert log_path().parent.name.startswith("dtui-")
-
-
-def test_every_key_has_one_meaning_and_every_step_a_key():
-    keys = [key for action in ACTIONS for key in action.keys]
-    assert len(keys) == len(set(keys))
-    assert set(STEPS) <= {action.id for action in ACTIONS}
-    assert {action.group for action in ACTIONS} == set(GROUPS)
-
-
-@pytest.mark.parametrize("pane", [pane for panes in PANES.values() for pane in panes])
-def test_the_key_bar_names_keys_that_exist(pane):
-    assert {"?", "q"} <= {key for key, _ in key_bar(pane)}
 
 
 def test_the_driver_is_for_the_releases_of_textual_it_was_tried_with(monkeypatch):
