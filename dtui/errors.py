@@ -1,8 +1,7 @@
 """Everything dtui raises on purpose.
 
-Owns the one error root. A second copy would let a front end miss a kind of failure and show a traceback.
-Each message says what was asked, what was found and what to do next; it may quote names from outside, so
-whoever shows it passes it through `dtui.safe_text` first.
+Owns the one error root. Each message says what was asked, what was found and what to do next; it may quote names from
+outside, so whoever shows it passes it through `dtui.safe_text` first.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Makes a string from outside harmless to show.
 
-Owns the one filter between names found in files (class, layer, run, file names) and any display: terminal,
-Textual widget, log line. A second copy would leave one screen through which an escape sequence still passes.
+Owns the one filter between names found in files (class, layer, run, file names) and any display: terminal, Textual
+widget, log line.
 """
 
 from __future__ import annotations

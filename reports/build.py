@@ -1,7 +1,6 @@
 """Makes reports: asks the run, draws the charts, writes the file.
 
-Owns the order of work: first a `Report` value, then its pictures, then a rendering. A second copy would let
-one format show a section that another lacks.
+Owns the order of work: first a `Report` value, then its pictures, then a rendering.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What a report is, before anybody decides how it looks.
 
-Owns the frozen values that sections make and renderers read. A second copy would let the HTML and another
-rendering of the same report say different things.
+Owns the frozen values that sections make and renderers read.
 
 Every string in these values is already harmless to show (`dtui.safe_text`), but is not escaped: a renderer
 escapes for its own format.

@@ -1,7 +1,6 @@
 """Classes whose error series resemble each other.
 
-Owns k-means and the words for its clusters. A second copy would group the same classes differently in the
-terminal and in the report.
+Owns k-means and the words for its clusters.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Right or wrong, one bit an image and validation.
 
-Owns the packed layout: images sorted by class, each class padded to whole 64-bit words. A second copy would
-count one class's flips for its neighbour.
+Owns the packed layout: images sorted by class, each class padded to whole 64-bit words.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Which records a column of the time axis holds, and how they become one value.
 
-Owns pooling along time and along rows. A second copy would let a burst show in one pane and be gone from the
-next, or put it a column beside the crosshair.
+Owns pooling along time and along rows.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How filters change, seen against the layer that they belong to.
 
-Owns what is called dead, late and clearly changed. A second copy would mark a filter in the heatmap that the
-report calls healthy. Arrays have filters in rows and records in columns, and belong to one layer.
+Owns what is called dead, late and clearly changed. Arrays have filters in rows and records in columns, and belong to
+one layer.
 """
 
 from __future__ import annotations

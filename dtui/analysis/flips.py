@@ -1,7 +1,6 @@
 """Which images changed from right to wrong, or back, after or before a time of standing still.
 
-Owns the left and the right rule. Both are keyed to the validation of the flip itself. A second copy would let
-the ribbon and the class strips mark different iterations.
+Owns the left and the right rule. Both are keyed to the validation of the flip itself.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Orders in which images and filters are shown.
 
-Owns every sort order. Ties keep the order of the data. A second copy would let a row of one front end be
-another image in the next.
+Owns every sort order. Ties keep the order of the data.
 """
 
 from __future__ import annotations

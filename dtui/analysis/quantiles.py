@@ -1,7 +1,6 @@
 """Order statistics that a scale or a threshold rests on.
 
-Owns nearest-rank quantiles and medians that leave out what is not finite. A second copy would give two panes two
-scales for the same colours.
+Owns nearest-rank quantiles and medians that leave out what is not finite.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Stages of the learning rate.
 
-Owns what counts as a new stage. A second copy would draw the stage lines of the TUI and of the report in
-different places.
+Owns what counts as a new stage.
 """
 
 from __future__ import annotations

@@ -113,7 +113,6 @@ class Progress:
     """A line on standard error that overwrites itself; silent where standard error is no terminal."""
 
     def __init__(self, what: str) -> None:
-        """Start without drawing."""
         self._what = what
         self._shown = -1
         self._visible = sys.stderr is not None and sys.stderr.isatty()

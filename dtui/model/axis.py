@@ -1,7 +1,6 @@
 """The one time axis that every pane and every chart shares.
 
-Owns the mapping between iterations and columns. A second copy would put the crosshair of one pane a column
-away from that of the next.
+Owns the mapping between iterations and columns.
 """
 
 from __future__ import annotations

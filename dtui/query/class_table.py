@@ -1,7 +1,6 @@
 """The flips that the class rules find, as a table, computed or from the run's cache.
 
-Owns when the cache counts and when it is written. A second copy would show the anomalies of other settings, or of a
-run that has grown since. Decisions are no part of it.
+Owns when the cache counts and when it is written. Decisions are no part of it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Errors of classes, and classes whose errors resemble each other.
 
-Owns how a group of classes is averaged. A second copy would give a cluster one error in its strip and another
-in its label.
+Owns how a group of classes is averaged.
 """
 
 from __future__ import annotations

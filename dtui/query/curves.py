@@ -1,6 +1,6 @@
 """Errors, loss and every other scalar over time, and the stages of the learning rate.
 
-Owns which curves a run has and what each is called. A second copy would plot one name and read out another.
+Owns which curves a run has and what each is called.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What the answers are made of: a run's raw numbers, read once, kept, and extended while it grows.
 
-Owns what is read from the store and when it is forgotten. A second copy would mix two moments of a live run in
-one answer.
+Owns what is read from the store and when it is forgotten.
 """
 
 from __future__ import annotations

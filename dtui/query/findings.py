@@ -1,6 +1,6 @@
 """What is wrong with a training, in words: a line for each kind of trouble that its records tell of.
 
-Owns the wording and what counts. A second copy would let the report miss what `dtui info` says.
+Owns the wording and what counts.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Filters over time: one pixel row a filter, or the mean of several.
 
-Owns sorting, normalising and pooling of filters, and the marks on them. A second copy would put the cursor on
-another filter than the one it reads out.
+Owns sorting, normalising and pooling of filters, and the marks on them.
 """
 
 from __future__ import annotations
@@ -66,7 +65,6 @@ class HeatmapQuery:
     """Answers `RunQuery.heatmap`; remembers when filters first changed, which later records cannot undo."""
 
     def __init__(self, data: RunData) -> None:
-        """Answer from `data`."""
         self._data = data
         self._first_changes: dict[int, _FirstChange] = {}
 

@@ -1,6 +1,6 @@
 """Validation images over time: right or wrong, and as what.
 
-Owns the rows of the image pane. A second copy would show one image's picture beside another one's judgements.
+Owns the rows of the image pane.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Right or wrong of every image at every validation, a bit each, read once and extended while the run grows.
 
-Owns what counts as judged: a label that is lost to damage is neither right nor wrong. A second copy would take one for
-a flip.
+Owns what counts as judged: a label that is lost to damage is neither right nor wrong.
 """
 
 from __future__ import annotations
@@ -28,7 +27,6 @@ class Judgements:
     """
 
     def __init__(self, layout: PackedLayout) -> None:
-        """Begin without a validation."""
         self.layout = layout
         self.right: WordArray = np.zeros((0, layout.total_words), dtype=np.uint64)
         self.lost: WordArray | None = None

@@ -1,6 +1,6 @@
 """The network as rows that fold, and one statistic of them over time.
 
-Owns the order and the numbers of tree nodes. A second copy would unfold another layer than the one selected.
+Owns the order and the numbers of tree nodes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The Recorder: what a training script talks to, and the boundary that no failure of ours crosses.
 
-Owns the iteration count and the order of events. A second copy would let records and validations of one run
-disagree about the iteration that they belong to.
+Owns the iteration count and the order of events.
 """
 
 from __future__ import annotations
@@ -196,7 +195,6 @@ class Recorder:
         self._life.watch(start, self._boundary, self._counting.skips, self._end, probes)
 
     def __enter__(self) -> Self:
-        """Return the recorder."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:

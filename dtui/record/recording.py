@@ -1,7 +1,6 @@
 """One run while it is recorded: what of the network is measured and handed to the thread that writes.
 
-Owns the beginning of a run, once the shapes of all layers are known, and its end. A second copy would write records
-under the structure of another network.
+Owns the beginning of a run, once the shapes of all layers are known, and its end.
 """
 
 from __future__ import annotations

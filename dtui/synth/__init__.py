@@ -1,6 +1,6 @@
 """Invented runs with planted, listed anomalies, for benchmarks; marked as invented in their metadata.
 
-Owns the presets. A second copy would have two benchmarks measure different runs under one name.
+Owns the presets.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What is planted in an invented run.
 
-Owns kinds and places of planted events. A second copy would list an anomaly that the numbers do not hold.
+Owns kinds and places of planted events.
 """
 
 from __future__ import annotations

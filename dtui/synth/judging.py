@@ -1,6 +1,6 @@
 """Invented validations: classes that are learnt early, late or never, and images that waver.
 
-Owns the invented judgements. A second copy would disagree with the notes about which images flipped.
+Owns the invented judgements.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The structure of the networks that invented runs pretend to train.
 
-Owns their layers and modules. A second copy would give a benchmark another number of filters than its name says.
+Owns their layers and modules.
 """
 
 from __future__ import annotations

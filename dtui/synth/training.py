@@ -1,6 +1,6 @@
 """Invented statistics of weights, gradients and updates, plausible enough to measure and to look at.
 
-Owns the invented numbers. A second copy would disagree with the notes about which filters burst.
+Owns the invented numbers.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """From a path and wishes to a running app and back: the terminal is checked before and restored after.
 
-Owns the order of these steps. A second copy would leave a terminal in raw mode on one of the ways out.
+Owns the order of these steps.
 """
 
 from __future__ import annotations

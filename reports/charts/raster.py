@@ -1,6 +1,6 @@
 """Shades as a tiny palette PNG whose pixels give their values back.
 
-Owns the palette and its steps. A second copy would let a readout name another value than the colour shows.
+Owns the palette and its steps.
 """
 
 from __future__ import annotations

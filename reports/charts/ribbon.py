@@ -1,7 +1,6 @@
 """Anomaly iterations as triangles of a size that says how many images flipped.
 
-Owns how anomalies become marks. A second copy would let the ribbon below the curves and the marks on the
-class rows disagree about what is large.
+Owns how anomalies become marks.
 """
 
 from __future__ import annotations

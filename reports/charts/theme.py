@@ -1,7 +1,7 @@
 """Colours, fonts and measures of every picture on a white page.
 
-Owns what makes several charts one document: the same gutter at the left and the same margin at the right, so
-that one iteration is one straight vertical line through the whole page. A second copy would bend that line.
+Owns what makes several charts one document: the same gutter at the left and the same margin at the right, so that one
+iteration is one straight vertical line through the whole page.
 
 The colours are those of the TUI, mirrored for paper: what is nothing there (dark) is nothing here (white).
 """

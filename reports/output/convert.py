@@ -1,7 +1,6 @@
 """Charts to SVG text through a child process that may die.
 
-Owns that process: its start, its time limits and its end. A second copy would start a second V8 (0.3 s and
-150 MB) for the same report.
+Owns that process: its start, its time limits and its end.
 """
 
 from __future__ import annotations
@@ -41,11 +40,9 @@ class ChartConverter:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        """Return itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the child."""
         self.close()
 
     def warm_up(self) -> None:

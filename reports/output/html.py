@@ -1,7 +1,7 @@
 """A report as one HTML file that needs no network.
 
-Owns the only place where text becomes HTML: a template with autoescape, under a policy that lets the browser
-run nothing but the two scripts whose hashes it names. A second copy would be a second place to forget an escape.
+Owns the only place where text becomes HTML: a template with autoescape, under a policy that lets the browser run
+nothing but the two scripts whose hashes it names.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Which way the weights are read: by a compiled kernel where it is to be had, else by torch.
 
-Owns that choice, by device. A second copy would have the records and the watches of one run, or two devices of one
-network, disagree about it.
+Owns that choice, by device.
 """
 
 from __future__ import annotations

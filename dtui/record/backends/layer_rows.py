@@ -1,7 +1,6 @@
 """What one record has to read: the weights of a layer, or some of them, as rows of filters.
 
-Owns the hand-over from finding the weights to summing them. A second copy would let two ways of summing read
-other weights than each other.
+Owns the hand-over from finding the weights to summing them.
 """
 
 from __future__ import annotations

@@ -52,7 +52,6 @@ class DeviceSums:
     """Takes the sums of all layers on one device."""
 
     def __init__(self) -> None:
-        """Plan nothing yet."""
         self._plan: list[_Group] = []
         self._planned_for: tuple[tuple[object, ...], ...] = ()
 

@@ -1,6 +1,6 @@
 """The flight recorder: watches every few iterations cheaply, and keeps the watches around what it fires on.
 
-Owns the ring of watches and what of it is kept. A second copy would overwrite a watch that is about to be written.
+Owns the ring of watches and what of it is kept.
 
 The ring lies in the memory of the host, pinned where the weights are on CUDA: each watch is copied there on the
 training stream and judged on the writer's thread once it has arrived, so that nothing in the loop waits. The training

@@ -1,6 +1,6 @@
 """Which filters a watch measures together: rows of equal length, of whichever layers, under each other in a matrix.
 
-Owns the order of the filters in a watch. A second copy would measure a filter in one place and look for it in another.
+Owns the order of the filters in a watch.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Judges each watch against the trailing history of the run: what is far above its own usual.
 
-Owns what fires. A second copy would name another filter than the one whose surroundings are kept. Everything here is
-causal, in float64, and runs on the writer's thread.
+Owns what fires. Everything here is causal, in float64, and runs on the writer's thread.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Records a training that the Trainer of Hugging Face's transformers runs.
 
-Owns which of the Trainer's events stand for ours. A second copy would attach after the gradients are gone::
+Owns which of the Trainer's events stand for ours::
 
     trainer = Trainer(model, arguments, callbacks=[DtuiCallback("runs/first", every=100)], …)
 """

@@ -1,6 +1,6 @@
 """Records a training that PyTorch Lightning runs.
 
-Owns which of Lightning's events stand for ours. A second copy would count its sanity check as a validation::
+Owns which of Lightning's events stand for ours::
 
     trainer = Trainer(callbacks=[DtuiCallback("runs/first", every=100, classes=names)])
 """

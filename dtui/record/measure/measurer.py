@@ -1,8 +1,8 @@
 """Takes one record of a live network: what has to happen on the training thread, and no more.
 
-Owns the layers' previous weights and the buffers on each device. A second copy would compare a weight with
-another record's. On a GPU nothing here waits: the sums are taken on the training stream, between an update and the
-next; they are copied to pinned memory on a stream beside it, and the writer waits for the event.
+Owns the layers' previous weights and the buffers on each device. On a GPU nothing here waits: the sums are taken on the
+training stream, between an update and the next; they are copied to pinned memory on a stream beside it, and the writer
+waits for the event.
 """
 
 from __future__ import annotations

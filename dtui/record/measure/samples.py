@@ -1,7 +1,6 @@
 """The fixed random elements from which quantiles, histograms and change ratios are taken.
 
-Owns which elements stand for a layer and for a module. A second copy would draw other elements, and the
-quartiles of one record could not be compared with those of the next. Draws from a generator of its own.
+Owns which elements stand for a layer and for a module. Draws from a generator of its own.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Turns sums and samples into the statistics of a record, in float64, on the writer thread.
 
-Owns the formulas. A second copy would let a sharded training store other numbers than an unsharded one.
+Owns the formulas.
 """
 
 from __future__ import annotations

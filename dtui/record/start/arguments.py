@@ -1,7 +1,6 @@
 """What is refused before the first iteration is trained.
 
-Owns the wording and the conditions. A second copy would let an integration start a run that the Recorder
-itself would have refused.
+Owns the wording and the conditions.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """From where a recorder counts: a new run, or one that goes on from a checkpoint.
 
-Owns whether a training may go on with a run. A second copy would let two networks, or two counts of updates, share
-one curve.
+Owns whether a training may go on with a run.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What a run says about its training before the first record.
 
-Owns which versions and hyper-parameters are kept. A second copy would let runs of an integration lack what
-runs of a plain loop have.
+Owns which versions and hyper-parameters are kept.
 """
 
 from __future__ import annotations

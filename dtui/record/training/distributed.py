@@ -1,8 +1,8 @@
 """What the processes of one distributed training tell the recorder of the first.
 
-Owns the exchange between ranks. A second copy would mix the shards of two records. It is no collective: each
-rank leaves its part in the key-value store of torch.distributed, from its writer thread, and the first rank's
-writer thread picks the parts up; so training never waits for us, and a rank that dies costs a gap, not a hang.
+Owns the exchange between ranks. It is no collective: each rank leaves its part in the key-value store of
+torch.distributed, from its writer thread, and the first rank's writer thread picks the parts up; so training never
+waits for us, and a rank that dies costs a gap, not a hang.
 """
 
 from __future__ import annotations

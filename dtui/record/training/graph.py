@@ -1,8 +1,7 @@
 """The network as a graph, seen in one real forward pass of the training itself.
 
-Owns which tensor came from which module. A second copy would draw another network than the one that ran. It
-only watches: no forward pass of its own, so no random number is drawn and no buffer changes; and it is
-optional: whatever goes wrong leaves the graph empty and the training alone.
+Owns which tensor came from which module. It only watches: no forward pass of its own, so no random number is drawn and
+no buffer changes; and it is optional: whatever goes wrong leaves the graph empty and the training alone.
 """
 
 from __future__ import annotations

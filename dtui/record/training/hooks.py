@@ -1,7 +1,6 @@
 """Hooks that a training never notices.
 
-Owns what happens to a hook when its model is copied or pickled. A second copy would record an average of the
-model as the model, or keep a checkpoint from being written.
+Owns what happens to a hook when its model is copied or pickled.
 """
 
 from __future__ import annotations

@@ -38,7 +38,6 @@ class LayerProbe:
     __slots__ = ("_module", "aliases", "first_filter", "name", "present", "shape")
 
     def __init__(self, name: str, module: nn.Module) -> None:
-        """Begin without a shape."""
         self.name = name
         self.module = module
         self.aliases: tuple[str, ...] = ()

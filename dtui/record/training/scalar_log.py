@@ -36,7 +36,6 @@ class ScalarLog:
     """The last value of each name since the record before, and since the watch before."""
 
     def __init__(self) -> None:
-        """Begin with nothing logged."""
         self._values: dict[str, float | Tensor] = {}
         self._fresh: dict[str, float | Tensor] = {}
         self.own = OwnIterations()
@@ -110,7 +109,6 @@ class OwnIterations:
     """
 
     def __init__(self) -> None:
-        """Begin with nothing logged."""
         self._last: dict[str, _Last] = {}
         self._open: dict[str, _Last] = {}
         self._chosen: list[Logged] = []

@@ -1,8 +1,7 @@
 """The updates that a GradScaler skips because a gradient is NaN or Inf.
 
-Owns the one place in which torch's GradScaler is watched. A second copy would count a skipped update twice. An
-optimizer that leaves the decision to its kernel (fused) is called nevertheless and tells of the update; any other is
-not called at all, and only the scaler knows.
+Owns the one place in which torch's GradScaler is watched. An optimizer that leaves the decision to its kernel (fused)
+is called nevertheless and tells of the update; any other is not called at all, and only the scaler knows.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """Watches a validation loader while the user's own code iterates over it.
 
-Owns how the batches of a loader are matched with the images of its data set. A second copy would put a
-prediction down to the wrong image. For the duration of one validation the loader and its batch sampler change
-their class to a subclass made here, whose `__iter__` also takes notes: the user's code sees the same objects
-with the same attributes, the batches pass through untouched, no random number is drawn, and any order is
-known exactly, shuffled and sharded ones too. A list of batches needs no watching.
+Owns how the batches of a loader are matched with the images of its data set. For the duration of one validation the
+loader and its batch sampler change their class to a subclass made here, whose `__iter__` also takes notes: the user's
+code sees the same objects with the same attributes, the batches pass through untouched, no random number is drawn, and
+any order is known exactly, shuffled and sharded ones too. A list of batches needs no watching.
 """
 
 from __future__ import annotations

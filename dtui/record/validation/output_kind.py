@@ -185,7 +185,6 @@ class LastModules:
     """Sees whether what a model returns is what a Sigmoid or Softmax module in it returned, in evaluation too."""
 
     def __init__(self, model: nn.Module) -> None:
-        """Attach to such modules."""
         found = () if is_compiled(model) else model.modules()
         self._handles = [
             module.register_forward_hook(QuietHook(self._see))

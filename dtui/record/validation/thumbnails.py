@@ -1,6 +1,6 @@
 """Small pictures of the validation images, so that a person can see what was misjudged.
 
-Owns their size and encoding. A second copy would let a run grow by its pictures without a bound.
+Owns their size and encoding.
 """
 
 from __future__ import annotations
@@ -47,7 +47,6 @@ class ThumbnailTaker:
     """Keeps small copies of the inputs of one validation."""
 
     def __init__(self, settings: Thumbnails) -> None:
-        """Begin with nothing kept."""
         self.settings = settings
         self._range: tuple[Tensor, Tensor] | None = None
         self._kept_bytes = 0

@@ -1,7 +1,6 @@
 """The tracked validation images: which they are, in which order they are stored, how each was judged.
 
-Owns the mapping from the ids of a loader to the rows of the store. A second copy would let one image's series
-of predictions continue as another's.
+Owns the mapping from the ids of a loader to the rows of the store.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """One validation: the user's own evaluation, watched from outside.
 
-Owns the matching of predictions with images. A second copy would count a prediction for another image. Inside
-the context a forward hook on the outermost module sees the predictions and a LoaderTap sees the batches; the
-user's code is called by nobody but the user. Afterwards every hook is gone and every module has the training
-flag that it had before.
+Owns the matching of predictions with images. Inside the context a forward hook on the outermost module sees the
+predictions and a LoaderTap sees the batches; the user's code is called by nobody but the user. Afterwards every hook is
+gone and every module has the training flag that it had before.
 """
 
 from __future__ import annotations

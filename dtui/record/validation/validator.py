@@ -1,6 +1,6 @@
 """From one watched validation to what is stored of it, over all processes of the training.
 
-Owns which images are tracked and which validations count. A second copy would store one iteration twice.
+Owns which images are tracked and which validations count.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The line that no failure of ours crosses, and the account of what was therefore not recorded.
 
-Owns which streams are switched off. A second copy would go on measuring with a probe that has failed.
+Owns which streams are switched off.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Ends a run properly when its process ends, or is told to by a signal.
 
-Owns the reason that an unclosed run gives for its end. A second copy would close a run twice, for two reasons.
+Owns the reason that an unclosed run gives for its end.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Tells of the signals that end a training, before they do, and then lets them: its exit status is what it would be.
 
-Owns what dtui does to the signals of a process. A second copy would restore the wrong handler. A signal that the
-script, a requeue hook or a C library handles, or that is ignored as under nohup, is left alone, and only told where it
-can be seen. Signals are read from Python's wake-up pipe, where nobody else uses that, by a thread of our own: a
-training that hangs in a collective never returns to Python, where handlers run, and could not be stopped any more.
+Owns what dtui does to the signals of a process. A signal that the script, a requeue hook or a C library handles, or
+that is ignored as under nohup, is left alone, and only told where it can be seen. Signals are read from Python's
+wake-up pipe, where nobody else uses that, by a thread of our own: a training that hangs in a collective never returns
+to Python, where handlers run, and could not be stopped any more.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The one way in which the recorder reports trouble: a warning a cause, and never an exception.
 
-Owns the promise that trouble is told once. A second copy would let a failing disk fill somebody's log.
+Owns the promise that trouble is told once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The thread that writes: everything that is slow, or may fail, on the way from a measurement to the disk.
 
-Owns the bounded queue between training and disk and the account of what was lost. A second copy would let
-training wait for a slow disk, or let something go missing without a gap that says so.
+Owns the bounded queue between training and disk and the account of what was lost.
 """
 
 from __future__ import annotations

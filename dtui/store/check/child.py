@@ -1,7 +1,7 @@
 """Checks a run in a child process: a library may crash on a file that somebody crafted and sealed.
 
-Owns the verdict on a file that ends the process that reads it. A second copy would let `dtui check` die with the file
-that it was asked about. The seal is no signature: whoever crafts a file can seal it.
+Owns the verdict on a file that ends the process that reads it. The seal is no signature: whoever crafts a file can seal
+it.
 """
 
 from __future__ import annotations

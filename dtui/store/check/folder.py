@@ -1,6 +1,6 @@
 """Checks every file of a run: fine, damaged or left over, and what a damaged one costs.
 
-Owns the full check, every byte of every file. A second copy would call a run fine that the reader finds damaged.
+Owns the full check, every byte of every file.
 """
 
 from __future__ import annotations

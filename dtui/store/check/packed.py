@@ -1,6 +1,6 @@
 """Checks a packed run: every byte of the file, and the decisions next to it.
 
-Owns that check. A second copy would call a packed run fine that the reader finds damaged.
+Owns that check.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a check says about a run and each of its files.
 
-Owns the states. A second copy would call damage by two names.
+Owns the states.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Removes the files of a run that a larger part replaces, or of which a resumed training superseded every frame.
 
-Owns what is removed when. A second copy would remove a file that no part replaces.
+Owns what is removed when.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Compacts a run on request, in a process of its own, so that HDF5's failures on a full disk stay there.
 
-Owns the conversation with that process. A second copy would report a fold that did not happen.
+Owns the conversation with that process.
 """
 
 from __future__ import annotations

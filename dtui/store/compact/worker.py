@@ -1,6 +1,6 @@
 """Folds journals and small parts into larger parts, in a process of its own: `python -m dtui.store.compact RUN`.
 
-Owns what is folded when. A second copy would fold what is still appended to.
+Owns what is folded when.
 
 Safe at any instant: a part is published by one rename after it was verified, a source is removed only when no frame of
 it is needed any more (see `remove_replaced`), and what a killed process leaves behind is a temporary file that the next

@@ -1,6 +1,6 @@
 """Publishing files: written under a temporary name, brought to the disk, renamed.
 
-Owns the steps that make a file appear whole or not at all. A second copy would forget one of them.
+Owns the steps that make a file appear whole or not at all.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Reads around damaged chunks: what one of them costs is its own values, not those of its part.
 
-Owns the walk over single chunks, and what stands where one is lost. A second copy would give up more than is damaged,
-try again at every question, or take a lost label for a judgement.
+Owns the walk over single chunks, and what stands where one is lost.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Append-only journals of frames: reading a live prefix.
 
-Owns the framing. A second copy would let a reader believe a frame that the writer took back.
+Owns the framing.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Append-only files of JSON lines that survive a crash in the middle of a line.
 
-Owns the check field of each line. A second copy would count a half-written line as data.
+Owns the check field of each line.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Where a run lies while it is recorded, whatever happens to the names above it.
 
-Owns the descriptor of the run's folder. A second copy would write one file of a run into another folder.
+Owns the descriptor of the run's folder.
 
 A path is looked up anew at every use: after os.chdir, a renamed folder or a switched link above, it means something
 else. A descriptor means the folder itself. All files are reached below it, as /proc/self/fd/N/…, which also HDF5 and
@@ -42,7 +42,6 @@ class Place:
         self._hold(open_again(self.path, _FOLDER))
 
     def __del__(self) -> None:
-        """Let the folder go."""
         self.close()
 
     @property

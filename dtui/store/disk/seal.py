@@ -1,6 +1,6 @@
 """Checksums at the end of every HDF5 file of a run, verified before a byte of it is parsed.
 
-Owns the seal. A second copy would let a damaged file be read as if it were sound.
+Owns the seal.
 
 Two checksums, because a part at paper scale has hundreds of megabytes: `index` covers every byte that is not inside
 a data chunk (all that is parsed; some hundred kilobytes) and is checked before a file is opened; the chunks

@@ -1,7 +1,7 @@
 """Builds sealed HDF5 files under a temporary name, and publishes them whole or not at all.
 
 Owns how arrays are stored: how they are compressed, that each chunk has a checksum, and that the same numbers make the
-same bytes. A second copy would build parts whose chunks cannot be copied from one file to the next as they are.
+same bytes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Builds a sealed file block by block, and proves it before it is published.
 
 Owns the comparison of what is on the disk with what was to be written: on a full disk PyTables writes wrong rows
-without an error. A second copy would publish a file that was never compared.
+without an error.
 
 The file is built on the disk, not in memory: a part of 1,000 records at paper scale has hundreds of megabytes, and its
 image in memory would be held twice. What the disk did not take is found when every block is read back.

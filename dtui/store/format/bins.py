@@ -1,7 +1,7 @@
 """The coarse level over time: one value for 8 frames, so that a long run costs by the screen and not by its length.
 
 Owns what a bin holds, wherever it is made: by the compactor for a part, or by a reader for frames that no part has
-binned. A second copy would let a burst disappear when its record moves into a part.
+binned.
 """
 
 from __future__ import annotations

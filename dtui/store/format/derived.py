@@ -1,6 +1,6 @@
 """Numbers that follow from others: class errors, which are stored all the same, and norms, which are not.
 
-Owns their definition. A second copy would let a number change when its frame moves into a part.
+Owns their definition.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Structure, metadata and image sets as JSON documents, in both directions.
 
-Owns the mapping between the value types and what is stored of them. A second copy would drop a field silently.
+Owns the mapping between the value types and what is stored of them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Where a training was resumed from a checkpoint, and which frames were thereby superseded.
 
-Owns what of a run no longer counts. A second copy would mix the frames of two trainings in one curve.
+Owns what of a run no longer counts.
 """
 
 from __future__ import annotations

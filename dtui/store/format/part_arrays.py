@@ -1,7 +1,6 @@
 """The arrays of a part: paths, shapes, chunks, the bits that are kept, and where a frame holds the same values.
 
-Owns as values what `dtui.store.format.schema` specifies under "Arrays in a part". A second copy would let the compactor
-write an array that a reader refuses, or keep other bits of a number in a part than a reader does of a journal.
+Owns as values what `dtui.store.format.schema` specifies under "Arrays in a part".
 """
 
 from __future__ import annotations

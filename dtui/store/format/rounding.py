@@ -1,7 +1,6 @@
 """Rounds numbers to the precision that is kept.
 
-Owns the rounding, which readers apply to journals and the compactor to parts. A second copy would let a value
-change when its record moves from a journal into a part.
+Owns the rounding, which readers apply to journals and the compactor to parts.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Packs a run on request, in a process of its own, so that HDF5's failures on a full disk stay there.
 
-Owns the conversation with that process, and the refusals before it starts. A second copy would write over a file that
-nobody meant.
+Owns the conversation with that process, and the refusals before it starts.
 """
 
 from __future__ import annotations

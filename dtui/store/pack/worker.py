@@ -1,7 +1,6 @@
 """Packs a run into one sealed file, in a process of its own: `python -m dtui.store.pack RUN OUT`.
 
-Owns what goes into a packed run and what is said about what could not. A second copy would archive less than there was
-without a word. `dtui.store.read.packed_run` reads it.
+Owns what goes into a packed run and what is said about what could not. `dtui.store.read.packed_run` reads it.
 
 What is readable at this moment is packed. A damaged value with a NaN becomes NaN; frames at which an array without one
 is damaged are listed, so that they read as no value as before; everything else that was wrong becomes a line.

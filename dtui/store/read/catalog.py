@@ -1,6 +1,6 @@
 """Finds which file holds which frames of a stream, while a writer appends and a compactor folds.
 
-Owns the choice between a part and the journals it was made of. A second copy would show frames twice or not at all.
+Owns the choice between a part and the journals it was made of.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Reads the coarse level of a stream: from the parts that hold it, and made for all other frames.
 
-Owns which bins of a part are bins of the whole run, for a part may begin in the middle of one. A second copy would
-draw a burst at another place, or leave it out. What a bin holds is in `dtui.store.format.bins`.
+Owns which bins of a part are bins of the whole run, for a part may begin in the middle of one. What a bin holds is in
+`dtui.store.format.bins`.
 """
 
 from __future__ import annotations

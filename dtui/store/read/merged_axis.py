@@ -1,7 +1,6 @@
 """Records and watches as one ascending axis.
 
-Owns which of the two is read where both have an iteration: the record, which measured more. A second copy would put
-a filter's value under another iteration than its layer's.
+Owns which of the two is read where both have an iteration: the record, which measured more.
 """
 
 from __future__ import annotations

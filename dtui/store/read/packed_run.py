@@ -1,7 +1,7 @@
 """Reads a packed run: one immutable file that holds all of a run.
 
-Owns what stands in it beside the arrays of parts, structure and images. A second copy would forget what was missing
-when the run was packed. `dtui.store.pack.worker` writes it, through `packed_document`.
+Owns what stands in it beside the arrays of parts, structure and images. `dtui.store.pack.worker` writes it, through
+`packed_document`.
 """
 
 from __future__ import annotations
@@ -211,7 +211,6 @@ class PackedSurroundings(Surroundings):
     """What a packed run holds beside its frames; later decisions go to a file next to it."""
 
     def __init__(self, path: Path, document: PackedDocument) -> None:
-        """Prepare; `read` reads."""
         super().__init__(Triage(triage_path(path), document.lines[TRIAGE_FILE], document.run))
         self._path = path
         self._document = document

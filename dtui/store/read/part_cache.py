@@ -1,6 +1,6 @@
 """Open parts: at most 64 at a time, the least recently used closed first.
 
-Owns the open files of a reader. A second copy would hold 1,000 parts open, which takes 833 MB.
+Owns the open files of a reader.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Keeps the streams of a run and what is beside them up to date while it is recorded.
 
-Owns when a run is looked at again, in which order, and what is wrong with it as a whole. A second copy would show
-validations of images that it has not read, or call a frame missing that was only folded.
+Owns when a run is looked at again, in which order, and what is wrong with it as a whole.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Reads what the training logged by name, from parts and journals.
 
-Owns the scalars of journal frames, each of which is a JSON object that is parsed once. A second copy would parse them
-at every question, or tell names in another order.
+Owns the scalars of journal frames, each of which is a JSON object that is parsed once.
 """
 
 from __future__ import annotations

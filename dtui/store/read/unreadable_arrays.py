@@ -1,6 +1,6 @@
 """Finds the arrays of a part that cannot be read, for `dtui check`.
 
-Owns what a check says of single arrays. A second copy would call an array fine in a folder that a packed run lacks.
+Owns what a check says of single arrays.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """findings.h5: what took long to find in a run, kept so that the next viewer has it at once.
 
 Owns that file. It is a cache: written when a run has ended, checked like any sealed file, never trusted to be there,
-and left out of a packed run. A second copy would answer with the findings of another moment.
+and left out of a packed run.
 
 A table is an array of int64 in which the rows that are asked for first come first: the strongest hundred are one chunk.
 Measured with 21,359 findings of 50,000 images × 10,000 validations (tests.bench findings_top): the first hundred in

@@ -1,6 +1,6 @@
 """People's decisions on anomalies, an append-only file that several people may write at once.
 
-Owns how they are read and written. A second copy would show a decision on one screen and not on the next.
+Owns how they are read and written.
 """
 
 from __future__ import annotations

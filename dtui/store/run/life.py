@@ -1,6 +1,6 @@
 """Whether the process that records a run is alive: by its process here, by its sign of life from elsewhere.
 
-Owns that judgement. A second copy would show one run as live on one screen and let another training take it over.
+Owns that judgement.
 
 Two hosts' clocks differ, so no time of a file is ever compared with ours. A sign of life is one that *changes* while we
 look, by our own monotonic clock. A process that nobody can ask about is therefore not judged at the first look.

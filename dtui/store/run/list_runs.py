@@ -1,6 +1,6 @@
 """Finds runs under a folder.
 
-Owns what counts as a run from outside. A second copy would list runs that cannot be opened.
+Owns what counts as a run from outside.
 """
 
 from __future__ import annotations

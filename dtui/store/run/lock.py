@@ -30,7 +30,6 @@ class CompactionLock:
     """The right to compact one run, or to do with it what another lock file stands for."""
 
     def __init__(self, run: Path, name: str = LOCK_FILE) -> None:
-        """Prepare; `acquire` tries."""
         self._path = run / name
         self._mine = json.dumps(asdict(Process.this())).encode()
 

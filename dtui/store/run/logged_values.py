@@ -66,7 +66,6 @@ class LoggedValues:
     """The values of a run's lines, in compact form; it grows as the file does."""
 
     def __init__(self) -> None:
-        """Begin without a line."""
         self._columns: dict[str, tuple[array[int], array[int], array[float]]] = {}
         self._lines = 0
         self.bad = 0

@@ -1,7 +1,6 @@
 """Finds a run and opens the files that are written once.
 
-Owns the refusals: no run, a newer format, no permission, a damaged structure. A second copy would let one of them
-reach a person as a traceback.
+Owns the refusals: no run, a newer format, no permission, a damaged structure.
 """
 
 from __future__ import annotations

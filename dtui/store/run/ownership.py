@@ -1,6 +1,6 @@
 """The right to record a run, held by one process and looked after as long as it records.
 
-Owns run.json while a run is recorded. A second copy would write over what the process says that took the run over.
+Owns run.json while a run is recorded.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """run.json and the heartbeat: who records a run.
 
-Owns both files. A second copy would read a run.json that another process has just replaced as damaged.
+Owns both files.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Everything in a run beside its frames: how it stands, its images, its gaps, people's decisions.
 
-Owns when these files are read again. A second copy would show a decision on one screen and not on the next.
+Owns when these files are read again.
 """
 
 from __future__ import annotations
@@ -50,7 +50,6 @@ class Surroundings(ABC):
     """What surrounds the frames of one open run. Not thread-safe."""
 
     def __init__(self, triage: Triage) -> None:
-        """Prepare; `read` reads."""
         self.gaps: tuple[Gap, ...] = ()
         self.triggers: tuple[Trigger, ...] = ()
         self.logged: Mapping[str, Points] = {}
@@ -135,7 +134,6 @@ class FolderSurroundings(Surroundings):
     """The small files in a run's directory."""
 
     def __init__(self, path: Path, opened: OpenedRun) -> None:
-        """Prepare; `read` reads."""
         super().__init__(Triage(path / TRIAGE_FILE))
         self.findings = FindingsFile(path / FINDINGS_FILE, opened.run)
         self._path = path

@@ -1,6 +1,6 @@
 """turn-<n>.json: which process is the n-th to record a run.
 
-Owns who may become the next. A second copy would let two trainings go on with one run.
+Owns who may become the next.
 
 A turn is claimed by making a file that must not be there yet, which one process alone can do on any filesystem, and is
 never given back. The writer with the highest turn records the run; one with a lower turn stops as soon as it sees

@@ -1,6 +1,6 @@
 """Starts the compactor beside a recording process, which never waits for it until the run is closed.
 
-Owns that child process. A second copy would start compactors that only exclude each other.
+Owns that child process.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Writes images.h5: the tracked images of a run, once.
 
-Owns what fits together in it. A second copy would store images whose targets are those of others.
+Owns what fits together in it.
 """
 
 from __future__ import annotations

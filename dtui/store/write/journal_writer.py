@@ -1,7 +1,6 @@
 """Appends frames to journals, without ever leaving half a frame behind.
 
-Owns the writing of frames, and what of them a power cut may cost. A second copy would acknowledge a frame that the
-disk does not have. `dtui.store.disk.journal` reads them.
+Owns the writing of frames, and what of them a power cut may cost. `dtui.store.disk.journal` reads them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Writes the frames of one stream as the arrays of a part.
 
-Owns the writing of parts, in files of their own and in packed runs. A second copy would lay out one of them in another
-way. `dtui.store.disk.verified_builder` compares what was written with its source before a file is published.
+Owns the writing of parts, in files of their own and in packed runs. `dtui.store.disk.verified_builder` compares what
+was written with its source before a file is published.
 """
 
 from __future__ import annotations

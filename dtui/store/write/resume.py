@@ -1,6 +1,6 @@
 """Takes a run over from a recording process that is gone, so that a training can go on from a checkpoint.
 
-Owns who may go on with a run. A second copy would have two processes append to one run.
+Owns who may go on with a run.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Writes a run: a directory, its structure and images once, then frame after frame.
 
-Owns what the recording process does to a run's files. A second copy would have two processes append to one journal.
+Owns what the recording process does to a run's files.
 """
 
 from __future__ import annotations
@@ -162,7 +162,6 @@ class RunWriter:
         self._fields = {stream: list(frame_fields(stream, sizes).values()) for stream in Stream}
 
     def __enter__(self) -> Self:
-        """Return the writer itself."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:

@@ -1,6 +1,6 @@
 """When the journals of a run are brought to the disk, so that a power cut costs seconds.
 
-Owns that decision. A second copy would have the thread that writes wait for the disk twice.
+Owns that decision.
 
 It is that thread which waits, never the training's. Records pile up behind it meanwhile, and past 64 MiB of them some
 are dropped: so it synchronises little and often, and seldom where the disk takes long.

@@ -32,7 +32,6 @@ class DataScreen(TextualScreen[None]):
         """A key asked for an action."""
 
         def __init__(self, action: str) -> None:
-            """Say which."""
             super().__init__()
             self.action = action
 

@@ -1,7 +1,6 @@
 """A Textual strip over cell arrays: cropping is a view, rendering writes only what changes.
 
-Owns the meeting point of the raster and Textual's compositor. A second copy would bring back a style object
-a cell, which costs twenty times as much.
+Owns the meeting point of the raster and Textual's compositor.
 """
 
 from __future__ import annotations

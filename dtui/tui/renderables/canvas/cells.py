@@ -1,7 +1,6 @@
 """The raster that every pane draws into: one character, two colours and two marks a cell.
 
-Owns where a string lands in a grid of terminal cells. A second copy would count the cells of a wide glyph
-differently and push the rest of a row out of line.
+Owns where a string lands in a grid of terminal cells.
 """
 
 from __future__ import annotations

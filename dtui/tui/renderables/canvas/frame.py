@@ -1,6 +1,6 @@
 """The size and surroundings that a pane is drawn for.
 
-Owns where the gutter ends and the time axis begins. A second copy would bend the crosshair between panes.
+Owns where the gutter ends and the time axis begins.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Colours that a terminal with fewer of them shows instead, and ramps ready to index.
 
-Owns the step from a theme's colour to what the terminal at hand has. A second copy would show a legend that
-does not match its picture.
+Owns the step from a theme's colour to what the terminal at hand has.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Small pictures in numbers: pixels, shading, horizon bands, braille lines, triangles.
 
-Owns the glyphs that stand for numbers. A second copy would draw the same value at two heights.
+Owns the glyphs that stand for numbers.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Cells to text, with or without escape sequences.
 
-Owns the one place where escape sequences are written. A second copy would colour a terminal with fewer
-colours differently on different screens.
+Owns the one place where escape sequences are written.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Every colour on the screen, by name.
 
-Owns the named colours and the ramps of both themes. A second copy would let the legend of one pane mean
-something else than the same colour in the next.
+Owns the named colours and the ramps of both themes.
 """
 
 from __future__ import annotations

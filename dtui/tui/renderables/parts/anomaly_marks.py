@@ -1,6 +1,6 @@
 """Which anomalies a row of triangles shows, and how strong.
 
-Owns width and colour by share. A second copy would draw the same anomaly larger in one pane than in the next.
+Owns width and colour by share.
 """
 
 from __future__ import annotations

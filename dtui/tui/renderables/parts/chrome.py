@@ -1,6 +1,6 @@
 """What every pane has: header, legend, stages, selection, scroll thumb.
 
-Owns where they stand. A second copy would let the legends of two panes drift apart.
+Owns where they stand.
 """
 
 from __future__ import annotations

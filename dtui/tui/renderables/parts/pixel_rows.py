@@ -1,7 +1,6 @@
 """Where a row of a heatmap stands on the screen, and the way back from the screen.
 
-Owns the mapping between sorted rows, pixel rows and terminal rows. A second copy would select another filter
-than the one clicked.
+Owns the mapping between sorted rows, pixel rows and terminal rows.
 """
 
 from __future__ import annotations

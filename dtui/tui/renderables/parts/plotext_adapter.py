@@ -1,6 +1,6 @@
 """The one place that knows plotext: series in, cells out.
 
-Owns plotext's global figure. A second copy would draw into the first one's figure.
+Owns plotext's global figure.
 """
 
 from __future__ import annotations

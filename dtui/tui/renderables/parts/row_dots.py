@@ -1,6 +1,6 @@
 """Series as dots on each row's own scale: lines and box plots.
 
-Owns how a row's own range is found. A second copy would draw the median outside of its own box.
+Owns how a row's own range is found.
 """
 
 from __future__ import annotations

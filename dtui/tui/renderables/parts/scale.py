@@ -1,6 +1,6 @@
 """Round numbers for axes.
 
-Owns where ticks stand. A second copy would label the same height with two values.
+Owns where ticks stand.
 """
 
 from __future__ import annotations
