@@ -10,7 +10,7 @@ from dtui.analysis.anomalies import check_settings
 from dtui.analysis.detectors.registry import RunValues, detector_named
 from dtui.analysis.flip_table import ClassFlips, find_flip_table
 from dtui.model import Anomaly, AnomalySettings, Evidence, Trigger
-from tests.analysis.fake_reader import small_structure
+from tests.query.fake_reader import small_structure
 
 
 def anomaly_of(evidence: Evidence, id: str | None = None, status: str = "new", note: str = "") -> Anomaly:

@@ -11,7 +11,7 @@ import pytest
 
 from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, HeatmapRequest, TimeAxis, Trigger
 from dtui.query import RunQuery
-from tests.analysis.fake_reader import EVERY, FakeReader
+from tests.query.fake_reader import EVERY, FakeReader
 
 FILTER = Trigger(219, "filter", "layer1.0.conv1", (1, 4), 57.0, 12.0)
 NAN = Trigger(309, "nonfinite", "fc", (2,), 5.0, math.nan)

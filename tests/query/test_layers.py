@@ -11,8 +11,8 @@ from dtui.errors import UsageError
 from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, HeatmapRequest, Layer, Module, Structure, TimeAxis
 from dtui.query import RunQuery
 from dtui.query.tree import build_tree
-from tests.analysis.fake_reader import EVERY, FakeReader
 from tests.oracle import twins
+from tests.query.fake_reader import EVERY, FakeReader
 
 LAYER1, FC = 1, 6
 

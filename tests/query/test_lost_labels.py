@@ -14,8 +14,8 @@ import pytest
 
 from dtui.model import LOST_NAN, NO_VALUE, AnomalySettings, ImagesRequest
 from dtui.query import RunQuery
-from tests.analysis.fake_reader import EVERY, FakeReader
 from tests.oracle import twins
+from tests.query.fake_reader import EVERY, FakeReader
 
 CLASSES = (0, 2, 3)
 

@@ -17,8 +17,8 @@ from dtui.model import (
     TimeAxis,
 )
 from dtui.query import RunQuery
-from tests.analysis.fake_reader import EVERY, FakeReader
 from tests.oracle import twins
+from tests.query.fake_reader import EVERY, FakeReader
 
 NOT_FINITE = LAYER_STATISTICS.index("nonfinite")
 

@@ -14,7 +14,7 @@ from dtui.analysis.detectors.registry import Constant, Detector, RunValues, dete
 from dtui.errors import RunDamagedError
 from dtui.model import AnomalySettings, Evidence, Missing, Showing, Trigger
 from dtui.query import RunQuery, detecting
-from tests.analysis.fake_reader import FakeReader
+from tests.query.fake_reader import FakeReader
 
 ROOT = Path(__file__).parents[2]
 

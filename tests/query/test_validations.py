@@ -10,9 +10,9 @@ import pytest
 from dtui.errors import UsageError
 from dtui.model import ImagesRequest, TimeAxis
 from dtui.query import RunQuery
-from tests.analysis.fake_reader import EVERY, FakeReader
 from tests.analysis.test_thumbnails import encoded
 from tests.oracle import twins
+from tests.query.fake_reader import EVERY, FakeReader
 
 CLASSES = (0, 2, 3)
 IMAGES = [*range(70), *range(90, 157)]

@@ -4,7 +4,7 @@ import pytest
 
 from dtui.model import TimeAxis
 from dtui.query import RunQuery
-from tests.analysis.fake_reader import FakeReader
+from tests.query.fake_reader import FakeReader
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from dtui.errors import RunNotFoundError
 from dtui.model import HeatmapRequest, ImagesRequest, Record, RunStatus, TimeAxis, Validation
 from dtui.query import RunQuery, open_run
 from dtui.store import RunWriter
-from tests.analysis.fake_reader import FakeReader
+from tests.query.fake_reader import FakeReader
 from tests.store.resuming import die, resume
 
 

@@ -8,8 +8,8 @@ import pytest
 from dtui.analysis.downsample import ColumnRecords, pool_farthest, pool_largest
 from dtui.model import FILTER_STATISTICS, RECORDS_A_BIN, HeatmapRequest, TimeAxis
 from dtui.query import RunQuery
-from tests.analysis.fake_reader import EVERY, FakeReader
 from tests.oracle import twins
+from tests.query.fake_reader import EVERY, FakeReader
 
 LAYER1 = 1
 ROWS = slice(4, 21)
