@@ -22,6 +22,7 @@ import pytest
 from dtui.model import FILTER_STATISTICS, Record, RunMetadata, RunStatus, Structure
 from dtui.record.writing.writer_thread import Job, Sink, Store
 from dtui.store import RunReader, RunWriter
+from dtui.store.format.schema import Stream
 from dtui.store.read import catalog
 from dtui.store.run import sidecars
 from dtui.store.run.run_file import RunFile
@@ -94,7 +95,7 @@ def live(
     }
     children = [_fork(lambda last=n == readers - 1: _follow(path, wanted, last, look)) for n in range(readers)]
     plain = path.with_suffix(".plain")
-    size = sum(field.size for field in writer._fields)
+    size = sum(field.size for field in writer._fields[Stream.RECORDS])
     floor = _fork(lambda: _write_plainly(plain, path, size, pause))
     waits, appends, busy, late = _train(writer, records, seconds, pause)
     told = [_result(*child) for child in children]

@@ -90,7 +90,10 @@ def test_a_run_that_was_resumed_too_often_is_refused_and_stays_readable(recordin
 
 @pytest.mark.parametrize(
     ("largest", "values", "line"),
-    [(2_000, 5_000_000, "classes: too much text, in all"), (64 << 20, 150, "classes: too much text.* and 2.. values")],
+    [
+        (2_000, 5_000_000, "classes: too much text, in all"),
+        (64 << 20, 150, r"classes: too much text.* and \d{3} values"),
+    ],
 )
 def test_a_structure_that_no_reader_takes_is_not_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, largest: int, values: int, line: str
