@@ -176,6 +176,20 @@ def test_a_screen_is_a_line_of_the_table():
     assert session.message == ""
 
 
+def test_a_row_is_found_under_a_point():
+    session = session_of(TABLE)
+    tree, filters = session.scene.screen.panes
+    assert [tree.row_at(session.scene, y) for y in range(4)] == [None, 0, 1, 2]
+    session.perform("two_rows")
+    assert [tree.row_at(session.scene, y) for y in range(4)] == [None, 0, 0, 1]
+    first = tree.window(session.scene.selection)
+    scrolled = session.scene.at(session.selection.with_rows(tree.name, replace(first, first=7)))
+    assert [tree.row_at(scrolled, y) for y in range(4)] == [None, 7, 7, 8]
+    rows = [filters.row_at(session.scene, y) for y in range(filters.height(session.scene))]
+    assert rows[0] is None
+    assert set(rows[1:]) == set(range(16))
+
+
 def test_an_action_reaches_the_first_screen_that_understands_it():
     session = session_of(TABLE)
     session.reach("clusters")
