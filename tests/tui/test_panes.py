@@ -139,7 +139,7 @@ def test_every_key_has_one_meaning_and_every_step_a_key():
     assert {action.group for action in TABLE.actions} == set(GROUPS)
 
 
-@pytest.mark.parametrize("pane", TABLE.panes[:4], ids=lambda pane: pane.name)
+@pytest.mark.parametrize("pane", [p for screen in TABLE.screens for p in screen.panes], ids=lambda pane: pane.name)
 def test_the_key_bar_names_keys_that_exist(pane):
     session = session_of(TABLE)
     session.choose(session.scene.with_pane(pane))
@@ -174,6 +174,20 @@ def test_a_screen_is_a_line_of_the_table():
         assert session.message.endswith(": not on this screen")
     session.perform("log_scale")
     assert session.message == ""
+
+
+def test_a_row_is_found_under_a_point():
+    session = session_of(TABLE)
+    tree, filters = session.scene.screen.panes
+    assert [tree.row_at(session.scene, y) for y in range(4)] == [None, 0, 1, 2]
+    session.perform("two_rows")
+    assert [tree.row_at(session.scene, y) for y in range(4)] == [None, 0, 0, 1]
+    first = tree.window(session.scene.selection)
+    scrolled = session.scene.at(session.selection.with_rows(tree.name, replace(first, first=7)))
+    assert [tree.row_at(scrolled, y) for y in range(4)] == [None, 7, 7, 8]
+    rows = [filters.row_at(session.scene, y) for y in range(filters.height(session.scene))]
+    assert rows[0] is None
+    assert set(rows[1:]) == set(range(16))
 
 
 def test_an_action_reaches_the_first_screen_that_understands_it():
