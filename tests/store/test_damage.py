@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dtui.errors import DtuiError, RunDamagedError
+from dtui.errors import DtuiError
 from dtui.model import FILTER_STATISTICS, NO_VALUE, ImageSet, Layer, Module, Structure, Validation, was_lost
 from dtui.store import RunReader, RunWriter, check_run
 from dtui.store.check.result import FileState
@@ -160,16 +160,16 @@ def test_a_damaged_chunk_is_tried_once(
     path, _ = chunked
     flip_in_chunk(next((path / "parts").iterdir()), "/filters/std", 0)
     failed = []
-    read = SealedFile.read
+    fill = SealedFile._fill
 
-    def count(*arguments: Any) -> Any:
+    def count(*arguments: Any) -> None:
         try:
-            return read(*arguments)
-        except RunDamagedError as error:
+            fill(*arguments)
+        except ValueError as error:
             failed.append(error)
             raise
 
-    monkeypatch.setattr(SealedFile, "read", count)
+    monkeypatch.setattr(SealedFile, "_fill", count)
     reader = RunReader(path)
     for _ in range(5):
         reader.read_filters("std", slice(None), slice(None))

@@ -20,7 +20,8 @@ CODE = f"""
 import contextlib, io, json, os, sys
 import dtui.cli.entry, dtui.query
 from dtui.errors import DtuiError
-from dtui.store import RunReader, compact
+from dtui.store import RunReader
+from dtui.store.compact import worker as compact
 from pathlib import Path
 
 compact.GRACE_SECONDS = 0.0
