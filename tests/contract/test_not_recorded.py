@@ -10,6 +10,8 @@ from dtui.cli import main
 from dtui.store import RunWriter
 from dtui.store.format.contents import Stored, contents
 from dtui.tui.app import DtuiApp
+from dtui.tui.panes.filters import FiltersOptions
+from dtui.tui.panes.tree import TreeOptions
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
 from tests.tui.driving import is_complete, press, screen_text, until
 
@@ -45,7 +47,7 @@ async def test_the_screen_says_so_and_steps_through_what_there_is(run: Path) -> 
         assert app.session.view.filter_statistics == ("mean", "std")
         await pilot.press("s", "tab", "s")
         await until(pilot, lambda: is_complete(app))
-        assert app.session.selection.statistic == "std"
-        assert app.session.selection.filter_statistic == "mean"
+        assert app.session.selection.get(TreeOptions).statistic == "std"
+        assert app.session.selection.get(FiltersOptions).statistic == "mean"
         await press(app, pilot, "s")
-        assert app.session.selection.filter_statistic == "std"
+        assert app.session.selection.get(FiltersOptions).statistic == "std"

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dtui.demo import training as demo
 from dtui.demo.faults import Fault
 from dtui.demo.training import train_demo
 from dtui.errors import MissingExtraError
@@ -50,7 +49,7 @@ def test_a_short_demonstration_is_a_whole_run(tmp_path: Path) -> None:
 
 
 def test_without_the_digits_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "find_spec", lambda name: None)
+    monkeypatch.setattr("dtui.demo.digits.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"pip install '\.\[demo\]'"):
         train_demo(tmp_path / "run", iterations=1)
     assert list(tmp_path.iterdir()) == []

@@ -17,6 +17,9 @@ from tests.record.test_failures import SCRIPT
 TOLD = "SIGTERM: told to end, as by kill, scancel or the time limit of a job"
 TOOK = "which a handler of the script took"
 
+AS_AT_A_TERMINAL = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+"""Also where the tests run under nohup."""
+
 HELP = """
 import ctypes, faulthandler, threading, time
 from dtui.store.write.background_compactor import Compactor
@@ -132,38 +135,28 @@ CASES: dict[str, tuple[str, int, str]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where a process for each case recorded and ended."""
-    folder = tmp_path_factory.mktemp("signals")
+def test_a_training_that_a_signal_ends_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All cases in one test: one process imports torch, and forks a training for each."""
     made = SCRIPT.index("recorder = ")
     before = "".join(f"if ending == {name!r}:\n    {code}\n" for name, code in BEFORE.items())
     after = "".join(f"if ending == {name!r}:\n    {code}\n" for name, (code, _, _) in CASES.items())
+    script = AS_AT_A_TERMINAL + SCRIPT[:made] + HELP + before + SCRIPT[made:] + after
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT[:made] + HELP + before + SCRIPT[made:] + after, str(folder), *CASES],
+        [sys.executable, "-c", script, str(tmp_path), *CASES],
         capture_output=True,
         text=True,
         timeout=240,
         check=False,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
-    (folder / "codes").write_text(done.stdout)
-    (folder / "errors").write_text(done.stderr)
-    return folder
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_a_training_that_a_signal_ends_says_so(folder: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
-    codes = dict(line.rsplit(maxsplit=1) for line in (folder / "codes").read_text().splitlines())
-    assert codes[name] == str(int(CASES[name][1])), (folder / "errors").read_text()
-    reader = RunReader(folder / f"{name}.dtui")
-    assert reader.record_iterations.tolist() == [0, 1, 2]
-    assert reader.gaps == ()
-    reader.close()
-    assert main(["info", str(folder / name)]) == 0
-    assert f"status       {CASES[name][2]}" in capsys.readouterr().out
-    if name == "two":
-        assert main(["info", str(folder / "other")]) == 0
-        assert f"status       {CASES[name][2]}" in capsys.readouterr().out
-    if name == "c handler":
-        assert (folder / "stack").read_text().count("Current thread") == 2
+    codes = dict(line.rsplit(maxsplit=1) for line in done.stdout.splitlines())
+    assert codes == {name: str(int(code)) for name, (_, code, _) in CASES.items()}, done.stderr
+    for name, (_, _, status) in CASES.items():
+        reader = RunReader(tmp_path / f"{name}.dtui")
+        assert reader.record_iterations.tolist() == [0, 1, 2], name
+        assert reader.gaps == (), name
+        reader.close()
+        for run in [name, *(["other"] if name == "two" else [])]:
+            assert main(["info", str(tmp_path / run)]) == 0
+            assert f"status       {status}" in capsys.readouterr().out, run
+    assert (tmp_path / "stack").read_text().count("Current thread") == 2

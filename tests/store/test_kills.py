@@ -30,7 +30,7 @@ from tests.store.ordeal import KINDS, endure
 from tests.store.tally import Tally
 from tests.store.twin import Twin
 
-DEATHS = 480
+DEATHS = 360
 SHARES = 6
 """Tests that share the deaths among them, so that they spread over processes."""
 
