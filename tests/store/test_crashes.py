@@ -1,6 +1,6 @@
 """Death at every call of the operating system by which a writer or a compactor changes a run, one after the other.
 
-Before most calls a run is as it was before another one. Of those a compactor dies at every tenth here, and at all of
+Before most calls a run is as it was before another one. Of those a compactor dies at some here, and at all of
 them in `python -m tests.bench crashes`.
 """
 
@@ -39,7 +39,7 @@ def test_a_writer_and_a_compactor_may_die_at_any_call(
     telling = crashes.telling_folds()
     assert len(telling) > 30
     others = [call for call in range(1, crashes.folds + 1) if call not in telling]
-    folds = [*telling[share::SHARES], *others[share :: SHARES * 10]]
+    folds = [*telling[share::SHARES], *others[share :: SHARES * 30]]
     for call in folds:
         crashes.crash_compactor(call)
     assert tally.failures == []
