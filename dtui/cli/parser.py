@@ -151,6 +151,17 @@ def _run_and_json(parser: argparse.ArgumentParser) -> None:
     _add_json(parser)
 
 
+def _incidents_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+    parser.add_argument(
+        "--since", type=int, default=None, metavar="I", help="only what goes on at iteration I or later"
+    )
+    parser.add_argument(
+        "--fail-on", type=_positive, metavar="N", help="exit with 1 if N or more are found that nobody has dismissed"
+    )
+    _add_json(parser)
+
+
 def _anomalies_arguments(parser: argparse.ArgumentParser) -> None:
     _add_run(parser)
     parser.add_argument("--since", type=int, default=None, metavar="I", help="only from iteration I on")
@@ -252,6 +263,17 @@ COMMANDS = (
         ),
         "reading",
         _run_and_json,
+    ),
+    Command(
+        "incidents",
+        "Say what happened in a run: one sentence for each cause, from all that was recorded.",
+        (
+            ("dtui incidents sample_runs/mnist-faults", "what happened, when, and whether it is still so"),
+            ("dtui incidents sample_runs/mnist-faults --since 1000 --json", "with all evidence, for a script"),
+            ("dtui incidents runs/nightly --fail-on 1", "exit with 1 if there is any"),
+        ),
+        "incidents",
+        _incidents_arguments,
     ),
     Command(
         "anomalies",

@@ -14,6 +14,7 @@ from dtui.model.arrays import (
 )
 from dtui.model.axis import TimeAxis
 from dtui.model.evidence import DEFAULT_WINDOW, Anomaly, AnomalySettings, Evidence, Missing, Showing
+from dtui.model.incidents import Cause, Incident
 from dtui.model.records import (
     TRIGGER_KINDS,
     Gap,
@@ -73,6 +74,7 @@ __all__ = [
     "AnomalySettings",
     "BoolArray",
     "ByteArray",
+    "Cause",
     "ClassCluster",
     "ClassErrors",
     "Coverage",
@@ -87,6 +89,7 @@ __all__ = [
     "ImageSet",
     "ImageVerdict",
     "ImagesRequest",
+    "Incident",
     "IntArray",
     "LabelArray",
     "Layer",

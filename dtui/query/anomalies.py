@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dtui.analysis.anomalies import check_settings, with_decisions
+from collections.abc import Iterable
+
+from dtui.analysis.anomalies import check_settings, with_decisions, with_incident_decisions
 from dtui.errors import UsageError
-from dtui.model import Anomaly, AnomalySettings
+from dtui.model import Anomaly, AnomalySettings, Incident
 from dtui.query.data import RunData
 from dtui.query.detecting import found_by_all
 
@@ -44,6 +46,11 @@ def _how_strong(anomaly: Anomaly) -> tuple[float, int]:
 
 def _decisions(data: RunData) -> dict[str, tuple[str, str]]:
     return {what: told for what, told in data.reader.decisions().items() if told[0] in STATUSES}
+
+
+def decided_incidents(data: RunData, incidents: Iterable[Incident]) -> tuple[Incident, ...]:
+    """Return incidents with people's decisions on them, or on the anomalies that they are made of."""
+    return with_incident_decisions(incidents, _decisions(data), data.validation_interval)
 
 
 def decide(data: RunData, anomaly: str, status: str, note: str | None) -> None:

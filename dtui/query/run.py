@@ -20,6 +20,7 @@ from dtui.model import (
     ImageSet,
     ImagesRequest,
     ImageVerdict,
+    Incident,
     IntArray,
     Missing,
     NodeSeries,
@@ -35,6 +36,7 @@ from dtui.model.statistics import Rows, by_name
 from dtui.query import anomalies, classes, curves, detecting, findings, images, tree
 from dtui.query.data import RunData
 from dtui.query.heatmap import HeatmapQuery
+from dtui.query.incidents import Incidents
 
 if TYPE_CHECKING:
     from dtui.store import RunReader
@@ -76,6 +78,7 @@ class RunQuery:
         self._reader = reader if reader is not None else _open_reader(path)
         self._data = RunData(self._reader)
         self._heatmaps = HeatmapQuery(self._data)
+        self._incidents = Incidents(self._data)
 
     def __enter__(self) -> Self:
         """Return itself; `close` is called at the end of the block."""
@@ -243,6 +246,19 @@ class RunQuery:
             UsageError: There is no such image.
         """
         return images.image_verdict(self._data, image, iteration)
+
+    # --- incidents
+    def incidents(self) -> tuple[Incident, ...]:
+        """Return what happened, one entry for one cause, with people's decisions, by iteration."""
+        return anomalies.decided_incidents(self._data, self._incidents.incidents())
+
+    def incidents_not_judged(self) -> tuple[Missing, ...]:
+        """Return what the incidents could not be told from, one sentence each; empty where all was recorded."""
+        return self._incidents.lacking()
+
+    def incident_checks(self) -> tuple[str, ...]:
+        """Return what the detectors looked for that could judge the run, such as "jumps of filters"."""
+        return self._incidents.checks()
 
     # --- anomalies
     def anomalies(self, settings: AnomalySettings | None = None) -> tuple[Anomaly, ...]:

@@ -1,0 +1,64 @@
+"""One number of the whole network a record that leaps: what updates, gradients and loss share."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable
+
+import numpy as np
+
+from dtui.analysis.detectors.online.block import Block, Network
+from dtui.analysis.detectors.online.stream import OnlineDetector, Stream
+from dtui.analysis.detectors.online.trailing import WARM_UP, WINDOW, Tail, robust_z, windows_before
+from dtui.model import Evidence, FloatArray
+
+
+class NetworkJump(OnlineDetector):
+    """Evidence a record; its times is how often the value is the usual one, its strength the robust z.
+
+    Attributes:
+        least_z: Of the value's logarithm.
+        times: How often the usual value it must be.
+        floor: Added to the deviation.
+        least: What the value itself must exceed.
+    """
+
+    least_z: float
+    times: float
+    floor: float
+    least: float = 0.0
+
+    @abstractmethod
+    def values(self, block: Block) -> FloatArray:
+        """Return the number at each record, shape (n,), >= 0; NaN where there is none."""
+
+    def begin(self, network: Network) -> Stream:
+        """Return a stream that keeps the last 20 records."""
+        return _Jumps(self, self.values)
+
+
+class _Jumps:
+    def __init__(self, rule: NetworkJump, values: Callable[[Block], FloatArray]) -> None:
+        self._rule = rule
+        self._values = values
+        self._tail = Tail(1)
+
+    def add(self, block: Block) -> list[Evidence]:
+        rule, values = self._rule, self._values(block)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            joined = self._tail.extend(np.log(values)[None, :])
+            z, rise = (part[0] for part in robust_z(joined[:, WINDOW:], windows_before(joined), rule.floor))
+            fired = (z > rule.least_z) & (rise > math.log(rule.times)) & (values > rule.least)
+        fired[: max(0, WARM_UP - block.first)] = False
+        return [
+            Evidence(
+                rule.name,
+                int(block.iterations[at]),
+                strength=float(z[at]),
+                times=float(np.exp(rise[at])),
+                amount=float(values[at]),
+                usual=float(values[at] / np.exp(rise[at])),
+            )
+            for at in np.flatnonzero(fired)
+        ]

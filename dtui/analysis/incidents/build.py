@@ -1,0 +1,74 @@
+"""Incidents of a run from all evidence so far."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from dtui.analysis.incidents.causes import Verdict, judge
+from dtui.analysis.incidents.grouping import WEAK, Clock, group
+from dtui.analysis.incidents.sentences import moved_first, sentence
+from dtui.model import Cause, Evidence, Incident
+
+FINAL = 11
+"""Records and validations after its first evidence from which on no later one can change an incident (FINDINGS §3)."""
+HALF_WAY = 10.0
+"""Strength of evidence at which half of the score is reached."""
+
+
+def incidents_of(
+    evidence: Iterable[Evidence], clock: Clock, layers: int, class_names: Sequence[str]
+) -> tuple[Incident, ...]:
+    """Return the incidents by iteration, without decisions.
+
+    Args:
+        evidence: All that detectors have found so far, in any order.
+        clock: Of the run so far.
+        layers: How many the network has.
+        class_names: By label; data from outside.
+    """
+    found = group(_until_weights_are_lost(evidence), clock)
+    return tuple(
+        sorted((_incident(one, clock, layers, class_names) for one in found), key=lambda one: (one.first, one.id))
+    )
+
+
+def _until_weights_are_lost(evidence: Iterable[Evidence]) -> list[Evidence]:
+    """Return evidence up to the first record whose weights are NaN or Inf: what follows tells nothing new."""
+    known = list(evidence)
+    ends = [one.iteration for one in known if one.detector == "nonfinite" and one.rule == "weights"]
+    end = min(ends, default=None)
+    return known if end is None else [one for one in known if one.iteration <= end]
+
+
+def _incident(members: list[Evidence], clock: Clock, layers: int, class_names: Sequence[str]) -> Incident:
+    verdict = judge(members, clock, layers)
+    place = _place(verdict)
+    strength = max(one.strength for one in members)
+    is_strong = any(one.detector not in WEAK for one in members)
+    return Incident(
+        id=f"incident-{verdict.first}-{verdict.cause}-{place}",
+        cause=verdict.cause,
+        first=verdict.first,
+        last=max(one.iteration for one in members),
+        layers=verdict.layers,
+        filters=verdict.filters,
+        classes=verdict.classes,
+        evidence=tuple(members),
+        sentence=sentence(verdict, class_names),
+        score=float(is_strong) + _share(strength),
+        is_final=clock.steps_after(members[0].iteration) >= FINAL,
+        moved_first=moved_first(verdict.telling),
+    )
+
+
+def _place(verdict: Verdict) -> str:
+    """Return the first layer or class, as an id ends with."""
+    if verdict.layers:
+        return verdict.layers[0]
+    return f"class{verdict.classes[0]}" if verdict.cause is Cause.CLASS and verdict.classes else "network"
+
+
+def _share(strength: float) -> float:
+    """Return a strength as a share below 1."""
+    return strength / (strength + HALF_WAY) if math.isfinite(strength) and strength > 0 else 0.0
