@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -97,7 +96,6 @@ class ClassRule:
 
 
 RULE = ClassRule()
-_Rows = TypeVar("_Rows", FloatArray, IntArray)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -182,12 +180,12 @@ class ClassScores:
         rule, sizes = self._rule, self._sizes
         count = len(errors) - rule.trail - 1
         near = errors[rule.trail + 1 - rule.baseline : -1]
-        known = _sum_of(np.isfinite(near).astype(np.int8), rule.baseline)
+        known = _known(near, rule.baseline)
         ordered = np.sort(sliding_window_view(near, rule.baseline, axis=0), axis=-1)  # NaN last
         is_known = known >= rule.fewest
         usual = np.where(is_known, _middle(ordered, known), np.nan)
         largest = np.where(is_known, _at(ordered, known - 1), np.nan)
-        mean = _sum_of(np.nan_to_num(near), rule.baseline) / np.where(is_known, known, np.nan)
+        mean = _sum_of(near, rule.baseline) / np.where(is_known, known, np.nan)
         mean = np.clip(mean, *rule.error_range)
         deviation = np.maximum(np.sqrt(mean * (1 - mean) / sizes), rule.deviation)
 
@@ -200,9 +198,7 @@ class ClassScores:
             [self._scatter(row, changes[row : row + rule.trail], deviation[row]) for row in range(count)]
         )
         prior = rule.prior * np.fmax(scatter, rule.prior_scatter)[:, None]
-        of_class = (_sum_of(np.nan_to_num(steps[:-1]), rule.trail) + prior) / (
-            _sum_of(np.isfinite(steps[:-1]).astype(np.int8), rule.trail) + rule.prior
-        )
+        of_class = (_sum_of(steps[:-1], rule.trail) + prior) / (_known(steps[:-1], rule.trail) + rule.prior)
         unit = deviation * np.sqrt(np.maximum(scatter, rule.scatter))[:, None]
         own = deviation * np.sqrt(np.maximum(of_class, rule.own_scatter))
         return _Starts(usual, largest, unit, np.sqrt(own))
@@ -225,29 +221,28 @@ class ClassScores:
         count, longest = len(errors) - self._rule.trail - 1, self._rule.longest
         above = np.stack([usual[longest - 1 - back : longest - 1 - back + count] for back in range(longest)], axis=1)
         rises = np.sort(errors[-count:, None] - above, axis=-1)
-        middle = _middle(rises, np.isfinite(rises).sum(axis=-1))
-        return np.maximum(np.nan_to_num(middle), 0.0)
+        middle = _middle(rises, np.asarray(rises.shape[-1] - np.isnan(rises).sum(axis=-1)))
+        return np.fmax(middle, 0.0)
 
     def _rises(self, which: int, errors: FloatArray, starts: _Starts, common: FloatArray) -> Rises:
         """Return the rises of one length that end at the new rows."""
         rule, length = self._rule, self._rule.lengths[which]
         count, back = len(errors) - rule.trail - 1, self._rule.lengths[which] - 1
         begun = slice(rule.longest - 1 - back, rule.longest - 1 - back + count)
-        usual = starts.usual[begun]
-        top = np.full_like(usual, -np.inf)
-        rise, own = np.full_like(usual, np.inf), np.full_like(usual, np.inf)
-        for step in range(length):
-            now = errors[rule.trail + 1 - back + step :][:count]
-            above = now - usual
-            np.minimum(rise, above, out=rise)
-            np.minimum(own, above - common[rule.longest - 1 - back + step :][:count, step, None], out=own)
-            np.fmax(top, now, out=top)
+        spans = sliding_window_view(errors[rule.trail + 1 - back :], length, axis=0).transpose(0, 2, 1)
+        above = spans - starts.usual[begun, None]
+        rise = above.min(axis=1)
+        steps = np.arange(length)
+        above -= common[begun.start + np.arange(count)[:, None] + steps, steps][..., None]
+        score = np.maximum(above.min(axis=1), 0.0) / starts.root[begun]
+
         start = np.arange(self._seen - back, self._seen - back + count)[:, None]
-        is_early = (start < rule.early) & (length > 1)
-        is_high = (start >= rule.first) & (rise >= np.where(is_early, rule.early_times, 1.0) * self._floors[which])
-        is_high &= rise / starts.unit[begun] >= rule.units[which]
-        is_high &= top > starts.largest[begun] + rule.above
-        return Rises(length, rise, np.maximum(own, 0.0) / starts.root[begun], is_high)
+        times = np.where((start < rule.early) & (length > 1), rule.early_times, 1.0)
+        is_high = (start >= rule.first) & (rise >= times * self._floors[which])
+        if is_high.any():  # which is rare
+            is_high &= rise / starts.unit[begun] >= rule.units[which]
+            is_high &= spans.max(axis=1) > starts.largest[begun] + rule.above
+        return Rises(length, rise, score, is_high)
 
 
 def _nothing(rows: int, classes: int) -> FloatArray:
@@ -258,18 +253,35 @@ def _behind(before: FloatArray, new: FloatArray) -> FloatArray:
     return np.concatenate([before, new])
 
 
-def _sum_of(rows: _Rows, width: int) -> _Rows:
-    """Return the sums over `width` rows from each row on, added in the order of the rows whatever their number."""
+def _sum_of(rows: FloatArray, width: int) -> FloatArray:
+    """Return the sums over `width` rows from each row on, NaN counting as 0.
+
+    They are added row by row, so that they are rounded the same however many rows there are.
+    """
     count = len(rows) - width + 1
+    rows = np.where(np.isnan(rows), 0.0, rows)
     total = rows[:count].copy()
     for step in range(1, width):
         total += rows[step : step + count]
     return total
 
 
+def _known(rows: FloatArray, width: int) -> IntArray:
+    """Return how many of `width` rows from each row on are no NaN."""
+    is_known = ~np.isnan(rows)
+    count = len(rows) - width + 1
+    if is_known.all():
+        return np.full((count, rows.shape[1]), width)
+    known: IntArray = sliding_window_view(is_known, width, axis=0).sum(axis=-1)
+    return known
+
+
 def _at(ordered: FloatArray, where: IntArray) -> FloatArray:
     """Return the values at positions along the last axis; the last where a position is below 0."""
-    found: FloatArray = np.take_along_axis(ordered, where.astype(np.intp)[..., None], axis=-1)[..., 0]
+    first = int(where.flat[0])
+    if (where == first).all():  # nearly always
+        return ordered[..., first]
+    found: FloatArray = np.take_along_axis(ordered, where[..., None], axis=-1)[..., 0]
     return found
 
 
