@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from dataclasses import asdict
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dtui.analysis.class_drops import ClassDrops
+from tests.oracle.class_drops import ClassRuleTwin
+
+
+def training(classes: int, validations: int, seed: int, gaps: float = 0.0):
+    """Error of classes that are learned and scatter, some of which drop for a while; sizes of the classes."""
+    random = np.random.default_rng(seed)
+    sizes = random.integers(1, 60, classes)
+    sizes[random.random(classes) < 0.1] = 0
+    chance = 0.05 + 0.5 * np.exp(-np.arange(validations) / 8) + 0.1 * random.random((classes, 1))
+    for _ in range(int(random.integers(0, 5))):
+        label, at, held = random.integers(classes), random.integers(validations), random.integers(1, 12)
+        chance[label, at : at + held] += random.uniform(0.2, 1.0)
+    if seed % 3 == 0:
+        chance[:, validations // 2 : validations // 2 + 3] += 0.3
+    errors = random.binomial(np.maximum(sizes, 1)[:, None], np.clip(chance, 0, 1)) / np.maximum(sizes, 1)[:, None]
+    errors[sizes == 0] = np.nan
+    errors[random.random(errors.shape) < gaps] = np.nan
+    return errors, sizes
+
+
+def in_pieces(errors, sizes, cuts, alpha=0.01):
+    finder, found, known = ClassDrops(sizes, alpha), [], []
+    edges = [0, *sorted(cuts), errors.shape[1]]
+    for first, stop in pairwise(edges):
+        told = finder.add(errors[:, first:stop])
+        found += told
+        known += [stop] * len(told)
+    return found, known
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    classes=st.integers(1, 6),
+    validations=st.integers(1, 70),
+    seed=st.integers(0, 10_000),
+    gaps=st.sampled_from([0.0, 0.0, 0.02, 0.2]),
+    alpha=st.sampled_from([0.001, 0.01, 0.2]),
+)
+def test_drops_are_those_of_the_rule(classes, validations, seed, gaps, alpha):
+    errors, sizes = training(classes, validations, seed, gaps)
+    found = ClassDrops(sizes, alpha).add(errors)
+    twin = ClassRuleTwin(errors, sizes.tolist(), alpha).drops
+    assert [(drop.validation, drop.length, drop.classes) for drop in found] == [
+        (drop["validation"], drop["length"], drop["classes"]) for drop in twin
+    ]
+    for ours, theirs in zip(found, twin, strict=True):
+        assert asdict(ours) == pytest.approx(theirs, rel=1e-9)
+
+
+def test_the_trainings_of_these_tests_have_drops_of_every_length():
+    lengths, classes = set(), set()
+    for seed in range(60):
+        errors, sizes = training(6, 70, seed)
+        for drop in ClassDrops(sizes).add(errors):
+            lengths.add(drop.length)
+            classes.add(len(drop.classes))
+    assert lengths == {1, 2, 4, 8}
+    assert {1, 2} <= classes
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    classes=st.integers(1, 40),
+    validations=st.integers(1, 120),
+    seed=st.integers(0, 10_000),
+    gaps=st.sampled_from([0.0, 0.02]),
+    cuts=st.lists(st.floats(0, 1), max_size=6),
+)
+def test_however_the_validations_are_cut_the_drops_are_the_same(classes, validations, seed, gaps, cuts):
+    errors, sizes = training(classes, validations, seed, gaps)
+    whole = ClassDrops(sizes).add(errors)
+    cut, known = in_pieces(errors, sizes, [int(cut * validations) for cut in cuts])
+    assert cut == whole
+    assert all(drop.validation + drop.late < stop for drop, stop in zip(cut, known, strict=True))
+    one_by_one, known = in_pieces(errors, sizes, range(1, validations))
+    assert one_by_one == whole
+    assert [drop.validation + drop.late + 1 for drop in one_by_one] == known
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000), stop=st.integers(0, 120))
+def test_a_part_of_a_run_has_the_drops_that_the_whole_run_has_up_to_there(seed, stop):
+    errors, sizes = training(12, 120, seed)
+    whole = ClassDrops(sizes).add(errors)
+    assert ClassDrops(sizes).add(errors[:, :stop]) == [drop for drop in whole if drop.validation + drop.late < stop]
