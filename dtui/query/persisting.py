@@ -63,19 +63,29 @@ def _layer_norm(incident: Incident, data: RunData) -> bool | None:
 
 def _filter_norm(incident: Incident, data: RunData) -> bool | None:
     layer = _layer(data, incident.layers[0]) if incident.layers else None
-    if layer is None or not incident.filters or data.is_long or not data.records_filters("norm"):
+    regular = np.flatnonzero(~data.is_watch)
+    before = regular[data.records[regular] < incident.first]
+    if layer is None or not incident.filters or not len(before) or not data.records_filters("norm"):
         return None
-    norms = data.filters("norm", layer)[list(incident.filters)]
-    return any(_is_off(row, incident, data) for row in norms)
+    rows = data.structure.layers[layer].filter_rows
+    ends = [
+        data.reader.read_filters("norm", rows, slice(int(at), int(at) + 1))[:, 0] for at in (before[-1], regular[-1])
+    ]
+    numbers = list(incident.filters)
+    return bool(np.any(_ratio(ends[1][numbers], ends[0][numbers]) > OFF))
+
+
+def _ratio(now: FloatArray, before: FloatArray) -> FloatArray:
+    """Return |ln| of how many times a norm is what it was; 0 where one is no number."""
+    with np.errstate(invalid="ignore"):
+        result: FloatArray = np.abs(np.log(np.maximum(now, 1e-12) / np.maximum(before, 1e-12)))
+    return np.nan_to_num(result)
 
 
 def _is_off(norms: FloatArray, incident: Incident, data: RunData) -> bool:
     records, regular = data.records, ~data.is_watch
     before = norms[regular & (records < incident.first)]
-    if not len(before):
-        return False
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return bool(abs(math.log(max(float(norms[regular][-1]), 1e-12) / max(float(before[-1]), 1e-12))) > OFF)
+    return bool(len(before) and _ratio(norms[regular][-1:], before[-1:])[0] > OFF)
 
 
 def _class(incident: Incident, data: RunData) -> bool | None:

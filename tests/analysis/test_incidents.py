@@ -72,7 +72,8 @@ def test_every_kind_of_evidence_alone_has_a_cause_and_a_sentence(kind):
     detector, _, rule = kind.partition(" ")
     one = said(detector, 60, rule=rule, layer="conv1", norm="bn1", filters=(2,), classes=(1,), times=5.0, amount=0.4)
     (incident,) = told(one)
-    assert incident.sentence and incident.first == one.iteration
+    assert incident.sentence
+    assert incident.first == one.iteration
 
 
 CASES = [

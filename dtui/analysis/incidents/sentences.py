@@ -227,7 +227,8 @@ def _filters_of(verdict: Verdict) -> str:
 
 
 def _name(label: int, names: Sequence[str]) -> str:
-    return f"class {names[label] if 0 <= label < len(names) else label}"
+    name = names[label] if 0 <= label < len(names) else str(label)
+    return name if name.lower().startswith("class") else f"class {name}"
 
 
 def _times(value: float | None) -> str:

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from dtui.analysis.detectors.online.by_layer import layer_medians
 from dtui.analysis.quantiles import column_medians
 from dtui.model import FloatArray, IntArray, Layer, Trigger
 
@@ -85,7 +86,7 @@ class Block:
     @cached_property
     def relative_ratio(self) -> FloatArray:
         """`log_ratio` less that of the middle filter of the layer, or of the network where the layer stands still."""
-        middle = np.stack([column_medians(self.log_ratio[layer.filter_rows]) for layer in self.layers])
+        middle = layer_medians(self.layers, self.log_ratio)
         network = column_medians(np.where(middle > STANDING_STILL, middle, np.nan))
         with np.errstate(invalid="ignore"):
             floor = np.fmax(middle, network - BELOW_NETWORK)

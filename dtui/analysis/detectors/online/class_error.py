@@ -19,6 +19,7 @@ BEFORE = 10
 LATEST = 8
 """Validations after which a drop is known at the latest."""
 
+
 @online
 class ClassError(OnlineDetector):
     """Evidence a drop; its amount is the rise of its worst class's error, its strength the score over the level."""

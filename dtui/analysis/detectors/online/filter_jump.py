@@ -10,9 +10,9 @@ import numpy as np
 
 from dtui.analysis.detectors.online.block import Block, Network
 from dtui.analysis.detectors.online.stream import MOST_FILTERS, OnlineDetector, Stream, online
-from dtui.analysis.detectors.online.trailing import WARM_UP, WINDOW, Tail, robust_z
+from dtui.analysis.detectors.online.trailing import WARM_UP, WINDOW, robust_z
 from dtui.analysis.detectors.registry import Constant
-from dtui.model import Evidence, IntArray
+from dtui.model import Evidence, FloatArray, IntArray
 
 LEAST_CHANGE = 0.25
 TIMES_LAYER = 6.0
@@ -46,41 +46,42 @@ class FilterJump(OnlineDetector):
 class _FilterJumps:
     def __init__(self, network: Network) -> None:
         self._layers = network.layers
-        self._tail = Tail(sum(layer.filters for layer in network.layers))
+        filters = sum(layer.filters for layer in network.layers)
+        self._before: FloatArray = np.full((WINDOW, filters), np.nan, dtype=np.float32)  # a ring: a median has no order
 
     def add(self, block: Block) -> list[Evidence]:
-        joined = self._tail.extend(block.relative_ratio)
-        now = joined[:, WINDOW:]
+        now = block.relative_ratio
         with np.errstate(invalid="ignore"):
             candidates = (block.update_ratio > LEAST_CHANGE) & (now > math.log(TIMES_LAYER))
         candidates[:, : max(0, WARM_UP - block.first)] = False
-        rows, columns = np.nonzero(candidates)
-        if not len(rows):
-            return []
-        before = joined[rows[:, None], columns[:, None] + np.arange(WINDOW)]
-        z, rise = robust_z(now[rows, columns], before, FLOOR)
-        is_jump = (z > LEAST_Z) & (rise > math.log(TIMES_LAYER))
-        return self._evidence(block, rows[is_jump], columns[is_jump], z[is_jump].astype(np.float64))
+        is_worth_a_look = candidates.any(axis=0)
+        found = []
+        for column in range(len(block.iterations)):
+            if is_worth_a_look[column]:
+                rows = np.flatnonzero(candidates[:, column])
+                z, rise = robust_z(now[rows, column], self._before[:, rows].T, FLOOR)
+                is_jump = (z > LEAST_Z) & (rise > math.log(TIMES_LAYER))
+                found += self._evidence(block, rows[is_jump], column, z[is_jump].astype(np.float64))
+            self._before[(block.first + column) % WINDOW] = now[:, column]
+        return found
 
-    def _evidence(self, block: Block, rows: IntArray, columns: IntArray, z: np.ndarray) -> list[Evidence]:
+    def _evidence(self, block: Block, rows: IntArray, column: int, z: FloatArray) -> list[Evidence]:
         found = []
         for layer in self._layers:
-            of_layer = (rows >= layer.filter_rows.start) & (rows < layer.filter_rows.stop)
-            for column in np.unique(columns[of_layer]):
-                here = of_layer & (columns == column)
-                if here.sum() > max(1.0, MOST_OF_LAYER * layer.filters):
-                    continue
-                strongest = rows[here][np.argmax(z[here])]
-                found.append(
-                    Evidence(
-                        FilterJump.name,
-                        int(block.iterations[column]),
-                        layer=layer.name,
-                        filters=tuple((rows[here] - layer.first_filter).tolist()[:MOST_FILTERS]),
-                        strength=float(z[here].max()),
-                        count=int(here.sum()),
-                        share=float(here.sum()) / layer.filters,
-                        amount=float(block.update_ratio[strongest, column]),
-                    )
+            here = (rows >= layer.filter_rows.start) & (rows < layer.filter_rows.stop)
+            if not 0 < here.sum() <= max(1.0, MOST_OF_LAYER * layer.filters):
+                continue
+            strongest = rows[here][np.argmax(z[here])]
+            found.append(
+                Evidence(
+                    FilterJump.name,
+                    int(block.iterations[column]),
+                    layer=layer.name,
+                    filters=tuple((rows[here] - layer.first_filter).tolist()[:MOST_FILTERS]),
+                    strength=float(z[here].max()),
+                    count=int(here.sum()),
+                    share=float(here.sum()) / layer.filters,
+                    amount=float(block.update_ratio[strongest, column]),
                 )
+            )
         return found
