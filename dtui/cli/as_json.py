@@ -14,7 +14,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from dtui.model import Anomaly, Evidence, Incident, RunInfo
+from dtui.model import Anomaly, Evidence, Incident, RunInfo, RunState
 
 
 def to_json(value: object) -> str:
@@ -103,6 +103,12 @@ def incident_fields(incident: Incident, classes: Sequence[str]) -> dict[str, Any
             "batches": None,
         }
     )
+    return result
+
+
+def state_fields(state: RunState) -> dict[str, Any]:
+    """Return the object of `dtui state --json`: `since` has one iteration a filter, or one for a whole layer."""
+    result: dict[str, Any] = plain(state)
     return result
 
 

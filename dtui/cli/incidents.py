@@ -1,4 +1,4 @@
-"""The command that says what happened in a run: incidents, one for each cause."""
+"""The commands that say what happened in a run, one incident for each cause, and what is so at its end."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from dtui.cli.outcome import Exit, Outcome
 
 if TYPE_CHECKING:
-    from dtui.model import Incident, Missing
+    from dtui.model import Incident, Missing, RunState, StateEntry
 
 _STYLES = {"flagged": "warn", "dismissed": "dim"}
 LONGEST_SENTENCE = 400
+MOST_NUMBERS = 12
 
 
 def run_incidents(options: argparse.Namespace) -> Outcome:
@@ -36,6 +37,51 @@ def run_incidents(options: argparse.Namespace) -> Outcome:
         return Outcome(to_json([incident_fields(one, classes) for one in found]), code, remark)
     seen = f"{info.records:,} records, {info.validations:,} validations"
     return Outcome(_text(found, checks, seen), code, remark)
+
+
+def run_state(options: argparse.Namespace) -> Outcome:
+    """Say what is so at the end of the run."""
+    from dtui.cli.as_json import state_fields, to_json
+    from dtui.query import open_run
+
+    with open_run(options.run) as query:
+        query.settle()
+        state, faults = query.state(), query.faults()
+    lines = [*(f"what is damaged is not told: {fault}" for fault in faults), *state.missing]
+    remark = f"{options.run}: {lines[0]}{f' (and {len(lines) - 1} more)' if len(lines) > 1 else ''}" if lines else ""
+    if options.json:
+        return Outcome(to_json(state_fields(state)), remark=remark)
+    return Outcome(_state_text(state), remark=remark)
+
+
+def _state_text(state: RunState) -> str:
+    from dtui.cli.table import paint, table
+
+    if not state.entries:
+        return paint(f"nothing stands out at the end of {state.records:,} records", "dim")
+    rows = [
+        [
+            str(entry.standing),
+            entry.layer,
+            f"{len(entry.filters):,} of {entry.of:,}" if entry.filters else "all",
+            _since(entry),
+            _numbers(entry.filters),
+        ]
+        for entry in state.entries
+    ]
+    return table(["state", "layer", ">filters", ">since", "which"], rows)
+
+
+def _since(entry: StateEntry) -> str:
+    known = [at for at in entry.since if at is not None]
+    if not known:
+        return "the beginning" if entry.standing == "no gradient" else ""
+    return f"{min(known):,}" + (f"–{max(known):,}" if max(known) != min(known) else "")
+
+
+def _numbers(filters: Sequence[int]) -> str:
+    shown = ", ".join(map(str, filters[:MOST_NUMBERS]))
+    return f"{shown} and {len(filters) - MOST_NUMBERS:,} more" if len(filters) > MOST_NUMBERS else shown
 
 
 def _remark(run: str, damage: Sequence[str], failed: Sequence[str], missing: Sequence[Missing]) -> str:

@@ -276,6 +276,16 @@ COMMANDS = (
         _incidents_arguments,
     ),
     Command(
+        "state",
+        "Say what is so at the end of a run: dead filters, filters that still move, layers that do not learn.",
+        (
+            ("dtui state sample_runs/mnist-faults", "one line a layer and state, with since when"),
+            ("dtui state sample_runs/mnist-faults --json", "every filter, for a script"),
+        ),
+        "incidents",
+        _run_and_json,
+    ),
+    Command(
         "anomalies",
         "List the anomaly iterations: where unusually many images of a class flip, or the flight recorder fired.",
         (

@@ -26,6 +26,7 @@ from dtui.model.records import (
     every_that_fits,
 )
 from dtui.model.scalars import LOGGED_NAN, LOST_NAN, SKIPPED_UPDATES, was_logged, was_lost
+from dtui.model.state import RunState, Standing, StateEntry
 from dtui.model.statistics import (
     CHANGE_RATIO_EDGES,
     FILTER_STATISTICS,
@@ -99,9 +100,12 @@ __all__ = [
     "Record",
     "RunInfo",
     "RunMetadata",
+    "RunState",
     "RunStatus",
     "Showing",
     "Stage",
+    "Standing",
+    "StateEntry",
     "Structure",
     "TimeAxis",
     "TreeNode",

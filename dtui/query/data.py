@@ -207,6 +207,14 @@ class RunData:
         blocks = [self.reader.read_filters(statistic, rows, slice(at, at + SAMPLED_AT_ONCE)) for at in starts]
         return np.concatenate(blocks, axis=1)
 
+    def sampled_records(self) -> IntArray:
+        """Return the iterations of the records that `filters_sample` holds, shape (n,)."""
+        if not self.is_long:
+            return self.records
+        last = len(self.records) // SAMPLED_AT_ONCE - 1
+        starts = [SAMPLED_AT_ONCE * round(at * last / (SAMPLED_BLOCKS - 1)) for at in range(SAMPLED_BLOCKS)]
+        return np.concatenate([self.records[at : at + SAMPLED_AT_ONCE] for at in starts])
+
     def filters_within(self, statistic: str, layer: int, records: slice) -> tuple[FloatArray, int]:
         """Return a matrix that holds a statistic of a layer's filters at some records, and its first record."""
         if not self.is_long:

@@ -198,15 +198,16 @@ class HeatmapQuery:
         return counted
 
     def _marks(self, node: TreeNode) -> tuple[BoolArray, BoolArray, IntArray]:
-        """Return dead, late and the layer of each filter of a node, by filter, each shape (n,)."""
+        """Return dead, late starter and the layer of each filter of a node, by filter, each shape (n,)."""
         sizes = [self._data.structure.layers[layer].filters for layer in node.layers]
         return (
-            np.concatenate([self._dead(layer) for layer in node.layers]),
-            np.concatenate([self._late(layer) for layer in node.layers]),
+            np.concatenate([self.dead(layer) for layer in node.layers]),
+            np.concatenate([self.late_starters(layer) for layer in node.layers]),
             np.repeat(np.array(node.layers, dtype=np.int64), sizes),
         )
 
-    def _dead(self, layer: int) -> BoolArray:
+    def dead(self, layer: int) -> BoolArray:
+        """Return which filters of a layer no longer learn at the end of the run, shape (filters,)."""
         if not self._data.records_filters("gradient_norm", "update_norm"):
             return np.zeros(self._data.structure.layers[layer].filters, np.bool_)
         records = len(self._data.records)
@@ -217,7 +218,13 @@ class HeatmapQuery:
             gradients, updates = gradients[:, :-1], updates[:, :-1]
         return find_dead(gradients[:, -DEAD_RECORDS:], updates[:, -DEAD_RECORDS:])
 
-    def _late(self, layer: int) -> BoolArray:
+    def began(self, layer: int) -> IntArray:
+        """Return the position of the record at which each filter first changed clearly, NEVER where it did not."""
+        self.late_starters(layer)
+        return self._first_changes[layer].filters
+
+    def late_starters(self, layer: int) -> BoolArray:
+        """Return which filters of a layer began to change long after their layer did, shape (filters,)."""
         data, reader = self._data, self._data.reader
         if not data.records_filters("update_ratio"):
             return np.zeros(data.structure.layers[layer].filters, np.bool_)

@@ -26,6 +26,7 @@ from dtui.model import (
     NodeSeries,
     RunInfo,
     RunMetadata,
+    RunState,
     RunStatus,
     Stage,
     Structure,
@@ -33,7 +34,7 @@ from dtui.model import (
     TreeNode,
 )
 from dtui.model.statistics import Rows, by_name
-from dtui.query import anomalies, classes, curves, detecting, findings, images, tree
+from dtui.query import anomalies, classes, curves, detecting, findings, images, state, tree
 from dtui.query.data import RunData
 from dtui.query.heatmap import HeatmapQuery
 from dtui.query.incidents import Incidents
@@ -259,6 +260,10 @@ class RunQuery:
     def incident_checks(self) -> tuple[str, ...]:
         """Return what the detectors looked for that could judge the run, such as "jumps of filters"."""
         return self._incidents.checks()
+
+    def state(self) -> RunState:
+        """Return what is so at the end of the run and is no event: dead filters, layers that do not learn, and more."""
+        return state.state(self._data, self._heatmaps)
 
     # --- anomalies
     def anomalies(self, settings: AnomalySettings | None = None) -> tuple[Anomaly, ...]:

@@ -90,8 +90,10 @@ def judge(group: Sequence[Evidence], clock: Clock, layers: int) -> Verdict:
     telling = sorted(early, key=lambda one: (_is_beside(one, cause), rank_of(one), -one.strength))
     named = _layers(telling) if cause in _HAVE_LAYERS else ()
     filters = _filters(telling, named[0]) if named and cause in (Cause.NONFINITE, Cause.FILTER, Cause.DEAD) else ()
-    begins = min(one.iteration for one in first if one.iteration <= top.iteration and not clock.between(one, top))
-    return Verdict(cause, begins, named, filters, _classes(early), tuple(early))
+    begin = min((one for one in first if kind_of(one) == kind_of(top)), key=lambda one: one.iteration)
+    # The flight recorder may have seen the same some iterations before the record.
+    at = min(one.iteration for one in first if one.iteration <= begin.iteration and not clock.between(one, begin))
+    return Verdict(cause, at, named, filters, _classes(early), tuple(early))
 
 
 def _cause(first: Sequence[Evidence], early: Sequence[Evidence], cause: Cause, layers: int) -> Cause:

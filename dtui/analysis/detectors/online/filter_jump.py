@@ -54,7 +54,7 @@ class _FilterJumps:
         with np.errstate(invalid="ignore"):
             candidates = (block.update_ratio > LEAST_CHANGE) & (now > math.log(TIMES_LAYER))
         candidates[:, : max(0, WARM_UP - block.first)] = False
-        is_worth_a_look = candidates.any(axis=0)
+        is_worth_a_look = np.any(candidates, axis=0).tolist()
         found = []
         for column in range(len(block.iterations)):
             if is_worth_a_look[column]:
