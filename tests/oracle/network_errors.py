@@ -1,0 +1,38 @@
+"""The slow, obvious way to the rises of the network's mean error."""
+
+from __future__ import annotations
+
+import math
+
+
+def median(values: list[float | None], fewest: int) -> float | None:
+    known = sorted(value for value in values if value is not None)
+    return (known[(len(known) - 1) // 2] + known[len(known) // 2]) / 2 if len(known) >= fewest else None
+
+
+def network_rises(mean_errors: list[float], images: int = 1000) -> list[tuple[int, int, float]]:
+    """(validation, late, rise) in the order in which they are known."""
+    scale = max(min(1.0, math.sqrt(1000 / images)), 0.4)
+    errors = [error if math.isfinite(error) else None for error in mean_errors]
+    usual = [median(errors[max(0, at - 10) : at], 5) for at in range(len(errors))]
+    rises = [
+        None if error is None or before is None else error - before for error, before in zip(errors, usual, strict=True)
+    ]
+    told = []  # (validation when it is known, those that had to hold first, validation, rise)
+    for at in range(15, len(errors)):
+        if rises[at] is None:
+            continue
+        spread = median([None if rise is None else abs(rise) for rise in rises[max(0, at - 20) : at]], 1)
+        if spread is None or rises[at] <= 5 * (1.4826 * spread + 0.006 * scale):
+            continue
+        known = sorted(rise for rise in rises[max(0, at - 30) : at - 1] if rise is not None)
+        second = known[-2] if len(known) > 1 else 0.12
+        if rises[at] < max(0.05 * scale, 1.25 * min(second, 0.12)):
+            continue
+        if rises[at] >= 0.25:
+            told.append((at, 0, at, rises[at]))
+            continue
+        after = next((later for later in range(at + 1, len(errors)) if errors[later] is not None), None)
+        if after is not None and errors[after] - usual[at] >= rises[at] / 2:
+            told.append((after, -1, at, rises[at]))
+    return [(at, known - at, rise) for known, _, at, rise in sorted((k, w, a, r) for k, w, a, r in told)]
