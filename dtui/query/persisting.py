@@ -6,8 +6,10 @@ import math
 
 import numpy as np
 
+from dtui.analysis.detectors.online.dead_filters import OF_QUANTILE
 from dtui.analysis.detectors.online.dead_filters import SHARE as DEAD_SHARE
 from dtui.analysis.detectors.online.frozen_layer import SHARE as FROZEN_SHARE
+from dtui.analysis.quantiles import column_medians, column_quantiles
 from dtui.model import Cause, Evidence, FloatArray, Incident
 from dtui.query.data import RunData
 
@@ -40,7 +42,7 @@ def _dead(incident: Incident, data: RunData) -> bool | None:
     if norms is None:
         return None
     with np.errstate(invalid="ignore"):
-        tiny = norms < DEAD_SHARE * np.nanquantile(norms, 0.75, axis=0)
+        tiny = norms < DEAD_SHARE * column_quantiles(norms, OF_QUANTILE)
     return bool(tiny[list(died.filters)].all(axis=1).mean() > HALF)
 
 
@@ -51,7 +53,7 @@ def _frozen(incident: Incident, data: RunData) -> bool | None:
     updates, weights = (_regular(data, data.layers(source, "norm2"))[:, -LAST:] for source in ("updates", "weights"))
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = updates / weights
-        return bool((ratio[layer] < FROZEN_SHARE * np.nanmedian(ratio, axis=0)).all()) if ratio.shape[1] else None
+        return bool((ratio[layer] < FROZEN_SHARE * column_medians(ratio)).all()) if ratio.shape[1] else None
 
 
 def _layer_norm(incident: Incident, data: RunData) -> bool | None:

@@ -56,7 +56,7 @@ def test_too_few_records_move_nothing():
 
 
 def test_dead_since_the_record_behind_the_last_gradient():
-    norms = np.full((4, 40), 0.1)
+    norms = np.full((9, 40), 0.1)
     norms[0, 25:] = 0
     norms[1, :] = 1e-9
     norms[2, 30:] = 1e-6

@@ -228,7 +228,7 @@ def test_impossible_numbers_from_outside_are_not_believed(run: Path, place: int,
         expected = query.incidents()
         table = EvidenceTable(query._data)
         rows = np.array([table._row(one) for one in query._incidents.evidence()], dtype=np.int64)
-        rows[-1, place] = value
+        rows[0, place] = value
         query._data.reader.keep_findings(table._key(), rows)
         assert rows.shape[1] == COLUMNS
     with open_run(run) as query:
