@@ -18,7 +18,7 @@ RECOVERY = 4
 """Records more that are not quiet either: what begins there is counted as an incident, and neither right nor false."""
 
 SILENT = 15
-"""First records of a run, where no detector speaks yet: not counted as quiet. An incident there is false all the same."""
+"""First records of a run, where no detector speaks yet: not quiet; an incident there is false all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class Verdict:
         return any(set(each.layers) & set(self.fault.layers) for each in self._those(only_first))
 
     def names_class(self, only_first: bool = False) -> bool:
-        """Whether an incident of the window names the class, or the first of them names it at the head of its classes."""
+        """Whether an incident of the window names the class, or the first of them at the head of its classes."""
         return any(
             set(each.classes[: 1 if only_first else None]) & set(self.fault.classes) for each in self._those(only_first)
         )
@@ -169,7 +169,7 @@ def judge(truth: Truth, found: Sequence[Found], seconds: float = 0.0) -> Judgeme
 
 
 def quiet_records(truth: Truth) -> np.ndarray:
-    """Return which records are quiet, shape (records,): no fault acts, acted within its window, or is recovered from."""
+    """Return which records are quiet, shape (records,): no fault acts, or acted shortly before."""
     iterations = np.arange(0, truth.iterations, truth.every)
     quiet = np.arange(len(iterations)) >= SILENT
     for fault in truth.faults:

@@ -158,7 +158,7 @@ def _step(before: Look, after: Look, name: str) -> float:
 
 
 def _dead(before: Look, faulty: Sequence[Look], twin: Sequence[Look]) -> float:
-    """Return the largest share of a layer's filters that get no gradient for `DEAD_RECORDS` records, as the twin's do."""
+    """Return the largest share of a layer's filters that get no gradient for `DEAD_RECORDS` records; the twin's do."""
     worst = 0.0
     for first in range(len(faulty) - DEAD_RECORDS + 1):
         for name in before.weights:
