@@ -96,6 +96,8 @@ class Perceptron(nn.Module):
         self.fc2 = nn.Linear(16 * width, 12 * width)
         self.fc3 = nn.Linear(12 * width, 12 * width)
         self.fc4 = nn.Linear(12 * width, classes)
+        for module in (self.fc1, self.fc2, self.fc3):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
 
     def forward(self, images: Tensor) -> Tensor:
         features = functional.relu(self.fc1(images.flatten(1)))
@@ -157,7 +159,7 @@ _RATES = {
 
 def build(network: str, size: int, classes: int) -> nn.Module:
     """Build a network for pictures of `size`×`size`; its first weights follow from torch's random state."""
-    return NETWORKS[network](size, classes, 8 if classes <= 20 else 16)
+    return NETWORKS[network](size, classes, 8 if classes <= 20 else 12)
 
 
 def optimize(network: str, optimizer: str, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:

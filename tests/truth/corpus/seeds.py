@@ -12,7 +12,8 @@ from functools import cache
 
 import numpy as np
 
-from tests.truth.corpus.faults import KINDS, Kind
+from tests.truth.corpus.faults import Kind
+from tests.truth.corpus.kinds import KINDS
 from tests.truth.corpus.networks import NETWORKS, OPTIMIZERS, SCHEDULES
 
 TUNING = range(48)

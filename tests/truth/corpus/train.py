@@ -18,7 +18,8 @@ import torch
 import dtui
 from tests.truth.corpus import visibility
 from tests.truth.corpus.data import DataSet, load
-from tests.truth.corpus.faults import KINDS, Fault, target_of
+from tests.truth.corpus.faults import Fault, target_of
+from tests.truth.corpus.kinds import KINDS
 from tests.truth.corpus.seeds import Plan, block_of, plan_of
 from tests.truth.corpus.training import Training
 from tests.truth.corpus.visibility import Effect, Look

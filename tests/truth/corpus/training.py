@@ -12,12 +12,13 @@ from torch.nn import functional
 
 from tests.truth.corpus import networks
 from tests.truth.corpus.data import DataSet
-from tests.truth.corpus.faults import KINDS, Fault
+from tests.truth.corpus.faults import Fault
+from tests.truth.corpus.kinds import KINDS
 from tests.truth.corpus.seeds import Plan
 from tests.truth.corpus.visibility import Look
 
 BATCH = 64
-_JUDGED_AT_ONCE = 1000
+_JUDGED_AT_ONCE = 500
 
 
 class Training:
