@@ -14,6 +14,7 @@ import numpy as np
 from dtui.analysis.detectors.online.stream import MOST_CLASSES, MOST_FILTERS, online_detectors
 from dtui.model import Evidence
 from dtui.query.data import RunData
+from dtui.version import __version__
 
 VERSION = 1
 """Of the columns and of what detectors find: another one finds nothing that was kept."""
@@ -60,6 +61,7 @@ class EvidenceTable:
         seen = np.concatenate([data.records, data.validations]).astype("<i8")
         return {
             "evidence": VERSION,
+            "dtui": __version__,
             "records": len(data.records),
             "validations": len(data.validations),
             "triggers": len(data.triggers),

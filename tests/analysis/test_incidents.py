@@ -86,6 +86,7 @@ CASES = [
     ),
     ([said("layer", 60, layer="a", rule="change", times=1.1, amount=0.4), said("update", 60)], Cause.UPDATE),
     ([said("layer", 60, layer="a", rule="norm", times=9.0), said("update", 60)], Cause.LAYER),
+    ([said("layer", 60, layer="a", rule="change", times=40.0, amount=1.4), said("update", 60)], Cause.LAYER),
     ([said("dead", 60, layer="a", count=3), said("dead", 60, layer="b", count=3), said("update", 60)], Cause.UPDATE),
     ([said("update", 60), drop(61, 2, concentration=0.8)], Cause.CLASS),
     ([said("update", 60), drop(61, 2, concentration=0.4)], Cause.UPDATE),

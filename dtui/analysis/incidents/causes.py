@@ -20,6 +20,8 @@ MOST_CLASSES = 3
 MOST_FILTERS = 32
 LEAP = 3.0
 """Times that the norm of a layer's weights changes in a record when the layer itself was hit."""
+MOVED = 10.0
+"""Times that a layer's change against the others is the usual when the layer itself was hit."""
 WIDE = 0.4
 """Share of the layers: where more normalisation layers, or layers, are hit, it came from outside them."""
 ONE_CLASS = 0.5
@@ -98,9 +100,9 @@ def judge(group: Sequence[Evidence], clock: Clock, layers: int) -> Verdict:
 
 def _cause(first: Sequence[Evidence], early: Sequence[Evidence], cause: Cause, layers: int) -> Cause:
     """Return the cause that the most telling evidence stands for, corrected by what stands beside it."""
-    leaps = sorted(max(one.times, 1 / one.times) for one in first if one.detector == "layer" and one.times)
+    leaps = _times_of_layers(first, "norm")
     has_leapt = bool(leaps) and leaps[-1] >= LEAP
-    leapt_alone = has_leapt and (len(leaps) < 2 or leaps[-1] > LEAP * leaps[-2])
+    is_alone = _stands_out(leaps, LEAP) or _stands_out(_times_of_layers(first, "change"), MOVED)
     kinds = {kind_of(one) for one in first}
     filter_layers = {one.layer for one in first if one.detector == "filter"}
     died = {one.layer: one.count or 0 for one in first if one.detector == "dead"}
@@ -110,7 +112,7 @@ def _cause(first: Sequence[Evidence], early: Sequence[Evidence], cause: Cause, l
         cause = Cause.DEAD
     elif cause is Cause.FILTER and "update" in kinds and _others_jumped(first, filter_layers):
         cause = Cause.UPDATE
-    if cause is Cause.LAYER and "update" in kinds and not leapt_alone:
+    if cause is Cause.LAYER and "update" in kinds and not is_alone:
         cause = Cause.UPDATE
     if cause is Cause.DEAD and len(died) > 1 and kinds & {"update", "watch update"}:
         cause = Cause.UPDATE
@@ -122,6 +124,17 @@ def _cause(first: Sequence[Evidence], early: Sequence[Evidence], cause: Cause, l
     if len(hit) > max(3, WIDE * layers):
         cause = {Cause.NORM: Cause.INPUTS, Cause.LAYER: Cause.UPDATE}.get(cause, cause)
     return cause
+
+
+def _times_of_layers(first: Sequence[Evidence], rule: str) -> list[float]:
+    """Return how far layers jumped, ascending; a norm that shrank counts like one that grew."""
+    told = [one for one in first if one.detector == "layer" and one.rule == rule and one.times]
+    return sorted(max(one.times or 1.0, 1 / (one.times or 1.0)) for one in told)
+
+
+def _stands_out(times: Sequence[float], least: float) -> bool:
+    """Whether the largest is at least so large, and several times the next."""
+    return bool(times) and times[-1] >= least and (len(times) < 2 or times[-1] > LEAP * times[-2])
 
 
 def _others_jumped(first: Sequence[Evidence], but: set[str | None]) -> bool:

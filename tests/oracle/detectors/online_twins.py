@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 
@@ -31,6 +32,17 @@ def z_and_rise(series: list[float], at: int, floor: float) -> tuple[float, float
     deviation = statistics.median([abs(value - middle) for value in before])
     rise = series[at] - middle
     return rise / (1.4826 * deviation + floor), rise
+
+
+def recent_z_and_rise(series: list[float], at: int, floor: float) -> tuple[float, float]:
+    """Above the median of the last 5, in deviations of the steps among the last 20."""
+    before = series[max(0, at - 20) : at]
+    steps = known([abs(b - a) for a, b in itertools.pairwise(before)])
+    last = known(before[-5:])
+    if len(steps) < 5 or len(last) < 3 or math.isnan(series[at]):
+        return math.nan, math.nan
+    rise = series[at] - statistics.median(last)
+    return rise / (1.4826 * statistics.median(steps) / math.sqrt(2) + floor), rise
 
 
 def log(value: float, least: float) -> float:
@@ -127,8 +139,8 @@ def jumps(block: Block, values: list[float], limits: tuple[float, float, float, 
     logs = [math.nan if math.isnan(value) else math.log(value) for value in values]
     found: Found = set()
     for at in range(12, len(values)):
-        z, rise = z_and_rise(logs, at, floor)
-        if z > least_z and rise > math.log(times) and values[at] > least:
+        either = [measure(logs, at, floor) for measure in (z_and_rise, recent_z_and_rise)]
+        if values[at] > least and any(z > least_z and rise > math.log(times) for z, rise in either):
             found.add((int(block.iterations[at]),))
     return found
 

@@ -25,8 +25,11 @@ LEAP_OF_OTHERS = 0.25
 
 @online
 class LayerJump(OnlineDetector):
-    """Evidence a layer and record; its amount is ‖Δw‖/‖w‖ and its times how often the norm of the weights is what
-    it was a record before."""
+    """Evidence a layer and record; its amount is ‖Δw‖/‖w‖.
+
+    Its times is, of the rule "norm", how often the norm of the weights is what it was a record before; of the rule
+    "change", how often its change against the middle layer's is what it usually is.
+    """
 
     name = "layer"
     title = "jumps of layers"
@@ -68,7 +71,7 @@ class _LayerJumps:
                 rule="norm" if is_leap[layer, at] else "change",
                 layer=self._layers[layer].name,
                 strength=_finite(max(_finite(z[layer, at]), 40 * _finite(abs(leap[layer, at])))),
-                times=math.exp(_finite(leap[layer, at])),
+                times=math.exp(_finite(leap[layer, at] if is_leap[layer, at] else rise[layer, at])),
                 amount=_finite(block.layer_ratio[layer, at]),
             )
             for layer, at in zip(*np.nonzero(fired), strict=True)

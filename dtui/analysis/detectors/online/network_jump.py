@@ -10,12 +10,15 @@ import numpy as np
 
 from dtui.analysis.detectors.online.block import Block, Network
 from dtui.analysis.detectors.online.stream import OnlineDetector, Stream
-from dtui.analysis.detectors.online.trailing import WARM_UP, WINDOW, Tail, robust_z, windows_before
+from dtui.analysis.detectors.online.trailing import WARM_UP, WINDOW, Tail, recent_z, robust_z, windows_before
 from dtui.model import Evidence, FloatArray
 
 
 class NetworkJump(OnlineDetector):
     """Evidence a record; its times is how often the value is the usual one, its strength the robust z.
+
+    The usual one is the median of 20 records, or that of the last 5 where the scatter from record to record is small
+    against the jump: in a course that falls steadily 20 records scatter too much.
 
     Attributes:
         least_z: Of the value's logarithm.
@@ -48,8 +51,11 @@ class _Jumps:
         rule, values = self._rule, self._values(block)
         with np.errstate(invalid="ignore", divide="ignore"):
             joined = self._tail.extend(np.log(values)[None, :])
-            z, rise = (part[0] for part in robust_z(joined[:, WINDOW:], windows_before(joined), rule.floor))
-            fired = (z > rule.least_z) & (rise > math.log(rule.times)) & (values > rule.least)
+            now, before = joined[0, WINDOW:], windows_before(joined)[0]
+            both = [measure(now, before, rule.floor) for measure in (robust_z, recent_z)]
+            passed = [(z > rule.least_z) & (rise > math.log(rule.times)) for z, rise in both]
+            fired = (passed[0] | passed[1]) & (values > rule.least)
+            z, rise = (np.where(passed[1], recent, usual) for usual, recent in zip(*both, strict=True))
         fired[: max(0, WARM_UP - block.first)] = False
         return [
             Evidence(

@@ -13,6 +13,8 @@ LEAST = 5
 """Fewest of them that must have a value."""
 WARM_UP = 12
 """Records before which no detector of filters, layers and the network speaks (FINDINGS §2)."""
+RECENT = 5
+"""Records before a value whose median is its recent level."""
 NORMAL = 1.4826
 """Standard deviations of a normal distribution in one median absolute deviation."""
 
@@ -48,12 +50,8 @@ def windows_before(joined: FloatArray, length: int = WINDOW) -> FloatArray:
 
 def medians(values: FloatArray) -> FloatArray:
     """Return the median along the last axis without NaN; NaN where fewer than LEAST values are known."""
-    ordered = np.sort(values, axis=-1)  # NaN goes to the end
-    known = np.count_nonzero(~np.isnan(values), axis=-1)[..., None]
-    low = np.take_along_axis(ordered, np.maximum((known - 1) // 2, 0), axis=-1)
-    high = np.take_along_axis(ordered, np.minimum(known // 2, values.shape[-1] - 1), axis=-1)
-    middle = (low[..., 0] + high[..., 0]) / 2
-    result: FloatArray = np.where(known[..., 0] >= LEAST, middle, np.nan)
+    known = np.count_nonzero(~np.isnan(values), axis=-1)
+    result: FloatArray = np.where(known >= LEAST, _nan_median(values), np.nan)
     return result
 
 
@@ -74,3 +72,36 @@ def robust_z(values: FloatArray, before: FloatArray, floor: float) -> tuple[Floa
         rise = values - middle
         z = rise / (spread + floor)
     return z, rise
+
+
+def recent_z(values: FloatArray, before: FloatArray, floor: float) -> tuple[FloatArray, FloatArray]:
+    """Return how far values lie above the last few before them, in deviations from one record to the next.
+
+    Where a training falls or rises steadily, as in its beginning, the scatter about one median of 20 records is mostly
+    that course, and hides a jump.
+
+    Args:
+        values: Shape (..., n).
+        before: The values before each, in order, shape (..., n, WINDOW).
+        floor: Added to the deviation, which may be zero.
+
+    Returns:
+        z and rise, NaN where fewer than LEAST steps, or fewer than 3 of the last 5 values, are known.
+    """
+    latest = before[..., -RECENT:]
+    with np.errstate(invalid="ignore"):
+        steps = medians(np.abs(np.diff(before, axis=-1)))
+        level = np.where(np.isfinite(latest).sum(axis=-1) > RECENT // 2, _nan_median(latest), np.nan)
+        rise = values - level
+        z = rise / (NORMAL * steps / np.sqrt(2) + floor)
+    return z, rise
+
+
+def _nan_median(values: FloatArray) -> FloatArray:
+    """Return the median along the last axis without NaN; NaN where nothing is known."""
+    ordered = np.sort(values, axis=-1)  # NaN goes to the end
+    known = np.count_nonzero(~np.isnan(values), axis=-1)[..., None]
+    low = np.take_along_axis(ordered, np.maximum((known - 1) // 2, 0), axis=-1)
+    high = np.take_along_axis(ordered, np.minimum(known // 2, values.shape[-1] - 1), axis=-1)
+    result: FloatArray = (low[..., 0] + high[..., 0]) / 2
+    return result
