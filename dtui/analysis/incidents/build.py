@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from dtui.analysis.incidents.causes import Verdict, judge
@@ -12,6 +13,10 @@ from dtui.model import Cause, Evidence, Incident
 
 FINAL = 11
 """Records and validations after its first evidence from which on no later one can change an incident (FINDINGS §3)."""
+DROPS = 2
+"""Drops of a class, where nothing else tells of trouble, that make an incident."""
+FAR_ABOVE = 3.0
+"""Times the level, at which one is enough."""
 HALF_WAY = 10.0
 """Strength of evidence at which half of the score is reached."""
 
@@ -27,10 +32,21 @@ def incidents_of(
         layers: How many the network has.
         class_names: By label; data from outside.
     """
-    found = group(_until_weights_are_lost(evidence), clock)
+    found = [members for members in group(_until_weights_are_lost(evidence), clock) if _is_confirmed(members)]
     return tuple(
         sorted((_incident(one, clock, layers, class_names) for one in found), key=lambda one: (one.first, one.id))
     )
+
+
+def _is_confirmed(members: Sequence[Evidence]) -> bool:
+    """Whether a group is more than one class that does worse for a moment, as classes of healthy trainings do.
+
+    Such a drop needs a second one of the same class, or to be far above what this run does by itself.
+    """
+    if any(one.detector not in WEAK for one in members):
+        return True
+    drops = Counter(label for one in members for label in one.classes[:1])
+    return max(drops.values()) >= DROPS or max(one.strength for one in members) >= FAR_ABOVE
 
 
 def _until_weights_are_lost(evidence: Iterable[Evidence]) -> list[Evidence]:
