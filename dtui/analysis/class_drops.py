@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dtui.analysis.class_scores import RULE, ClassRule, ClassScores, Rises
+from dtui.analysis.rises.class_scores import RULE, ClassRule, ClassScores, Rises
 from dtui.model import BoolArray, FloatArray, IntArray
 
 AT_ONCE = 64
