@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dtui.analysis.class_scores import RULE, ClassRule, ClassScores, Rises
+from dtui.analysis.rises.class_scores import RULE, ClassRule, ClassScores, Rises
 from dtui.model import BoolArray, FloatArray, IntArray
 
 AT_ONCE = 64
@@ -117,6 +117,8 @@ class ClassDrops:
                     drops.append(self._drop(levels, row, begun, found))
             self._forget(now - RULE.longest)
             self._seen += 1
+        for levels in self._levels:
+            levels.let_go()
         return drops
 
     def _drop(self, levels: _Levels, row: int, begun: int, found: IntArray) -> Drop:
@@ -174,9 +176,12 @@ class _Levels:
         """Go on to the next validations; `move_to` then goes through them."""
         self.rises = rises
         self.may_drop = np.asarray(rises.is_high.any(axis=1))
-        self._scores = np.concatenate(
-            [self._scores[len(self._scores) - self._rule.longest + self.length :], rises.score]
-        )
+        self._scores = np.concatenate([self._scores, rises.score])
+
+    def let_go(self) -> None:
+        """Keep of the validations at hand only what later ones need."""
+        del self.rises, self.may_drop
+        self._scores = self._scores[len(self._scores) - self._rule.longest + self.length :].copy()
 
     def move_to(self, now: int, row: int, held: dict[int, BoolArray], left_out: set[int]) -> None:
         """Take in the rises that end at validation `now`, of that row."""

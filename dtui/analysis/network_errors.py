@@ -5,6 +5,7 @@ Owns the constants of the network-error rule, and which mean of class errors it 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -58,7 +59,7 @@ class NetworkRule:
 
     def scale(self, images: int) -> float:
         """Return what the least rise and deviation are multiplied by for a number of images, (0, 1]."""
-        return max(min(1.0, (self.images / images) ** 0.5), self.smallest / self.least_rise)
+        return max(min(1.0, math.sqrt(self.images / images)), self.smallest / self.least_rise)
 
 
 RULE = NetworkRule()

@@ -300,6 +300,16 @@ COMMANDS = (
         _anomalies_arguments,
     ),
     Command(
+        "advise",
+        "Propose the threshold for the anomalies of a run, by how many of its validations each would mark.",
+        (
+            ("dtui advise sample_runs/mnist-faults", "a line a threshold, and the one to use"),
+            ("dtui advise sample_runs/mnist-faults --json", "the same for a script"),
+        ),
+        "judging",
+        _run_and_json,
+    ),
+    Command(
         "report",
         "Write a report of a run: one HTML file that needs no network, or plain text.",
         (

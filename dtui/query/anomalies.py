@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dtui.analysis.anomalies import check_settings, with_decisions, with_incident_decisions
-from dtui.errors import UsageError
+from dtui.analysis.thresholds import advise as advise_on
+from dtui.analysis.thresholds import validations_needed
+from dtui.errors import NotRecordedError, UsageError
 from dtui.model import Anomaly, AnomalySettings, Incident
+from dtui.model.advice import ThresholdAdvice
+from dtui.query.class_table import class_flips
 from dtui.query.data import RunData
 from dtui.query.detecting import found_by_all
 
@@ -32,6 +36,21 @@ def top_anomalies(data: RunData, count: int, settings: AnomalySettings | None) -
         raise UsageError(f"anomalies: the top {count}; ask for at least 1")
     strongest = sorted(found_by_all(data, settings, count), key=_how_strong)[:count]
     return with_decisions(strongest, _decisions(data))
+
+
+def advise(data: RunData) -> ThresholdAdvice:
+    """Answer `RunQuery.advise`."""
+    found, needed = len(data.validations), validations_needed()
+    if not found:
+        raise NotRecordedError(
+            f"{data.reader.path}: no validations were recorded, so no threshold suits them; "
+            "let the recorder see them with recorder.validation()"
+        )
+    if found < needed:
+        raise NotRecordedError(
+            f"{data.reader.path}: {found} validation{'s' * (found != 1)}; advice on a threshold needs {needed}"
+        )
+    return advise_on(class_flips(data))
 
 
 def _when(anomaly: Anomaly) -> tuple[int, float]:

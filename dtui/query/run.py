@@ -33,6 +33,7 @@ from dtui.model import (
     TimeAxis,
     TreeNode,
 )
+from dtui.model.advice import ThresholdAdvice
 from dtui.model.statistics import Rows, by_name
 from dtui.query import anomalies, classes, curves, detecting, findings, images, state, tree
 from dtui.query.data import RunData
@@ -281,6 +282,14 @@ class RunQuery:
             UsageError: The settings make no sense, or `count` is below 1.
         """
         return anomalies.top_anomalies(self._data, count, settings)
+
+    def advise(self) -> ThresholdAdvice:
+        """Return what each threshold of the class rules would mark in this run, and the one to use.
+
+        Raises:
+            NotRecordedError: There are no validations, or too few of them.
+        """
+        return anomalies.advise(self._data)
 
     def not_judged(self, settings: AnomalySettings | None = None) -> tuple[Missing, ...]:
         """Return why detectors cannot judge the run, one sentence each; empty where all can."""

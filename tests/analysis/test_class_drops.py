@@ -194,6 +194,14 @@ def test_what_is_kept_does_not_grow():
     assert max(sizes[1:]) <= sizes[0] + 200
 
 
+def test_what_is_kept_is_some_hundred_numbers_a_class():
+    finder = ClassDrops(np.full(1000, 50))
+    errors = quiet(1000, 70)
+    errors[3, 60:] = 1.0
+    finder.add(errors)
+    assert len(pickle.dumps(finder)) < 120 * 1000 * 8
+
+
 @pytest.mark.parametrize(
     ("sizes", "alpha", "words"),
     [

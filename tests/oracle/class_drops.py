@@ -23,7 +23,7 @@ class ClassRuleTwin:
         self.labels = [label for label, size in enumerate(sizes) if size > 0]
         self.told: list[tuple[int, int]] = []  # (validation where it began, label)
         self.drops: list[dict] = []
-        for name in ("usual", "deviation", "scatter", "root", "common", "rise", "score"):
+        for name in ("usual", "deviation", "scatter", "root", "common", "change", "above", "rise", "score"):
             setattr(self, name, cache(getattr(self, name)))
         for now in range(len(errors[0])):
             for length in reversed(LENGTHS):
@@ -122,7 +122,7 @@ class ClassRuleTwin:
         width = max((history[round(0.9 * (len(history) - 1))] - median) / 1.884, 0.02)
         return median + width * (-math.log(-math.log(1 - self.alpha * SHARES[length])) - 0.3665)
 
-    def is_drop(self, label: int, at: int, length: int, level: float) -> bool:
+    def is_high(self, label: int, at: int, length: int) -> bool:
         rise, scatter = self.rise(label, at, length), self.scatter(at)
         if rise is None or scatter is None or (at, label) in self.told:
             return False
@@ -131,8 +131,7 @@ class ClassRuleTwin:
             floor *= 1.5
         top = max(self.errors[label][at : at + length])
         return (
-            self.score(label, at, length) >= level
-            and rise >= floor
+            rise >= floor
             and rise / (self.deviation(label, at) * math.sqrt(max(scatter, 0.5))) >= UNITS[length]
             and top > max(self.past(label, at)) + 0.06
         )
@@ -148,10 +147,9 @@ class ClassRuleTwin:
         return len(as_high) / len(largest)
 
     def look(self, at: int, length: int) -> None:
-        level = self.level(at, length)
-        if level is None:
-            return
-        found = [label for label in self.labels if self.is_drop(label, at, length, level)]
+        found = [label for label in self.labels if self.is_high(label, at, length)]
+        level = self.level(at, length) if found else None
+        found = [label for label in found if level is not None and self.score(label, at, length) >= level]
         if not found:
             return
         found.sort(key=lambda label: -self.score(label, at, length))
