@@ -9,6 +9,7 @@ import math
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -36,6 +37,8 @@ class NetworkRule:
         baseline: Validations before whose median is the usual error.
         fewest: Of those that must be known.
         trail: Validations before that give the deviation.
+        recent: Latest validations whose median is the usual error too, against the steps from one to the next.
+        fewest_recent: Of those that must be known.
         memory: See `often`; the last one before the rise is left out, for a fault may begin there.
         first: First validation at which a rise can begin.
         images: Images that the least rise and deviation were set for: 10 classes of 100.
@@ -52,6 +55,8 @@ class NetworkRule:
     baseline: int = 10
     fewest: int = 5
     trail: int = 20
+    recent: int = 5
+    fewest_recent: int = 3
     memory: int = 30
     first: int = 15
     images: int = 1000
@@ -105,6 +110,7 @@ class NetworkErrors:
         self._least_rise, self._least_deviation = RULE.least_rise * scale, RULE.least_deviation * scale
         self._seen = 0
         self._errors: deque[float] = deque(maxlen=RULE.baseline)
+        self._trail: deque[float] = deque(maxlen=RULE.trail)
         self._rises: deque[float] = deque(maxlen=RULE.memory)
         self._waiting: NetworkRise | None = None
 
@@ -134,22 +140,39 @@ class NetworkErrors:
                 found.append(_known_at(waiting, now))
         before = _median(self._errors, RULE.fewest)
         rise = error - before
-        if now >= RULE.first and (risen := self._risen(now, before, rise)) is not None:
-            if rise >= RULE.at_once:
+        risen = (self._risen(now, error) or self._risen_lately(now, error)) if now >= RULE.first else None
+        if risen is not None:
+            if risen.rise >= RULE.at_once:
                 found.append(risen)
             else:
                 self._waiting = risen
         self._errors.append(error)
+        self._trail.append(error)
         self._rises.append(rise)
         return found
 
-    def _risen(self, now: int, before: float, rise: float) -> NetworkRise | None:
-        """Return the rise of a validation if it is high enough, whether or not it must hold."""
+    def _risen(self, now: int, error: float) -> NetworkRise | None:
+        """Return the rise above the median of ten validations if it is high enough, whether or not it must hold."""
         rises = list(self._rises)
-        deviation = 1.4826 * _median(map(abs, rises[-RULE.trail :]), 1) + self._least_deviation
-        known = sorted(each for each in rises[:-1] if not np.isnan(each))
+        scatter = _median(map(abs, rises[-RULE.trail :]), 1)
+        return self._judge(now, error, _median(self._errors, RULE.fewest), scatter)
+
+    def _risen_lately(self, now: int, error: float) -> NetworkRise | None:
+        """Return the rise above the last validations, against the scatter from one to the next.
+
+        Where a training still learns, the median of ten validations is far above the last ones, and so are the rises
+        that would give the deviation.
+        """
+        errors = list(self._trail)
+        steps = [abs(later - sooner) for sooner, later in pairwise(errors)]
+        scatter = _median(steps, RULE.fewest) / np.sqrt(2)
+        return self._judge(now, error, _median(errors[-RULE.recent :], RULE.fewest_recent), float(scatter))
+
+    def _judge(self, now: int, error: float, before: float, scatter: float) -> NetworkRise | None:
+        known = sorted(each for each in list(self._rises)[:-1] if not np.isnan(each))
         often = known[-2] if len(known) > 1 else RULE.often_most
         level = max(self._least_rise, RULE.often * min(often, RULE.often_most))
+        rise, deviation = error - before, 1.4826 * scatter + self._least_deviation
         if not (rise >= level and rise > RULE.beyond * deviation):
             return None
         return NetworkRise(now, 0, before, rise, rise / deviation, max(level, RULE.beyond * deviation))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 
@@ -20,19 +21,26 @@ def network_rises(mean_errors: list[float], images: int = 1000) -> list[tuple[in
     ]
     told = []  # (validation when it is known, those that had to hold first, validation, rise)
     for at in range(15, len(errors)):
-        if rises[at] is None:
-            continue
-        spread = median([None if rise is None else abs(rise) for rise in rises[max(0, at - 20) : at]], 1)
-        if spread is None or rises[at] <= 5 * (1.4826 * spread + 0.006 * scale):
+        if errors[at] is None:
             continue
         known = sorted(rise for rise in rises[max(0, at - 30) : at - 1] if rise is not None)
         second = known[-2] if len(known) > 1 else 0.12
-        if rises[at] < max(0.05 * scale, 1.25 * min(second, 0.12)):
-            continue
-        if rises[at] >= 0.25:
-            told.append((at, 0, at, rises[at]))
-            continue
-        after = next((later for later in range(at + 1, len(errors)) if errors[later] is not None), None)
-        if after is not None and errors[after] - usual[at] >= rises[at] / 2:
-            told.append((after, -1, at, rises[at]))
+        least = max(0.05 * scale, 1.25 * min(second, 0.12))
+        scatter = median([None if rise is None else abs(rise) for rise in rises[max(0, at - 20) : at]], 1)
+        trail = errors[max(0, at - 20) : at]
+        steps = [None if a is None or b is None else abs(b - a) for a, b in itertools.pairwise(trail)]
+        step, recent = median(steps, 5), median(errors[max(0, at - 5) : at], 3)
+        ways = [(usual[at], scatter), (recent, None if step is None else step / math.sqrt(2))]
+        for before, spread in ways:
+            if before is None or spread is None:
+                continue
+            rise = errors[at] - before
+            if rise < least or rise <= 5 * (1.4826 * spread + 0.006 * scale):
+                continue
+            after = next((later for later in range(at + 1, len(errors)) if errors[later] is not None), None)
+            if rise >= 0.25:
+                told.append((at, 0, at, rise))
+            elif after is not None and errors[after] - before >= rise / 2:
+                told.append((after, -1, at, rise))
+            break
     return [(at, known - at, rise) for known, _, at, rise in sorted((k, w, a, r) for k, w, a, r in told)]
