@@ -32,12 +32,13 @@ from dtui.model.statistics import (
     FILTER_STATISTICS,
     HISTOGRAM_BINS,
     LAYER_STATISTICS,
+    NORM_STATISTICS,
     RECORDS_A_BIN,
     SOURCES,
     WATCHED_FILTER_STATISTICS,
     WATCHED_LAYER_STATISTICS,
 )
-from dtui.model.structure import Coverage, Edge, ImageSet, Layer, Module, Structure, Unrecorded
+from dtui.model.structure import Coverage, Edge, ImageSet, Layer, Module, NormLayer, Structure, Unrecorded
 from dtui.model.views import (
     ClassCluster,
     ClassErrors,
@@ -62,6 +63,7 @@ __all__ = [
     "LOGGED_NAN",
     "LOST_NAN",
     "MOST_CLASSES",
+    "NORM_STATISTICS",
     "NOT_JUDGED",
     "NOT_JUDGED_STORED",
     "NO_VALUE",
@@ -97,6 +99,7 @@ __all__ = [
     "Missing",
     "Module",
     "NodeSeries",
+    "NormLayer",
     "Record",
     "RunInfo",
     "RunMetadata",

@@ -12,8 +12,20 @@ import numpy as np
 
 from dtui.analysis.correctness import PackedLayout
 from dtui.analysis.downsample import ColumnRecords, records_of_columns
-from dtui.model import RECORDS_A_BIN, BoolArray, FloatArray, ImageSet, IntArray, RunStatus, Structure, TimeAxis, Trigger
+from dtui.model import (
+    RECORDS_A_BIN,
+    BoolArray,
+    FloatArray,
+    ImageSet,
+    IntArray,
+    NormLayer,
+    RunStatus,
+    Structure,
+    TimeAxis,
+    Trigger,
+)
 from dtui.model.scalars import Points, scalar_points
+from dtui.model.statistics import Rows
 from dtui.query.growing import GrowingArrays, Windows
 from dtui.query.judgements import Judgements
 from dtui.query.partial import read_errors
@@ -246,6 +258,22 @@ class RunData:
             ("modules", source, statistic),
             len(self.records),
             lambda records: self.reader.read_modules(source, statistic, records),
+        )
+
+    @property
+    def norm_layers(self) -> tuple[NormLayer, ...]:
+        """The normalisation layers that are recorded, each with the layer that it follows; data from outside."""
+        return self.structure.norms
+
+    def records_norms(self, *statistics: str) -> bool:
+        """Whether the run holds all of these statistics of normalisation layers."""
+        held = self.reader.contents.of(Rows.NORMS)
+        return all(name in held for name in statistics)
+
+    def norms(self, statistic: str) -> FloatArray:
+        """Return a statistic of all normalisation layers, shape (N, n), rows as in `norm_layers`; NaN in watches."""
+        return self._growing.columns(
+            ("norms", statistic), len(self.records), lambda records: self.reader.read_norms(statistic, records)
         )
 
     def scalar(self, name: str) -> FloatArray:

@@ -14,6 +14,7 @@ from dtui.model import (
     ClassCluster,
     ClassErrors,
     Curves,
+    FloatArray,
     Heatmap,
     HeatmapRequest,
     ImageRows,
@@ -175,9 +176,8 @@ class RunQuery:
         return self._data.validations
 
     def recorded(self, rows: Rows) -> tuple[str, ...]:
-        """Return the statistics of filters or of layers that this dtui knows and the run holds, in order."""
-        held = self._reader.contents
-        there = held.filters if rows is Rows.FILTERS else held.layers
+        """Return the statistics of a kind of rows that this dtui knows and the run holds, in order."""
+        there = self._reader.contents.of(rows)
         return tuple(name for name in by_name(rows) if name in there)
 
     # --- curves
@@ -206,6 +206,18 @@ class RunQuery:
             UsageError: An unknown node, statistic or source.
         """
         return tree.node_series(self._data, nodes, statistic, source, axis)
+
+    def norms(self, statistic: str) -> FloatArray:
+        """Return one statistic of the normalisation layers at every record, shape (norms, records), float32, read-only.
+
+        Rows are those of `structure().norms`, each with the name of the layer that it follows; columns those of
+        `record_iterations`. NaN where there is no value, as in every watch.
+
+        Raises:
+            NotRecordedError: The run does not hold the statistic, or no normalisation layers.
+            UsageError: There is no such statistic.
+        """
+        return self._data.norms(statistic)
 
     def heatmap(self, request: HeatmapRequest) -> Heatmap:
         """Return the filters of a tree node over time.

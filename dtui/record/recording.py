@@ -24,6 +24,7 @@ from dtui.record.training.coverage import try_coverage
 from dtui.record.training.distributed import CLOSING_SECONDS, Exchange, PartMissingError
 from dtui.record.training.graph import GraphTracer
 from dtui.record.training.layers import LayerProbe, describe, find_layers, place, unwrap
+from dtui.record.training.norm_layers import NormProbe, placed_norms, try_norms
 from dtui.record.training.scalar_log import Logged, OwnIterations, ScalarLog
 from dtui.record.training.skipped_updates import SkippedUpdates
 from dtui.record.writing.failure_guard import RECORDS, WATCHES, Boundary
@@ -83,12 +84,15 @@ class Recording:
         self._model = weakref.ref(model)
         self._root = weakref.ref(unwrap(model))
         self._probes = probes
+        self._norms: list[NormProbe] = []
         self._known: Structure | None = None
         """Of a network whose shapes are known: it need not be there any more when the run begins."""
         if all(probe.shape for probe in probes):
             with suppress(Exception):  # it fails again at the first record, where that is told
                 coverage = try_coverage(unwrap(model), probes)
-                self._known = replace(describe(unwrap(model), place(probes)), coverage=coverage)
+                known = replace(describe(unwrap(model), place(probes)), coverage=coverage)
+                self._norms, norms = try_norms(unwrap(model), known.layers)
+                self._known = replace(known, norms=norms)
         self._start = start
         self._exchange = exchange
         self._boundary = boundary
@@ -130,8 +134,9 @@ class Recording:
             if self._tracer is not None:
                 self._tracer.retire()
             self._start.check_network(structure)
+            structure = self._with_norms(root, structure)
             resumed = self._start.go_on()
-            self.measurer = Measurer(root, probes, self.has_kernel)
+            self.measurer = Measurer(root, probes, self.has_kernel, self._norms)
             self.is_sharded = self.measurer.is_sharded
             self._deriver = Deriver(structure)
             limit = min(MOST_WAITING, max(FEWEST_WAITING, WAITING_BYTES // self.measurer.record_bytes))
@@ -141,6 +146,17 @@ class Recording:
                 with self._boundary.guard(WATCHES, self._start.updates):
                     self.flight = Flight(self.watch_plan, structure, probes, self.has_kernel)
         return self.sink
+
+    def _with_norms(self, root: nn.Module | None, structure: Structure) -> Structure:
+        """Return the structure with the normalisation layers that are recorded: those of the run that goes on."""
+        past = self._start.past
+        if past is not None:
+            self._norms = [] if root is None else placed_norms(root, past.structure.norms)
+            return replace(structure, norms=past.structure.norms)
+        if root is None:
+            return structure
+        self._norms, norms = try_norms(root, structure.layers, structure.edges)
+        return replace(structure, norms=norms)
 
     def record(self, iteration: int, scalars: ScalarLog, skips: SkippedUpdates, ending: Ending | None = None) -> None:
         """Measure everything once, and queue what is to be derived and written of it.
@@ -176,7 +192,7 @@ class Recording:
             raw = replace(raw, scalars=logged())  # after finish has waited for the device: they come before it there
             raw = raw.with_skips(skipped())
             if not exchange.is_first:
-                exchange.leave(RECORDS, iteration, {"sums": raw.sums, "samples": raw.samples})
+                exchange.leave(RECORDS, iteration, raw.parts())
                 return
             try:
                 wait = None if ending is None else CLOSING_SECONDS
@@ -187,7 +203,7 @@ class Recording:
                 store.append_logged(iteration, raw.scalars)  # the ranks did not end together: no closing record
                 return
             for part in parts:
-                raw = raw.with_part(part["sums"], part["samples"])
+                raw = raw.with_part(**part)
             store.append_record(deriver.derive(raw))
 
         sink.offer(Job(RECORDS, iteration, write))

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import torch
 
-from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, SOURCES, RunStatus
+from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, NORM_STATISTICS, SOURCES, RunStatus
 from dtui.model.statistics import FILTERS
 from dtui.store import RunReader
 from tests.record.conftest import MemoryStore, RecorderUnderTest
-from tests.record.distributed_worker import COUNT, STEPS, pictures, seeded, train, wide
+from tests.record.distributed_worker import COUNT, STEPS, normalised, pictures, seeded, train, wide
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +70,24 @@ def test_the_run_of_two_processes_is_that_of_one(folder: Path, alone: MemoryStor
     for layer in range(3):
         found = reader.read_histograms(layer, slice(0, STEPS))
         assert found.sum(axis=0).tolist() == [int(record.histograms[layer].sum()) for record in alone.records]
+    reader.close()
+
+
+@pytest.mark.parametrize("name", ["norms-ddp", "norms-fsdp"])
+def test_norms_are_those_of_one_process(folder: Path, record: Callable[..., RecorderUnderTest], name: str) -> None:
+    model = normalised()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    recorder = record(model, optimizer, every=1)
+    train(model, recorder, optimizer, is_validated=False)
+    recorder.close()
+    reader = RunReader(folder / f"{name}.dtui")
+    assert reader.gaps == ()
+    assert reader.structure.norms == recorder.store.structure.norms
+    for index, statistic in enumerate(NORM_STATISTICS):
+        found = reader.read_norms(statistic, slice(None))
+        wanted = np.stack([one.norms[index] for one in recorder.store.records], axis=1)
+        np.testing.assert_allclose(found, wanted, rtol=2e-3, atol=1e-6, err_msg=statistic)
+    assert not np.isnan(found).any()
     reader.close()
 
 

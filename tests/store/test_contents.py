@@ -213,7 +213,7 @@ OTHERS = contents(
     SOURCES,
     tuple(FORMAT_1.filters.values()),
     tuple(FORMAT_1.layers.values()),
-    (Track("norms", 3, (Stored("shift", ("weights",), 7), Stored("zeros", ("weights",)))),),
+    (Track("heads", 3, (Stored("shift", ("weights",), 7), Stored("zeros", ("weights",)))),),
     (
         LABEL,
         Column("score", "<f2"),
@@ -266,8 +266,8 @@ def test_other_rows_and_columns_are_passed_over_and_kept(tmp_path: Path) -> None
         assert reader.lost_arrays(with_data=True) == []
         streams = reader._streams.by_name
         for stream, node, rows, expected in (
-            ("records", "/tracks/norms/zeros", 3, lambda at: np.full(3, at + 0.123, np.float32)),
-            ("records", "/tracks/norms/shift", 3, lambda at: rounded(np.full(3, at + 0.123, np.float32), 7)),
+            ("records", "/tracks/heads/zeros", 3, lambda at: np.full(3, at + 0.123, np.float32)),
+            ("records", "/tracks/heads/shift", 3, lambda at: rounded(np.full(3, at + 0.123, np.float32), 7)),
             ("records", "/columns/batch", 5, lambda at: np.arange(5) + at),
             ("watches", "/columns/kept", 2, lambda at: np.arange(2) + at),
             ("validations", "/columns/score", 6, lambda at: (np.arange(6) + at).astype(np.float16)),
@@ -296,7 +296,7 @@ def test_validations_without_labels_are_passed_over(tmp_path: Path) -> None:
 
 def test_a_run_with_other_rows_is_not_gone_on_with(tmp_path: Path) -> None:
     path = written(tmp_path / "others", OTHERS)
-    with pytest.raises(UsageError, match=r"holds norms, score, batch, kept, which this dtui does not record; go on"):
+    with pytest.raises(UsageError, match=r"holds heads, score, batch, kept, which this dtui does not record; go on"):
         find_past(path)
     bare = contents(2, SOURCES, (Stored("mean"),), (Stored("mean"),), (), ())
     with RunWriter(tmp_path / "bare", STRUCTURE, METADATA, compact=False, contents=bare) as writer:
@@ -365,9 +365,9 @@ def filters_of(values: dict) -> list:
     return values["holds"]["tracks"][0]["statistics"]
 
 
-def norms(**entry: object) -> Change:
+def heads(**entry: object) -> Change:
     """Return a change that adds a kind of rows."""
-    good = {"kind": "norms", "rows": 3, "statistics": [{"name": "shift", "bits": 7, "watched": False}]}
+    good = {"kind": "heads", "rows": 3, "statistics": [{"name": "shift", "bits": 7, "watched": False}]}
     return lambda values: values["holds"]["tracks"].append({**good, **entry})
 
 
@@ -415,13 +415,13 @@ BAD: dict[str, tuple[Change, str]] = {
         "statistics of layers keep 23 bits",
     ),
     "an entry that is text": (lambda v: filters_of(v).append("mean"), "not listed as it should be"),
-    "other rows: none": (norms(rows=0), "norms has 0 rows"),
-    "other rows: too many": (norms(rows=10**12), "norms has 1000000000000 rows"),
-    "other rows: text": (norms(rows="many"), "norms has many rows"),
-    "other rows: no statistics": (norms(statistics=None), "not listed as it should be"),
-    "other rows: a bad name": (norms(kind="No Rms"), "no name of a kind of rows"),
+    "other rows: none": (heads(rows=0), "heads has 0 rows"),
+    "other rows: too many": (heads(rows=10**12), "heads has 1000000000000 rows"),
+    "other rows: text": (heads(rows="many"), "heads has many rows"),
+    "other rows: no statistics": (heads(statistics=None), "not listed as it should be"),
+    "other rows: a bad name": (heads(kind="No Rms"), "no name of a kind of rows"),
     "other rows: norms": (
-        norms(statistics=[{"name": "a", "bits": 7, "watched": False, "norm_of": ["b", "c"]}]),
+        heads(statistics=[{"name": "a", "bits": 7, "watched": False, "norm_of": ["b", "c"]}]),
         "follow",
     ),
     "a column of text": (column(dtype="|S8"), "there are"),

@@ -26,6 +26,7 @@ from dtui.model import (
     Trigger,
 )
 from dtui.model.scalars import Points, scalar_points
+from dtui.model.statistics import Rows
 from dtui.store.format.contents import Contents
 from dtui.store.format.derived import as_read
 from dtui.store.format.joins import Join, seams
@@ -39,6 +40,7 @@ from dtui.store.format.part_arrays import (
     filter_node,
     layer_node,
     module_node,
+    track_node,
 )
 from dtui.store.format.schema import Stream
 from dtui.store.read.catalog import StreamView
@@ -241,6 +243,24 @@ class RunReader:
             UsageError: There is no such source or statistic, or the slice runs backwards.
         """
         return self._read_statistic(module_node(source), source, statistic, records)
+
+    def read_norms(self, statistic: str, records: slice) -> FloatArray:
+        """Return one statistic of all normalisation layers.
+
+        Args:
+            statistic: Of those of norms in `contents`.
+            records: Positions in `record_iterations`.
+
+        Returns:
+            Shape (norms, records), float32, rows as in `structure.norms`, rounded to the bits that are kept of it; NaN
+            where there is no value, as in every watch.
+
+        Raises:
+            NotRecordedError: The run does not hold it, or no normalisation layers.
+            UsageError: There is no such statistic, or the slice runs backwards.
+        """
+        self.contents.norm_statistic(statistic, self.path)
+        return self._read_records(track_node(Rows.NORMS, statistic), range(len(self.structure.norms)), records)
 
     def read_histograms(self, layer: int, records: slice) -> IntArray:
         """Return the weight histograms of a layer, shape (HISTOGRAM_BINS, records), int64; NO_VALUE where damaged.

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dtui.model.statistics import Rows
 from dtui.store.format.contents import Contents, contents_of_today
+from dtui.store.format.schema import TRACK_FIELDS, Field
 
 
 class Arrangement:
@@ -15,17 +17,20 @@ class Arrangement:
 
     def __init__(self, held: Contents) -> None:
         """Compare what the run holds with what is measured."""
-        today = contents_of_today()
+        today = contents_of_today(norms=1)
         filters = _Places(tuple(held.filters), tuple(today.filters))
         nodes = (_Places(held.sources, today.sources), _Places(tuple(held.layers), tuple(today.layers)))
-        self._axes = {"filters": (filters,), "layers": nodes, "modules": nodes}
+        norms = _Places(tuple(held.of(Rows.NORMS)), tuple(today.of(Rows.NORMS)))
+        self._axes = {"filters": (filters,), "layers": nodes, "modules": nodes, TRACK_FIELDS[Rows.NORMS]: (norms,)}
 
-    def arrange(self, field: str, values: NDArray[Any]) -> NDArray[Any]:
+    def arrange(self, field: Field, values: NDArray[Any] | None) -> NDArray[Any]:
         """Return the values of a field as the run keeps them: NaN in what is not measured, without what it lacks.
 
         Where the run holds what is measured, they are returned as they are, and so are other fields and shapes.
         """
-        for axis, places in enumerate(self._axes.get(field, ())):
+        if values is None:
+            return np.full(field.shape, np.nan, field.dtype)
+        for axis, places in enumerate(self._axes.get(field.name, ())):
             if places.are_others and values.ndim > axis and values.shape[axis] == places.measured:
                 values = places.take(values, axis)
         return values

@@ -87,7 +87,7 @@ class RunWriter:
         from dtui.store.disk.sealed_builder import write_small_file
 
         self.path = with_suffix(path).absolute() if claim is None else claim.path
-        held = contents_of_today() if contents is None else contents
+        held = contents_of_today(len(structure.norms)) if contents is None else contents
         run_file = RunFile(held.format, uuid.uuid4().hex, Process.this())
         claim = claim_new(self.path) if claim is None else claim
         claim.begin()
@@ -338,7 +338,7 @@ class RunWriter:
             raise UsageError(f"{self.path}: iteration {iteration} of {stream} is not after the last one, {last}")
         arrays = []
         for field in self._fields[stream]:
-            array = self._arrangement.arrange(field.name, getattr(source, field.name))
+            array = self._arrangement.arrange(field, getattr(source, field.name))
             array = np.ascontiguousarray(array, field.dtype)
             if array.shape != field.shape:
                 raise UsageError(f"{self.path}: {field.name} has shape {array.shape}, this run needs {field.shape}")
