@@ -247,11 +247,6 @@ class RunData:
             lambda records: self.reader.read_layers(source, statistic, records),
         )
 
-    @property
-    def norm_names(self) -> tuple[str, ...]:
-        """Names of the normalisation layers that are recorded; data from outside."""
-        return ()
-
     def modules(self, source: str, statistic: str) -> FloatArray:
         """Return a statistic of all modules, shape (M, n)."""
         return self._growing.columns(

@@ -35,6 +35,7 @@ class EvidenceTable:
         """Prepare for a run as it is now."""
         self._data = data
         self._layers = [layer.name for layer in data.structure.layers]
+        self._norms = [norm.name for norm in data.norm_layers]
         self._names = [one.name for one in online_detectors()]
 
     def read(self) -> list[Evidence] | None:
@@ -72,11 +73,10 @@ class EvidenceTable:
         }
 
     def _row(self, one: Evidence) -> list[int]:
-        norms = self._data.norm_names
         row = [self._names.index(one.detector), RULES.index(one.rule), one.iteration]
         row.append(_NONE if one.known is None else one.known)
         row.append(_NONE if one.layer is None else self._layers.index(one.layer))
-        row.append(_NONE if one.norm is None else norms.index(one.norm))
+        row.append(_NONE if one.norm is None else self._norms.index(one.norm))
         row.append(_NONE if one.count is None else one.count)
         row += [_bits(getattr(one, name)) for name in FIGURES]
         row += [len(one.filters), *one.filters, *[_NONE] * (MOST_FILTERS - len(one.filters))]
@@ -105,7 +105,7 @@ class EvidenceTable:
             strength,
             None if count == _NONE else count,
             known=None if known == _NONE else known,
-            norm=None if norm == _NONE else self._data.norm_names[norm],
+            norm=None if norm == _NONE else self._norms[norm],
             **figures,
         )
 

@@ -14,7 +14,18 @@ from dtui.analysis.detectors.online.trailing import WARM_UP
 from dtui.analysis.incidents.build import incidents_of
 from dtui.analysis.incidents.grouping import Clock
 from dtui.errors import DtuiError
-from dtui.model import BoolArray, Evidence, FloatArray, Incident, IntArray, Missing, RunStatus, was_logged, was_lost
+from dtui.model import (
+    NORM_STATISTICS,
+    BoolArray,
+    Evidence,
+    FloatArray,
+    Incident,
+    IntArray,
+    Missing,
+    RunStatus,
+    was_logged,
+    was_lost,
+)
 from dtui.query.data import RunData
 from dtui.query.evidence_table import EvidenceTable
 from dtui.query.persisting import persists
@@ -175,8 +186,17 @@ class Incidents:
             validations=data.validations[judged],
             errors=data.class_errors()[:, judged],
             triggers=data.triggers[fired],
+            norms=self._norms(window, regular),
             bad_filters=bad_filters,
         )
+
+    def _norms(self, window: slice, regular: BoolArray) -> dict[str, FloatArray]:
+        """Return the statistics of normalisation layers that the run holds."""
+        data = self._data
+        if not data.norm_layers or not regular.any():
+            return {}
+        held = [name for name in NORM_STATISTICS if data.records_norms(name)]
+        return {name: _columns(data.reader.read_norms(name, window), regular) for name in held}
 
     def _loss(self, window: slice, regular: BoolArray) -> FloatArray:
         """Return the loss, Inf where it was no number, NaN where none was logged or it is lost."""
@@ -232,13 +252,16 @@ class Held:
 
     @property
     def has_norms(self) -> bool:
-        """Whether normalisation layers are recorded."""
-        return False
+        """Whether normalisation layers are recorded, or the network is known to have none."""
+        data = self._data
+        return bool(data.norm_layers) or data.records_norms("scale_shift")
 
 
 def network_of(data: RunData) -> Network:
     """Return what detectors are told of a run before its first record."""
-    return Network(data.structure.layers, data.class_sizes)
+    norms = data.norm_layers
+    names = tuple(norm.name for norm in norms)
+    return Network(data.structure.layers, data.class_sizes, names, tuple(norm.layer for norm in norms))
 
 
 def _columns(values: FloatArray, regular: BoolArray) -> FloatArray:

@@ -80,6 +80,14 @@ def test_a_jump_that_lasts_some_watches_fires_once(training: Training, kind: str
     assert training.run(10, **{kind: 30.0}) == [kind]
 
 
+@pytest.mark.parametrize("kind", ["loss", "gradient"])
+def test_a_large_jump_is_dated_to_its_very_iteration(kind: str) -> None:
+    training = Training()
+    training.run(2 * WARM_UP)
+    assert training.watch(**{kind: {"loss": 5000.0, "gradient": 8.0}[kind]}) == [kind]
+    assert training.run(10) == []
+
+
 def test_what_lasts_fires_once_and_what_comes_again_after_a_rest_fires_again(training: Training) -> None:
     assert training.run(200, update=50.0) == ["update"]
     training.run(10 * MEMORY)

@@ -15,8 +15,8 @@ FINAL = 11
 """Records and validations after its first evidence from which on no later one can change an incident (FINDINGS §3)."""
 DROPS = 2
 """Drops of a class, where nothing else tells of trouble, that make an incident."""
-FAR_ABOVE = 3.0
-"""Times the level, at which one is enough."""
+MOST_LOST = 0.6
+"""What a class lost, times its share of what all classes lost, at which one is enough."""
 HALF_WAY = 10.0
 """Strength of evidence at which half of the score is reached."""
 
@@ -41,12 +41,17 @@ def incidents_of(
 def _is_confirmed(members: Sequence[Evidence]) -> bool:
     """Whether a group is more than one class that does worse for a moment, as classes of healthy trainings do.
 
-    Such a drop needs a second one of the same class, or to be far above what this run does by itself.
+    Such a drop needs a second one of the same class, or to be so large that it is most of what all classes lost.
     """
     if any(one.detector not in WEAK for one in members):
         return True
     drops = Counter(label for one in members for label in one.classes[:1])
-    return max(drops.values()) >= DROPS or max(one.strength for one in members) >= FAR_ABOVE
+    return max(drops.values()) >= DROPS or any(_alone(one) >= MOST_LOST for one in members)
+
+
+def _alone(one: Evidence) -> float:
+    """Return what its class lost, times its share of what all classes lost, [0, 1]."""
+    return (one.amount or 0.0) * (one.concentration or 0.0)
 
 
 def _until_weights_are_lost(evidence: Iterable[Evidence]) -> list[Evidence]:

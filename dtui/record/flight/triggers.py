@@ -43,6 +43,8 @@ class Limit:
 LIMITS = {
     "loss": Limit(4.0, 3.0),
     "gradient": Limit(4.0, 3.0),
+    "loss at once": Limit(8.0, 6.0),
+    "gradient at once": Limit(8.0, 6.0),
     "update": Limit(8.0, 4.0),
     "filter": Limit(20.0, 4.0),
 }
@@ -103,7 +105,7 @@ class Judge:
         self._layers = layers
         self._rest = rest
         self._quiet: dict[str, int] = {}
-        self._histories = {kind: History(1) for kind in ("loss", "gradient", "update")}
+        self._histories = {kind: History(1) for kind in LIMITS if kind != "filter"}
         self._recent: dict[str, deque[float]] = {kind: deque(maxlen=RECENT) for kind in ("loss", "gradient")}
         sizes = [layer.filters for layer in layers]
         self._filters = History(sum(sizes))
@@ -151,14 +153,17 @@ class Judge:
     def _judge_total(self, iteration: int, kind: str, value: float) -> Trigger | None:
         """Judge a number of the whole network by its logarithm; zero and below have none."""
         logarithm = math.log(value) if value > 0 else math.nan
+        series = {kind: logarithm}
         recent = self._recent.get(kind)
         if recent is not None and not math.isnan(logarithm):
             recent.append(logarithm)
-            logarithm = sum(recent) / len(recent)
-        score, above = self._histories[kind].judge(np.array([logarithm]))
-        if not _fires(kind, float(score[0]), float(above[0])):
-            return None
-        return Trigger(iteration, kind, "", (), float(score[0]), math.exp(float(above[0])))
+            # One batch alone dates a large jump to its very iteration, which the mean of four does not.
+            series = {f"{kind} at once": logarithm, kind: sum(recent) / len(recent)}
+        found = [(name, *self._histories[name].judge(np.array([value]))) for name, value in series.items()]
+        for name, score, above in found:
+            if _fires(name, float(score[0]), float(above[0])):
+                return Trigger(iteration, kind, "", (), float(score[0]), math.exp(float(above[0])))
+        return None
 
     def _judge_filters(self, iteration: int, updates: FloatArray) -> Trigger | None:
         """Judge how much more each filter changed than the middle filter of its layer did."""
