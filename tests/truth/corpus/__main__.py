@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from tests.truth.corpus.seeds import BLOCKS, seeds_of
 from tests.truth.corpus.train import make_seed
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.truth.corpus", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -32,7 +33,7 @@ def main() -> int:
     judge.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
     judge.add_argument("--method", choices=METHODS, help="what to judge (default: all that this dtui has)")
     judge.add_argument("--json", action="store_true", help="print the figures as JSON")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     try:
         if given.command == "make":
             return _make(given.seeds, given.output, given.jobs)

@@ -65,11 +65,12 @@ METHODS = ("incidents", "anomalies")
 
 
 def find(path: Path, method: str) -> tuple[Found, ...] | None:
-    """Return what a method finds in a run; None where this dtui does not have it.
+    """Return what a method finds in a run, anew; None where this dtui does not have it.
 
     Raises:
         DtuiError: The run cannot be read.
     """
+    (path / "findings.h5").unlink(missing_ok=True)  # of detectors as they were
     with open_run(path) as run:
         ask = getattr(run, method, None)
         if ask is None:

@@ -47,6 +47,7 @@ class Truth:
         iterations: Updates done.
         faults: Those that were reached, in order.
         not_reached: Kinds of those that were not, for the training was ruined before.
+        corpus: Checksum of the files that made it.
     """
 
     seed: int
@@ -57,6 +58,7 @@ class Truth:
     iterations: int
     faults: tuple[KnownFault, ...] = ()
     not_reached: tuple[str, ...] = ()
+    corpus: str = ""
 
 
 def read_truth(path: Path) -> Truth:
@@ -82,6 +84,7 @@ def read_truth(path: Path) -> Truth:
             for each in told["faults"]
         ),
         tuple(told["not_reached"]),
+        told.get("corpus", ""),
     )
 
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from tests.truth.corpus.checksum import checksum
 from tests.truth.corpus.found import find
 from tests.truth.corpus.judge import Judgement, judge, read_truth
 from tests.truth.corpus.table import Heading
 
-_PACKAGE = Path(__file__).resolve().parents[3] / "dtui"
-_DETECTORS = (
+PACKAGE = Path(__file__).resolve().parents[3] / "dtui"
+DETECTORS = (
     "analysis/detectors/**/*.py",
     "analysis/incidents/**/*.py",
     "analysis/class_drops.py",
     "analysis/network_errors.py",
 )
+"""All files that decide what is found."""
+
 LOOKS = "looks.jsonl"
 """Beside the runs of judging seeds: one line a look, with the method and the detectors' checksum."""
 
@@ -44,9 +46,11 @@ def judge_folders(folders: Iterable[Path], method: str) -> list[Judgement] | Non
     return judgements
 
 
-def heading_of(folders: Sequence[Path], method: str, judgements: Sequence[Judgement]) -> Heading:
+def heading_of(
+    folders: Sequence[Path], method: str, judgements: Sequence[Judgement], package: Path = PACKAGE
+) -> Heading:
     """Return what the table says of itself; writes down the look where judging seeds are among the runs."""
-    state = checksum()
+    state = checksum(package, DETECTORS)
     looks = [state]
     if any(each.truth.block == "judging" for each in judgements):
         for folder in folders:
@@ -55,12 +59,5 @@ def heading_of(folders: Sequence[Path], method: str, judgements: Sequence[Judgem
             looks += [each["checksum"] for each in known if each["method"] == method]
             with path.open("a") as lines:
                 lines.write(json.dumps({"method": method, "checksum": state}) + "\n")
-    return Heading(method, state, len(looks), len(set(looks)))
-
-
-def checksum(package: Path = _PACKAGE) -> str:
-    """Return a checksum of all files that decide what is found, by name and content."""
-    summed = hashlib.sha256()
-    for path in sorted({path for pattern in _DETECTORS for path in package.glob(pattern)}):
-        summed.update(str(path.relative_to(package)).encode() + b"\0" + path.read_bytes() + b"\0")
-    return summed.hexdigest()[:16]
+    makers = {each.truth.corpus for each in judgements}
+    return Heading(method, state, len(looks), len(set(looks)), len(makers))

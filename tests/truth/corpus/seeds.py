@@ -75,8 +75,8 @@ def seeds_of(words: str) -> list[int]:
         if word in BLOCKS:
             seeds += BLOCKS[word]
             continue
-        first, _, last = word.partition("-")
-        if not first.isdigit() or (last and not last.isdigit()):
+        first, dash, last = word.partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
             raise ValueError(f"seeds {word!r}: give tuning, judging, a number or a range such as 0-7")
         seeds += range(int(first), int(last or first) + 1)
     for seed in seeds:

@@ -18,12 +18,14 @@ class Heading:
         checksum: Of the detectors' files.
         looks: How often these runs were judged with this method, with this look.
         versions: How many states of the detectors' files those looks had.
+        makers: How many states of the corpus's own files made the runs.
     """
 
     method: str
     checksum: str
     looks: int = 1
     versions: int = 1
+    makers: int = 1
 
 
 def groups_of(judgements: Sequence[Judgement]) -> dict[str, list[Judgement]]:
@@ -44,6 +46,7 @@ def as_json(heading: Heading, judgements: Sequence[Judgement]) -> dict[str, obje
         "checksum": heading.checksum,
         "looks": heading.looks,
         "versions": heading.versions,
+        "makers": heading.makers,
         "seeds": sorted(each.truth.seed for each in judgements),
         "groups": {
             name: {
@@ -112,6 +115,11 @@ def _foot(heading: Heading, judgements: Sequence[Judgement]) -> str:
         [
             f"- {' and '.join(blocks)} seeds {_ranges(sorted(truth.seed for truth in truths))}; "
             f"detectors' files: {heading.checksum}; {'first look' if heading.looks == 1 else looked}.",
+            *(
+                ["- The runs were made with several states of the corpus; make them anew."]
+                if heading.makers > 1
+                else []
+            ),
             f"- {reached} faults, and {unreached} that were not reached because the training was ruined before. "
             "Intervals: 95 %, Wilson's of shares, Poisson's of rates; in brackets behind a rate what was counted.",
             f"- A fault's window reaches from its beginning to {judge.WINDOW} records after its end; found is what "

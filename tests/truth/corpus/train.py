@@ -17,6 +17,7 @@ import torch
 
 import dtui
 from tests.truth.corpus import visibility
+from tests.truth.corpus.checksum import checksum
 from tests.truth.corpus.data import DataSet, load
 from tests.truth.corpus.faults import Fault, target_of
 from tests.truth.corpus.kinds import KINDS
@@ -191,10 +192,13 @@ def _about(plan: Plan, data: DataSet) -> dict[str, object]:
         "every": plan.every,
         "records": plan.records,
         "rule": visibility.RULE,
+        "corpus": checksum(_HERE, _DECIDE),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in _MADE_WITH}},
     }
 
 
+_HERE = Path(__file__).parent
+_DECIDE = ("*faults.py", "data.py", "kinds.py", "networks.py", "seeds.py", "train*.py", "visibility.py")
 _MADE_WITH = ("dtui", "torch", "numpy", "pillow", "matplotlib", "mlxtend", "scikit-learn", "animal-shape-mnist")
 
 

@@ -111,7 +111,7 @@ class Training:
         weights, gradients = {}, {}
         for name, module in self.model.named_modules():
             if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
-                weights[name] = module.weight.detach().flatten(1).numpy().copy()
+                weights[name] = module.weight.detach().flatten(1).double().numpy()
                 given = module.weight.grad
                 gradients[name] = (
                     np.zeros(len(module.weight)) if given is None else given.flatten(1).norm(dim=1).numpy()

@@ -28,7 +28,7 @@ class PoisonedLabels(Kind):
 class DroppedClass(Kind):
     """One class is missing from the training."""
 
-    name, causes, records = "dropped class", ("class",), (6, 12)
+    name, causes, records = "dropped class", ("class",), (10, 16)
 
     def _drawn(self, random: np.random.Generator, target: Target) -> dict:
         return {"classes": (int(random.integers(target.classes)),)}

@@ -28,7 +28,7 @@ class DeadFilters(Kind):
     @torch.no_grad()
     def strike(self, fault: Fault, model: nn.Module) -> None:
         owner = model.get_submodule(fault.layers[-1])
-        owner.bias[list(fault.filters)] = -20.0
+        owner.bias[list(fault.filters)] = -20.0 if len(fault.layers) > 1 else -100.0  # far below what comes in
         if len(fault.layers) > 1:
             owner.weight[list(fault.filters)] *= 0.01
 
