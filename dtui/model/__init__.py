@@ -25,7 +25,7 @@ from dtui.model.records import (
     Validation,
     every_that_fits,
 )
-from dtui.model.scalars import LOGGED_NAN, LOST_NAN, SKIPPED_UPDATES, was_logged, was_lost
+from dtui.model.scalars import LARGEST, LOGGED_NAN, LOST_NAN, SKIPPED_UPDATES, was_logged, was_lost
 from dtui.model.state import RunState, Standing, StateEntry
 from dtui.model.statistics import (
     CHANGE_RATIO_EDGES,
@@ -59,6 +59,7 @@ __all__ = [
     "DEFAULT_WINDOW",
     "FILTER_STATISTICS",
     "HISTOGRAM_BINS",
+    "LARGEST",
     "LAYER_STATISTICS",
     "LOGGED_NAN",
     "LOST_NAN",

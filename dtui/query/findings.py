@@ -9,6 +9,7 @@ import numpy as np
 
 from dtui.analysis.detectors.registry import detector_named
 from dtui.model import (
+    LARGEST,
     SKIPPED_UPDATES,
     Anomaly,
     AnomalySettings,
@@ -68,12 +69,18 @@ def _tensors(data: RunData) -> list[str]:
 
 def _scalars(data: RunData) -> list[str]:
     """Return a line for each scalar that was NaN or Inf when it was logged."""
-    lines = []
-    for name in data.reader.scalar_names():
+    lines, names = [], data.reader.scalar_names()
+    for name in names:
         iterations, values = data.points(name)
         logged = was_logged(values)
         bad = logged & ~np.isfinite(values)
-        if bad.any():
+        of = next((of for of, largest in LARGEST.items() if largest == name and of in names), "")
+        if bad.any() and of:
+            own = data.points(of)[1]
+            if np.isfinite(own[was_logged(own)]).all():  # else the line on the scalar itself says it
+                first = int(iterations[int(bad.argmax())])
+                lines.append(f"{of} is NaN or Inf between two records, first before that of iteration {first}")
+        elif bad.any():
             first, count = int(bad.argmax()), int(bad.sum())
             what = "record" if np.isin(iterations[bad], data.records).all() else "value"
             where = f"in {count} {what}{'s' if count != 1 else ''}, first at iteration {int(iterations[first])}"

@@ -184,12 +184,13 @@ class Recording:
         with_gradients = {} if ending is None else {"with_gradients": ending.with_gradients}
         finish = self.measurer.measure(**with_gradients)
         logged, skipped = scalars.take(), skips.take()
+        largest = self._largest_norms(sink)
         self._note_changes(iteration, self.measurer)
         self.last_record = iteration
 
         def write(store: Store) -> None:
             raw = finish(iteration, {})
-            raw = replace(raw, scalars=logged())  # after finish has waited for the device: they come before it there
+            raw = replace(raw, scalars={**largest(), **logged()})  # after finish has waited for the device
             raw = raw.with_skips(skipped())
             if not exchange.is_first:
                 exchange.leave(RECORDS, iteration, raw.parts())
@@ -207,6 +208,13 @@ class Recording:
             store.append_record(deriver.derive(raw))
 
         sink.offer(Job(RECORDS, iteration, write))
+
+    def _largest_norms(self, sink: Sink) -> Callable[[], dict[str, float]]:
+        """Have all watches judged, and return what tells the largest norms that they saw, on the writer's thread."""
+        if self.flight is None:
+            return dict
+        self.flight.flush(sink)
+        return self.flight.take_largest
 
     def _note_changes(self, iteration: int, measurer: Measurer) -> None:
         """Note in the run which layers are not recorded any more, since the network is another one."""

@@ -109,6 +109,8 @@ class Judge:
         self._recent: dict[str, deque[float]] = {kind: deque(maxlen=RECENT) for kind in ("loss", "gradient")}
         sizes = [layer.filters for layer in layers]
         self._filters = History(sum(sizes))
+        self.totals: tuple[float, float] = (0.0, 0.0)
+        """Norms of all gradients and of all updates of the watch that was judged last, 0 where there is none."""
         self._layer_of = np.repeat(np.arange(len(sizes)), sizes)
         firsts: dict[int, list[int]] = {}
         for layer in layers:
@@ -124,10 +126,12 @@ class Judge:
             nonfinite: Elements that are NaN or Inf, same shape; None where there is none.
             loss: As it was logged, NaN where it was not; infinite stands for NaN, too.
         """
+        self.totals = (0.0, 0.0)
         if nonfinite is not None or math.isinf(loss):
             return self._rested([self._judge_nonfinite(iteration, nonfinite)])
         with np.errstate(all="ignore"):
             totals = np.sqrt(np.nansum(norms.astype(np.float64) ** 2, axis=1))
+            self.totals = (float(totals[Norm.GRADIENT]), float(totals[Norm.UPDATE]))
             found = [
                 self._judge_total(iteration, "loss", loss),
                 self._judge_total(iteration, "gradient", float(totals[Norm.GRADIENT])),
