@@ -15,6 +15,7 @@ from dtui.analysis.incidents.build import incidents_of
 from dtui.analysis.incidents.grouping import Clock
 from dtui.errors import DtuiError
 from dtui.model import (
+    LARGEST,
     NORM_STATISTICS,
     BoolArray,
     Evidence,
@@ -33,6 +34,8 @@ from dtui.query.persisting import persists
 AT_ONCE = 64
 """Records that are read together: 3 statistics of 27,560 filters are 21 MB."""
 WORTH_KEEPING_SECONDS = 0.2
+BETWEEN = ("loss", "learning_rate", "gradient_norm")
+"""What detectors look at between records, too."""
 FIRST_VALIDATION = 15
 """Validations before which the class rule does not speak (FINDINGS §2)."""
 
@@ -60,7 +63,7 @@ class Incidents:
         evidence = self._all_evidence()
         clock = Clock(data.records[~data.is_watch], data.validations)
         is_over = data.reader.status() is not RunStatus.LIVE
-        found = incidents_of(evidence, clock, len(data.structure.layers), data.reader.classes)
+        found = incidents_of(evidence, clock, network_of(data), data.reader.classes)
         return tuple(replace(one, is_final=one.is_final or is_over, persists=persists(one, data)) for one in found)
 
     def evidence(self) -> tuple[Evidence, ...]:
@@ -182,7 +185,9 @@ class Incidents:
             layer_gradients=of_layers("gradients", "norm2"),
             bad_weights=of_layers("weights", "nonfinite"),
             bad_gradients=of_layers("gradients", "nonfinite"),
-            loss=self._loss(window, regular),
+            loss=self._scalar("loss", window, regular),
+            learning_rate=self._scalar("learning_rate", window, regular),
+            largest={name: self._scalar(LARGEST[name], window, regular, is_bad=np.nan) for name in BETWEEN},
             validations=data.validations[judged],
             errors=data.class_errors()[:, judged],
             triggers=data.triggers[fired],
@@ -198,15 +203,14 @@ class Incidents:
         held = [name for name in NORM_STATISTICS if data.records_norms(name)]
         return {name: _columns(data.reader.read_norms(name, window), regular) for name in held}
 
-    def _loss(self, window: slice, regular: BoolArray) -> FloatArray:
-        """Return the loss, Inf where it was no number, NaN where none was logged or it is lost."""
+    def _scalar(self, name: str, window: slice, regular: BoolArray, is_bad: float = np.inf) -> FloatArray:
+        """Return a scalar at each record, `is_bad` where it was no number, NaN where none was logged or it is lost."""
         reader = self._data.reader
-        if "loss" not in reader.scalar_names():
+        if name not in reader.scalar_names():
             return np.full(int(regular.sum()), np.nan)
-        values = np.array(reader.read_scalar("loss", window)[regular], dtype=np.float64)
+        values = np.array(reader.read_scalar(name, window)[regular], dtype=np.float64)
         logged = was_logged(values) & ~was_lost(values)
-        bad = logged & ~np.isfinite(values)
-        values[bad] = np.inf
+        values[logged & ~np.isfinite(values)] = is_bad
         values[~logged] = np.nan
         return values
 
@@ -244,6 +248,11 @@ class Held:
     def has_loss(self) -> bool:
         """Whether a loss was logged."""
         return "loss" in self._data.reader.scalar_names()
+
+    @property
+    def has_learning_rate(self) -> bool:
+        """Whether a learning rate was recorded."""
+        return "learning_rate" in self._data.reader.scalar_names()
 
     @property
     def has_watches(self) -> bool:

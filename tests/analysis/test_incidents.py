@@ -9,12 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dtui.analysis.detectors.online.block import Network
 from dtui.analysis.incidents.build import incidents_of
 from dtui.analysis.incidents.grouping import PRIORITY, Clock, group, kind_of
-from dtui.model import Cause, Evidence, Incident
+from dtui.model import Cause, Evidence, Incident, Layer
 
 RECORDS = np.arange(200, dtype=np.int64) * 10 + 9
 CLOCK = Clock(RECORDS, RECORDS)
+NORMS = tuple(f"bn{k}" for k in range(6))
+NETWORK = Network(
+    tuple(Layer(k, f"c{k}", "Conv2d", (4, 3), 4 * k) for k in range(10)), np.full(4, 20), NORMS, ("",) * 6
+)
 NAMES = ("zero", "one", "two", "three")
 
 
@@ -28,7 +33,7 @@ def drop(record: int, *classes: int, amount: float = 0.7, concentration: float =
 
 
 def told(*evidence: Evidence, clock: Clock = CLOCK) -> list[Incident]:
-    return list(incidents_of(evidence, clock, 10, NAMES))
+    return list(incidents_of(evidence, clock, NETWORK, NAMES))
 
 
 # --- what belongs together
@@ -76,7 +81,12 @@ def test_a_validation_tells_of_all_records_since_the_one_before():
 
 
 # --- what it was
-@pytest.mark.parametrize("kind", PRIORITY)
+def test_a_learning_rate_that_leaps_is_no_incident_by_itself():
+    assert told(said("rate", 60, times=8.0)) == []
+    assert told(said("rate", 60, times=8.0), drop(64, 1, amount=0.3, concentration=0.3)) == []
+
+
+@pytest.mark.parametrize("kind", [kind for kind in PRIORITY if kind != "rate"])
 def test_every_kind_of_evidence_alone_has_a_cause_and_a_sentence(kind):
     detector, _, rule = kind.partition(" ")
     more = {"layer": "conv1", "norm": "bn1", "filters": (2,), "classes": (1,), "times": 5.0, "amount": 0.9}
@@ -103,7 +113,11 @@ CASES = [
     ([said("network", 60, amount=0.2, usual=0.1), drop(60, 2, concentration=0.8)], Cause.CLASS),
     ([said("network", 60, amount=0.2, usual=0.1), drop(60, 2, concentration=0.3)], Cause.NETWORK),
     ([said("norm", 60, layer=f"c{k}", norm=f"bn{k}", rule="mean_shift", amount=1.0) for k in range(5)], Cause.INPUTS),
+    ([said("norm", 60, layer=f"c{k}", norm=f"bn{k}", rule="mean_shift", amount=1.0) for k in range(1, 6)], Cause.NORM),
     ([said("layer", 60, layer=f"c{k}", rule="norm", times=1.5) for k in range(5)], Cause.UPDATE),
+    ([said("rate", 60, times=8.0), drop(60, 2)], Cause.UPDATE),
+    ([said("rate", 60, times=8.0), said("update", 60, times=5.0), said("gradient", 60)], Cause.UPDATE),
+    ([said("rate", 60, times=8.0), said("filter", 60, layer="a", filters=(1,))], Cause.FILTER),
 ]
 
 
@@ -184,9 +198,9 @@ def test_sentences_read_like_this():
 
 
 def test_a_name_from_outside_stays_data():
-    (incident,) = incidents_of([said("dead", 60, layer="{x} %s [b]", count=2, share=0.5)], CLOCK, 10, NAMES)
+    (incident,) = incidents_of([said("dead", 60, layer="{x} %s [b]", count=2, share=0.5)], CLOCK, NETWORK, NAMES)
     assert "{x} %s [b]" in incident.sentence
-    (unnamed,) = incidents_of([drop(60, 7)], CLOCK, 10, NAMES)
+    (unnamed,) = incidents_of([drop(60, 7)], CLOCK, NETWORK, NAMES)
     assert "class 7" in unnamed.sentence
 
 

@@ -6,8 +6,9 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from dtui.analysis.detectors.online.block import Network
 from dtui.analysis.incidents.causes import Verdict, judge
-from dtui.analysis.incidents.grouping import WEAK, Clock, group
+from dtui.analysis.incidents.grouping import Clock, group, is_strong
 from dtui.analysis.incidents.sentences import moved_first, sentence
 from dtui.model import Cause, Evidence, Incident
 
@@ -22,19 +23,19 @@ HALF_WAY = 10.0
 
 
 def incidents_of(
-    evidence: Iterable[Evidence], clock: Clock, layers: int, class_names: Sequence[str]
+    evidence: Iterable[Evidence], clock: Clock, network: Network, class_names: Sequence[str]
 ) -> tuple[Incident, ...]:
     """Return the incidents by iteration, without decisions.
 
     Args:
         evidence: All that detectors have found so far, in any order.
         clock: Of the run so far.
-        layers: How many the network has.
+        network: What the run trains.
         class_names: By label; data from outside.
     """
     found = [members for members in group(_until_weights_are_lost(evidence), clock) if _is_confirmed(members)]
     return tuple(
-        sorted((_incident(one, clock, layers, class_names) for one in found), key=lambda one: (one.first, one.id))
+        sorted((_incident(one, clock, network, class_names) for one in found), key=lambda one: (one.first, one.id))
     )
 
 
@@ -43,10 +44,10 @@ def _is_confirmed(members: Sequence[Evidence]) -> bool:
 
     Such a drop needs a second one of the same class, or to be so large that it is most of what all classes lost.
     """
-    if any(one.detector not in WEAK for one in members):
+    if any(is_strong(one) for one in members):
         return True
     drops = Counter(label for one in members for label in one.classes[:1])
-    return max(drops.values()) >= DROPS or any(_alone(one) >= MOST_LOST for one in members)
+    return max(drops.values(), default=0) >= DROPS or any(_alone(one) >= MOST_LOST for one in members)
 
 
 def _alone(one: Evidence) -> float:
@@ -62,11 +63,11 @@ def _until_weights_are_lost(evidence: Iterable[Evidence]) -> list[Evidence]:
     return known if end is None else [one for one in known if one.iteration <= end]
 
 
-def _incident(members: list[Evidence], clock: Clock, layers: int, class_names: Sequence[str]) -> Incident:
-    verdict = judge(members, clock, layers)
+def _incident(members: list[Evidence], clock: Clock, network: Network, class_names: Sequence[str]) -> Incident:
+    verdict = judge(members, clock, network)
     place = _place(verdict)
     strength = max(one.strength for one in members)
-    is_strong = any(one.detector not in WEAK for one in members)
+    score = float(any(is_strong(one) for one in members)) + _share(strength)
     return Incident(
         id=f"incident-{verdict.first}-{verdict.cause}-{place}",
         cause=verdict.cause,
@@ -77,7 +78,7 @@ def _incident(members: list[Evidence], clock: Clock, layers: int, class_names: S
         classes=verdict.classes,
         evidence=tuple(members),
         sentence=sentence(verdict, class_names),
-        score=float(is_strong) + _share(strength),
+        score=score,
         is_final=clock.steps_after(members[0].iteration) >= FINAL,
         moved_first=moved_first(verdict.telling),
     )

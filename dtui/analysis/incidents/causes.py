@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dtui.analysis.detectors.online.block import Network
 from dtui.analysis.incidents.grouping import Clock, kind_of, rank_of
 from dtui.model import Cause, Evidence
 
@@ -43,6 +44,7 @@ _OF_KIND = {
     "watch loss": Cause.LOSS,
     "network": Cause.NETWORK,
     "class": Cause.CLASS,
+    "rate": Cause.UPDATE,
 }
 _WHOLE_NETWORK = (Cause.UPDATE, Cause.GRADIENT, Cause.LOSS, Cause.NETWORK)
 _HAVE_LAYERS = (Cause.NONFINITE, Cause.FILTER, Cause.DEAD, Cause.FROZEN, Cause.NORM, Cause.LAYER)
@@ -77,18 +79,18 @@ class Verdict:
     telling: tuple[Evidence, ...]
 
 
-def judge(group: Sequence[Evidence], clock: Clock, layers: int) -> Verdict:
+def judge(group: Sequence[Evidence], clock: Clock, network: Network) -> Verdict:
     """Return what a group of evidence shows.
 
     Args:
         group: In order, at least one.
         clock: Of the run.
-        layers: How many the network has.
+        network: What the run trains.
     """
     first = [one for one in group if clock.between(group[0], one) <= FIRST]
     early = [one for one in group if clock.between(group[0], one) <= EARLY]
     top = min(first, key=lambda one: (rank_of(one), -one.strength))
-    cause = _cause(first, early, _OF_KIND.get(kind_of(top), Cause.NETWORK), layers)
+    cause = _cause(first, early, _OF_KIND.get(kind_of(top), Cause.NETWORK), network)
     telling = sorted(early, key=lambda one: (_is_beside(one, cause), rank_of(one), -one.strength))
     named = _layers(telling) if cause in _HAVE_LAYERS else ()
     filters = _filters(telling, named[0]) if named and cause in (Cause.NONFINITE, Cause.FILTER, Cause.DEAD) else ()
@@ -98,7 +100,7 @@ def judge(group: Sequence[Evidence], clock: Clock, layers: int) -> Verdict:
     return Verdict(cause, at, named, filters, _classes(early), tuple(early))
 
 
-def _cause(first: Sequence[Evidence], early: Sequence[Evidence], cause: Cause, layers: int) -> Cause:
+def _cause(first: Sequence[Evidence], early: Sequence[Evidence], cause: Cause, network: Network) -> Cause:
     """Return the cause that the most telling evidence stands for, corrected by what stands beside it."""
     leaps = _times_of_layers(first, "norm")
     has_leapt = bool(leaps) and leaps[-1] >= LEAP
@@ -116,14 +118,22 @@ def _cause(first: Sequence[Evidence], early: Sequence[Evidence], cause: Cause, l
         cause = Cause.UPDATE
     if cause is Cause.DEAD and len(died) > 1 and kinds & {"update", "watch update"}:
         cause = Cause.UPDATE
+    if cause in (*_WHOLE_NETWORK, Cause.CLASS) and "rate" in kinds:
+        return Cause.UPDATE
     if cause in _WHOLE_NETWORK and max((one.concentration or 0.0 for one in early), default=0.0) > ONE_CLASS:
         return Cause.CLASS
     if cause in (Cause.UPDATE, Cause.GRADIENT):
         cause = _earliest_watch(first, cause)
-    hit = {one.norm or one.layer for one in early if one.detector == str(cause)}
-    if len(hit) > max(3, WIDE * layers):
-        cause = {Cause.NORM: Cause.INPUTS, Cause.LAYER: Cause.UPDATE}.get(cause, cause)
-    return cause
+    hit = {one.layer for one in early if one.detector == "layer"}
+    if cause is Cause.LAYER and len(hit) > max(3, WIDE * len(network.layers)):
+        cause = Cause.UPDATE
+    return Cause.INPUTS if cause is Cause.NORM and _came_from_outside(early, network) else cause
+
+
+def _came_from_outside(early: Sequence[Evidence], network: Network) -> bool:
+    """Whether many normalisation layers shifted, the first too: what breaks within is seen by those behind it."""
+    hit = {one.norm for one in early if one.detector == "norm"}
+    return len(hit) > 1 and len(hit) > WIDE * len(network.norms) and network.norms[0] in hit
 
 
 def _times_of_layers(first: Sequence[Evidence], rule: str) -> list[float]:

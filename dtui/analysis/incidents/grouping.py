@@ -23,6 +23,8 @@ BEGINS_WITH = 1
 
 WEAK = ("class",)
 """Detectors whose evidence may be a real drop of a healthy network."""
+EXPLAINS = ("rate",)
+"""Detectors whose evidence is no trouble by itself, and explains other evidence."""
 AT_ONCE = ("nonfinite", "filter")
 NEAR = ("dead", "frozen", "norm", "layer")
 
@@ -42,6 +44,7 @@ PRIORITY = (
     "watch loss",
     "network",
     "class",
+    "rate",
 )
 """What tells of the cause, the most telling first."""
 
@@ -85,6 +88,11 @@ class Clock:
         return min((len(steps) - int(np.searchsorted(steps, iteration, "right")) for steps in kinds), default=0)
 
 
+def is_strong(evidence: Evidence) -> bool:
+    """Whether evidence tells of trouble by itself."""
+    return evidence.detector not in (*WEAK, *EXPLAINS)
+
+
 def in_order(evidence: Iterable[Evidence]) -> list[Evidence]:
     """Return evidence by iteration, of one iteration by what it tells, then by place."""
     return sorted(evidence, key=lambda one: (one.iteration, rank_of(one), one.place, one.classes))
@@ -110,11 +118,13 @@ def group(evidence: Iterable[Evidence], clock: Clock) -> list[list[Evidence]]:
 def _belongs(one: Evidence, group: Sequence[Evidence], clock: Clock) -> bool:
     since_last = min(clock.between(member, one) for member in group)
     since_first = clock.between(group[0], one)
-    is_strong_group = any(member.detector not in WEAK for member in group)
+    is_strong_group = any(is_strong(member) for member in group)
     if since_last > REST:
         return False
     if one.detector in AT_ONCE and since_first > BEGINS_WITH:
         return False
+    if one.detector in EXPLAINS:
+        return since_first <= BEGINS_WITH
     if one.detector in WEAK:
         named = {label for member in group for label in member.classes}
         return is_strong_group or bool(named & set(one.classes)) or since_first <= BEGINS_WITH

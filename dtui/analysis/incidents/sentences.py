@@ -30,6 +30,7 @@ _MOVED = {
     "watch loss": "the loss",
     "network": "the error",
     "class": "classes",
+    "rate": "the learning rate",
 }
 _NORM_RULES = {
     "mean_shift": "its running mean moved by {amount:.3g} standard deviations in one record",
@@ -126,7 +127,11 @@ def _layer_jump(verdict: Verdict) -> str:
 
 
 def _update(verdict: Verdict) -> str:
-    if not (_all(verdict, "update") or _all(verdict, "watch update")):
+    rate, has_updates = _first(verdict, "rate"), bool(_all(verdict, "update") or _all(verdict, "watch update"))
+    if rate is not None:
+        leapt = f"the learning rate was {_times(rate.times)} what it was a record before"
+        return leapt + (f", and updates{_jumped(verdict, 'update', 'watch update')}" if has_updates else "")
+    if not has_updates:
         hit = {one.layer for one in _all(verdict, "layer")}
         return f"the weights of {len(hit):,} layers jumped in one record"
     return f"the updates of the whole network{_jumped(verdict, 'update', 'watch update')}"

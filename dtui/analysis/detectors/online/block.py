@@ -55,6 +55,9 @@ class Block:
         validations: Iterations, shape (m,), ascending.
         errors: Share of the judged images of each class that are wrong, shape (C, m).
         triggers: What the flight recorder fired on, in order; data from outside.
+        learning_rate: Shape (n,); NaN where none was logged.
+        largest: Largest value between the record before and this one, of "loss", "learning_rate" and "gradient_norm",
+            each of shape (n,), NaN where it was not recorded.
         norms: Statistic of normalisation layers to shape (N, n); empty where a run holds none.
         bad_filters: Answers which filters of a layer, by index, hold NaN or Inf at a record of the block.
     """
@@ -73,8 +76,15 @@ class Block:
     validations: IntArray
     errors: FloatArray
     triggers: tuple[Trigger, ...] = ()
+    learning_rate: FloatArray = field(default_factory=lambda: np.zeros(0))
+    largest: Mapping[str, FloatArray] = field(default_factory=dict)
     norms: Mapping[str, FloatArray] = field(default_factory=dict)
     bad_filters: Callable[[int, int], tuple[int, ...]] = lambda layer, record: ()
+
+    def at_most(self, name: str, values: FloatArray) -> FloatArray:
+        """Return the larger of values at the records and what was seen since the record before, shape (n,)."""
+        between = self.largest.get(name)
+        return values if between is None else np.fmax(values, between)
 
     @cached_property
     def log_ratio(self) -> FloatArray:

@@ -33,9 +33,8 @@ class GradientJump(NetworkJump):
         return "" if recorded.has_gradients else "gradients were not recorded"
 
     def values(self, block: Block) -> FloatArray:
-        """Return the norm, NaN where no layer has a gradient."""
+        """Return the largest norm since the record before, NaN where no layer has a gradient."""
         norms = block.layer_gradients.astype(np.float64)
         known = np.isfinite(norms)
         total = np.sqrt(np.sum(np.where(known, norms, 0.0) ** 2, axis=0))
-        result: FloatArray = np.where(known.any(axis=0), np.maximum(total, 1e-12), np.nan)
-        return result
+        return block.at_most("gradient_norm", np.where(known.any(axis=0), np.maximum(total, 1e-12), np.nan))

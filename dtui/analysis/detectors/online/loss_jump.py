@@ -18,7 +18,7 @@ SMALLEST = 1e-3
 
 @online
 class LossJump(NetworkJump):
-    """The loss of the training as it was logged at each record."""
+    """The loss of the training as it was logged."""
 
     name = "loss"
     title = "jumps of the loss"
@@ -37,7 +37,8 @@ class LossJump(NetworkJump):
         return "" if recorded.has_loss else "no loss was logged"
 
     def values(self, block: Block) -> FloatArray:
-        """Return the loss, no smaller than 0.001; NaN where none was logged or it is not finite."""
+        """Return the largest loss since the record before, at least 0.001; NaN where none was logged or is finite."""
+        loss = block.at_most("loss", np.where(np.isfinite(block.loss), block.loss, np.nan))
         with np.errstate(invalid="ignore"):
-            result: FloatArray = np.where(np.isfinite(block.loss), np.maximum(block.loss, SMALLEST), np.nan)
+            result: FloatArray = np.where(np.isfinite(loss), np.maximum(loss, SMALLEST), np.nan)
         return result

@@ -49,6 +49,10 @@ class Recorded(Protocol):
         """Whether a loss was logged."""
 
     @property
+    def has_learning_rate(self) -> bool:
+        """Whether a learning rate was recorded."""
+
+    @property
     def has_watches(self) -> bool:
         """Whether the flight recorder was on."""
 
