@@ -17,7 +17,7 @@ LAYERS = (
     Layer(3, "fc", "Linear", (4, 12), 32),
 )
 FILTERS = 36
-NETWORK = Network(LAYERS, np.array([20, 30, 20]))
+NETWORK = Network(LAYERS, np.array([20, 30, 20]), ("bn1", "bn2", "bn3"), ("conv1", "conv2", ""))
 
 
 def calm(seed: int, records: int) -> Block:
@@ -44,6 +44,12 @@ def calm(seed: int, records: int) -> Block:
         loss=0.3 * drift * np.exp(random.normal(0, 0.2, records)),
         validations=iterations,
         errors=np.clip(random.normal(0.1, 0.03, (3, records)), 0, 1).astype(np.float32),
+        learning_rate=0.1 * 0.3 ** (np.arange(records) // 40),
+        largest={name: np.full(records, np.nan) for name in ("loss", "learning_rate", "gradient_norm")},
+        norms={
+            **{name: around(3, 0.05, 0.3) for name in ("mean_shift", "variance_shift", "scale_shift")},
+            "zero_scales": np.zeros((3, records), np.float32),
+        },
     )
 
 
@@ -70,6 +76,16 @@ def troubled(seed: int, records: int = 90) -> Block:
     if seed % 3 == 0:
         block.bad_gradients[int(random.integers(4)), int(random.integers(records))] = 3
         block.loss[int(random.integers(records))] = np.inf
+    shift, leap_of_rate = random.integers(2, records - 8, 2).tolist()
+    block.norms["mean_shift"][1, shift] *= random.uniform(1, 100)
+    block.norms["scale_shift"][1, shift] *= random.uniform(1, 100)
+    block.norms["variance_shift"][2, jump] *= random.uniform(1, 60)
+    block.norms["variance_shift"][0, :] = np.nan
+    block.norms["zero_scales"][2, die:] += random.uniform(0, 0.5)
+    block.learning_rate[leap_of_rate] *= random.uniform(1, 5)
+    block.largest["learning_rate"][update] = block.learning_rate[update] * random.uniform(1, 9)
+    block.largest["gradient_norm"][burst] = random.uniform(0, 9)
+    block.largest["loss"][burst] = random.uniform(0, 9)
     kinds = ("filter", "update", "gradient", "loss", "nonfinite")
     fired = sorted(random.integers(0, records * 10, 5).tolist())
     layers = ("conv1", "conv2", "nowhere", "", "fc")
@@ -99,6 +115,7 @@ def piece(block: Block, begin: int, end: int, low: int, high: int) -> Block:
         *("bad_weights", "bad_gradients", "errors"),
     )
     part = {name: getattr(block, name)[:, records] for name in of_records}
-    part |= {name: getattr(block, name)[records] for name in ("iterations", "loss", "validations")}
+    part |= {name: getattr(block, name)[records] for name in ("iterations", "loss", "validations", "learning_rate")}
+    part |= {"largest": {name: values[records] for name, values in block.largest.items()}}
     fired = tuple(trigger for trigger in block.triggers if low < trigger.iteration <= high)
     return replace(block, first=begin, triggers=fired, norms={k: v[:, records] for k, v in block.norms.items()}, **part)

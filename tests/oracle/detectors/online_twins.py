@@ -156,12 +156,43 @@ def gradient_jumps(block: Block) -> Found:
     for column in block.layer_gradients.T.tolist():
         finite = [value for value in column if math.isfinite(value)]
         totals.append(math.sqrt(sum(value * value for value in finite)) if finite else math.nan)
-    return jumps(block, totals, (7, 4, 0.2, 0))
+    return jumps(block, larger(totals, block.largest["gradient_norm"]), (7, 4, 0.2, 0))
 
 
 def loss_jumps(block: Block) -> Found:
-    values = [max(value, 1e-3) if math.isfinite(value) else math.nan for value in block.loss.tolist()]
+    losses = [value if math.isfinite(value) else math.nan for value in block.loss.tolist()]
+    values = [max(value, 1e-3) for value in larger(losses, block.largest["loss"])]
     return jumps(block, values, (6, 3, 0.25, 0.5))
+
+
+def larger(values: list[float], between) -> list[float]:
+    """Return the larger of each two, NaN where both are."""
+    return [max(known([one, other]), default=math.nan) for one, other in zip(values, between.tolist(), strict=True)]
+
+
+def norm_shifts(block: Block) -> Found:
+    """ln of a shift: z > 6, x 4, and m > .5 or v > .5 or a > .3; or the share of zero scales rises by > .2."""
+    least = {"mean_shift": 0.5, "variance_shift": 0.5, "scale_shift": 0.3}
+    found: Found = set()
+    for number, norm in enumerate(("bn1", "bn2", "bn3")):
+        for at in range(12, len(block.iterations)):
+            is_hit = False
+            for name, limit in least.items():
+                values = block.norms[name][number].tolist()
+                logs = [math.nan if math.isnan(value) else math.log(value + 1e-4) for value in values]
+                z, rise = z_and_rise(logs, at, 0.25)
+                is_hit |= z > 6 and rise > math.log(4) and values[at] > limit
+            zeros = block.norms["zero_scales"][number].tolist()
+            if is_hit or zeros[at] - zeros[at - 1] > 0.2:
+                found.add((int(block.iterations[at]), norm))
+    return found
+
+
+def rate_jumps(block: Block) -> Found:
+    rates = block.learning_rate.tolist()
+    largest = larger(rates, block.largest["learning_rate"])
+    ats = range(12, len(rates))
+    return {(int(block.iterations[at]),) for at in ats if rates[at - 1] > 0 and largest[at] / rates[at - 1] >= 2}
 
 
 def nonfinite(block: Block) -> Found:

@@ -53,6 +53,14 @@ def test_jumps_of_the_network(name):
     check(name, getattr(twins, f"{name}_jumps"), lambda one: (one.iteration,))
 
 
+def test_shifts_of_normalisation_layers():
+    check("norm", twins.norm_shifts, lambda one: (one.iteration, one.norm))
+
+
+def test_leaps_of_the_learning_rate():
+    check("rate", twins.rate_jumps, lambda one: (one.iteration,))
+
+
 def test_nonfinite_values():
     for seed in SEEDS:
         block = troubled(seed)
