@@ -19,11 +19,11 @@ from dtui.model import FloatArray, IntArray
 class NetworkRule:
     """The constants of the network-error rule.
 
-    Frozen before they were judged on real trainings with 10 classes (§2 of the design of the findings), but for the
-    last two. The mean over many images scatters less: its binomial deviation falls with their root. At 6,000 images it
-    is 0.004, and a rise of 0.05 is 13 of them, where at 1,000 it is 5. So what stands for that scatter, the least rise
-    and the least deviation, shrinks with the root of the images judged. What stands for a training that is uneasy by
-    itself does not: that is no matter of images, and measured on the run (`often`, `beyond`, the deviation itself).
+    Frozen before they were judged on real trainings with 10 classes (FINDINGS, the design of the findings, §2), but for
+    `images` and `smallest`. The mean over many images scatters less: its binomial deviation falls with their root. At
+    6,000 images it is 0.004, and a rise of 0.05 is 13 of them, where at 1,000 it is 5. So what stands for that scatter,
+    the least rise and the least deviation, shrinks with the root of the images judged. What stands for a training that
+    is uneasy by itself does not: that is no matter of images, and measured on the run (`often`, `beyond`).
 
     Attributes:
         beyond: Least rise, in deviations of the mean error.
@@ -40,6 +40,7 @@ class NetworkRule:
         first: First validation at which a rise can begin.
         images: Images that the least rise and deviation were set for: 10 classes of 100.
         smallest: The least rise shrinks no further: trainings that nothing is wrong with move by a hundredth or two.
+        dust: Shares that differ by less are equal: runs hold them in single precision.
     """
 
     beyond: float = 5.0
@@ -56,6 +57,7 @@ class NetworkRule:
     first: int = 15
     images: int = 1000
     smallest: float = 0.02
+    dust: float = 1e-6
 
     def scale(self, images: int) -> float:
         """Return what the least rise and deviation are multiplied by for a number of images, (0, 1]."""
@@ -130,12 +132,12 @@ class NetworkErrors:
             error = np.nan
         elif waiting is not None:
             self._waiting = None
-            if error - waiting.before >= RULE.held * waiting.rise:
+            if error - waiting.before >= RULE.held * waiting.rise - RULE.dust:
                 found.append(_known_at(waiting, now))
         before = _median(self._errors, RULE.fewest)
         rise = error - before
         if now >= RULE.first and (risen := self._risen(now, before, rise)) is not None:
-            if rise >= RULE.at_once:
+            if rise >= RULE.at_once - RULE.dust:
                 found.append(risen)
             else:
                 self._waiting = risen
@@ -150,7 +152,7 @@ class NetworkErrors:
         known = sorted(each for each in rises[:-1] if not np.isnan(each))
         often = known[-2] if len(known) > 1 else RULE.often_most
         level = max(self._least_rise, RULE.often * min(often, RULE.often_most))
-        if not (rise >= level and rise > RULE.beyond * deviation):
+        if not (rise >= level - RULE.dust and rise > RULE.beyond * deviation):
             return None
         return NetworkRise(now, 0, before, rise, rise / deviation, max(level, RULE.beyond * deviation))
 

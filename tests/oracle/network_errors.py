@@ -27,12 +27,12 @@ def network_rises(mean_errors: list[float], images: int = 1000) -> list[tuple[in
             continue
         known = sorted(rise for rise in rises[max(0, at - 30) : at - 1] if rise is not None)
         second = known[-2] if len(known) > 1 else 0.12
-        if rises[at] < max(0.05 * scale, 1.25 * min(second, 0.12)):
+        if rises[at] < max(0.05 * scale, 1.25 * min(second, 0.12)) - 1e-6:
             continue
-        if rises[at] >= 0.25:
+        if rises[at] >= 0.25 - 1e-6:
             told.append((at, 0, at, rises[at]))
             continue
         after = next((later for later in range(at + 1, len(errors)) if errors[later] is not None), None)
-        if after is not None and errors[after] - usual[at] >= rises[at] / 2:
+        if after is not None and errors[after] - usual[at] >= rises[at] / 2 - 1e-6:
             told.append((after, -1, at, rises[at]))
     return [(at, known - at, rise) for known, _, at, rise in sorted((k, w, a, r) for k, w, a, r in told)]
