@@ -235,4 +235,4 @@ class _Levels:
 
 
 def _hundredths(rise: float) -> int:
-    return max(0, min(100, int(100 * rise + 1e-9)))
+    return max(0, min(100, int(100 * (rise + RULE.dust))))

@@ -20,11 +20,11 @@ from dtui.model import FloatArray, IntArray
 class NetworkRule:
     """The constants of the network-error rule.
 
-    Frozen before they were judged on real trainings with 10 classes (§2 of the design of the findings), but for the
-    last two. The mean over many images scatters less: its binomial deviation falls with their root. At 6,000 images it
-    is 0.004, and a rise of 0.05 is 13 of them, where at 1,000 it is 5. So what stands for that scatter, the least rise
-    and the least deviation, shrinks with the root of the images judged. What stands for a training that is uneasy by
-    itself does not: that is no matter of images, and measured on the run (`often`, `beyond`, the deviation itself).
+    Frozen before they were judged on real trainings with 10 classes (FINDINGS, the design of the findings, §2), but for
+    `images` and `smallest`. The mean over many images scatters less: its binomial deviation falls with their root. At
+    6,000 images it is 0.004, and a rise of 0.05 is 13 of them, where at 1,000 it is 5. So what stands for that scatter,
+    the least rise and the least deviation, shrinks with the root of the images judged. What stands for a training that
+    is uneasy by itself does not: that is no matter of images, and measured on the run (`often`, `beyond`).
 
     Attributes:
         beyond: Least rise, in deviations of the mean error.
@@ -43,6 +43,7 @@ class NetworkRule:
         first: First validation at which a rise can begin.
         images: Images that the least rise and deviation were set for: 10 classes of 100.
         smallest: The least rise shrinks no further: trainings that nothing is wrong with move by a hundredth or two.
+        dust: Shares that differ by less are equal: runs hold them in single precision.
     """
 
     beyond: float = 5.0
@@ -61,6 +62,7 @@ class NetworkRule:
     first: int = 15
     images: int = 1000
     smallest: float = 0.02
+    dust: float = 1e-6
 
     def scale(self, images: int) -> float:
         """Return what the least rise and deviation are multiplied by for a number of images, (0, 1]."""
@@ -136,13 +138,13 @@ class NetworkErrors:
             error = np.nan
         elif waiting is not None:
             self._waiting = None
-            if error - waiting.before >= RULE.held * waiting.rise:
+            if error - waiting.before >= RULE.held * waiting.rise - RULE.dust:
                 found.append(_known_at(waiting, now))
         before = _median(self._errors, RULE.fewest)
         rise = error - before
         risen = (self._risen(now, error) or self._risen_lately(now, error)) if now >= RULE.first else None
         if risen is not None:
-            if risen.rise >= RULE.at_once:
+            if risen.rise >= RULE.at_once - RULE.dust:
                 found.append(risen)
             else:
                 self._waiting = risen
@@ -173,7 +175,7 @@ class NetworkErrors:
         often = known[-2] if len(known) > 1 else RULE.often_most
         level = max(self._least_rise, RULE.often * min(often, RULE.often_most))
         rise, deviation = error - before, 1.4826 * scatter + self._least_deviation
-        if not (rise >= level and rise > RULE.beyond * deviation):
+        if not (rise >= level - RULE.dust and rise > RULE.beyond * deviation):
             return None
         return NetworkRise(now, 0, before, rise, rise / deviation, max(level, RULE.beyond * deviation))
 

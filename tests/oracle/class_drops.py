@@ -131,9 +131,9 @@ class ClassRuleTwin:
             floor *= 1.5
         top = max(self.errors[label][at : at + length])
         return (
-            rise >= floor
+            rise >= floor - 1e-6
             and rise / (self.deviation(label, at) * math.sqrt(max(scatter, 0.5))) >= UNITS[length]
-            and top > max(self.past(label, at)) + 0.06
+            and top > max(self.past(label, at)) + 0.06 + 1e-6
         )
 
     def how_usual(self, rise: float, at: int, length: int) -> float:
@@ -143,7 +143,7 @@ class ClassRuleTwin:
             rises = [each for each in rises if each is not None]
             if rises:
                 largest.append(max(rises))
-        as_high = [each for each in largest if math.floor(each * 100 + 1e-9) >= math.floor(rise * 100 + 1e-9)]
+        as_high = [each for each in largest if math.floor((each + 1e-6) * 100) >= math.floor((rise + 1e-6) * 100)]
         return len(as_high) / len(largest)
 
     def look(self, at: int, length: int) -> None:

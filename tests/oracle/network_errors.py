@@ -35,12 +35,12 @@ def network_rises(mean_errors: list[float], images: int = 1000) -> list[tuple[in
             if before is None or spread is None:
                 continue
             rise = errors[at] - before
-            if rise < least or rise <= 5 * (1.4826 * spread + 0.006 * scale):
+            if rise < least - 1e-6 or rise <= 5 * (1.4826 * spread + 0.006 * scale):
                 continue
             after = next((later for later in range(at + 1, len(errors)) if errors[later] is not None), None)
-            if rise >= 0.25:
+            if rise >= 0.25 - 1e-6:
                 told.append((at, 0, at, rise))
-            elif after is not None and errors[after] - before >= rise / 2:
+            elif after is not None and errors[after] - before >= rise / 2 - 1e-6:
                 told.append((after, -1, at, rise))
             break
     return [(at, known - at, rise) for known, _, at, rise in sorted((k, w, a, r) for k, w, a, r in told)]

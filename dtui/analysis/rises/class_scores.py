@@ -20,7 +20,8 @@ class ClassRule:
     """The constants of the class rule.
 
     They were frozen before they were judged, on 36 real trainings with 10 classes and on characters rendered in 200
-    classes; where no other source is named, that is where a number comes from (§2.1 of the design of the findings).
+    classes; where no other source is named, that is where a number comes from (FINDINGS, the design of the
+    findings, §2.1).
 
     Attributes:
         alpha: Chance of a false drop that the level is set for; what people turn.
@@ -56,6 +57,7 @@ class ClassRule:
         narrowest: Least width of that distribution.
         hold: Validations for which a class that dropped is no history.
         wide: Above this share of the classes dropped, the whole validations are no history.
+        dust: Shares that differ by less are equal: runs hold them in single precision, where 0.3 - 0.1 is not 0.2.
     """
 
     alpha: float = 0.01
@@ -88,6 +90,7 @@ class ClassRule:
     narrowest: float = 0.02
     hold: int = 6
     wide: float = 0.25
+    dust: float = 1e-6
 
     @property
     def longest(self) -> int:
@@ -238,10 +241,10 @@ class ClassScores:
 
         start = np.arange(self._seen - back, self._seen - back + count)[:, None]
         times = np.where((start < rule.early) & (length > 1), rule.early_times, 1.0)
-        is_high = (start >= rule.first) & (rise >= times * self._floors[which])
+        is_high = (start >= rule.first) & (rise >= times * self._floors[which] - rule.dust)
         if is_high.any():  # which is rare
             is_high &= rise / starts.unit[begun] >= rule.units[which]
-            is_high &= spans.max(axis=1) > starts.largest[begun] + rule.above
+            is_high &= spans.max(axis=1) > starts.largest[begun] + rule.above + rule.dust
         return Rises(length, rise, score, is_high)
 
 
