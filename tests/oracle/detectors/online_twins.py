@@ -99,7 +99,7 @@ def dead_filters(block: Block) -> Found:
             newly.append(begun)
         for at in range(12, len(block.iterations)):
             both = newly[at] | newly[at - 1]
-            if len(both) >= max(1, 0.1 * layer.filters):
+            if len(both) >= max(2, 0.1 * layer.filters):
                 found.add((int(block.iterations[at - 2]), layer.name, tuple(sorted(both))))
                 break
     return found
@@ -180,8 +180,8 @@ def norm_shifts(block: Block) -> Found:
             for name, limit in least.items():
                 values = block.norms[name][number].tolist()
                 logs = [math.nan if math.isnan(value) else math.log(value + 1e-4) for value in values]
-                z, rise = z_and_rise(logs, at, 0.25)
-                is_hit |= z > 6 and rise > math.log(4) and values[at] > limit
+                for z, rise in (z_and_rise(logs, at, 0.25), recent_z_and_rise(logs, at, 0.25)):
+                    is_hit |= z > 6 and rise > math.log(4) and values[at] > limit
             zeros = block.norms["zero_scales"][number].tolist()
             if is_hit or zeros[at] - zeros[at - 1] > 0.2:
                 found.add((int(block.iterations[at]), norm))

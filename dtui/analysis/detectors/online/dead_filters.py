@@ -20,6 +20,7 @@ RECORDS = 3
 BEFORE = 10
 ALIVE = 0.8
 LEAST_OF_LAYER = 0.1
+FEWEST = 2
 ALL = (1 << RECORDS + BEFORE + 1) - 1
 DEAD = (1 << RECORDS) - 1
 BEGINS = (1 << RECORDS + 1) - 1
@@ -38,6 +39,7 @@ class DeadFilters(OnlineDetector):
         "records": Constant(RECORDS, "in a row"),
         "alive": Constant(ALIVE, "of the 10 records before had a gradient"),
         "least of a layer": Constant(LEAST_OF_LAYER, "newly so within 2 records; fewer are a state, and no event"),
+        "fewest": Constant(FEWEST, "filters: one of ten is the row of a class that is always right"),
     }
 
     def lacks(self, recorded: Recorded) -> str:
@@ -96,7 +98,8 @@ class _DyingFilters:
         found = []
         for layer in self._layers:
             filters = np.flatnonzero(died[layer.filter_rows])
-            if layer.name in self._told or len(filters) < max(1.0, LEAST_OF_LAYER * layer.filters):
+            fewest = min(FEWEST, layer.filters)
+            if layer.name in self._told or len(filters) < max(fewest, LEAST_OF_LAYER * layer.filters):
                 continue
             self._told.add(layer.name)
             found.append(

@@ -10,7 +10,7 @@ import numpy as np
 
 from dtui.analysis.detectors.online.block import Block, Network
 from dtui.analysis.detectors.online.stream import OnlineDetector, Recorded, Stream, online
-from dtui.analysis.detectors.online.trailing import WARM_UP, WINDOW, Tail, robust_z, windows_before
+from dtui.analysis.detectors.online.trailing import WARM_UP, WINDOW, Tail, recent_z, robust_z, windows_before
 from dtui.analysis.detectors.registry import Constant
 from dtui.model import Evidence, FloatArray
 
@@ -75,9 +75,11 @@ class _Shifts:
         values = block.norms[name]
         with np.errstate(invalid="ignore"):
             joined = self._tails[name].extend(np.log(values + np.float32(SMALLEST)))
-            z, rise = robust_z(joined[:, WINDOW:], windows_before(joined), FLOOR)
-            fires = (z > LEAST_Z) & (rise > math.log(TIMES)) & (values > LEAST[name])
-        result: FloatArray = np.where(fires, z, 0.0).astype(np.float64)
+            now, before = joined[:, WINDOW:], windows_before(joined)
+            result: FloatArray = np.zeros(values.shape)
+            for z, rise in (robust_z(now, before, FLOOR), recent_z(now, before, FLOOR)):
+                fires = (z > LEAST_Z) & (rise > math.log(TIMES)) & (values > LEAST[name])
+                result = np.maximum(result, np.where(fires, z, 0.0))
         return result
 
     def _zeroed(self, block: Block) -> FloatArray:
