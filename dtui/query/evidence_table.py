@@ -20,7 +20,7 @@ VERSION = 1
 """Of the columns and of what detectors find: another one finds nothing that was kept."""
 RULES = (
     *("", "weights", "gradients", "loss", "watch", "norm", "change", "gradient", "update", "filter"),
-    *("mean_shift", "variance_shift", "scale_shift", "zero_scales"),
+    *("mean_shift", "variance_shift", "scale_shift", "zero_scales", "stays", "spike"),
 )
 FIGURES = ("strength", "share", "times", "amount", "usual", "concentration", "frequency")
 _NONE = -1

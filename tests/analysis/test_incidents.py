@@ -63,11 +63,11 @@ def test_a_harmless_drop_does_not_swallow_the_layer_that_stops_behind_it():
     assert [(one.cause, one.classes) for one in found] == [(Cause.CLASS, (1,)), (Cause.FROZEN, (3,))]
 
 
-def test_a_class_alone_needs_two_drops_or_a_large_one_of_its_own():
+def test_a_class_alone_must_stay_or_lose_most_by_itself():
     small = drop(60, 1, amount=0.3, concentration=0.4)
     assert told(small) == []
     assert told(small, replace(small, iteration=int(RECORDS[64]), classes=(2,))) == []
-    assert len(told(small, replace(small, iteration=int(RECORDS[61])))) == 1
+    assert len(told(small, replace(small, rule="stays", known=int(RECORDS[62])))) == 1
     assert len(told(drop(60, 1, amount=0.9, concentration=0.8))) == 1
     assert len(told(small, said("loss", 60, times=4.0))) == 1
 
@@ -83,6 +83,7 @@ def test_a_validation_tells_of_all_records_since_the_one_before():
 # --- what it was
 def test_a_learning_rate_that_leaps_is_no_incident_by_itself():
     assert told(said("rate", 60, times=8.0)) == []
+    assert [one.cause for one in told(said("rate", 60, rule="spike", times=8.0))] == [Cause.UPDATE]
     assert told(said("rate", 60, times=8.0), drop(64, 1, amount=0.3, concentration=0.3)) == []
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from dtui.analysis.detectors.online.block import Network
+from dtui.analysis.detectors.online.class_error import STAYS
 from dtui.analysis.incidents.causes import Verdict, judge
 from dtui.analysis.incidents.grouping import Clock, group, is_strong
 from dtui.analysis.incidents.sentences import moved_first, sentence
@@ -15,7 +16,9 @@ from dtui.model import Cause, Evidence, Incident
 FINAL = 11
 """Records and validations after its first evidence from which on no later one can change an incident (FINDINGS §3)."""
 DROPS = 2
-"""Drops of a class, where nothing else tells of trouble, that make an incident."""
+"""Drops of one class, where nothing else tells of trouble, that make an incident."""
+LARGE = 0.6
+"""Share of its images that a class loses, at which one drop is enough if it stays."""
 MOST_LOST = 0.6
 """What a class lost, times its share of what all classes lost, at which one is enough."""
 HALF_WAY = 10.0
@@ -42,12 +45,14 @@ def incidents_of(
 def _is_confirmed(members: Sequence[Evidence]) -> bool:
     """Whether a group is more than one class that does worse for a moment, as classes of healthy trainings do.
 
-    Such a drop needs a second one of the same class, or to be so large that it is most of what all classes lost.
+    Such a class must drop twice, or lose most of its images and stay like that, or lose most of what all lost.
     """
     if any(is_strong(one) for one in members):
         return True
-    drops = Counter(label for one in members for label in one.classes[:1])
-    return max(drops.values(), default=0) >= DROPS or any(_alone(one) >= MOST_LOST for one in members)
+    drops = Counter(label for one in members if one.rule != STAYS for label in one.classes[:1])
+    if max(drops.values(), default=0) >= DROPS:
+        return True
+    return any(_alone(one) >= MOST_LOST or (one.rule == STAYS and (one.amount or 0) >= LARGE) for one in members)
 
 
 def _alone(one: Evidence) -> float:

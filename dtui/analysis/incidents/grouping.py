@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dtui.analysis.detectors.online.rate_jump import SPIKE
 from dtui.model import Evidence, IntArray
 
 REST = 8
@@ -90,7 +91,7 @@ class Clock:
 
 def is_strong(evidence: Evidence) -> bool:
     """Whether evidence tells of trouble by itself."""
-    return evidence.detector not in (*WEAK, *EXPLAINS)
+    return evidence.detector not in (*WEAK, *EXPLAINS) or evidence.rule == SPIKE
 
 
 def in_order(evidence: Iterable[Evidence]) -> list[Evidence]:

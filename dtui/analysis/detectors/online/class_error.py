@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -17,7 +18,11 @@ from dtui.model import Evidence, FloatArray, IntArray
 BEFORE = 10
 """Validations whose median is the usual error of a class, as the rule takes it."""
 LATEST = 8
-"""Validations after which a drop is known at the latest."""
+"""Validations after which a drop is known at the latest, and until which it is seen whether it stays."""
+HELD = 3
+"""Validations, the first among them, at which half of the rise must be there for the class to stay as bad."""
+STAYS = "stays"
+"""Rule of the second evidence of a drop, once that is known."""
 
 
 @online
@@ -29,6 +34,9 @@ class ClassError(OnlineDetector):
     source = "dtui: FINDINGS §2.1; rule and constants: dtui/analysis/class_drops.py"
     needs = "validations of the same images"
     constants: ClassVar[Mapping[str, Constant]] = {
+        "held": Constant(
+            HELD, "validations, of 8, at which half of the rise must be there for the class to stay as bad"
+        ),
         "most classes": Constant(MOST_CLASSES, "are named; the others are many"),
     }
 
@@ -45,17 +53,44 @@ class _Drops:
     def __init__(self, network: Network) -> None:
         self._rule = ClassDrops(network.class_sizes)
         self._iterations: IntArray = np.zeros(0, dtype=np.int64)
-        self._errors = Tail(len(network.class_sizes), BEFORE + LATEST)
+        self._errors = Tail(len(network.class_sizes), BEFORE + 2 * LATEST)
+        self._watched: list[_Watched] = []
 
     def add(self, block: Block) -> list[Evidence]:
         if not len(block.validations):
             return []
+        first = len(self._iterations)
         self._iterations = np.concatenate([self._iterations, block.validations])
         errors = self._errors.extend(block.errors)
-        return [self._evidence(drop, errors) for drop in self._rule.add(block.errors)]
+        begin = len(self._iterations) - errors.shape[1]  # the validation of its first column
+        drops: dict[int, list[Drop]] = {}
+        for drop in self._rule.add(block.errors):
+            drops.setdefault(drop.validation + drop.late, []).append(drop)
+        found = []
+        for now in range(first, len(self._iterations)):
+            told = [self._evidence(drop, errors, begin) for drop in drops.get(now, ())]
+            found += told
+            self._watched += [
+                _Watched(one, drop.validation) for one, drop in zip(told, drops.get(now, ()), strict=True)
+            ]
+            found += self._held(now, errors, begin)
+        return found
 
-    def _evidence(self, drop: Drop, errors: FloatArray) -> Evidence:
-        at = errors.shape[1] - len(self._iterations) + drop.validation
+    def _held(self, now: int, errors: FloatArray, begin: int) -> list[Evidence]:
+        """Return the drops of which it is known now that the class stays as bad, and watch the others on."""
+        found, waiting = [], []
+        for one in self._watched:
+            course = errors[one.evidence.classes[0], one.validation - begin : now - begin + 1]
+            if np.count_nonzero(course >= one.half) >= HELD:
+                known = int(self._iterations[now])
+                found.append(replace(one.evidence, rule=STAYS, known=known))
+            elif now - one.validation < LATEST - 1:
+                waiting.append(one)
+        self._watched = waiting
+        return found
+
+    def _evidence(self, drop: Drop, errors: FloatArray, begin: int) -> Evidence:
+        at = drop.validation - begin
         return Evidence(
             ClassError.name,
             int(self._iterations[drop.validation]),
@@ -67,3 +102,16 @@ class _Drops:
             concentration=drop.concentration,
             frequency=drop.usual,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """A drop of which it is not known yet whether the class stays as bad."""
+
+    evidence: Evidence
+    validation: int
+
+    @property
+    def half(self) -> float:
+        """The error of its first class that half of the rise leads to."""
+        return (self.evidence.usual or 0.0) + (self.evidence.amount or 0.0) / 2

@@ -14,13 +14,15 @@ from dtui.analysis.detectors.registry import Constant
 from dtui.model import Evidence
 
 TIMES = 2.0
+SPIKE = "spike"
 
 
 @online
 class RateJump(OnlineDetector):
     """Evidence a record at which, or since the one before, the learning rate was far above what it had been.
 
-    It makes no incident by itself.
+    Of the rule "" it makes no incident by itself: schedules leap. Of the rule "spike" it does: it was far above both
+    the record before and the one after, so that no schedule meant it.
     """
 
     name = "rate"
@@ -57,6 +59,7 @@ class _Rates:
             Evidence(
                 RateJump.name,
                 int(block.iterations[at]),
+                rule=SPIKE if largest[at] >= TIMES * block.learning_rate[at] else "",
                 strength=float(times[at]),
                 times=float(times[at]),
                 amount=float(largest[at]),
