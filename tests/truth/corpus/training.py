@@ -71,10 +71,11 @@ class Training:
         scores = self.model(batch[0])
         self.loss = functional.cross_entropy(scores, batch[1])
         self.error = (scores.detach().argmax(1) != batch[1]).float().mean()
+        scaled = self.loss  # what is logged is the loss itself
         for fault, kind in acting:
-            self.loss = kind.loss(fault, self.loss)
+            scaled = kind.loss(fault, scaled)
         self.optimizer.zero_grad()
-        self.loss.backward()
+        scaled.backward()
 
     def step(self, iteration: int, faults: Sequence[Fault]) -> None:
         """Do the optimizer's step, and end what ends with it."""
