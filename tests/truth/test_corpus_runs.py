@@ -21,6 +21,8 @@ from tests.truth.corpus.seeds import Plan
 from tests.truth.corpus.train import draw_faults, make_run, run_path, truth_path
 from tests.truth.corpus.training import Training
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*outputs of .* are NaN")  # of the fault that makes them so
+
 FAULTY = Plan(
     0,
     "digits",
@@ -123,7 +125,7 @@ def test_faults_of_the_optimizer_act_from_their_first_iteration_to_their_last(ki
     plan = replace(FAULTY, faults=((kind, 3),))
     training = Training(plan, load("digits"))
     (fault,) = draw_faults(plan, training)
-    rates, gradients, moved = [], [], []
+    rates, gradients, moved, losses = [], [], [], []
     watched = fault.layers[0] if fault.layers else "conv1"
     for iteration in range(fault.end + 3):
         weight = training.model.get_parameter(f"{watched}.weight")
@@ -131,6 +133,7 @@ def test_faults_of_the_optimizer_act_from_their_first_iteration_to_their_last(ki
         training.compute(iteration, [fault])
         gradients.append(0.0 if weight.grad is None else float(weight.grad.norm()))
         rates.append(training.optimizer.param_groups[0]["lr"])
+        losses.append(training.loss.item())
         training.step(iteration, [fault])
         moved.append(float((weight.detach() - before).norm()))
     acting = [fault.acts(iteration) for iteration in range(fault.end + 3)]
@@ -141,6 +144,7 @@ def test_faults_of_the_optimizer_act_from_their_first_iteration_to_their_last(ki
     else:
         usual = max(each for each, acts in zip(gradients, acting, strict=True) if not acts)
         assert gradients[fault.begin] > 5 * usual
+        assert losses[fault.begin] < 2 * max(losses[: fault.begin])  # what is logged is not scaled
 
 
 def test_the_truth_tells_each_fault_with_what_it_did(made: Path) -> None:
