@@ -35,6 +35,7 @@ from dtui.model.statistics import Rows, by_name
 from dtui.query import anomalies, classes, curves, detecting, findings, images, tree
 from dtui.query.data import RunData
 from dtui.query.heatmap import HeatmapQuery
+from dtui.query.relations.questions import RelationQuestions
 
 if TYPE_CHECKING:
     from dtui.store import RunReader
@@ -68,13 +69,13 @@ def _open_reader(path: Path) -> RunReader:
     return RunReader(path)
 
 
-class RunQuery:
+class RunQuery(RelationQuestions):
     """A run, live or ended, as questions and answers. Not thread-safe: one thread owns it."""
 
     def __init__(self, path: Path, reader: RunReader | None = None) -> None:
         """Open the run at `path`, or answer from a reader that is already open."""
         self._reader = reader if reader is not None else _open_reader(path)
-        self._data = RunData(self._reader)
+        super().__init__(RunData(self._reader))
         self._heatmaps = HeatmapQuery(self._data)
 
     def __enter__(self) -> Self:
