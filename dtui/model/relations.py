@@ -140,6 +140,7 @@ class Correlation:
         labels: Of the classes that have an event, ascending, K of them; None at the end for events of no class.
         counts: Distinct anomaly filters of each layer over the events of each class, shape (L, K). A module's row is
             the sum of its layers' rows, see `row`.
+        totals: Distinct anomaly filters of each layer over all events, shape (L,).
         events: By class, then by iteration, then by id; those of no class last.
         records: Iterations of the records that were looked at, shape (n,), ascending.
         record_of: Position in `records` of each event, shape (E,), -1 where there is no record close before it.
@@ -150,6 +151,7 @@ class Correlation:
     choice: FilterChoice
     labels: tuple[int | None, ...]
     counts: IntArray
+    totals: IntArray
     events: tuple[Event, ...]
     records: IntArray
     record_of: IntArray

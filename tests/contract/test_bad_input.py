@@ -74,6 +74,8 @@ COMMANDS = (
     ["info", RUN],
     ["info", RUN, "--json"],
     ["anomalies", RUN, "--json", "--fail-on", "1"],
+    ["correlation", RUN, "--json"],
+    ["filters", RUN, "--at", "10"],
     ["check", RUN],
     ["compact", RUN],
     ["report", RUN, "-o", "out.html"],

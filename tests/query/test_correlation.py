@@ -111,6 +111,8 @@ def test_the_grid_and_the_mini_sets_are_those_of_the_definition(query, reader):
     for column, label in enumerate(found.labels):
         union = set().union(*(own for event, own in sets.items() if event.label == label))
         assert found.counts[:, column].tolist() == [sum(LAYER_OF[row] == layer for row in union) for layer in range(5)]
+    every = set().union(*sets.values())
+    assert found.totals.tolist() == [sum(LAYER_OF[row] == layer for row in every) for layer in range(5)]
     first = [layer.first_filter for layer in reader.structure.layers]
     parts = [{first[one.layer] + filter for filter in one.filters} for one in found.mini_sets]
     assert sorted(map(sorted, parts)) == sorted(map(sorted, twins.mini_sets(list(sets.values()), LAYER_OF)))

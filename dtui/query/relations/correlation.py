@@ -53,11 +53,14 @@ def correlate(
     every = [_mini_set(part, layer_of, data.structure, occurrences) for part in partition(sets, layer_of)]
     kept = [one for one in every if one.importance >= least_importance]
     kept.sort(key=lambda one: (one.layer, -one.importance, one.filters[0]))
-    counts = distinct_filters(sets, record_of, column_of, len(labels), layer_of, len(data.structure.layers))
+    layers = len(data.structure.layers)
+    counts = distinct_filters(sets, record_of, column_of, len(labels), layer_of, layers)
+    totals = distinct_filters(sets, record_of, np.zeros_like(column_of), 1, layer_of, layers)[:, 0]
     return Correlation(
         choice=choice,
         labels=labels,
         counts=read_only(counts),
+        totals=read_only(totals),
         events=ordered,
         records=read_only(data.records[held]),
         record_of=read_only(record_of),
