@@ -213,13 +213,21 @@ class RunQuery(RelationQuestions):
         return self._heatmaps.heatmap(request)
 
     # --- validation
-    def clusters(self, count: int = 4) -> tuple[ClassCluster, ...]:
+    def clusters(
+        self, count: int = 4, *, method: str = "k-means", standardised: bool = False, sort: str = "error"
+    ) -> tuple[ClassCluster, ...]:
         """Return the classes in at most `count` clusters by their error series; empty before the first validation.
 
+        Args:
+            count: Most clusters, >= 1.
+            method: "k-means", or "hierarchical": average linkage.
+            standardised: By the course of the errors alone, whatever their level and range.
+            sort: Of the classes within a cluster: "error" (smallest mean first), "index", "similarity" or "peak".
+
         Raises:
-            UsageError: `count` is below 1.
+            UsageError: `count` is below 1, an unknown method or order, or too many classes for "hierarchical".
         """
-        return classes.clusters(self._data, count)
+        return classes.clusters(self._data, count, method, standardised, sort)
 
     def class_errors(self, groups: Sequence[Sequence[int]], axis: TimeAxis) -> ClassErrors:
         """Return the error of groups of classes, each image counting once.

@@ -85,6 +85,25 @@ def test_a_run_that_grew_reads_what_is_new(query, reader):
     assert [read for read in reader.reads[before:] if read[0] == "filters"] == [("filters", 69, 70)]
 
 
+def test_another_choice_has_other_filters(query):
+    for choice in (FilterChoice(count=3), FilterChoice(count=5), FilterChoice("update_norm", 5)):
+        fresh = query_of(FakeReader()).anomaly_filters(EVENTS, choice)
+        for ours, expected in zip(query.anomaly_filters(EVENTS, choice), fresh, strict=True):
+            assert ours.filters.tolist() == expected.filters.tolist()
+
+
+def test_records_that_were_recorded_anew_are_read_anew(query, reader):
+    query.anomaly_filters(EVENTS)
+    reader.joins = ("went on from a checkpoint",)
+    reader.filters[RATIO] = reader.filters[RATIO][::-1]
+    reader.grow(61, 50)
+    query.refresh()
+    changes = at(reader, 10)
+    assert query.anomaly_filters(EVENTS)[0].filters.tolist() == twins.most_changed(
+        changes, LAYER_OF, [1] * 24, 10, None
+    )
+
+
 def test_an_event_far_from_any_record_has_no_filters(query, reader):
     answers = query.anomaly_filters([Event(0, 5), Event(0, 599), Event(0, 609), Event(0, 610)])
     assert [answer.record for answer in answers] == [None, 599, 599, None]
