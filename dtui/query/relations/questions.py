@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dtui.model import AnomalySettings
+from dtui.model.learning import Confusion, ConfusionTimes, ImageLearning, ImageList, StageDensity
 from dtui.model.relations import CommonFilters, Correlation, Event, EventFilters, FilterChoice
 from dtui.query import anomalies
 from dtui.query.data import RunData
-from dtui.query.relations import correlation
+from dtui.query.relations import confusion, correlation, learning
 from dtui.query.relations.anomaly_filters import FilterChanges
 
 
@@ -76,3 +77,55 @@ class RelationQuestions:
             UsageError: The choice makes no sense, or there is no such filter.
         """
         return correlation.events_of_filter(self._data, self._changes, layer, filter, events, choice or FilterChoice())
+
+    # --- images
+    def image_learning(self) -> ImageLearning:
+        """Return how each image was learned and forgotten over the run; by dtui's rules, see `ImageLearning`."""
+        return learning.learning(self._data)
+
+    def image_list(self, name: str, label: int | None = None, top: int | None = None) -> ImageList:
+        """Return a list of images; empty where there are no validations.
+
+        Args:
+            name: "always-wrong", "hard", "easy", "never-learned" or "forgotten".
+            label: Only images of this class, None for all.
+            top: Only the first of them, None for all.
+
+        Raises:
+            UsageError: There is no such list or class, or `top` is below 1.
+        """
+        return learning.image_list(self._data, name, label, top)
+
+    # --- confusion
+    def confusion(self, iteration: int, window: int = 1) -> Confusion:
+        """Return what classes were taken for at the last validation at or before an iteration, and what grew there.
+
+        Args:
+            iteration: Of the run.
+            window: Validations before that one that the growth is measured from, and from it on that it is measured
+                at, >= 1; their mean counts.
+
+        Raises:
+            UsageError: No validation is at or before the iteration, the run has ended by then, or the window is out of
+                range.
+        """
+        return confusion.confusion(self._data, iteration, window)
+
+    def confusion_times(self, label: int) -> ConfusionTimes:
+        """Return what a class was taken for over the run.
+
+        Raises:
+            UsageError: There is no such class.
+        """
+        return confusion.confusion_times(self._data, label)
+
+    # --- stages
+    def anomaly_density(self, settings: AnomalySettings | None = None) -> tuple[StageDensity, ...]:
+        """Return how dense anomalies of classes are in each stage of the learning rate; empty when none was logged.
+
+        A class and iteration counts once, whichever rules mark it; what a person dismissed does not count.
+
+        Raises:
+            UsageError: The settings make no sense.
+        """
+        return learning.anomaly_density(self._data, settings)
