@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -73,3 +73,17 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Declare --json."""
     parser.add_argument("--json", action="store_true", help="print JSON for scripts instead of text for people")
+
+
+def label_of(run: str, name: str | None, classes: Sequence[str]) -> int | None:
+    """Return the label of a class that was given by name, None where none was.
+
+    Raises:
+        UsageError: The run has no such class.
+    """
+    if name is None:
+        return None
+    if name in classes:
+        return classes.index(name)
+    shown = ", ".join(classes[:12]) + (f" and {len(classes) - 12:,} more" if len(classes) > 12 else "")
+    raise UsageError(f"{run}: no class {name!r}; its classes are {shown or 'not recorded'}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from dtui.cli import relations
+from dtui.cli import images, relations
 from dtui.cli.command import Command, Parser, add_json, add_run, positive
 from dtui.version import __version__
 
@@ -203,6 +203,7 @@ COMMANDS = (
         _anomalies_arguments,
     ),
     *relations.COMMANDS,
+    *images.COMMANDS,
     Command(
         "report",
         "Write a report of a run: one HTML file that needs no network, or plain text.",

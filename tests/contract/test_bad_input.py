@@ -76,6 +76,8 @@ COMMANDS = (
     ["anomalies", RUN, "--json", "--fail-on", "1"],
     ["correlation", RUN, "--json"],
     ["filters", RUN, "--at", "10"],
+    ["images", RUN, "--list", "hard"],
+    ["confusion", RUN, "--at", "10", "--json"],
     ["check", RUN],
     ["compact", RUN],
     ["report", RUN, "-o", "out.html"],
