@@ -19,6 +19,7 @@ MOST_COLUMNS = 12
 """Classes that a table has columns for: those with the most events."""
 MOST_MINI_SETS = 10
 MOST_WORDS = 8
+MOST_CLASSES = 4
 CLASS_WIDTH = 10
 
 
@@ -30,9 +31,11 @@ def run_correlation(options: argparse.Namespace) -> Outcome:
         images = query.image_set()
         classes = images.classes if images is not None else ()
         found = query.correlation(query.class_events(), _choice(options), options.min_importance)
-        structure, damage = query.structure(), query.faults()
-        reasons = [f"filters may be missing where it is damaged: {fault}" for fault in damage]
-        reasons += [f"events may be missing: {fault}" for fault in query.detector_faults()]
+        structure, hidden = query.structure(), query.anomaly_faults()
+        reasons = [f"anomalies may be missing where it is damaged: {fault}" for fault in hidden]
+        lost = [fault for fault in query.faults() if fault not in hidden]
+        reasons += [f"filters may be missing where it is damaged: {fault}" for fault in lost]
+        reasons += [f"anomalies may be missing: {fault}" for fault in query.detector_faults()]
         if not found.events:
             reasons += [lacks.sentence for lacks in query.not_judged()]
     remark = _remark(options.run, reasons)
@@ -166,7 +169,7 @@ def _mini_sets(found: Correlation, structure: Structure, classes: Sequence[str])
             structure.layers[one.layer].name,
             _some([str(filter) for filter in one.filters]),
             f"{one.occurrences:,}",
-            _some([f"{_name(classes, label)} ×{times}" for label, times in _classes_of(found, one)]),
+            _some([f"{_name(classes, label)} ×{times}" for label, times in _classes_of(found, one)], MOST_CLASSES),
         ]
         for one in strongest
     ]
@@ -214,10 +217,10 @@ def _how(choice: FilterChoice) -> str:
     return ", ".join(parts)
 
 
-def _some(words: Sequence[str]) -> str:
+def _some(words: Sequence[str], most: int = MOST_WORDS) -> str:
     """Return the first of some words, and how many more there are."""
-    more = f" and {len(words) - MOST_WORDS:,} more" if len(words) > MOST_WORDS else ""
-    return ", ".join(words[:MOST_WORDS]) + more
+    more = f" and {len(words) - most:,} more" if len(words) > most else ""
+    return ", ".join(words[:most]) + more
 
 
 def _name(classes: Sequence[str], label: int | None) -> str:
