@@ -28,15 +28,17 @@ def distinct_filters(
     Source: DeepTracker (ACM TIST 2018), correlation view, abstract.
     """
     counts: IntArray = np.zeros((rows, columns), dtype=np.int64)
-    has_set = np.flatnonzero(set_of >= 0)
-    pairs = np.unique(np.stack([column_of[has_set], set_of[has_set]], axis=1), axis=0)
+    if not len(sets):
+        return counts
+    has_set = set_of >= 0
+    pairs = np.unique(column_of[has_set].astype(np.int64) * len(sets) + set_of[has_set])  # a million events share sets
     is_held = np.zeros(len(row_of), dtype=np.bool_)
-    for own in np.split(pairs, np.flatnonzero(np.diff(pairs[:, 0])) + 1):
+    for own in np.split(pairs, np.flatnonzero(np.diff(pairs // len(sets))) + 1):
         if not len(own):
             continue
         is_held[:] = False
-        for at in own[:, 1].tolist():
+        for at in (own % len(sets)).tolist():
             is_held[sets[at]] = True
         held = row_of[is_held]
-        counts[:, int(own[0, 0])] = np.bincount(held[held >= 0], minlength=rows)
+        counts[:, int(own[0]) // len(sets)] = np.bincount(held[held >= 0], minlength=rows)
     return counts
