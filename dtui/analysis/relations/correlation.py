@@ -31,14 +31,19 @@ def distinct_filters(
     if not len(sets):
         return counts
     has_set = set_of >= 0
-    pairs = np.unique(column_of[has_set].astype(np.int64) * len(sets) + set_of[has_set])  # a million events share sets
+    pairs = np.sort(column_of[has_set].astype(np.int64) * len(sets) + set_of[has_set])
+    pairs = pairs[np.diff(pairs, prepend=-1) > 0]  # a million events share sets
+    filters, sizes = np.concatenate(sets), np.array([len(one) for one in sets], dtype=np.int64)
+    firsts = np.cumsum(sizes) - sizes
     is_held = np.zeros(len(row_of), dtype=np.bool_)
     for own in np.split(pairs, np.flatnonzero(np.diff(pairs // len(sets))) + 1):
         if not len(own):
             continue
+        some = own % len(sets)
+        stops = np.cumsum(sizes[some])
+        inside = np.arange(stops[-1]) + np.repeat(firsts[some] + sizes[some] - stops, sizes[some])
         is_held[:] = False
-        for at in (own % len(sets)).tolist():
-            is_held[sets[at]] = True
+        is_held[filters[inside]] = True
         held = row_of[is_held]
         counts[:, int(own[0]) // len(sets)] = np.bincount(held[held >= 0], minlength=rows)
     return counts
