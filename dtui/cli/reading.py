@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dtui.cli.command import label_of
 from dtui.cli.outcome import Exit, Outcome
-from dtui.errors import DtuiError, RunNotBegunError, UsageError
+from dtui.errors import DtuiError, RunNotBegunError
 
 if TYPE_CHECKING:
     from dtui.model import Anomaly, AnomalySettings, Missing, RunInfo
@@ -91,7 +92,7 @@ def run_anomalies(options: argparse.Namespace) -> Outcome:
     with open_run(options.run) as query:
         images = query.image_set()
         classes: tuple[str, ...] = images.classes if images is not None else ()
-        label = _label_of(options.run, options.class_name, classes)
+        label = label_of(options.run, options.class_name, classes)
         if options.top is not None and (options.since, label, options.fail_on) == (None, None, None):
             found = list(query.top_anomalies(options.top, settings))  # all of them may be a million
         else:
@@ -132,15 +133,6 @@ def _info_or_reason(path: Path) -> tuple[RunInfo | None, DtuiError | None]:
             return query.info(), None
     except DtuiError as error:
         return None, error
-
-
-def _label_of(run: str, name: str | None, classes: Sequence[str]) -> int | None:
-    if name is None:
-        return None
-    if name in classes:
-        return classes.index(name)
-    shown = ", ".join(classes[:12]) + (f" and {len(classes) - 12:,} more" if len(classes) > 12 else "")
-    raise UsageError(f"{run}: no class {name!r}; its classes are {shown or 'not recorded'}")
 
 
 def _runs_table(folder: Path, answers: Sequence[tuple[Path, RunInfo | None, DtuiError | None]]) -> str:

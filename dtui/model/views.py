@@ -141,7 +141,7 @@ class HeatmapRequest:
         count: Rows shown, >= 1.
         pixels: Most pixel rows at hand; more filters than that are averaged into pixels.
         normalise: "layer", "filter" or "iteration".
-        sort: "index", "activity" or "peak".
+        sort: "index", "activity", "peak" or "similarity" (1-D order of the magnitudes over time).
     """
 
     node: int
@@ -230,7 +230,8 @@ class ImagesRequest:
         first: First row shown, counted in sorted order.
         count: Rows shown, >= 1.
         pixels: Most pixel rows at hand; more images than that share pixels.
-        sort: "index", "error" (most often right first) or "similarity" (1-D order of the series).
+        sort: "index", "error" (most often right first), "similarity" (1-D order of the series) or "peak" (by when it
+            was right most often for the first time).
         colour_by: "correctness" or "label": which wrong class.
     """
 

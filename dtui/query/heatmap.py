@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dtui.analysis.downsample import ColumnRecords, mean_rows, pool_farthest, pool_largest
+from dtui.analysis.downsample import ColumnRecords, mean_rows, pool_farthest, pool_largest, row_edges
 from dtui.analysis.filters import DEAD_RECORDS, NEVER, find_dead, find_late, first_clear_change
-from dtui.analysis.ordering import by_largest_first, by_smallest_first
+from dtui.analysis.ordering import by_largest_first, by_similarity, by_smallest_first
 from dtui.analysis.quantiles import column_quantiles, magnitude_quantile, thin
 from dtui.errors import UsageError
 from dtui.model import (
@@ -32,7 +32,8 @@ from dtui.query.data import RunData
 from dtui.query.tree import node_of
 
 NORMALISATIONS = ("layer", "filter", "iteration")
-SORTS = ("index", "activity", "peak")
+SORTS = ("index", "activity", "peak", "similarity")
+FEATURES = 128
 SCALE_QUANTILE = 0.995
 MOST_FOR_SCALE = 1_000_000
 SEARCHED_FIRST = 64
@@ -118,7 +119,21 @@ class HeatmapQuery:
             return by_largest_first(np.concatenate([self._activity(layer, statistic) for layer in node.layers]))
         if sort == "peak":
             return by_smallest_first(np.concatenate([self._peak_position(layer, statistic) for layer in node.layers]))
+        if sort == "similarity":
+            return by_similarity(np.concatenate([self._course(layer, statistic) for layer in node.layers]))
         return np.arange(node.filters)
+
+    def _course(self, layer: int, statistic: str) -> FloatArray:
+        """Return the mean magnitude of each filter over equal stretches of time, shape (filters, at most 128)."""
+        matrix = self._data.filters_overview(statistic, layer)
+        edges = row_edges(matrix.shape[1], FEATURES)
+        if not len(edges):
+            return np.zeros((len(matrix), 0))
+        lengths = np.diff(np.append(edges, matrix.shape[1]))
+        return _by_blocks(
+            matrix,
+            lambda values: np.add.reduceat(_magnitudes(values, 0), edges, axis=1, dtype=np.float64) / lengths,
+        )
 
     def _activity(self, layer: int, statistic: str) -> FloatArray:
         """Return the sum of magnitudes of each filter over the records, or the bins of a long run."""

@@ -36,10 +36,12 @@ from dtui.model import (
 )
 from dtui.model.advice import ThresholdAdvice
 from dtui.model.statistics import Rows, by_name
-from dtui.query import anomalies, classes, curves, detecting, findings, images, state, tree
+from dtui.query import anomalies, classes, curves, detecting, findings, images, tree
 from dtui.query.data import RunData
 from dtui.query.heatmap import HeatmapQuery
-from dtui.query.incidents import Incidents
+from dtui.query.incidents import state
+from dtui.query.incidents.walk import Incidents
+from dtui.query.relations.questions import RelationQuestions
 
 if TYPE_CHECKING:
     from dtui.store import RunReader
@@ -73,13 +75,13 @@ def _open_reader(path: Path) -> RunReader:
     return RunReader(path)
 
 
-class RunQuery:
+class RunQuery(RelationQuestions):
     """A run, live or ended, as questions and answers. Not thread-safe: one thread owns it."""
 
     def __init__(self, path: Path, reader: RunReader | None = None) -> None:
         """Open the run at `path`, or answer from a reader that is already open."""
         self._reader = reader if reader is not None else _open_reader(path)
-        self._data = RunData(self._reader)
+        super().__init__(RunData(self._reader))
         self._heatmaps = HeatmapQuery(self._data)
         self._incidents = Incidents(self._data)
 
@@ -229,13 +231,21 @@ class RunQuery:
         return self._heatmaps.heatmap(request)
 
     # --- validation
-    def clusters(self, count: int = 4) -> tuple[ClassCluster, ...]:
+    def clusters(
+        self, count: int = 4, *, method: str = "k-means", standardised: bool = False, sort: str = "error"
+    ) -> tuple[ClassCluster, ...]:
         """Return the classes in at most `count` clusters by their error series; empty before the first validation.
 
+        Args:
+            count: Most clusters, >= 1.
+            method: "k-means", or "hierarchical": average linkage.
+            standardised: By the course of the errors alone, whatever their level and range.
+            sort: Of the classes within a cluster: "error" (smallest mean first), "index", "similarity" or "peak".
+
         Raises:
-            UsageError: `count` is below 1.
+            UsageError: `count` is below 1, an unknown method or order, or too many classes for "hierarchical".
         """
-        return classes.clusters(self._data, count)
+        return classes.clusters(self._data, count, method, standardised, sort)
 
     def class_errors(self, groups: Sequence[Sequence[int]], axis: TimeAxis) -> ClassErrors:
         """Return the error of groups of classes, each image counting once.

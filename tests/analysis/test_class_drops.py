@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError
 import numpy as np
 import pytest
 
-from dtui.analysis.class_drops import ClassDrops
+from dtui.analysis.rises.class_drops import ClassDrops
 
 SIZES = np.full(10, 50)
 

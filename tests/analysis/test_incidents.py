@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dtui.analysis.detectors.online.block import Network
+from dtui.analysis.detectors.stream.block import Network
 from dtui.analysis.incidents.build import incidents_of
 from dtui.analysis.incidents.grouping import PRIORITY, Clock, group, kind_of
 from dtui.model import Cause, Evidence, Incident, Layer

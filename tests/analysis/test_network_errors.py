@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dtui.analysis.network_errors import NetworkErrors, mean_error
+from dtui.analysis.rises.network_errors import NetworkErrors, mean_error
 
 
 def quiet(validations: int = 60) -> np.ndarray:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dtui.analysis.detectors.online.stream import online_detectors
+from dtui.analysis.detectors.stream.detector import online_detectors
 from dtui.query import open_run
-from dtui.query.incidents import Incidents, network_of
+from dtui.query.incidents.walk import Incidents, network_of
 from tests.bench.registry import Measurement, benchmark
 from tests.bench.store_runs import invented
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dtui.analysis.class_drops import ClassDrops
+from dtui.analysis.rises.class_drops import ClassDrops
 from tests.oracle.class_drops import ClassRuleTwin
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dtui.analysis.network_errors import NetworkErrors
+from dtui.analysis.rises.network_errors import NetworkErrors
 from tests.oracle.network_errors import network_rises
 
 

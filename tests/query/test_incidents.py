@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from dtui.analysis.detectors.online import gradient_jump
-from dtui.analysis.detectors.online.stream import online_detectors
+from dtui.analysis.detectors.stream.detector import online_detectors
 from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, SOURCES, Cause, Incident, RunStatus, Trigger
-from dtui.query import RunQuery, incidents, open_run
-from dtui.query.evidence_table import COLUMNS, EvidenceTable
+from dtui.query import RunQuery, open_run
+from dtui.query.incidents import walk as incidents
+from dtui.query.incidents.evidence_table import COLUMNS, EvidenceTable
 from tests.query.fake_reader import EVERY, FakeReader
 from tests.query.troubled_reader import DEATH, DROP, JUMP, SPIKE, troubled_reader
 
@@ -215,7 +216,7 @@ def test_evidence_of_an_ended_run_is_kept_and_found_again(run: Path, monkeypatch
 def test_another_version_is_not_believed(run: Path, monkeypatch: pytest.MonkeyPatch):
     with open_run(run) as query:
         query.incidents()
-    monkeypatch.setattr("dtui.query.evidence_table.VERSION", 99)
+    monkeypatch.setattr("dtui.query.incidents.evidence_table.VERSION", 99)
     assert computed(monkeypatch, run)
 
 

@@ -6,8 +6,8 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from dtui.analysis.detectors.online.block import Network
 from dtui.analysis.detectors.online.class_error import STAYS
+from dtui.analysis.detectors.stream.block import Network
 from dtui.analysis.incidents.causes import Verdict, judge
 from dtui.analysis.incidents.grouping import Clock, group, is_strong
 from dtui.analysis.incidents.sentences import moved_first, sentence

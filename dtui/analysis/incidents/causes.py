@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dtui.analysis.detectors.online.block import Network
+from dtui.analysis.detectors.stream.block import Network
 from dtui.analysis.incidents.grouping import Clock, kind_of, rank_of
 from dtui.model import Cause, Evidence
 

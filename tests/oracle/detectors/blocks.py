@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from dtui.analysis.detectors.online.block import Block, Network
+from dtui.analysis.detectors.stream.block import Block, Network
 from dtui.model import Layer, Trigger
 
 LAYERS = (

@@ -8,7 +8,7 @@ import statistics
 
 import numpy as np
 
-from dtui.analysis.detectors.online.block import Block
+from dtui.analysis.detectors.stream.block import Block
 
 Found = set[tuple[object, ...]]
 TINY = 1e-12

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dtui.analysis.detectors.online.block import Block
-from dtui.analysis.detectors.online.stream import online_detectors
+from dtui.analysis.detectors.stream.block import Block
+from dtui.analysis.detectors.stream.detector import online_detectors
 from dtui.model import Evidence
 from tests.oracle.detectors import online_twins as twins
 from tests.oracle.detectors.blocks import NETWORK, calm, cut, troubled

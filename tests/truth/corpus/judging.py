@@ -16,8 +16,8 @@ PACKAGE = Path(__file__).resolve().parents[3] / "dtui"
 DETECTORS = (
     "analysis/detectors/**/*.py",
     "analysis/incidents/**/*.py",
-    "analysis/class_drops.py",
-    "analysis/network_errors.py",
+    "analysis/rises/*.py",
+    "query/incidents/walk.py",
 )
 """All files that decide what is found."""
 

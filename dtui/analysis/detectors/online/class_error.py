@@ -8,11 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from dtui.analysis.class_drops import ClassDrops, Drop
-from dtui.analysis.detectors.online.block import Block, Network
-from dtui.analysis.detectors.online.stream import MOST_CLASSES, OnlineDetector, Recorded, Stream, online
-from dtui.analysis.detectors.online.trailing import Tail, medians
 from dtui.analysis.detectors.registry import Constant
+from dtui.analysis.detectors.stream.block import Block, Network
+from dtui.analysis.detectors.stream.detector import MOST_CLASSES, OnlineDetector, Recorded, Stream, online
+from dtui.analysis.detectors.stream.trailing import Tail, medians
+from dtui.analysis.rises.class_drops import ClassDrops, Drop
 from dtui.model import Evidence, FloatArray, IntArray
 
 BEFORE = 10

@@ -7,11 +7,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from dtui.analysis.detectors.online.block import Block, Network
-from dtui.analysis.detectors.online.by_layer import layer_quantiles
-from dtui.analysis.detectors.online.stream import MOST_FILTERS, OnlineDetector, Recorded, Stream, online
-from dtui.analysis.detectors.online.trailing import WARM_UP
 from dtui.analysis.detectors.registry import Constant
+from dtui.analysis.detectors.stream.block import Block, Network
+from dtui.analysis.detectors.stream.by_layer import layer_quantiles
+from dtui.analysis.detectors.stream.detector import MOST_FILTERS, OnlineDetector, Recorded, Stream, online
+from dtui.analysis.detectors.stream.trailing import WARM_UP
 from dtui.model import BoolArray, Evidence, IntArray
 
 SHARE = 1e-5

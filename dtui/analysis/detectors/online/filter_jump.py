@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from dtui.analysis.detectors.online.block import Block, Network
-from dtui.analysis.detectors.online.stream import MOST_FILTERS, OnlineDetector, Stream, online
-from dtui.analysis.detectors.online.trailing import WARM_UP, WINDOW, robust_z
 from dtui.analysis.detectors.registry import Constant
+from dtui.analysis.detectors.stream.block import Block, Network
+from dtui.analysis.detectors.stream.detector import MOST_FILTERS, OnlineDetector, Stream, online
+from dtui.analysis.detectors.stream.trailing import WARM_UP, WINDOW, robust_z
 from dtui.model import Evidence, FloatArray, IntArray
 
 LEAST_CHANGE = 0.25

@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from dtui.analysis.detectors.online.block import Block, Network
-from dtui.analysis.detectors.online.stream import OnlineDetector, Stream, online
-from dtui.analysis.detectors.online.trailing import WARM_UP
 from dtui.analysis.detectors.registry import Constant
+from dtui.analysis.detectors.stream.block import Block, Network
+from dtui.analysis.detectors.stream.detector import OnlineDetector, Stream, online
+from dtui.analysis.detectors.stream.trailing import WARM_UP
 from dtui.analysis.quantiles import column_medians
 from dtui.model import BoolArray, Evidence, IntArray
 

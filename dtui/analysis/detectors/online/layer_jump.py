@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from dtui.analysis.detectors.online.block import LEAST_UPDATE, Block, Network
-from dtui.analysis.detectors.online.stream import OnlineDetector, Stream, online
-from dtui.analysis.detectors.online.trailing import WARM_UP, WINDOW, Tail, robust_z, windows_before
 from dtui.analysis.detectors.registry import Constant
+from dtui.analysis.detectors.stream.block import LEAST_UPDATE, Block, Network
+from dtui.analysis.detectors.stream.detector import OnlineDetector, Stream, online
+from dtui.analysis.detectors.stream.trailing import WARM_UP, WINDOW, Tail, robust_z, windows_before
 from dtui.analysis.quantiles import column_medians
 from dtui.model import Evidence
 

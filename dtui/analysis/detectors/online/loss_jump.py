@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from dtui.analysis.detectors.online.block import Block
 from dtui.analysis.detectors.online.network_jump import NetworkJump
-from dtui.analysis.detectors.online.stream import Recorded, online
 from dtui.analysis.detectors.registry import Constant
+from dtui.analysis.detectors.stream.block import Block
+from dtui.analysis.detectors.stream.detector import Recorded, online
 from dtui.model import FloatArray
 
 SMALLEST = 1e-3

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from dtui.analysis.detectors.online.block import Block, Network
-from dtui.analysis.detectors.online.stream import OnlineDetector, Recorded, Stream, online
-from dtui.analysis.network_errors import NetworkErrors, mean_error
+from dtui.analysis.detectors.stream.block import Block, Network
+from dtui.analysis.detectors.stream.detector import OnlineDetector, Recorded, Stream, online
+from dtui.analysis.rises.network_errors import NetworkErrors, mean_error
 from dtui.model import Evidence, IntArray
 
 

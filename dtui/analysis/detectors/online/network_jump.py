@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from dtui.analysis.detectors.online.block import Block, Network
-from dtui.analysis.detectors.online.stream import OnlineDetector, Stream
-from dtui.analysis.detectors.online.trailing import WARM_UP, WINDOW, Tail, recent_z, robust_z, windows_before
+from dtui.analysis.detectors.stream.block import Block, Network
+from dtui.analysis.detectors.stream.detector import OnlineDetector, Stream
+from dtui.analysis.detectors.stream.trailing import WARM_UP, WINDOW, Tail, recent_z, robust_z, windows_before
 from dtui.model import Evidence, FloatArray
 
 

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from dtui.analysis.detectors.online.block import Block, Network
-from dtui.analysis.detectors.online.stream import MOST_FILTERS, OnlineDetector, Stream, online
 from dtui.analysis.detectors.registry import Constant
+from dtui.analysis.detectors.stream.block import Block, Network
+from dtui.analysis.detectors.stream.detector import MOST_FILTERS, OnlineDetector, Stream, online
 from dtui.model import Evidence, Trigger
 
 STRENGTH = 1000.0

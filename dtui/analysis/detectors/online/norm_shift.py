@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from dtui.analysis.detectors.online.block import Block, Network
-from dtui.analysis.detectors.online.stream import OnlineDetector, Recorded, Stream, online
-from dtui.analysis.detectors.online.trailing import WARM_UP, WINDOW, Tail, recent_z, robust_z, windows_before
 from dtui.analysis.detectors.registry import Constant
+from dtui.analysis.detectors.stream.block import Block, Network
+from dtui.analysis.detectors.stream.detector import OnlineDetector, Recorded, Stream, online
+from dtui.analysis.detectors.stream.trailing import WARM_UP, WINDOW, Tail, recent_z, robust_z, windows_before
 from dtui.model import Evidence, FloatArray
 
 LEAST_Z = 6.0

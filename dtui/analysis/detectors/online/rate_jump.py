@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from dtui.analysis.detectors.online.block import Block, Network
-from dtui.analysis.detectors.online.stream import OnlineDetector, Recorded, Stream, online
-from dtui.analysis.detectors.online.trailing import WARM_UP
 from dtui.analysis.detectors.registry import Constant
+from dtui.analysis.detectors.stream.block import Block, Network
+from dtui.analysis.detectors.stream.detector import OnlineDetector, Recorded, Stream, online
+from dtui.analysis.detectors.stream.trailing import WARM_UP
 from dtui.model import Evidence
 
 TIMES = 2.0

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from dtui.analysis.detectors.online.block import Block
 from dtui.analysis.detectors.online.network_jump import NetworkJump
-from dtui.analysis.detectors.online.stream import online
 from dtui.analysis.detectors.registry import Constant
+from dtui.analysis.detectors.stream.block import Block
+from dtui.analysis.detectors.stream.detector import online
 from dtui.analysis.quantiles import column_medians
 from dtui.model import FloatArray
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from dtui.analysis.detectors.online.block import Block, Network
-from dtui.analysis.detectors.online.stream import OnlineDetector, Stream, online_detectors
-from dtui.analysis.detectors.online.trailing import WARM_UP
+from dtui.analysis.detectors.stream.block import Block, Network
+from dtui.analysis.detectors.stream.detector import OnlineDetector, Stream, online_detectors
+from dtui.analysis.detectors.stream.trailing import WARM_UP
 from dtui.analysis.incidents.build import incidents_of
 from dtui.analysis.incidents.grouping import Clock
 from dtui.errors import DtuiError
@@ -28,8 +28,8 @@ from dtui.model import (
     was_lost,
 )
 from dtui.query.data import RunData
-from dtui.query.evidence_table import EvidenceTable
-from dtui.query.persisting import persists
+from dtui.query.incidents.evidence_table import EvidenceTable
+from dtui.query.incidents.persisting import persists
 
 AT_ONCE = 64
 """Records that are read together: 3 statistics of 27,560 filters are 21 MB."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dtui.analysis.detectors.online.stream import MOST_CLASSES, MOST_FILTERS, online_detectors
+from dtui.analysis.detectors.stream.detector import MOST_CLASSES, MOST_FILTERS, online_detectors
 from dtui.model import Evidence
 from dtui.query.data import RunData
 from dtui.version import __version__

@@ -12,8 +12,8 @@ from functools import cache
 from importlib import import_module
 from typing import ClassVar, Protocol
 
-from dtui.analysis.detectors.online.block import Block, Network
 from dtui.analysis.detectors.registry import Constant
+from dtui.analysis.detectors.stream.block import Block, Network
 from dtui.model import Evidence
 
 MOST_FILTERS = 32

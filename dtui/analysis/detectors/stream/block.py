@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from dtui.analysis.detectors.online.by_layer import layer_medians
+from dtui.analysis.detectors.stream.by_layer import layer_medians
 from dtui.analysis.quantiles import column_medians
 from dtui.model import FloatArray, IntArray, Layer, Trigger
 
