@@ -63,15 +63,13 @@ def test_a_harmless_drop_does_not_swallow_the_layer_that_stops_behind_it():
     assert [(one.cause, one.classes) for one in found] == [(Cause.CLASS, (1,)), (Cause.FROZEN, (3,))]
 
 
-def test_a_class_alone_must_stay_or_lose_most_by_itself():
-    small = drop(60, 1, amount=0.3, concentration=0.4)
-    assert told(small) == []
-    assert told(small, replace(small, iteration=int(RECORDS[64]), classes=(2,))) == []
-    assert told(small, replace(small, rule="stays", known=int(RECORDS[62]))) == []
-    assert len(told(small, replace(small, iteration=int(RECORDS[61])))) == 1
-    large = drop(60, 1, amount=0.7, concentration=0.2)
-    assert told(large) == []
-    assert len(told(large, replace(large, rule="stays", known=int(RECORDS[62])))) == 1
+def test_a_class_alone_must_stay_bad_or_lose_most_of_what_all_lost():
+    small, own = drop(60, 1, amount=0.3, concentration=0.4), drop(60, 1, amount=0.3, concentration=0.6)
+    assert told(small) == told(own) == []
+    assert told(small, replace(small, iteration=int(RECORDS[61]))) == []
+    assert told(own, replace(own, iteration=int(RECORDS[61]), classes=(2,))) == []
+    assert len(told(own, replace(own, iteration=int(RECORDS[61])))) == 1
+    assert len(told(small, replace(small, rule="stays", known=int(RECORDS[64])))) == 1
     assert len(told(drop(60, 1, amount=0.9, concentration=0.8))) == 1
     assert len(told(small, said("loss", 60, times=4.0))) == 1
 

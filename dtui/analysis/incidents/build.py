@@ -17,8 +17,8 @@ FINAL = 11
 """Records and validations after its first evidence from which on no later one can change an incident (FINDINGS §3)."""
 DROPS = 2
 """Drops of one class, where nothing else tells of trouble, that make an incident."""
-LARGE = 0.6
-"""Share of its images that a class loses, at which one drop is enough if it stays."""
+MOST_OF_ALL = 0.5
+"""Share of what all classes lost that it must have lost there."""
 MOST_LOST = 0.6
 """What a class lost, times its share of what all classes lost, at which one is enough."""
 HALF_WAY = 10.0
@@ -45,14 +45,12 @@ def incidents_of(
 def _is_confirmed(members: Sequence[Evidence]) -> bool:
     """Whether a group is more than one class that does worse for a moment, as classes of healthy trainings do.
 
-    Such a class must drop twice, or lose most of its images and stay like that, or lose most of what all lost.
+    Such a class must stay bad, or lose most of what all classes lost: twice, or most of its images at once.
     """
-    if any(is_strong(one) for one in members):
+    if any(is_strong(one) or one.rule == STAYS or _alone(one) >= MOST_LOST for one in members):
         return True
-    drops = Counter(label for one in members if one.rule != STAYS for label in one.classes[:1])
-    if max(drops.values(), default=0) >= DROPS:
-        return True
-    return any(_alone(one) >= MOST_LOST or (one.rule == STAYS and (one.amount or 0) >= LARGE) for one in members)
+    drops = Counter(label for one in members if (one.concentration or 0) >= MOST_OF_ALL for label in one.classes[:1])
+    return max(drops.values(), default=0) >= DROPS
 
 
 def _alone(one: Evidence) -> float:

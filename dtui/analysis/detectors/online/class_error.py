@@ -19,8 +19,12 @@ BEFORE = 10
 """Validations whose median is the usual error of a class, as the rule takes it."""
 LATEST = 8
 """Validations after which a drop is known at the latest, and until which it is seen whether it stays."""
-HELD = 3
-"""Validations, the first among them, at which half of the rise must be there for the class to stay as bad."""
+HELD = 5
+"""Validations of 8, the first among them, at which a class must have lost most of its images to stay bad."""
+LOST = 0.6
+"""Share of its images that it must have lost there: classes of healthy trainings with 200 lose a half for some."""
+GUESSING = 0.75
+"""Error of the network, before a drop, from which on it guesses: its classes come and go."""
 STAYS = "stays"
 """Rule of the second evidence of a drop, once that is known."""
 
@@ -68,20 +72,26 @@ class _Drops:
             drops.setdefault(drop.validation + drop.late, []).append(drop)
         found = []
         for now in range(first, len(self._iterations)):
-            told = [self._evidence(drop, errors, begin) for drop in drops.get(now, ())]
-            found += told
-            self._watched += [
-                _Watched(one, drop.validation) for one, drop in zip(told, drops.get(now, ()), strict=True)
-            ]
+            for drop in drops.get(now, ()):
+                if not self._guesses(errors[:, drop.validation - begin - BEFORE : drop.validation - begin]):
+                    found.append(self._evidence(drop, errors, begin))
+                    self._watched.append(_Watched(found[-1], drop.validation))
             found += self._held(now, errors, begin)
         return found
+
+    def _guesses(self, before: FloatArray) -> bool:
+        """Whether the network had learned next to nothing at the validations before, shape (C, BEFORE)."""
+        known = np.isfinite(before)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means = np.where(known, before, 0.0).sum(axis=0) / known.sum(axis=0)
+        return bool(medians(means) > GUESSING)
 
     def _held(self, now: int, errors: FloatArray, begin: int) -> list[Evidence]:
         """Return the drops of which it is known now that the class stays as bad, and watch the others on."""
         found, waiting = [], []
         for one in self._watched:
             course = errors[one.evidence.classes[0], one.validation - begin : now - begin + 1]
-            if np.count_nonzero(course >= one.half) >= HELD:
+            if np.count_nonzero(course >= one.bad) >= HELD:
                 known = int(self._iterations[now])
                 found.append(replace(one.evidence, rule=STAYS, known=known))
             elif now - one.validation < LATEST - 1:
@@ -112,6 +122,6 @@ class _Watched:
     validation: int
 
     @property
-    def half(self) -> float:
-        """The error of its first class that half of the rise leads to."""
-        return (self.evidence.usual or 0.0) + (self.evidence.amount or 0.0) / 2
+    def bad(self) -> float:
+        """The error of its first class at which it has lost most of its images."""
+        return (self.evidence.usual or 0.0) + LOST
