@@ -36,7 +36,7 @@ from dtui.model.statistics import (
     WATCHED_FILTER_STATISTICS,
     WATCHED_LAYER_STATISTICS,
 )
-from dtui.model.structure import Coverage, Edge, ImageSet, Layer, Module, NormLayer, Structure, Unrecorded
+from dtui.model.structure import Coverage, Edge, ImageSet, Layer, Module, NormLayer, Structure, Trained, Unrecorded
 from dtui.model.views import (
     ClassCluster,
     ClassErrors,
@@ -46,6 +46,7 @@ from dtui.model.views import (
     ImageRows,
     ImagesRequest,
     ImageVerdict,
+    LayerStates,
     NodeSeries,
     RunInfo,
     Stage,
@@ -93,6 +94,7 @@ __all__ = [
     "IntArray",
     "LabelArray",
     "Layer",
+    "LayerStates",
     "Missing",
     "Module",
     "NodeSeries",
@@ -105,6 +107,7 @@ __all__ = [
     "Stage",
     "Structure",
     "TimeAxis",
+    "Trained",
     "TreeNode",
     "Trigger",
     "Unrecorded",

@@ -36,6 +36,7 @@ from dtui.model.statistics import Rows, by_name
 from dtui.query import anomalies, classes, curves, detecting, findings, images, tree
 from dtui.query.data import RunData
 from dtui.query.heatmap import HeatmapQuery
+from dtui.query.layers.trained import layer_states
 
 if TYPE_CHECKING:
     from dtui.store import RunReader
@@ -126,6 +127,9 @@ class RunQuery:
             joins=self._reader.seams,
             watches=int(np.count_nonzero(self._data.is_watch)),
             coverage=self._data.structure.coverage,
+            norms=len(self._data.structure.norms),
+            trainable=None if self._data.structure.trained is None else self._data.structure.trained.parameters,
+            states=layer_states(self._data),
         )
 
     def faults(self) -> tuple[str, ...]:
