@@ -36,6 +36,7 @@ from dtui.model.statistics import Rows, by_name
 from dtui.query import anomalies, classes, curves, detecting, findings, images, tree
 from dtui.query.data import RunData
 from dtui.query.heatmap import HeatmapQuery
+from dtui.query.layers import update_ratios
 from dtui.query.layers.trained import layer_states
 
 if TYPE_CHECKING:
@@ -205,6 +206,27 @@ class RunQuery:
             UsageError: An unknown node, statistic or source.
         """
         return tree.node_series(self._data, nodes, statistic, source, axis)
+
+    def layer_update_ratios(self) -> FloatArray:
+        """Return how fast each layer learns, shape (layers, records), float32, >= 0, read-only.
+
+        ‖Δw‖ ⁄ ‖w‖ since the record before, with w as it was there, divided by the updates since: a run that is recorded
+        at another interval, and a record that closed a run, can be compared. Steps to and fro cancel out, so that it is
+        less than the ratio of a single update. NaN at the first record, in watches, where the weights were all zero,
+        and at the first record after a resume. Statistics of filters (`update_ratio`) are not divided.
+
+        Raises:
+            NotRecordedError: The run does not hold the norms.
+        """
+        return update_ratios.layer_update_ratios(self._data)
+
+    def module_update_ratios(self) -> FloatArray:
+        """Return the same for the modules, shape (modules, records): of all weights in a module together.
+
+        Raises:
+            NotRecordedError: The run does not hold the norms.
+        """
+        return update_ratios.module_update_ratios(self._data)
 
     def norms(self, statistic: str) -> FloatArray:
         """Return one statistic of the normalisation layers at every record, shape (norms, records), float32, read-only.
