@@ -214,9 +214,11 @@ def _untrained(info: RunInfo) -> list[tuple[str, str]]:
         ("frozen", states.frozen, ""),
         ("no gradient", states.no_gradient, unsure),
         ("unchanged", states.unchanged, "; given gradients, but never changed"),
-        ("tied", [" = ".join(names) for names in states.tied], ""),
     )
-    return rows + [(kind, _names(names) + remark) for kind, names, remark in kinds if names]
+    of = f"of {info.layers:,} layer{'s' * (info.layers != 1)}: "
+    rows += [(kind, f"{len(names):,} {of}{_names(names)}{remark}") for kind, names, remark in kinds if names]
+    tied = _names([" = ".join(names) for names in states.tied])
+    return [*rows, ("tied", tied)] if tied else rows
 
 
 def _names(names: Sequence[str], most: int = 4) -> str:

@@ -77,9 +77,9 @@ def test_info_says_so(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shown = " ".join(capsys.readouterr().out.split())
     for text in (
         "to be trained 84 of 120 parameters",
-        "frozen frozen",
-        "no gradient unused; to be trained, but never given one",
-        "unchanged forgotten; given gradients, but never changed",
+        "frozen 1 of 6 layers: frozen",
+        "no gradient 1 of 6 layers: unused; to be trained, but never given one",
+        "unchanged 1 of 6 layers: forgotten; given gradients, but never changed",
         "tied head = back",
     ):
         assert text in shown
@@ -117,7 +117,7 @@ def test_one_record_tells_nothing_and_a_run_of_before_not_who_is_frozen(
         assert of_none == (((), (stem, conv)) if trained is None else ((stem,), (conv,)))
     assert main(["info", str(writer.path)]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert "no gradient stem, stage.�[31mconv; frozen, or never given one" in shown
+    assert "no gradient 2 of 3 layers: stem, stage.�[31mconv; frozen, or never given one" in shown
     assert "to be trained" not in shown
 
 
