@@ -66,10 +66,11 @@ def run_info(options: argparse.Namespace) -> Outcome:
         ("iterations", _span(info)),
         ("records", f"{info.records:,}" + (f" and {info.watches:,} watches" if info.watches else "")),
         ("validations", f"{info.validations:,} of {info.images:,} images in {info.classes:,} classes"),
-        ("network", f"{info.layers:,} layer{'s' * (info.layers != 1)}, {info.filters:,} filters"),
+        ("network", f"{info.layers:,} layer{'s' * (info.layers != 1)}, {info.filters:,} filters{_norms(info)}"),
     ]
     if info.coverage is not None:
         rows.append(("parameters", info.coverage.text()))
+    rows += _untrained(info)
     if metadata.hyperparameters:
         rows.append(("training", ", ".join(f"{name} {value}" for name, value in metadata.hyperparameters.items())))
     if info.joins:
@@ -188,6 +189,33 @@ def _anomaly_row(anomaly: Anomaly, name: str) -> list[str]:
         anomaly.id,
         anomaly.note,
     ]
+
+
+def _norms(info: RunInfo) -> str:
+    return f", {info.norms:,} normalisation layer{'s' * (info.norms != 1)}" if info.norms else ""
+
+
+def _untrained(info: RunInfo) -> list[tuple[str, str]]:
+    """Return a row for each kind of layer that did not train; names are data from outside."""
+    rows = []
+    if info.coverage is not None and info.trainable is not None and info.trainable < info.coverage.parameters:
+        rows.append(("to be trained", f"{info.trainable:,} of {info.coverage.parameters:,} parameters"))
+    states = info.states
+    unsure = "; frozen, or never given one" if info.trainable is None else "; to be trained, but never given one"
+    kinds = (
+        ("frozen", states.frozen, ""),
+        ("no gradient", states.no_gradient, unsure),
+        ("unchanged", states.unchanged, "; given gradients, but never changed"),
+    )
+    of = f"of {info.layers:,} layer{'s' * (info.layers != 1)}: "
+    rows += [(kind, f"{len(names):,} {of}{_names(names)}{remark}") for kind, names, remark in kinds if names]
+    tied = _names([" = ".join(names) for names in states.tied])
+    return [*rows, ("tied", tied)] if tied else rows
+
+
+def _names(names: Sequence[str], most: int = 4) -> str:
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def _span(info: RunInfo) -> str:

@@ -38,7 +38,7 @@ from dtui.model.statistics import (
     WATCHED_FILTER_STATISTICS,
     WATCHED_LAYER_STATISTICS,
 )
-from dtui.model.structure import Coverage, Edge, ImageSet, Layer, Module, NormLayer, Structure, Unrecorded
+from dtui.model.structure import Coverage, Edge, ImageSet, Layer, Module, NormLayer, Structure, Trained, Unrecorded
 from dtui.model.views import (
     ClassCluster,
     ClassErrors,
@@ -48,6 +48,7 @@ from dtui.model.views import (
     ImageRows,
     ImagesRequest,
     ImageVerdict,
+    LayerStates,
     NodeSeries,
     RunInfo,
     Stage,
@@ -97,6 +98,7 @@ __all__ = [
     "IntArray",
     "LabelArray",
     "Layer",
+    "LayerStates",
     "Missing",
     "Module",
     "NodeSeries",
@@ -112,6 +114,7 @@ __all__ = [
     "StateEntry",
     "Structure",
     "TimeAxis",
+    "Trained",
     "TreeNode",
     "Trigger",
     "Unrecorded",

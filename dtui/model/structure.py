@@ -135,6 +135,19 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
+class Trained:
+    """What of a network was to be trained when recording began.
+
+    Attributes:
+        parameters: Elements of all parameters that require a gradient, each parameter once.
+        frozen: Indices of the layers of which none does, ascending.
+    """
+
+    parameters: int
+    frozen: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Structure:
     """The network of a run: fixed once recording has begun.
 
@@ -144,6 +157,7 @@ class Structure:
         edges: The module graph of one forward pass; empty when it was not traced.
         coverage: How much of the network the layers are; None where it is not known, as in runs of before.
         norms: The normalisation layers that are measured, in `named_modules` order.
+        trained: What of it was to be trained; None where it is not known, as in runs of before.
     """
 
     layers: tuple[Layer, ...]
@@ -151,6 +165,7 @@ class Structure:
     edges: tuple[Edge, ...] = ()
     coverage: Coverage | None = None
     norms: tuple[NormLayer, ...] = ()
+    trained: Trained | None = None
 
     @property
     def filters(self) -> int:

@@ -16,12 +16,31 @@ from dtui.model.structure import Coverage
 
 
 @dataclass(frozen=True, slots=True)
+class LayerStates:
+    """Layers that did not train, by name, as far as the records tell; data from outside.
+
+    Attributes:
+        frozen: Required no gradient when recording began, and have not changed.
+        no_gradient: Were to be trained, and were never given a gradient: nothing that is trained depends on them. Of a
+            run that does not say which layers are frozen, those too.
+        unchanged: Were to be trained and given gradients, and have not changed: no optimizer has them, or their
+            gradients are zero.
+        tied: Each with the other names of its weight.
+    """
+
+    frozen: tuple[str, ...] = ()
+    no_gradient: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    tied: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RunInfo:
     """One line about a run. Field names are those of `dtui info --json`.
 
     `reason` says why a run crashed or is incomplete, "" for any other; data from outside. `joins` are the
     iterations at which the training went on from a checkpoint, ascending. `coverage` says how much of the network is
-    recorded, None where that is not known.
+    recorded, `trainable` how many elements its parameters have that were to be trained, None where that is not known.
     """
 
     run: str
@@ -42,6 +61,9 @@ class RunInfo:
     watches: int = 0
     joins: tuple[int, ...] = ()
     coverage: Coverage | None = None
+    norms: int = 0
+    trainable: int | None = None
+    states: LayerStates = LayerStates()
 
 
 @dataclass(frozen=True, slots=True)

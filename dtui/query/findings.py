@@ -31,7 +31,7 @@ def findings(data: RunData) -> tuple[str, ...]:
     return data.remembered(
         "findings",
         lambda: (
-            *(*_too_few(data), *_tensors(data), *_scalars(data)),
+            *(*_too_few(data), *_tensors(data), *_norms(data), *_scalars(data)),
             *(*_judged(data), *_skipped(data), *_fired(data)),
         ),
     )
@@ -65,6 +65,20 @@ def _tensors(data: RunData) -> list[str]:
                 f"first in layer {layer.name} at iteration {int(data.records[record])}"
             )
     return lines
+
+
+def _norms(data: RunData) -> list[str]:
+    """Return a line where scales or running statistics of normalisation layers were NaN or Inf."""
+    counts = np.nan_to_num(data.norms("nonfinite")) if data.records_norms("nonfinite") else np.zeros((0, 0))
+    if not counts.any():
+        return []
+    record = int(counts.any(axis=0).argmax())
+    layer = data.norm_layers[int(counts[:, record].argmax())]
+    touched = int(counts.any(axis=1).sum())
+    return [
+        f"scales or running statistics are NaN or Inf in {touched} normalisation layer{'s' if touched != 1 else ''}, "
+        f"first in layer {layer.name} at iteration {int(data.records[record])}"
+    ]
 
 
 def _scalars(data: RunData) -> list[str]:

@@ -41,6 +41,8 @@ from dtui.query.data import RunData
 from dtui.query.heatmap import HeatmapQuery
 from dtui.query.incidents import state
 from dtui.query.incidents.walk import Incidents
+from dtui.query.layers import update_ratios
+from dtui.query.layers.trained import layer_states
 from dtui.query.relations.questions import RelationQuestions
 
 if TYPE_CHECKING:
@@ -133,6 +135,9 @@ class RunQuery(RelationQuestions):
             joins=self._reader.seams,
             watches=int(np.count_nonzero(self._data.is_watch)),
             coverage=self._data.structure.coverage,
+            norms=len(self._data.structure.norms),
+            trainable=None if self._data.structure.trained is None else self._data.structure.trained.parameters,
+            states=layer_states(self._data),
         )
 
     def faults(self) -> tuple[str, ...]:
@@ -208,6 +213,27 @@ class RunQuery(RelationQuestions):
             UsageError: An unknown node, statistic or source.
         """
         return tree.node_series(self._data, nodes, statistic, source, axis)
+
+    def layer_update_ratios(self) -> FloatArray:
+        """Return how fast each layer learns, shape (layers, records), float32, >= 0, read-only.
+
+        ‖Δw‖ ⁄ ‖w‖ since the record before, with w as it was there, divided by the updates since: a run that is recorded
+        at another interval, and a record that closed a run, can be compared. Steps to and fro cancel out, so that it is
+        less than the ratio of a single update. NaN at the first record, in watches, where the weights were all zero,
+        and at the first record after a resume. Statistics of filters (`update_ratio`) are not divided.
+
+        Raises:
+            NotRecordedError: The run does not hold the norms.
+        """
+        return update_ratios.layer_update_ratios(self._data)
+
+    def module_update_ratios(self) -> FloatArray:
+        """Return the same for the modules, shape (modules, records): of all weights in a module together.
+
+        Raises:
+            NotRecordedError: The run does not hold the norms.
+        """
+        return update_ratios.module_update_ratios(self._data)
 
     def norms(self, statistic: str) -> FloatArray:
         """Return one statistic of the normalisation layers at every record, shape (norms, records), float32, read-only.

@@ -20,7 +20,7 @@ from dtui.record.flight.flight_recorder import Flight, WatchPlan
 from dtui.record.measure.measurer import Measurer
 from dtui.record.measure.statistics import Deriver
 from dtui.record.start.resume import Start
-from dtui.record.training.coverage import try_coverage
+from dtui.record.training.coverage import try_coverage, try_trained
 from dtui.record.training.distributed import CLOSING_SECONDS, Exchange, PartMissingError
 from dtui.record.training.graph import GraphTracer
 from dtui.record.training.layers import LayerProbe, describe, find_layers, place, unwrap
@@ -134,7 +134,7 @@ class Recording:
             if self._tracer is not None:
                 self._tracer.retire()
             self._start.check_network(structure)
-            structure = self._with_norms(root, structure)
+            structure = self._completed(root, probes, structure)
             resumed = self._start.go_on()
             self.measurer = Measurer(root, probes, self.has_kernel, self._norms)
             self.is_sharded = self.measurer.is_sharded
@@ -147,8 +147,9 @@ class Recording:
                     self.flight = Flight(self.watch_plan, structure, probes, self.has_kernel)
         return self.sink
 
-    def _with_norms(self, root: nn.Module | None, structure: Structure) -> Structure:
-        """Return the structure with the normalisation layers that are recorded: those of the run that goes on."""
+    def _completed(self, root: nn.Module | None, probes: list[LayerProbe], structure: Structure) -> Structure:
+        """Return the structure with what is known only now: norms with the graph, those of a run that goes on as they
+        are there, and which layers are frozen."""
         past = self._start.past
         if past is not None:
             self._norms = [] if root is None else placed_norms(root, past.structure.norms)
@@ -156,7 +157,7 @@ class Recording:
         if root is None:
             return structure
         self._norms, norms = try_norms(root, structure.layers, structure.edges)
-        return replace(structure, norms=norms)
+        return replace(structure, norms=norms, trained=try_trained(root, probes))
 
     def record(self, iteration: int, scalars: ScalarLog, skips: SkippedUpdates, ending: Ending | None = None) -> None:
         """Measure everything once, and queue what is to be derived and written of it.

@@ -115,7 +115,7 @@ def record_norms() -> list[Measurement]:
     take = torch.no_grad()(read.take)
     values = take()()
     assert values is not None
-    whole = Measurer(model, probes, all(ways().values())).measure
+    whole = Measurer(model, probes, any(ways().values())).measure
     functions: dict[str, Callable[[], object]] = {
         "read": lambda: [tensor.sum() for tensor in kept],
         "gather": take,

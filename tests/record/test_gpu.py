@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -18,6 +19,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from dtui.model import FILTER_STATISTICS
 from dtui.record import RecorderWarning
+from dtui.record.measure.norm_values import NormValues
+from dtui.record.training.norm_layers import find_norms
 from dtui.record.writing.writer_thread import Job
 from tests.record.conftest import RecorderUnderTest, small_net
 
@@ -240,6 +243,24 @@ def test_a_model_on_two_devices_is_one_record(record: Make) -> None:
         np.concatenate([part.weight.detach().double().norm(dim=1).cpu().numpy() for part in model]),
         rtol=1e-5,
     )
+
+
+def test_norms_are_read_without_waiting() -> None:
+    model = nn.Sequential(nn.BatchNorm2d(5), nn.LayerNorm((2, 3)), nn.BatchNorm1d(4, affine=False).half())
+    for values in (*model.parameters(), *model.buffers()):
+        if values.is_floating_point():
+            values.data.uniform_(0.5, 1.5)
+    wanted, there = NormValues(find_norms(model)), copy.deepcopy(model).cuda()
+    found = NormValues(find_norms(there))
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        with torch.no_grad():
+            arrive = found.take()
+            there[0].weight.zero_()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    with torch.no_grad():
+        np.testing.assert_array_equal(arrive(), wanted.take()())
 
 
 def test_a_full_gpu_costs_the_records_and_not_the_training(record: Make) -> None:

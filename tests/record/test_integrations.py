@@ -288,7 +288,8 @@ class TestHuggingFace:
         assert len(reader.validation_iterations) == 3
         assert reader.images is not None
         assert reader.images.classes == ("cat", "dog", "eel")
-        assert set(reader.scalar_names()) == {"loss", "grad_norm", "learning_rate", "eval_loss", "train_loss"}
+        logged = {"loss", "grad_norm", "learning_rate", "eval_loss", "train_loss"}
+        assert set(reader.scalar_names()) == {*logged, "loss_max", "learning_rate_max"}
         assert reader.read_points("eval_loss")[0].tolist() == [2, 5, 8]
         assert reader.read_points("train_loss")[0].tolist() == [8]
         gradients = reader.read_filters(FILTER_STATISTICS[-2], slice(0, reader.structure.filters), slice(0, 5))

@@ -254,7 +254,7 @@ def test_what_is_no_number_is_left_out_and_told_once(record: Make) -> None:
     assert len(told) == 1
     update(model, optimizer)
     recorder.close()
-    assert set(recorder.store.records[0].scalars) == {"loss", "learning_rate"}
+    assert set(recorder.store.records[0].scalars) == {"loss", "loss_max", "learning_rate"}
 
 
 def test_a_compiled_model_is_recorded_under_the_names_of_the_model_inside(record: Make) -> None:

@@ -89,9 +89,13 @@ def test_a_live_run_shows_the_norms_of_new_records(tmp_path: Path) -> None:
     writer.append_record(record_at(0))
     with RunQuery(writer.path) as query:
         assert query.norms("nonfinite").tolist() == [[0], [0]]
+        assert query.info().norms == 2
+        assert not any("normalisation" in line for line in query.info().findings)
         writer.append_record(record_at(1))
         query.refresh()
         assert query.norms("nonfinite").tolist() == [[0, 1], [0, 1]]
+        line = "scales or running statistics are NaN or Inf in 2 normalisation layers, first in layer"
+        assert f"{line} stem.\x1b[31mbn at iteration 10" in query.info().findings
     writer.close()
 
 

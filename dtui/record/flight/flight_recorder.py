@@ -157,7 +157,7 @@ class Flight:
         self._structure = structure
         self._meter = WatchMeter(probes, fused)
         is_cuda = self._meter.device.type == "cuda"
-        self._ring = torch.zeros((plan.slots, len(Norm), structure.filters), pin_memory=is_cuda)
+        self._ring = torch.zeros((plan.slots, len(Norm), structure.filters), device="cpu", pin_memory=is_cuda)
         self._events = [torch.cuda.Event() if is_cuda else None for _ in range(plan.slots)]  # type: ignore[no-untyped-call]
         self._kept: list[_Kept | None] = [None] * plan.slots
         self._filled = self._judged = 0

@@ -73,7 +73,7 @@ class _Device:
         if self._copying is None:
             self._copying = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         training = torch.cuda.current_stream(device)
-        copy = torch.empty(buffers.memory.shape, pin_memory=True)
+        copy = torch.empty(buffers.memory.shape, device="cpu", pin_memory=True)
         self._copying.wait_stream(training)
         with torch.cuda.stream(self._copying):
             copy.copy_(buffers.memory, non_blocking=True)

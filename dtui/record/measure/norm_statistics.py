@@ -36,6 +36,7 @@ class NormDeriver:
         self._channels = sizes
         self._before: _Float64 | None = None
         self._usual: _Float64 | None = None
+        self._size: _Float64 = np.full(len(sizes), np.nan)
 
     def derive(self, values: FloatArray) -> FloatArray:
         """Return the statistics of one record.
@@ -54,14 +55,13 @@ class NormDeriver:
         self._before = now
         with np.errstate(all="ignore"):
             spread = _positive(before[Kept.VARIANCE])
-            size = self._medians(np.abs(now[Kept.SCALE]))
+            size_before, self._size = self._size, self._medians(np.abs(now[Kept.SCALE]))
             if self._usual is None:
-                self._usual = size
+                self._usual = self._size
             columns = {
                 "mean_shift": np.sqrt(self._medians((now[Kept.MEAN] - before[Kept.MEAN]) ** 2 / spread)),
                 "variance_shift": self._medians(np.abs(np.log(_positive(now[Kept.VARIANCE]) / spread))),
-                "scale_shift": self._medians(np.abs(now[Kept.SCALE] - before[Kept.SCALE]))
-                / _positive(self._medians(np.abs(before[Kept.SCALE]))),
+                "scale_shift": self._medians(np.abs(now[Kept.SCALE] - before[Kept.SCALE])) / _positive(size_before),
                 "zero_scales": self._share_near_zero(now[Kept.SCALE], self._usual),
                 "nonfinite": np.where(self._sums(taken) > 0, self._sums(broken), np.nan),
             }
@@ -84,10 +84,9 @@ class NormDeriver:
         """Return the median of each layer's channels, NaN left out; NaN where there is none."""
         medians = np.empty(len(self._channels))
         for rows, at in self._groups:
-            ordered = np.sort(values[at], axis=1)  # NaN last
+            ordered = np.sort(values[at], axis=1)  # NaN last; a partition takes longer
             count = np.count_nonzero(~np.isnan(ordered), axis=1)
-            middle = np.stack([np.maximum(count - 1, 0) // 2, count // 2], axis=1)
-            middle = np.minimum(middle, ordered.shape[1] - 1)
+            middle = np.stack([np.maximum(count - 1, 0) // 2, np.minimum(count // 2, at.shape[1] - 1)], axis=1)
             medians[rows] = np.take_along_axis(ordered, middle, axis=1).mean(axis=1)
         return medians
 

@@ -148,7 +148,7 @@ def _arriving(values: Tensor) -> Callable[[], FloatArray]:
     if values.device.type != "cuda":
         host = values.cpu()
         return lambda: host.numpy()
-    copy = torch.empty(values.shape, pin_memory=True)
+    copy = torch.empty(values.shape, device="cpu", pin_memory=True)
     copy.copy_(values, non_blocking=True)
     event = torch.cuda.current_stream(values.device).record_event()
 

@@ -26,6 +26,7 @@ from dtui.model import (
     NormLayer,
     RunMetadata,
     Structure,
+    Trained,
     Unrecorded,
 )
 from dtui.model.statistics import Rows
@@ -114,6 +115,7 @@ def run_document(
         raise UsageError(f"the network cannot be recorded: {error}") from error
     coverage = {} if structure.coverage is None else {"coverage": asdict(structure.coverage)}
     norms = {"norms": [asdict(norm) for norm in structure.norms]} if structure.norms else {}
+    trained = {} if structure.trained is None else {"trained": asdict(structure.trained)}
     return encode_document(
         {
             "run": run,
@@ -124,6 +126,7 @@ def run_document(
             "edges": [[edge.source, edge.target] for edge in structure.edges],
             **coverage,
             **norms,
+            **trained,
             **encode_contents(contents),
         }
     )
@@ -144,7 +147,8 @@ def parse_run_document(data: ByteArray, path: Path) -> RunDocument:
         edges = tuple(Edge(str(source), str(target)) for source, target in _bounded(values["edges"], MOST_NODES))
         classes = tuple(str(name) for name in _bounded(values["classes"], MOST_CLASS_NAMES))
         norms = tuple(_norm(item) for item in _bounded(values.get("norms", []), MOST_NODES))
-        structure = Structure(layers, modules, edges, _coverage(values.get("coverage")), norms)
+        trained = _trained(values.get("trained"), len(layers))
+        structure = Structure(layers, modules, edges, _coverage(values.get("coverage")), norms, trained)
         _check_structure(structure, contents)
         return RunDocument(str(values["run"]), structure, _metadata(values["metadata"]), classes, contents)
     except RunFormatError:
@@ -215,6 +219,15 @@ def _coverage(item: Mapping[str, Any] | None) -> Coverage | None:
     if coverage.recorded + of_largest > coverage.parameters or len(largest) > coverage.unrecorded:
         raise ValueError("more parameters than there are")
     return coverage
+
+
+def _trained(item: Mapping[str, Any] | None, layers: int) -> Trained | None:
+    if item is None:
+        return None
+    frozen = _bounded(item["frozen"], layers)
+    if any(type(index) is not int or not 0 <= index < layers for index in frozen) or len(set(frozen)) < len(frozen):
+        raise ValueError("frozen layers that are not there")
+    return Trained(_count(item["parameters"]), tuple(sorted(frozen)))
 
 
 def _count(value: Any) -> int:
