@@ -14,7 +14,7 @@ settings.load_profile("dtui")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLOSC_NTHREADS"):
     os.environ.setdefault(name, "1")  # several test processes share the cores; also read by child processes
 
 

@@ -87,7 +87,7 @@ def prepare(path: Path, number: int) -> tuple[Path, Truth]:
     append_watches(recording, watched[:40])
     recording.compact()
     recording.append(6, 6)
-    append_watches(recording, watched[40:])
+    append_watches(recording, watched[40:44])
     recording.writer.append_gap(GAP)
     recording.writer.append_trigger(TRIGGER)
     recording.writer.close()

@@ -23,8 +23,8 @@ from tests.store.conftest import Recording
 from tests.store.killing import compact
 from tests.store.mutating import mutate_runs
 
-MUTATIONS = 800
-SHARES = 4
+MUTATIONS = 400
+SHARES = 2
 """Tests that share the mutations among them, so that they spread over processes."""
 
 
