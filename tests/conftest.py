@@ -33,6 +33,19 @@ def repository() -> Path:
     return REPOSITORY
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object | None:
+    """Give each process of `pytest -n` neighbouring tests, so that few import torch or make the same fixture.
+
+    A process that is done takes over half of what another one has left.
+    """
+    if config.getoption("dist") != "load":  # what -n means unless it is told otherwise
+        return None
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Tell what tests that passed have counted: deaths that cost nothing, damaged runs that did not lie."""
     counts: Counter[str] = Counter()

@@ -84,7 +84,7 @@ def survive(run: Path, *, is_compacting: bool = True, has_screen: bool = False) 
 
 @functools.cache
 def warm_up() -> None:
-    """Do once what every child would do for itself before it comes to its run: import, read templates and style sheets."""
+    """Do once what every child would do for itself first: import modules, read templates and style sheets."""
     from tests.store.conftest import Recording
 
     with tempfile.TemporaryDirectory() as folder:

@@ -317,6 +317,15 @@ def test_a_mangled_run_file_costs_only_the_status(recording: Recording, content:
     recording.twin.assert_records(reader, slice(None))
 
 
+def test_a_run_file_larger_than_any_is_not_even_parsed(recording: Recording) -> None:
+    recording.append(2)
+    content = (recording.path / "run.json").read_bytes()
+    (recording.path / "run.json").write_bytes(content + b" " * (4 << 20))
+    reader = recording.reader()
+    assert any("run.json: damaged, it has more than 4,194,304 bytes" in fault for fault in reader.faults)
+    recording.twin.assert_records(reader, slice(None))
+
+
 @pytest.mark.parametrize("digit", [b"0", b"3", b"6", b"1"])
 def test_one_flipped_bit_makes_no_newer_format(recording: Recording, digit: bytes) -> None:
     recording.append(2)

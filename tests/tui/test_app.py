@@ -52,16 +52,18 @@ async def test_every_key_of_the_registry_works_on_both_screens():
     for screen in ("1", "2"):
         async with running() as (app, pilot, _):
             await press(app, pilot, screen)
+            name = app.session.scene.screen.name
             for action in TABLE.actions:
                 if action.id in ("quit", "leave"):
                     continue
                 for key in action.keys:
-                    await press(app, pilot, key)
+                    await pilot.press(key)
                     if len(app.screen_stack) > 2:
                         await pilot.press("escape")
                     await until(pilot, lambda app=app: is_complete(app))
                     assert "could not be drawn" not in screen_text(app), (screen, key)
-                    await press(app, pilot, screen)
+                    if app.session.scene.screen.name != name:
+                        await press(app, pilot, screen)
 
 
 async def test_flag_dismiss_note_and_undo_reach_the_run():
