@@ -309,3 +309,14 @@ async def test_ctrl_c_closes_what_lies_over_the_data():
         assert not app._exit
         await pilot.press("ctrl+c")
         assert app._exit
+
+
+async def test_where_detectors_cannot_judge_yet_their_sentence_is_shown(growing_run):
+    growing_run.grow(4)
+    app = DtuiApp(growing_run.path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "4 validations, the rules need 6; flips are not judged" in screen_text(app))
+        await press(app, pilot, "n")
+        assert "no anomalies to review: 4 validations, the rules need 6" in screen_text(app)
+        growing_run.grow(4)
+        await until(pilot, lambda: "to review" in screen_text(app))

@@ -6,6 +6,7 @@ exist. What is in the run, and how it stands, is in `followed_run`. See `dtui.st
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,6 @@ from dtui.store.format.part_arrays import (
     module_node,
 )
 from dtui.store.read.followed_run import FollowedRun
-from dtui.store.read.valid_requests import ascending, require_one
 from dtui.store.run.anomaly_cache import Key
 
 
@@ -212,3 +212,25 @@ class RunReader(FollowedRun):
         if self._streams.validations is None:
             return np.empty((len(rows), len(frames)), dtype)
         return self._streams.validations.read(node, rows, frames)
+
+
+def ascending(part: slice, length: int) -> range:
+    """Return the positions that a slice chooses of so many.
+
+    Raises:
+        UsageError: It runs backwards.
+    """
+    wanted = range(*part.indices(length))
+    if wanted.step < 1:
+        raise UsageError(f"{part}: runs backwards; give a positive step")
+    return wanted
+
+
+def require_one(path: Path, what: str, position: int, count: int) -> None:
+    """Refuse a position that is none of so many.
+
+    Raises:
+        UsageError: It is out of range.
+    """
+    if not 0 <= position < count:
+        raise UsageError(f"{path}: {what} {position}: the run has {count} {what}s, counted from 0")
