@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 from dtui.errors import RecorderError
 from dtui.record import Recorder, recording
 from dtui.record.training import distributed
+from dtui.store.write.background_compactor import Compactor
 from tests.record.conftest import small_net
 
 COUNT = 23
@@ -224,6 +225,7 @@ def ended(folder: Path) -> None:
 def main() -> None:
     rank, port, folder = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
     torch.set_num_threads(1)
+    Compactor.finish = lambda self: None  # type: ignore[method-assign]  # has its tests, and takes a second a run
     dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
     data_parallel(folder)
     fully_sharded(folder)

@@ -25,11 +25,6 @@ from tests.record.conftest import small_net
 from tests.record.test_loops import data, update
 
 
-@pytest.fixture(autouse=True)
-def _no_folding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dtui.store.write.background_compactor.Compactor.finish", lambda self: None)
-
-
 def trained(path: Path, count: int = 3, **options: Any) -> Recorder:
     """Record a training to its end."""
     model = small_net()

@@ -23,8 +23,8 @@ from tests.store.conftest import Recording
 from tests.store.killing import compact
 from tests.store.mutating import mutate_runs
 
-MUTATIONS = 800
-SHARES = 4
+MUTATIONS = 400
+SHARES = 2
 """Tests that share the mutations among them, so that they spread over processes."""
 
 
@@ -314,6 +314,15 @@ def test_a_mangled_run_file_costs_only_the_status(recording: Recording, content:
     (recording.path / "run.json").write_bytes(content)
     reader = recording.reader()
     assert any("run.json" in fault for fault in reader.faults)
+    recording.twin.assert_records(reader, slice(None))
+
+
+def test_a_run_file_larger_than_any_is_not_even_parsed(recording: Recording) -> None:
+    recording.append(2)
+    content = (recording.path / "run.json").read_bytes()
+    (recording.path / "run.json").write_bytes(content + b" " * (4 << 20))
+    reader = recording.reader()
+    assert any("run.json: damaged, it has more than 4,194,304 bytes" in fault for fault in reader.faults)
     recording.twin.assert_records(reader, slice(None))
 
 

@@ -14,9 +14,9 @@ from torch.utils.data import DataLoader, TensorDataset
 from dtui.model import RunStatus
 from dtui.record import RecorderWarning
 from dtui.store import RunReader
-from tests.record import test_integrations
 from tests.record.conftest import RecorderUnderTest, small_net
-from tests.record.test_integrations import IMAGES, LABELS, Pictures, optional
+from tests.record.integrations import test_integrations
+from tests.record.integrations.test_integrations import IMAGES, LABELS, Pictures, optional
 from tests.record.test_loops import data, update
 
 Make = Callable[..., RecorderUnderTest]

@@ -17,7 +17,7 @@ from tests.store.remains import remains_of
 from tests.store.tally import Tally
 
 SMALL, LARGE = 2, 4
-SHARES = 4
+SHARES = 2
 """Tests that share the calls among them, so that they spread over processes."""
 
 
@@ -39,7 +39,7 @@ def test_a_writer_and_a_compactor_may_die_at_any_call(
     telling = crashes.telling_folds()
     assert len(telling) > 30
     others = [call for call in range(1, crashes.folds + 1) if call not in telling]
-    folds = [*telling[share::SHARES], *others[share :: SHARES * 30]]
+    folds = [*telling[share::SHARES], *others[share :: SHARES * 60]]
     for call in folds:
         crashes.crash_compactor(call)
     assert tally.failures == []

@@ -185,7 +185,9 @@ def test_a_pipe_in_place_of_a_file_does_not_hang(folded: Path, tmp_path: Path) -
     for name in (PART, "journal/records-0000000032.dtj", "triage.jsonl"):
         (path / name).unlink(missing_ok=True)
         os.mkfifo(path / name)
-    code = f"from tests.store.test_hostile import read_all; from pathlib import Path; read_all(Path({str(path)!r}))"
+    code = (
+        f"from tests.store.disk.test_hostile import read_all; from pathlib import Path; read_all(Path({str(path)!r}))"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 

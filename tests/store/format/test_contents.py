@@ -36,10 +36,10 @@ from dtui.store.format.documents import encode_document
 from dtui.store.format.schema import column_field, track_field
 from dtui.store.run.opening import read_document
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
-from tests.store.test_watches import watch_at
+from tests.store.read.test_watches import watch_at
 from tests.store.twin import Twin, rounded
 
-SAMPLE = Path(__file__).parents[2] / "sample_runs" / "mnist-resumed.dtui"
+SAMPLE = Path(__file__).parents[3] / "sample_runs" / "mnist-resumed.dtui"
 NEW = (
     Statistic("kurtosis", Rows.FILTERS, ("weights",), 9, is_watched=True, drawn=Drawn.SIGNED),
     Statistic("reach", Rows.LAYERS),

@@ -8,7 +8,7 @@ import pytest
 
 from dtui.errors import RecorderError, RunExistsError
 from dtui.record.start.resume import find_start, refusals_told
-from tests.record.test_exchange import Keys, exchange_of
+from tests.record.training.test_exchange import Keys, exchange_of
 
 
 @pytest.mark.filterwarnings("ignore::dtui.record.RecorderWarning")
