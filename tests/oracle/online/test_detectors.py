@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from dtui.analysis.detectors.stream.block import Block
 from dtui.analysis.detectors.stream.detector import online_detectors
 from dtui.model import Evidence
-from tests.oracle.detectors import online_twins as twins
-from tests.oracle.detectors.blocks import NETWORK, calm, cut, troubled
+from tests.oracle.online import twins
+from tests.oracle.online.blocks import NETWORK, calm, cut, troubled
 
 SEEDS = range(24)
 DETECTORS = {one.name: one for one in online_detectors()}

@@ -19,8 +19,8 @@ from dtui.query import RunQuery
 from dtui.store import RunReader, RunWriter, check_run, compact_run, find_past, pack_run
 from dtui.store.run.opening import read_document
 from tests.store.builders import METADATA, STRUCTURE, make_record
-from tests.store.test_contents import fold, relist
-from tests.store.test_watches import watch_at
+from tests.store.format.test_contents import fold, relist
+from tests.store.read.test_watches import watch_at
 from tests.store.twin import Twin, rounded
 
 LAYERS = (NormLayer("stem.\x1b[31mbn", "BatchNorm2d", 3, "stem"), NormLayer("ln", "LayerNorm", 4))
