@@ -27,7 +27,7 @@ def folding() -> None:
 def _no_folding(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Folding has its own tests, and the start of its process takes a second a run."""
     if "folding" not in request.fixturenames:
-        monkeypatch.setattr("dtui.store.write.background_compactor.Compactor.finish", lambda self: None)
+        monkeypatch.setattr("dtui.store.write.background_compactor.Compactor._spawn", lambda self, *options: None)
 
 
 class MemoryStore:
