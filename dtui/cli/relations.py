@@ -30,7 +30,8 @@ def run_correlation(options: argparse.Namespace) -> Outcome:
     with open_run(options.run) as query:
         images = query.image_set()
         classes = images.classes if images is not None else ()
-        found = query.correlation(query.class_events(), _choice(options), options.min_importance)
+        events = query.incident_events() if options.incidents else query.class_events()
+        found = query.correlation(events, _choice(options), options.min_importance)
         structure, hidden = query.structure(), query.anomaly_faults()
         reasons = [f"anomalies may be missing where it is damaged: {fault}" for fault in hidden]
         lost = [fault for fault in query.faults() if fault not in hidden]
@@ -44,7 +45,8 @@ def run_correlation(options: argparse.Namespace) -> Outcome:
 
         return Outcome(to_json(_correlation_fields(found, structure, classes)), remark=remark)
     if not found.events:
-        return Outcome("no anomaly iterations of classes, so there is nothing to correlate", remark=remark)
+        what = "incidents" if options.incidents else "anomaly iterations of classes"
+        return Outcome(f"no {what}, so there is nothing to correlate", remark=remark)
     return Outcome(f"{_grid(found, structure, classes)}\n\n{_mini_sets(found, structure, classes)}", remark=remark)
 
 
@@ -253,6 +255,7 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
 
 def _correlation_arguments(parser: argparse.ArgumentParser) -> None:
     add_run(parser)
+    parser.add_argument("--incidents", action="store_true", help="columns are incidents, not anomalies of classes")
     parser.add_argument(
         "--min-importance",
         type=positive,
@@ -284,6 +287,7 @@ COMMANDS = (
             ("dtui correlation sample_runs/mnist-faults", "ten filters an anomaly"),
             ("dtui correlation sample_runs/mnist-faults --per-layer 2 --min-importance 20", "two of each layer"),
             ("dtui correlation sample_runs/mnist-faults --exclude first-conv fc --json", "without two layers"),
+            ("dtui correlation sample_runs/mnist-faults --incidents", "what happened, instead of anomalies"),
             ("dtui correlation sample_runs/mnist-faults --count 5 --statistic cosine_distance", "by direction"),
         ),
         "relations",

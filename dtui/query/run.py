@@ -21,7 +21,6 @@ from dtui.model import (
     ImageSet,
     ImagesRequest,
     ImageVerdict,
-    Incident,
     IntArray,
     Missing,
     NodeSeries,
@@ -40,10 +39,9 @@ from dtui.query import anomalies, classes, curves, detecting, findings, images, 
 from dtui.query.data import RunData
 from dtui.query.heatmap import HeatmapQuery
 from dtui.query.incidents import state
-from dtui.query.incidents.walk import Incidents
+from dtui.query.incidents.questions import IncidentQuestions
 from dtui.query.layers import update_ratios
 from dtui.query.layers.trained import layer_states
-from dtui.query.relations.questions import RelationQuestions
 
 if TYPE_CHECKING:
     from dtui.store import RunReader
@@ -77,7 +75,7 @@ def _open_reader(path: Path) -> RunReader:
     return RunReader(path)
 
 
-class RunQuery(RelationQuestions):
+class RunQuery(IncidentQuestions):
     """A run, live or ended, as questions and answers. Not thread-safe: one thread owns it."""
 
     def __init__(self, path: Path, reader: RunReader | None = None) -> None:
@@ -85,7 +83,6 @@ class RunQuery(RelationQuestions):
         self._reader = reader if reader is not None else _open_reader(path)
         super().__init__(RunData(self._reader))
         self._heatmaps = HeatmapQuery(self._data)
-        self._incidents = Incidents(self._data)
 
     def __enter__(self) -> Self:
         """Return itself; `close` is called at the end of the block."""
@@ -297,19 +294,7 @@ class RunQuery(RelationQuestions):
         """
         return images.image_verdict(self._data, image, iteration)
 
-    # --- incidents
-    def incidents(self) -> tuple[Incident, ...]:
-        """Return what happened, one entry for one cause, with people's decisions, by iteration."""
-        return anomalies.decided_incidents(self._data, self._incidents.incidents())
-
-    def incidents_not_judged(self) -> tuple[Missing, ...]:
-        """Return what the incidents could not be told from, one sentence each; empty where all was recorded."""
-        return self._incidents.lacking()
-
-    def incident_checks(self) -> tuple[str, ...]:
-        """Return what the detectors looked for that could judge the run, such as "jumps of filters"."""
-        return self._incidents.checks()
-
+    # --- the end
     def state(self) -> RunState:
         """Return what is so at the end of the run and is no event: dead filters, layers that do not learn, and more."""
         return state.state(self._data, self._heatmaps)

@@ -164,3 +164,13 @@ def test_the_state_of_a_short_run_says_what_it_needs(tmp_path: Path, capsys: Pri
     short_run(tmp_path / "short")
     assert main(["state", str(tmp_path / "short")]) == 0
     assert "1 record, they need 3" in capsys.readouterr().err
+
+
+def test_incidents_are_columns_of_the_correlation(faults: str, capsys: Printed):
+    found = answer(["correlation", faults, "--incidents", "--count", "3"], capsys)
+    ids = [one["id"] for one in answer(["incidents", faults], capsys)]
+    assert {event["id"] for event in found["events"]} == set(ids)
+    assert "4" in found["classes"]
+    assert None in found["classes"]
+    flipped = next(one for one in found["mini_sets"] if one["layer"] == "layer3.0.conv1" and 17 in one["filters"])
+    assert flipped["records"]
