@@ -14,7 +14,7 @@ settings.load_profile("dtui")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLOSC_NTHREADS"):
     os.environ.setdefault(name, "1")  # several test processes share the cores; also read by child processes
 
 
@@ -31,6 +31,19 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.T
 def repository() -> Path:
     """The root of the checkout."""
     return REPOSITORY
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object | None:
+    """Give each process of `pytest -n` neighbouring tests, so that few import torch or make the same fixture.
+
+    A process that is done takes over half of what another one has left.
+    """
+    if config.getoption("dist") != "load":  # what -n means unless it is told otherwise
+        return None
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

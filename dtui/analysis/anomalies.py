@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from dtui.errors import UsageError
-from dtui.model import Anomaly, AnomalySettings
+from dtui.model import Anomaly, AnomalySettings, Incident
 
 Decisions = Mapping[str, tuple[str, str]]
 
@@ -52,3 +52,52 @@ def _with_decision(anomaly: Anomaly, decisions: Decisions) -> Anomaly:
             status, note = decisions[candidate]
             return replace(anomaly, status=status, note=note)
     return anomaly
+
+
+def with_incident_decisions(
+    incidents: Iterable[Incident], decisions: Decisions, interval: float
+) -> tuple[Incident, ...]:
+    """Return incidents with people's decisions on them.
+
+    Where nobody has decided on an incident itself, decisions on anomalies of its time hold for it: those on one of its
+    classes, and those on what the flight recorder fired on. It is flagged where one of them is, and dismissed where
+    all of them are.
+
+    Args:
+        incidents: Without decisions.
+        decisions: Anomaly or incident id to (status, note).
+        interval: Iterations from one validation to the next, by which an anomaly may begin sooner or later.
+    """
+    older = [(at, label, told) for key, told in decisions.items() for at, label in [_anomaly_of(key)] if at is not None]
+    return tuple(_with_incident_decision(one, decisions, older, interval) for one in incidents)
+
+
+def _with_incident_decision(
+    incident: Incident, decisions: Decisions, older: list[tuple[int, int | None, tuple[str, str]]], interval: float
+) -> Incident:
+    if incident.id in decisions:
+        status, note = decisions[incident.id]
+        return replace(incident, status=status, note=note)
+    told = [
+        decision
+        for at, label, decision in older
+        if incident.first - interval <= at <= incident.last + interval and (label is None or label in incident.classes)
+    ]
+    flagged = [decision for decision in told if decision[0] == "flagged"]
+    if flagged or (told and all(status == "dismissed" for status, _ in told)):
+        status, note = (flagged or told)[-1]
+        return replace(incident, status=status, note=note)
+    return incident
+
+
+def _anomaly_of(key: str) -> tuple[int | None, int | None]:
+    """Return the iteration and the label, if it has one, of the anomaly that an id names; (None, None) of others."""
+    parts = key.split("-")
+    try:
+        if parts[0] == "class" and len(parts) == 5:
+            return int(parts[3]), int(parts[2])
+        if parts[0] == "watch" and len(parts) == 3:
+            return int(parts[2]), None
+    except ValueError:
+        pass
+    return None, None

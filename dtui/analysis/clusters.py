@@ -1,6 +1,6 @@
 """Classes whose error series resemble each other.
 
-Owns k-means and the words for its clusters.
+Owns k-means, average linkage, and the words for their clusters.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def squared_distances(points: FloatArray, centres: FloatArray) -> FloatArray:
     result: FloatArray = (
         np.einsum("ij,ij->i", points, points)[:, None]
         + np.einsum("ij,ij->i", centres, centres)[None, :]
-        - 2.0 * points @ centres.T
+        - points @ (2.0 * centres).T  # doubling is exact, and the centres are fewer
     )
     return result
 
@@ -75,7 +75,7 @@ def _settle(points: FloatArray, centres: FloatArray) -> tuple[IntArray, float]:
     for _ in range(MOST_ROUNDS):
         distances = squared_distances(points, centres)
         nearest: IntArray = distances.argmin(axis=1)
-        for lonely in np.setdiff1d(np.arange(len(centres)), nearest):
+        for lonely in np.flatnonzero(np.bincount(nearest, minlength=len(centres)) == 0):
             nearest[int(distances[np.arange(len(points)), nearest].argmax())] = lonely
         if np.array_equal(nearest, assigned):
             break
@@ -84,6 +84,94 @@ def _settle(points: FloatArray, centres: FloatArray) -> tuple[IntArray, float]:
         centres = members @ points / np.maximum(members.sum(axis=1), 1)[:, None]
     cost = float(squared_distances(points, centres)[np.arange(len(points)), assigned].sum())
     return assigned, cost
+
+
+def average_linkage(points: FloatArray, count: int) -> IntArray:
+    """Assign points to `count` clusters by joining, again and again, the two with the smallest mean distance.
+
+    The tree is found by following nearest neighbours until two are each other's, which takes time in proportion to
+    points². Of equally near ones the first is taken: the same points always give the same clusters.
+
+    Args:
+        points: Shape (points, values), finite. The distances take 8 · points² bytes.
+        count: Clusters, >= 1; no more are made than there are different points.
+
+    Returns:
+        Shape (points,), cluster numbers from 0 without holes, by first point.
+
+    Source: Sokal and Michener 1958 (average linkage, UPGMA); nearest-neighbour chains: Murtagh 1983.
+    """
+    points = np.asarray(points, dtype=np.float64)
+    if len(points) == 0:
+        return np.zeros(0, dtype=np.int64)
+    count = max(1, min(count, len(np.unique(points, axis=0))))
+    joins = _joins(np.sqrt(np.maximum(squared_distances(points, points), 0.0)))
+    joins.sort(key=lambda join: join[0])
+    group = list(range(len(points)))
+    for _, one, other in joins[: len(points) - count]:
+        one, other = _root(group, one), _root(group, other)
+        group[max(one, other)] = min(one, other)
+    roots = [_root(group, point) for point in range(len(points))]
+    result: IntArray = np.unique(roots, return_inverse=True)[1].astype(np.int64)
+    return result
+
+
+def _joins(distances: FloatArray) -> list[tuple[float, int, int]]:
+    """Return all joins of average linkage as (distance, a point of one cluster, a point of the other), in no order.
+
+    Args:
+        distances: Shape (points, points), symmetric; written over.
+    """
+    points = len(distances)
+    np.fill_diagonal(distances, np.inf)
+    sizes = np.ones(points)
+    joins: list[tuple[float, int, int]] = []
+    chain: list[int] = []
+    alone = 0  # the first point that may still stand for a cluster
+    while len(joins) < points - 1:
+        if not chain:
+            while sizes[alone] == 0:
+                alone += 1
+            chain.append(alone)
+        last = chain[-1]
+        near = int(distances[last].argmin())
+        if len(chain) < 2 or distances[last, chain[-2]] > distances[last, near]:
+            chain.append(near)
+            continue
+        near = chain[-2]
+        del chain[-2:]
+        joins.append((float(distances[last, near]), near, last))
+        both = sizes[near] + sizes[last]
+        mean = (sizes[near] * distances[near] + sizes[last] * distances[last]) / both
+        mean[near] = mean[last] = np.inf
+        distances[near], distances[:, near] = mean, mean
+        distances[last], distances[:, last] = np.inf, np.inf
+        sizes[near], sizes[last] = both, 0
+    return joins
+
+
+def _root(group: list[int], point: int) -> int:
+    """Return the point that stands for a point's cluster, and shorten the way to it."""
+    while group[point] != point:
+        group[point] = group[group[point]]
+        point = group[point]
+    return point
+
+
+def standardised(features: FloatArray) -> FloatArray:
+    """Return each row with mean 0 and standard deviation 1: what is left is the course, not the level.
+
+    Args:
+        features: Shape (rows, values), finite, at least one value a row.
+
+    Returns:
+        Same shape; zeros for a row that stays as it is, but for rounding.
+    """
+    centred = features - features.mean(axis=1, keepdims=True)
+    spread = centred.std(axis=1, keepdims=True)
+    is_flat = spread <= 1e-12 * np.abs(features).max(axis=1, keepdims=True, initial=0.0)
+    result: FloatArray = np.where(is_flat, 0.0, centred / np.where(is_flat, 1.0, spread))
+    return result
 
 
 def error_features(errors: FloatArray, most: int = 128) -> FloatArray:

@@ -69,6 +69,20 @@ def count_flips(
     return FlipCounts(gained, down)
 
 
+def fewest_flips(images: IntArray, unit: str, threshold: float) -> IntArray:
+    """Return how many images of each class must flip, shape (C,), unsigned, >= 1; no class without images has as many.
+
+    Args:
+        images: Images of each class, shape (C,).
+        unit: "share" of the class's images, or "images".
+        threshold: In that unit, > 0.
+    """
+    exact = threshold * np.maximum(images, 1) if unit == "share" else np.full(len(images), threshold)
+    # A share such as 0.2 of 50 images is 10.000000000000002 of them in floating point.
+    least: IntArray = np.clip(np.ceil(exact - 1e-9), 1, NEVER).astype(np.uint32)
+    return least
+
+
 def find_flip_table(judged: ClassFlips, settings: AnomalySettings) -> IntArray:
     """Find where as many images of a class flip as the settings ask for.
 
@@ -86,9 +100,7 @@ def find_flip_table(judged: ClassFlips, settings: AnomalySettings) -> IntArray:
     """
     window = settings.window or DEFAULT_WINDOW
     images = np.maximum(judged.images, 1)
-    exact = settings.threshold * images if settings.unit == "share" else np.full(len(images), settings.threshold)
-    # A share such as 0.2 of 50 images is 10.000000000000002 of them in floating point.
-    least = np.clip(np.ceil(exact - 1e-9), 1, NEVER).astype(np.uint32)
+    least = fewest_flips(judged.images, settings.unit, settings.threshold)
     tables: list[IntArray] = [np.empty((0, len(COLUMNS)), np.int64)]
     for rule in RULES if settings.rule == "either" else (settings.rule,):
         flips = judged.flips(rule, window)

@@ -22,6 +22,25 @@ def by_smallest_first(values: FloatArray | IntArray) -> IntArray:
     return order
 
 
+def by_peak(values: FloatArray) -> IntArray:
+    """Order rows by where their largest value lies, the first of equal ones; rows without any value come last.
+
+    Args:
+        values: Shape (rows, columns), such as the errors of classes over time; NaN is no value.
+
+    Returns:
+        Shape (rows,), positions.
+
+    Source: DeepTracker (ACM TIST 2018): rows of a pixel chart by peak time.
+    """
+    columns = values.shape[1]
+    if columns == 0:
+        return np.arange(len(values))
+    known = ~np.isnan(values)
+    peaks = np.where(known, values, -np.inf).argmax(axis=1)
+    return by_smallest_first(np.where(known.any(axis=1), peaks, columns))
+
+
 def by_similarity(features: FloatArray) -> IntArray:
     """Order rows on a line so that similar ones lie side by side, the larger ones first.
 

@@ -5,6 +5,7 @@ Owns what counts as a new stage.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -46,6 +47,24 @@ def find_stages(iterations: IntArray, rates: FloatArray) -> tuple[Stage, ...]:
         Stage(int(iterations[start]), float(np.quantile(rates[start:stop], 0.5, method="higher")))
         for start, stop in pairwise(bounds)
     )
+
+
+def count_in_stages(stages: Sequence[Stage], iterations: IntArray) -> IntArray:
+    """Count what happened in each stage; a stage lasts until the next one begins.
+
+    Args:
+        stages: Ascending.
+        iterations: When something happened, any order; what lies before the first stage counts nowhere.
+
+    Returns:
+        Shape (stages,), int64.
+
+    Source: dtui.
+    """
+    starts = np.array([stage.iteration for stage in stages], dtype=np.int64)
+    places = np.searchsorted(starts, iterations, side="right") - 1
+    result: IntArray = np.bincount(places[places >= 0], minlength=len(stages)).astype(np.int64)
+    return result
 
 
 def _changes_that_hold(powers: FloatArray, hold: int) -> list[int]:

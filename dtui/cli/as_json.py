@@ -14,7 +14,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from dtui.model import Anomaly, RunInfo
+from dtui.model import Anomaly, Evidence, Incident, RunInfo, RunState
 
 
 def to_json(value: object) -> str:
@@ -75,6 +75,63 @@ def anomaly_fields(anomaly: Anomaly, classes: Sequence[str]) -> dict[str, Any]:
         }
     )
     return result
+
+
+def incident_fields(incident: Incident, classes: Sequence[str]) -> dict[str, Any]:
+    """Return one object of the list of `dtui incidents --json`: classes are names, as in `--class`.
+
+    `batches` is null: which batches an incident began with is not recorded.
+    """
+    result: dict[str, Any] = plain(
+        {
+            "id": incident.id,
+            "first": incident.first,
+            "last": incident.last,
+            "cause": incident.cause,
+            "sentence": incident.sentence,
+            "scope": incident.scope,
+            "layers": incident.layers,
+            "filters": incident.filters,
+            "classes": [class_name(classes, label) for label in incident.classes],
+            "evidence": [_evidence_fields(one, classes) for one in incident.evidence],
+            "moved_first": incident.moved_first,
+            "persists": incident.persists,
+            "final": incident.is_final,
+            "score": incident.score,
+            "status": incident.status,
+            "note": incident.note,
+            "batches": None,
+        }
+    )
+    return result
+
+
+def state_fields(state: RunState) -> dict[str, Any]:
+    """Return the object of `dtui state --json`: `since` has one iteration a filter, or one for a whole layer."""
+    result: dict[str, Any] = plain(state)
+    return result
+
+
+def _evidence_fields(evidence: Evidence, classes: Sequence[str]) -> dict[str, Any]:
+    """Return what one detector said of one record."""
+    return {
+        "detector": evidence.detector,
+        "rule": evidence.rule,
+        "iteration": evidence.iteration,
+        "known": evidence.iteration if evidence.known is None else evidence.known,
+        "layer": evidence.layer,
+        "norm": evidence.norm,
+        "filters": evidence.filters,
+        "classes": [class_name(classes, label) for label in evidence.classes],
+        "strength": evidence.strength,
+        "count": evidence.count,
+        "share": evidence.share,
+        "times": evidence.times,
+        "amount": evidence.amount,
+        "usual": evidence.usual,
+        "concentration": evidence.concentration,
+        "frequency": evidence.frequency,
+    }
 
 
 def class_name(classes: Sequence[str], label: int) -> str:

@@ -13,8 +13,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import cast
 
+from dtui.cli.command import Command
 from dtui.cli.outcome import Exit, Outcome
-from dtui.cli.parser import COMMANDS, OPEN, Command, open_parser
+from dtui.cli.parser import COMMANDS, OPEN, open_parser
 from dtui.errors import DtuiError, RunDamagedError, RunFormatError, RunNotFoundError, UsageError
 from dtui.output import stop_printing
 from dtui.safe_text import safe

@@ -6,11 +6,9 @@ Owns the names and defaults that people type. README shows the examples given he
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NoReturn
 
-from dtui.errors import UsageError
+from dtui.cli import images, relations
+from dtui.cli.command import Command, Parser, add_json, add_run, positive
 from dtui.version import __version__
 
 COLORS = ("auto", "truecolor", "256", "16", "never")
@@ -18,61 +16,6 @@ THEMES = ("dark", "light")
 RULES = ("left", "right", "either")
 EXIT_CODES = "exit codes: 0 done or fine, 1 judged not fine, 2 could not judge, 3 run unreadable, 130 interrupted"
 PRESETS = ("paper", "small", "tenfold")
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser whose complaint is one line, like every other error of dtui."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise what argparse would have printed with a usage of many lines."""
-        raise UsageError(f"{message}; see {self.prog} --help")
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A subcommand.
-
-    Attributes:
-        name: What is typed; the function that carries it out is `dtui.cli.<home>.run_<name>`.
-        summary: One line for the list of commands.
-        examples: Command lines, each with what it does.
-        home: The module that carries it out.
-        add_arguments: Declares its arguments on a parser.
-    """
-
-    name: str
-    summary: str
-    examples: tuple[tuple[str, str], ...]
-    home: str
-    add_arguments: Callable[[argparse.ArgumentParser], None]
-
-    def parser(self) -> Parser:
-        """Return the parser of this command alone."""
-        parser = Parser(
-            prog=f"dtui {self.name}" if self.name else "dtui",
-            description=self.summary,
-            epilog=_epilog(self.examples),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-        )
-        self.add_arguments(parser)
-        return parser
-
-
-def _epilog(examples: tuple[tuple[str, str], ...]) -> str:
-    widest = max(len(line) for line, _ in examples)
-    return "examples:\n" + "\n".join(f"  {line.ljust(widest)}   {what}" for line, what in examples)
-
-
-def _positive(text: str) -> int:
-    """Return a whole number of at least 1."""
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return number
 
 
 def parse_threshold(text: str) -> tuple[str, float]:
@@ -93,14 +36,6 @@ def parse_threshold(text: str) -> tuple[str, float]:
     if not 0 < value <= (1 if unit == "share" else 1e9):
         raise argparse.ArgumentTypeError(f"{text!r} is neither a share (20% or 0.2) nor a number of images (5)")
     return unit, value
-
-
-def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="a run; its suffix .dtui may be left out; or a packed run")
-
-
-def _add_json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print JSON for scripts instead of text for people")
 
 
 def _add_screen(parser: argparse.ArgumentParser) -> None:
@@ -128,11 +63,11 @@ def _demo_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", metavar="PATH", nargs="?", help="where to record (default: a new run under ./runs)")
     parser.add_argument("--headless", action="store_true", help="only train and record, show nothing")
     parser.add_argument(
-        "--iterations", type=_positive, default=2400, metavar="N", help="optimizer updates (default: %(default)s)"
+        "--iterations", type=positive, default=2400, metavar="N", help="optimizer updates (default: %(default)s)"
     )
     parser.add_argument(
         "--every",
-        type=_positive,
+        type=positive,
         default=10,
         metavar="N",
         help="iterations between records (default: %(default)s)",
@@ -143,21 +78,32 @@ def _demo_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _runs_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="DIR", nargs="?", default="runs", help="a folder of runs (default: ./runs)")
-    _add_json(parser)
+    add_json(parser)
 
 
 def _run_and_json(parser: argparse.ArgumentParser) -> None:
-    _add_run(parser)
-    _add_json(parser)
+    add_run(parser)
+    add_json(parser)
+
+
+def _incidents_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run(parser)
+    parser.add_argument(
+        "--since", type=int, default=None, metavar="I", help="only what goes on at iteration I or later"
+    )
+    parser.add_argument(
+        "--fail-on", type=positive, metavar="N", help="exit with 1 if N or more are found that nobody has dismissed"
+    )
+    add_json(parser)
 
 
 def _anomalies_arguments(parser: argparse.ArgumentParser) -> None:
-    _add_run(parser)
+    add_run(parser)
     parser.add_argument("--since", type=int, default=None, metavar="I", help="only from iteration I on")
     parser.add_argument("--rule", choices=RULES, default="either", help="which rule for classes (default: %(default)s)")
     parser.add_argument(
         "--window",
-        type=_positive,
+        type=positive,
         metavar="K",
         help="validations that agree before or after the flip (default: 5)",
     )
@@ -169,11 +115,11 @@ def _anomalies_arguments(parser: argparse.ArgumentParser) -> None:
         help="fewest flips of one class: 20%% or 0.2 of its images, or 5 images (default: 20%%)",
     )
     parser.add_argument("--class", dest="class_name", metavar="NAME", help="only this class")
-    parser.add_argument("--top", type=_positive, metavar="N", help="only the N strongest, by falling score")
+    parser.add_argument("--top", type=positive, metavar="N", help="only the N strongest, by falling score")
     parser.add_argument(
-        "--fail-on", type=_positive, metavar="N", help="exit with 1 if N or more are found that nobody has dismissed"
+        "--fail-on", type=positive, metavar="N", help="exit with 1 if N or more are found that nobody has dismissed"
     )
-    _add_json(parser)
+    add_json(parser)
 
 
 def _report_arguments(parser: argparse.ArgumentParser) -> None:
@@ -194,18 +140,18 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _pack_arguments(parser: argparse.ArgumentParser) -> None:
-    _add_run(parser)
+    add_run(parser)
     parser.add_argument(
         "output", metavar="OUT.h5", help="the file to write, whose name ends in .h5; - for standard output"
     )
     parser.add_argument("--force", action="store_true", help="replace a file that is there")
-    _add_json(parser)
+    add_json(parser)
 
 
 def _synth_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("output", metavar="OUT", help="the run to write")
     parser.add_argument("--preset", choices=PRESETS, required=True, help="which size")
-    parser.add_argument("--records", type=_positive, metavar="N", help="number of records (default: the preset's)")
+    parser.add_argument("--records", type=positive, metavar="N", help="number of records (default: the preset's)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="random seed (default: %(default)s)")
 
 
@@ -254,6 +200,27 @@ COMMANDS = (
         _run_and_json,
     ),
     Command(
+        "incidents",
+        "Say what happened in a run: one sentence for each cause, from all that was recorded.",
+        (
+            ("dtui incidents sample_runs/mnist-faults", "what happened, when, and whether it is still so"),
+            ("dtui incidents sample_runs/mnist-faults --since 1000 --json", "with all evidence, for a script"),
+            ("dtui incidents runs/nightly --fail-on 1", "exit with 1 if there is any"),
+        ),
+        "incidents",
+        _incidents_arguments,
+    ),
+    Command(
+        "state",
+        "Say what is so at the end of a run: dead filters, filters that still move, layers that do not learn.",
+        (
+            ("dtui state sample_runs/mnist-faults", "one line a layer and state, with since when"),
+            ("dtui state sample_runs/mnist-faults --json", "every filter, for a script"),
+        ),
+        "incidents",
+        _run_and_json,
+    ),
+    Command(
         "anomalies",
         "List the anomaly iterations: where unusually many images of a class flip, or the flight recorder fired.",
         (
@@ -266,6 +233,18 @@ COMMANDS = (
         ),
         "reading",
         _anomalies_arguments,
+    ),
+    *relations.COMMANDS,
+    *images.COMMANDS,
+    Command(
+        "advise",
+        "Propose the threshold for the anomalies of a run, by how many of its validations each would mark.",
+        (
+            ("dtui advise sample_runs/mnist-faults", "a line a threshold, and the one to use"),
+            ("dtui advise sample_runs/mnist-faults --json", "the same for a script"),
+        ),
+        "judging",
+        _run_and_json,
     ),
     Command(
         "report",

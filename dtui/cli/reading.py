@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dtui.cli.command import label_of
 from dtui.cli.outcome import Exit, Outcome
-from dtui.errors import DtuiError, RunNotBegunError, UsageError
+from dtui.errors import DtuiError, RunNotBegunError
 
 if TYPE_CHECKING:
     from dtui.model import Anomaly, AnomalySettings, Missing, RunInfo
@@ -65,10 +66,11 @@ def run_info(options: argparse.Namespace) -> Outcome:
         ("iterations", _span(info)),
         ("records", f"{info.records:,}" + (f" and {info.watches:,} watches" if info.watches else "")),
         ("validations", f"{info.validations:,} of {info.images:,} images in {info.classes:,} classes"),
-        ("network", f"{info.layers:,} layer{'s' * (info.layers != 1)}, {info.filters:,} filters"),
+        ("network", f"{info.layers:,} layer{'s' * (info.layers != 1)}, {info.filters:,} filters{_norms(info)}"),
     ]
     if info.coverage is not None:
         rows.append(("parameters", info.coverage.text()))
+    rows += _untrained(info)
     if metadata.hyperparameters:
         rows.append(("training", ", ".join(f"{name} {value}" for name, value in metadata.hyperparameters.items())))
     if info.joins:
@@ -91,7 +93,7 @@ def run_anomalies(options: argparse.Namespace) -> Outcome:
     with open_run(options.run) as query:
         images = query.image_set()
         classes: tuple[str, ...] = images.classes if images is not None else ()
-        label = _label_of(options.run, options.class_name, classes)
+        label = label_of(options.run, options.class_name, classes)
         if options.top is not None and (options.since, label, options.fail_on) == (None, None, None):
             found = list(query.top_anomalies(options.top, settings))  # all of them may be a million
         else:
@@ -132,15 +134,6 @@ def _info_or_reason(path: Path) -> tuple[RunInfo | None, DtuiError | None]:
             return query.info(), None
     except DtuiError as error:
         return None, error
-
-
-def _label_of(run: str, name: str | None, classes: Sequence[str]) -> int | None:
-    if name is None:
-        return None
-    if name in classes:
-        return classes.index(name)
-    shown = ", ".join(classes[:12]) + (f" and {len(classes) - 12:,} more" if len(classes) > 12 else "")
-    raise UsageError(f"{run}: no class {name!r}; its classes are {shown or 'not recorded'}")
 
 
 def _runs_table(folder: Path, answers: Sequence[tuple[Path, RunInfo | None, DtuiError | None]]) -> str:
@@ -196,6 +189,33 @@ def _anomaly_row(anomaly: Anomaly, name: str) -> list[str]:
         anomaly.id,
         anomaly.note,
     ]
+
+
+def _norms(info: RunInfo) -> str:
+    return f", {info.norms:,} normalisation layer{'s' * (info.norms != 1)}" if info.norms else ""
+
+
+def _untrained(info: RunInfo) -> list[tuple[str, str]]:
+    """Return a row for each kind of layer that did not train; names are data from outside."""
+    rows = []
+    if info.coverage is not None and info.trainable is not None and info.trainable < info.coverage.parameters:
+        rows.append(("to be trained", f"{info.trainable:,} of {info.coverage.parameters:,} parameters"))
+    states = info.states
+    unsure = "; frozen, or never given one" if info.trainable is None else "; to be trained, but never given one"
+    kinds = (
+        ("frozen", states.frozen, ""),
+        ("no gradient", states.no_gradient, unsure),
+        ("unchanged", states.unchanged, "; given gradients, but never changed"),
+    )
+    of = f"of {info.layers:,} layer{'s' * (info.layers != 1)}: "
+    rows += [(kind, f"{len(names):,} {of}{_names(names)}{remark}") for kind, names, remark in kinds if names]
+    tied = _names([" = ".join(names) for names in states.tied])
+    return [*rows, ("tied", tied)] if tied else rows
+
+
+def _names(names: Sequence[str], most: int = 4) -> str:
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def _span(info: RunInfo) -> str:

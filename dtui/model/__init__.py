@@ -14,6 +14,7 @@ from dtui.model.arrays import (
 )
 from dtui.model.axis import TimeAxis
 from dtui.model.evidence import DEFAULT_WINDOW, Anomaly, AnomalySettings, Evidence, Missing, Showing
+from dtui.model.incidents import Cause, Incident
 from dtui.model.records import (
     TRIGGER_KINDS,
     Gap,
@@ -24,18 +25,20 @@ from dtui.model.records import (
     Validation,
     every_that_fits,
 )
-from dtui.model.scalars import LOGGED_NAN, LOST_NAN, SKIPPED_UPDATES, was_logged, was_lost
+from dtui.model.scalars import LARGEST, LOGGED_NAN, LOST_NAN, SKIPPED_UPDATES, was_logged, was_lost
+from dtui.model.state import RunState, Standing, StateEntry
 from dtui.model.statistics import (
     CHANGE_RATIO_EDGES,
     FILTER_STATISTICS,
     HISTOGRAM_BINS,
     LAYER_STATISTICS,
+    NORM_STATISTICS,
     RECORDS_A_BIN,
     SOURCES,
     WATCHED_FILTER_STATISTICS,
     WATCHED_LAYER_STATISTICS,
 )
-from dtui.model.structure import Coverage, Edge, ImageSet, Layer, Module, Structure, Unrecorded
+from dtui.model.structure import Coverage, Edge, ImageSet, Layer, Module, NormLayer, Structure, Trained, Unrecorded
 from dtui.model.views import (
     ClassCluster,
     ClassErrors,
@@ -45,6 +48,7 @@ from dtui.model.views import (
     ImageRows,
     ImagesRequest,
     ImageVerdict,
+    LayerStates,
     NodeSeries,
     RunInfo,
     Stage,
@@ -56,10 +60,12 @@ __all__ = [
     "DEFAULT_WINDOW",
     "FILTER_STATISTICS",
     "HISTOGRAM_BINS",
+    "LARGEST",
     "LAYER_STATISTICS",
     "LOGGED_NAN",
     "LOST_NAN",
     "MOST_CLASSES",
+    "NORM_STATISTICS",
     "NOT_JUDGED",
     "NOT_JUDGED_STORED",
     "NO_VALUE",
@@ -73,6 +79,7 @@ __all__ = [
     "AnomalySettings",
     "BoolArray",
     "ByteArray",
+    "Cause",
     "ClassCluster",
     "ClassErrors",
     "Coverage",
@@ -87,20 +94,27 @@ __all__ = [
     "ImageSet",
     "ImageVerdict",
     "ImagesRequest",
+    "Incident",
     "IntArray",
     "LabelArray",
     "Layer",
+    "LayerStates",
     "Missing",
     "Module",
     "NodeSeries",
+    "NormLayer",
     "Record",
     "RunInfo",
     "RunMetadata",
+    "RunState",
     "RunStatus",
     "Showing",
     "Stage",
+    "Standing",
+    "StateEntry",
     "Structure",
     "TimeAxis",
+    "Trained",
     "TreeNode",
     "Trigger",
     "Unrecorded",

@@ -51,6 +51,12 @@ class Evidence:
         share: count over the images of the class or the filters of the layer, [0, 1]; None where neither is named.
         times: How many times its usual the value is, None where it is not compared with that.
         threshold: What it had to reach in the settings' unit, None where no setting decides.
+        known: Iteration at which it could be told, >= iteration; None where that was at once.
+        amount: How much, in the unit that the detector's sentences name; None where nothing is measured.
+        usual: What the value was before, in the same unit; None where it is not compared with that.
+        concentration: Share of what all classes lost together that its first class carries, [0, 1]; None for no class.
+        frequency: Share of the looks before at which the run did as much by itself, [0, 1]; None where nobody counted.
+        norm: Name of the normalisation layer that it is about, None where it is about none; data from outside.
     """
 
     detector: str
@@ -65,6 +71,12 @@ class Evidence:
     share: float | None = None
     times: float | None = None
     threshold: float | None = None
+    known: int | None = None
+    amount: float | None = None
+    usual: float | None = None
+    concentration: float | None = None
+    frequency: float | None = None
+    norm: str | None = None
 
     @property
     def place(self) -> str:
@@ -108,10 +120,12 @@ class Missing:
     Attributes:
         sentence: One line to show, such as "class rules: no validations were recorded".
         is_early: Whether it will be there when the run has gone on: the detector cannot tell yet.
+        is_covered: Whether other detectors see the same in what was recorded, only later or less exactly.
     """
 
     sentence: str
     is_early: bool = False
+    is_covered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ class RunStatus(StrEnum):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Record:
-    """The statistics of one recorded iteration. F filters, L layers, M modules.
+    """The statistics of one recorded iteration. F filters, L layers, M modules, N normalisation layers.
 
     NaN means "no value": a frozen layer has no gradients, the first record no updates.
 
@@ -45,6 +45,7 @@ class Record:
         change_ratios: Shape (L, len(CHANGE_RATIO_EDGES)), float32, cumulative shares in [0, 1].
         scalars: What the training loop logged since the record before, the last value of each name, such as
             "loss", "error" (a share in [0, 1]) and "learning_rate"; names are data from outside.
+        norms: Shape (len(NORM_STATISTICS), N), float32; None where they were not measured, as in a watch.
     """
 
     iteration: int
@@ -54,6 +55,7 @@ class Record:
     histograms: IntArray
     change_ratios: FloatArray
     scalars: Mapping[str, float]
+    norms: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import numpy as np
 
 from dtui.model.arrays import BoolArray, FloatArray, IntArray
@@ -11,6 +14,18 @@ Points = tuple[IntArray, FloatArray]
 
 SKIPPED_UPDATES = "skipped_updates"
 """Scalar of our own: updates that a GradScaler has skipped so far, from the first one on."""
+
+LARGEST: Mapping[str, str] = MappingProxyType(
+    {
+        "loss": "loss_max",
+        "learning_rate": "learning_rate_max",
+        "gradient_norm": "gradient_norm_max",
+        "update_norm": "update_norm_max",
+    }
+)
+"""Scalars of our own: the largest value since the record before, that record's own left out, by what it is of. Of loss
+and learning rate at each update, of the norms of all gradients and of all updates at each watch. A record has one where
+there were several values, and it is NaN where one of them was."""
 
 _NAN_BITS = np.uint64(0x7FF8_0000_0000_0001)
 LOGGED_NAN = float(_NAN_BITS.view(np.float64))

@@ -23,6 +23,8 @@ class Rows(StrEnum):
 
     FILTERS = "filters"
     LAYERS = "layers"
+    NORMS = "norms"
+    """Normalisation layers."""
 
 
 class Drawn(StrEnum):
@@ -38,11 +40,11 @@ class Drawn(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Statistic:
-    """One number that is measured of every filter, or of every layer and module.
+    """One number that is measured of every filter, of every layer and module, or of every normalisation layer.
 
     Attributes:
         name: In records, files, selections and arguments.
-        rows: Whether it is a statistic of filters, or of layers and modules.
+        rows: Whether it is a statistic of filters, of layers and modules, or of normalisation layers.
         sources: What it is taken of: one of SOURCES or several together; a layer statistic of each of them apart.
         bits: Of mantissa that are kept, in [1, 23]; layer statistics keep all.
         is_watched: Whether a watch of the flight recorder measures it; else it is NaN there.
@@ -69,7 +71,7 @@ class Statistic:
 
 
 _WEIGHTS, _GRADIENTS, _UPDATES = ((source,) for source in SOURCES)
-_FILTERS, _LAYERS = Rows.FILTERS, Rows.LAYERS
+_FILTERS, _LAYERS, _NORMS = Rows.FILTERS, Rows.LAYERS, Rows.NORMS
 _PRECISE, _ROUGH = 10, 7
 """Bits that are kept of filter statistics. The relative error is at most 2^-11 (0.05 %) of what is measured on weights,
 and 2^-8 (0.4 %) of gradients and updates, which differ by 20 to 80 % from one record to the next. Counts are whole."""
@@ -111,21 +113,30 @@ STATISTICS = (
     Statistic("q1", _LAYERS, drawn=Drawn.SIGNED),
     Statistic("q3", _LAYERS, drawn=Drawn.SIGNED),
     Statistic("nonfinite", _LAYERS, is_watched=True, unit="elements"),
+    # Of a normalisation layer: its own scale is "weights", and what it keeps of its inputs is no source of layers.
+    Statistic("mean_shift", _NORMS, (), _PRECISE, words="shift of the running mean"),
+    Statistic("variance_shift", _NORMS, (), _PRECISE, words="shift of the running variance"),
+    Statistic("scale_shift", _NORMS, _WEIGHTS, _PRECISE, words="shift of the scale"),
+    Statistic("zero_scales", _NORMS, _WEIGHTS, _PRECISE, words="share of scales near zero"),
+    Statistic("nonfinite", _NORMS, _WEIGHTS, words="NaN and Inf", unit="elements"),
 )
-"""All that this dtui measures. The order within filters, and within layers, is that of new records and runs."""
+"""All that this dtui measures. The order within a kind of rows is that of new records and runs."""
 
 
 def by_name(rows: Rows, statistics: tuple[Statistic, ...] = STATISTICS) -> Mapping[str, Statistic]:
-    """Return the statistics of filters or of layers by name, in order."""
+    """Return the statistics of a kind of rows by name, in order."""
     return MappingProxyType({one.name: one for one in statistics if one.rows is rows})
 
 
 FILTERS = by_name(Rows.FILTERS)
 LAYERS = by_name(Rows.LAYERS)
+NORMS = by_name(Rows.NORMS)
 FILTER_STATISTICS = tuple(FILTERS)
 """Names of the statistics of one filter, in storage order."""
 LAYER_STATISTICS = tuple(LAYERS)
 """Names of the statistics of one layer or module for each source, in storage order."""
+NORM_STATISTICS = tuple(NORMS)
+"""Names of the statistics of one normalisation layer, in storage order."""
 WATCHED_FILTER_STATISTICS = tuple(name for name, one in FILTERS.items() if one.is_watched)
 WATCHED_LAYER_STATISTICS = tuple(name for name, one in LAYERS.items() if one.is_watched)
 """What a watch of the flight recorder measures; its other statistics are NaN, its histograms empty."""
@@ -141,6 +152,6 @@ CHANGE_RATIO_EDGES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 
 
 def title_of(name: str) -> str:
-    """Return a statistic as people read it; a name that is one of filters and of layers has one title."""
-    known = FILTERS.get(name) or LAYERS.get(name)
+    """Return a statistic as people read it; a name that is one of several kinds of rows has one title."""
+    known = FILTERS.get(name) or LAYERS.get(name) or NORMS.get(name)
     return name.replace("_", " ") if known is None else known.title

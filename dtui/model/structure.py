@@ -66,6 +66,24 @@ class Edge:
 
 
 @dataclass(frozen=True, slots=True)
+class NormLayer:
+    """A normalisation layer: one row of the statistics of norms.
+
+    Attributes:
+        name: Dotted module name; data from outside.
+        kind: Class name of the module, such as "BatchNorm2d" or "LayerNorm"; data from outside.
+        channels: Scales that it has, or means and variances, > 0.
+        layer: Name of the layer whose outputs it normalises: the nearest before it in the graph, without a graph the
+            last before it among the modules; "" where there is none. Data from outside.
+    """
+
+    name: str
+    kind: str
+    channels: int
+    layer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Unrecorded:
     """A parameter that is in no recorded layer: a bias, an embedding, one of a norm, or the user's own.
 
@@ -117,6 +135,19 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
+class Trained:
+    """What of a network was to be trained when recording began.
+
+    Attributes:
+        parameters: Elements of all parameters that require a gradient, each parameter once.
+        frozen: Indices of the layers of which none does, ascending.
+    """
+
+    parameters: int
+    frozen: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Structure:
     """The network of a run: fixed once recording has begun.
 
@@ -125,12 +156,16 @@ class Structure:
         modules: Parents before children; the first is the root.
         edges: The module graph of one forward pass; empty when it was not traced.
         coverage: How much of the network the layers are; None where it is not known, as in runs of before.
+        norms: The normalisation layers that are measured, in `named_modules` order.
+        trained: What of it was to be trained; None where it is not known, as in runs of before.
     """
 
     layers: tuple[Layer, ...]
     modules: tuple[Module, ...]
     edges: tuple[Edge, ...] = ()
     coverage: Coverage | None = None
+    norms: tuple[NormLayer, ...] = ()
+    trained: Trained | None = None
 
     @property
     def filters(self) -> int:

@@ -16,12 +16,31 @@ from dtui.model.structure import Coverage
 
 
 @dataclass(frozen=True, slots=True)
+class LayerStates:
+    """Layers that did not train, by name, as far as the records tell; data from outside.
+
+    Attributes:
+        frozen: Required no gradient when recording began, and have not changed.
+        no_gradient: Were to be trained, and were never given a gradient: nothing that is trained depends on them. Of a
+            run that does not say which layers are frozen, those too.
+        unchanged: Were to be trained and given gradients, and have not changed: no optimizer has them, or their
+            gradients are zero.
+        tied: Each with the other names of its weight.
+    """
+
+    frozen: tuple[str, ...] = ()
+    no_gradient: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    tied: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RunInfo:
     """One line about a run. Field names are those of `dtui info --json`.
 
     `reason` says why a run crashed or is incomplete, "" for any other; data from outside. `joins` are the
     iterations at which the training went on from a checkpoint, ascending. `coverage` says how much of the network is
-    recorded, None where that is not known.
+    recorded, `trainable` how many elements its parameters have that were to be trained, None where that is not known.
     """
 
     run: str
@@ -42,6 +61,9 @@ class RunInfo:
     watches: int = 0
     joins: tuple[int, ...] = ()
     coverage: Coverage | None = None
+    norms: int = 0
+    trainable: int | None = None
+    states: LayerStates = LayerStates()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +163,7 @@ class HeatmapRequest:
         count: Rows shown, >= 1.
         pixels: Most pixel rows at hand; more filters than that are averaged into pixels.
         normalise: "layer", "filter" or "iteration".
-        sort: "index", "activity" or "peak".
+        sort: "index", "activity", "peak" or "similarity" (1-D order of the magnitudes over time).
     """
 
     node: int
@@ -230,7 +252,8 @@ class ImagesRequest:
         first: First row shown, counted in sorted order.
         count: Rows shown, >= 1.
         pixels: Most pixel rows at hand; more images than that share pixels.
-        sort: "index", "error" (most often right first) or "similarity" (1-D order of the series).
+        sort: "index", "error" (most often right first), "similarity" (1-D order of the series) or "peak" (by when it
+            was right most often for the first time).
         colour_by: "correctness" or "label": which wrong class.
     """
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from dtui.analysis.anomalies import check_settings, with_decisions
-from dtui.errors import UsageError
-from dtui.model import Anomaly, AnomalySettings
+from collections.abc import Iterable
+
+from dtui.analysis.anomalies import check_settings, with_decisions, with_incident_decisions
+from dtui.analysis.thresholds import advise as advise_on
+from dtui.analysis.thresholds import validations_needed
+from dtui.errors import NotRecordedError, UsageError
+from dtui.model import Anomaly, AnomalySettings, Incident
+from dtui.model.advice import ThresholdAdvice
+from dtui.query.class_table import class_flips
 from dtui.query.data import RunData
 from dtui.query.detecting import found_by_all
 
@@ -32,6 +38,21 @@ def top_anomalies(data: RunData, count: int, settings: AnomalySettings | None) -
     return with_decisions(strongest, _decisions(data))
 
 
+def advise(data: RunData) -> ThresholdAdvice:
+    """Answer `RunQuery.advise`."""
+    found, needed = len(data.validations), validations_needed()
+    if not found:
+        raise NotRecordedError(
+            f"{data.reader.path}: no validations were recorded, so no threshold suits them; "
+            "let the recorder see them with recorder.validation()"
+        )
+    if found < needed:
+        raise NotRecordedError(
+            f"{data.reader.path}: {found} validation{'s' * (found != 1)}; advice on a threshold needs {needed}"
+        )
+    return advise_on(class_flips(data))
+
+
 def _when(anomaly: Anomaly) -> tuple[int, float]:
     """Order by iteration, then by falling strength."""
     return anomaly.evidence.iteration, -anomaly.evidence.strength
@@ -44,6 +65,11 @@ def _how_strong(anomaly: Anomaly) -> tuple[float, int]:
 
 def _decisions(data: RunData) -> dict[str, tuple[str, str]]:
     return {what: told for what, told in data.reader.decisions().items() if told[0] in STATUSES}
+
+
+def decided_incidents(data: RunData, incidents: Iterable[Incident]) -> tuple[Incident, ...]:
+    """Return incidents with people's decisions on them, or on the anomalies that they are made of."""
+    return with_incident_decisions(incidents, _decisions(data), data.validation_interval)
 
 
 def decide(data: RunData, anomaly: str, status: str, note: str | None) -> None:

@@ -25,7 +25,7 @@ WORTH_KEEPING_SECONDS = 0.2
 
 def class_table(data: RunData, settings: AnomalySettings, rows: int | None = None) -> IntArray:
     """Return the flips that pass the settings as `find_flip_table` does, or at least the first `rows`."""
-    judged = _judged(data)
+    judged = class_flips(data)
     whole = ("class table", settings)
     if rows is not None and not data.knows(whole):
         first = _kept(data, judged, settings, rows)
@@ -34,7 +34,9 @@ def class_table(data: RunData, settings: AnomalySettings, rows: int | None = Non
     return data.remembered(whole, lambda: _whole(data, judged, settings))
 
 
-def _judged(data: RunData) -> ClassFlips:
+def class_flips(data: RunData) -> ClassFlips:
+    """Return the flips of each class, counted when they are asked for and remembered."""
+
     def flips(rule: str, window: int) -> FlipCounts:
         def count() -> FlipCounts:
             judged = data.judgements()

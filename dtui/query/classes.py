@@ -9,11 +9,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dtui.analysis.clusters import cluster_labels, error_features, k_means
+from dtui.analysis.clusters import average_linkage, cluster_labels, error_features, k_means, standardised
 from dtui.analysis.downsample import pool_largest, records_of_columns
+from dtui.analysis.ordering import by_peak, by_similarity
 from dtui.errors import UsageError
-from dtui.model import ClassCluster, ClassErrors, FloatArray, TimeAxis, read_only
+from dtui.model import ClassCluster, ClassErrors, FloatArray, IntArray, TimeAxis, read_only
 from dtui.query.data import RunData
+
+HIERARCHICAL = "hierarchical"
+METHODS = ("k-means", HIERARCHICAL)
+SORTS = ("error", "index", "similarity", "peak")
+MOST_LINKED = 4_000
+"""Classes whose distances from each other are held at once: 128 MB."""
 
 
 def check_labels(data: RunData, labels: Sequence[int]) -> None:
@@ -56,24 +63,45 @@ def class_errors(data: RunData, groups: Sequence[Sequence[int]], axis: TimeAxis)
     return ClassErrors(axis, tuple(tuple(group) for group in groups), read_only(pool_largest(rows, held)))
 
 
-def clusters(data: RunData, count: int) -> tuple[ClassCluster, ...]:
+def clusters(data: RunData, count: int, method: str, is_standardised: bool, sort: str) -> tuple[ClassCluster, ...]:
     """Answer `RunQuery.clusters`."""
     if count < 1:
         raise UsageError(f"clusters: {count} asked for; use at least 1")
+    if method not in METHODS:
+        raise UsageError(f"clusters: method {method!r} is unknown; use one of {', '.join(METHODS)}")
+    if sort not in SORTS:
+        raise UsageError(f"class order {sort!r} is unknown; use one of {', '.join(SORTS)}")
+    known = len(data.layout.images)
+    if method == HIERARCHICAL and known > MOST_LINKED:
+        raise UsageError(f"clusters: {known:,} classes are too many for {method}; use {METHODS[0]}")
     if not len(data.validations):
         return ()
-    return data.remembered(("clusters", count), lambda: _clusters(data, count))
+    key = ("clusters", count, method, is_standardised, sort)
+    return data.remembered(key, lambda: _clusters(data, count, method, is_standardised, sort))
 
 
-def _clusters(data: RunData, count: int) -> tuple[ClassCluster, ...]:
+def _clusters(data: RunData, count: int, method: str, is_standardised: bool, sort: str) -> tuple[ClassCluster, ...]:
     errors = data.class_errors()
     judged = np.flatnonzero(~np.isnan(errors).all(axis=1) & (data.layout.images[: len(errors)] > 0))
     means: FloatArray = np.asarray(np.nanmean(errors[judged], axis=1, dtype=np.float64))
-    assigned = k_means(error_features(errors[judged]), count)
+    features = error_features(errors[judged])
+    cluster = average_linkage if method == HIERARCHICAL else k_means
+    assigned = cluster(standardised(features) if is_standardised else features, count)
     members = [np.flatnonzero(assigned == cluster) for cluster in range(int(assigned.max(initial=-1)) + 1)]
     members.sort(key=lambda rows: float(means[rows].mean()))
-    groups = [tuple(judged[rows[np.argsort(means[rows], kind="stable")]].tolist()) for rows in members]
+    orders = [_order(sort, rows, means, features, errors[judged]) for rows in members]
+    groups = [tuple(judged[rows[order]].tolist()) for rows, order in zip(members, orders, strict=True)]
     labels = cluster_labels(len(groups))
     return tuple(
         ClassCluster(index, label, group) for index, (label, group) in enumerate(zip(labels, groups, strict=True))
     )
+
+
+def _order(sort: str, rows: IntArray, means: FloatArray, features: FloatArray, errors: FloatArray) -> IntArray:
+    """Return the order of a cluster's classes, as positions in `rows`."""
+    if sort == "similarity":
+        return by_similarity(features[rows])
+    if sort == "peak":
+        return by_peak(errors[rows])
+    result: IntArray = np.argsort(means[rows], kind="stable") if sort == "error" else np.arange(len(rows))
+    return result

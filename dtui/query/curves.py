@@ -11,7 +11,7 @@ import numpy as np
 
 from dtui.analysis.downsample import pool_largest, pool_mean, pool_smallest, records_of_columns
 from dtui.analysis.stages import find_stages
-from dtui.model import BoolArray, Curves, FloatArray, IntArray, Stage, TimeAxis, read_only, was_logged
+from dtui.model import LARGEST, BoolArray, Curves, FloatArray, IntArray, Stage, TimeAxis, read_only, was_logged
 from dtui.query.classes import group_error
 from dtui.query.data import RunData
 
@@ -20,14 +20,18 @@ FIRST = ("validation_error", "train_error", "loss")
 LEARNING_RATE = "learning_rate"
 
 
-def _points(data: RunData) -> Mapping[str, tuple[IntArray, FloatArray, float]]:
+Points = tuple[IntArray, FloatArray, float]
+"""Iterations and values of a curve, and the interval that a value stands for."""
+
+
+def _points(data: RunData) -> Mapping[str, Points]:
     """Return name to (iterations, values, interval) of every curve; LOGGED_NAN and infinities where they were logged.
 
     Any other NaN is lost to damage.
     """
 
-    def collect() -> Mapping[str, tuple[IntArray, FloatArray, float]]:
-        found: dict[str, tuple[IntArray, FloatArray, float]] = {}
+    def collect() -> Mapping[str, Points]:
+        found: dict[str, Points] = {}
         for name in data.reader.scalar_names():
             iterations, values = data.points(name)  # a lost one is a hole, or the value before it would stand for it
             logged = was_logged(values)
@@ -49,21 +53,45 @@ def curves(data: RunData, axis: TimeAxis) -> Curves:
     series: dict[str, FloatArray] = {}
     extremes: dict[str, FloatArray] = {}
     nonfinite: dict[str, BoolArray] = {}
-    for name, (iterations, values, interval) in _points(data).items():
+    points = _points(data)
+    for name, (iterations, values, interval) in points.items():
+        if _is_of_another(name, points):
+            continue
         held = records_of_columns(axis, iterations, interval)
-        bad = ~np.isfinite(values) & was_logged(values)
-        finite = np.where(bad, np.nan, values)
+        finite = np.where(np.isfinite(values), values, np.nan)
         series[name] = read_only(pool_mean(finite, held))
-        extremes[name] = read_only(np.stack([pool_smallest(finite, held), pool_largest(finite, held)]))
-        if bad.any():
-            nonfinite[name] = read_only(pool_largest(bad.astype(np.float32), held) > 0)
+        largest, is_bad = _pooled_largest(points[name], axis)
+        if LARGEST.get(name) in points:  # what was between two records belongs to the band of the curve
+            most, is_bad_between = _pooled_largest(points[LARGEST[name]], axis)
+            largest = np.where(np.isnan(series[name]), largest, np.fmax(largest, most))
+            is_bad = is_bad | is_bad_between
+        extremes[name] = read_only(np.stack([pool_smallest(finite, held), largest]))
+        if is_bad.any():
+            nonfinite[name] = read_only(is_bad)
     return Curves(axis, series, extremes, nonfinite)
+
+
+def _is_of_another(name: str, points: Mapping[str, Points]) -> bool:
+    """Whether a curve is the largest values of another one that is there, in whose band they are drawn."""
+    return any(largest == name and of in points for of, largest in LARGEST.items())
+
+
+def _pooled_largest(points: Points, axis: TimeAxis) -> tuple[FloatArray, BoolArray]:
+    """Return the largest value in each column, NaN where there is none, and where NaN or Inf was logged."""
+    iterations, values, interval = points
+    held = records_of_columns(axis, iterations, interval)
+    bad = ~np.isfinite(values) & was_logged(values)
+    finite = np.where(np.isfinite(values), values, np.nan)
+    return pool_largest(finite, held), pool_largest(bad.astype(np.float32), held) > 0
 
 
 def curves_at(data: RunData, iteration: int) -> dict[str, float]:
     """Answer `RunQuery.curves_at`."""
     found: dict[str, float] = {}
-    for name, (iterations, values, _) in _points(data).items():
+    points = _points(data)
+    for name, (iterations, values, _) in points.items():
+        if _is_of_another(name, points):
+            continue
         position = int(np.searchsorted(iterations, iteration, side="right")) - 1
         if position >= 0 and was_logged(values[position]):
             found[name] = float(values[position])

@@ -12,8 +12,20 @@ import numpy as np
 
 from dtui.analysis.correctness import PackedLayout
 from dtui.analysis.downsample import ColumnRecords, records_of_columns
-from dtui.model import RECORDS_A_BIN, BoolArray, FloatArray, ImageSet, IntArray, RunStatus, Structure, TimeAxis, Trigger
+from dtui.model import (
+    RECORDS_A_BIN,
+    BoolArray,
+    FloatArray,
+    ImageSet,
+    IntArray,
+    NormLayer,
+    RunStatus,
+    Structure,
+    TimeAxis,
+    Trigger,
+)
 from dtui.model.scalars import Points, scalar_points
+from dtui.model.statistics import Rows
 from dtui.query.growing import GrowingArrays, Windows
 from dtui.query.judgements import Judgements
 from dtui.query.partial import read_errors
@@ -207,6 +219,14 @@ class RunData:
         blocks = [self.reader.read_filters(statistic, rows, slice(at, at + SAMPLED_AT_ONCE)) for at in starts]
         return np.concatenate(blocks, axis=1)
 
+    def sampled_records(self) -> IntArray:
+        """Return the iterations of the records that `filters_sample` holds, shape (n,)."""
+        if not self.is_long:
+            return self.records
+        last = len(self.records) // SAMPLED_AT_ONCE - 1
+        starts = [SAMPLED_AT_ONCE * round(at * last / (SAMPLED_BLOCKS - 1)) for at in range(SAMPLED_BLOCKS)]
+        return np.concatenate([self.records[at : at + SAMPLED_AT_ONCE] for at in starts])
+
     def filters_within(self, statistic: str, layer: int, records: slice) -> tuple[FloatArray, int]:
         """Return a matrix that holds a statistic of a layer's filters at some records, and its first record."""
         if not self.is_long:
@@ -233,6 +253,22 @@ class RunData:
             ("modules", source, statistic),
             len(self.records),
             lambda records: self.reader.read_modules(source, statistic, records),
+        )
+
+    @property
+    def norm_layers(self) -> tuple[NormLayer, ...]:
+        """The normalisation layers that are recorded, each with the layer that it follows; data from outside."""
+        return self.structure.norms
+
+    def records_norms(self, *statistics: str) -> bool:
+        """Whether the run holds all of these statistics of normalisation layers."""
+        held = self.reader.contents.of(Rows.NORMS)
+        return all(name in held for name in statistics)
+
+    def norms(self, statistic: str) -> FloatArray:
+        """Return a statistic of all normalisation layers, shape (N, n), rows as in `norm_layers`; NaN in watches."""
+        return self._growing.columns(
+            ("norms", statistic), len(self.records), lambda records: self.reader.read_norms(statistic, records)
         )
 
     def scalar(self, name: str) -> FloatArray:

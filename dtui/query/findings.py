@@ -9,6 +9,7 @@ import numpy as np
 
 from dtui.analysis.detectors.registry import detector_named
 from dtui.model import (
+    LARGEST,
     SKIPPED_UPDATES,
     Anomaly,
     AnomalySettings,
@@ -30,7 +31,7 @@ def findings(data: RunData) -> tuple[str, ...]:
     return data.remembered(
         "findings",
         lambda: (
-            *(*_too_few(data), *_tensors(data), *_scalars(data)),
+            *(*_too_few(data), *_tensors(data), *_norms(data), *_scalars(data)),
             *(*_judged(data), *_skipped(data), *_fired(data)),
         ),
     )
@@ -66,14 +67,34 @@ def _tensors(data: RunData) -> list[str]:
     return lines
 
 
+def _norms(data: RunData) -> list[str]:
+    """Return a line where scales or running statistics of normalisation layers were NaN or Inf."""
+    counts = np.nan_to_num(data.norms("nonfinite")) if data.records_norms("nonfinite") else np.zeros((0, 0))
+    if not counts.any():
+        return []
+    record = int(counts.any(axis=0).argmax())
+    layer = data.norm_layers[int(counts[:, record].argmax())]
+    touched = int(counts.any(axis=1).sum())
+    return [
+        f"scales or running statistics are NaN or Inf in {touched} normalisation layer{'s' if touched != 1 else ''}, "
+        f"first in layer {layer.name} at iteration {int(data.records[record])}"
+    ]
+
+
 def _scalars(data: RunData) -> list[str]:
     """Return a line for each scalar that was NaN or Inf when it was logged."""
-    lines = []
-    for name in data.reader.scalar_names():
+    lines, names = [], data.reader.scalar_names()
+    for name in names:
         iterations, values = data.points(name)
         logged = was_logged(values)
         bad = logged & ~np.isfinite(values)
-        if bad.any():
+        of = next((of for of, largest in LARGEST.items() if largest == name and of in names), "")
+        if bad.any() and of:
+            own = data.points(of)[1]
+            if np.isfinite(own[was_logged(own)]).all():  # else the line on the scalar itself says it
+                first = int(iterations[int(bad.argmax())])
+                lines.append(f"{of} is NaN or Inf between two records, first before that of iteration {first}")
+        elif bad.any():
             first, count = int(bad.argmax()), int(bad.sum())
             what = "record" if np.isin(iterations[bad], data.records).all() else "value"
             where = f"in {count} {what}{'s' if count != 1 else ''}, first at iteration {int(iterations[first])}"

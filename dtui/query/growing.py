@@ -30,12 +30,14 @@ class RecentArrays:
         self._budget = budget
         self._most = most
         self._kept: OrderedDict[Hashable, tuple[FloatArray, int]] = OrderedDict()
+        self._bytes = 0  # of all that is kept: a run may have a hundred thousand scalars
         self._now: set[Hashable] = set()
         self._answers: dict[str, tuple[set[Hashable], set[Hashable]]] = {}
 
     def clear(self) -> None:
         """Forget everything."""
         self._kept.clear()
+        self._bytes = 0
 
     def begin_answer(self, kind: str) -> None:
         """What the last answer but one of this kind used may go."""
@@ -44,17 +46,20 @@ class RecentArrays:
 
     def take(self, key: Hashable) -> tuple[FloatArray | None, int]:
         """Return an array and its number, which are no longer kept; None and 0 where there is none."""
-        return self._kept.pop(key, (None, 0))
+        array, number = self._kept.pop(key, (None, 0))
+        self._bytes -= 0 if array is None else array.nbytes
+        return array, number
 
     def keep(self, key: Hashable, array: FloatArray, number: int) -> None:
         """Keep an array, unless it is too large; the least recently used go first."""
+        self.take(key)
         if array.nbytes > self._most:
             return
         self._kept[key] = (array, number)
+        self._bytes += array.nbytes
         self._now.add(key)
-        total = sum(kept.nbytes for kept, _ in self._kept.values())
-        while total > (self._most if self._is_in_use(next(iter(self._kept))) else self._budget):
-            total -= self._kept.popitem(last=False)[1][0].nbytes
+        while self._bytes > (self._most if self._is_in_use(next(iter(self._kept))) else self._budget):
+            self._bytes -= self._kept.popitem(last=False)[1][0].nbytes
 
     def _is_in_use(self, key: Hashable) -> bool:
         return key in self._now or any(key in used for last in self._answers.values() for used in last)

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dtui.analysis.downsample import ColumnRecords, mean_rows, pool_farthest, pool_largest
+from dtui.analysis.downsample import ColumnRecords, mean_rows, pool_farthest, pool_largest, row_edges
 from dtui.analysis.filters import DEAD_RECORDS, NEVER, find_dead, find_late, first_clear_change
-from dtui.analysis.ordering import by_largest_first, by_smallest_first
+from dtui.analysis.ordering import by_largest_first, by_similarity, by_smallest_first
 from dtui.analysis.quantiles import column_quantiles, magnitude_quantile, thin
 from dtui.errors import UsageError
 from dtui.model import (
@@ -32,7 +32,8 @@ from dtui.query.data import RunData
 from dtui.query.tree import node_of
 
 NORMALISATIONS = ("layer", "filter", "iteration")
-SORTS = ("index", "activity", "peak")
+SORTS = ("index", "activity", "peak", "similarity")
+FEATURES = 128
 SCALE_QUANTILE = 0.995
 MOST_FOR_SCALE = 1_000_000
 SEARCHED_FIRST = 64
@@ -118,7 +119,21 @@ class HeatmapQuery:
             return by_largest_first(np.concatenate([self._activity(layer, statistic) for layer in node.layers]))
         if sort == "peak":
             return by_smallest_first(np.concatenate([self._peak_position(layer, statistic) for layer in node.layers]))
+        if sort == "similarity":
+            return by_similarity(np.concatenate([self._course(layer, statistic) for layer in node.layers]))
         return np.arange(node.filters)
+
+    def _course(self, layer: int, statistic: str) -> FloatArray:
+        """Return the mean magnitude of each filter over equal stretches of time, shape (filters, at most 128)."""
+        matrix = self._data.filters_overview(statistic, layer)
+        edges = row_edges(matrix.shape[1], FEATURES)
+        if not len(edges):
+            return np.zeros((len(matrix), 0))
+        lengths = np.diff(np.append(edges, matrix.shape[1]))
+        return _by_blocks(
+            matrix,
+            lambda values: np.add.reduceat(_magnitudes(values, 0), edges, axis=1, dtype=np.float64) / lengths,
+        )
 
     def _activity(self, layer: int, statistic: str) -> FloatArray:
         """Return the sum of magnitudes of each filter over the records, or the bins of a long run."""
@@ -198,15 +213,16 @@ class HeatmapQuery:
         return counted
 
     def _marks(self, node: TreeNode) -> tuple[BoolArray, BoolArray, IntArray]:
-        """Return dead, late and the layer of each filter of a node, by filter, each shape (n,)."""
+        """Return dead, late starter and the layer of each filter of a node, by filter, each shape (n,)."""
         sizes = [self._data.structure.layers[layer].filters for layer in node.layers]
         return (
-            np.concatenate([self._dead(layer) for layer in node.layers]),
-            np.concatenate([self._late(layer) for layer in node.layers]),
+            np.concatenate([self.dead(layer) for layer in node.layers]),
+            np.concatenate([self.late_starters(layer) for layer in node.layers]),
             np.repeat(np.array(node.layers, dtype=np.int64), sizes),
         )
 
-    def _dead(self, layer: int) -> BoolArray:
+    def dead(self, layer: int) -> BoolArray:
+        """Return which filters of a layer no longer learn at the end of the run, shape (filters,)."""
         if not self._data.records_filters("gradient_norm", "update_norm"):
             return np.zeros(self._data.structure.layers[layer].filters, np.bool_)
         records = len(self._data.records)
@@ -217,7 +233,13 @@ class HeatmapQuery:
             gradients, updates = gradients[:, :-1], updates[:, :-1]
         return find_dead(gradients[:, -DEAD_RECORDS:], updates[:, -DEAD_RECORDS:])
 
-    def _late(self, layer: int) -> BoolArray:
+    def began(self, layer: int) -> IntArray:
+        """Return the position of the record at which each filter first changed clearly, NEVER where it did not."""
+        self.late_starters(layer)
+        return self._first_changes[layer].filters
+
+    def late_starters(self, layer: int) -> BoolArray:
+        """Return which filters of a layer began to change long after their layer did, shape (filters,)."""
         data, reader = self._data, self._data.reader
         if not data.records_filters("update_ratio"):
             return np.zeros(data.structure.layers[layer].filters, np.bool_)

@@ -11,7 +11,7 @@ import numpy as np
 
 from dtui.analysis.correctness import WordArray
 from dtui.analysis.downsample import ColumnRecords, pool_mean, records_of_columns, row_edges
-from dtui.analysis.ordering import by_largest_first, by_similarity
+from dtui.analysis.ordering import by_largest_first, by_peak, by_similarity
 from dtui.analysis.thumbnails import decode_thumbnail
 from dtui.errors import UsageError
 from dtui.model import (
@@ -29,7 +29,7 @@ from dtui.model import (
 from dtui.query.classes import check_labels
 from dtui.query.data import RunData
 
-SORTS = ("index", "error", "similarity")
+SORTS = ("index", "error", "similarity", "peak")
 COLOURS = ("correctness", "label")
 FEATURES = 128
 AT_ONCE = 16_000_000
@@ -81,6 +81,9 @@ def _order(data: RunData, images: IntArray, request: ImagesRequest) -> IntArray:
         return by_largest_first(judged.times_right[images] / np.maximum(judged.times_judged[images], 1))
     if request.sort == "similarity":
         return by_similarity(_features(data, request.classes))
+    if request.sort == "peak":
+        features = _features(data, request.classes)
+        return by_peak(np.where(features > 0, features, np.nan))
     return np.arange(len(images))
 
 

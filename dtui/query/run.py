@@ -14,6 +14,7 @@ from dtui.model import (
     ClassCluster,
     ClassErrors,
     Curves,
+    FloatArray,
     Heatmap,
     HeatmapRequest,
     ImageRows,
@@ -25,16 +26,22 @@ from dtui.model import (
     NodeSeries,
     RunInfo,
     RunMetadata,
+    RunState,
     RunStatus,
     Stage,
     Structure,
     TimeAxis,
     TreeNode,
 )
+from dtui.model.advice import ThresholdAdvice
 from dtui.model.statistics import Rows, by_name
 from dtui.query import anomalies, classes, curves, detecting, findings, images, tree
 from dtui.query.data import RunData
 from dtui.query.heatmap import HeatmapQuery
+from dtui.query.incidents import state
+from dtui.query.incidents.questions import IncidentQuestions
+from dtui.query.layers import update_ratios
+from dtui.query.layers.trained import layer_states
 
 if TYPE_CHECKING:
     from dtui.store import RunReader
@@ -68,13 +75,13 @@ def _open_reader(path: Path) -> RunReader:
     return RunReader(path)
 
 
-class RunQuery:
+class RunQuery(IncidentQuestions):
     """A run, live or ended, as questions and answers. Not thread-safe: one thread owns it."""
 
     def __init__(self, path: Path, reader: RunReader | None = None) -> None:
         """Open the run at `path`, or answer from a reader that is already open."""
         self._reader = reader if reader is not None else _open_reader(path)
-        self._data = RunData(self._reader)
+        super().__init__(RunData(self._reader))
         self._heatmaps = HeatmapQuery(self._data)
 
     def __enter__(self) -> Self:
@@ -125,6 +132,9 @@ class RunQuery:
             joins=self._reader.seams,
             watches=int(np.count_nonzero(self._data.is_watch)),
             coverage=self._data.structure.coverage,
+            norms=len(self._data.structure.norms),
+            trainable=None if self._data.structure.trained is None else self._data.structure.trained.parameters,
+            states=layer_states(self._data),
         )
 
     def faults(self) -> tuple[str, ...]:
@@ -170,9 +180,8 @@ class RunQuery:
         return self._data.validations
 
     def recorded(self, rows: Rows) -> tuple[str, ...]:
-        """Return the statistics of filters or of layers that this dtui knows and the run holds, in order."""
-        held = self._reader.contents
-        there = held.filters if rows is Rows.FILTERS else held.layers
+        """Return the statistics of a kind of rows that this dtui knows and the run holds, in order."""
+        there = self._reader.contents.of(rows)
         return tuple(name for name in by_name(rows) if name in there)
 
     # --- curves
@@ -202,6 +211,39 @@ class RunQuery:
         """
         return tree.node_series(self._data, nodes, statistic, source, axis)
 
+    def layer_update_ratios(self) -> FloatArray:
+        """Return how fast each layer learns, shape (layers, records), float32, >= 0, read-only.
+
+        ‖Δw‖ ⁄ ‖w‖ since the record before, with w as it was there, divided by the updates since: a run that is recorded
+        at another interval, and a record that closed a run, can be compared. Steps to and fro cancel out, so that it is
+        less than the ratio of a single update. NaN at the first record, in watches, where the weights were all zero,
+        and at the first record after a resume. Statistics of filters (`update_ratio`) are not divided.
+
+        Raises:
+            NotRecordedError: The run does not hold the norms.
+        """
+        return update_ratios.layer_update_ratios(self._data)
+
+    def module_update_ratios(self) -> FloatArray:
+        """Return the same for the modules, shape (modules, records): of all weights in a module together.
+
+        Raises:
+            NotRecordedError: The run does not hold the norms.
+        """
+        return update_ratios.module_update_ratios(self._data)
+
+    def norms(self, statistic: str) -> FloatArray:
+        """Return one statistic of the normalisation layers at every record, shape (norms, records), float32, read-only.
+
+        Rows are those of `structure().norms`, each with the name of the layer that it follows; columns those of
+        `record_iterations`. NaN where there is no value, as in every watch.
+
+        Raises:
+            NotRecordedError: The run does not hold the statistic, or no normalisation layers.
+            UsageError: There is no such statistic.
+        """
+        return self._data.norms(statistic)
+
     def heatmap(self, request: HeatmapRequest) -> Heatmap:
         """Return the filters of a tree node over time.
 
@@ -212,13 +254,21 @@ class RunQuery:
         return self._heatmaps.heatmap(request)
 
     # --- validation
-    def clusters(self, count: int = 4) -> tuple[ClassCluster, ...]:
+    def clusters(
+        self, count: int = 4, *, method: str = "k-means", standardised: bool = False, sort: str = "error"
+    ) -> tuple[ClassCluster, ...]:
         """Return the classes in at most `count` clusters by their error series; empty before the first validation.
 
+        Args:
+            count: Most clusters, >= 1.
+            method: "k-means", or "hierarchical": average linkage.
+            standardised: By the course of the errors alone, whatever their level and range.
+            sort: Of the classes within a cluster: "error" (smallest mean first), "index", "similarity" or "peak".
+
         Raises:
-            UsageError: `count` is below 1.
+            UsageError: `count` is below 1, an unknown method or order, or too many classes for "hierarchical".
         """
-        return classes.clusters(self._data, count)
+        return classes.clusters(self._data, count, method, standardised, sort)
 
     def class_errors(self, groups: Sequence[Sequence[int]], axis: TimeAxis) -> ClassErrors:
         """Return the error of groups of classes, each image counting once.
@@ -244,6 +294,11 @@ class RunQuery:
         """
         return images.image_verdict(self._data, image, iteration)
 
+    # --- the end
+    def state(self) -> RunState:
+        """Return what is so at the end of the run and is no event: dead filters, layers that do not learn, and more."""
+        return state.state(self._data, self._heatmaps)
+
     # --- anomalies
     def anomalies(self, settings: AnomalySettings | None = None) -> tuple[Anomaly, ...]:
         """Return the anomalies with people's decisions on them, by iteration, then by falling score.
@@ -260,6 +315,14 @@ class RunQuery:
             UsageError: The settings make no sense, or `count` is below 1.
         """
         return anomalies.top_anomalies(self._data, count, settings)
+
+    def advise(self) -> ThresholdAdvice:
+        """Return what each threshold of the class rules would mark in this run, and the one to use.
+
+        Raises:
+            NotRecordedError: There are no validations, or too few of them.
+        """
+        return anomalies.advise(self._data)
 
     def not_judged(self, settings: AnomalySettings | None = None) -> tuple[Missing, ...]:
         """Return why detectors cannot judge the run, one sentence each; empty where all can."""

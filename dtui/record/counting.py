@@ -81,17 +81,20 @@ class Counting:
         is_due = self.iteration % self._every == 0
         self.last_update.note(anew=is_due)
         with self._boundary.guard("log", self.iteration):
+            self.scalars.see_rate(self.updates.leader)
+            if is_due:
+                self.scalars.put(learning_rate(self.updates.leader))
             if self.scalars.own.passed(self.iteration):
                 self._recording.keep(self.scalars.own)
-        if is_due and self._boundary.is_on(RECORDS):
-            with self._boundary.guard(RECORDS, self.iteration):
-                self._record()
-            if not self._boundary.is_on(RECORDS):
-                self._recording.give_up_records()
         plan = self._recording.watch_plan
         if plan is not None and self.iteration % plan.every == 0 and self._boundary.is_on(WATCHES):
-            with self._boundary.guard(WATCHES, self.iteration):
+            with self._boundary.guard(WATCHES, self.iteration):  # before the record, which tells the largest of them
                 self._recording.watch(self.iteration, self.scalars, self.skips)
+        if is_due and self._boundary.is_on(RECORDS):
+            with self._boundary.guard(RECORDS, self.iteration):
+                self._recording.record(self.iteration, self.scalars, self.skips)
+            if not self._boundary.is_on(RECORDS):
+                self._recording.give_up_records()
 
     def finish(self, status: RunStatus, reason: str, *, is_new: bool) -> None:
         """Record the end, write what is queued and end the run.
@@ -132,10 +135,6 @@ class Counting:
         if due:
             self._boundary.miss(RECORDS, due[0], "another optimizer took over, which was seen only then", due[-1])
 
-    def _record(self, ending: Ending | None = None) -> None:
-        self.scalars.put(learning_rate(self.updates.leader))
-        self._recording.record(self.iteration, self.scalars, self.skips, ending)
-
     def _record_end(self, status: RunStatus) -> None:
         """Record the weights at the end, where they are the last update's, and keep what was logged since."""
         try:
@@ -143,7 +142,8 @@ class Counting:
             if has_updates and self._boundary.is_on(RECORDS) and self._recording.can_close(self.iteration, status):
                 last = self.last_update
                 if last.is_at_rest() and last.has_weights() and (status is RunStatus.DONE or last.is_device_usable()):
-                    self._record(Ending(last.has_gradients()))
+                    self.scalars.put(learning_rate(self.updates.leader))
+                    self._recording.record(self.iteration, self.scalars, self.skips, Ending(last.has_gradients()))
         except Exception as error:  # noqa: BLE001 - the run is ended in any case
             if status is RunStatus.DONE:
                 warn_once("closing record", f"the weights at the end could not be recorded: {reason_of(error)}")

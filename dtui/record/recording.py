@@ -20,10 +20,11 @@ from dtui.record.flight.flight_recorder import Flight, WatchPlan
 from dtui.record.measure.measurer import Measurer
 from dtui.record.measure.statistics import Deriver
 from dtui.record.start.resume import Start
-from dtui.record.training.coverage import try_coverage
+from dtui.record.training.coverage import try_coverage, try_trained
 from dtui.record.training.distributed import CLOSING_SECONDS, Exchange, PartMissingError
 from dtui.record.training.graph import GraphTracer
 from dtui.record.training.layers import LayerProbe, describe, find_layers, place, unwrap
+from dtui.record.training.norm_layers import NormProbe, placed_norms, try_norms
 from dtui.record.training.scalar_log import Logged, OwnIterations, ScalarLog
 from dtui.record.training.skipped_updates import SkippedUpdates
 from dtui.record.writing.failure_guard import RECORDS, WATCHES, Boundary
@@ -83,12 +84,15 @@ class Recording:
         self._model = weakref.ref(model)
         self._root = weakref.ref(unwrap(model))
         self._probes = probes
+        self._norms: list[NormProbe] = []
         self._known: Structure | None = None
         """Of a network whose shapes are known: it need not be there any more when the run begins."""
         if all(probe.shape for probe in probes):
             with suppress(Exception):  # it fails again at the first record, where that is told
                 coverage = try_coverage(unwrap(model), probes)
-                self._known = replace(describe(unwrap(model), place(probes)), coverage=coverage)
+                known = replace(describe(unwrap(model), place(probes)), coverage=coverage)
+                self._norms, norms = try_norms(unwrap(model), known.layers)
+                self._known = replace(known, norms=norms)
         self._start = start
         self._exchange = exchange
         self._boundary = boundary
@@ -130,8 +134,9 @@ class Recording:
             if self._tracer is not None:
                 self._tracer.retire()
             self._start.check_network(structure)
+            structure = self._completed(root, probes, structure)
             resumed = self._start.go_on()
-            self.measurer = Measurer(root, probes, self.has_kernel)
+            self.measurer = Measurer(root, probes, self.has_kernel, self._norms)
             self.is_sharded = self.measurer.is_sharded
             self._deriver = Deriver(structure)
             limit = min(MOST_WAITING, max(FEWEST_WAITING, WAITING_BYTES // self.measurer.record_bytes))
@@ -141,6 +146,18 @@ class Recording:
                 with self._boundary.guard(WATCHES, self._start.updates):
                     self.flight = Flight(self.watch_plan, structure, probes, self.has_kernel)
         return self.sink
+
+    def _completed(self, root: nn.Module | None, probes: list[LayerProbe], structure: Structure) -> Structure:
+        """Return the structure with what is known only now: norms with the graph, those of a run that goes on as they
+        are there, and which layers are frozen."""
+        past = self._start.past
+        if past is not None:
+            self._norms = [] if root is None else placed_norms(root, past.structure.norms)
+            return replace(structure, norms=past.structure.norms)
+        if root is None:
+            return structure
+        self._norms, norms = try_norms(root, structure.layers, structure.edges)
+        return replace(structure, norms=norms, trained=try_trained(root, probes))
 
     def record(self, iteration: int, scalars: ScalarLog, skips: SkippedUpdates, ending: Ending | None = None) -> None:
         """Measure everything once, and queue what is to be derived and written of it.
@@ -168,15 +185,16 @@ class Recording:
         with_gradients = {} if ending is None else {"with_gradients": ending.with_gradients}
         finish = self.measurer.measure(**with_gradients)
         logged, skipped = scalars.take(), skips.take()
+        largest = self._largest_norms(sink)
         self._note_changes(iteration, self.measurer)
         self.last_record = iteration
 
         def write(store: Store) -> None:
             raw = finish(iteration, {})
-            raw = replace(raw, scalars=logged())  # after finish has waited for the device: they come before it there
+            raw = replace(raw, scalars={**largest(), **logged()})  # after finish has waited for the device
             raw = raw.with_skips(skipped())
             if not exchange.is_first:
-                exchange.leave(RECORDS, iteration, {"sums": raw.sums, "samples": raw.samples})
+                exchange.leave(RECORDS, iteration, raw.parts())
                 return
             try:
                 wait = None if ending is None else CLOSING_SECONDS
@@ -187,10 +205,17 @@ class Recording:
                 store.append_logged(iteration, raw.scalars)  # the ranks did not end together: no closing record
                 return
             for part in parts:
-                raw = raw.with_part(part["sums"], part["samples"])
+                raw = raw.with_part(**part)
             store.append_record(deriver.derive(raw))
 
         sink.offer(Job(RECORDS, iteration, write))
+
+    def _largest_norms(self, sink: Sink) -> Callable[[], dict[str, float]]:
+        """Have all watches judged, and return what tells the largest norms that they saw, on the writer's thread."""
+        if self.flight is None:
+            return dict
+        self.flight.flush(sink)
+        return self.flight.take_largest
 
     def _note_changes(self, iteration: int, measurer: Measurer) -> None:
         """Note in the run which layers are not recorded any more, since the network is another one."""

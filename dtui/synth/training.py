@@ -12,6 +12,7 @@ from dtui.model import (
     FILTER_STATISTICS,
     HISTOGRAM_BINS,
     LAYER_STATISTICS,
+    NORM_STATISTICS,
     SOURCES,
     FloatArray,
     IntArray,
@@ -42,6 +43,7 @@ class Training:
         """Draw the filters' first weights."""
         rng = np.random.default_rng([seed, 4])
         self._rng = np.random.default_rng([seed, 5])
+        self._norm_rng = np.random.default_rng([seed, 6])
         self._structure = structure
         self._records = records
         self._starts = np.array([layer.first_filter for layer in structure.layers])
@@ -85,9 +87,18 @@ class Training:
                 filters[FILTER_STATISTICS.index(name)] = np.nan
         layers, modules = self._nodes(filters)
         scalars = {"loss": 0.1 + 6 * error * float(rng.uniform(0.95, 1.05)), "error": error, "learning_rate": rate}
-        return Record(
-            position * every, filters, layers, modules, self._histograms(), self._change_ratios(filters), scalars
-        )
+        histograms, ratios, norms = self._histograms(), self._change_ratios(filters), self._norms(position, rate)
+        return Record(position * every, filters, layers, modules, histograms, ratios, scalars, norms)
+
+    def _norms(self, position: int, rate: float) -> FloatArray:
+        """Return the statistics of normalisation layers, which move the more the higher the learning rate is."""
+        rng, count = self._norm_rng, len(self._structure.norms)
+        usual = {"mean_shift": 0.05, "variance_shift": 0.05, "scale_shift": 0.002}
+        values = {name: size * (rate / 0.1) ** 0.4 * rng.lognormal(0, 0.2, count) for name, size in usual.items()}
+        if position == 0:
+            values = dict.fromkeys(usual, np.full(count, np.nan))
+        nothing = np.zeros(count)
+        return np.stack([values.get(name, nothing) for name in NORM_STATISTICS]).astype(np.float32)
 
     def _filters(
         self,

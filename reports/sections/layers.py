@@ -7,7 +7,7 @@ from functools import partial
 from dtui.errors import NotRecordedError
 from dtui.model import TreeNode
 from dtui.reports.charts.horizon import HorizonRow, horizon_tree
-from dtui.reports.document import Chart, Item, Section
+from dtui.reports.document import Chart, Item, Paragraph, Section
 from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
 
@@ -26,11 +26,12 @@ def layers_section(view: View) -> Section | None:
     items: list[Item] = []
     has_bars = False
     for statistic, source in SHOWN:
+        quantity = f"{_WORDS.get(statistic, statistic)} of {source}"
         try:
             series = view.query.node_series(range(len(tree)), statistic, source, view.record_axis)
         except NotRecordedError:
+            items.append(Paragraph(f"{quantity.capitalize()}: not recorded in this run."))
             continue
-        quantity = f"{_WORDS.get(statistic, statistic)} of {source}"
         specify = partial(
             horizon_tree,
             rows,
@@ -47,8 +48,8 @@ def layers_section(view: View) -> Section | None:
             has_bars = True
             description += f" NaN or Inf was counted in {int(series.nonfinite.any(axis=1).sum())} of them."
         items.append(Chart(f"{view.prefix}-{source}-{statistic}", quantity.capitalize(), "vega", specify, description))
-    if not items:
-        return None
+    if not any(isinstance(item, Chart) for item in items):
+        return Section(f"{view.prefix}-layers", "Layers", "", tuple(items))
     caption = (
         "One horizon graph a row: a value fills a pale band first, then a darker one over it; blue is positive, brown "
         "negative. A column shows the value farthest from zero of its iterations. Click a module to fold or unfold it; "

@@ -18,7 +18,10 @@ from torch.nn import functional
 
 from dtui.record import Recorder
 from dtui.record.measure.measurer import Measurer
+from dtui.record.measure.norm_statistics import NormDeriver
+from dtui.record.measure.norm_values import NormValues
 from dtui.record.training.layers import find_layers, place
+from dtui.record.training.norm_layers import find_norms
 from tests.bench.registry import Measurement, benchmark
 from tests.record.networks import ResNet50
 
@@ -97,6 +100,39 @@ def records_against_floor(threads: int) -> list[Measurement]:
     return [
         Measurement(f"record {name}, threads: {threads}", 1e3 * value, reference, 1e3 * floor, "ms", value / floor)
         for name, value in times.items()
+    ]
+
+
+@benchmark
+def record_norms() -> list[Measurement]:
+    """What the normalisation layers of a ResNet-50 add to a record, on the training thread and on the writer's."""
+    model = trained_resnet50()
+    probes, norms = place(find_layers(model)), find_norms(model)
+    kept = [
+        tensor for norm in norms for tensor in (norm.module.weight, norm.module.running_mean, norm.module.running_var)
+    ]
+    read, deriver = NormValues(norms), NormDeriver([norm.channels for norm in norms])
+    take = torch.no_grad()(read.take)
+    values = take()()
+    assert values is not None
+    whole = Measurer(model, probes, any(ways().values())).measure
+    functions: dict[str, Callable[[], object]] = {
+        "read": lambda: [tensor.sum() for tensor in kept],
+        "gather": take,
+        "arrive": take(),
+        "derive": lambda: deriver.derive(values),
+        "record": whole,
+    }
+    with torch_threads(1):
+        times = best_seconds(functions, repeats=40)
+    record, floor = times.pop("record"), times.pop("read")
+    return [
+        Measurement(f"norms: {name}", 1e3 * value, "the record without them", 1e3 * record, "ms", value / record)
+        for name, value in times.items()
+    ] + [
+        Measurement(
+            "norms: gather", 1e3 * times["gather"], "one sum a tensor", 1e3 * floor, "ms", times["gather"] / floor
+        )
     ]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dtui.cli import main
+from dtui.query import open_run
 from dtui.store.disk.hdf5 import tables
 from dtui.synth import synthesise
 
@@ -83,3 +84,46 @@ def test_the_pack_of_it_answers_the_same(damaged: Path, tmp_path: Path, capsys: 
     assert NAMED in capsys.readouterr().out
     assert main(["anomalies", str(packed), "--fail-on", "100000"]) == 2
     assert NAMED in capsys.readouterr().err
+
+
+def test_what_rests_on_judgements_says_that_some_are_missing(
+    damaged: Path, whole_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words, says in (
+        (["correlation"], "anomalies may be missing where it is damaged"),
+        (["images", "--list", "hard"], "judgements are missing where it is damaged"),
+        (["confusion", "--at", "0"], "judgements are missing where it is damaged"),
+    ):
+        answers = []
+        for path in (whole_run, damaged):
+            assert main([words[0], str(path), *words[1:], "--json"]) == 0
+            shown = capsys.readouterr()
+            answers.append(json.loads(shown.out))
+        assert shown.err.count("\n") == shown.err.count(NAMED) == shown.err.count(says) == 1
+        assert answers[0] != answers[1]
+
+
+def test_filters_that_are_lost_are_missing_and_none_takes_their_place(
+    whole_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "damaged.dtui"
+    shutil.copytree(whole_run, path)
+    with open_run(path) as query:
+        at = str(query.record_iterations()[-3])
+    part = next((path / "parts").glob("records-*"))
+    with tables.open_file(str(part)) as file:
+        changes = file.root.filters.update_ratio
+        info = changes.chunk_info((0, changes.shape[1] - 3))
+        lost = changes.chunkshape[0]
+    data = bytearray(part.read_bytes())
+    data[info.offset + info.size // 2] ^= 1
+    part.write_bytes(data)
+    rows = []
+    for run in (whole_run, path):
+        assert main(["filters", str(run), "--at", at, "--count", "100000", "--json"]) == 0
+        shown = capsys.readouterr()
+        rows.append({(one["layer"], one["filter"]): one["change"] for one in json.loads(shown.out)["filters"]})
+    assert rows[1].items() <= rows[0].items()
+    assert len(rows[0]) - len(rows[1]) == min(lost, len(rows[0]))
+    assert "filters may be missing where it is damaged" in shown.err
+    assert main(["correlation", str(path)]) == 0

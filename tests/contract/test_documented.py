@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from dtui.cli import main
-from dtui.cli.parser import COMMANDS, OPEN, Command, open_parser
+from dtui.cli.command import Command
+from dtui.cli.parser import COMMANDS, OPEN, open_parser
 from dtui.query import open_run
 from tests.contract.readme import README, dtui_commands, keys_table, shell_lines, shown_keys_table
 

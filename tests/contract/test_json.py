@@ -37,6 +37,9 @@ INFO = {
     "watches": int,
     "joins": list,
     "coverage": (dict, type(None)),
+    "norms": int,
+    "trainable": (int, type(None)),
+    "states": dict,
 }
 ANOMALY = {
     "id": str,

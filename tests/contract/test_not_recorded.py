@@ -37,17 +37,21 @@ def test_commands_go_without_it(run: Path, command: list[str], capsys: pytest.Ca
     assert output.err == ""
     if command == ["info"]:
         assert "every 10 iterations, format 2" in output.out
+    if command[0] == "report":
+        assert "Mean of weights: not recorded in this run." in output.out
+        assert "Norm of updates: not recorded in this run." in output.out
 
 
-async def test_the_screen_says_so_and_steps_through_what_there_is(run: Path) -> None:
+async def test_the_screen_begins_on_and_steps_through_what_there_is(run: Path) -> None:
     app = DtuiApp(run)
     async with app.run_test(size=(150, 50)) as pilot:
-        await until(pilot, lambda: "was not recorded in this run" in screen_text(app))
+        await until(pilot, lambda: is_complete(app))
         assert app.session is not None
         assert app.session.view.filter_statistics == ("mean", "std")
-        await pilot.press("s", "tab", "s")
-        await until(pilot, lambda: is_complete(app))
         assert app.session.selection.get(TreeOptions).statistic == "std"
         assert app.session.selection.get(FiltersOptions).statistic == "mean"
-        await press(app, pilot, "s")
+        await press(app, pilot, "tab", "s")
         assert app.session.selection.get(FiltersOptions).statistic == "std"
+        assert "was not recorded" not in screen_text(app)
+        await pilot.press("b", "b")
+        await until(pilot, lambda: "was not recorded in this run" in screen_text(app))  # the quartiles of a box plot

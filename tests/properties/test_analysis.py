@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as arrays
 from dtui.analysis.correctness import PackedLayout
 from dtui.analysis.downsample import mean_rows, pool_farthest, pool_largest, pool_smallest, records_of_columns
 from dtui.analysis.flips import find_flips
-from dtui.analysis.ordering import by_largest_first, by_similarity, by_smallest_first
+from dtui.analysis.ordering import by_largest_first, by_peak, by_similarity, by_smallest_first
 from dtui.analysis.stages import find_stages
 from dtui.model import TimeAxis
 
@@ -116,7 +116,8 @@ def test_averaging_rows_stays_within_them(values, pixels):
 
 @given(arrays.arrays(np.float32, st.tuples(st.integers(0, 30), st.integers(0, 6)), elements=st.floats(0, 1, width=32)))
 def test_orders_are_permutations(values):
-    for order in (by_similarity(values), by_largest_first(values.sum(axis=1)), by_smallest_first(values.sum(axis=1))):
+    sums = values.sum(axis=1)
+    for order in (by_similarity(values), by_peak(values), by_largest_first(sums), by_smallest_first(sums)):
         assert sorted(order.tolist()) == list(range(len(values)))
 
 

@@ -14,8 +14,8 @@ from dtui.model import Gap, Record, Validation
 from dtui.store import check_run, find_past
 from dtui.store.check.folder import FileState
 from tests.properties.test_store import RunMachine
+from tests.store.read.test_watches import watch_at
 from tests.store.resuming import die, half_frame, record_of, resume, validation_of
-from tests.store.test_watches import watch_at
 
 
 class ResumeMachine(RunMachine):

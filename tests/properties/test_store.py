@@ -18,7 +18,7 @@ from dtui.store.compact import worker as compact
 from dtui.store.format.schema import Stream
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
 from tests.store.dying import shrink_parts
-from tests.store.test_watches import watch_at
+from tests.store.read.test_watches import watch_at
 from tests.store.twin import Twin
 
 

@@ -93,7 +93,9 @@ class FakeReader:
         }
         chance = np.linspace(0.4, 0.95, n)
         right = random.random((images, n)) < chance
-        wrong = (self.targets[:, None] + random.integers(1, len(self.per_class), (images, n))) % len(self.per_class)
+        wrong = (self.targets[:, None] + random.integers(1, max(2, len(self.per_class)), (images, n))) % len(
+            self.per_class
+        )
         self.labels = np.where(right, self.targets[:, None], wrong).astype(np.uint16)
         self.confidences = random.integers(0, 256, (images, n)).astype(np.uint8)
         self.thumbnails: dict[int, bytes] = {}

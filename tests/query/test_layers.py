@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -20,6 +21,21 @@ LAYER1, FC = 1, 6
 def twin_pixels(values, reader, axis, rows, pixels, how):
     shown = twins.pooled(values, axis, reader.record_iterations, EVERY, how)[rows]
     return twins.mean_rows(shown, pixels)
+
+
+@pytest.mark.parametrize("records", [60, 200, 0])
+def test_filters_that_change_alike_lie_side_by_side(records):
+    reader = FakeReader(records=records)
+    reader.filters[FILTER_STATISTICS.index("update_norm"), 4:21] *= np.where(
+        (np.arange(17) % 2)[:, None] == (np.arange(200) // 30 % 2), 1, -9
+    )
+    heatmap = RunQuery(reader.path, reader).heatmap(
+        HeatmapRequest(LAYER1, "update_norm", TimeAxis(9, 800, 30), 0, 17, 17, sort="similarity")
+    )
+    kinds = (heatmap.order % 2).tolist()
+    changes = sum(one != other for one, other in pairwise(kinds))
+    assert sorted(heatmap.order.tolist()) == list(range(17))
+    assert changes == 1 or not records
 
 
 def test_the_tree_is_depth_first_in_layer_order(query):
@@ -175,7 +191,7 @@ def test_a_refresh_reads_only_what_is_new_and_answers_as_a_fresh_query(reader, q
     requests = [
         HeatmapRequest(LAYER1, "cosine_distance", TimeAxis(9, 800, 30), 0, 17, 6, normalise, sort)
         for normalise in ("layer", "filter", "iteration")
-        for sort in ("index", "activity", "peak")
+        for sort in ("index", "activity", "peak", "similarity")
     ]
     reader.filters[FILTER_STATISTICS.index("update_ratio"), 12, :70] = 1e-7
     for request in requests:

@@ -81,6 +81,31 @@ def test_a_loss_that_is_not_finite_breaks_its_curve_off_and_is_read_out(reader, 
     assert np.isfinite(query.curves_at(380)["loss"])
 
 
+def test_what_was_between_records_is_in_the_band_of_its_curve(reader, query):
+    most = np.full(reader.total, np.nan)
+    most[10:] = reader.scalars["loss"][10:] + 1
+    most[30], most[40:42] = 99.0, LOGGED_NAN
+    reader.scalars["loss_max"], reader.scalars["update_norm_max"] = most, np.arange(reader.total) * 1.0
+    axis = TimeAxis(0, 600, 60)
+    curves, at = query.curves(axis), query.curves_at(309)
+    assert "loss_max" not in curves.series
+    assert set(at) == {"loss", "train_error", "learning_rate", "update_norm_max", "validation_error"}
+    assert "update_norm_max" in curves.series
+    assert set(curves.nonfinite) == {"loss"}
+    assert np.flatnonzero(curves.nonfinite["loss"]).tolist() == [40, 41]
+    low, high = curves.extremes["loss"]
+    loss = curves.series["loss"]
+    np.testing.assert_allclose(low, loss)
+    np.testing.assert_allclose(high[:10], loss[:10])
+    np.testing.assert_allclose(high[[*range(10, 30), *range(31, 40)]], loss[[*range(10, 30), *range(31, 40)]] + 1)
+    assert high[30] == 99
+    np.testing.assert_allclose(high[40:42], loss[40:42])
+    assert query.info().findings == ("loss is NaN or Inf between two records, first before that of iteration 409",)
+    reader.scalars["loss"][41] = LOGGED_NAN
+    query.refresh()
+    assert RunQuery(FakeReader.path, reader).info().findings == ("loss is NaN in 1 record, first at iteration 419",)
+
+
 def test_skipped_updates_are_a_finding_with_the_records_that_tell_of_them(reader, query):
     counts = np.full(reader.total, np.nan)
     counts[10:] = 1

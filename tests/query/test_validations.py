@@ -54,7 +54,71 @@ def test_clusters_hold_every_class_once_by_rising_error(reader):
         query.clusters(0)
 
 
-@pytest.mark.parametrize("sort", ["index", "error", "similarity"])
+@pytest.mark.parametrize("method", ["k-means", "hierarchical"])
+def test_clusters_by_course_do_not_see_the_level(method):
+    """Of classes 0 and 1 a tenth is wrong, of 2 and 3 most; of 0 and 2 a tenth more early, of 1 and 3 late."""
+    reader = FakeReader(per_class=(40, 40, 40, 40))
+    reader.labels[:] = reader.targets[:, None]
+    for label, (always, more_at) in enumerate([(4, 5), (4, 30), (28, 5), (28, 30)]):
+        reader.labels[40 * label : 40 * label + always] = (label + 1) % 4
+        reader.labels[40 * label + 36 : 40 * label + 40, more_at : more_at + 10] = (label + 1) % 4
+    query = RunQuery(reader.path, reader)
+    by_level = {cluster.classes for cluster in query.clusters(2, method=method, sort="index")}
+    by_course = {cluster.classes for cluster in query.clusters(2, method=method, standardised=True, sort="index")}
+    assert by_level == {(0, 1), (2, 3)}
+    assert by_course == {(0, 2), (1, 3)}
+
+
+@pytest.mark.parametrize("method", ["k-means", "hierarchical"])
+def test_classes_of_a_cluster_are_in_the_order_asked_for(query, reader, method):
+    errors = np.array([twins.class_error(reader.labels[:, :50], reader.targets, (label,)) for label in range(4)])
+    orders = {
+        "index": lambda label: label,
+        "error": lambda label: errors[label].mean(),
+        "peak": lambda label: errors[label].argmax(),
+    }
+    for sort, key in orders.items():
+        (cluster,) = query.clusters(1, method=method, sort=sort)
+        assert list(cluster.classes) == sorted(range(4), key=key)
+    assert sorted(query.clusters(1, method=method, sort="similarity")[0].classes) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"method": "spectral"}, "method 'spectral' is unknown; use one of k-means, hierarchical"),
+        ({"sort": "size"}, "class order 'size' is unknown; use one of error, index, similarity, peak"),
+    ],
+)
+def test_clusters_of_an_unknown_kind_are_refused(query, given, says):
+    with pytest.raises(UsageError, match=says):
+        query.clusters(2, **given)
+
+
+def test_clusters_of_too_many_classes_for_all_distances_are_refused():
+    query = RunQuery(FakeReader.path, FakeReader(per_class=(1,) * 4_001, total=3, records=3, validations=3))
+    assert len(query.clusters(2)) == 2
+    with pytest.raises(UsageError, match="4,001 classes are too many for hierarchical; use k-means"):
+        query.clusters(2, method="hierarchical")
+
+
+@pytest.mark.parametrize("validations", [1, 50])
+def test_clusters_of_one_class(validations):
+    query = RunQuery(FakeReader.path, FakeReader(per_class=(5,), validations=validations))
+    for method in ("k-means", "hierarchical"):
+        assert [cluster.classes for cluster in query.clusters(4, method=method, standardised=True)] == [(0,)]
+
+
+def test_images_are_ordered_by_when_they_were_first_right(query, reader, axis):
+    reader.labels[3] = 1
+    rows = query.image_rows(ImagesRequest((0, 2), axis, 0, 999, 999, "peak"))
+    right = reader.labels[:, :50] == reader.targets[:, None]
+    images = [*range(70), *range(90, 154)]
+    assert rows.order.tolist() == sorted(images, key=lambda at: right[at].argmax() if right[at].any() else 50)
+    assert rows.order[-1] == 3
+
+
+@pytest.mark.parametrize("sort", ["index", "error", "similarity", "peak"])
 @pytest.mark.parametrize(("first", "count", "pixels"), [(0, 999, 999), (0, 999, 20), (30, 40, 60), (136, 5, 7)])
 def test_image_rows(query, reader, axis, sort, first, count, pixels):
     rows = query.image_rows(ImagesRequest(CLASSES, axis, first, count, pixels, sort, "label"))

@@ -18,6 +18,18 @@ if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # read where the kernels are defined
 
 
+@pytest.fixture
+def folding() -> None:
+    """Asked for by a test of which the runs are to be folded when they are closed."""
+
+
+@pytest.fixture(autouse=True)
+def _no_folding(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folding has its own tests, and the start of its process takes a second a run."""
+    if "folding" not in request.fixturenames:
+        monkeypatch.setattr("dtui.store.write.background_compactor.Compactor._spawn", lambda self, *options: None)
+
+
 class MemoryStore:
     """What a RunWriter is to the recorder, kept in lists."""
 

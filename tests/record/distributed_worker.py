@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 from dtui.errors import RecorderError
 from dtui.record import Recorder, recording
 from dtui.record.training import distributed
+from dtui.store.write.background_compactor import Compactor
 from tests.record.conftest import small_net
 
 COUNT = 23
@@ -34,7 +35,7 @@ def seeded() -> nn.Module:
     return small_net()
 
 
-def train(model: nn.Module, recorder: Recorder, optimizer: torch.optim.Optimizer) -> None:
+def train(model: nn.Module, recorder: Recorder, optimizer: torch.optim.Optimizer, *, is_validated: bool = True) -> None:
     """Every process sees every image, so that the averaged gradients are those of one process."""
     images, labels = pictures()
     for step in range(STEPS):
@@ -43,7 +44,7 @@ def train(model: nn.Module, recorder: Recorder, optimizer: torch.optim.Optimizer
         loss.backward()
         recorder.log(loss=loss)
         optimizer.step()
-        if step % 2 == 0:
+        if step % 2 == 0 and is_validated:
             yield_validation(model, recorder)
 
 
@@ -82,6 +83,25 @@ def fully_sharded(folder: Path) -> None:
         Recorder(folder / "refused", model, optimizer, keep_around=10)
     with Recorder(folder / "fsdp", model, optimizer, every=1) as recorder:
         train(model, recorder, optimizer)
+
+
+def normalised() -> nn.Module:
+    """Return a network of which no process holds whole scales once it is sharded."""
+    torch.manual_seed(5)
+    return nn.Sequential(nn.Conv2d(1, 5, 3), nn.BatchNorm2d(5), nn.Flatten(), nn.LayerNorm((180,)), nn.Linear(180, 3))
+
+
+def with_norms(folder: Path) -> None:
+    """Record normalisation layers that are whole in each process, and sharded over both."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    whole, sharded = nn.parallel.DistributedDataParallel(normalised()), normalised()
+    fully_shard(sharded, mesh=init_device_mesh("cpu", (dist.get_world_size(),)))
+    for name, model in (("norms-ddp", whole), ("norms-fsdp", sharded)):
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        with Recorder(folder / name, model, optimizer, every=1) as recorder:
+            train(model, recorder, optimizer, is_validated=False)
 
 
 def resumed(folder: Path) -> None:
@@ -205,9 +225,11 @@ def ended(folder: Path) -> None:
 def main() -> None:
     rank, port, folder = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
     torch.set_num_threads(1)
+    Compactor.finish = lambda self: None  # type: ignore[method-assign]  # has its tests, and takes a second a run
     dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
     data_parallel(folder)
     fully_sharded(folder)
+    with_norms(folder)
     resumed(folder)
     frugal(folder)
     ended(folder)

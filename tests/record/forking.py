@@ -179,7 +179,7 @@ def storm(folder: Path) -> None:
         model = network()
         optimizer = torch.optim.SGD(model.parameters(), 0.01)
         recorder = dtui.Recorder(
-            folder / f"run{number}", model, optimizer, every=1, thumbnails=Thumbnails(picture=pictures)
+            folder / f"run{number}", model, optimizer, every=1, fused=False, thumbnails=Thumbnails(picture=pictures)
         )
         for fork in range(forks // runs):
             update(model, optimizer, images, labels)
@@ -231,7 +231,7 @@ def loaders(folder: Path) -> None:
     optimizer = torch.optim.SGD(model.parameters(), 0.01)
     data = Digits()
     options: dict[str, Any] = {"num_workers": 1 + (sys.argv[3] == "fork"), "multiprocessing_context": context}
-    recorder = dtui.Recorder(folder / "run", model, optimizer, every=1)
+    recorder = dtui.Recorder(folder / "run", model, optimizer, every=1, fused=False)
     data.recorder = recorder
     train = DataLoader(data, 8, shuffle=True, **options)
     held_out = DataLoader(data, 8, persistent_workers=True, pin_memory=True, **options)

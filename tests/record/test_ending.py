@@ -196,36 +196,46 @@ CHILD = """
 import os, signal, sys, torch, dtui
 from tests.record.conftest import small_net
 from tests.record.test_loops import update
+from dtui.store.write.background_compactor import Compactor
+import dtui.record, dtui.store.write.run_writer, dtui.store.disk.sealed_builder, torch._dynamo
+Compactor.finish = lambda self: None  # has its tests, and takes a second a run
+for end in sys.argv[2:]:
+    child = os.fork()
+    if not child:
+        break
+    print(end, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+else:
+    sys.exit(0)
 model = small_net()
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-recorder = dtui.Recorder(sys.argv[1], model, optimizer, every=4, fused=False)
+recorder = dtui.Recorder(f"{sys.argv[1]}/{end}", model, optimizer, every=4, fused=False)
 for _ in range(6):
     update(model, optimizer)
 recorder.log(val_acc=0.75)
-if sys.argv[2] == "SIGTERM":
+if end == "SIGTERM":
     os.kill(os.getpid(), signal.SIGTERM)
     signal.pause()
-if sys.argv[2] == "crash":
+if end == "crash":
     raise ValueError("a bug")
 """
+ENDS = {"exit": (0, [0, 4, 5]), "crash": (1, [0, 4, 5]), "SIGTERM": (-signal.SIGTERM, [0, 4])}
+"""To the exit status, and the iterations recorded: SIGTERM may come inside an update, so the weights are left alone."""
 
 
-@pytest.mark.parametrize(
-    ("end", "records"), [("exit", [0, 4, 5]), ("crash", [0, 4, 5]), ("SIGTERM", [0, 4])], ids=["exit", "crash", "term"]
-)
-def test_a_process_that_ends_without_closing_keeps_what_was_logged(
-    tmp_path: Path, end: str, records: list[int]
-) -> None:
-    """SIGTERM may come in the middle of an update, so that the weights are left alone."""
+def test_a_process_that_ends_without_closing_keeps_what_was_logged(tmp_path: Path) -> None:
+    """All ends in one test: one process imports torch, and forks a training for each."""
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    command = [sys.executable, "-W", "ignore", "-c", CHILD, str(tmp_path / "run"), end]
+    command = [sys.executable, "-W", "ignore", "-c", CHILD, str(tmp_path), *ENDS]
     done = subprocess.run(command, env=environment, timeout=120, capture_output=True, text=True)
-    assert done.returncode == {"exit": 0, "crash": 1, "SIGTERM": -signal.SIGTERM}[end], done.stderr
-    run = RunReader(tmp_path / "run")
-    assert run.record_iterations.tolist() == records
-    iterations, values = run.read_points("val_acc")
-    assert (iterations.tolist(), values.tolist()) == ([5], [0.75])
-    assert run.status() is (RunStatus.DONE if end == "exit" else RunStatus.CRASHED)
+    codes = dict(line.split() for line in done.stdout.splitlines())
+    assert codes == {end: str(int(code)) for end, (code, _) in ENDS.items()}, done.stderr
+    for end, (_, records) in ENDS.items():
+        run = RunReader(tmp_path / end)
+        assert run.record_iterations.tolist() == records, end
+        iterations, values = run.read_points("val_acc")
+        assert (iterations.tolist(), values.tolist()) == ([5], [0.75]), end
+        assert run.status() is (RunStatus.DONE if end == "exit" else RunStatus.CRASHED), end
+        run.close()
 
 
 # --- what was logged

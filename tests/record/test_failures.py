@@ -273,6 +273,8 @@ SCRIPT = """
 import os, signal, sys, torch, dtui
 from torch import nn
 import dtui.record, dtui.store.write.run_writer, dtui.store.disk.sealed_builder, torch._dynamo
+from dtui.store.write.background_compactor import Compactor
+Compactor.finish = lambda self: None  # has its tests, and takes a second a run
 torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has jobs in the background ignore it
 folder, children = sys.argv[1], {}
@@ -287,7 +289,7 @@ else:
     sys.exit(0)
 model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-recorder = dtui.Recorder(f"{folder}/{ending}", model, optimizer, every=1)
+recorder = dtui.Recorder(f"{folder}/{ending}", model, optimizer, every=1, fused=False)  # no compiling in each
 for _ in range(3):
     model(torch.ones(2, 2, 2)).sum().backward()
     optimizer.step()
@@ -343,7 +345,7 @@ os.environ.pop("HDF5_USE_FILE_LOCKING", None)
 from dtui.record import Recorder
 torch.set_num_threads(1)
 model = torch.nn.Linear(3, 2)
-recorder = Recorder({str(tmp_path / "run")!r}, model, every=1)
+recorder = Recorder({str(tmp_path / "run")!r}, model, every=1, fused=False)
 recorder.step()
 with recorder.validation():
     recorder.predictions(model(torch.ones(4, 3)), [0, 1, 0, 1], range(4))

@@ -19,7 +19,7 @@ from dtui.model import RunStatus
 from dtui.store import RunReader
 from tests.record.forking import PATIENCE
 
-FORKS = 400
+FORKS = 240
 
 
 def run(name: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

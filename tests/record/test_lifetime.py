@@ -28,12 +28,6 @@ from tests.record.test_loops import data, update
 pytestmark = pytest.mark.filterwarnings("ignore::dtui.record.RecorderWarning")
 
 
-@pytest.fixture(autouse=True)
-def _no_folding(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if "fold" not in request.node.name:
-        monkeypatch.setattr("dtui.store.write.background_compactor.Compactor.finish", lambda self: None)
-
-
 class Training:
     """A network, an optimizer and a recorder that nobody else has."""
 
@@ -315,7 +309,7 @@ TRIALS: dict[str, tuple[Callable[[Training], None], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("kind", TRIALS)
-def test_twenty_trials_leave_nothing_behind(tmp_path: Path, kind: str) -> None:
+def test_many_trials_leave_nothing_behind(tmp_path: Path, kind: str) -> None:
     body, options = TRIALS[kind]
     step, handler = GradScaler.step, signal.getsignal(signal.SIGTERM)
     models: list[weakref.ref[nn.Module]] = []
@@ -333,7 +327,7 @@ def test_twenty_trials_leave_nothing_behind(tmp_path: Path, kind: str) -> None:
     trial()
     all_ended()
     before = footprint()
-    for _ in range(20):
+    for _ in range(6):
         trial()
     all_ended()
     assert footprint() == before
@@ -371,7 +365,7 @@ def is_open(name: str) -> bool:
     return os.path.lexists(f"/proc/self/fd/{name}")
 
 
-def test_trials_that_fold_leave_no_child_behind(tmp_path: Path) -> None:
+def test_trials_that_fold_leave_no_child_behind(tmp_path: Path, folding: None) -> None:
     def trial() -> None:
         training = Training(tmp_path / "run", graph=False)
         training.train(33)

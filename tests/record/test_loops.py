@@ -239,6 +239,8 @@ def test_a_record_holds_the_last_value_logged_of_each_name(record: Make) -> None
     recorder.close()
     logged = [dict(record.scalars) for record in recorder.store.records]
     assert [entry.pop("learning_rate") for entry in logged] == [0.1] * 3
+    assert [entry.pop("learning_rate_max", None) for entry in logged] == [None, 0.1, 0.1]
+    assert [entry.pop("loss_max", None) for entry in logged] == [None, 2, 4]
     assert logged == [{"loss": 0, "error": 0}, {"loss": 2, "error": 0.2}, {"loss": 4, "error": 0.4, "extra": 7}]
 
 
@@ -252,7 +254,7 @@ def test_what_is_no_number_is_left_out_and_told_once(record: Make) -> None:
     assert len(told) == 1
     update(model, optimizer)
     recorder.close()
-    assert set(recorder.store.records[0].scalars) == {"loss", "learning_rate"}
+    assert set(recorder.store.records[0].scalars) == {"loss", "loss_max", "learning_rate"}
 
 
 def test_a_compiled_model_is_recorded_under_the_names_of_the_model_inside(record: Make) -> None:

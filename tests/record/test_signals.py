@@ -22,9 +22,7 @@ AS_AT_A_TERMINAL = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)\
 
 HELP = """
 import ctypes, faulthandler, threading, time
-from dtui.store.write.background_compactor import Compactor
 from dtui.store.run.run_file import RunFile
-Compactor.finish = lambda self: None  # has its tests, and takes a second a run
 def send(number): os.kill(os.getpid(), number); threading.Event().wait(60); os._exit(99)
 def wait_for(reason):
     recorder._recording.sink.drain()
@@ -84,7 +82,7 @@ CASES: dict[str, tuple[str, int, str]] = {
         "done",
     ),
     "two": (
-        "other = dtui.Recorder(f'{folder}/other', model, every=1); other.step(); send(signal.SIGTERM)",
+        "other = dtui.Recorder(f'{folder}/other', model, every=1, fused=False); other.step(); send(signal.SIGTERM)",
         -signal.SIGTERM,
         f"crashed: {TOLD}",
     ),

@@ -32,6 +32,11 @@ FAULTS: dict[str, tuple[str, BaseException, int]] = {
     "the sampler raises": ("dtui.record.measure.samples.LayerSampler.positions", IndexError("no such place"), 0),
     "the structure cannot be told": ("dtui.record.recording.describe", KeyError("layer1"), 0),
     "the parameters cannot be counted": ("dtui.record.training.coverage.measure_coverage", TypeError("no number"), 0),
+    "norms cannot be found": ("dtui.record.training.norm_layers.find_norms", TypeError("no module"), 0),
+    "norms cannot be read": ("dtui.record.measure.norm_values.NormValues._plan", RuntimeError("no device"), 0),
+    "norms cannot be derived": ("dtui.record.measure.norm_statistics.NormDeriver.derive", ZeroDivisionError(), 2),
+    "what is frozen cannot be told": ("dtui.record.training.coverage.measure_trained", TypeError("no number"), 0),
+    "the largest cannot be found": ("dtui.record.training.largest.Largest.take", TypeError("no number"), 2),
     "the outputs cannot be told apart": (
         "dtui.record.validation.output_kind.OutputKind.decide",
         TypeError("no number"),

@@ -19,7 +19,7 @@ from dtui.model import RunStatus
 from dtui.record import Recorder, RecorderWarning
 from tests.record.conftest import RecorderUnderTest, small_net
 from tests.record.test_loops import data, iterations, update
-from tests.record.test_updates import backward
+from tests.record.training.test_updates import backward
 
 Make = Callable[..., RecorderUnderTest]
 

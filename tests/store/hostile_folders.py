@@ -244,12 +244,12 @@ def many_gaps(run: Path, outside: Path) -> None:
 
 
 def many_names(run: Path, outside: Path) -> None:
-    found = (logged(at, **{f"{at}-{n}": 1.0 for n in range(2_000)}) for at in range(90))
+    found = (logged(at, **{f"{at}-{n}": 1.0 for n in range(2_000)}) for at in range(30))
     lines("logged.jsonl", *found)(run, outside)
 
 
 def many_values(run: Path, outside: Path) -> None:
-    lines("logged.jsonl", *(logged(at, loss=1.0) for at in range(60_000)))(run, outside)
+    lines("logged.jsonl", *(logged(at, loss=1.0) for at in range(20_000)))(run, outside)
 
 
 FOLDER_ATTACKS: dict[str, Attack] = {
@@ -287,7 +287,7 @@ FOLDER_ATTACKS: dict[str, Attack] = {
         joins=[join(90, 5, 20), join(80, 10, 36), join(300, 0, 12), join(7, 34, 99)]
     ),
     "run.json: join at infinity": run_file(joins=[join(float("inf"), 0, 5)]),  # type: ignore[arg-type]
-    "run.json: a million joins": run_file(joins=[join(0, 0, 1)] * 1_000_000),
+    "run.json: more joins than fit": run_file(joins=MANY_JOINS * 8),
     "run.json: as many joins as fit": run_file(joins=MANY_JOINS),
     "run.json: as many joins as fit, and gaps": many_joins_and_gaps,
     "gaps: text": lines("gaps.jsonl", {"first": 1, "last": 2, "stream": "records", "reason": HOSTILE}),

@@ -16,8 +16,8 @@ from dtui.model import Gap, Record, RunStatus, Validation
 from dtui.store import RunReader, RunWriter, find_past
 from dtui.store.compact.worker import RunCompactor
 from tests.store.builders import IMAGES, METADATA, STRUCTURE
+from tests.store.read.test_watches import watch_at
 from tests.store.resuming import iterations_of, record_of, validation_of
-from tests.store.test_watches import watch_at
 from tests.store.twin import Twin
 
 CREATED, IMAGES_SET, WRITTEN, CLOSED = b"c", b"i", b"w", b"e"

@@ -28,8 +28,8 @@ from dtui.store.disk.sealed_builder import chunk_starts
 from dtui.store.format.schema import RUN_FILE, STRUCTURE_FILE
 from dtui.store.pack.request import pack_run
 from tests.store.conftest import Recording
+from tests.store.read.test_watches import TRIGGER, append_watches
 from tests.store.tally import Tally
-from tests.store.test_watches import TRIGGER, append_watches
 
 HOMES = (("records-", "watches-"), ("validations-", "images.h5"))
 """How the names of the files begin that hold what is answered along each axis."""
@@ -87,7 +87,7 @@ def prepare(path: Path, number: int) -> tuple[Path, Truth]:
     append_watches(recording, watched[:40])
     recording.compact()
     recording.append(6, 6)
-    append_watches(recording, watched[40:])
+    append_watches(recording, watched[40:44])
     recording.writer.append_gap(GAP)
     recording.writer.append_trigger(TRIGGER)
     recording.writer.close()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import io
 import os
 import resource
 import signal
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,17 +41,10 @@ def survive(run: Path, *, is_compacting: bool = True, has_screen: bool = False) 
         is_compacting: Whether to compact it, last.
         has_screen: Whether to look at it on the screen, too.
     """
-    import dtui.cli.entry
-    import dtui.cli.files
-    import dtui.cli.reading
-    import dtui.query
-    import dtui.reports.build
-    import dtui.store.check.folder
-    import dtui.store.compact.worker
     import dtui.store.run.life
     import dtui.store.run.lock
-    import dtui.tui.app
 
+    warm_up()
     read_end, write_end = os.pipe()
     sys.stdout.flush()
     child = os.fork()
@@ -85,6 +80,20 @@ def survive(run: Path, *, is_compacting: bool = True, has_screen: bool = False) 
         assert "Traceback" not in text, text
         assert "\x1b" not in text, f"{name}: {text!r}"
     return Survival(texts, memory)
+
+
+@functools.cache
+def warm_up() -> None:
+    """Do once what every child would do for itself first: import modules, read templates and style sheets."""
+    from tests.store.conftest import Recording
+
+    with tempfile.TemporaryDirectory() as folder:
+        made = Recording(Path(folder) / "run")
+        made.append(36)
+        made.compact()
+        made.close()
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            _commands(made.path, is_compacting=False, has_screen=True)  # folding would make this process nice
 
 
 def _written_to_stderr() -> str:

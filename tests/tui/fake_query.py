@@ -191,6 +191,9 @@ class FakeQuery:
         target = image // self.per_class
         return ImageVerdict(image, f"img{image}", target, target, 0.9, iteration, 3, 10, None)
 
+    def not_judged(self, settings=None):
+        return ()
+
     def anomalies(self, settings=None):
         settings = settings or AnomalySettings()
         self._ask("anomalies", settings)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dtui.model import AnomalySettings, RunStatus
+from dtui.model import AnomalySettings, Missing
 from dtui.tui.loader import view_of
 from dtui.tui.panes.classes import Classes, ClassesOptions
 from dtui.tui.panes.filters import Filters, FiltersOptions
@@ -21,7 +21,7 @@ from dtui.tui.state.key_steps import STEPS
 from dtui.tui.state.layout import RIBBON_ROWS, SMALLEST, divide
 from dtui.tui.state.navigate import move_columns, snapped, zoom
 from dtui.tui.state.pane import Pane, Scene
-from dtui.tui.state.questions import AnomaliesQuestion, Answers
+from dtui.tui.state.questions import AnomaliesQuestion, Answers, NotJudgedQuestion
 from dtui.tui.state.run_view import axis_limits, time_axis
 from dtui.tui.state.search import find_matches
 from dtui.tui.state.selection import RowWindow, Selection
@@ -324,20 +324,51 @@ def test_view_counts_images_by_class():
     assert np.array_equal(view_of(FakeQuery(per_class=7), 0).class_sizes, [7, 7, 7, 7])
 
 
-def test_searching_is_not_none_found_and_too_early_is_neither():
-    view, settings = view_of(FakeQuery(), 0), AnomalySettings()
-    assert without_anomalies(view, settings) == ("searching …",)
-    searched = replace(view, searched=settings)
-    assert without_anomalies(searched, settings) == ("none found",)
-    assert without_anomalies(searched, replace(settings, threshold=0.1)) == ("searching …",)  # those are not yet known
-    early = replace(searched, info=replace(view.info, validations=4))
-    assert without_anomalies(early, settings) == ("too early: 4 of 6 validations", "too early: 4/6")
-    ended, live = (replace(view.info, validations=0, status=one) for one in (RunStatus.DONE, RunStatus.LIVE))
-    assert without_anomalies(replace(early, info=ended), settings)[0] == "no validations recorded"
-    assert without_anomalies(replace(early, info=live), settings)[0] == "too early: 0 of 6 validations"
-    assert without_anomalies(replace(early, searched=replace(settings, window=3)), replace(settings, window=3)) == (
-        "none found",
-    )
+def test_searching_is_not_none_found_and_what_detectors_lack_is_neither():
+    scene, settings = scene_of(), AnomalySettings()
+    assert without_anomalies(scene) == ("searching …",)
+    searched = replace(scene, view=replace(scene.view, searched=settings))
+    assert without_anomalies(searched) == ("none found",)
+    lower = searched.selection.changed(anomaly_settings=replace(settings, threshold=0.1))
+    assert without_anomalies(searched.at(lower)) == ("searching …",)  # those are not yet known
+    for lacking, words in (
+        ([], ("none found",)),
+        (["a: no b"], ("a: no b",)),
+        (["a: no b", "c: no d", "e: no f"], ("a: no b; c: no d; e: no f", "a: no b, and 2 more", "a: no b")),
+    ):
+        answers = Answers().having(NotJudgedQuestion(settings), tuple(map(Missing, lacking)))
+        assert without_anomalies(replace(searched, answers=answers)) == words
+
+
+@pytest.mark.parametrize(("pane", "filters"), [(FILTERS, 2000), (IMAGES, 2000)], ids=["filters", "images"])
+def test_a_page_of_pixels_is_half_of_what_is_shown(pane: Pane, filters: int):
+    """Also where many rows share a pixel, and where a few are magnified."""
+    query = FakeQuery(tree=make_tree(filters=filters), per_class=filters)
+    scene = scene_of(query, node=0, class_index=0)
+    scene = step(scene.at(scene.with_pane(pane)), lambda scene: scene.selection)
+    total = pane.rows(scene)
+    assert total == filters
+    assert pane.step(scene) > 10
+    assert total / 2 - pane.step(scene) <= pane.row(keys(scene, "page_down")) <= total / 2
+    assert pane.row(keys(scene, "page_down", "page_up")) == 0
+    few = keys(scene, *["rows_fewer"] * 6)
+    shown = pane.window(few.selection).count
+    assert pane.row(keys(few, "page_down")) == shown // 2
+
+
+@pytest.mark.parametrize("recorded", [("std", "min"), ("norm",), ()])
+def test_it_begins_on_a_statistic_that_the_run_has(recorded: tuple[str, ...]):
+    view = replace(view_of(FakeQuery(), 0), filter_statistics=recorded, layer_statistics=recorded)
+    selection = begin(Scene(TABLE, Selection(), view, Answers(), (150, 50)))
+    for kind in (FiltersOptions, TreeOptions):
+        assert selection.get(kind).statistic == (recorded[0] if recorded else kind().statistic)
+
+
+@pytest.mark.parametrize(("records", "size"), [(0, (80, 24)), (0, (150, 50)), (100, (20, 6))])
+def test_a_notice_leaves_the_bars_on_the_screen(records: int, size: tuple[int, int]):
+    scene = Scene(TABLE, Selection(), view_of(FakeQuery(records=records), 0), Answers(), size)
+    shown = [pane for pane in (*TABLE.above, *TABLE.below) if pane.is_shown(scene)]
+    assert sum(pane.height(scene) for pane in shown) == size[1]
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,12 @@ import torch
 
 from dtui.errors import RecorderError
 from dtui.fork_gate import resting
-from dtui.model import SOURCES, FloatArray, Structure, Trigger
+from dtui.model import LARGEST, SOURCES, FloatArray, Structure, Trigger
 from dtui.record.backends.sums import Sum
 from dtui.record.flight.norm_meter import Norm, Watch, WatchMeter, one_device
 from dtui.record.flight.triggers import Judge
 from dtui.record.measure.statistics import Deriver, RawRecord
+from dtui.record.training.largest import Largest
 from dtui.record.training.layers import LayerProbe
 from dtui.record.training.skipped_updates import Skips
 from dtui.record.writing.failure_guard import WATCHES
@@ -156,7 +157,7 @@ class Flight:
         self._structure = structure
         self._meter = WatchMeter(probes, fused)
         is_cuda = self._meter.device.type == "cuda"
-        self._ring = torch.zeros((plan.slots, len(Norm), structure.filters), pin_memory=is_cuda)
+        self._ring = torch.zeros((plan.slots, len(Norm), structure.filters), device="cpu", pin_memory=is_cuda)
         self._events = [torch.cuda.Event() if is_cuda else None for _ in range(plan.slots)]  # type: ignore[no-untyped-call]
         self._kept: list[_Kept | None] = [None] * plan.slots
         self._filled = self._judged = 0
@@ -168,6 +169,7 @@ class Flight:
         self._remaining = self._triggers = 0
         self._stored = -1
         self._failure = ""
+        self._gradients, self._updates = Largest(), Largest()
 
     @property
     def bytes(self) -> int:
@@ -231,6 +233,11 @@ class Flight:
 
     # --- on the writer's thread
 
+    def take_largest(self) -> dict[str, float]:
+        """Return the largest norms of all gradients and of all updates since the last call, of judged watches."""
+        found = (("gradient_norm", self._gradients.take()), ("update_norm", self._updates.take()))
+        return {LARGEST[name]: read() for name, read in found if read is not None}
+
     def _arrived(
         self,
         number: int,
@@ -280,7 +287,11 @@ class Flight:
         if not is_next:  # what moved over a longer time moved farther
             norms[Norm.UPDATE] = np.nan
         nonfinite = None if kept.nonfinite is None else self._by_filter(kept.nonfinite)
-        return self._judge.judge(kept.iteration, norms, nonfinite, loss)
+        found = self._judge.judge(kept.iteration, norms, nonfinite, loss)
+        for largest, total in zip((self._gradients, self._updates), self._judge.totals, strict=True):
+            if total > 0:
+                largest.add(total)
+        return found
 
     def _store(self, store: Store, number: int) -> None:
         """Store a watch, unless it is stored; what it derives from the watch before it needs that one."""

@@ -43,6 +43,8 @@ class Limit:
 LIMITS = {
     "loss": Limit(4.0, 3.0),
     "gradient": Limit(4.0, 3.0),
+    "loss at once": Limit(8.0, 6.0),
+    "gradient at once": Limit(8.0, 6.0),
     "update": Limit(8.0, 4.0),
     "filter": Limit(20.0, 4.0),
 }
@@ -103,10 +105,12 @@ class Judge:
         self._layers = layers
         self._rest = rest
         self._quiet: dict[str, int] = {}
-        self._histories = {kind: History(1) for kind in ("loss", "gradient", "update")}
+        self._histories = {kind: History(1) for kind in LIMITS if kind != "filter"}
         self._recent: dict[str, deque[float]] = {kind: deque(maxlen=RECENT) for kind in ("loss", "gradient")}
         sizes = [layer.filters for layer in layers]
         self._filters = History(sum(sizes))
+        self.totals: tuple[float, float] = (0.0, 0.0)
+        """Norms of all gradients and of all updates of the watch that was judged last, 0 where there is none."""
         self._layer_of = np.repeat(np.arange(len(sizes)), sizes)
         firsts: dict[int, list[int]] = {}
         for layer in layers:
@@ -122,10 +126,12 @@ class Judge:
             nonfinite: Elements that are NaN or Inf, same shape; None where there is none.
             loss: As it was logged, NaN where it was not; infinite stands for NaN, too.
         """
+        self.totals = (0.0, 0.0)
         if nonfinite is not None or math.isinf(loss):
             return self._rested([self._judge_nonfinite(iteration, nonfinite)])
         with np.errstate(all="ignore"):
             totals = np.sqrt(np.nansum(norms.astype(np.float64) ** 2, axis=1))
+            self.totals = (float(totals[Norm.GRADIENT]), float(totals[Norm.UPDATE]))
             found = [
                 self._judge_total(iteration, "loss", loss),
                 self._judge_total(iteration, "gradient", float(totals[Norm.GRADIENT])),
@@ -151,14 +157,17 @@ class Judge:
     def _judge_total(self, iteration: int, kind: str, value: float) -> Trigger | None:
         """Judge a number of the whole network by its logarithm; zero and below have none."""
         logarithm = math.log(value) if value > 0 else math.nan
+        series = {kind: logarithm}
         recent = self._recent.get(kind)
         if recent is not None and not math.isnan(logarithm):
             recent.append(logarithm)
-            logarithm = sum(recent) / len(recent)
-        score, above = self._histories[kind].judge(np.array([logarithm]))
-        if not _fires(kind, float(score[0]), float(above[0])):
-            return None
-        return Trigger(iteration, kind, "", (), float(score[0]), math.exp(float(above[0])))
+            # One batch alone dates a large jump to its very iteration, which the mean of four does not.
+            series = {f"{kind} at once": logarithm, kind: sum(recent) / len(recent)}
+        found = [(name, *self._histories[name].judge(np.array([value]))) for name, value in series.items()]
+        for name, score, above in found:
+            if _fires(name, float(score[0]), float(above[0])):
+                return Trigger(iteration, kind, "", (), float(score[0]), math.exp(float(above[0])))
+        return None
 
     def _judge_filters(self, iteration: int, updates: FloatArray) -> Trigger | None:
         """Judge how much more each filter changed than the middle filter of its layer did."""

@@ -8,7 +8,7 @@ waits for the event.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -19,6 +19,7 @@ from dtui.model import FloatArray
 from dtui.record.backends.choose import summing_on
 from dtui.record.backends.layer_rows import LayerRows
 from dtui.record.backends.sums import Buffers, Sum, Summing
+from dtui.record.measure.norm_values import NormValues
 from dtui.record.measure.samples import LayerSampler
 from dtui.record.measure.statistics import RawRecord
 from dtui.record.training.distributed import is_sharded, local_rows
@@ -31,7 +32,8 @@ from dtui.record.training.layers import (
     row_order,
 )
 from dtui.record.training.network_changes import NetworkWatch
-from dtui.record.writing.warn import warn_once
+from dtui.record.training.norm_layers import NormProbe
+from dtui.record.writing.warn import reason_of, warn_once
 
 
 class _Device:
@@ -71,7 +73,7 @@ class _Device:
         if self._copying is None:
             self._copying = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         training = torch.cuda.current_stream(device)
-        copy = torch.empty(buffers.memory.shape, pin_memory=True)
+        copy = torch.empty(buffers.memory.shape, device="cpu", pin_memory=True)
         self._copying.wait_stream(training)
         with torch.cuda.stream(self._copying):
             copy.copy_(buffers.memory, non_blocking=True)
@@ -89,15 +91,23 @@ class _Device:
 class Measurer:
     """Measures all layers of one network, record after record."""
 
-    def __init__(self, root: nn.Module | None, probes: list[LayerProbe], fused: bool = False) -> None:
+    def __init__(
+        self,
+        root: nn.Module | None,
+        probes: list[LayerProbe],
+        fused: bool = False,
+        norms: Sequence[NormProbe] = (),
+    ) -> None:
         """Prepare for the layers of a network that have been placed on the flat filter axis.
 
         Args:
             root: The network; None where its container is gone and only the layers are trained.
             probes: Its layers.
             fused: Use a compiled kernel where it is to be had.
+            norms: Its normalisation layers, as the run holds them.
         """
         self._fused = fused
+        self._norms = NormValues(norms)
         self._root = None if root is None else weakref.ref(root)
         self._probes = probes
         self._filters = sum(probe.shape[0] for probe in probes)
@@ -113,12 +123,14 @@ class Measurer:
     @property
     def is_sharded(self) -> bool:
         """Whether this process holds a part of the weights only."""
-        return any(is_sharded(probe.module._parameters.get("weight")) for probe in self._probes)
+        weights = (probe.module._parameters.get("weight") for probe in self._probes)
+        return any(map(is_sharded, weights)) or self._norms.is_sharded
 
     @property
     def record_bytes(self) -> int:
         """Memory that one record takes while it waits to be written."""
-        return 4 * (len(Sum) * self._filters + 3 * len(self._probes) * self._sampler.samples)
+        samples = 3 * len(self._probes) * self._sampler.samples
+        return 4 * (len(Sum) * self._filters + samples) + self._norms.record_bytes
 
     @torch.no_grad()
     def measure(self, *, with_gradients: bool = True) -> Callable[[int, Mapping[str, float]], RawRecord]:
@@ -129,6 +141,7 @@ class Measurer:
         """
         root = None if self._root is None else self._root()
         if root is not None and self._network is not None and self._network.has_changed():
+            self._norms.rebind(root)
             self.changes = rebind(root, self._probes)
             for change in self.changes:
                 warn_once(change, change)
@@ -142,14 +155,24 @@ class Measurer:
             if device not in self._devices:
                 self._devices[device] = self._prepare(device)
         waits = [kept.take(layers.get(device, [])) for device, kept in self._devices.items()]
+        norms = self._take_norms()
 
         def finish(iteration: int, scalars: Mapping[str, float]) -> RawRecord:
-            raw = RawRecord(iteration, *waits[0](), scalars)
+            raw = RawRecord(iteration, *waits[0](), scalars, norms())
             for wait in waits[1:]:
                 raw = raw.with_part(*wait())
             return raw
 
         return finish
+
+    def _take_norms(self) -> Callable[[], FloatArray | None]:
+        """Read the normalisation layers; where that fails they alone are left out, from there on."""
+        try:
+            return self._norms.take()
+        except Exception as error:  # noqa: BLE001 - the rest is recorded all the same
+            warn_once("norms", f"normalisation layers are not recorded from here on: {reason_of(error)}")
+            self._norms = NormValues(())
+            return lambda: None
 
     def _rows(self, index: int, probe: LayerProbe) -> LayerRows | None:
         """Return what there is to read of a layer; None where this process holds nothing of it."""

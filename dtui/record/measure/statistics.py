@@ -26,7 +26,9 @@ from dtui.model import (
     Structure,
 )
 from dtui.record.backends.sums import SOURCE_SUMS, Sum
+from dtui.record.measure.norm_statistics import NormDeriver
 from dtui.record.measure.samples import plan_modules
+from dtui.record.training.norm_layers import Kept
 from dtui.record.training.skipped_updates import Skips
 
 _Float64 = NDArray[np.float64]
@@ -41,20 +43,35 @@ class RawRecord:
         sums: Shape (len(Sum), F), float32; NaN where nothing was taken.
         samples: Shape (3, L, samples), float32, sources as in SOURCES; NaN where nothing was taken. Of a watch, none.
         scalars: What the loop logged.
+        norms: What the normalisation layers keep, shape (len(Kept), channels of all), see `NormValues.take`; None where
+            there are none, or they were not read.
     """
 
     iteration: int
     sums: FloatArray
     samples: FloatArray
     scalars: Mapping[str, float]
+    norms: FloatArray | None = None
 
-    def with_part(self, sums: FloatArray, samples: FloatArray) -> RawRecord:
-        """Return the record with what another device or process measured: of other filters, NaN elsewhere."""
+    def parts(self) -> dict[str, FloatArray]:
+        """Return what another process needs of this one's record, by the names of `with_part`."""
+        own = {"sums": self.sums, "samples": self.samples}
+        return own if self.norms is None else {**own, "scales": self.norms[Kept.SCALE]}
+
+    def with_part(self, sums: FloatArray, samples: FloatArray, scales: FloatArray | None = None) -> RawRecord:
+        """Return the record with what another device or process measured: of other filters, NaN elsewhere.
+
+        Of what normalisation layers keep only the scales are ever spread over processes; the rest is this process'.
+        """
         merged = np.where(np.isnan(self.sums), sums, self.sums)
         nonfinite = slice(Sum.WEIGHT_NONFINITE, None)  # 0 where nothing was taken; a gathered filter is in both
         merged[nonfinite] = np.maximum(self.sums[nonfinite], sums[nonfinite])
         values = np.where(np.isnan(self.samples), samples, self.samples)
-        return replace(self, sums=merged, samples=values)
+        norms = self.norms
+        if norms is not None and scales is not None and norms[Kept.SCALE].shape == scales.shape:
+            norms = norms.copy()
+            norms[Kept.SCALE] = np.where(np.isnan(norms[Kept.SCALE]), scales, norms[Kept.SCALE])
+        return replace(self, sums=merged, samples=values, norms=norms)
 
     def with_skips(self, skips: Skips) -> RawRecord:
         """Return the record with the count of updates that a GradScaler has skipped so far, where there are any.
@@ -86,6 +103,7 @@ class Deriver:
         elements = [int(count) for count in self._layer_elements]
         self._plan = plan_modules(elements, [module.layers for module in structure.modules])
         self._norm_before: _Float64 | None = None
+        self._norms = NormDeriver([norm.channels for norm in structure.norms])
 
     def derive(self, raw: RawRecord) -> Record:
         """Return the record; NaN where a statistic has no value."""
@@ -97,7 +115,8 @@ class Deriver:
             layers, modules = self._layer_statistics(sums, samples)
             histograms = self._histograms(samples[0], layers[0])
             shares = _change_ratio_shares(samples[0], samples[SOURCES.index("gradients")])
-        return Record(raw.iteration, filters, layers, modules, histograms, shares, dict(raw.scalars))
+        norms = None if raw.norms is None else self._norms.derive(raw.norms)
+        return Record(raw.iteration, filters, layers, modules, histograms, shares, dict(raw.scalars), norms)
 
     def _filter_statistics(self, sums: _Float64) -> FloatArray:
         nonfinite = np.nan_to_num(sums[Sum.WEIGHT_NONFINITE :])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from dtui.model import Coverage, Unrecorded
+from dtui.model import Coverage, Trained, Unrecorded
 from dtui.record.training.layers import LayerProbe, is_layer, kind_of, walk, weight_type
 from dtui.record.writing.warn import reason_of, warn_once
 
@@ -43,6 +43,31 @@ def measure_coverage(root: nn.Module, probes: Sequence[LayerProbe]) -> Coverage:
                 others.append(Unrecorded(full, kind_of(module), parameter.numel()))
     others.sort(key=lambda one: -one.elements)
     return Coverage(total, known, len(others), tuple(others[:KEPT]))
+
+
+def measure_trained(root: nn.Module, probes: Sequence[LayerProbe]) -> Trained:
+    """Tell what of a network is to be trained: which of its parameters require a gradient now."""
+    elements = {
+        id(parameter): parameter.numel()
+        for _, module in walk(root)
+        for _, parameter in _own_parameters(module)
+        if parameter.requires_grad and not is_lazy(parameter)
+    }
+    frozen = tuple(
+        index
+        for index, probe in enumerate(probes)
+        if not any(parameter.requires_grad for parameter in _made_from(probe.module))
+    )
+    return Trained(sum(elements.values()), frozen)
+
+
+def try_trained(root: nn.Module, probes: Sequence[LayerProbe]) -> Trained | None:
+    """Return what of a network is to be trained; None where that fails."""
+    try:
+        return measure_trained(root, probes)
+    except Exception as error:  # noqa: BLE001 - it is only told; the training is recorded all the same
+        warn_once("trained", f"model: which of its layers are frozen is not known: {reason_of(error)}")
+        return None
 
 
 def try_coverage(root: nn.Module, probes: Sequence[LayerProbe]) -> Coverage | None:

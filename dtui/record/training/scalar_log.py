@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 from torch import Tensor
 from torch.optim import Optimizer
 
+from dtui.model import LARGEST
+from dtui.record.training.largest import Largest
 from dtui.record.writing.warn import warn_once
 
 MOST_NAMES = 256
@@ -38,6 +40,7 @@ class ScalarLog:
     def __init__(self) -> None:
         self._values: dict[str, float | Tensor] = {}
         self._fresh: dict[str, float | Tensor] = {}
+        self._losses, self._rates = Largest(), Largest()
         self.own = OwnIterations()
 
     def add(self, values: Mapping[str, Any], iteration: int = -1) -> None:
@@ -49,6 +52,15 @@ class ScalarLog:
         """
         for name, kept in self.put(values).items():
             self.own.add(name, iteration, kept)
+            if name == "loss":
+                self._losses.add(kept)
+
+    def see_rate(self, optimizer: Optimizer | None) -> None:
+        """Take note of the learning rate of an update."""
+        for rate in learning_rate(optimizer).values():
+            kept = rate if isinstance(rate, float) else _as_scalar(rate)
+            if kept is not None:
+                self._rates.add(kept)
 
     def put(self, values: Mapping[str, Any]) -> dict[str, float | Tensor]:
         """Keep values for the next record alone; returns them as they are kept."""
@@ -67,7 +79,14 @@ class ScalarLog:
         """Return what gives the values as numbers on another thread, and begin anew."""
         values, self._values = self._values, {}
         self.own.begin_period()
-        return lambda: {name: float(value) for name, value in values.items()}
+        found = ((name, one.take()) for name, one in (("loss", self._losses), ("learning_rate", self._rates)))
+        largest = {LARGEST[name]: read for name, read in found if read is not None}
+
+        def read_all() -> dict[str, float]:
+            numbers = {name: float(value) for name, value in values.items()}
+            return numbers | {name: read() for name, read in largest.items() if name not in numbers}
+
+        return read_all
 
     def fresh(self) -> Callable[[], dict[str, float]]:
         """Return what gives the values since the call before; what `take` returns does not depend on it."""

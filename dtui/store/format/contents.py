@@ -53,7 +53,7 @@ class Stored:
 class Track:
     """Statistics of a kind of rows that are neither filters nor layers: of records and watches, float32.
 
-    This dtui writes none and shows none; it keeps those that it finds.
+    This dtui writes and reads those of normalisation layers; it keeps any others that it finds.
 
     Attributes:
         kind: Of the rows, such as "norms".
@@ -117,11 +117,21 @@ class Contents:
         """Whether validations tell how every image was judged."""
         return LABEL in self.columns and CONFIDENCE in self.columns
 
+    def of(self, rows: known.Rows) -> Mapping[str, Stored]:
+        """Return the statistics of a kind of rows by name, in storage order; none of a kind that the run lacks."""
+        if rows in (known.Rows.FILTERS, known.Rows.LAYERS):
+            return self.filters if rows is known.Rows.FILTERS else self.layers
+        return {one.name: one for track in self.tracks if track.kind == rows for one in track.statistics}
+
+    def rows_of(self, kind: str) -> int:
+        """Return how many rows of another kind than filters and layers there are, 0 of one that the run lacks."""
+        return next((track.rows for track in self.tracks if track.kind == kind), 0)
+
     @property
     def unwritten(self) -> tuple[str, ...]:
         """What this dtui cannot go on with: kinds of rows and columns that it does not know."""
         others = (column.name for column in self.columns if column not in (LABEL, CONFIDENCE))
-        return (*(track.kind for track in self.tracks), *others)
+        return (*(track.kind for track in self.tracks if track.kind != known.Rows.NORMS), *others)
 
     def filter_statistic(self, name: str, run: Path) -> Stored:
         """Return a statistic of filters.
@@ -144,14 +154,24 @@ class Contents:
         found = _find(self.layers, name, "layer statistic", run, every)
         return tuple(self.layers).index(name), found
 
+    def norm_statistic(self, name: str, run: Path) -> Stored:
+        """Return a statistic of normalisation layers.
+
+        Raises:
+            NotRecordedError: The run does not hold it, or no normalisation layers.
+            UsageError: There is no such statistic.
+        """
+        every = known.by_name(known.Rows.NORMS, known.STATISTICS)
+        return _find(self.of(known.Rows.NORMS), name, "norm statistic", run, every)
+
 
 def _find(there: Mapping[str, _T], name: str, what: str, run: Path, every: Container[str]) -> _T:
     if name in there:
         return there[name]
-    held = ", ".join(there) or "none"
+    held = f"use one of {', '.join(there)}" if there else "it holds nothing of that kind"
     if name in every:
-        raise NotRecordedError(f"{run}: {what} {name} was not recorded in this run; use one of {held}")
-    raise UsageError(f"{what} {name!r} is unknown; use one of {held}")
+        raise NotRecordedError(f"{run}: {what} {name} was not recorded in this run; {held}")
+    raise UsageError(f"{what} {name!r} is unknown; {held}")
 
 
 def contents(
@@ -179,10 +199,13 @@ def _made_once(
     return Contents(version, sources, of_filters, of_layers, tracks, columns)
 
 
-def contents_of_today() -> Contents:
-    """Return what a run holds that this dtui begins."""
-    filters, layers = (tuple(map(Stored.of, known.by_name(rows, known.STATISTICS).values())) for rows in known.Rows)
-    return contents(FORMAT_VERSION, SOURCES, filters, layers)
+def contents_of_today(norms: int = 0) -> Contents:
+    """Return what a run holds that this dtui begins; `norms` is the number of its normalisation layers."""
+    filters, layers, of_norms = (
+        tuple(map(Stored.of, known.by_name(rows, known.STATISTICS).values())) for rows in known.Rows
+    )
+    tracks = (Track(known.Rows.NORMS.value, norms, of_norms),) if norms else ()
+    return contents(FORMAT_VERSION, SOURCES, filters, layers, tracks)
 
 
 def require_format(run: Path, found: int) -> None:

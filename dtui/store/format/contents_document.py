@@ -87,7 +87,7 @@ def _parse(version: int, holds: Any) -> Contents:
         raise ValueError(f"{clash[0]!r} cannot be a source")
     tracks = {str(item["kind"]): item for item in holds["tracks"]}
     _unique("kind of rows", (_name("kind of rows", item["kind"]) for item in holds["tracks"]))
-    filters, layers = (_statistics(kind, tracks.pop(kind, None)) for kind in Rows)
+    filters, layers = (_statistics(kind, tracks.pop(kind, None)) for kind in (Rows.FILTERS, Rows.LAYERS))
     _check_filters(filters)
     if any((one.bits, one.norm_of) != (WHOLE, ()) for one in layers):
         raise ValueError(f"statistics of layers keep {WHOLE} bits")

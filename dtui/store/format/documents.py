@@ -23,10 +23,13 @@ from dtui.model import (
     LabelArray,
     Layer,
     Module,
+    NormLayer,
     RunMetadata,
     Structure,
+    Trained,
     Unrecorded,
 )
+from dtui.model.statistics import Rows
 from dtui.store.format.contents import Contents
 from dtui.store.format.contents_document import encode_contents, parse_contents
 from dtui.store.format.schema import (
@@ -107,10 +110,12 @@ def run_document(
         UsageError: It is larger than a reader takes, or no reader would take the network.
     """
     try:
-        _check_structure(structure)
+        _check_structure(structure, contents)
     except ValueError as error:
         raise UsageError(f"the network cannot be recorded: {error}") from error
     coverage = {} if structure.coverage is None else {"coverage": asdict(structure.coverage)}
+    norms = {"norms": [asdict(norm) for norm in structure.norms]} if structure.norms else {}
+    trained = {} if structure.trained is None else {"trained": asdict(structure.trained)}
     return encode_document(
         {
             "run": run,
@@ -120,6 +125,8 @@ def run_document(
             "modules": [asdict(module) for module in structure.modules],
             "edges": [[edge.source, edge.target] for edge in structure.edges],
             **coverage,
+            **norms,
+            **trained,
             **encode_contents(contents),
         }
     )
@@ -139,8 +146,10 @@ def parse_run_document(data: ByteArray, path: Path) -> RunDocument:
         modules = tuple(_module(item) for item in _bounded(values["modules"], MOST_NODES))
         edges = tuple(Edge(str(source), str(target)) for source, target in _bounded(values["edges"], MOST_NODES))
         classes = tuple(str(name) for name in _bounded(values["classes"], MOST_CLASS_NAMES))
-        structure = Structure(layers, modules, edges, _coverage(values.get("coverage")))
-        _check_structure(structure)
+        norms = tuple(_norm(item) for item in _bounded(values.get("norms", []), MOST_NODES))
+        trained = _trained(values.get("trained"), len(layers))
+        structure = Structure(layers, modules, edges, _coverage(values.get("coverage")), norms, trained)
+        _check_structure(structure, contents)
         return RunDocument(str(values["run"]), structure, _metadata(values["metadata"]), classes, contents)
     except RunFormatError:
         raise
@@ -191,6 +200,13 @@ def _module(item: Mapping[str, Any]) -> Module:
     return Module(int(item["index"]), str(item["name"]), str(item["kind"]), int(item["parent"]), layers)
 
 
+def _norm(item: Mapping[str, Any]) -> NormLayer:
+    channels = item["channels"]
+    if type(channels) is not int or not 0 < channels <= LAST_ITERATION:
+        raise ValueError(f"{str(channels)[:20]} is not a number of channels")
+    return NormLayer(str(item["name"]), str(item["kind"]), channels, str(item["layer"]))
+
+
 def _coverage(item: Mapping[str, Any] | None) -> Coverage | None:
     if item is None:
         return None
@@ -203,6 +219,15 @@ def _coverage(item: Mapping[str, Any] | None) -> Coverage | None:
     if coverage.recorded + of_largest > coverage.parameters or len(largest) > coverage.unrecorded:
         raise ValueError("more parameters than there are")
     return coverage
+
+
+def _trained(item: Mapping[str, Any] | None, layers: int) -> Trained | None:
+    if item is None:
+        return None
+    frozen = _bounded(item["frozen"], layers)
+    if any(type(index) is not int or not 0 <= index < layers for index in frozen) or len(set(frozen)) < len(frozen):
+        raise ValueError("frozen layers that are not there")
+    return Trained(_count(item["parameters"]), tuple(sorted(frozen)))
 
 
 def _count(value: Any) -> int:
@@ -228,7 +253,7 @@ def _metadata(item: Mapping[str, Any]) -> RunMetadata:
     )
 
 
-def _check_structure(structure: Structure) -> None:
+def _check_structure(structure: Structure, contents: Contents) -> None:
     """Refuse what no network can be, so that nobody downstream has to look again."""
     row = 0
     for index, layer in enumerate(structure.layers):
@@ -244,3 +269,5 @@ def _check_structure(structure: Structure) -> None:
             raise ValueError(f"module {index} is out of place")
         if any(not 0 <= layer < len(structure.layers) for layer in module.layers):
             raise ValueError(f"module {index} names layers that are not there")
+    if len(structure.norms) != contents.rows_of(Rows.NORMS):
+        raise ValueError(f"{len(structure.norms)} normalisation layers, rows of {contents.rows_of(Rows.NORMS)}")

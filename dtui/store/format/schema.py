@@ -40,14 +40,17 @@ every update there are frames alone.
 
 structure.h5 has one array, /document (JSON: run, metadata, classes, layers, modules, edges; coverage, optional: how
 many elements the network's parameters have, how many of them are in recorded layers, how many parameters are not, and
-the largest of those; in format 2 also format and holds, what the run holds). Frames and parts are laid out by holds:
+the largest of those; norms, optional: the normalisation layers, of each name, kind, channels and layer, the name of
+the layer that it follows or ""; trained, optional: how many elements have the parameters that require a gradient when
+recording begins (parameters), and the indices of the layers that do not (frozen); in format 2 also format and holds,
+what the run holds). Frames and parts are laid out by holds:
 
     sources      of layer statistics, in storage order
     tracks       kinds of rows (kind) and what is measured of them (statistics, in storage order): filters and layers,
-                 which are always there, and others, of so many rows (rows), such as normalisation layers, biases,
-                 embeddings or heads. Of a statistic: name, of (sources), bits (of mantissa that are kept, 1 to 23;
-                 23 of layers), watched (whether watches have a value), norm_of (of filters, optional: mean and standard
-                 deviation from which it follows in records, as √elements · √(mean² + std²))
+                 which are always there, and others, of so many rows (rows), such as biases, embeddings or heads; norms
+                 has a row for each item of norms above. Of a statistic: name, of (sources), bits (of mantissa that are
+                 kept, 1 to 23; 23 of layers), watched (whether watches have a value), norm_of (of filters, optional:
+                 mean and standard deviation from which it follows in records, as √elements · √(mean² + std²))
     judgements   columns of a frame: name, dtype (|u1 <u2 <u4 <f2 <f4 <f8), stream (whose frames have it) and rows (of a
                  frame; without it, one an image): label and confidence, and others, such as scores of images, sample
                  ids of batches or kept weights
@@ -120,6 +123,7 @@ from enum import StrEnum
 import numpy as np
 
 from dtui.model import CHANGE_RATIO_EDGES, HISTOGRAM_BINS, ImageSet, Structure
+from dtui.model.statistics import Rows
 from dtui.store.format.contents import CONFIDENCE, FORMAT_1, LABEL, Column, Contents
 
 RUN_FILE = "run.json"
@@ -251,13 +255,15 @@ class Sizes:
         return [(column, self.images if column.rows is None else column.rows) for column in columns]
 
 
+TRACK_FIELDS = {Rows.NORMS.value: "norms"}
+"""Kind of rows to the attribute of a Record that holds its statistics."""
 COLUMN_FIELDS = {LABEL.name: "labels", CONFIDENCE.name: "confidences"}
 """Column to the attribute of a Validation that holds it."""
 
 
 def track_field(kind: str) -> str:
     """Return the name of the field that holds the statistics of another kind of rows."""
-    return f"track {kind}"
+    return TRACK_FIELDS.get(kind, f"track {kind}")
 
 
 def column_field(name: str) -> str:

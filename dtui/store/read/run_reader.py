@@ -1,12 +1,11 @@
 """Reads a run, live or ended: everything raw, no meaning and no reduction.
 
-Owns the questions that can be asked about a run, and what may be asked: names, rows and positions that there are. See
-`dtui.store.format.schema` for the format.
+Owns the questions that can be asked about the values of a run, and what may be asked: names, rows and positions that
+exist. What is in the run, and how it stands, is in `followed_run`. See `dtui.store.format.schema` for the format.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dtui.errors import UsageError
-from dtui.model import (
-    BoolArray,
-    FloatArray,
-    Gap,
-    ImageSet,
-    IntArray,
-    RunMetadata,
-    RunStatus,
-    Structure,
-    Trigger,
-)
+from dtui.model import FloatArray, IntArray
 from dtui.model.scalars import Points, scalar_points
-from dtui.store.format.contents import Contents
+from dtui.model.statistics import Rows
 from dtui.store.format.derived import as_read
-from dtui.store.format.joins import Join, seams
 from dtui.store.format.part_arrays import (
     BIN,
     CHANGE_RATIO_NODE,
@@ -39,145 +27,17 @@ from dtui.store.format.part_arrays import (
     filter_node,
     layer_node,
     module_node,
+    track_node,
 )
-from dtui.store.format.schema import Stream
-from dtui.store.read.catalog import StreamView
-from dtui.store.read.open_source import open_source
-from dtui.store.read.run_streams import RunStreams
-from dtui.store.read.valid_requests import ascending, require_one
+from dtui.store.read.followed_run import FollowedRun
 from dtui.store.run.anomaly_cache import Key
 
 
-class RunReader:
-    """One run. `refresh` follows it while it is recorded. Not thread-safe: one thread owns it.
+class RunReader(FollowedRun):
+    """The values of one run. `refresh` follows it while it is recorded. Not thread-safe: one thread owns it.
 
-    Positions along the records and validations axes count what is readable: damaged stretches are left out and
-    told in `faults`.
-
-    Attributes:
-        path: Its directory, or its packed file.
-        format_version: Of the files.
-        contents: What the run holds: the statistics that can be asked for.
-        metadata: What was known before the first record.
-        structure: The network.
+    Attributes and what may be raised when it is opened: see `FollowedRun`.
     """
-
-    def __init__(self, path: Path) -> None:
-        """Open.
-
-        Args:
-            path: The run's directory, with or without `.dtui`, or its packed file.
-
-        Raises:
-            RunNotFoundError: Nothing there is a run.
-            RunFormatError: A newer dtui wrote it.
-            RunDamagedError: It cannot be read at all.
-        """
-        source = open_source(Path(path))
-        self.path, opened = source.path, source.opened
-        self.contents: Contents = opened.contents
-        self.format_version = opened.contents.format
-        self.metadata: RunMetadata = opened.metadata
-        self.structure: Structure = opened.structure
-        self._classes = opened.classes
-        self._streams = RunStreams(source)
-        self._around = self._streams.around
-
-    def close(self) -> None:
-        """Close all files."""
-        self._streams.close()
-
-    # --- what there is
-
-    @property
-    def images(self) -> ImageSet | None:
-        """The tracked images without their thumbnails, None before they are known."""
-        return self._around.images
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Class names in label order; data from outside."""
-        return self._classes if self.images is None else self.images.classes
-
-    @property
-    def record_iterations(self) -> IntArray:
-        """Of records, and of watches where there is no record, shape (n,), int64, ascending."""
-        return self._streams.records.iterations
-
-    @property
-    def is_watch(self) -> BoolArray:
-        """Which of the `record_iterations` are watches of the flight recorder, shape (n,)."""
-        return self._streams.records.is_watch
-
-    @property
-    def triggers(self) -> tuple[Trigger, ...]:
-        """What the flight recorder fired on, in order of recording; data from outside."""
-        return self._around.triggers
-
-    @property
-    def logged(self) -> Mapping[str, Points]:
-        """What was logged between records: name to iterations, no one twice, and values, NaN as LOGGED_NAN."""
-        return self._around.logged
-
-    @property
-    def validation_iterations(self) -> IntArray:
-        """Shape (m,), int64, ascending."""
-        return self._streams.validation_iterations
-
-    @property
-    def gaps(self) -> tuple[Gap, ...]:
-        """What could not be recorded, in order of recording."""
-        return self._around.gaps
-
-    @property
-    def faults(self) -> tuple[str, ...]:
-        """One line a file that is damaged or missing; data from outside."""
-        return self._streams.faults
-
-    @property
-    def validation_faults(self) -> tuple[str, ...]:
-        """Those of the `faults` that touch what is known of validations: anomalies may be missing there."""
-        return self._streams.validation_faults
-
-    def lost_arrays(self, *, with_data: bool) -> list[str]:
-        """Return the arrays of parts that are not as they should be, by path; `with_data` reads all of them."""
-        return self._streams.lost_arrays(with_data=with_data)
-
-    @property
-    def joins(self) -> tuple[Join, ...]:
-        """Where the training was resumed from a checkpoint, in order of time."""
-        return self._around.joins
-
-    @property
-    def seams(self) -> tuple[int, ...]:
-        """Iterations at which the curves are joined: where the training went on from a checkpoint, ascending."""
-        return seams(self.joins)
-
-    def frames(self, stream: Stream) -> StreamView:
-        """Return which frames of a stream can be read, and which files they are in."""
-        reader = self._streams.by_name[stream]
-        return StreamView() if reader is None else reader.view
-
-    def status(self) -> RunStatus:
-        """Tell how the run stands at this moment."""
-        return self._around.status()
-
-    def settle(self) -> None:
-        """Take up to some seconds to see whether a process of another host lives; for a `status` that is asked once."""
-        self._around.settle()
-
-    @property
-    def reason(self) -> str:
-        """One line on why the run ended, "" where nobody said; data from outside."""
-        return self._around.reason
-
-    def refresh(self) -> bool:
-        """Look for what was recorded since; True if anything in it changed.
-
-        Raises:
-            RunDamagedError: The run was removed or can no longer be read.
-        """
-        return self._streams.refresh()
 
     # --- records
 
@@ -241,6 +101,24 @@ class RunReader:
             UsageError: There is no such source or statistic, or the slice runs backwards.
         """
         return self._read_statistic(module_node(source), source, statistic, records)
+
+    def read_norms(self, statistic: str, records: slice) -> FloatArray:
+        """Return one statistic of all normalisation layers.
+
+        Args:
+            statistic: Of those of norms in `contents`.
+            records: Positions in `record_iterations`.
+
+        Returns:
+            Shape (norms, records), float32, rows as in `structure.norms`, rounded to the bits that are kept of it; NaN
+            where there is no value, as in every watch.
+
+        Raises:
+            NotRecordedError: The run does not hold it, or no normalisation layers.
+            UsageError: There is no such statistic, or the slice runs backwards.
+        """
+        self.contents.norm_statistic(statistic, self.path)
+        return self._read_records(track_node(Rows.NORMS, statistic), range(len(self.structure.norms)), records)
 
     def read_histograms(self, layer: int, records: slice) -> IntArray:
         """Return the weight histograms of a layer, shape (HISTOGRAM_BINS, records), int64; NO_VALUE where damaged.
@@ -354,3 +232,25 @@ class RunReader:
         if self._streams.validations is None:
             return np.empty((len(rows), len(frames)), dtype)
         return self._streams.validations.read(node, rows, frames)
+
+
+def ascending(part: slice, length: int) -> range:
+    """Return the positions that a slice chooses of so many.
+
+    Raises:
+        UsageError: It runs backwards.
+    """
+    wanted = range(*part.indices(length))
+    if wanted.step < 1:
+        raise UsageError(f"{part}: runs backwards; give a positive step")
+    return wanted
+
+
+def require_one(path: Path, what: str, position: int, count: int) -> None:
+    """Refuse a position that is none of so many.
+
+    Raises:
+        UsageError: It is out of range.
+    """
+    if not 0 <= position < count:
+        raise UsageError(f"{path}: {what} {position}: the run has {count} {what}s, counted from 0")

@@ -26,6 +26,9 @@ from dtui.store.format.schema import DOCUMENT_NODE, FINDINGS_NODE
 MOST_TABLES = 4
 """Tables in the file: those that were asked for last."""
 MOST_ROWS = 2_000_000
+MOST_COLUMNS = 256
+OLDER_COLUMNS = 5
+"""Columns of a table whose entry does not say: it is one of anomalies, of a dtui that kept no others."""
 _ROWS_IN_CHUNK = 1024
 _NUMBER = np.dtype("<i8")
 
@@ -53,9 +56,9 @@ class FindingsFile:
         except OSError:
             return None
         try:
-            for node, found, count in self._entries(file):
-                if found == dict(key):
-                    return _read(file, node, count, columns, rows)
+            for node, found, shape in self._entries(file):
+                if found == dict(key) and shape[1] == columns:
+                    return _read(file, node, shape, rows)
         except RunDamagedError:
             pass
         finally:
@@ -75,12 +78,12 @@ class FindingsFile:
         if len(table) > MOST_ROWS:
             return
         tables: list[tuple[dict[str, Any], IntArray]] = [(dict(key), table.astype(_NUMBER, copy=False))]
-        tables += [kept for kept in self._kept(table.shape[1]) if kept[0] != dict(key)][: MOST_TABLES - 1]
+        tables += [kept for kept in self._kept() if kept[0] != dict(key)][: MOST_TABLES - 1]
         from dtui.store.disk.sealed_builder import SealedFileBuilder  # and with it PyTables, which reading does without
 
         builder = SealedFileBuilder(self._path, in_memory=True)
         try:
-            entries = [{"key": found, "rows": len(values)} for found, values in tables]
+            entries = [{"key": found, "rows": len(values), "columns": values.shape[1]} for found, values in tables]
             builder.add(DOCUMENT_NODE, encode_document({"run": self._run, "tables": entries}))
             for place, (_, values) in enumerate(tables):
                 if values.size:
@@ -93,20 +96,20 @@ class FindingsFile:
             builder.discard()
             raise
 
-    def _kept(self, columns: int) -> list[tuple[dict[str, Any], IntArray]]:
+    def _kept(self) -> list[tuple[dict[str, Any], IntArray]]:
         try:
             file = SealedFile(self._path)
         except OSError:
             return []
         try:
-            return [(key, _read(file, node, rows, columns, None)) for node, key, rows in self._entries(file)]
+            return [(key, _read(file, node, shape, None)) for node, key, shape in self._entries(file)]
         except RunDamagedError:
             return []
         finally:
             file.close()
 
-    def _entries(self, file: SealedFile) -> list[tuple[str, dict[str, Any], int]]:
-        """Return node, key and rows of each table.
+    def _entries(self, file: SealedFile) -> list[tuple[str, dict[str, Any], tuple[int, int]]]:
+        """Return node, key and shape of each table.
 
         Raises:
             RunDamagedError: The file is not what it should be.
@@ -115,15 +118,19 @@ class FindingsFile:
         try:
             if document["run"] != self._run or len(document["tables"]) > MOST_TABLES:
                 raise ValueError("of another run")
-            found = [(dict(entry["key"]), int(entry["rows"])) for entry in document["tables"]]
-            if any(not 0 <= rows <= MOST_ROWS for _, rows in found):
-                raise ValueError("too many rows")
+            found = [
+                (dict(entry["key"]), (int(entry["rows"]), int(entry.get("columns", OLDER_COLUMNS))))
+                for entry in document["tables"]
+            ]
+            if any(not (0 <= rows <= MOST_ROWS and 0 < columns <= MOST_COLUMNS) for _, (rows, columns) in found):
+                raise ValueError("too many rows or columns")
         except (ValueError, TypeError, LookupError, OverflowError) as error:
             raise RunDamagedError(f"{self._path}: its document is damaged ({error}); it is made anew") from error
-        return [(FINDINGS_NODE + str(place), key, rows) for place, (key, rows) in enumerate(found)]
+        return [(FINDINGS_NODE + str(place), key, shape) for place, (key, shape) in enumerate(found)]
 
 
-def _read(file: SealedFile, node: str, count: int, columns: int, rows: int | None) -> IntArray:
+def _read(file: SealedFile, node: str, shape: tuple[int, int], rows: int | None) -> IntArray:
+    count, columns = shape
     wanted = count if rows is None else min(count, rows)
     if not wanted:
         return np.empty((0, columns), np.int64)

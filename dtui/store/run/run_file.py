@@ -139,7 +139,10 @@ class RunFile:
         path = folder / RUN_FILE
         try:
             with open_plain(path) as file:
-                values = json.loads(file.read(_LARGEST_FILE))
+                data = file.read(_LARGEST_FILE + 1)
+            if len(data) > _LARGEST_FILE:
+                raise ValueError(f"it has more than {_LARGEST_FILE:,} bytes")
+            values = json.loads(data)
             check = values.pop("check")
             if check != check_of(values) and _is_misread(values, check):
                 raise ValueError("its format version fails its check")  # no newer dtui wrote it

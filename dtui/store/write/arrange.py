@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dtui.errors import UsageError
+from dtui.model.statistics import Rows
 from dtui.store.format.contents import Contents, contents_of_today
+from dtui.store.format.schema import TRACK_FIELDS, Field
 
 
 class Arrangement:
     """Where each statistic of a record belongs in the frames of a run."""
 
-    def __init__(self, held: Contents) -> None:
-        """Compare what the run holds with what is measured."""
-        today = contents_of_today()
+    def __init__(self, path: Path, held: Contents) -> None:
+        """Compare what the run at `path` holds with what is measured."""
+        today = contents_of_today(norms=1)
         filters = _Places(tuple(held.filters), tuple(today.filters))
         nodes = (_Places(held.sources, today.sources), _Places(tuple(held.layers), tuple(today.layers)))
-        self._axes = {"filters": (filters,), "layers": nodes, "modules": nodes}
+        norms = _Places(tuple(held.of(Rows.NORMS)), tuple(today.of(Rows.NORMS)))
+        self._path = path
+        self._axes = {"filters": (filters,), "layers": nodes, "modules": nodes, TRACK_FIELDS[Rows.NORMS]: (norms,)}
 
-    def arrange(self, field: str, values: NDArray[Any]) -> NDArray[Any]:
-        """Return the values of a field as the run keeps them: NaN in what is not measured, without what it lacks.
+    def arrange(self, field: Field, values: NDArray[Any] | None) -> NDArray[Any]:
+        """Return the values of a field as a frame keeps them: NaN in what is not measured, without what the run lacks.
 
-        Where the run holds what is measured, they are returned as they are, and so are other fields and shapes.
+        Raises:
+            UsageError: They have another shape than the run's structure gives them.
         """
-        for axis, places in enumerate(self._axes.get(field, ())):
+        if values is None:
+            return np.full(field.shape, np.nan, field.dtype)
+        for axis, places in enumerate(self._axes.get(field.name, ())):
             if places.are_others and values.ndim > axis and values.shape[axis] == places.measured:
                 values = places.take(values, axis)
+        values = np.ascontiguousarray(values, field.dtype)
+        if values.shape != field.shape:
+            raise UsageError(f"{self._path}: {field.name} has shape {values.shape}, this run needs {field.shape}")
         return values
 
 

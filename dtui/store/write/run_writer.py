@@ -10,31 +10,23 @@ import errno
 import math
 import os
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
 
-import numpy as np
-
 from dtui.errors import RunExistsError, UsageError
 from dtui.model import Gap, ImageSet, Record, RunMetadata, RunStatus, Structure, Trigger, Validation
 from dtui.run_path import with_suffix
-from dtui.store.disk.atomic_files import sync_folder
 from dtui.store.disk.run_folder import Place
 from dtui.store.format.contents import Contents, contents_of_today
-from dtui.store.format.documents import run_document
 from dtui.store.format.joins import Join
 from dtui.store.format.names import run_token
 from dtui.store.format.schema import (
-    DOCUMENT_NODE,
     GAPS_FILE,
     IMAGES_FILE,
     JOURNAL_FOLDER,
     LOGGED_FILE,
-    PARTS_FOLDER,
-    STRUCTURE_FILE,
     TRIGGERS_FILE,
     Sizes,
     Stream,
@@ -42,14 +34,14 @@ from dtui.store.format.schema import (
 )
 from dtui.store.run.logged_values import LARGEST_LOGGED, logged_lines
 from dtui.store.run.ownership import Ownership
-from dtui.store.run.run_file import Process, RunFile, touch_heartbeat
 from dtui.store.write.arrange import Arrangement
 from dtui.store.write.background_compactor import Compactor
 from dtui.store.write.claim import Claim, claim_new
 from dtui.store.write.image_file import are_same, write_images
 from dtui.store.write.journal_writer import JournalWriter, SyncError
 from dtui.store.write.line_queue import LineQueue
-from dtui.store.write.resume import PastRun, is_ours, take_over
+from dtui.store.write.new_run import begin_run
+from dtui.store.write.resume import PastRun, take_over
 from dtui.store.write.syncing import Syncing
 
 _HEARTBEAT_SECONDS = 1.0
@@ -84,30 +76,10 @@ class RunWriter:
             RunExistsError: Something is there already.
             OSError: It cannot be created; nothing is left behind.
         """
-        from dtui.store.disk.sealed_builder import write_small_file
-
         self.path = with_suffix(path).absolute() if claim is None else claim.path
-        held = contents_of_today() if contents is None else contents
-        run_file = RunFile(held.format, uuid.uuid4().hex, Process.this())
-        claim = claim_new(self.path) if claim is None else claim
-        claim.begin()
-        try:
-            for folder in (JOURNAL_FOLDER, PARTS_FOLDER):
-                (self.path / folder).mkdir()
-            document = run_document(run_file.run, structure, metadata, classes, held)
-            write_small_file(self.path / STRUCTURE_FILE, {DOCUMENT_NODE: document})
-            touch_heartbeat(self.path)
-            run_file.write(self.path)
-            for new in claim.made:
-                with contextlib.suppress(OSError):  # a folder that we may write to, and not read
-                    sync_folder(new.parent)
-            place = Place(self.path, lambda folder: is_ours(folder, run_file.run))
-        except BaseException:
-            claim.undo()
-            raise
-        claim.complete()
-        sizes = Sizes.of(structure, held)
-        self._begin(place, Ownership(place, run_file), sizes, dict.fromkeys(Stream, 0), compact)
+        held = contents_of_today(len(structure.norms)) if contents is None else contents
+        place, owner = begin_run(claim_new(self.path) if claim is None else claim, structure, metadata, classes, held)
+        self._begin(place, owner, Sizes.of(structure, held), dict.fromkeys(Stream, 0), compact)
 
     @classmethod
     def resume(cls, past: PastRun, iteration: int, *, compact: bool = True) -> Self:
@@ -152,7 +124,7 @@ class RunWriter:
         token = run_token(owner.run_file.run)
         folder, version = (lambda: place.here / JOURNAL_FOLDER), sizes.contents.format
         self._journals = {stream: JournalWriter(folder, stream, token, version, counts[stream]) for stream in Stream}
-        self._arrangement = Arrangement(sizes.contents)
+        self._arrangement = Arrangement(self.path, sizes.contents)
         self._syncing = Syncing(list(self._journals.values()))
         self._lay_out(sizes)
         self._compactor = Compactor(place) if compact else None
@@ -336,13 +308,7 @@ class RunWriter:
         if iteration <= self._last[stream]:
             last = self._last[stream]
             raise UsageError(f"{self.path}: iteration {iteration} of {stream} is not after the last one, {last}")
-        arrays = []
-        for field in self._fields[stream]:
-            array = self._arrangement.arrange(field.name, getattr(source, field.name))
-            array = np.ascontiguousarray(array, field.dtype)
-            if array.shape != field.shape:
-                raise UsageError(f"{self.path}: {field.name} has shape {array.shape}, this run needs {field.shape}")
-            arrays.append(array)
+        arrays = [self._arrangement.arrange(field, getattr(source, field.name)) for field in self._fields[stream]]
         journal = self._journals[stream]
         with self._place.named():
             if journal.is_between_files:

@@ -17,7 +17,7 @@ from dtui.tui.state.actions import BAR, BAR_AFTER, main_keys
 from dtui.tui.state.anomaly_steps import select_anomaly, without_anomalies
 from dtui.tui.state.layout import RIBBON_ROWS, SMALLEST
 from dtui.tui.state.pane import Pane, Scene
-from dtui.tui.state.questions import AnomaliesQuestion, Question
+from dtui.tui.state.questions import AnomaliesQuestion, NotJudgedQuestion, Question
 from dtui.tui.state.selection import Selection
 
 
@@ -49,14 +49,14 @@ class Ribbon(Pane):
     fixed_rows = RIBBON_ROWS
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
-        """Ask for the anomalies."""
+        """Ask for the anomalies, and for what cannot be judged."""
         yield AnomaliesQuestion(scene.selection.anomaly_settings)
+        yield NotJudgedQuestion(scene.selection.anomaly_settings)
 
     def picture(self, scene: Scene) -> RibbonPicture:
         """Return them."""
         view, selection = scene.view, scene.selection
-        nothing = without_anomalies(view, selection.anomaly_settings)
-        return RibbonPicture(view.anomalies, selection.anomaly, view.classes, view.stages, nothing)
+        return RibbonPicture(view.anomalies, selection.anomaly, view.classes, view.stages, without_anomalies(scene))
 
     def press(self, scene: Scene, frame: Frame, x: int, y: int) -> Selection | None:
         """Go to an anomaly."""
@@ -102,8 +102,9 @@ class Notice(Pane):
         return scene.layout.is_too_small or scene.view.is_empty
 
     def height(self, scene: Scene) -> int:
-        """Return the rows of the screen."""
-        return scene.layout.height
+        """Return the rows of the screen that the bars leave."""
+        bars = [pane for pane in (*scene.table.above, *scene.table.below) if pane is not self and pane.is_shown(scene)]
+        return max(0, scene.layout.height - sum(pane.height(scene) for pane in bars))
 
     def picture(self, scene: Scene) -> Picture:
         """Return what to say."""

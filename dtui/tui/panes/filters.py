@@ -15,7 +15,7 @@ from dtui.tui.renderables.panes.filters import TITLE, FiltersLook, FiltersPictur
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import SHOWN, Action
-from dtui.tui.state.key_steps import cycling
+from dtui.tui.state.key_steps import cycling, starting_on
 from dtui.tui.state.pane import Scene, Step
 from dtui.tui.state.questions import Question
 from dtui.tui.state.selection import Selection
@@ -115,6 +115,10 @@ class Filters(PixelPane):
         )
         row = min(self.row(scene), max(0, heatmap.filters - 1)) if node.index == scene.selection.node else 0
         return FiltersPicture(heatmap, row, look)
+
+    def begin(self, scene: Scene) -> Selection:
+        """Begin on a statistic that the run has."""
+        return starting_on(FiltersOptions, "statistic", _recorded(scene))(scene)
 
     def show(self, scene: Scene, anomaly: Anomaly) -> Selection:
         """Select the first filter that an anomaly names, where its row is known."""

@@ -109,8 +109,8 @@ class PixelPane(Pane):
         return max(1, self._shown(scene) // pixels_of(self.height(scene)))
 
     def page(self, scene: Scene) -> int:
-        """Return half of the rows that are shown."""
-        return max(1, self._shown(scene) // 2)
+        """Return the steps to half of the rows that are shown: several rows may share a pixel, and a step."""
+        return max(1, self._shown(scene) // self.step(scene) // 2)
 
     def row_at(self, scene: Scene, y: int) -> int | None:
         """Return the first row that is drawn there."""

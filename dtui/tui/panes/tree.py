@@ -15,7 +15,7 @@ from dtui.tui.panes.rows import ListPane
 from dtui.tui.renderables.panes.tree import TITLE, ChartKind, TreeLook, TreePicture, TreeRow
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import SHOWN, Action
-from dtui.tui.state.key_steps import cycling
+from dtui.tui.state.key_steps import cycling, starting_on
 from dtui.tui.state.navigate import select_row
 from dtui.tui.state.pane import Scene, Step
 from dtui.tui.state.questions import Question
@@ -161,12 +161,13 @@ class Tree(ListPane):
     # --- what changes around it
 
     def begin(self, scene: Scene) -> Selection:
-        """Begin at the first layer, with few enough rows to see them all."""
+        """Begin at the first layer, with few enough rows to see them all, on a statistic that the run has."""
         tree = scene.view.tree
         layer = next((node.index for node in tree if node.layer is not None), 0)
         folded = initial_folds(tree, self.shown(scene)) - parents_of(tree, layer)
         options = replace(scene.selection.get(TreeOptions), folded=folded)
-        return scene.selection.changed(node=layer).put(options)
+        scene = scene.at(scene.selection.changed(node=layer).put(options))
+        return starting_on(TreeOptions, "statistic", _recorded(scene))(scene)
 
     def show(self, scene: Scene, anomaly: Anomaly) -> Selection:
         """Select the layer that an anomaly names."""

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from dtui.model import Anomaly, AnomalySettings
+from dtui.model import Anomaly
 from dtui.tui.state.navigate import shown
 from dtui.tui.state.pane import Scene
+from dtui.tui.state.questions import NotJudgedQuestion
 from dtui.tui.state.run_view import RunView
 from dtui.tui.state.selection import Selection
 
+NONE_FOUND = "none found"
 
-def without_anomalies(view: RunView, settings: AnomalySettings) -> tuple[str, ...]:
-    """Return what to say where there are none, the longest words first: they may be looked for, or it is too early."""
-    if view.searched != settings:
+
+def without_anomalies(scene: Scene) -> tuple[str, ...]:
+    """Return what to say where there are none, the longest first: they are looked for, or what detectors lack."""
+    if scene.view.searched != scene.selection.anomaly_settings:
         return ("searching …",)
-    found, needed = view.info.validations, settings.validations_needed
-    if not found and not view.is_live:
-        return ("no validations recorded", "no validations")
-    if found < needed:
-        return (f"too early: {found} of {needed} validations", f"too early: {found}/{needed}")
-    return ("none found",)
+    said = [lacks.sentence for lacks in scene.answers.get(NotJudgedQuestion) or ()]
+    if not said:
+        return (NONE_FOUND,)
+    return ("; ".join(said), f"{said[0]}, and {len(said) - 1} more", said[0]) if len(said) > 1 else (said[0],)
 
 
 def reviewable(view: RunView) -> tuple[Anomaly, ...]:

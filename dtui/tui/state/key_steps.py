@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -33,6 +33,18 @@ def cycling(
     def step(scene: Scene) -> Selection:
         options, among = scene.selection.get(kind), values(scene) if callable(values) else values
         return scene.selection.put(replace(options, **{name: next_of(among, getattr(options, name), by)}))
+
+    return step
+
+
+def starting_on(kind: type[Any], name: str, recorded: Sequence[str]) -> Step:
+    """Return the step to the first value that was recorded, where the one of a pane's options was not."""
+
+    def step(scene: Scene) -> Selection:
+        options = scene.selection.get(kind)
+        if not recorded or getattr(options, name) in recorded:
+            return scene.selection
+        return scene.selection.put(replace(options, **{name: recorded[0]}))
 
     return step
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from dtui.model import Anomaly, AnomalySettings, ClassCluster
+from dtui.model import Anomaly, AnomalySettings, ClassCluster, Missing
 
 if TYPE_CHECKING:
     from dtui.query import RunQuery
@@ -38,6 +38,18 @@ class AnomaliesQuestion(Question[tuple[Anomaly, ...]]):
     def ask(self, query: RunQuery) -> tuple[Anomaly, ...]:
         """Return them."""
         return query.anomalies(self.settings)
+
+
+@dataclass(frozen=True, slots=True)
+class NotJudgedQuestion(Question[tuple[Missing, ...]]):
+    """What detectors lack in the run, under some settings."""
+
+    settings: AnomalySettings
+    about = "what can be judged"
+
+    def ask(self, query: RunQuery) -> tuple[Missing, ...]:
+        """Return it."""
+        return query.not_judged(self.settings)
 
 
 @dataclass(frozen=True, slots=True)

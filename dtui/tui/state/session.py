@@ -14,7 +14,7 @@ from dtui.model import Anomaly
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.parts.picture import Picture
-from dtui.tui.state.anomaly_steps import next_anomaly, reviewable, select_anomaly, without_anomalies
+from dtui.tui.state.anomaly_steps import NONE_FOUND, next_anomaly, reviewable, select_anomaly, without_anomalies
 from dtui.tui.state.key_steps import STEPS
 from dtui.tui.state.look import look
 from dtui.tui.state.navigate import cursor_to_column, move_columns, move_rows, select_row, zoom
@@ -81,8 +81,8 @@ class Session:
             self.message = f"{self.table.by_id[action].words}: not on this screen"
             return None
         if action in ("anomaly_next", "anomaly_previous") and not reviewable(self.view):
-            none = without_anomalies(self.view, self.selection.anomaly_settings)[0]
-            words = "[ lowers the threshold" if none == "none found" else none
+            none = without_anomalies(self.scene)[0]
+            words = "[ lowers the threshold" if none == NONE_FOUND else none
             self.message = f"no anomalies to review: {words}"
             return None
         before = self.selection

@@ -198,18 +198,18 @@ def _draw_numbers(cells: Cells, frame: Frame, heatmap: Heatmap, place: PixelRows
 
 
 def _write_words(cells: Cells, frame: Frame, heatmap: Heatmap, selected: int, look: FiltersLook, shown: str) -> None:
-    """Write the readout at the gutter's left end: filter, value, dead and late ones."""
+    """Write the readout at the gutter's left end: filter, value, dead ones and late starters."""
     theme = frame.theme
     index = int(heatmap.order[selected]) if 0 <= selected < len(heatmap.order) else None
     is_dead = index is not None and bool(heatmap.dead[selected])
     is_late = index is not None and bool(heatmap.late[selected])
     dead, late = int(heatmap.dead.sum()), int(heatmap.late.sum())
-    state = "dead" if is_dead else "late" if is_late else ""
+    state = "dead" if is_dead else "late start" if is_late else ""
     lines = [
         ("", "filter", "" if index is None else f"{index:,}", theme.flag, True),
         ("", "value", shown, theme.bright, True),
         ("×", "dead", f"{dead:,}", theme.warning if dead else theme.text, False),
-        ("○", "late", f"{late:,}", theme.gained if late else theme.text, False),
+        ("○", "late start", f"{late:,}", theme.gained if late else theme.text, False),
     ]
     top = 2 if frame.height >= 7 else 1
     names = look.layer_names

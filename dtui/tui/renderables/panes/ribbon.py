@@ -27,7 +27,7 @@ class RibbonPicture(Picture):
         selected: Id of the selected one; its label is placed where it is not cut.
         classes: Names by label; data from outside.
         stages: Learning-rate stages, dashed verticals.
-        nothing: What the gutter says where there are none, the longest words first: the first that fit are shown.
+        nothing: What the row says where there are none, the longest words first: the first that fit are shown.
     """
 
     anomalies: tuple[Anomaly, ...]
@@ -47,6 +47,7 @@ class RibbonPicture(Picture):
         room = max(0, frame.gutter - 3)
         count = f"{waiting:,}/{len(anomalies):,}"
         if not anomalies:
+            room = max(0, frame.width - 3)  # nothing else stands in this row
             count = next((words for words in self.nothing if text_width(words) <= room), self.nothing[-1])
         if anomalies:
             count += next((words for words in (" to review", " new") if text_width(count + words) <= room), "")

@@ -1,0 +1,120 @@
+"""Some records and validations of a run, one after the other, as detectors get them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from dtui.analysis.detectors.stream.by_layer import layer_medians
+from dtui.analysis.quantiles import column_medians
+from dtui.model import FloatArray, IntArray, Layer, Trigger
+
+LEAST_UPDATE = 1e-12
+STANDING_STILL = float(np.log(1e-9))
+"""Logarithm of an update ratio below which a layer stands still; it says nothing of the network."""
+BELOW_NETWORK = 2.0
+"""A filter of a layer that moves e^2 times less than the network is seen against the network (FINDINGS §2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """What does not change while a run grows.
+
+    Attributes:
+        layers: In storage order; L of them with F filters.
+        class_sizes: Validation images of each class, shape (C,).
+        norms: Names of the normalisation layers, N of them; data from outside.
+        norm_layers: For each the name of the layer that it follows, "" where that is not known.
+    """
+
+    layers: Sequence[Layer]
+    class_sizes: IntArray
+    norms: tuple[str, ...] = ()
+    norm_layers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """n records, without watches, and m validations. NaN is no value: lost, never measured, or no number.
+
+    Attributes:
+        layers: Those of the network.
+        first: How many records came before.
+        iterations: Of the records, shape (n,), ascending.
+        update_ratio: ‖Δw‖ over ‖w before‖ of every filter since the record before, shape (F, n).
+        gradient_norm: Of every filter, shape (F, n).
+        layer_weights: ‖w‖ of every layer, shape (L, n).
+        layer_updates: ‖Δw‖ of every layer since the record before, shape (L, n).
+        layer_gradients: Gradient norm of every layer, shape (L, n).
+        bad_weights: NaN and Inf among the weights of every layer, shape (L, n).
+        bad_gradients: The same among the gradients.
+        loss: Shape (n,); infinities where it was not finite, NaN where none was logged or it is lost.
+        validations: Iterations, shape (m,), ascending.
+        errors: Share of the judged images of each class that are wrong, shape (C, m).
+        triggers: What the flight recorder fired on, in order; data from outside.
+        learning_rate: Shape (n,); NaN where none was logged.
+        largest: Largest value between the record before and this one, of "loss", "learning_rate" and "gradient_norm",
+            each of shape (n,), NaN where it was not recorded.
+        norms: Statistic of normalisation layers to shape (N, n); empty where a run holds none.
+        bad_filters: Answers which filters of a layer, by index, hold NaN or Inf at a record of the block.
+    """
+
+    layers: Sequence[Layer]
+    first: int
+    iterations: IntArray
+    update_ratio: FloatArray
+    gradient_norm: FloatArray
+    layer_weights: FloatArray
+    layer_updates: FloatArray
+    layer_gradients: FloatArray
+    bad_weights: FloatArray
+    bad_gradients: FloatArray
+    loss: FloatArray
+    validations: IntArray
+    errors: FloatArray
+    triggers: tuple[Trigger, ...] = ()
+    learning_rate: FloatArray = field(default_factory=lambda: np.zeros(0))
+    largest: Mapping[str, FloatArray] = field(default_factory=dict)
+    norms: Mapping[str, FloatArray] = field(default_factory=dict)
+    bad_filters: Callable[[int, int], tuple[int, ...]] = lambda layer, record: ()
+
+    def at_most(self, name: str, values: FloatArray) -> FloatArray:
+        """Return the larger of values at the records and what was seen since the record before, shape (n,)."""
+        between = self.largest.get(name)
+        return values if between is None else np.fmax(values, between)
+
+    @cached_property
+    def log_ratio(self) -> FloatArray:
+        """ln of `update_ratio`, shape (F, n)."""
+        with np.errstate(invalid="ignore"):
+            result: FloatArray = np.log(np.maximum(self.update_ratio, np.float32(LEAST_UPDATE)))
+        return result
+
+    @cached_property
+    def relative_ratio(self) -> FloatArray:
+        """`log_ratio` less that of the middle filter of the layer, or of the network where the layer stands still."""
+        middle = layer_medians(self.layers, self.log_ratio)
+        network = column_medians(np.where(middle > STANDING_STILL, middle, np.nan))
+        with np.errstate(invalid="ignore"):
+            floor = np.fmax(middle, network - BELOW_NETWORK)
+        result = np.empty_like(self.log_ratio)
+        for layer, against in zip(self.layers, floor.astype(np.float32), strict=True):
+            np.subtract(self.log_ratio[layer.filter_rows], against, out=result[layer.filter_rows])
+        return result
+
+    @cached_property
+    def layer_ratio(self) -> FloatArray:
+        """‖Δw‖ over ‖w‖ of every layer since the record before, shape (L, n)."""
+        with np.errstate(invalid="ignore"):
+            result: FloatArray = self.layer_updates / np.maximum(self.layer_weights, LEAST_UPDATE)
+        return result
+
+    @cached_property
+    def log_layer_ratio(self) -> FloatArray:
+        """ln of `layer_ratio`, shape (L, n)."""
+        with np.errstate(invalid="ignore"):
+            result: FloatArray = np.log(np.maximum(self.layer_ratio, 1e-9))
+        return result

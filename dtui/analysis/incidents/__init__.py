@@ -1,0 +1,1 @@
+"""From evidence to incidents: what belongs together, what caused it, and how it is told."""

@@ -1,0 +1,1 @@
+"""How filters, classes and images belong together: pure NumPy."""

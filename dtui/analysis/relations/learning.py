@@ -1,0 +1,108 @@
+"""How each image was learned and forgotten, from its right and wrong judgements, a bit each.
+
+Owns the lists of images: always wrong, never learned, easy, hard, forgotten.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dtui.analysis.correctness import PackedLayout, WordArray
+from dtui.model import BoolArray, FloatArray, IntArray
+from dtui.model.learning import NEVER, ImageLearning
+
+MOST_IN_A_BYTE = 255
+BITS_AT_ONCE = 16_000_000
+
+
+def find_learning(layout: PackedLayout, right: WordArray, lost: WordArray | None) -> ImageLearning:
+    """Follow each image through the validations; those in which it was not judged are passed over.
+
+    Args:
+        layout: Where each image's bit lies.
+        right: Whether an image was judged right, shape (validations, W); 0 where it was not judged.
+        lost: Whether it was not judged, or its label is lost; None where that is so of none.
+
+    Returns:
+        Of each image, in the order of the layout. A forgetting event is a right judgement that is followed by a wrong
+        one.
+
+    Source: Toneva et al. 2019 (An Empirical Study of Example Forgetting), there over the steps of training; packed, and
+    passing over what was not judged: dtui.
+    """
+    validations = len(right)
+    held = _held(right, lost)
+    seen = np.bitwise_or.accumulate(right, axis=0) if validations else right
+    judged = validations - (_count(layout, lost) if lost is not None else np.zeros(layout.total_images, np.int64))
+    first = _count(layout, ~seen)
+    return ImageLearning(
+        judged=judged,
+        wrong=judged - _count(layout, right),
+        forgotten=_count(layout, held[:-1] & ~held[1:]),
+        first_right=np.where(first < validations, first, NEVER),
+        is_learned=_count(layout, held[:-1] & right[1:]) > 0,
+        is_right_at_last=_count(layout, held[-1:]) > 0,
+    )
+
+
+def _held(right: WordArray, lost: WordArray | None) -> WordArray:
+    """Return whether the last judgement of each image was right; 0 before the first."""
+    if lost is None:
+        return right
+    held = right.copy()
+    for at in np.flatnonzero(lost[1:].any(axis=1)) + 1:
+        held[at] |= held[at - 1] & lost[at]
+    return held
+
+
+def _count(layout: PackedLayout, packed: WordArray) -> IntArray:
+    """Count the validations in which each image's bit is set, shape (images,), int64."""
+    bits = layout.total_words * 64
+    counts: IntArray = np.zeros(bits, dtype=np.int64)
+    rows = min(MOST_IN_A_BYTE, max(1, BITS_AT_ONCE // max(1, bits)))
+    for first in range(0, len(packed) if bits else 0, rows):
+        some = np.ascontiguousarray(packed[first : first + rows], dtype="<u8").view(np.uint8)
+        counts += np.unpackbits(some, axis=1, bitorder="little").sum(axis=0, dtype=np.uint8)
+    return counts[layout.bit_of_image()]
+
+
+def images_of_list(name: str, learned: ImageLearning) -> IntArray:
+    """Return the images of a list, in its order; of equal ones the one with the lower index first.
+
+    "always-wrong": judged at least once and never right.
+    "never-learned": judged at least twice and never right twice in a row, so that one right guess is no learning; by
+        the share of wrong judgements, the largest first. Those that are always wrong are among them.
+    "easy": learned, that is right twice in a row, and never forgotten; by the first right judgement.
+    "hard": wrong at least once; by forgetting events, then by the share of wrong judgements, the most first.
+    "forgotten": learned, and wrong at the last judgement; those that were right the most often first.
+
+    Args:
+        name: Of IMAGE_LISTS.
+        learned: Of all images.
+
+    Returns:
+        Indices, shape (n,).
+
+    Raises:
+        ValueError: There is no such list.
+
+    Source: Toneva et al. 2019: forgetting events, unforgettable and never learned examples; that a guess is no
+    learning, and the orders: dtui.
+    """
+    share = learned.wrong / np.maximum(learned.judged, 1)
+    nothing = np.zeros(len(share))
+    is_easy = learned.is_learned & (learned.forgotten == 0)
+    is_forgotten = learned.is_learned & ~learned.is_right_at_last
+    lists: dict[str, tuple[BoolArray, tuple[FloatArray | IntArray, ...]]] = {
+        "always-wrong": ((learned.judged > 0) & (learned.wrong == learned.judged), (nothing,)),
+        "never-learned": ((learned.judged > 1) & ~learned.is_learned, (-share,)),
+        "easy": (is_easy, (learned.first_right,)),
+        "hard": (learned.wrong > 0, (-share, -learned.forgotten)),
+        "forgotten": (is_forgotten, (share,)),
+    }
+    if name not in lists:
+        raise ValueError(f"list of images {name!r}: use one of {', '.join(lists)}")
+    chosen, keys = lists[name]
+    order = np.lexsort(keys)
+    result: IntArray = order[chosen[order]]
+    return result

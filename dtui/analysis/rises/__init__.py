@@ -1,0 +1,1 @@
+"""What is unusual for a run, measured in what it does by itself."""

@@ -1,0 +1,111 @@
+"""Filters and layers that stand out at the end of a run, and since when: rows by records."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dtui.analysis.filters import DEAD_SHARE
+from dtui.analysis.quantiles import column_medians
+from dtui.model import BoolArray, FloatArray, IntArray
+
+MOVING_RECORDS = 20
+MOVING_TIMES = 4.0
+MOVING_SHARE = 0.75
+MOVING_MOST = 0.1
+CHANGES = 0.0
+
+
+def find_moving(update_ratio: FloatArray) -> BoolArray:
+    """Find the few filters of a layer that go on changing when the others have converged.
+
+    Args:
+        update_ratio: Of the last records, shape (filters, n), NaN where there is none.
+
+    Returns:
+        Shape (filters,): at least 4 times the middle filter of the layer in three quarters of those records, and no
+        more than a tenth of the layer (one filter of a small one): where many move, the layer does. Fewer than 20
+        records tell nothing.
+
+    Source: DeepTracker (ACM TIST 2018), filters normalised over an iteration; thresholds: dtui.
+    """
+    filters, records = update_ratio.shape
+    if records < MOVING_RECORDS:
+        return np.zeros(filters, dtype=np.bool_)
+    moves = _moves(update_ratio)
+    known = np.isfinite(update_ratio)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.count_nonzero(moves, axis=1) / np.count_nonzero(known, axis=1)
+    found: BoolArray = np.nan_to_num(share) >= MOVING_SHARE
+    return found if np.count_nonzero(found) <= max(1.0, MOVING_MOST * filters) else np.zeros_like(found)
+
+
+def moving_since(update_ratio: FloatArray, iterations: IntArray) -> list[int | None]:
+    """Return for each filter the iteration from which on it moved in at least three quarters of all records.
+
+    Args:
+        update_ratio: Of the whole run, shape (filters, n).
+        iterations: Of the records, shape (n,).
+    """
+    moves, known = _moves(update_ratio), np.isfinite(update_ratio)
+    later, of = (np.cumsum(flags[:, ::-1], axis=1)[:, ::-1] for flags in (moves, known))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        is_so = (later / of >= MOVING_SHARE) & moves
+    return [int(iterations[row.argmax()]) if row.any() else None for row in is_so]
+
+
+def dead_since(gradient_norms: FloatArray, rows: IntArray, iterations: IntArray) -> list[int | None]:
+    """Return for some filters the iteration of the first record behind their last gradient.
+
+    Args:
+        gradient_norms: Of the whole layer and run, shape (filters, n).
+        rows: The filters.
+        iterations: Of the records, shape (n,).
+    """
+    with np.errstate(invalid="ignore"):
+        alive = gradient_norms[rows] >= DEAD_SHARE * column_medians(gradient_norms)
+    alive &= gradient_norms[rows] > 0
+    return [_behind_last(row, iterations) for row in alive]
+
+
+def layers_without(
+    gradients: FloatArray, updates: FloatArray, iterations: IntArray
+) -> dict[int, tuple[str, int | None]]:
+    """Return layers that get no gradient, or do not change, with how they stand and since when.
+
+    Args:
+        gradients: Gradient norm of each layer, shape (L, n), NaN where it has none.
+        updates: ‖Δw‖ since the record before, shape (L, n), NaN where there is none.
+        iterations: Of the records, shape (n,).
+
+    Returns:
+        Layer to "unchanged", "no gradient" or "frozen", and the iteration; one that is fine is left out. A record that
+        closes a run may hold no gradients at all: it is left out.
+    """
+    if gradients.shape[1] and not np.isfinite(gradients[:, -1]).any():
+        gradients, updates, iterations = gradients[:, :-1], updates[:, :-1], iterations[:-1]
+    found: dict[int, tuple[str, int | None]] = {}
+    with np.errstate(invalid="ignore"):
+        gets, moves = gradients > 0, updates > CHANGES
+    for layer in range(len(gradients)):
+        if not np.isfinite(updates[layer]).any():
+            continue
+        if not gets[layer].any():
+            found[layer] = ("no gradient", None)
+        elif not gets[layer, -1] and not moves[layer, -1]:
+            found[layer] = ("frozen", _behind_last(moves[layer], iterations))
+        elif gets[layer, -1] and not moves[layer, -3:].any() and len(iterations) > 3:
+            found[layer] = ("unchanged", _behind_last(moves[layer], iterations))
+    return found
+
+
+def _moves(update_ratio: FloatArray) -> BoolArray:
+    with np.errstate(invalid="ignore"):
+        moves: BoolArray = update_ratio >= MOVING_TIMES * column_medians(update_ratio)
+    return moves & (update_ratio > 0)
+
+
+def _behind_last(flags: BoolArray, iterations: IntArray) -> int | None:
+    """Return the iteration behind the last True; that of the first record where there is none, None at the end."""
+    last = np.flatnonzero(flags)
+    at = int(last[-1]) + 1 if len(last) else 0
+    return int(iterations[at]) if at < len(iterations) else None

@@ -1,0 +1,89 @@
+"""What a command is, and the arguments that many commands share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from dtui.errors import UsageError
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one line, like every other error of dtui."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse would have printed with a usage of many lines."""
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A subcommand.
+
+    Attributes:
+        name: What is typed; the function that carries it out is `dtui.cli.<home>.run_<name>`.
+        summary: One line for the list of commands.
+        examples: Command lines, each with what it does.
+        home: The module that carries it out.
+        add_arguments: Declares its arguments on a parser.
+    """
+
+    name: str
+    summary: str
+    examples: tuple[tuple[str, str], ...]
+    home: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+
+    def parser(self) -> Parser:
+        """Return the parser of this command alone."""
+        parser = Parser(
+            prog=f"dtui {self.name}" if self.name else "dtui",
+            description=self.summary,
+            epilog=_epilog(self.examples),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        self.add_arguments(parser)
+        return parser
+
+
+def _epilog(examples: tuple[tuple[str, str], ...]) -> str:
+    widest = max(len(line) for line, _ in examples)
+    return "examples:\n" + "\n".join(f"  {line.ljust(widest)}   {what}" for line, what in examples)
+
+
+def positive(text: str) -> int:
+    """Return a whole number of at least 1."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return number
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Declare the run that a command is about."""
+    parser.add_argument("run", metavar="RUN", help="a run; its suffix .dtui may be left out; or a packed run")
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Declare --json."""
+    parser.add_argument("--json", action="store_true", help="print JSON for scripts instead of text for people")
+
+
+def label_of(run: str, name: str | None, classes: Sequence[str]) -> int | None:
+    """Return the label of a class that was given by name, None where none was.
+
+    Raises:
+        UsageError: The run has no such class.
+    """
+    if name is None:
+        return None
+    if name in classes:
+        return classes.index(name)
+    shown = ", ".join(classes[:12]) + (f" and {len(classes) - 12:,} more" if len(classes) > 12 else "")
+    raise UsageError(f"{run}: no class {name!r}; its classes are {shown or 'not recorded'}")

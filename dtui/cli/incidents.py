@@ -1,0 +1,115 @@
+"""The commands that say what happened in a run, one incident for each cause, and what is so at its end."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dtui.cli.outcome import Exit, Outcome
+
+if TYPE_CHECKING:
+    from dtui.model import Incident, Missing, RunState, StateEntry
+
+_STYLES = {"flagged": "warn", "dismissed": "dim"}
+LONGEST_SENTENCE = 400
+MOST_NUMBERS = 12
+
+
+def run_incidents(options: argparse.Namespace) -> Outcome:
+    """Say what happened and, with --fail-on, judge by the number of incidents."""
+    from dtui.cli.as_json import incident_fields, to_json
+    from dtui.query import open_run
+
+    with open_run(options.run) as query:
+        query.settle()
+        images = query.image_set()
+        classes: tuple[str, ...] = images.classes if images is not None else ()
+        found = [one for one in query.incidents() if options.since is None or one.last >= options.since]
+        missing, failed, damage = query.incidents_not_judged(), query.detector_faults(), query.faults()
+        checks, info = query.incident_checks(), query.info()
+    code, remark = Exit.DONE, _remark(options.run, damage, failed, missing)
+    if options.fail_on is not None:
+        left = sum(one.status != "dismissed" for one in found)
+        is_unsure = bool(damage or failed or any(not lacks.is_covered for lacks in missing))
+        code = Exit.NOT_FINE if left >= options.fail_on else Exit.NOT_JUDGED if is_unsure else Exit.DONE
+    if options.json:
+        return Outcome(to_json([incident_fields(one, classes) for one in found]), code, remark)
+    seen = f"{info.records:,} records, {info.validations:,} validations"
+    return Outcome(_text(found, checks, seen), code, remark)
+
+
+def run_state(options: argparse.Namespace) -> Outcome:
+    """Say what is so at the end of the run."""
+    from dtui.cli.as_json import state_fields, to_json
+    from dtui.query import open_run
+
+    with open_run(options.run) as query:
+        query.settle()
+        state, faults = query.state(), query.faults()
+    lines = [*(f"what is damaged is not told: {fault}" for fault in faults), *state.missing]
+    remark = f"{options.run}: {lines[0]}{f' (and {len(lines) - 1} more)' if len(lines) > 1 else ''}" if lines else ""
+    if options.json:
+        return Outcome(to_json(state_fields(state)), remark=remark)
+    return Outcome(_state_text(state), remark=remark)
+
+
+def _state_text(state: RunState) -> str:
+    from dtui.cli.table import paint, table
+
+    if not state.entries:
+        return paint(f"nothing stands out at the end of {state.records:,} records", "dim")
+    rows = [
+        [
+            str(entry.standing),
+            entry.layer,
+            f"{len(entry.filters):,} of {entry.of:,}" if entry.filters else "all",
+            _since(entry),
+            _numbers(entry.filters),
+        ]
+        for entry in state.entries
+    ]
+    return table(["state", "layer", ">filters", ">since", "which"], rows)
+
+
+def _since(entry: StateEntry) -> str:
+    known = [at for at in entry.since if at is not None]
+    if not known:
+        return "the beginning" if entry.standing == "no gradient" else ""
+    return f"{min(known):,}" + (f"–{max(known):,}" if max(known) != min(known) else "")
+
+
+def _numbers(filters: Sequence[int]) -> str:
+    shown = ", ".join(map(str, filters[:MOST_NUMBERS]))
+    return f"{shown} and {len(filters) - MOST_NUMBERS:,} more" if len(filters) > MOST_NUMBERS else shown
+
+
+def _remark(run: str, damage: Sequence[str], failed: Sequence[str], missing: Sequence[Missing]) -> str:
+    """Return one line on why incidents may be hidden: damage, a detector that failed, what was not recorded; or ""."""
+    lines = [f"incidents may be hidden where it is damaged: {fault}" for fault in damage]
+    lines += [f"incidents may be hidden: {fault}" for fault in failed]
+    lines += [lacks.sentence for lacks in missing if not lacks.is_covered]
+    more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
+    return f"{run}: {lines[0]}{more}" if lines else ""
+
+
+def _text(found: Sequence[Incident], checks: Sequence[str], seen: str) -> str:
+    from dtui.cli.table import paint
+
+    widest = max((len(f"{one.first:,}") for one in found), default=0)
+    lines = [line for one in found for line in _lines(one, widest)]
+    to_review = sum(one.status == "new" for one in found)
+    count = f"{len(found):,} incident{'s' * (len(found) != 1)}, {to_review:,} to review" if found else "no incident"
+    return "\n".join([*lines, paint(f"{count}; looked for in {seen}: {', '.join(checks)}", "dim")])
+
+
+def _lines(incident: Incident, widest: int) -> list[str]:
+    from dtui.cli.table import paint
+    from dtui.safe_text import safe
+
+    head = f"{incident.first:,}".rjust(widest)
+    status = "" if incident.status == "new" else f" [{incident.status}]"
+    notes = [incident.moved_first, "still so at the end" if incident.persists else "", incident.note, incident.id]
+    said = safe(f"{head}  {incident.sentence}{status}", LONGEST_SENTENCE)
+    more = safe(" · ".join(note for note in notes if note), LONGEST_SENTENCE)
+    return [paint(said, _STYLES.get(incident.status, "")), f"{' ' * widest}  {paint(more, 'dim')}"]

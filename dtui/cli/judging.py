@@ -1,0 +1,54 @@
+"""The commands that judge a run: advise."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from typing import TYPE_CHECKING
+
+from dtui.cli.outcome import Outcome
+
+if TYPE_CHECKING:
+    from dtui.model.advice import ThresholdAdvice, ThresholdRow
+
+
+def run_advise(options: argparse.Namespace) -> Outcome:
+    """Show what each threshold of the class rules marks, and propose one."""
+    from dtui.cli.as_json import to_json
+    from dtui.query import open_run
+
+    with open_run(options.run) as query:
+        advice, damage = query.advise(), query.anomaly_faults()
+    more = f" (and {len(damage) - 1} more)" if len(damage) > 1 else ""
+    remark = f"{options.run}: marks may be missing where it is damaged: {damage[0]}{more}" if damage else ""
+    if options.json:
+        return Outcome(to_json(advice), remark=remark)
+    return Outcome(_advice_text(options.run, advice), remark=remark)
+
+
+def _advice_text(run: str, advice: ThresholdAdvice) -> str:
+    from dtui.cli.table import paint, table
+    from dtui.safe_text import safe
+
+    headings = [">threshold", ">validations marked", ">share", ">class marks", ""]
+    rows = [_advice_row(row, advice) for row in advice.rows]
+    styles = ["bold" if row.threshold == advice.proposed else "" for row in advice.rows]
+    counted = (
+        f"Counted are {advice.counted:,} validations, without the first {advice.left_out:,}; a mark is a class that "
+        f"lost images by the {advice.rule} rule, window {advice.window}."
+    )
+    if advice.proposed is None:
+        last = f"{advice.rows[-1].threshold:.0%}"
+        said = f"No threshold up to {last} marks {advice.most:.0%} of them or fewer: classes lose images all the time."
+    else:
+        options = f"--rule {advice.rule} --window {advice.window} --threshold {advice.proposed:.0%}"
+        said = (
+            f"{advice.proposed:.0%} is the smallest that marks {advice.most:.0%} of them or fewer. Use it with:\n"
+            f"  dtui anomalies {safe(shlex.quote(run), 200)} {options}"
+        )
+    return f"{table(headings, rows, styles)}\n{paint(counted, 'dim')}\n{said}"
+
+
+def _advice_row(row: ThresholdRow, advice: ThresholdAdvice) -> list[str]:
+    proposed = "proposed" if row.threshold == advice.proposed else ""
+    return [f"{row.threshold:.0%}", f"{row.marked:,}", f"{row.marked / advice.counted:.1%}", f"{row.marks:,}", proposed]

@@ -1,0 +1,86 @@
+"""Answers `RunQuery.state`: what is so at the end of the run, layer by layer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dtui.analysis.filters import DEAD_RECORDS
+from dtui.analysis.standing import MOVING_RECORDS, dead_since, find_moving, layers_without, moving_since
+from dtui.model import FloatArray, IntArray, Layer, RunState, Standing, StateEntry
+from dtui.query.data import RunData
+from dtui.query.heatmap import HeatmapQuery
+
+ORDER = tuple(Standing)
+
+
+def state(data: RunData, heatmaps: HeatmapQuery) -> RunState:
+    """Return how filters and layers stand, by standing, then in layer order."""
+    regular = np.flatnonzero(~data.is_watch)
+    entries = _layers(data, regular)
+    for layer in data.structure.layers:
+        entries += _filters(data, heatmaps, layer, regular)
+    entries.sort(key=lambda entry: ORDER.index(entry.standing))  # stable: in layer order within a standing
+    return RunState(tuple(entries), _missing(data, len(regular)), len(regular))
+
+
+def _filters(data: RunData, heatmaps: HeatmapQuery, layer: Layer, regular: IntArray) -> list[StateEntry]:
+    entries = []
+    dead = np.flatnonzero(heatmaps.dead(layer.index))
+    if len(dead):
+        norms, iterations = _of_run(data, "gradient_norm", layer, regular)
+        entries.append(_entry(Standing.DEAD, layer, dead, dead_since(norms, dead, iterations)))
+    late = np.flatnonzero(heatmaps.late_starters(layer.index))
+    if len(late):
+        began = heatmaps.began(layer.index)[late]
+        entries.append(_entry(Standing.LATE_STARTER, layer, late, [int(data.records[at]) for at in began]))
+    if data.records_filters("update_ratio") and len(regular) >= MOVING_RECORDS:
+        first = int(regular[-MOVING_RECORDS])
+        last = data.reader.read_filters("update_ratio", layer.filter_rows, slice(first, len(data.records)))
+        moving = np.flatnonzero(find_moving(last[:, regular[-MOVING_RECORDS:] - first]))
+        if len(moving):
+            ratios, iterations = _of_run(data, "update_ratio", layer, regular)
+            since = moving_since(ratios, iterations)
+            entries.append(_entry(Standing.MOVING, layer, moving, [since[row] for row in moving]))
+    return entries
+
+
+def _layers(data: RunData, regular: IntArray) -> list[StateEntry]:
+    if not (data.records_layers("gradients", "norm2") and data.records_layers("updates", "norm2") and len(regular)):
+        return []
+    gradients, updates = (data.layers(source, "norm2")[:, regular] for source in ("gradients", "updates"))
+    found = layers_without(gradients, updates, data.records[regular])
+    layers = data.structure.layers
+    return [
+        StateEntry(Standing(how), layers[index].name, (), (since,), layers[index].filters)
+        for index, (how, since) in found.items()
+    ]
+
+
+def _of_run(data: RunData, statistic: str, layer: Layer, regular: IntArray) -> tuple[FloatArray, IntArray]:
+    """Return a statistic of a layer at every record of the run, or at one record a bin of a long run."""
+    if data.is_long:
+        return data.filters_sample(statistic, layer.index), data.sampled_records()
+    return data.filters(statistic, layer.index)[:, regular], data.records[regular]
+
+
+def _entry(standing: Standing, layer: Layer, filters: IntArray, since: list[int | None]) -> StateEntry:
+    return StateEntry(standing, layer.name, tuple(filters.tolist()), tuple(since), layer.filters)
+
+
+def _missing(data: RunData, records: int) -> tuple[str, ...]:
+    lacking = []
+    if not data.records_filters("gradient_norm", "update_norm"):
+        lacking.append("dead filters could not be told: gradients of filters were not recorded")
+    elif records < DEAD_RECORDS:
+        lacking.append(
+            f"dead filters could not be told: {records:,} record{'s' * (records != 1)}, they need {DEAD_RECORDS}"
+        )
+    if not data.records_filters("update_ratio"):
+        lacking.append("moving filters and late starters could not be told: updates of filters were not recorded")
+    elif records < MOVING_RECORDS:
+        lacking.append(
+            f"moving filters could not be told: {records:,} record{'s' * (records != 1)}, they need {MOVING_RECORDS}"
+        )
+    if not (data.records_layers("gradients", "norm2") and data.records_layers("updates", "norm2")):
+        lacking.append("layers that do not learn could not be told: their gradients or updates were not recorded")
+    return tuple(lacking)

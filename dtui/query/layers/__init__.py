@@ -1,0 +1,1 @@
+"""What is asked about layers and modules, beside their series."""

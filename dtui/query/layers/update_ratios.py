@@ -1,0 +1,34 @@
+"""How fast layers and modules learn: the size of their updates relative to their weights, per update.
+
+Owns what of a record is divided by what. Nothing of it is stored: it follows from norms and iterations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from dtui.model import FloatArray, read_only
+from dtui.query.data import RunData
+
+
+def layer_update_ratios(data: RunData) -> FloatArray:
+    """Answer `RunQuery.layer_update_ratios`."""
+    return data.remembered("layer update ratios", lambda: _per_update(data, data.layers))
+
+
+def module_update_ratios(data: RunData) -> FloatArray:
+    """Answer `RunQuery.module_update_ratios`."""
+    return data.remembered("module update ratios", lambda: _per_update(data, data.modules))
+
+
+def _per_update(data: RunData, read: Callable[[str, str], FloatArray]) -> FloatArray:
+    """Return ‖Δw‖ ⁄ ‖w before‖, divided by the updates from the record before to each record, shape (nodes, n)."""
+    regular = np.flatnonzero(~data.is_watch)
+    changes, weights = (read(source, "norm2")[:, regular] for source in ("updates", "weights"))
+    ratios: FloatArray = np.full((len(changes), len(data.records)), np.nan, np.float32)
+    if len(regular) > 1:
+        before = np.where(weights[:, :-1] > 0, weights[:, :-1], np.nan)
+        ratios[:, regular[1:]] = changes[:, 1:] / before / np.diff(data.records[regular])
+    return read_only(ratios)

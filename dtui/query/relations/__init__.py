@@ -1,0 +1,1 @@
+"""Questions on how filters, classes, images and iterations belong together."""

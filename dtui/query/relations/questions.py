@@ -1,0 +1,131 @@
+"""The questions of `RunQuery` on how filters, classes, images and iterations belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dtui.model import AnomalySettings
+from dtui.model.learning import Confusion, ConfusionTimes, ImageLearning, ImageList, StageDensity
+from dtui.model.relations import CommonFilters, Correlation, Event, EventFilters, FilterChoice
+from dtui.query import anomalies
+from dtui.query.data import RunData
+from dtui.query.relations import confusion, correlation, learning
+from dtui.query.relations.anomaly_filters import FilterChanges
+
+
+class RelationQuestions:
+    """A part of `RunQuery`, which has the same data."""
+
+    def __init__(self, data: RunData) -> None:
+        """Answer from a run's data."""
+        self._data = data
+        self._changes = FilterChanges(data)
+
+    # --- filters
+    def class_events(self, settings: AnomalySettings | None = None) -> tuple[Event, ...]:
+        """Return the anomalies of classes as events, those that a person dismissed aside; by class and iteration.
+
+        Raises:
+            UsageError: The settings make no sense.
+        """
+        return correlation.class_events(anomalies.anomalies(self._data, settings))
+
+    def anomaly_filters(self, events: Sequence[Event], choice: FilterChoice | None = None) -> tuple[EventFilters, ...]:
+        """Return the filters that changed most at each event, in the order of the events.
+
+        An event stands for the record or watch at its iteration, or else for the last record before it.
+
+        Raises:
+            NotRecordedError: The run does not hold the statistic.
+            UsageError: The choice makes no sense.
+        """
+        return self._changes.at_events(events, choice or FilterChoice())
+
+    def most_changed(self, iterations: Sequence[int], choice: FilterChoice | None = None) -> CommonFilters:
+        """Return the filters that changed most at all of some iterations.
+
+        Raises:
+            NotRecordedError: The run does not hold the statistic.
+            UsageError: The choice makes no sense, there is no iteration or too many, or no record is at or close
+                before one of them.
+        """
+        return self._changes.at_all(iterations, choice or FilterChoice())
+
+    def correlation(
+        self, events: Sequence[Event], choice: FilterChoice | None = None, least_importance: int = 1
+    ) -> Correlation:
+        """Return layers × classes, and the mini-sets of the anomaly filters.
+
+        Args:
+            events: The columns, from whatever source; those without a class make a column of their own.
+            choice: Which filters count.
+            least_importance: Of the mini-sets that are returned: occurrences × size, >= 1.
+
+        Raises:
+            NotRecordedError: The run does not hold the statistic.
+            UsageError: The choice makes no sense, or an event is about an unknown class.
+        """
+        return correlation.correlate(self._data, self._changes, events, choice or FilterChoice(), least_importance)
+
+    def events_of_filter(
+        self, layer: int, filter: int, events: Sequence[Event], choice: FilterChoice | None = None
+    ) -> tuple[Event, ...]:
+        """Return the events at which a filter is among those that changed most, by class and iteration.
+
+        Raises:
+            NotRecordedError: The run does not hold the statistic.
+            UsageError: The choice makes no sense, or there is no such filter.
+        """
+        return correlation.events_of_filter(self._data, self._changes, layer, filter, events, choice or FilterChoice())
+
+    # --- images
+    def image_learning(self) -> ImageLearning:
+        """Return how each image was learned and forgotten over the run; by dtui's rules, see `ImageLearning`."""
+        return learning.learning(self._data)
+
+    def image_list(self, name: str, label: int | None = None, top: int | None = None) -> ImageList:
+        """Return a list of images; empty where there are no validations.
+
+        Args:
+            name: "always-wrong", "hard", "easy", "never-learned" or "forgotten".
+            label: Only images of this class, None for all.
+            top: Only the first of them, None for all.
+
+        Raises:
+            UsageError: There is no such list or class, or `top` is below 1.
+        """
+        return learning.image_list(self._data, name, label, top)
+
+    # --- confusion
+    def confusion(self, iteration: int, window: int = 1) -> Confusion:
+        """Return what classes were taken for at the last validation at or before an iteration, and what grew there.
+
+        Args:
+            iteration: Of the run.
+            window: Validations before that one that the growth is measured from, and from it on that it is measured
+                at, >= 1; their mean counts.
+
+        Raises:
+            UsageError: No validation is at or before the iteration, the run has ended by then, or the window is out of
+                range.
+        """
+        return confusion.confusion(self._data, iteration, window)
+
+    def confusion_times(self, label: int) -> ConfusionTimes:
+        """Return what a class was taken for over the run.
+
+        Raises:
+            UsageError: There is no such class.
+        """
+        return confusion.confusion_times(self._data, label)
+
+    # --- stages
+    def anomaly_density(self, settings: AnomalySettings | None = None) -> tuple[StageDensity, ...]:
+        """Return how dense anomalies of classes are in each stage of the learning rate; empty when none was logged.
+
+        A class and iteration counts once, whichever rules mark it; what a person dismissed does not count.
+
+        Raises:
+            UsageError: The settings make no sense.
+        """
+        return learning.anomaly_density(self._data, settings)

@@ -1,0 +1,161 @@
+"""Gathers what normalisation layers keep: on the training's thread one operation for all of them.
+
+Owns where in the gathered values each number stands.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from operator import is_
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dtui.fork_gate import resting
+from dtui.model import FloatArray, IntArray
+from dtui.record.training.distributed import is_sharded, local_rows
+from dtui.record.training.norm_layers import Kept, NormProbe, find_norms, kept_of
+from dtui.record.writing.warn import warn_once
+
+_PLAIN = (Tensor, nn.Parameter)
+
+
+class _Group:
+    """The tensors on one device, and where their elements belong in the flattened values."""
+
+    def __init__(self) -> None:
+        self.tensors: list[Tensor] = []
+        self.elements = 0
+        self._places: list[tuple[int, int]] = []
+
+    def add(self, tensor: Tensor, first: int) -> None:
+        self.tensors.append(tensor)
+        self.elements += tensor.numel()
+        self._places.append((first, first + tensor.numel()))
+
+    @cached_property
+    def at(self) -> IntArray:
+        """Where each element belongs, shape (elements,); on the writer's thread."""
+        return np.concatenate([np.arange(*place) for place in self._places])
+
+
+class NormValues:
+    """Reads the scales, running means and running variances of all normalisation layers."""
+
+    def __init__(self, probes: Sequence[NormProbe]) -> None:
+        """Prepare for normalisation layers in the order in which a run holds them."""
+        self._probes = probes
+        self._starts = [0, *np.cumsum([probe.channels for probe in probes]).tolist()]
+        self._seen: list[Tensor | None] = []
+        self._groups: list[_Group] = []
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether this process holds a part of the scales only."""
+        return any(is_sharded(tensor) for tensor in self._tensors())
+
+    @property
+    def record_bytes(self) -> int:
+        """Memory that one record takes of them while it waits to be written."""
+        return 4 * len(Kept) * sum(probe.channels for probe in self._probes)
+
+    def rebind(self, root: nn.Module) -> None:
+        """Follow a network whose modules were replaced; a layer that it has no more has no value from here on."""
+        current = {probe.name: probe for probe in find_norms(root)}
+        for probe in self._probes:
+            now = current.get(probe.name)
+            is_there = now is not None and now.channels == probe.channels
+            if not is_there:
+                warn_once(f"norm {probe.name}", f"layer {probe.name}: gone or changed; it is left out from here on")
+            probe.bind(now.module if now is not None and is_there else None)
+
+    def take(self) -> Callable[[], FloatArray | None]:
+        """Read everything, and return what waits for it to arrive on the host, on another thread.
+
+        That returns shape (len(Kept), channels of all layers), None where there is no layer; NaN in what a layer lacks
+        or another process holds, infinity in what is NaN itself.
+        """
+        if not self._probes:
+            return lambda: None
+        tensors = self._tensors()
+        if len(tensors) != len(self._seen) or not all(map(is_, tensors, self._seen)):
+            self._plan(tensors)
+        flat = self._gathered()
+        if flat is None:
+            self._plan(tensors)
+            flat = [torch.cat(group.tensors) for group in self._groups]
+        waits = [(group, _arriving(found)) for group, found in zip(self._groups, flat, strict=True)]
+        shape = len(Kept), self._starts[-1]
+
+        def arrive() -> FloatArray:
+            values: FloatArray = np.full(math.prod(shape), np.nan, np.float32)
+            for group, wait in waits:
+                found = wait()
+                values[group.at] = np.where(np.isnan(found), np.inf, found)
+            return values.reshape(shape)
+
+        return arrive
+
+    def _gathered(self) -> list[Tensor] | None:
+        """Return the elements of each group; None where they are no longer laid out as they were."""
+        try:
+            flat = [torch.cat(group.tensors) for group in self._groups]
+        except RuntimeError:  # some of them moved to another device
+            return None
+        is_same = all(found.numel() == group.elements for found, group in zip(flat, self._groups, strict=True))
+        return flat if is_same else None
+
+    def _tensors(self) -> list[Tensor | None]:
+        """Return what each layer has now, in the order of Kept."""
+        tensors: list[Tensor | None] = []
+        for probe in self._probes:
+            module = probe.module
+            tensors += (None,) * len(Kept) if module is None else kept_of(module)
+        return tensors
+
+    def _plan(self, tensors: list[Tensor | None]) -> None:
+        """Lay out what is to be gathered."""
+        groups: dict[torch.device, _Group] = {}
+        is_plain = True
+        for first, length, tensor in self._pieces(tensors):
+            part = local_rows(tensor.detach())
+            is_plain &= type(tensor) in _PLAIN and tensor.dim() == 1
+            if part is None or tensor.numel() != length or part[0].device.type == "meta":
+                continue
+            rows, skipped = part
+            before = skipped * math.prod(tensor.shape[1:])
+            piece = tensor if is_plain else rows.reshape(-1)
+            groups.setdefault(piece.device, _Group()).add(piece, first + before)
+        self._groups = list(groups.values())
+        self._seen = tensors if is_plain else []  # a view of what is no plain vector may not be where it was
+
+    def _pieces(self, tensors: list[Tensor | None]) -> Iterator[tuple[int, int, Tensor]]:
+        """Yield where each tensor belongs, how many elements it must have, and the tensor."""
+        for index, probe in enumerate(self._probes):
+            for kept in Kept:
+                tensor = tensors[len(Kept) * index + kept]
+                if tensor is not None:
+                    yield kept * self._starts[-1] + self._starts[index], probe.channels, tensor
+
+
+def _arriving(values: Tensor) -> Callable[[], FloatArray]:
+    """Return what waits for a gathered vector: the training stream goes on while it is copied from a GPU."""
+    if values.dtype != torch.float32:
+        values = values.float()
+    if values.device.type != "cuda":
+        host = values.cpu()
+        return lambda: host.numpy()
+    copy = torch.empty(values.shape, device="cpu", pin_memory=True)
+    copy.copy_(values, non_blocking=True)
+    event = torch.cuda.current_stream(values.device).record_event()
+
+    def wait() -> FloatArray:
+        with resting():
+            event.synchronize()
+        found: FloatArray = copy.numpy()
+        return found
+
+    return wait

@@ -1,0 +1,50 @@
+"""The largest of the values that were at hand at every update since the record before: what a record alone would miss.
+
+Owns how that is found without waiting for a device.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+MOST_WAITING = 256
+"""Tensors of one element that are kept before the largest of them takes their place."""
+
+
+class Largest:
+    """The largest of some numbers, NaN where one of them was; some may still be on their way from a device."""
+
+    def __init__(self) -> None:
+        self._number, self._tensors, self._count = -math.inf, list[Tensor](), 0
+
+    def add(self, value: float | Tensor) -> None:
+        """Take a number, or a tensor of one element that nobody changes any more."""
+        self._count += 1
+        if isinstance(value, Tensor):
+            self._tensors.append(value)
+            if len(self._tensors) >= MOST_WAITING:
+                self._tensors = _largest_of_each_kind(self._tensors)
+        elif not (math.isnan(self._number) or value <= self._number):
+            self._number = value
+
+    def take(self) -> Callable[[], float] | None:
+        """Return what gives the largest on another thread, and begin anew; None where there were not several."""
+        number, tensors, count = self._number, self._tensors, self._count
+        self._number, self._tensors, self._count = -math.inf, [], 0
+        if count < 2:  # the record holds the only one itself
+            return None
+        tensors = _largest_of_each_kind(tensors)
+        return lambda: float(np.max([number, *map(float, tensors)]))
+
+
+def _largest_of_each_kind(tensors: list[Tensor]) -> list[Tensor]:
+    """Return the largest of the tensors on each device and of each type, as tensors of one element."""
+    kinds: dict[tuple[torch.device, torch.dtype], list[Tensor]] = {}
+    for tensor in tensors:
+        kinds.setdefault((tensor.device, tensor.dtype), []).append(tensor.reshape(()))
+    return [torch.stack(same).amax() for same in kinds.values()]

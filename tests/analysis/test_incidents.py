@@ -1,0 +1,249 @@
+"""From evidence to incidents: what belongs together, what caused it, what is said of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dtui.analysis.detectors.stream.block import Network
+from dtui.analysis.incidents.build import incidents_of
+from dtui.analysis.incidents.grouping import PRIORITY, Clock, group, kind_of
+from dtui.model import Cause, Evidence, Incident, Layer
+
+RECORDS = np.arange(200, dtype=np.int64) * 10 + 9
+CLOCK = Clock(RECORDS, RECORDS)
+NORMS = tuple(f"bn{k}" for k in range(6))
+NETWORK = Network(
+    tuple(Layer(k, f"c{k}", "Conv2d", (4, 3), 4 * k) for k in range(10)), np.full(4, 20), NORMS, ("",) * 6
+)
+NAMES = ("zero", "one", "two", "three")
+
+
+def said(detector: str, record: int, **more) -> Evidence:
+    rule = more.pop("rule", "")
+    return Evidence(detector, int(RECORDS[record]), rule, **{"strength": 10.0, **more})
+
+
+def drop(record: int, *classes: int, amount: float = 0.7, concentration: float = 0.9) -> Evidence:
+    return said("class", record, classes=classes, amount=amount, usual=0.02, concentration=concentration, strength=1.5)
+
+
+def told(*evidence: Evidence, clock: Clock = CLOCK) -> list[Incident]:
+    return list(incidents_of(evidence, clock, NETWORK, NAMES))
+
+
+# --- what belongs together
+@pytest.mark.parametrize(
+    ("first", "second", "together"),
+    [
+        (said("update", 50), drop(58, 1), True),
+        (said("update", 50), drop(59, 1), False),
+        (said("update", 50), said("gradient", 58), True),
+        (said("update", 50), said("frozen", 53, layer="conv1"), True),
+        (said("update", 50), said("frozen", 54, layer="conv1"), False),
+        (said("update", 50), said("filter", 51, layer="conv1"), True),
+        (said("update", 50), said("filter", 52, layer="conv1"), False),
+        (drop(50, 1), drop(51, 2), True),
+        (drop(50, 1), drop(52, 2), False),
+        (drop(50, 1), drop(57, 1), True),
+        (drop(50, 1), said("frozen", 51, layer="conv1"), True),
+        (drop(50, 1), said("frozen", 52, layer="conv1"), False),
+    ],
+)
+def test_evidence_joins_what_it_belongs_to(first, second, together):
+    assert len(group([second, first], CLOCK)) == (1 if together else 2)
+
+
+def test_a_harmless_drop_does_not_swallow_the_layer_that_stops_behind_it():
+    found = told(drop(50, 1), said("frozen", 53, layer="conv2"), drop(55, 3))
+    assert [(one.cause, one.classes) for one in found] == [(Cause.CLASS, (1,)), (Cause.FROZEN, (3,))]
+
+
+def test_a_class_alone_must_stay_bad_or_lose_most_of_what_all_lost():
+    small, own = drop(60, 1, amount=0.3, concentration=0.4), drop(60, 1, amount=0.3, concentration=0.6)
+    assert told(small) == told(own) == []
+    assert told(small, replace(small, iteration=int(RECORDS[61]))) == []
+    assert told(own, replace(own, iteration=int(RECORDS[61]), classes=(2,))) == []
+    assert len(told(own, replace(own, iteration=int(RECORDS[61])))) == 1
+    assert len(told(small, replace(small, rule="stays", known=int(RECORDS[64])))) == 1
+    assert len(told(drop(60, 1, amount=0.9, concentration=0.8))) == 1
+    assert len(told(small, said("loss", 60, times=4.0))) == 1
+
+
+def test_a_validation_tells_of_all_records_since_the_one_before():
+    sparse = Clock(RECORDS, RECORDS[::20])
+    jump = said("filter", 101, layer="conv1", filters=(3,), amount=9.0)
+    later = replace(drop(0, 2), iteration=int(RECORDS[120]))
+    assert len(group([jump, later], sparse)) == 1
+    assert len(group([jump, later], CLOCK)) == 2
+
+
+# --- what it was
+def test_a_learning_rate_that_leaps_is_no_incident_by_itself():
+    assert told(said("rate", 60, times=8.0)) == []
+    assert [one.cause for one in told(said("rate", 60, rule="spike", times=8.0))] == [Cause.UPDATE]
+    assert told(said("rate", 60, times=8.0), drop(64, 1, amount=0.3, concentration=0.3)) == []
+
+
+@pytest.mark.parametrize("kind", [kind for kind in PRIORITY if kind != "rate"])
+def test_every_kind_of_evidence_alone_has_a_cause_and_a_sentence(kind):
+    detector, _, rule = kind.partition(" ")
+    more = {"layer": "conv1", "norm": "bn1", "filters": (2,), "classes": (1,), "times": 5.0, "amount": 0.9}
+    one = said(detector, 60, rule=rule, concentration=0.8, **more)
+    (incident,) = told(one)
+    assert incident.sentence
+    assert incident.first == one.iteration
+
+
+CASES = [
+    ([said("layer", 60, layer="a", rule="norm", times=4.0), said("norm", 60, layer="a", norm="bn")], Cause.LAYER),
+    ([said("norm", 60, layer="a", norm="bn", rule="mean_shift", amount=2.0)], Cause.NORM),
+    ([said("filter", 60, layer="a", filters=(1,)), said("dead", 61, layer="a", filters=(1, 2), count=2)], Cause.DEAD),
+    (
+        [said("filter", 60, layer="a", filters=(1,)), said("update", 60), said("layer", 60, layer="b", times=1.1)],
+        Cause.UPDATE,
+    ),
+    ([said("layer", 60, layer="a", rule="change", times=1.1, amount=0.4), said("update", 60)], Cause.UPDATE),
+    ([said("layer", 60, layer="a", rule="norm", times=9.0), said("update", 60)], Cause.LAYER),
+    ([said("layer", 60, layer="a", rule="change", times=40.0, amount=1.4), said("update", 60)], Cause.LAYER),
+    ([said("dead", 60, layer="a", count=3), said("dead", 60, layer="b", count=3), said("update", 60)], Cause.UPDATE),
+    ([said("update", 60), drop(61, 2, concentration=0.8)], Cause.CLASS),
+    ([said("update", 60), drop(61, 2, concentration=0.4)], Cause.UPDATE),
+    ([said("network", 60, amount=0.2, usual=0.1), drop(60, 2, concentration=0.8)], Cause.CLASS),
+    ([said("network", 60, amount=0.2, usual=0.1), drop(60, 2, concentration=0.3)], Cause.NETWORK),
+    ([said("norm", 60, layer=f"c{k}", norm=f"bn{k}", rule="mean_shift", amount=1.0) for k in range(5)], Cause.INPUTS),
+    ([said("norm", 60, layer=f"c{k}", norm=f"bn{k}", rule="mean_shift", amount=1.0) for k in range(1, 6)], Cause.NORM),
+    ([said("layer", 60, layer=f"c{k}", rule="norm", times=1.5) for k in range(5)], Cause.UPDATE),
+    ([said("rate", 60, times=8.0), drop(60, 2)], Cause.UPDATE),
+    ([said("rate", 60, times=8.0), said("update", 60, times=5.0), said("gradient", 60)], Cause.UPDATE),
+    ([said("rate", 60, times=8.0), said("filter", 60, layer="a", filters=(1,))], Cause.FILTER),
+]
+
+
+@pytest.mark.parametrize(("evidence", "cause"), CASES)
+def test_the_cause_is_what_the_evidence_shows_together(evidence, cause):
+    (incident,) = told(*evidence)
+    assert incident.cause is cause
+
+
+@pytest.mark.parametrize(
+    ("moments", "cause"),
+    [
+        ({"gradient": 601, "update": 602, "loss": 603}, Cause.GRADIENT),
+        ({"gradient": 602, "update": 601, "loss": 603}, Cause.UPDATE),
+        ({"gradient": 601, "update": 601}, Cause.GRADIENT),
+        ({"gradient": 602, "update": 602, "loss": 601}, Cause.LOSS),
+        ({"gradient": 602, "update": 602, "loss": 602}, Cause.LOSS),
+    ],
+)
+def test_the_flight_recorder_tells_what_moved_first(moments, cause):
+    watches = [Evidence("watch", at, kind, strength=9.0, times=4.0) for kind, at in moments.items()]
+    (incident,) = told(*watches, said("update", 60, times=3.0), said("gradient", 60, times=3.0))
+    assert incident.cause is cause
+    assert incident.first == min(moments.values())
+    earliest = min(moments.values())
+    if list(moments.values()).count(earliest) == 1:
+        assert incident.moved_first
+
+
+def test_nothing_is_told_after_weights_are_lost():
+    lost = said("nonfinite", 60, rule="weights", count=3, share=0.3)
+    (incident,) = told(lost, drop(61, 1), said("update", 70))
+    assert incident.cause is Cause.NONFINITE
+    passing = said("nonfinite", 60, rule="loss")
+    assert [one.cause for one in told(passing, said("update", 80))] == [Cause.NONFINITE, Cause.UPDATE]
+
+
+# --- sentences
+WORDS = ("a", "b", "c0", "bn", "bn0", "conv1")
+
+
+def numbers_in(incident: Incident) -> set[int]:
+    return {number for one in incident.evidence for number in (*one.filters, one.count or 0)}
+
+
+@pytest.mark.parametrize(("evidence", "cause"), CASES)
+def test_a_sentence_names_nothing_that_its_evidence_does_not_hold(evidence, cause):
+    (incident,) = told(*evidence)
+    layers = {name for one in incident.evidence for name in (one.layer, one.norm) if name}
+    classes = {NAMES[label] for one in incident.evidence for label in one.classes}
+    words = incident.sentence.replace(",", " ").replace(":", " ").replace(";", " ").split()
+    named = [word for word in words if word in WORDS and word != "a"]
+    assert set(named) <= layers
+    assert {word for word in words if word in NAMES} - {"one"} <= classes
+    for detector, claim in (
+        ("watch", "flight"),
+        ("loss", "the loss"),
+        ("gradient", "gradients of"),
+        ("update", "updates"),
+    ):
+        if claim in incident.sentence:
+            assert any(one.detector in (detector, "watch") for one in incident.evidence)
+    assert set(incident.layers) <= layers | {None}
+    assert set(incident.filters) <= numbers_in(incident)
+
+
+def test_sentences_read_like_this():
+    assert [one.sentence for one in told(drop(43, 3, amount=0.62, concentration=1.0))] == [
+        "the error of class three rose from 2 % to 64 %: labels or data of class three"
+    ]
+    (jump,) = told(
+        said("filter", 60, layer="conv1", filters=(17,), amount=14700.4, count=1), drop(60, 2, 1, amount=0.4)
+    )
+    assert jump.sentence == (
+        "the weights of filter 17 of conv1 changed by 14,700 times their norm in one record; "
+        "then the error of class two rose from 2 % to 42 %, and of 1 more class"
+    )
+
+
+def test_a_name_from_outside_stays_data():
+    (incident,) = incidents_of([said("dead", 60, layer="{x} %s [b]", count=2, share=0.5)], CLOCK, NETWORK, NAMES)
+    assert "{x} %s [b]" in incident.sentence
+    (unnamed,) = incidents_of([drop(60, 7)], CLOCK, NETWORK, NAMES)
+    assert "class 7" in unnamed.sentence
+
+
+# --- online
+DETECTORS = ("nonfinite", "filter", "dead", "frozen", "norm", "layer", "update", "gradient", "loss", "network", "class")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    told_of=st.lists(
+        st.tuples(st.sampled_from(DETECTORS), st.integers(15, 180), st.integers(0, 3), st.integers(0, 7)), max_size=25
+    ),
+    now=st.integers(20, 199),
+)
+def test_final_incidents_of_a_prefix_are_those_of_the_whole_run(told_of, now):
+    evidence = [
+        said(
+            name,
+            at,
+            rule="loss" if name == "nonfinite" else "",
+            layer=f"c{place}",
+            classes=(place,),
+            count=2,
+            times=2.0,
+            known=int(RECORDS[min(199, at + (late if name == "class" else late % 3))]),
+        )
+        for name, at, place, late in told_of
+    ]
+    whole = told(*evidence)
+    seen = [one for one in evidence if one.known is not None and one.known <= RECORDS[now]]
+    early = told(*seen, clock=Clock(RECORDS[: now + 1], RECORDS[: now + 1]))
+    for one in early:
+        if one.is_final:
+            same = [
+                other for other in whole if other.first == one.first and other.cause is one.cause and other.id == one.id
+            ]
+            assert same, (one, whole)
+
+
+def test_ids_name_record_cause_and_place():
+    ids = [one.id for one in told(said("filter", 60, layer="conv1", filters=(1,)), drop(90, 2), said("update", 120))]
+    assert ids == ["incident-609-filter-conv1", "incident-909-class-class2", "incident-1209-update-network"]
+    assert {kind_of(one) for one in [said("watch", 5, rule="loss")]} == {"watch loss"}
