@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dtui.cli.outcome import Exit, Outcome
+from dtui.errors import UsageError
 
 if TYPE_CHECKING:
     from dtui.model import Incident, Missing, RunState, StateEntry
+    from dtui.model.relations import FilterChoice
 
 _STYLES = {"flagged": "warn", "dismissed": "dim"}
 LONGEST_SENTENCE = 400
@@ -37,6 +39,34 @@ def run_incidents(options: argparse.Namespace) -> Outcome:
         return Outcome(to_json([incident_fields(one, classes) for one in found]), code, remark)
     seen = f"{info.records:,} records, {info.validations:,} validations"
     return Outcome(_text(found, checks, seen), code, remark)
+
+
+def events_of_filter(options: argparse.Namespace, choice: FilterChoice) -> Outcome:
+    """List the anomalies and incidents at which one filter is among those that changed most."""
+    from dtui.cli.as_json import class_name, to_json
+    from dtui.cli.table import table
+    from dtui.query import open_run
+
+    name, number = options.of
+    with open_run(options.run) as query:
+        layer = next((one for one in query.structure().layers if name in (one.name, *one.aliases)), None)
+        if layer is None:
+            raise UsageError(f"{options.run}: no layer {name!r}; dtui filters RUN --at ITER names layers")
+        if not number.isdigit() or int(number) >= layer.filters:
+            raise UsageError(f"{options.run}: no filter {number!r} in layer {layer.name}; use 0 to {layer.filters - 1}")
+        events = (*query.class_events(), *query.incident_events())
+        found = query.events_of_filter(layer.index, int(number), events, choice)
+        images, damage = query.image_set(), query.faults()
+    classes = images.classes if images is not None else ()
+    remark = f"{options.run}: events may be missing where it is damaged: {damage[0]}" if damage else ""
+    rows = [(one.iteration, "" if one.label is None else class_name(classes, one.label), one.id) for one in found]
+    if options.json:
+        fields = [{"iteration": at, "class": label, "id": event} for at, label, event in rows]
+        return Outcome(to_json(fields), remark=remark)
+    if not rows:
+        return Outcome(f"filter {number} of {layer.name} is among those that changed most at none", remark=remark)
+    cells = [[f"{at:,}", label, event] for at, label, event in rows]
+    return Outcome(table([">iteration", "class", "id"], cells), remark=remark)
 
 
 def run_state(options: argparse.Namespace) -> Outcome:

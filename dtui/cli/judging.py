@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dtui.cli.outcome import Outcome
 
 if TYPE_CHECKING:
     from dtui.model.advice import ThresholdAdvice, ThresholdRow
+    from dtui.model.learning import StageDensity
 
 
 def run_advise(options: argparse.Namespace) -> Outcome:
     """Show what each threshold of the class rules marks, and propose one."""
-    from dtui.cli.as_json import to_json
+    from dtui.cli.as_json import plain, to_json
     from dtui.query import open_run
 
     with open_run(options.run) as query:
-        advice, damage = query.advise(), query.anomaly_faults()
+        advice, damage, stages = query.advise(), query.anomaly_faults(), query.anomaly_density()
     more = f" (and {len(damage) - 1} more)" if len(damage) > 1 else ""
     remark = f"{options.run}: marks may be missing where it is damaged: {damage[0]}{more}" if damage else ""
     if options.json:
-        return Outcome(to_json(advice), remark=remark)
-    return Outcome(_advice_text(options.run, advice), remark=remark)
+        return Outcome(to_json({**plain(advice), "stages": stages}), remark=remark)
+    return Outcome("\n".join([_advice_text(options.run, advice), *_stages(stages)]), remark=remark)
+
+
+def _stages(stages: Sequence[StageDensity]) -> list[str]:
+    """Return one line on how dense anomalies are in each stage of the learning rate; none where there is one stage."""
+    if len(stages) < 2:
+        return []
+    dense = [f"{one.per_hundred:.3g} at {one.stage.learning_rate:.3g}" for one in stages if one.validations]
+    return [f"Class anomalies a hundred validations, by learning rate (usual settings): {', '.join(dense)}."]
 
 
 def _advice_text(run: str, advice: ThresholdAdvice) -> str:

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dtui.cli.command import Command, add_json, add_run, positive
+from dtui.cli.incidents import events_of_filter
 from dtui.cli.outcome import Outcome
+from dtui.errors import UsageError
 
 if TYPE_CHECKING:
     from dtui.model import Structure
@@ -54,6 +56,10 @@ def run_filters(options: argparse.Namespace) -> Outcome:
     """List the filters that changed most at all of some iterations."""
     from dtui.query import open_run
 
+    if bool(options.at) == bool(options.of):
+        raise UsageError("filters: give --at ITER, or --of LAYER FILTER; see dtui filters --help")
+    if options.of:
+        return events_of_filter(options, _choice(options))
     with open_run(options.run) as query:
         found = query.most_changed(options.at, _choice(options))
         structure, damage = query.structure(), query.faults()
@@ -272,9 +278,15 @@ def _filters_arguments(parser: argparse.ArgumentParser) -> None:
         "--at",
         type=int,
         action="append",
-        required=True,
+        default=[],
         metavar="ITER",
         help="at this iteration; may be given several times: at all of them",
+    )
+    parser.add_argument(
+        "--of",
+        nargs=2,
+        metavar=("LAYER", "FILTER"),
+        help="instead, the anomalies and incidents at which this filter is among those that changed most",
     )
     _add_choice(parser)
 
@@ -298,6 +310,7 @@ COMMANDS = (
         "List the filters that changed most at an iteration, or at all of several.",
         (
             ("dtui filters sample_runs/mnist-faults --at 1360", "the ten that changed most"),
+            ("dtui filters sample_runs/mnist-faults --of layer3.0.conv1 17", "when that filter was among them"),
             ("dtui filters sample_runs/mnist-faults --at 750 --at 1360 --count 5", "at both"),
             ("dtui filters sample_runs/mnist-faults --at 750 --per-layer 1 --exclude last-linear", "one of each layer"),
             ("dtui filters sample_runs/mnist-faults --at 750 --statistic update_norm --json", "for a script"),

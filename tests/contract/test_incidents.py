@@ -174,3 +174,27 @@ def test_incidents_are_columns_of_the_correlation(faults: str, capsys: Printed):
     assert None in found["classes"]
     flipped = next(one for one in found["mini_sets"] if one["layer"] == "layer3.0.conv1" and 17 in one["filters"])
     assert flipped["records"]
+
+
+def test_a_filter_is_looked_up_the_other_way_round(faults: str, capsys: Printed):
+    found = answer(["filters", faults, "--of", "layer3.0.conv1", "17"], capsys)
+    assert "incident-1360-filter-layer3.0.conv1" in [one["id"] for one in found]
+    assert main(["filters", faults, "--of", "layer3.0.conv1", "17", "--count", "1"]) == 0
+    assert "incident-1360" in capsys.readouterr().out
+    for words in (
+        ["--of", "conv9", "1"],
+        ["--of", "layer3.0.conv1", "99"],
+        ["--of", "layer3.0.conv1", "x"],
+        [],
+        ["--at", "9", "--of", "fc", "1"],
+    ):
+        assert main(["filters", faults, *words]) == 2
+        assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_the_advisor_tells_how_dense_anomalies_are_by_learning_rate(faults: str, capsys: Printed):
+    assert main(["advise", faults]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "by learning rate" in line]
+    assert line.count(" at ") == 3
+    stages = answer(["advise", faults], capsys)["stages"]
+    assert stages[0]["per_hundred"] > stages[-1]["per_hundred"]
