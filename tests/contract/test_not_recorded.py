@@ -53,5 +53,5 @@ async def test_the_screen_begins_on_and_steps_through_what_there_is(run: Path) -
         await press(app, pilot, "tab", "s")
         assert app.session.selection.get(FiltersOptions).statistic == "std"
         assert "was not recorded" not in screen_text(app)
-        await pilot.press("b", "b")
+        await press(app, pilot, "b", "b")
         await until(pilot, lambda: "was not recorded in this run" in screen_text(app))  # the quartiles of a box plot

@@ -21,8 +21,9 @@ A run is a directory `NAME.dtui`:
     logged.jsonl                   what was logged between records, with its own iteration: iteration, values (name to
                                    number, also NaN, Infinity, -Infinity), a line an iteration; optional
     triage.jsonl                   people's decisions on anomalies, a line a decision
-    findings.h5                    anomalies that took long to find: a cache that a viewer of an ended run writes, where
-                                   it may; /document (JSON: run, tables with key and rows), /findings/table<n>
+    findings.h5                    anomalies and evidence that took long to find: a cache that a viewer of an ended run
+                                   writes, where it may; /document (JSON: run, tables with key, rows and
+                                   columns; 5 columns where it does not say), /findings/table<n>
                                    (rows, columns) int64; ignored where anything in the key differs
     compact.lock                   who is folding journals into parts at the moment
     resume.lock                    who is taking the run over from a dead writer at the moment, or is about to record

@@ -217,7 +217,7 @@ def test_the_filters_gutter_reads_out_and_marks() -> None:
     assert text[2].startswith("  filter        5")
     assert text[3].startswith("  value     1.000")
     assert text[4].startswith("  × dead        1")
-    assert text[5].startswith("  ○ late        1")
+    assert text[5].startswith("  ○ late start  1")
     assert text[7][29:32] == "255"
     assert sum(line[33] == "×" for line in text[1:]) == 1
     place = place_of(make_heatmap(axis_of(where), 8), where.height)
