@@ -207,9 +207,9 @@ class Field:
     """One array at a fixed place in a frame's payload.
 
     Attributes:
-        name: Of the attribute in Record or Validation.
+        name: Name of the attribute in Record or Validation.
         dtype: Element type, little-endian.
-        shape: Of one frame.
+        shape: Shape in one frame.
         offset: Bytes from the start of the payload.
     """
 
@@ -226,7 +226,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """What a run holds and the lengths of its axes, fixed by its structure and its images."""
+    """The contents of a run and the lengths of its axes, fixed by its structure and its images."""
 
     filters: int
     layers: int
@@ -250,7 +250,7 @@ class Sizes:
         return replace(self, images=len(images.ids), classes=len(images.classes))
 
     def columns(self, stream: Stream) -> list[tuple[Column, int]]:
-        """Return what the frames of a stream hold beside statistics, and how many rows of it, in storage order."""
+        """Return the columns in frames of a stream, each with its number of rows, in storage order."""
         columns = [column for column in self.contents.columns if column.stream == stream]
         return [(column, self.images if column.rows is None else column.rows) for column in columns]
 
@@ -305,13 +305,13 @@ def part_name(stream: Stream, first: int, stop: int) -> str:
 
 
 def parse_journal_name(name: str) -> tuple[Stream, int] | None:
-    """Return stream and first ordinal, None for any other file."""
+    """Return stream and first ordinal from a journal's name, None for any other file."""
     numbers = _numbers(name, JOURNAL_SUFFIX, 1)
     return None if numbers is None else (numbers[0], numbers[1][0])
 
 
 def parse_part_name(name: str) -> tuple[Stream, int, int] | None:
-    """Return stream, first ordinal and stop, None for any other file."""
+    """Return stream, first ordinal and stop from a part's name, None for any other file."""
     numbers = _numbers(name, PART_SUFFIX, 2)
     if numbers is None or not numbers[1][0] < numbers[1][1]:
         return None
