@@ -171,11 +171,13 @@ def _finish_source(source: int, elements: int, shift: Any, sums: Any, bits: Any,
     top, high, low = _signed(bits[3 * source]), bits[3 * source + 1], bits[3 * source + 2]
     if top >= _signed(_INFINITY) or high >= _unsigned(_MINUS_INFINITY):
         return False
+    # Signed bits are below zero only for negative floats, whose magnitude grows with their unsigned bits.
     largest = _as_float(_unsigned(top)) if top >= 0 else _as_float(low)
     smallest = _as_float(high) if high >= _unsigned(_SIGN) else _as_float(low)
     size = max(abs(largest), abs(smallest))
     if size > _SAFE_LARGEST or _single(0) < size < _SAFE_SMALLEST:
         return False
+    # The blocks summed the values less the shift: add it back for sum and norm. The deviation needs no correction.
     total, square, middle = sums[3 * source], sums[3 * source + 1], _double(shift)
     first = SOURCE_SUMS * source
     out[first] = total + elements * middle
@@ -245,4 +247,5 @@ def take_layers(table: Any, sums: Any, samples: Any) -> None:
                 if not is_first:
                     samples[2, place + at] = w[index] - p[index]
                 at += 1
+            # Last: the sums and samples of the updates read the previous weights.
             _copy(w, p)
