@@ -123,7 +123,7 @@ class Judge:
         Args:
             iteration: Iteration of the watch.
             norms: Rows as in Norm, shape (3, F), over the finite elements; NaN where there is none.
-            nonfinite: Elements that are NaN or Inf, same shape; None where there is none.
+            nonfinite: Elements that are NaN or Inf, same shape; None if there are none.
             loss: The logged loss, NaN if none was logged; infinite if it is infinite or was logged as NaN.
         """
         self.totals = (0.0, 0.0)

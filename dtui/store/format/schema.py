@@ -16,11 +16,11 @@ A run is a directory `NAME.dtui`:
     images.h5                      targets, ids and thumbnails of the tracked images; written once
     journal/<stream>-<first>.dtj   the newest frames of a stream, appended; named by the ordinal of its first frame
     parts/<stream>-<first>-<stop>.h5   frames `first` to `stop` (exclusive) of a stream; immutable, published by rename
-    gaps.jsonl                     what could not be recorded, a line a gap
-    triggers.jsonl                 what the flight recorder fired on, a line a trigger; optional
+    gaps.jsonl                     what could not be recorded, one line per gap
+    triggers.jsonl                 what the flight recorder fired on, one line per trigger; optional
     logged.jsonl                   what was logged between records, with its own iteration: iteration, values (name to
                                    number, also NaN, Infinity, -Infinity), a line an iteration; optional
-    triage.jsonl                   people's decisions on anomalies, a line a decision
+    triage.jsonl                   people's decisions on anomalies, one line per decision
     findings.h5                    anomalies that took long to find: a cache that a viewer of an ended run writes, where
                                    it may; /document (JSON: run, tables with key and rows), /findings/table<n>
                                    (rows, columns) int64; ignored where anything in the key differs
@@ -105,7 +105,7 @@ A packed run is one such file, NAME.h5, whose seal says so. It is made once and 
 
     /document                JSON: format, run, status and reason (how it had ended), streams (to frames, and to the
                              stretches of frames at which an array without NaN was damaged), images, joins, lines (of
-                             each .jsonl file), missing (a line a thing that could not be packed)
+                             each .jsonl file), missing (one line per missing item)
     /structure/document      the array of structure.h5
     /images/…                those of images.h5
     /<stream>/…              those of one part that holds all readable frames of the stream, in order from 0
