@@ -1,4 +1,4 @@
-"""Records a training: the only part of dtui that imports torch."""
+"""Records a training. Only this part of dtui imports torch."""
 
 from dtui.record.recorder import Recorder
 from dtui.record.validation.thumbnails import Thumbnails

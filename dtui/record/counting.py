@@ -1,6 +1,6 @@
-"""The updates of one network, counted, and what is recorded at each: all that happens on the training's thread.
+"""Counts the updates of one network, and records what is due at each; it runs on the training's thread.
 
-Owns the iteration. Nothing here waits for a device or for the disk, and nothing is raised.
+Owns the iteration count. Nothing here waits for a device or the disk, and nothing raises.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dtui.record.writing.warn import reason_of, warn_once
 
 
 class Counting:
-    """Counts, and has recorded what is due. Keeps the network no longer than until `forget`."""
+    """Counts updates, and records what is due. It releases the network in `forget`."""
 
     def __init__(
         self,
@@ -40,11 +40,11 @@ class Counting:
 
         Args:
             model: The network, wrapped or not.
-            optimizers: Those that were given; of several the first leads.
+            optimizers: The given optimizers. The updates of the first are counted.
             start: Where the run begins.
             every: Iterations from one record to the next.
-            recording: Of the run.
-            boundary: Catches what fails.
+            recording: The recording of the run.
+            boundary: Catches failures.
             is_open: Whether the run is open, and this is its process.
         """
         self.iteration = start.updates - 1
@@ -61,7 +61,7 @@ class Counting:
         self._is_open = is_open
 
     def after_step(self, optimizer: Optimizer, missed: int) -> None:
-        """Take note of an update by an optimizer that counts, and of those before it that were missed."""
+        """Count an update by the leading optimizer, and the missed updates before it."""
         if not self._is_open():
             return
         with self._boundary.guard("updates", self.iteration):
@@ -73,7 +73,7 @@ class Counting:
         self.count()
 
     def count(self) -> None:
-        """Count one update, and record what is due at it."""
+        """Count one update, and record what is due."""
         if not self._is_open():
             return
         self.iteration += 1
@@ -97,11 +97,11 @@ class Counting:
                 self._recording.give_up_records()
 
     def finish(self, status: RunStatus, reason: str, *, is_new: bool) -> None:
-        """Record the end, write what is queued and end the run.
+        """Record the end, write queued jobs and end the run.
 
         Args:
             status: How the training ended.
-            reason: One line on why, "" where nobody knows: then what was not seen of the training.
+            reason: One line on why it ended. If "", the part of the training that was not seen is given instead.
             is_new: Whether this process began the run, so that it knows how many records there are.
         """
         self.updates.remove()
@@ -113,7 +113,7 @@ class Counting:
             tell_few_records(self._first, self.iteration, self._every)
 
     def let_go(self) -> None:
-        """Count nothing more of a network that is gone; what was logged is kept."""
+        """Stop counting after the network is gone; logged values are kept."""
         self.updates.remove()
         self._boundary.finish(self.iteration)
         self.scalars.end(self.iteration)
@@ -121,14 +121,14 @@ class Counting:
         self._recording.let_go()
 
     def forget(self) -> None:
-        """Keep nothing of the network any more."""
+        """Drop all references to the network."""
         self.last_update.forget()
 
     def _explained(self) -> None:
         self.unseen.explained()
 
     def _pass_over(self, updates: int) -> None:
-        """Count updates that were seen when it was not known yet that they count."""
+        """Count earlier updates, of which it is known only now that they count."""
         passed = range(self.iteration + 1, self.iteration + 1 + updates)
         self.iteration += updates
         due = [iteration for iteration in passed if iteration % self._every == 0]
@@ -136,7 +136,7 @@ class Counting:
             self._boundary.miss(RECORDS, due[0], "another optimizer took over, which was seen only then", due[-1])
 
     def _record_end(self, status: RunStatus) -> None:
-        """Record the weights at the end, where they are the last update's, and keep what was logged since."""
+        """Record the final weights, if they are those of the last update, and keep values logged since then."""
         try:
             has_updates = self.iteration >= self._first
             if has_updates and self._boundary.is_on(RECORDS) and self._recording.can_close(self.iteration, status):

@@ -1,7 +1,7 @@
-"""How long a recorder that nobody closes lives: as long as somebody has it and the layers that it records.
+"""Ends a recorder that nobody closes: as soon as the recorder, or the recorded layers, no longer exist.
 
-What a process keeps for ever (the writer's thread, exit handlers, this module) reaches neither the recorder nor the
-network, so both are gone when the training drops them. What ends the run then is in a `Life`.
+Objects that live as long as the process (the writer's thread, exit handlers, this module) hold no reference to the
+recorder or the network. So both are freed when the training drops them. A `Life` then ends the run.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from dtui.record.writing.writer_thread import Sink
 
 
 class OpenRecorder(Protocol):
-    """What has to be told to a recorder that is open."""
+    """The methods of an open recorder that this module calls."""
 
     def let_go(self) -> None:
-        """Record nothing more, and keep nothing of the network; whoever calls this ends the run."""
+        """Stop recording, and drop all references to the network; the caller ends the run."""
 
     def close(self) -> None:
         """End the run, and wait until it is written."""
@@ -47,16 +47,16 @@ _kept: weakref.WeakKeyDictionary[Optimizer, list[OpenRecorder]] = weakref.WeakKe
 
 
 class Life:
-    """Of one open recorder: what has to be ended once it or its network is gone. Reaches neither."""
+    """Ends the run of one open recorder once it or its network is gone. It holds no reference to either."""
 
     def __init__(self, recorder: OpenRecorder, root: nn.Module, optimizer: Optimizer | None, asked: str) -> None:
-        """Begin; `watch` follows once there is something to end.
+        """Begin; call `watch` once there is a run to end.
 
         Args:
-            recorder: That is alive as long as somebody else has it.
+            recorder: The recorder; it is not kept alive.
             root: The network, unwrapped.
-            optimizer: Whose updates are counted.
-            asked: Path that the recorder was given, absolute.
+            optimizer: The optimizer whose updates are counted.
+            asked: The path given to the recorder, absolute.
         """
         self._recorder = weakref.ref(recorder)
         self._root = weakref.ref(root)
@@ -84,7 +84,7 @@ class Life:
         _open.add(self)
 
     def forget(self) -> None:
-        """Watch no longer: the run is ended otherwise."""
+        """Stop watching: the run is ended in another way."""
         _open.discard(self)
         recorder = self._recorder()
         optimizer = None if self._optimizer is None else self._optimizer()
@@ -95,7 +95,7 @@ class Life:
         self._finalizers = []
 
     def end(self) -> None:
-        """End the run as done, without waiting: this may be called at any place of any thread, and tells nothing."""
+        """End the run as done, without waiting and without a warning: this may be called anywhere in any thread."""
         if os.getpid() != self._process or self not in _open:
             return
         self.forget()
@@ -118,7 +118,7 @@ class Life:
         return self._boundary.sink is None and self._boundary.has_missed_nothing
 
     def make_way(self, path: Path) -> None:
-        """End the run, and wait for it, for a new one of the same network at `path`."""
+        """End the run, and wait for that, because a new run of the same network begins at `path`."""
         recorder = self._recorder()
         if recorder is None or self.is_empty:
             self.end()
@@ -127,13 +127,13 @@ class Life:
         recorder.close()
 
     def is_before(self, new: Life) -> bool:
-        """Whether a new recorder takes the place of this one: same network, and the same optimizer or path."""
+        """Whether a new recorder replaces this one: it has the same network, and the same optimizer or path."""
         optimizer = None if self._optimizer is None else self._optimizer()
         is_same = optimizer is not None and new._optimizer is not None and new._optimizer() is optimizer
         return self._root() is new._root() and (is_same or self._asked == new._asked)
 
     def _look(self) -> None:
-        """End the run if what is gone was the last of the network: a container may go while its layers are trained."""
+        """End the run if nothing of the network is left. A container may go while its layers are still trained."""
         if self._root() is None and all(probe.is_gone for probe in self._probes):
             self.end()
 
@@ -148,11 +148,11 @@ def wait_for_ended() -> None:
 
 
 def find_former(new: Life) -> Life | None:
-    """Return the open recorder whose place one that is about to claim its path takes, None where there is none.
+    """Return the open recorder that a new recorder replaces, None if there is none.
 
-    That is one of the same network, if the optimizer or the path that was asked for is the same, too: a cell of a
-    notebook that was run again. Two of one network with neither in common are both meant. One that has recorded nothing
-    yet gives its path back at once.
+    It has the same network, and the same optimizer or requested path: for example, a notebook cell was run again. Two
+    recorders of one network with different optimizers and paths are both kept. A recorder that has recorded nothing yet
+    frees its path at once.
     """
     wait_for_ended()
     former = next((life for life in list(_open) if life._process == os.getpid() and life.is_before(new)), None)
@@ -163,7 +163,7 @@ def find_former(new: Life) -> Life | None:
 
 
 def weakly(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return what calls a method as long as its object is there; None is its answer then."""
+    """Return a function that calls a method without keeping its object alive, and gives None once that is gone."""
     reached = weakref.WeakMethod(function)
 
     def call(*arguments: object) -> Any:

@@ -1,6 +1,6 @@
-"""The Recorder: what a training script talks to, and the boundary that no failure of ours crosses.
+"""The Recorder: the class that a training script uses. No failure of dtui reaches the training through it.
 
-Owns the iteration count and the order of events.
+Owns the order of events in a recording.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Recorder:
             with recorder.validation(val_loader):
                 evaluate(model, val_loader)
 
-    After construction no exception leaves it: trouble is told once as a RecorderWarning, what it concerns is no
+    After construction it raises no exception. A failure is reported once as a RecorderWarning, the affected data are no
     longer recorded, and the run says what is missing. It draws no random number and changes no gradient.
     """
 
@@ -91,20 +91,20 @@ class Recorder:
             path: Directory of the run; ".dtui" is added where it lacks it. It is claimed here, before anything is
                 recorded: of two recorders that want it at once one gets it. `path` of the recorder tells what it got.
             model: The network, wrapped (DDP, compiled) or not.
-            optimizer: Whose updates are the iterations; of several the first counts, and of others of the same
-                parameters each update (see `dtui.record.training.updates`). None for what is seen to update the model,
-                or for `step`, once that is called.
+            optimizer: The optimizer whose updates are the iterations. Of several, the first counts, and any other of
+                the same parameters (see `dtui.record.training.updates`). None finds the optimizer by its updates, or
+                uses `step` once that is called.
             every: Iterations from one record to the next, >= 1; the first update is iteration 0 and recorded.
             watch_every: Iterations from one watch of the flight recorder to the next, a divisor of `every`; None
                 stands for 1 where `keep_around` is given.
-            keep_around: Watches kept around each thing that the flight recorder fires on, half of them before it; 0
-                for no flight recorder.
+            keep_around: Watches kept around each trigger of the flight recorder, half of them before it; 0 for no
+                flight recorder.
             classes: Names in label order; None numbers them.
-            name: Shown name; the directory's without ".dtui" when None.
+            name: Displayed name; None takes the directory's name without ".dtui".
             hyperparameters: Shown with the run, besides the optimizer's own.
             notes: Events known from outside, each a mapping with at least "iteration" and "kind".
-            thumbnails: How the validation images are shown; None for not at all.
-            graph: Whether to watch the first forward pass for the graph of the network.
+            thumbnails: How thumbnails of the validation images are made; None for no thumbnails.
+            graph: Whether to watch the first forward pass to find the graph of the network.
             fused: Read the weights with a compiled kernel, for a third of the time or less; it is compiled once on a
                 machine, in some seconds. None does so where numba is installed (dtui[fast]), on a GPU where triton is,
                 which comes with torch for it.
@@ -125,9 +125,9 @@ class Recorder:
         Raises:
             RecorderError: The arguments cannot work together, the path cannot be written, or the run to go on with has
                 another network or other classes.
-            RunExistsError: What is at `path` is not what `on_existing` is for, or a living process records it.
+            RunExistsError: `on_existing` does not allow what is at `path`, or a living process records it.
             DtuiError: The run to go on with cannot be read.
-            MissingExtraError: `fused`, and numba, on a GPU triton, is not installed.
+            MissingExtraError: `fused` is True, and numba (on a GPU: triton) is not installed.
         """
         check_period(every)
         existing = check_existing(on_existing, resume)
@@ -198,7 +198,7 @@ class Recorder:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        """Close the run; one that an exception ended is marked as crashed, with the reason."""
+        """Close the run; if an exception ended it, it is marked as crashed, with the reason."""
         if error is None or (isinstance(error, SystemExit) and not error.code):
             self.close()
         else:
@@ -311,15 +311,15 @@ class Recorder:
                 warn_once("predictions", "predictions: not within `with recorder.validation():`; they are left out")
 
     def watch_outputs(self, network: nn.Module) -> None:
-        """Recognise what the outputs are by another module's pass in training: the one whose output is judged."""
+        """Recognise the kind of outputs by a training pass of another module: the one whose output is judged."""
         with self._boundary.guard("outputs", self.iteration):
             self._outputs.listen(network)
 
     def close(self) -> None:
         """End the run: record the weights as they are at the end, write what is queued, fold it, detach.
 
-        There is no such closing record where the last update was recorded, or the weights were changed since. Does
-        nothing the second time.
+        There is no closing record if the last update was recorded already, or the weights were changed since. A second
+        call does nothing.
         """
         if self._is_orphaned and self._recording.sink is None:
             self._tell_closed("close")  # nothing was recorded at all
@@ -327,12 +327,12 @@ class Recorder:
 
     @property
     def iteration(self) -> int:
-        """Of the last update, -1 before the first: one less than the updates done."""
+        """Iteration of the last update, -1 before the first: the number of updates minus one."""
         return self._counting.iteration
 
     @property
     def closed(self) -> bool:
-        """Whether the run has been ended: nothing is recorded any more."""
+        """Whether the run has ended, so that nothing is recorded any more."""
         return self._closed
 
     def _tell_closed(self, what: str) -> None:
@@ -345,16 +345,16 @@ class Recorder:
             warn_once("closed", f"{what}: {self.path.name} is closed, and nothing is recorded; make another recorder")
 
     def _is_ours(self) -> bool:
-        """Whether the run is open, and this is the process that opened it: not a forked worker."""
+        """Whether the run is open, and this is the process that opened it, not a forked worker."""
         return not self._closed and os.getpid() == self._process
 
     def _opener(self, start: Start, metadata: RunMetadata, names: Sequence[str]) -> Callable[[Structure], Store]:
-        """Return what creates the run on the writer's thread; it reaches neither the recorder nor the network."""
+        """Return the function that creates the run on the writer's thread; it holds neither recorder nor network."""
         return partial(start.create, metadata, names)
 
     @property
     def _model(self) -> nn.Module:
-        """The module that the evaluation calls: what was given, or the network in a wrapper that is gone."""
+        """The module that the evaluation calls: the given one, or the network if its wrapper is gone."""
         model = self._given() or self._network()
         if model is None:
             raise RecorderError("the model is gone; make a new recorder for another")
@@ -363,7 +363,7 @@ class Recorder:
     # --- the end
 
     def let_go(self) -> None:
-        """Record nothing more, and keep nothing of the network; whoever calls this ends the run."""
+        """Stop recording, and drop all references to the network; the caller ends the run."""
         self._closed, self._is_orphaned, self._kept = True, True, None
         with self._boundary.guard("close", self.iteration):
             self._outputs.detach()
@@ -388,4 +388,4 @@ class Recorder:
 
 
 def _nothing() -> None:
-    """Stand for a recorder in another process."""
+    """Return nothing; this stands for a recorder in another process."""

@@ -1,6 +1,6 @@
-"""One run while it is recorded: what of the network is measured and handed to the thread that writes.
+"""Records one run: measures the network, and hands the measurements to the writer's thread.
 
-Owns the beginning of a run, once the shapes of all layers are known, and its end.
+Owns the beginning of a run, which waits until the shapes of all layers are known, and its end.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ LOGGED = "logged"
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a closing record is made.
+    """The settings of a closing record.
 
     Attributes:
         with_gradients: Whether the gradients are still those of the last update.
@@ -52,7 +52,7 @@ class Ending:
 
 
 class Recording:
-    """The measuring of one network into one run. What fails is caught by the Recorder, but for the end."""
+    """Measures one network into one run. The Recorder catches failures, except those at the end."""
 
     def __init__(
         self,
@@ -73,13 +73,13 @@ class Recording:
             model: The network, wrapped or not.
             probes: Its layers; those of lazy modules have no shape yet.
             start: Where the run begins.
-            exchange: With the other processes.
-            boundary: Told of what is missed.
-            open_store: Creates a new run, given its structure; called on the thread that writes, which keeps what it
-                holds until then.
-            watch_plan: Of the flight recorder, None for none.
-            has_kernel: Whether to measure with a compiled kernel where it is to be had.
-            is_traced: Whether to watch the first forward pass for the graph.
+            exchange: The exchange with the other processes.
+            boundary: Receives the gaps.
+            open_store: Creates a new run, given its structure. The writer's thread calls it, and holds its references
+                until then.
+            watch_plan: Settings of the flight recorder, None for none.
+            has_kernel: Whether to measure with a compiled kernel if one is available.
+            is_traced: Whether to watch the first forward pass to find the graph.
         """
         self._model = weakref.ref(model)
         self._root = weakref.ref(unwrap(model))
@@ -114,10 +114,10 @@ class Recording:
         return all(probe.shape for probe in self._probes)
 
     def begin(self) -> Sink:
-        """Return where what is to be written goes; the first call creates the run.
+        """Return the sink for everything to write; the first call creates the run.
 
         Raises:
-            RecorderError: The run to go on with has another network, or cannot be written.
+            RecorderError: The run to resume has another network, or cannot be written.
         """
         if self.sink is None:
             root = self._root()
@@ -160,13 +160,13 @@ class Recording:
         return replace(structure, norms=norms, trained=try_trained(root, probes))
 
     def record(self, iteration: int, scalars: ScalarLog, skips: SkippedUpdates, ending: Ending | None = None) -> None:
-        """Measure everything once, and queue what is to be derived and written of it.
+        """Measure everything once, and queue the job that derives and writes the record.
 
         Args:
-            iteration: Of the last update.
-            scalars: What was logged.
-            skips: Updates that were skipped.
-            ending: How a closing record is made, None for any other.
+            iteration: Iteration of the last update.
+            scalars: The logged values.
+            skips: Returns the skipped updates.
+            ending: Settings of a closing record, None for any other record.
         """
         sink = self.begin()
         if sink.is_refused or (not self._exchange.is_first and not self.is_sharded):
@@ -211,21 +211,21 @@ class Recording:
         sink.offer(Job(RECORDS, iteration, write))
 
     def _largest_norms(self, sink: Sink) -> Callable[[], dict[str, float]]:
-        """Have all watches judged, and return what tells the largest norms that they saw, on the writer's thread."""
+        """Queue all watches for judging; return a function for the writer's thread that gives their largest norms."""
         if self.flight is None:
             return dict
         self.flight.flush(sink)
         return self.flight.take_largest
 
     def _note_changes(self, iteration: int, measurer: Measurer) -> None:
-        """Note in the run which layers are not recorded any more, since the network is another one."""
+        """Note in the run which layers are no longer recorded, because the network was changed."""
         if measurer.changes:
             first, more = measurer.changes[0], len(measurer.changes) - 1
             self._boundary.miss(RECORDS, iteration, f"{first}{f'; and {more} more like it' if more else ''}")
             measurer.changes = []
 
     def keep(self, log: OwnIterations, *, at_end: bool = False) -> None:
-        """Queue values that were logged between records; those that there is no room for now wait, but not `at_end`."""
+        """Queue values that were logged between records; if the queue is full they wait, except `at_end`."""
         values = log.drain()
         if not values:
             return
@@ -234,7 +234,7 @@ class Recording:
             log.put_back(values)
 
     def watch(self, iteration: int, scalars: ScalarLog, skips: SkippedUpdates) -> None:
-        """Have the flight recorder look."""
+        """Let the flight recorder take a watch."""
         sink, flight = self.begin(), self.flight
         if flight is None or sink.is_refused:
             return
@@ -242,20 +242,20 @@ class Recording:
             self._boundary.miss(WATCHES, iteration, "watches came faster than they were judged")
 
     def can_close(self, iteration: int, status: RunStatus) -> bool:
-        """Whether a closing record would be a further one, and all processes can be expected to make it."""
+        """Whether a closing record would be new, and all processes can be expected to make it."""
         return iteration > self.last_record and not (self.is_sharded and status is not RunStatus.DONE)
 
     def give_up_records(self) -> None:
-        """Measure no more; what was held of a device's memory is the training's again."""
+        """Stop measuring, and free our memory on the devices."""
         self.measurer = None
 
     def note(self, reason: str) -> None:
-        """Have it noted why the run may end without being closed; one that has not begun says nothing."""
+        """Note why the run may end without being closed; a run that has not begun notes nothing."""
         if self.sink is not None:
             self.sink.note(reason)
 
     def let_go(self) -> None:
-        """Keep nothing of a network that is gone; the watches that wait to be judged still are."""
+        """Drop all references to a network that is gone; waiting watches are still judged."""
         if self._tracer is not None:
             self._tracer.detach()
         if self.flight is not None and self.sink is not None:
@@ -263,13 +263,13 @@ class Recording:
         self.measurer = self.flight = self._tracer = None
 
     def finish(self, iteration: int, status: RunStatus, reason: str, log: OwnIterations) -> None:
-        """Write what is queued and end the run; one without a record is created before, where it can be.
+        """Write queued jobs and end the run; a run without a record is created first, if possible.
 
         Args:
-            iteration: Of the last update.
+            iteration: Iteration of the last update.
             status: How the training ended.
             reason: One line on why.
-            log: What was logged since the last record.
+            log: The values logged since the last record.
         """
         if self._tracer is not None:
             self._tracer.detach()
@@ -293,7 +293,7 @@ class Recording:
 
 
 def _writing(values: Sequence[Logged]) -> Callable[[Store], None]:
-    """Return what writes values, on the writer's thread: there a tensor may be waited for."""
+    """Return a function that writes values on the writer's thread, where waiting for a tensor is allowed."""
 
     def write(store: Store) -> None:
         by_iteration: dict[int, dict[str, float]] = {}

@@ -1,7 +1,7 @@
-"""Notices that a network is trained while no update of it is counted.
+"""Detects that a network is trained although none of its updates are counted.
 
-Owns what counts as a sign of that. Nothing here waits for a device: torch counts the changes of each tensor on the
-host (`_version`), and what is read of the weights themselves is read at the end of a validation, which has waited.
+Owns the signs of that. Nothing here waits for a device. torch counts the changes of each tensor on the host
+(`_version`). Weights themselves are read only at the end of a validation, which has waited for the device already.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Unseen:
     """Watches one network between the updates that are counted."""
 
     def __init__(self, model: nn.Module, updates: Updates, boundary: Boundary) -> None:
-        """Look at the network as it is; it is not kept alive."""
+        """Note the present state of the network, without keeping it alive."""
         self._model = weakref.ref(model)
         self._updates = updates
         self._boundary = boundary
@@ -56,7 +56,7 @@ class Unseen:
         """What was not seen, "" where nothing is missing."""
 
     def counted(self, iteration: int) -> None:
-        """Take note of an update that was counted."""
+        """Note an update that was counted."""
         with suppress(Exception):
             is_idle = self._look() == 0 and not self._updates.is_stated and not self._has_gradients()
             self._logged, self._foreign, self._has_counted = 0, self._updates.foreign, True
@@ -71,12 +71,12 @@ class Unseen:
                 )
 
     def explained(self) -> None:
-        """Take note that something else than an update that counts has changed the network."""
+        """Note that something other than a counted update has changed the network."""
         with suppress(Exception):
             self._look()
 
     def logged(self, iteration: int) -> None:
-        """Look, now and then, when something is logged."""
+        """Check now and then, when something is logged."""
         self._logged += 1
         if self._logged % LOGGED == 0:
             with suppress(Exception):
@@ -85,7 +85,7 @@ class Unseen:
                     self._tell_strangers(iteration)
 
     def validating(self, iteration: int) -> None:
-        """Look when a validation begins."""
+        """Check when a validation begins."""
         with suppress(Exception):
             is_again, self._validated = self._validated == iteration, iteration
             self._check(iteration, CHANGES // 2 if is_again else CHANGES)
@@ -99,7 +99,7 @@ class Unseen:
             self._began = self._now()
 
     def validated(self, iteration: int) -> None:
-        """Look when a validation has ended: what it changed was no training, and no device is waited for any more."""
+        """Check when a validation has ended. Its own changes are not training, and devices have finished by now."""
         with suppress(Exception):
             within = [now - before for now, before in zip(self._now(), self._began, strict=True)]
             self._versions = [version + more for version, more in zip(self._versions, within, strict=True)]
@@ -110,7 +110,7 @@ class Unseen:
                     self._boundary.miss(VALIDATIONS, iteration, self.reason)
 
     def closing(self, iteration: int) -> str:
-        """Look a last time, and return what was not seen; "" where nothing is missing."""
+        """Check a last time, and return a line on what was not seen; "" if nothing is missing."""
         with suppress(Exception):
             self._check(iteration, CHANGES if self._has_counted else CHANGES // 2)
             if not self._has_counted and self._updates.foreign >= CHANGES:

@@ -1,4 +1,4 @@
-"""Runs on disk: written by one process, folded by another, read by any number.
+"""Stores runs on disk. One process writes a run, another compacts it, and any number of processes read it.
 
 Names load on first use: importing this package imports neither NumPy nor PyTables.
 """

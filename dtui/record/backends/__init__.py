@@ -1,1 +1,1 @@
-"""The ways of reading the weights: by compiled kernels where they are to be had, else by torch."""
+"""Reads the weights: with compiled kernels if they are available, else with torch."""

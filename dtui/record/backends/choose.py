@@ -1,4 +1,4 @@
-"""Which way the weights are read: by a compiled kernel where it is to be had, else by torch.
+"""Chooses how the weights are read: with a compiled kernel if one is available, else with torch.
 
 Owns that choice, by device.
 """
@@ -24,22 +24,22 @@ from dtui.record.writing.warn import reason_of, warn_once
 
 
 class Norming(Protocol):
-    """A way of taking the norms of a watch in one pass."""
+    """Computes the norms of a watch in one pass."""
 
     def take(self, layers: list[LayerRows], norms: Tensor) -> bool:
-        """Fill the norms, shape (3, F), and replace `previous` by `weight`; False, and nothing done, if it cannot."""
+        """Fill the norms, shape (3, F), and replace `previous` by `weight`; False, doing nothing, if it cannot."""
 
 
 def find_kernels(fused: bool | None, model: nn.Module, *, is_watched: bool) -> bool:
-    """Load the kernels for where a model is, and return whether to use them.
+    """Load the kernels for a model's device, and return whether to use them.
 
     Args:
-        fused: Whether they are wanted; None where they are to be had.
-        model: With its weights on the device of the training.
+        fused: Whether to use them; None uses them if they are available.
+        model: The model, with its weights on the device of the training.
         is_watched: Whether there is a flight recorder, which has a kernel of its own.
 
     Raises:
-        MissingExtraError: They are wanted, and numba (CPU) or triton (GPU) is not installed.
+        MissingExtraError: `fused` is True, and numba (CPU) or triton (GPU) is not installed.
     """
     if fused is False:
         return False
@@ -61,7 +61,7 @@ def find_kernels(fused: bool | None, model: nn.Module, *, is_watched: bool) -> b
 
 
 def summing_on(device: torch.device, make_buffers: Callable[[], Buffers], *, fused: bool) -> Summing:
-    """Return what takes the sums of the layers on a device, with a compiled kernel if wanted and to be had."""
+    """Return the backend that sums layers on a device, with a compiled kernel if wanted and available."""
     with suppress(MissingExtraError):
         if fused and device.type == "cuda":
             return TritonSums()
@@ -71,7 +71,7 @@ def summing_on(device: torch.device, make_buffers: Callable[[], Buffers], *, fus
 
 
 def norming_on(device: torch.device, *, fused: bool) -> Norming | None:
-    """Return what takes the norms of a watch on a device, None for torch."""
+    """Return the backend for the norms of a watch on a device, None for torch."""
     with suppress(MissingExtraError):
         if fused and device.type == "cuda":
             return TritonNorms()

@@ -1,6 +1,6 @@
-"""What one record has to read: the weights of a layer, or some of them, as rows of filters.
+"""Defines the input of one record: the weights of a layer, or some of them, as rows of filters.
 
-Owns the hand-over from finding the weights to summing them.
+Owns the interface between finding the weights and summing them.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ class LayerRows:
 
     Attributes:
         layer: Index of the layer.
-        column: Place of the first row on the flat filter axis.
+        column: Position of the first row on the flat filter axis.
         weight: Shape (filters, elements), contiguous, any floating dtype.
-        previous: Same shape, float32: the weight at the record before; becomes `weight`.
+        previous: Same shape, float32: the weight at the record before. It is overwritten with `weight`.
         is_first: Whether `previous` holds nothing yet.
-        gradient: As `weight`; None where there is none.
+        gradient: Like `weight`; None if there is none.
         positions: Flat positions of the samples among these rows, ascending, int64 on the CPU.
-        place: Position of the first of them among the samples of the layer.
+        place: Position of the first of these samples among all samples of the layer.
     """
 
     layer: int
@@ -37,7 +37,7 @@ class LayerRows:
     place: int
 
     def cut(self, first: int, last: int) -> LayerRows:
-        """Return rows `first` to before `last`."""
+        """Return the rows from `first` to `last` (exclusive)."""
         elements = self.weight.shape[1]
         begin, end = np.searchsorted(self.positions.numpy(), (first * elements, last * elements)).tolist()
         return replace(
@@ -52,5 +52,5 @@ class LayerRows:
 
 
 def is_float32(layer: LayerRows) -> bool:
-    """Whether both the weights and the gradients, where there are any, are float32."""
+    """Whether the weights, and the gradients if any, are float32."""
     return layer.weight.dtype == torch.float32 and (layer.gradient is None or layer.gradient.dtype == torch.float32)

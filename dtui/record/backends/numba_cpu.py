@@ -1,4 +1,4 @@
-"""Takes the sums on the CPU with one compiled kernel, in one pass over the memory; optional (numba).
+"""Computes the sums on the CPU with one compiled kernel, in one pass over the memory; needs numba (optional).
 
 Owns its table of addresses (`dtui.record.backends.numba_kernel` says what each column means).
 """
@@ -25,7 +25,7 @@ MOST_THREADS = 8
 
 
 def load_kernel() -> Kernel:
-    """Compile the kernel, some seconds the first time on a machine, or load what was compiled, and return it.
+    """Return the kernel. The first call on a machine compiles it in some seconds; later calls load it from the disk.
 
     Raises:
         MissingExtraError: numba is not installed.
@@ -39,10 +39,10 @@ def load_kernel() -> Kernel:
 
 
 class KernelSums:
-    """Takes the sums of all layers in one call, or in one a thread where the training has several."""
+    """Computes the sums of all layers in one call, or in one call per thread if the training uses several threads."""
 
     def __init__(self, kernel: Kernel) -> None:
-        """Take the sums with this kernel."""
+        """Use this kernel."""
         self._kernel = kernel
         self._pool: ThreadPoolExecutor | None = None
 
@@ -70,7 +70,7 @@ class KernelSums:
             other.result()
 
     def _take_converted(self, layer: LayerRows, buffers: Buffers) -> None:
-        """Take a layer of another dtype, in chunks that stay in the cache."""
+        """Sum a layer of another dtype: convert it in chunks that fit the cache."""
         filters, elements = layer.weight.shape
         step = max(1, CHUNK_ELEMENTS // elements)
         for start in range(0, filters, step):
@@ -80,11 +80,11 @@ class KernelSums:
 
 
 def _table(layers: list[LayerRows], each: int) -> IntArray:
-    """Return the table of layers; they must live until the kernel returns.
+    """Return the table of layers. The layers must stay alive until the kernel returns: it holds only addresses.
 
     Args:
-        layers: All float32.
-        each: Samples of a layer.
+        layers: The layers, all float32.
+        each: Number of samples per layer.
     """
     rows = [
         (
@@ -104,7 +104,7 @@ def _table(layers: list[LayerRows], each: int) -> IntArray:
 
 
 def share_out(layers: list[LayerRows], shares: int) -> list[list[LayerRows]]:
-    """Return the rows in shares of about as many elements each, cut between filters."""
+    """Divide the rows into shares of about equal numbers of elements; a filter is never cut."""
     total = sum(layer.weight.numel() for layer in layers)
     parts: list[list[LayerRows]] = [[] for _ in range(shares)]
     share = given = 0

@@ -1,14 +1,19 @@
-"""The compiled kernel itself: all sums and samples of some layers in one pass over the memory. Imports numba.
+"""The compiled kernel for the CPU: all sums and samples of some layers in one pass over the memory. Imports numba.
 
-Owns the arithmetic of that pass; `sums` owns what they mean. Loaded by `numba_cpu`.
+Owns the arithmetic of that pass; `sums` defines the sums. `numba_cpu` loads it.
 
-A layer is a row of a table of addresses, so that one call takes them all: a call a layer would cost Python's time for
-each, and let another thread take the interpreter between any two. A filter is read in blocks. In a block the sums run
-in float32, beside each other in the lanes of the vector unit, over the values less a shift near their mean, so that a
-deviation far below the mean keeps its digits; blocks are put together in float64. Largest and smallest come from the
-bits: floats of one sign are ordered as integers, a NaN lies beyond infinity, and a compiler may take integers sixteen
-at once where it must take comparisons of floats one by one. Sums lie together by filter: by kind of sum, each filter
-would write to twenty pages, which took as long as a third of the reading.
+Each layer is a row of a table of addresses, so that one call processes all layers. One call per layer would cost
+Python's time for each, and another thread could take the interpreter between two calls.
+
+A filter is read in blocks. Within a block the sums are float32 and run in the lanes of the vector unit. A shift near
+the mean is subtracted from the values first, so that a deviation far below the mean keeps its digits. The sums of
+blocks are added in float64.
+
+The largest and smallest values are found from the bits. Floats of one sign have the order of their bits as integers,
+and a NaN lies beyond infinity. A compiler can compare sixteen integers at once, but must compare floats one by one.
+
+All sums of a filter lie together in memory. If they were ordered by kind of sum, each filter would write to twenty
+pages, which took a third of the time of reading.
 """
 
 from __future__ import annotations
@@ -67,11 +72,12 @@ def _add_block(w: Any, p: Any, g: Any, w_shift: Any, d_shift: Any, g_shift: Any,
     """Add the sums of a block of weights, of updates (weights less previous ones) and of gradients.
 
     Args:
-        w: Weights; p: those of the record before; g: gradients; each float32, (elements,).
-        w_shift: Near the mean of the weights; d_shift, g_shift: of the updates, of the gradients.
-        sums: Shape (10,), float64: of each source (weights, gradients, updates) the sum and the square of the shifted
-            values and the sum of magnitudes; the count of negative weights.
-        bits: Shape (9,), uint32: of each source the largest as signed, the largest and the smallest as unsigned.
+        w: Weights; p: weights at the record before; g: gradients; each float32, (elements,).
+        w_shift: A number near the mean of the weights; d_shift, g_shift: the same for updates and gradients.
+        sums: Shape (10,), float64: for each source (weights, gradients, updates) the sum of the shifted values, the sum
+            of their squares, and the sum of magnitudes of the unshifted values; then the count of negative weights.
+        bits: Shape (9,), uint32: for each source the largest bits as signed integer, and the largest and the smallest
+            bits as unsigned integers.
     """
     w_sum = d_sum = g_sum = w_square = d_square = g_square = w_size = d_size = g_size = negatives = _single(0)
     w_top = d_top = g_top = _signed(-(2**31))
@@ -128,7 +134,7 @@ def _start_filter(sums: Any, bits: Any) -> None:
 
 @_exact
 def _take_carefully(values: Any, before: Any, source: int, out: Any) -> None:
-    """Fill the sums of one source of a filter in float64, over its finite elements; `before` is for the updates."""
+    """Fill the sums of one source of a filter in float64, over its finite elements; updates need `before`."""
     total = size = square = scatter = 0.0
     largest, smallest = -np.inf, np.inf
     count = negatives = 0
@@ -161,15 +167,17 @@ def _as_float(bits: Any) -> Any:
 
 @_fast
 def _finish_source(source: int, elements: int, shift: Any, sums: Any, bits: Any, out: Any) -> bool:
-    """Fill the sums of one source of a filter from those of its blocks; False where they must be taken with care."""
+    """Fill the sums of one source of a filter from its blocks; False if `_take_carefully` is needed."""
     top, high, low = _signed(bits[3 * source]), bits[3 * source + 1], bits[3 * source + 2]
     if top >= _signed(_INFINITY) or high >= _unsigned(_MINUS_INFINITY):
         return False
+    # Signed bits are below zero only for negative floats, whose magnitude grows with their unsigned bits.
     largest = _as_float(_unsigned(top)) if top >= 0 else _as_float(low)
     smallest = _as_float(high) if high >= _unsigned(_SIGN) else _as_float(low)
     size = max(abs(largest), abs(smallest))
     if size > _SAFE_LARGEST or _single(0) < size < _SAFE_SMALLEST:
         return False
+    # The blocks summed the values less the shift: add it back for sum and norm. The deviation needs no correction.
     total, square, middle = sums[3 * source], sums[3 * source + 1], _double(shift)
     first = SOURCE_SUMS * source
     out[first] = total + elements * middle
@@ -185,14 +193,14 @@ def _finish_source(source: int, elements: int, shift: Any, sums: Any, bits: Any,
 
 @_fast
 def _copy(source: Any, target: Any) -> None:
-    """Copy; as a slice assignment it would not be vectorised."""
+    """Copy element by element: numba does not vectorise a slice assignment."""
     for index in range(source.shape[0]):
         target[index] = source[index]
 
 
 @_fast
 def _near_mean(values: Any) -> Any:
-    """Return the mean of the first elements: further ones would be waited for."""
+    """Return the mean of the first four elements. They are in one cache line; others would cost a wait for memory."""
     near = 1 if values.shape[0] >= 4 else 0
     return (values[0] + values[near] + values[near + near] + values[near + near + near]) * _single(0.25)
 
@@ -203,8 +211,8 @@ def take_layers(table: Any, sums: Any, samples: Any) -> None:
 
     Args:
         table: Shape (layers, 10), int64: the addresses of weights, previous weights, gradients (0 for none) and of the
-            flat positions of samples, ascending; rows, elements a row, row in `sums`, whether previous weights are yet
-            unknown, number of samples, and where in `samples` they begin.
+            flat positions of samples, ascending; then rows, elements per row, first row in `sums`, 1 if the previous
+            weights are unknown, number of samples, and position of the first one in `samples`.
         sums: Shape (filters, len(Sum)), float32.
         samples: Shape (3, layers * samples), float32: weights, gradients, updates.
     """
@@ -239,4 +247,5 @@ def take_layers(table: Any, sums: Any, samples: Any) -> None:
                 if not is_first:
                     samples[2, place + at] = w[index] - p[index]
                 at += 1
+            # Last: the sums and samples of the updates read the previous weights.
             _copy(w, p)

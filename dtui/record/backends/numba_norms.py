@@ -1,6 +1,6 @@
-"""The norms of a watch on the CPU in one pass over the memory, by a compiled kernel; optional (numba).
+"""Computes the norms of a watch on the CPU with a compiled kernel, in one pass over the memory; needs numba (optional).
 
-Owns the kernel. It computes what `dtui.record.flight.norm_meter` computes with torch, and nothing else.
+Owns the kernel. It computes exactly what `dtui.record.flight.norm_meter` computes with torch.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ WatchKernel = Callable[[FloatArray, FloatArray, FloatArray, FloatArray, int], No
 
 @cache
 def load_watch_kernel() -> WatchKernel:
-    """Compile the kernel, some seconds the first time on a machine, and return it.
+    """Return the kernel. The first call on a machine compiles it, which takes some seconds.
 
     Raises:
         MissingExtraError: numba is not installed.
@@ -40,7 +40,7 @@ def load_watch_kernel() -> WatchKernel:
 
 
 class KernelNorms:
-    """Takes the norms of a watch of all layers."""
+    """Computes the norms of a watch for all layers."""
 
     def __init__(self) -> None:
         """Compile the kernel.
@@ -54,11 +54,11 @@ class KernelNorms:
         """Fill the norms of updates, weights and gradients, and replace `previous` by `weight`.
 
         Args:
-            layers: Without samples.
+            layers: The layers, without samples.
             norms: Shape (3, F).
 
         Returns:
-            False, and nothing done, where not all is float32.
+            False if a layer is not float32; then nothing is done.
         """
         if not all(map(is_float32, layers)):
             return False

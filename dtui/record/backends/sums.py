@@ -1,7 +1,7 @@
-"""What is summed over each filter, and how a NaN is kept out of it; every way of reading the weights takes these.
+"""Defines the sums over each filter, and keeps NaN out of them. Every backend computes these sums.
 
-All statistics follow from these sums (`dtui.record.measure.statistics`), so any sharding of the filters needs no more
-than putting the columns side by side.
+All statistics are computed from these sums (`dtui.record.measure.statistics`). If filters are sharded over processes,
+it is enough to put the columns of the sums side by side.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ SOURCE_SUMS = 6
 
 
 class Sum(IntEnum):
-    """Rows of the sum buffer; each holds one number a filter, over the finite elements only.
+    """Rows of the sum buffer. Each row has one number per filter, over the finite elements only.
 
-    A deviation is the norm of the values less their mean; NaN where sum and norm give it without loss.
+    A deviation is the norm of the values minus their mean. It is NaN where sum and norm give it without loss of digits.
     """
 
     WEIGHT_SUM = 0
@@ -64,10 +64,10 @@ class Buffers:
         """Allocate them, in one piece of memory.
 
         Args:
-            filters: On the flat filter axis.
+            filters: Number of filters on the flat filter axis.
             layers: Number of layers.
-            samples: Elements that stand for each layer.
-            device: Where the weights are.
+            samples: Number of sampled elements per layer.
+            device: Device of the weights.
         """
         self._shape = (filters, layers, samples)
         self.memory = torch.empty(filters * len(Sum) + 3 * layers * samples, device=device)
@@ -80,9 +80,9 @@ class Buffers:
         return memory[:cut].reshape(filters, len(Sum)), memory[cut:].reshape(3, layers, samples)
 
     def prepare(self, layers: list[LayerRows]) -> None:
-        """Mark what these layers will not fill as not taken: NaN, and no element that is not finite.
+        """Mark the entries that these layers will not fill as absent: NaN, and a count of 0 non-finite elements.
 
-        What the same layers filled before, they will fill again.
+        Entries that the same layers filled before are skipped: they will be filled again.
         """
         filling = tuple(
             (layer.column, layer.weight.shape[0], layer.gradient is None, layer.is_first, id(layer.positions))
@@ -94,23 +94,23 @@ class Buffers:
             self._filled_with = filling
 
     def as_arrays(self, memory: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the sums, shape (len(Sum), filters), and the samples, shape (3, layers, samples), in copied memory."""
+        """Split a copy of the memory into sums, shape (len(Sum), filters), and samples, shape (3, layers, samples)."""
         by_filter, samples = self._split(memory)
         return by_filter.T, samples
 
 
 class Summing(Protocol):
-    """A way of reading the rows of one device."""
+    """A backend that reads the rows on one device."""
 
     def take(self, layers: list[LayerRows], buffers: Buffers) -> None:
         """Fill the sums and samples of some layers, and replace `previous` by `weight`."""
 
 
 def sum_carefully(values: Tensor) -> Tensor:
-    """Return the sums over the finite elements of rows; without a branch on the values.
+    """Return the sums over the finite elements of rows, without a branch on the values.
 
-    Rows are divided by a power of two near their largest magnitude on the way, which loses nothing, so that no square
-    overflows or underflows.
+    Rows are first divided by a power of two near their largest magnitude, so that no square overflows or underflows.
+    This division is exact.
 
     Args:
         values: Shape (..., filters, elements), float32 or float64.

@@ -1,4 +1,4 @@
-"""Takes the sums on the training's thread with torch, in as few passes over the weights as possible."""
+"""Computes the sums on the training's thread with torch, in as few passes over the weights as possible."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ _MOST_MEAN = math.sqrt(0.99)
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Chunk:
-    """What is needed for some rows at every record, kept: a view costs as much to make as a small sum.
+    """Views for some rows, kept for every record, because making a view costs as much as a small sum.
 
     Attributes:
-        first: Of the rows in the layer.
+        first: First row in the layer.
         last: Row after the last.
-        columns: Of the sums.
+        columns: Columns of the sums.
         rows: Each row of the sums, in these columns.
         scratch: Shape (3, filters, elements).
-        positions: Of the samples among the flattened rows.
-        samples: Where they go, by source.
+        positions: Positions of the samples among the flattened rows.
+        samples: Views of the sample buffer, by source.
     """
 
     first: int
@@ -56,14 +56,14 @@ class _Chunk:
 
 
 class TorchSums:
-    """Takes the sums on the CPU with one torch operation each, chunk by chunk while it is in the cache.
+    """Computes each sum on the CPU with one torch operation, for one chunk after the other while it is in the cache.
 
-    The updates are made where the previous weights are, and the latter replaced at last: in place an operation
-    takes half the time, for it fills no further cache lines.
+    The updates are computed in the memory of the previous weights, which are replaced last. An operation in place takes
+    half the time, because it fills no further cache lines.
     """
 
     def __init__(self, like: Buffers) -> None:
-        """Allocate buffers of our own, so that the views of them can be kept."""
+        """Allocate our own buffers, so that views of them can be kept."""
         self._samples = torch.empty_like(like.samples)
         self._sums = torch.empty(len(Sum), len(like.by_filter))
         self._by_source: FloatArray = self._sums.numpy()[: Sum.WEIGHT_NEGATIVES].reshape(3, SOURCE_SUMS, -1)
@@ -106,7 +106,7 @@ class TorchSums:
         previous.copy_(weight)
 
     def _take_again(self, layers: list[LayerRows]) -> None:
-        """Sum again the rows whose sums are no numbers, or hold too few digits."""
+        """Sum again the rows whose sums are not finite, or have too few digits."""
         for layer in layers:
             for source, values in ((WEIGHTS, layer.weight), (GRADIENTS, layer.gradient)):
                 if values is None:
@@ -118,7 +118,7 @@ class TorchSums:
         self._careful.clear()
 
     def _look_again(self, source: int, chunk: _Chunk, values: Tensor) -> None:
-        """Take the deviation of nearly constant rows now; what is summed in float64 is filled in at the end."""
+        """Compute the deviation of nearly constant rows now; sums in float64 are filled in at the end."""
         total, norm = self._by_source[source, TOTAL : NORM + 1, chunk.columns]
         chosen = _choose_again(total, norm, values.shape[1])
         if chosen is None:
@@ -166,7 +166,7 @@ class TorchSums:
 
 
 def _take_source(values: Tensor, chunk: _Chunk, source: int) -> None:
-    """Fill what is taken alike of each source; their samples, too, while they are in the cache."""
+    """Fill the sums that are the same for each source, and the samples while the rows are in the cache."""
     total, norm, _, largest, smallest, _ = chunk.rows[SOURCE_SUMS * source : SOURCE_SUMS * (source + 1)]
     torch.sum(values, 1, out=total)
     torch.linalg.vector_norm(values, dim=1, out=norm)
@@ -176,16 +176,16 @@ def _take_source(values: Tensor, chunk: _Chunk, source: int) -> None:
 
 
 def _choose_again(total: FloatArray, norm: FloatArray, elements: int) -> tuple[Tensor, Tensor] | None:
-    """Return the rows that must be looked at again; None where there are none.
+    """Return the rows that must be summed again; None if there are none.
 
     Args:
         total: Sum of each row, shape (filters,).
-        norm: Of each row, shape (filters,).
-        elements: In a row.
+        norm: Norm of each row, shape (filters,).
+        elements: Number of elements per row.
 
     Returns:
-        Indices of rows that are not finite, or too small to be squared (one of zeros is as it should be); and of rows
-        that are nearly constant, as gradients of a last layer often are.
+        Indices of rows that are not finite or too small to be squared, except rows of zeros; and of rows that are
+        nearly constant, as gradients of a last layer often are.
     """
     with np.errstate(invalid="ignore"):
         is_number = (norm < np.inf) & ((norm >= _SMALLEST_NORM) | (total == 0))
@@ -196,7 +196,7 @@ def _choose_again(total: FloatArray, norm: FloatArray, elements: int) -> tuple[T
 
 
 def _deviations(values: Tensor, total: Tensor) -> Tensor:
-    """Return the deviation of nearly constant rows: less their mean they lose no digit."""
+    """Return the deviation of nearly constant rows. The mean is subtracted first, so that no digit is lost."""
     elements = values.shape[1]
     centred = values - (total / elements)[:, None]
     scatter: Tensor = torch.linalg.vector_norm(centred, dim=1).square() - centred.sum(1).square() / elements

@@ -1,8 +1,8 @@
-"""Takes the sums on a GPU with few launches, and waits for nothing.
+"""Computes the sums on a GPU with few launches, without waiting for the device.
 
-Owns the grouping of layers for that. Rows of equal length, of whichever layers, are copied side by side, three
-sources above each other, by operations on lists of tensors; each reduction is then one launch for all of them. What
-is done depends on shapes alone, never on a value: a value would have to be waited for.
+Owns the grouping of layers for that. Rows of equal length, from any layers, are copied into one array with the three
+sources, by operations on lists of tensors. Each reduction is then one launch for all of them. The operations depend on
+shapes only, never on a value, because reading a value means waiting for the device.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ GROUP_ELEMENTS = 1 << 22
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Group:
-    """Rows that are taken together.
+    """Rows that are reduced together.
 
     Attributes:
         parts: Index of the layer among those of the record, first row and row after the last.
-        has_gradient: Of all of them.
-        is_first: Of all of them.
+        has_gradient: Whether all of them have a gradient.
+        is_first: Whether none of them has previous weights.
         values: Shape (3, filters, elements), float32, shared between groups.
-        weights: Views in it, a part each.
+        weights: Views of `values`, one per part.
         gradients: The same.
         updates: The same.
-        columns: Place of each filter on the flat filter axis.
-        positions: Of the samples among the flattened rows.
-        places: Of the samples among all samples.
+        columns: Position of each filter on the flat filter axis.
+        positions: Positions of the samples among the flattened rows.
+        places: Positions of the samples among all samples.
     """
 
     parts: tuple[tuple[int, int, int], ...]
@@ -49,7 +49,7 @@ class _Group:
 
 
 class DeviceSums:
-    """Takes the sums of all layers on one device."""
+    """Computes the sums of all layers on one device."""
 
     def __init__(self) -> None:
         self._plan: list[_Group] = []

@@ -1,7 +1,7 @@
-"""Reads the weights on a GPU with a handful of launches of compiled kernels, and waits for nothing.
+"""Reads the weights on a GPU with a few launches of compiled kernels, without waiting for the device.
 
-Owns which layers a launch takes, and the table of addresses (`triton_kernel` says what each column means).
-Where the kernels cannot be compiled, as on a machine without a C compiler, torch takes their place.
+Owns the choice of layers for a launch, and the table of addresses (`triton_kernel` defines its columns). If the kernels
+cannot be compiled, as on a machine without a C compiler, torch is used instead.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _Addresses = tuple[int, int, int, int]
 
 
 def load_triton_kernels() -> ModuleType:
-    """Return the module of the kernels; they are compiled when they are first launched, and kept on disk.
+    """Return the module of the kernels. They are compiled at their first launch, and kept on disk.
 
     Raises:
         MissingExtraError: triton is not installed.
@@ -48,13 +48,13 @@ def load_triton_kernels() -> ModuleType:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Launch:
-    """Layers that are taken together.
+    """Layers that share one launch.
 
     Attributes:
-        options: Of the kernels: element types, and whether rows are aligned.
+        options: Options of the kernels: element types, and whether rows are aligned.
         layers: Shape (layers, 4), int32, see the kernel.
-        layer_of: By filter, int32.
-        samples: By sample: row in the table of addresses, position and place.
+        layer_of: Row in `layers` of each filter, int32.
+        samples: For each sample: row in the table of addresses, position and place.
     """
 
     options: dict[str, Any]
@@ -64,7 +64,7 @@ class _Launch:
 
 
 class _Launches:
-    """What the kernels are launched with; made anew only where layers change."""
+    """The arguments of the launches; made again only if layers change."""
 
     def __init__(self) -> None:
         self._plans: dict[tuple[object, ...], list[_Launch]] = {}
@@ -75,9 +75,9 @@ class _Launches:
         """Return the table of addresses, and the launches for some layers.
 
         Args:
-            layers: With one element each at least.
-            each: Room for the samples of a layer.
-            device: Where they are.
+            layers: The layers, each with at least one element.
+            each: Room for the samples of one layer.
+            device: Their device.
         """
         addresses = [_addresses(layer) for layer in layers]
         kinds = [_kind(layer, some) for layer, some in zip(layers, addresses, strict=True)]
@@ -96,10 +96,10 @@ class _Launches:
 
 
 class _Compiled:
-    """Runs something with the kernels; once they cannot be compiled, never again."""
+    """Runs a function with the kernels; after a failed compilation it never tries again."""
 
     def __init__(self) -> None:
-        """Find the kernels.
+        """Load the kernels.
 
         Raises:
             MissingExtraError: triton is not installed.
@@ -108,7 +108,7 @@ class _Compiled:
         self._launches = _Launches()
 
     def _try(self, run: Callable[[ModuleType], None], device: torch.device) -> bool:
-        """Run something on a device; False where the kernels are not to be had."""
+        """Run a function on a device; False if the kernels are not available."""
         if self._kernels is None:
             return False
         try:
@@ -123,10 +123,10 @@ class _Compiled:
 
 
 class TritonSums(_Compiled):
-    """Takes the sums of all layers on one device."""
+    """Computes the sums of all layers on one device."""
 
     def __init__(self) -> None:
-        """Find the kernels.
+        """Load the kernels.
 
         Raises:
             MissingExtraError: triton is not installed.
@@ -162,17 +162,17 @@ class TritonSums(_Compiled):
 
 
 class TritonNorms(_Compiled):
-    """Takes the norms of a watch of all layers on one device."""
+    """Computes the norms of a watch for all layers on one device."""
 
     def take(self, layers: list[LayerRows], norms: Tensor) -> bool:
         """Fill the norms of updates, weights and gradients, and replace `previous` by `weight`.
 
         Args:
-            layers: Without samples.
+            layers: The layers, without samples.
             norms: Shape (3, F).
 
         Returns:
-            False, and nothing done, where the kernels are not to be had.
+            False if the kernels are not available; then nothing is done.
         """
 
         def run(kernels: ModuleType) -> None:
@@ -203,7 +203,7 @@ def _addresses(layer: LayerRows) -> _Addresses:
 
 
 def _kind(layer: LayerRows, addresses: _Addresses) -> tuple[torch.dtype, torch.dtype, bool]:
-    """Return what layers of one launch have in common.
+    """Return the properties that all layers of one launch share.
 
     Returns:
         Element types of weights and gradients, and whether all rows begin at multiples of 16 bytes and 4 elements.
@@ -243,7 +243,7 @@ def _plan(
 
 
 def _on_device(values: Any, device: torch.device) -> Tensor:
-    """Return a copy on a device that is not waited for."""
+    """Return a copy on a device, without waiting for it."""
     tensor = torch.from_numpy(values)
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 

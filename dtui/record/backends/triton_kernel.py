@@ -1,12 +1,13 @@
-"""The kernels that read the weights on a GPU, in one pass over its memory. Imports triton.
+"""The compiled kernels for a GPU: all sums, samples or norms in one pass over its memory. Imports triton.
 
-Owns the arithmetic of that pass; `sums` owns what they mean. Loaded by `triton_gpu`.
+Owns the arithmetic of that pass; `sums` defines the sums. `triton_gpu` loads it.
 
-A layer is a row of a table of addresses, so that one launch takes the filters of all layers, a program each; a program
-is one warp and takes few values at once, or it would keep them where they are slow. The mean of a filter's first block
-is known before anything is summed, and the sums run over the values less it, so that a deviation far below the mean
-keeps its digits. A filter with a value that is not finite, or whose square is no float, is taken again by its program
-with care: scaled by a power of two, which loses nothing. Previous weights are replaced when nothing is read again.
+Each layer is a row of a table of addresses, so that one launch processes the filters of all layers, with one program
+per filter. A program is one warp. It holds few values at once, because more would spill from registers to slow memory.
+
+The mean of a filter's first block is computed first and subtracted from all values, so that a deviation far below the
+mean keeps its digits. If a value is not finite, or its square is not, the program sums its filter again with care:
+scaled by a power of two, which is exact. The previous weights are replaced only after the last read.
 """
 
 from __future__ import annotations
@@ -34,17 +35,17 @@ def take_rows(
     """Fill the sums of one filter, and replace its previous weights by the present ones.
 
     Args:
-        addresses: Shape (layers, 4), int64: of weights, of previous weights, of gradients (0 for none), and whether the
-            previous weights hold nothing yet.
+        addresses: Shape (layers, 4), int64: the addresses of weights, of previous weights and of gradients (0 for
+            none), and 1 if the previous weights are unknown.
         layers: Shape (launched layers, 4), int32: row in `addresses`, elements of a filter, first program, and column
             of the first filter.
-        layer_of: By program, the row in `layers`, int32.
+        layer_of: Row in `layers` of each program, int32.
         by_filter: Shape (filters, sums_each), float32: six sums of the weights, of the gradients and of the updates,
-            then the count of negative weights (18) and those of what is not finite (19 to 21), as in `statistics.Sum`.
+            then the counts of negative weights (18) and of non-finite elements (19 to 21), as in `sums.Sum`.
         weight_type: Element type of the weights.
-        gradient_type: Of the gradients.
-        sums_each: Of a filter.
-        block: Elements that are taken together.
+        gradient_type: Element type of the gradients.
+        sums_each: Number of sums per filter.
+        block: Elements that are loaded together.
         is_aligned: Whether all rows begin at multiples of 16 bytes and hold multiples of 4 elements.
     """
     w, p, g, elements, column, has_gradient, is_first = _find_row(
@@ -101,19 +102,19 @@ def take_samples(
     gradient_type: tl.constexpr,
     block: tl.constexpr,
 ):
-    """Fill some samples of all sources; to be launched before the previous weights are replaced.
+    """Fill some samples of all sources. Launch it before the previous weights are replaced.
 
     Args:
         addresses: As in `take_rows`.
         layer_of: Row in `addresses` of each sample, shape (count,), int32.
-        positions: Of each among the flattened rows, int64.
-        places: Of each among the samples of a source, int32.
+        positions: Position of each sample among the flattened rows, int64.
+        places: Position of each sample among the samples of a source, int32.
         samples: Shape (3, room), float32.
-        count: How many there are.
-        room: Samples of a source.
+        count: Number of samples.
+        room: Length of the sample buffer of one source.
         weight_type: Element type of the weights.
-        gradient_type: Of the gradients.
-        block: Samples of a program.
+        gradient_type: Element type of the gradients.
+        block: Samples per program.
     """
     some = tl.program_id(0) * block + tl.arange(0, block)
     mask = some < count
@@ -149,10 +150,10 @@ def take_norms(
         layers: As in `take_rows`.
         layer_of: As in `take_rows`.
         norms: Shape (3, filters), float32.
-        filters: All.
+        filters: Number of all filters.
         weight_type: Element type of the weights.
-        gradient_type: Of the gradients.
-        block: Elements that are taken together.
+        gradient_type: Element type of the gradients.
+        block: Elements that are loaded together.
         is_aligned: As in `take_rows`.
     """
     w, p, g, elements, column, _, _ = _find_row(addresses, layers, layer_of, weight_type, gradient_type, is_aligned)
@@ -180,11 +181,11 @@ def take_norms(
 def _find_row(
     addresses, layers, layer_of, weight_type: tl.constexpr, gradient_type: tl.constexpr, is_aligned: tl.constexpr
 ):
-    """Return where the row of this program is, its elements and column, and what there is of it.
+    """Return the pointers of this program's row, its elements and column, and which sources it has.
 
     Returns:
-        Pointers to weights, previous weights and gradients (the weights where there are none); elements; column;
-        whether there are gradients; whether the previous weights hold nothing.
+        Pointers to weights, previous weights and gradients (to the weights if there are no gradients); elements;
+        column; whether there are gradients; whether the previous weights are unknown.
     """
     program = tl.program_id(0)
     layer = layers + 4 * tl.load(layer_of + program)
@@ -236,7 +237,7 @@ def _load_source(w, p, g, places, mask, source: tl.constexpr):
 
 @triton.jit
 def _add(sums, values, mask, shift):
-    """Add values to the sums of their lanes: shifted, its square, square, magnitude, largest, smallest."""
+    """Add values to the sums of their lanes: shifted, shifted squared, squared, magnitude, largest, smallest."""
     shifted = tl.where(mask, values - shift, 0.0)
     return (
         sums[0] + shifted,
@@ -250,7 +251,7 @@ def _add(sums, values, mask, shift):
 
 @triton.jit
 def _finish(w, p, g, elements, out, shift, sums, source: tl.constexpr, block: tl.constexpr):
-    """Fill the sums of one source of a filter from those of the lanes, or take them with care."""
+    """Fill the sums of one source of a filter from its lanes, or call `_take_carefully` if needed."""
     square, top, bottom = tl.sum(sums[2]), tl.max(sums[4]), tl.min(sums[5])
     most = tl.maximum(tl.abs(top), tl.abs(bottom))
     is_plain = (square < _INFINITY) & ((most > _SAFE_SMALLEST) | (most == 0))
@@ -319,7 +320,7 @@ def _take_carefully(w, p, g, elements, out, source: tl.constexpr, block: tl.cons
 
 @triton.jit
 def _forget(out, source: tl.constexpr):
-    """Mark a source as not taken."""
+    """Mark a source as absent."""
     for index in tl.static_range(6):
         tl.store(out + 6 * source + index, float("nan"))
     tl.store(out + 19 + source, 0.0)

@@ -1,1 +1,1 @@
-"""The flight recorder: every few iterations three norms of each filter, kept around what stands out."""
+"""The flight recorder: measures three norms per filter every few iterations, and keeps them around triggers."""

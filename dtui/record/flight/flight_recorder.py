@@ -1,11 +1,11 @@
-"""The flight recorder: watches every few iterations cheaply, and keeps the watches around what it fires on.
+"""The flight recorder: takes a cheap watch every few iterations, and keeps the watches around each trigger.
 
-Owns the ring of watches and what of it is kept.
+Owns the ring of watches, and the rule for which ones are kept.
 
-The ring lies in the memory of the host, pinned where the weights are on CUDA: each watch is copied there on the
-training stream and judged on the writer's thread once it has arrived, so that nothing in the loop waits. The training
-thread fills slots, the writer empties them; a slot is filled again only when the window before any watch that is still
-to be judged no longer needs it.
+The ring is in host memory, pinned if the weights are on CUDA. Each watch is copied there on the training stream. The
+writer's thread judges it after it has arrived, so that the training loop never waits. The training thread fills slots,
+and the writer frees them. A slot is reused only when no watch that is still to be judged needs it in the window before
+it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ LARGEST_RING = 4 << 30
 
 @dataclass(frozen=True, slots=True)
 class WatchPlan:
-    """How a run is watched.
+    """The settings of the flight recorder for one run.
 
     Attributes:
         every: Iterations from one watch to the next, >= 1.
@@ -69,30 +69,30 @@ class WatchPlan:
 
     @property
     def waiting(self) -> int:
-        """Watches that may wait to be judged."""
+        """Most watches that may wait to be judged."""
         return max(self.after, LEAST_WAITING)
 
     @property
     def slots(self) -> int:
-        """Watches in the ring: the window before a trigger and the watch before it, and those that wait."""
+        """Watches in the ring: the window before a trigger, one watch before that, and the waiting watches."""
         return self.before + 1 + self.waiting
 
     def ring_bytes(self, filters: int) -> int:
-        """Return the memory of the ring: three float32 a filter and watch."""
+        """Return the bytes of the ring: three float32 per filter and watch."""
         return self.slots * 4 * len(Norm) * filters
 
 
 def plan_watches(
     every: int, watch_every: int | None, keep_around: int, probes: list[LayerProbe], is_first: bool
 ) -> WatchPlan | None:
-    """Return how a run is watched, None where it is not.
+    """Return the settings of the flight recorder, None if there is none.
 
     Args:
         every: Iterations from one record to the next.
         watch_every: Iterations from one watch to the next; None stands for 1.
         keep_around: Watches kept around a trigger; 0 for no flight recorder.
         probes: The layers.
-        is_first: Whether this process writes the run; of several only that one watches.
+        is_first: Whether this process writes the run; only that process watches.
 
     Raises:
         RecorderError: The numbers do not fit together, or the weights cannot be watched.
@@ -128,7 +128,7 @@ def plan_watches(
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Kept:
-    """A watch in the ring, as it arrived; arrays in the order of the meter."""
+    """A watch that has arrived in the ring; arrays in the order of the meter."""
 
     number: int
     iteration: int
@@ -139,16 +139,16 @@ class _Kept:
 
 
 class Flight:
-    """The flight recorder of one run. `watch` is called by the training thread, the rest by the writer's."""
+    """The flight recorder of one run. The training thread calls `watch`, the writer's thread calls the rest."""
 
     def __init__(self, plan: WatchPlan, structure: Structure, probes: list[LayerProbe], fused: bool = False) -> None:
         """Allocate everything, so that nothing is allocated later.
 
         Args:
-            plan: How the run is watched.
-            structure: Of the run.
-            probes: Its layers, placed.
-            fused: Use a compiled kernel where it is to be had.
+            plan: The settings.
+            structure: Structure of the run.
+            probes: Its layers, placed on the flat filter axis.
+            fused: Whether to use a compiled kernel if one is available.
 
         Raises:
             RecorderError: The weights cannot be watched.
@@ -173,19 +173,19 @@ class Flight:
 
     @property
     def bytes(self) -> int:
-        """Memory that it takes: the ring, and the weights at the watch before."""
+        """Bytes of memory: the ring, and the copy of the weights at the watch before."""
         return self._ring.numel() * 4 + self._meter.copied_bytes
 
     def watch(
         self, sink: Sink, iteration: int, scalars: Callable[[], Mapping[str, float]], skips: Callable[[], Skips]
     ) -> bool:
-        """Measure a watch and have it judged; False, and nothing measured, where no slot is free.
+        """Measure a watch and queue it for judging; False, without measuring, if no slot is free.
 
         Args:
-            sink: On whose thread it is judged.
-            iteration: Of the watch.
-            scalars: What was logged since the watch before, as numbers once it is called.
-            skips: Tells of updates that a gradient scaler skipped, once it is called.
+            sink: Its thread judges the watch.
+            iteration: Iteration of the watch.
+            scalars: Returns the values logged since the watch before, as numbers.
+            skips: Returns the updates that a gradient scaler skipped.
 
         Raises:
             RecorderError: Judging has failed.
@@ -216,7 +216,7 @@ class Flight:
         return len(self._pending) < self._batch or self.flush(sink)
 
     def flush(self, sink: Sink) -> bool:
-        """Have the watches judged that wait for others; False where the writer takes no more."""
+        """Queue the waiting watches for judging; False if the writer accepts no more."""
         pending, self._pending = self._pending, []
 
         def judge(store: Store) -> None:
@@ -234,7 +234,7 @@ class Flight:
     # --- on the writer's thread
 
     def take_largest(self) -> dict[str, float]:
-        """Return the largest norms of all gradients and of all updates since the last call, of judged watches."""
+        """Return the largest total norms of gradients and of updates in watches judged since the last call."""
         found = (("gradient_norm", self._gradients.take()), ("update_norm", self._updates.take()))
         return {LARGEST[name]: read() for name, read in found if read is not None}
 
@@ -246,7 +246,7 @@ class Flight:
         scalars: Callable[[], Mapping[str, float]],
         skips: Callable[[], Skips],
     ) -> _Kept:
-        """Wait for a watch, and put NaN where there is no value."""
+        """Wait for a watch to arrive, and set missing values to NaN."""
         if watch.event is not None:
             with resting():
                 watch.event.synchronize()
@@ -263,7 +263,7 @@ class Flight:
         return _Kept(number, iteration, norms, nonfinite, dict(scalars()), skips())
 
     def _take(self, store: Store, kept: _Kept, is_next: bool) -> None:
-        """Judge a watch, and store what it shows to be worth keeping."""
+        """Judge a watch, and store the watches that a trigger keeps."""
         found = [] if kept.skips.is_last else self._judged_triggers(kept, is_next)
         for trigger in found:
             if self._triggers == MOST_TRIGGERS:
@@ -294,7 +294,7 @@ class Flight:
         return found
 
     def _store(self, store: Store, number: int) -> None:
-        """Store a watch, unless it is stored; what it derives from the watch before it needs that one."""
+        """Store a watch, unless it is stored already. Some of its statistics need the watch before it."""
         kept = self._in_ring(number)
         if kept is None or kept.iteration <= self._stored:
             return
@@ -320,7 +320,7 @@ class Flight:
         return RawRecord(kept.iteration, sums, samples, kept.scalars).with_skips(kept.skips)
 
     def _by_filter(self, values: FloatArray) -> FloatArray:
-        """Return rows by filter on the flat filter axis, a copy."""
+        """Return a copy of rows in the order of the flat filter axis."""
         result = np.empty_like(values)
         result[:, self._meter.order] = values
         return result

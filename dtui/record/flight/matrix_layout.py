@@ -1,4 +1,4 @@
-"""Which filters a watch measures together: rows of equal length, of whichever layers, under each other in a matrix.
+"""Groups the filters that a watch measures together: rows of equal length, from any layers, form one matrix.
 
 Owns the order of the filters in a watch.
 """
@@ -24,12 +24,12 @@ class Piece:
 
     Attributes:
         layer: Index of the layer.
-        start: Of the rows in the layer.
+        start: First row in the layer.
         stop: Row after the last.
-        target: The rows of the matrix.
-        columns: Of the measurement.
-        of: The rows of the layer that `read` was made of.
-        read: What the compiled kernel reads.
+        target: The rows in the matrix.
+        columns: Columns of the measurement.
+        of: The rows of the layer from which `read` was made.
+        read: The input of the compiled kernel.
     """
 
     layer: int
@@ -41,22 +41,22 @@ class Piece:
     read: LayerRows | None = None
 
     def cut(self, rows: Tensor) -> Tensor:
-        """Return these rows of a layer."""
+        """Return the rows of this piece from a layer's rows."""
         return rows if self.stop - self.start == rows.shape[0] else rows[self.start : self.stop]
 
 
 def lay_out(
     probes: list[LayerProbe], limit: int, device: torch.device
 ) -> tuple[list[tuple[Tensor, list[Piece], slice]], IntArray]:
-    """Put layers of equally long filters under each other.
+    """Arrange layers with equally long filters as matrices.
 
     Args:
         probes: The layers, placed on the flat filter axis.
-        limit: Elements of a matrix, where a filter does not have more.
-        device: Of the weights.
+        limit: Most elements of a matrix, unless one filter has more.
+        device: Device of the weights.
 
     Returns:
-        Each matrix, its pieces and its columns of the measurement; and, shape (F,), the filter of each column.
+        Each matrix with its pieces and its columns of the measurement; and the filter of each column, shape (F,).
     """
     by_length: dict[int, list[tuple[int, int, int]]] = {}
     for index, probe in enumerate(probes):

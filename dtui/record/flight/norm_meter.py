@@ -1,14 +1,14 @@
 """Measures a watch: three norms of every filter, in as few operations and passes over the weights as possible.
 
-Owns the copy of the weights at the watch before, 4 bytes a weight, and the order in which filters are measured. A
-second copy would compare a weight with another watch's. Nothing here waits for a device: on CUDA the norms go to pinned
-memory on the training stream, and the writer waits for the event.
+Owns the copy of the weights at the watch before (4 bytes per weight), and the order in which filters are measured.
+Nothing here waits for a device: on CUDA the norms are copied to pinned memory on the training stream, and the writer
+waits for the event.
 
-Layers whose filters have equally many elements lie under each other in one matrix. It holds the weights before; one
-after the other it is given the difference, the gradients and the weights again, and after each its rows are measured;
-the gradients of a matrix of one layer are measured where they are.
-On a GPU these are about forty launches for a ResNet-50, on a CPU the matrices are so small that they stay in the cache.
-A compiled kernel does all of it in one pass.
+Layers whose filters have equally many elements share one matrix, which holds the weights at the watch before. It is
+overwritten with the updates, then the gradients, then the present weights. Each time the norms of its rows are
+computed. If a matrix has one layer only, its gradients are measured in place. On a GPU this takes about forty launches
+for a ResNet-50. On a CPU the matrices are small enough to stay in the cache. A compiled kernel does all of it in one
+pass.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CACHED_ELEMENTS = 1 << 18
 
 
 class Norm(IntEnum):
-    """Rows of a measured watch, each one number a filter."""
+    """Rows of a measured watch; each row has one number per filter."""
 
     UPDATE = 0
     WEIGHT = 1
@@ -42,11 +42,11 @@ class Norm(IntEnum):
 
 @dataclass(eq=False, slots=True)
 class _Source:
-    """The weight of a layer as rows, kept while the parameter and its memory are the same.
+    """The weight of a layer as rows, kept as long as the parameter and its memory stay the same.
 
     Attributes:
-        parameter: That the rows were made of; None where they are a copy and have to be made anew.
-        address: Of its memory then.
+        parameter: The parameter that the rows show; None if they are a copy, which must be made again each time.
+        address: Address of its memory when the rows were made.
         rows: Shape (filters, elements).
         order: Memory order of the elements within a row.
     """
@@ -63,10 +63,10 @@ class Watch:
 
     Attributes:
         norms: Rows as in Norm, shape (3, F), in the order of `WatchMeter.order`; host memory of the caller.
-        event: Set when they have arrived, None on the CPU.
-        absent: What has no value: rows of `norms` and columns of them.
-        nonfinite: Elements that are NaN or Inf, rows as in Norm, shape (3, F); None where there is none (CPU), or
-            where it is not known (CUDA): there a norm that is not finite stands for at least one element.
+        event: Set when the norms have arrived; None on the CPU.
+        absent: Entries without a value: rows and columns of `norms`.
+        nonfinite: Elements that are NaN or Inf, rows as in Norm, shape (3, F); None if there are none (CPU), or if it
+            is unknown (CUDA); there a non-finite norm means at least one such element.
     """
 
     norms: Tensor
@@ -79,8 +79,8 @@ class WatchMeter:
     """Measures watch after watch of one network.
 
     Attributes:
-        order: Shape (F,): on the flat filter axis, the filter of each column that is measured.
-        device: Where the weights are.
+        order: Shape (F,): the position on the flat filter axis of each measured column.
+        device: Device of the weights.
     """
 
     def __init__(self, probes: list[LayerProbe], fused: bool = False) -> None:
@@ -105,7 +105,7 @@ class WatchMeter:
 
     @property
     def copied_bytes(self) -> int:
-        """Memory of the weights at the watch before."""
+        """Bytes of the copy of the weights at the watch before."""
         return sum(matrix.numel() * 4 for matrix, _, _ in self._groups)
 
     @torch.no_grad()
@@ -113,7 +113,7 @@ class WatchMeter:
         """Read every weight and gradient once.
 
         Args:
-            norms: Where to, shape (3, F), float32, on the CPU; pinned where the weights are on CUDA.
+            norms: Filled; shape (3, F), float32, on the CPU; pinned if the weights are on CUDA.
             event: Recorded once `norms` is filled; needed on CUDA.
         """
         out = norms if event is None else self._buffer
@@ -187,7 +187,7 @@ class WatchMeter:
         gradients: list[Tensor | None],
         out: Tensor,
     ) -> None:
-        """Measure a matrix three times; what is absent leaves numbers that are not looked at."""
+        """Measure a matrix three times; absent entries get numbers that nobody reads."""
         targets = [piece.target for piece in pieces]
         weights = [rows[piece.layer][piece.start : piece.stop] for piece in pieces]
         torch._foreach_sub_(targets, weights)
@@ -205,7 +205,7 @@ class WatchMeter:
     def _measure_fused(
         self, pieces: list[Piece], rows: list[Tensor], gradients: list[Tensor | None], out: Tensor
     ) -> bool:
-        """Measure with the compiled kernel; False, and nothing done, where it cannot."""
+        """Measure with the compiled kernel; False, without doing anything, if that is not possible."""
         if self._kernel is None:
             return False
         layers = []
@@ -224,7 +224,7 @@ class WatchMeter:
     # --- what has no value
 
     def _note_absent(self, watch: Watch, present: list[bool], gradients: list[Tensor | None]) -> None:
-        """List what has no value, with a finite number in its place so that one sum tells whether all are finite."""
+        """List absent entries, and set them to a finite number, so that one sum tells whether all norms are finite."""
         for _, pieces, _ in self._groups:
             for piece in pieces:
                 if not (present[piece.layer] and self._known[piece.layer]):
@@ -238,7 +238,7 @@ class WatchMeter:
                 watch.norms[row, columns] = 0.0
 
     def _count_nonfinite(self, watch: Watch, rows: list[Tensor], gradients: list[Tensor | None]) -> None:
-        """Take the norms that are not finite again over the finite elements, and count the others."""
+        """Compute non-finite norms again over the finite elements, and count the non-finite ones."""
         counts = np.zeros((len(Norm), len(self.order)), np.float32)
         finite = torch.isfinite(watch.norms)
         for _, pieces, _ in self._groups:

@@ -1,6 +1,6 @@
-"""Judges each watch against the trailing history of the run: what is far above its own usual.
+"""Compares each watch with the history of the run, and fires if a value is far above its usual size.
 
-Owns what fires. Everything here is causal, in float64, and runs on the writer's thread.
+Owns the rules for triggers. They use past watches only, compute in float64, and run on the writer's thread.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ MOST_NAMED = 64
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """When a series fires: robust z above `score`, and the value above `times` its usual."""
+    """The limits above which a series fires: robust z above `score`, and the value above `times` its usual size."""
 
     score: float
     times: float
@@ -55,23 +55,23 @@ poisoned labels 3.7 to 12 as a loss. `times` keeps what is significant and small
 
 
 class History:
-    """Trailing mean and mean absolute deviation of some series, forgetting exponentially."""
+    """Exponentially weighted mean and mean absolute deviation of some series."""
 
     def __init__(self, series: int) -> None:
         """Begin without a history.
 
         Args:
-            series: How many.
+            series: Number of series.
         """
         self._mean = np.zeros(series)
         self._deviation = np.zeros(series)
         self._count = np.zeros(series)
 
     def judge(self, values: _Float64) -> tuple[_Float64, _Float64]:
-        """Return how far values are above the history, before they enter it.
+        """Return how far values are above the history; then add them to it.
 
         Args:
-            values: Shape (series,), NaN where there is none.
+            values: Shape (series,), NaN where there is no value.
 
         Returns:
             Robust z and the difference to the mean, each shape (series,); NaN without a value or before the warm-up.
@@ -99,8 +99,8 @@ class Judge:
         """Begin without a history.
 
         Args:
-            layers: Of the network.
-            rest: Watches for which a kind has to stay quiet before it may fire again: what lasts fires once.
+            layers: Layers of the network.
+            rest: Number of watches without a hit before a kind may fire again, so that lasting trouble fires once.
         """
         self._layers = layers
         self._rest = rest
@@ -118,13 +118,13 @@ class Judge:
         self._tables = [np.array(first)[:, None] + np.arange(size) for size, first in firsts.items()]
 
     def judge(self, iteration: int, norms: FloatArray, nonfinite: FloatArray | None, loss: float) -> list[Trigger]:
-        """Return what fires at a watch, and take the watch into the history; a broken one enters no history.
+        """Return the triggers at a watch, and add the watch to the history, unless it is broken.
 
         Args:
-            iteration: Of the watch.
+            iteration: Iteration of the watch.
             norms: Rows as in Norm, shape (3, F), over the finite elements; NaN where there is none.
-            nonfinite: Elements that are NaN or Inf, same shape; None where there is none.
-            loss: As it was logged, NaN where it was not; infinite stands for NaN, too.
+            nonfinite: Elements that are NaN or Inf, same shape; None if there are none.
+            loss: The logged loss, NaN if none was logged; infinite if it is infinite or was logged as NaN.
         """
         self.totals = (0.0, 0.0)
         if nonfinite is not None or math.isinf(loss):
@@ -141,7 +141,7 @@ class Judge:
         return self._rested([trigger for trigger in found if trigger is not None])
 
     def _rested(self, found: list[Trigger]) -> list[Trigger]:
-        """Return those whose kind was quiet for long enough."""
+        """Return the triggers whose kind did not fire for long enough."""
         kinds = {trigger.kind for trigger in found}
         fresh = [trigger for trigger in found if self._quiet.get(trigger.kind, self._rest) >= self._rest]
         self._quiet = {kind: quiet + 1 for kind, quiet in self._quiet.items()} | dict.fromkeys(kinds, 0)
@@ -155,7 +155,7 @@ class Judge:
         return self._named(iteration, "nonfinite", layer, counts > 0, float(nonfinite[1:].sum()), math.nan)
 
     def _judge_total(self, iteration: int, kind: str, value: float) -> Trigger | None:
-        """Judge a number of the whole network by its logarithm; zero and below have none."""
+        """Judge a number of the whole network by its logarithm; numbers up to zero are not judged."""
         logarithm = math.log(value) if value > 0 else math.nan
         series = {kind: logarithm}
         recent = self._recent.get(kind)
@@ -170,7 +170,7 @@ class Judge:
         return None
 
     def _judge_filters(self, iteration: int, updates: FloatArray) -> Trigger | None:
-        """Judge how much more each filter changed than the middle filter of its layer did."""
+        """Judge how much more each filter changed than the median filter of its layer."""
         logarithms = np.log(np.where(updates > 0, updates, np.nan).astype(np.float64))
         for table in self._tables:
             values = logarithms[table]
@@ -185,7 +185,7 @@ class Judge:
         return self._named(iteration, "filter", int(self._layer_of[worst]), fires, float(score[worst]), times)
 
     def _named(self, iteration: int, kind: str, layer: int, which: BoolArray, score: float, times: float) -> Trigger:
-        """Return a trigger that names a layer and those of its filters that are meant."""
+        """Return a trigger that names a layer and the affected filters."""
         filters = np.flatnonzero(which[self._layers[layer].filter_rows])[:MOST_NAMED]
         return Trigger(iteration, kind, self._layers[layer].name, tuple(filters.tolist()), score, times)
 
@@ -196,7 +196,7 @@ def _fires(kind: str, score: float, above: float) -> bool:
 
 
 def _middle(values: _Float64) -> _Float64:
-    """Return the lower median of each row, shape (rows, 1); NaN sorts last, and counts where half are NaN."""
+    """Return the lower median of each row, shape (rows, 1); NaN sorts last, so the result is NaN if half are NaN."""
     half = (values.shape[1] - 1) // 2
     middle: _Float64 = np.partition(values, half, axis=1)[:, half : half + 1]
     return middle

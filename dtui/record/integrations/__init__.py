@@ -1,1 +1,1 @@
-"""Callbacks that attach a Recorder to a training framework; each module needs the framework that it names."""
+"""Callbacks that attach a Recorder to a training framework. Each module imports the framework in its name."""

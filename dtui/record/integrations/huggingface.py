@@ -1,6 +1,6 @@
-"""Records a training that the Trainer of Hugging Face's transformers runs.
+"""Records a training that is run by the Trainer of Hugging Face's transformers.
 
-Owns which of the Trainer's events stand for ours::
+Owns the mapping from the Trainer's events to ours::
 
     trainer = Trainer(model, arguments, callbacks=[DtuiCallback("runs/first", every=100)], …)
 """
@@ -41,13 +41,13 @@ class DtuiCallback(TrainerCallback):  # type: ignore[misc]
     def __init__(
         self, path: str | Path, *, every: int = 100, classes: Sequence[str] | None = None, **options: Any
     ) -> None:
-        """Check what can be checked before training begins.
+        """Check the arguments before training begins.
 
         Args:
             path: Directory of the run.
             every: Iterations from one record to the next.
-            classes: Names in label order; None takes those of the model's configuration.
-            options: More arguments for the Recorder; with resume=True it begins where the Trainer does, given
+            classes: Names in label order; None takes the names in the model's configuration.
+            options: More arguments for the Recorder. With resume=True it begins at the Trainer's
                 `resume_from_checkpoint`.
 
         Raises:
@@ -74,7 +74,7 @@ class DtuiCallback(TrainerCallback):  # type: ignore[misc]
         optimizer: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Attach to the model and the optimizer below Accelerate's, on every process; each training is recorded."""
+        """Attach to the model and to the optimizer inside Accelerate's, on every process. Each training is recorded."""
         if model is None:
             return
         self._detach()
@@ -93,13 +93,13 @@ class DtuiCallback(TrainerCallback):  # type: ignore[misc]
         logs: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Log what the Trainer logs of the training, without the learning rate that the recorder reads itself."""
+        """Log the Trainer's values, except the learning rate, which the recorder reads itself."""
         if self.recorder is not None and not self.recorder.closed and logs:
             numbers = {name: value for name, value in logs.items() if isinstance(value, int | float)}
             self.recorder.log(**{name: value for name, value in numbers.items() if not name.endswith(_NOT_LOGGED)})
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """End the validation that the first forward pass of the evaluation began."""
+        """End the validation, which began with the first forward pass of the evaluation."""
         if self._validation is not None:
             self._validation.close()
             self._validation = None
@@ -119,7 +119,7 @@ class DtuiCallback(TrainerCallback):  # type: ignore[misc]
             self._handle = None
 
     def _see(self, module: nn.Module, args: Any, kwargs: Mapping[str, Any], output: Any) -> None:
-        """Judge one batch of an evaluation, images in the order of the data set."""
+        """Judge one batch of an evaluation; the images are in the order of the data set."""
         labels = kwargs.get("labels")
         if self.recorder is None or module.training:
             return
@@ -140,7 +140,7 @@ class DtuiCallback(TrainerCallback):  # type: ignore[misc]
 
 
 def _class_names(model: nn.Module) -> tuple[str, ...] | None:
-    """Return the class names of a model's configuration in label order; None where it has none."""
+    """Return the class names of a model's configuration in label order; None if it has none."""
     names = getattr(getattr(model, "config", None), "id2label", None)
     if not isinstance(names, Mapping) or len(names) < 2:
         return None

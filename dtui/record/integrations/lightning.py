@@ -1,6 +1,6 @@
 """Records a training that PyTorch Lightning runs.
 
-Owns which of Lightning's events stand for ours::
+Owns the mapping from Lightning's events to ours::
 
     trainer = Trainer(callbacks=[DtuiCallback("runs/first", every=100, classes=names)])
 """
@@ -53,17 +53,17 @@ class DtuiCallback(Callback):  # type: ignore[misc]
         scores: Place | None = None,
         **options: Any,
     ) -> None:
-        """Check what can be checked before a trainer exists.
+        """Check the arguments before a trainer exists.
 
         Args:
             path: Directory of the run.
             every: Iterations from one record to the next.
             classes: Names in label order.
-            network: Attribute of the LightningModule whose output are the class scores; None takes its only
-                child with layers, or the LightningModule itself.
+            network: Attribute of the LightningModule that returns the class scores; None takes its only child with
+                layers, or the LightningModule itself.
             target: Where the true labels are in a batch, as in `Recorder.validation`.
-            scores: Where the class scores are in what the network returns.
-            options: More arguments for the Recorder; with resume=True it begins where the Trainer does by `ckpt_path`.
+            scores: Where the class scores are in the network's output.
+            options: More arguments for the Recorder. With resume=True it begins at the Trainer's `ckpt_path`.
 
         Raises:
             RecorderError: The arguments cannot work.
@@ -101,15 +101,15 @@ class DtuiCallback(Callback):  # type: ignore[misc]
         self._log_new(trainer, **({"loss": loss} if isinstance(loss, Tensor) else {}))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log what the module logged of the epoch."""
+        """Log what the module logged for the epoch."""
         self._log_new(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log what came last."""
+        """Log the last values."""
         self._log_new(trainer)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin to watch a validation; Lightning's sanity check before training is none."""
+        """Begin to watch a validation. Lightning's sanity check before training is not one."""
         if self.recorder is None or self.recorder.closed or trainer.sanity_checking:
             return
         self._validation = ExitStack()
@@ -128,7 +128,7 @@ class DtuiCallback(Callback):  # type: ignore[misc]
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Judge one batch; of several loaders the first counts."""
+        """Judge one batch; only the first of several loaders is used."""
         if self.recorder is None or self._validation is None or dataloader_idx or self._output is None:
             return
         try:
@@ -167,7 +167,7 @@ class DtuiCallback(Callback):  # type: ignore[misc]
             self.recorder.close()
 
     def _log_new(self, trainer: Trainer, **values: Tensor) -> None:
-        """Log what is new: Lightning tells the last value of everything again and again, and here it keeps its time."""
+        """Log new values only: Lightning reports the last value of every name again and again."""
         if self.recorder is None:
             return
         told = {name: value for name, value in trainer.callback_metrics.items() if isinstance(value, Tensor)}
@@ -185,14 +185,14 @@ class DtuiCallback(Callback):  # type: ignore[misc]
 
 
 class _Order:
-    """Sees the order of the images of a Trainer's validations.
+    """Notes the order of the images in a Trainer's validations.
 
-    Lightning begins to draw before any callback hears of the validation, but after `setup_data` of its loop has made
-    the loaders; so that is where the notes begin.
+    Lightning draws the first batch before any callback is called, but after `setup_data` of its loop made the loaders.
+    So the notes begin at `setup_data`.
     """
 
     def __init__(self, trainer: Trainer) -> None:
-        """Attach to the loop; without one, nothing is ever known."""
+        """Attach to the loop. Without a loop the order stays unknown."""
         self._trainer = trainer
         self._tap: LoaderTap | None = None
         self._loop: Any = None
@@ -211,20 +211,20 @@ class _Order:
         self._loop = loop
 
     def detach(self) -> None:
-        """Give the loop and the loader back as they were."""
+        """Restore the loop and the loader."""
         self.end_pass()
         if self._loop is not None:
             self._loop.__dict__.pop("setup_data", None)
             self._loop = None
 
     def end_pass(self) -> None:
-        """Give the loader back as it was."""
+        """Restore the loader."""
         if self._tap is not None:
             self._tap.detach()
             self._tap = None
 
     def ids_of(self, batch: int, count: int) -> IntArray | None:
-        """Return the positions of a batch, shape (count,); None where they are not known."""
+        """Return the positions of a batch, shape (count,); None if they are unknown."""
         return None if self._tap is None else self._tap.ids_of(batch, count)
 
     def _begin_pass(self) -> None:

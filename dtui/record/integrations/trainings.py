@@ -1,6 +1,6 @@
-"""The runs of one callback: a trainer may train several times, and each training is recorded.
+"""Manages the runs of one callback: a trainer may train several times, and each training is recorded.
 
-Owns where a training is recorded that is not the callback's first: a second `fit` or `train`, a trial of a search.
+Owns the choice of a path for every training after the callback's first: a second `fit` or `train`, a trial of a search.
 """
 
 from __future__ import annotations
@@ -17,32 +17,33 @@ from dtui.record.start.arguments import NUMBER
 class Trainings:
     """Makes a recorder for each training of a trainer.
 
-    - A training that begins anew is a run of its own: NAME, NAME-2, NAME-3.
-    - One that goes on where the one before ended (`max_epochs` raised, a checkpoint of its end) goes on with its run.
-    - One that goes back to an earlier checkpoint supersedes what came after it where `resume=True` asks for that; else
-      it is a run of its own, which begins at that iteration.
+    - A training from the beginning gets its own run: NAME, NAME-2, NAME-3.
+    - A training that continues at the end of the last one (higher `max_epochs`, a checkpoint of its end) continues its
+      run.
+    - A training from an earlier checkpoint supersedes later records if `resume=True`; otherwise it gets its own run,
+      which begins at that iteration.
     """
 
     def __init__(self, path: str | Path, **arguments: Any) -> None:
-        """Begin without a training; `arguments` are those of the Recorder."""
+        """Begin without a training; `arguments` are the Recorder's."""
         self._path = Path(path)
         self._arguments = arguments
 
     @property
     def is_resumed(self) -> bool:
-        """Whether the user asked to go on with a run that is there."""
+        """Whether the user asked to resume an existing run."""
         return bool(self._arguments.get("resume") or self._arguments.get("on_existing") == "resume")
 
     def begin(
         self, last: Recorder | None, model: nn.Module, optimizer: Any, updates: int | None, **further: Any
     ) -> Recorder:
-        """Return the recorder of a training that begins.
+        """Return the recorder for a training that begins.
 
         Args:
-            last: That of the training before; one that nobody has closed is ended.
-            model: What is trained.
-            optimizer: What trains it: one, several, or None.
-            updates: Done before, as the trainer counts them; None where it does not tell.
+            last: The recorder of the last training; it is closed if it is still open.
+            model: The model.
+            optimizer: One optimizer, several, or None.
+            updates: Number of updates done before, as the trainer counts them; None if unknown.
             further: Arguments that depend on the training.
 
         Raises:
@@ -61,7 +62,7 @@ class Trainings:
         return Recorder(model=model, optimizer=optimizer, **arguments)
 
     def _place(self, last: Recorder, arguments: dict[str, Any], updates: int | None) -> dict[str, Any]:
-        """Return where a training is recorded that is not the first; what was asked of the first is taken out."""
+        """Return the path for a training after the first; arguments for the first training only are removed."""
         for name in ("resume", "on_existing", "iteration"):
             arguments.pop(name, None)
         if updates and (updates == last.iteration + 1 or self.is_resumed):

@@ -1,1 +1,1 @@
-"""One record of a live network: sums and samples on the training's thread, statistics on the writer's."""
+"""Measures one record of a live network: sums and samples on the training's thread, statistics on the writer's."""

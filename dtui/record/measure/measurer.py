@@ -1,8 +1,8 @@
-"""Takes one record of a live network: what has to happen on the training thread, and no more.
+"""Measures one record of a live network: only the work that must happen on the training thread.
 
-Owns the layers' previous weights and the buffers on each device. On a GPU nothing here waits: the sums are taken on the
-training stream, between an update and the next; they are copied to pinned memory on a stream beside it, and the writer
-waits for the event.
+Owns the layers' previous weights and the buffers on each device. On a GPU nothing here waits. The sums are computed on
+the training stream, between two updates. A second stream copies them to pinned memory, and the writer waits for its
+event.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ from dtui.record.writing.warn import reason_of, warn_once
 
 
 class _Device:
-    """What is kept for the layers on one device.
+    """The buffers for the layers on one device.
 
-    On the CPU a record is read where it was written, and its memory used again once nobody holds it: fresh pages at
-    each record would cost as much as a quarter of the kernel.
+    On the CPU the writer reads a record where the kernel wrote it, and the memory is reused once nobody holds it. New
+    memory pages for each record would cost a quarter of the kernel's time.
     """
 
     def __init__(self, make_buffers: Callable[[], Buffers], summing: Summing) -> None:
@@ -50,7 +50,7 @@ class _Device:
         self._copying: torch.cuda.Stream | None = None
 
     def take(self, layers: list[LayerRows]) -> Callable[[], tuple[FloatArray, FloatArray]]:
-        """Read the rows, and return what waits for the sums and samples to arrive on the host, on another thread."""
+        """Read the rows. Return a function for another thread that waits for the sums and samples on the host."""
         buffers = self._free.pop() if self._free else self._make_buffers()
         if self._copying is not None:
             torch.cuda.current_stream(buffers.memory.device).wait_stream(self._copying)
@@ -68,7 +68,7 @@ class _Device:
         return lambda: buffers.as_arrays(copy.numpy())
 
     def _copy_beside(self, buffers: Buffers) -> Callable[[], tuple[FloatArray, FloatArray]]:
-        """Copy to the host on a stream of our own, so that training does not wait for it; the next record does."""
+        """Copy to the host on our own stream. Training does not wait for this copy, but the next record does."""
         device = buffers.memory.device
         if self._copying is None:
             self._copying = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
@@ -101,10 +101,10 @@ class Measurer:
         """Prepare for the layers of a network that have been placed on the flat filter axis.
 
         Args:
-            root: The network; None where its container is gone and only the layers are trained.
+            root: The network; None if its container is gone and only the layers are trained.
             probes: Its layers.
-            fused: Use a compiled kernel where it is to be had.
-            norms: Its normalisation layers, as the run holds them.
+            fused: Whether to use a compiled kernel if one is available.
+            norms: Its normalisation layers, in the order of the run.
         """
         self._fused = fused
         self._norms = NormValues(norms)
@@ -122,22 +122,22 @@ class Measurer:
 
     @property
     def is_sharded(self) -> bool:
-        """Whether this process holds a part of the weights only."""
+        """Whether this process holds only a part of the weights."""
         weights = (probe.module._parameters.get("weight") for probe in self._probes)
         return any(map(is_sharded, weights)) or self._norms.is_sharded
 
     @property
     def record_bytes(self) -> int:
-        """Memory that one record takes while it waits to be written."""
+        """Bytes that one record takes while it waits to be written."""
         samples = 3 * len(self._probes) * self._sampler.samples
         return 4 * (len(Sum) * self._filters + samples) + self._norms.record_bytes
 
     @torch.no_grad()
     def measure(self, *, with_gradients: bool = True) -> Callable[[int, Mapping[str, float]], RawRecord]:
-        """Read every layer once, and return what makes the raw record of it on another thread.
+        """Read every layer once, and return a function that makes the raw record on another thread.
 
         Args:
-            with_gradients: Whether the gradients are those of the last update; else they are NaN.
+            with_gradients: Whether the gradients belong to the last update; otherwise they are recorded as NaN.
         """
         root = None if self._root is None else self._root()
         if root is not None and self._network is not None and self._network.has_changed():
@@ -166,7 +166,7 @@ class Measurer:
         return finish
 
     def _take_norms(self) -> Callable[[], FloatArray | None]:
-        """Read the normalisation layers; where that fails they alone are left out, from there on."""
+        """Read the normalisation layers. If that fails, only they are left out from then on."""
         try:
             return self._norms.take()
         except Exception as error:  # noqa: BLE001 - the rest is recorded all the same
@@ -175,7 +175,7 @@ class Measurer:
             return lambda: None
 
     def _rows(self, index: int, probe: LayerProbe) -> LayerRows | None:
-        """Return what there is to read of a layer; None where this process holds nothing of it."""
+        """Return the rows of a layer to read; None if this process holds none of it."""
         parameter, seen = probe.module._parameters.get("weight"), self._seen[index]
         if seen is not None and seen[0] is parameter and seen[1:3] == (parameter.data_ptr(), parameter.stride()):
             rows: LayerRows | None = seen[3]
@@ -187,7 +187,7 @@ class Measurer:
         return rows
 
     def _gradient(self, index: int, probe: LayerProbe, rows: Tensor) -> Tensor | None:
-        """Return the gradients of the weights that these rows hold; None where there are none."""
+        """Return the gradients of the weights in these rows; None if there are none."""
         gradient, seen = probe.gradient(), self._seen[index]
         if gradient is not None and seen is not None and gradient.stride() == seen[2]:  # the rows are a view
             return gradient.as_strided(rows.shape, rows.stride())
@@ -195,7 +195,7 @@ class Measurer:
         return None if part is None else as_rows(probe.module, part[0], self._orders[index])
 
     def _find_rows(self, index: int, probe: LayerProbe) -> LayerRows | None:
-        """Do as `_rows`, without the gradient, for a weight that is not where it was, or that is computed."""
+        """Return rows without gradient, as in `_rows`, for a weight that was moved or is computed."""
         whole = probe.weight()
         part = local_rows(whole)
         if part is None or (is_sharded(whole) and not has_filters_first(probe.module)):
@@ -217,7 +217,7 @@ class Measurer:
         return LayerRows(index, column, rows, previous, is_first, None, positions, place)
 
     def _previous_rows(self, index: int, probe: LayerProbe, rows: Tensor, order: torch.memory_format) -> Tensor | None:
-        """Return the weights of the record before, where and in the order in which the rows are now."""
+        """Return the weights at the record before, on the rows' present device and in their present order."""
         previous = self._previous[index]
         if previous is None or previous.shape != rows.shape:
             return None

@@ -1,7 +1,7 @@
-"""Turns what normalisation layers keep into their statistics, in float64, on the writer's thread.
+"""Computes the statistics of normalisation layers from their values, in float64, on the writer's thread.
 
-Owns the formulas. Running statistics are what a layer saw of its inputs: data that change, or a layer before it that
-breaks, show there before they show in a loss.
+Owns the formulas. Running statistics describe the inputs of a layer, so changed data or a broken earlier layer show
+there before they show in a loss.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _Float64 = NDArray[np.float64]
 
 
 class NormDeriver:
-    """Derives one record after the other; keeps the values of the record before, and the scales' usual size."""
+    """Computes record after record; keeps the values of the last record, and the usual size of the scales."""
 
     def __init__(self, channels: Sequence[int]) -> None:
-        """Prepare for layers of so many channels each, > 0."""
+        """Prepare for layers with these numbers of channels, each > 0."""
         self._starts = np.cumsum([0, *channels[:-1]]) if channels else np.zeros(0, np.int64)
         self._groups: list[tuple[IntArray, IntArray]] = []
         """Layers of equally many channels together: which layers, (k,), and where their values are, (k, channels)."""
@@ -42,11 +42,12 @@ class NormDeriver:
         """Return the statistics of one record.
 
         Args:
-            values: Shape (len(Kept), channels of all layers); NaN in what a layer lacks, infinity in what is no number.
+            values: Shape (len(Kept), channels of all layers); NaN for values that a layer lacks, infinity for NaN in
+                the layer itself.
 
         Returns:
-            Shape (len(NORM_STATISTICS), layers), float32, over the channels that are finite; NaN where there is none,
-            and at the first record in all that compares it with the one before.
+            Shape (len(NORM_STATISTICS), layers), float32, over the finite channels; NaN if there are none, and at the
+            first record in statistics that compare two records.
         """
         now = values.astype(np.float64)
         taken, broken = ~np.isnan(now), np.isinf(now)
@@ -68,20 +69,20 @@ class NormDeriver:
             return np.stack([columns[name] for name in NORM_STATISTICS]).astype(np.float32)
 
     def _share_near_zero(self, scale: _Float64, usual: _Float64) -> _Float64:
-        """Return the share of each layer's scales that are small against what was usual at the first record."""
+        """Return the share of each layer's scales that are small compared with their usual size at the first record."""
         limit = np.repeat(NEAR_ZERO * _positive(usual), self._channels)
         judged = ~np.isnan(scale) & ~np.isnan(limit)
         share: _Float64 = self._sums(judged & (np.abs(scale) < limit)) / _positive(self._sums(judged))
         return share
 
     def _sums(self, values: NDArray[Any]) -> _Float64:
-        """Return the sum of each layer's channels, of all kinds together where there are several."""
+        """Return the sum over each layer's channels, for all kinds together if there are several."""
         flat = values.astype(np.float64).reshape(-1, int(self._channels.sum())).sum(axis=0)
         total: _Float64 = np.add.reduceat(flat, self._starts)
         return total
 
     def _medians(self, values: _Float64) -> _Float64:
-        """Return the median of each layer's channels, NaN left out; NaN where there is none."""
+        """Return the median of each layer's channels, ignoring NaN; NaN if nothing is left."""
         medians = np.empty(len(self._channels))
         for rows, at in self._groups:
             ordered = np.sort(values[at], axis=1)  # NaN last; a partition takes longer
@@ -92,6 +93,6 @@ class NormDeriver:
 
 
 def _positive(values: _Float64) -> _Float64:
-    """Return the values with NaN where they are not above zero."""
+    """Return the values, with NaN for those that are not above zero."""
     kept: _Float64 = np.where(values > 0, values, np.nan)
     return kept

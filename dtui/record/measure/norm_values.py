@@ -1,6 +1,6 @@
-"""Gathers what normalisation layers keep: on the training's thread one operation for all of them.
+"""Reads the values of all normalisation layers, with one operation on the training's thread.
 
-Owns where in the gathered values each number stands.
+Owns the position of each number in the gathered values.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PLAIN = (Tensor, nn.Parameter)
 
 
 class _Group:
-    """The tensors on one device, and where their elements belong in the flattened values."""
+    """The tensors on one device, and the positions of their elements in the flattened values."""
 
     def __init__(self) -> None:
         self.tensors: list[Tensor] = []
@@ -38,7 +38,7 @@ class _Group:
 
     @cached_property
     def at(self) -> IntArray:
-        """Where each element belongs, shape (elements,); on the writer's thread."""
+        """Position of each element, shape (elements,); computed on the writer's thread."""
         return np.concatenate([np.arange(*place) for place in self._places])
 
 
@@ -46,7 +46,7 @@ class NormValues:
     """Reads the scales, running means and running variances of all normalisation layers."""
 
     def __init__(self, probes: Sequence[NormProbe]) -> None:
-        """Prepare for normalisation layers in the order in which a run holds them."""
+        """Prepare for normalisation layers, in the order of the run."""
         self._probes = probes
         self._starts = [0, *np.cumsum([probe.channels for probe in probes]).tolist()]
         self._seen: list[Tensor | None] = []
@@ -54,16 +54,16 @@ class NormValues:
 
     @property
     def is_sharded(self) -> bool:
-        """Whether this process holds a part of the scales only."""
+        """Whether this process holds only a part of the scales."""
         return any(is_sharded(tensor) for tensor in self._tensors())
 
     @property
     def record_bytes(self) -> int:
-        """Memory that one record takes of them while it waits to be written."""
+        """Bytes that their values take in one record while it waits to be written."""
         return 4 * len(Kept) * sum(probe.channels for probe in self._probes)
 
     def rebind(self, root: nn.Module) -> None:
-        """Follow a network whose modules were replaced; a layer that it has no more has no value from here on."""
+        """Follow a network whose modules were replaced. A layer that is gone has no value from then on."""
         current = {probe.name: probe for probe in find_norms(root)}
         for probe in self._probes:
             now = current.get(probe.name)
@@ -73,10 +73,10 @@ class NormValues:
             probe.bind(now.module if now is not None and is_there else None)
 
     def take(self) -> Callable[[], FloatArray | None]:
-        """Read everything, and return what waits for it to arrive on the host, on another thread.
+        """Read everything. Return a function for another thread that waits for the values on the host.
 
-        That returns shape (len(Kept), channels of all layers), None where there is no layer; NaN in what a layer lacks
-        or another process holds, infinity in what is NaN itself.
+        It returns shape (len(Kept), channels of all layers), None if there is no layer; NaN for values that a layer
+        lacks or another process holds, infinity for values that are NaN themselves.
         """
         if not self._probes:
             return lambda: None
@@ -100,7 +100,7 @@ class NormValues:
         return arrive
 
     def _gathered(self) -> list[Tensor] | None:
-        """Return the elements of each group; None where they are no longer laid out as they were."""
+        """Return the elements of each group; None if the tensors have changed their layout."""
         try:
             flat = [torch.cat(group.tensors) for group in self._groups]
         except RuntimeError:  # some of them moved to another device
@@ -109,7 +109,7 @@ class NormValues:
         return flat if is_same else None
 
     def _tensors(self) -> list[Tensor | None]:
-        """Return what each layer has now, in the order of Kept."""
+        """Return the present tensors of each layer, in the order of Kept."""
         tensors: list[Tensor | None] = []
         for probe in self._probes:
             module = probe.module
@@ -117,7 +117,7 @@ class NormValues:
         return tensors
 
     def _plan(self, tensors: list[Tensor | None]) -> None:
-        """Lay out what is to be gathered."""
+        """Plan the groups of tensors to gather."""
         groups: dict[torch.device, _Group] = {}
         is_plain = True
         for first, length, tensor in self._pieces(tensors):
@@ -133,7 +133,7 @@ class NormValues:
         self._seen = tensors if is_plain else []  # a view of what is no plain vector may not be where it was
 
     def _pieces(self, tensors: list[Tensor | None]) -> Iterator[tuple[int, int, Tensor]]:
-        """Yield where each tensor belongs, how many elements it must have, and the tensor."""
+        """Yield the position of each tensor, its required number of elements, and the tensor."""
         for index, probe in enumerate(self._probes):
             for kept in Kept:
                 tensor = tensors[len(Kept) * index + kept]
@@ -142,7 +142,7 @@ class NormValues:
 
 
 def _arriving(values: Tensor) -> Callable[[], FloatArray]:
-    """Return what waits for a gathered vector: the training stream goes on while it is copied from a GPU."""
+    """Return a function that waits for a gathered vector; training continues while it is copied from a GPU."""
     if values.dtype != torch.float32:
         values = values.float()
     if values.device.type != "cuda":

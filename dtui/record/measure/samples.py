@@ -1,6 +1,6 @@
-"""The fixed random elements from which quantiles, histograms and change ratios are taken.
+"""Picks the fixed random elements from which quantiles, histograms and change ratios are computed.
 
-Owns which elements stand for a layer and for a module. Draws from a generator of its own.
+Owns the choice of elements for a layer and for a module. It uses its own random generator, not torch's global one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SEED = 20180
 
 
 def sample_size(elements: Sequence[int]) -> int:
-    """Return how many elements stand for the largest of some layers."""
+    """Return the number of sampled elements per layer, from the layers' sizes."""
     return min(SAMPLES, max(elements, default=1))
 
 
@@ -40,7 +40,7 @@ class LayerSampler:
         self._parts: dict[tuple[int, int, int], tuple[Tensor, int]] = {}
 
     def positions(self, layer: int, start: int, stop: int) -> tuple[Tensor, int]:
-        """Return which of the chosen elements lie in a part of a layer.
+        """Return the chosen elements that lie in a part of a layer.
 
         Args:
             layer: Index of the layer.
@@ -58,7 +58,7 @@ class LayerSampler:
 
 
 def plan_modules(elements: Sequence[int], modules: Sequence[Sequence[int]]) -> IntArray:
-    """Choose which samples of its layers stand for each module, each layer with its share of the elements.
+    """Choose the samples of each module from its layers; each layer has its share of the elements.
 
     Args:
         elements: Number of weights of each layer, length L.

@@ -1,4 +1,4 @@
-"""Turns sums and samples into the statistics of a record, in float64, on the writer thread.
+"""Computes the statistics of a record from sums and samples, in float64, on the writer thread.
 
 Owns the formulas.
 """
@@ -36,14 +36,15 @@ _Float64 = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class RawRecord:
-    """What the training thread measured.
+    """The values that the training thread measured for one record.
 
     Attributes:
-        iteration: Of the record.
-        sums: Shape (len(Sum), F), float32; NaN where nothing was taken.
-        samples: Shape (3, L, samples), float32, sources as in SOURCES; NaN where nothing was taken. Of a watch, none.
-        scalars: What the loop logged.
-        norms: What the normalisation layers keep, shape (len(Kept), channels of all), see `NormValues.take`; None where
+        iteration: Iteration of the record.
+        sums: Shape (len(Sum), F), float32; NaN where nothing was measured.
+        samples: Shape (3, L, samples), float32, sources as in SOURCES; NaN where nothing was measured. A watch has
+            none.
+        scalars: The values that the loop logged.
+        norms: Values of the normalisation layers, shape (len(Kept), channels of all), see `NormValues.take`; None if
             there are none, or they were not read.
     """
 
@@ -54,14 +55,15 @@ class RawRecord:
     norms: FloatArray | None = None
 
     def parts(self) -> dict[str, FloatArray]:
-        """Return what another process needs of this one's record, by the names of `with_part`."""
+        """Return the parts of this record that another process needs, by the names of `with_part`."""
         own = {"sums": self.sums, "samples": self.samples}
         return own if self.norms is None else {**own, "scales": self.norms[Kept.SCALE]}
 
     def with_part(self, sums: FloatArray, samples: FloatArray, scales: FloatArray | None = None) -> RawRecord:
-        """Return the record with what another device or process measured: of other filters, NaN elsewhere.
+        """Return the record merged with a part from another device or process, which is NaN except at its own filters.
 
-        Of what normalisation layers keep only the scales are ever spread over processes; the rest is this process'.
+        Of the normalisation layers only the scales can be spread over processes; the other values are always this
+        process's.
         """
         merged = np.where(np.isnan(self.sums), sums, self.sums)
         nonfinite = slice(Sum.WEIGHT_NONFINITE, None)  # 0 where nothing was taken; a gathered filter is in both
@@ -74,9 +76,10 @@ class RawRecord:
         return replace(self, sums=merged, samples=values, norms=norms)
 
     def with_skips(self, skips: Skips) -> RawRecord:
-        """Return the record with the count of updates that a GradScaler has skipped so far, where there are any.
+        """Return the record with the number of updates that a GradScaler has skipped so far, if there are any.
 
-        Where its own was one, only what is not finite can be told of its gradients: the others are not unscaled.
+        If its own update was skipped, its gradients are still scaled, so only the count of non-finite ones is
+        meaningful.
         """
         if not skips.count:
             return self
@@ -90,10 +93,10 @@ class RawRecord:
 
 
 class Deriver:
-    """Derives one record after the other; keeps the norms of the record before."""
+    """Computes record after record; keeps the norms of the last record."""
 
     def __init__(self, structure: Structure) -> None:
-        """Prepare the index arrays of a structure."""
+        """Prepare the index arrays for a structure."""
         self._starts = np.array([layer.first_filter for layer in structure.layers])
         self._filters = np.array([layer.filters for layer in structure.layers])
         self._layer_elements = np.array([int(np.prod(layer.shape)) for layer in structure.layers], dtype=np.float64)
@@ -251,7 +254,7 @@ def _quartiles(samples: FloatArray) -> FloatArray:
 def _change_ratio_shares(weights: FloatArray, gradients: FloatArray) -> FloatArray:
     """Return the cumulative shares of |gradient / weight| <= edge, shape (L, edges); without a gradient, NaN.
 
-    A weight and a gradient that are both zero count as unchanged.
+    If weight and gradient are both zero, the weight counts as unchanged.
     """
     size, change = np.abs(weights), np.abs(gradients)
     count = _positive(np.count_nonzero(size + change >= 0, axis=1).astype(np.float64))
@@ -274,6 +277,6 @@ def _mean(nodes: Mapping[str, NDArray[Any]]) -> _Float64:
 
 
 def _positive(values: _Float64) -> _Float64:
-    """Return the values with NaN where they are not above zero: nothing can be divided by them."""
+    """Return the values, with NaN for those that are not above zero, because they cannot be divisors."""
     kept: _Float64 = np.where(values > 0, values, np.nan)
     return kept

@@ -1,1 +1,1 @@
-"""What is checked and found out when a recorder is made."""
+"""Checks arguments and collects information when a recorder is made."""

@@ -1,6 +1,6 @@
-"""What is refused before the first iteration is trained.
+"""Checks the Recorder's arguments before the first iteration.
 
-Owns the wording and the conditions.
+Owns these checks and the text of their errors.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ OR_GO_ON = "go on with it by resume=True"
 
 
 def check_period(every: int) -> None:
-    """Refuse a period that is no positive integer.
+    """Refuse a period that is not a positive integer.
 
     Raises:
         RecorderError: It is not.
@@ -35,10 +35,10 @@ def check_period(every: int) -> None:
 
 
 def run_folder(path: str | Path) -> Path:
-    """Return the folder of a run for a path with or without ".dtui", whatever os.chdir may come before it is made.
+    """Return the absolute folder of a run for a path with or without ".dtui"; a later os.chdir does not change it.
 
     Raises:
-        RecorderError: The path names nothing.
+        RecorderError: The path has no name.
     """
     wanted = with_suffix(path)
     if not wanted.name:
@@ -47,10 +47,10 @@ def run_folder(path: str | Path) -> Path:
 
 
 def check_existing(on_existing: str | None, resume: bool | None) -> str:
-    """Return what is done where a run is already: one of ON_EXISTING.
+    """Return what to do if the run exists already: one of ON_EXISTING.
 
     Raises:
-        RecorderError: It is none of them, or the two arguments disagree.
+        RecorderError: It is not one of them, or the two arguments disagree.
     """
     if on_existing is not None and on_existing not in ON_EXISTING:
         known = ", ".join(map(repr, ON_EXISTING))
@@ -66,7 +66,7 @@ def check_existing(on_existing: str | None, resume: bool | None) -> str:
 
 
 def check_path(path: str | Path, on_existing: str) -> Path:
-    """Return the directory of the run as it was asked for; nothing is made yet.
+    """Return the requested directory of the run; nothing is created yet.
 
     Args:
         path: With or without ".dtui".
@@ -74,7 +74,7 @@ def check_path(path: str | Path, on_existing: str) -> Path:
 
     Raises:
         RecorderError: It cannot be made there.
-        RunExistsError: There is something already, and `on_existing` is "refuse".
+        RunExistsError: The path exists already, and `on_existing` is "refuse".
     """
     wanted = run_folder(path)
     if on_existing == REFUSE and (wanted.exists() or wanted.is_symlink()) and not _is_unborn(wanted):
@@ -96,10 +96,10 @@ def _is_unborn(folder: Path) -> bool:
 
 
 def check_optimizers(optimizers: Any, model: nn.Module) -> tuple[Optimizer, ...]:
-    """Return the optimizers that were given, unwrapped: the first is the one whose updates are counted.
+    """Return the given optimizers, unwrapped; the updates of the first are counted.
 
     Raises:
-        RecorderError: The first is no torch optimizer, or updates none of the model's parameters.
+        RecorderError: The first is not a torch optimizer, or updates none of the model's parameters.
     """
     given = list(optimizers) if isinstance(optimizers, list | tuple) else [optimizers]
     given = [_unwrapped(optimizer) for optimizer in given if optimizer is not None]
@@ -131,7 +131,7 @@ def as_class_names(classes: Sequence[str] | None) -> tuple[str, ...] | None:
     """Return the class names as strings.
 
     Raises:
-        RecorderError: They are no sequence of names, none, or too many.
+        RecorderError: They are not a sequence of names, are empty, or too many.
     """
     if classes is None:
         return None
@@ -144,7 +144,7 @@ def as_class_names(classes: Sequence[str] | None) -> tuple[str, ...] | None:
 
 
 def check_classes(names: tuple[str, ...] | None, model: nn.Module, probes: Sequence[LayerProbe]) -> None:
-    """Refuse a model without layers, and class names that no part of the model can tell apart.
+    """Refuse a model without layers, and more class names than any part of the model has outputs.
 
     Raises:
         RecorderError: There are more names than the last layer has outputs, and nothing else in the model has as many.

@@ -1,7 +1,8 @@
-"""Imports on the training's thread, when the recorder is made, what its threads will need.
+"""Imports the modules that the recorder's threads need, on the training's thread, when the recorder is made.
 
-Owns that list. A module that a thread of ours imports while the training forks a data loader's workers stays locked in
-them for ever. `tests/record/test_forks.py` sees that our threads import nothing: what they need is added here.
+Owns the list of these modules. If our thread imports a module while the training forks data loader workers, the module
+stays locked in the workers for ever. `tests/record/test_forks.py` checks that our threads import nothing; add missing
+modules here.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ _PICTURES = ("PIL.PngImagePlugin", "PIL.JpegImagePlugin", "PIL.ImageFile")
 
 
 def import_for_threads(*, is_writer: bool, has_pictures: bool, has_own_pictures: bool) -> None:
-    """Import it.
+    """Import these modules.
 
     Args:
         is_writer: Whether this process writes the run.
         has_pictures: Whether thumbnails are made.
-        has_own_pictures: Whether the user's code makes them, and may open a file of any format.
+        has_own_pictures: Whether the user's code makes them; it may open files of any image format.
     """
     for name in (*_ALWAYS, *(_WRITING if is_writer else ()), *(_PICTURES if is_writer and has_pictures else ())):
         import_module(name)

@@ -1,6 +1,6 @@
-"""From where a recorder counts: a new run, or one that goes on from a checkpoint.
+"""Finds where a recorder begins: at a new run, or at a checkpoint of an existing run.
 
-Owns whether a training may go on with a run.
+Owns the rule for whether a training may continue a run.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class Start:
 
     Attributes:
         path: Directory of the run.
-        updates: Done before, >= 0: the iteration of the first that follows.
-        past: The run that goes on, None for a new one and for all processes but the first.
-        claim: Of the path, until the run is created or taken over; None for all processes but the first.
+        updates: Number of updates done before, >= 0; it is the iteration of the next update.
+        past: The run to continue; None for a new run, and in all processes but the first.
+        claim: The claim of the path until the run is created or taken over; None in all processes but the first.
     """
 
     path: Path
@@ -47,17 +47,17 @@ class Start:
     claim: Claim | None = None
 
     def give_up(self) -> None:
-        """Free the path, where nothing has been recorded there."""
+        """Free the path, if nothing has been recorded there."""
         if self.claim is not None:
             self.claim.give_up()
 
     def is_passed(self, iteration: int) -> bool:
-        """Whether a resumed training has gone on to an iteration, so that what was recorded past it does not count."""
+        """Whether a resumed training has reached an iteration, so that older records past it no longer count."""
         return self.past is not None and iteration >= self.updates
 
     @property
     def last_validation(self) -> int | None:
-        """Iteration of the last validation that counts, None where there is none."""
+        """Iteration of the last validation that counts, None if there is none."""
         return None if self.past is None else self.past.last_validation_before(self.updates)
 
     def check_network(self, structure: Structure) -> None:
@@ -91,7 +91,7 @@ class Start:
                 )
 
     def create(self, metadata: RunMetadata, names: Sequence[str], structure: Structure) -> Store:
-        """Create a new run; in all processes but the first, what stands for it."""
+        """Create a new run; in all processes but the first, return its substitute."""
         from dtui.store import RunWriter
 
         if self.claim is None:
@@ -121,18 +121,18 @@ class Start:
 def find_start(
     path: str | Path, optimizer: Optimizer | None, exchange: Exchange, *, on_existing: str, iteration: int | None
 ) -> Start:
-    """Claim the path of a run and return where a recorder begins; all processes begin where the first does.
+    """Claim the path of a run and return where the recorder begins, which is the same in all processes.
 
     Args:
         path: Directory of the run.
-        optimizer: Whose updates are counted.
-        exchange: With the other processes.
-        on_existing: What is done where a run is already, one of `checks.ON_EXISTING`.
-        iteration: Updates done before; None asks the optimizer, where a run goes on.
+        optimizer: The optimizer whose updates are counted.
+        exchange: The exchange with the other processes.
+        on_existing: What to do if the run exists already, one of `arguments.ON_EXISTING`.
+        iteration: Updates done before; None asks the optimizer, if a run is continued.
 
     Raises:
-        RecorderError: The count is none, or it is not known, or the path cannot be written.
-        RunExistsError: What is there is neither to go on nor to be replaced, or a living process records it.
+        RecorderError: The count is not valid or not known, or the path cannot be written.
+        RunExistsError: The existing run may be neither continued nor replaced, or a living process records it.
         DtuiError: The run cannot be read.
     """
     if iteration is not None and (isinstance(iteration, bool) or not isinstance(iteration, int) or iteration < 0):
@@ -178,7 +178,7 @@ def _begin(wanted: Path, on_existing: str, updates: int) -> Start:
 
 
 def _find_past(wanted: Path, count: int | None) -> Start:
-    """Claim the run that is to go on, or a new one where there is none."""
+    """Claim the run to continue, or a new one if there is none."""
     from dtui.store import find_past
     from dtui.store.write.claim import claim_new, hold_run
 
@@ -201,7 +201,7 @@ def _find_past(wanted: Path, count: int | None) -> Start:
 
 @contextmanager
 def refusals_told(exchange: Exchange, start: Start | None = None) -> Iterator[None]:
-    """Have the other processes begin where the first does, or refuse with it; `start` once all has been checked."""
+    """Tell the other processes where the first begins, or that it refused. Call `start` after all checks."""
     try:
         yield
     except Exception as error:
@@ -212,7 +212,7 @@ def refusals_told(exchange: Exchange, start: Start | None = None) -> Iterator[No
 
 
 def count_updates(optimizer: Optimizer | None) -> int | None:
-    """Return how many updates an optimizer has done, from its own state; None where it does not tell."""
+    """Return the number of updates that an optimizer has done, from its state; None if unknown."""
     if optimizer is None:
         return None
     found = [state["step"] for state in optimizer.state.values() if isinstance(state, dict) and "step" in state]

@@ -1,6 +1,6 @@
-"""What a run says about its training before the first record.
+"""Collects the metadata of a training before the first record.
 
-Owns which versions and hyper-parameters are kept.
+Owns the choice of versions and hyper-parameters to keep.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def describe_run(
     hyperparameters: Mapping[str, object],
     notes: Sequence[Mapping[str, object]],
 ) -> RunMetadata:
-    """Return the metadata of a run that begins now: what the user passed goes before what the optimizer has."""
+    """Return the metadata of a run that begins now. The user's hyper-parameters override the optimizer's."""
     parameters = {_short(key): _short(value) for key, value in hyperparameters.items()}
     if optimizer is not None:
         parameters.setdefault("optimizer", type(optimizer).__name__)
@@ -47,13 +47,13 @@ def describe_run(
 
 
 def _as_stored(note: Mapping[str, object]) -> dict[str, object]:
-    """Return a note with nothing in it that JSON does not know: numpy's numbers as numbers, other objects as text."""
+    """Return a note that JSON can store: NumPy numbers become numbers, other objects become text."""
     plain = {_short(key): value.item() if isinstance(value, np.generic) else value for key, value in note.items()}
     return {key: value if isinstance(value, int | float | None) else _short(value) for key, value in plain.items()}
 
 
 def _short(value: object) -> str:
-    """Return a value as text that fits a screen and a file, whatever it is; told once where it is cut."""
+    """Return any value as text that fits a screen and a file; a cut is reported once."""
     text = str(value)
     if len(text) <= LONGEST_TEXT:
         return text

@@ -1,1 +1,1 @@
-"""The network and its training as they are: layers, updates, other processes, values that are logged."""
+"""Observes the network and its training: layers, updates, other processes, logged values."""

@@ -1,4 +1,4 @@
-"""Which of a network's parameters are in the layers that are recorded, and which are not."""
+"""Measures which of a network's parameters are in recorded layers, and which are not."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ _OF_WEIGHT = ("weight", "weight_g", "weight_v", "weight_orig")
 
 
 def measure_coverage(root: nn.Module, probes: Sequence[LayerProbe]) -> Coverage:
-    """Count the elements of a network's parameters, those of all processes, each parameter once.
+    """Count the elements of a network's parameters over all processes, each parameter once.
 
     Args:
         root: The unwrapped network.
-        probes: Its layers that are recorded. Of each the weight counts as recorded, and what it is made from.
+        probes: Its recorded layers. The weight of each counts as recorded, and so do the parameters it is computed
+            from.
     """
     recorded = {id(parameter) for probe in probes for parameter in _made_from(probe.module)}
     seen: set[int] = set()
@@ -46,7 +47,7 @@ def measure_coverage(root: nn.Module, probes: Sequence[LayerProbe]) -> Coverage:
 
 
 def measure_trained(root: nn.Module, probes: Sequence[LayerProbe]) -> Trained:
-    """Tell what of a network is to be trained: which of its parameters require a gradient now."""
+    """Return which parameters of a network are trained: those that require a gradient now."""
     elements = {
         id(parameter): parameter.numel()
         for _, module in walk(root)
@@ -62,7 +63,7 @@ def measure_trained(root: nn.Module, probes: Sequence[LayerProbe]) -> Trained:
 
 
 def try_trained(root: nn.Module, probes: Sequence[LayerProbe]) -> Trained | None:
-    """Return what of a network is to be trained; None where that fails."""
+    """Return which parameters of a network are trained; None if that fails."""
     try:
         return measure_trained(root, probes)
     except Exception as error:  # noqa: BLE001 - it is only told; the training is recorded all the same
@@ -71,7 +72,7 @@ def try_trained(root: nn.Module, probes: Sequence[LayerProbe]) -> Trained | None
 
 
 def try_coverage(root: nn.Module, probes: Sequence[LayerProbe]) -> Coverage | None:
-    """Return how much of a network is recorded, having told what a user must know of it; None where that fails."""
+    """Return how much of a network is recorded, and warn the user if it is little; None if that fails."""
     try:
         coverage = measure_coverage(root, probes)
         _tell(root, coverage)
@@ -82,7 +83,7 @@ def try_coverage(root: nn.Module, probes: Sequence[LayerProbe]) -> Coverage | No
 
 
 def _tell(root: nn.Module, coverage: Coverage) -> None:
-    """Say once that little of a network is recorded, and what is not; and which layers could not be."""
+    """Warn once that little of a network is recorded, what is missing, and which layers cannot be recorded."""
     for name, module in walk(root):
         if is_layer(module) and not weight_type(module).is_floating_point:
             kind = str(weight_type(module)).removeprefix("torch.")
@@ -105,7 +106,7 @@ def _own_parameters(module: nn.Module) -> list[tuple[str, Tensor]]:
 
 
 def _made_from(module: nn.Module) -> list[Tensor]:
-    """Return the parameters that a layer's weight is, or is made from."""
+    """Return the parameters from which a layer's weight is computed, or the weight itself."""
     made = getattr(module, "parametrizations", None)
     if isinstance(made, nn.ModuleDict) and "weight" in made:
         return list(made["weight"].parameters())

@@ -1,8 +1,8 @@
-"""What the processes of one distributed training tell the recorder of the first.
+"""Collects the measurements of all processes of a distributed training in the first process.
 
-Owns the exchange between ranks. It is no collective: each rank leaves its part in the key-value store of
-torch.distributed, from its writer thread, and the first rank's writer thread picks the parts up; so training never
-waits for us, and a rank that dies costs a gap, not a hang.
+Owns the exchange between ranks. It uses no collective operation. The writer thread of each rank leaves its part in the
+key-value store of torch.distributed, and the first rank's writer thread picks the parts up. So training never waits for
+us, and a rank that dies causes a gap, not a hang.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ class PartMissingError(OSError):
 
 
 class Exchange:
-    """The parts of one run; a training of one process has one rank and exchanges nothing."""
+    """Exchanges the parts of one run. A training with one process has one rank and exchanges nothing."""
 
     def __init__(self, name: str) -> None:
-        """Join the default process group, where there is one; every rank makes its exchanges in the same order."""
+        """Join the default process group, if there is one. Every rank must make its exchanges in the same order."""
         self.rank, self.ranks, self._store = 0, 1, None
         if dist.is_available() and dist.is_initialized():
             self.rank, self.ranks = dist.get_rank(), dist.get_world_size()
@@ -67,12 +67,12 @@ class Exchange:
         return self.rank == 0
 
     def tell(self, updates: int | None, refusal: str = "", path: str = "") -> None:
-        """Tell the other ranks, as the first, where the run is and begins, or why it does not."""
+        """As the first rank, tell the others the path and first iteration of the run, or why it is refused."""
         if self._store is not None and self.is_first:
             self._store.set(f"{self._prefix}/start", json.dumps([updates, refusal, path]))
 
     def ask(self) -> tuple[int, str] | None:
-        """Return where the run begins and its path; None where the first rank has not told it in time.
+        """Return the first iteration of the run and its path; None if the first rank has not told them in time.
 
         Raises:
             RecorderError: The first rank refused.
@@ -106,12 +106,13 @@ class Exchange:
         """Return the parts of all other ranks, in their order.
 
         Args:
-            stream: Of the parts.
-            iteration: Of the parts.
+            stream: Stream of the parts.
+            iteration: Iteration of the parts.
             wait: Seconds to wait for them; None for WAIT_SECONDS.
 
         Raises:
-            PartMissingError: One is missing after that; after LATE_SECONDS where that rank's last was, too.
+            PartMissingError: A part is missing after that time; after LATE_SECONDS if that rank's last part was
+                missing, too.
         """
         begin, most = time.monotonic(), WAIT_SECONDS if wait is None else wait
         return [self._pick_up(self._key(stream, iteration, rank), rank, begin, most) for rank in range(1, self.ranks)]
@@ -137,7 +138,7 @@ class Exchange:
 
 
 def untold_ranks() -> int:
-    """Return how many processes a launcher has started that torch.distributed does not know of yet; 0 for none."""
+    """Return how many processes a launcher has started before torch.distributed is initialised; 0 for none."""
     if dist.is_available() and dist.is_initialized():
         return 0
     try:
@@ -153,7 +154,7 @@ class Elsewhere:
     is_complete = False
 
     def set_images(self, images: ImageSet) -> None:
-        """Leave it to the first process, as everything below."""
+        """Do nothing: the first process does it. The same holds for all methods below."""
 
     def append_record(self, record: Record) -> None:
         """See `set_images`."""
@@ -187,13 +188,13 @@ class Elsewhere:
 
 
 def _as_dtensor(tensor: Tensor | None) -> Any:
-    """Return a distributed tensor as such, anything else as None; imports nothing where nobody else has."""
+    """Return a tensor as DTensor, None if it is not one; torch's module is not imported for this check."""
     module = sys.modules.get("torch.distributed.tensor")
     return tensor if module is not None and isinstance(tensor, module.DTensor) else None
 
 
 def is_sharded(tensor: Tensor | None) -> bool:
-    """Whether each rank holds a part of a weight (FSDP2)."""
+    """Whether each rank holds only a part of a weight (FSDP2)."""
     spread = _as_dtensor(tensor)
     return spread is not None and any(placement.is_shard() for placement in spread.placements)
 
@@ -205,7 +206,7 @@ def local_rows(tensor: Tensor) -> tuple[Tensor, int] | None:
         tensor: A weight or gradient with filters first.
 
     Returns:
-        The local tensor and the first row, or None where it is cut along another axis or along several.
+        The local tensor and the first row, or None if it is cut along another axis or several axes.
     """
     spread = _as_dtensor(tensor)
     if spread is None:

@@ -1,7 +1,7 @@
-"""The network as a graph, seen in one real forward pass of the training itself.
+"""Finds the graph of a network during one real forward pass of the training.
 
-Owns which tensor came from which module. It only watches: no forward pass of its own, so no random number is drawn and
-no buffer changes; and it is optional: whatever goes wrong leaves the graph empty and the training alone.
+Owns the map from tensors to the modules that made them. It runs no forward pass itself, so no random number is drawn
+and no buffer changes. The graph is optional: after any failure it is empty, and the training continues.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class GraphTracer:
     """Waits for the first forward pass of a network and keeps its edges."""
 
     def __init__(self, model: nn.Module) -> None:
-        """Arm the tracer; `detach` disarms it. A compiled model is left alone: hooks would have it compiled twice."""
+        """Arm the tracer; `detach` disarms it. A compiled model gets no hooks: they would recompile it."""
         root = unwrap(model)
         self._root = weakref.ref(root)
         self._trace: _Trace | None = None
@@ -48,7 +48,7 @@ class GraphTracer:
             ]
 
     def detach(self) -> None:
-        """Remove every hook, and stop a trace whose forward pass an interrupt has ended."""
+        """Remove every hook, and stop a trace whose forward pass was interrupted."""
         for handle in self._handles:
             handle.remove()
         self._handles = []
@@ -57,8 +57,11 @@ class GraphTracer:
             self._trace = None
 
     def retire(self) -> None:
-        """Wait no longer. Hooks that nothing has gone through stay until `detach`: where a compiler has, taking them
-        off would have it compile the network again."""
+        """Stop waiting for a forward pass.
+
+        Hooks that were never called stay until `detach`: if a compiler has seen them, removing them would make it
+        compile the network again.
+        """
         if self.edges or self._trace is not None:
             self.detach()
         self._is_retired = True
@@ -84,7 +87,7 @@ class GraphTracer:
 
 
 class _Trace(TorchFunctionMode):
-    """One forward pass: which node each tensor came from."""
+    """The trace of one forward pass: the node that each tensor came from."""
 
     def __init__(self, root: nn.Module) -> None:
         super().__init__()
@@ -100,7 +103,7 @@ class _Trace(TorchFunctionMode):
         self._forward: FrameType | None = None
 
     def start(self, inputs: Any, forward: FrameType) -> None:
-        """Watch every module from here on; `forward` is the frame that lives as long as the forward pass."""
+        """Watch every module from now on; `forward` is the Python frame of the forward pass."""
         self._forward = forward
         for module in self._root.modules():
             if module is not self._root:
@@ -112,14 +115,14 @@ class _Trace(TorchFunctionMode):
         self._entered = True
 
     def is_running(self) -> bool:
-        """Whether the calling code is within the forward pass that is traced."""
+        """Whether the calling code runs inside the traced forward pass."""
         frame: FrameType | None = sys._getframe()
         while frame is not None and frame is not self._forward:
             frame = frame.f_back
         return frame is not None
 
     def stop(self) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         if self._entered:
             _leave(self)
             self._entered = False
@@ -207,7 +210,7 @@ class _Trace(TorchFunctionMode):
 
 
 def _leave(mode: TorchFunctionMode) -> None:
-    """Take one mode off the stack of this thread; leaving it by `__exit__` would take whatever lies on top."""
+    """Remove one mode from the stack of this thread; its `__exit__` would remove whichever mode is on top."""
     above = []
     while _len_torch_function_stack():
         top = _pop_mode()  # type: ignore[no-untyped-call]
@@ -219,7 +222,7 @@ def _leave(mode: TorchFunctionMode) -> None:
 
 
 def _is_leaf(module: nn.Module) -> bool:
-    """Whether a module is one node: it has no children, or they are how it does its own work."""
+    """Whether a module is one node: it has no children, or they only implement its own operation."""
     if isinstance(module, nn.MultiheadAttention | nn.RNNBase) or hasattr(module, "parametrizations"):
         return True
     return next(module.children(), None) is None

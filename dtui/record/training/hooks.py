@@ -1,6 +1,6 @@
-"""Hooks that a training never notices.
+"""Makes hooks that a training never notices.
 
-Owns what happens to a hook when its model is copied or pickled.
+Owns the behaviour of a hook when its model is copied or pickled.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import torch
 
 
 class QuietHook:
-    """A hook that never raises, nor keeps a model from being copied or pickled; the copy is not watched."""
+    """A hook that never raises, and allows its model to be copied or pickled; the copy is not watched."""
 
     def __init__(self, function: Callable[..., None]) -> None:
-        """Call `function` with what the hook is called with."""
+        """Call `function` with the arguments of the hook."""
         self._function = function
 
     def __call__(self, *arguments: Any) -> None:
-        """Call the function; what it raises is dropped. A compiler that traces through it finds nothing to do."""
+        """Call the function, and drop its exceptions. While a compiler traces the model, do nothing."""
         if torch.compiler.is_compiling():
             return
         with suppress(Exception):

@@ -1,6 +1,6 @@
-"""The largest of the values that were at hand at every update since the record before: what a record alone would miss.
+"""Finds the largest of the values at every update since the last record, which a record alone would miss.
 
-Owns how that is found without waiting for a device.
+Owns the way to find it without waiting for a device.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ MOST_WAITING = 256
 
 
 class Largest:
-    """The largest of some numbers, NaN where one of them was; some may still be on their way from a device."""
+    """The largest of some numbers, NaN if one of them is NaN. Some may still be on a device."""
 
     def __init__(self) -> None:
         self._number, self._tensors, self._count = -math.inf, list[Tensor](), 0
 
     def add(self, value: float | Tensor) -> None:
-        """Take a number, or a tensor of one element that nobody changes any more."""
+        """Add a number, or a tensor of one element that no longer changes."""
         self._count += 1
         if isinstance(value, Tensor):
             self._tensors.append(value)
@@ -33,7 +33,7 @@ class Largest:
             self._number = value
 
     def take(self) -> Callable[[], float] | None:
-        """Return what gives the largest on another thread, and begin anew; None where there were not several."""
+        """Return a function for another thread that gives the largest, and start again; None for less than two."""
         number, tensors, count = self._number, self._tensors, self._count
         self._number, self._tensors, self._count = -math.inf, [], 0
         if count < 2:  # the record holds the only one itself

@@ -1,8 +1,8 @@
-"""The end of a training: whether the weights and gradients are still those of its last update.
+"""Checks at the end of a training whether weights and gradients are still those of the last update.
 
-Owns when a closing record may be made. At the end people load their best checkpoint, swap in averaged weights, convert
-the model; a device may be gone, and an interrupted update may have changed half of the weights. Such weights are no
-iteration's, and are not recorded.
+Owns the rule for when a closing record may be made. At the end people load their best checkpoint, swap in averaged
+weights, or convert the model. A device may have failed, or an interrupted update may have changed half of the weights.
+Such weights belong to no iteration, and are not recorded.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ DEVICE_SECONDS = 5.0
 
 
 class LastUpdate:
-    """What the last update left: of the first and the last trained parameter, which stand for all of them.
+    """Remembers the first and the last trained parameter after the last update, as a sample of all parameters.
 
-    Noted after each update, and therefore cheap: versions, and a copy of a few elements, for which nothing waits.
+    This runs after each update, so it must be cheap: it keeps versions and a copy of a few elements, without waiting.
     """
 
     def __init__(self, model: nn.Module) -> None:
-        """Prepare; the parameters are looked for at the first update."""
+        """Prepare; the first update finds the parameters."""
         self._model = weakref.ref(model)
         self._places: list[tuple[dict[str, Any], str]] = []
         self._parameters: list[Any] = []
@@ -47,10 +47,10 @@ class LastUpdate:
         self._ident = -1
 
     def note(self, *, anew: bool = False) -> None:
-        """Take note of an update that has just been made, on the thread that made it.
+        """Note an update that has just been made, on the thread that made it.
 
         Args:
-            anew: Look again where the parameters are, for a training may move them: at each record is often enough.
+            anew: Whether to find the parameters again, because a training may move them. Once per record is enough.
         """
         if self._ident != threading.get_ident():
             self._ident, self._thread = threading.get_ident(), threading.current_thread()
@@ -66,11 +66,11 @@ class LastUpdate:
             self._versions, self._gradient = [], None
 
     def forget(self) -> None:
-        """Keep nothing of the network any more."""
+        """Drop all references to the network."""
         self._places, self._parameters, self._elements, self._copies, self._gradient = [], [], [], [], None
 
     def is_at_rest(self) -> bool:
-        """Whether the thread that trained is this one, or has ended: no weight changes while it is read."""
+        """Whether the training's thread is this one, or has ended, so that no weight changes while it is read."""
         return self._thread is not None and not self.is_elsewhere()
 
     def is_elsewhere(self) -> bool:
@@ -78,7 +78,7 @@ class LastUpdate:
         return self._thread not in (None, threading.current_thread()) and bool(self._thread and self._thread.is_alive())
 
     def has_weights(self) -> bool:
-        """Whether the weights are still those that the last update made; moved to another device they are."""
+        """Whether the weights are still those of the last update; moving them to another device does not matter."""
         with suppress(Exception):
             now = [
                 then if is_sharded(then) else parameters[name]  # after an evaluation FSDP2 shows a gathered copy
@@ -92,7 +92,7 @@ class LastUpdate:
         return False
 
     def has_gradients(self) -> bool:
-        """Whether the gradients are still those that the last update used: neither cleared nor added to."""
+        """Whether the gradients are still those that the last update used: neither cleared nor changed."""
         with suppress(Exception):
             now: Tensor | None = self._parameters[-1].grad
             seen = self._gradient
@@ -100,7 +100,7 @@ class LastUpdate:
         return False
 
     def is_device_usable(self) -> bool:
-        """Whether the devices of the weights answer, after a crash; waits a moment for one that is busy."""
+        """Whether the devices of the weights still work after a crash; waits a moment for a busy device."""
         with suppress(Exception):
             end = time.monotonic() + DEVICE_SECONDS
             for device in {parameter.device for parameter in self._parameters}:
@@ -121,7 +121,7 @@ class LastUpdate:
             self._copies = [torch.empty_like(few) for few in self._elements]
 
     def _find(self) -> Iterator[tuple[dict[str, Any], str]]:
-        """Yield where the first and the last trained parameter are, those that are recorded before others."""
+        """Yield the places of the first and the last trained parameter; recorded parameters are preferred."""
         model = self._model()
         trained = [
             (module, name)
@@ -135,7 +135,7 @@ class LastUpdate:
 
 
 def _few(parameter: Any) -> Tensor:
-    """Return a view of some elements that this process holds of a parameter."""
+    """Return a view of a few elements of a parameter that this process holds."""
     held: Tensor = (parameter.to_local() if is_sharded(parameter) else parameter).detach()
     while held.dim():
         held = held[:FEW_ELEMENTS] if held.dim() == 1 else held.select(0, 0) if len(held) else held.flatten()
@@ -145,22 +145,22 @@ def _few(parameter: Any) -> Tensor:
 
 
 def _shown(parameter: Any) -> tuple[Any, ...]:
-    """Return type, device and address of a parameter; one that is spread over processes has none."""
+    """Return type, device and address of a parameter; a parameter spread over processes has no address."""
     return parameter.dtype, parameter.device, 0 if is_sharded(parameter) else parameter.data_ptr()
 
 
 def _is_alike(now: Any, then: tuple[Any, ...]) -> bool:
-    """Whether a parameter has the type that it had, and its address, which another device changes."""
+    """Whether a parameter has the same type, and the same address unless it moved to another device."""
     dtype, device, address = _shown(now)
     return bool(dtype == then[0] and device.type != "meta" and (device != then[1] or address == then[2]))
 
 
 def tell_few_records(first: int, last: int, every: int) -> None:
-    """Say that a training was too short for its records, with the `every` that would have fitted.
+    """Warn that a training was too short for its records, and suggest a fitting `every`.
 
     Args:
         first: Iteration of its first update.
-        last: Of its last.
+        last: Iteration of its last update.
         every: Iterations from one record to the next.
     """
     updates, records = last - first + 1, last // every - (first - 1) // every

@@ -1,7 +1,6 @@
-"""Finds the layers of a network and shows each weight with its filters first.
+"""Finds the layers of a network, and presents each weight with filters as the first axis.
 
-Owns what counts as a layer, under which name it is stored and which elements belong to which filter. A second
-copy would let the row of a filter in the store mean another filter than the one that the training changed.
+Owns the rules for what counts as a layer, under which name it is stored, and which elements belong to which filter.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _MADE_AT_RUN_TIME = ("Parametrized", "FSDP")
 
 
 class LayerProbe:
-    """One layer of a live network, which it does not keep alive.
+    """One layer of a live network. It does not keep the network alive.
 
     Attributes:
         name: Dotted name in the unwrapped network.
@@ -50,7 +49,7 @@ class LayerProbe:
         """The module that owns the weight at present.
 
         Raises:
-            ReferenceError: It is gone.
+            ReferenceError: The module no longer exists.
         """
         module = self._module()
         if module is None:
@@ -63,7 +62,7 @@ class LayerProbe:
 
     @property
     def is_gone(self) -> bool:
-        """Whether nobody has the module any more."""
+        """Whether the module no longer exists."""
         return self._module() is None
 
     @property
@@ -72,17 +71,17 @@ class LayerProbe:
         return math.prod(self.shape)
 
     def weight(self) -> Tensor:
-        """Return the weight that the network computes with, detached."""
+        """Return the weight that the network uses, detached."""
         return _effective_weight(self.module)
 
     def gradient(self) -> Tensor | None:
-        """Return the weight's gradient, detached; None where the layer is frozen or parametrized."""
+        """Return the weight's gradient, detached; None if the layer is frozen or parametrized."""
         weight = self.module._parameters.get("weight")
         return None if weight is None or weight.grad is None else weight.grad.detach()
 
 
 def unwrap(module: nn.Module) -> nn.Module:
-    """Return the network inside containers whose only job is to run it: DDP, compiled, FSDP, checkpointed."""
+    """Return the network inside its wrappers: DDP, compiled, FSDP, checkpointed."""
     while True:
         if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
             module = module.module
@@ -97,7 +96,7 @@ def unwrap(module: nn.Module) -> nn.Module:
 
 
 def walk(root: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Yield every dotted name with its unwrapped module, parents first; a shared module comes once a name."""
+    """Yield every dotted name with its unwrapped module, parents first; a shared module comes once per name."""
 
     def visit(prefix: str, module: nn.Module, above: tuple[int, ...]) -> Iterator[tuple[str, nn.Module]]:
         module = unwrap(module)
@@ -112,7 +111,7 @@ def walk(root: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _has_twins(module: nn.Module) -> bool:
-    """Whether one child is registered under two names, of which `named_children` shows only the first."""
+    """Whether a child is registered under two names; `named_children` shows only the first."""
     children = [id(child) for child in module._modules.values() if child is not None]
     return len(set(children)) != len(children)
 
@@ -129,9 +128,9 @@ def _is_filters_last(module: nn.Module) -> bool:
 
 
 def find_layers(root: nn.Module) -> list[LayerProbe]:
-    """Return the layers of a network in `named_modules` order, one a weight; lazy ones without a shape yet.
+    """Return the layers of a network in `named_modules` order, one per weight; lazy layers have no shape yet.
 
-    Weights that are complex, or the integers of a quantised layer, have no statistics here and are left out.
+    Complex weights and integer weights of quantised layers are left out: dtui has no statistics for them.
 
     Args:
         root: The network, wrapped or not.
@@ -154,7 +153,7 @@ def find_layers(root: nn.Module) -> list[LayerProbe]:
 
 
 def head_of(root: nn.Module, outputs: int) -> str:
-    """Return the layer that gives so many class scores, with their number: the last that does, else the last."""
+    """Return the last layer with this number of outputs, or else the last layer, with its number of outputs."""
     probes = find_layers(root)
     fitting = [
         probe for probe in probes if probe.shape and (probe.shape[0] == outputs or (outputs, probe.shape[0]) == (2, 1))
@@ -171,7 +170,7 @@ def weight_type(module: nn.Module) -> torch.dtype:
 
 
 def place(probes: list[LayerProbe]) -> list[LayerProbe]:
-    """Give every layer whose shape is known its rows on the flat filter axis; lazy and empty ones are left out."""
+    """Give every layer with a known shape its rows on the flat filter axis; lazy and empty layers are left out."""
     ready = [probe for probe in probes if probe.elements and probe.shape]
     row = 0
     for probe in ready:
@@ -205,7 +204,7 @@ def rebind(root: nn.Module, probes: list[LayerProbe]) -> list[str]:
     """Follow a network whose modules or weights were replaced since recording began.
 
     Returns:
-        One line for each layer that can no longer be recorded, or that is new and therefore is not.
+        One line for each layer that can no longer be recorded, or is not recorded because it is new.
     """
     current = {probe.name: probe for probe in find_layers(root)}
     changes = []
@@ -227,7 +226,7 @@ def has_filters_first(module: nn.Module) -> bool:
 
 
 def row_order(module: nn.Module, weight: Tensor) -> torch.memory_format:
-    """Return the order of a weight's elements in which its rows can be read without a copy, where there is one."""
+    """Return the element order in which a weight's rows can be read without a copy, if there is one."""
     if weight.is_contiguous() or not has_filters_first(module):
         return torch.contiguous_format
     for rank, order in ((4, torch.channels_last), (5, torch.channels_last_3d)):
@@ -237,7 +236,7 @@ def row_order(module: nn.Module, weight: Tensor) -> torch.memory_format:
 
 
 def as_rows(module: nn.Module, tensor: Tensor, order: torch.memory_format) -> Tensor:
-    """Return a weight-shaped tensor as one row a filter, without a copy where the memory allows it.
+    """Return a weight-shaped tensor with one row per filter, without a copy if the memory layout allows it.
 
     Args:
         module: The layer that owns the weight.
@@ -263,7 +262,7 @@ def as_rows(module: nn.Module, tensor: Tensor, order: torch.memory_format) -> Te
 def reorder_rows(
     rows: Tensor, shape: tuple[int, ...], order: torch.memory_format, wanted: torch.memory_format
 ) -> Tensor:
-    """Return rows of a weight of this shape that were read in one memory order as rows in another."""
+    """Change the memory order of rows of a weight: from the order in which they were read to the wanted one."""
     if order == wanted:
         return rows
     filters = rows.shape[0]
@@ -319,7 +318,7 @@ def _filters_first_shape(module: nn.Module) -> tuple[int, ...]:
 
 
 def kind_of(module: nn.Module) -> str:
-    """Return the class name as its author wrote it, not that of a class made at run time."""
+    """Return the class name as its author wrote it, not the name of a class made at run time."""
     kind = type(module)
     while kind.__name__.startswith(_MADE_AT_RUN_TIME) and kind.__mro__[1] is not nn.Module:
         kind = kind.__mro__[1]

@@ -1,4 +1,4 @@
-"""Whether a live network still is the one that is recorded."""
+"""Detects that modules or weights of a live network were replaced."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ T = TypeVar("T", nn.Module, Tensor)
 
 
 class NetworkWatch:
-    """Tells whether modules or weights of a network were replaced, without walking through it.
+    """Tells whether modules or weights of a network were replaced, without a walk through the network.
 
-    It keeps none of them alive, and compares the very objects: what is gone equals nothing that is there.
+    It keeps none of them alive, and compares object identity: a freed object equals no existing one.
     """
 
     def __init__(self, root: nn.Module) -> None:
@@ -35,7 +35,7 @@ class NetworkWatch:
         ]
 
     def has_changed(self) -> bool:
-        """Whether anything was replaced since the last call; what nobody has any more is taken as it is."""
+        """Whether anything was replaced since the last call; parts that no longer exist are not checked."""
         root = self._root()
         if root is None:
             return False

@@ -1,6 +1,6 @@
-"""Finds the normalisation layers of a network, what each keeps, and which layer's outputs it normalises.
+"""Finds the normalisation layers of a network, their values, and the layer whose outputs each normalises.
 
-Owns what counts as one.
+Owns the rule for what counts as a normalisation layer.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NAMES = re.compile("(Batch|Instance|Layer|Group|RMS)Norm")
 
 
 class Kept(IntEnum):
-    """What is read of a normalisation layer, a number a channel."""
+    """The values read from a normalisation layer, one number per channel."""
 
     SCALE = 0
     MEAN = 1
@@ -30,11 +30,11 @@ class Kept(IntEnum):
 
 
 class NormProbe:
-    """One normalisation layer of a live network, which it does not keep alive.
+    """One normalisation layer of a live network. It does not keep the network alive.
 
     Attributes:
         name: Dotted name in the unwrapped network.
-        channels: Scales that it has, or means and variances.
+        channels: Number of its scales, or of its means and variances.
     """
 
     __slots__ = ("_module", "channels", "name")
@@ -46,12 +46,12 @@ class NormProbe:
         self.bind(module)
 
     def bind(self, module: nn.Module | None) -> None:
-        """Read another module from here on; None for nothing."""
+        """Read another module from now on; None for no module."""
         self._module = None if module is None else weakref.ref(module)
 
     @property
     def module(self) -> nn.Module | None:
-        """The module; None where it is gone."""
+        """The module; None if it no longer exists."""
         return None if self._module is None else self._module()
 
 
@@ -66,9 +66,9 @@ def kept_of(module: nn.Module) -> tuple[Tensor | None, Tensor | None, Tensor | N
 
 
 def channels_of(module: nn.Module) -> int:
-    """Return how many channels a normalisation layer has; 0 of any other module, and where nothing can be read of it.
+    """Return the number of channels of a normalisation layer; 0 for any other module, or if it has no values.
 
-    One without scale and running statistics has none, and a lazy one has none yet.
+    A layer without scale and running statistics has no values, and a lazy layer has none yet.
     """
     if is_layer(module) or not any(_NAMES.search(kind.__name__) for kind in type(module).__mro__):
         return 0
@@ -94,11 +94,11 @@ def find_norms(root: nn.Module) -> list[NormProbe]:
 
 
 def placed_norms(root: nn.Module, held: Sequence[NormLayer]) -> list[NormProbe]:
-    """Return the normalisation layers that a run holds, of which those that the network lacks have no module.
+    """Return the normalisation layers of a run; those that the network lacks have no module.
 
     Args:
         root: The network, wrapped or not.
-        held: As the run has them.
+        held: The normalisation layers in the run.
     """
     current = {probe.name: probe for probe in find_norms(root)}
     probes = []
@@ -115,7 +115,7 @@ def placed_norms(root: nn.Module, held: Sequence[NormLayer]) -> list[NormProbe]:
 def try_norms(
     root: nn.Module, layers: Sequence[Layer], edges: Sequence[Edge] = ()
 ) -> tuple[list[NormProbe], tuple[NormLayer, ...]]:
-    """Return the normalisation layers of a network, and as a structure has them; none where that fails."""
+    """Return the normalisation layers of a network, and their descriptions for a structure; none if that fails."""
     try:
         probes = find_norms(root)
         return probes, describe_norms(root, probes, layers, edges)
@@ -127,13 +127,13 @@ def try_norms(
 def describe_norms(
     root: nn.Module, probes: Sequence[NormProbe], layers: Sequence[Layer], edges: Sequence[Edge] = ()
 ) -> tuple[NormLayer, ...]:
-    """Return normalisation layers as the structure of a run has them.
+    """Return the descriptions of normalisation layers for the structure of a run.
 
     Args:
         root: The network.
         probes: Its normalisation layers.
         layers: Its recorded layers.
-        edges: Its graph; none where it was not traced.
+        edges: Its graph; empty if it was not traced.
     """
     follows = layers_before([probe.name for probe in probes], layers, [name for name, _ in walk(root)], edges)
     kinds = ["" if probe.module is None else kind_of(probe.module) for probe in probes]
@@ -146,13 +146,13 @@ def describe_norms(
 def layers_before(
     norms: Sequence[str], layers: Sequence[Layer], modules: Sequence[str], edges: Sequence[Edge]
 ) -> list[str]:
-    """Return for each normalisation layer the layer whose outputs it normalises, "" where there is none.
+    """Return for each normalisation layer the layer whose outputs it normalises, "" if there is none.
 
     Args:
         norms: Names of normalisation layers.
         layers: The recorded layers.
         modules: Names of all modules, parents first.
-        edges: The graph. Of several layers that are equally near in it, as before a sum, the last one counts.
+        edges: The graph. If several layers are equally near, as before a sum, the last one counts.
     """
     before: dict[str, list[str]] = {}
     for edge in edges:
@@ -171,7 +171,7 @@ def layers_before(
 
 
 def _last_inside(layers: Sequence[Layer]) -> dict[str, Layer]:
-    """Return the last layer within each module by the module's name: the graph shows some, such as attention, whole."""
+    """Return the last layer in each module by module name: some modules, such as attention, are one graph node."""
     inside = {}
     for layer in layers:
         parts = layer.name.split(".")

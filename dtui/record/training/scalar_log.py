@@ -1,7 +1,7 @@
-"""What the training loop logs: the last value of each name for the next record, and values with their own iterations.
+"""Keeps logged values: the last of each name for the next record, and rarer ones with their own iterations.
 
-Owns the rule that logging never waits for a device, and the rule to which iteration a value belongs: that of the last
-update that was done when it was logged. Of a name that is logged at every update records alone keep a value.
+Owns two rules. Logging never waits for a device. A value belongs to the last update before it was logged. If a name is
+logged at every update, only records keep its values.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FEW = 16
 
 
 class Logged(NamedTuple):
-    """One value that was logged between records; the tensor may still be on its way from a device."""
+    """One value that was logged between records; a tensor may still be on a device."""
 
     iteration: int
     name: str
@@ -35,7 +35,7 @@ class Logged(NamedTuple):
 
 
 class ScalarLog:
-    """The last value of each name since the record before, and since the watch before."""
+    """The last value of each name since the last record, and since the last watch."""
 
     def __init__(self) -> None:
         self._values: dict[str, float | Tensor] = {}
@@ -44,11 +44,11 @@ class ScalarLog:
         self.own = OwnIterations()
 
     def add(self, values: Mapping[str, Any], iteration: int = -1) -> None:
-        """Keep values; what is no single number is left out and told once a name.
+        """Keep values; anything but a single number is left out, with one warning per name.
 
         Args:
             values: Numbers, or tensors of one element.
-            iteration: Of the last update, -1 before the first.
+            iteration: Iteration of the last update, -1 before the first.
         """
         for name, kept in self.put(values).items():
             self.own.add(name, iteration, kept)
@@ -56,14 +56,14 @@ class ScalarLog:
                 self._losses.add(kept)
 
     def see_rate(self, optimizer: Optimizer | None) -> None:
-        """Take note of the learning rate of an update."""
+        """Note the learning rate of an update."""
         for rate in learning_rate(optimizer).values():
             kept = rate if isinstance(rate, float) else _as_scalar(rate)
             if kept is not None:
                 self._rates.add(kept)
 
     def put(self, values: Mapping[str, Any]) -> dict[str, float | Tensor]:
-        """Keep values for the next record alone; returns them as they are kept."""
+        """Keep values for the next record only; returns the kept values."""
         taken = {}
         for name, value in values.items():
             kept = _as_scalar(value)
@@ -76,7 +76,7 @@ class ScalarLog:
         return taken
 
     def take(self) -> Callable[[], dict[str, float]]:
-        """Return what gives the values as numbers on another thread, and begin anew."""
+        """Return a function for another thread that gives the values as numbers, and start again."""
         values, self._values = self._values, {}
         self.own.begin_period()
         found = ((name, one.take()) for name, one in (("loss", self._losses), ("learning_rate", self._rates)))
@@ -89,12 +89,12 @@ class ScalarLog:
         return read_all
 
     def fresh(self) -> Callable[[], dict[str, float]]:
-        """Return what gives the values since the call before; what `take` returns does not depend on it."""
+        """Return a function that gives the values since the last call; it does not affect `take`."""
         values, self._fresh = self._fresh, {}
         return lambda: {name: float(value) for name, value in values.items()}
 
     def end(self, iteration: int) -> None:
-        """Settle all that was logged, those values too that no record took; `iteration` is that of the last update."""
+        """Decide on all logged values, including those that no record took; `iteration` is that of the last update."""
         self.own.end(iteration, list(self._values))
 
 
@@ -103,13 +103,13 @@ class _Last:
     """The last value of one name.
 
     Attributes:
-        iteration: Of the last update when it was logged.
-        value: What was logged.
+        iteration: Iteration of the last update when it was logged.
+        value: The logged value.
         is_steady: Whether the name was logged at the update before as well.
-        is_open: Whether the next update will tell if it is one of every update.
+        is_open: Whether it is not known yet if the name is logged at every update; the next update decides.
         is_kept: Whether it keeps its own iteration.
-        count: Values since the record before that could.
-        is_frequent: Whether there were too many of them before that record.
+        count: Number of values since the last record that could keep their iteration.
+        is_frequent: Whether there were too many of them before the last record.
     """
 
     iteration: int
@@ -122,9 +122,9 @@ class _Last:
 
 
 class OwnIterations:
-    """Chooses the values that are not logged at every update, which keep the iterations at which they were logged.
+    """Chooses values that are not logged at every update; they keep their own iterations.
 
-    Whether a value is one of every update is known once the next update has passed with or without another one.
+    A value is decided at the next update: if the name was not logged again by then, it is not logged at every update.
     """
 
     def __init__(self) -> None:
@@ -133,7 +133,7 @@ class OwnIterations:
         self._chosen: list[Logged] = []
 
     def add(self, name: str, iteration: int, value: float | Tensor) -> None:
-        """Take a value; it replaces one that was logged since the same update."""
+        """Add a value; it replaces an earlier value of the name since the same update."""
         last = self._last.get(name)
         if last is None:
             if len(self._last) == MOST_OWN_NAMES:
@@ -151,14 +151,14 @@ class OwnIterations:
         self._open[name] = last
 
     def passed(self, iteration: int) -> bool:
-        """Take note of an update; True where there are values to `drain`."""
+        """Note an update; True if there are values to `drain`."""
         for name, last in list(self._open.items()) if self._open else ():
             if last.iteration + 1 < iteration:
                 self._close(name, last)
         return bool(self._chosen)
 
     def drain(self) -> Sequence[Logged]:
-        """Return the values that were chosen since the call before, in the order in which that was known."""
+        """Return the values chosen since the last call, in the order of choice."""
         chosen, self._chosen = self._chosen, []
         return chosen
 
@@ -167,16 +167,16 @@ class OwnIterations:
         self._chosen = [*values, *self._chosen]
 
     def begin_period(self) -> None:
-        """Take note of a record: what was logged so far is in it."""
+        """Note a record: it holds all values logged so far."""
         for last in list(self._last.values()):
             last.is_frequent, last.count = last.count > FEW, 0
 
     def end(self, iteration: int, left: Iterable[str]) -> None:
-        """Settle all values.
+        """Decide on all values that are left.
 
         Args:
             iteration: Of the last update.
-            left: Names of which the last value is in no record.
+            left: Names whose last value is in no record.
         """
         names = set(left)
         for name, last in list(self._open.items()):

@@ -1,7 +1,7 @@
-"""The updates that a GradScaler skips because a gradient is NaN or Inf.
+"""Counts the updates that a GradScaler skips because a gradient is NaN or Inf.
 
-Owns the one place in which torch's GradScaler is watched. An optimizer that leaves the decision to its kernel (fused)
-is called nevertheless and tells of the update; any other is not called at all, and only the scaler knows.
+Owns the hooks on torch's GradScaler. A fused optimizer is called even for a skipped update, because its kernel decides;
+so its step hooks run. Any other optimizer is not called at all, and only the scaler knows of the skip.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _watches: weakref.WeakSet[SkippedUpdates] = weakref.WeakSet()
 
 @dataclass(frozen=True, slots=True)
 class Skips:
-    """What is known once a device has been waited for.
+    """The state after waiting for a device.
 
     Attributes:
         count: Updates skipped so far.
-        is_last: Whether the update that was told of last was skipped: its gradients are still multiplied by the scale.
+        is_last: Whether the last reported update was skipped. Its gradients are still multiplied by the scale then.
     """
 
     count: int
@@ -38,7 +38,7 @@ class SkippedUpdates:
     """Counts the skipped updates of one optimizer at a time; on a GPU without waiting for it."""
 
     def __init__(self, optimizer: Optimizer | None) -> None:
-        """Begin to watch; None watches nothing yet."""
+        """Begin to watch an optimizer; None for none yet."""
         self._optimizer: weakref.ref[Optimizer] | None = None
         self.told = 0
         self._known = 0
@@ -48,26 +48,26 @@ class SkippedUpdates:
             self.follow(optimizer)
 
     def follow(self, optimizer: Optimizer) -> None:
-        """Watch the updates of an optimizer, which is not kept alive, from now on."""
+        """Watch the updates of an optimizer from now on, without keeping it alive."""
         if self._optimizer is None:
             _watches.add(self)
             _watch_scalers()
         self._optimizer = weakref.ref(optimizer)
 
     def is_of(self, optimizer: Optimizer) -> bool:
-        """Whether an optimizer is the one that is watched."""
+        """Whether this optimizer is being watched."""
         return self._optimizer is not None and self._optimizer() is optimizer
 
     def remove(self) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         if self in _watches:
             _watches.discard(self)
             _leave_scalers()
 
     def is_known_skipped(self, optimizer: Optimizer) -> bool:
-        """Take note of an update that an optimizer tells of; True where it is known at once to be a skipped one.
+        """Note an update that an optimizer reports; True if it is known at once to be skipped.
 
-        A GPU is not asked, for that would wait for it: the update is taken for a real one, and counted on the device.
+        On a GPU the answer would need waiting, so the update is taken as a real one and counted on the device.
         """
         self.told += 1
         self._last = None
@@ -83,11 +83,11 @@ class SkippedUpdates:
         return False
 
     def note_untold(self, told: int) -> None:
-        """Count an update that a scaler made, unless the optimizer has told of one since `told` were."""
+        """Count an update that a scaler made, unless the optimizer has reported one since the count was `told`."""
         self._known += self.told == told
 
     def take(self) -> Callable[[], Skips]:
-        """Return what gives the count on another thread, once the device has arrived there."""
+        """Return a function for another thread that waits for the device and gives the count."""
         known, counted, last = self._known, self._on_device, self._last
 
         def read() -> Skips:
@@ -102,7 +102,7 @@ def _is_at_hand(tensor: Tensor) -> bool:
 
 
 def _watch_scalers() -> None:
-    """Have every GradScaler tell of the steps that it made, until the last watch is removed."""
+    """Make every GradScaler report its steps, until the last watch is removed."""
     original: Callable[..., Any] = GradScaler.step
     if hasattr(original, "dtui_original"):
         return

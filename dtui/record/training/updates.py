@@ -1,6 +1,6 @@
-"""Tells of every update of a network's parameters, once, whichever optimizer makes it.
+"""Reports every update of a network's parameters exactly once, whichever optimizer makes it.
 
-Owns the rule which of several optimizers counts:
+Owns the rule for which of several optimizers counts:
 
 - The optimizer that was given leads: each of its updates counts. Of several that were given the first leads.
 - An optimizer that shares parameters with the one that leads makes updates of its own (one made anew to unfreeze more,
@@ -58,9 +58,9 @@ class _Known:
         rank: Whether it counts.
         is_given: Whether it was given beside the first.
         steps: Updates that it has made.
-        waiting: Of these, since the one that leads made its last.
-        longest: Most of them between two updates of the one that leads; 0 where none was made since it appeared.
-        seen_at: How many updates had counted when it stepped last.
+        waiting: Number of these since the leader's last update.
+        longest: Most of its updates between two updates of the leader; 0 if the leader made none since it appeared.
+        seen_at: Number of counted updates at its last step.
     """
 
     rank: _Rank
@@ -72,7 +72,7 @@ class _Known:
 
 
 class Updates:
-    """Watches all optimizers of the process for updates of one network. Keeps none of them alive, nor the network."""
+    """Watches all optimizers of the process for updates of one network. It keeps neither them nor the network alive."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Updates:
 
         Args:
             model: The network, wrapped or not.
-            optimizers: Those that were given, the one that leads first; none leaves it to what is seen.
+            optimizers: The given optimizers, the leader first; none lets the observed updates decide.
             count: Called after each update that counts, with its optimizer and how many before it were missed.
             seen: Called after each update that does not count, though it is one of the network.
         """
@@ -114,7 +114,7 @@ class Updates:
 
     @property
     def leader(self) -> Optimizer | None:
-        """The optimizer whose update counted last, or that was given; None where there is none, or it is gone."""
+        """The optimizer whose update counted last, or the given one; None if there is none, or it is gone."""
         return None if self._leader is None else self._leader()
 
     def remove(self) -> None:
@@ -122,7 +122,7 @@ class Updates:
         self._handle.remove()
 
     def state(self) -> bool:
-        """Take note that the training says it has made an update; True where that update is still to be counted."""
+        """Note that the training reports an update itself; True if that update must still be counted."""
         if self.is_given and not self.is_captured:
             return False
         is_counted = self._is_ahead
@@ -130,7 +130,7 @@ class Updates:
         return not is_counted
 
     def after_step(self, optimizer: Optimizer) -> None:
-        """Take note of an update by any optimizer of the process; nothing is raised."""
+        """Note an update by any optimizer of the process; never raises."""
         try:
             if _is_captured():
                 if self._is_leading(optimizer) or self._rank(optimizer) is not _Rank.FOREIGN:
@@ -160,7 +160,7 @@ class Updates:
         self._count(optimizer, missed)
 
     def _wait(self, optimizer: Optimizer) -> None:
-        """Take note of an update that does not count, unless its optimizer takes over with it."""
+        """Note an update that does not count, unless its optimizer becomes the leader with it."""
         known = self._known[optimizer]
         known.steps += 1
         if known.rank is _Rank.FOREIGN:
@@ -180,7 +180,7 @@ class Updates:
         self._tell(optimizer, missed)
 
     def _patience(self, known: _Known) -> int:
-        """Return how many updates in a row are no sign yet that the optimizer that leads has stopped."""
+        """Return how many updates in a row another optimizer may make before the leader counts as stopped."""
         if self._first is None:
             return UNSTATED
         if self.leader is None:
@@ -190,7 +190,7 @@ class Updates:
         return max(1, RHYTHMS * known.longest)
 
     def _rank(self, optimizer: Optimizer) -> _Rank:
-        """Tell what an optimizer updates; one that is foreign is judged again now and then, for models change."""
+        """Return how an optimizer relates to the network. A foreign one is checked again at times: models change."""
         known = self._known.get(optimizer)
         if known is None:
             known = self._known[optimizer] = _Known(self._judge(optimizer), is_given=False, seen_at=self._counted)
@@ -210,7 +210,7 @@ class Updates:
         return _Rank.LEADING if leader is None or updated & _updated(leader) else _Rank.APART
 
     def _is_part(self, optimizer: Optimizer, frame: FrameType | None) -> bool:
-        """Whether an update was made within another one that counts, be it of the same optimizer."""
+        """Whether an update was made inside another one that counts, even of the same optimizer."""
         is_own = True
         for _ in range(CALLS):
             if frame is None:
@@ -239,7 +239,7 @@ def _weakly(updates: Updates) -> Callable[..., None]:
 
 
 def _is_captured() -> bool:
-    """Whether what is done now is not done, but captured into a CUDA graph."""
+    """Whether operations are being captured into a CUDA graph now, not executed."""
     return torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()  # type: ignore[no-untyped-call]
 
 
@@ -248,7 +248,7 @@ def _updated(optimizer: Optimizer) -> set[int]:
 
 
 def _step_code() -> CodeType | None:
-    """Return the code with which torch surrounds every optimizer's step: its hooks are called from there."""
+    """Return the code object of torch's wrapper around every optimizer's step, which calls the hooks."""
     surrounded: Any = Optimizer.profile_hook_step(_updated)
     code = getattr(surrounded, "__code__", None)
     return code if isinstance(code, CodeType) else None

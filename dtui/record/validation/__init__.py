@@ -1,1 +1,1 @@
-"""One validation: which images came by, and how the network judged them."""
+"""Records one validation: which images were seen, and how the network judged them."""

@@ -1,4 +1,4 @@
-"""Which pass of the model belongs to which batch of the loader."""
+"""Matches the forward passes of the model with the batches of the loader."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _STATE = "use recorder.predictions(logits, targets, ids)"
 
 
 def match(batches: Sequence[Batch], seen: Sequence[Predicted]) -> list[Predicted | None]:
-    """Return the pass of each batch, None for one that was not judged.
+    """Return the pass of each batch, None for a batch that was not judged.
 
-    As many passes as batches belong together in order, also where the loader runs ahead. With fewer, as in a loop that
-    breaks early or passes batches over, a pass belongs to the batch that was given out last; with more, the last of
-    them counts, which is told once.
+    If there are as many passes as batches, they match in order, even if the loader runs ahead. If there are fewer
+    passes, as in a loop that breaks early or skips batches, a pass belongs to the batch that was given out last. If
+    there are more, the last pass of a batch counts, with one warning.
 
     Args:
         batches: In the order in which they were given out.

@@ -2,8 +2,8 @@
 
 Owns how the batches of a loader are matched with the images of its data set. For the duration of one validation the
 loader and its batch sampler change their class to a subclass made here, whose `__iter__` also takes notes: the user's
-code sees the same objects with the same attributes, the batches pass through untouched, no random number is drawn, and
-any order is known exactly, shuffled and sharded ones too. A list of batches needs no watching.
+code sees the same objects with the same attributes, the batches are not changed, no random number is drawn, and every
+order is known exactly, even a shuffled or sharded one. A list of batches needs no watching.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ class LoaderTap:
 
     Attributes:
         loader: The object that the user's code iterates over.
-        take_images: Called with the images of each batch (None where it has none) and their number.
+        take_images: Called with the images of each batch (None if it has none) and their number.
         target: Where the true labels are in a batch; None looks for them.
-        batches: What was given out, in order, over all passes.
+        batches: The batches given out, in order, over all passes.
     """
 
     loader: Any
@@ -83,7 +83,7 @@ class LoaderTap:
         """Take notes on the order of the images alone.
 
         Raises:
-            UnusableLoaderError: Nothing can be known about it.
+            UnusableLoaderError: The order cannot be known.
         """
         sampler = _found(self.loader, "batch_sampler")
         if isinstance(sampler, list | tuple):
@@ -98,7 +98,7 @@ class LoaderTap:
             )
 
     def ids_of(self, number: int, count: int) -> IntArray | None:
-        """Return the positions of a batch in the data set, shape (count,); None where nothing tells them.
+        """Return the positions of a batch in the data set, shape (count,); None if they are unknown.
 
         Args:
             number: Of the batch in its pass, from 0.
@@ -110,7 +110,7 @@ class LoaderTap:
         return self._ids(self._drawn[number] if number < len(self._drawn) else None, count)
 
     def detach(self) -> None:
-        """Give the loader back as it was."""
+        """Restore the loader."""
         for thing, kind in self._undo:
             _set_class(thing, kind)
         self._undo = []
@@ -192,7 +192,7 @@ def _chain(loader: Any) -> Iterator[Any]:
 
 
 def _attribute(thing: Any, name: str) -> Any:
-    """Return an attribute of somebody's loader, None where there is none, or where asking for it fails."""
+    """Return an attribute of a user's loader, None if there is none or reading it fails."""
     try:
         return getattr(thing, name, None)
     except Exception:  # noqa: BLE001 - a property of somebody's class
@@ -200,12 +200,12 @@ def _attribute(thing: Any, name: str) -> Any:
 
 
 def _found(loader: Any, name: str) -> Any:
-    """Return an attribute of a loader, or of the nearest that it draws from; None where there is none."""
+    """Return an attribute of a loader, or of the nearest loader that it draws from; None if there is none."""
     return next((found for one in _chain(loader) if (found := _attribute(one, name)) is not None), None)
 
 
 def _each(iterator: Iterator[Any]) -> Iterator[Any]:
-    """Yield what an iterator gives, without asking it for an iterator: one that is its loader would come back to us."""
+    """Yield the items of an iterator without calling `iter` on it: if it is its own loader, that calls us again."""
     while True:
         try:
             one = next(iterator)
@@ -215,14 +215,14 @@ def _each(iterator: Iterator[Any]) -> Iterator[Any]:
 
 
 def is_spread(loader: Any) -> bool:
-    """Whether each process of a distributed training gets images of its own from a loader."""
+    """Whether a loader gives each process of a distributed training different images."""
     samplers = (loader, _found(loader, "sampler"), _found(loader, "batch_sampler"))
     kinds = [type(sampler).__name__ for sampler in samplers]
     return any("Distributed" in kind or "Shard" in kind for kind in kinds)
 
 
 def _as_positions(batch: Any) -> IntArray:
-    """Return the positions that a sampler drew, shape (n,); empty where they are no integers."""
+    """Return the positions that a sampler drew, shape (n,); empty if they are not integers."""
     try:
         return np.asarray(batch, dtype=np.int64).reshape(-1)
     except Exception:  # noqa: BLE001 - between the sampler and somebody's loader
@@ -230,7 +230,7 @@ def _as_positions(batch: Any) -> IntArray:
 
 
 def _is_sequential(loader: Any) -> bool:
-    """Whether a loader gives out its images in the order of the data set, or in one that nothing tells."""
+    """Whether a loader gives out its images in the order of the data set, or in an order that cannot be known."""
     sampler = _found(loader, "sampler")
     return (
         sampler is None

@@ -1,4 +1,4 @@
-"""Whether what a model returns are logits or probabilities: said by the user, seen, or assumed and told."""
+"""Decides whether a model returns logits or probabilities: the user says it, it is seen, or assumed with a warning."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ _INSIDE = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What tells logits from probabilities in one validation, over all processes.
+    """The evidence for logits or probabilities in one validation, over all processes.
 
     Attributes:
         low: Smallest output.
         high: Largest output.
-        off: As the third of `Predicted.looks`.
-        ends_in: As of `Predicted`, where all passes agree.
+        off: As the third number of `Predicted.looks`.
+        ends_in: As in `Predicted`, if all passes agree.
     """
 
     low: float
@@ -60,7 +60,7 @@ class Evidence:
         return self.low >= -_INSIDE and self.high <= 1 + _INSIDE
 
     def proven(self, outputs: int) -> str:
-        """Return what the outputs are beyond doubt, "" where both may be."""
+        """Return the proven kind of outputs, "" if both are possible."""
         if not self.is_inside:
             return LOGITS
         if outputs > 1 and self.off <= 1:
@@ -69,10 +69,10 @@ class Evidence:
 
 
 def check_outputs(outputs: str | None) -> str | None:
-    """Return what the user says the outputs are.
+    """Return the kind of outputs that the user gave.
 
     Raises:
-        RecorderError: It is no such word.
+        RecorderError: It is not one of the two words.
     """
     if outputs is not None and outputs not in KINDS:
         raise RecorderError(f"outputs={outputs!r}: give {LOGITS!r}, {PROBABILITIES!r}, or None to have it recognised")
@@ -80,10 +80,10 @@ def check_outputs(outputs: str | None) -> str | None:
 
 
 class OutputKind:
-    """What the outputs of a run's model are, from one validation to the next."""
+    """The kind of outputs of a run's model, kept from one validation to the next."""
 
     def __init__(self, given: str | None) -> None:
-        """Begin with what the user says they are, None for nothing."""
+        """Begin with the kind that the user gave, or None."""
         self._given = given
         self._kind = ""
         self._is_assumed = False
@@ -91,13 +91,13 @@ class OutputKind:
         self._handle: RemovableHandle | None = None
 
     def listen(self, model: nn.Module) -> None:
-        """Look at the next pass of a model that has a gradient. A compiled one would be compiled again: left alone."""
+        """Watch the next pass with a gradient. A compiled model is left alone, because a hook would recompile it."""
         self.detach()
         if self._given is None and not is_compiled(model):
             self._handle = model.register_forward_hook(QuietHook(self._see))
 
     def detach(self) -> None:
-        """Look no longer."""
+        """Stop watching."""
         if self._handle is not None:
             self._handle.remove()
             self._handle = None
@@ -113,15 +113,15 @@ class OutputKind:
             self.detach()
 
     def decide(self, evidence: Evidence, outputs: int, iteration: int) -> str:
-        """Return LOGITS or PROBABILITIES; the same for all validations of a run, or the change is told.
+        """Return LOGITS or PROBABILITIES; the same for all validations of a run, or with a warning about the change.
 
         Args:
-            evidence: Of this validation.
-            outputs: Number of outputs an image.
-            iteration: Of this validation.
+            evidence: Evidence of this validation.
+            outputs: Number of outputs per image.
+            iteration: Iteration of this validation.
 
         Raises:
-            UnusableLoaderError: Probabilities were promised, and there are outputs that are none.
+            UnusableLoaderError: The user said probabilities, but some outputs are not.
         """
         if self._given is not None:
             if self._given == PROBABILITIES and not evidence.is_inside:
@@ -157,7 +157,7 @@ class OutputKind:
 
 
 def is_compiled(model: nn.Module) -> bool:
-    """Whether a hook on the model, or on a module in it, would have it compiled again."""
+    """Whether a hook on the model, or on a module in it, would cause a recompilation."""
     return any(
         "_orig_mod" in module._modules or getattr(module, "_compiled_call_impl", None) is not None
         for module in model.modules()
@@ -165,7 +165,7 @@ def is_compiled(model: nn.Module) -> bool:
 
 
 def last_operation(scores: Tensor) -> str:
-    """Return what the last operation makes scores, by the graph of their gradient; "" where it does not tell."""
+    """Return the kind of scores that the last operation makes, from their gradient graph; "" if that is unclear."""
     node: Any = scores.grad_fn
     is_scaled = False
     for _ in range(_MOST_PASSED):
@@ -182,7 +182,7 @@ def last_operation(scores: Tensor) -> str:
 
 
 class LastModules:
-    """Sees whether what a model returns is what a Sigmoid or Softmax module in it returned, in evaluation too."""
+    """Detects, also in evaluation, that a model returns the output of a Sigmoid or Softmax module in it."""
 
     def __init__(self, model: nn.Module) -> None:
         found = () if is_compiled(model) else model.modules()
@@ -194,7 +194,7 @@ class LastModules:
         self._last: Tensor | None = None
 
     def detach(self) -> None:
-        """Take every hook off."""
+        """Remove every hook."""
         for handle in self._handles:
             handle.remove()
         self._handles, self._last = [], None
@@ -203,7 +203,7 @@ class LastModules:
         self._last = output  # held until the pass ends, so that no other tensor can have its memory
 
     def told(self, scores: Tensor) -> str:
-        """Return what the pass that has just ended tells of its scores, "" if nothing."""
+        """Return the kind of scores of the pass that has just ended, "" if unknown."""
         last, self._last = self._last, None
         if last is not None and _shares_memory(last, scores):
             return PROBABILITIES

@@ -1,8 +1,8 @@
-"""What a model returned in one pass: where its class scores are, and what they say as logits and as probabilities.
+"""Finds the class scores in a model's output, and reads them both as logits and as probabilities.
 
-A head that ends in Sigmoid or Softmax gives probabilities; a second sigmoid would make every image of a binary
-classifier one of class 1. Each pass is therefore reduced in both ways at once, on the device and without waiting
-for it; which way counts is decided when the whole validation has been seen (`dtui.record.validation.output_kind`).
+A head that ends in Sigmoid or Softmax gives probabilities; a second sigmoid would put every image of a binary
+classifier into class 1. Each pass is therefore reduced in both ways at once, on the device and without waiting for it;
+which way counts is decided when the whole validation has been seen (`dtui.record.validation.output_kind`).
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class Predicted:
         confidences: Probability of the label, shape (n, 2), float; NaN where an output is.
         looks: Shape (3,), float32: smallest and largest output, and the largest distance of a sum over the classes from
             one, in units of what rounding explains; NaN left out.
-        outputs: Number of outputs an image; one tells two classes apart.
-        batches: Batches that the loader had given out by then.
-        ends_in: LOGITS or PROBABILITIES where the last operation was seen, else "".
+        outputs: Number of outputs per image; one output means two classes.
+        batches: Number of batches that the loader had given out before the pass ended.
+        ends_in: LOGITS or PROBABILITIES if the last operation was seen, else "".
     """
 
     labels: Tensor
@@ -45,7 +45,7 @@ class Predicted:
 
 
 def rows_of(args: Any, kwargs: Mapping[str, Any]) -> int | None:
-    """Return how many images a model was called with, as far as its first tensor tells; None where there is none."""
+    """Return the number of images in a model's call, from its first tensor; None if it has none."""
     tensors = (part for part in (*args, *kwargs.values()) if isinstance(part, Tensor) and part.dim())
     first = next(tensors, None)
     return None if first is None else len(first)
@@ -55,13 +55,13 @@ def find_scores(output: Any, count: int | None, place: Place | None = None, *, i
     """Return the class scores in a model's output, shape (images, outputs).
 
     Args:
-        output: A tensor, or what holds one: under `logits`, else its first tensor of that shape.
-        count: Images in the call, where it is known.
+        output: A tensor, or an object that holds one: under `logits`, else its first tensor of that shape.
+        count: Images in the call, if known.
         place: Where the scores are; None looks for them.
-        is_told: Whether it is told where several tensors could be meant; else there are none then.
+        is_told: Whether to warn and take the first if several tensors are possible; otherwise that is an error.
 
     Raises:
-        UnusableLoaderError: There are none.
+        UnusableLoaderError: There are no class scores.
     """
     if place is not None:
         output = pick(output, place)
@@ -105,7 +105,7 @@ def _parts_of(output: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _as_rows(scores: Tensor, count: int | None) -> Tensor:
-    """Return scores as a matrix: (n,) is one output an image, (n, classes, 1, 1) loses its ones."""
+    """Return scores as a matrix: (n,) is one output per image; axes of length 1 in (n, classes, 1, 1) are removed."""
     if not (scores.is_floating_point() or scores.is_quantized):
         raise UnusableLoaderError(
             f"validation: the model returns {scores.dtype}, need class scores of a real float type"
@@ -151,5 +151,5 @@ def _nothing(values: Tensor) -> Tensor:
 
 
 def as_array(parts: Sequence[Tensor]) -> np.ndarray[Any, Any]:
-    """Return tensors one after the other as an array on the host."""
+    """Concatenate tensors to one array on the host."""
     return torch.cat([part.cpu() for part in parts]).numpy()

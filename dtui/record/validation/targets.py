@@ -1,7 +1,7 @@
-"""The true labels and the inputs in a batch, wherever a loader puts them.
+"""Finds the true labels and the inputs in a batch, wherever a loader puts them.
 
-A label is one whole number an image. Where several parts of a batch could be the labels, the first is taken and that is
-told once with the words that name another: `recorder.validation(loader, target=…)`.
+A label is one whole number per image. If several parts of a batch could be the labels, the first is taken, and one
+warning says how to choose another: `recorder.validation(loader, target=…)`.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _ASK = "name them by recorder.validation(loader, target=…), an index, a key or
 
 
 class UnusableLoaderError(ValueError):
-    """What a validation needs is not to be had from the loader or the model; the text says what to do."""
+    """The loader or the model does not give what a validation needs; the text says what to do."""
 
 
 def pick(thing: Any, place: Place) -> Any:
-    """Return what is at a place.
+    """Return the part of an object at a place.
 
     Raises:
-        UnusableLoaderError: There is nothing.
+        UnusableLoaderError: There is nothing at this place.
     """
     if callable(place):
         return place(thing)
@@ -54,10 +54,10 @@ def targets_of(batch: Any, place: Place | None = None, drawn: IntArray | None = 
     Args:
         batch: As the loader gave it out.
         place: Where they are; None looks for them: under a usual name, else behind the inputs.
-        drawn: Positions in the data set that the sampler drew for it, which are no labels; None where not known.
+        drawn: Positions in the data set that the sampler drew for it, which are not labels; None if unknown.
 
     Raises:
-        UnusableLoaderError: There are none, or not one whole number an image.
+        UnusableLoaderError: There are none, or not one whole number per image.
     """
     if place is not None:
         return labels_in(pick(batch, place), f"target={place!r}" if not callable(place) else "target=…")
@@ -95,10 +95,10 @@ def labels_in(values: Any, where: str = "targets") -> IntArray:
 
     Args:
         values: A tensor, an array or a list.
-        where: What they are called in messages.
+        where: Their name in messages.
 
     Raises:
-        UnusableLoaderError: They are not one whole number an image.
+        UnusableLoaderError: They are not one whole number per image.
     """
     array = _as_array(values)
     if array is None or array.ndim == 0 or array.dtype.kind not in "iufb":
@@ -128,7 +128,7 @@ def _from_one_hot(array: NDArray[Any], where: str) -> IntArray:
 
 
 def images_of(batch: Any, count: int) -> Tensor | None:
-    """Return the inputs of a batch, shape (count, channels, height, width); None where it has none of that shape."""
+    """Return the inputs of a batch, shape (count, channels, height, width); None if it has none of that shape."""
     candidate: Any = None
     if isinstance(batch, Mapping):
         candidate = next((batch[name] for name in _IMAGE_NAMES if name in batch), None)
@@ -141,7 +141,7 @@ def images_of(batch: Any, count: int) -> Tensor | None:
 
 
 def _named(thing: Any, where: str, depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """Yield what could be the labels, each with its place as Python writes it."""
+    """Yield candidates for the labels, each with its place as a Python expression."""
     if _is_leaf(thing):
         if depth:
             yield where, thing
@@ -190,5 +190,5 @@ def _as_array(values: Any) -> NDArray[Any] | None:
 
 
 def _most_telling(refused: Sequence[UnusableLoaderError]) -> UnusableLoaderError:
-    """Return why there are no labels: that there are several an image says more than that there are none."""
+    """Return the most useful reason why there are no labels: "several per image" is better than "none"."""
     return next((error for error in refused if "several" in str(error)), refused[0])

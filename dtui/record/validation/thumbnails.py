@@ -1,4 +1,4 @@
-"""Small pictures of the validation images, so that a person can see what was misjudged.
+"""Makes small pictures of the validation images, so that a person can see what was misjudged.
 
 Owns their size and encoding.
 """
@@ -31,7 +31,7 @@ class Thumbnails:
         mean: Of each channel, as the inputs were normalised with, for pixels in [0, 1]; None scales the range
             of the first batch to black and white.
         std: As `mean`.
-        limit_bytes: All thumbnails together; images beyond it have none.
+        limit_bytes: Most bytes of all thumbnails together; further images have no thumbnail.
         picture: Called with an image's id; returns a PIL image or an array (height, width[, 3]) of uint8. Used
             instead of the inputs.
     """

@@ -1,4 +1,4 @@
-"""The tracked validation images: which they are, in which order they are stored, how each was judged.
+"""Keeps the tracked validation images: their order in the store, and how each was judged.
 
 Owns the mapping from the ids of a loader to the rows of the store.
 """
@@ -21,7 +21,7 @@ IdArray = NDArray[np.int64] | NDArray[np.str_]
 
 
 class ImagesChangedError(ValueError):
-    """A validation does not fit the images that are tracked; the text says how."""
+    """A validation does not fit the tracked images; the text says why."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -33,7 +33,7 @@ class Judgements:
         targets: True labels, shape (n,), int64.
         labels: Predicted labels, shape (n,), int64; negative where the outputs were NaN.
         confidences: Probability of the predicted label, shape (n,), in [0, 1]; NaN where the outputs were.
-        classes: Number of labels that the network tells apart.
+        classes: Number of labels that the network can predict.
     """
 
     ids: IdArray
@@ -64,7 +64,7 @@ class ImageTracker:
         self._rows: IntArray = np.empty(0, dtype=np.int64)
 
     def go_on(self, images: ImageSet) -> None:
-        """Track the images of a run that is resumed; how their ids are meant is seen in its first validation."""
+        """Track the images of a resumed run; the first validation shows whether their ids are integers or strings."""
         self._stored = images
 
     @property
@@ -73,7 +73,7 @@ class ImageTracker:
         return self._ids is not None or self._stored is not None
 
     def begin(self, judged: Judgements) -> tuple[ImageSet, IntArray]:
-        """Take the images of the first validation as those that are tracked.
+        """Track the images of the first validation.
 
         Returns:
             The image set, sorted by class and within a class by id, and for each of its images the place in
@@ -112,8 +112,7 @@ class ImageTracker:
     def place(self, judged: Judgements) -> tuple[LabelArray, ByteArray]:
         """Return labels and confidences in the order of the image set.
 
-        Images that are not tracked are passed over, which is told once; of an image that comes twice the first
-        judgement counts.
+        Images that are not tracked are ignored, with one warning. If an image comes twice, the first judgement counts.
 
         Returns:
             Shape (images,), uint16, and shape (images,), uint8, where 255 is one; NOT_JUDGED_STORED and 0 for an image
@@ -159,7 +158,7 @@ class ImageTracker:
         return labels, confidences
 
     def _take_stored(self, stored: ImageSet, judged: Judgements) -> None:
-        """Find the rows of the images of a resumed run by ids of the kind that its validations use."""
+        """Find the rows of a resumed run's images, with ids of the type that its validations use."""
         if judged.classes < len(stored.classes):
             raise ImagesChangedError(
                 f"validation: the network tells {judged.classes} classes apart, "
@@ -193,7 +192,7 @@ def _with_labels(judged: Judgements) -> Judgements:
 
 
 def _tell(judged: int, is_seen: BoolArray, is_nan: BoolArray) -> None:
-    """Tell once of images that are not followed, not judged, or judged NaN; the two flags are of the tracked ones."""
+    """Warn once of images not tracked, not judged, or judged NaN; the two flag arrays are for the tracked ones."""
     tracked, seen, nan = len(is_seen), int(is_seen.sum()), int(is_nan.sum())
     if judged > seen:
         warn_once(

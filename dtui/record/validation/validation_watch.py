@@ -1,8 +1,8 @@
-"""One validation: the user's own evaluation, watched from outside.
+"""Watches one validation, which is the user's own evaluation, from outside.
 
 Owns the matching of predictions with images. Inside the context a forward hook on the outermost module sees the
-predictions and a LoaderTap sees the batches; the user's code is called by nobody but the user. Afterwards every hook is
-gone and every module has the training flag that it had before.
+predictions and a LoaderTap sees the batches; dtui never calls the user's code. Afterwards every hook is gone and every
+module has the training flag that it had before.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from dtui.record.writing.warn import warn_once
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the user says that things are; None looks for them.
+    """The places that the user gave; None searches for them.
 
     Attributes:
         target: The true labels, in a batch.
@@ -41,15 +41,15 @@ class Places:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Watched:
-    """What one process saw of a validation, n images, in the order of the loader.
+    """The part of a validation that one process saw: n images, in the order of the loader.
 
     Attributes:
         ids: Shape (n,), integers or strings; an image may come more than once.
         targets: True labels, shape (n,), int64.
         labels: Predicted labels, shape (n, 2): as logits, as probabilities; NO_LABEL where an output is NaN.
         confidences: Their probabilities, shape (n, 2).
-        evidence: What tells which of the two counts.
-        outputs: Number of outputs an image.
+        evidence: The evidence for which of the two counts.
+        outputs: Number of outputs per image.
     """
 
     ids: IdArray
@@ -68,7 +68,7 @@ class Watched:
 
 @dataclass(eq=False, slots=True)
 class _Given:
-    """What `predictions` was called with."""
+    """The arguments of one call of `predictions`."""
 
     predicted: Predicted
     targets: IntArray
@@ -122,10 +122,10 @@ class ValidationWatch:
         self._model = None  # what was seen waits for the writer, and must not keep the network
 
     def add(self, logits: Tensor, targets: Any, ids: Any, images: Tensor | None) -> None:
-        """Take predictions that the user states.
+        """Add predictions that the user gives.
 
         Raises:
-            ValueError: The three do not belong together.
+            ValueError: Their lengths do not fit together.
         """
         true, known = labels_in(targets, "targets"), _as_ids(ids)
         predicted = _stated(logits, len(true))
@@ -138,7 +138,7 @@ class ValidationWatch:
         self._take(images, len(true))
 
     def watched(self) -> Watched:
-        """Return what was seen, in the order of the loader; batches that the model was not called with are left out.
+        """Return what was seen, in the order of the loader; batches without a call of the model are left out.
 
         Raises:
             UnusableLoaderError: Predictions and batches do not match.

@@ -1,6 +1,6 @@
-"""From one watched validation to what is stored of it, over all processes of the training.
+"""Turns a watched validation into the stored one, over all processes of the training.
 
-Owns which images are tracked and which validations count.
+Owns the tracked images, and the rule for which validations count.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TWICE = "twice"
 
 
 class Validator:
-    """The validations of one run, one after the other."""
+    """Handles the validations of one run, one after the other."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Validator:
         self._unsaved: tuple[ImageSet, IntArray] | None = None
 
     def go_on(self, start: Start) -> None:
-        """Go on with the images and after the last validation of a run that is resumed."""
+        """Continue a resumed run: use its images, and go on after its last validation."""
         if start.past is not None:
             self._begun_after = start.updates - 1
             self._last = start.last_validation
@@ -92,7 +92,7 @@ class Validator:
         return watch
 
     def end(self, watch: ValidationWatch, iteration: int) -> Job | None:
-        """Return what is to be written of a validation that has ended; None where nothing is."""
+        """Return the job that writes a validation that has ended; None if there is nothing to write."""
         iteration = max(iteration, 0)
         if self._last is not None and iteration <= self._last:
             if iteration == self._begun_after:  # before going on, as after the checkpoint was written
@@ -133,7 +133,7 @@ class Validator:
         return Job(VALIDATIONS, iteration, write)
 
     def _spread_job(self, watch: ValidationWatch, watched: Watched, iteration: int) -> Job:
-        """Leave this process' part, or put all parts together, on the writer's thread."""
+        """Return a job for the writer's thread that leaves this process's part, or merges all parts."""
 
         def leave(_: Store) -> None:
             self._exchange.leave(VALIDATIONS, iteration, _as_arrays(watched))
@@ -159,7 +159,7 @@ def _as_arrays(watched: Watched) -> Arrays:
 
 
 def _merged(parts: Sequence[Arrays]) -> Watched:
-    """Return what all processes saw; an image that two judged counts once, as the first judged it."""
+    """Merge what all processes saw; an image that two processes judged counts once, with the first judgement."""
     outputs = {int(part["outputs"]) for part in parts}
     if len(outputs) > 1:
         raise ImagesChangedError(f"validation: the number of classes differs between processes: {sorted(outputs)}")

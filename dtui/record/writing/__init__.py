@@ -1,1 +1,1 @@
-"""The thread that writes, what keeps failures away from the training, and the ends of a process."""
+"""Holds the writer's thread, the guard that keeps failures from the training, and the handling of process ends."""

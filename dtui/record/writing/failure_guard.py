@@ -1,6 +1,6 @@
-"""The line that no failure of ours crosses, and the account of what was therefore not recorded.
+"""Catches every failure of the recorder, and notes what was not recorded because of it.
 
-Owns which streams are switched off.
+Owns the list of streams that are switched off.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _STORED = (RECORDS, VALIDATIONS, WATCHES)
 
 
 class Boundary:
-    """Catches every exception of a stream, tells it once, switches the stream off and notes the gap."""
+    """Catches every exception of a stream, warns once, switches the stream off and notes the gap."""
 
     def __init__(self) -> None:
         """Begin with every stream on."""
@@ -28,7 +28,7 @@ class Boundary:
         self.sink: Sink | None = None
 
     def attach(self, sink: Sink) -> None:
-        """Send gaps, those noted so far too, to a sink."""
+        """Send gaps to a sink, including those noted so far."""
         self.sink = sink
         for gap in self._early:
             sink.miss(gap)
@@ -45,7 +45,7 @@ class Boundary:
 
     @contextmanager
     def guard(self, stream: str, iteration: int) -> Iterator[None]:
-        """Run what belongs to a stream; a failure switches it off."""
+        """Guard code of a stream; a failure switches the stream off."""
         try:
             yield
         except Exception as error:  # noqa: BLE001 - the boundary between the recorder and somebody's training

@@ -1,6 +1,6 @@
-"""Ends a run properly when its process ends, or is told to by a signal.
+"""Ends a run properly when Python exits or a signal ends the process.
 
-Owns the reason that an unclosed run gives for its end.
+Owns the reason that is noted in a run that nobody closed.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _registered: set[bool] = set()
 
 
 def _register() -> None:
-    """Be called as Python exits, before HDF5 is closed: PyTables does that, and what is registered last comes first.
+    """Register for Python's exit, before PyTables closes HDF5: handlers that were registered last run first.
 
-    Twice at most, for Python keeps a place for each registration that ever was.
+    This is done twice at most, because Python never frees the place of a registration.
     """
     has_tables = "tables" in sys.modules
     if not _registered or (has_tables and True not in _registered):
@@ -62,14 +62,14 @@ class EndWatch:
         signals.begin(self)
 
     def remove(self) -> None:
-        """Watch no longer: the run is finished."""
+        """Stop watching: the run is finished."""
         self._removed.set()
         if self in _watches:
             _watches.remove(self)
         signals.leave(self)
 
     def explain(self, reason: str) -> str:
-        """Return a reason with the signal that came before, where somebody else handled one."""
+        """Return a reason, with the signal before it if other code handled one."""
         if reason:
             signals.catch_up()
         return f"{reason}, after {self._seen}" if reason and self._seen else reason

@@ -1,9 +1,9 @@
-"""Tells of the signals that end a training, before they do, and then lets them: its exit status is what it would be.
+"""Reports signals that end a training, and then lets them end it, so that its exit status stays the same.
 
-Owns what dtui does to the signals of a process. A signal that the script, a requeue hook or a C library handles, or
-that is ignored as under nohup, is left alone, and only told where it can be seen. Signals are read from Python's
-wake-up pipe, where nobody else uses that, by a thread of our own: a training that hangs in a collective never returns
-to Python, where handlers run, and could not be stopped any more.
+Owns all signal handling of dtui. A signal that the script, a requeue hook or a C library handles, or that is ignored as
+under nohup, is not changed; it is only reported if it can be seen. Our own thread reads signals from Python's wake-up
+pipe, if no other code uses the pipe. This is needed because a training that hangs in a collective operation never
+returns to Python, where handlers run, and could not be stopped any more.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ class Watch(Protocol):
 
 
 class _InsteadOfDefault:
-    """The handler. It stands for the default action, and says so to whoever asks whether there is a handler already."""
+    """Our handler. It replaces the default action, and says so to code that asks whether a handler is set."""
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        """Do nothing where the thread reads of the signal; else have a thread told: this one may hold any lock."""
+        """Do nothing if our thread reads the signal; otherwise start a thread: this one may hold any lock."""
         if not _is_read():
             threading.Thread(target=_seen, args=(number,), name="dtui-signal", daemon=True).start()
 
@@ -90,7 +90,7 @@ def begin(watch: Watch) -> None:
 
 
 def leave(watch: Watch) -> None:
-    """Tell a watch no longer."""
+    """Stop reporting to a watch."""
     global _watches
     _watches = tuple(known for known in _watches if known() not in (None, watch))
     give_back()

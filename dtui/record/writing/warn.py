@@ -1,6 +1,6 @@
-"""The one way in which the recorder reports trouble: a warning a cause, and never an exception.
+"""Reports trouble of the recorder: one warning per cause, never an exception. There is no other way.
 
-Owns the promise that trouble is told once.
+Owns the promise that each cause is reported once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class RecorderWarning(RuntimeWarning):
 
 
 def warn_once(cause: str, message: str) -> None:
-    """Report trouble as a RecorderWarning, once a cause; as a log line where warnings are errors.
+    """Report trouble as a RecorderWarning, once per cause; as a log line if warnings are errors.
 
     Args:
         cause: What went wrong, as a key.
@@ -42,7 +42,7 @@ def warn_once(cause: str, message: str) -> None:
 
 
 def hush(cause: str) -> None:
-    """Take trouble for told: another warning has said more."""
+    """Mark a cause as reported: another warning has said more."""
     with _lock:
         _told.add(cause)
 
@@ -56,7 +56,7 @@ os.register_at_fork(after_in_child=_renew_lock)
 
 
 def forget_told() -> None:
-    """Start anew: a new recorder reports its own trouble."""
+    """Forget all reported causes: a new recorder reports its own trouble."""
     with _lock:
         _told.clear()
 

@@ -1,6 +1,6 @@
-"""The thread that writes: everything that is slow, or may fail, on the way from a measurement to the disk.
+"""Runs the writer's thread: it does everything between measurement and disk that is slow or may fail.
 
-Owns the bounded queue between training and disk and the account of what was lost.
+Owns the bounded queue between training and disk, and the gaps for lost data.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ than for the part of another process (`dtui.record.training.distributed`)."""
 
 
 class Store(Protocol):
-    """What the thread needs of a RunWriter."""
+    """The methods of a RunWriter that the thread calls."""
 
     @property
     def is_complete(self) -> bool:
@@ -53,7 +53,7 @@ class Store(Protocol):
         """Append values that were logged between records."""
 
     def supersede(self) -> None:
-        """Have what was recorded past the checkpoint superseded, in a resumed run."""
+        """Supersede the frames past the checkpoint, in a resumed run."""
 
     def note_reason(self, reason: str) -> None:
         """Note why the run may end without being closed."""
@@ -70,10 +70,10 @@ class Job:
     """Something to be written.
 
     Attributes:
-        stream: "records", "validations" or "watches": what is missing when it fails.
+        stream: "records", "validations" or "watches": the stream that has a gap if it fails.
         iteration: Of the record or validation.
         write: Derives what is to be written and appends it to the store.
-        last: The last iteration that is missing when it fails, where that is not `iteration`.
+        last: The last iteration of the gap if it fails and that is not `iteration`.
     """
 
     stream: str
@@ -116,11 +116,11 @@ class Sink:
             return self._ending is None and self._waiting.get(stream, 0) < self._limit
 
     def offer(self, job: Job, limit: int | None = None) -> bool:
-        """Queue a job; False, and nothing queued, where its stream is full. Never waits for the disk.
+        """Queue a job; False, without queueing, if its stream is full. Never waits for the disk.
 
         Args:
             job: What is to be written.
-            limit: Most jobs of its stream that may wait, where that is not the limit of all.
+            limit: Most jobs of its stream that may wait, if it differs from the general limit.
         """
         with self._changed:
             if self._ending is not None or self._waiting.get(job.stream, 0) >= (limit or self._limit):
@@ -131,7 +131,7 @@ class Sink:
             return True
 
     def miss(self, gap: Gap) -> None:
-        """Note what was not recorded; it extends the gap before that has its reason, unless a job lies between."""
+        """Note a gap; it extends the last gap with the same reason, unless a job lies between them."""
         with self._changed:
             for index in range(len(self._gaps) - 1, -1, -1):
                 last = self._gaps[index]
@@ -148,7 +148,7 @@ class Sink:
         return any(job.stream == stream and after < job.iteration < before for job in jobs)
 
     def note(self, reason: str) -> None:
-        """Have it noted, before anything that is queued, why the run may end without being closed."""
+        """Note why the run may end without being closed, before anything that is queued."""
         with self._changed:
             self._noted = reason
             self._changed.notify_all()
@@ -159,7 +159,7 @@ class Sink:
             return self._changed.wait_for(lambda: not any(self._waiting.values()), timeout)
 
     def end(self, status: RunStatus, reason: str) -> None:
-        """Have what is queued written, and the run and the thread ended, without waiting for it."""
+        """Ask the thread to write queued jobs and end the run and itself; do not wait for that."""
         with self._changed:
             if self._ending is None:
                 self._ending = (status, reason)
@@ -167,7 +167,7 @@ class Sink:
             self._changed.notify_all()
 
     def close(self, status: RunStatus, reason: str) -> None:
-        """Write what is queued, end the run and the thread; a thread that hangs is left alone, and that is told."""
+        """Write queued jobs, and end the run and the thread; a thread that hangs is left behind, with a warning."""
         self.end(status, reason)
         done = -1
         while self._thread.is_alive() and done != self._done:
@@ -178,7 +178,7 @@ class Sink:
             warn_once("closing", f"closing: {self._left()}")
 
     def _left(self) -> str:
-        """Say what a thread that hangs is left with."""
+        """Return text on the jobs that a hanging thread leaves unwritten."""
         if self._store is not None and self._store.is_complete:
             return "the run is complete; folding its journals takes long and is left to a process of its own"
         waiting = sum(self._waiting.values())
@@ -189,7 +189,7 @@ class Sink:
         )
 
     def _opened(self) -> Store:
-        """Open the store, and forget how: the thread must not keep the training alive."""
+        """Open the store, then drop the function that did it: the thread must not keep the training alive."""
         open_store, self._open_store = self._open_store, None
         if open_store is None:
             raise RuntimeError("the store is opened once")

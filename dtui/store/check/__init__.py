@@ -1,1 +1,1 @@
-"""`dtui check`: is every file of a run fine, and what does a damaged one cost."""
+"""`dtui check`: finds damaged files of a run and says what data each one loses."""

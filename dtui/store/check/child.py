@@ -1,7 +1,6 @@
-"""Checks a run in a child process: a library may crash on a file that somebody crafted and sealed.
+"""Checks a run in a child process, because a crafted file may crash a library that reads it.
 
-Owns the verdict on a file that ends the process that reads it. The seal is no signature: whoever crafts a file can seal
-it.
+Owns the verdict on a file that crashes its reader. A seal is no protection: anyone who crafts a file can also seal it.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ _PROBE_SECONDS = 60
 
 
 def check_run_apart(path: str | Path) -> CheckResult:
-    """Do as `check_run` does, and survive files that end the process or keep it busy for ever.
+    """Check a run as `check_run` does, but survive files that crash or hang the process that reads them.
 
     Raises:
-        RunNotFoundError: Nothing there is a run.
+        RunNotFoundError: There is no run at this path.
         RunFormatError: A newer dtui wrote it.
-        RunDamagedError: It must not be read.
+        RunDamagedError: The permissions do not allow reading it.
     """
     found = find_run(Path(path))
     told, ending = _in_child(lambda: _as_text(check_run(path)), seconds=0)
@@ -67,14 +66,14 @@ def _open(path: Path) -> str:
 
 
 def _in_child(work: Callable[[], str], seconds: int) -> tuple[str, int]:
-    """Run some work in a fork of this process, which has no other threads.
+    """Run some work in a fork of this process. This process must have no other threads.
 
     Args:
-        work: Returns what it has to tell.
-        seconds: After which it is killed, 0 for never.
+        work: Returns its result as text.
+        seconds: Time limit, after which the child is killed; 0 for no limit.
 
     Returns:
-        What it told, and 0; or "" and 1 where it raised, minus the signal where it crashed.
+        The text and 0. If the work raised: "" and 1. If it crashed: "" and minus the signal number.
     """
     read_end, write_end = os.pipe()
     child = os.fork()

@@ -1,6 +1,6 @@
-"""Checks every file of a run: fine, damaged or left over, and what a damaged one costs.
+"""Checks every byte of every file of a run. A file is fine, damaged or left over.
 
-Owns the full check, every byte of every file.
+Owns the full check, and the text that says what data a damaged file loses.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ SUPERSEDED = "superseded by a training that was resumed before it"
 
 
 def check_run(path: str | Path) -> CheckResult:
-    """Read every byte of a run and tell how each file stands.
+    """Read every byte of a run and return the state of each file.
 
     Raises:
-        RunNotFoundError: Nothing there is a run.
+        RunNotFoundError: There is no run at this path.
         RunFormatError: A newer dtui wrote it.
-        RunDamagedError: It must not be read.
+        RunDamagedError: The permissions do not allow reading it.
     """
     folder = find_run(Path(path))
     if not folder.is_dir():
@@ -128,7 +128,7 @@ class _Checker:
                 yield self._verdict(path, FileState.UNKNOWN, "no file of dtui's; it is never read")
 
     def _check_parts(self) -> Iterator[tuple[FileCheck, tuple[Stream, int, int] | None]]:
-        """Yield the verdict on every file beside the parts, and what each part holds."""
+        """Yield the verdict on every file in the parts folder, and for a sound part what it holds."""
         fine: dict[Path, tuple[Stream, int, int]] = {}
         for path in self._entries(PARTS_FOLDER):
             span = parse_part_name(path.name)
@@ -161,7 +161,11 @@ class _Checker:
                 yield self._verdict(path, FileState.FINE, f"{stream} {first} to {stop - 1}{left}"), span
 
     def _replaces(self, one: tuple[Stream, int, int], other: tuple[Stream, int, int]) -> bool:
-        """Whether one part makes another of its stream needless: it holds what counts there, and more or in less."""
+        """Whether one part makes another of its stream needless.
+
+        That is so if it covers all frames of the other that count, and holds more such frames, or equally many in a
+        shorter part.
+        """
         (stream, first, stop), (_, their_first, their_stop) = one, other
         kept, their_kept = (kept_stop(*span, self._holes[stream]) for span in (one[1:], other[1:]))
         is_better = (kept - first, first - stop) > (their_kept - their_first, their_first - their_stop)
@@ -210,7 +214,7 @@ class _Checker:
             raise RunDamagedError(f"{path}: {' and '.join(lost)} is not an array that dtui writes")
 
     def _narrowed(self, verdict: FileCheck, path: Path, stream: Stream, first: int, stop: int) -> FileCheck:
-        """Return the verdict on a damaged part with the arrays that are damaged, if only the data of some are."""
+        """Name the damaged arrays in the verdict on a part, if only the data of some arrays are damaged."""
         try:
             lost = self._lost_arrays(path, stream, first, stop, with_data=True)
         except OSError:

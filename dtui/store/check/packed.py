@@ -1,6 +1,6 @@
-"""Checks a packed run: every byte of the file, and the decisions next to it.
+"""Checks a packed run.
 
-Owns that check.
+Owns the check of a packed file and of the decisions next to it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dtui.store.read.run_reader import RunReader
 
 
 def check_packed(path: Path) -> CheckResult:
-    """Read every byte of a packed run and tell how it stands."""
+    """Read every byte of a packed run and return its verdict."""
     reason, faults, lost = "", [], []
     try:
         verify_seal(path, whole=True)
@@ -41,7 +41,7 @@ def check_packed(path: Path) -> CheckResult:
 
 
 def _reason(error: Exception, path: Path) -> str:
-    """Return what is wrong, without the file that it stands beside and what to do."""
+    """Return the fault alone: without the file name and without the advice that the message adds."""
     return str(error).removeprefix(f"{path}: ").split(";")[0]
 
 

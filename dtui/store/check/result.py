@@ -1,6 +1,6 @@
-"""What a check says about a run and each of its files.
+"""The result types of a check: one for the run and one for each file.
 
-Owns the states.
+Owns the list of file states.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 class FileState(StrEnum):
-    """How a file stands."""
+    """The state of a file."""
 
     FINE = "fine"
     DAMAGED = "damaged"
@@ -25,8 +25,8 @@ class FileCheck:
 
     Attributes:
         path: Relative to the run.
-        state: How it stands.
-        detail: One line: what it holds, or what its damage costs; data from outside.
+        state: Its state.
+        detail: One line: what it holds, or what data its damage loses; data from outside.
     """
 
     path: Path
@@ -41,7 +41,7 @@ class CheckResult:
     Attributes:
         path: The run.
         files: Every file, by name.
-        faults: What a reader of the run is told; data from outside.
+        faults: The messages that a reader of the run gets; data from outside.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""Runs the process: `python -m dtui.store.compact`."""
+"""The entry point of `python -m dtui.store.compact`."""
 
 from dtui.store.compact.worker import main
 

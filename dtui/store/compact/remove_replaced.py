@@ -1,6 +1,6 @@
-"""Removes the files of a run that a larger part replaces, or of which a resumed training superseded every frame.
+"""Removes files of a run that are no longer needed: a larger part replaces them, or all their frames are superseded.
 
-Owns what is removed when.
+Owns which files are removed, and when.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ _first_seen: dict[object, float] = {}
 
 
 class Sweeper:
-    """Removes files of one run. Whoever sweeps holds the compaction lock, or comes after the one who held it."""
+    """Removes files of one run. The caller holds the compaction lock, or runs after the process that held it."""
 
     def __init__(self, folder: Path, run: str, parts: OpenParts) -> None:
-        """Prepare for the run with the id `run`; `parts` are those of it that are open."""
+        """Prepare for the run with the id `run`; `parts` holds its open parts."""
         self._folder = folder
         self._parts = parts
         self._proven: set[Path] = set()
@@ -51,7 +51,7 @@ class Sweeper:
 
     @property
     def is_ended(self) -> bool:
-        """Whether nobody appends to the run now: it was closed, or its writer is known to be dead."""
+        """Whether no process appends to the run now: it was closed, or its writer is known to be dead."""
         run_file = self._run_file_now()
         if run_file is None:
             return False
@@ -61,11 +61,11 @@ class Sweeper:
         return run_file.closed is not None or run_file.writer.is_alive() is False
 
     def sweep(self, sizes: Sizes, grace: float) -> int:
-        """Remove journals and parts of which every frame is superseded, or in a larger part.
+        """Remove journals and parts whose frames are all superseded or in a larger part.
 
         Args:
             sizes: Of the run.
-            grace: Seconds for which this process must have seen it so: a reader's listing may be that old.
+            grace: A file must have been unneeded for so many seconds, because a reader's listing may be that old.
 
         Returns:
             How many files were removed.
@@ -73,11 +73,11 @@ class Sweeper:
         return sum(remove_file(path) for path in self._replaced(sizes, lambda path: _is_old(path, grace)))
 
     def is_waiting(self, sizes: Sizes) -> bool:
-        """Whether files are left that will be removed once they have been seen replaced for long enough."""
+        """Whether replaced files remain that are still too new to remove."""
         return any(True for _ in self._replaced(sizes, lambda _: True))
 
     def _replaced(self, sizes: Sizes, is_old: Callable[[Path], bool]) -> Iterator[Path]:
-        """Yield the files to remove, one after the other, given which files have been there for long enough."""
+        """Yield the files to remove; `is_old` says which files have waited long enough."""
         holes_settled = is_old(self._folder / RUN_FILE)
         for stream in Stream:
             holes = holes_of(self._run_file.joins(), stream) if holes_settled else ()
@@ -103,7 +103,7 @@ class Sweeper:
                 yield path, named[1]
 
     def _is_proven(self, path: Path) -> bool:
-        """Whether every byte of a part is as it was written, and the part is this run's and what its name says."""
+        """Whether every byte of a part is intact, and the part belongs to this run and matches its name."""
         named = parse_part_name(path.name)
         if path not in self._proven and named is not None:
             with contextlib.suppress(FileNotFoundError, RunDamagedError):
@@ -113,7 +113,7 @@ class Sweeper:
         return path in self._proven
 
     def _remains(self, stream: Stream, sizes: Sizes, is_old: Callable[[Path], bool]) -> Iterator[Path]:
-        """Yield what killed writers left of their last journals: too little to be a frame."""
+        """Yield journals of killed writers that are too short to hold a frame."""
         least = FRAME_HEADER.size + sum(field.size for field in frame_fields(stream, sizes).values())
         for path, _ in self._journals(stream):
             with contextlib.suppress(FileNotFoundError):
@@ -121,7 +121,7 @@ class Sweeper:
                     yield path
 
     def _journals_within(self, stream: Stream, sizes: Sizes, held: Sequence[Hole]) -> Iterator[Path]:
-        """Yield the journals that nobody appends to any more and whose frames are all superseded or in parts."""
+        """Yield finished journals whose frames are all superseded or in parts."""
         fixed = sum(field.size for field in frame_fields(stream, sizes).values())
         for path, first in self._journals(stream):
             if not is_superseded(first, held):
@@ -143,7 +143,7 @@ class Sweeper:
 
 
 def remove_file(path: Path) -> int:
-    """Remove a file; returns 1, and 0 where somebody else did."""
+    """Remove a file; returns 1, or 0 if another process removed it first."""
     try:
         path.unlink()
     except FileNotFoundError:
@@ -152,7 +152,7 @@ def remove_file(path: Path) -> int:
 
 
 def _is_old(path: Path, seconds: float) -> bool:
-    """Whether this process has seen a file as it is for so long; no clock of another host is asked."""
+    """Whether this process has seen a file unchanged for so long. It uses no clock of another host."""
     mark = stamp_of(path)
     if mark is None:
         return False

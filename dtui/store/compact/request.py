@@ -1,6 +1,6 @@
-"""Compacts a run on request, in a process of its own, so that HDF5's failures on a full disk stay there.
+"""Compacts a run in a child process, so that HDF5's failures on a full disk cannot harm the caller.
 
-Owns the conversation with that process.
+Owns the messages exchanged with that process.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class CompactResult:
         published: Parts that are new.
         removed: Files that were removed because a part replaces them.
         is_busy: Another process is compacting this run; nothing was done.
-        fault: One line on what kept it from finishing, "" when nothing did; data from outside.
+        fault: One line on what stopped it before the end, "" if nothing did; data from outside.
         bytes_before: Size of journals and parts before.
         bytes_after: Size of journals and parts after.
     """
@@ -40,12 +40,12 @@ class CompactResult:
 
 
 def compact_run(path: str | Path) -> CompactResult:
-    """Fold what can be folded into parts: everything once the run has ended, full journals while it is recorded.
+    """Fold journals into parts: all of them once the run has ended, only full ones while it is recorded.
 
-    Takes some seconds longer than the fold itself, until what was replaced may be removed.
+    This takes some seconds longer than the fold itself, because replaced files must wait before they are removed.
 
     Raises:
-        RunNotFoundError: Nothing there is a run.
+        RunNotFoundError: There is no run at this path.
         RunDamagedError: It cannot be read, or compaction broke down.
     """
     folder = find_run(Path(path))

@@ -1,10 +1,10 @@
-"""Folds journals and small parts into larger parts, in a process of its own: `python -m dtui.store.compact RUN`.
+"""Folds journals and small parts into larger parts, in its own process: `python -m dtui.store.compact RUN`.
 
-Owns what is folded when.
+Owns which frames are folded, and when.
 
-Safe at any instant: a part is published by one rename after it was verified, a source is removed only when no frame of
-it is needed any more (see `remove_replaced`), and what a killed process leaves behind is a temporary file that the next
-one removes.
+The process can be killed at any instant. It verifies a part and then publishes it with one rename. It removes a source
+only when none of its frames is needed (see `remove_replaced`). A killed process leaves only temporary files, which the
+next one removes.
 """
 
 from __future__ import annotations
@@ -83,13 +83,13 @@ class RunCompactor:
         """Fold what can be folded.
 
         Args:
-            finish: Fold the rest, too, if the run has ended.
+            finish: Also fold journals that are not full, if the run has ended.
 
         Returns:
-            The parts that were published, None if somebody else is compacting.
+            The published parts, or None if another process is compacting.
 
         Raises:
-            RunDamagedError: A source is damaged; raised after all else was folded.
+            RunDamagedError: A source is damaged. It is raised after everything else was folded.
             OSError: The disk is full or fails; what was published before stays.
         """
         if not self._lock.acquire():
@@ -113,10 +113,10 @@ class RunCompactor:
         return published
 
     def _compact_stream(self, stream: Stream, reader: StreamReader, finish: bool, published: list[Path]) -> None:
-        """Fold one stream; parts that turn out to be damaged are left as they are, and the rest is folded around them.
+        """Fold one stream. Damaged parts stay as they are, and the rest is folded around them.
 
         Raises:
-            RunDamagedError: Something is damaged; raised after all else was folded.
+            RunDamagedError: A file is damaged. It is raised after everything else was folded.
         """
         fault: RunDamagedError | None = None
         before: FoldPlan | None = None
@@ -144,7 +144,7 @@ class RunCompactor:
         return fold(self.path, self._opened.run, self._sizes, reader, plan, tick)
 
     def _plan(self, stream: Stream, reader: StreamReader, *, finish: bool) -> FoldPlan | None:
-        """Return the next fold that is worth it."""
+        """Return the next fold that is worth its cost, or None."""
         reader.refresh()
         self._parts.forget({path for some in self._readers.values() for path in some.part_paths()})
         last = reader.view.spans[-1] if reader.view.spans else None
@@ -155,7 +155,7 @@ class RunCompactor:
         return None
 
     def sweep(self, grace: float) -> None:
-        """Remove what does not count or was replaced, and has been so for `grace` seconds; `removed` counts the files.
+        """Remove files that have not been needed for `grace` seconds; `removed` counts them.
 
         See `Sweeper.sweep`.
         """
@@ -163,11 +163,11 @@ class RunCompactor:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether `sweep` will remove something that was replaced a moment ago."""
+        """Whether replaced files wait for a later `sweep`."""
         return self._sweeper.is_waiting(self._sizes)
 
     def _remove_temporaries(self) -> None:
-        """Remove what killed compactors left; whoever holds the lock is the only one who builds parts."""
+        """Remove temporary files of killed compactors. Only the holder of the lock builds parts, so none is in use."""
         locks = self.path.glob(f"{LOCK_FILE}{TEMPORARY_MARK}*")
         parts = [path for path in list_folder(self.path / PARTS_FOLDER) if TEMPORARY_MARK in path.name]
         for path in (*locks, *parts):
@@ -177,7 +177,7 @@ class RunCompactor:
 def _stretches(
     spans: Sequence[PartSpan | FrameSpan], damaged: set[Path]
 ) -> Iterator[tuple[int, list[PartSpan | FrameSpan]]]:
-    """Yield spans whose frames follow each other without a hole or a damaged part, each with its first position."""
+    """Yield groups of spans without a hole or a damaged part, each group with its first position."""
     stretch: list[PartSpan | FrameSpan] = []
     start = position = 0
     for span in spans:
@@ -208,9 +208,10 @@ def _plan_stretch(
     *,
     finish: bool,
 ) -> FoldPlan | None:
-    """Return what to fold of spans without holes, None when it is not worth it; `last` may still be appended to.
+    """Return what to fold of spans without holes, or None; the writer may still append to `last`.
 
-    Finished: all into one. Else 1,024 frames of small spans into a large part, or full journals into a small part.
+    If the run has ended, all frames become one part. Otherwise 1,024 frames of small spans become a large part, or full
+    journals become a small part.
     """
     if finish:
         if len(spans) == 1 and isinstance(spans[0], PartSpan) and spans[0].is_whole:
@@ -229,7 +230,7 @@ def _plan_stretch(
 def _foldable_groups(
     spans: list[PartSpan | FrameSpan], last: PartSpan | FrameSpan | None
 ) -> Iterator[list[PartSpan | FrameSpan]]:
-    """Yield neighbours that are neither large nor still appended to, cut where they make a large part."""
+    """Yield groups of adjacent spans that are small and complete; a group ends when it makes a large part."""
     group: list[PartSpan | FrameSpan] = []
     for span in spans:
         count = len(span.iterations)
@@ -246,7 +247,7 @@ def _foldable_groups(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compact one run; returns the exit status. What a larger part replaces is removed after this returned."""
+    """Compact one run; returns the exit status. Replaced files are removed later."""
     parser = argparse.ArgumentParser(
         prog="python -m dtui.store.compact", description="Fold a run's journals into parts."
     )
@@ -284,7 +285,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _follow(path: Path) -> None:
-    """Fold what is full whenever the writer says so; return when it closes the run, or dies."""
+    """Fold full journals whenever the writer asks for it; return when the writer closes the run or dies."""
     while (words := os.read(0, 4096)) and b"f" not in words:
         with contextlib.suppress(DtuiError, OSError):
             compactor = RunCompactor(path)
@@ -295,7 +296,7 @@ def _follow(path: Path) -> None:
 
 
 def _sweep_later(compactor: RunCompactor) -> None:
-    """Remove what has been replaced for long enough; wait where something was replaced a moment ago."""
+    """Remove replaced files; wait first for those that were replaced a moment ago."""
     compactor.sweep(GRACE_SECONDS)
     if compactor.is_waiting:
         time.sleep(GRACE_SECONDS)

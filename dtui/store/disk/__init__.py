@@ -1,1 +1,1 @@
-"""Kinds of files: sealed HDF5, journals, JSON lines. Knows nothing of runs."""
+"""Reads and writes three kinds of files: sealed HDF5, journals and JSON lines. It knows nothing about runs."""

@@ -1,6 +1,6 @@
-"""Publishing files: written under a temporary name, brought to the disk, renamed.
+"""Publishes files: writes them under a temporary name, synchronises them to the disk, then renames them.
 
-Owns the steps that make a file appear whole or not at all.
+Owns the steps that make a file appear complete or not at all.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EACCE
 
 
 def temporary_path(path: Path) -> Path:
-    """Return a new name under which to write `path` before it is published; never the same twice, on any host."""
+    """Return a temporary name for writing `path`; it is unique on all hosts."""
     return path.with_name(f"{path.name}{TEMPORARY_MARK}{os.getpid()}-{secrets.token_hex(4)}")
 
 
 def publish(temporary: Path, path: Path) -> None:
-    """Rename a finished, synchronised file to its name, and bring the name to the disk.
+    """Rename a finished, synchronised file to its final name, and synchronise the folder.
 
     Raises:
         OSError: It cannot be renamed.
@@ -39,21 +39,22 @@ def publish(temporary: Path, path: Path) -> None:
 
 
 def open_again(path: Path, flags: int, mode: int = 0o666) -> int:
-    """Open a file or folder, again where a network filesystem says that its handle is stale (ESTALE).
+    """Open a file or folder; try again if a network filesystem reports a stale handle (ESTALE).
 
-    Another host replaced the file, and this one remembers the old one: the next look finds the new one. So does a file
-    that has no name any more by the time it is open. Tries five times, for less than a second.
+    A handle is stale when another host replaced the file and this host still remembers the old one. The next attempt
+    finds the new file. The same is done if the file was removed while it was opened. There are five attempts, in less
+    than a second.
 
     Args:
         path: Of the file.
-        flags: As of `os.open`; a child that is started does not inherit it.
-        mode: Of a file that is made.
+        flags: As for `os.open`. Child processes do not inherit the descriptor.
+        mode: Permissions of a new file.
 
     Returns:
         A descriptor.
 
     Raises:
-        OSError: It cannot be opened; ESTALE where it stayed stale.
+        OSError: It cannot be opened; ESTALE if the handle stayed stale.
     """
     for pause in _STALE_PAUSES:
         try:
@@ -71,7 +72,7 @@ def open_again(path: Path, flags: int, mode: int = 0o666) -> int:
 
 
 def sync_data(descriptor: int) -> None:
-    """Bring the bytes of an open file to the disk, where the filesystem can.
+    """Synchronise the bytes of an open file to the disk, if the filesystem supports it.
 
     Raises:
         OSError: The disk is full or fails: what was written may be lost.
@@ -85,15 +86,18 @@ def sync_data(descriptor: int) -> None:
 
 
 def create_whole(path: Path, data: bytes, *, synced: bool = False) -> bool | None:
-    """Make a file with its content in one step, so that a kill leaves no half of it; of several who try, one does.
+    """Create a file with its content in one step.
+
+    A kill leaves no half of it. If several processes try, only one succeeds.
 
     Args:
         path: Of the file.
         data: All of its bytes.
-        synced: Bring it to the disk before this returns.
+        synced: Synchronise it to the disk before this returns.
 
     Returns:
-        True, False where it was there already, None where the filesystem has no links, and it was not made.
+        True if it was created, False if it existed already, None if the filesystem has no links: then nothing was
+        created.
 
     Raises:
         OSError: The disk is full or fails.
@@ -121,11 +125,11 @@ def create_whole(path: Path, data: bytes, *, synced: bool = False) -> bool | Non
 
 
 def open_plain(path: Path) -> BinaryIO:
-    """Open a file of a run for reading; anything but a plain file is refused, so that no pipe or device can hang us.
+    """Open a file of a run for reading. Only a plain file is accepted, because a pipe or device could block for ever.
 
     Raises:
-        FileNotFoundError: It is not there.
-        OSError: It is a link, which could lead out of the run, or no plain file, or cannot be read.
+        FileNotFoundError: It does not exist.
+        OSError: It cannot be read, is not a plain file, or is a link, which could lead out of the run.
     """
     descriptor = open_again(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     try:
@@ -147,10 +151,10 @@ def require_plain(descriptor: int, path: Path) -> None:
 
 
 def list_folder(folder: Path) -> list[Path]:
-    """Return what lies in a folder of a run; a link is refused, as it could lead out of the run.
+    """Return the entries of a folder of a run. A link is refused, because it could lead out of the run.
 
     Raises:
-        FileNotFoundError: It is not there.
+        FileNotFoundError: It does not exist.
         OSError: It is a link or no folder, or cannot be read.
     """
     descriptor = _open_folder(folder)
@@ -161,7 +165,9 @@ def list_folder(folder: Path) -> list[Path]:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder of a run that version control may have dropped, or see that the one that is there is no link.
+    """Create a folder of a run, or check that the existing one is not a link.
+
+    Version control drops empty folders, so a copied run may lack one.
 
     Raises:
         OSError: It cannot be made, or is a link or no folder.
@@ -180,7 +186,7 @@ def _open_folder(folder: Path) -> int:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Replace or create a file so that a reader sees all of the old or all of the new bytes.
+    """Create or replace a file so that a reader sees either all old bytes or all new bytes.
 
     Raises:
         OSError: The disk is full or fails; the old file is untouched.
@@ -199,7 +205,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring a folder's names to the disk, where the filesystem can."""
+    """Synchronise the names in a folder to the disk, if the filesystem supports it."""
     descriptor = open_again(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with resting():
@@ -211,7 +217,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def one_line(error: Exception, run: Path) -> str:
-    """Return what to tell about a run that could not be written: only errors of dtui say it themselves."""
+    """Return one line on why a run could not be written. An error that is not dtui's own gets the run's name added."""
     if isinstance(error, DtuiError) or not isinstance(error, OSError) or not error.strerror:
         return str(error)
     return f"{error.filename or run}: {error.strerror}; check the disk and your right to write there"

@@ -1,4 +1,4 @@
-"""Starts modules of this very dtui as processes of their own, so that what fails in HDF5 or a library fails there."""
+"""Starts modules of this dtui installation as child processes, so that library crashes stay there."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 
 def child_command(module: str, *arguments: str) -> list[str]:
-    """Return the command that runs a module of this very dtui in a process of its own."""
+    """Return the command that runs a module of this dtui installation as a child process."""
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
 def child_environment() -> dict[str, str]:
-    """Return the environment it runs in: one thread, with which the same numbers are always the same bytes."""
+    """Return the child's environment. It sets one thread, so that equal numbers are always stored as equal bytes."""
     package = Path(__file__).resolve().parents[3]
     known = os.environ.get("PYTHONPATH", "")
     search = os.pathsep.join(map(os.path.abspath, [package, *(known.split(os.pathsep) if known else ())]))

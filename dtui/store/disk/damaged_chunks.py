@@ -1,6 +1,6 @@
-"""Reads around damaged chunks: what one of them costs is its own values, not those of its part.
+"""Reads around damaged chunks: a damaged chunk loses its own values, not the rest of its part.
 
-Owns the walk over single chunks, and what stands where one is lost.
+Owns the loop over single chunks, and the values that replace a lost chunk.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def answer_type(stored: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def no_value(answer: np.dtype[Any]) -> float:
-    """Return what stands in an answer of some element type where the value is lost."""
+    """Return the number that replaces a lost value in an answer of some element type."""
     if answer.kind != "f":
         return NO_VALUE
     return np.nan if answer.itemsize < 8 else LOST_NAN
@@ -40,15 +40,15 @@ def read_around(
     target: NDArray[Any],
     damaged: set[Chunk],
 ) -> None:
-    """Read a piece of an array chunk by chunk, and put no value where one cannot be read.
+    """Read a piece of an array chunk by chunk, and fill unreadable chunks with "no value".
 
     Args:
-        read: Returns a piece that is within one chunk, or raises RunDamagedError.
+        read: Returns a piece within one chunk, or raises RunDamagedError.
         shape: Of the array.
         chunk: Of its chunks.
         index: The piece; steps are positive.
         target: Filled, of the shape of the piece and an `answer_type`.
-        damaged: The chunks that are known to be damaged, which are not tried again; those that are found are added.
+        damaged: The chunks known to be damaged. They are not read again; newly found ones are added.
     """
     axes = [range(length)[part] for length, part in zip(shape, index, strict=True)]
     for cuts in product(*(list(_cuts(axis, length)) for axis, length in zip(axes, chunk, strict=True))):
@@ -64,7 +64,7 @@ def read_around(
 
 
 def _cuts(wanted: range, length: int) -> Iterator[tuple[int, slice, slice]]:
-    """Yield, for each chunk along one axis with something wanted, its number, what is wanted of it and its place."""
+    """Yield each needed chunk along one axis: its number, the elements wanted in it, and their place in the answer."""
     low = 0
     while low < len(wanted):
         number = wanted[low] // length

@@ -1,7 +1,8 @@
-"""The only place that imports PyTables, which writes our files and reads none.
+"""Imports PyTables; no other module does. PyTables writes our files but never reads one.
 
-Owns how it is set up: it takes no lock, prints no warning and compresses as all files of runs are. It is given no file
-that comes from anywhere else: it runs the pickles in one, and HDF5 crashes on some. `sealed_file` reads.
+Owns the settings of PyTables: no file locks, no printed warnings, and the compression of all run files. PyTables never
+opens a file from outside, because it runs pickles that a file contains and HDF5 crashes on some crafted files.
+`sealed_file` reads files.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def codec_and_level(*, hard: bool) -> tuple[str, int]:
     """Return the codec and the level that arrays are compressed with.
 
     Args:
-        hard: Whether that may take long.
+        hard: Whether compression may take longer to save bytes.
     """
     filters = HARD_COMPRESSION if hard else COMPRESSION
     return filters.complib.partition(":")[2], filters.complevel

@@ -1,9 +1,9 @@
-"""Finds the arrays in an HDF5 file without the HDF5 library, which a crafted file can crash.
+"""Finds the arrays in an HDF5 file without the HDF5 library, because a crafted file can crash that library.
 
-Owns what is understood of HDF5: what PyTables writes for dtui, and nothing else. That is a superblock of version 0,
-groups with a symbol table, object headers of version 1, chunked arrays of seven plain types with an index of version 1,
-and two pipelines of filters. Any other thing in a file is refused. Each offset is compared with the size of the file
-before it is read, each loop has a bound, and no memory is taken for what a header promises.
+Owns the parser for the part of HDF5 that PyTables writes for dtui, and nothing else: a superblock of version 0, groups
+with a symbol table, object headers of version 1, chunked arrays of seven plain types with an index of version 1, and
+two pipelines of filters. Anything else is refused. Each offset is compared with the file size before it is read, each
+loop has a bound, and a size in a header never decides how much memory is allocated.
 
 Source: HDF5 File Format Specification, version 3.0, sections II.A, III and IV.A.
 """
@@ -60,10 +60,10 @@ class StoredArray:
     Attributes:
         dtype: Element type.
         shape: Of the array.
-        chunk: Shape of its chunks, as many axes.
-        codec: What its chunks are compressed with, "" where they are not.
-        level: Of compression, 1 to 9; 0 where it is none.
-        index: Where the index of its chunks begins.
+        chunk: Shape of its chunks, with the same number of axes.
+        codec: Compression of its chunks, "" if they are not compressed.
+        level: Compression level, 1 to 9; 0 for none.
+        index: Offset of the index of its chunks.
     """
 
     dtype: np.dtype[Any]
@@ -75,7 +75,7 @@ class StoredArray:
 
     @property
     def grid(self) -> tuple[int, ...]:
-        """How many chunks there are along each axis."""
+        """Number of chunks along each axis."""
         return tuple(-(-length // step) for length, step in zip(self.shape, self.chunk, strict=True))
 
     @property
@@ -95,7 +95,7 @@ class ChunkPlaces:
 
     Attributes:
         offsets: Shape (chunks,), int64.
-        sizes: Bytes that each takes, same shape, int64; >= 1.
+        sizes: Bytes of each chunk, same shape, int64, >= 1.
     """
 
     offsets: NDArray[np.int64]
@@ -103,10 +103,10 @@ class ChunkPlaces:
 
 
 class Hdf5Tree:
-    """The groups and arrays in an open file. Every method raises ValueError where it is not as dtui writes one."""
+    """The groups and arrays in an open file. Every method raises ValueError if the file is not one that dtui writes."""
 
     def __init__(self, descriptor: int) -> None:
-        """Look at the superblock.
+        """Read the superblock.
 
         Raises:
             ValueError: It is no HDF5 file of the kind that dtui writes.
@@ -122,11 +122,11 @@ class Hdf5Tree:
         self._root = int.from_bytes(self._read(64, 8), "little")
 
     def close(self) -> None:
-        """Read no more: the descriptor may be that of another file by now."""
+        """Stop reading: the descriptor may belong to another file after this."""
         self._descriptor = -1
 
     def has_array(self, path: str) -> bool:
-        """Whether there is an array at a path, whatever it may be."""
+        """Whether an array of any type is at a path."""
         header = self._locate(path)
         return header is not None and _LAYOUT in self._messages(header)
 
@@ -144,7 +144,7 @@ class Hdf5Tree:
         return StoredArray(dtype, shape, chunk, codec, level, index)
 
     def places(self, array: StoredArray) -> ChunkPlaces:
-        """Return where the chunks of an array lie; each must be there once."""
+        """Return where the chunks of an array lie; each chunk must be present exactly once."""
         chunks = math.prod(array.grid)
         entry = 8 + 8 * (len(array.shape) + 1) + 8
         _require(chunks * entry <= self.size, "it has more chunks than its file has room for")
@@ -177,7 +177,7 @@ class Hdf5Tree:
         return data
 
     def _locate(self, path: str) -> int | None:
-        """Return where the object header of a group or an array lies, None where there is none."""
+        """Return the offset of the object header of a group or array, None if there is none."""
         header = self._root
         for name in path.strip("/").split("/"):
             if header not in self._groups:
@@ -192,7 +192,7 @@ class Hdf5Tree:
         return header
 
     def _messages(self, header: int) -> dict[int, bytes]:
-        """Return what an object header says, the first message of each kind."""
+        """Return the messages of an object header, the first of each kind."""
         version, _, _, _, size = struct.unpack("<BBHII", self._read(header, 12))
         _require(version == 1, "an object header of another version than dtui writes")
         blocks, room = [(header + 16, size)], _LARGEST_HEADER
@@ -215,7 +215,7 @@ class Hdf5Tree:
         return found
 
     def _entries(self, tree: int, heap: int) -> dict[bytes, int]:
-        """Return name to object header of what is in a group; links are left out."""
+        """Return the entries of a group, from name to offset of the object header; links are left out."""
         magic, version, size, _, names = struct.unpack("<4sB3xQQQ", self._read(heap, 32))
         _require(magic == b"HEAP" and version == 0, "a group without names")
         names = self._read(names, min(size, _LARGEST_HEADER))
@@ -244,7 +244,7 @@ class Hdf5Tree:
         raise ValueError("a group that is damaged")
 
     def _leaves(self, node: int, row: np.dtype[Any], most: int, depth: int) -> Iterator[NDArray[Any]]:
-        """Yield the entries of an index of chunks, at most so many."""
+        """Yield the entries of a chunk index, at most `most`."""
         level, used = self._node(node, 1)
         _require(level < depth and used > 0, "an index that is damaged")
         entries = np.frombuffer(self._read(node + 24, used * row.itemsize), row)
@@ -258,7 +258,7 @@ class Hdf5Tree:
                 yield leaf
 
     def _node(self, at: int, kind: int) -> tuple[int, int]:
-        """Return the level of a node of an index, and how many children it has."""
+        """Return the level of an index node, and its number of children."""
         magic, found, level, used = struct.unpack("<4sBBH", self._read(at, 8))
         _require(magic == b"TREE" and found == kind, "an index that is damaged")
         return level, used
@@ -270,7 +270,7 @@ def _require(is_so: bool, otherwise: str) -> None:
 
 
 def _element_type(message: bytes) -> np.dtype[Any]:
-    """Return the type that a datatype message says, of six."""
+    """Return the element type in a datatype message; only the types that dtui writes are known."""
     for said, dtype in _TYPES.items():
         if message[: len(said)] == said:
             return dtype
@@ -278,7 +278,7 @@ def _element_type(message: bytes) -> np.dtype[Any]:
 
 
 def _shape(message: bytes) -> tuple[int, ...]:
-    """Return the shape that a dataspace message says."""
+    """Return the shape in a dataspace message."""
     _require(len(message) >= 8 and message[0] == 1, "a shape of another version than dtui writes")
     rank, flags = message[1], message[2]
     _require(1 <= rank <= _MOST_AXES and len(message) >= 8 + 8 * rank * (2 if flags & 1 else 1), "no plain shape")
@@ -290,7 +290,7 @@ def _shape(message: bytes) -> tuple[int, ...]:
 
 
 def _chunks(message: bytes, rank: int, itemsize: int) -> tuple[tuple[int, ...], int]:
-    """Return the shape of the chunks and where their index begins, as a layout message says them."""
+    """Return the chunk shape and the offset of the chunk index from a layout message."""
     _require(message[:2] == b"\3\2", "it is not stored in chunks")
     _require(message[2:3] == bytes([rank + 1]) and len(message) >= 15 + 4 * rank, "chunks of another shape")
     index, *chunk, element = struct.unpack_from(f"<Q{rank + 1}I", message, 3)
@@ -299,7 +299,7 @@ def _chunks(message: bytes, rank: int, itemsize: int) -> tuple[tuple[int, ...], 
 
 
 def _compression(message: bytes, chunk: tuple[int, ...], itemsize: int) -> tuple[str, int]:
-    """Return the codec and the level of a pipeline message, which must be one that dtui writes."""
+    """Return codec and level from a pipeline message, which must be one that dtui writes."""
     filters = list(_filters(message))
     _require(bool(filters) and filters.pop() == (_FLETCHER, ()), "chunks without a checksum")
     if not filters:

@@ -1,8 +1,8 @@
 """Decodes the chunks of arrays: checksum, frame and block of Blosc2, without the HDF5 library.
 
-Owns what is understood of a stored chunk: what PyTables writes for dtui. A chunk is one frame of Blosc2 and HDF5's
-fletcher32 of it. Every size that a frame or a block promises is compared with what the array needs before the library
-decompresses it into just that much room, and no codec or filter but those of dtui is let through.
+Owns the parser for the chunks that PyTables writes for dtui. A chunk is one Blosc2 frame followed by its HDF5
+fletcher32 checksum. Every size in a frame or block is compared with the size that the array needs before the library
+decompresses it into a buffer of exactly that size. Only the codecs and filters that dtui uses are accepted.
 
 Source: HDF5's H5_checksum_fletcher32; README_CFRAME_FORMAT, README_CHUNK_FORMAT and README_B2ND_METALAYER of c-blosc2.
 """
@@ -47,13 +47,13 @@ def decode_chunk(stored: bytes, array: StoredArray, room: NDArray[Any] | None = 
     """Return the elements of a chunk.
 
     Args:
-        stored: Its bytes in the file.
-        array: That it is of.
-        room: A chunk that nobody needs any more, to decode into where it fits: the system takes longer to give new
-            memory than a chunk takes to decode.
+        stored: The bytes of the chunk in the file.
+        array: The array that the chunk belongs to.
+        room: An unused chunk whose memory is reused if it fits. Allocating new memory takes longer than decoding a
+            chunk.
 
     Raises:
-        ValueError: It fails its checksum, or is not what it should be.
+        ValueError: Its checksum is wrong, or it is not a chunk that dtui writes.
     """
     data, told = stored[:-_CHECKSUM_BYTES], stored[-_CHECKSUM_BYTES:]
     if len(told) < _CHECKSUM_BYTES or fletcher32(data) != int.from_bytes(told, "little"):
@@ -68,8 +68,8 @@ def decode_chunk(stored: bytes, array: StoredArray, room: NDArray[Any] | None = 
 def fletcher32(data: bytes) -> int:
     """Return HDF5's checksum of some bytes.
 
-    Its words are big-endian. A word with its bytes swapped is 256 times that word modulo 65,535, so that the sums of
-    the words as this machine reads them are only multiplied in the end.
+    The checksum adds big-endian words modulo 65,535. Swapping the two bytes of a word equals multiplying it by 256
+    modulo 65,535. So we add the words in this machine's order and multiply only at the end.
     """
     first = second = 0
     if len(data) % 2:
@@ -94,7 +94,7 @@ def _weights() -> NDArray[np.uint64]:
 def _decode_frame(
     frame: bytes, dtype: np.dtype[Any], chunk: tuple[int, ...], room: NDArray[Any] | None
 ) -> NDArray[Any]:
-    """Return the elements of a chunk that is stored as a frame of Blosc2 with one chunk of its own."""
+    """Return the elements of a chunk that is stored as a Blosc2 frame with exactly one inner chunk."""
     if len(frame) < _METALAYERS:
         raise ValueError("a block of its data is no frame")
     *start, header, size, version, kind, _, _, nbytes, stored, itemsize = _FRAME.unpack_from(frame)
@@ -121,10 +121,10 @@ def _decode_frame(
 
 @lru_cache(maxsize=256)
 def _block_shape(layers: bytes, chunk: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the shape of the blocks by which a frame's elements are in order; all of the chunk where it names none.
+    """Return the shape of the blocks in which a frame orders its elements: the whole chunk if the frame names none.
 
     Args:
-        layers: What the header says behind its numbers: the same for all chunks of an array.
+        layers: The metadata after the fixed fields of the header; the same for all chunks of an array.
         chunk: Shape of the chunk.
     """
     if layers[4:7] == b"\xde\0\0":
@@ -143,13 +143,13 @@ def _block_shape(layers: bytes, chunk: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _numbers(text: bytes, count: int) -> tuple[int, ...]:
-    """Return numbers of one width, each after a byte that says its type."""
+    """Return numbers of equal width; a type byte precedes each one."""
     width = len(text) // count
     return tuple(int.from_bytes(text[at + 1 : at + width], "big", signed=True) for at in range(0, len(text), width))
 
 
 def _special_value(offsets: bytes, dtype: np.dtype[Any]) -> float:
-    """Return the value that a frame without data says all elements have."""
+    """Return the value that all elements of a frame without data have."""
     told = np.empty(1, np.int64)
     _decompress(offsets[: int.from_bytes(offsets[12:16], "little")], told)
     special = int(told[0]) >> 56 & 0xFF
@@ -161,7 +161,7 @@ def _special_value(offsets: bytes, dtype: np.dtype[Any]) -> float:
 
 
 def _decompress(data: bytes, out: NDArray[Any]) -> None:
-    """Fill an array from a chunk of Blosc2, whose header must say just what the array needs."""
+    """Fill an array from a Blosc2 chunk, whose header must give exactly the array's size."""
     if len(data) < _BLOCK.size:
         raise ValueError("a block of its data is cut off")
     version, _, flags, itemsize, room, block, size, filters, last, *_, unused, more = _BLOCK.unpack_from(data)

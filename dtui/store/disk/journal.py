@@ -1,6 +1,6 @@
-"""Append-only journals of frames: reading a live prefix.
+"""Reads journals: append-only files of frames. A reader may read a journal while the writer appends to it.
 
-Owns the framing.
+Owns the frame header and the search for intact frames.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ _FALSE_MARK_COST = 256
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Where one verified frame lies.
+    """The position of one verified frame in a journal.
 
     Attributes:
         path: The journal file.
-        offset: Of its payload in the file.
+        offset: Position of its payload in the file, in bytes.
         size: Bytes of the payload.
         ordinal: Position in its stream.
-        iteration: What it was recorded at.
+        iteration: The iteration that it records.
     """
 
     path: Path
@@ -57,14 +57,14 @@ class Frame:
 
     @property
     def end(self) -> int:
-        """Offset of the first byte after it."""
+        """Offset of the first byte after the frame."""
         return self.offset + self.size
 
 
 def encode_header(
     version: int, stream: Stream, token: int, size: int, ordinal: int, iteration: int, checksum: int
 ) -> bytes:
-    """Return the header of a frame of a run of some format version."""
+    """Return the header of a frame, in the format version of its run."""
     head = FRAME_HEADER.pack(
         FRAME_MAGIC, version, STREAM_CODES[stream], 0, token, size, ordinal, iteration, checksum, 0
     )[:-_CRC_SIZE]
@@ -72,16 +72,16 @@ def encode_header(
 
 
 class JournalScanner:
-    """Finds the verified frames of one journal file, again and again while it grows."""
+    """Finds the verified frames of one journal file, and the new ones each time the file has grown."""
 
     def __init__(self, path: Path, stream: Stream, token: int, fixed: int) -> None:
         """Prepare; `scan` reads.
 
         Args:
             path: The file.
-            stream: What its frames must hold.
+            stream: The stream that its frames must belong to.
             token: The run's token.
-            fixed: Bytes of the fixed fields, the least that a payload can have.
+            fixed: Bytes of the fixed fields, which is the smallest size of a payload.
         """
         self.path = path
         self.frames: list[Frame] = []
@@ -99,12 +99,13 @@ class JournalScanner:
         self._most_wasted = _LEAST_WASTED
 
     def scan(self) -> None:
-        """Read on from the last verified frame. Stops before a frame that is not all there yet.
+        """Read on after the last verified frame. Stop before a frame that is not complete yet.
 
         Raises:
-            OSError: The file cannot be read; FileNotFoundError once it was folded into a part.
+            OSError: The file cannot be read; FileNotFoundError if it was folded into a part.
         """
         with open_plain(self.path) as file:
+            # The size is taken once: the writer may append meanwhile, and those frames belong to the next scan.
             size = min(os.fstat(file.fileno()).st_size, SMALL_PART * (self._fixed + LARGEST_SCALARS))
             self._most_wasted = _LEAST_WASTED + 2 * size
             while self._end < size:
@@ -131,7 +132,7 @@ class JournalScanner:
 
     @property
     def _is_given_up(self) -> bool:
-        """Whether so much of the file was read in vain that it is no journal of ours."""
+        """Whether too many bytes were read without finding a frame: then it is not one of our journals."""
         return self._wasted > self._most_wasted
 
     def _read_frame(self, file: Any, offset: int, size: int) -> Frame | None:
@@ -147,6 +148,7 @@ class JournalScanner:
         start = offset + FRAME_HEADER.size
         if not self._fixed <= length <= self._fixed + LARGEST_SCALARS or start + length > size:
             return None
+        # Ordinals only rise within a file, so bytes with a lower one are not a frame of this journal.
         if self.frames and ordinal <= self.frames[-1].ordinal:
             return None
         if iteration < 0 or self._is_given_up:
@@ -157,7 +159,7 @@ class JournalScanner:
         return Frame(self.path, start, length, ordinal, iteration)
 
     def _resynchronise(self, file: Any, offset: int, size: int) -> tuple[int, Frame] | None:
-        """Find the next good frame after damage; None while there is none, as at the end of a live journal."""
+        """Find the next intact frame after damage; None if there is none yet, as at the end of a live journal."""
         at = offset + 1
         while at + FRAME_HEADER.size <= size and not self._is_given_up:
             file.seek(at)
@@ -170,8 +172,10 @@ class JournalScanner:
                     frame = self._read_frame(file, at + found, size)
                     if frame is not None:
                         return at + found, frame
+                # Each false mark has a cost: a crafted file full of marks would keep us busy too long otherwise.
                 self._wasted += _FALSE_MARK_COST
                 found = data.find(FRAME_MAGIC, found + 1)
+            # Blocks overlap by a header less one byte, so that a header across two blocks is found.
             at += len(data) - FRAME_HEADER.size + 1
         return None
 
@@ -186,7 +190,7 @@ def _is_header(data: bytes) -> bool:
 
 
 def _has_checksum(file: Any, length: int, checksum: int) -> bool:
-    """Whether the next `length` bytes have a checksum; reads in blocks, whatever a header promises."""
+    """Whether the next `length` bytes have this checksum. It reads in blocks, because `length` may be wrong."""
     found = 0
     while length > 0:
         data = file.read(min(length, _BLOCK))

@@ -22,19 +22,20 @@ LONGEST_LINE = 64 << 10
 
 
 class LineRefusedError(OSError):
-    """A line that a reader would pass over, now and later: it is too long (EMSGSIZE), or its file is full (EFBIG)."""
+    """A line that readers would ignore: it is too long (EMSGSIZE), or its file is full (EFBIG)."""
 
 
 def check_of(values: Mapping[str, object]) -> str:
-    """Return the checksum that a JSON object carries beside these values."""
+    """Return the checksum that a JSON object with these values carries."""
     return f"{zlib.crc32(json.dumps(dict(values), sort_keys=True).encode()):08x}"
 
 
 def append_line(path: Path, values: Mapping[str, object]) -> None:
-    """Append one line in one write and bring it to the disk; a line that was left unfinished before is ended first.
+    """Append one line in one write and synchronise it. An unfinished line before it is ended first.
 
     Raises:
-        LineRefusedError: The line is longer than a reader takes, or its file is as large as one takes.
+        LineRefusedError: The line is too long for a reader, or the file has reached the largest size that a reader
+            accepts.
         OSError: It could not be written in full.
     """
     line = json.dumps({**values, _CHECK: check_of(values)}, sort_keys=True).encode() + b"\n"
@@ -62,11 +63,11 @@ def append_line(path: Path, values: Mapping[str, object]) -> None:
 
 
 def read_lines(path: Path) -> tuple[list[dict[str, object]], int]:
-    """Read all good lines.
+    """Read all intact lines.
 
     Returns:
-        The lines as mappings, and how many lines were not readable, a half-written last one not counted; all that
-        lies beyond 16 MiB counts as one.
+        The lines as mappings, and the number of unreadable lines. A half-written last line is not counted. Everything
+        beyond 16 MiB counts as one unreadable line.
 
     Raises:
         OSError: The file is there but cannot be read.
@@ -90,10 +91,10 @@ def read_lines(path: Path) -> tuple[list[dict[str, object]], int]:
 
 
 class LineTail:
-    """The lines of a file that grows, each read once; a file that was replaced or changed is read anew."""
+    """Reads each line of a growing file once; reads the whole file again if it was replaced or changed."""
 
     def __init__(self, path: Path) -> None:
-        """Prepare; the file need not be there."""
+        """Prepare. The file need not exist."""
         self._path = path
         self._seen: tuple[int, int, int] | None = None
         self._end = 0
@@ -105,7 +106,7 @@ class LineTail:
         return self._bad + (self._seen is not None and self._seen[2] > LARGEST_FILE)
 
     def read(self) -> tuple[list[dict[str, object]], bool] | None:
-        """Return the good lines that are new, and whether they are all that there are; None where nothing has changed.
+        """Return the new intact lines, and whether they are all lines of the file; None if nothing has changed.
 
         Raises:
             OSError: The file is there but cannot be read.
@@ -136,7 +137,7 @@ class LineTail:
 
 
 def parse_line(line: bytes) -> dict[str, object] | None:
-    """Return the values of one line, None where it is not what was written."""
+    """Return the values of one line, None if the line is damaged."""
     if len(line) > LONGEST_LINE:
         return None
     try:

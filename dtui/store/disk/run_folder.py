@@ -1,10 +1,10 @@
-"""Where a run lies while it is recorded, whatever happens to the names above it.
+"""Holds the folder of a run open while it is recorded, even if the folder or one above it is renamed.
 
 Owns the descriptor of the run's folder.
 
-A path is looked up anew at every use: after os.chdir, a renamed folder or a switched link above, it means something
-else. A descriptor means the folder itself. All files are reached below it, as /proc/self/fd/N/…, which also HDF5 and
-a child process can open. Where the descriptor is lost, the absolute path leads back, if the same run lies there.
+A path may mean another folder after os.chdir, a rename or a changed link. A descriptor always means the same folder.
+All files are opened below it as /proc/self/fd/N/…, which HDF5 and child processes can open, too. If the descriptor is
+lost, the absolute path is used, provided that the same run is there.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Place:
 
         Args:
             path: Where it is now.
-            is_ours: Whether another folder, at the same path, holds the same run: it was copied there, for the disk
-                was full.
+            is_ours: Whether another folder at the same path holds the same run, for example a copy made because the
+                disk was full.
 
         Raises:
             OSError: It is not there.
@@ -46,10 +46,10 @@ class Place:
 
     @property
     def here(self) -> Path:
-        """The path under which its files are opened now; ask again for the next one.
+        """The path for opening its files now. Ask again for every file, because it can change.
 
         Raises:
-            FileNotFoundError: It was removed.
+            FileNotFoundError: The folder was removed.
         """
         if not self._is_held():
             self._find_again()
@@ -57,18 +57,18 @@ class Place:
 
     @property
     def descriptor(self) -> int | None:
-        """What a child process must inherit to open `here`, None where nothing."""
+        """The descriptor that a child process must inherit to open `here`, None if it needs none."""
         return self._descriptor if self._below != self.path else None
 
     def close(self) -> None:
-        """Let the folder go."""
+        """Close the descriptor."""
         if self._descriptor >= 0 and self._is_identical():
             os.close(self._descriptor)
         self._descriptor = -1
 
     @contextmanager
     def named(self) -> Iterator[None]:
-        """Have an error name the file as a person knows it."""
+        """Replace the descriptor path by the real path in errors."""
         try:
             yield
         except OSError as error:
@@ -88,7 +88,7 @@ class Place:
         self._below = self.path  # a system without /proc
 
     def _is_identical(self) -> bool:
-        """Whether the descriptor still is the folder, and not something that was opened after somebody closed it."""
+        """Whether the descriptor still means the folder. Other code may have closed and reused it."""
         try:
             found = os.fstat(self._descriptor)
         except OSError:
@@ -103,7 +103,7 @@ class Place:
         return (found.st_dev, found.st_ino) == self._identity and found.st_nlink > 0
 
     def _find_again(self) -> None:
-        """Hold the folder at the path, where it is the same or holds the same run."""
+        """Hold the folder at the path, if it is the same folder or holds the same run."""
         descriptor = open_again(self.path, _FOLDER)
         found = os.fstat(descriptor)
         if (found.st_dev, found.st_ino) == self._identity or self._is_ours(self.path):

@@ -1,11 +1,11 @@
-"""Checksums at the end of every HDF5 file of a run, verified before a byte of it is parsed.
+"""Writes and verifies the seal: checksums at the end of every HDF5 file of a run. A file is parsed only after that.
 
 Owns the seal.
 
-Two checksums, because a part at paper scale has hundreds of megabytes: `index` covers every byte that is not inside
-a data chunk (all that is parsed; some hundred kilobytes) and is checked before a file is opened; the chunks
-themselves carry HDF5's fletcher32, which is checked as they are read. `whole` covers all bytes, for `dtui check`.
-HDF5 ignores what follows its own end of file, so the seal does not keep other programs from opening the file.
+There are two checksums, because a part at paper scale has hundreds of megabytes. `index` covers every byte outside the
+data chunks: all that is parsed, some hundred kilobytes. It is checked before a file is opened. Each chunk has HDF5's
+fletcher32, which is checked when the chunk is read. `whole` covers all bytes, for `dtui check`. HDF5 ignores bytes
+after its own end of file, so other programs can open a sealed file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dtui.store.disk.atomic_files import open_plain
 
 
 class Seal(Enum):
-    """What a sealed file is; the value is the magic of its seal."""
+    """The kind of a sealed file; the value is the magic number of its seal."""
 
     FILE = b"dtuiSEAL"
     """A file inside the directory of a run."""
@@ -46,7 +46,7 @@ _verified: set[tuple[int, int, int, int]] = set()
 
 
 def merge_ranges(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return (offset, size) ranges sorted, neighbours joined."""
+    """Return (offset, size) ranges, sorted, with adjacent ranges joined."""
     merged: list[tuple[int, int]] = []
     for offset, size in sorted(ranges):
         if merged and sum(merged[-1]) == offset:
@@ -57,7 +57,7 @@ def merge_ranges(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def is_packed(path: Path) -> bool:
-    """Whether a file ends in the seal of a packed run; it is not verified."""
+    """Whether a file ends with the seal of a packed run. The seal is not verified."""
     try:
         with open_plain(path) as file:
             size = os.fstat(file.fileno()).st_size
@@ -67,10 +67,10 @@ def is_packed(path: Path) -> bool:
 
 
 def append_seal(path: Path, chunks: list[tuple[int, int]], kind: Seal = Seal.FILE) -> None:
-    """Append the seal to a finished file and bring both to the disk.
+    """Append the seal to a finished file and synchronise both to the disk.
 
     Args:
-        path: A closed HDF5 file that nobody else writes.
+        path: A closed HDF5 file that no other process writes.
         chunks: Where its data chunks lie, as `merge_ranges` returns them.
         kind: What the file is.
 
@@ -89,14 +89,14 @@ def append_seal(path: Path, chunks: list[tuple[int, int]], kind: Seal = Seal.FIL
 
 
 def verify_seal(path: Path, *, whole: bool = False) -> None:
-    """Check a file against its seal; a file that passed and has not changed since is not read again.
+    """Check a file against its seal. A file that passed and has not changed since is not read again.
 
     Args:
         path: The file.
         whole: Check every byte, and do not trust an earlier pass.
 
     Raises:
-        FileNotFoundError: It is not there (any more).
+        FileNotFoundError: The file does not exist, or no longer exists.
         RunDamagedError: It has no seal, or its bytes are not those that were sealed.
         OSError: It cannot be read.
     """
@@ -114,7 +114,7 @@ def verify_seal(path: Path, *, whole: bool = False) -> None:
 
 
 def _find_fault(descriptor: int, size: int, whole: bool) -> str:
-    """Return what is wrong, "" when nothing is."""
+    """Return the fault as text, "" if there is none."""
     if size < _TRAILER.size:
         return f"{size} bytes, too short to be whole"
     trailer = os.pread(descriptor, _TRAILER.size, size - _TRAILER.size)

@@ -1,7 +1,6 @@
 """Builds sealed HDF5 files under a temporary name, and publishes them whole or not at all.
 
-Owns how arrays are stored: how they are compressed, that each chunk has a checksum, and that the same numbers make the
-same bytes.
+Owns how arrays are stored: their compression, the checksum of each chunk, and that equal numbers give equal bytes.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ class SealedFileBuilder:
         """Begin.
 
         Args:
-            path: Its name once it is published.
-            kind: What the seal says that it is.
-            in_memory: Let HDF5 build it in memory, so that a full disk can fail nowhere but in our own write.
+            path: Its final name.
+            kind: The kind of file that the seal names.
+            in_memory: Whether HDF5 builds it in memory. Then a full disk can fail only our own write, never HDF5's.
 
         Raises:
-            OSError: The disk is full or fails; nothing is left behind.
+            OSError: The disk is full or fails. No partial file is left.
         """
         self.path = path
         self.temporary = temporary_path(path)
@@ -81,14 +80,14 @@ class SealedFileBuilder:
 
     @contextmanager
     def _told_as_disk(self) -> Iterator[None]:
-        """Turn what HDF5 says of a disk that does not take its bytes, pages of it, into one error."""
+        """Turn HDF5's pages of messages about a failing disk into one error."""
         try:
             yield
         except (tables.HDF5ExtError, RuntimeError) as error:
             raise OSError(errno.EIO, "HDF5 could not write it, the disk is full or fails", str(self.path)) from error
 
     def write_chunk(self, node: str, start: tuple[int, ...], data: bytes) -> None:
-        """Write a stored chunk of a declared array as it is."""
+        """Write an already compressed chunk of a declared array."""
         with self._told_as_disk():
             self._arrays[node].write_chunk(start, data)
 
@@ -119,7 +118,7 @@ class SealedFileBuilder:
         publish(self.temporary, self.path)
 
     def discard(self) -> None:
-        """Remove whatever there is of the temporary file."""
+        """Remove the temporary file, if it exists."""
         with suppress(OSError), self._told_as_disk():
             if self._file.isopen:
                 self._file.close()
@@ -142,7 +141,7 @@ def write_small_file(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write one-dimensional arrays as a sealed file; empty ones are left out.
 
     Raises:
-        OSError: The disk is full or fails; nothing is left behind.
+        OSError: The disk is full or fails. No partial file is left.
     """
     builder = SealedFileBuilder(path, in_memory=True)
     try:

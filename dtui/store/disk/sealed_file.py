@@ -1,8 +1,8 @@
-"""Reads sealed HDF5 files, wherever they come from.
+"""Reads sealed HDF5 files, including files from people we do not trust.
 
-Owns what a file has to show before it is read: the seal is verified before anything is parsed; an array has the
-declared type and shape before memory is taken for it; every failure becomes a RunDamagedError. No file is given to the
-HDF5 library, which crashes on some that are crafted: `dtui.store.disk.hdf5_arrays` finds the arrays, and
+Owns the checks before reading: the seal is verified before anything is parsed; an array must have the declared type and
+shape before memory is allocated for it; every failure becomes a RunDamagedError. The HDF5 library never opens a file
+here, because a crafted file can crash it: `dtui.store.disk.hdf5_arrays` finds the arrays, and
 `dtui.store.disk.hdf5_chunks` decodes them.
 """
 
@@ -36,7 +36,7 @@ _FAILURES = (OSError, ValueError, LookupError, ArithmeticError, MemoryError, str
 
 
 class _Piece(NamedTuple):
-    """The part of one chunk, along one axis, that is wanted: which chunk, and the elements there and in the answer."""
+    """The wanted part of one chunk along one axis: the chunk, the elements in it, and their place in the answer."""
 
     chunk: int
     source: slice
@@ -51,10 +51,10 @@ class SealedFile:
 
         Args:
             path: The file.
-            group: In front of every node path: "" in a file of its own, such as "/records" in a packed run.
+            group: Prefix of every node path: "" in a separate file, "/records" for example in a packed run.
 
         Raises:
-            FileNotFoundError: It is not there (any more).
+            FileNotFoundError: The file does not exist, or no longer exists.
             RunDamagedError: It is damaged, or not what it should be.
         """
         verify_seal(path)
@@ -94,7 +94,7 @@ class SealedFile:
             node: Its path.
             dtype: The element type that it must have.
             shape: The shape that it must have.
-            index: What to read, an item an axis; the axes behind it are read whole.
+            index: What to read, one item per axis; further axes are read whole.
 
         Raises:
             RunDamagedError: The array is missing, is something else, or fails its checksum.
@@ -109,14 +109,14 @@ class SealedFile:
     def read_into(
         self, out: NDArray[Any], node: str, dtype: np.dtype[Any], shape: tuple[int, ...], index: tuple[slice, ...]
     ) -> None:
-        """Fill an array with a part of one in the file, as `read` returns it; what it held is lost in any case.
+        """Fill an array with a part of a stored array, as `read` returns it. After an error its content is undefined.
 
         Args:
-            out: Of the shape of the part.
+            out: The array to fill; it has the shape of the part.
             node: The array's path.
             dtype: The element type that it must have.
             shape: The shape that it must have.
-            index: What to read, a slice an axis.
+            index: What to read, one slice per axis.
 
         Raises:
             RunDamagedError: The array is missing, is something else, or fails its checksum.
@@ -167,7 +167,7 @@ class SealedFile:
         chunk: tuple[int, ...],
         compression: tuple[str, int],
     ) -> bool:
-        """Whether an array is there whose stored chunks are those that a builder would make of the same numbers.
+        """Whether the stored chunks of an array are those that a builder would make from the same numbers.
 
         Args:
             node: Its path.
@@ -183,10 +183,10 @@ class SealedFile:
         return (array.dtype, array.shape, array.chunk, (array.codec, array.level)) == (dtype, shape, chunk, compression)
 
     def stored_chunk(self, node: str, start: tuple[int, ...]) -> bytes:
-        """Return the bytes of the chunk that begins at an element, compressed as they are; no checksum is verified.
+        """Return the compressed bytes of the chunk that begins at an element. No checksum is verified.
 
         Raises:
-            RunDamagedError: There is none, or it is absurdly large.
+            RunDamagedError: There is no such chunk, or it is far too large.
         """
         with self._translated(f"reading {node}"):
             array, places = self._open(node)
@@ -194,7 +194,7 @@ class SealedFile:
             return self._stored(places, int(np.ravel_multi_index(at, array.grid)))
 
     def has(self, node: str) -> bool:
-        """Whether an array is there, whatever it may be.
+        """Whether an array of any type is there.
 
         Raises:
             RunDamagedError: The file cannot be searched.
@@ -218,7 +218,7 @@ class SealedFile:
         return found
 
     def _chunk(self, node: str, array: StoredArray, places: ChunkPlaces, place: int) -> NDArray[Any]:
-        """Return the elements of a chunk, kept from before where they are."""
+        """Return the elements of a chunk, from the cache if they are in it."""
         chunk = self._chunks.pop((node, place), None)
         if chunk is None:
             room = None
@@ -250,7 +250,7 @@ def _said(array: StoredArray) -> str:
 
 
 def _positions(item: slice | int, length: int) -> range:
-    """Return which positions along an axis an item of an index chooses, ascending."""
+    """Return the positions that an index item selects along an axis, ascending."""
     if isinstance(item, int):
         return range(length)[item : item + 1 or None]
     wanted = range(length)[item]
@@ -260,7 +260,7 @@ def _positions(item: slice | int, length: int) -> range:
 
 
 def _pieces(wanted: range, step: int) -> list[_Piece]:
-    """Return which chunks of `step` elements hold some positions along an axis, and where."""
+    """Return the chunks of `step` elements that hold some positions along an axis, and where in them."""
     pieces, done = [], 0
     while done < len(wanted):
         chunk = wanted[done] // step

@@ -1,10 +1,10 @@
-"""Builds a sealed file block by block, and proves it before it is published.
+"""Builds a sealed file block by block, and reads it back to verify it before it is published.
 
-Owns the comparison of what is on the disk with what was to be written: on a full disk PyTables writes wrong rows
-without an error.
+Owns the comparison of the file with the data. It is needed because PyTables writes wrong rows on a full disk without
+raising an error.
 
-The file is built on the disk, not in memory: a part of 1,000 records at paper scale has hundreds of megabytes, and its
-image in memory would be held twice. What the disk did not take is found when every block is read back.
+The file is built on the disk, not in memory: a part of 1,000 records at paper scale has hundreds of megabytes, and
+memory would hold them twice. Bytes that the disk did not keep are found when every block is read back.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from dtui.store.disk.sealed_file import SealedFile
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """One array, and the checksum of each block of rows that was written of it."""
+    """One array, with the checksum of each block of rows written so far."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
@@ -44,7 +44,7 @@ class ProvenFile:
 
         Args:
             path: Its name once it is published.
-            tick: Called after each block, written or compared.
+            tick: Called after each block that was written or compared.
             kind: What the seal says that it is.
         """
         self._builder = SealedFileBuilder(path, kind=kind)
@@ -84,15 +84,15 @@ class ProvenFile:
 
         Args:
             node: The array.
-            source: A file of which every byte was checked: damage would be copied.
+            source: A file whose every byte was checked; otherwise damage would be copied.
             source_node: The array there.
             dtype: Element type.
             shape: Of the array.
             chunk: Of its chunks.
-            hard: As of `create`.
+            hard: As for `create`.
 
         Returns:
-            Whether it could be done: only from chunks that look as ours would.
+            Whether it was done: only chunks that look like ours are copied.
         """
         compression = codec_and_level(hard=hard)
         if not source.is_stored_as(source_node, dtype, shape, chunk, compression):
@@ -106,18 +106,18 @@ class ProvenFile:
         return True
 
     def publish(self) -> None:
-        """Seal the file, compare every block with what was written, and give it its name.
+        """Seal the file, compare every block with its checksum, and rename it to its final name.
 
         Raises:
             RunDamagedError: The disk did not keep what was written.
-            OSError: It is full or fails. In each case nothing is published.
+            OSError: The disk is full or fails. In both cases nothing is published.
         """
         self._builder.seal()
         self._prove()
         self._builder.publish()
 
     def discard(self) -> None:
-        """Remove whatever there is of it."""
+        """Remove the unfinished file."""
         self._builder.discard()
 
     def _note(self, node: str, dtype: np.dtype[Any], shape: tuple[int, ...], rows: range, values: NDArray[Any]) -> None:

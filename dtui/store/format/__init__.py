@@ -1,1 +1,1 @@
-"""What a run holds and what its files and arrays are called."""
+"""Defines what a run holds, and the names of its files and arrays."""

@@ -1,7 +1,6 @@
-"""The coarse level over time: one value for 8 frames, so that a long run costs by the screen and not by its length.
+"""Makes the coarse level over time: one value per 8 frames, so that drawing a long run reads fewer values.
 
-Owns what a bin holds, wherever it is made: by the compactor for a part, or by a reader for frames that no part has
-binned.
+Owns the rule for a bin. The compactor applies it to parts, and a reader applies it to frames that are not binned yet.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ def bin_values(values: FloatArray) -> FloatArray:
         values: Shape (rows, n), float32.
 
     Returns:
-        Shape (rows, ⌈n / 8⌉), float32: one of the bin's values, the positive one of two equally far. NaN is left
-        out, and stands only where there is nothing else.
+        Shape (rows, ⌈n / 8⌉), float32: one of the bin's values, the positive one of two equally far. NaN is ignored; a
+        bin is NaN only if all its values are.
 
     Source: dtui; the same as `dtui.analysis.downsample.pool_farthest` of 8 columns.
     """
@@ -40,7 +39,7 @@ def bin_values(values: FloatArray) -> FloatArray:
 
 
 def _reduce_last(function: np.ufunc, values: FloatArray, out: FloatArray) -> None:
-    """Reduce the short last axis: column by column, which is three times as fast as along it."""
+    """Reduce the short last axis column by column; this is three times as fast as NumPy's reduction along it."""
     out[...] = values[..., 0]
     for at in range(1, values.shape[-1]):
         function(out, values[..., at], out=out)

@@ -1,7 +1,7 @@
-"""What a run holds: its statistics, sources, other kinds of rows, and what is kept of judgements.
+"""Lists what a run holds: statistics, sources, other kinds of rows, and columns for judgements of images.
 
-A run of format 2 lists that in structure.h5 (`dtui.store.format.contents_document`); what one of format 1 holds is
-FORMAT_1. Frames and parts are laid out by this list alone, never by what the dtui that reads them knows.
+A run of format 2 has this list in structure.h5 (`dtui.store.format.contents_document`). A run of format 1 holds what
+FORMAT_1 lists. The list alone fixes the layout of frames and parts, whatever this version of dtui measures.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A statistic as a run holds it; see `dtui.model.statistics.Statistic`.
+    """One statistic in the list of a run; see `dtui.model.statistics.Statistic`.
 
     Attributes:
-        name: Of lower-case letters, digits and underscores.
-        sources: What it is taken of.
-        bits: Of mantissa that are kept.
-        is_watched: Whether watches have a value.
-        norm_of: Mean and standard deviation that it follows from in records: √elements · √(mean² + std²). Parts of
-            records do not hold it. Watches, which have no mean and std, hold it.
+        name: Lower-case letters, digits and underscores.
+        sources: The sources that it is computed from: weights, gradients, updates.
+        bits: Bits of mantissa that are kept.
+        is_watched: Whether watches have a value of it.
+        norm_of: Mean and standard deviation from which it is computed in records: √elements · √(mean² + std²). Parts of
+            records do not store it. Watches store it, because they have no mean and std.
     """
 
     name: str
@@ -45,19 +45,19 @@ class Stored:
 
     @classmethod
     def of(cls, one: known.Statistic) -> Stored:
-        """Return what a run keeps of a statistic."""
+        """Return the list entry for a statistic."""
         return cls(one.name, one.sources, one.bits, one.is_watched, one.norm_of)
 
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """Statistics of a kind of rows that are neither filters nor layers: of records and watches, float32.
+    """Statistics of another kind of rows than filters and layers, in records and watches, float32.
 
-    This dtui writes and reads those of normalisation layers; it keeps any others that it finds.
+    This dtui writes and reads the track of normalisation layers. It keeps any other track that it finds in a run.
 
     Attributes:
-        kind: Of the rows, such as "norms".
-        rows: How many there are.
+        kind: Kind of the rows, such as "norms".
+        rows: Number of rows.
         statistics: In storage order.
     """
 
@@ -68,13 +68,13 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One array that a frame holds beside statistics: of a validation a value an image, as labels are.
+    """One array that a frame holds beside statistics, such as the label of each image in a validation.
 
     Attributes:
-        name: "label" and "confidence" are read; others are kept and passed over.
+        name: "label" and "confidence" are read; other columns are kept but not read.
         dtype: Of an element, little-endian.
-        stream: Whose frames hold it.
-        rows: Elements in a frame; None for one an image.
+        stream: The stream whose frames hold it.
+        rows: Elements per frame; None for one per image.
     """
 
     name: str
@@ -89,15 +89,15 @@ CONFIDENCE = Column("confidence", "|u1")
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Contents:
-    """What a run holds. Made by `contents`: equal lists are one object.
+    """The list of what a run holds. `contents` makes it: equal lists are the same object.
 
     Attributes:
         format: Format version of the run.
-        sources: Of layer statistics, in storage order.
+        sources: The sources of layer statistics, in storage order.
         filters: The statistics of filters by name, in storage order.
-        layers: Those of layers and modules.
-        tracks: Those of other kinds of rows.
-        columns: What is kept of judgements, in storage order.
+        layers: The statistics of layers and modules.
+        tracks: The statistics of other kinds of rows.
+        columns: The columns of frames, in storage order.
     """
 
     format: int
@@ -109,27 +109,27 @@ class Contents:
 
     @property
     def norms(self) -> Mapping[str, tuple[str, ...]]:
-        """The filter statistics that parts of records do not hold, and what they follow from."""
+        """The filter statistics that parts of records do not store, each with the statistics it is computed from."""
         return {name: one.norm_of for name, one in self.filters.items() if one.norm_of}
 
     @property
     def has_labels(self) -> bool:
-        """Whether validations tell how every image was judged."""
+        """Whether validations hold labels and confidences."""
         return LABEL in self.columns and CONFIDENCE in self.columns
 
     def of(self, rows: known.Rows) -> Mapping[str, Stored]:
-        """Return the statistics of a kind of rows by name, in storage order; none of a kind that the run lacks."""
+        """Return the statistics of a kind of rows by name, in storage order; empty if the run lacks the kind."""
         if rows in (known.Rows.FILTERS, known.Rows.LAYERS):
             return self.filters if rows is known.Rows.FILTERS else self.layers
         return {one.name: one for track in self.tracks if track.kind == rows for one in track.statistics}
 
     def rows_of(self, kind: str) -> int:
-        """Return how many rows of another kind than filters and layers there are, 0 of one that the run lacks."""
+        """Return the number of rows of a track, 0 if the run lacks it."""
         return next((track.rows for track in self.tracks if track.kind == kind), 0)
 
     @property
     def unwritten(self) -> tuple[str, ...]:
-        """What this dtui cannot go on with: kinds of rows and columns that it does not know."""
+        """Kinds of rows and columns that this dtui does not know, so that it cannot go on recording the run."""
         others = (column.name for column in self.columns if column not in (LABEL, CONFIDENCE))
         return (*(track.kind for track in self.tracks if track.kind != known.Rows.NORMS), *others)
 
@@ -137,7 +137,7 @@ class Contents:
         """Return a statistic of filters.
 
         Raises:
-            NotRecordedError: The run does not hold it.
+            NotRecordedError: The run does not hold this statistic.
             UsageError: There is no such statistic.
         """
         return _find(self.filters, name, "filter statistic", run, known.by_name(known.Rows.FILTERS, known.STATISTICS))
@@ -182,7 +182,7 @@ def contents(
     tracks: tuple[Track, ...] = (),
     columns: tuple[Column, ...] = (LABEL, CONFIDENCE),
 ) -> Contents:
-    """Return what a run holds; the same object for the same lists, so that it is compared and hashed at no cost."""
+    """Return the contents of a run. Equal lists give the same object, so comparing and hashing are cheap."""
     return _made_once(version, sources, filters, layers, tracks, columns)
 
 
@@ -200,7 +200,7 @@ def _made_once(
 
 
 def contents_of_today(norms: int = 0) -> Contents:
-    """Return what a run holds that this dtui begins; `norms` is the number of its normalisation layers."""
+    """Return the contents of a run that this dtui begins; `norms` is its number of normalisation layers."""
     filters, layers, of_norms = (
         tuple(map(Stored.of, known.by_name(rows, known.STATISTICS).values())) for rows in known.Rows
     )
@@ -209,7 +209,7 @@ def contents_of_today(norms: int = 0) -> Contents:
 
 
 def require_format(run: Path, found: int) -> None:
-    """Refuse a run of another format than those that this dtui reads.
+    """Refuse a run in a format that this dtui does not read.
 
     Raises:
         RunFormatError: A newer dtui wrote it.

@@ -1,7 +1,7 @@
-"""The list of what a run holds, as its structure.h5 has it, in both directions.
+"""Converts the list of what a run holds to JSON for structure.h5, and back.
 
-What a later dtui lists is kept as it is and passed over, where it is well-formed; what cannot be is refused. Names
-become paths of arrays and are shown to people, so they are of few letters.
+Well-formed entries that only a later dtui knows are kept and ignored. Malformed entries are refused. Names become array
+paths and appear on screens, so only a few characters are allowed in them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _NO_SOURCES = ("histogram", "change_ratio")
 
 
 def encode_contents(held: Contents) -> dict[str, object]:
-    """Return the keys of structure.h5's document that say what a run holds; none of a run of format 1."""
+    """Return the keys of structure.h5's document that list what a run holds; none for format 1."""
     if held.format == FORMAT_1.format:
         return {}
     filters = {"kind": str(Rows.FILTERS), "statistics": [_encode(one) for one in held.filters.values()]}
@@ -62,11 +62,11 @@ def _encode_column(column: Column) -> dict[str, object]:
 
 
 def parse_contents(values: Mapping[str, Any], path: Path) -> Contents:
-    """Return what the document of a structure.h5 says that the run holds.
+    """Return the contents that the document of a structure.h5 lists.
 
     Raises:
         RunFormatError: A newer dtui wrote it.
-        ValueError: The list is not one of format 2.
+        ValueError: The list is not valid in format 2.
     """
     version = values.get("format", FORMAT_1.format)
     if type(version) is not int:
@@ -98,7 +98,7 @@ def _parse(version: int, holds: Any) -> Contents:
 
 
 def _require_few(holds: Any) -> None:
-    """Refuse lists that are none, or too long to be what a recorder wrote."""
+    """Refuse values that are not lists, and lists longer than a recorder writes."""
     for key in ("sources", "tracks", "judgements"):
         if not isinstance(holds[key], list):
             raise ValueError(f"{key} is no list")
@@ -130,7 +130,7 @@ def _statistic(item: Mapping[str, Any]) -> Stored:
 
 
 def _check_filters(filters: Iterable[Stored]) -> None:
-    """Refuse norms that follow from nothing that is held."""
+    """Refuse norms whose mean or standard deviation the run does not hold."""
     measured = {one.name for one in filters if not one.norm_of}
     for one in filters:
         if one.norm_of and (len(one.norm_of) != 2 or not set(one.norm_of) <= measured):

@@ -1,6 +1,6 @@
-"""Numbers that follow from others: class errors, which are stored all the same, and norms, which are not.
+"""Computes derived numbers: class errors, which are also stored, and filter norms, which are not.
 
-Owns their definition.
+Owns their formulas.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ def norms(mean: FloatArray, std: FloatArray, elements: IntArray) -> FloatArray:
         elements: In each filter, shape (filters,).
 
     Returns:
-        Same shape, float32: √elements · √(mean² + std²). A relative error of mean and std is not made larger, which is
-        why the norm is what is left out. Elements that are not finite count as the others do on average.
+        Same shape, float32: √elements · √(mean² + std²). The formula does not enlarge a relative error of mean and std;
+        that is why the norm, and not mean or std, is left out. Elements that are not finite count like an average
+        finite element.
 
     Source: dtui.
     """
@@ -30,13 +31,13 @@ def norms(mean: FloatArray, std: FloatArray, elements: IntArray) -> FloatArray:
 
 
 def is_not_judged(labels: IntArray, classes: int) -> BoolArray:
-    """Return which stored labels say that an image was not judged, same shape; none in a run of more classes."""
+    """Return which stored labels mean "not judged", same shape; none if the run has too many classes for that code."""
     result: BoolArray = (labels == NOT_JUDGED_STORED) & (classes <= NOT_JUDGED_STORED)
     return result
 
 
 def as_read(labels: IntArray, classes: int) -> IntArray:
-    """Return stored labels as they are answered, changed in place: NOT_JUDGED where they say so."""
+    """Replace the stored code for "not judged" by NOT_JUDGED, in place, and return the labels."""
     labels[is_not_judged(labels, classes)] = NOT_JUDGED
     return labels
 
@@ -51,8 +52,8 @@ def class_errors(labels: IntArray, targets: LabelArray, classes: int) -> FloatAr
         classes: Number of classes.
 
     Returns:
-        Shape (classes,) or (classes, validations), float32, in [0, 1]; NaN for a class without images, or of which a
-        label is lost or was not judged: the error of the others is another number.
+        Shape (classes,) or (classes, validations), float32, in [0, 1]; NaN for a class without images, or if one of its
+        labels is lost or not judged: the error of the remaining images is not the class error.
 
     Source: dtui.
     """

@@ -1,6 +1,6 @@
-"""Structure, metadata and image sets as JSON documents, in both directions.
+"""Converts structure, metadata and image sets to JSON documents, and back.
 
-Owns the mapping between the value types and what is stored of them.
+Owns the mapping between the value types and the stored keys.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def decode_document(data: ByteArray, path: Path) -> dict[str, Any]:
     """Return the mapping in a JSON document.
 
     Raises:
-        RunDamagedError: It is no JSON object, or would take too much memory as one.
+        RunDamagedError: It is not a JSON object, or would take too much memory.
     """
     text = data.tobytes()
     if _count_values(text) > MOST_VALUES:
@@ -84,7 +84,7 @@ def decode_document(data: ByteArray, path: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class RunDocument:
-    """What the document of a structure.h5 says.
+    """The content of the document in structure.h5.
 
     Attributes:
         run: The run's id.
@@ -107,7 +107,7 @@ def run_document(
     """Return the document of structure.h5.
 
     Raises:
-        UsageError: It is larger than a reader takes, or no reader would take the network.
+        UsageError: It is too large for a reader, or a reader would refuse the network.
     """
     try:
         _check_structure(structure, contents)
@@ -133,7 +133,7 @@ def run_document(
 
 
 def parse_run_document(data: ByteArray, path: Path) -> RunDocument:
-    """Return what a structure.h5 says.
+    """Return the content of a structure.h5.
 
     Raises:
         RunFormatError: A newer dtui wrote it.
@@ -254,7 +254,7 @@ def _metadata(item: Mapping[str, Any]) -> RunMetadata:
 
 
 def _check_structure(structure: Structure, contents: Contents) -> None:
-    """Refuse what no network can be, so that nobody downstream has to look again."""
+    """Refuse an impossible network here, so that later code need not check it again."""
     row = 0
     for index, layer in enumerate(structure.layers):
         if layer.index != index or not layer.shape or min(layer.shape) < 1 or layer.first_filter != row:

@@ -1,6 +1,6 @@
-"""Where a training was resumed from a checkpoint, and which frames were thereby superseded.
+"""Describes where a training was resumed from a checkpoint, and which frames that superseded.
 
-Owns what of a run no longer counts.
+Owns the rule for frames and lines that no longer count.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ Hole = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """One place where a training goes on from a checkpoint.
+    """One resumption of a training from a checkpoint.
 
     Attributes:
-        iteration: Of the first update after it: as many updates as the checkpoint had done.
-        superseded: Of each stream the ordinals from the first frame at or after `iteration` to the first new one.
-        lines: Of each file that grows by lines, such as gaps.jsonl, how many were there before it.
+        iteration: The first update after it. It equals the number of updates that the checkpoint had done.
+        superseded: For each stream, the ordinals from the first frame at or after `iteration` to the first new frame.
+        lines: For each file of lines, such as gaps.jsonl, the number of lines before the join.
     """
 
     iteration: int
@@ -32,16 +32,16 @@ class Join:
     lines: Mapping[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, object]:
-        """Return it as run.json holds it."""
+        """Return the join as run.json stores it."""
         streams = {name: list(hole) for name, hole in self.superseded.items()}
         return {"iteration": self.iteration, "superseded": streams, "lines": dict(self.lines)}
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Join:
-        """Return the join that run.json holds.
+        """Return a join from its values in run.json.
 
         Raises:
-            ValueError, TypeError, LookupError: It holds none.
+            ValueError, TypeError, LookupError: The values are not a join.
         """
         holes = {str(name): (int(first), int(stop)) for name, (first, stop) in values["superseded"].items()}
         if values["iteration"] < 0 or any(not 0 <= first <= stop for first, stop in holes.values()):
@@ -59,7 +59,7 @@ def holes_of(joins: Joins, stream: Stream) -> tuple[Hole, ...]:
 
 
 def disjoint(stretches: Iterable[Hole]) -> tuple[Hole, ...]:
-    """Return the same ordinals in ascending stretches that neither touch nor are empty."""
+    """Return the same ordinals as ascending stretches that neither touch nor are empty."""
     merged: list[Hole] = []
     for first, stop in sorted(stretches):
         if merged and first <= merged[-1][1]:
@@ -70,11 +70,11 @@ def disjoint(stretches: Iterable[Hole]) -> tuple[Hole, ...]:
 
 
 def kept_stop(first: int, stop: int, holes: Sequence[Hole]) -> int:
-    """Return the ordinal after the last frame that counts of those from `first` to `stop`; `first` where none does.
+    """Return the ordinal after the last frame that counts between `first` and `stop`; `first` if none counts.
 
     Args:
         first: The first ordinal.
-        stop: After the last.
+        stop: The ordinal after the last.
         holes: `disjoint`.
     """
     at = bisect_right(holes, first, key=_end)
@@ -82,13 +82,13 @@ def kept_stop(first: int, stop: int, holes: Sequence[Hole]) -> int:
 
 
 def is_superseded(ordinal: int, holes: Sequence[Hole]) -> bool:
-    """Whether a frame is in one of some holes, which are `disjoint`."""
+    """Whether a frame lies in a hole; `holes` are `disjoint`."""
     at = bisect_right(holes, ordinal, key=_end)
     return at < len(holes) and holes[at][0] <= ordinal
 
 
 def unexplained(first: int, stop: int, holes: Sequence[Hole]) -> list[Hole]:
-    """Return the stretches from `first` to `stop` that are in none of some holes, which are `disjoint`."""
+    """Return the stretches from `first` to `stop` outside the holes, which are `disjoint`."""
     left: list[Hole] = []
     at = bisect_right(holes, first, key=_end)
     while first < stop:
@@ -104,7 +104,7 @@ def _end(hole: Hole) -> int:
 
 
 def seams(joins: Joins) -> tuple[int, ...]:
-    """Return the iterations at which the curves of a run are joined, ascending: a join before a later one is gone."""
+    """Return the iterations at which the curves of a run are joined, ascending; superseded joins are left out."""
     found: list[int] = []
     for join in reversed(joins):
         if not found or join.iteration < found[-1]:
@@ -113,19 +113,19 @@ def seams(joins: Joins) -> tuple[int, ...]:
 
 
 def gaps_that_count(gaps: Sequence[Gap], joins: Joins) -> tuple[Gap, ...]:
-    """Return gaps, given in the order of gaps.jsonl, without what was superseded of them."""
+    """Return the gaps, in the order of gaps.jsonl, without their superseded parts."""
     limits = zip(gaps, line_limits(joins, GAPS_FILE, len(gaps)), strict=True)
     return tuple(replace(gap, last=min(gap.last, limit - 1)) for gap, limit in limits if gap.first < limit)
 
 
 def triggers_that_count(triggers: Sequence[Trigger], joins: Joins) -> tuple[Trigger, ...]:
-    """Return triggers, given in the order of triggers.jsonl, without those that were superseded."""
+    """Return the triggers, in the order of triggers.jsonl, without superseded ones."""
     limits = zip(triggers, line_limits(joins, TRIGGERS_FILE, len(triggers)), strict=True)
     return tuple(trigger for trigger, limit in limits if trigger.iteration < limit)
 
 
 def line_limits(joins: Joins, file: str, lines: int) -> list[int]:
-    """Return the iteration from which on each line of a file no longer counts: that of the earliest join after it."""
+    """Return for each line the iteration from which it no longer counts: that of the earliest join after it."""
     limits = [LAST_ITERATION + 1] * (lines + 1)
     for join in joins:
         before = max(0, min(join.lines.get(file, 0), lines))

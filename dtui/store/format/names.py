@@ -1,4 +1,4 @@
-"""The token that the frames of a run carry, so that those of another one are not taken for its own."""
+"""Makes the token in every frame of a run, so that frames of another run are recognised and refused."""
 
 from __future__ import annotations
 

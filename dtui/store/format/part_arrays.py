@@ -1,6 +1,6 @@
-"""The arrays of a part: paths, shapes, chunks, the bits that are kept, and where a frame holds the same values.
+"""Lists the arrays of a part: paths, shapes, chunks, kept bits, and the place of the same values in a frame.
 
-Owns as values what `dtui.store.format.schema` specifies under "Arrays in a part".
+Owns these as Python values; `dtui.store.format.schema` specifies them as text under "Arrays in a part".
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ BLOCK_BYTES = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One array of a part, and where a frame holds the same values.
+    """One array of a part, and the place of the same values in a frame.
 
     Attributes:
-        path: In the HDF5 file.
+        path: Path in the HDF5 file.
         dtype: Element type, little-endian.
-        rows: Shape without the last axis, which is the frames.
+        rows: Shape without the last axis; the last axis is the frames.
         chunk: Chunk shape without the last axis.
-        frames: Frames in a chunk, at most.
+        frames: Most frames in a chunk.
         field: Name of the field in a frame, "" where the values are derived or are scalars.
         start: First element within that field (flat, C order).
-        bits: Of mantissa that are kept.
-        span: Frames that share one element of the last axis.
-        source: Path of the array that this one is the coarse level of, "" for any other.
-        is_packed_hard: Whether compressing it may take ten times as long, for a quarter fewer bytes.
+        bits: Bits of mantissa that are kept.
+        span: Number of frames per element of the last axis.
+        source: Path of the full-resolution array if this one is its coarse level, else "".
+        is_packed_hard: Whether it is compressed with more effort: ten times the time for a quarter fewer bytes.
     """
 
     path: str
@@ -67,16 +67,16 @@ class Node:
 
     @property
     def is_empty(self) -> bool:
-        """Whether an axis has length 0, so that the node is left out."""
+        """Whether an axis has length 0; then the array is left out."""
         return 0 in self.rows
 
     def length(self, frames: int) -> int:
-        """Length of the last axis for so many frames."""
+        """Return the length of the last axis for a number of frames."""
         return -(-frames // self.span)
 
     @property
     def row_elements(self) -> int:
-        """Elements in one row of the first axis, for one frame."""
+        """Number of elements in one row of the first axis, for one frame."""
         return math.prod(self.rows[1:])
 
 
@@ -115,7 +115,7 @@ def part_nodes(stream: Stream, sizes: Sizes, scalars: int, frames: int) -> Mappi
 
     Chunk shapes are measured (27,560 filters × 1,000 invented records, blosc2:lz4, fletcher32, cold, loaded machine):
     (512, 64) reads 2,048 filters in 9–17 ms, one filter in 2–4, one record in 14–21; (256, 256) in 10–12, 2–3 and
-    45–61; (1024, 128) in 19, 6–7 and 19–29. A part of few frames takes more rows a chunk.
+    45–61; (1024, 128) in 19, 6–7 and 19–29. A part of few frames has more rows per chunk.
     """
     return _part_nodes(stream, sizes, scalars, frames, frames >= LEAST_BINNED)
 
@@ -160,7 +160,7 @@ def _part_nodes(stream: Stream, sizes: Sizes, scalars: int, frames: int, is_binn
 
 
 def _filter_nodes(stream: Stream, sizes: Sizes, *, is_small: bool, is_binned: bool) -> list[Node]:
-    """Return the arrays of filter statistics, then their coarse level where there is one."""
+    """Return the arrays of filter statistics, then those of their coarse level if there is one."""
     filters, held = sizes.filters, sizes.contents
     chunk = (min(2048 if is_small else 512, max(filters, 1)),)
     nodes = [
@@ -187,10 +187,10 @@ def _filter_nodes(stream: Stream, sizes: Sizes, *, is_small: bool, is_binned: bo
 
 
 def row_blocks(rows: int, chunk: int, row_bytes: int) -> Iterator[range]:
-    """Yield ranges of rows, whole chunks each, of about BLOCK_BYTES.
+    """Yield ranges of rows; each range has whole chunks and about BLOCK_BYTES.
 
     Args:
-        rows: How many there are.
+        rows: Number of rows.
         chunk: Rows in a chunk.
         row_bytes: Bytes of one row.
     """

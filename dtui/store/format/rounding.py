@@ -1,6 +1,6 @@
-"""Rounds numbers to the precision that is kept.
+"""Rounds numbers to the precision in which they are stored.
 
-Owns the rounding, which readers apply to journals and the compactor to parts.
+Owns the rounding. Readers apply it to journals, the compactor applies it to parts.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ def round_mantissa(values: FloatArray, kept: int) -> FloatArray:
         kept: Bits, in [1, 23]; with 23 the values are returned as they are.
 
     Returns:
-        An array of the same shape; relative error at most 2**-(kept + 1). NaN and infinities are kept, and a value that
-        would round to infinity is cut instead.
+        An array of the same shape; relative error at most 2**-(kept + 1). NaN and infinities are kept. A value that
+        would round to infinity is truncated instead.
 
-    Source: dtui; the noise in the last bits of a statistic is most of what cannot be compressed.
+    Source: dtui; the last bits of a statistic are noise, and noise does not compress.
     """
     if kept >= WHOLE:
         return values

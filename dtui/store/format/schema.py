@@ -16,11 +16,11 @@ A run is a directory `NAME.dtui`:
     images.h5                      targets, ids and thumbnails of the tracked images; written once
     journal/<stream>-<first>.dtj   the newest frames of a stream, appended; named by the ordinal of its first frame
     parts/<stream>-<first>-<stop>.h5   frames `first` to `stop` (exclusive) of a stream; immutable, published by rename
-    gaps.jsonl                     what could not be recorded, a line a gap
-    triggers.jsonl                 what the flight recorder fired on, a line a trigger; optional
+    gaps.jsonl                     what could not be recorded, one line per gap
+    triggers.jsonl                 what the flight recorder fired on, one line per trigger; optional
     logged.jsonl                   what was logged between records, with its own iteration: iteration, values (name to
                                    number, also NaN, Infinity, -Infinity), a line an iteration; optional
-    triage.jsonl                   people's decisions on anomalies, a line a decision
+    triage.jsonl                   people's decisions on anomalies, one line per decision
     findings.h5                    anomalies and evidence that took long to find: a cache that a viewer of an ended run
                                    writes, where it may; /document (JSON: run, tables with key, rows and
                                    columns; 5 columns where it does not say), /findings/table<n>
@@ -106,7 +106,7 @@ A packed run is one such file, NAME.h5, whose seal says so. It is made once and 
 
     /document                JSON: format, run, status and reason (how it had ended), streams (to frames, and to the
                              stretches of frames at which an array without NaN was damaged), images, joins, lines (of
-                             each .jsonl file), missing (a line a thing that could not be packed)
+                             each .jsonl file), missing (one line per missing item)
     /structure/document      the array of structure.h5
     /images/…                those of images.h5
     /<stream>/…              those of one part that holds all readable frames of the stream, in order from 0
@@ -208,9 +208,9 @@ class Field:
     """One array at a fixed place in a frame's payload.
 
     Attributes:
-        name: Of the attribute in Record or Validation.
+        name: Name of the attribute in Record or Validation.
         dtype: Element type, little-endian.
-        shape: Of one frame.
+        shape: Shape in one frame.
         offset: Bytes from the start of the payload.
     """
 
@@ -227,7 +227,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """What a run holds and the lengths of its axes, fixed by its structure and its images."""
+    """The contents of a run and the lengths of its axes, fixed by its structure and its images."""
 
     filters: int
     layers: int
@@ -251,7 +251,7 @@ class Sizes:
         return replace(self, images=len(images.ids), classes=len(images.classes))
 
     def columns(self, stream: Stream) -> list[tuple[Column, int]]:
-        """Return what the frames of a stream hold beside statistics, and how many rows of it, in storage order."""
+        """Return the columns in frames of a stream, each with its number of rows, in storage order."""
         columns = [column for column in self.contents.columns if column.stream == stream]
         return [(column, self.images if column.rows is None else column.rows) for column in columns]
 
@@ -306,13 +306,13 @@ def part_name(stream: Stream, first: int, stop: int) -> str:
 
 
 def parse_journal_name(name: str) -> tuple[Stream, int] | None:
-    """Return stream and first ordinal, None for any other file."""
+    """Return stream and first ordinal from a journal's name, None for any other file."""
     numbers = _numbers(name, JOURNAL_SUFFIX, 1)
     return None if numbers is None else (numbers[0], numbers[1][0])
 
 
 def parse_part_name(name: str) -> tuple[Stream, int, int] | None:
-    """Return stream, first ordinal and stop, None for any other file."""
+    """Return stream, first ordinal and stop from a part's name, None for any other file."""
     numbers = _numbers(name, PART_SUFFIX, 2)
     if numbers is None or not numbers[1][0] < numbers[1][1]:
         return None

@@ -1,1 +1,1 @@
-"""Packs a run into one file, in a process of its own."""
+"""Packs a run into one file, in a child process."""

@@ -1,4 +1,4 @@
-"""Runs the process: `python -m dtui.store.pack`."""
+"""The entry point of `python -m dtui.store.pack`."""
 
 from dtui.store.pack.worker import main
 

@@ -1,6 +1,6 @@
-"""Packs a run on request, in a process of its own, so that HDF5's failures on a full disk stay there.
+"""Packs a run on request in a child process, so that HDF5's failures on a full disk cannot harm the caller.
 
-Owns the conversation with that process, and the refusals before it starts.
+Owns the messages exchanged with that process, and the checks before it starts.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class PackResult:
 
     Attributes:
         path: The packed run.
-        run: What was packed.
-        frames: Name of a stream to how many of its frames are in it.
-        missing: One line a thing that is not in it although it should be; data from outside.
+        run: The path of the run that was packed.
+        frames: For each stream by name, the number of frames packed.
+        missing: One line per missing item; data from outside.
         bytes: Its size.
     """
 
@@ -47,21 +47,21 @@ class PackResult:
 def pack_run(
     path: str | Path, out: str | Path, *, force: bool = False, progress: Callable[[int, int], None] | None = None
 ) -> PackResult:
-    """Write one sealed file with all that is readable of a run.
+    """Write everything readable of a run into one sealed file.
 
     Args:
         path: The run.
         out: The file, whose name ends in ".h5"; or a pipe, a device or "-" for standard output.
         force: Replace a file that is there.
-        progress: Called with how much is done, of how much.
+        progress: Called with the blocks done and the blocks in total.
 
     Raises:
         UsageError: `out` cannot be the name of a packed run, or the run is packed already.
-        RunExistsError: `out` is there and `force` is not given.
+        RunExistsError: `out` exists and `force` is not given.
         RunNotFoundError: Nothing at `path` is a run.
         RunDamagedError: The run cannot be read at all.
         OutputError: `out` cannot be written.
-        PackError: The file could not be made; what was at `out` is untouched.
+        PackError: The file could not be made. A file at `out` is unchanged.
     """
     folder = find_run(Path(path))
     if not folder.is_dir():
@@ -82,7 +82,7 @@ def pack_run(
 
 
 def _pack(folder: Path, file: Path, progress: Callable[[int, int], None] | None) -> dict[str, Any]:
-    """Have a process of its own pack a run into a plain file; returns what it said at the end."""
+    """Pack a run into a plain file in a child process; returns the child's last message."""
     with tempfile.TemporaryFile("w+", errors="replace") as log:
         process = subprocess.Popen(
             child_command("dtui.store.pack", str(folder.resolve()), str(file.resolve())),
@@ -122,13 +122,13 @@ def _check_target(folder: Path, target: OutputTarget, force: bool) -> None:
 
 
 def _remove_left(target: Path, process: int) -> None:
-    """Remove what a process that ended left unfinished: one that was killed removes nothing itself."""
+    """Remove the unfinished file of a child that ended; a killed process cannot remove it."""
     for left in target.parent.glob(f"{glob.escape(target.name)}{TEMPORARY_MARK}{process}-*"):
         left.unlink(missing_ok=True)
 
 
 def _listen(process: subprocess.Popen[str], progress: Callable[[int, int], None]) -> dict[str, Any]:
-    """Return the last thing that the process says; it ends with whoever interrupts us."""
+    """Read the child's messages and return the last one. The child is ended if this process is interrupted."""
     outcome: dict[str, Any] = {}
     assert process.stdout is not None
     try:

@@ -1,9 +1,9 @@
-"""Packs a run into one sealed file, in a process of its own: `python -m dtui.store.pack RUN OUT`.
+"""Packs a run into one sealed file, in its own process: `python -m dtui.store.pack RUN OUT`.
 
-Owns what goes into a packed run and what is said about what could not. `dtui.store.read.packed_run` reads it.
+Owns the content of a packed run, and the lines about missing items. `dtui.store.read.packed_run` reads it.
 
-What is readable at this moment is packed. A damaged value with a NaN becomes NaN; frames at which an array without one
-is damaged are listed, so that they read as no value as before; everything else that was wrong becomes a line.
+Everything readable at this moment is packed. Damaged values of float arrays become NaN. Integer arrays have no NaN, so
+their damaged frames are listed and read as "no value" later. Every other fault becomes a line.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ from dtui.store.write.part_writer import FoldPlan, count_blocks, write_frames
 
 
 class SalvagingReader(StreamReader):
-    """Reads what can be read: for arrays without NaN it notes at which frames they are damaged."""
+    """Reads whatever can be read, and notes the damaged frames of arrays that have no NaN."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         """Prepare as a StreamReader does."""
@@ -66,11 +66,11 @@ class SalvagingReader(StreamReader):
 
     @property
     def lost(self) -> Lost:
-        """Where arrays without NaN were found to be damaged; their elements there were read as 0."""
+        """The damaged frames of arrays without NaN; their elements there were read as 0."""
         return {path: tuple(_stretches(sorted(frames))) for path, frames in sorted(self._lost.items()) if frames}
 
     def read(self, path: str, rows: range, frames: range) -> NDArray[Any]:
-        """Return rows of an array at frames that follow each other, from position 0 on."""
+        """Return rows of an array at consecutive frames, from position 0 on."""
         values = super().read(path, rows, frames)
         if values.dtype.kind != "f":
             lost = (values == NO_VALUE).any(axis=tuple(range(values.ndim - 1)))
@@ -79,14 +79,14 @@ class SalvagingReader(StreamReader):
         return values
 
     def read_scalar(self, name: str, frames: range) -> NDArray[np.float64]:
-        """Return a scalar at some frames; what is lost becomes a NaN like any other, as files have it."""
+        """Return a scalar at some frames; lost values become an ordinary NaN, as in files."""
         values = super().read_scalar(name, frames)
         values[was_lost(values)] = np.nan
         return values
 
 
 def _stretches(frames: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Yield first and stop of each stretch of frames that follow each other."""
+    """Yield first and stop of each stretch of consecutive frames."""
     begin = 0
     for at in range(1, len(frames) + 1):
         if at == len(frames) or frames[at] != frames[at - 1] + 1:
@@ -131,7 +131,7 @@ class RunPacker:
         self._around.close()
 
     def blocks(self) -> int:
-        """Return about how many blocks will be written and compared."""
+        """Return the approximate number of blocks to write and compare."""
         streams = [(stream, reader) for stream, reader in self._readers.items() if len(reader.iterations)]
         names = {stream: len(reader.scalar_names()) for stream, reader in streams}
         return 2 * sum(
@@ -139,10 +139,10 @@ class RunPacker:
         )
 
     def pack(self, out: Path, tick: Callable[[], None]) -> PackedDocument:
-        """Build, prove and publish the packed run.
+        """Build, verify and publish the packed run.
 
         Args:
-            out: The file; one that is there is replaced.
+            out: The file. An existing file is replaced.
             tick: Called after each block.
 
         Raises:
@@ -166,7 +166,7 @@ class RunPacker:
         return document
 
     def _write_stream(self, file: ProvenFile, reader: SalvagingReader, plan: FoldPlan) -> None:
-        """Write one stream: of a finished run by copying, since one part holds all of it."""
+        """Write one stream. If one part holds all of it, as in a finished run, its chunks are copied."""
         run, group, span = self._source.opened.run, stream_group(plan.stream), reader.view.spans[0]
         part: SealedFile | None = None
         if isinstance(span, PartSpan) and len(span.iterations) == span.frames == len(plan.frames):
@@ -180,7 +180,7 @@ class RunPacker:
                 part.close()
 
     def _copy_images(self, file: ProvenFile) -> None:
-        """Copy images.h5; without its thumbnails where its data are damaged."""
+        """Copy images.h5, without thumbnails if their data are damaged."""
         path = self._folder / IMAGES_FILE
         file.add(IMAGES_GROUP + DOCUMENT_NODE, read_document(path))
         nodes: list[tuple[str, str, int]] = [(TARGETS_NODE, "<u2", MOST_IMAGES)]
@@ -237,7 +237,10 @@ class RunPacker:
 
 
 def _left_out(stream: Stream, reader: SalvagingReader) -> Iterator[str]:
-    """Yield a line an array of which a packed run has less than its folder: it can tell what is lost by frame only."""
+    """Yield one line per array that loses more in the packed run than in the folder.
+
+    A packed run can only mark whole frames as lost.
+    """
     for path, stretches in reader.lost.items():
         count = sum(stop - first for first, stop in stretches)
         yield (
@@ -258,7 +261,7 @@ def _copy(source: SealedFile, file: ProvenFile, node: str, dtype: np.dtype[Any],
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Pack one run; tells blocks done, then how it went, as JSON lines on standard output."""
+    """Pack one run; prints the blocks done and then the result as JSON lines."""
     parser = argparse.ArgumentParser(prog="python -m dtui.store.pack", description="Pack a run into one file.")
     parser.add_argument("run", type=Path)
     parser.add_argument("out", type=Path)
@@ -298,7 +301,7 @@ def _tell(message: dict[str, object]) -> None:
 
 
 def _write_fault(error: BaseException, out: Path) -> str:
-    """Return one line on why a file could not be written; HDF5 does not say that the disk is full, so ask."""
+    """Return one line on why a file could not be written. HDF5 does not report a full disk, so the disk is asked."""
     if isinstance(error, OSError) and error.strerror:
         return one_line(OSError(error.errno, error.strerror, str(out)), out)
     free = os.statvfs(out.parent)

@@ -1,6 +1,6 @@
 """Finds which file holds which frames of a stream, while a writer appends and a compactor folds.
 
-Owns the choice between a part and the journals it was made of.
+Owns the choice between a part and the journals that it was made from.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class PartSpan:
         path: The part.
         first: Ordinal of the first frame that is read from it.
         frames: Frames in the part.
-        skip: How many of its first frames are read from elsewhere.
-        iterations: Of the frames that are read from it.
+        skip: Number of frames at its beginning that are read from another file.
+        iterations: Iterations of the frames that are read from it.
         scalars: Names of the scalars in it, in storage order.
-        group: In front of its node paths: "" in a file of its own.
-        lost: Array to stretches of its frames at which it has no values: firsts and stops, shape (2, stretches), each
+        group: Prefix of its node paths: "" in a separate file.
+        lost: For each array, the stretches of frames without values: firsts and stops, shape (2, stretches), each
             ascending. They may overlap.
     """
 
@@ -52,11 +52,11 @@ class PartSpan:
 
     @property
     def is_whole(self) -> bool:
-        """Whether no frame at the end of the part is left out, because it is superseded."""
+        """Whether all frames up to the part's end count: none there is superseded."""
         return self.skip + len(self.iterations) == self.frames
 
     def lost_at(self, path: str, positions: slice) -> BoolArray:
-        """Return at which of some of its frames an array has no values, shape (frames,)."""
+        """Return for some frames whether an array has no values there, shape (frames,)."""
         wanted = range(self.frames)[positions]
         if path not in self.lost:
             return np.zeros(len(wanted), np.bool_)
@@ -66,7 +66,7 @@ class PartSpan:
         return result
 
     def first_frames(self, count: int) -> PartSpan:
-        """Return its first frames."""
+        """Return a span of the first `count` frames."""
         return replace(self, iterations=self.iterations[:count])
 
 
@@ -76,8 +76,8 @@ class FrameSpan:
 
     Attributes:
         path: The journal.
-        frames: At least one.
-        iterations: Of the frames.
+        frames: The frames, at least one.
+        iterations: Iterations of the frames.
     """
 
     path: Path
@@ -95,13 +95,13 @@ class FrameSpan:
         return self.frames[-1].ordinal + 1
 
     def first_frames(self, count: int) -> FrameSpan:
-        """Return its first frames."""
+        """Return a span of the first `count` frames."""
         return replace(self, frames=self.frames[:count], iterations=self.iterations[:count])
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class PartHead:
-    """What is read from a part when it is first seen: the iterations of all its frames and the scalar names."""
+    """The data that are read from a new part first: the iterations of all its frames, and the scalar names."""
 
     iterations: IntArray
     scalars: tuple[str, ...]
@@ -112,10 +112,10 @@ class StreamView:
     """All readable frames of a stream.
 
     Attributes:
-        spans: In order of their frames.
+        spans: The spans, in order of their frames.
         iterations: Shape (n,), int64, ascending, of all spans one after the other.
         stop: Ordinal after the last frame that is readable or superseded.
-        faults: One line a damaged or missing stretch.
+        faults: One line per damaged or missing stretch.
     """
 
     spans: tuple[PartSpan | FrameSpan, ...] = ()
@@ -124,7 +124,7 @@ class StreamView:
     faults: tuple[str, ...] = ()
 
     def ordinal_at(self, iteration: int) -> int | None:
-        """Return the ordinal of the first frame at or after an iteration, None where there is none."""
+        """Return the ordinal of the first frame at or after an iteration, None if there is none."""
         for span in self.spans:
             if int(span.iterations[-1]) >= iteration:
                 return span.first + int(np.searchsorted(span.iterations, iteration))
@@ -166,12 +166,14 @@ class Catalog:
     def update(self) -> StreamView:
         """Look at the directory and return the frames that can be read now.
 
-        A file that vanished between listing and opening was replaced by a part: the listing is taken again. Where it
-        stays out of date, as on NFS, the file is left out: the part was there long before the file was removed.
+        A file that disappears between listing and opening was replaced by a part, so the folder is listed again. If the
+        listing stays out of date, as on NFS, the file is left out. This loses nothing: its part was published long
+        before the file was removed.
 
         Raises:
             OSError: The directory cannot be read.
         """
+        # Four attempts raise on a vanished file; the last one leaves such files out.
         for self._is_strict in (True, True, True, True, False):
             with contextlib.suppress(FileNotFoundError):
                 return self._update()
@@ -206,13 +208,14 @@ class Catalog:
     ) -> list[PartSpan | FrameSpan]:
         """Return the parts to read from.
 
-        Where several begin at one frame, the one that reaches farthest is asked first: the others are not even opened,
-        and damage in them is no matter.
+        If several parts begin at the same frame, the longest is read first. The others are not opened, so damage in
+        them does not matter.
         """
         kept = [(first, kept_stop(first, stop, holes), stop, path) for first, stop, path in parts]
         spans: list[PartSpan | FrameSpan] = []
         end = 0
         for first, last, stop, path in sorted(kept, key=lambda part: (part[0], -part[1], part[2])):
+            # All its frames that count are in a part before it, or it has none that counts.
             if last <= max(first, end):
                 continue
             head = self._head(path, first, stop)
@@ -270,7 +273,7 @@ class Catalog:
 
 
 def _stretches(path: Path, found: list[Frame], covered: Sequence[Hole]) -> list[FrameSpan]:
-    """Return the frames of a journal that neither a part holds nor a join supersedes, as stretches without holes."""
+    """Return the frames of a journal that are neither in a part nor superseded, as stretches without holes."""
     stretches: list[list[Frame]] = []
     for frame in found:
         if is_superseded(frame.ordinal, covered):
@@ -287,10 +290,10 @@ def _stretches(path: Path, found: list[Frame], covered: Sequence[Hole]) -> list[
 def _assemble(
     spans: list[PartSpan | FrameSpan], faults: list[str], stream: Stream, holes: Sequence[Hole]
 ) -> StreamView:
-    """Put spans in order and tell what is missing between them.
+    """Sort spans, and add a fault for each missing stretch between them.
 
-    A span that contradicts itself is left out. One that runs back in time is of a resumed training whose join was
-    lost: it supersedes what is at or after its beginning.
+    A span with contradictory iterations is left out. A span whose iterations begin before the last one belongs to a
+    resumed training whose join was lost; it supersedes all frames at or after its first iteration.
     """
     kept: list[PartSpan | FrameSpan] = []
     end = 0
@@ -310,6 +313,7 @@ def _assemble(
             )
         kept.append(span)
         end = span.stop
+    # Superseded frames after the last readable one are not missing: the next frame follows them.
     for first, stop in holes:
         end = stop if first <= end < stop else end
     iterations = np.concatenate([span.iterations for span in kept]) if kept else np.empty(0, np.int64)
@@ -321,7 +325,7 @@ def _last_iteration(spans: list[PartSpan | FrameSpan]) -> int:
 
 
 def _cut_from(spans: list[PartSpan | FrameSpan], iteration: int) -> None:
-    """Leave out, at the end of spans, every frame at or after an iteration."""
+    """Remove from the end of the spans every frame at or after an iteration."""
     while _last_iteration(spans) >= iteration >= 0 and spans:
         span = spans.pop()
         count = int(np.searchsorted(span.iterations, iteration))

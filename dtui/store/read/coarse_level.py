@@ -1,7 +1,7 @@
-"""Reads the coarse level of a stream: from the parts that hold it, and made for all other frames.
+"""Reads the coarse level of a stream from parts, and computes it for frames whose part does not hold it.
 
-Owns which bins of a part are bins of the whole run, for a part may begin in the middle of one. What a bin holds is in
-`dtui.store.format.bins`.
+Owns which bins of a part are also bins of the whole run: a part may begin in the middle of a bin.
+`dtui.store.format.bins` defines a bin.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ def gather_bins(
     """Return the coarse level of a filter statistic.
 
     Args:
-        out: Room for the answer, shape (len(rows), len(bins)), float32.
-        files: Where the frames are.
+        out: Array for the answer, shape (len(rows), len(bins)), float32.
+        files: The files of the frames.
         path: Path of the statistic at full resolution.
-        rows: Along its first axis, ascending, one by one.
-        bins: Which bins, one by one.
+        rows: Range along its first axis, step 1.
+        bins: Range of bins, step 1.
         read: Returns rows of an array at some frames.
 
     Returns:
-        `out`, or what a part returned where that is all of it: no answer is held twice.
+        `out`, or the array read from a part if that is the whole answer; so no answer is copied.
 
     Raises:
         FileNotFoundError: A part was replaced by a larger one.
@@ -67,7 +67,7 @@ def gather_bins(
 
 
 def _binned_spans(files: StreamFiles, path: str) -> Iterator[tuple[PartSpan, Node, range]]:
-    """Yield the parts that hold whole bins of a statistic, its coarse level there, and which bins of the view."""
+    """Yield each part that holds whole bins of a statistic, with its array of bins and their place in the view."""
     begin, frames = 0, len(files.view.iterations)
     for span in files.view.spans:
         stop = begin + len(span.iterations)
@@ -81,6 +81,6 @@ def _binned_spans(files: StreamFiles, path: str) -> Iterator[tuple[PartSpan, Nod
 
 
 def _runs_of(chosen: BoolArray) -> Iterator[tuple[int, int]]:
-    """Yield the start and stop of every run of True."""
+    """Yield the start and stop of every stretch of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], chosen, [False]])))
     yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)

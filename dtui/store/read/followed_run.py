@@ -1,6 +1,6 @@
-"""A run that is open and followed while it is recorded: what is in it, and how it stands.
+"""Opens a run and follows it while it is recorded: its contents and its status.
 
-Owns nothing of the values themselves: those are asked of `run_reader`.
+Owns no values of statistics; `run_reader` reads those.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from dtui.store.read.run_streams import RunStreams
 class FollowedRun:
     """One run. `refresh` follows it while it is recorded. Not thread-safe: one thread owns it.
 
-    Positions along the records and validations axes count what is readable: damaged stretches are left out and
-    told in `faults`.
+    Positions along the records and validations axes count readable frames only. Damaged stretches are left out and
+    listed in `faults`.
 
     Attributes:
         path: Its directory, or its packed file.
         format_version: Of the files.
-        contents: What the run holds: the statistics that can be asked for.
+        contents: What the run holds: the statistics that can be read.
         metadata: What was known before the first record.
         structure: The network.
     """
@@ -39,7 +39,7 @@ class FollowedRun:
             path: The run's directory, with or without `.dtui`, or its packed file.
 
         Raises:
-            RunNotFoundError: Nothing there is a run.
+            RunNotFoundError: There is no run at this path.
             RunFormatError: A newer dtui wrote it.
             RunDamagedError: It cannot be read at all.
         """
@@ -71,7 +71,7 @@ class FollowedRun:
 
     @property
     def record_iterations(self) -> IntArray:
-        """Of records, and of watches where there is no record, shape (n,), int64, ascending."""
+        """Iterations of records, and of watches without a record, shape (n,), int64, ascending."""
         return self._streams.records.iterations
 
     @property
@@ -86,7 +86,7 @@ class FollowedRun:
 
     @property
     def logged(self) -> Mapping[str, Points]:
-        """What was logged between records: name to iterations, no one twice, and values, NaN as LOGGED_NAN."""
+        """Values logged between records: name to iterations, all different, and values, NaN as LOGGED_NAN."""
         return self._around.logged
 
     @property
@@ -96,53 +96,53 @@ class FollowedRun:
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
-        """What could not be recorded, in order of recording."""
+        """The gaps: what could not be recorded, in order of recording."""
         return self._around.gaps
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """One line a file that is damaged or missing; data from outside."""
+        """One line per damaged or missing file; data from outside."""
         return self._streams.faults
 
     @property
     def validation_faults(self) -> tuple[str, ...]:
-        """Those of the `faults` that touch what is known of validations: anomalies may be missing there."""
+        """The `faults` that concern validations: anomalies may be missing there."""
         return self._streams.validation_faults
 
     def lost_arrays(self, *, with_data: bool) -> list[str]:
-        """Return the arrays of parts that are not as they should be, by path; `with_data` reads all of them."""
+        """Return the unreadable arrays of parts, by path of the part; `with_data` reads all data."""
         return self._streams.lost_arrays(with_data=with_data)
 
     @property
     def joins(self) -> tuple[Join, ...]:
-        """Where the training was resumed from a checkpoint, in order of time."""
+        """The joins: where the training was resumed from a checkpoint, in order of time."""
         return self._around.joins
 
     @property
     def seams(self) -> tuple[int, ...]:
-        """Iterations at which the curves are joined: where the training went on from a checkpoint, ascending."""
+        """Iterations at which the training went on from a checkpoint, so that curves are joined there; ascending."""
         return seams(self.joins)
 
     def frames(self, stream: Stream) -> StreamView:
-        """Return which frames of a stream can be read, and which files they are in."""
+        """Return the readable frames of a stream, and the files that hold them."""
         reader = self._streams.by_name[stream]
         return StreamView() if reader is None else reader.view
 
     def status(self) -> RunStatus:
-        """Tell how the run stands at this moment."""
+        """Return the status of the run now."""
         return self._around.status()
 
     def settle(self) -> None:
-        """Take up to some seconds to see whether a process of another host lives; for a `status` that is asked once."""
+        """Wait some seconds to see whether a process on another host is alive, for a caller that asks only once."""
         self._around.settle()
 
     @property
     def reason(self) -> str:
-        """One line on why the run ended, "" where nobody said; data from outside."""
+        """One line on why the run ended, "" if no reason was given; data from outside."""
         return self._around.reason
 
     def refresh(self) -> bool:
-        """Look for what was recorded since; True if anything in it changed.
+        """Read what was recorded since the last call. Return True if anything changed.
 
         Raises:
             RunDamagedError: The run was removed or can no longer be read.

@@ -1,7 +1,6 @@
-"""Which files hold the frames of one stream, while both are appended to and replaced.
+"""Finds and reads the files of one stream while they grow and are replaced.
 
-Owns the walk over parts and journals, and the second look where compaction replaced a file in the middle of it. A
-second copy would take frames that were only folded for lost, or put them at other positions.
+Owns the loop over parts and journals, and the second attempt after compaction replaced a file during the loop.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ class StreamFiles:
     """The files of all readable frames of one stream. Not thread-safe.
 
     Attributes:
-        stream: Which frames.
+        stream: The stream.
         sizes: Of the run.
         view: The frames that can be read, as of the last `refresh`.
     """
@@ -41,11 +40,11 @@ class StreamFiles:
         """Prepare; `refresh` looks at the directory.
 
         Args:
-            source: Where the run is.
-            stream: Which frames.
+            source: The source of the run.
+            stream: The stream.
             sizes: Of the run.
-            parts: Where open parts are kept.
-            is_strict: Raise on every damage, so that it is never copied on as NaN.
+            parts: The cache of open parts.
+            is_strict: Whether any damage raises an error, so that it is never copied as NaN.
         """
         self.stream = stream
         self.sizes = sizes
@@ -58,11 +57,11 @@ class StreamFiles:
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """One line a thing that is damaged or missing."""
+        """One line per damaged or missing item."""
         return (*self.view.faults, *self._damage)
 
     def refresh(self) -> bool:
-        """Look at the directory again; True if frames or faults changed.
+        """Look at the directory again; Return True if frames or faults changed.
 
         Raises:
             OSError: The directory cannot be read.
@@ -75,11 +74,11 @@ class StreamFiles:
         return before.faults != self.view.faults or not np.array_equal(before.iterations, self.view.iterations)
 
     def part_paths(self) -> set[Path]:
-        """Return the parts that frames are in."""
+        """Return the paths of the parts that hold frames."""
         return {span.path for span in self.view.spans if isinstance(span, PartSpan)}
 
     def journal_paths(self) -> set[Path]:
-        """Return the journals that frames are in."""
+        """Return the paths of the journals that hold frames."""
         return {span.path for span in self.view.spans if isinstance(span, FrameSpan)}
 
     def nodes(self, span: PartSpan) -> Mapping[str, Node]:
@@ -87,7 +86,7 @@ class StreamFiles:
         return part_nodes(self.stream, self.sizes, len(span.scalars), span.frames)
 
     def has(self, span: PartSpan, node: Node) -> bool:
-        """Whether a part holds an array that is optional."""
+        """Whether a part holds an optional array."""
         return self._parts.has(span.path, node, span.group)
 
     def read_part(self, span: PartSpan, node: Node, index: tuple[slice | int, ...]) -> NDArray[Any]:
@@ -100,11 +99,11 @@ class StreamFiles:
         return self._parts.read(span.path, node, span.frames, index, span.group)
 
     def fill_from_part(self, span: PartSpan, node: Node, index: tuple[slice, ...], target: NDArray[Any]) -> None:
-        """Read a piece of one array of a part; no value in damaged chunks, which are one fault.
+        """Read a piece of one array of a part; damaged chunks get "no value" and make one fault.
 
         Raises:
             FileNotFoundError: The part was replaced by a larger one.
-            RunDamagedError: The array is lost as a whole, or a chunk of it if strict.
+            RunDamagedError: The whole array is lost; or one chunk, if strict.
         """
         key = (span.path, span.group, node.path)
         if key not in self._damaged_chunks:
@@ -133,8 +132,8 @@ class StreamFiles:
         Args:
             frames: Positions of the frames, ascending.
             out: Shape (…, len(frames)).
-            from_part: Fills the columns that it is given with the frames at these positions of a part.
-            from_journal: The same for those of a stretch of a journal.
+            from_part: Fills the given columns with the frames at given positions of a part.
+            from_journal: The same for a stretch of a journal.
 
         Raises:
             RunDamagedError: A file was lost while it was read.
@@ -156,7 +155,7 @@ class StreamFiles:
         self.look_twice(walk)
 
     def look_twice(self, read: Callable[[], _Answer]) -> _Answer:
-        """Return what `read` returns; if compaction replaced a file meanwhile, read again from where its frames went.
+        """Return what `read` returns. If compaction replaced a file meanwhile, refresh and read again.
 
         Raises:
             RunDamagedError: A file was lost, or cannot be read.
@@ -181,20 +180,20 @@ class StreamFiles:
             raise _unreadable(error) from error
 
     def note_damage(self, error: RunDamagedError) -> None:
-        """Add to `faults` what was damaged.
+        """Add damage to `faults`.
 
         Raises:
-            RunDamagedError: This one, if strict.
+            RunDamagedError: `error` itself, if strict.
         """
         if self._is_strict:
             raise error
         self._damage[str(error)] = None
 
     def note_lost(self, error: RunDamagedError, target: NDArray[Any]) -> None:
-        """Put no value where values were damaged, and add that to `faults`.
+        """Fill `target` with "no value", and add the damage to `faults`.
 
         Raises:
-            RunDamagedError: This one, if strict.
+            RunDamagedError: `error` itself, if strict.
         """
         self.note_damage(error)
         target[...] = no_value(target.dtype)
@@ -205,7 +204,7 @@ def _unreadable(error: OSError) -> RunDamagedError:
 
 
 def _overlap(frames: range, begin: int, length: int) -> tuple[range, int]:
-    """Return which positions within a span of `length` frames from `begin` on are wanted, and the first's rank."""
+    """Return the wanted positions within a span of `length` frames from `begin` on, and the rank of the first one."""
     low = max(0, -(-(begin - frames.start) // frames.step))
     high = min(len(frames), -(-(begin + length - frames.start) // frames.step))
     if low >= high:

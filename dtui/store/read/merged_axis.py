@@ -1,6 +1,6 @@
-"""Records and watches as one ascending axis.
+"""Merges records and watches into one ascending axis.
 
-Owns which of the two is read where both have an iteration: the record, which measured more.
+Owns the choice if an iteration has both: the record is read, because it measured more.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from dtui.store.read.stream_reader import StreamReader
 
 
 class MergedReader:
-    """The records of a run with its watches between them. Without watches it only passes on. Not thread-safe.
+    """The records of a run with its watches between them. Without watches it only forwards calls. Not thread-safe.
 
     Attributes:
         records: The reader of the records.
-        watches: That of the watches.
-        iterations: Of all of them, shape (n,), int64, ascending, read-only.
+        watches: The reader of the watches.
+        iterations: Iterations of both, shape (n,), int64, ascending, read-only.
         is_watch: Which of them are watches, shape (n,), read-only.
     """
 
@@ -38,7 +38,7 @@ class MergedReader:
         self._positions: IntArray = np.empty(0, np.int64)
 
     def refresh(self) -> bool:
-        """Look at the directory again; True if frames or faults changed.
+        """Look at the directory again; Return True if frames or faults changed.
 
         Raises:
             OSError: The directory cannot be read.
@@ -71,7 +71,7 @@ class MergedReader:
         return bin_values(self.read(path, rows, range(bins.start * BIN, min(bins.stop * BIN, len(self.iterations)))))
 
     def read_scalar(self, name: str, frames: range) -> NDArray[np.float64]:
-        """Return a scalar at some frames, shape (len(frames),), NaN where it was not logged or is damaged."""
+        """Return a scalar at some frames, shape (len(frames),); NaN where it was not logged or is damaged."""
         return self._read(frames, lambda reader, some: reader.read_scalar(name, some))
 
     def scalar_names(self) -> tuple[str, ...]:
@@ -95,7 +95,7 @@ class MergedReader:
             array.flags.writeable = False
 
     def _read(self, frames: range, read: Callable[[StreamReader, range], NDArray[Any]]) -> NDArray[Any]:
-        """Gather columns from both readers, each of which is asked for one range."""
+        """Gather columns from both readers, with one request to each."""
         if not self._has_watches:
             return read(self.records, frames)
         chosen = np.arange(frames.start, frames.stop, frames.step)

@@ -1,4 +1,4 @@
-"""Finds a run by its path, in a folder or in a packed file; the choice between the two is made here alone."""
+"""Finds a run by its path, and chooses between a folder and a packed file; no other module makes this choice."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from dtui.store.run.sidecars import FolderSurroundings
 
 
 def open_source(path: Path) -> RunSource:
-    """Find a run and read what is fixed.
+    """Find a run and read the files that never change.
 
     Args:
         path: Its directory, with or without `.dtui`, or its packed file.
 
     Raises:
-        RunNotFoundError: Nothing there is a run.
+        RunNotFoundError: There is no run at this path.
         RunFormatError: A newer dtui wrote it.
         RunDamagedError: It cannot be read at all.
     """

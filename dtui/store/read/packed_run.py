@@ -1,7 +1,6 @@
 """Reads a packed run: one immutable file that holds all of a run.
 
-Owns what stands in it beside the arrays of parts, structure and images. `dtui.store.pack.worker` writes it, through
-`packed_document`.
+Owns the document of a packed run: everything except the arrays. `dtui.store.pack.worker` writes the file.
 """
 
 from __future__ import annotations
@@ -49,27 +48,27 @@ class PackedStream:
     """What a packed run holds of one stream.
 
     Attributes:
-        frames: How many, >= 1.
-        lost: Where an array without NaN has no value.
+        frames: Number of frames, >= 1.
+        lost: The frames at which an array without NaN has no value.
     """
 
     frames: int
     lost: Lost
 
     def lost_edges(self) -> dict[str, IntArray]:
-        """Return of each array firsts and stops of the stretches without values, shape (2, stretches), each ascending.
+        """Return for each array firsts and stops of the stretches without values, shape (2, stretches), each ascending.
 
-        It is the same frames that they enclose, however often, and in whatever order the file has them.
+        Stretches in the file may overlap and have any order; sorted firsts and stops still enclose the same frames.
         """
         stretches = {name: np.array(at, np.int64).reshape(-1, 2).T for name, at in self.lost.items()}
         return {name: np.sort(edges, axis=1) for name, edges in stretches.items() if edges.size}
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> PackedStream:
-        """Return what a JSON document says of one stream.
+        """Return one stream of a JSON document.
 
         Raises:
-            ValueError, TypeError, LookupError, OverflowError: It says what cannot be.
+            ValueError, TypeError, LookupError, OverflowError: The values are impossible.
         """
         frames = values["frames"]
         if not isinstance(frames, int) or not 1 <= frames < 1 << 40:
@@ -84,18 +83,18 @@ class PackedStream:
 
 @dataclass(frozen=True, slots=True)
 class PackedDocument:
-    """What stands in a packed run beside its arrays.
+    """The content of a packed run besides its arrays.
 
     Attributes:
         run: The run's id.
-        status: How it had ended; crashed where it had not.
-        reason: One line on why; data from outside.
+        status: How the run ended; crashed if it had not ended.
+        reason: One line on why it ended; data from outside.
         has_images: Whether the tracked images are in it.
-        streams: Those that have frames.
+        streams: The streams that have frames.
         lines: The lines of each file of LINE_FILES, in order.
-        joins: Where the training was resumed; what was superseded is not in it, but for lines.
-        missing: One line a thing that is not in it although it should be; data from outside.
-        format: Format version: that of the run.
+        joins: Where the training was resumed. Superseded frames are not in the file; superseded lines are.
+        missing: One line per missing item; data from outside.
+        format: Format version of the run.
     """
 
     run: str
@@ -109,7 +108,7 @@ class PackedDocument:
     format: int
 
     def encode(self) -> ByteArray:
-        """Return it as JSON bytes."""
+        """Return the document as JSON bytes."""
         return encode_document(
             {
                 "format": self.format,
@@ -129,7 +128,7 @@ class PackedDocument:
 
     @classmethod
     def decode(cls, data: ByteArray, path: Path) -> PackedDocument:
-        """Return what JSON bytes say; streams of a later dtui are left out.
+        """Return the document from JSON bytes; streams that only a later dtui knows are left out.
 
         Raises:
             RunFormatError: A newer dtui wrote it.
@@ -180,7 +179,7 @@ def packed_source(path: Path) -> RunSource:
 
 
 class _PackedCatalog:
-    """The frames of one stream, which never change."""
+    """The frames of one stream in a packed run; they never change."""
 
     def __init__(self, path: Path, stream: Stream, held: PackedStream | None, parts: OpenParts) -> None:
         self._path = path
@@ -190,7 +189,7 @@ class _PackedCatalog:
         self._view: StreamView | None = None
 
     def update(self) -> StreamView:
-        """Return the frames; damage is a fault."""
+        """Return the frames; damage becomes a fault."""
         if self._view is None:
             self._view = StreamView() if self._held is None else self._look(self._held)
         return self._view
@@ -208,7 +207,7 @@ class _PackedCatalog:
 
 
 class PackedSurroundings(Surroundings):
-    """What a packed run holds beside its frames; later decisions go to a file next to it."""
+    """The content of a packed run besides its frames; later decisions go to a file next to it."""
 
     def __init__(self, path: Path, document: PackedDocument) -> None:
         super().__init__(Triage(triage_path(path), document.lines[TRIAGE_FILE], document.run))
@@ -229,15 +228,15 @@ class PackedSurroundings(Surroundings):
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """One line a thing that is damaged, or was missing when the run was packed."""
+        """One line per item that is damaged, or was missing when the run was packed."""
         image_fault = (self._image_fault,) if self._image_fault else ()
         return (*self._missing, *image_fault, *self._triage.faults)
 
     def read(self) -> bool:
-        """Read what may have changed; True if anything did.
+        """Read the files that may have changed. Return True if anything changed.
 
         Raises:
-            RunDamagedError: The file is another one by now.
+            RunDamagedError: The file was replaced by another one.
         """
         identity = _identity(self._path)
         if identity != self._identity:
@@ -250,7 +249,7 @@ class PackedSurroundings(Surroundings):
         return before != (self._open_images, self._decisions, self.faults)
 
     def status(self) -> RunStatus:
-        """Tell how the run had ended."""
+        """Return how the run ended."""
         return RunStatus.told(self._document.status, self._document.reason)
 
     def settle(self) -> None:
@@ -258,15 +257,15 @@ class PackedSurroundings(Surroundings):
 
     @property
     def reason(self) -> str:
-        """One line on why the run ended, "" where nobody said; data from outside."""
+        """One line on why the run ended, "" if no reason was given; data from outside."""
         return self._document.reason
 
     def promised(self, stream: Stream) -> int:
-        """Return 0: what was missing is told by a line."""
+        """Return 0: a line reports missing frames instead."""
         return 0
 
     def signature(self) -> object:
-        """Return what changes when the packed file is replaced or a decision is added."""
+        """Return a value that changes when the packed file is replaced or a decision is added."""
         return _identity(self._path), _identity(self._triage.path)
 
     def _read_images(self) -> None:
@@ -278,12 +277,12 @@ class PackedSurroundings(Surroundings):
 
 
 def stream_group(stream: Stream) -> str:
-    """Return the group that holds a stream in a packed run, in front of the paths that a part has."""
+    """Return the group of a stream in a packed run: the prefix of the paths in a part."""
     return f"/{stream}"
 
 
 def triage_path(path: Path) -> Path:
-    """Return where decisions on a packed run are kept: next to it."""
+    """Return the path of the decisions on a packed run: next to it."""
     return path.with_name(f"{path.name.removesuffix(PACKED_SUFFIX)}.{TRIAGE_FILE}")
 
 

@@ -1,4 +1,4 @@
-"""Open parts: at most 64 at a time, the least recently used closed first.
+"""Keeps at most 64 parts open, and closes the least recently used first.
 
 Owns the open files of a reader.
 """
@@ -40,9 +40,9 @@ class OpenParts:
         Args:
             path: Of the file.
             node: The array.
-            frames: Of the part.
+            frames: Number of frames in the part.
             index: What to read.
-            group: The group that holds the part: "" in a file of its own.
+            group: The group that holds the part: "" in a separate file.
 
         Raises:
             FileNotFoundError: The part was replaced by a larger one.
@@ -53,17 +53,17 @@ class OpenParts:
     def read_into(
         self, out: NDArray[Any], path: Path, node: Node, frames: int, index: tuple[slice, ...], group: str = ""
     ) -> None:
-        """Fill an array of its shape with a piece of one array of a part, as `read` returns it.
+        """Fill `out` with a piece of one array of a part, as `read` returns it.
 
         Raises:
             FileNotFoundError: The part was replaced by a larger one.
-            RunDamagedError: It is damaged; the array holds no value that counts.
+            RunDamagedError: It is damaged; `out` is undefined then.
         """
         shape = (*node.rows, node.length(frames))
         self._file(path, group).read_into(out, node.path, node.dtype, shape, index)
 
     def has(self, path: Path, node: Node, group: str = "") -> bool:
-        """Whether a part holds an array that is optional.
+        """Whether a part holds an optional array.
 
         Raises:
             FileNotFoundError: The part was replaced by a larger one.
@@ -72,11 +72,11 @@ class OpenParts:
         return self._file(path, group).has(node.path)
 
     def read_head(self, stream: Stream, path: Path, first: int, stop: int, group: str = "") -> PartHead:
-        """Return the head of a part that was not read before.
+        """Read and return the head of a part.
 
         Raises:
             FileNotFoundError: The part was replaced by a larger one.
-            RunDamagedError: It is damaged, belongs to another run, or is not what its name says.
+            RunDamagedError: It is damaged, belongs to another run, or does not match its name.
         """
         file = self._file(path, group)
         count = stop - first
@@ -93,7 +93,7 @@ class OpenParts:
         return PartHead(iterations.astype(np.int64), tuple(names))
 
     def forget(self, keep: set[Path]) -> None:
-        """Close all parts but some."""
+        """Close all parts except those in `keep`."""
         for key in [key for key in self._files if key[0] not in keep]:
             self._close(self._files.pop(key))
 

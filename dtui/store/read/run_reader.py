@@ -1,7 +1,7 @@
-"""Reads a run, live or ended: everything raw, no meaning and no reduction.
+"""Reads the values of a run, live or ended, as they are stored, without interpretation or reduction.
 
-Owns the questions that can be asked about the values of a run, and what may be asked: names, rows and positions that
-exist. What is in the run, and how it stands, is in `followed_run`. See `dtui.store.format.schema` for the format.
+Owns the methods that read values, and their argument checks: names, rows and positions must exist. `followed_run` holds
+the contents and status of the run. See `dtui.store.format.schema` for the format.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from dtui.store.run.anomaly_cache import Key
 class RunReader(FollowedRun):
     """The values of one run. `refresh` follows it while it is recorded. Not thread-safe: one thread owns it.
 
-    Attributes and what may be raised when it is opened: see `FollowedRun`.
+    For its attributes, and for the errors when it is opened, see `FollowedRun`.
     """
 
     # --- records
@@ -45,15 +45,15 @@ class RunReader(FollowedRun):
         """Return one statistic of some filters.
 
         Args:
-            statistic: Of those in `contents`.
-            rows: On the flat filter axis of the run.
+            statistic: One of the filter statistics in `contents`.
+            rows: Range on the flat filter axis of the run.
             records: Positions in `record_iterations`.
 
         Returns:
-            Shape (rows, records), float32, rounded to the bits that are kept of it; NaN where there is no value.
+            Shape (rows, records), float32, rounded to its stored bits; NaN where there is no value.
 
         Raises:
-            NotRecordedError: The run does not hold it.
+            NotRecordedError: The run does not hold this statistic.
             UsageError: There is no such statistic, or a slice runs backwards.
             RunDamagedError: The files were lost while they were read.
         """
@@ -61,19 +61,19 @@ class RunReader(FollowedRun):
         return self._read_records(filter_node(statistic), ascending(rows, self._streams.sizes.filters), records)
 
     def read_filter_bins(self, statistic: str, rows: slice, bins: slice) -> FloatArray:
-        """Return the coarse level of one statistic of some filters: what a long run is drawn from.
+        """Return the coarse level of one statistic of some filters; long runs are drawn from it.
 
         Args:
-            statistic: Of those in `contents`.
-            rows: On the flat filter axis of the run, step 1.
-            bins: Bin b holds the records at positions `BIN` · b and on, `BIN` of them or those that there are; step 1.
+            statistic: One of the filter statistics in `contents`.
+            rows: Range on the flat filter axis of the run, step 1.
+            bins: Range of bins, step 1. Bin b covers up to `BIN` records, from position `BIN` · b on.
 
         Returns:
             Shape (rows, bins), float32: in each bin the value farthest from zero, as `read_filters` returns it, the
             positive one of two equally far; NaN where there is no value.
 
         Raises:
-            NotRecordedError: The run does not hold it.
+            NotRecordedError: The run does not hold this statistic.
             UsageError: There is no such statistic, or a slice does not have step 1.
             RunDamagedError: The files were lost while they were read.
         """
@@ -88,7 +88,7 @@ class RunReader(FollowedRun):
         """Return one statistic of all layers, shape (layers, records), float32; NaN where there is no value.
 
         Raises:
-            NotRecordedError: The run does not hold it.
+            NotRecordedError: The run does not hold this statistic.
             UsageError: There is no such source or statistic, or the slice runs backwards.
         """
         return self._read_statistic(layer_node(source), source, statistic, records)
@@ -97,7 +97,7 @@ class RunReader(FollowedRun):
         """Return one statistic of all modules, shape (modules, records), float32; NaN where there is no value.
 
         Raises:
-            NotRecordedError: The run does not hold it.
+            NotRecordedError: The run does not hold this statistic.
             UsageError: There is no such source or statistic, or the slice runs backwards.
         """
         return self._read_statistic(module_node(source), source, statistic, records)
@@ -106,12 +106,12 @@ class RunReader(FollowedRun):
         """Return one statistic of all normalisation layers.
 
         Args:
-            statistic: Of those of norms in `contents`.
+            statistic: One of the norm statistics in `contents`.
             records: Positions in `record_iterations`.
 
         Returns:
-            Shape (norms, records), float32, rows as in `structure.norms`, rounded to the bits that are kept of it; NaN
-            where there is no value, as in every watch.
+            Shape (norms, records), float32, rows as in `structure.norms`, rounded to its stored bits; NaN where there
+            is no value, as in every watch.
 
         Raises:
             NotRecordedError: The run does not hold it, or no normalisation layers.
@@ -141,23 +141,23 @@ class RunReader(FollowedRun):
         return tuple(dict.fromkeys((*self._streams.records.scalar_names(), *self.logged)))
 
     def read_scalar(self, name: str, records: slice) -> FloatArray:
-        """Return what records hold of a scalar, shape (records,), float64; NaN where it was not logged."""
+        """Return a scalar at records, shape (records,), float64; NaN where it was not logged."""
         return self._streams.records.read_scalar(name, ascending(records, len(self.record_iterations)))
 
     def read_points(self, name: str) -> Points:
-        """Return all values of a scalar and their iterations, also between records; see `scalar_points`."""
+        """Return all values of a scalar with their iterations, also those between records; see `scalar_points`."""
         values = self.read_scalar(name, slice(None))
         return scalar_points(self.record_iterations, self.is_watch, values, self.logged.get(name))
 
     # --- validations
 
     def read_labels(self, images: slice, validations: slice) -> IntArray:
-        """Return predicted labels, shape (images, validations), int32; NO_VALUE where one is damaged, or NOT_JUDGED."""
+        """Return predicted labels, shape (images, validations), int32; NO_VALUE if damaged, or NOT_JUDGED."""
         rows = ascending(images, self._streams.sizes.images)
         return as_read(self._read_validations(LABEL_NODE, "<i4", rows, validations), self._streams.sizes.classes)
 
     def read_confidences(self, images: slice, validations: slice) -> IntArray:
-        """Return the confidence in those labels, shape (images, validations), int16, 255 is one; NO_VALUE: damaged."""
+        """Return the confidences in the labels, shape (images, validations), int16; 255 is 1; NO_VALUE if damaged."""
         return self._read_validations(
             CONFIDENCE_NODE, "<i2", ascending(images, self._streams.sizes.images), validations
         )
@@ -165,12 +165,13 @@ class RunReader(FollowedRun):
     def read_class_errors(self, validations: slice) -> FloatArray:
         """Return the share of wrongly judged images, shape (classes, validations), float32.
 
-        NaN for a class without images, one of which an image was not judged, or where it and labels are damaged.
+        NaN for a class without images, for a class with an image that was not judged, and where the error and the
+        labels are both damaged.
         """
         return self._read_validations(CLASS_ERROR_NODE, "<f4", range(self._streams.sizes.classes), validations)
 
     def read_thumbnail(self, image: int) -> bytes:
-        """Return the encoded thumbnail of an image, b"" when there is none; data from outside.
+        """Return the encoded thumbnail of an image, b"" if it has none; data from outside.
 
         Raises:
             UsageError: There is no such image.
@@ -186,7 +187,7 @@ class RunReader(FollowedRun):
         return self._around.decisions()
 
     def append_decision(self, anomaly: str, status: str, note: str) -> None:
-        """Add a person's decision: who, when, what.
+        """Add a person's decision, with its author and time.
 
         Raises:
             RunDamagedError: The run cannot be written to.
@@ -196,18 +197,18 @@ class RunReader(FollowedRun):
     # --- findings
 
     def kept_findings(self, key: Key, columns: int, rows: int | None = None) -> IntArray | None:
-        """Return a table of findings that was kept, shape (rows, columns), or its first rows; data from outside.
+        """Return a kept table of findings, shape (rows, columns), or its first rows; data from outside.
 
-        `key` is all that it depends on: another one finds nothing. It must have so many `columns`.
+        `key` holds everything that the table depends on; a table with another key or number of columns is not returned.
         """
         findings = self._around.findings
         return None if findings is None else findings.read(key, columns, rows)
 
     def keep_findings(self, key: Key, table: IntArray) -> None:
-        """Keep a table of findings in the run's cache; nowhere for a packed run.
+        """Keep a table of findings in the run's cache; for a packed run, do nothing.
 
         Raises:
-            OSError: It cannot be written; nothing else is touched.
+            OSError: It cannot be written; other files are unchanged.
         """
         if self._around.findings is not None:
             self._around.findings.write(key, table)
@@ -235,7 +236,7 @@ class RunReader(FollowedRun):
 
 
 def ascending(part: slice, length: int) -> range:
-    """Return the positions that a slice chooses of so many.
+    """Return the positions that a slice selects on an axis of this length.
 
     Raises:
         UsageError: It runs backwards.
@@ -247,7 +248,7 @@ def ascending(part: slice, length: int) -> range:
 
 
 def require_one(path: Path, what: str, position: int, count: int) -> None:
-    """Refuse a position that is none of so many.
+    """Refuse a position outside 0 to `count` - 1.
 
     Raises:
         UsageError: It is out of range.

@@ -1,6 +1,6 @@
-"""Keeps the streams of a run and what is beside them up to date while it is recorded.
+"""Keeps the streams of a run, and the files beside them, up to date while it is recorded.
 
-Owns when a run is looked at again, in which order, and what is wrong with it as a whole.
+Owns when and in which order the files are read again, and the list of faults of the whole run.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from dtui.store.read.unreadable_arrays import lost_arrays
 
 
 class RunStreams:
-    """What can be read of one run, as of the last `refresh`. Not thread-safe.
+    """The readable data of one run, as of the last `refresh`. Not thread-safe.
 
     Attributes:
-        path: Of the run.
-        around: What is beside its frames.
-        sizes: Of the run; images and classes count 0 before they are known.
+        path: Path of the run.
+        around: Everything besides its frames.
+        sizes: Sizes of the run; 0 images and classes before they are known.
         records: The records, with the watches between them.
         validations: None before the images are known.
     """
 
     def __init__(self, source: RunSource) -> None:
-        """Look at a run that was found.
+        """Open the streams of a run.
 
         Raises:
             RunDamagedError: It can no longer be read.
@@ -70,16 +70,16 @@ class RunStreams:
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """One line a file that is damaged or missing; data from outside."""
+        """One line per damaged or missing file; data from outside."""
         return faults_of(self._source, self.by_name)
 
     @property
     def validation_faults(self) -> tuple[str, ...]:
-        """Those of the `faults` that touch validations, or what is beside all frames."""
+        """The `faults` that concern validations, or the files beside the frames."""
         return faults_of(self._source, {Stream.VALIDATIONS: self.validations})
 
     def lost_arrays(self, *, with_data: bool) -> list[str]:
-        """Return the arrays of the parts that are not as they should be, as `unreadable_arrays` does."""
+        """Return the unreadable arrays of the parts; see `unreadable_arrays`."""
         spans = [(reader, span) for reader in self.by_name.values() if reader is not None for span in reader.view.spans]
         return [
             f"{span.group}{path}"
@@ -91,7 +91,7 @@ class RunStreams:
         ]
 
     def refresh(self) -> bool:
-        """Look for what was recorded since; True if anything in it changed.
+        """Read what was recorded since the last call. Return True if anything changed.
 
         Raises:
             RunDamagedError: The run was removed or can no longer be read.
@@ -122,7 +122,7 @@ class RunStreams:
 
 
 def faults_of(source: RunSource, streams: Mapping[Stream, StreamReader | None]) -> tuple[str, ...]:
-    """Return one line a file that is damaged or missing, in a run whose streams are read by some readers."""
+    """Return one line per damaged or missing file of a run, from its source and the readers of its streams."""
     lines = list(source.surroundings.faults)
     for stream, reader in streams.items():
         if stream is Stream.VALIDATIONS and not source.opened.contents.has_labels:

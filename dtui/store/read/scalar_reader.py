@@ -1,6 +1,6 @@
-"""Reads what the training logged by name, from parts and journals.
+"""Reads the scalars that the training logged, from parts and journals.
 
-Owns the scalars of journal frames, each of which is a JSON object that is parsed once.
+Owns the scalars of journal frames: a JSON object per frame, which is parsed once.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class ScalarReader:
         """Prepare.
 
         Args:
-            files: Where the frames are.
-            fixed: Bytes of a payload in front of its scalars.
+            files: The files of the frames.
+            fixed: Bytes before the scalars in a payload.
         """
         self._files = files
         self._fixed = fixed
@@ -37,7 +37,7 @@ class ScalarReader:
         """Return a scalar at some frames, shape (len(frames),): NaN where it was not logged, LOST_NAN where damaged.
 
         Raises:
-            RunDamagedError: A file was lost, or is damaged and the reader is strict.
+            RunDamagedError: A file was lost; or it is damaged, and the reader is strict.
         """
         out = np.full(len(frames), np.nan)
 
@@ -76,7 +76,7 @@ class ScalarReader:
         return self._files.look_twice(walk)
 
     def forget(self, keep: set[Path]) -> None:
-        """Drop what was parsed of all journals but some."""
+        """Drop the parsed scalars of all journals except those in `keep`."""
         self._parsed = {key: value for key, value in self._parsed.items() if key[0] in keep}
 
     def _of_frames(self, span: FrameSpan) -> list[dict[str, float]]:

@@ -1,6 +1,6 @@
-"""Where the bytes of a run are: a directory that grows, or one packed file.
+"""Defines a source of a run: a directory that grows, or one packed file.
 
-A `RunSource` has all that a reader needs of either, so that nobody behind it looks at names of files.
+A `RunSource` gives readers everything they need from either, so that no reader handles file names.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dtui.store.run.sidecars import Surroundings
 
 
 class FrameCatalog(Protocol):
-    """Says which file holds which frames of a stream."""
+    """Tells which file holds which frames of a stream."""
 
     def update(self) -> StreamView:
         """Look again and return the frames that can be read now.
@@ -34,9 +34,9 @@ class RunSource:
 
     Attributes:
         path: Its directory or file.
-        opened: What is fixed.
-        surroundings: What is beside its frames.
-        catalog: Makes the catalog of a stream, given the sizes of the run and where its parts are kept open.
+        opened: The content of the files that never change.
+        surroundings: Everything besides its frames.
+        catalog: Makes the catalog of a stream, given the sizes of the run and the cache of open parts.
     """
 
     path: Path

@@ -1,7 +1,7 @@
 """Reads arrays over the frames of one stream, from parts and journals as if they were one.
 
-Owns the seam between folded and new frames: what is rounded, left out or derived of the one is of the other. A second
-copy would give a number another value when its frame moves into a part.
+Owns the border between folded and new frames. Values from both are rounded, left out and derived alike, so that a
+number does not change when its frame moves into a part.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ class StreamReader:
         """Prepare; `refresh` looks at the directory.
 
         Args:
-            source: Where the run is.
-            stream: Which frames.
+            source: The source of the run.
+            stream: The stream.
             sizes: Of the run.
-            parts: Where open parts are kept.
+            parts: The cache of open parts.
             targets: True labels, for validations.
-            is_strict: Raise on every damage, so that it is never copied on as NaN.
+            is_strict: Whether any damage raises an error, so that it is never copied as NaN.
         """
         self._files = StreamFiles(source, stream, sizes, parts, is_strict=is_strict)
         self._targets = np.empty(0, np.uint16) if targets is None else targets
@@ -78,16 +78,16 @@ class StreamReader:
 
     @property
     def iterations(self) -> IntArray:
-        """Of all readable frames, shape (n,), ascending, read-only."""
+        """Iterations of all readable frames, shape (n,), ascending, read-only."""
         return self.view.iterations
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """One line a thing that is damaged or missing."""
+        """One line per damaged or missing item."""
         return self._files.faults
 
     def refresh(self) -> bool:
-        """Look at the directory again; True if frames or faults changed.
+        """Look at the directory again; Return True if frames or faults changed.
 
         Raises:
             OSError: The directory cannot be read.
@@ -113,8 +113,8 @@ class StreamReader:
             frames: Positions of the frames, ascending.
 
         Returns:
-            Shape (len(rows), …, len(frames)), of the `answer_type` of what is stored. Where a chunk of a part is
-            damaged: NaN, in integers NO_VALUE, and one more fault.
+            Shape (len(rows), …, len(frames)), of the `answer_type` of the stored type. Damaged chunks of a part become
+            NaN, or NO_VALUE in integers, and add one fault.
 
         Raises:
             RunDamagedError: A part is damaged and the reader is strict.
@@ -155,7 +155,7 @@ class StreamReader:
         return out
 
     def _with_lost_errors(self, errors: NDArray[Any], rows: range, frames: range) -> NDArray[Any]:
-        """Return class errors, those that are damaged computed anew from the labels."""
+        """Return class errors; compute damaged ones again from the labels."""
         lost = np.isnan(errors) & np.isin(np.arange(rows.start, rows.stop, rows.step), self._targets)[:, np.newaxis]
         columns = np.flatnonzero(lost.any(axis=0))
         images, classes = range(self._files.sizes.images), slice(rows.start, rows.stop, rows.step)
@@ -186,12 +186,12 @@ class StreamReader:
 
         Args:
             path: Path of the statistic at full resolution.
-            rows: Along its first axis, ascending, one by one.
-            bins: Which bins, one by one; bin b holds the frames 8 b to 8 b + 7 that there are.
+            rows: Range along its first axis, step 1.
+            bins: Range of bins, step 1. Bin b covers the frames 8 b to 8 b + 7 that exist.
 
         Returns:
-            Shape (len(rows), len(bins)). The same numbers whether a part holds them or they are made now; one more
-            fault where a part is damaged, and NaN if its frames are, too.
+            Shape (len(rows), len(bins)). The numbers are the same whether a part holds them or they are computed now. A
+            damaged part adds one fault; a bin is NaN only if its frames are damaged, too.
 
         Raises:
             RunDamagedError: A part is damaged and the reader is strict.
@@ -201,7 +201,7 @@ class StreamReader:
         return self._files.look_twice(lambda: gather_bins(out, self._files, path, rows, bins, self.read))
 
     def _room(self, path: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-        """Return an array for an answer, unless it would fit no memory: a small file may declare any shape."""
+        """Return an array for an answer, but refuse a size beyond memory: a small file may declare any shape."""
         size = math.prod(shape) * dtype.itemsize
         if size > LARGEST_ANSWER:
             what = f"{path} of {shape[0]:,} rows at {shape[-1]:,} {self._files.stream}"
@@ -229,7 +229,7 @@ class StreamReader:
 
 
 def _row_blocks(rows: range, node: Node, target: NDArray[Any]) -> Iterator[range]:
-    """Yield the rows in blocks of some megabytes, whole chunks each, so that an answer is not held twice at a time."""
+    """Yield the rows in blocks of some megabytes and whole chunks, so that memory never holds the answer twice."""
     chunk = node.chunk[0]
     step = max(1, _READ_AT_ONCE * len(rows) // max(1, target.nbytes * chunk)) * chunk
     for first in range(rows.start // chunk * chunk, rows.stop, step):
@@ -239,7 +239,7 @@ def _row_blocks(rows: range, node: Node, target: NDArray[Any]) -> Iterator[range
 
 
 def _lost_when_packed(span: PartSpan, path: str) -> str:
-    """Return one line on where an array was damaged already when the run was packed."""
+    """Return one line on the frames of an array that were damaged before the run was packed."""
     firsts, stops = span.lost[path]
     first, stop, others = int(firsts[0]), int(stops[0]), len(firsts) - 1
     more = f" and {others:,} more stretches" if others else ""

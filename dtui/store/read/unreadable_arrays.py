@@ -1,6 +1,6 @@
 """Finds the arrays of a part that cannot be read, for `dtui check`.
 
-Owns what a check says of single arrays.
+Owns the checks of single arrays.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from dtui.store.read.part_cache import OpenParts
 def lost_arrays(
     parts: OpenParts, nodes: Iterable[Node], path: Path, frames: int, group: str = "", *, with_data: bool
 ) -> list[str]:
-    """Return the arrays of a part that are not as they should be.
+    """Return the paths of the arrays of a part that are missing, damaged or of the wrong shape.
 
     Args:
-        parts: Where it is opened.
+        parts: The cache of open parts.
         nodes: The arrays that it should have.
-        path: Of its file.
-        frames: In it.
-        group: That holds it: "" in a file of its own.
-        with_data: Whether to read all of them; else it is seen to that they are there and of the right shape.
+        path: Path of the part.
+        frames: Number of frames in it.
+        group: The group that holds it: "" in a separate file.
+        with_data: Whether to read all data; otherwise only presence and shape are checked.
 
     Raises:
         FileNotFoundError: The part was replaced by a larger one.

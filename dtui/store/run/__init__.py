@@ -1,1 +1,1 @@
-"""The files beside the frames: who records a run, how it stands, what people decided."""
+"""Reads and writes the files beside the frames: the recording process, the run's status, people's decisions."""

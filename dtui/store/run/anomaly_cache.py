@@ -1,12 +1,12 @@
-"""findings.h5: what took long to find in a run, kept so that the next viewer has it at once.
+"""Keeps findings.h5: anomalies that took long to find, so that the next viewer has them at once.
 
-Owns that file. It is a cache: written when a run has ended, checked like any sealed file, never trusted to be there,
+Owns that file. It is a cache: it is written after a run has ended, checked like any sealed file, optional for readers,
 and left out of a packed run.
 
-A table is an array of int64 in which the rows that are asked for first come first: the strongest hundred are one chunk.
-Measured with 21,359 findings of 50,000 images × 10,000 validations (tests.bench findings_top): the first hundred in
-2.8 ms cold and 2.3 warm, seal and key verified; a PyTables Table with a completely sorted index 3.9 and 2.7 without a
-seal, and its index is groups and arrays that a file from outside could fill with anything; computing them 2.3 s.
+A table is an int64 array. The rows that a viewer needs first come first: the strongest hundred are one chunk. Measured
+with 21,359 findings of 50,000 images × 10,000 validations (tests.bench findings_top): the first hundred in 2.8 ms cold
+and 2.3 warm, seal and key verified; a PyTables Table with a completely sorted index 3.9 and 2.7 without a seal, and its
+index is groups and arrays that a file from outside could fill with anything; computing them 2.3 s.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ class FindingsFile:
         """Prepare.
 
         Args:
-            path: Of the file; it need not be there.
+            path: Path of the file, which need not exist.
             run: Id of the run.
         """
         self._path = path
         self._run = run
 
     def read(self, key: Key, columns: int, rows: int | None = None) -> IntArray | None:
-        """Return a table, shape (rows, columns), or its first rows; None where there is no sound one."""
+        """Return a table, shape (rows, columns), or its first rows; None if there is no intact one."""
         try:
             file = SealedFile(self._path)
         except OSError:
@@ -66,14 +66,14 @@ class FindingsFile:
         return None
 
     def write(self, key: Key, table: IntArray) -> None:
-        """Keep a table, and the tables that were kept before, but for the oldest.
+        """Add a table to the file. The earlier tables stay, except the oldest.
 
         Args:
-            key: What it depends on.
-            table: Shape (rows, columns); one of more than MOST_ROWS rows is not kept.
+            key: Everything that the table depends on.
+            table: Shape (rows, columns). A table of more than MOST_ROWS rows is not kept.
 
         Raises:
-            OSError: It cannot be written; what was there stays.
+            OSError: It cannot be written. The old file stays.
         """
         if len(table) > MOST_ROWS:
             return
@@ -109,7 +109,7 @@ class FindingsFile:
             file.close()
 
     def _entries(self, file: SealedFile) -> list[tuple[str, dict[str, Any], tuple[int, int]]]:
-        """Return node, key and shape of each table.
+        """Return path, key and shape of each table.
 
         Raises:
             RunDamagedError: The file is not what it should be.

@@ -1,6 +1,6 @@
-"""People's decisions on anomalies, an append-only file that several people may write at once.
+"""Keeps people's decisions on anomalies in an append-only file, to which several people may write at once.
 
-Owns how they are read and written.
+Owns the reading and writing of that file.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ class Triage:
         """Prepare.
 
         Args:
-            path: Of the file; it need not be there.
-            before: Decisions that are older than the file, as lines of it.
-            run: Id of the run, where the file lies beside the run, not in it: it may be left from another one.
+            path: Path of the file, which need not exist.
+            before: Older decisions from elsewhere, as lines of the file.
+            run: Id of the run, if the file lies beside the run and not in it. Then it may contain decisions on another
+                run.
         """
         self.path = path
         self.faults: tuple[str, ...] = ()
@@ -33,7 +34,7 @@ class Triage:
         self._named = {"run": run} if run else {}
 
     def read(self) -> dict[str, tuple[str, str]]:
-        """Return anomaly id to the latest (status, note); only what came before where the file cannot be read."""
+        """Return the latest (status, note) by anomaly id; only the older decisions if the file cannot be read."""
         lines: list[dict[str, object]] = []
         try:
             lines, bad = read_lines(self.path)
@@ -48,10 +49,10 @@ class Triage:
         }
 
     def append(self, anomaly: str, status: str, note: str) -> None:
-        """Add a person's decision: who, when, what.
+        """Add a person's decision, with its author and time.
 
         Raises:
-            UsageError: The note is longer than a line may be; nothing is written.
+            UsageError: The note is too long for a line; nothing is written.
             RunDamagedError: The file cannot be written to.
         """
         when = datetime.now().astimezone().isoformat(timespec="seconds")

@@ -1,9 +1,9 @@
-"""Whether the process that records a run is alive: by its process here, by its sign of life from elsewhere.
+"""Judges whether the recording process is alive: by its process on this host, by its heartbeat from other hosts.
 
 Owns that judgement.
 
-Two hosts' clocks differ, so no time of a file is ever compared with ours. A sign of life is one that *changes* while we
-look, by our own monotonic clock. A process that nobody can ask about is therefore not judged at the first look.
+Clocks of two hosts differ, so a file's time is never compared with our time. A heartbeat counts only if it *changes*
+while we watch, measured by our own monotonic clock. So a process on another host cannot be judged at the first look.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ _LOOK_SECONDS = 0.1
 
 
 class Heart:
-    """The sign of life that a file gives by changing, as this process sees it. Not thread-safe."""
+    """Watches a heartbeat: a file that changes while its writer is alive. Not thread-safe."""
 
     def __init__(self, path: Path) -> None:
-        """Prepare for a file, which need not be there."""
+        """Prepare for a file, which need not exist."""
         self._path = path
         self._seen: object = None
         self._first = self._changed = -1.0
         self._has_beaten = False
 
     def look(self) -> bool | None:
-        """Look once; whether it beats, None while that cannot be told yet."""
+        """Look once; return whether it beats, None while that is not known yet."""
         now, mark = time.monotonic(), _mark(self._path)
         if self._first < 0:
             self._first = self._changed = now
@@ -53,14 +53,14 @@ class Heart:
         return False if still >= WATCHED_SECONDS else None
 
     def watch(self, seconds: float) -> bool:
-        """Look until it beats, or has been watched for some seconds since the first look; whether it has beaten."""
+        """Look until it beats, or until some seconds after the first look; return whether it has beaten."""
         while not self.look() and not self._has_beaten and time.monotonic() - self._first < seconds:
             time.sleep(_LOOK_SECONDS)
         return self._has_beaten and bool(self.look())
 
     @property
     def seconds(self) -> float:
-        """For how long it has been still, as far as we know; 0 before the first look."""
+        """Seconds without a change, as far as we know; 0 before the first look."""
         return max(0.0, time.monotonic() - self._changed) if self._first >= 0 else 0.0
 
 
@@ -69,7 +69,7 @@ _hearts: WeakValueDictionary[Path, Heart] = WeakValueDictionary()
 
 
 def _mark(path: Path) -> tuple[int, int, int] | None:
-    """Return what changes at every beat, None where there is no file."""
+    """Return a value that changes at every beat, None if there is no file."""
     try:
         with open_plain(path) as file:  # opening it has a network filesystem ask its server
             stat = os.fstat(file.fileno())
@@ -79,7 +79,7 @@ def _mark(path: Path) -> tuple[int, int, int] | None:
 
 
 class Life:
-    """Whether an open run is recorded at the moment. Not thread-safe."""
+    """Judges whether an open run is being recorded. Not thread-safe."""
 
     def __init__(self, folder: Path) -> None:
         """Prepare for the run in a folder."""
@@ -87,10 +87,10 @@ class Life:
         self._is_settled = self._is_silent = False
 
     def status(self, run: RunFile | None) -> RunStatus:
-        """Tell at once how the run stands; as live while a process of another host cannot be judged yet.
+        """Return the run's status without waiting; live while a process on another host cannot be judged yet.
 
         Args:
-            run: Its run.json, None when that cannot be read.
+            run: Its run.json, None if that cannot be read.
         """
         self._is_silent = False
         if run is not None and run.closed is not None:
@@ -103,13 +103,13 @@ class Life:
         return RunStatus.LIVE if alive else RunStatus.CRASHED
 
     def settle(self, run: RunFile | None) -> None:
-        """Judge a process of another host now, for answers that are given once: watch it for GLANCE_SECONDS."""
+        """Judge a process on another host now, for a caller that asks only once: watch it for GLANCE_SECONDS."""
         if self.status(run) is RunStatus.LIVE and (run is None or run.writer.is_alive() is None):
             self._heart.watch(GLANCE_SECONDS)
             self._is_settled = True
 
     def explain(self, run: RunFile | None) -> str:
-        """Return one line on why the last status was "crashed" where run.json says nothing; "" where it was not."""
+        """Return one line on why the last status was "crashed", if run.json gives no reason; else ""."""
         if not self._is_silent:
             return ""
         who = "whoever recorded it" if run is None else f"process {run.writer.pid} on {run.writer.host}"
@@ -117,10 +117,10 @@ class Life:
 
 
 def meet(folders: Sequence[Path]) -> list[Heart]:
-    """Look at several runs for the first time, so that judging all of them takes no longer than judging one.
+    """Take the first look at several runs, so that judging all of them takes no longer than judging one.
 
     Returns:
-        What must be kept until they have been judged.
+        Objects that the caller must keep until the runs have been judged.
     """
     hearts = [_heart_of(folder) for folder in folders if folder.is_dir()]
     for heart in hearts:
@@ -134,14 +134,14 @@ def _heart_of(folder: Path) -> Heart:
 
 
 def refuse_living(folder: Path, writer: Process | None) -> None:
-    """Refuse a run that a living process records; one of another host is watched for WATCHED_SECONDS.
+    """Refuse a run that a living process records. A process on another host is watched for WATCHED_SECONDS.
 
     Args:
         folder: The run.
-        writer: The process that records it, or did; None where that is not known.
+        writer: The process that records it or recorded it; None if unknown.
 
     Raises:
-        RunExistsError: It lives.
+        RunExistsError: The process is alive.
     """
     alive = None if writer is None else writer.is_alive()
     if alive is None:

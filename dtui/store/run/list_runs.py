@@ -1,6 +1,6 @@
 """Finds runs under a folder.
 
-Owns what counts as a run from outside.
+Owns the rule for what counts as a run in a listing.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ def find_runs(folder: str | Path, *, has_claims: bool = False) -> tuple[Path, ..
 
     Args:
         folder: Where to look.
-        has_claims: Whether a directory counts that a recorder has claimed and recorded nothing in yet.
+        has_claims: Whether to include directories that a recorder has claimed but not recorded in yet.
 
     Raises:
         RunNotFoundError: There is no such folder.
-        RunDamagedError: It must not be read.
+        RunDamagedError: The permissions do not allow reading it.
     """
     top = Path(folder)
     if not top.is_dir():

@@ -1,9 +1,9 @@
-"""Keeps two compactors, or two that resume it, off one run without file locks, which some filesystems lack.
+"""Keeps two compactors, or two resuming trainings, off one run, without file locks, which some filesystems lack.
 
-Owns compact.lock and resume.lock, which is also the claim of a recorder that has recorded nothing yet. Two folds at
-once would lose nothing, as each publishes whole, verified parts, but would do the work twice. A lock whose holder is
-dead is taken over, and so is one of another host that nobody touched while it was watched; the holder touches it once a
-second.
+Owns compact.lock and resume.lock. The latter is also the claim of a recorder that has recorded nothing yet. Two folds
+at once would lose nothing, because each publishes complete, verified parts, but they would do the work twice. The
+holder touches its lock once a second. A lock is taken over if its holder is dead, or if it belongs to another host and
+was not touched while it was watched.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _LARGEST_LOCK = 4096
 
 
 class CompactionLock:
-    """The right to compact one run, or to do with it what another lock file stands for."""
+    """The right to compact one run, or the right that another lock file stands for."""
 
     def __init__(self, run: Path, name: str = LOCK_FILE) -> None:
         self._path = run / name
         self._mine = json.dumps(asdict(Process.this())).encode()
 
     def acquire(self) -> bool:
-        """Take the lock if nobody alive holds it; False if somebody does. Watches one of another host for a while.
+        """Take the lock; False if a living process holds it. A lock of another host is watched for a while first.
 
         Raises:
             OSError: The run cannot be written to.
@@ -60,11 +60,11 @@ class CompactionLock:
         return self._create()
 
     def is_ours(self) -> bool:
-        """Whether this very process holds the lock."""
+        """Whether this process holds the lock."""
         return self._content() == self._mine
 
     def holder(self) -> Process | None:
-        """Return who holds the lock, at once; None where nobody does, or who did is dead here. Never raises."""
+        """Return the holder of the lock without waiting; None if it is free or its holder is dead. Never raises."""
         try:
             values = json.loads(self._content() or b"")
             holder = Process(int(values["pid"]), str(values["host"]), str(values["boot"]), int(values["started"]))
@@ -73,18 +73,18 @@ class CompactionLock:
         return None if holder.is_alive() is False else holder
 
     def touch(self) -> None:
-        """Show other hosts that the holder still works."""
+        """Touch the lock, to show other hosts that the holder is alive."""
         with contextlib.suppress(OSError):
             os.utime(self._path)
 
     def release(self) -> None:
-        """Give the lock back, if it is still ours."""
+        """Release the lock, if it is still ours."""
         with contextlib.suppress(OSError):
             if self.is_ours():
                 self._path.unlink()
 
     def _create(self) -> bool:
-        """Make the lock with its content in one step, so that a kill leaves no lock of nobody."""
+        """Create the lock with its content in one step, so that a kill never leaves a lock without a holder."""
         made = create_whole(self._path, self._mine)
         return self._create_in_two_steps() if made is None else made
 
@@ -120,6 +120,6 @@ class CompactionLock:
 
 
 def _content_of(path: Path) -> bytes:
-    """Return what a lock says, as far as one of ours can say it: whatever its size, a crafted one fills no memory."""
+    """Return the content of a lock, up to the largest size of our locks, so that a crafted file cannot fill memory."""
     with open_plain(path) as file:
         return file.read(_LARGEST_LOCK)

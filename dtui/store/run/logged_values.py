@@ -1,6 +1,6 @@
-"""What was logged between records, each value with the iteration at which it was logged: the file logged.jsonl.
+"""Reads and writes logged.jsonl: values logged between records, each with its own iteration.
 
-Owns what its lines say, how much of them a run takes, and which of them count.
+Owns the content of its lines, its largest size, and the rule for which lines count.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def logged_lines(iteration: int, values: Mapping[str, float]) -> Iterator[dict[s
 
 
 def parse_logged(line: Mapping[str, object]) -> tuple[int, dict[str, float]] | None:
-    """Return the iteration and the values, a NaN as LOGGED_NAN, that a line tells; None where it tells none."""
+    """Return the iteration and the values of a line, NaN as LOGGED_NAN; None if the line is not valid."""
     iteration, values = line.get("iteration"), line.get("values")
     if type(iteration) is not int or not 0 <= iteration <= LAST_ITERATION or not isinstance(values, dict):
         return None
@@ -63,7 +63,7 @@ def parse_logged(line: Mapping[str, object]) -> tuple[int, dict[str, float]] | N
 
 
 class LoggedValues:
-    """The values of a run's lines, in compact form; it grows as the file does."""
+    """The values of a run's lines, in compact form; it grows with the file."""
 
     def __init__(self) -> None:
         self._columns: dict[str, tuple[array[int], array[int], array[float]]] = {}
@@ -72,7 +72,7 @@ class LoggedValues:
         """Lines that tell no values, or some of a name too many."""
 
     def add(self, lines: Iterable[Mapping[str, object]]) -> None:
-        """Take further lines, in the order of the file."""
+        """Add lines, in the order of the file."""
         for line in lines:
             parsed = parse_logged(line)
             self.bad += parsed is None or not self._hold(*parsed)
@@ -93,10 +93,10 @@ class LoggedValues:
         return is_whole
 
     def points(self, joins: Joins) -> dict[str, Points]:
-        """Return name to ascending iterations, none twice, and values: of two at one iteration the later line counts.
+        """Return name to ascending, distinct iterations and values; of two lines at one iteration, the later counts.
 
         Args:
-            joins: Where the training was resumed: what a line says at or after a later join does not count.
+            joins: Where the training was resumed. A line does not count if a later join is at or before its iteration.
         """
         limits = np.array(line_limits(joins, LOGGED_FILE, self._lines), np.int64) if joins else None
         found = {}

@@ -1,6 +1,6 @@
 """Finds a run and opens the files that are written once.
 
-Owns the refusals: no run, a newer format, no permission, a damaged structure.
+Owns the errors for runs that cannot be opened: no run, a newer format, no permission, a damaged structure.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ _LARGEST_THUMBNAIL = 4 << 20
 
 @dataclass(frozen=True, eq=False, slots=True)
 class OpenedRun:
-    """What is known of a run once its directory is open.
+    """The content of the files that are written once.
 
     Attributes:
         run: Its id.
-        run_file: run.json, None when it cannot be read.
+        run_file: run.json, None if it cannot be read.
         structure: The network.
         metadata: What was known before the first record.
         classes: Names in label order, as they were known then.
@@ -62,7 +62,7 @@ class OpenedRun:
 
     @classmethod
     def of(cls, document: RunDocument, run_file: RunFile | None = None, faults: tuple[str, ...] = ()) -> OpenedRun:
-        """Return what the document of structure.h5 tells of a run."""
+        """Return an opened run from the document of its structure.h5."""
         known = (document.structure, document.metadata, document.classes)
         return cls(document.run, run_file, *known, faults, document.contents)
 
@@ -71,9 +71,9 @@ def find_run(path: Path) -> Path:
     """Return the directory of a run, given with or without `.dtui`, or its packed file.
 
     Raises:
-        RunNotBegunError: A recorder has claimed it and recorded nothing yet.
+        RunNotBegunError: A recorder has claimed it, but has recorded nothing yet.
         RunNotFoundError: There is no run.
-        RunDamagedError: It must not be read.
+        RunDamagedError: The permissions do not allow reading it.
     """
     try:
         found = path if path.exists() else with_suffix(path)
@@ -110,7 +110,7 @@ def find_directory(path: Path) -> Path:
 
     Raises:
         RunNotFoundError: There is no run, or it is packed into one file.
-        RunDamagedError: It must not be read.
+        RunDamagedError: The permissions do not allow reading it.
     """
     found = find_run(path)
     if not found.is_dir():
@@ -119,7 +119,7 @@ def find_directory(path: Path) -> Path:
 
 
 def _packed_file(path: Path) -> Path:
-    """Return the packed run at a path: where a link leads, since a person named it."""
+    """Return the packed run at a path. A link is followed here, because a person gave the path."""
     found = path.resolve() if path.is_symlink() else path
     if not os.access(found, os.R_OK):
         raise RunDamagedError(f"{path}: permission denied; ask its owner for the right to read it")
@@ -134,7 +134,7 @@ def open_structure(folder: Path) -> OpenedRun:
 
     Raises:
         RunFormatError: A newer dtui wrote the run.
-        RunDamagedError: Its structure is missing or damaged, or must not be read.
+        RunDamagedError: Its structure is missing or damaged, or permissions do not allow reading it.
     """
     faults: list[str] = []
     run_file: RunFile | None = None
@@ -158,11 +158,11 @@ def open_structure(folder: Path) -> OpenedRun:
 
 
 def read_structure(path: Path, group: str = "") -> RunDocument:
-    """Return what a structure.h5 says, or a group of a packed run.
+    """Return the content of a structure.h5, or of the same group in a packed run.
 
     Raises:
         RunFormatError: A newer dtui wrote it.
-        RunDamagedError: It is missing or damaged, or must not be read.
+        RunDamagedError: It is missing or damaged, or permissions do not allow reading it.
     """
     return parse_run_document(read_document(path, group), path)
 
@@ -171,7 +171,7 @@ def read_document(path: Path, group: str = "") -> ByteArray:
     """Return the document of a sealed file or of a group in it.
 
     Raises:
-        RunDamagedError: It is missing or damaged, or must not be read.
+        RunDamagedError: It is missing or damaged, or permissions do not allow reading it.
     """
     file = _open(path, group)
     try:
@@ -181,13 +181,13 @@ def read_document(path: Path, group: str = "") -> ByteArray:
 
 
 class OpenImages:
-    """images.h5, or its group in a packed run, open for reading thumbnails one at a time."""
+    """An open images.h5, or its group in a packed run; thumbnails are read one at a time."""
 
     def __init__(self, path: Path, run: str, group: str = "") -> None:
         """Read classes, targets and ids.
 
         Raises:
-            FileNotFoundError: The run has none (yet).
+            FileNotFoundError: The run has no images, or none yet.
             RunDamagedError: The file is damaged or belongs to another run.
         """
         self._file = SealedFile(path, group)
@@ -212,7 +212,7 @@ class OpenImages:
         self._file.close()
 
     def thumbnail(self, image: int) -> bytes:
-        """Return the encoded thumbnail of an image, b"" when there is none.
+        """Return the encoded thumbnail of an image, b"" if it has none.
 
         Raises:
             RunDamagedError: The file is damaged.

@@ -1,4 +1,4 @@
-"""The right to record a run, held by one process and looked after as long as it records.
+"""Holds the right of one process to record a run, and checks it as long as the process records.
 
 Owns run.json while a run is recorded.
 """
@@ -20,22 +20,22 @@ class Ownership:
     """One writer's right. Not thread-safe."""
 
     def __init__(self, place: Place, run_file: RunFile) -> None:
-        """Begin with a run.json that has just been written."""
+        """Start from a run.json that this process has just written."""
         self.run_file = run_file
         self._place = place
         self._stamp = stamp_of(place.here / RUN_FILE)
         self._refusal = ""
 
     def require(self, *, fresh: bool = False) -> None:
-        """Refuse to go on where another process records the run: it found this one dead, on another host.
+        """Refuse to go on if another process has taken the run over, for example because it thought this one dead.
 
-        Where an old writer wrote over our run.json, because it had not seen yet that it was replaced, ours is restored.
+        An old writer may have overwritten our run.json before it saw that it was replaced. Then ours is restored.
 
         Args:
-            fresh: Open the files to ask a network filesystem's server, whatever this host remembers.
+            fresh: Whether to open the files, so that a network filesystem asks its server and not this host's cache.
 
         Raises:
-            RunExistsError: Another process does, now and from now on.
+            RunExistsError: Another process records the run. This stays so.
             OSError: Our run.json could not be restored, or the folder is gone.
         """
         if self._refusal:
@@ -61,11 +61,11 @@ class Ownership:
         raise RunExistsError(self._refusal)
 
     def write(self, **changes: Any) -> None:
-        """Write run.json with some attributes of a RunFile changed.
+        """Write run.json with some attributes changed.
 
         Raises:
             RunExistsError: Another process records the run.
-            OSError: It cannot be written; nothing is changed.
+            OSError: It cannot be written. Nothing is changed.
         """
         self.require(fresh=True)
         changed = replace(self.run_file, **changes)
@@ -74,18 +74,18 @@ class Ownership:
         self._stamp = stamp_of(self._place.here / RUN_FILE)
 
     def beat(self) -> None:
-        """Give a sign of life, if the run is still ours.
+        """Touch the heartbeat, if the run is still ours.
 
         Raises:
             RunExistsError: Another process records it.
-            OSError: It cannot be given.
+            OSError: It cannot be written.
         """
         self.require(fresh=True)
         touch_heartbeat(self._place.here)
 
 
 def read_or_none(folder: Path) -> RunFile | None:
-    """Return the run.json of a run, None where it cannot be read."""
+    """Return the run.json of a run, None if it cannot be read."""
     try:
         return RunFile.read(folder)
     except OSError:

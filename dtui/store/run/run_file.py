@@ -1,4 +1,4 @@
-"""run.json and the heartbeat: who records a run.
+"""Reads and writes run.json and the heartbeat, which say who records a run.
 
 Owns both files.
 """
@@ -27,13 +27,13 @@ _LARGEST_FILE = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process that can be told from any other one, on any machine, at any time.
+    """The identity of a process, unique over all hosts and all times.
 
     Attributes:
         pid: Its id.
         host: Host name.
         boot: Id of the host's boot and of the pid namespace, "" where the system has none.
-        started: Start time in clock ticks since boot, -1 where the system does not tell.
+        started: Start time in clock ticks since boot, -1 if unknown.
     """
 
     pid: int
@@ -47,7 +47,7 @@ class Process:
         return cls(os.getpid(), socket.gethostname(), _boot(), _start_ticks(os.getpid()))
 
     def is_alive(self) -> bool | None:
-        """Whether it lives; None when that cannot be told from here, as for another host."""
+        """Whether it is alive; None if that cannot be known here, as for another host."""
         if self.host != socket.gethostname() or self.boot != _boot() or self.pid <= 0:
             return None
         try:
@@ -69,7 +69,7 @@ def _boot() -> str:
 
 
 def _start_ticks(pid: int) -> int:
-    """Return the start time, 0 for a zombie, -1 where it cannot be read."""
+    """Return the start time of a process in clock ticks; 0 for a zombie, -1 if it cannot be read."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
         return 0 if fields[0] in "ZX" else int(fields[19])
@@ -85,12 +85,11 @@ class RunFile:
         format: Format version.
         run: Id of the run, 32 hexadecimal digits.
         writer: The recording process.
-        closed: How the run ended, None while it has not.
-        reason: One line on why it crashed, or of one that is done on what was not seen of the training; data from
-            outside.
-        counts: Frames of each stream when it was closed, superseded ones included.
+        closed: How the run ended, None while it is open.
+        reason: One line: why it crashed; or, if it is done, what part of the training was not seen. Data from outside.
+        counts: Frames per stream when it was closed, superseded ones included.
         joins: Where a training was resumed, in order of time.
-        turn: How many processes have recorded the run, this one included; see `dtui.store.run.turns`.
+        turn: Number of processes that have recorded the run, this one included; see `dtui.store.run.turns`.
     """
 
     format: int
@@ -106,7 +105,7 @@ class RunFile:
         """Replace the run's run.json.
 
         Raises:
-            OSError: The disk is full or fails, or with EFBIG it would be larger than a reader takes.
+            OSError: The disk is full or fails; EFBIG: the file would be too large for a reader.
         """
         process = self.writer
         values: dict[str, object] = {
@@ -132,8 +131,8 @@ class RunFile:
         """Read a run's run.json.
 
         Raises:
-            FileNotFoundError: There is none.
-            RunDamagedError: It is not what was written.
+            FileNotFoundError: There is no run.json.
+            RunDamagedError: It is damaged.
             OSError: It cannot be read.
         """
         path = folder / RUN_FILE
@@ -162,13 +161,13 @@ class RunFile:
 
 
 def _is_misread(values: Mapping[str, object], check: object) -> bool:
-    """Whether a run.json was written in another format than it says: one that this dtui knows."""
+    """Whether a run.json states a wrong format, and was written in another one that this dtui knows."""
     others = range(OLDEST_FORMAT, FORMAT_VERSION + 1)
     return any(check == check_of({**values, "format": other}) for other in others)
 
 
 class RunFileWatch:
-    """run.json, read again only when it was replaced. Where it cannot be read, what was read last counts."""
+    """Reads run.json again only after it was replaced. If it cannot be read, the last content counts."""
 
     def __init__(self, folder: Path, run: str) -> None:
         """Prepare for the run with the id `run`."""
@@ -178,7 +177,7 @@ class RunFileWatch:
         self._joins: tuple[Join, ...] = ()
 
     def joins(self) -> tuple[Join, ...]:
-        """Return where the training was resumed, as it is known at this moment."""
+        """Return the joins that are known now."""
         try:
             seen = stamp_of(self._folder / RUN_FILE)
             if seen != self._seen:
@@ -191,7 +190,7 @@ class RunFileWatch:
 
 
 def stamp_of(path: Path) -> tuple[int, int, int] | None:
-    """Return what changes whenever a file is replaced, None where it is not there."""
+    """Return a value that changes whenever a file is replaced, None if it does not exist."""
     try:
         stat = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""Everything in a run beside its frames: how it stands, its images, its gaps, people's decisions.
+"""Reads everything in a run besides its frames: its status, images, gaps, and people's decisions.
 
 Owns when these files are read again.
 """
@@ -47,7 +47,7 @@ _WATCHED_SUFFIXES = (".h5", ".dtj", ".jsonl")
 
 
 class Surroundings(ABC):
-    """What surrounds the frames of one open run. Not thread-safe."""
+    """Everything besides the frames of one open run. Not thread-safe."""
 
     def __init__(self, triage: Triage) -> None:
         self.gaps: tuple[Gap, ...] = ()
@@ -71,7 +71,7 @@ class Surroundings(ABC):
         return None if self._open_images is None else self._open_images.images
 
     def thumbnail(self, image: int) -> bytes:
-        """Return the encoded thumbnail of an image, b"" when there is none.
+        """Return the encoded thumbnail of an image, b"" if it has none.
 
         Raises:
             RunDamagedError: The images are damaged.
@@ -79,11 +79,11 @@ class Surroundings(ABC):
         return b"" if self._open_images is None else self._open_images.thumbnail(image)
 
     def decisions(self) -> dict[str, tuple[str, str]]:
-        """Return people's decisions: anomaly id to the latest (status, note); none where they cannot be read."""
+        """Return the latest (status, note) by anomaly id; none if the decisions cannot be read."""
         return self._triage.read()
 
     def append_decision(self, anomaly: str, status: str, note: str) -> None:
-        """Add a person's decision: who, when, what.
+        """Add a person's decision, with its author and time.
 
         Raises:
             RunDamagedError: It cannot be written.
@@ -93,11 +93,11 @@ class Surroundings(ABC):
     @property
     @abstractmethod
     def faults(self) -> tuple[str, ...]:
-        """One line a file that is damaged or missing."""
+        """One line per damaged or missing file."""
 
     @abstractmethod
     def read(self) -> bool:
-        """Read what may have changed; True if anything did.
+        """Read the files that may have changed. Return True if anything changed.
 
         Raises:
             OSError: A file cannot be read.
@@ -105,24 +105,24 @@ class Surroundings(ABC):
 
     @abstractmethod
     def status(self) -> RunStatus:
-        """Tell how the run stands at this moment."""
+        """Return the status of the run now."""
 
     @abstractmethod
     def settle(self) -> None:
-        """Take some seconds, where nobody will ask again, to see whether a process of another host lives."""
+        """Wait some seconds to see whether a process on another host is alive, for a caller that asks only once."""
 
     @property
     @abstractmethod
     def reason(self) -> str:
-        """One line on why the run ended, "" where nobody said; data from outside."""
+        """One line on why the run ended, "" if no reason was given; data from outside."""
 
     @abstractmethod
     def promised(self, stream: Stream) -> int:
-        """Return how many frames there were when the run was closed, 0 while it is open."""
+        """Return the number of frames when the run was closed, 0 while it is open."""
 
     @abstractmethod
     def signature(self) -> object:
-        """Return what changes whenever a file of the run does: names, sizes, times.
+        """Return a value that changes whenever a file of the run changes: names, sizes, times.
 
         Raises:
             RunDamagedError: The run is gone.
@@ -148,12 +148,12 @@ class FolderSurroundings(Surroundings):
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """One line a file that is damaged or missing."""
+        """One line per damaged or missing file."""
         image_fault = (self._image_fault,) if self._image_fault else ()
         return (*self._run_file_faults, *image_fault, *self._line_faults, *self._triage.faults)
 
     def read(self) -> bool:
-        """Read what may have changed; True if anything did."""
+        """Read the files that may have changed. Return True if anything changed."""
         before = self._told()
         if self._open_images is None:
             self._read_images()
@@ -169,27 +169,27 @@ class FolderSurroundings(Surroundings):
         return before != self._told()
 
     def status(self) -> RunStatus:
-        """Tell how the run stands at this moment."""
+        """Return the status of the run now."""
         return self._life.status(self._run_file)
 
     def settle(self) -> None:
-        """Take some seconds, where nobody will ask again, to see whether a process of another host lives."""
+        """Wait some seconds to see whether a process on another host is alive, for a caller that asks only once."""
         self._life.settle(self._run_file)
 
     @property
     def reason(self) -> str:
-        """One line on why the run ended, "" where nobody said; data from outside."""
+        """One line on why the run ended, "" if no reason was given; data from outside."""
         told = "" if self._run_file is None else self._run_file.reason
         return told or self._life.explain(self._run_file)
 
     def promised(self, stream: Stream) -> int:
-        """Return how many frames there were when the run was closed, 0 while it is open."""
+        """Return the number of frames when the run was closed, 0 while it is open."""
         counts = {} if self._run_file is None else dict(self._run_file.counts or {})
         promised = counts.get(str(stream), 0)
         return promised if isinstance(promised, int) else 0
 
     def signature(self) -> object:
-        """Return what changes whenever a file of the run does: names, sizes, times."""
+        """Return a value that changes whenever a file of the run changes: names, sizes, times."""
         self._require_same()
         found = []
         for folder in (self._path, *(self._path / name for name in _WATCHED_FOLDERS)):
@@ -213,12 +213,12 @@ class FolderSurroundings(Surroundings):
         return sorted(found)
 
     def append_decision(self, anomaly: str, status: str, note: str) -> None:
-        """Add a person's decision, unless another run has taken the place of this one."""
+        """Add a person's decision, unless another run has replaced this one."""
         self._require_same()
         super().append_decision(anomaly, status, note)
 
     def _require_same(self) -> None:
-        """Refuse to go on where another run lies at the path: a training was started again and replaced this one."""
+        """Refuse to go on if another run is at the path: a training was started again and replaced this run."""
         if stamp_of(self._path / STRUCTURE_FILE) == self._structure:
             return
         try:
@@ -253,7 +253,7 @@ class FolderSurroundings(Surroundings):
         return (self._open_images, self._run_file, self.gaps, self.triggers, logged, self._decisions, self.faults)
 
     def _read_logged(self, *, is_joined: bool) -> tuple[str, ...]:
-        """Read what was logged since; returns what is wrong with the file."""
+        """Read the values logged since the last call; returns the faults of the file."""
         path = self._path / LOGGED_FILE
         try:
             new = self._logged_tail.read()
@@ -270,7 +270,7 @@ class FolderSurroundings(Surroundings):
     def _read_lines(
         self, name: str, parse: Callable[[dict[str, object]], T | None], what: str
     ) -> tuple[tuple[T, ...] | None, tuple[str, ...]]:
-        """Return what the lines of a file say, None where it cannot be read, and what is wrong with it."""
+        """Return the parsed lines of a file, None if it cannot be read, and its faults."""
         path = self._path / name
         try:
             lines, bad = read_lines(path)
@@ -282,7 +282,7 @@ class FolderSurroundings(Surroundings):
 
 
 def parse_gap(line: Mapping[str, object]) -> Gap | None:
-    """Return the gap that a line describes, None where it describes none."""
+    """Return the gap in a line, None if the line is not valid."""
     first, last, stream = line.get("first"), line.get("last"), line.get("stream")
     if not isinstance(first, int) or not isinstance(last, int) or stream not in tuple(Stream):
         return None
@@ -292,7 +292,7 @@ def parse_gap(line: Mapping[str, object]) -> Gap | None:
 
 
 def parse_trigger(line: Mapping[str, object]) -> Trigger | None:
-    """Return the trigger that a line describes, None where it describes none."""
+    """Return the trigger in a line, None if the line is not valid."""
     iteration, kind, filters = line.get("iteration"), line.get("kind"), line.get("filters")
     if not isinstance(iteration, int) or kind not in TRIGGER_KINDS or not isinstance(filters, list):
         return None

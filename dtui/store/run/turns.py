@@ -1,11 +1,12 @@
-"""turn-<n>.json: which process is the n-th to record a run.
+"""Reads and writes turn-<n>.json, which names the n-th process to record a run.
 
-Owns who may become the next.
+Owns the rule for who may become the next writer.
 
-A turn is claimed by making a file that must not be there yet, which one process alone can do on any filesystem, and is
-never given back. The writer with the highest turn records the run; one with a lower turn stops as soon as it sees
-that. What it appends before, its host's cached attributes may be a minute old, does no harm: the new writer begins
-with ordinals that the old one does not reach, and its join supersedes all that lies between.
+A process claims a turn by creating a file that must not exist yet. On any filesystem only one process can do that. A
+turn is never given back. The writer with the highest turn records the run. A writer with a lower turn stops as soon as
+it sees a higher one; this may take a minute, because its host caches file attributes. Frames that it appends until then
+do no harm: the new writer begins at ordinals that the old one cannot reach, and its join supersedes all frames in
+between.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ class Claim:
 
     Attributes:
         turn: Its number; the process that made the run has turn 1, and no file.
-        writer: Who claimed it, None where the file cannot be read.
-        fence: An ordinal that none of its frames is before, 0 where the file cannot be read.
+        writer: The process that claimed it, None if the file cannot be read.
+        fence: Lower bound for the ordinals of its frames, 0 if the file cannot be read.
     """
 
     turn: int
@@ -44,7 +45,7 @@ class Claim:
 
 
 def highest_turn(folder: Path) -> int:
-    """Return the last turn that was claimed, 1 where none was."""
+    """Return the last claimed turn, 1 if none was claimed."""
     try:
         names = os.listdir(folder)
     except OSError:
@@ -53,7 +54,7 @@ def highest_turn(folder: Path) -> int:
 
 
 def last_claim(folder: Path, run: str) -> Claim | None:
-    """Return the last claim, None where none was made."""
+    """Return the last claim, None if there is none."""
     turn = highest_turn(folder)
     if turn == 1:
         return None
@@ -114,9 +115,9 @@ def is_claim(name: str) -> bool:
 
 
 def ordinal_out_of_reach(last: int) -> int:
-    """Return an ordinal that a writer who is at `last` does not reach before it sees that it was replaced.
+    """Return an ordinal that a writer now at `last` cannot reach before it sees that it was replaced.
 
-    It is at least a million frames away: a minute and a half at ten thousand frames a second, where an old writer looks
-    once a second, and before it begins each file of 32 frames.
+    The distance is at least a million frames: a minute and a half at ten thousand frames a second. An old writer looks
+    once a second, and before each new file of 32 frames.
     """
     return (last // _STRIDE + 2) * _STRIDE

@@ -1,4 +1,4 @@
-"""Folders in which a run is about to begin: claimed by a recorder, or left by one that died before its first record."""
+"""Recognises folders without a record: claimed by a recorder, or left by one that died before its first record."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _OURS = frozenset({JOURNAL_FOLDER, PARTS_FOLDER, HEARTBEAT_FILE, RESUME_LOCK_FIL
 
 
 def is_unborn(folder: Path) -> bool:
-    """Whether nothing was recorded in a folder: it is empty, or holds what is made before a run's first record.
+    """Whether nothing was recorded in a folder: it is empty, or holds only files made before the first record.
 
     Raises:
-        FileNotFoundError: It is not there.
+        FileNotFoundError: It does not exist.
         OSError: It cannot be read.
     """
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
@@ -30,6 +30,6 @@ def is_unborn(folder: Path) -> bool:
 
 
 def claimant(folder: Path) -> str:
-    """Return who is about to record in a folder, as "process 7 on host"; "" where nobody alive is."""
+    """Return the living process that is about to record in a folder, as "process 7 on host"; "" if there is none."""
     holder = CompactionLock(folder, RESUME_LOCK_FILE).holder()
     return "" if holder is None else f"process {holder.pid} on {holder.host}"

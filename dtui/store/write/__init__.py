@@ -1,1 +1,1 @@
-"""Writes a run, or goes on with one."""
+"""Writes a new run, or continues one."""

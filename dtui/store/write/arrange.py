@@ -1,4 +1,4 @@
-"""Puts what this dtui measures where a run keeps it: a run that goes on keeps the list that it began with."""
+"""Moves measured statistics to their places in a run: a resumed run keeps the list that it began with."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from dtui.store.format.schema import TRACK_FIELDS, Field
 
 
 class Arrangement:
-    """Where each statistic of a record belongs in the frames of a run."""
+    """The place of each measured statistic in the frames of a run."""
 
     def __init__(self, path: Path, held: Contents) -> None:
-        """Compare what the run at `path` holds with what is measured."""
+        """Compare the list of the run at `path` with what is measured."""
         today = contents_of_today(norms=1)
         filters = _Places(tuple(held.filters), tuple(today.filters))
         nodes = (_Places(held.sources, today.sources), _Places(tuple(held.layers), tuple(today.layers)))
@@ -27,10 +27,10 @@ class Arrangement:
         self._axes = {"filters": (filters,), "layers": nodes, "modules": nodes, TRACK_FIELDS[Rows.NORMS]: (norms,)}
 
     def arrange(self, field: Field, values: NDArray[Any] | None) -> NDArray[Any]:
-        """Return the values of a field as a frame keeps them: NaN in what is not measured, without what the run lacks.
+        """Return a field as a frame stores it: NaN for what is not measured, without statistics that the run lacks.
 
         Raises:
-            UsageError: They have another shape than the run's structure gives them.
+            UsageError: The shape does not fit the run's structure.
         """
         if values is None:
             return np.full(field.shape, np.nan, field.dtype)
@@ -44,7 +44,7 @@ class Arrangement:
 
 
 class _Places:
-    """Where the names of a run's axis stand on the axis that is measured; -1 for those that are not."""
+    """The position of each name of a run's axis on the measured axis; -1 if it is not measured."""
 
     def __init__(self, held: tuple[str, ...], measured: tuple[str, ...]) -> None:
         self.are_others = held != measured

@@ -1,4 +1,4 @@
-"""Starts the compactor beside a recording process, which never waits for it until the run is closed.
+"""Starts the compactor beside a recording process. The process waits for it only when the run is closed.
 
 Owns that child process.
 """
@@ -28,7 +28,7 @@ class Compactor:
         forget_in_child(self._let_go)
 
     def start(self) -> None:
-        """Have what is full folded. Costs one byte in a pipe, and the start of the child the first time."""
+        """Ask for a fold of full journals. This costs one byte in a pipe; the first call also starts the child."""
         if self._child is None or self._child.poll() is not None:
             self._child = self._spawn("--follow", "--finish")
         self._tell(b"j")
@@ -36,7 +36,7 @@ class Compactor:
     def finish(self) -> None:
         """Fold everything; return once the parts are published, or after an hour.
 
-        What the parts replace is removed a moment later by a process of its own.
+        A separate process removes the replaced files a moment later.
         """
         if self._child is not None:
             self._tell(b"f")
@@ -46,13 +46,13 @@ class Compactor:
         self._wait()
 
     def _tell(self, word: bytes) -> None:
-        """Send a word to the child; a full pipe means that it has more than enough to do, a broken one that it died."""
+        """Send a word to the child. A full pipe means that it is busy, a broken pipe that it died."""
         if self._child is not None and self._child.stdin is not None:
             with contextlib.suppress(OSError):
                 os.write(self._child.stdin.fileno(), word)
 
     def _let_go(self) -> None:
-        """In a forked child: hold the pipe no longer, the end of which tells the compactor that the recorder died."""
+        """Close the pipe in a forked child: the compactor must see its end when the recorder dies."""
         if self._child is not None and self._child.stdin is not None:
             with contextlib.suppress(OSError):
                 self._child.stdin.close()

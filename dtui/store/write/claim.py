@@ -1,7 +1,7 @@
 """Claims the path of a run when a recorder is made, before there is anything to record.
 
-A claim is resume.lock in the run's folder, which names the process that is about to record there. A new run has
-nothing else in its folder until its first record; a run that is replaced stays whole until then.
+A claim is the file resume.lock in the run's folder. It names the process that is about to record there. The folder of a
+new run has nothing else until its first record. A run to be replaced stays complete until then.
 """
 
 from __future__ import annotations
@@ -50,18 +50,20 @@ _TRIES = 100
 
 
 class Claim:
-    """The right of this process to record at one path. Given up, it leaves nothing; another process' copy does nothing.
+    """The right of this process to record at one path.
+
+    Giving it up leaves no file. A copy in a forked process does nothing.
 
     Attributes:
-        path: Folder of the run, absolute: a training may change its working directory.
+        path: Folder of the run, absolute, because a training may change its working directory.
     """
 
     def __init__(self, folder: Path, *, is_new: bool = True, replaces: bool = False) -> None:
-        """Prepare; the functions below make claims that hold.
+        """Prepare; the functions below return claims that are in force.
 
         Args:
             folder: Absolute.
-            is_new: Whether the claim makes the folder; it is that of a run otherwise.
+            is_new: Whether the claim creates the folder; otherwise the folder holds a run.
             replaces: Whether that run is replaced.
         """
         self.path = folder
@@ -75,7 +77,7 @@ class Claim:
         self._is_held = False
 
     def give_up(self) -> None:
-        """Free the path: a new run's folder goes, with the folders above that were made for it."""
+        """Free the path: remove a new run's folder, and the folders above that were made for it."""
         if not self._is_held or os.getpid() != self._process:
             return
         self._is_held = False
@@ -86,9 +88,9 @@ class Claim:
         self._leave_no_folder()
 
     def begin(self) -> None:
-        """Have an empty folder at the path, in which this process alone creates the run; `complete` or `undo` follows.
+        """Make an empty folder at the path, in which only this process creates the run; `complete` or `undo` follows.
 
-        A run that is replaced is moved aside. A claim whose folder somebody removed is made again.
+        A run to be replaced is moved aside. If somebody removed the folder of the claim, it is made again.
 
         Raises:
             RunExistsError: Another process has taken the path.
@@ -101,7 +103,7 @@ class Claim:
         _clear_unborn(self.path)
 
     def complete(self) -> None:
-        """Free the path's lock, once run.json says who records the run; what was replaced is removed."""
+        """Release the lock after run.json names the writer, and remove the replaced run."""
         self._is_held = False
         self._lock.release()
         with contextlib.suppress(OSError):
@@ -111,7 +113,7 @@ class Claim:
             self._aside = None
 
     def undo(self) -> None:
-        """Remove what was created since `begin`, and have a run that was moved aside at its place again."""
+        """Remove everything created since `begin`, and move a replaced run back."""
         self._is_held = False
         _remove_own(self.path)
         self._leave_no_folder()
@@ -120,7 +122,7 @@ class Claim:
             self._aside = None
 
     def _take(self) -> bool:
-        """Make the folder and the lock in it; False where somebody else has either."""
+        """Make the folder and the lock in it; False if another process has made one of them."""
         for _ in range(_TRIES):
             self._make_folders()
             try:
@@ -144,7 +146,7 @@ class Claim:
         return False
 
     def _leave_no_folder(self) -> None:
-        """Remove the folders that were made for the claim, as far as nothing is in them."""
+        """Remove the folders that were made for the claim, if they are empty."""
         for folder in reversed(self.made):
             with contextlib.suppress(OSError):
                 folder.rmdir()
@@ -181,9 +183,9 @@ class Claim:
 
 
 def take_claim(path: Path) -> Claim | None:
-    """Claim a path where nothing is; None where something is, or somebody is about to record.
+    """Claim a free path; None if it is taken, or claimed by a living process.
 
-    What a process left that died before its first record counts as nothing.
+    A folder left by a process that died before its first record counts as free.
 
     Raises:
         OSError: It cannot be written.
@@ -193,10 +195,10 @@ def take_claim(path: Path) -> Claim | None:
 
 
 def claim_new(path: Path) -> Claim:
-    """Claim a path where nothing is.
+    """Claim a free path.
 
     Raises:
-        RunExistsError: Something is.
+        RunExistsError: The path is not free.
         OSError: It cannot be written.
     """
     claim = take_claim(path)
@@ -206,14 +208,14 @@ def claim_new(path: Path) -> Claim:
 
 
 def claim_numbered(path: Path, *, among_living: bool = True) -> Claim:
-    """Claim a path, or where something is, the path with the next number: NAME-2.dtui, NAME-3.dtui, …
+    """Claim a path; if it is taken, claim the path with the next number: NAME-2.dtui, NAME-3.dtui, …
 
     Args:
         path: NAME.dtui.
-        among_living: Whether to pass over a run that a living process records; refused otherwise.
+        among_living: Whether to skip a run that a living process records; otherwise it is an error.
 
     Raises:
-        RunExistsError: No number is free, or a run is alive.
+        RunExistsError: No number is free, or a living process records the run.
         OSError: It cannot be written.
     """
     for candidate in _numbered(path):
@@ -226,10 +228,11 @@ def claim_numbered(path: Path, *, among_living: bool = True) -> Claim:
 
 
 def claim_replacement(path: Path) -> Claim:
-    """Claim the path of a run that ends when the first record of the new one is written, or a free path.
+    """Claim the path of a run to replace, or a free path. The old run stays until the new one's first record.
 
     Raises:
-        RunExistsError: What is there is no run, a living process records it, or it holds what would be lost with it.
+        RunExistsError: There is something else than a run, a living process records it, or it holds files that are not
+            dtui's and would be lost.
         OSError: It cannot be written.
     """
     folder = Path(os.path.abspath(path))
@@ -251,10 +254,10 @@ def claim_replacement(path: Path) -> Claim:
 
 
 def hold_run(folder: Path, *, replaces: bool = False) -> Claim:
-    """Claim a run that no process records, so that nobody else goes on with it or replaces it.
+    """Claim a run that no process records, so that no other process resumes or replaces it.
 
     Raises:
-        RunExistsError: Somebody else has claimed it.
+        RunExistsError: Another process has claimed it.
         OSError: It cannot be written.
     """
     claim = Claim(Path(os.path.abspath(folder)), is_new=False, replaces=replaces)
@@ -265,7 +268,7 @@ def hold_run(folder: Path, *, replaces: bool = False) -> Claim:
 
 
 def _what_is_at(path: Path) -> str:
-    """Say what is at a path that cannot be claimed."""
+    """Return text that says what is at a path that cannot be claimed."""
     if path.is_symlink():
         return "a link is already there"
     try:
@@ -279,7 +282,7 @@ def _what_is_at(path: Path) -> str:
 
 
 def _clear_unborn(folder: Path) -> None:
-    """Remove what an unfinished creation left, but not the claim."""
+    """Remove the files of an unfinished creation, but not the claim."""
     for name in (JOURNAL_FOLDER, PARTS_FOLDER):
         with contextlib.suppress(FileNotFoundError):
             (folder / name).rmdir()
@@ -289,7 +292,7 @@ def _clear_unborn(folder: Path) -> None:
 
 
 def _remove_own(folder: Path) -> None:
-    """Remove what dtui put into a folder, and the folder where nothing else is in it."""
+    """Remove dtui's files from a folder, and the folder if it is empty then."""
     with contextlib.suppress(OSError):
         for path in folder.iterdir():
             if path.name in RUN_ENTRIES or TEMPORARY_MARK in path.name or is_turn(path.name):
@@ -298,7 +301,7 @@ def _remove_own(folder: Path) -> None:
 
 
 def _numbered(path: Path) -> Iterator[Path]:
-    """Yield a path and then those with a number: first above all that are there, then the gaps."""
+    """Yield a path, then numbered ones: first above all existing numbers, then unused numbers below."""
     yield path
     stem = path.name.removesuffix(SUFFIX)
     form = re.compile(rf"{re.escape(stem)}-([2-9]|[1-9]\d{{1,3}})({re.escape(SUFFIX)}|{re.escape(PACKED_SUFFIX)})")
@@ -311,7 +314,7 @@ def _numbered(path: Path) -> Iterator[Path]:
 
 
 def _strange_entries(folder: Path) -> Iterator[str]:
-    """Yield the names of what is in a run and no file of dtui's."""
+    """Yield the names of entries in a run that are not dtui's."""
     for name in sorted(os.listdir(folder)):
         if name not in RUN_ENTRIES and TEMPORARY_MARK not in name and not is_turn(name):
             yield name

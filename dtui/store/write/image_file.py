@@ -1,6 +1,6 @@
 """Writes images.h5: the tracked images of a run, once.
 
-Owns what fits together in it.
+Owns the check that targets, ids and thumbnails fit together.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ def write_images(path: Path, run: str, images: ImageSet, shown: Path) -> None:
     """Write images.h5.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
         run: Id of the run.
         images: In ascending order of their targets.
-        shown: The run as messages name it.
+        shown: The name of the run in messages.
 
     Raises:
         UsageError: They do not fit together.
-        OSError: They cannot be written; nothing is left behind.
+        OSError: They cannot be written. No partial file is left.
     """
     from dtui.store.disk.sealed_builder import write_small_file
 
@@ -52,7 +52,7 @@ def write_images(path: Path, run: str, images: ImageSet, shown: Path) -> None:
 
 
 def are_same(one: ImageSet, other: ImageSet) -> bool:
-    """Whether two sets have the same images in the same order; thumbnails do not matter."""
+    """Whether two sets have the same images in the same order; thumbnails are not compared."""
     return (
         (one.classes, one.ids) == (other.classes, other.ids)
         and len(one.targets) == len(other.targets)

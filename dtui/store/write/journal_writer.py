@@ -1,6 +1,6 @@
-"""Appends frames to journals, without ever leaving half a frame behind.
+"""Appends frames to journals, and takes back a frame that could not be written in full.
 
-Owns the writing of frames, and what of them a power cut may cost. `dtui.store.disk.journal` reads them.
+Owns the writing of frames, and the count of bytes that a power cut may lose. `dtui.store.disk.journal` reads them.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from dtui.store.format.schema import (
 
 
 class SyncError(OSError):
-    """The disk failed to keep frames that it had taken.
+    """The disk accepted frames, but failed to keep them.
 
     Attributes:
-        stream: Of the frames.
-        first: Iteration of the first that may be lost.
+        stream: Stream of the frames.
+        first: Iteration of the first frame that may be lost.
     """
 
     def __init__(self, stream: Stream, first: int, error: OSError) -> None:
-        """Take over what the disk said."""
+        """Keep the text of the disk's error."""
         super().__init__(error.errno, error.strerror)
         self.stream, self.first = stream, first
 
@@ -49,11 +49,11 @@ class JournalWriter:
         """Prepare; the first file is made by the first append.
 
         Args:
-            folder: Returns the journal folder of the run as it can be opened now.
-            stream: What the frames hold.
-            token: The run's token, so that a file from another run is not mistaken for this one's.
+            folder: Returns the current path of the run's journal folder.
+            stream: Stream of the frames.
+            token: The run's token; it marks the frames as this run's.
             version: Format version of the run.
-            count: Frames that other writers appended before.
+            count: Number of frames that earlier writers appended.
         """
         self._folder = folder
         self._stream = stream
@@ -76,19 +76,19 @@ class JournalWriter:
 
     @property
     def unsynced(self) -> int:
-        """Bytes that a power cut may cost."""
+        """Number of bytes that a power cut may lose."""
         return self._full_bytes + self._end - self._synced
 
     @property
     def full_files(self) -> int:
-        """Files that are full, and open until they have been synchronised."""
+        """Number of full files that stay open until they are synchronised."""
         return len(self._full)
 
     def append(self, iteration: int, arrays: Sequence[NDArray[Any]], scalars: Mapping[str, float]) -> bool:
         """Append one frame.
 
         Args:
-            iteration: What it was recorded at.
+            iteration: The iteration that it records.
             arrays: The fixed fields, C-contiguous, in storage order.
             scalars: Names and values.
 
@@ -96,7 +96,7 @@ class JournalWriter:
             True if this frame filled its file, so that it can be compacted; the next frame begins a new one.
 
         Raises:
-            OSError: It could not be written in full; what was written of it has been taken back.
+            OSError: It could not be written in full. The written bytes have been taken back.
             UsageError: The scalars take more than LARGEST_SCALARS.
         """
         text = json.dumps(dict(scalars)).encode()
@@ -129,10 +129,10 @@ class JournalWriter:
         return True
 
     def sync(self) -> None:
-        """Bring what was appended to the disk, and the names of its files.
+        """Synchronise the appended frames, and the names of their files, to the disk.
 
         Raises:
-            SyncError: The disk failed: it may not keep what was appended since the last time.
+            SyncError: The disk failed. It may lose the frames appended since the last call.
         """
         first, self._first_at_risk = self._first_at_risk, -1
         full, self._full, self._full_bytes = self._full, [], 0
@@ -152,10 +152,10 @@ class JournalWriter:
                 _close(*one)
 
     def close(self) -> None:
-        """Close the current file, synchronised; the next append begins a new one.
+        """Synchronise and close the current file; the next append begins a new one.
 
         Raises:
-            SyncError: As `sync`; it is closed all the same.
+            SyncError: As in `sync`. The file is closed in any case.
         """
         try:
             self.sync()
@@ -178,7 +178,7 @@ class JournalWriter:
         return _links(self._descriptor, self._identity)
 
     def _take_back(self) -> None:
-        """Cut the file back to its last whole frame, or leave it and begin another one with the next frame."""
+        """Cut the file back to its last whole frame; if that fails, the next frame begins a new file."""
         try:
             os.ftruncate(self._descriptor, self._end)
         except OSError:
@@ -189,7 +189,7 @@ class JournalWriter:
 
 
 def _links(descriptor: int, identity: tuple[int, int]) -> int:
-    """Return how many names an open file has; -1 where none is open, or somebody closed it and opened another."""
+    """Return how many names an open file has; -1 if it is not open, or its descriptor means another file now."""
     try:
         found = os.fstat(descriptor)
     except OSError:
@@ -198,14 +198,14 @@ def _links(descriptor: int, identity: tuple[int, int]) -> int:
 
 
 def _close(descriptor: int, identity: tuple[int, int]) -> None:
-    """Close a file, if it still is ours; what the disk loses of it are missing ordinals."""
+    """Close a file, if it is still ours. Frames that the disk loses here appear as missing ordinals."""
     if _links(descriptor, identity) >= 0:
         with contextlib.suppress(OSError):
             os.close(descriptor)
 
 
 def _write_all(descriptor: int, pieces: list[memoryview]) -> None:
-    """Write every byte: normally one `writev`, more after a short write."""
+    """Write every byte: normally with one `writev`, with more after a short write."""
     while pieces:
         written = os.writev(descriptor, pieces)
         if written == 0:

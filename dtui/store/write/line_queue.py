@@ -1,4 +1,4 @@
-"""Lines on their way to gaps.jsonl, triggers.jsonl and logged.jsonl: they wait while the disk does not take them."""
+"""Queues lines for gaps.jsonl, triggers.jsonl and logged.jsonl while the disk cannot write them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class LineQueue:
     """The lines of one writer, in order. Not thread-safe."""
 
     def __init__(self, prepare: Callable[[], None], allow: Callable[[str, Line], Path]) -> None:
-        """Begin without a line.
+        """Begin with an empty queue.
 
         Args:
-            prepare: Called before lines are written; an OSError of it has them wait.
-            allow: Given the name of a file and the line that comes next, returns where that file is; an OSError of it
-                has them wait as well.
+            prepare: Called before lines are written. If it raises OSError, the lines wait.
+            allow: Given the name of a file and its next line, returns the file's path. If it raises OSError, the lines
+                wait.
         """
         self._prepare = prepare
         self._allow = allow
@@ -32,16 +32,16 @@ class LineQueue:
 
     @property
     def is_full(self) -> bool:
-        """Whether a further line would be lost."""
+        """Whether the queue is full, so that a further line would be lost."""
         return len(self._waiting) >= MOST_WAITING
 
     @property
     def lost(self) -> int:
-        """Lines that are not in their file."""
+        """Number of lines that are not in their file."""
         return len(self._waiting) + self._refused
 
     def add(self, file: str, lines: Iterable[Line]) -> None:
-        """Write lines to a file, or have them wait behind those that do."""
+        """Write lines to a file, or queue them behind waiting lines."""
         for line in lines:
             if self.is_full:
                 self._refused += 1
@@ -50,7 +50,7 @@ class LineQueue:
         self.write()
 
     def write(self) -> None:
-        """Write what waits, as far as the disk takes it."""
+        """Write waiting lines until the disk fails."""
         if not self._waiting:
             return
         try:

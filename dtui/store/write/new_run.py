@@ -1,4 +1,4 @@
-"""Begins a run: makes its folder, and all that is in it before the first frame."""
+"""Begins a run: creates its folder, and the files that must exist before the first frame."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from dtui.store.write.resume import is_ours
 def begin_run(
     claim: Claim, structure: Structure, metadata: RunMetadata, classes: Sequence[str], held: Contents
 ) -> tuple[Place, Ownership]:
-    """Make what a run needs before its first frame, where this process has claimed it.
+    """Create the files of a run before its first frame, at a path that this process has claimed.
 
     Args:
-        claim: Of its path; complete afterwards, given up when anything fails.
+        claim: The claim of its path. It is complete afterwards, or given up if anything fails.
         structure: The network.
         metadata: What is known before the first record.
         classes: Names in label order.
@@ -34,7 +34,7 @@ def begin_run(
         The folder, and the right to record.
 
     Raises:
-        RunExistsError: Something is there already.
+        RunExistsError: The path exists already.
         OSError: It cannot be created; nothing is left behind.
     """
     from dtui.store.disk.sealed_builder import write_small_file

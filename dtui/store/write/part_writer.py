@@ -1,7 +1,7 @@
 """Writes the frames of one stream as the arrays of a part.
 
-Owns the writing of parts, in files of their own and in packed runs. `dtui.store.disk.verified_builder` compares what
-was written with its source before a file is published.
+Owns the writing of parts, in separate files and in packed runs. `dtui.store.disk.verified_builder` verifies a file
+before it is published.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class FoldPlan:
 
     Attributes:
         stream: Their stream.
-        first: Ordinal of the first.
-        stop: Ordinal after the last.
-        position: Of the first in the reader's view.
+        first: Ordinal of the first frame.
+        stop: Ordinal after the last frame.
+        position: Position of the first frame in the reader's view.
     """
 
     stream: Stream
@@ -52,18 +52,18 @@ def fold(
 
     Args:
         run_folder: The run's directory.
-        run: Its id.
+        run: Id of the run.
         sizes: Of the run.
-        reader: A strict reader whose view the plan was made from.
-        plan: What to fold.
-        tick: Called between blocks, some times a second.
+        reader: A strict reader; the plan was made from its view.
+        plan: The frames to fold.
+        tick: Called between blocks, several times a second.
 
     Returns:
         The published part.
 
     Raises:
         RunDamagedError: A source is damaged, or the disk did not keep what was written.
-        OSError: The disk is full or fails. In each case nothing is published and no source is touched.
+        OSError: The disk is full or fails. In both cases nothing is published and no source is changed.
     """
     path = run_folder / PARTS_FOLDER / part_name(plan.stream, plan.first, plan.stop)
     file = ProvenFile(path, tick)
@@ -91,10 +91,10 @@ def write_frames(
         file: The file under construction.
         run: The run's id.
         sizes: Of the run.
-        reader: Whose view the plan was made from.
-        plan: Which frames.
-        group: In front of every node path.
-        source: A part of exactly these frames of which every byte was checked: what it has is copied as it is stored.
+        reader: The reader; the plan was made from its view.
+        plan: The frames.
+        group: Prefix of every node path.
+        source: A part of exactly these frames, with every byte checked. Its chunks are copied as they are.
 
     Raises:
         RunDamagedError: A source is damaged.
@@ -112,7 +112,7 @@ def write_frames(
 
 
 def _copy_node(file: ProvenFile, source: SealedFile, node: Node, frames: int, group: str) -> bool:
-    """Copy one array chunk by chunk, where it is stored as it would be written; returns whether it is."""
+    """Copy one array chunk by chunk, if it is stored as we would write it; returns whether it was copied."""
     shape, chunk = _layout(node, frames)
     path = group + node.path
     return file.copy_chunks(path, source, node.path, node.dtype, shape, chunk, hard=node.is_packed_hard)

@@ -1,6 +1,6 @@
-"""Takes a run over from a recording process that is gone, so that a training can go on from a checkpoint.
+"""Takes a run over from a recording process that has ended, so that a training can go on from a checkpoint.
 
-Owns who may go on with a run.
+Owns the rule for who may continue a run.
 """
 
 from __future__ import annotations
@@ -46,20 +46,20 @@ from dtui.store.run.unborn import claimant, is_unborn
 
 @dataclass(frozen=True, eq=False, slots=True)
 class PastRun:
-    """A run that no process records, as it was found.
+    """The state of a run that no process records.
 
     Attributes:
         path: Its directory.
         run: Its id.
-        run_file: run.json, None where it cannot be read.
+        run_file: run.json, None if it cannot be read.
         structure: The network.
         classes: Names in label order.
-        images: The tracked images, None where there are none yet.
+        images: The tracked images, None if there are none yet.
         views: The readable frames of each stream.
-        stops: Of each stream the ordinal after all that there ever were.
-        lines: Of each file that grows by lines how many there are.
-        contents: What the run holds, and goes on to hold.
-        fence: An ordinal that no new frame is before: others may still append at `stops`.
+        stops: For each stream, the ordinal after every frame that was ever written.
+        lines: For each file of lines, the number of lines.
+        contents: What the run holds; this does not change.
+        fence: Lower bound for the ordinals of new frames, because an old writer may still append at `stops`.
     """
 
     path: Path
@@ -76,12 +76,12 @@ class PastRun:
 
     @property
     def begins(self) -> dict[Stream, int]:
-        """Of each stream the ordinal that the next frame gets."""
+        """The ordinal of the next frame of each stream."""
         return {stream: max(stop, self.fence) for stream, stop in self.stops.items()}
 
     @property
     def last_iteration(self) -> int:
-        """Of the last record or validation, -1 where there is none."""
+        """Iteration of the last record or validation, -1 if there is none."""
         return max((int(view.iterations[-1]) for view in self.views.values() if len(view.iterations)), default=-1)
 
     def join_at(self, iteration: int) -> Join:
@@ -93,12 +93,12 @@ class PastRun:
         return Join(iteration, holes, self.lines)
 
     def last_validation_before(self, iteration: int) -> int | None:
-        """Return the iteration of the last validation before an iteration, None where there is none."""
+        """Return the iteration of the last validation before an iteration, None if there is none."""
         last = self.last_before(iteration)[Stream.VALIDATIONS]
         return None if last < 0 else last
 
     def last_before(self, iteration: int) -> dict[Stream, int]:
-        """Return of each stream the iteration of the last frame before an iteration, -1 where there is none."""
+        """Return for each stream the iteration of the last frame before an iteration, -1 if there is none."""
         last = {}
         for stream, view in self.views.items():
             count = int(np.searchsorted(view.iterations, iteration))
@@ -107,16 +107,16 @@ class PastRun:
 
 
 def find_past(path: str | Path) -> PastRun | None:
-    """Look at the run that is to go on; None where there is none yet.
+    """Return the run to resume; None if there is none yet.
 
-    A folder in which nothing was recorded is none: one that is claimed, or that a process left which died too early.
+    A folder without a record does not count as a run: it is claimed, or its process died before the first record.
 
     Raises:
         RunExistsError: A living process records it.
-        RunNotFoundError: What is there is no run.
+        RunNotFoundError: The path exists, but is not a run.
         RunFormatError: A newer dtui wrote it.
         RunDamagedError: It cannot be read, or its images are lost.
-        UsageError: It holds what this dtui does not record.
+        UsageError: It holds data that this dtui does not record.
     """
     wanted = with_suffix(path)
     if not (wanted.exists() or wanted.is_symlink()) or (wanted.is_dir() and is_unborn(wanted)):
@@ -135,10 +135,11 @@ def refuse_recorded(folder: Path) -> None:
     """Refuse a run that a living process records, has just begun, or is just taking over.
 
     Args:
-        folder: Of the run, of which nothing but run.json need be there.
+        folder: Folder of the run; only run.json must exist in it.
 
     Raises:
-        RunExistsError: One does; one of another host is watched for `dtui.store.run.life.WATCHED_SECONDS` to see that.
+        RunExistsError: A living process does. A process on another host is watched for
+            `dtui.store.run.life.WATCHED_SECONDS` first.
     """
     run_file = read_or_none(folder)
     if run_file is not None and not is_known_format(run_file.format):
@@ -178,7 +179,7 @@ def require_ended(folder: Path) -> None:
     """Refuse a run that a living process records, or is about to.
 
     Raises:
-        RunExistsError: One does.
+        RunExistsError: A living process does.
     """
     who = claimant(folder)
     if who:
@@ -190,14 +191,14 @@ def require_ended(folder: Path) -> None:
 def take_over(past: PastRun) -> tuple[Place, Ownership, PastRun]:
     """Make this process the one that records a run.
 
-    Where the process that recorded it is known to be gone, nobody can append to it. Where it is only silent, on another
-    host, it may wake up: what it has is counted again afterwards, and the new frames begin where it does not reach.
+    If the old writer is known to be dead, nobody else can append. If it is only silent, on another host, it may wake
+    up. Then the frames are counted again after the takeover, and new frames begin at ordinals that it cannot reach.
 
     Returns:
         The folder, the right to record, and the run as it is now.
 
     Raises:
-        RunExistsError: Another process does the same, or did since the run was looked at.
+        RunExistsError: Another process takes the run over, or did so since `past` was read.
         OSError: It cannot be written to.
     """
     lock = CompactionLock(past.path, RESUME_LOCK_FILE)
@@ -229,14 +230,14 @@ def take_over(past: PastRun) -> tuple[Place, Ownership, PastRun]:
 
 
 def _is_gone(run_file: RunFile | None, claim: Claim | None) -> bool:
-    """Whether nobody can append to a run any more: the process whose turn it was closed it, or is known to be dead."""
+    """Whether nobody can append to a run any more: its last writer closed it, or is known to be dead."""
     if run_file is None or (claim is not None and claim.turn > run_file.turn):
         return False
     return run_file.closed is not None or run_file.writer.is_alive() is False
 
 
 def _count_again(past: PastRun) -> PastRun:
-    """Return the run as it is once the other writer was replaced; as it was, where it cannot be read again."""
+    """Return the run as read after the other writer was replaced; unchanged if it cannot be read again."""
     try:
         return _look_at(past.path)
     except OSError:
@@ -244,7 +245,7 @@ def _count_again(past: PastRun) -> PastRun:
 
 
 def is_ours(folder: Path, run: str) -> bool:
-    """Whether a folder holds a run that this very process records."""
+    """Whether a folder holds a run that this process records."""
     found = read_or_none(folder)
     return found is not None and found.run == run and found.writer == Process.this()
 
@@ -254,7 +255,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def _stop_of(stream: Stream, names: list[str], run_file: RunFile | None) -> int:
-    """Return the ordinal after all frames of a stream that its file names and run.json promise."""
+    """Return the ordinal after all frames of a stream, according to file names and run.json."""
     promised = {} if run_file is None else dict(run_file.counts or {})
     found = [promised.get(str(stream), 0)]
     for name in names:

@@ -1,6 +1,6 @@
 """Writes a run: a directory, its structure and images once, then frame after frame.
 
-Owns what the recording process does to a run's files.
+Owns all changes that the recording process makes to a run's files.
 """
 
 from __future__ import annotations
@@ -64,17 +64,17 @@ class RunWriter:
         """Create the run.
 
         Args:
-            path: Where; `.dtui` is added where it is lacking, folders above are made.
+            path: Path of the run. `.dtui` is added if missing; folders above are created.
             structure: The network.
             metadata: What is known before the first record.
-            classes: Names in label order, when they are known before the images are.
-            compact: Fold journals into parts beside the recording, and the rest when it is closed.
-            claim: Of its path, which this process has made already; `path` is not asked then.
-            contents: What the run holds, where that is not what is measured today.
+            classes: Names in label order, if they are known before the images.
+            compact: Whether to fold journals into parts during the recording, and the rest at the end.
+            claim: The claim of its path, if this process has one already; `path` is ignored then.
+            contents: What the run holds, if that differs from what this dtui measures.
 
         Raises:
-            RunExistsError: Something is there already.
-            OSError: It cannot be created; nothing is left behind.
+            RunExistsError: The path exists already.
+            OSError: It cannot be created. No partial run is left.
         """
         self.path = with_suffix(path).absolute() if claim is None else claim.path
         held = contents_of_today(len(structure.norms)) if contents is None else contents
@@ -85,17 +85,17 @@ class RunWriter:
     def resume(cls, past: PastRun, iteration: int, *, compact: bool = True) -> Self:
         """Go on with a run from a checkpoint.
 
-        What was recorded at or after `iteration` is superseded, but not before the first new frame is about to be
-        appended: a training that dies earlier has changed nothing. The run keeps its format and its list of what it
-        holds: what is not on it is not recorded, and what is not measured any more is NaN.
+        Frames at or after `iteration` are superseded just before the first new frame is appended. A training that dies
+        earlier changes nothing. The run keeps its format and its list of contents: a statistic that is not in the list
+        is not recorded, and one that is no longer measured is NaN.
 
         Args:
-            past: The run as it was found.
-            iteration: Of the first update that follows: as many updates as the checkpoint had done.
+            past: The run to continue.
+            iteration: The first update that follows. It equals the number of updates that the checkpoint had done.
             compact: As for a new run.
 
         Raises:
-            RunExistsError: Another process took it over since.
+            RunExistsError: Another process took it over meanwhile.
             OSError: It cannot be written to.
         """
         writer = cls.__new__(cls)
@@ -137,7 +137,7 @@ class RunWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        """Close the run: done, or crashed when an exception passes through."""
+        """Close the run: done, or crashed if an exception passes through."""
         self.close(RunStatus.DONE if kind is None else RunStatus.CRASHED, "" if kind is None else kind.__name__)
 
     def set_images(self, images: ImageSet) -> None:
@@ -145,8 +145,8 @@ class RunWriter:
 
         Raises:
             RunExistsError: Another process has taken the run over.
-            UsageError: Others are set already, or they do not fit together.
-            OSError: They cannot be written; nothing is left behind.
+            UsageError: Other images are set already, or targets, ids and thumbnails do not fit together.
+            OSError: They cannot be written. No partial file is left.
         """
         self._owner.require(fresh=True)
         if self._images is not None:
@@ -164,7 +164,7 @@ class RunWriter:
         Raises:
             RunExistsError: Another process has taken the run over.
             UsageError: A shape does not fit the structure, or its iteration is not after the last one.
-            OSError: It could not be written; what was written of it is taken back and nothing else is lost.
+            OSError: It could not be written. Its bytes are taken back, and nothing else is lost.
         """
         self._append(Stream.RECORDS, record.iteration, record, record.scalars)
 
@@ -173,7 +173,7 @@ class RunWriter:
 
         Raises:
             UsageError: A shape does not fit the structure, or its iteration is not after that of the last watch.
-            OSError: It could not be written; what was written of it is taken back and nothing else is lost.
+            OSError: It could not be written. Its bytes are taken back, and nothing else is lost.
         """
         self._append(Stream.WATCHES, watch.iteration, watch, watch.scalars)
 
@@ -183,29 +183,29 @@ class RunWriter:
         Raises:
             RunExistsError: Another process has taken the run over.
             UsageError: The images are not set, a shape does not fit them, or its iteration is not after the last one.
-            OSError: It could not be written; what was written of it is taken back and nothing else is lost.
+            OSError: It could not be written. Its bytes are taken back, and nothing else is lost.
         """
         if self._images is None:
             raise UsageError(f"{self.path}: a validation before the images; call set_images first")
         self._append(Stream.VALIDATIONS, validation.iteration, validation, {})
 
     def append_gap(self, gap: Gap) -> None:
-        """Note iterations that could not be recorded; kept and written later when the disk does not take it now."""
+        """Note iterations that could not be recorded. If the disk fails now, the line is written later."""
         values = {"first": gap.first, "last": gap.last, "stream": gap.stream, "reason": gap.reason}
         self._lines.add(GAPS_FILE, [values])
 
     def append_trigger(self, trigger: Trigger) -> None:
-        """Note why watches are kept; kept itself and written later when the disk does not take it now."""
+        """Note why watches are kept. If the disk fails now, the line is written later."""
         numbers = {"score": trigger.score, "times": trigger.times}
         known = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
         where = {"layer": trigger.layer, "filters": list(trigger.filters)}
         self._lines.add(TRIGGERS_FILE, [{"iteration": trigger.iteration, "kind": trigger.kind, **where, **known}])
 
     def append_logged(self, iteration: int, values: Mapping[str, float]) -> None:
-        """Keep values with the iteration at which they were logged; written later when the disk does not take them now.
+        """Write values with the iteration at which they were logged. If the disk fails now, they are written later.
 
         Raises:
-            UsageError: The run holds as much of that as it may, or a name is too long; nothing more is kept.
+            UsageError: The file is full, or a name is too long; no more values are kept.
         """
         lines = list(logged_lines(iteration, values))
         file = self._place.here / LOGGED_FILE
@@ -216,9 +216,9 @@ class RunWriter:
         self._lines.add(LOGGED_FILE, lines)
 
     def heartbeat(self) -> None:
-        """Give a sign of life, at most once a second, and bring what was appended to the disk, every few seconds.
+        """Touch the heartbeat, at most once a second, and synchronise appended frames every few seconds.
 
-        A failing disk is not reported here; what it may not have kept is a gap.
+        A failing disk raises no error here; frames that it may have lost become a gap.
 
         Raises:
             RunExistsError: Another process has taken the run over.
@@ -236,7 +236,7 @@ class RunWriter:
             self.sync()
 
     def sync(self) -> None:
-        """Bring everything that was appended to the disk; what the disk fails to keep is noted as a gap."""
+        """Synchronise all appended frames to the disk; frames that it fails to keep are noted as a gap."""
         self._note_lost(self._syncing.sync())
 
     def _note_lost(self, errors: Sequence[SyncError]) -> None:
@@ -245,7 +245,7 @@ class RunWriter:
             self.append_gap(Gap(error.first, self._last[error.stream], str(error.stream), reason))
 
     def note_reason(self, reason: str) -> None:
-        """Note why the run may end without being closed: that counts until it is closed, or goes on elsewhere.
+        """Note why the run may end without being closed. The reason counts until it is closed or resumed.
 
         Raises:
             RunExistsError: Another process has taken the run over.
@@ -256,18 +256,18 @@ class RunWriter:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the run says how it ended, and only folding is left."""
+        """Whether run.json says how the run ended, and only folding is left."""
         return self._is_complete
 
     def close(self, status: RunStatus = RunStatus.DONE, reason: str = "") -> None:
-        """End the run and have everything folded into parts; a second call does nothing.
+        """End the run and fold everything into parts; a second call does nothing.
 
         Args:
             status: How it ended: done or crashed.
-            reason: One line on why it crashed, or of one that is done on what was not seen of the training.
+            reason: One line: why it crashed; or, if it is done, what part of the training was not seen.
 
         Raises:
-            OSError: The end, or a gap or trigger before it, could not be noted; all frames are safe.
+            OSError: The end, or an earlier gap or trigger, could not be written. All frames are safe.
         """
         if self._closed or os.getpid() != self._process:
             return
@@ -291,7 +291,7 @@ class RunWriter:
             self._place.close()
 
     def supersede(self) -> None:
-        """After a resume, have what was recorded past the checkpoint superseded, if that has not been done yet.
+        """After a resume, supersede the frames past the checkpoint, if that is not done yet.
 
         Raises:
             RunExistsError: Another process has taken the run over.
@@ -324,9 +324,9 @@ class RunWriter:
             self._compactor.start()
 
     def _allow_line(self, file: str, line: Mapping[str, object]) -> Path:
-        """Return where a line belongs; in a resumed run it supersedes what came after the checkpoint before.
+        """Return the path of a line's file; in a resumed run, first supersede what came after the checkpoint.
 
-        One of logged.jsonl from before the checkpoint supersedes nothing.
+        A line of logged.jsonl from before the checkpoint supersedes nothing.
         """
         is_past = file == LOGGED_FILE and self._join is not None and cast(int, line["iteration"]) < self._join.iteration
         if not is_past:

@@ -1,9 +1,9 @@
-"""When the journals of a run are brought to the disk, so that a power cut costs seconds.
+"""Decides when the journals of a run are synchronised to the disk, so that a power cut loses only seconds.
 
 Owns that decision.
 
-It is that thread which waits, never the training's. Records pile up behind it meanwhile, and past 64 MiB of them some
-are dropped: so it synchronises little and often, and seldom where the disk takes long.
+The writer's thread waits for the disk, the training's thread never does. Records queue up meanwhile, and above 64 MiB
+some are dropped. So it synchronises few bytes often, and less often if the disk is slow.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Syncing:
     """Synchronises the journals of one run. Not thread-safe."""
 
     def __init__(self, journals: Sequence[JournalWriter]) -> None:
-        """Begin with journals that nothing was appended to."""
+        """Begin with journals without new frames."""
         self._journals = journals
         self._at, self._took = time.monotonic(), 0.0
 
@@ -42,11 +42,11 @@ class Syncing:
         return is_time and seconds >= _PATIENCE * self._took
 
     def sync(self) -> list[SyncError]:
-        """Bring everything that was appended to the disk; returns what the disk failed to keep."""
+        """Synchronise all appended frames to the disk; returns one error per failed journal."""
         return self._take([journal.sync for journal in self._journals])
 
     def close(self) -> list[SyncError]:
-        """Do the same and close the files."""
+        """Synchronise as `sync` does, and close the files."""
         return self._take([journal.close for journal in self._journals])
 
     def _take(self, steps: Sequence[Callable[[], None]]) -> list[SyncError]:
