@@ -77,7 +77,7 @@ def _is_of_another(name: str, points: Mapping[str, Points]) -> bool:
 
 
 def _pooled_largest(points: Points, axis: TimeAxis) -> tuple[FloatArray, BoolArray]:
-    """Return the largest value in each column; NaN where there is none, or where NaN or Inf was logged."""
+    """Return the largest value in each column (NaN if none), and the columns in which NaN or Inf was logged."""
     iterations, values, interval = points
     held = records_of_columns(axis, iterations, interval)
     bad = ~np.isfinite(values) & was_logged(values)

@@ -293,7 +293,7 @@ class RunData:
         return self._class_errors()[0]
 
     def judged(self) -> FloatArray:
-        """Return the number of judged images of each class, shape (C, m); all of them where labels are lost to damage."""
+        """Return the number of judged images of each class, shape (C, m); all images where labels are lost."""
         if not len(self.validations):
             return np.zeros((len(self.layout.images), 0))
         return self._class_errors()[1]
