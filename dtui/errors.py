@@ -1,7 +1,7 @@
-"""Everything dtui raises on purpose.
+"""Defines every error that dtui raises on purpose.
 
-Owns the one error root. Each message says what was asked, what was found and what to do next; it may quote names from
-outside, so whoever shows it passes it through `dtui.safe_text` first.
+Owns the one error root. Each message says what was asked, what was found and what to do next. It may quote names from
+outside, so code that shows it passes it through `dtui.safe_text` first.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class UsageError(DtuiError, ValueError):
 
 
 class NotRecordedError(UsageError):
-    """A question about something that dtui knows and the run does not hold."""
+    """A question about data that dtui can record, but that this run does not hold."""
 
 
 class MissingExtraError(DtuiError, ImportError):
@@ -32,7 +32,7 @@ class RunNotFoundError(DtuiError, FileNotFoundError):
 
 
 class RunNotBegunError(RunNotFoundError):
-    """A recorder has claimed the path and recorded nothing yet."""
+    """A recorder has created the run, but has not recorded anything yet."""
 
 
 class RunExistsError(DtuiError, FileExistsError):
@@ -60,4 +60,4 @@ class PackError(DtuiError, RuntimeError):
 
 
 class OutputError(DtuiError, OSError):
-    """What a command made cannot be written to where it was asked for."""
+    """The output of a command cannot be written to the requested place."""

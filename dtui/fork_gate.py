@@ -1,10 +1,10 @@
-"""Lets a process fork only while none of dtui's threads is in the middle of something.
+"""Delays a fork of the process until none of dtui's threads is in the middle of a piece of work.
 
-Owns the hooks around `os.fork`. A forked child has no thread but the one that forked. What any other held at that
-moment, such as the lock of a module that was being imported, or one within HDF5, of a logger or of a stream, stays held
-there for ever: the first data loader's worker that needs it hangs, and the training with it. So each thread of ours
-works behind a gate, and a fork waits for it: for what is left of one piece of work, and of one that takes long, as on a
-disk that hangs, no longer than LONGEST_WAIT in all, however many forks there are.
+Owns the hooks around `os.fork`. A forked child has only the thread that forked. A lock that another thread held at that
+moment (of a module import, of HDF5, of a logger or of a stream) stays locked in the child for ever. The first data
+loader worker that needs it hangs, and so does the training. Therefore each of our threads works behind a gate, and a
+fork waits until the current piece of work is done. If one piece takes very long, as on a disk that hangs, all forks
+together wait for it no longer than LONGEST_WAIT.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class ForkGate:
     """The gate of one thread."""
 
     def __init__(self) -> None:
-        """Open the gate: nobody works."""
+        """Start with the gate open: no work is in progress."""
         self._lock = threading.Lock()
         self._worker = 0
         self._since = 0.0
@@ -53,7 +53,7 @@ class ForkGate:
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Keep the process from forking; the thread must not be behind another gate."""
+        """Hold back forks while the block runs. The thread must not be behind another gate."""
         self._since = time.monotonic()
         self._enter()
         _mine.gate = self
@@ -73,21 +73,21 @@ class ForkGate:
         self._lock.release()
 
     def _take(self) -> bool:
-        """Wait for the thread, as long as its work may keep a fork waiting; False where it still works."""
+        """Wait until the thread's work is done, within the allowed time; return False if it still works."""
         if self._worker == threading.get_ident():  # what it does itself needs no waiting, and would wait for ever
             return False
         left = self._since + LONGEST_WAIT - time.monotonic()
         return self._lock.acquire(timeout=max(0.0, left))
 
     def _renew(self) -> None:
-        """Open the gate of a thread that a forked child does not have."""
+        """Open the gate in a forked child, which does not have the gate's thread."""
         if self._worker != threading.get_ident():
             self._lock, self._worker = threading.Lock(), 0
 
 
 @contextmanager
 def resting() -> Iterator[None]:
-    """Let the process fork within it, where one of our threads only waits and holds nothing that a child could need."""
+    """Allow forks while the block runs: our thread only waits there, and holds nothing that a child could need."""
     gate: ForkGate | None = getattr(_mine, "gate", None)
     if gate is None:
         yield
@@ -101,7 +101,7 @@ def resting() -> Iterator[None]:
 
 
 def forget_in_child(method: Callable[[], None]) -> None:
-    """Have a bound method called in every forked child, as long as its object lives: to make what it owns harmless."""
+    """Call a bound method in every forked child, as long as its object lives. It makes the object harmless there."""
     with _turn:
         _forgetting[:] = [known for known in _forgetting if known() is not None]
         _forgetting.append(weakref.WeakMethod(method))

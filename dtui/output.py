@@ -1,7 +1,8 @@
-"""Writes what a command makes, a report or a packed run, to where a person asked for it.
+"""Writes the output of a command (a report or a packed run) to the place that the user named.
 
-`find_target` looks before the work begins; the target then writes. A person named the place, so links are followed and
-pipes are fed. Files inside a run are written by `dtui.store.disk.atomic_files`, which never follows a link.
+`find_target` checks the place before the work begins; the target writes later. The user chose the place, so links are
+followed and pipes are written to. Files inside a run are written by `dtui.store.disk.atomic_files`, which never follows
+a link.
 """
 
 from __future__ import annotations
@@ -25,14 +26,13 @@ STANDARD_OUTPUT = "-"
 
 @dataclass(frozen=True, slots=True)
 class OutputTarget:
-    """Where an output goes, found before the work begins.
+    """The place of an output, checked before the work begins.
 
     Attributes:
         name: As the person gave it, for messages.
-        file: The plain file to create or replace, links followed; None for what is written through: standard
-            output, a pipe, a device.
+        file: The plain file to create or replace, after following links; None for standard output, a pipe or a device.
         exists: Whether something is there already.
-        is_standard_output: Whether the bytes go where this process prints.
+        is_standard_output: Whether the bytes go to this process' standard output.
     """
 
     name: Path
@@ -41,18 +41,18 @@ class OutputTarget:
     is_standard_output: bool = False
 
     def write(self, data: bytes) -> None:
-        """Put all of `data` there. A plain file is replaced in one step and keeps its mode.
+        """Write all of `data`. A plain file is replaced in one step and keeps its mode.
 
-        A reader that closes a pipe has read enough; that is no failure.
+        It is no failure if a reader closes a pipe early.
 
         Raises:
-            OutputError: It cannot be written; a plain file is what it was before.
+            OutputError: It cannot be written; a plain file keeps its old content.
         """
         with self._opened() as output:
             output.write(data)
 
     def copy_from(self, source: Path) -> None:
-        """Put the bytes of a file there, as `write` does.
+        """Write the bytes of a file, as `write` does.
 
         Raises:
             OutputError: It cannot be written, or `source` cannot be read.
@@ -80,7 +80,7 @@ class OutputTarget:
 
 
 def find_target(name: str | Path) -> OutputTarget:
-    """Return where an output goes, and refuse what cannot take it; nothing is created.
+    """Return the target for an output; refuse a place that cannot be written to. Nothing is created.
 
     Args:
         name: A path, or "-" for standard output.
@@ -115,7 +115,7 @@ def find_target(name: str | Path) -> OutputTarget:
 
 
 def stop_printing() -> None:
-    """Have whatever is printed from here on go nowhere: whoever read standard output is gone."""
+    """Discard everything printed from now on: nobody reads standard output any more."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
@@ -166,7 +166,7 @@ def _standard_output() -> Iterator[BinaryIO]:
 
 @contextmanager
 def _replaced(path: Path) -> Iterator[BinaryIO]:
-    """Open a new file that takes the place of `path` at the end, with its mode and, where allowed, its owner."""
+    """Open a new file that replaces `path` at the end, with the same mode and, where allowed, the same owner."""
     temporary = path.with_name(f".dtui-{os.getpid()}-{secrets.token_hex(4)}")
     try:
         with temporary.open("xb") as output:

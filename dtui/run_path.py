@@ -1,4 +1,4 @@
-"""What the folder of a run is called: the one place that knows `.dtui`."""
+"""Names the folder of a run. Only this module knows the suffix `.dtui`."""
 
 from __future__ import annotations
 

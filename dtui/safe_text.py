@@ -1,6 +1,6 @@
 """Makes a string from outside harmless to show.
 
-Owns the one filter between names found in files (class, layer, run, file names) and any display: terminal, Textual
+Owns the only filter between names found in files (class, layer, run, file names) and any display: terminal, Textual
 widget, log line.
 """
 
@@ -23,7 +23,7 @@ def safe(text: str, limit: int = 200) -> str:
 
     Args:
         text: Any string, also with lone surrogates as `os.fsdecode` leaves them.
-        limit: Longest result in characters, >= 1; what is longer ends in an ellipsis.
+        limit: Longest result in characters, >= 1; a longer one is cut and ends in an ellipsis.
 
     Returns:
         A string without line breaks and without escape sequences.

@@ -1,6 +1,6 @@
 """Makes reports: asks the run, draws the charts, writes the file.
 
-Owns the order of work: first a `Report` value, then its pictures, then a rendering.
+Owns the order of work: first a `Report` value, then its charts, then the output file.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class ReportResult:
     """What was written.
 
     Attributes:
-        paths: The files, one for all runs or one a run.
+        paths: The files: one for all runs, or one per run.
         bytes: Their size together.
-        charts: Charts that were drawn.
+        charts: Number of charts that were drawn.
         problems: One line for each chart or section that could not be made; the report says so in its place.
     """
 
@@ -59,14 +59,15 @@ def write_report(
 
     Args:
         runs: At least one.
-        out: A file, a pipe, a device or "-" for standard output, which then holds all runs; or a folder, which gets
-            a file per run.
-        format: "html" or "text"; None goes by the ending of a file's name, and is HTML elsewhere.
+        out: A file, a pipe, a device or "-" (standard output) for one report on all runs; or a folder for one file per
+            run.
+        format: "html" or "text"; None uses the ending of a file's name, and HTML for all other outputs.
         sections: Names of the sections wanted; None for all.
         progress: Called with a few words before each piece of work.
 
     Raises:
-        UsageError: No run was given, a section has no such name, or the ending of `out` stands for no format.
+        UsageError: No run was given, there is no section with such a name, or the ending of `out` is not a known
+            format.
         RunNotFoundError: One of `runs` is no run.
         RunFormatError: One was written by a newer dtui.
         RunDamagedError: One cannot be read at all.
@@ -101,14 +102,14 @@ def build_report(
         progress: Called with a few words before each section.
 
     Raises:
-        UsageError: A section has no such name.
+        UsageError: There is no section with such a name.
     """
     return _report(queries, sections_named(sections), progress or (lambda _: None), [])
 
 
 @dataclass(frozen=True, slots=True)
 class _Document:
-    """One output: which runs it holds, where it goes, and in which format."""
+    """One output: its runs, its target and its format."""
 
     runs: list[Path]
     target: OutputTarget

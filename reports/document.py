@@ -1,9 +1,9 @@
-"""What a report is, before anybody decides how it looks.
+"""Defines the content of a report, independent of its format.
 
 Owns the frozen values that sections make and renderers read.
 
-Every string in these values is already harmless to show (`dtui.safe_text`), but is not escaped: a renderer
-escapes for its own format.
+Every string in these values is already harmless to show (`dtui.safe_text`), but not escaped: each renderer escapes for
+its own format.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ Spec = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One line of what is known about a run.
+    """One line of information about a run.
 
     Attributes:
         name: What it is, such as "validation error".
         value: The value with its unit, ready to show.
-        detail: What to add in smaller letters; empty for nothing.
+        detail: Addition in smaller letters; empty for none.
     """
 
     name: str
@@ -34,14 +34,14 @@ class Fact:
 
 @dataclass(frozen=True, eq=False)
 class Chart:
-    """A picture as a specification.
+    """A chart as a specification.
 
     Attributes:
         id: Unique within the report; letters, digits and hyphens.
         title: Short heading, may be empty.
         mode: "vega" or "vega-lite".
-        specify: Makes the specification; not called for a report without pictures, which needs no Altair then.
-        description: What the picture shows, in words, for those who do not see it.
+        specify: Makes the specification. A report without charts does not call it, and so needs no Altair.
+        description: The content of the chart in words, for readers who cannot see it.
     """
 
     id: str
@@ -52,7 +52,7 @@ class Chart:
 
     @cached_property
     def spec(self) -> Spec:
-        """The specification, drawn on `spec["width"]` pixels until somebody widens it."""
+        """The specification; its initial width is `spec["width"]` pixels."""
         return self.specify()
 
 
@@ -81,7 +81,7 @@ class Table:
         columns: Headings.
         numeric: Whether each column holds numbers, which stand at the right.
         rows: In reading order.
-        note: What to say below it, such as how many rows were left out; empty for nothing.
+        note: Note below the table, such as how many rows were left out; empty for none.
         title: Short heading; empty for none.
     """
 
@@ -94,7 +94,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """A sentence that stands where a picture or a table would."""
+    """A sentence in place of a chart or a table."""
 
     text: str
 
@@ -109,7 +109,7 @@ class Section:
     Attributes:
         id: Unique within the report.
         title: Heading.
-        caption: How to read it, a sentence or two.
+        caption: One or two sentences on how to read it.
         items: Pictures and tables in reading order.
     """
 
@@ -127,11 +127,11 @@ class Chapter:
         id: Unique within the report.
         title: Name of the run.
         status: "live", "done", "incomplete" or "crashed".
-        invented: No training made this run.
-        facts: What to know first, in reading order.
+        invented: Whether the run is invented, not made by a training.
+        facts: The most important facts, in reading order.
         sections: In reading order.
         details: Further facts that most readers skip, such as the hyper-parameters.
-        findings: What is wrong with the run, a line each: NaN or Inf, files that cannot be read.
+        findings: Trouble in the run, one line each: NaN or Inf, files that cannot be read.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""The header of a chapter: what to know about a run before any picture.
+"""Makes the header of a chapter: the facts about a run that come before any chart.
 
 Owns the choice and the units of those lines.
 """
@@ -38,13 +38,13 @@ def header_facts(view: View) -> tuple[Fact, ...]:
 
 
 def _listed(joins: tuple[int, ...]) -> str:
-    """Return where a training was resumed: its last places, if they are many."""
+    """Return where a training was resumed; only the last places if there are many."""
     shown = ", ".join(f"{iteration:,}" for iteration in joins[-3:])
     return f"at iteration {'…, ' if len(joins) > 3 else ''}{shown}"
 
 
 def findings_of(view: View) -> tuple[str, ...]:
-    """Return what is wrong with a run, a line each, at most MOST_FINDINGS and how many more there are."""
+    """Return the trouble in a run, one line each: at most MOST_FINDINGS, then how many more there are."""
     findings = view.query.info().findings  # asked again: making the sections may have found damage
     if view.info.reason:
         is_incomplete = view.info.status is RunStatus.INCOMPLETE

@@ -1,1 +1,1 @@
-"""Numbers made of numbers: pure numpy, no files, no screens, nothing that knows what a run is."""
+"""Computes numbers from arrays. Pure NumPy: no files, no screens, and no knowledge of runs."""

@@ -1,4 +1,4 @@
-"""People's decisions on anomalies, and the settings that anomalies are found with."""
+"""Attaches people's decisions to anomalies and incidents, and checks the settings that anomalies are found with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Decisions = Mapping[str, tuple[str, str]]
 
 
 def check_settings(settings: AnomalySettings) -> None:
-    """Refuse settings that no rule can be computed with.
+    """Refuse invalid settings.
 
     Raises:
         UsageError: An unknown rule or unit, a window below 1, a threshold that is not positive.
@@ -30,8 +30,8 @@ def check_settings(settings: AnomalySettings) -> None:
 def with_decisions(anomalies: Iterable[Anomaly], decisions: Decisions) -> tuple[Anomaly, ...]:
     """Return the anomalies with people's decisions on them.
 
-    A decision follows the class, iteration and rule: when another threshold turns "lost" into "both", what was
-    decided about "lost" still holds, unless "both" has a decision of its own.
+    A decision belongs to a class, iteration and rule. Another threshold may turn "lost" into "both": the decision about
+    "lost" then still holds, unless "both" has a decision of its own.
 
     Args:
         anomalies: Without decisions.
@@ -59,14 +59,15 @@ def with_incident_decisions(
 ) -> tuple[Incident, ...]:
     """Return incidents with people's decisions on them.
 
-    Where nobody has decided on an incident itself, decisions on anomalies of its time hold for it: those on one of its
-    classes, and those on what the flight recorder fired on. It is flagged where one of them is, and dismissed where
-    all of them are.
+    If nobody has decided on the incident itself, decisions on anomalies of the same time count: anomalies of its
+    classes, and watches that the flight recorder kept. The incident is flagged if one of them is flagged, and dismissed
+    if all of them are dismissed.
 
     Args:
         incidents: Without decisions.
         decisions: Anomaly or incident id to (status, note).
-        interval: Iterations from one validation to the next, by which an anomaly may begin sooner or later.
+        interval: Iterations from one validation to the next. An anomaly may begin that much before or after the
+            incident.
     """
     older = [(at, label, told) for key, told in decisions.items() for at, label in [_anomaly_of(key)] if at is not None]
     return tuple(_with_incident_decision(one, decisions, older, interval) for one in incidents)
@@ -91,7 +92,7 @@ def _with_incident_decision(
 
 
 def _anomaly_of(key: str) -> tuple[int | None, int | None]:
-    """Return the iteration and the label, if it has one, of the anomaly that an id names; (None, None) of others."""
+    """Return iteration and label (None without a class) from an anomaly's id; (None, None) for any other id."""
     parts = key.split("-")
     try:
         if parts[0] == "class" and len(parts) == 5:

@@ -1,6 +1,6 @@
-"""Classes whose error series resemble each other.
+"""Groups classes with similar error series.
 
-Owns k-means, average linkage, and the words for their clusters.
+Owns k-means, average linkage, and the labels of the clusters.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def average_linkage(points: FloatArray, count: int) -> IntArray:
     """Assign points to `count` clusters by joining, again and again, the two with the smallest mean distance.
 
     The tree is found by following nearest neighbours until two are each other's, which takes time in proportion to
-    points². Of equally near ones the first is taken: the same points always give the same clusters.
+    points². Among equally near points the first is taken, so the same points always give the same clusters.
 
     Args:
         points: Shape (points, values), finite. The distances take 8 · points² bytes.
@@ -151,7 +151,7 @@ def _joins(distances: FloatArray) -> list[tuple[float, int, int]]:
 
 
 def _root(group: list[int], point: int) -> int:
-    """Return the point that stands for a point's cluster, and shorten the way to it."""
+    """Return the point that represents a point's cluster, and shorten the path to it (union-find)."""
     while group[point] != point:
         group[point] = group[group[point]]
         point = group[point]
@@ -159,13 +159,13 @@ def _root(group: list[int], point: int) -> int:
 
 
 def standardised(features: FloatArray) -> FloatArray:
-    """Return each row with mean 0 and standard deviation 1: what is left is the course, not the level.
+    """Return each row with mean 0 and standard deviation 1: the level is removed, the shape over time stays.
 
     Args:
         features: Shape (rows, values), finite, at least one value a row.
 
     Returns:
-        Same shape; zeros for a row that stays as it is, but for rounding.
+        Same shape; zeros for a row that is constant up to rounding.
     """
     centred = features - features.mean(axis=1, keepdims=True)
     spread = centred.std(axis=1, keepdims=True)
@@ -217,10 +217,10 @@ _WORDS = {
 
 
 def cluster_labels(count: int) -> tuple[str, ...]:
-    """Name clusters that are in order of rising mean error, relative to each other.
+    """Return labels, relative to each other, for clusters in order of rising mean error.
 
-    Relative words, because "hard" of a network at 2 % error and of one at 40 % mean nothing alike; the error itself
-    stands beside the label on every screen.
+    The words are relative, because a "hard" class of a network with 2 % error has little in common with one of a
+    network with 40 % error. Every screen shows the error itself beside the label.
 
     Args:
         count: Number of clusters, >= 0.

@@ -1,4 +1,4 @@
-"""Right or wrong, one bit an image and validation.
+"""Stores right or wrong as one bit per image and validation.
 
 Owns the packed layout: images sorted by class, each class padded to whole 64-bit words.
 """
@@ -18,7 +18,7 @@ WORD = 64
 
 @dataclass(frozen=True, eq=False, slots=True)
 class PackedLayout:
-    """Where each image's bit lies. C classes, W words a validation.
+    """Where each image's bit lies. There are C classes and W words per validation.
 
     Attributes:
         images: Images of each class, shape (C,), int64.
@@ -41,7 +41,7 @@ class PackedLayout:
             classes: Number of classes, > max(targets).
 
         Raises:
-            ValueError: The targets do not ascend, or name a class that is not there.
+            ValueError: The targets do not ascend, or a label is not below `classes`.
         """
         if len(targets) and (np.any(np.diff(targets.astype(np.int64)) < 0) or int(targets[-1]) >= classes):
             raise ValueError("packed correctness: images must be sorted by class, labels below the number of classes")

@@ -1,4 +1,4 @@
-"""Which records a column of the time axis holds, and how they become one value.
+"""Finds the records in each column of the time axis, and reduces them to one value.
 
 Owns pooling along time and along rows.
 """
@@ -52,13 +52,13 @@ class ColumnRecords:
     def in_bins(self, size: int) -> ColumnRecords:
         """Return the bins of `size` records that hold each column's records.
 
-        A bin that lies across the edge of two columns counts in both: a column may show a value from up to `size` - 1
-        records beside it, and never lacks one of its own.
+        A bin that crosses the edge between two columns counts in both. So a column never misses a record of its own,
+        but may show a value from up to `size` - 1 records outside it.
         """
         return ColumnRecords(self.starts // size, np.where(self.has_value, -(-self.stops // size), self.starts // size))
 
     def is_wide(self, least: int) -> bool:
-        """Whether every column holds at least `least` records; the first and the last, which may be cut, aside."""
+        """Whether every column holds at least `least` records. The first and the last may be cut and do not count."""
         counts = (self.stops - self.starts)[self.has_value]
         inner = counts[1:-1] if len(counts) > 2 else counts
         return len(inner) > 0 and int(inner.min()) >= least
@@ -73,8 +73,8 @@ def records_of_columns(axis: TimeAxis, iterations: IntArray, interval: float) ->
         interval: Iterations for which the last record still stands, > 0.
 
     Returns:
-        Ranges of positions in `iterations`. Without a value: columns before the first record, and columns that
-        begin an interval or more after the last one.
+        Ranges of positions in `iterations`. Two kinds of columns have no value: those before the first record, and
+        those that begin an interval or more after the last one.
 
     Source: dtui.
     """
@@ -119,7 +119,7 @@ def _pool(values: FloatArray, held: ColumnRecords, function: np.ufunc) -> FloatA
 
 
 def pool_largest(values: FloatArray, held: ColumnRecords) -> FloatArray:
-    """Return the largest value in each column, shape (..., columns); NaN counts only where there is nothing else.
+    """Return the largest value in each column, shape (..., columns); NaN only where all values are NaN.
 
     Args:
         values: Shape (..., records).
@@ -131,12 +131,12 @@ def pool_largest(values: FloatArray, held: ColumnRecords) -> FloatArray:
 
 
 def pool_smallest(values: FloatArray, held: ColumnRecords) -> FloatArray:
-    """Return the smallest value in each column, as `pool_largest` does the largest."""
+    """Return the smallest value in each column; see `pool_largest`."""
     return _pool(values, held, np.fmin)
 
 
 def pool_farthest(values: FloatArray, held: ColumnRecords) -> FloatArray:
-    """Return the value farthest from zero in each column, with its sign; the positive one of two equally far.
+    """Return the value farthest from zero in each column, with its sign; of two equally far, the positive one.
 
     Args:
         values: Shape (..., records).
@@ -185,7 +185,7 @@ def mean_rows(values: FloatArray, pixels: int) -> FloatArray:
         pixels: Most rows of the result, >= 1.
 
     Returns:
-        Shape (min(rows, pixels), columns); NaN values are left out, NaN where nothing is left.
+        Shape (min(rows, pixels), columns); NaN values are left out; the result is NaN where no value is left.
 
     Source: dtui.
     """

@@ -1,7 +1,7 @@
-"""How filters change, seen against the layer that they belong to.
+"""Compares how filters change with how their layer changes.
 
-Owns what is called dead, late and clearly changed. Arrays have filters in rows and records in columns, and belong to
-one layer.
+Owns the rules for dead, late and clearly changed filters. Each array belongs to one layer: filters in rows, records in
+columns.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ def find_dead(gradient_norms: FloatArray, update_norms: FloatArray) -> BoolArray
         update_norms: Same shape.
 
     Returns:
-        Shape (filters,): over all those records the gradient is below 1e-3 of the layer's median, or there is
-        exactly no gradient and no change. A frozen layer (NaN) is not dead; with fewer than 3 records nothing is.
+        Shape (filters,). A filter is dead if in all those records its gradient is below 1e-3 of the layer's median, or
+        if gradient and change are exactly zero. Filters of a frozen layer (NaN) are not dead. With fewer than 3 records
+        no filter is.
 
     Source: dtui.
     """
@@ -69,12 +70,12 @@ def find_late(first: IntArray, layer_first: int, records: int) -> BoolArray:
 
     Args:
         first: Position of each filter's first clear change, -1 for none, shape (filters,).
-        layer_first: That of the layer.
+        layer_first: Position of the layer's first clear change.
         records: Records of the run.
 
     Returns:
-        Shape (filters,): later than the layer by more than 10 records and more than a tenth of the run. A filter that
-        never changed is not late.
+        Shape (filters,). A filter is late if it began more than 10 records and more than a tenth of the run after the
+        layer. A filter that never changed is not late.
 
     Source: DeepTracker (ACM TIST 2018), late-updating filters as a finding of its experts; rule: dtui.
     """

@@ -1,7 +1,7 @@
-"""Where unusually many images of a class flip at once, as a table of numbers, a row each.
+"""Finds where unusually many images of a class flip at once. The result is a table of numbers, one row per anomaly.
 
-A long run has a million of them, and only the strongest are ever looked at: `detectors/class_rules.py` makes evidence
-of those rows alone.
+A long run has a million rows, and people look only at the strongest. So `detectors/class_rules.py` makes evidence only
+from those.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class FlipCounts:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ClassFlips:
-    """What the class rules look at.
+    """The input of the class rules.
 
     Attributes:
         iterations: Of the validations, shape (m,), ascending.
         images: Images of each class, shape (C,).
-        flips: Answers the flip counts of a rule ("left", "right") and a window; whoever builds it may remember them.
+        flips: Returns the flip counts for a rule ("left", "right") and a window; it may cache them.
     """
 
     iterations: IntArray
@@ -50,14 +50,14 @@ def count_flips(
 ) -> FlipCounts:
     """Count the flips of each class by rule and direction.
 
-    Where the rule would look at a judgement of the class that is lost there are none: too low a count would be wrong.
+    The count is zero where the rule would need a judgement of the class that is lost: a partial count would be wrong.
 
     Args:
         layout: Where each image's bit lies.
         packed: Correctness, shape (validations, W).
         rule: "left" or "right".
         window: In validations, >= 1.
-        lost: Which judgements are lost to damage, shape (validations, W); None where none is.
+        lost: Which judgements are lost to damage, shape (validations, W); None if none is lost.
 
     Source: DeepTracker (ACM TIST 2018); what is lost: dtui.
     """
@@ -70,7 +70,7 @@ def count_flips(
 
 
 def fewest_flips(images: IntArray, unit: str, threshold: float) -> IntArray:
-    """Return how many images of each class must flip, shape (C,), unsigned, >= 1; no class without images has as many.
+    """Return how many images of each class must flip, shape (C,), unsigned, >= 1, so an empty class never reaches it.
 
     Args:
         images: Images of each class, shape (C,).
@@ -86,8 +86,8 @@ def fewest_flips(images: IntArray, unit: str, threshold: float) -> IntArray:
 def find_flip_table(judged: ClassFlips, settings: AnomalySettings) -> IntArray:
     """Find where as many images of a class flip as the settings ask for.
 
-    A class, iteration and rule is one row; where both directions pass the threshold its direction is "both"
-    and its count is that of both together.
+    There is one row per class, iteration and rule. Where both directions pass the threshold, the direction is "both"
+    and the count is the sum of both.
 
     Args:
         judged: The flips.

@@ -1,6 +1,6 @@
-"""Which images changed from right to wrong, or back, after or before a time of standing still.
+"""Finds images that change from right to wrong, or back, after or before a stable period.
 
-Owns the left and the right rule. Both are keyed to the validation of the flip itself.
+Owns the left and the right rule. Both report the validation of the flip itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _Flags = TypeVar("_Flags", WordArray, BoolArray)
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Flips:
-    """Flips by what became of the image; each shape (validations, W), a bit an image.
+    """Flips by direction; each of shape (validations, W), one bit per image.
 
     Attributes:
         gained: Wrong before, right from here.
@@ -31,7 +31,7 @@ class Flips:
 
 
 def _changes(packed: WordArray) -> WordArray:
-    """Return where a validation differs from the one before; the first differs from nothing."""
+    """Return where a validation differs from the one before; no bit is set for the first validation."""
     changes = np.zeros_like(packed)
     np.bitwise_xor(packed[1:], packed[:-1], out=changes[1:])
     return changes
@@ -63,8 +63,8 @@ def find_flips(packed: WordArray, rule: str, window: int) -> Flips:
         window: In validations, >= 1.
 
     Returns:
-        Bits at the validation of the flip. There are none where the run is too short on that side to tell: in
-        the first `window` validations (left), in the last `window` - 1 (right).
+        Bits at the validation of the flip. No bit is set where the window does not fit into the run: in the first
+        `window` validations (left), in the last `window` - 1 (right).
 
     Raises:
         ValueError: An unknown rule, or a window below 1.
@@ -85,7 +85,7 @@ def find_flips(packed: WordArray, rule: str, window: int) -> Flips:
 
 
 def _flips_of(packed: WordArray, rule: str, window: int) -> WordArray:
-    """Return the flips that satisfy a rule, whichever way."""
+    """Return the flips that satisfy a rule, in either direction."""
     changes = _changes(packed)
     if rule == "left":
         changes &= ~_any_before(changes, window - 1)
@@ -97,7 +97,7 @@ def _flips_of(packed: WordArray, rule: str, window: int) -> WordArray:
 
 
 def looks_at(marked: BoolArray, rule: str, window: int) -> BoolArray:
-    """Return at which validations a rule looks at one that is marked, to tell whether there is a flip.
+    """Return the validations whose judgement by a rule depends on a marked one.
 
     Args:
         marked: Shape (validations, …).

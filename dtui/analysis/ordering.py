@@ -1,4 +1,4 @@
-"""Orders in which images and filters are shown.
+"""Sorts images and filters for display.
 
 Owns every sort order. Ties keep the order of the data.
 """
@@ -23,7 +23,7 @@ def by_smallest_first(values: FloatArray | IntArray) -> IntArray:
 
 
 def by_peak(values: FloatArray) -> IntArray:
-    """Order rows by where their largest value lies, the first of equal ones; rows without any value come last.
+    """Order rows by the position of their largest value, the first of equal ones. Rows without values come last.
 
     Args:
         values: Shape (rows, columns), such as the errors of classes over time; NaN is no value.
@@ -42,7 +42,7 @@ def by_peak(values: FloatArray) -> IntArray:
 
 
 def by_similarity(features: FloatArray) -> IntArray:
-    """Order rows on a line so that similar ones lie side by side, the larger ones first.
+    """Order rows so that similar ones lie side by side, the end with the larger rows first.
 
     Classical scaling to one dimension of the distance √(2 - 2 cosine similarity), which is the leading
     principal component of the rows at unit length.

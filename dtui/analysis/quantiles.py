@@ -1,6 +1,6 @@
-"""Order statistics that a scale or a threshold rests on.
+"""Computes the quantiles and medians behind scales and thresholds.
 
-Owns nearest-rank quantiles and medians that leave out what is not finite.
+Owns nearest-rank quantiles, and medians that leave out values that are not finite.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dtui.model import FloatArray, IntArray
 def thin(values: FloatArray, stride: int) -> FloatArray:
     """Return every `stride`-th value of the flattened array, as magnitudes, shape (m,).
 
-    The stride is widened until it shares no factor with the row length: it would leave out the same records of
-    every row.
+    The stride grows until it shares no factor with the row length. Otherwise the same records of every row would be
+    left out.
 
     Source: dtui.
     """
@@ -34,7 +34,7 @@ def magnitude_quantile(magnitudes: FloatArray, quantile: float) -> float:
         quantile: In [0, 1].
 
     Returns:
-        1.0 where the quantile is zero or nothing is finite, so that it can be divided by.
+        > 0: where the quantile is zero or no value is finite, 1.0, so that callers can divide by it.
 
     Source: dtui.
     """
@@ -45,7 +45,7 @@ def magnitude_quantile(magnitudes: FloatArray, quantile: float) -> float:
 
 
 def _rank(quantile: float, count: int) -> int:
-    """Return the position among `count` sorted values below or at which that share lies."""
+    """Return the nearest-rank position of a quantile among `count` sorted values."""
     return max(0, int(np.ceil(quantile * count)) - 1)
 
 
@@ -83,7 +83,7 @@ def column_medians(values: FloatArray) -> FloatArray:
 
 
 def _finite_columns(values: FloatArray) -> tuple[FloatArray, IntArray]:
-    """Return the columns as contiguous rows with all that is not finite at the end, and how many are finite."""
+    """Return the columns as contiguous rows, values that are not finite at the end, and the number of finite values."""
     rows = np.ascontiguousarray(values.T)
     finite = np.isfinite(rows)
     counts: IntArray = finite.sum(axis=1)

@@ -1,4 +1,4 @@
-"""Stages of the learning rate.
+"""Splits a run into stages of the learning rate.
 
 Owns what counts as a new stage.
 """
@@ -21,16 +21,17 @@ SMALLEST = 1e-12
 def find_stages(iterations: IntArray, rates: FloatArray) -> tuple[Stage, ...]:
     """Split a run where the learning rate changes at least twofold and does not come back.
 
-    A spike is no stage: the change has to hold for 3 records, or a fortieth of a long run. What a ramp passes through
-    is no stage: one shorter than twice that takes in the one after it. A cosine schedule becomes a stage for
-    about each halving.
+    A spike is no stage: the change must last for 3 records, or for a fortieth of a long run. The values within a ramp
+    are no stages: a stage shorter than twice that length is merged with the next one. A cosine schedule gets about one
+    stage per halving.
 
     Args:
         iterations: Of the records, shape (n,), ascending.
         rates: Learning rate at each, shape (n,), NaN where it was not logged.
 
     Returns:
-        The first stage begins with the first logged rate; each has the median of its rates, one that was logged.
+        The stages. The first begins with the first logged rate; each has the median of its rates, which is a rate that
+        was logged.
 
     Source: dtui.
     """
@@ -54,7 +55,7 @@ def count_in_stages(stages: Sequence[Stage], iterations: IntArray) -> IntArray:
 
     Args:
         stages: Ascending.
-        iterations: When something happened, any order; what lies before the first stage counts nowhere.
+        iterations: When something happened, in any order. Iterations before the first stage are not counted.
 
     Returns:
         Shape (stages,), int64.

@@ -1,4 +1,4 @@
-"""Filters and layers that stand out at the end of a run, and since when: rows by records."""
+"""Finds filters and layers that stand out at the end of a run, and since when. Arrays are rows × records."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def find_moving(update_ratio: FloatArray) -> BoolArray:
         update_ratio: Of the last records, shape (filters, n), NaN where there is none.
 
     Returns:
-        Shape (filters,): at least 4 times the middle filter of the layer in three quarters of those records, and no
-        more than a tenth of the layer (one filter of a small one): where many move, the layer does. Fewer than 20
-        records tell nothing.
+        Shape (filters,). A filter moves if its ratio is at least 4 times the layer's median in three quarters of those
+        records. If more than a tenth of the layer (in a small layer: more than one filter) does so, none counts: then
+        the layer itself moves. None with fewer than 20 records.
 
     Source: DeepTracker (ACM TIST 2018), filters normalised over an iteration; thresholds: dtui.
     """
@@ -40,7 +40,7 @@ def find_moving(update_ratio: FloatArray) -> BoolArray:
 
 
 def moving_since(update_ratio: FloatArray, iterations: IntArray) -> list[int | None]:
-    """Return for each filter the iteration from which on it moved in at least three quarters of all records.
+    """Return for each filter the iteration since which it has moved in at least three quarters of all records.
 
     Args:
         update_ratio: Of the whole run, shape (filters, n).
@@ -54,7 +54,7 @@ def moving_since(update_ratio: FloatArray, iterations: IntArray) -> list[int | N
 
 
 def dead_since(gradient_norms: FloatArray, rows: IntArray, iterations: IntArray) -> list[int | None]:
-    """Return for some filters the iteration of the first record behind their last gradient.
+    """Return for some filters the iteration of the first record after their last gradient.
 
     Args:
         gradient_norms: Of the whole layer and run, shape (filters, n).
@@ -70,7 +70,7 @@ def dead_since(gradient_norms: FloatArray, rows: IntArray, iterations: IntArray)
 def layers_without(
     gradients: FloatArray, updates: FloatArray, iterations: IntArray
 ) -> dict[int, tuple[str, int | None]]:
-    """Return layers that get no gradient, or do not change, with how they stand and since when.
+    """Return layers that get no gradient, or do not change, with their state and since when.
 
     Args:
         gradients: Gradient norm of each layer, shape (L, n), NaN where it has none.
@@ -78,8 +78,8 @@ def layers_without(
         iterations: Of the records, shape (n,).
 
     Returns:
-        Layer to "unchanged", "no gradient" or "frozen", and the iteration; one that is fine is left out. A record that
-        closes a run may hold no gradients at all: it is left out.
+        Layer to "unchanged", "no gradient" or "frozen", and the iteration. Layers that learn are left out. So is a
+        closing record without any gradients.
     """
     if gradients.shape[1] and not np.isfinite(gradients[:, -1]).any():
         gradients, updates, iterations = gradients[:, :-1], updates[:, :-1], iterations[:-1]
@@ -105,7 +105,7 @@ def _moves(update_ratio: FloatArray) -> BoolArray:
 
 
 def _behind_last(flags: BoolArray, iterations: IntArray) -> int | None:
-    """Return the iteration behind the last True; that of the first record where there is none, None at the end."""
+    """Return the iteration after the last True: the first record of all without any True, None if the last is True."""
     last = np.flatnonzero(flags)
     at = int(last[-1]) + 1 if len(last) else 0
     return int(iterations[at]) if at < len(iterations) else None

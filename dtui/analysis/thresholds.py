@@ -1,4 +1,4 @@
-"""Proposes the threshold of the class rules for a run, by how many of its validations each would mark."""
+"""Proposes a threshold of the class rules for a run: it counts the validations that each threshold would mark."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def validations_needed() -> int:
 def advise(judged: ClassFlips) -> ThresholdAdvice:
     """Count what each threshold marks, and propose the smallest that marks few validations.
 
-    Marked validations are counted, and not clusters of them: two clusters may be one at a smaller threshold, so that
-    their number would not fall while the threshold rises.
+    Marked validations are counted, not clusters of them. At a smaller threshold two clusters may merge into one, so the
+    number of clusters need not fall while the threshold rises.
 
     Args:
         judged: The flips.

@@ -1,7 +1,7 @@
 """Turns the stored picture of a validation image into pixels.
 
-Owns the one place where picture files of a run are decoded. They come from outside: a second copy would be a
-second door for a file that declares a billion pixels.
+Owns the only place where picture files of a run are decoded. They come from outside, and one may declare a billion
+pixels.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def decode_thumbnail(encoded: bytes) -> ByteArray | None:
         encoded: File content; data from outside.
 
     Returns:
-        Shape (height, width, 3), uint8, read-only; None when there is nothing, when it is damaged, of another
-        format, or larger than a million pixels. Transparent parts are black.
+        Shape (height, width, 3), uint8, read-only; None if the content is empty, damaged, of another format, or larger
+        than a million pixels. Transparent parts are black.
 
     Source: dtui.
     """

@@ -1,7 +1,6 @@
 """The command line: arguments in, text and an exit code out.
 
-Owns printing and exit codes. A second place that prints would draw over the TUI; a second one that exits
-would take the verdict of `--fail-on` away from the script that asked for it.
+Owns printing and exit codes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Answers as JSON that any parser accepts.
+"""Writes answers as JSON that any parser accepts.
 
-Owns how values become JSON: NaN and infinities are null, lone surrogates of undecodable file names become
-U+FFFD, everything beyond ASCII is escaped, so that no name can send a control sequence to a terminal.
+Owns how values become JSON. NaN and infinities become null. Lone surrogates (from file names that cannot be decoded)
+become U+FFFD. Everything beyond ASCII is escaped, so that no name can send a control sequence to a terminal.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ def to_json(value: object) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return `value` made of nothing but what JSON has.
+    """Return `value` in JSON types only.
 
     Raises:
-        TypeError: It holds something that has no place in JSON.
+        TypeError: It holds a value that JSON cannot express.
     """
     if value is None or (isinstance(value, bool | int) and not isinstance(value, Enum)):
         return value
@@ -113,7 +113,7 @@ def state_fields(state: RunState) -> dict[str, Any]:
 
 
 def _evidence_fields(evidence: Evidence, classes: Sequence[str]) -> dict[str, Any]:
-    """Return what one detector said of one record."""
+    """Return the JSON object of one detector's evidence on one record."""
     return {
         "detector": evidence.detector,
         "rule": evidence.rule,
@@ -135,5 +135,5 @@ def _evidence_fields(evidence: Evidence, classes: Sequence[str]) -> dict[str, An
 
 
 def class_name(classes: Sequence[str], label: int) -> str:
-    """Return the name of a label; data from outside. A label beyond the names is shown by its number."""
+    """Return the name of a label; data from outside. A label without a name is shown as its number."""
     return classes[label] if 0 <= label < len(classes) else f"class {label}"

@@ -1,4 +1,4 @@
-"""What a command is, and the arguments that many commands share."""
+"""Defines what a command is, and the arguments that many commands share."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from dtui.errors import UsageError
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose complaint is one line, like every other error of dtui."""
+    """A parser whose error is one line, like every other error of dtui."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise what argparse would have printed with a usage of many lines."""
+        """Raise the error instead of printing it after a long usage text, as argparse does."""
         raise UsageError(f"{message}; see {self.prog} --help")
 
 
@@ -23,10 +23,10 @@ class Command:
     """A subcommand.
 
     Attributes:
-        name: What is typed; the function that carries it out is `dtui.cli.<home>.run_<name>`.
+        name: What the user types; the function that runs the command is `dtui.cli.<home>.run_<name>`.
         summary: One line for the list of commands.
-        examples: Command lines, each with what it does.
-        home: The module that carries it out.
+        examples: Command lines, each with a description.
+        home: The module with the function that runs it.
         add_arguments: Declares its arguments on a parser.
     """
 
@@ -37,7 +37,7 @@ class Command:
     add_arguments: Callable[[argparse.ArgumentParser], None]
 
     def parser(self) -> Parser:
-        """Return the parser of this command alone."""
+        """Return the parser for this command only."""
         parser = Parser(
             prog=f"dtui {self.name}" if self.name else "dtui",
             description=self.summary,
@@ -55,7 +55,7 @@ def _epilog(examples: tuple[tuple[str, str], ...]) -> str:
 
 
 def positive(text: str) -> int:
-    """Return a whole number of at least 1."""
+    """Parse a whole number of at least 1."""
     try:
         number = int(text)
     except ValueError:
@@ -66,7 +66,7 @@ def positive(text: str) -> int:
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
-    """Declare the run that a command is about."""
+    """Declare the argument for the run."""
     parser.add_argument("run", metavar="RUN", help="a run; its suffix .dtui may be left out; or a packed run")
 
 
@@ -76,7 +76,7 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def label_of(run: str, name: str | None, classes: Sequence[str]) -> int | None:
-    """Return the label of a class that was given by name, None where none was.
+    """Return the label of a class given by name; None if no name was given.
 
     Raises:
         UsageError: The run has no such class.

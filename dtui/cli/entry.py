@@ -1,4 +1,4 @@
-"""From the arguments to the exit code: picks the command, prints its outcome, turns every failure into one line."""
+"""Runs a command line: picks the command, prints its outcome, turns every failure into one line and an exit code."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LONGEST_LINE = 600
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Carry out a command line and return its exit code; nothing but SystemExit of --help leaves it.
+    """Run a command line and return its exit code. The only exception that leaves it is the SystemExit of --help.
 
     Args:
         arguments: Without the program's name; None takes those of this process.
@@ -87,7 +87,7 @@ def _call(command: Command, options: argparse.Namespace) -> Outcome:
 
 
 def _print(outcome: Outcome) -> int:
-    """Print an outcome. A reader that closed the pipe, or never opened it, has read enough: the verdict stands."""
+    """Print an outcome. If the reader closed the pipe, or never opened it, the exit code stays the same."""
     try:
         if outcome.text and sys.stdout is not None:
             print(outcome.text)

@@ -15,7 +15,7 @@ from dtui.safe_text import safe
 
 
 def run_report(options: argparse.Namespace) -> Outcome:
-    """Write a report of one or more runs; a chart that could not be drawn is a remark, not a failure."""
+    """Write a report on one or more runs. A chart that cannot be drawn is a remark, not a failure."""
     from dtui.reports import write_report
 
     if options.output.endswith("/"):
@@ -33,7 +33,7 @@ def run_report(options: argparse.Namespace) -> Outcome:
 
 
 def run_check(options: argparse.Namespace) -> Outcome:
-    """Verify every file of a run; damage is a verdict, not a failure."""
+    """Verify every file of a run. Damage is a result with its own exit code, not an error."""
     from dtui.store.check.child import check_run_apart
 
     result = check_run_apart(options.run)
@@ -55,7 +55,7 @@ def run_check(options: argparse.Namespace) -> Outcome:
 
 
 def run_compact(options: argparse.Namespace) -> Outcome:
-    """Fold what can be folded."""
+    """Fold the files of a run into parts, where possible."""
     from dtui.query import open_run
     from dtui.store import compact_run
 
@@ -81,7 +81,7 @@ def run_compact(options: argparse.Namespace) -> Outcome:
 
 
 def run_pack(options: argparse.Namespace) -> Outcome:
-    """Write a run into one file; what was missing or damaged in the run is a verdict, not a failure."""
+    """Write a run into one file. Missing or damaged data is a result with its own exit code, not an error."""
     from dtui.store import pack_run
 
     if options.json and find_target(options.output).is_standard_output:
@@ -110,7 +110,7 @@ def run_synth(options: argparse.Namespace) -> Outcome:
 
 
 class Progress:
-    """A line on standard error that overwrites itself; silent where standard error is no terminal."""
+    """A progress line on standard error that overwrites itself; silent if standard error is no terminal."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -118,7 +118,7 @@ class Progress:
         self._visible = sys.stderr is not None and sys.stderr.isatty()
 
     def __call__(self, done: int, total: int) -> None:
-        """Show how much is done, at most once a percent."""
+        """Show the progress, at most once per percent."""
         percent = 100 * done // max(total, 1)
         if self._visible and percent != self._shown:
             self._shown = percent

@@ -1,4 +1,4 @@
-"""The commands on what images were taken for: images, confusion."""
+"""The commands on images and their wrong labels: images, confusion."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def run_images(options: argparse.Namespace) -> Outcome:
 
 
 def run_confusion(options: argparse.Namespace) -> Outcome:
-    """Say what classes were taken for at a validation, and what grew there."""
+    """Show which wrong labels classes got at a validation, and which confusions grew there."""
     from dtui.query import open_run
 
     with open_run(options.run) as query:
@@ -71,7 +71,7 @@ def _classes(query: RunQuery) -> tuple[str, ...]:
 
 
 def _remark(run: str, query: RunQuery) -> str:
-    """Return one line on what is not known: no validations, or damage."""
+    """Return one line on why the answer is incomplete: no validations, or damage."""
     if not len(query.validation_iterations()):
         return f"{run}: no validations were recorded, so nothing is known of images"
     faults = query.anomaly_faults()

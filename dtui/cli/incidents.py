@@ -1,4 +1,4 @@
-"""The commands that say what happened in a run, one incident for each cause, and what is so at its end."""
+"""The commands on what happened in a run (one incident per cause), and on its state at the end: incidents, state."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_NUMBERS = 12
 
 
 def run_incidents(options: argparse.Namespace) -> Outcome:
-    """Say what happened and, with --fail-on, judge by the number of incidents."""
+    """List the incidents and, with --fail-on, judge the run by their number."""
     from dtui.cli.as_json import incident_fields, to_json
     from dtui.query import open_run
 
@@ -70,7 +70,7 @@ def events_of_filter(options: argparse.Namespace, choice: FilterChoice) -> Outco
 
 
 def run_state(options: argparse.Namespace) -> Outcome:
-    """Say what is so at the end of the run."""
+    """Show the state of filters and layers at the end of the run."""
     from dtui.cli.as_json import state_fields, to_json
     from dtui.query import open_run
 

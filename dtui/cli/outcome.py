@@ -1,6 +1,6 @@
-"""What a command hands back to be printed, and the exit codes of dtui.
+"""Defines what a command returns for printing, and the exit codes of dtui.
 
-Owns the meaning of each exit code. A second list would let a nightly script take "could not judge" for "fine".
+Owns the meaning of each exit code.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The arguments of every command, with an example for each option.
+"""Declares the arguments of every command, with an example for each option.
 
 Owns the names and defaults that people type. README shows the examples given here; a test compares them.
 """

@@ -18,7 +18,7 @@ _STATUS_STYLES = {"live": "good", "done": "", "incomplete": "warn", "crashed": "
 
 
 def run_runs(options: argparse.Namespace) -> Outcome:
-    """List the runs of a folder; one that cannot be read is listed with the reason."""
+    """List the runs of a folder. A run that cannot be read is listed with the reason."""
     from dtui.cli.as_json import info_fields, to_json
     from dtui.model import RunInfo
     from dtui.store import find_runs
@@ -49,7 +49,7 @@ def run_runs(options: argparse.Namespace) -> Outcome:
 
 
 def run_info(options: argparse.Namespace) -> Outcome:
-    """Say what a run holds."""
+    """Show what a run holds."""
     from dtui.cli.as_json import info_fields, to_json
     from dtui.query import open_run
 

@@ -141,7 +141,7 @@ def _filters_fields(found: CommonFilters, structure: Structure) -> dict[str, Any
 
 # --- text
 def _grid(found: Correlation, structure: Structure, classes: Sequence[str]) -> str:
-    """Return layers × classes as a table; layers without an anomaly filter, and classes with few events, are told."""
+    """Return layers × classes as a table, with a note on layers without anomaly filters and classes with few events."""
     from dtui.cli.table import paint, table
     from dtui.safe_text import safe
 
@@ -188,7 +188,7 @@ def _mini_sets(found: Correlation, structure: Structure, classes: Sequence[str])
 
 
 def _classes_of(found: Correlation, mini_set: MiniSet) -> list[tuple[int | None, int]]:
-    """Return the classes at whose events a mini-set occurs and how often, the most often first."""
+    """Return the classes at whose events a mini-set occurs, with the number of events, the most frequent first."""
     return Counter(found.events[at].label for at in found.columns_of(mini_set).tolist()).most_common()
 
 
@@ -215,7 +215,7 @@ def _filters_table(found: CommonFilters, structure: Structure) -> str:
 
 
 def _how(choice: FilterChoice) -> str:
-    """Return which filters count, such as "the 10 with the largest update ratio, at most 2 of a layer"."""
+    """Return in words which filters count, such as "the 10 with the largest update ratio, at most 2 of a layer"."""
     most = f"the {choice.count:,}" if choice.count else "those"
     parts = [f"{most} with the largest {choice.statistic.replace('_', ' ')}"]
     if choice.per_layer:
@@ -226,7 +226,7 @@ def _how(choice: FilterChoice) -> str:
 
 
 def _some(words: Sequence[str], most: int = MOST_WORDS) -> str:
-    """Return the first of some words, and how many more there are."""
+    """Return the first few words, and how many more there are."""
     more = f" and {len(words) - most:,} more" if len(words) > most else ""
     return ", ".join(words[:most]) + more
 

@@ -1,4 +1,4 @@
-"""The commands that fill the screen: opening a run, and the demo that trains one to open."""
+"""The commands that fill the screen: open a run in the TUI, or train the demo and open its run."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def run_open(options: argparse.Namespace) -> Outcome:
 
 
 def run_demo(options: argparse.Namespace) -> Outcome:
-    """Train here; unless headless, in a child process, with the TUI open on the run it records."""
+    """Train the demo: with --headless in this process, else in a child process while the TUI shows the run."""
     for package in ("torch", "mlxtend"):
         if find_spec(package) is None:
             raise MissingExtraError(f"demo: {package} is not installed; pip install '.[demo]' in dtui's folder")
@@ -51,7 +51,7 @@ def run_demo(options: argparse.Namespace) -> Outcome:
 
 
 def _newest(path: Path) -> Path:
-    """Return the run that a path stands for: a folder that is none itself stands for its newest."""
+    """Return the run at a path. If the path is a folder of runs, return the newest of them."""
     if path.suffix == SUFFIX or (path.name and with_suffix(path).exists()):
         return path
     if not path.exists():
@@ -80,7 +80,7 @@ def _show(path: Path, options: argparse.Namespace) -> None:
 
 
 def _demo_path(given: str | None) -> Path:
-    """Return the run to record: as given, or the first free name under ./runs."""
+    """Return the path of the run to record: as given, or the first free name under ./runs."""
     if given is not None:
         path = with_suffix(given)
         if path.exists():
@@ -107,7 +107,7 @@ def _train(path: Path, options: argparse.Namespace) -> Outcome:
 
 
 def _leave(*_: object) -> None:
-    """End the demo when it is told to: whoever has seen enough leaves a finished run behind, no crashed one."""
+    """Handle the signal to end the demo: the run is closed properly and does not count as crashed."""
     raise SystemExit(0)
 
 
@@ -131,13 +131,13 @@ def _watch(path: Path, options: argparse.Namespace) -> Outcome:
 
 
 def _end_with_us() -> None:
-    """Have Linux end this child when its parent is gone, however it went: a closed terminal, a kill."""
+    """Ask Linux to end this child when its parent ends, also after a closed terminal or a kill."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
 
 
 def _wait_for_run(path: Path, training: subprocess.Popen[bytes], log: IO[str]) -> None:
-    """Return when the run can be opened; raise with the training's own last words if it ends before that."""
+    """Wait until the run can be opened. If the training ends before that, raise with the last lines that it printed."""
     from dtui.query import open_run
 
     deadline = time.monotonic() + FIRST_RECORD_SECONDS
@@ -161,7 +161,7 @@ def _last_line(log: IO[str]) -> str:
 
 
 def _end(training: subprocess.Popen[bytes]) -> None:
-    """End a training, which closes its run, and wait for it."""
+    """End a training, so that it closes its run, and wait for it."""
     if training.poll() is not None:
         return
     training.terminate()  # see _leave

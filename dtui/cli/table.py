@@ -1,4 +1,4 @@
-"""Aligned text for people: tables and pairs, coloured only where a person reads them on a terminal."""
+"""Formats tables and pairs as aligned text, with colours only on a terminal."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _CODES = {"dim": "2", "bold": "1", "good": "32", "bad": "31", "warn": "33", "acc
 
 
 def colour_wanted() -> bool:
-    """Whether standard output is a terminal of a person who did not say no."""
+    """Whether to use colours: standard output is a terminal, and the user did not turn colours off."""
     tty = sys.stdout is not None and sys.stdout.isatty()
     return tty and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def paint(text: str, style: str) -> str:
-    """Return `text` in a style of ("dim", "bold", "good", "bad", "warn", "accent"), or as it is off a terminal."""
+    """Return `text` in a style ("dim", "bold", "good", "bad", "warn", "accent"); unchanged if not on a terminal."""
     return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if style and text and colour_wanted() else text
 
 
 def width(text: str) -> int:
-    """Return the terminal columns that `text`, which went through `safe`, takes."""
+    """Return the number of terminal columns of `text`, which must have passed `safe`."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
@@ -32,9 +32,9 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequen
     """Return rows under headings, each column as wide as its widest cell.
 
     Args:
-        headings: One a column; a heading that starts with ">" is aligned right, without the ">".
+        headings: One per column. A heading that starts with ">" is aligned right and shown without the ">".
         rows: Cells as text; names from outside are made safe here.
-        styles: A style a row, or none.
+        styles: One style per row, or none.
     """
     right = [heading.startswith(">") for heading in headings]
     titles = [heading.removeprefix(">") for heading in headings]

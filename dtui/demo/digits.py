@@ -1,4 +1,4 @@
-"""The data of the demonstration: 5,000 handwritten digits, split once for all."""
+"""The data of the demonstration: 5,000 handwritten digits with a fixed split."""
 
 from __future__ import annotations
 

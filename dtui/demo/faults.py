@@ -1,4 +1,4 @@
-"""What goes wrong on purpose in the demonstration and the sample runs."""
+"""Injects faults into the demonstration and the sample runs."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from dtui.demo.digits import CLASSES
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that goes wrong on purpose.
+    """A fault that is injected on purpose.
 
     Attributes:
         kind: "poisoned_labels", "learning_rate_spike", "dead_filters" or "bit_flip".
         iteration: When it begins.
         length: Iterations for which it lasts; a dead filter stays dead.
-        label: Class whose labels are poisoned, and `becomes` what they are poisoned to.
+        label: Class whose labels are poisoned; they are replaced by `becomes`.
         becomes: See `label`.
-        factor: By which the learning rate is multiplied.
-        layer: Layer that is hit, and `filters` which of its filters.
+        factor: Multiplier of the learning rate.
+        layer: The affected layer; `filters` are its affected filters.
         filters: See `layer`.
     """
 
@@ -36,11 +36,11 @@ class Fault:
     filters: tuple[int, ...] = ()
 
     def is_active(self, iteration: int) -> bool:
-        """Whether it acts on an iteration."""
+        """Whether the fault acts at an iteration."""
         return self.iteration <= iteration < self.iteration + self.length
 
     def as_note(self) -> dict[str, object]:
-        """Return the label under which the run stores it."""
+        """Return the fault as a note for the run's metadata."""
         note: dict[str, object] = {
             "iteration": self.iteration,
             "last": self.iteration + self.length - 1,
@@ -56,7 +56,7 @@ class Fault:
 
 
 def poison_labels(labels: Tensor, faults: Sequence[Fault], iteration: int) -> Tensor:
-    """Return the labels as they are while faults poison them."""
+    """Return the labels with those replaced that active faults poison."""
     for fault in faults:
         if fault.kind == "poisoned_labels" and fault.is_active(iteration):
             labels = torch.where(labels == fault.label, fault.becomes, labels)
@@ -65,7 +65,7 @@ def poison_labels(labels: Tensor, faults: Sequence[Fault], iteration: int) -> Te
 
 @torch.no_grad()
 def break_weights(model: nn.Module, faults: Sequence[Fault], iteration: int) -> None:
-    """Do to the weights what begins at an iteration."""
+    """Change the weights for the faults that begin at an iteration."""
     for fault in faults:
         if fault.iteration != iteration or not fault.layer:
             continue

@@ -1,6 +1,6 @@
-"""A small real training: ResNet-20 on 5,000 handwritten digits, recorded while it runs.
+"""Trains ResNet-20 on 5,000 handwritten digits and records the training while it runs.
 
-`dtui demo` and the sample runs are made with it.
+`dtui demo` and the sample runs use it.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ def train_demo(
     """Train the network and record it, with one validation at every record.
 
     Args:
-        path: Where the run is made.
+        path: Where the run is written.
         iterations: Updates to perform.
         every: Updates from one record and validation to the next.
-        seed: Of the weights and of the order of the images.
-        faults: What goes wrong on purpose; stored as notes of the run.
+        seed: For the weights and the order of the images.
+        faults: Injected faults; stored as notes of the run.
         delay: Seconds to wait after each iteration, so that a person can watch.
         progress: Called with the iterations done and `iterations`.
 
@@ -99,7 +99,7 @@ def train_demo(
 
 @torch.no_grad()
 def evaluate(model: nn.Module, loader: DataLoader[tuple[Tensor, ...]]) -> float:
-    """Return the share of wrong predictions, [0, 1]: any user's evaluation, ignorant of the recorder."""
+    """Return the share of wrong predictions, [0, 1], as a user's own evaluation would, without the recorder."""
     model.eval()
     wrong = total = 0
     for images, labels in loader:
@@ -110,7 +110,7 @@ def evaluate(model: nn.Module, loader: DataLoader[tuple[Tensor, ...]]) -> float:
 
 
 def shuffled_batches(count: int, seed: int) -> Iterator[Tensor]:
-    """Yield the indices of batch after batch of `count` images, without end; every epoch in another order."""
+    """Yield the indices of batches of `count` images, without end. Every epoch has another order."""
     generator = torch.Generator().manual_seed(seed)
     while True:
         yield from torch.randperm(count, generator=generator).split(BATCH)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""The vocabulary of dtui as frozen value types, with nothing below it but the errors."""
+"""The vocabulary of dtui as frozen value types. It imports nothing else of dtui but the errors."""
 
 from dtui.model.arrays import (
     MOST_CLASSES,

@@ -1,4 +1,4 @@
-"""Which threshold of the class rules suits a run, and what that was judged by."""
+"""The proposed threshold of the class rules for a run, with the counts behind it."""
 
 from __future__ import annotations
 
@@ -24,17 +24,18 @@ class ThresholdRow:
 
 @dataclass(frozen=True, slots=True)
 class ThresholdAdvice:
-    """Thresholds, what each marks, and the one to use. Field names are those of `dtui advise --json`.
+    """Thresholds, what each marks, and the proposed one. Field names are those of `dtui advise --json`.
 
     Attributes:
-        rule: Of the class rules.
-        window: Of the rule, in validations.
-        direction: Of the flips that were counted.
-        counted: Validations that were counted.
-        left_out: Those at the beginning that were not: classes are learned there, or the rule cannot tell yet.
+        rule: The class rule, such as "left".
+        window: Window of the rule, in validations.
+        direction: Direction of the flips that were counted.
+        counted: Number of validations that were counted.
+        left_out: Number of validations at the beginning that were not counted: classes are still being learned, or the
+            rule cannot judge yet.
         most: Share of the counted validations that may be marked.
         rows: By rising threshold.
-        proposed: The smallest threshold that marks no more of them; None where each marks more.
+        proposed: The smallest threshold that marks at most that share; None if every threshold marks more.
     """
 
     rule: str
@@ -48,5 +49,5 @@ class ThresholdAdvice:
 
     @property
     def settings(self) -> AnomalySettings | None:
-        """The settings that are proposed, None where none are."""
+        """The proposed settings; None if no threshold is proposed."""
         return None if self.proposed is None else AnomalySettings(self.rule, self.window, "share", self.proposed)

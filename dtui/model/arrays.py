@@ -1,4 +1,4 @@
-"""Array types by element kind, so that signatures say what they hold."""
+"""Array types by element type, for use in signatures."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ MOST_CLASSES = NOT_JUDGED_STORED
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """Mark an array as not to be written to and return it: values that cross threads are shared, not copied."""
+    """Make an array read-only and return it: arrays that cross threads are shared, not copied."""
     array.flags.writeable = False
     return array

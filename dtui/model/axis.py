@@ -29,7 +29,7 @@ class TimeAxis:
     columns: int
 
     def __post_init__(self) -> None:
-        """Refuse a window that no column can be computed in."""
+        """Refuse an empty window or an axis without columns."""
         if not self.first < self.stop:
             raise ValueError(f"time axis: first {self.first} must be before stop {self.stop}")
         if self.columns < 1:

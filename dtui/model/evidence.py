@@ -1,4 +1,4 @@
-"""What detectors say of a run, and what a person reviews: evidence, how it is shown, and anomalies."""
+"""Evidence from detectors, how it is shown, and the anomalies that people review."""
 
 from __future__ import annotations
 
@@ -34,29 +34,30 @@ class AnomalySettings:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What one detector says of one record (or validation, or watch) and one scope.
+    """What one detector reports on one record (or validation, or watch) and one scope.
 
-    The scope is some classes, or a layer with or without some of its filters, or else the whole network.
+    The scope is a set of classes, or a layer (with or without some of its filters), or the whole network.
 
     Attributes:
         detector: Name of the detector.
         iteration: Of the record.
-        rule: Which of the detector's rules spoke, "" where it has one.
-        direction: "gained", "lost" or "both" of images that flipped, None where nothing has a direction.
+        rule: Which of the detector's rules matched; "" if it has only one.
+        direction: "gained", "lost" or "both" for flipped images; None where there is no direction.
         layer: Name of a layer of the network, or None; data from outside.
         filters: Indices within that layer, ascending.
         classes: Labels, the worst first.
-        strength: What evidence of the detector is ordered by: larger is stranger; finite.
-        count: Images or filters that it is about, None where they are not counted.
-        share: count over the images of the class or the filters of the layer, [0, 1]; None where neither is named.
-        times: How many times its usual the value is, None where it is not compared with that.
-        threshold: What it had to reach in the settings' unit, None where no setting decides.
-        known: Iteration at which it could be told, >= iteration; None where that was at once.
-        amount: How much, in the unit that the detector's sentences name; None where nothing is measured.
-        usual: What the value was before, in the same unit; None where it is not compared with that.
-        concentration: Share of what all classes lost together that its first class carries, [0, 1]; None for no class.
-        frequency: Share of the looks before at which the run did as much by itself, [0, 1]; None where nobody counted.
-        norm: Name of the normalisation layer that it is about, None where it is about none; data from outside.
+        strength: Order among the evidence of the detector: larger is stranger; finite.
+        count: Number of images or filters concerned; None where they are not counted.
+        share: `count` divided by the images of the class or the filters of the layer, [0, 1]; None where neither is
+            named.
+        times: The value divided by its usual value; None where there is no comparison.
+        threshold: The threshold in the settings' unit; None where no setting decides.
+        known: Iteration at which it could first be detected, >= iteration; None if that is the same iteration.
+        amount: Measured amount, in the unit that the detector's sentences name; None where nothing is measured.
+        usual: The value before, in the same unit; None where there is no comparison.
+        concentration: Share of its first class in the losses of all classes, [0, 1]; None without a class.
+        frequency: Share of the earlier checks at which as much happened anyway, [0, 1]; None where it was not counted.
+        norm: Name of the normalisation layer concerned; None if there is none; data from outside.
     """
 
     detector: str
@@ -89,19 +90,19 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Showing:
-    """How a detector has its evidence shown: words, sign and mark; all its own, nothing from outside.
+    """How the evidence of a detector is shown: words, sign and mark. All of it comes from dtui, nothing from outside.
 
-    A sentence is the class, the place or else the subject, then `verb`, then `detail`: "loss", "jumped",
-    "to 9 times the usual".
+    A sentence consists of the class or the place (without either, `subject`), then `verb`, then `detail`: "loss",
+    "jumped", "to 9 times the usual".
 
     Attributes:
-        sign: What stands for it before the words, such as "▼".
-        title: What it is called in a cell of a table, such as "lost".
+        sign: Symbol before the words, such as "▼".
+        title: Short name for a cell of a table, such as "lost".
         verb: What happened, such as "lost 38%".
         detail: What a longer sentence adds; "" for nothing.
-        subject: What it happened to where neither a class nor a layer is named, such as "loss".
-        by: What else a sentence ends with where there is room, such as "left rule"; "" for nothing.
-        lanes: Where its mark stands: "lost" points down, "gained" points up.
+        subject: Subject of the sentence if neither a class nor a layer is named, such as "loss".
+        by: End of the sentence where there is room, such as "left rule"; "" for nothing.
+        lanes: Lanes of its marks: "lost" points down, "gained" points up.
     """
 
     sign: str
@@ -115,12 +116,12 @@ class Showing:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """What a detector lacks in a run.
+    """Data that a detector needs and the run does not have.
 
     Attributes:
         sentence: One line to show, such as "class rules: no validations were recorded".
-        is_early: Whether it will be there when the run has gone on: the detector cannot tell yet.
-        is_covered: Whether other detectors see the same in what was recorded, only later or less exactly.
+        is_early: Whether the data will be there later in the run: the detector cannot judge yet.
+        is_covered: Whether other detectors find the same in the recorded data, only later or less exactly.
     """
 
     sentence: str
@@ -130,11 +131,11 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Anomaly:
-    """Evidence with a name and a person's decision: what is reviewed.
+    """Evidence with an id and a person's decision: the unit of review.
 
     Attributes:
         id: Stable while the run grows and across settings, such as "class-left-3-1200-lost".
-        kind: What its id begins with: "class" of the class rules, "watch" of the flight recorder, else the detector.
+        kind: Begin of its id: "class" for the class rules, "watch" for the flight recorder, else the detector's name.
         evidence: What was found.
         shown: How to show it.
         status: "new", "flagged" or "dismissed".
@@ -150,30 +151,30 @@ class Anomaly:
 
     @property
     def iteration(self) -> int:
-        """Where it is on the time axis."""
+        """Iteration of its evidence."""
         return self.evidence.iteration
 
     @property
     def class_index(self) -> int | None:
-        """The label of the class that it is about, None where it is about none."""
+        """The label of its class; None if it has none."""
         return self.evidence.classes[0] if self.evidence.classes else None
 
     @property
     def layer(self) -> str | None:
-        """The name of the layer that it is about, None where it is about none; data from outside."""
+        """The name of its layer; None if it has none; data from outside."""
         return self.evidence.layer
 
     @property
     def filters(self) -> tuple[int, ...]:
-        """The filters that it is about, within the layer."""
+        """Indices of its filters within the layer."""
         return self.evidence.filters
 
     @property
     def score(self) -> float:
-        """What anomalies are ordered by: larger is stranger."""
+        """Order among anomalies: larger is stranger."""
         return self.evidence.strength
 
     @property
     def size(self) -> float:
-        """How large its mark is, [0, 1]: the share, 1 where it is about no part of something."""
+        """Size of its mark, [0, 1]: the share; 1 where there is no share."""
         return 1.0 if self.evidence.share is None else self.evidence.share

@@ -1,4 +1,4 @@
-"""What a person reviews first: one incident for one cause, and what it is called."""
+"""Incidents: one for each cause, with its name. People review them first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dtui.model.evidence import Evidence
 
 
 class Cause(StrEnum):
-    """What the evidence of an incident shows, and no more than that."""
+    """The cause of an incident, as far as its evidence shows it."""
 
     NONFINITE = "nonfinite"
     FILTER = "filter"
@@ -26,7 +26,7 @@ class Cause(StrEnum):
 
     @property
     def heading(self) -> str:
-        """As a heading or a cell of a table says it."""
+        """The cause in words for a heading or a cell of a table."""
         return _HEADINGS[self]
 
 
@@ -51,19 +51,19 @@ class Incident:
     """Evidence that belongs together: one entry for one cause.
 
     Attributes:
-        id: Of its first record, cause and first layer or class; it stays while the run grows, once `is_final`.
+        id: Made from its first record, cause and first layer or class. It no longer changes once `is_final`.
         cause: What the evidence shows.
         first: Iteration at which its evidence begins.
         last: Iteration of its last evidence.
         layers: Names of at most 3 layers, the most telling first; data from outside.
         filters: Indices within the first layer, ascending.
         classes: At most 3 labels, the worst first.
-        evidence: What it is made of, in order.
+        evidence: Its evidence, in order.
         sentence: What happened, with numbers; it holds names of layers and classes, which are data from outside.
-        score: What incidents are ordered by: larger is stranger; below 1 where only classes tell of it.
-        is_final: Whether no later record can change it.
-        moved_first: What moved first, such as "gradients, 2 iterations before the loss"; "" where nothing tells.
-        persists: Whether it is still so at the end of the run; None where that cannot be told.
+        score: Order among incidents: larger is stranger; below 1 if all its evidence is about classes.
+        is_final: Whether later records can no longer change it.
+        moved_first: What moved first, such as "gradients, 2 iterations before the loss"; "" where that is not known.
+        persists: Whether it still holds at the end of the run; None where that is not known.
         status: "new", "flagged" or "dismissed".
         note: A person's words; data from outside.
     """
@@ -86,7 +86,7 @@ class Incident:
 
     @property
     def scope(self) -> str:
-        """What it is about: "filter", "layer", "class" or "network"."""
+        """Its scope: "filter", "layer", "class" or "network"."""
         if self.cause in (Cause.FILTER, Cause.DEAD):
             return "filter"
         if self.layers:

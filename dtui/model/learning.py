@@ -1,4 +1,4 @@
-"""How images were learned and forgotten, what they were taken for, and how anomalies lie over the stages."""
+"""Answers on how images were learned and forgotten, on their wrong labels, and on the anomalies per stage."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ IMAGE_LISTS = ("always-wrong", "hard", "easy", "never-learned", "forgotten")
 class ImageLearning:
     """How each image was judged over the run; all arrays have shape (images,), in order of the ImageSet.
 
-    Validations in which an image was not judged, or its label is lost to damage, are passed over.
+    Validations that did not judge the image, or whose label is lost to damage, are skipped.
 
     Attributes:
-        judged: Validations in which it was judged.
-        wrong: Those in which it was wrong.
+        judged: Number of validations that judged the image.
+        wrong: Number of those with a wrong label.
         forgotten: Forgetting events: right at one judgement and wrong at the next.
         first_right: Position of the first validation in which it was right, NEVER (-1) where there is none.
         is_learned: Whether it was right at two judgements in a row.
@@ -70,7 +70,7 @@ class ImageList:
 
     Attributes:
         name: Of IMAGE_LISTS.
-        total: How many images belong to it; `images` may be the first of them only.
+        total: Number of images in the whole list; `images` may hold only the first of them.
         images: In the order of the list.
     """
 
@@ -81,7 +81,7 @@ class ImageList:
 
 @dataclass(frozen=True, slots=True)
 class Confused:
-    """Images of a class that were taken for another one, at one validation.
+    """Images of a class that got one wrong label at one validation.
 
     Attributes:
         target: True label.
@@ -119,13 +119,14 @@ class ConfusionChange:
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """What classes were taken for at a validation, and what grew there.
+    """Wrong labels of all classes at a validation, and the confusions that grew there.
 
     Attributes:
         iteration: Of the validation.
         pairs: By falling count, then by label.
-        before: Iterations of the validations that the growth is measured from, ascending; empty at the first.
-        after: Those that it is measured at, ascending; the first is `iteration`.
+        before: Iterations of the validations before, against which growth is measured, ascending; empty at the first
+            validation.
+        after: Iterations of the validations after, ascending; the first is `iteration`.
         grown: By falling score, then by label.
     """
 
@@ -138,12 +139,12 @@ class Confusion:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ConfusionTimes:
-    """How often one class was taken for each other one, over the run.
+    """How often images of one class got each wrong label, over the run.
 
     Attributes:
         target: True label.
         iterations: Of the validations, shape (m,).
-        labels: What it was taken for at least once, the most often first, shape (n,).
+        labels: Wrong labels that occurred, the most frequent first, shape (n,).
         counts: Images, shape (n, m).
         judged: Images of the class that were judged, shape (m,).
     """

@@ -1,4 +1,4 @@
-"""What is stored for one recorded iteration, and what surrounds it."""
+"""The record of one iteration, and the other things that a run stores: validations, gaps, triggers, metadata."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dtui.model.arrays import ByteArray, FloatArray, IntArray, LabelArray
 
 
 class RunStatus(StrEnum):
-    """How a run stands."""
+    """Status of a run."""
 
     LIVE = "live"
     DONE = "done"
@@ -21,12 +21,12 @@ class RunStatus(StrEnum):
 
     @classmethod
     def told(cls, closed: RunStatus, reason: str) -> RunStatus:
-        """Return how a run stands that stores how it ended, and why."""
+        """Return the status of a run from its stored end and the stored reason."""
         return cls.INCOMPLETE if closed is cls.DONE and reason else closed
 
     @property
     def stored(self) -> RunStatus:
-        """What a run stores that ended like this."""
+        """What a run stores when it ends with this status."""
         return RunStatus.DONE if self is RunStatus.INCOMPLETE else self
 
 
@@ -75,7 +75,7 @@ class Validation:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Iterations for which something that should have been recorded was not.
+    """Iterations at which data should have been recorded, but was not.
 
     Attributes:
         first: First iteration that is missing.
@@ -100,7 +100,7 @@ class Trigger:
         layer: Name of the layer that stands out most, "" where none can be named; data from outside.
         filters: Indices within that layer of the filters that stand out, ascending.
         score: Robust z against the trailing history; of "nonfinite", the number of elements known to be NaN or Inf.
-        times: How many times its usual the value is, NaN of "nonfinite".
+        times: The value divided by its usual value; NaN for "nonfinite".
     """
 
     iteration: int
@@ -116,7 +116,7 @@ TRIGGER_KINDS = ("nonfinite", "loss", "gradient", "update", "filter")
 
 
 def every_that_fits(updates: int) -> int:
-    """Return the largest round number of iterations that makes 50 records of so many updates, 1 where none does."""
+    """Return the largest round interval that still gives 50 records for a number of updates; 1 if none does."""
     fits = 1
     for power in range(len(str(updates))):
         fits = max([fits, *(step for step in (10**power, 2 * 10**power, 5 * 10**power) if step * 50 <= updates)])
@@ -125,7 +125,7 @@ def every_that_fits(updates: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class RunMetadata:
-    """What is known about a run before its first record.
+    """Data about a run that is known before its first record.
 
     Attributes:
         name: Shown name; data from outside.

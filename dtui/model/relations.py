@@ -1,4 +1,4 @@
-"""How filters, layers and classes belong together: anomaly filters, mini-sets, and the grid of layers × classes."""
+"""Relations between filters, layers and classes: anomaly filters, mini-sets, and the grid of layers × classes."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ LAST_LINEAR = "last-linear"
 
 @dataclass(frozen=True, slots=True)
 class FilterChoice:
-    """Which filters of a record count as those that changed most.
+    """How the filters that changed most at a record are chosen.
 
     Attributes:
         statistic: Of CHANGES.
-        count: Most filters a record over the whole network, >= 1; None for no such limit.
-        per_layer: Most filters a record and layer, >= 1; None for no such limit.
-        exclude: Layers that are left out: their names, FIRST_CONV, LAST_LINEAR.
+        count: Most filters per record in the whole network, >= 1; None for no limit.
+        per_layer: Most filters per record and layer, >= 1; None for no limit.
+        exclude: Layers that are left out: their names, or FIRST_CONV or LAST_LINEAR.
     """
 
     statistic: str = CHANGES[0]
@@ -35,12 +35,12 @@ class FilterChoice:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened at an iteration, whoever found it: a column of the correlation.
+    """Something that happened at an iteration, from any source. The columns of the correlation are made of events.
 
     Attributes:
-        label: The class that it is about, None where it is about none.
-        iteration: When.
-        id: What it is known by elsewhere, such as the id of an anomaly.
+        label: Label of its class; None if it has none.
+        iteration: Iteration at which it happened.
+        id: Its id elsewhere, such as the id of an anomaly.
     """
 
     label: int | None
@@ -53,8 +53,8 @@ class EventFilters:
     """The anomaly filters of an event.
 
     Attributes:
-        event: Of those that were asked about.
-        record: Iteration of the record whose changes were looked at; None where there is none close before the event.
+        event: The event; one of those in the question.
+        record: Iteration of the record whose changes are used; None if there is no record close before the event.
         filters: Rows on the flat filter axis, the most changed first, shape (n,).
         changes: How much each changed, shape (n,), > 0; Inf where weights were lost to Inf.
     """
@@ -83,7 +83,7 @@ class ChangedFilter:
 
     @property
     def rank(self) -> int:
-        """The worst of its ranks: at every record it was at least so far in front."""
+        """The worst of its ranks: at every record it ranked at least this high."""
         return max(self.ranks)
 
     @property
@@ -97,9 +97,9 @@ class CommonFilters:
     """The filters that changed most at all of some iterations.
 
     Attributes:
-        choice: What was asked.
-        iterations: As asked.
-        records: Iterations of the records that were looked at, one for each of them.
+        choice: The choice in the question.
+        iterations: The iterations in the question.
+        records: Iterations of the records that were used, one for each of `iterations`.
         filters: By worst rank, then by the sum of ranks, then by row.
     """
 
@@ -133,19 +133,20 @@ class MiniSet:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Correlation:
-    """Layers × classes: which filters changed most when something happened to which class. L layers, E events.
+    """The grid of layers × classes: filters that changed most at the events of each class. L layers, E events.
 
     Attributes:
         choice: Which filters count.
         labels: Of the classes that have an event, ascending, K of them; None at the end for events of no class.
-        counts: Distinct anomaly filters of each layer over the events of each class, shape (L, K). A module's row is
-            the sum of its layers' rows, see `row`.
+        counts: Distinct anomaly filters of each layer over the events of each class, shape (L, K). For a module, see
+            `row`.
         totals: Distinct anomaly filters of each layer over all events, shape (L,).
-        events: By class, then by iteration, then by id; those of no class last.
-        records: Iterations of the records that were looked at, shape (n,), ascending.
+        events: By class, then by iteration, then by id; events without a class last.
+        records: Iterations of the records that were used, shape (n,), ascending.
         record_of: Position in `records` of each event, shape (E,), -1 where there is no record close before it.
-        mini_sets: By layer, then by falling importance, then by first filter; all at least as important as asked.
-        left_out: Mini-sets that were less important.
+        mini_sets: By layer, then by falling importance, then by first filter; each has at least the requested
+            importance.
+        left_out: Number of less important mini-sets, which are left out.
     """
 
     choice: FilterChoice

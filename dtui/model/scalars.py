@@ -1,4 +1,4 @@
-"""The scalars that a training logs: how a NaN among them is told from a name that was not logged, and from damage."""
+"""Scalars that a training logs. A logged NaN, a name that was not logged, and damage are kept apart."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LOST_NAN = float(_LOST_BITS.view(np.float64))
 
 
 def was_logged(values: FloatArray) -> BoolArray:
-    """Return where a scalar was logged, NaN included, shape of `values`.
+    """Return where a scalar was logged, also as NaN, shape of `values`.
 
     Args:
         values: A scalar as it was read, float64, any shape.
@@ -49,7 +49,7 @@ def was_logged(values: FloatArray) -> BoolArray:
 
 
 def was_lost(values: FloatArray) -> BoolArray:
-    """Return where damage took a scalar, shape of `values`.
+    """Return where a scalar is lost to damage, shape of `values`.
 
     Args:
         values: A scalar as it was read, float64, any shape.
@@ -63,8 +63,8 @@ def was_lost(values: FloatArray) -> BoolArray:
 def scalar_points(iterations: IntArray, is_watch: BoolArray, values: FloatArray, own: Points | None) -> Points:
     """Return every value of a scalar with its iteration: those of records, and those logged between them.
 
-    A record repeats the last value of each name that was logged since the record before. Where that value is known with
-    an iteration of its own, the record's is left out; so is one that damage took.
+    A record repeats the last value of each name that was logged since the record before. If that value is also known
+    with its own iteration, the record's copy is left out, even where it is lost to damage.
 
     Args:
         iterations: Of records and watches, shape (n,), ascending.
@@ -73,8 +73,8 @@ def scalar_points(iterations: IntArray, is_watch: BoolArray, values: FloatArray,
         own: What was logged between records, no iteration twice, NaN as LOGGED_NAN; None where nothing was.
 
     Returns:
-        What was logged, NaN as LOGGED_NAN, and LOST_NAN where damage took it; of two at one iteration the record's is
-        first.
+        What was logged: NaN as LOGGED_NAN, and LOST_NAN where the value is lost to damage. Of two values at one
+        iteration the record's comes first.
 
     Source: dtui.
     """

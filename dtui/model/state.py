@@ -1,4 +1,4 @@
-"""What is so at the end of a run and is no event: filters and layers that stand out, and since when."""
+"""The state at the end of a run: filters and layers that stand out, and since when."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Standing(StrEnum):
-    """How filters or a layer stand at the end of the run."""
+    """State of filters or of a layer at the end of the run."""
 
     DEAD = "dead"
     """Filters that no longer learn: next to no gradient while their layer has one."""
@@ -25,15 +25,15 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StateEntry:
-    """Some filters of a layer, or a whole layer, that stand the same way.
+    """Some filters of a layer, or a whole layer, in the same state.
 
     Attributes:
-        standing: How.
+        standing: Their state.
         layer: Its name; data from outside.
-        filters: Indices within the layer, ascending; empty where it is about the whole layer.
-        since: For each filter, or for the layer alone, the iteration of the first record at which it was so without an
-            end; None where that is not known.
-        of: Filters of the layer.
+        filters: Indices within the layer, ascending; empty if the entry is about the whole layer.
+        since: For each filter, or once for the layer, the iteration of the first record since which the state has
+            lasted; None where that is not known.
+        of: Number of filters in the layer.
     """
 
     standing: Standing
@@ -45,12 +45,12 @@ class StateEntry:
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """All that stands out.
+    """Everything that stands out at the end of a run.
 
     Attributes:
-        entries: By standing, then in layer order.
-        missing: What could not be told and why, one sentence each.
-        records: Records that it was told from.
+        entries: By state, then in layer order.
+        missing: What could not be judged and why, one sentence each.
+        records: Number of records behind the answer.
     """
 
     entries: tuple[StateEntry, ...]

@@ -1,7 +1,7 @@
-"""Everything that is measured on weights, gradients and updates: one `Statistic` value each, in storage order.
+"""Lists everything that is measured on weights, gradients and updates: one `Statistic` each, in storage order.
 
-A statistic is added here and its formula in `dtui.record.measure.statistics`. A run lists what it holds
-(`dtui.store.format.contents`), so a new one changes no run that there is, wherever in the list it stands.
+To add a statistic, add it here and its formula in `dtui.record.measure.statistics`. Each run lists the statistics that
+it holds (`dtui.store.format.contents`), so a new one, at any place in the list, does not affect existing runs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ WHOLE = 23
 
 
 class Rows(StrEnum):
-    """What one row of a statistic stands for."""
+    """Meaning of one row of a statistic."""
 
     FILTERS = "filters"
     LAYERS = "layers"
@@ -43,13 +43,15 @@ class Statistic:
     """One number that is measured of every filter, of every layer and module, or of every normalisation layer.
 
     Attributes:
-        name: In records, files, selections and arguments.
+        name: Name in records, files, selections and arguments.
         rows: Whether it is a statistic of filters, of layers and modules, or of normalisation layers.
-        sources: What it is taken of: one of SOURCES or several together; a layer statistic of each of them apart.
-        bits: Of mantissa that are kept, in [1, 23]; layer statistics keep all.
-        is_watched: Whether a watch of the flight recorder measures it; else it is NaN there.
-        norm_of: The mean and the standard deviation that a norm follows from, so that parts of records leave it out.
-        words: As people read it, where that is not the name.
+        sources: Its input: one of SOURCES, or several together. A layer statistic is measured on each of them
+            separately.
+        bits: Number of mantissa bits that are kept, in [1, 23]; layer statistics keep all.
+        is_watched: Whether a watch of the flight recorder measures it; if not, it is NaN there.
+        norm_of: For a norm: the mean and the standard deviation that it can be computed from. Parts of records then do
+            not store it.
+        words: Name for people, if it differs from `name`.
         unit: Of the values, "" where they have none.
         drawn: How values are drawn.
     """
@@ -124,7 +126,7 @@ STATISTICS = (
 
 
 def by_name(rows: Rows, statistics: tuple[Statistic, ...] = STATISTICS) -> Mapping[str, Statistic]:
-    """Return the statistics of a kind of rows by name, in order."""
+    """Return the statistics for one kind of rows, by name, in order."""
     return MappingProxyType({one.name: one for one in statistics if one.rows is rows})
 
 
@@ -152,6 +154,6 @@ CHANGE_RATIO_EDGES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 
 
 def title_of(name: str) -> str:
-    """Return a statistic as people read it; a name that is one of several kinds of rows has one title."""
+    """Return the title of a statistic. A name that several kinds of rows share has one title."""
     known = FILTERS.get(name) or LAYERS.get(name) or NORMS.get(name)
     return name.replace("_", " ") if known is None else known.title

@@ -1,4 +1,4 @@
-"""What a run is made of: the network's modules, layers and filters, and the validation images."""
+"""The structure of a run: the network's modules, layers and filters, and the validation images."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ class NormLayer:
     Attributes:
         name: Dotted module name; data from outside.
         kind: Class name of the module, such as "BatchNorm2d" or "LayerNorm"; data from outside.
-        channels: Scales that it has, or means and variances, > 0.
-        layer: Name of the layer whose outputs it normalises: the nearest before it in the graph, without a graph the
-            last before it among the modules; "" where there is none. Data from outside.
+        channels: Number of its scales, or of its means and variances, > 0.
+        layer: Name of the layer whose outputs it normalises: the nearest layer before it in the graph or, without a
+            graph, the last layer before it among the modules; "" if there is none. Data from outside.
     """
 
     name: str
@@ -85,7 +85,7 @@ class NormLayer:
 
 @dataclass(frozen=True, slots=True)
 class Unrecorded:
-    """A parameter that is in no recorded layer: a bias, an embedding, one of a norm, or the user's own.
+    """A parameter outside the recorded layers: a bias, an embedding, a parameter of a norm, or a user's own parameter.
 
     Attributes:
         name: Dotted; data from outside.
@@ -104,9 +104,9 @@ class Coverage:
 
     Attributes:
         parameters: Elements of all parameters, each parameter once.
-        recorded: Those that are weights of recorded layers.
-        unrecorded: Number of parameters that are not.
-        largest: Of those, the largest first; not all of them.
+        recorded: Elements of the weights of recorded layers.
+        unrecorded: Number of parameters that are not recorded.
+        largest: Some of these parameters, the largest first.
     """
 
     parameters: int
@@ -116,11 +116,11 @@ class Coverage:
 
     @property
     def share(self) -> float:
-        """What is recorded of all elements, in [0, 1]; 1 of none."""
+        """Recorded share of all elements, in [0, 1]; 1 if there are no elements."""
         return self.recorded / self.parameters if self.parameters else 1.0
 
     def text(self, named: int = 4) -> str:
-        """Return one line with the names of the largest that are not recorded; data from outside."""
+        """Return one line with the names of the largest parameters that are not recorded; data from outside."""
         percent = round(100 * self.share)
         if percent in (0, 100) and 0 < self.recorded < self.parameters:
             share = "less than 1 %" if percent == 0 else "more than 99 %"
@@ -136,11 +136,11 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What of a network was to be trained when recording began.
+    """Which parts of a network were set to be trained when recording began.
 
     Attributes:
         parameters: Elements of all parameters that require a gradient, each parameter once.
-        frozen: Indices of the layers of which none does, ascending.
+        frozen: Indices of the layers without such a parameter, ascending.
     """
 
     parameters: int
@@ -155,9 +155,9 @@ class Structure:
         layers: In storage order; their filter rows follow each other without holes.
         modules: Parents before children; the first is the root.
         edges: The module graph of one forward pass; empty when it was not traced.
-        coverage: How much of the network the layers are; None where it is not known, as in runs of before.
+        coverage: How much of the network is recorded; None where that is not known, as in older runs.
         norms: The normalisation layers that are measured, in `named_modules` order.
-        trained: What of it was to be trained; None where it is not known, as in runs of before.
+        trained: Which parts were set to be trained; None where that is not known, as in older runs.
     """
 
     layers: tuple[Layer, ...]
@@ -181,8 +181,8 @@ class ImageSet:
         classes: Names in label order, at most 65,535; data from outside.
         targets: The true label of each image, shape (images,), uint16, ascending.
         ids: The id under which each image is known outside, such as its data set index; data from outside.
-        thumbnails: Encoded PNG or JPEG bytes an image; empty when none were taken, an empty item where one
-            image has none.
+        thumbnails: Encoded PNG or JPEG bytes of each image; empty if the run has no thumbnails; an empty item for an
+            image without one.
     """
 
     classes: tuple[str, ...]

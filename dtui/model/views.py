@@ -1,7 +1,7 @@
-"""Answers that a RunQuery gives: frozen values that cross threads, each ready to draw and reduced to its axis.
+"""Answers of a RunQuery: frozen values that cross threads, ready to draw and reduced to their axis.
 
-All arrays are read-only. Along `columns`, a column holds what happened within its iterations; where it holds
-no record, the record before it still stands; before the first and after the last record it is NaN.
+All arrays are read-only. Along `columns`, a column shows the records within its iterations. A column without a record
+shows the record before it. Before the first and after the last record a column is NaN.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ class LayerStates:
     """Layers that did not train, by name, as far as the records tell; data from outside.
 
     Attributes:
-        frozen: Required no gradient when recording began, and have not changed.
-        no_gradient: Were to be trained, and were never given a gradient: nothing that is trained depends on them. Of a
-            run that does not say which layers are frozen, those too.
-        unchanged: Were to be trained and given gradients, and have not changed: no optimizer has them, or their
+        frozen: Did not require a gradient when recording began, and have not changed.
+        no_gradient: Were set to be trained, but never got a gradient: the loss does not depend on them. In a run that
+            does not store which layers are frozen, frozen layers are here too.
+        unchanged: Were set to be trained and got gradients, but have not changed: no optimizer updates them, or their
             gradients are zero.
-        tied: Each with the other names of its weight.
+        tied: Layers with a shared weight, each with the other names of its weight.
     """
 
     frozen: tuple[str, ...] = ()
@@ -38,9 +38,10 @@ class LayerStates:
 class RunInfo:
     """One line about a run. Field names are those of `dtui info --json`.
 
-    `reason` says why a run crashed or is incomplete, "" for any other; data from outside. `joins` are the
-    iterations at which the training went on from a checkpoint, ascending. `coverage` says how much of the network is
-    recorded, `trainable` how many elements its parameters have that were to be trained, None where that is not known.
+    `reason` says why a run crashed or is incomplete, "" for any other run; data from outside. `joins` are the
+    iterations at which the training was resumed from a checkpoint, ascending. `coverage` says how much of the network
+    is recorded. `trainable` is the number of elements of the parameters that were set to be trained. Both are None
+    where that is not known.
     """
 
     run: str
@@ -84,7 +85,7 @@ class Curves:
             [0, 1]), "loss", and every other logged scalar by name; only names that the run has, in that order.
         extremes: Name to shape (2, columns): smallest and largest value within each column.
         nonfinite: Name to shape (columns,): NaN or Inf was logged within the column; only names that have any. Series
-            and extremes leave such values out, and are NaN where a column holds no other.
+            and extremes leave such values out; they are NaN where a column has no other value.
     """
 
     axis: TimeAxis
@@ -107,7 +108,7 @@ class TreeNode:
         module: Index of the module, None for a layer.
         layers: Indices of all layers at or below it.
         kind: Class name, such as "Conv2d", "Linear", "BasicBlock".
-        detail: Short form of a layer's weight, such as "3×3"; empty for modules and fully connected layers.
+        detail: Kernel size of a layer, such as "3×3"; empty for modules and fully connected layers.
         filters: Number of filters at or below it.
         first_filter: Its first row on the flat filter axis (rows of a node follow each other).
     """
@@ -136,8 +137,8 @@ class NodeSeries:
         source: Of SOURCES.
         nodes: Tree node indices, one a row.
         values: Shape (nodes, columns); within a column the value farthest from zero.
-        scale: The 99th percentile of |value| over the records, of the layer or module that nine in ten do not
-            exceed (the root left out), > 0: full height of a horizon graph, the same for every node and window.
+        scale: Full height of a horizon graph, > 0, the same for every node and window: take the 99th percentile of
+            |value| over the records for each layer and module but the root, then the 90th percentile of these.
         nonfinite: Shape (nodes, columns): NaN or Inf was counted among the source's elements within the column. None
             where there is none, which is nearly always.
     """
@@ -180,12 +181,12 @@ class HeatmapRequest:
 class Heatmap:
     """Filters by iterations. P pixel rows, P <= request.pixels, n filters of the node.
 
-    A run of more than 4,096 records is looked at through bins of 8 records where every column holds 32 or more: a bin
-    across the edge of two columns shows in both, so that nothing is lost and a column may show what happened up to 7
-    records beside it. The orders by activity and peak are then of bins, and the scale is of a fixed sample of records.
+    In a run of more than 4,096 records, bins of 8 records are used where every column holds 32 records or more. A bin
+    across the edge of two columns counts in both: nothing is lost, but a column may show a value from up to 7 records
+    outside it. The orders by activity and peak then use bins, and the scale uses a fixed sample of records.
 
     Attributes:
-        request: What was asked; first and count are clamped to the node.
+        request: The request; first and count are clamped to the node.
         values: Shape (P, columns), raw; the largest value in a column (of a signed statistic the one farthest from
             zero), the mean over a pixel's filters.
         shades: Shape (P, columns), |value| in [0, 1] after normalisation, NaN where there is no value.
@@ -193,11 +194,11 @@ class Heatmap:
             node and the records of the whole run, so that zooming changes no colour), else NaN.
         order: Shape (n,), row on screen to filter index within the node.
         filters: n.
-        dead: Shape (n,), in order of `order`: no gradient over the last records of the run.
-        late: Shape (n,), in order of `order`: began to change long after its layer did.
+        dead: Shape (n,), in order of `order`: whether a filter is dead at the end of the run.
+        late: Shape (n,), in order of `order`: whether a filter began to change long after its layer.
         labels: Shape (n,), in order of `order`: the layer index that each row belongs to.
         nonfinite: Shape (P, columns): NaN or Inf was counted among the weights or gradients of one of the pixel's
-            filters within the column. None where there is none, which is nearly always.
+            filters within the column. None if there is none, as nearly always.
     """
 
     request: HeatmapRequest
@@ -214,10 +215,10 @@ class Heatmap:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ClassCluster:
-    """Classes whose error series resemble each other.
+    """Classes with similar error series.
 
     Attributes:
-        index: Position, by rising mean error.
+        index: Position in order of rising mean error.
         label: A word or two relative to the other clusters, such as "easiest".
         classes: Labels, by rising mean error.
     """
@@ -233,7 +234,7 @@ class ClassErrors:
 
     Attributes:
         axis: The columns.
-        groups: The labels that each row averages over.
+        groups: The labels whose images each row averages.
         values: Shape (groups, columns), shares in [0, 1]; within a column the largest.
     """
 
@@ -252,9 +253,9 @@ class ImagesRequest:
         first: First row shown, counted in sorted order.
         count: Rows shown, >= 1.
         pixels: Most pixel rows at hand; more images than that share pixels.
-        sort: "index", "error" (most often right first), "similarity" (1-D order of the series) or "peak" (by when it
-            was right most often for the first time).
-        colour_by: "correctness" or "label": which wrong class.
+        sort: "index", "error" (most often right first), "similarity" (1-D order of the series) or "peak" (by the first
+            time of its largest share right).
+        colour_by: "correctness", or "label" for the wrong class.
     """
 
     classes: tuple[int, ...]
@@ -271,14 +272,15 @@ class ImageRows:
     """Images by validations. P pixel rows, n images of the classes.
 
     Attributes:
-        request: What was asked; first and count are clamped.
-        correct: Shape (P, columns): share of right judgements in [0, 1], NaN where there was no validation yet, or all
+        request: The request; first and count are clamped.
+        correct: Shape (P, columns): share of right judgements in [0, 1]; NaN before the first validation, or where all
             labels are lost to damage.
-        wrong_label: Shape (P, columns), int32: the most frequent wrong label, -1 where all were right or none judged;
-            -1 throughout unless coloured by label.
+        wrong_label: Shape (P, columns), int32: the most frequent wrong label; -1 where no image was judged wrong; -1
+            everywhere unless coloured by label.
         order: Shape (n,), row on screen to image index in the ImageSet.
         images: n.
-        always_wrong: Shape (n,), in order of `order`: wrong in every validation of the run whose label is known.
+        always_wrong: Shape (n,), in order of `order`: whether an image was wrong in every validation for which its
+            label is known.
     """
 
     request: ImagesRequest
@@ -295,14 +297,15 @@ class ImageVerdict:
 
     Attributes:
         image: Index in the ImageSet.
-        id: Its id outside; data from outside.
+        id: Its id outside dtui; data from outside.
         target: True label.
-        label: Predicted label, None before the first validation, or where it is lost to damage.
+        label: Predicted label; None before the first validation, or where it is lost to damage.
         confidence: Probability of the predicted label, [0, 1]; NaN where it is not known.
         iteration: Iteration of the validation, None before the first.
         times_wrong: Validations in which it was wrong, of `validations`.
-        validations: Validations of the run so far, also those after `iteration`, but for those whose label is lost.
-        pixels: Shape (height, width, 3), uint8, the thumbnail; None when there is none.
+        validations: Validations of the run so far, also those after `iteration`; validations whose label is lost do not
+            count.
+        pixels: The thumbnail, shape (height, width, 3), uint8; None if there is none.
     """
 
     image: int

@@ -1,4 +1,4 @@
-"""Every question about a run, answered once.
+"""Answers every question about a run, each in one place.
 
 Owns the meaning of each number on a screen or in a report. Front ends call it and compute nothing themselves.
 """

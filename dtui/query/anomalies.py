@@ -1,4 +1,4 @@
-"""What all detectors find in the run, with people's decisions on it."""
+"""Answers what all detectors find in the run, with people's decisions."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _decisions(data: RunData) -> dict[str, tuple[str, str]]:
 
 
 def decided_incidents(data: RunData, incidents: Iterable[Incident]) -> tuple[Incident, ...]:
-    """Return incidents with people's decisions on them, or on the anomalies that they are made of."""
+    """Return incidents with people's decisions on them or on their anomalies."""
     return with_incident_decisions(incidents, _decisions(data), data.validation_interval)
 
 

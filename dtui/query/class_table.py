@@ -1,6 +1,6 @@
-"""The flips that the class rules find, as a table, computed or from the run's cache.
+"""Returns the flips that the class rules find as a table, computed or from the run's cache.
 
-Owns when the cache counts and when it is written. Decisions are no part of it.
+Owns when the cache is valid and when it is written. People's decisions are not part of it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def class_table(data: RunData, settings: AnomalySettings, rows: int | None = Non
 
 
 def class_flips(data: RunData) -> ClassFlips:
-    """Return the flips of each class, counted when they are asked for and remembered."""
+    """Return the flips of each class. They are counted on first use and remembered."""
 
     def flips(rule: str, window: int) -> FlipCounts:
         def count() -> FlipCounts:
@@ -53,7 +53,7 @@ def _whole(data: RunData, judged: ClassFlips, settings: AnomalySettings) -> IntA
 
 
 def _compute(data: RunData, judged: ClassFlips, settings: AnomalySettings) -> IntArray:
-    """Compute a table, and keep it if the labels had to be read for it, all that took long, and none was lost."""
+    """Compute a table. Keep it if the labels had to be read, the work took long, and no label was lost."""
     is_first, begin = not data.has_judgements, time.monotonic()
     table = find_flip_table(judged, settings)
     is_slow = is_first and time.monotonic() - begin > WORTH_KEEPING_SECONDS
@@ -64,7 +64,7 @@ def _compute(data: RunData, judged: ClassFlips, settings: AnomalySettings) -> In
 
 
 def _kept(data: RunData, judged: ClassFlips, settings: AnomalySettings, rows: int | None) -> IntArray | None:
-    """Return what was kept of an ended run, None where nothing sound was."""
+    """Return the kept table of an ended run; None if there is no valid one."""
     if data.reader.status() is RunStatus.LIVE:
         return None
     table = data.reader.kept_findings(_key(judged, settings), len(COLUMNS), rows)
@@ -72,7 +72,7 @@ def _kept(data: RunData, judged: ClassFlips, settings: AnomalySettings, rows: in
 
 
 def _key(judged: ClassFlips, settings: AnomalySettings) -> dict[str, object]:
-    """Return all that a table depends on, beside the run."""
+    """Return everything that a table depends on, except the run."""
     iterations = judged.iterations.astype("<i8")
     settings = replace(settings, window=settings.window or DEFAULT_WINDOW)
     return {
@@ -89,7 +89,7 @@ def _key(judged: ClassFlips, settings: AnomalySettings) -> dict[str, object]:
 
 
 def _is_possible(table: IntArray, judged: ClassFlips) -> bool:
-    """Whether a table from outside could be one of this run: every number is in its range."""
+    """Whether a table from outside is valid for this run: every number is in its range."""
     if not len(table):
         return True
     rule, label, iteration, direction, count = table.T

@@ -1,4 +1,4 @@
-"""Errors of classes, and classes whose errors resemble each other.
+"""Answers the errors of classes, and clusters of classes with similar errors.
 
 Owns how a group of classes is averaged.
 """
@@ -38,7 +38,7 @@ def check_labels(data: RunData, labels: Sequence[int]) -> None:
 def group_error(data: RunData, labels: Sequence[int]) -> FloatArray:
     """Return the share of the images of some classes that were wrong, shape (m,).
 
-    NaN where none was judged, or where the error of a class with images is lost: that of the others is another number.
+    NaN where no image was judged, or where the error of a class with images is lost: without it the mean is wrong.
     """
     check_labels(data, labels)
     present = [label for label in labels if data.layout.images[label] > 0]

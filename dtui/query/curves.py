@@ -1,6 +1,6 @@
-"""Errors, loss and every other scalar over time, and the stages of the learning rate.
+"""Answers errors, loss and every other scalar over time, and the stages of the learning rate.
 
-Owns which curves a run has and what each is called.
+Owns which curves a run has and their names.
 """
 
 from __future__ import annotations
@@ -72,12 +72,12 @@ def curves(data: RunData, axis: TimeAxis) -> Curves:
 
 
 def _is_of_another(name: str, points: Mapping[str, Points]) -> bool:
-    """Whether a curve is the largest values of another one that is there, in whose band they are drawn."""
+    """Whether a curve holds the largest values of another curve of the run, and so is drawn in that curve's band."""
     return any(largest == name and of in points for of, largest in LARGEST.items())
 
 
 def _pooled_largest(points: Points, axis: TimeAxis) -> tuple[FloatArray, BoolArray]:
-    """Return the largest value in each column, NaN where there is none, and where NaN or Inf was logged."""
+    """Return the largest value in each column (NaN if none), and the columns in which NaN or Inf was logged."""
     iterations, values, interval = points
     held = records_of_columns(axis, iterations, interval)
     bad = ~np.isfinite(values) & was_logged(values)

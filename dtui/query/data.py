@@ -1,4 +1,4 @@
-"""What the answers are made of: a run's raw numbers, read once, kept, and extended while it grows.
+"""Holds a run's raw numbers for the answers: read once, kept, and extended while the run grows.
 
 Owns what is read from the store and when it is forgotten.
 """
@@ -41,13 +41,13 @@ SAMPLED_AT_ONCE = 64
 
 
 class RunData:
-    """A reader, with its numbers as whole-run arrays that grow by the columns that are new.
+    """A run's numbers as arrays over the whole run; each refresh reads only the new columns.
 
-    Views made of them are remembered with `remembered` until the run changes.
+    `remembered` keeps results computed from them until the run changes.
     """
 
     def __init__(self, reader: RunReader) -> None:
-        """Take over a reader; nothing is read before it is asked for."""
+        """Take over a reader; nothing is read before the first question."""
         self.reader = reader
         self._growing = GrowingArrays()
         self._windows = Windows()
@@ -63,7 +63,7 @@ class RunData:
 
     # --- keeping and forgetting
     def refresh(self) -> bool:
-        """Look for what is new; True if anything has changed."""
+        """Look for new data; return True if anything has changed."""
         changed, status = self.reader.refresh(), self.reader.status()
         changed, self._status = changed or status != self._status, status
         if changed:
@@ -82,18 +82,18 @@ class RunData:
         return changed
 
     def begin_answer(self, kind: str) -> None:
-        """What earlier answers of a kind were made of may be forgotten, where that of this one needs room."""
+        """Begin an answer of a kind: arrays of earlier answers of this kind may be forgotten if it needs room."""
         self._growing.begin_answer(kind)
         self._windows.begin_answer(kind)
 
     def remembered(self, key: Hashable, compute: Callable[[], Answer]) -> Answer:
-        """Return what `compute` answered since the run last changed, or have it answer now."""
+        """Return the result of `compute`, calling it at most once until the run changes."""
         if key not in self._memory:
             self._memory[key] = compute()
         return cast(Answer, self._memory[key])
 
     def knows(self, key: Hashable) -> bool:
-        """Whether `remembered` has an answer already."""
+        """Whether `remembered` already has the result."""
         return key in self._memory
 
     # --- the run
@@ -122,7 +122,7 @@ class RunData:
 
         Args:
             axis: The columns.
-            is_watched: Whether watches have a value of what is shown; else a column of watches alone stands for the
+            is_watched: Whether watches have a value of what is shown; if not, a column with only watches stands for the
                 record before them.
         """
         if is_watched or not self.is_watch.any():
@@ -142,22 +142,22 @@ class RunData:
 
     @property
     def triggers(self) -> tuple[Trigger, ...]:
-        """What the flight recorder fired on, in order of recording; data from outside."""
+        """The triggers of the flight recorder, in order of recording; data from outside."""
         return self.reader.triggers
 
     @property
     def iterations(self) -> IntArray:
-        """Iterations of records, watches and validations, and the outermost of values logged between; in no order."""
+        """Iterations of records, watches and validations, and the first and last of values logged between; unsorted."""
         return np.concatenate([self.records, self.validations, *(at[[0, -1]] for at, _ in self.reader.logged.values())])
 
     @property
     def last_iteration(self) -> int:
-        """The last iteration of which anything is known, -1 where there is none."""
+        """The last iteration with any data; -1 if there is none."""
         return int(self.iterations.max(initial=-1))
 
     @property
     def has_closing_record(self) -> bool:
-        """Whether the last record is one that closed the run: it came sooner than a regular one, and nothing after."""
+        """Whether the last record closed the run: it came sooner than a regular record, and nothing follows it."""
         last = self.records[~self.is_watch][-2:]
         if self.reader.status() is RunStatus.LIVE:
             return False
@@ -195,7 +195,7 @@ class RunData:
 
     @property
     def is_long(self) -> bool:
-        """Whether the run has so many records that filters are looked at through bins of records."""
+        """Whether the run has so many records that filters are read in bins of records."""
         return len(self.records) > LONG
 
     def filter_bins(self, statistic: str, layer: int) -> FloatArray:
@@ -287,13 +287,13 @@ class RunData:
         return self.remembered(("points", name), join)
 
     def class_errors(self) -> FloatArray:
-        """Return the share of the images of each class that were judged and wrong among those judged, shape (C, m)."""
+        """Return, for each class, the wrong images as a share of the judged ones, shape (C, m)."""
         if not len(self.validations):  # the reader may not know the images yet, nor how many rows there will be
             return np.zeros((len(self.layout.images), 0))
         return self._class_errors()[0]
 
     def judged(self) -> FloatArray:
-        """Return how many images of each class were judged, shape (C, m); all where labels are lost to damage."""
+        """Return the number of judged images of each class, shape (C, m); all images where labels are lost."""
         if not len(self.validations):
             return np.zeros((len(self.layout.images), 0))
         return self._class_errors()[1]

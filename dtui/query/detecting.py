@@ -1,4 +1,4 @@
-"""Runs detectors: what each finds, with its words, and what it lacks. One that fails is told, and the others go on."""
+"""Runs the detectors: what each finds, and which data it lacks. If one fails, this is reported and the others go on."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from dtui.query.data import RunData
 
 
 def found_by_all(data: RunData, settings: AnomalySettings, most: int | None = None) -> list[Anomaly]:
-    """Return what all detectors find, see `found_by`."""
+    """Return what all detectors find; see `found_by`."""
     return [anomaly for detector in detectors() for anomaly in found_by(data, detector, settings, most)]
 
 
 def found_by(data: RunData, detector: Detector, settings: AnomalySettings, most: int | None = None) -> list[Anomaly]:
-    """Return what a detector finds, without decisions; nothing, and a line in `data.detector_faults`, where it fails.
+    """Return what a detector finds, without decisions. If it fails: nothing, and a line in `data.detector_faults`.
 
     Args:
         data: The run.
         detector: One of `detectors()`.
         settings: Checked.
-        most: Whether only so many of the strongest are looked at; more may be returned.
+        most: Limit to this many of the strongest; more may be returned.
     """
     try:
         found = [
@@ -41,7 +41,7 @@ def found_by(data: RunData, detector: Detector, settings: AnomalySettings, most:
 
 
 def missing(data: RunData, settings: AnomalySettings) -> tuple[Missing, ...]:
-    """Return what detectors lack in the run."""
+    """Return the data that detectors need and the run does not have."""
     values, lacking = _values(data, settings), []
     for detector in detectors():
         try:
@@ -56,7 +56,7 @@ def missing(data: RunData, settings: AnomalySettings) -> tuple[Missing, ...]:
 
 
 def legends(found: Iterable[Anomaly]) -> tuple[str, ...]:
-    """Return what the detectors look for that some anomalies come from, a sentence or two each."""
+    """Return what the detectors of some anomalies look for, one or two sentences each."""
     spoke = {anomaly.evidence.detector for anomaly in found}
     return tuple(detector.legend for detector in detectors() if detector.name in spoke)
 

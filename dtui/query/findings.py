@@ -1,6 +1,6 @@
-"""What is wrong with a training, in words: a line for each kind of trouble that its records tell of.
+"""Describes what is wrong with a training: one line for each kind of trouble in its records.
 
-Owns the wording and what counts.
+Owns the wording and what counts as trouble.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def findings(data: RunData) -> tuple[str, ...]:
 
 
 def _too_few(data: RunData) -> list[str]:
-    """Return a line on a training that ended before its second record, that of the end aside."""
+    """Return a line on a training that ended before its second record, not counting the closing record."""
     every, last = data.reader.metadata.every, data.last_iteration
     records = int(np.count_nonzero(~data.is_watch)) - data.has_closing_record
     if records > 1 or last < 1 or data.reader.metadata.invented or data.reader.status() is RunStatus.LIVE:
@@ -140,7 +140,7 @@ def _skipped(data: RunData) -> list[str]:
 
 
 def _fired(data: RunData) -> list[str]:
-    """Return a line for each of the first things that the flight recorder fired on, and one on the rest."""
+    """Return a line for each of the first triggers of the flight recorder, and one line on the rest."""
     fired = found_by(data, detector_named("watch"), AnomalySettings())
     lines = [f"flight recorder: {_sentence(one)} at iteration {one.iteration}" for one in fired[:MOST_TRIGGERS]]
     if len(fired) > MOST_TRIGGERS:

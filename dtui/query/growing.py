@@ -1,6 +1,6 @@
-"""Arrays that grow with the run, kept so that a new record costs one column.
+"""Keeps arrays that grow with the run, so that a new record costs only one column.
 
-Owns what the viewer keeps in memory of a run. A second cache would answer from another moment of it.
+Owns what the viewer keeps of a run in memory. There is only one cache, so all answers are from the same moment.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ WINDOW_STEP = 64
 
 
 class RecentArrays:
-    """Arrays with a number each: those that the last two answers of each kind used, and of others as many as fit."""
+    """A cache of arrays, each with a number: those of the last two answers of each kind, and others while they fit."""
 
     def __init__(self, budget: int, most: int) -> None:
         """Start empty.
@@ -40,18 +40,18 @@ class RecentArrays:
         self._bytes = 0
 
     def begin_answer(self, kind: str) -> None:
-        """What the last answer but one of this kind used may go."""
+        """Begin an answer of a kind: arrays that only the answer before the last one used may be dropped."""
         self._now = set()
         self._answers[kind] = (self._now, self._answers.get(kind, (set(), set()))[0])
 
     def take(self, key: Hashable) -> tuple[FloatArray | None, int]:
-        """Return an array and its number, which are no longer kept; None and 0 where there is none."""
+        """Remove and return an array and its number; None and 0 if it is not kept."""
         array, number = self._kept.pop(key, (None, 0))
         self._bytes -= 0 if array is None else array.nbytes
         return array, number
 
     def keep(self, key: Hashable, array: FloatArray, number: int) -> None:
-        """Keep an array, unless it is too large; the least recently used go first."""
+        """Keep an array, unless it is too large. The least recently used arrays are dropped first."""
         self.take(key)
         if array.nbytes > self._most:
             return
@@ -66,7 +66,7 @@ class RecentArrays:
 
 
 class GrowingArrays(RecentArrays):
-    """Matrices with one column a record, read once and extended."""
+    """Matrices with one column per record, read once and extended."""
 
     def __init__(self, budget: int = 64 << 20, most: int = 192 << 20) -> None:
         """Start empty; a matrix that is larger than `most` bytes is answered, but not kept."""
@@ -76,7 +76,7 @@ class GrowingArrays(RecentArrays):
         """Return the first `count` columns of a matrix, read-only.
 
         Args:
-            key: What the matrix is.
+            key: Key of the matrix.
             count: Columns that exist now, >= 0.
             read: Reads a range of columns, shape (rows, columns); called only for those not kept.
         """
@@ -103,7 +103,7 @@ class GrowingArrays(RecentArrays):
 
 
 class Windows(RecentArrays):
-    """Stretches of matrices that are too long to be kept whole: the last one of each."""
+    """The last used stretch of each matrix that is too long to be kept whole."""
 
     def __init__(self, budget: int = 32 << 20, most: int = 64 << 20) -> None:
         """Start empty; a stretch that is larger than `most` bytes is answered, but not kept."""
@@ -112,10 +112,10 @@ class Windows(RecentArrays):
     def columns(
         self, key: Hashable, wanted: slice, count: int, read: Callable[[slice], FloatArray]
     ) -> tuple[FloatArray, int]:
-        """Return a matrix that holds the wanted columns, read-only, and which column its first one is.
+        """Return a read-only matrix that holds the wanted columns, and the position of its first column.
 
         Args:
-            key: What the whole matrix is.
+            key: Key of the whole matrix.
             wanted: Which columns, step 1.
             count: Columns that exist now.
             read: Reads a range of columns, shape (rows, columns).

@@ -1,6 +1,6 @@
-"""Filters over time: one pixel row a filter, or the mean of several.
+"""Answers filters over time: one pixel row per filter, or the mean of several.
 
-Owns sorting, normalising and pooling of filters, and the marks on them.
+Owns sorting, normalising and pooling of filters, and their marks.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ ROWS_AT_ONCE = 128
 
 @dataclass(eq=False, slots=True)
 class _FirstChange:
-    """How far a layer was searched for the first clear change of its filters, and which records were found.
+    """Progress of the search for the first clear change of a layer's filters, and the records found so far.
 
     Searched is counted in steps of `span` records: one, or a bin of a long run.
     """
@@ -58,12 +58,12 @@ class _FirstChange:
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing is left to be found."""
+        """Whether every first change has been found."""
         return self.layer != NEVER and bool((self.filters != NEVER).all())
 
 
 class HeatmapQuery:
-    """Answers `RunQuery.heatmap`; remembers when filters first changed, which later records cannot undo."""
+    """Answers `RunQuery.heatmap`. It remembers when filters first changed, because later records do not alter that."""
 
     def __init__(self, data: RunData) -> None:
         self._data = data
@@ -201,7 +201,7 @@ class HeatmapQuery:
 
     # --- marks
     def _nonfinite(self, node: TreeNode, held: ColumnRecords, rows: IntArray, pixels: int) -> BoolArray | None:
-        """Return where NaN or Inf was counted, shape (P, columns); None, and no filter read, where no layer has any."""
+        """Return where NaN or Inf was counted, shape (P, columns). If no layer has any: None, and no filter is read."""
         layers, counting = list(node.layers), ("weights", "gradients")
         sources = [source for source in counting if self._data.records_layers(source, "nonfinite")]
         if not self._data.records_filters("nonfinite"):
@@ -273,19 +273,19 @@ def _check(request: HeatmapRequest) -> None:
 
 
 def _by_blocks(matrix: FloatArray, reduce: Callable[[FloatArray], NDArray[Any]]) -> NDArray[Any]:
-    """Return what `reduce` makes of each row, shape (rows,), some rows at a time."""
+    """Apply `reduce` to each row, some rows at a time; shape (rows,)."""
     starts = range(0, max(1, len(matrix)), ROWS_AT_ONCE)
     return np.concatenate([reduce(matrix[start : start + ROWS_AT_ONCE]) for start in starts])
 
 
 def _magnitudes(values: FloatArray, otherwise: float) -> FloatArray:
-    """Return the magnitudes of values, something else where one is not finite."""
+    """Return the magnitudes of values, with a replacement for values that are not finite."""
     magnitudes: FloatArray = np.abs(values)
     magnitudes[~np.isfinite(magnitudes)] = otherwise
     return magnitudes
 
 
 def _usable(divisors: FloatArray) -> FloatArray:
-    """Return the divisors with 1 for those that nothing can be divided by."""
+    """Return the divisors, with 1 in place of those that cannot be used."""
     result: FloatArray = np.where(divisors > 0, divisors, 1.0)
     return result

@@ -1,4 +1,4 @@
-"""Validation images over time: right or wrong, and as what.
+"""Answers validation images over time: right or wrong, and the wrong label.
 
 Owns the rows of the image pane.
 """
@@ -90,7 +90,7 @@ def _order(data: RunData, images: IntArray, request: ImagesRequest) -> IntArray:
 def _features(data: RunData, classes: tuple[int, ...]) -> FloatArray:
     """Return each image's share of right judgements over equal stretches of time, shape (n, at most 128).
 
-    One half where all are lost.
+    0.5 where all judgements are lost.
     """
     judged = data.judgements()
     stretches = row_edges(len(judged.right), FEATURES)
@@ -150,7 +150,7 @@ def _pixel_sums(judged: BoolArray, edges: IntArray) -> IntArray:
 
 
 def _shifted(held: ColumnRecords) -> ColumnRecords:
-    """Return the same ranges counted from the first record that is needed."""
+    """Return the same ranges, counted from the first needed record."""
     offset = held.needed.start
     return ColumnRecords(
         np.where(held.has_value, held.starts - offset, 0), np.where(held.has_value, held.stops - offset, 0)
@@ -179,7 +179,7 @@ def _wrong_labels(data: RunData, images: IntArray, held: ColumnRecords, pixels: 
 
 
 def _column_batches(held: ColumnRecords, validations: int) -> list[IntArray]:
-    """Split the columns that have a value into runs that need about that many validations, or one column."""
+    """Split the columns with a value into batches, each of one column or of about that many validations."""
     shown = np.flatnonzero(held.has_value)
     used = np.cumsum(held.stops[shown] - held.starts[shown]) - 1
     return [shown[used // validations == batch] for batch in np.unique(used // validations)]
@@ -209,7 +209,7 @@ def _most_frequent_wrong(judged: IntArray, targets: LabelArray, column: IntArray
 
 
 def _image_set(data: RunData, image: int) -> ImageSet:
-    """Return the images after checking that one is among them."""
+    """Return the ImageSet after checking that it holds an image."""
     images = data.images
     known = 0 if images is None else len(images.targets)
     if images is None or not 0 <= image < known:

@@ -1,4 +1,4 @@
-"""Right or wrong of every image at every validation, a bit each, read once and extended while the run grows.
+"""Holds right or wrong for every image at every validation, as bits; read once and extended while the run grows.
 
 Owns what counts as judged: a label that is lost to damage is neither right nor wrong.
 """
@@ -21,8 +21,8 @@ class Judgements:
     Attributes:
         layout: Where each image's bit lies.
         right: Shape (validations, W): whether an image was judged right; 0 where its label is lost.
-        lost: Same shape: whether its label is lost, or it was not judged; None where none is.
-        times_right: Of each image, shape (images,).
+        lost: Same shape: whether an image's label is lost, or it was not judged; None if there is no such image.
+        times_right: Number of right judgements of each image, shape (images,).
         times_judged: Validations in which the label of each image is known, shape (images,).
     """
 
@@ -34,10 +34,10 @@ class Judgements:
         self.times_judged: IntArray = np.zeros(layout.total_images, dtype=np.int64)
 
     def extend(self, validations: int, targets: LabelArray, read: Callable[[slice], IntArray]) -> None:
-        """Take in the validations that are new, a few at a time.
+        """Add the new validations, a few at a time.
 
         Args:
-            validations: How many there are now.
+            validations: Number of validations now.
             targets: True labels, shape (images,).
             read: Returns the labels at some validations, shape (images, validations); negative where one is lost or
                 the image was not judged.

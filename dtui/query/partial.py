@@ -1,4 +1,4 @@
-"""Errors of classes at validations that did not judge every image."""
+"""Computes the errors of classes at validations that did not judge every image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LABELS_AT_ONCE = 8_000_000
 
 
 class LabelReader(Protocol):
-    """What is asked of a run's reader."""
+    """The methods of a run's reader that are used here."""
 
     @property
     def images(self) -> ImageSet | None:
@@ -31,11 +31,11 @@ def read_errors(reader: LabelReader, images: IntArray, validations: slice) -> Fl
     Args:
         reader: Of the run.
         images: Of each class, shape (C,).
-        validations: Which.
+        validations: The validations to read.
 
     Returns:
-        Shape (2 C, m): wrong among those that were judged, NaN for a class of which none was or a label is lost to
-        damage; and the number judged, all where a label is lost.
+        Shape (2 C, m): first the wrong images as a share of the judged ones, NaN for a class without judged images or
+        with a label lost to damage; then the number of judged images, which is all images where a label is lost.
     """
     errors = np.array(reader.read_class_errors(validations), dtype=np.float32)
     judged = np.repeat(images[: len(errors), None].astype(np.float32), errors.shape[1], axis=1)

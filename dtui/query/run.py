@@ -1,4 +1,4 @@
-"""The questions that front ends ask, in one place; the answers are in the modules beside this one."""
+"""Lists the questions that front ends ask. The other modules of this package compute the answers."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _open_reader(path: Path) -> RunReader:
 
 
 class RunQuery(IncidentQuestions):
-    """A run, live or ended, as questions and answers. Not thread-safe: one thread owns it."""
+    """Answers questions about a run, live or ended. Not thread-safe: one thread owns it."""
 
     def __init__(self, path: Path, reader: RunReader | None = None) -> None:
         """Open the run at `path`, or answer from a reader that is already open."""
@@ -96,11 +96,11 @@ class RunQuery(IncidentQuestions):
         self._reader.close()
 
     def refresh(self) -> bool:
-        """Look for what was recorded since; True if anything that a view shows has changed."""
+        """Look for newly recorded data; return True if anything that a view shows has changed."""
         return self._data.refresh()
 
     def settle(self) -> None:
-        """Take up to some seconds to see whether a process of another host still records; for who asks only once."""
+        """Wait some seconds to find out whether another host still records; for callers that ask only once."""
         self._reader.settle()
 
     # --- the run
@@ -138,11 +138,11 @@ class RunQuery(IncidentQuestions):
         )
 
     def faults(self) -> tuple[str, ...]:
-        """Return a line a thing that is damaged or missing, as far as it was read; data from outside."""
+        """Return one line for each damaged or missing part, as far as the run was read; data from outside."""
         return self._reader.faults
 
     def anomaly_faults(self) -> tuple[str, ...]:
-        """Return those of the `faults` that anomalies may be hidden by."""
+        """Return those `faults` that may hide anomalies."""
         return self._reader.validation_faults
 
     def detector_faults(self) -> tuple[str, ...]:
@@ -164,7 +164,7 @@ class RunQuery(IncidentQuestions):
     def limits(self) -> tuple[float, float]:
         """Return the first iteration and the stop (exclusive) that a TimeAxis of the whole run has.
 
-        The last record stands for the iterations up to the next one; that which closed a run for itself alone.
+        The last record stands for the iterations up to the next regular one; a closing record stands only for its own.
         """
         iterations, interval = self._data.iterations, self._data.record_interval
         if not len(iterations):
@@ -214,10 +214,10 @@ class RunQuery(IncidentQuestions):
     def layer_update_ratios(self) -> FloatArray:
         """Return how fast each layer learns, shape (layers, records), float32, >= 0, read-only.
 
-        ‖Δw‖ ⁄ ‖w‖ since the record before, with w as it was there, divided by the updates since: a run that is recorded
-        at another interval, and a record that closed a run, can be compared. Steps to and fro cancel out, so that it is
-        less than the ratio of a single update. NaN at the first record, in watches, where the weights were all zero,
-        and at the first record after a resume. Statistics of filters (`update_ratio`) are not divided.
+        ‖Δw‖ ⁄ ‖w‖ since the record before, with w at that record, divided by the number of updates since. So runs with
+        another recording interval, and closing records, can be compared. Updates in opposite directions cancel out, so
+        the value is less than the ratio of a single update. NaN at the first record, in watches, where the weights were
+        all zero, and at the first record after a resume. Statistics of filters (`update_ratio`) are not divided.
 
         Raises:
             NotRecordedError: The run does not hold the norms.
@@ -262,8 +262,8 @@ class RunQuery(IncidentQuestions):
         Args:
             count: Most clusters, >= 1.
             method: "k-means", or "hierarchical": average linkage.
-            standardised: By the course of the errors alone, whatever their level and range.
-            sort: Of the classes within a cluster: "error" (smallest mean first), "index", "similarity" or "peak".
+            standardised: Whether only the shape of the error series counts, not its level and range.
+            sort: Order of the classes within a cluster: "error" (smallest mean first), "index", "similarity" or "peak".
 
         Raises:
             UsageError: `count` is below 1, an unknown method or order, or too many classes for "hierarchical".
@@ -296,7 +296,7 @@ class RunQuery(IncidentQuestions):
 
     # --- the end
     def state(self) -> RunState:
-        """Return what is so at the end of the run and is no event: dead filters, layers that do not learn, and more."""
+        """Return the state at the end of the run: dead filters, layers that do not learn, and more."""
         return state.state(self._data, self._heatmaps)
 
     # --- anomalies
@@ -325,7 +325,7 @@ class RunQuery(IncidentQuestions):
         return anomalies.advise(self._data)
 
     def not_judged(self, settings: AnomalySettings | None = None) -> tuple[Missing, ...]:
-        """Return why detectors cannot judge the run, one sentence each; empty where all can."""
+        """Return why some detectors cannot judge the run, one sentence each; empty if all can."""
         return detecting.missing(self._data, settings or AnomalySettings())
 
     def legends(self, found: Sequence[Anomaly]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The network as rows that fold, and one statistic of them over time.
+"""Answers the network as a tree of modules and layers, and one statistic of its nodes over time.
 
 Owns the order and the numbers of tree nodes.
 """
@@ -33,8 +33,7 @@ MOST_FOR_SCALE = 1_000_000
 def build_tree(structure: Structure) -> tuple[TreeNode, ...]:
     """Return the modules and layers below the root, depth-first in layer order.
 
-    A layer stands once, below the module that its name says; modules without a layer of their own or below are
-    left out.
+    Each layer occurs once, below the module in its name. Modules without any layer at or below them are left out.
     """
     holder = _holders(structure)
     below = _layers_below(structure, holder)
@@ -80,7 +79,7 @@ def _first_layer(item: Module | Layer, below: dict[int, tuple[int, ...]]) -> int
 
 
 def _holders(structure: Structure) -> dict[int, int]:
-    """Return the module that each layer stands below: the deepest whose name begins the layer's name."""
+    """Return the parent module of each layer: the deepest one whose name is a prefix of the layer's name."""
     by_name = {module.name: module.index for module in structure.modules}
     holders: dict[int, int] = {}
     for layer in structure.layers:
@@ -103,7 +102,7 @@ def _layers_below(structure: Structure, holders: dict[int, int]) -> dict[int, tu
 
 
 def tree_of(data: RunData) -> tuple[TreeNode, ...]:
-    """Return the run's tree, built once a refresh."""
+    """Return the run's tree; it is built once per refresh."""
     return data.remembered("tree", lambda: build_tree(data.structure))
 
 

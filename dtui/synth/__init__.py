@@ -1,4 +1,4 @@
-"""Invented runs with planted, listed anomalies, for benchmarks; marked as invented in their metadata.
+"""Makes invented runs for benchmarks, with planted and listed anomalies. Their metadata marks them as invented.
 
 Owns the presets.
 """
@@ -32,7 +32,7 @@ class Preset:
         network: "resnet50" or "resnet20".
         classes: Number of classes, of 50 images each.
         records: Records, and as many validations.
-        every: Iterations from one to the next.
+        every: Iterations from one record to the next.
     """
 
     network: str
@@ -63,11 +63,11 @@ def synthesise(
     filters, dead filters, a learning-rate spike) is listed in the metadata's notes with iteration and kind.
 
     Args:
-        path: Where; `.dtui` is added where it is lacking.
+        path: Where the run is written; `.dtui` is added if it is missing.
         preset: "paper" (ResNet-50, 27,560 filters, 1,000 classes × 50 images, 1,000 records), "tenfold" (the same
             with 10,000 records) or "small" (a ResNet of 8 layers, 10 classes, 200 records).
         records: Another number of records and validations, >= 1.
-        seed: Of everything that is random: the same seed makes the same numbers.
+        seed: Seed of all random numbers: the same seed gives the same numbers.
         progress: Called with records done and records in all.
         compact: Fold the run into parts, as a recorder would.
 

@@ -1,6 +1,6 @@
-"""What is planted in an invented run.
+"""Plants events in an invented run.
 
-Owns kinds and places of planted events.
+Owns the kinds and places of planted events.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Event:
         kind: What happens.
         start: First record concerned.
         stop: Record after the last one concerned.
-        label: Of the class concerned, -1 for none.
-        share: Of the class's images that flip, [0, 1].
+        label: Label of the class concerned; -1 for none.
+        share: Share of the class's images that flip, [0, 1].
         layer: Index of the layer concerned, -1 for none.
         filters: Within the layer.
     """
@@ -55,7 +55,7 @@ class Event:
 def plant_events(structure: Structure, classes: int, records: int, seed: int) -> tuple[Event, ...]:
     """Choose events for a run, by record; none in a run of fewer than 20 records.
 
-    Class events come with a burst in some layer at the same record, so that there is something to correlate.
+    Each class event comes with a burst in some layer at the same record, so that the correlation has something to find.
     """
     if records < 20:
         return ()

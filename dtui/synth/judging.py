@@ -18,7 +18,7 @@ class Judge:
     """Judges every image at every record, one after the other."""
 
     def __init__(self, images: ImageSet, events: tuple[Event, ...], records: int, seed: int) -> None:
-        """Decide when each image is learnt."""
+        """Draw when each image is learnt."""
         rng = np.random.default_rng([seed, 2])
         count, classes = len(images.targets), len(images.classes)
         self._targets = images.targets

@@ -1,4 +1,4 @@
-"""The structure of the networks that invented runs pretend to train.
+"""Builds the structure of the networks that invented runs pretend to train.
 
 Owns their layers and modules; after each convolution there is a normalisation layer.
 """

@@ -91,7 +91,7 @@ class Training:
         return Record(position * every, filters, layers, modules, histograms, ratios, scalars, norms)
 
     def _norms(self, position: int, rate: float) -> FloatArray:
-        """Return the statistics of normalisation layers, which move the more the higher the learning rate is."""
+        """Return the statistics of normalisation layers; they move more at a higher learning rate."""
         rng, count = self._norm_rng, len(self._structure.norms)
         usual = {"mean_shift": 0.05, "variance_shift": 0.05, "scale_shift": 0.002}
         values = {name: size * (rate / 0.1) ** 0.4 * rng.lognormal(0, 0.2, count) for name, size in usual.items()}
@@ -108,7 +108,7 @@ class Training:
         ratio: FloatArray,
         noise: FloatArray,
     ) -> FloatArray:
-        """Return all filter statistics, shape (statistics, filters); NaN in those that are not invented."""
+        """Return all filter statistics, shape (statistics, filters); NaN for statistics that are not invented."""
         nothing = np.full(len(norm), np.nan, np.float32)
         spread = self._mean / self._std
         negative = np.clip(0.5 - 0.39894228 * spread + self._tilt, 0, 1)
@@ -179,7 +179,7 @@ class Training:
 
 
 def _statistics(size: FloatArray, total: FloatArray, squares: FloatArray) -> FloatArray:
-    """Return the layer statistics of normally distributed elements, shape (statistics, nodes), NaN in other ones."""
+    """Return the layer statistics of normally distributed elements, shape (statistics, nodes); NaN for all others."""
     mean = total / size
     variance = np.maximum(squares / size - mean**2, 0)
     std = np.sqrt(variance)

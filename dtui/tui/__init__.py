@@ -1,4 +1,4 @@
-"""The terminal program: see `run_tui`. Importing this imports neither Textual nor numpy."""
+"""The terminal program: see `run_tui`. Importing this package imports neither Textual nor NumPy."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def run_tui(
     Args:
         path: The run.
         color: "auto" (from COLORTERM, TERM and NO_COLOR), "truecolor", "256", "16" or "never".
-        ascii: Whether to write ASCII only; chosen by itself where the encoding is not UTF-8.
+        ascii: Whether to write ASCII only; always so if the encoding is not UTF-8.
         theme: "dark" or "light".
-        mouse: Whether the program takes the mouse; else selecting text is left to the terminal.
+        mouse: Whether the program uses the mouse; if not, the terminal can select text.
         slow_link: Whether to draw with fewer colour steps, which costs fewer bytes.
 
     Raises:

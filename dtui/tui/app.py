@@ -1,7 +1,7 @@
-"""The Textual app: a thin shell between keys, the loader's thread and the screens.
+"""The Textual app: it connects keys, the loader's thread and the screens.
 
-What keys mean and what is shown is in `Session`. Only Textual is imported for the first paint: the rest comes with the
-run, in the loader's thread.
+`Session` decides what keys mean and what is shown. The first paint needs only Textual; the loader's thread imports the
+rest together with the run.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class DtuiApp(App[None]):
     ]
 
     class Told(Message):
-        """The loader says something."""
+        """A message that carries an event from the loader."""
 
         def __init__(self, event: Event) -> None:
             """Carry an event from the loader's thread."""
@@ -105,11 +105,11 @@ class DtuiApp(App[None]):
         self.post_message(self.Told(event))
 
     def compose(self) -> ComposeResult:
-        """Show at once that something happens."""
+        """Show at once that the run is being opened."""
         yield Static(Content(f"opening {safe(self.path.name)} …"), id="opening")
 
     def on_mount(self) -> None:
-        """Open the run, and look for news from then on."""
+        """Open the run, and poll it for new data from then on."""
         self.loader.start()
         self.set_interval(POLL_SECONDS, self._poll)
 
@@ -127,7 +127,7 @@ class DtuiApp(App[None]):
 
     @on(Told)
     async def take(self, message: Told) -> None:
-        """Take what the loader says into the session."""
+        """Pass an event of the loader to the session."""
         event = message.event
         from dtui.tui.state.questions import AnomaliesQuestion
 
@@ -153,7 +153,7 @@ class DtuiApp(App[None]):
         self.paint()
 
     async def _begin(self, event: Opened) -> None:
-        """Make the screens, now that there is something to show."""
+        """Make the screens when there is something to show."""
         from dtui.tui.panes.table import TABLE
         from dtui.tui.screens.base import DataScreen
         from dtui.tui.state.session import Session
@@ -169,7 +169,7 @@ class DtuiApp(App[None]):
         await self.push_screen(self._data_screens[0])
 
     def _handle_exception(self, error: Exception) -> None:
-        """Leave with one line about what should not have happened; its traceback is in the log."""
+        """Leave after an unexpected error with one line about it; the traceback is in the log."""
         if self.is_headless:
             super()._handle_exception(error)
             return
@@ -178,27 +178,27 @@ class DtuiApp(App[None]):
         self.exit()
 
     def on_must_leave(self, message: MustLeave) -> None:
-        """End, because the process was told to, or because the terminal is gone."""
+        """End, because of a signal or because the terminal is gone."""
         if message.number is None and self.error is None:
             self.error = TerminalError(f"{self.path}: {message.reason}; details: {log_path()}")
         self.ended_by = self.ended_by or message.number
         self.exit()
 
     def action_interrupt(self) -> None:
-        """Close what lies over the data, as a shell forgets a line; where nothing does, leave."""
+        """Close the dialog over the data (as Ctrl+C drops a line in a shell); without a dialog, leave."""
         if isinstance(self.screen, ModalScreen):
             self.screen.dismiss(None)
         else:
             self.exit()
 
     def action_leave(self) -> None:
-        """Leave, also while the run is not open yet."""
+        """Leave, even if the run is not open yet."""
         self.exit()
 
     # --- painting
 
     def paint(self) -> None:
-        """Ask for what is missing and show what is there."""
+        """Ask for missing data and show the data at hand."""
         session = self.session
         if session is None or self._output is None:
             return
@@ -214,7 +214,7 @@ class DtuiApp(App[None]):
         self.loader.ask(questions, session.view.revision)
 
     def on_resize(self, event: events.Resize) -> None:
-        """Fit to another size."""
+        """Adapt to a new size."""
         if self.session is not None:
             self.session.resized(*event.size)
             self.paint()
@@ -222,7 +222,7 @@ class DtuiApp(App[None]):
     # --- keys and mouse
 
     def perform(self, action: str) -> None:
-        """Do what an action of the registry does."""
+        """Perform an action of the registry."""
         session = self.session
         if session is None:
             return
@@ -291,11 +291,11 @@ class DtuiApp(App[None]):
             self.paint()
 
     def on_data_screen_keyed(self, message: DataScreen.Keyed) -> None:
-        """Do what a key asks for."""
+        """Perform the action of a key."""
         self.perform(message.action)
 
     def on_pane_widget_used(self, message: PaneWidget.Used) -> None:
-        """Do what the mouse asks for."""
+        """Handle a press, a drag or the wheel in a pane."""
         session, widget, pressed = self.session, message.widget, message.pressed
         if session is None:
             return

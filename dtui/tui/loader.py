@@ -1,8 +1,8 @@
-"""The one thread that owns the run's files.
+"""The thread that owns the run's files.
 
-It owns the only RunQuery of the TUI: opened, asked, refreshed and closed in this thread and nowhere else
-(no reader is thread-safe). What the screens want is a frozen question; a newer question of the same type replaces one
-that has not begun, and an answer says which question it belongs to.
+It owns the only RunQuery of the TUI, which is opened, asked, refreshed and closed only in this thread (readers are not
+thread-safe). Screens ask with frozen questions. A newer question replaces a waiting one of the same type. Each answer
+names its question.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PATIENCE_SECONDS = 1.0
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Opened:
-    """The run, opened or changed since."""
+    """The run was opened, or has changed."""
 
     view: RunView
 
@@ -46,7 +46,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decision was written, or not: then `error` says why."""
+    """A decision was written; if not, `error` says why."""
 
     anomaly: str
     error: str = ""
@@ -57,9 +57,9 @@ class Failed:
     """Something could not be read.
 
     Attributes:
-        about: What was asked; "open" when there is no run to show at all.
+        about: The question; "open" if the run could not be opened.
         message: One line, safe to show.
-        error: What happened, for whoever reports it outside of the TUI.
+        error: The exception, for reports outside the TUI.
     """
 
     about: str
@@ -80,7 +80,7 @@ def open_query(path: Path) -> RunQuery:
 
 
 class Loader:
-    """Asks a RunQuery in a thread of its own and posts what it answers."""
+    """Asks a RunQuery in its own thread and posts the answers."""
 
     def __init__(self, path: Path, post: Post, open_: Open = open_query) -> None:
         """Prepare; nothing is opened before `start`.
@@ -111,10 +111,10 @@ class Loader:
         self._submit(self._open_run, "open")
 
     def ask(self, questions: Iterable[Question[Any]], revision: int) -> None:
-        """Ask what the screens want now; what was asked before about the same revision is not asked again.
+        """Ask the current questions of the screens. The same question is asked once per revision of the run.
 
         Args:
-            questions: One of a type, in the order of the answers. Types that are absent are no longer wanted.
+            questions: One per type, in the order in which to answer them. Waiting questions of other types are dropped.
             revision: Of the run, see RunView.
         """
         by_type = {type(question): question for question in questions}
@@ -132,12 +132,12 @@ class Loader:
         self._submit(self._answer_next, "")
 
     def forget(self, kind: type[Question[Any]]) -> None:
-        """Ask again, even for the same."""
+        """Forget what was asked, so that the same questions are asked again."""
         with self._lock:
             self._asked.pop(kind, None)
 
     def poll(self) -> None:
-        """Look for what was recorded since; at most one look waits at a time."""
+        """Look for newly recorded data; at most one such job waits at a time."""
         with self._lock:
             if self._polling or self._query is None:
                 return
@@ -153,8 +153,8 @@ class Loader:
     def close(self) -> None:
         """Close the run and end the thread.
 
-        Decisions that wait are written down first. The question at hand is waited for a moment only: it may be about
-        more records than anybody has patience for, and what it answers is not wanted any more.
+        Waiting decisions are written first. The current question gets only a moment to finish: it may take long, and
+        nobody needs its answer any more.
         """
         with self._lock:
             self._closed = True
@@ -210,7 +210,7 @@ class Loader:
             self._tell_damage()
 
     def _tell_damage(self) -> None:
-        """Say once what is damaged, when it is found: what is lost of an answer looks as if it were never recorded."""
+        """Report damage once, when it is found: in an answer, lost data look like data that were never recorded."""
         query = self._opened()
         self._tell_new(query.faults(), "damaged: ", "; dtui check lists them")
         self._tell_new(query.detector_faults(), "", "")
@@ -236,7 +236,7 @@ class Loader:
                 self._deciding -= 1
 
     def _answer_next(self) -> None:
-        """Answer the first request that waits, and come back for the next; other jobs get their turn between."""
+        """Answer the first waiting request, then queue for the next, so that other jobs run in between."""
         with self._lock:
             kind = next(iter(self._wanted), None)
             if kind is None:
@@ -267,7 +267,7 @@ class Loader:
 
 
 def view_of(query: RunQuery, revision: int) -> RunView:
-    """Return what every screen needs to know about a run; anomalies and clusters are asked for apart."""
+    """Return what every screen needs to know about a run; anomalies and clusters are separate questions."""
     import numpy as np
 
     from dtui.model.statistics import Rows

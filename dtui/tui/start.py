@@ -1,4 +1,4 @@
-"""From a path and wishes to a running app and back: the terminal is checked before and restored after.
+"""Runs the app for a path and options: checks the terminal before, and restores it afterwards.
 
 Owns the order of these steps.
 """

@@ -1,4 +1,4 @@
-"""Curves as rows of a chart's data: where a line runs, where it breaks off, and why."""
+"""Turns curves into rows of a chart's data: where a line is drawn, where it breaks, and why."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Event:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Curve:
-    """One curve of a picture.
+    """One curve of a chart.
 
     Attributes:
         name: Shown name.
         colour: Of the line.
-        values: Shape (columns,), in the picture's unit; NaN where there is no value.
-        extremes: Shape (2, columns), smallest and largest within each column; None where that is the line itself.
+        values: Shape (columns,), in the chart's unit; NaN where there is no value.
+        extremes: Shape (2, columns), smallest and largest within each column; None if they equal the line itself.
         dashed: Whether the line is dashed, so that colour is not the only difference.
         nonfinite: Shape (columns,): NaN or Inf was logged within the column, which a bar marks; None for nowhere.
     """
@@ -41,9 +41,9 @@ class Curve:
 
 
 def curve_rows(curves: Sequence[Curve], axis: TimeAxis) -> list[dict[str, Any]]:
-    """Return one row a curve and column, from its first value to its last; null breaks the line.
+    """Return one row per curve and column, from its first value to its last; null breaks the line.
 
-    A column between them has a row too where there is no value: `missing` says why, for the readout.
+    A column without a value between them has a row too: its `missing` says why, for the readout.
     """
     centres = axis.first + (np.arange(axis.columns) + 0.5) * axis.column_span
     rows: list[dict[str, Any]] = []

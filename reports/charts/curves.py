@@ -1,6 +1,6 @@
-"""Error and loss over the iterations, as Altair charts.
+"""Draws error and loss over the iterations as Altair charts.
 
-Owns the pictures with a value axis. Everything is reduced to the columns of the axis before it comes here.
+Owns the charts with a value axis. The data are already reduced to the columns of the axis.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def curve_chart(
         axis: The columns.
         unit: "share" draws values in [0, 1] as percentages from zero; "number" scales to the values.
         stages: Stretches of constant learning rate: a dashed line and a label each.
-        ribbon: Triangles below the curves; none leave that lane out.
+        ribbon: Triangles below the curves; if empty, that lane is left out.
         events: Labelled lines.
 
     Returns:
@@ -103,7 +103,7 @@ def curve_chart(
 
 
 def _shown(axis: TimeAxis) -> str:
-    """Return the expression of the column to read out: the crosshair's, else the last."""
+    """Return the expression for the column to read out: the crosshair's, or else the last."""
     return (
         f"iteration == null ? {axis.columns - 1} : "
         f"clamp(floor((iteration + 0.5 - {axis.first}) / {axis.column_span}), 0, {axis.columns - 1})"
@@ -111,7 +111,7 @@ def _shown(axis: TimeAxis) -> str:
 
 
 def _nonfinite_layers(curves: Sequence[Curve], height: int) -> list[alt.Chart]:
-    """Return the bars behind the curves where one was NaN or Inf; a thin line keeps the narrowest one in sight."""
+    """Return the bars behind the curves where one was NaN or Inf. A thin line keeps even the narrowest bar visible."""
     if all(curve.nonfinite is None or not curve.nonfinite.any() for curve in curves):
         return []
     bar: alt.Chart = (
@@ -131,7 +131,7 @@ def _x(axis: TimeAxis, strip: float = 0) -> alt.X:
 
 
 def _decades(scale: alt.Scale, curves: Sequence[Curve]) -> dict[str, Any]:
-    """Return which values the axis names: powers of ten on a logarithmic scale, round numbers elsewhere."""
+    """Return the values with labels on the axis: powers of ten on a logarithmic scale, else round numbers."""
     if scale.to_dict().get("type") != "log":
         return {"tickCount": 5}
     finite = np.log10(np.concatenate([curve.values[np.isfinite(curve.values)] for curve in curves]))
@@ -234,7 +234,7 @@ def _stage_layers(stages: Sequence[Stage], axis: TimeAxis, height: int) -> list[
 
 
 def _event_lanes(events: Sequence[Event], axis: TimeAxis) -> list[int]:
-    """Return a lane an event so that no two labels of a lane overlap; -1 where all lanes are taken."""
+    """Return a lane for each event, so that no two labels of a lane overlap; -1 if all lanes are taken."""
     ends: list[float] = []
     lanes = []
     for event in events:

@@ -1,7 +1,7 @@
-"""The error of every class over the iterations as coloured strips in clusters: a full Vega specification.
+"""Draws the error of every class over the iterations as coloured strips in clusters: a full Vega specification.
 
-Owns how classes become pictures. One palette PNG a strip; a cluster of too many classes becomes one block
-whose pixel rows hold the largest error of several classes, so that no burst is lost.
+Owns how classes become pictures: one palette PNG per strip. A cluster of too many classes becomes one block. Each of
+its pixel rows holds the largest error of several classes, so that no burst is lost.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def _add_strip(
 
 
 def _block_row(position: int, group: Group, at: float, height: int) -> dict[str, Any]:
-    """Return a block of many classes: the largest error of those that share a pixel row."""
+    """Return a block for many classes: each pixel row has the largest error of the classes that share it."""
     pixels = min(height, len(group.strips))
     edges = np.linspace(0, len(group.strips), pixels + 1).astype(int)
     stacked = np.stack([strip.values for strip in group.strips])

@@ -1,4 +1,4 @@
-"""What a class heatmap draws: pictures, triangles, names, values, and the readout above them."""
+"""The Vega marks of a class heatmap: pictures, triangles, names, values, and the readout above them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dtui.reports.document import Spec
 
 
 def hover_signals() -> list[Spec]:
-    """Return the signals of the row under the pointer; `values` is set from outside, one a row, null at first."""
+    """Return the signals for the row under the pointer; `values` is set from outside, one per row, null at first."""
     row = "clamp(floor((y() - datum.y) / datum.height * length(datum.names)), 0, length(datum.names) - 1)"
     return [
         {
@@ -44,7 +44,7 @@ def image_mark() -> Spec:
 
 
 def hover_mark() -> Spec:
-    """Return the emphasis of the row under the pointer."""
+    """Return the mark that highlights the row under the pointer."""
     update = {
         "width": signal("width"),
         "y": signal("over ? over.y - 0.5 : 0"),
@@ -55,7 +55,7 @@ def hover_mark() -> Spec:
 
 
 def hit_mark() -> Spec:
-    """Return what the pointer meets over a row."""
+    """Return the mark that receives the pointer over a row."""
     where = {"x": 0, "y": field("y"), "height": field("height")}
     enter = {**where, "fill": "transparent", "cursor": "crosshair"}
     return mark("rect", enter, {"width": signal("width")}, data="rows", name="hit")

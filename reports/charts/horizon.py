@@ -1,7 +1,7 @@
-"""The network hierarchy as a horizon graph a row, unfolding by click: a full Vega specification.
+"""Draws the network hierarchy with one horizon graph per row; a click unfolds a row: a full Vega specification.
 
-Owns how a series becomes bands. Paths are computed here, one step a column, because a mark an iteration does
-not scale; Vega only moves and stretches them.
+Owns how a series becomes bands. Paths are computed here, one step per column, because one mark per iteration does not
+scale. Vega only moves and stretches the paths.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def band_paths(values: FloatArray, scale: float, height: float, bands: int = BAN
 
     Args:
         values: Shape (columns,); NaN leaves a hole.
-        scale: The absolute value that fills all bands; what is larger is cut there.
+        scale: The absolute value that fills all bands; larger values are cut off.
         height: Pixels.
         bands: How many, >= 1.
 
@@ -100,7 +100,7 @@ def _step_path(steps: FloatArray, height: float) -> str:
 
 
 def initially_open(rows: Sequence[HorizonRow], limit: int = UNFOLDED_ROWS) -> list[int]:
-    """Return the rows that stand open at first: whole levels, as long as `limit` rows are not passed."""
+    """Return the rows that are open at first: whole levels, up to `limit` rows."""
     unfolded: list[int] = []
     visible = sum(row.depth == 0 for row in rows)
     for depth in range(max((row.depth for row in rows), default=0)):
@@ -179,7 +179,7 @@ def _full_scale(values: FloatArray) -> float:
 
 
 def _scale_signal(full: Sequence[float], scale: float) -> Spec:
-    """Return the switch between one scale and own scales; own at first where one row dwarfs the others."""
+    """Return the switch between one scale and own scales. Own scales are the default if one row dwarfs the others."""
     own = bool(np.median(full) * BANDS * DWARFED < scale)
     return {"name": "own", "value": own, "on": [{"events": "@scales:click", "update": "!own"}]}
 
@@ -274,7 +274,7 @@ def _fold_signals(rows: Sequence[HorizonRow]) -> list[Spec]:
 
 
 def _visible(rows: Sequence[HorizonRow]) -> list[Spec]:
-    """Return the transforms that keep the rows whose ancestors all stand open, and stack them."""
+    """Return the transforms that keep the rows whose ancestors are all open, and stack them."""
     deepest = max((row.depth for row in rows), default=0)
     tests = [
         f"(length(datum.above) < {k + 1} || indexof(open, '|' + datum.above[{k}] + '|') >= 0)" for k in range(deepest)

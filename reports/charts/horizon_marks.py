@@ -1,4 +1,4 @@
-"""What a horizon tree draws: bands, names, values, and the line of switches above them."""
+"""The Vega marks of a horizon tree: bands, names, values, and the line of switches above them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROW_HEIGHT = 23
 
 
 def ground_mark() -> Spec:
-    """Return the line that each graph stands on."""
+    """Return the base line of each graph."""
     update = {"x2": signal("width"), "y": signal(f"datum.y + {ROW_HEIGHT + 0.5}")}
     return mark("rule", {"stroke": theme.GRID, "x": 0}, update, data="rows")
 
@@ -25,14 +25,14 @@ def path_mark(columns: int) -> Spec:
 
 
 def hover_mark() -> Spec:
-    """Return the emphasis of the row under the pointer."""
+    """Return the mark that highlights the row under the pointer."""
     enter = {"fill": theme.INK, "x": -theme.GUTTER, "height": ROW_HEIGHT}
     place = {"x2": signal("width"), "y": signal("over ? over.y : 0")}
     return mark("rect", enter, {**place, "fillOpacity": signal("over ? 0.07 : 0")})
 
 
 def hit_mark() -> Spec:
-    """Return what the pointer meets over a row."""
+    """Return the mark that receives the pointer over a row."""
     update = {
         "y": field("y"),
         "width": signal("width"),
@@ -103,12 +103,12 @@ def header_marks(quantity: str, scale: float, *, signed: bool, several: bool, fo
 
 
 def _formatted(value: str, sign: str = "") -> str:
-    """Return the expression that writes a number in a few characters, also a very small one."""
+    """Return the expression that writes a number, even a very small one, in a few characters."""
     return f"({value} != 0 && abs({value}) < 0.001 ? format({value}, '{sign}.2~e') : format({value}, '{sign}.3~g'))"
 
 
 def _text(text: str, x: float | None, *, align: str, fill: str, name: str = "", dx: float = 0, limit: str = "") -> Spec:
-    """Return one text mark on the header line; x None stands for the right end of the axis."""
+    """Return one text mark on the header line; x=None is the right end of the axis."""
     enter: dict[str, object] = {"baseline": "middle", "align": align, "fill": fill, "y": -13, "dx": dx}
     if name:
         enter["cursor"] = "pointer"

@@ -1,4 +1,4 @@
-"""Marks of Vega, written shortly: what a chart says of one is what differs from all others."""
+"""Builds Vega marks in short form: a chart states only what is special about a mark."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ Channels = Mapping[str, object]
 
 
 def field(name: str) -> Spec:
-    """Return the value of a channel that is in a row's field."""
+    """Return a channel value that comes from a field of the row."""
     return {"field": name}
 
 
 def signal(expression: str) -> Spec:
-    """Return the value of a channel that an expression gives."""
+    """Return a channel value that comes from an expression."""
     return {"signal": expression}
 
 
@@ -24,11 +24,11 @@ def mark(kind: str, enter: Channels, update: Channels | None = None, *, data: st
     """Return a mark.
 
     Args:
-        kind: Of mark, such as "rect".
+        kind: Type of the mark, such as "rect".
         enter: Channels that never change.
         update: Channels that follow signals; None for none.
-        data: Has a row for each; "" for one alone.
-        name: By which signals know it; the pointer passes over one without.
+        data: Data set with one row per mark; "" for a single mark.
+        name: Name for use in signals; a mark without a name ignores the pointer.
     """
     made: Spec = {"type": kind, "aria": False, "interactive": bool(name)}
     if name:

@@ -1,4 +1,4 @@
-"""Shades as a tiny palette PNG whose pixels give their values back.
+"""Writes shades as a tiny palette PNG whose pixels can be read back as values.
 
 Owns the palette and its steps.
 """

@@ -1,4 +1,4 @@
-"""Anomaly iterations as triangles of a size that says how many images flipped.
+"""Draws anomaly iterations as triangles whose size shows how many images flipped.
 
 Owns how anomalies become marks.
 """
@@ -22,10 +22,10 @@ class RibbonMark:
     """One triangle.
 
     Attributes:
-        iteration: Of the strongest anomaly that it stands for.
+        iteration: Iteration of the strongest of its anomalies.
         direction: "gained" (point up) or "lost" (point down).
-        share: Of that anomaly's class, [0, 1]; 1 of one that is about no part of something.
-        anomalies: How many it stands for, >= 1.
+        share: Share of that anomaly's class, [0, 1]; 1 for an anomaly without a share.
+        anomalies: Number of its anomalies, >= 1.
         anomaly: Id of the strongest.
     """
 
@@ -52,10 +52,10 @@ class RibbonMark:
 
 
 def ribbon_marks(anomalies: Sequence[Anomaly], axis: TimeAxis, width: float) -> tuple[RibbonMark, ...]:
-    """Return triangles that do not hide each other, the strongest anomaly of each place.
+    """Return triangles that do not hide each other: the strongest anomaly at each place.
 
     Args:
-        anomalies: Of any classes and rules; each stands in the lanes that its detector names.
+        anomalies: Anomalies of any classes and rules; each is drawn in the lanes that its detector names.
         axis: The window; anomalies outside it are left out.
         width: Pixels of the axis.
 

@@ -1,9 +1,9 @@
-"""Colours, fonts and measures of every picture on a white page.
+"""Defines colours, fonts and sizes of every chart on a white page.
 
-Owns what makes several charts one document: the same gutter at the left and the same margin at the right, so that one
-iteration is one straight vertical line through the whole page.
+Owns the common layout of the charts: all have the same left gutter and right margin, so that one iteration is one
+straight vertical line through the whole page.
 
-The colours are those of the TUI, mirrored for paper: what is nothing there (dark) is nothing here (white).
+The colours are those of the TUI, adapted to paper: the background is white instead of dark.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ def frame(height: float | None, *, top: int, bottom: int, limits: tuple[float, f
         bottom: Pixels below it.
         limits: First iteration and stop of the axis.
 
-    The signal `iteration` is the crosshair, null while the pointer is elsewhere; whoever shows several charts
-    sets it in all of them.
+    The signal `iteration` is the crosshair, null while the pointer is elsewhere. A page with several charts sets it in
+    all of them.
     """
     spec: Spec = {
         "$schema": VEGA_SCHEMA,

@@ -1,1 +1,1 @@
-"""One document, written as HTML, as text, and with pictures drawn."""
+"""Writes a report as HTML or text, and draws its charts."""

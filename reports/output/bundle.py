@@ -1,7 +1,6 @@
-"""The JavaScript that draws charts in the reader's browser, made once per version.
+"""Provides the JavaScript that draws charts in the reader's browser, made once per version.
 
-Owns the cache of it: making it takes seconds, reading it milliseconds. A damaged or missing cache costs time
-only.
+Owns its cache: making the script takes seconds, reading it milliseconds. A damaged or missing cache only costs time.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """Return where dtui keeps what it can make again."""
+    """Return the folder for files that dtui can make again."""
     home = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(home) if Path(home).is_absolute() else Path.home() / ".cache") / "dtui"
 
@@ -29,7 +28,7 @@ def vega_bundle(make: Callable[[], str], folder: Path | None = None) -> str:
         folder: Where it is kept; None for the user's cache.
 
     Returns:
-        A script that holds no "</script" and no "<!--": it may stand in a page as it is.
+        A script without "</script" and "<!--", so it can be put into a page unchanged.
 
     Source: dtui.
     """
@@ -49,7 +48,7 @@ def vega_bundle(make: Callable[[], str], folder: Path | None = None) -> str:
 
 
 def _read(path: Path) -> str | None:
-    """Return the cached script; None when there is none, or not the one that was written."""
+    """Return the cached script; None if there is none, or if it has changed since it was written."""
     try:
         checksum, _, script = path.read_text(encoding="utf-8").partition("\n")
     except (OSError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""Charts to SVG text through a child process that may die.
+"""Draws charts as SVG text in a child process that may die.
 
 Owns that process: its start, its time limits and its end.
 """
@@ -23,7 +23,7 @@ _IDENTIFIER = re.compile(r'\bid="([^"]+)"')
 
 
 class ChartConverter:
-    """Draws charts one after another; a chart that fails does not take the next one with it.
+    """Draws charts one after another; a failed chart does not affect the next one.
 
     The child starts with the first chart, or earlier when `warm_up` is called.
     """
@@ -33,7 +33,7 @@ class ChartConverter:
 
         Args:
             time_limit_seconds: For one chart.
-            command: What to start instead of the module that draws.
+            command: Command to start in place of the drawing module.
         """
         self._limit = time_limit_seconds
         self._command = command or (sys.executable, "-P", "-m", "dtui.reports.output.drawing_child")
@@ -46,7 +46,7 @@ class ChartConverter:
         self.close()
 
     def warm_up(self) -> None:
-        """Start the child, so that it is ready when the first chart is."""
+        """Start the child early, so that it is ready for the first chart."""
         if self._process is None:
             self._process = self._start()
 
@@ -109,7 +109,7 @@ def encoded(value: Spec) -> bytes:
     """Return JSON in one line.
 
     Raises:
-        ReportError: It holds NaN or an infinity, which JSON has not.
+        ReportError: It holds NaN or an infinity, which JSON cannot express.
     """
     try:
         return json.dumps(value, allow_nan=False, separators=(",", ":")).encode("ascii") + b"\n"
@@ -120,8 +120,8 @@ def encoded(value: Spec) -> bytes:
 def renumbered(svg: str, prefix: str) -> str:
     """Return SVG text with ids that begin with `prefix` and count from 0.
 
-    Vega numbers its clip paths over the life of a process: pictures would clash within one page, and would
-    differ from one report to the next.
+    Vega numbers its clip paths over the life of a process. Without new numbers, ids could clash within one page and
+    would differ from one report to the next.
     """
     numbers = {name: f"{prefix}-{k}" for k, name in enumerate(dict.fromkeys(_IDENTIFIER.findall(svg)))}
     if not numbers:
@@ -132,7 +132,7 @@ def renumbered(svg: str, prefix: str) -> str:
 
 
 def _exchange(process: subprocess.Popen[bytes], line: bytes, limit: float) -> bytes:
-    """Write a line and return the line that answers it, both within `limit` seconds."""
+    """Write a line and return the answer line, both within `limit` seconds."""
     if process.stdin is None or process.stdout is None:
         raise OSError("the child has no pipes")
     deadline = time.monotonic() + limit

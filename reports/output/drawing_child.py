@@ -1,7 +1,7 @@
-"""Draws charts in a process of its own: one request a line on stdin, one answer a line on stdout.
+"""Draws charts in a separate process: one request per line on stdin, one answer per line on stdout.
 
-Owns the only import of vl-convert. V8 ends the whole process when it runs out of memory, so no process that
-holds a report may draw itself.
+Owns the only import of vl-convert. V8 ends the whole process when it runs out of memory, so the process that makes the
+report must not draw.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A report as one HTML file that needs no network.
+"""Writes a report as one HTML file that needs no network.
 
-Owns the only place where text becomes HTML: a template with autoescape, under a policy that lets the browser run
-nothing but the two scripts whose hashes it names.
+Owns the only place where text becomes HTML: a template with autoescape. Its content security policy lets the browser
+run only two scripts, named by their hashes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def render_html(report: Report, drawings: Drawings, failures: Mapping[str, str],
     Args:
         report: What to show.
         drawings: The charts as SVG text that vl-convert made; by chart id.
-        failures: Why a chart has no drawing, by chart id; stands in its place.
+        failures: Why a chart has no drawing, by chart id; shown in its place.
         bundle: The script of `vega_bundle`.
 
     Returns:

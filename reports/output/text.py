@@ -1,6 +1,6 @@
-"""A report as plain text, for mail and logs.
+"""Writes a report as plain text, for mail and logs.
 
-Owns the layout in characters: what the HTML draws is described here in a sentence, tables stand as they are.
+Owns the layout in characters: a sentence describes each chart, tables stay tables.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""The parts of a report, in reading order.
+"""The sections of a report, in reading order.
 
-Owns the registry: every module in this package that decorates a function with `section` adds one part, and
-nothing else needs to change.
+To add one, decorate a function in a module of this package with `section`; nothing else needs to change.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def anomalies_section(view: View) -> Section | None:
 
 
 def _note(rows: int, held: int, anomalies: int) -> str:
-    """Say how many anomalies the rows stand for, so that they and those left out add up to all."""
+    """Say how many anomalies the rows hold, so that these and the omitted ones add up to all."""
     if held < anomalies:
         return (
             f"The {rows} rows with the highest score hold {held:,} of the {anomalies:,} anomalies; "
@@ -59,7 +59,7 @@ def _note(rows: int, held: int, anomalies: int) -> str:
 
 
 def _row(view: View, anchor: str, group: tuple[Anomaly, ...]) -> Row:
-    """Return one row for what several rules say about the same images at the same iteration."""
+    """Return one row for the anomalies of several rules about the same images at the same iteration."""
     anomaly = max(group, key=lambda one: one.score)
     evidence, shown = anomaly.evidence, anomaly.shown
     where = safe(anomaly.layer, 60) if anomaly.layer is not None else "whole run"

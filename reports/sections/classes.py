@@ -1,4 +1,4 @@
-"""The section on the validation: the error of every class, in clusters."""
+"""The section on the classes: the error of every class, in clusters."""
 
 from __future__ import annotations
 

@@ -72,14 +72,14 @@ def curves_section(view: View) -> Section | None:
 
 
 def _curve_chart(*arguments: Any, **options: Any) -> Spec:
-    """Call `curve_chart`, whose module imports Altair, when the picture is drawn."""
+    """Call `curve_chart` only when the chart is drawn, because its module imports Altair."""
     from dtui.reports.charts.curves import curve_chart
 
     return curve_chart(*arguments, **options)
 
 
 def _chosen(curves: Curves, wanted: tuple[tuple[str, str, str, bool], ...]) -> list[Curve]:
-    """Return those of the wanted curves that the run has."""
+    """Return the wanted curves that the run has."""
     return [
         Curve(name, colour, curves.series[key], curves.extremes.get(key), dashed, curves.nonfinite.get(key))
         for key, name, colour, dashed in wanted
@@ -92,7 +92,7 @@ def _counted(anomalies: int) -> str:
 
 
 def _nonfinite_words(curves: list[Curve], axis: TimeAxis) -> str:
-    """Say where curves were NaN or Inf, for who reads the text: ", NaN or Inf at 21–40 and 50"; "" for nowhere."""
+    """Say in words where curves were NaN or Inf: ", NaN or Inf at 21–40 and 50"; "" if nowhere."""
     marked = [curve.nonfinite for curve in curves if curve.nonfinite is not None]
     if not marked:
         return ""
@@ -105,7 +105,7 @@ def _nonfinite_words(curves: list[Curve], axis: TimeAxis) -> str:
 
 
 def _events(view: View) -> list[Event]:
-    """Return where the training was resumed, and what was known when it was recorded, such as injected faults."""
+    """Return the iterations of resumes, and the notes of the run, such as injected faults."""
     events = [Event(join, "resumed") for join in view.info.joins if view.full_axis.contains(join)]
     for note in view.query.metadata().notes:
         iteration = note.get("iteration")

@@ -1,4 +1,4 @@
-"""The section on what is missing; left out when nothing is."""
+"""The section on gaps in the recording; left out if there are none."""
 
 from __future__ import annotations
 

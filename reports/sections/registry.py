@@ -1,6 +1,6 @@
-"""The list of sections, and what each is given to work with.
+"""The list of sections, and the view of a run that each section gets.
 
-Owns the order of a report. A second list would let a section be asked for by a name that no report has.
+Owns the order of a report.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dtui.safe_text import safe
 
 @dataclass(frozen=True)
 class View:
-    """One run as the sections see it: the questions that several of them ask are asked once.
+    """The view of one run for the sections: a question that several of them need is asked once.
 
     Attributes:
         query: The run.
@@ -61,18 +61,18 @@ class View:
 
     @cached_property
     def record_axis(self) -> TimeAxis:
-        """The whole run with a column a record, or as many columns as a picture shows."""
+        """The whole run with one column per record, but at most as many columns as a chart shows."""
         return self._axis(self.query.record_iterations().tolist())
 
     @cached_property
     def full_axis(self) -> TimeAxis:
-        """The whole run with as many columns as a picture shows."""
+        """The whole run with as many columns as a chart shows."""
         first, stop = self.query.limits()
         return TimeAxis(first, stop, max(1, min(MAX_COLUMNS, round(stop - first))))
 
     @cached_property
     def flips(self) -> dict[str, tuple[Anomaly, ...]]:
-        """The anomalies by the id of their row: what both rules say about the same images is one row."""
+        """The anomalies by the id of their row. Anomalies of both rules about the same images share a row."""
         groups: dict[tuple[object, ...], list[Anomaly]] = {}
         for anomaly in self.anomalies:
             said = anomaly.evidence
@@ -86,7 +86,7 @@ class View:
         return {anomaly.id: anchor for anchor, group in self.flips.items() for anomaly in group}
 
     def _axis(self, iterations: list[int]) -> TimeAxis:
-        """Return the whole run with columns so wide that two neighbours of `iterations` never share one."""
+        """Return the whole run in columns as wide as the smallest step in `iterations`, at most MAX_COLUMNS of them."""
         first, stop = self.query.limits()
         closest = int(np.diff(iterations).min()) if len(iterations) > 1 else 1
         columns = int((stop - first) / max(1, closest))
@@ -114,7 +114,7 @@ def section(name: str, order: int) -> Callable[[SectionBuilder], SectionBuilder]
         order: Sections stand in the report by rising order.
 
     Returns:
-        A decorator. The function answers None where a run has nothing to show.
+        A decorator. The function returns None if a run has nothing to show.
     """
 
     def register(build: SectionBuilder) -> SectionBuilder:

@@ -1,1 +1,1 @@
-"""How filters, classes and images belong together: pure NumPy."""
+"""Computes relations between filters, classes and images: pure NumPy."""

@@ -1,6 +1,6 @@
-"""The filters that changed most at a record, or at all of several records.
+"""Finds the filters that changed most at one record, or at every one of several records.
 
-Owns what "most" means: network-wide, or a quota a layer.
+Owns what "most" means: a limit for the whole network, or a limit per layer.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ def most_changed(
     """Return the filters that changed most at one record.
 
     Args:
-        changes: How much each filter changed, shape (F,), >= 0. NaN is no value, and zero no change: neither counts.
-            Inf is the most that there is.
+        changes: How much each filter changed, shape (F,), >= 0. NaN (no value) and zero (no change) are never chosen.
+            Inf is the largest change.
         layer_of: Index of the layer of each filter, shape (F,), ascending.
         allowed: Which filters may be chosen, shape (F,).
         count: Most filters in all, None for no limit.
         per_layer: Most filters of a layer, None for no limit.
 
     Returns:
-        Rows, the most changed first; of equal ones the one with the lower row first.
+        Rows, the most changed first; equal changes by rising row.
 
     Source: DeepTracker (ACM TIST 2018), anomaly filters.
     """
@@ -37,7 +37,7 @@ def most_changed(
 
 
 def _largest(rows: IntArray, changes: FloatArray, count: int | None) -> IntArray:
-    """Return those of ascending rows with the largest changes, in order; equal ones by row."""
+    """Return the rows with the largest changes, largest first; equal changes by rising row. `rows` must ascend."""
     if count is not None and count < len(rows):
         place = len(rows) - count
         rows = rows[changes[rows] >= np.partition(changes[rows], place)[place]]
@@ -50,8 +50,8 @@ def most_changed_at_all(
 ) -> tuple[IntArray, IntArray]:
     """Return the filters that changed most at all of several records.
 
-    A filter's rank at a record is its place among the allowed ones; what counts is the worst of its ranks, so that a
-    high learning rate at one record does not outweigh the others.
+    A filter's rank at a record is its place among the allowed filters. Filters are ordered by their worst rank, so that
+    a record with a high learning rate does not outweigh the others.
 
     Args:
         changes: Shape (F, records), as in `most_changed`.
@@ -62,8 +62,8 @@ def most_changed_at_all(
 
     Returns:
         Rows by worst rank, then by the sum of ranks, then by row, shape (n,); and the rank of each at every record,
-        shape (n, records), 1 for the most changed, equal changes having equal ranks. A filter without a change at one
-        of the records is not among them.
+        shape (n, records), 1 for the most changed; equal changes have equal ranks. A filter without a change at one of
+        the records is left out.
 
     Source: DeepTracker (ACM TIST 2018), filters picked by several iterations; order by the worst rank: dtui.
     """
@@ -82,7 +82,7 @@ def most_changed_at_all(
 
 
 def _place_within(groups: IntArray) -> IntArray:
-    """Return for each element how many of its group come before it, shape (n,)."""
+    """Return for each element how many elements of its group come before it, shape (n,)."""
     order = np.argsort(groups, kind="stable")
     ordered = groups[order]
     place: IntArray = np.empty(len(groups), dtype=np.int64)

@@ -1,4 +1,4 @@
-"""What the images of each class were taken for, and which confusions grew."""
+"""Counts which wrong labels the images of each class got, and finds the confusions that grew."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ LABELS = 65_536
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Confusions:
-    """Pairs of a true and a wrong label over some validations, those that occur only.
+    """Pairs of a true and a wrong label that occur in some validations.
 
     Attributes:
         targets: True labels, shape (n,).
-        labels: What they were taken for, shape (n,), by target and label.
+        labels: Wrong labels, shape (n,); the pairs are sorted by target, then by label.
         counts: Judgements, shape (n,), >= 1.
-        judged: Judgements of each class, right ones too, shape (C,).
+        judged: Judgements of each class, right and wrong, shape (C,).
     """
 
     targets: IntArray
@@ -65,7 +65,8 @@ def find_growth(before: Confusions, after: Confusions, images: IntArray) -> Grow
         images: Of each class, shape (C,).
 
     Returns:
-        None of a class that was not judged before or after: nothing can be compared then.
+        The confusions that grew. A class that was not judged before, or not after, has none: there is nothing to
+        compare.
 
     Source: dtui; share × √count as for anomalies.
     """
@@ -82,21 +83,21 @@ def find_growth(before: Confusions, after: Confusions, images: IntArray) -> Grow
 
 
 def _counts_of(confusions: Confusions, pairs: IntArray) -> IntArray:
-    """Return how often each of some pairs, among which all are, was seen, shape (pairs,)."""
+    """Return how often each pair was seen, shape (pairs,). `pairs` must include every pair that was seen."""
     counts: IntArray = np.zeros(len(pairs), dtype=np.int64)
     counts[np.searchsorted(pairs, confusions.targets * LABELS + confusions.labels)] = confusions.counts
     return counts
 
 
 def confusions_over_time(predicted: IntArray, target: int) -> tuple[IntArray, IntArray, IntArray]:
-    """Count what the images of one class were taken for at each validation.
+    """Count the wrong labels of the images of one class at each validation.
 
     Args:
         predicted: Labels of the images of the class, shape (images, validations); negative where one was not judged.
         target: The class.
 
     Returns:
-        The wrong labels, the most often first, then by label, shape (n,); how many images had each at every
+        The wrong labels, the most frequent first, then by label, shape (n,); how many images had each at every
         validation, shape (n, validations); and how many were judged, shape (validations,).
     """
     judged = predicted >= 0

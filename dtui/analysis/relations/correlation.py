@@ -1,4 +1,4 @@
-"""Layers × classes: how many filters of a layer changed most when something happened to a class."""
+"""Counts, for layers × classes, the filters of a layer that changed most when a class had an event."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def distinct_filters(
     """Count the distinct filters of each row over the events of each column.
 
     Args:
-        sets: Rows on the flat filter axis, a set a record.
+        sets: Rows on the flat filter axis, one set per record.
         set_of: Position in `sets` of each event, shape (events,), -1 for an event without one.
         column_of: Column of each event, shape (events,), such as that of its class.
         columns: Number of columns.

@@ -1,4 +1,4 @@
-"""How each image was learned and forgotten, from its right and wrong judgements, a bit each.
+"""Finds how each image was learned and forgotten, from its right and wrong judgements.
 
 Owns the lists of images: always wrong, never learned, easy, hard, forgotten.
 """
@@ -16,15 +16,15 @@ BITS_AT_ONCE = 16_000_000
 
 
 def find_learning(layout: PackedLayout, right: WordArray, lost: WordArray | None) -> ImageLearning:
-    """Follow each image through the validations; those in which it was not judged are passed over.
+    """Follow each image through the validations; validations that did not judge it are skipped.
 
     Args:
         layout: Where each image's bit lies.
         right: Whether an image was judged right, shape (validations, W); 0 where it was not judged.
-        lost: Whether it was not judged, or its label is lost; None where that is so of none.
+        lost: Whether an image was not judged, or its label is lost; None if there is no such image.
 
     Returns:
-        Of each image, in the order of the layout. A forgetting event is a right judgement that is followed by a wrong
+        One entry per image, in the order of the layout. A forgetting event is a right judgement followed by a wrong
         one.
 
     Source: Toneva et al. 2019 (An Empirical Study of Example Forgetting), there over the steps of training; packed, and
@@ -67,11 +67,11 @@ def _count(layout: PackedLayout, packed: WordArray) -> IntArray:
 
 
 def images_of_list(name: str, learned: ImageLearning) -> IntArray:
-    """Return the images of a list, in its order; of equal ones the one with the lower index first.
+    """Return the images of a list, in its order; equal images by rising index.
 
     "always-wrong": judged at least once and never right.
     "never-learned": judged at least twice and never right twice in a row, so that one right guess is no learning; by
-        the share of wrong judgements, the largest first. Those that are always wrong are among them.
+        the share of wrong judgements, the largest first. It includes the images that are always wrong.
     "easy": learned, that is right twice in a row, and never forgotten; by the first right judgement.
     "hard": wrong at least once; by forgetting events, then by the share of wrong judgements, the most first.
     "forgotten": learned, and wrong at the last judgement; those that were right the most often first.

@@ -1,6 +1,6 @@
-"""Mini-sets: the coarsest parts that the anomaly filters of every record are made of.
+"""Finds mini-sets: filters of one layer that always occur together among the anomaly filters.
 
-Owns the partition. Two filters are in one part if they are in one layer and in the same sets.
+Owns the partition. Two filters are in one part if they are in the same layer and in the same sets.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ def partition(sets: Sequence[IntArray], layer_of: IntArray) -> list[Part]:
     counting, and filters with equal lists are found by hashing them.
 
     Args:
-        sets: Rows of filters, no one twice in a set; any order.
+        sets: Rows of filters, in any order, each at most once per set.
         layer_of: Layer of each filter, shape (F,). Filters of different layers are never in one part.
 
     Returns:
-        The parts by their first filter. They are disjoint, and together hold all that the sets hold.
+        The parts by their first filter. They are disjoint, and together they cover all sets.
 
     Source: DeepTracker (ACM TIST 2018), mini-sets, there by splitting each part by each set; by signature: dtui.
     """

@@ -1,1 +1,1 @@
-"""Incidents of a run and its state at the end: read once, kept, and gone on with while it grows."""
+"""Answers the incidents of a run and its state at the end: read once, kept, and continued while the run grows."""

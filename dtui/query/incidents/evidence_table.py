@@ -1,6 +1,6 @@
-"""The evidence of an ended run as a table of numbers, kept so that the next viewer need not read the run again.
+"""Keeps the evidence of an ended run as a table of numbers, so that the next viewer need not read the run again.
 
-Owns what its columns mean. What is read is data from outside: a table that could not be one of this run is left.
+Owns the meaning of its columns. A kept table is data from outside: one that cannot belong to this run is ignored.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class EvidenceTable:
         self._names = [one.name for one in online_detectors()]
 
     def read(self) -> list[Evidence] | None:
-        """Return what was kept for the run as it is, None where there is nothing sound."""
+        """Return the evidence kept for the run in its present state; None if there is no valid table."""
         table = self._data.reader.kept_findings(self._key(), COLUMNS)
         if table is None:
             return None
@@ -49,7 +49,7 @@ class EvidenceTable:
             return None
 
     def write(self, evidence: Sequence[Evidence]) -> None:
-        """Keep the evidence of the run as it is.
+        """Keep the evidence of the run in its present state.
 
         Raises:
             OSError: It cannot be written.
@@ -123,7 +123,7 @@ def _value(bits: int) -> float | None:
 
 
 def _counted(numbers: list[int]) -> tuple[int, ...]:
-    """Return as many numbers as the first one says, each at least 0.
+    """Read a count, then return that many numbers, each at least 0.
 
     Raises:
         ValueError: There are not so many, or one is negative.

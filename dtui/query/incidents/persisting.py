@@ -1,4 +1,4 @@
-"""Whether what an incident tells of is still so at the end of the run."""
+"""Decides whether the effect of an incident still holds at the end of the run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OFF = math.log(1.5)
 
 
 def persists(incident: Incident, data: RunData) -> bool | None:
-    """Return whether it is still so; None where nothing that was recorded tells."""
+    """Return whether it still holds; None if the recorded data do not show it."""
     judge = _JUDGES.get(incident.cause)
     return None if judge is None else judge(incident, data)
 
@@ -78,7 +78,7 @@ def _filter_norm(incident: Incident, data: RunData) -> bool | None:
 
 
 def _ratio(now: FloatArray, before: FloatArray) -> FloatArray:
-    """Return |ln| of how many times a norm is what it was; 0 where one is no number."""
+    """Return |ln(norm / norm before)|; 0 where one of them is not a number."""
     with np.errstate(invalid="ignore"):
         result: FloatArray = np.abs(np.log(np.maximum(now, 1e-12) / np.maximum(before, 1e-12)))
     return np.nan_to_num(result)

@@ -1,4 +1,4 @@
-"""The questions about what happened in a run, beside those about what belongs together."""
+"""The questions of `RunQuery` about what happened in a run."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ from dtui.query.relations.questions import RelationQuestions
 
 
 class IncidentQuestions(RelationQuestions):
-    """What `RunQuery` answers about incidents."""
+    """The part of `RunQuery` that answers questions about incidents."""
 
     def __init__(self, data: RunData) -> None:
-        """Take over the numbers of a run; nothing is read before it is asked for."""
+        """Take over the numbers of a run; nothing is read before the first question."""
         super().__init__(data)
         self._incidents = Incidents(data)
 
     def incidents(self) -> tuple[Incident, ...]:
-        """Return what happened, one entry for one cause, with people's decisions, by iteration."""
+        """Return the incidents, one for each cause, with people's decisions, by iteration."""
         return decided_incidents(self._data, self._incidents.incidents())
 
     def incidents_not_judged(self) -> tuple[Missing, ...]:
-        """Return what the incidents could not be told from, one sentence each; empty where all was recorded."""
+        """Return which missing data may hide incidents, one sentence each; empty if everything was recorded."""
         return self._incidents.lacking()
 
     def incident_checks(self) -> tuple[str, ...]:
-        """Return what the detectors looked for that could judge the run, such as "jumps of filters"."""
+        """Return what those detectors looked for that could judge the run, such as "jumps of filters"."""
         return self._incidents.checks()
 
     def incident_events(self) -> tuple[Event, ...]:
-        """Return the incidents as columns of a correlation, those that a person dismissed aside.
+        """Return the incidents as events for a correlation, without those that a person dismissed.
 
-        One of several classes is an event of each, one of none is an event of no class.
+        An incident of several classes becomes one event per class; an incident without a class becomes one event
+        without a class.
         """
         left = [one for one in self.incidents() if one.status != "dismissed"]
         return tuple(Event(label, one.first, one.id) for one in left for label in one.classes or (None,))

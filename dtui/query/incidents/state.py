@@ -1,4 +1,4 @@
-"""Answers `RunQuery.state`: what is so at the end of the run, layer by layer."""
+"""Answers `RunQuery.state`: the state at the end of the run, layer by layer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ORDER = tuple(Standing)
 
 
 def state(data: RunData, heatmaps: HeatmapQuery) -> RunState:
-    """Return how filters and layers stand, by standing, then in layer order."""
+    """Return the filters and layers that stand out, by state, then in layer order."""
     regular = np.flatnonzero(~data.is_watch)
     entries = _layers(data, regular)
     for layer in data.structure.layers:
@@ -57,7 +57,7 @@ def _layers(data: RunData, regular: IntArray) -> list[StateEntry]:
 
 
 def _of_run(data: RunData, statistic: str, layer: Layer, regular: IntArray) -> tuple[FloatArray, IntArray]:
-    """Return a statistic of a layer at every record of the run, or at one record a bin of a long run."""
+    """Return a statistic of a layer at every record; in a long run, at one record per bin."""
     if data.is_long:
         return data.filters_sample(statistic, layer.index), data.sampled_records()
     return data.filters(statistic, layer.index)[:, regular], data.records[regular]

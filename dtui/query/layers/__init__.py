@@ -1,1 +1,1 @@
-"""What is asked about layers and modules, beside their series."""
+"""Answers questions about layers and modules, other than their series."""

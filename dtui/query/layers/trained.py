@@ -1,6 +1,6 @@
-"""Which layers did not train, and why: derived from what their gradients and updates were at the records.
+"""Finds the layers that did not train, and why, from their gradients and updates at the records.
 
-Owns the states and the order in which they are asked.
+Owns the states and the order in which they are checked.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dtui.query.data import RunData
 
 
 def layer_states(data: RunData) -> LayerStates:
-    """Return the layers that did not train, by state; those of which too little was recorded are in none.
+    """Return the layers that did not train, by state. Layers with too few records are in no state.
 
-    A layer is unchanged where all of its updates are known to be zero: a run needs two records for that. A layer that
-    was frozen and unfrozen later has changed, and is in no state.
+    A layer is unchanged if all its updates are known to be zero, which takes at least two records. A layer that was
+    frozen first and trained later has changed, so it is in no state.
     """
     return data.remembered("layer states", lambda: _find(data))
 

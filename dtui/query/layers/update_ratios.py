@@ -1,6 +1,6 @@
-"""How fast layers and modules learn: the size of their updates relative to their weights, per update.
+"""Answers how fast layers and modules learn: the size of their updates relative to their weights, per update.
 
-Owns what of a record is divided by what. Nothing of it is stored: it follows from norms and iterations.
+Owns the formula. The ratios are not stored: they are computed from norms and iterations.
 """
 
 from __future__ import annotations

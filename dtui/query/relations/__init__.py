@@ -1,1 +1,1 @@
-"""Questions on how filters, classes, images and iterations belong together."""
+"""Answers questions on the relations between filters, classes, images and iterations."""

@@ -1,6 +1,6 @@
-"""The filters that changed most at some iterations.
+"""Answers which filters changed most at some iterations.
 
-Owns which record an iteration stands for, and what of the changes is read: those records alone.
+Owns which record belongs to an iteration. Only the changes at those records are read.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Changed:
 
 
 class FilterChanges:
-    """Answers which filters changed most; remembers it for each record, which later records cannot undo."""
+    """Answers which filters changed most. Answers are kept for each record: later records do not alter them."""
 
     def __init__(self, data: RunData) -> None:
         self._data = data
@@ -103,10 +103,10 @@ class FilterChanges:
 
     # --- records
     def places(self, iterations: IntArray, choice: FilterChoice) -> IntArray:
-        """Return the position of the record that each iteration stands for, shape (n,), -1 where there is none.
+        """Return the position of the record that belongs to each iteration, shape (n,); -1 where there is none.
 
-        It is the one at the iteration itself, be it a record or a watch, or else the last record before it, unless
-        that is farther away than records usually are: what changed since is not known then.
+        It is the record or watch at the iteration itself, or else the last record before it. If that record is farther
+        away than the usual distance between records, there is none: what changed since is not known.
 
         Raises:
             NotRecordedError: The run does not hold the statistic.
@@ -127,12 +127,12 @@ class FilterChanges:
         return places
 
     def _reach(self) -> float:
-        """Return how many iterations a record may lie before what happened."""
+        """Return how many iterations a record may lie before an event."""
         steps = np.diff(self._data.records[~self._data.is_watch])
         return max(self._data.record_interval, float(np.median(steps)) if len(steps) else 0.0)
 
     def at_places(self, places: IntArray, choice: FilterChoice) -> dict[int, Changed]:
-        """Return the filters that changed most at some records, by position; those at -1 are passed over."""
+        """Return the filters that changed most at some records, by position; -1 is skipped."""
         if self._known_for != (choice, self._data.generation):
             self._known, self._known_for = {}, (choice, self._data.generation)
         wanted = np.unique(places[places >= 0])
@@ -180,9 +180,9 @@ def check_choice(data: RunData, choice: FilterChoice) -> None:
 
 
 def excluded_layers(structure: Structure, names: Sequence[str]) -> list[int]:
-    """Return the indices of the layers that some names stand for: their own, their aliases', or a word for one.
+    """Return the indices of the layers with some names: own names, aliases, or a keyword for a layer.
 
-    A word for a layer that the network does not have stands for none.
+    A keyword for a layer that the network does not have gives no index.
 
     Raises:
         UsageError: A name is none of these.
@@ -209,7 +209,7 @@ def _first_linear(layers: Sequence[Layer]) -> list[Layer]:
 
 
 def _layers_like(name: str, known: Sequence[str]) -> str:
-    """Return which names there are, those alike first: a network has hundreds."""
+    """Return the valid names, similar ones first, because a network has hundreds."""
     alike = difflib.get_close_matches(name, known, n=MOST_NAMED, cutoff=0.4)
     named = list(dict.fromkeys([*alike, *known]))[:MOST_NAMED]
     return f"use {', '.join(named)}" + (

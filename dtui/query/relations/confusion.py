@@ -1,4 +1,4 @@
-"""What classes were taken for, at a validation and over time."""
+"""Answers which wrong labels classes got, at a validation and over time."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Which filters change when something happens to a class: the grid of layers × classes, and its mini-sets.
+"""Answers which filters change at the events of a class: the grid of layers × classes, and its mini-sets.
 
-Knows nothing of what makes the events: anomalies of classes are one source.
+Events may come from any source; anomalies of classes are one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dtui.query.relations.anomaly_filters import FilterChanges, layer_of_filters
 
 
 def class_events(anomalies: Iterable[Anomaly]) -> tuple[Event, ...]:
-    """Return the events that anomalies of classes are, those that a person dismissed aside.
+    """Return the anomalies of classes as events, without those that a person dismissed.
 
     Both rules may mark one class at one iteration: that is one event, with the id of the stronger.
     """

@@ -1,4 +1,4 @@
-"""How images were learned and forgotten, and how dense anomalies are in the stages of the learning rate."""
+"""Answers how images were learned and forgotten, and how dense anomalies are in the stages of the learning rate."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _iteration(data: RunData, position: int) -> int | None:
 
 
 def _taken_for(data: RunData, images: IntArray, targets: list[int]) -> dict[int, tuple[int | None, int]]:
-    """Return the wrong label that each image got most often, the smallest of equals, and how often."""
+    """Return the wrong label that each image got most often (of equal ones the smallest), and how often."""
     target = dict(zip(images.tolist(), targets, strict=True))
     found: dict[int, tuple[int | None, int]] = {}
     ascending, every = np.sort(images), slice(0, len(data.validations))

@@ -1,4 +1,4 @@
-"""The questions of `RunQuery` on how filters, classes, images and iterations belong together."""
+"""The questions of `RunQuery` on the relations between filters, classes, images and iterations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dtui.query.relations.anomaly_filters import FilterChanges
 
 
 class RelationQuestions:
-    """A part of `RunQuery`, which has the same data."""
+    """The part of `RunQuery` that answers questions about relations."""
 
     def __init__(self, data: RunData) -> None:
         """Answer from a run's data."""
@@ -23,7 +23,7 @@ class RelationQuestions:
 
     # --- filters
     def class_events(self, settings: AnomalySettings | None = None) -> tuple[Event, ...]:
-        """Return the anomalies of classes as events, those that a person dismissed aside; by class and iteration.
+        """Return the anomalies of classes as events, without those that a person dismissed, by class and iteration.
 
         Raises:
             UsageError: The settings make no sense.
@@ -33,7 +33,7 @@ class RelationQuestions:
     def anomaly_filters(self, events: Sequence[Event], choice: FilterChoice | None = None) -> tuple[EventFilters, ...]:
         """Return the filters that changed most at each event, in the order of the events.
 
-        An event stands for the record or watch at its iteration, or else for the last record before it.
+        The changes are those at the record or watch of the event's iteration, or else at the last record before it.
 
         Raises:
             NotRecordedError: The run does not hold the statistic.
@@ -57,7 +57,7 @@ class RelationQuestions:
         """Return layers × classes, and the mini-sets of the anomaly filters.
 
         Args:
-            events: The columns, from whatever source; those without a class make a column of their own.
+            events: Events from any source; events without a class make a column of their own.
             choice: Which filters count.
             least_importance: Of the mini-sets that are returned: occurrences × size, >= 1.
 
@@ -98,12 +98,12 @@ class RelationQuestions:
 
     # --- confusion
     def confusion(self, iteration: int, window: int = 1) -> Confusion:
-        """Return what classes were taken for at the last validation at or before an iteration, and what grew there.
+        """Return the wrong labels of classes at the last validation up to an iteration, and the confusions that grew.
 
         Args:
             iteration: Of the run.
-            window: Validations before that one that the growth is measured from, and from it on that it is measured
-                at, >= 1; their mean counts.
+            window: Number of validations before that one, and from that one on, whose means are compared to measure
+                growth, >= 1.
 
         Raises:
             UsageError: No validation is at or before the iteration, the run has ended by then, or the window is out of
@@ -112,7 +112,7 @@ class RelationQuestions:
         return confusion.confusion(self._data, iteration, window)
 
     def confusion_times(self, label: int) -> ConfusionTimes:
-        """Return what a class was taken for over the run.
+        """Return the wrong labels of a class over the run.
 
         Raises:
             UsageError: There is no such class.

@@ -1,1 +1,1 @@
-"""The panes, a module each, and the table of the screens that they stand on."""
+"""The panes, one module each, and the table of the screens that show them."""

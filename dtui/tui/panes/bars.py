@@ -1,4 +1,4 @@
-"""What every screen has around its panes: top bar, ribbon, time axis and key bar; or a notice in place of all that."""
+"""The bars around the panes of every screen: top bar, ribbon, time axis and key bar; or a notice in their place."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ class TopBar(Pane):
 
 
 class Ribbon(Pane):
-    """Where the anomalies are."""
+    """The ribbon of anomalies along the time axis."""
 
     name = "ribbon"
     fixed_rows = RIBBON_ROWS
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
-        """Ask for the anomalies, and for what cannot be judged."""
+        """Ask for the anomalies, and for what detectors cannot judge."""
         yield AnomaliesQuestion(scene.selection.anomaly_settings)
         yield NotJudgedQuestion(scene.selection.anomaly_settings)
 
@@ -92,7 +92,7 @@ class KeyBar(Pane):
 
 
 class Notice(Pane):
-    """What a screen says that is too small, or that has nothing to show yet."""
+    """A notice on a screen that is too small, or that has nothing to show yet."""
 
     name = "notice"
     has_time = False
@@ -102,7 +102,7 @@ class Notice(Pane):
         return scene.layout.is_too_small or scene.view.is_empty
 
     def height(self, scene: Scene) -> int:
-        """Return the rows of the screen that the bars leave."""
+        """Return the rows of the screen without the bars."""
         bars = [pane for pane in (*scene.table.above, *scene.table.below) if pane is not self and pane.is_shown(scene)]
         return max(0, scene.layout.height - sum(pane.height(scene) for pane in bars))
 

@@ -1,4 +1,4 @@
-"""The classes pane: clusters of classes that open, over their classes, each with its error over time."""
+"""The classes pane: clusters that fold, with their classes below them, each with its error over time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NO_VALIDATION = (
 
 @dataclass(frozen=True, slots=True)
 class ClassesOptions:
-    """What is chosen here: the number of clusters asked for, and those whose classes are shown."""
+    """The choices of this pane: the number of clusters, and the open ones."""
 
     clusters: int = 4
     opened: frozenset[int] = frozenset()
@@ -69,7 +69,7 @@ class ClassRow:
 
 
 class Classes(ListPane):
-    """Clusters that open and close, over their classes; the selected one is in the Selection."""
+    """Clusters that fold, with their classes below them; the Selection holds the selected row."""
 
     name = "classes"
     title = TITLE
@@ -95,7 +95,7 @@ class Classes(ListPane):
         return class_row_height(self.height(scene))
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
-        """Ask for clusters, their errors, and those at the cursor also of the classes whose images are shown."""
+        """Ask for clusters, their errors, and the errors at the cursor, also of the classes whose images are shown."""
         selection, view = scene.selection, scene.view
         if len(view.classes):
             yield ClustersQuestion(selection.get(ClassesOptions).clusters)
@@ -180,7 +180,7 @@ class Classes(ListPane):
         return scene.selection.class_index is None
 
     def fold(self, scene: Scene, open_: bool | None) -> Selection:
-        """Open or close a cluster; a class's rows are in the next pane."""
+        """Open or close a cluster; opening a class goes to its images in the next pane."""
         selection, options = scene.selection, scene.selection.get(ClassesOptions)
         is_open = selection.cluster in options.opened
         if selection.class_index is not None:
@@ -194,7 +194,7 @@ class Classes(ListPane):
     # --- what changes around it
 
     def answered(self, scene: Scene, question: Question[Any], answer: Any) -> Selection:
-        """Begin at the hardest cluster, with the hardest ones opened as far as all rows fit."""
+        """Select the hardest cluster first, and open the hardest clusters as long as all rows fit."""
         selection = scene.selection
         if not isinstance(question, ClustersQuestion) or scene.view.clusters or not answer:
             return selection
@@ -221,7 +221,7 @@ class Classes(ListPane):
         return selection
 
     def settle(self, scene: Scene) -> Selection:
-        """Open the cluster of the selected class; go to a row that is there."""
+        """Open the cluster of the selected class, and move the selection to a visible row."""
         selection, view = scene.selection, scene.view
         if not view.clusters:
             return selection
@@ -247,7 +247,7 @@ class Classes(ListPane):
         return selection.put(replace(options, opened=options.opened | {cluster}))
 
     def said(self, before: Selection, now: Selection) -> str:
-        """Say how many clusters were asked for."""
+        """Say how many clusters were requested."""
         count = now.get(ClassesOptions).clusters
         return f"{count} clusters of classes" if count != before.get(ClassesOptions).clusters else ""
 

@@ -20,7 +20,7 @@ from dtui.tui.state.questions import Question
 
 @dataclass(frozen=True, slots=True)
 class CurvesOptions:
-    """What is chosen here: whether the scale is logarithmic."""
+    """The choice of this pane: whether the scale is logarithmic."""
 
     log_scale: bool = False
 
@@ -62,7 +62,7 @@ class Curves(Pane):
         return {"log_scale": cycling(CurvesOptions, "log_scale", (False, True))}
 
     def height(self, scene: Scene) -> int:
-        """Return the rows that a screen of this height has for curves."""
+        """Return the rows for curves on a screen of this height."""
         return scene.layout.curves
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:

@@ -26,7 +26,7 @@ SORTS = ("index", "activity", "peak")
 
 @dataclass(frozen=True, slots=True)
 class FiltersOptions:
-    """What is chosen here: of the statistics of filters, of NORMALISATIONS, of SORTS."""
+    """The choices of this pane: one of the statistics of filters, one of NORMALISATIONS, one of SORTS."""
 
     statistic: str = "cosine_distance"
     normalise: str = "layer"
@@ -100,7 +100,7 @@ class Filters(PixelPane):
             )
 
     def picture(self, scene: Scene) -> Picture:
-        """Return the filters that are there: those of the node before, until the new ones are."""
+        """Return the filters at hand: those of the previous node until the new ones arrive."""
         view, heatmap = scene.view, scene.answers.get(HeatmapQuestion)
         if heatmap is None or heatmap.request.node >= len(view.tree):
             return MessagePicture(title=self.title)
@@ -117,11 +117,11 @@ class Filters(PixelPane):
         return FiltersPicture(heatmap, row, look)
 
     def begin(self, scene: Scene) -> Selection:
-        """Begin on a statistic that the run has."""
+        """Choose a statistic that the run has."""
         return starting_on(FiltersOptions, "statistic", _recorded(scene))(scene)
 
     def show(self, scene: Scene, anomaly: Anomaly) -> Selection:
-        """Select the first filter that an anomaly names, where its row is known."""
+        """Select the first filter of an anomaly, if its row is known."""
         selection, tree = scene.selection, scene.view.tree
         is_here = anomaly.layer is not None and self.rows(scene) > 0 and tree[selection.node].name == anomaly.layer
         if not is_here or not anomaly.filters or selection.get(FiltersOptions).sort != "index":

@@ -25,7 +25,7 @@ COLOURINGS = ("correctness", "label")
 
 @dataclass(frozen=True, slots=True)
 class ImagesOptions:
-    """What is chosen here: of SORTS, of COLOURINGS."""
+    """The choices of this pane: one of SORTS, one of COLOURINGS."""
 
     sort: str = "error"
     colour_by: str = "correctness"
@@ -33,7 +33,7 @@ class ImagesOptions:
 
 @dataclass(frozen=True, slots=True)
 class ImagesQuestion(Question[ImageRows]):
-    """What was said of the images of some classes over time."""
+    """The judgements of the images of some classes over time."""
 
     request: ImagesRequest
     about = "images"
@@ -52,7 +52,7 @@ class VerdictQuestion(Question[ImageVerdict]):
     about = "verdict"
 
     def ask(self, query: RunQuery) -> ImageVerdict:
-        """Return what was said of it."""
+        """Return its judgement."""
         return query.image_verdict(self.image, self.iteration)
 
 
@@ -106,7 +106,7 @@ class Images(PixelPane):
             yield VerdictQuestion(int(images.order[window.row]), selection.cursor)
 
     def picture(self, scene: Scene) -> Picture:
-        """Return the images that are there: those of the class before, until the new ones are."""
+        """Return the images at hand: those of the previous class until the new ones arrive."""
         view, images = scene.view, scene.answers.get(ImagesQuestion)
         if images is None or not len(view.classes) or not view.info.validations:
             return MessagePicture(title=self.title)

@@ -1,4 +1,4 @@
-"""What panes with rows have in common: rows of text that scroll, and rows of pixels that are magnified."""
+"""Base classes for panes with rows: rows of text that scroll, and rows of pixels that can be magnified."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ FEWEST_PIXEL_ROWS = 8
 
 
 def scrolled(first: int, row: int, shown: int, total: int) -> int:
-    """Return the first visible row, moved no more than it must be for `row` to be among `shown`."""
+    """Return the first visible row, moved as little as possible so that `row` is among the `shown` rows."""
     first = min(first, row)
     first = max(first, row - shown + 1)
     return max(0, min(first, total - shown))
 
 
 class ListPane(Pane):
-    """Rows of text under a header. Which one is selected follows from the Selection in `place`."""
+    """Rows of text under a header. `place` finds the selected row from the Selection."""
 
     def items(self, scene: Scene) -> Sequence[Any]:
-        """Return what each row is of."""
+        """Return the item of each row."""
         raise NotImplementedError
 
     def tall(self, scene: Scene) -> int:
@@ -41,12 +41,12 @@ class ListPane(Pane):
         return max(1, (self.height(scene) - 1) // self.tall(scene))
 
     def asked_for(self, scene: Scene) -> Sequence[Any]:
-        """Return the items to ask for: all, or where they are many those on the screen."""
+        """Return the items to ask for: all, or if there are many, those on the screen."""
         items, first = self.items(scene), self.window(scene.selection).first
         return items if len(items) <= MANY_ROWS else items[first : first + self.shown(scene)]
 
     def place(self, scene: Scene, items: Sequence[Any]) -> int:
-        """Return the row that is selected, whatever the rows were before."""
+        """Return the selected row among the present rows."""
         return max(0, min(self.row(scene), len(items) - 1))
 
     def rows(self, scene: Scene) -> int:
@@ -75,7 +75,7 @@ class ListPane(Pane):
 
 
 class PixelPane(Pane):
-    """A row of pixels each, all on the screen at once or magnified around the selected one."""
+    """One row of pixels per item: all at once on the screen, or magnified around the selected one."""
 
     question: ClassVar[type[Question[Any]]]
     """What asks for the rows: its answer has `order` and `request`."""
@@ -93,11 +93,11 @@ class PixelPane(Pane):
         }
 
     def subject(self, selection: Selection) -> object:
-        """Return what the rows are of."""
+        """Return the subject that the rows belong to, such as a tree node."""
         raise NotImplementedError
 
     def window(self, selection: Selection) -> RowWindow:
-        """Return which rows of the subject are looked at."""
+        """Return the window of rows of the subject."""
         return selection.rows_of(self.name, self.subject(selection))
 
     def select(self, scene: Scene, row: int) -> Selection:
@@ -105,20 +105,20 @@ class PixelPane(Pane):
         return self._with(scene, row=row)
 
     def step(self, scene: Scene) -> int:
-        """Return the rows of a pixel."""
+        """Return the number of rows in one pixel."""
         return max(1, self._shown(scene) // pixels_of(self.height(scene)))
 
     def page(self, scene: Scene) -> int:
-        """Return the steps to half of the rows that are shown: several rows may share a pixel, and a step."""
+        """Return the number of steps for half of the shown rows; rows that share a pixel also share a step."""
         return max(1, self._shown(scene) // self.step(scene) // 2)
 
     def row_at(self, scene: Scene, y: int) -> int | None:
-        """Return the first row that is drawn there."""
+        """Return the first row that is drawn at terminal row `y`."""
         answer = scene.answers.get(self.question)
         return None if answer is None else self.place_of(answer, self.height(scene)).row_at(y)
 
     def settle(self, scene: Scene) -> Selection:
-        """Return the selection on a row that there is, with it among those that are shown."""
+        """Return the selection on a row that exists and is shown."""
         window, total = self.window(scene.selection), self.rows(scene)
         row = max(0, min(window.row, total - 1))
         count = None if window.count is None or window.count >= total else window.count
@@ -126,7 +126,7 @@ class PixelPane(Pane):
         return self._with(scene, row=row, first=first, count=count)
 
     def answered(self, scene: Scene, question: Question[Any], answer: Heatmap | ImageRows) -> Selection:
-        """Stay on the same filter or image when the rows come in another order than before."""
+        """Stay on the same filter or image when the order of the rows changes."""
         old = scene.answers.get(self.question) if isinstance(question, self.question) else None
         row = self.row(scene)
         if old is not None and self.about(old) == self.about(answer) and row < len(old.order) == len(answer.order):

@@ -1,4 +1,4 @@
-"""The screens: a key, a name and panes each. A new screen is a line here, and its panes."""
+"""The table of screens, each with a key, a name and panes. To add a screen, add a line here, and its panes."""
 
 from __future__ import annotations
 

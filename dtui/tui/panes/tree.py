@@ -28,12 +28,12 @@ LEAST_FOLDED_ROWS = 8
 
 @dataclass(frozen=True, slots=True)
 class TreeOptions:
-    """What is chosen here.
+    """The choices of this pane.
 
     Attributes:
-        statistic: Of those of layers; a box plot shows the quartiles instead.
+        statistic: One of the statistics of layers; a box plot shows the quartiles instead.
         source: Of SOURCES.
-        chart: What a row shows.
+        chart: Kind of chart in a row.
         two_rows: Whether a row is two cells high.
         folded: Nodes whose children are hidden.
     """
@@ -61,7 +61,7 @@ class SeriesQuestion(Question[tuple[NodeSeries, ...]]):
 
 
 class Tree(ListPane):
-    """Modules that open and close, over their layers; the selected one is `Selection.node`."""
+    """Modules that fold, with their layers below them; `Selection.node` is the selected one."""
 
     name = "tree"
     title = TITLE
@@ -103,7 +103,7 @@ class Tree(ListPane):
             yield SeriesQuestion(nodes, statistics, options.source, scene.axis)
 
     def picture(self, scene: Scene) -> Picture:
-        """Return the rows, with the series that are there: their kind of chart, whatever was chosen since."""
+        """Return the rows with the series at hand, in the kind of chart that these were asked for."""
         options, search = scene.selection.get(TreeOptions), scene.selection.search_of(self.name)
         rows = tuple(
             TreeRow(node, node.layer is None and (bool(search) or node.index not in options.folded), node.layer is None)
@@ -144,7 +144,7 @@ class Tree(ListPane):
         return bool(scene.view.tree) and scene.view.tree[scene.selection.node].layer is None
 
     def fold(self, scene: Scene, open_: bool | None) -> Selection:
-        """Open or close a module; a layer's rows are in the next pane."""
+        """Open or close a module; opening a layer goes to its filters in the next pane."""
         selection, tree, options = scene.selection, scene.view.tree, scene.selection.get(TreeOptions)
         if not tree:
             return selection
@@ -161,7 +161,7 @@ class Tree(ListPane):
     # --- what changes around it
 
     def begin(self, scene: Scene) -> Selection:
-        """Begin at the first layer, with few enough rows to see them all, on a statistic that the run has."""
+        """Select the first layer, fold modules until all rows fit, and choose a statistic that the run has."""
         tree = scene.view.tree
         layer = next((node.index for node in tree if node.layer is not None), 0)
         folded = initial_folds(tree, self.shown(scene)) - parents_of(tree, layer)
@@ -176,7 +176,7 @@ class Tree(ListPane):
         return scene.selection if node is None else self.with_node(scene, node.index)
 
     def settle(self, scene: Scene) -> Selection:
-        """Go to what a node that is hidden is folded into, or to what a search finds."""
+        """If the selected node is hidden, select the folded module that holds it, or a node that the search finds."""
         tree, items = scene.view.tree, self.items(scene)
         if not tree:
             return scene.selection
@@ -190,7 +190,7 @@ class Tree(ListPane):
         return super().settle(scene.at(scene.selection.changed(node=index)))
 
     def with_node(self, scene: Scene, node: int) -> Selection:
-        """Return the selection on a node, with everything that it is in opened, and no search that hides it."""
+        """Return the selection on a node, with its parents opened, and without a search that hides it."""
         options = scene.selection.get(TreeOptions)
         options = replace(options, folded=options.folded - parents_of(scene.view.tree, node))
         return scene.selection.changed(node=node).put(options).with_search(self.name, "")
@@ -209,7 +209,7 @@ class Tree(ListPane):
 
 
 def parents_of(tree: Sequence[TreeNode], node: int) -> set[int]:
-    """Return the nodes that a node is in."""
+    """Return the parents of a node, at all levels."""
     parents: set[int] = set()
     parent = tree[node].parent if tree else -1
     while parent >= 0:
@@ -219,7 +219,7 @@ def parents_of(tree: Sequence[TreeNode], node: int) -> set[int]:
 
 
 def initial_folds(tree: tuple[TreeNode, ...], rows: int) -> frozenset[int]:
-    """Return the nodes to fold at first: the deepest modules, until the rest fits into about `rows` rows."""
+    """Return the nodes to fold at the start: the deepest modules, until the rest fits into about `rows` rows."""
     folded: set[int] = set()
     modules = [node for node in tree if node.layer is None]
     for depth in sorted({node.depth for node in modules}, reverse=True):
@@ -233,7 +233,7 @@ def initial_folds(tree: tuple[TreeNode, ...], rows: int) -> frozenset[int]:
 
 
 def visible_nodes(tree: tuple[TreeNode, ...], folded: frozenset[int], search: str) -> tuple[TreeNode, ...]:
-    """Return the rows of the tree: not below a folded node; or, in a search, what matches and its parents."""
+    """Return the visible nodes: those not below a folded node; in a search, the matches and their parents."""
     if search:
         matches = find_matches(search, [node.name for node in tree])
         shown = matches.union(*(parents_of(tree, node) for node in matches))

@@ -1,1 +1,1 @@
-"""Everything the TUI draws, as pure functions of numbers and a size; free of Textual and Rich."""
+"""Draws everything in the TUI with pure functions of numbers and a size; without Textual and Rich."""

@@ -1,1 +1,1 @@
-"""Screens of the TUI: which panes stand together, and what is laid over them."""
+"""Screens of the TUI: data screens made of panes, and the dialogs over them."""

@@ -1,4 +1,4 @@
-"""A data screen: the panes of a line of the table, with what stands above and below them, and all keys."""
+"""A data screen: the panes of one line of the table, the bars above and below them, and all keys."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class DataScreen(TextualScreen[None]):
     ]
 
     class Keyed(Message):
-        """A key asked for an action."""
+        """A message: a key was pressed for an action."""
 
         def __init__(self, action: str) -> None:
             super().__init__()
@@ -41,7 +41,7 @@ class DataScreen(TextualScreen[None]):
         self._panes = {pane.name: pane for pane in (*table.above, *screen.panes, *table.below)}
 
     def compose(self) -> ComposeResult:
-        """Make the widgets; each is told later what to show."""
+        """Make the widgets; they get their pictures later."""
         yield from map(PaneWidget, self._panes)
 
     def pane_of(self, widget: PaneWidget) -> Pane:

@@ -1,4 +1,4 @@
-"""What the command palette finds: actions, statistics, layers, classes."""
+"""Finds entries for the command palette: actions, statistics, layers, classes."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ HIDDEN = frozenset({"palette"})
 
 
 class CommandedApp(Protocol):
-    """What a command needs of the app."""
+    """The part of the app that commands use."""
 
     @property
     def session(self) -> Session | None:
-        """The person's look at the run; None before it is open."""
+        """The session of the open run; None before it is open."""
 
     def perform(self, action: str) -> None:
         """Do an action, as its key does."""
@@ -40,7 +40,7 @@ class ActionProvider(Provider):
             yield DiscoveryHit(Content(words), run, text=words, help=help_)
 
     async def search(self, query: str) -> Hits:
-        """Offer whatever matches."""
+        """Offer the entries that match."""
         matcher = self.matcher(query)
         for words, help_, run in (*_actions(self._dtui), *_choices(self._dtui)):
             score = matcher.match(words)
@@ -62,13 +62,13 @@ def _actions(app: CommandedApp) -> Iterator[Command]:
 
 
 def _perform(app: CommandedApp, session: Session, action: str) -> None:
-    """Do an action, on a screen where it does something."""
+    """Perform an action, on a screen where it has an effect."""
     session.reach(action)
     app.perform(action)
 
 
 def _choices(app: CommandedApp) -> Iterator[Command]:
-    """What a key only steps through, by name; and places to go to."""
+    """Choices that keys only step through, by name; and places to go to."""
     session = app.session
     if session is None:
         return

@@ -48,7 +48,7 @@ class HelpScreen(ModalScreen[None]):
     ]
 
     def __init__(self) -> None:
-        """Stand in two columns where they fit."""
+        """Use two columns if they fit."""
         super().__init__()
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (146, "-wide")]
 
@@ -75,7 +75,7 @@ def group_content(groups: Sequence[str]) -> Content:
 
 
 def mouse_content() -> Content:
-    """Return what the mouse does."""
+    """Return lines on the mouse."""
     return Content("\n").join([Content(""), Content.styled("Mouse", "bold $text"), *(_line(*line) for line in MOUSE)])
 
 

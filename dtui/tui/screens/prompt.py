@@ -14,7 +14,7 @@ from textual.widgets import Input, Static
 
 
 class Prompt(ModalScreen[str | None]):
-    """Asks for a line; Enter returns it, Esc returns None."""
+    """Asks for one line of text; Enter returns it, Esc returns None."""
 
     DEFAULT_CSS = """
     Prompt { background: transparent; align: left bottom; }
@@ -31,7 +31,7 @@ class Prompt(ModalScreen[str | None]):
         Args:
             label: Our words before the line.
             value: What the line holds at first.
-            changed: Called with the line whenever it changes; returns what is wrong with it, "" if nothing.
+            changed: Called with the line whenever it changes; returns what is wrong with it, or "".
         """
         super().__init__()
         self._label, self._value, self._changed = label, value, changed
@@ -44,7 +44,7 @@ class Prompt(ModalScreen[str | None]):
             yield Static(id="wrong")
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Say what is wrong while it is typed."""
+        """Show what is wrong with the line while the user types."""
         if self._changed is not None:
             self.query_one("#wrong", Static).update(Content(self._changed(event.value)))
 

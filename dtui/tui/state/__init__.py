@@ -1,1 +1,1 @@
-"""What a person looks at, as frozen values, and how each key changes it."""
+"""Holds what the user looks at, as frozen values, and how each key changes it."""

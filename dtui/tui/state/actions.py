@@ -1,7 +1,7 @@
-"""What an action is, and those that every screen has or that several panes understand, each in its own way.
+"""Defines actions: those of every screen, and those that several panes understand, each in its own way.
 
-A pane brings the actions that are its own (`Pane.actions`), the table of screens one for each screen
-(`Table.actions`): bindings, key bar, help screen, command palette and the README's table are made from all of them.
+A pane adds its own actions (`Pane.actions`), and the table of screens adds one per screen (`Table.actions`). Bindings,
+key bar, help screen, command palette and the README's table are made from all of them.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Action:
 
     Attributes:
         id: Name in code; a key of `key_steps.STEPS` or of a pane's `steps` where it only changes the Selection.
-        keys: As Textual names them, the main one first.
+        keys: Keys in Textual's names, the main one first.
         words: One to three words for palette and README.
         help: One sentence.
         group: Of GROUPS.
@@ -68,7 +68,7 @@ class Action:
 
     @property
     def shown_keys(self) -> str:
-        """Its keys as people read them."""
+        """Its keys as written on the screen."""
         return " ".join(KEY_NAMES.get(key, key) for key in self.keys)
 
 
@@ -152,5 +152,5 @@ BAR_AFTER: tuple[BarItem, ...] = (
 
 
 def main_keys(by_id: Mapping[str, Action], ids: tuple[str, ...]) -> str:
-    """Return the main keys of some actions as people read them, such as "j/k"."""
+    """Return the main keys of some actions as written on the screen, such as "j/k"."""
     return "/".join(KEY_NAMES.get(by_id[id_].keys[0], by_id[id_].keys[0]) for id_ in ids)

@@ -1,4 +1,4 @@
-"""Going through the anomalies, in the order of review: pure functions to the Selection that shows one."""
+"""Steps through the anomalies in the order of review: pure functions that return the Selection on an anomaly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NONE_FOUND = "none found"
 
 
 def without_anomalies(scene: Scene) -> tuple[str, ...]:
-    """Return what to say where there are none, the longest first: they are looked for, or what detectors lack."""
+    """Return messages for a run without anomalies, the longest first: still searching, or what detectors lack."""
     if scene.view.searched != scene.selection.anomaly_settings:
         return ("searching …",)
     said = [lacks.sentence for lacks in scene.answers.get(NotJudgedQuestion) or ()]
@@ -25,12 +25,12 @@ def without_anomalies(scene: Scene) -> tuple[str, ...]:
 
 
 def reviewable(view: RunView) -> tuple[Anomaly, ...]:
-    """Return the anomalies that n and N go through: all that were not dismissed."""
+    """Return the anomalies that the keys n and N go through: all that were not dismissed."""
     return tuple(anomaly for anomaly in view.anomalies if anomaly.status != "dismissed")
 
 
 def next_anomaly(scene: Scene, by: int) -> Selection:
-    """Return the selection on the next (1) or previous (-1) anomaly, around the end."""
+    """Return the selection on the next (1) or previous (-1) anomaly; after the last comes the first."""
     selection, view = scene.selection, scene.view
     candidates = reviewable(view)
     if not candidates:
@@ -48,7 +48,7 @@ def next_anomaly(scene: Scene, by: int) -> Selection:
 
 
 def select_anomaly(scene: Scene, anomaly: str) -> Selection:
-    """Return the selection on an anomaly: its iteration, and what each pane knows of what it names."""
+    """Return the selection on an anomaly: its iteration, and its layer, filter or class in each pane."""
     found = scene.view.find_anomaly(anomaly)
     if found is None:
         return scene.selection

@@ -1,4 +1,4 @@
-"""Where the keys lead that every screen has: action id to the next Selection. A pane has more (`Pane.steps`)."""
+"""Maps the actions of every screen to the next Selection. Panes have more actions (`Pane.steps`)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def next_of(values: tuple[T, ...], value: T, by: int = 1) -> T:
-    """Return the value `by` places on, around the end; the first if `value` is not among them, itself of none."""
+    """Return the value `by` places on, cyclic; the first if `value` is not among them, `value` if there are none."""
     if value not in values:
         return values[0] if values else value
     return values[(values.index(value) + by) % len(values)]
@@ -28,7 +28,7 @@ def next_of(values: tuple[T, ...], value: T, by: int = 1) -> T:
 def cycling(
     kind: type[Any], name: str, values: tuple[object, ...] | Callable[[Scene], tuple[object, ...]], by: int = 1
 ) -> Step:
-    """Return the step to the next value of a field of a pane's options; of values that may depend on the run."""
+    """Return a step to the next value of a field of a pane's options. The values may depend on the run."""
 
     def step(scene: Scene) -> Selection:
         options, among = scene.selection.get(kind), values(scene) if callable(values) else values
@@ -38,7 +38,7 @@ def cycling(
 
 
 def starting_on(kind: type[Any], name: str, recorded: Sequence[str]) -> Step:
-    """Return the step to the first value that was recorded, where the one of a pane's options was not."""
+    """Return a step to the first recorded value, for a pane whose chosen value was not recorded."""
 
     def step(scene: Scene) -> Selection:
         options = scene.selection.get(kind)

@@ -1,4 +1,4 @@
-"""How the screen is divided, as a pure function of its size."""
+"""Divides the screen, as a pure function of its size."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEAST_ROWS = 6
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Rows and columns of what is on screen; 0 rows where a pane is hidden.
+    """Rows and columns of each part of the screen; a hidden pane has 0 rows.
 
     Attributes:
         width: Columns of the screen.
@@ -35,7 +35,7 @@ class Layout:
 
     @property
     def is_too_small(self) -> bool:
-        """Whether the screen is smaller than what can be used."""
+        """Whether the screen is too small to use."""
         return self.width < SMALLEST[0] or self.height < SMALLEST[1]
 
     @property
@@ -50,8 +50,8 @@ def divide(width: int, height: int, needed: Sequence[int], maximised: int | None
     Args:
         width: Columns.
         height: Rows.
-        needed: Rows that each pane can fill at most, with its header. A pane gets no more than that, and no more than
-            its share; the last one gets the rest.
+        needed: Most rows that each pane can fill, with its header. A pane gets at most that, and at most its share; the
+            last pane gets the rest.
         maximised: Place of the pane that has the screen to itself; None for none.
     """
     curves = 0 if height < 28 else 5 if height < 40 else min(12, 9 + (height - 50) // 10 if height >= 50 else 9)

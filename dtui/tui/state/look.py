@@ -1,4 +1,4 @@
-"""What each pane shows and what must be asked for it, as one pure function of what is selected, known and answered."""
+"""Finds what each pane shows and which questions it needs, as one pure function of the Scene."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from dtui.tui.state.questions import Question
 
 
 def look(scene: Scene, failed: Mapping[str, Exception]) -> tuple[dict[Pane, Picture], list[Question[Any]]]:
-    """Return a picture for each pane that has a place on the screen, and the questions, first things first.
+    """Return a picture for each pane on the screen, and the questions, the most important first.
 
     Args:
-        scene: What is so.
-        failed: What panes have raised, by name; it grows through `Scene.tell`. Such a pane says so in its place.
+        scene: The state to show.
+        failed: Errors that panes raised, by name of the pane; `Scene.tell` adds to it. Such a pane shows its error.
     """
     pictures: dict[Pane, Picture] = {}
     questions: list[Question[Any]] = []

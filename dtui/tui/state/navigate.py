@@ -1,4 +1,4 @@
-"""Moving over rows and time: pure functions from what is on screen to the next Selection."""
+"""Moves over rows and time: pure functions that return the next Selection."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def select_row(scene: Scene, row: int) -> Selection:
 
 
 def move_rows(scene: Scene, by: int) -> Selection:
-    """Return the selection `by` steps on; where several rows share a pixel, a step is a pixel."""
+    """Return the selection `by` steps on. If several rows share a pixel, one step is one pixel."""
     return select_row(scene, scene.pane.row(scene) + by * scene.pane.step(scene))
 
 
@@ -29,7 +29,7 @@ def last_row(scene: Scene) -> Selection:
 
 
 def follow(scene: Scene) -> Selection:
-    """Return the selection on the newest iteration, and staying there."""
+    """Return the selection that follows the newest iteration."""
     return shown(scene.selection.changed(follow=scene.view.is_live, cursor=scene.view.last_iteration), scene)
 
 
@@ -37,7 +37,7 @@ def follow(scene: Scene) -> Selection:
 
 
 def shown(selection: Selection, scene: Scene) -> Selection:
-    """Return the selection with the window moved, if it must be, so that it shows the cursor."""
+    """Return the selection with the cursor inside the window; the window moves if necessary."""
     if selection.window is None:
         return selection
     axis = time_axis(selection, scene.view, scene.layout.columns)
@@ -46,7 +46,7 @@ def shown(selection: Selection, scene: Scene) -> Selection:
 
 
 def snapped(scene: Scene, column: int) -> int:
-    """Return the iteration that a column stands for: the recorded one nearest to its middle, if it has any."""
+    """Return a column's iteration: the recorded one nearest to its middle; the middle if none was recorded there."""
     axis = scene.axis
     middle = axis.iteration_of(column)
     iterations = scene.view.iterations

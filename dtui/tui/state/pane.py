@@ -1,4 +1,4 @@
-"""What a pane is, what it may look at, and the table of screens that it stands in."""
+"""Defines panes, the Scene that they may look at, and the table of screens that they belong to."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ SaidT = TypeVar("SaidT")
 
 
 class Pane:
-    """A part of the screen: what it asks, what it shows, and what its keys and the mouse select.
+    """A part of the screen: its questions, its picture, and what its keys and the mouse select.
 
-    It holds nothing: all that it may look at is in the Scene, and all that a person changes goes into the Selection.
-    What is here suits a pane without rows. `panes/rows.py` has panes with rows of text and with rows of pixels.
+    A pane has no state. It reads only the Scene, and everything that the user changes goes into the Selection. The
+    defaults here suit a pane without rows; `panes/rows.py` has panes with rows of text and with rows of pixels.
     """
 
     name: ClassVar[str]
@@ -49,7 +49,7 @@ class Pane:
 
     @property
     def steps(self) -> Mapping[str, Step]:
-        """Where its keys lead, by action. The pane that has the keyboard is asked first, then those beside it."""
+        """Its steps, by action. The pane with the keyboard is asked first, then the others on the screen."""
         return {}
 
     # --- what it shows
@@ -59,29 +59,29 @@ class Pane:
         return not scene.layout.is_too_small and not (self.needs_records and scene.view.is_empty)
 
     def height(self, scene: Scene) -> int:
-        """Return its rows on the screen, on its own one where it stands on another; 0 where it is hidden."""
+        """Return its height in rows on the screen that shows it; 0 if it is hidden."""
         return scene.rows_for(self) if self.fixed_rows is None else self.fixed_rows
 
     def needed(self, scene: Scene) -> int:
-        """Return the rows that it can fill at most, with its header; the last pane of a screen gets what is left."""
+        """Return the most rows that it can fill, with its header. The last pane of a screen gets the remaining rows."""
         return scene.size[1]
 
     def wanted(self, scene: Scene) -> Iterable[Question[Any]]:
-        """Return what must be asked to show it, first things first."""
+        """Return the questions that it needs, the most important first."""
         return ()
 
     def picture(self, scene: Scene) -> Picture:
-        """Return what it shows."""
+        """Return its picture."""
         raise NotImplementedError
 
     # --- its rows
 
     def rows(self, scene: Scene) -> int:
-        """Return how many rows there are, on the screen or not."""
+        """Return the number of rows, visible or not."""
         return 0
 
     def window(self, selection: Selection) -> RowWindow:
-        """Return which of its rows are looked at."""
+        """Return the window of its rows."""
         return selection.rows_of(self.name)
 
     def row(self, scene: Scene) -> int:
@@ -89,7 +89,7 @@ class Pane:
         return self.window(scene.selection).row
 
     def select(self, scene: Scene, row: int) -> Selection:
-        """Return the selection on a row, >= 0 and one that there is, if there is any."""
+        """Return the selection on a row. The row is >= 0, and exists if the pane has any rows."""
         return scene.selection
 
     def step(self, scene: Scene) -> int:
@@ -111,38 +111,38 @@ class Pane:
     def fold(self, scene: Scene, open_: bool | None) -> Selection:
         """Return the selection with the selected row opened, closed, or toggled (None).
 
-        Closing what has nothing to close goes to where it belongs; opening what is open goes into it.
+        Closing a row that cannot be closed goes to its parent; opening an open row goes into it.
         """
         return scene.selection.changed(pane=0) if open_ is False else scene.selection
 
     # --- what changes around it
 
     def begin(self, scene: Scene) -> Selection:
-        """Return what to look at first, when the run has something to show."""
+        """Return the first selection, when the run has something to show."""
         return scene.selection
 
     def show(self, scene: Scene, anomaly: Anomaly) -> Selection:
-        """Return the selection with what an anomaly names selected and in view."""
+        """Return the selection with the anomaly's layer, filter or class selected and in view."""
         return scene.selection
 
     def answered(self, scene: Scene, question: Question[Any], answer: Any) -> Selection:
-        """Return the selection for an answer that comes in; the scene has the answers before it."""
+        """Return the selection for a new answer; the scene still holds the answers before it."""
         return scene.selection
 
     def settle(self, scene: Scene) -> Selection:
-        """Return the nearest selection that is possible, with the selected row on the screen."""
+        """Return the nearest valid selection, with the selected row on the screen."""
         return scene.selection
 
     def said(self, before: Selection, now: Selection) -> str:
-        """Return a line about a change that is not seen otherwise; "" for none."""
+        """Return a message about a change that is not visible otherwise; "" for none."""
         return ""
 
     def press(self, scene: Scene, frame: Frame, x: int, y: int) -> Selection | None:
-        """Return the selection for a press on something that is neither a row nor a time; None where there is none."""
+        """Return the selection for a press on a part that is neither row nor time; None if there is no such part."""
         return None
 
     def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:
-        """Yield what the command palette offers besides the actions: words, help, and where it leads."""
+        """Yield the entries of the command palette other than actions: words, help, and the step."""
         yield from ()
 
 
@@ -156,24 +156,24 @@ class Screen:
 
     @property
     def action(self) -> Action:
-        """What goes to it."""
+        """The action that opens it."""
         help_ = f"Go to the {self.name} screen."
         return Action(f"screen_{self.name.lower()}", (self.key,), self.name, help_, "Screens")
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """The screens, and what stands above and below the panes of each."""
+    """The screens, and the bars above and below their panes."""
 
     screens: tuple[Screen, ...]
     above: tuple[Pane, ...]
     below: tuple[Pane, ...]
 
     def __post_init__(self) -> None:
-        """Check that a name means one pane and a key one action.
+        """Check that no name is used for two panes, and no key for two actions.
 
         Raises:
-            ValueError: It means two.
+            ValueError: A name or a key is used twice.
         """
         keys = [key for action in self.actions for key in action.keys]
         for names in ([pane.name for pane in dict.fromkeys(self.panes)], keys):
@@ -200,7 +200,7 @@ class Table:
 
     @cached_property
     def steps(self) -> Mapping[str, Step]:
-        """Where the keys of the screens lead."""
+        """Steps of the actions that open the screens."""
         return {screen.action.id: partial(_go_to_screen, place=place) for place, screen in enumerate(self.screens)}
 
     def place_of(self, pane: Pane) -> tuple[int, int] | None:
@@ -214,12 +214,12 @@ def _go_to_screen(scene: Scene, place: int) -> Selection:
 
 
 def _log_only(pane: Pane, error: Exception) -> None:
-    """Tell nobody: the log has it."""
+    """Do nothing: the log has the error already."""
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """All that a pane may look at, and that decides where a key leads."""
+    """Everything that a pane may read, and that decides what a key does."""
 
     table: Table
     selection: Selection
@@ -236,12 +236,12 @@ class Scene:
 
     @property
     def screen(self) -> Screen:
-        """The one that is shown."""
+        """The current screen."""
         return self.table.screens[self.selection.screen]
 
     @property
     def pane(self) -> Pane:
-        """The one that has the keyboard."""
+        """The pane with the keyboard."""
         panes = self.screen.panes
         return panes[min(self.selection.pane, len(panes) - 1)]
 
@@ -258,7 +258,7 @@ class Scene:
         return time_axis(self.selection, self.view, self.layout.columns)
 
     def rows_for(self, pane: Pane) -> int:
-        """Return the rows of a pane on the screen that has it; 0 where it is hidden."""
+        """Return the height of a pane on the screen that has it; 0 if it is hidden."""
         if pane in self.screen.panes:
             return self.layout.panes[self.screen.panes.index(pane)]
         place = self.table.place_of(pane)
@@ -278,12 +278,12 @@ class Scene:
         return self.selection if place is None else self.selection.changed(screen=place[0], pane=place[1])
 
     def next_pane(self, by: int = 1) -> Selection:
-        """Return the selection in the next pane of the screen, around the end."""
+        """Return the selection in the next pane of the screen; after the last comes the first."""
         panes = self.screen.panes
         return self.selection.changed(pane=(panes.index(self.pane) + by) % len(panes))
 
     def step_of(self, action: str) -> Step | None:
-        """Return where an action leads that a pane of this screen understands; None where none does."""
+        """Return the step of an action, if a pane of this screen understands it; else None."""
         for pane in (self.pane, *self.screen.panes, *self.table.above):
             steps = self.asked(pane, lambda pane, _: pane.steps) or {}
             if action in steps:
@@ -291,7 +291,7 @@ class Scene:
         return None
 
     def asked(self, pane: Pane, do: Callable[[Pane, Scene], SaidT]) -> SaidT | None:
-        """Return what a pane says; None where it raises, which is told and concerns no other pane."""
+        """Return a pane's answer; None if the pane raises. The error is reported and does not affect other panes."""
         try:
             return do(pane, self)
         except Exception as error:
@@ -300,7 +300,7 @@ class Scene:
             return None
 
     def through(self, do: Callable[[Pane, Scene], Selection]) -> Selection:
-        """Return the selection after each pane, in the order of the table, has made the next of it."""
+        """Return the selection after each pane, in the order of the table, has changed it."""
         scene = self
         for pane in self.table.panes:
             scene = scene.at(scene.asked(pane, do) or scene.selection)

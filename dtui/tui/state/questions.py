@@ -1,4 +1,4 @@
-"""What the screen asks the run, as frozen questions, and what the run has answered."""
+"""Frozen questions of the screen to the run, and the answers so far."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AnswerT = TypeVar("AnswerT")
 class Question(Generic[AnswerT]):
     """A question to the run: a frozen dataclass, asked again only when it or the run has changed.
 
-    There is one question of a type at a time: a newer one takes its place.
+    There is one question of each type at a time: a newer one replaces it.
     """
 
     about: ClassVar[str]
@@ -42,7 +42,7 @@ class AnomaliesQuestion(Question[tuple[Anomaly, ...]]):
 
 @dataclass(frozen=True, slots=True)
 class NotJudgedQuestion(Question[tuple[Missing, ...]]):
-    """What detectors lack in the run, under some settings."""
+    """The data that detectors lack in the run, under some settings."""
 
     settings: AnomalySettings
     about = "what can be judged"
@@ -76,5 +76,5 @@ class Answers:
         return answer
 
     def having(self, question: Question[AnswerT], answer: AnswerT) -> Answers:
-        """Return the answers with one more, or a newer one."""
+        """Return the answers with one added or replaced."""
         return Answers({**self.by_type, type(question): answer})

@@ -1,4 +1,4 @@
-"""What is known about the run on the screen, as one frozen value, and its time axis."""
+"""Data about the run on the screen, as one frozen value, and its time axis."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from dtui.tui.state.selection import Selection
 
 @dataclass(frozen=True, eq=False, slots=True)
 class RunView:
-    """What the screens know about the run: replaced as a whole, never changed.
+    """Data about the run for all screens: replaced as a whole, never changed.
 
     Attributes:
         info: One line about it.
@@ -35,12 +35,12 @@ class RunView:
         limits: First iteration and stop of a time axis of the whole run.
         iterations: Recorded and validated iterations, ascending.
         anomalies: By iteration, then by falling score.
-        searched: The settings under which they were looked for; None before that.
-        clusters: By rising mean error; empty until they were asked for.
-        revision: Grows whenever the run's files changed.
+        searched: The settings of the anomaly search; None before the first search.
+        clusters: By rising mean error; empty until they are requested.
+        revision: Grows whenever the run's files change.
         is_damaged: Whether anything of it is known to be damaged or missing.
-        filter_statistics: What was recorded of filters.
-        layer_statistics: What was recorded of layers.
+        filter_statistics: The recorded statistics of filters.
+        layer_statistics: The recorded statistics of layers.
     """
 
     info: RunInfo
@@ -84,15 +84,15 @@ class RunView:
         return ()
 
     def find_anomaly(self, anomaly: str | None) -> Anomaly | None:
-        """Return the anomaly of an id, None when it is not (or no longer) one."""
+        """Return the anomaly with an id; None if there is none (any more)."""
         return next((found for found in self.anomalies if found.id == anomaly), None)
 
 
 def axis_limits(view: RunView) -> tuple[float, float]:
     """Return first and stop of the whole run as drawn.
 
-    A live run gets room to grow, in steps, so that its columns stay where they are for a while and a new
-    record repaints only the columns on the right.
+    A live run gets room to grow, in steps. So its columns keep their places for a while, and a new record repaints only
+    the columns on the right.
     """
     first, stop = view.limits
     if not view.is_live:

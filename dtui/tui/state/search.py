@@ -1,4 +1,4 @@
-"""Searches for names: regular expressions, inverted by a "!" at their beginning."""
+"""Searches names with regular expressions; a "!" at the beginning inverts the search."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""What the person looks at, as one frozen value.
+"""Holds everything that the user looks at, as one frozen value.
 
-A row index kept in a widget as well would let two panes show different layers, classes or iterations as the selected
-one.
+No widget keeps a selected row of its own, so all panes agree on the selected layer, class and iteration.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ OptionsT = TypeVar("OptionsT")
 
 @dataclass(frozen=True, slots=True)
 class RowWindow:
-    """Which rows of a pane are looked at.
+    """The window of rows in a pane.
 
     Attributes:
         row: The selected one.
         first: The first that is shown.
         count: How many are shown; None shows all, or as many as fit.
-        of: What they are rows of, such as a tree node. The rows of something else begin anew.
+        of: What the rows belong to, such as a tree node. For another owner the window starts at the first row.
     """
 
     row: int = 0
@@ -39,14 +38,14 @@ def _nothing() -> Mapping[Any, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Everything that the person has chosen to look at; nothing that can be computed from the run.
+    """Everything that the user has chosen to look at; nothing that can be computed from the run.
 
     Attributes:
         screen: Place in the table of screens.
         pane: Place on the screen of the pane that has the keyboard.
         maximised: Whether that pane has the screen to itself.
-        rows: The rows looked at, by name of the pane.
-        options: What a pane alone is asked for, by the type of its options; see `get`.
+        rows: The window of rows, by name of the pane.
+        options: The options of single panes, by the type of the options; see `get`.
         searches: By name of the pane: a regular expression on its names; "!" first inverts it; "" shows all.
         node: Index of the selected tree node.
         cluster: Selected cluster of classes, or the one that holds the selected class.
@@ -78,16 +77,16 @@ class Selection:
         return replace(self, **fields)
 
     def get(self, kind: type[OptionsT]) -> OptionsT:
-        """Return the options of a type, as they are at first where nobody chose any."""
+        """Return the options of a type; the defaults if none were chosen."""
         options: OptionsT = self.options[kind] if kind in self.options else kind()
         return options
 
     def put(self, options: object) -> Self:
-        """Return the selection with other options, a frozen value, in place of those of the same type."""
+        """Return the selection with new options (a frozen value) in place of those of the same type."""
         return replace(self, options=MappingProxyType({**self.options, type(options): options}))
 
     def rows_of(self, pane: str, of: object = None) -> RowWindow:
-        """Return which rows of `of` a pane shows: from the first one, where it last showed those of something else."""
+        """Return the window of a pane on the rows of `of`; from the first row if its last window had another owner."""
         found = self.rows.get(pane)
         return found if found is not None and found.of == of else RowWindow(of=of)
 
@@ -96,7 +95,7 @@ class Selection:
         return replace(self, rows=MappingProxyType({**self.rows, pane: rows}))
 
     def search_of(self, pane: str) -> str:
-        """Return what is searched for in a pane."""
+        """Return the search in a pane."""
         return self.searches.get(pane, "")
 
     def with_search(self, pane: str, pattern: str) -> Self:

@@ -1,6 +1,6 @@
-"""One person looking at one run: takes keys, presses, answers and changes, and keeps the Selection.
+"""The session of one user with one run: it takes keys, presses, answers and changes, and keeps the Selection.
 
-It knows no widget and no terminal, so that all of it is tested without either.
+It knows no widget and no terminal, so it can be tested without them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Session:
     """The state of the TUI once a run is open."""
 
     def __init__(self, table: Table, view: RunView, width: int, height: int) -> None:
-        """Begin with a run on a screen of a size."""
+        """Start with a run and the size of the screen."""
         self.table = table
         self.view = view
         self.answers = Answers()
@@ -58,20 +58,20 @@ class Session:
 
     @property
     def scene(self) -> Scene:
-        """All that decides where a key leads."""
+        """Everything that decides what a key does."""
         return Scene(self.table, self.selection, self.view, self.answers, self._size, self.message, self._tell)
 
     def look(self) -> tuple[dict[Pane, Picture], list[Question[Any]]]:
-        """Return what each pane shows now, and the questions that it raises."""
+        """Return what each pane shows now, and the questions to ask."""
         return look(self.scene, self._failed)
 
     # --- keys
 
     def perform(self, action: str) -> Decision | None:
-        """Do what an action does; a decision is returned, to be written.
+        """Perform an action; if it makes a decision, return it to be written.
 
         Raises:
-            KeyError: Not an action of the table.
+            KeyError: The table has no such action.
         """
         self._begin_to_act()
         if action in ("flag", "dismiss", "undo"):
@@ -91,7 +91,7 @@ class Session:
         return None
 
     def reach(self, action: str) -> None:
-        """Go to the first screen where an action does something, unless it does here."""
+        """Go to the first screen where an action has an effect; stay if it has one here."""
         if self._step_of(action) is None:
             for pane in self.table.panes:
                 if action in pane.steps:
@@ -99,11 +99,11 @@ class Session:
                     return
 
     def _step_of(self, action: str) -> Step | None:
-        """Return where an action leads: a pane's meaning of it, else that of every screen; None for nowhere."""
+        """Return the step of an action: a pane's own, or else that of every screen; None if it has none."""
         return self.scene.step_of(action) or STEPS.get(action) or self.table.steps.get(action)
 
     def go_back(self) -> bool:
-        """End the innermost of search, maximised pane, zoom and lower pane; False where there is none."""
+        """End the innermost of search, maximised pane, zoom and lower pane; return False if there is none."""
         self._begin_to_act()
         selection = self.selection
         searched = next((pane for pane in self.scene.screen.panes if selection.search_of(pane.name)), None)
@@ -121,7 +121,7 @@ class Session:
         return True
 
     def choose(self, selection: Selection) -> None:
-        """Take a selection that a person put together in another way than by keys."""
+        """Take a selection that was not made by keys."""
         self._begin_to_act()
         self._settle(selection)
 
@@ -131,7 +131,7 @@ class Session:
         self._take(pane, step)
 
     def search(self, pattern: str) -> str:
-        """Search for names in the searched pane; return what is wrong with the pattern, "" if nothing."""
+        """Search for names in the searched pane; return what is wrong with the pattern, or ""."""
         self._touched, self._failed = True, {}
         try:
             compile_search(pattern)
@@ -143,7 +143,7 @@ class Session:
 
     @property
     def searched(self) -> Pane | None:
-        """The pane that a search is about: the one with the keyboard if it has names, else one beside it."""
+        """The pane to search in: the one with the keyboard if it has names, or else another on the screen."""
         panes = (self.scene.pane, *self.scene.screen.panes)
         return next((pane for pane in panes if pane.is_searchable), None)
 
@@ -153,7 +153,7 @@ class Session:
         return "" if self.searched is None else self.selection.search_of(self.searched.name)
 
     def _say(self, before: Selection) -> str:
-        """Return a line about a change that is not seen otherwise."""
+        """Return a message about a change that is not visible otherwise."""
         settings = self.selection.anomaly_settings
         if settings == before.anomaly_settings:
             said = (
@@ -218,7 +218,7 @@ class Session:
     # --- mouse
 
     def press(self, pane: Pane, frame: Frame, x: int, y: int, is_drag: bool) -> None:
-        """Do what a press or a drag in a pane asks for: something of its own, else its row and the crosshair."""
+        """Handle a press or a drag in a pane: the pane's own reaction, or else row and crosshair."""
         own = None if is_drag else self.scene.asked(pane, lambda pane, scene: pane.press(scene, frame, x, y))
         if own is not None:
             self.choose(own)
@@ -232,7 +232,7 @@ class Session:
             self._settle(cursor_to_column(self.scene, x - frame.gutter))
 
     def _press_row(self, pane: Pane, y: int, with_fold: bool) -> None:
-        """Give a pane the keyboard and select a row of it; a second press on a selected row folds it."""
+        """Give a pane the keyboard and select one of its rows; a second press on a selected row folds it."""
         was_here = self.scene.pane is pane
         self._settle(self.scene.with_pane(pane))
         self._take(pane, lambda scene: _pressed(scene, pane.row_at(scene, y), with_fold and was_here))
@@ -256,13 +256,13 @@ class Session:
         self._settle(self.selection)
 
     def opened(self, view: RunView) -> None:
-        """Show what was recorded since; what was asked apart stays until it is answered anew."""
+        """Show newly recorded data; answers to separate questions stay until new ones arrive."""
         old, self._failed = self.view, {}
         self.view = replace(view, anomalies=old.anomalies, searched=old.searched, clusters=old.clusters)
         self._settle(begin(self.scene) if old.is_empty and not view.is_empty else self.selection)
 
     def answered(self, question: Question[Any], answer: Any) -> None:
-        """Take an answer into what is shown."""
+        """Take a new answer and show it."""
         self._failed = {}
         selection = self.scene.through(lambda pane, scene: pane.answered(scene, question, answer))
         if isinstance(question, AnomaliesQuestion):
@@ -276,11 +276,11 @@ class Session:
         self._settle(selection)
 
     def fail(self, message: str) -> None:
-        """Show what could not be read or written."""
+        """Show a message about data that could not be read or written."""
         self.message = safe(message)
 
     def _select_strongest(self) -> None:
-        """Begin a finished run at its strongest anomaly, as long as the person has not gone anywhere."""
+        """Select the strongest anomaly of a finished run first, unless the user has moved already."""
         candidates = reviewable(self.view)
         if self._touched or self.view.is_live or self.selection.anomaly or not candidates:
             return
@@ -288,26 +288,26 @@ class Session:
         self._settle(select_anomaly(self.scene, strongest.id))
 
     def _begin_to_act(self) -> None:
-        """Forget the message of what was done before; from now on the person decides what is looked at."""
+        """Clear the last message. From now on the user decides what is shown."""
         self.message, self._touched, self._failed = "", True, {}
 
     def _tell(self, pane: Pane, error: Exception) -> None:
-        """Say that a pane raised: in its place, and in the key bar, for its place may change with the next key."""
+        """Report a pane that raised an error, in its place and in the key bar: the next key may change its place."""
         self._failed[pane.name] = error
         self.fail(f"{pane.title or pane.name}: {type(error).__name__}; details are in the log")
 
     def _take(self, pane: Pane, step: Callable[[Scene], Selection]) -> None:
-        """Take a step, one of a pane; nothing is selected by one that raises."""
+        """Take a step of a pane; if it raises, the selection stays."""
         self._settle(self.scene.asked(pane, lambda _, scene: step(scene)) or self.selection)
 
     def _settle(self, selection: Selection) -> None:
-        """Take a selection, made possible."""
+        """Take a selection and make it valid."""
         self.selection = selection
         self.selection = settle(self.scene)
 
 
 def _pressed(scene: Scene, row: int | None, with_fold: bool) -> Selection:
-    """Return the selection on a row that was pressed; where it was selected before, folded, if it can be."""
+    """Return the selection on a pressed row. If it was selected already and can be folded, it is folded."""
     if row is None:
         return scene.selection
     if not with_fold or row != scene.pane.row(scene):

@@ -1,4 +1,4 @@
-"""What to look at first, and the nearest Selection that is possible when run, size or a search change under it."""
+"""Finds the first Selection, and the nearest valid one after a change of run, size or search."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dtui.tui.state.selection import Selection
 
 
 def begin(scene: Scene) -> Selection:
-    """Return what to look at first: the newest iteration, and what each pane begins with."""
+    """Return the first selection: the newest iteration, and the first choice of each pane."""
     selection = scene.selection.changed(cursor=scene.view.last_iteration, follow=scene.view.is_live)
     return scene.at(selection).through(lambda pane, scene: pane.begin(scene))
 
 
 def settle(scene: Scene) -> Selection:
-    """Return the nearest selection that is possible."""
+    """Return the nearest valid selection."""
     panes = scene.screen.panes
     scene = scene.at(scene.selection.changed(pane=min(scene.selection.pane, len(panes) - 1)))
     return _settle_time(scene.at(scene.through(lambda pane, scene: pane.settle(scene))))

@@ -1,1 +1,1 @@
-"""The terminal itself: what it can show, its bytes in and out, its modes and every way out."""
+"""The terminal: what it can show, its input and output, its modes, and how it is restored on every exit."""

@@ -1,7 +1,6 @@
-"""What the terminal at hand can show, and what must not reach it.
+"""Finds what the terminal can show, and keeps other output away from it.
 
-Owns the choice of colours and glyphs from the environment, and the file that takes what others would print. A
-second copy would send a warning of a library into the middle of the screen.
+Owns the choice of colours and glyphs from the environment, and the file that takes the output of libraries.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ LOG_BYTES = 1_000_000
 
 
 def require_terminal() -> None:
-    """Refuse the terminal that this process has, if it cannot show the TUI.
+    """Refuse this process' terminal if it cannot show the TUI.
 
     Raises:
         TerminalError: See `check_terminal`.
@@ -55,7 +54,7 @@ def check_terminal(environment: Mapping[str, str], is_tty: bool) -> None:
 
 
 def find_mode(color: str, environment: Mapping[str, str]) -> str:
-    """Return "truecolor", "256", "16" or "none": what was asked for, or what the environment says.
+    """Return "truecolor", "256", "16" or "none": as requested, or from the environment.
 
     Raises:
         UsageError: `color` is none of COLORS.

@@ -1,7 +1,8 @@
-"""Textual's driver for dtui: the terminal's bytes in and out, and what the operating system has to say.
+"""A Textual driver for dtui: terminal input and output, and signals of the operating system.
 
-Owns the threads that read and write the terminal. Textual's own driver takes late and split reports for keys, ends
-silently at a byte that is no UTF-8, leaves a terminal as it is on SIGTERM, and waits for ever for one that is gone.
+Owns the threads that read and write the terminal. It replaces Textual's own driver, which mistakes late and split
+reports for keys, ends silently at a byte that is not UTF-8, does not restore the terminal on SIGTERM, and waits for
+ever for a terminal that is gone.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ LEAVING_SECONDS = 0.3
 
 
 def driver_class() -> type[Driver] | None:
-    """Return the driver for the installed Textual; None, for Textual's own, where it is one that was not tried."""
+    """Return the driver for the installed Textual; None (use Textual's own) if this release was not tested."""
     if version("textual") in KNOWN_VERSIONS:
         return TerminalDriver
     LOG.warning("Textual %s was not tried with dtui's driver", version("textual"))
@@ -55,7 +56,7 @@ class MustLeave(Message):
     """The process was told to end, or has lost its terminal."""
 
     def __init__(self, reason: str, number: int | None = None) -> None:
-        """Say why: in a few words, and which signal if it was one."""
+        """Store the reason in a few words, and the signal, if it was one."""
         super().__init__()
         self.reason, self.number = reason, number
 
@@ -87,7 +88,7 @@ class TerminalDriver(Driver):
         return True
 
     def write(self, data: str) -> None:
-        """Write, soon; nothing where the terminal is not ours."""
+        """Queue text for writing; do nothing if the terminal is not ours."""
         if self._output is not None:
             self._output.put(data)
 
@@ -127,7 +128,7 @@ class TerminalDriver(Driver):
         self.stop_application_mode()
 
     def close(self) -> None:
-        """Give back what is left: the signals, and the terminal if nobody has."""
+        """Give back the signals, and the terminal if that has not happened yet."""
         self.stop_application_mode()
         self._tty.close()
         self._signals.close()
@@ -139,7 +140,7 @@ class TerminalDriver(Driver):
         self.send_message(events.Resize(size, size))
 
     def _lose(self, reason: str) -> None:
-        """Have the app end; called in the threads that read and write."""
+        """Ask the app to end; called in the threads that read and write."""
         self.send_message(MustLeave(reason))
 
     def _react(self, number: int) -> None:
@@ -164,7 +165,7 @@ class TerminalDriver(Driver):
         self._take_again()
 
     def _go_on(self) -> None:
-        """After a stop that nobody announced: the shell has had the terminal meanwhile."""
+        """Continue after a stop without notice: meanwhile the shell had the terminal."""
         if self._signals.continued and self._auto_restart and self._tty.is_set:
             self._signals.continued = False
             self.stop_application_mode()
@@ -181,7 +182,7 @@ class TerminalDriver(Driver):
 
 
 class _Output:
-    """Writes to the terminal in a thread of its own: a slow line must not hold up the app."""
+    """Writes to the terminal in its own thread, so that a slow connection does not delay the app."""
 
     def __init__(self, tty: Tty, lose: Callable[[str], None]) -> None:
         self._tty, self._lose = tty, lose
@@ -190,11 +191,11 @@ class _Output:
         self._thread.start()
 
     def put(self, text: str) -> None:
-        """Write, after what waits already; waits itself while too much does."""
+        """Queue text behind what waits already; block while too much waits."""
         self._queue.put(text)
 
     def close(self) -> None:
-        """Write what waits, and end."""
+        """Write the waiting text, and end."""
         self._queue.put(None)
         self._thread.join()
 
@@ -229,7 +230,7 @@ class _Input:
         self._thread.start()
 
     def close(self) -> None:
-        """Read no more; if the terminal may still answer our question, take the answer first."""
+        """Stop reading; if the terminal may still answer our question, read the answer first."""
         left = self._answer_until - time.monotonic()
         if left > 0 and self._thread.is_alive():
             self._answered.wait(min(left, LEAVING_SECONDS))
@@ -250,7 +251,7 @@ class _Input:
             self._lose(reason)
 
     def _read(self) -> str:
-        """Read until `close`, or until there is nothing to read from; return why, "" after `close`."""
+        """Read until `close`, or until the terminal is gone; return the reason, "" after `close`."""
         with selectors.DefaultSelector() as selector:
             selector.register(self._descriptor, selectors.EVENT_READ)
             selector.register(self._wake[0], selectors.EVENT_READ)

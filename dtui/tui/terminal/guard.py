@@ -1,4 +1,4 @@
-"""Gives the terminal back when this process can do nothing any more: killed by force, out of memory, a crash in C.
+"""Restores the terminal after this process was killed, ran out of memory, or crashed in C code.
 
 Owns a small shell that waits until our end of a pipe is closed. It acts only if the terminal was ours at that time.
 """
@@ -19,14 +19,14 @@ FAREWELL_SECONDS = 1.0
 
 
 class Guard:
-    """The shell beside us; where there is none, nobody guards."""
+    """The helper shell. If there is no shell, nothing is guarded."""
 
     def __init__(self, terminal: int, resetting: str) -> None:
         """Begin to wait.
 
         Args:
             terminal: The descriptor to write to.
-            resetting: What gives the terminal back.
+            resetting: The bytes that restore the terminal.
         """
         self._shell: subprocess.Popen[bytes] | None = None
         with suppress(OSError):

@@ -1,7 +1,7 @@
-"""Takes the bytes of a terminal apart: what a person typed or pasted, and what the terminal says by itself.
+"""Splits the bytes from a terminal into tokens: keys, pasted text, and reports of the terminal.
 
-Owns the rule of when an ESC is the key Esc. Knows no clock, no file and no Textual: bytes and times go in, tokens
-come out. Control sequences are recognised as ECMA-48 writes them, wherever the line splits them.
+Owns the rule for when an ESC is the key Esc. Uses no clock, no file and no Textual: bytes and times go in, tokens come
+out. Control sequences are recognised as ECMA-48 defines them, wherever the input is split.
 """
 
 from __future__ import annotations
@@ -72,11 +72,11 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """Something whole that came from the terminal.
+    """A complete unit of input from the terminal.
 
     Attributes:
         kind: What it is.
-        text: The characters; of a sequence with its ESC; a byte that is no character is in no text.
+        text: The characters; a sequence includes its ESC. Bytes that are not characters are left out.
     """
 
     kind: Kind
@@ -118,7 +118,7 @@ class InputBytes:
 
     @property
     def deadline(self) -> float | None:
-        """When `expire` must be called if no byte comes before; None for never."""
+        """Time at which `expire` must be called if no byte comes before; None for never."""
         wait = {
             _State.GROUND: None,
             _State.ESCAPE: self._escape_wait,
@@ -128,11 +128,11 @@ class InputBytes:
         return None if wait is None else self._last + wait
 
     def feed(self, data: bytes, now: float) -> list[Token]:
-        """Take bytes that came at a time, and return what became whole.
+        """Take bytes with their time, and return the tokens that they complete.
 
         Args:
             data: As read; any bytes, split anywhere.
-            now: In seconds, of a clock that never goes back.
+            now: Seconds of a monotonic clock.
         """
         self._now = now
         for byte in data:
@@ -141,7 +141,7 @@ class InputBytes:
         return self._flush()
 
     def expire(self, now: float) -> list[Token]:
-        """Return what is certain because nothing came until now, and nothing waits to be read."""
+        """Return the tokens that are certain because no more bytes came until now and none wait to be read."""
         deadline = self.deadline
         if deadline is None or now < deadline:
             return []
@@ -186,7 +186,7 @@ class InputBytes:
         self._tell(Kind.PASTE, data[:LONGEST_PASTE].decode("utf-8", "ignore"))
 
     def _complete(self) -> None:
-        """A sequence is whole."""
+        """Handle a complete sequence."""
         sequence = bytes(self._pending)
         self._reset()
         if _REPORT.match(sequence):
@@ -267,7 +267,7 @@ class InputBytes:
             self._hold(byte - 0x40, by_c1=True)
 
     def _hold(self, introducer: int, by_c1: bool) -> None:
-        """What comes next says whether this introduces anything."""
+        """Hold a byte until the next one shows whether it introduces a sequence."""
         self._state, self._by_c1 = _State.LATE, by_c1
         self._pending[:] = bytes((ESC, introducer))
 

@@ -1,6 +1,7 @@
-"""Turns what came from the terminal into Textual's events; what Textual has no use for becomes nothing.
+"""Turns terminal input into Textual's events, and drops input that Textual cannot use.
 
-Owns which sequences reach Textual's parser: whole ones that it knows. It types the rest out, character by character.
+Owns which sequences reach Textual's parser: only complete ones that it knows. It would type any other sequence out,
+character by character.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class InputEvents:
         self._parser = XTermParser()
 
     def events_of(self, token: Token) -> Iterator[Message]:
-        """Yield the events of a token; none for a report that nobody asked for."""
+        """Yield the events of a token; none for a report that was not requested."""
         if token.kind is Kind.ESCAPE:
             yield events.Key("escape", "\x1b")
         elif token.kind is Kind.PASTE:

@@ -1,7 +1,7 @@
-"""What other processes and the kernel ask of the TUI: to end, to stop, to go on, to fit another size.
+"""Handles signals to the TUI: end, stop, continue, new size.
 
-Owns the handlers. A handler writes the number of its signal into a pipe and does nothing else, for it may interrupt
-anything; a thread reads the pipe. If the app does not end in time after it was asked to, the thread ends the process.
+Owns the handlers. A handler may interrupt anything, so it only writes the number of its signal into a pipe; a thread
+reads the pipe. If the app does not end in time when asked to, the thread ends the process.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Signals:
         """Whether the process was told to end."""
 
     def install(self) -> None:
-        """Take the signals, but for those that whoever started us wants ignored."""
+        """Install the handlers, except for signals that the parent process set to be ignored."""
         if self._pipe is not None or threading.current_thread() is not threading.main_thread():
             return
         self._pipe = os.pipe()
@@ -63,7 +63,7 @@ class Signals:
                 self._before[number] = signal.signal(number, self._handle)
 
     def close(self) -> None:
-        """Give the signals back to whoever had them."""
+        """Restore the previous handlers."""
         if self._pipe is None:
             return
         for number, handler in self._before.items():
@@ -72,10 +72,10 @@ class Signals:
         self._tell(_CLOSED)
 
     def stop_process(self) -> bool:
-        """Stop this process and those it shares its job with, until the shell lets it go on.
+        """Stop all processes of this shell job until the shell continues them.
 
         Returns:
-            Whether it was stopped: it is not where no shell looks after it.
+            Whether it was stopped. It is not if no shell controls the job.
         """
         if signal.SIGTSTP not in self._before:
             return False

@@ -1,4 +1,4 @@
-"""Theme and output, from what the person wished for; the same colours for Textual's own widgets."""
+"""Chooses theme and output from the user's options, and gives Textual's own widgets the same colours."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def output_for(mode: str, ascii_only: bool, slow_link: bool) -> Output:
 
 
 def textual_theme(theme: Theme) -> TextualTheme:
-    """Return our colours under the names of Textual's: prompt, help and palette look like the panes."""
+    """Return our colours under Textual's names, so that prompt, help and palette look like the panes."""
 
     def code(colour: int) -> str:
         return f"#{colour:06x}"

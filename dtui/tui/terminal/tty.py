@@ -1,6 +1,6 @@
-"""The terminal's modes: set while the TUI has the terminal, and taken back on every way out.
+"""Sets the terminal's modes while the TUI has the terminal, and resets them on every exit.
 
-Owns the list of modes. It writes straight to the descriptor, so that it also works where Textual does not any more.
+Owns the list of modes. It writes directly to the descriptor, so it works even when Textual no longer does.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ _ON, _OFF = "\x1b[?{}h", "\x1b[?{}l"
 
 
 def is_plain(environment: Mapping[str, str]) -> bool:
-    """Whether the terminal is one that may show questions and protocols newer than itself as text."""
+    """Whether the terminal may show unknown queries and protocols as text."""
     return environment.get("TERM", "").startswith(("linux", "vt", "cons", "ansi", "sun"))
 
 
 def setting(mouse: bool, kitty: bool) -> str:
-    """Return what sets the modes of the TUI."""
+    """Return the sequences that set the modes of the TUI."""
     mice = "".join(map(_ON.format, _MOUSE_ON)) if mouse else ""
     keyboard = f"\x1b[>{KITTY_FLAGS}u" if kitty else ""
     return f"\x1b[?1049h{mice}\x1b[?25l\x1b[?1004h{keyboard}\x1b[?2004h\x1b[?7l"
 
 
 def resetting(mouse: bool, kitty: bool) -> str:
-    """Return what takes back every mode that was set, and those that Textual or a program before may have set."""
+    """Return the sequences that reset our modes, and those that Textual or an earlier program may have set."""
     mice = "".join(map(_OFF.format, _MOUSE_OFF)) if mouse else ""
     keyboard = "\x1b[<u" if kitty else ""  # Kitty keeps these for each screen: before the alternate screen is left
     others = "".join(map(_OFF.format, (2026, 2004, 1004, 2048)))
@@ -87,10 +87,10 @@ class Tty:
         self.write(self._setting)
 
     def reset(self, patience: float | None = None) -> None:
-        """Give the terminal back as it was; does nothing if it is not ours. Never raises.
+        """Restore the terminal; does nothing if it is not ours. Never raises.
 
         Args:
-            patience: How many seconds to wait for a terminal that takes no bytes; None waits until it does.
+            patience: Seconds to wait for a terminal that accepts no bytes; None waits without limit.
         """
         is_free = self._lock.acquire(timeout=-1 if patience is None else patience)
         try:
@@ -131,7 +131,7 @@ class Tty:
                 _write(self.writes, text.encode(errors="replace"))
 
     def size(self) -> tuple[int, int]:
-        """Return columns and rows; where the terminal knows none, as many as terminals once had."""
+        """Return columns and rows; if the terminal does not know its size, the classic default."""
         try:
             columns, rows = os.get_terminal_size(self.writes)
         except OSError:
@@ -139,7 +139,7 @@ class Tty:
         return columns or FALLBACK_SIZE[0], rows or FALLBACK_SIZE[1]
 
     def is_foreground(self) -> bool:
-        """Whether the shell has given us the terminal; True where nobody can tell."""
+        """Whether we are in the terminal's foreground; True if that is not known."""
         try:
             return os.tcgetpgrp(self.reads) == os.getpgrp()
         except OSError:
@@ -147,7 +147,7 @@ class Tty:
 
 
 def raw(attributes: list[Any]) -> list[Any]:
-    """Return attributes with which every byte comes as it is, at once and without an echo; none raises a signal."""
+    """Return attributes for raw input: every byte comes unchanged, at once, without echo, and raises no signal."""
     changed = list(attributes)
     changed[6] = list(attributes[6])
     changed[0] &= ~(termios.IXON | termios.IXOFF | termios.ICRNL | termios.INLCR | termios.IGNCR | termios.ISTRIP)

@@ -1,1 +1,1 @@
-"""Widgets of the TUI: thin, each shows a picture that a pure function draws."""
+"""Widgets of the TUI. Each is thin and shows a picture that a pure function draws."""

@@ -1,6 +1,6 @@
-"""A Textual strip over cell arrays: cropping is a view, rendering writes only what changes.
+"""A Textual strip over cell arrays: cropping makes a view, rendering writes only what changes.
 
-Owns the meeting point of the raster and Textual's compositor.
+Owns the link between cells and Textual's compositor.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dtui.tui.renderables.canvas.sgr import fold_ascii, row_text, row_to_sgr, st
 
 
 class CellStrip(Strip):
-    """An immutable row of cells; segments are made only if somebody asks for them.
+    """An immutable row of cells; segments are made only on request.
 
     Textual crops, divides and renders: these work on the arrays. Everything else (filters, joins, text
     selection, exports) works on segments, made when first needed, which show the same cells.
@@ -31,7 +31,7 @@ class CellStrip(Strip):
     __slots__ = ["_made", "_output", "_row"]
 
     def __init__(self, row: CellRow, output: Output) -> None:
-        """Take a row whose arrays nobody changes afterwards."""
+        """Take a row; its arrays must not change afterwards."""
         self._row = row
         self._output = output
         self._made: list[Segment] | None = None
@@ -99,7 +99,7 @@ def _glyphs(row: CellRow, output: Output) -> UintArray:
 
 
 def _segments_of(row: CellRow, output: Output) -> list[Segment]:
-    """Return one segment a stretch of equal looks."""
+    """Return one segment for each stretch of equal looks."""
     reverses = output.mode in (ColorMode.PALETTE_16, ColorMode.NONE)
     ch = _glyphs(row, output)
     return [

@@ -1,4 +1,4 @@
-"""The widget of every pane: keeps drawn cells and repaints only what differs."""
+"""The widget of every pane: it keeps the drawn cells and repaints only those that differ."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class PaneWidget(Widget, can_focus=False):
         """The mouse was pressed or dragged in the pane, or its wheel turned."""
 
         def __init__(self, widget: PaneWidget, pressed: Pressed | None, wheel: int, with_control: bool) -> None:
-            """Say where and how: `pressed`, or `wheel` steps down (negative: up)."""
+            """Store what happened: `pressed`, or `wheel` steps down (negative: up)."""
             super().__init__()
             self.widget, self.pressed, self.wheel, self.with_control = widget, pressed, wheel, with_control
 
@@ -64,7 +64,7 @@ class PaneWidget(Widget, can_focus=False):
 
     @property
     def frame(self) -> Frame | None:
-        """What the pane was last drawn for."""
+        """The frame of the last drawing."""
         return self._frame
 
     def show(self, picture: Picture, frame: Frame, iteration: int | None) -> None:
@@ -100,7 +100,7 @@ class PaneWidget(Widget, can_focus=False):
             self.refresh(*regions)
 
     def _guard(self, draw: Callable[[], Cells], picture: Picture, frame: Frame) -> Cells:
-        """Draw; what cannot be drawn costs this pane, not the program."""
+        """Draw; an error affects only this pane, not the program."""
         try:
             return draw()
         except Exception as error:
@@ -159,8 +159,8 @@ class PaneWidget(Widget, can_focus=False):
 def changed_regions(old: Cells, new: Cells) -> list[Region]:
     """Return rectangles that hold every cell in which two grids of one size differ.
 
-    Several stretches of a row are kept apart where the gap between them is worth a jump; equal stretches of
-    neighbouring rows become one rectangle.
+    Stretches of a row stay separate if the gap between them is worth a cursor jump. Equal stretches of neighbouring
+    rows become one rectangle.
     """
     differs = (old.ch != new.ch) | (old.fg != new.fg) | (old.bg != new.bg)
     differs |= (old.bold != new.bold) | (old.mark != new.mark)

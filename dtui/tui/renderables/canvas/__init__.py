@@ -1,1 +1,1 @@
-"""Cells, colours and terminal output: what everything is drawn on."""
+"""Cells, colours and terminal output: the base for all drawing."""

@@ -1,6 +1,6 @@
-"""The raster that every pane draws into: one character, two colours and two marks a cell.
+"""The grid that every pane draws into: one character, two colours and two flags per cell.
 
-Owns where a string lands in a grid of terminal cells.
+Owns how a string is placed in a grid of terminal cells.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class CellRow(NamedTuple):
         fg: Foreground 0xRRGGBB, uint32.
         bg: Background 0xRRGGBB, uint32.
         bold: 1 where bold, uint8.
-        mark: 1 where a selection or badge must stay visible without colours, uint8: shown reversed there.
+        mark: 1 where a selection or badge must stay visible without colours, uint8; such cells are shown reversed
+            there.
     """
 
     ch: UintArray
@@ -52,7 +53,7 @@ class CellRow(NamedTuple):
         return CellRow(ch, self.fg[start:end], self.bg[start:end], self.bold[start:end], self.mark[start:end])
 
     def copy(self) -> CellRow:
-        """Return the same cells in arrays of their own."""
+        """Return a copy with its own arrays."""
         return CellRow(self.ch.copy(), self.fg.copy(), self.bg.copy(), self.bold.copy(), self.mark.copy())
 
 
@@ -94,8 +95,8 @@ class Cells:
     ) -> int:
         """Write a string that has passed `safe` (or is ours) and return the column after it.
 
-        What does not fit between the left edge and `x` + `limit` (or the right edge) is cut; a string cut by
-        `limit` ends in an ellipsis, and a wide glyph is never halved.
+        Text outside the left edge and `x` + `limit` (or the right edge) is cut; a string cut by `limit` ends in an
+        ellipsis, and a wide glyph is never halved.
 
         Args:
             x: Column of the first glyph; may be negative, what lies left of the grid is cut.
@@ -147,7 +148,7 @@ class Cells:
                     target[y : y + rows, x : x + columns] = source[:rows, :columns]
 
     def _close_wide(self, y: int, start: int, stop: int) -> None:
-        """Blank the halves of wide glyphs that a write to start..stop-1 would leave standing alone."""
+        """Blank the halves of wide glyphs whose other half a write to start..stop-1 overwrites."""
         row = self.ch[y]
         if row[start] == WIDE_TAIL and start > 0:
             row[start - 1] = 32

@@ -1,4 +1,4 @@
-"""The size and surroundings that a pane is drawn for.
+"""The size, axis and colours that a pane is drawn with.
 
 Owns where the gutter ends and the time axis begins.
 """

@@ -1,6 +1,6 @@
-"""Colours that a terminal with fewer of them shows instead, and ramps ready to index.
+"""Converts a theme's colours to those that the terminal can show, and makes colour ramps.
 
-Owns the step from a theme's colour to what the terminal at hand has.
+Owns the step from a theme's colour to the terminal's colours.
 """
 
 from __future__ import annotations
@@ -112,8 +112,8 @@ def label_colour(theme: Theme, label: int) -> int:
     """Return the colour of a label, the same wherever and whenever it is shown.
 
     Args:
-        theme: Its first labels have colours that were picked by hand.
-        label: >= 0; whatever is beyond them gets a hue by its number.
+        theme: Its first labels have hand-picked colours.
+        label: >= 0; a label beyond them gets a hue from its number.
     """
     if label < len(theme.wrong_labels):
         return theme.wrong_labels[label]

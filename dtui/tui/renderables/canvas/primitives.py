@@ -1,4 +1,4 @@
-"""Small pictures in numbers: pixels, shading, horizon bands, braille lines, triangles.
+"""Draws numbers as pixels, shading, horizon bands, braille lines and triangles.
 
 Owns the glyphs that stand for numbers.
 """
@@ -42,8 +42,8 @@ def quantise(shades: FloatArray, levels: int) -> IntArray:
 def resample(values: Numbers, old: TimeAxis, new: TimeAxis) -> Numbers:
     """Return values of shape (…, old.columns) as columns of another window, until the exact answer arrives.
 
-    Each new column shows the old column that holds its middle iteration; NaN (or -1 for whole numbers) outside
-    the old window. The same array when nothing changes.
+    Each new column shows the old column that holds its middle iteration; NaN (or -1 for whole numbers) outside the old
+    window. Returns the same array if nothing changes.
     """
     if old == new and values.shape[-1] == new.columns:
         return values
@@ -60,7 +60,7 @@ def resample(values: Numbers, old: TimeAxis, new: TimeAxis) -> Numbers:
 def shade_glyphs(steps: IntArray, levels: int, ascii_only: bool) -> UintArray:
     """Return a glyph for each ramp step (0..levels-1, -1 for none), denser for larger ones.
 
-    A value is never a blank: a blank means that there is none.
+    A value is never drawn as a blank: a blank means "no value".
     """
     glyphs = np.array([ord(glyph) for glyph in (ASCII_SHADES if ascii_only else SHADES)], np.uint32)
     index = 1 + np.clip(steps * (len(glyphs) - 1) // levels, 0, len(glyphs) - 2)
@@ -170,7 +170,7 @@ def draw_triangle(cells: Cells, x: int, y: int, half: int, colour: int, down: bo
         y: Row.
         half: Columns on either side, >= 0; 0 draws a small arrow head.
         colour: Its colour.
-        down: Whether it hangs.
+        down: Whether its apex points down.
         left: First column that it may touch.
     """
     if not 0 <= y < cells.height:

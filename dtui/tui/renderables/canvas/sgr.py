@@ -1,6 +1,6 @@
-"""Cells to text, with or without escape sequences.
+"""Converts cells to text, with or without escape sequences.
 
-Owns the one place where escape sequences are written.
+Owns the only place where escape sequences for cells are written.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _HALF = 1 << 51
 
 
 class _Codes(dict[int, str]):
-    """Colour to the parameters of its escape sequence, each ending in a semicolon; filled as colours are met."""
+    """Maps a colour to the parameters of its escape sequence, each ending in a semicolon; filled on first use."""
 
     def __init__(self, layer: int, mode: ColorMode) -> None:
         super().__init__()
@@ -129,7 +129,7 @@ def style_runs(row: CellRow) -> list[tuple[int, int, int, int, bool, bool]]:
 
 
 def _style_keys(ch: UintArray, row: CellRow, mode: ColorMode) -> NDArray[np.uint64]:
-    """Return one number a cell, equal where the looks are: fg, bg, mark, bold; the fg of a blank does not count.
+    """Return one number per cell, equal for equal looks: fg, bg, mark, bold. The fg of a blank does not count.
 
     Cells that are two pixels, and blanks, have a bit of their own.
     """

@@ -1,4 +1,4 @@
-"""Every colour on the screen, by name.
+"""Names every colour on the screen.
 
 Owns the named colours and the ramps of both themes.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """Colours 0xRRGGBB by what they mean.
+    """Colours 0xRRGGBB by meaning.
 
     Attributes:
         name: "dark" or "light".
@@ -27,9 +27,9 @@ class Theme:
         live, crashed: Status of a run.
         warning: Invented runs, dead filters.
         validation, train: Error curves.
-        layer, module: Marks in the tree: conv-like layers, all others.
+        layer, module: Marks in the tree: conv-like layers, and all other nodes.
         positive, negative: Horizon bands, weak to strong.
-        crosshair: What a crosshair column is blended towards.
+        crosshair: Colour that a crosshair column is blended towards.
         ramps: Name to anchor colours, from 0 to 1: "magnitude", "error", "correlation".
         ramps_256: The same as hand-picked colours of the 256-colour palette, 0xRRGGBB.
         positive_256, negative_256: The bands in that palette.

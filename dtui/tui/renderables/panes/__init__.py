@@ -1,1 +1,1 @@
-"""One pure function a pane: from numbers and a size to cells."""
+"""Draws each pane with a pure function from numbers and a size to cells."""

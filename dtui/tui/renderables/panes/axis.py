@@ -15,7 +15,7 @@ from dtui.tui.renderables.parts.scale import tick_step
 
 @dataclass(frozen=True, slots=True)
 class AxisPicture(Picture):
-    """The time axis, one row, with the cursor's badge, which says so where the training was resumed (`joins`)."""
+    """The time axis, one row, with the cursor's badge. The badge says if the training was resumed there (`joins`)."""
 
     joins: tuple[int, ...] = ()
     is_all_readout = True

@@ -1,4 +1,4 @@
-"""Clusters of classes and classes as error strips, each with its anomaly triangles."""
+"""Draws clusters and classes as error strips with anomaly triangles."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ClassRow:
 
     Attributes:
         name: Of the cluster or the class; data from outside.
-        labels: The classes that it stands for: one for a class; a group of ClassErrors.
+        labels: Labels of its classes (one for a class); a group of ClassErrors.
         is_open: Whether a cluster's classes are visible; False for a class.
         is_cluster: Whether it can be opened.
     """
@@ -61,7 +61,7 @@ class ClassesPicture(Picture):
         anomaly: Id of the anomaly under review.
         stages: Learning-rate stages, dashed verticals.
         title: Words beside the pane's name.
-        errors_now: Exact errors over one column of one iteration; heeded if that is the cursor.
+        errors_now: Exact errors, on an axis of one column and one iteration; used if that is the cursor.
     """
 
     rows: Sequence[ClassRow]
@@ -110,7 +110,7 @@ class ClassesPicture(Picture):
         return cells
 
     def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> None:
-        """Rewrite each row's error at the cursor, in the gutter: its column's until the exact one is there."""
+        """Rewrite each row's error at the cursor in the gutter: the column's error until the exact one arrives."""
         x, _, width, _ = classes_readout_region(frame)
         if width < 4:
             return
@@ -135,7 +135,7 @@ def class_row_height(height: int) -> int:
 
 
 def _draw_classes_header(cells: Cells, frame: Frame, title: str) -> None:
-    """Write name, title and legend; the legend is left without its name where the title needs the room."""
+    """Write name, title and legend; the legend loses its name if the title needs the room."""
     x = draw_header(cells, frame, TITLE, max(0, frame.width - 1))
     colours = ramp(frame.theme, "error", frame.output)
     stop = draw_legend(cells, frame, colours, "0", "100%", "error", left=x + 3 + text_width(title))
@@ -170,7 +170,7 @@ def _errors_of(frame: Frame, shown: Sequence[ClassRow], errors: ClassErrors | No
 
 
 def _draw_strip(cells: Cells, frame: Frame, values: FloatArray, y: int, gap: str) -> None:
-    """Draw one error strip with `gap`, a lower block in the panel's colour, below it."""
+    """Draw one error strip. Below it is `gap`, a lower block in the panel's colour."""
     if y >= cells.height:
         return
     colours = ramp(frame.theme, "error", frame.output)

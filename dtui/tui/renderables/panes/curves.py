@@ -45,7 +45,7 @@ class CurvesPicture(Picture):
         curves: Over any axis: errors in [0, 1]; where the run has none, its loss on its own scale.
         stages: Learning-rate stages, dashed verticals.
         log_scale: Whether the y axis is logarithmic.
-        values: The exact values at the cursor; None while they load, and a column's are shown.
+        values: The exact values at the cursor; None while they load: then the column's values are shown.
         joins: Iterations at which the training was resumed, dashed verticals with a head.
     """
 
@@ -143,7 +143,7 @@ def _write_values(cells: Cells, frame: Frame, curves: Curves, iteration: int | N
 
 
 def _mark_bad_columns(cells: Cells, frame: Frame, curves: Curves, at: int) -> None:
-    """Cross out the columns in which a curve of the pane, or the loss, was NaN or Inf, and name it in row 0."""
+    """Cross out the columns in which a curve of the pane, or the loss, was NaN or Inf, and name that curve in row 0."""
     bad = {name: _nonfinite_of(curves, name, frame) for name in dict.fromkeys([*_plotted(curves), "loss"])}
     names = ", ".join(_label(curves, name, _SHORT) for name, where in bad.items() if where.any())
     if names:
@@ -176,7 +176,7 @@ _SHORTER = {**_SHORT, "train_error": "tr"}
 
 
 def _label(curves: Curves, name: str, short: Mapping[str, str]) -> str:
-    """Return the short form of a name, unless the training logs something else under that."""
+    """Return the short form of a name, unless the training logs another scalar under that form."""
     return safe(name if short.get(name, name) in curves.series else short.get(name, name))
 
 
@@ -203,10 +203,10 @@ def _reading(name: str, value: float) -> str:
 
 
 def _two_points(curves: Curves, name: str, frame: Frame) -> FloatArray:
-    """Return two points a column, shape (2 * columns,): its value, and its extreme where a burst stands out.
+    """Return two points per column, shape (2 * columns,): its value, and its extreme if a burst stands out.
 
-    A column's extremes lie apart by noise alone, which would thicken the line to a band; only an extreme that
-    leaves the noise behind (four times the usual distance) is drawn.
+    Noise alone separates the extremes of a column, and drawing them would thicken the line to a band. So an extreme is
+    drawn only if it is clearly outside the noise (four times the usual distance).
     """
     assert frame.axis is not None
     axis = frame.axis.with_columns(frame.plot_width)
@@ -226,7 +226,7 @@ def _two_points(curves: Curves, name: str, frame: Frame) -> FloatArray:
 
 
 def _draw_labels(cells: Cells, frame: Frame, scale: Scale, rows: int) -> None:
-    """Write the tick labels right of the readout; where rows are few, only those that do not touch."""
+    """Write the tick labels right of the readout; if there are few rows, only those that do not touch."""
     last = frame.height + 1
     for share, label in scale.ticks:
         y = 1 + round((1 - share) * (rows - 1))

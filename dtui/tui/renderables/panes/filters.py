@@ -1,4 +1,4 @@
-"""The filters pane: one pixel row a filter, one column a stretch of iterations."""
+"""Draws the filters pane: one pixel row per filter, one column per stretch of iterations."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ READOUT_CELLS = 17
 
 @dataclass(frozen=True, slots=True)
 class FiltersLook:
-    """What the filters pane says besides its numbers.
+    """Names and words of the filters pane.
 
     Attributes:
         node: Name of the layer or module; data from outside.
@@ -45,7 +45,7 @@ class FiltersLook:
 
 @dataclass(frozen=True, slots=True)
 class FiltersPicture(Picture):
-    """Filters by iterations in half blocks, under a header with legend; the gutter reads out at the cursor.
+    """Filters by iterations in half blocks, under a header with legend; the gutter shows the values at the cursor.
 
     Attributes:
         heatmap: Over any axis; its pixels are those of `filter_pixels(frame.height)`.
@@ -112,7 +112,7 @@ def filter_pixels(height: int) -> int:
 
 
 def place_of(heatmap: Heatmap, height: int) -> PixelRows:
-    """Return where the heatmap's filters stand in a pane of `height` rows."""
+    """Return where the heatmap's filters are in a pane of `height` rows."""
     return PixelRows(heatmap.request.first, heatmap.request.count, len(heatmap.shades), height)
 
 
@@ -130,7 +130,7 @@ def similarity(distance: float) -> str:
 
 
 def _shown_shades(shades: FloatArray, look: FiltersLook) -> FloatArray:
-    """Return shades as they are shown: a cosine distance by its root, which grows with the angle turned."""
+    """Return the shades to show; for a cosine distance its square root, which grows with the angle."""
     return np.sqrt(np.maximum(shades, 0)) if look.is_cosine else shades
 
 
@@ -167,9 +167,10 @@ def _draw_profile(
 
 
 def _draw_numbers(cells: Cells, frame: Frame, heatmap: Heatmap, place: PixelRows, selected: int) -> None:
-    """Write the filter numbers of the first, the last and the selected row, and the marks of dead and late ones.
+    """Write the filter numbers of the first, the last and the selected row, and the marks of dead and late filters.
 
-    A mark stands where its filter begins, and is muted where only some of the filters that begin there are meant.
+    A mark is in the terminal row where its filter begins. It is muted if only some of the filters that begin there are
+    dead or late.
     """
     theme, order = frame.theme, heatmap.order
     right = frame.gutter - 2
@@ -238,7 +239,7 @@ def _value_at(frame: Frame, heatmap: Heatmap, place: PixelRows, selected: int, c
 
 
 def _draw_filters_header(cells: Cells, frame: Frame, heatmap: Heatmap, look: FiltersLook) -> None:
-    """Write name, node, counts and notes as far as they fit beside the legend, which comes before the notes."""
+    """Write name, node, counts and notes as far as they fit beside the legend; the legend comes before the notes."""
     theme, request = frame.theme, heatmap.request
     x = draw_header(cells, frame, TITLE, max(0, frame.gutter - 1))
     cells.text(x + 2, 0, safe(look.node), theme.accent, limit=max(0, frame.gutter - x - 3))
@@ -267,7 +268,7 @@ def _draw_filters_header(cells: Cells, frame: Frame, heatmap: Heatmap, look: Fil
 
 
 def _legend_words(heatmap: Heatmap, look: FiltersLook) -> tuple[str, str]:
-    """Return what the ends of the ramp stand for, as real values where they are the same for all filters."""
+    """Return words for the ends of the ramp; real values if they are the same for all filters."""
     if np.isfinite(heatmap.scale):
         if look.is_cosine:
             return "1.000", similarity(heatmap.scale)

@@ -1,4 +1,4 @@
-"""The images pane: one pixel row a validation image, right or wrong, and the image itself."""
+"""Draws the images pane: one pixel row per validation image, right or wrong, and the image itself."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class ImagesPicture(Picture):
         classes: Names by label; data from outside.
         validations: Number of validations in the run.
         verdict: On the selected image at the cursor; None while it loads.
-        errors_now: Exact errors over one column of one iteration; heeded if that is the cursor.
+        errors_now: Exact errors, on an axis of one column and one iteration; used if that is the cursor.
     """
 
     images: ImageRows
@@ -109,7 +109,7 @@ def images_readout_region(frame: Frame) -> Region:
 
 
 def place_of(rows: ImageRows, height: int) -> PixelRows:
-    """Return where the images stand in a pane of `height` rows."""
+    """Return where the images are in a pane of `height` rows."""
     return PixelRows(rows.request.first, rows.request.count, len(rows.correct), height)
 
 
@@ -126,7 +126,7 @@ def _frequent_labels(wrong: IntArray) -> list[int]:
 
 
 def _steps_by_label(frame: Frame, rows: ImageRows, labels: Sequence[int]) -> tuple[IntArray, UintArray]:
-    """Return colour indices and colours: right, then the wrong labels; where some image is wrong, wrong wins."""
+    """Return colour indices and colours: right, then the wrong labels. One wrong image makes a pixel wrong."""
     assert frame.axis is not None
     axis = frame.axis.with_columns(frame.plot_width)
     correct = resample(rows.correct, rows.request.axis, axis)
@@ -148,7 +148,7 @@ def _paint_letters(cells: Cells, frame: Frame, steps: IntArray, colours: UintArr
 
 
 def _share_right(frame: Frame, picture: ImagesPicture, iteration: int | None) -> float:
-    """Return the share of images that are right at the cursor: exact, else that of the shown ones in its column.
+    """Return the share of right images at the cursor: the exact one, or else that of the shown images in its column.
 
     NaN where there is no validation.
     """
@@ -165,7 +165,7 @@ def _share_right(frame: Frame, picture: ImagesPicture, iteration: int | None) ->
 
 
 def _draw_image_marks(cells: Cells, frame: Frame, rows: ImageRows, place: PixelRows, selected: int) -> None:
-    """Mark rows with images that were wrong all along, and the selected row."""
+    """Mark the selected row, and rows with images that were always wrong."""
     x = frame.gutter - 1
     for y in range(1, frame.height):
         shown = place.rows_in(y)
@@ -214,7 +214,7 @@ def _verdict_lines(frame: Frame, picture: ImagesPicture, share: float) -> list[t
 
 
 def _draw_images_header(cells: Cells, frame: Frame, picture: ImagesPicture, labels: Sequence[int]) -> None:
-    """Write name, title and counts, and at the right end what the colours mean."""
+    """Write name, title and counts, and at the right end the meaning of the colours."""
     theme, rows, request, classes = frame.theme, picture.images, picture.images.request, picture.classes
     x = draw_header(cells, frame, TITLE, max(0, frame.gutter - 1))
     cells.text(x + 2, 0, safe(picture.title), theme.accent, limit=max(0, frame.gutter - x - 3))

@@ -1,4 +1,4 @@
-"""A pane that has only something to say: loading, nothing recorded yet, too small."""
+"""Draws a pane that shows only a message: loading, nothing recorded yet, too small."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class MessagePicture(Picture):
     """A centred message, wrapped at words.
 
     Attributes:
-        text: What is so, in one line; may quote names from outside.
-        detail: What to do about it, quieter, below.
+        text: The message, one line; may quote names from outside.
+        detail: What to do about it, below in a fainter colour.
         title: Name of the pane, shown as its header; "" for none.
     """
 
@@ -54,5 +54,5 @@ def wrap(text: str, room: int) -> list[str]:
 
 
 def not_drawn(error: Exception | None, title: str = "") -> MessagePicture:
-    """Return what a pane says in the place of its numbers when it raised an error."""
+    """Return the message of a pane that raised an error."""
     return MessagePicture("This pane could not be drawn", f"{type(error).__name__}; details are in the log", title)

@@ -19,15 +19,15 @@ from dtui.tui.renderables.parts.picture import Picture
 class RibbonPicture(Picture):
     """The ribbon, made for 3 rows: label of the selected anomaly in row 0, lost ▼ in row 1, gained ▲ in row 2.
 
-    Width and strength of colour grow with the share; flagged ones and the selected one have the flag colour,
-    dismissed ones are hidden. The gutter counts those still to review.
+    Width and strength of colour grow with the share. Flagged anomalies and the selected one have the flag colour;
+    dismissed ones are hidden. The gutter shows how many are still to review.
 
     Attributes:
         anomalies: In any order.
-        selected: Id of the selected one; its label is placed where it is not cut.
+        selected: Id of the selected anomaly; its label is placed where it is not cut.
         classes: Names by label; data from outside.
         stages: Learning-rate stages, dashed verticals.
-        nothing: What the row says where there are none, the longest words first: the first that fit are shown.
+        nothing: Texts for a ribbon without anomalies, the longest first; the first that fits is shown.
     """
 
     anomalies: tuple[Anomaly, ...]
@@ -78,10 +78,10 @@ def anomaly_at(frame: Frame, anomalies: Sequence[Anomaly], x: int, y: int) -> st
 
 
 def label_of(anomaly: Anomaly, classes: Sequence[str], room: int) -> str:
-    """Return what an anomaly is in at most `room` columns, such as "▼ cat lost 38% · left rule @1,204".
+    """Return an anomaly in words of at most `room` columns, such as "▼ cat lost 38% · left rule @1,204".
 
-    What the flight recorder fired on is such as "◆ layer3.conv1 filter 17 jumped @1,351". The rule, then the end of the
-    name give way.
+    A trigger of the flight recorder looks like "◆ layer3.conv1 filter 17 jumped @1,351". If room is short, the rule is
+    left out first, then the end of the name.
     """
     index, shown = anomaly.class_index, anomaly.shown
     name = safe(anomaly.evidence.place or shown.subject) if index is None else class_name(classes, index)

@@ -25,7 +25,7 @@ _STATUS = {
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """What fits, from the left: name, badge, size; from the right: status, tabs."""
+    """The parts that fit: from the left name, badge, size; from the right status, tabs."""
 
     name: str
     size: str
@@ -35,10 +35,10 @@ class _Layout:
 
 @dataclass(frozen=True, slots=True)
 class TopBarPicture(Picture):
-    """The top bar, one row; what does not fit gives way in a fixed order.
+    """The top bar, one row. Parts that do not fit are left out in a fixed order.
 
-    First the size of the network, then long tab names, then the end of the run's name, then the names of the
-    tabs that are not active. The badge of an invented run always stays.
+    First the size of the network, then long tab names, then the end of the run's name, then the names of inactive tabs.
+    The badge of an invented run always stays.
 
     Attributes:
         info: The run; None while it loads.

@@ -1,4 +1,4 @@
-"""The network hierarchy with a chart of one statistic in each row."""
+"""Draws the network hierarchy with a chart of one statistic in each row."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class TreeRow:
     """A visible row of the tree.
 
     Attributes:
-        node: What it shows.
+        node: The tree node in the row.
         is_open: Whether its children are visible; False for a layer.
         is_module: Whether it can be opened.
     """
@@ -121,7 +121,7 @@ class TreePicture(Picture):
         return cells
 
     def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> None:
-        """Rewrite each row's value at the cursor; an open module shows none, its rows do."""
+        """Rewrite each row's value at the cursor. An open module shows none, because the rows below it do."""
         x, _, width, _ = tree_readout_region(frame)
         column, series, theme = frame.column_of(iteration), self.series, frame.theme
         if width == 0:
@@ -189,7 +189,7 @@ def _draw_name(cells: Cells, frame: Frame, row: TreeRow, y: int, is_selected: bo
 
 
 def _draw_charts(cells: Cells, frame: Frame, picture: TreePicture) -> None:
-    """Draw the chart of every row that is not an open module, and a faint line for one that is."""
+    """Draw the chart of every row; an open module gets a faint line instead."""
     series, look, shown, tall = picture.series, picture.look, picture.shown(frame.height), picture.look.tall
     if frame.axis is None or frame.plot_width < 1 or not shown:
         return
@@ -219,7 +219,7 @@ def _draw_charts(cells: Cells, frame: Frame, picture: TreePicture) -> None:
 def _rows_of(
     frame: Frame, shown: Sequence[TreeRow], series: NodeSeries | None, of_nodes: FloatArray | None
 ) -> FloatArray:
-    """Return what `of_nodes` has for each shown row over the frame's columns; NaN for open modules and unknown nodes.
+    """Return the values of `of_nodes` for each shown row and column; NaN for open modules and unknown nodes.
 
     Args:
         frame: The pane.
@@ -239,7 +239,7 @@ def _rows_of(
 
 
 def _draw_horizons(cells: Cells, frame: Frame, values: FloatArray, tall: int) -> None:
-    """Draw folded bands; with few colours one band, and without any, negative values hang from above."""
+    """Draw folded bands; with few colours only one band; without colours, negative values hang from the top."""
     theme, output = frame.theme, frame.output
     if output.has_pixels:
         cells.paste(frame.gutter, 1, *fold_bands(values, tall, BANDS, theme.panel, *band_colours(theme, output)))

@@ -1,1 +1,1 @@
-"""Parts that several panes are drawn with: titles, scales, marks, rows of pixels."""
+"""Parts that several panes use: titles, scales, marks, rows of pixels."""

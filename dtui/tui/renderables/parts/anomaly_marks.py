@@ -1,4 +1,4 @@
-"""Which anomalies a row of triangles shows, and how strong.
+"""Chooses the anomalies that a row of triangles shows, and draws them.
 
 Owns width and colour by share.
 """
@@ -34,10 +34,10 @@ class Mark:
 def strongest_marks(
     frame: Frame, anomalies: Iterable[Anomaly], selected: str | None, one_row: bool = False
 ) -> list[Mark]:
-    """Return for each column and direction the strongest anomaly on screen, none covering another.
+    """Return for each column and direction the strongest anomaly on screen; no mark covers another.
 
-    Dismissed ones are hidden. The selected one, then flagged ones, then strong ones keep their width; a weaker
-    neighbour becomes narrower, and is left out where its apex would be covered.
+    Dismissed anomalies are hidden. The selected anomaly has priority, then flagged ones, then strong ones. A neighbour
+    with lower priority becomes narrower, and is left out if its apex would be covered.
 
     Args:
         frame: Where the columns are.

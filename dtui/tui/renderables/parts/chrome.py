@@ -1,6 +1,6 @@
-"""What every pane has: header, legend, stages, selection, scroll thumb.
+"""Draws the parts of every pane: header, legend, stages, selection, scroll thumb.
 
-Owns where they stand.
+Owns their places.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def draw_legend(
 ) -> int:
     """Draw a ramp between two values at the right end of row 0 and return the column where it begins.
 
-    It becomes shorter, then leaves out its name, then is left out altogether, where it would come left of
-    column `left`; then the width of the pane is returned.
+    If it would reach left of column `left`, it becomes shorter, then loses its name, then is left out: then the width
+    of the pane is returned.
     """
     theme = frame.theme
     for length, label in ((16, name), (12, name), (12, ""), (8, ""), (4, "")):
@@ -60,7 +60,7 @@ JOIN_GLYPH = "»"
 def draw_stages(cells: Cells, frame: Frame, stages: Sequence[Stage], top: int, bottom: int) -> None:
     """Draw a dashed vertical where each learning-rate stage but the first begins, behind what is there.
 
-    A schedule that changes every few columns gets none: they would only hatch the pane.
+    A schedule that changes every few columns gets no lines: they would cover the whole pane.
     """
     columns = {frame.column_of(stage.iteration) for stage in stages[1:]} - {None}
     if len(columns) > max(2, frame.plot_width // 8):

@@ -1,4 +1,4 @@
-"""How a class is called in running words."""
+"""Names a class within a sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The crosshair: one straight column of light through every pane."""
+"""Draws the crosshair: one lit column through every pane."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a pane shows at the moment: one frozen value that draws itself, for a size, as a pure function."""
+"""The base of what a pane shows: one frozen value that draws itself for a size, as a pure function."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dtui.tui.renderables.canvas.frame import Frame
 
 
 class Picture:
-    """The numbers of a pane at the moment; a frozen dataclass, compared field by field, arrays by identity.
+    """The current numbers of a pane; a frozen dataclass, compared field by field, arrays by identity.
 
-    An equal picture is not drawn again. What only the readout shows is a field with compare=False that `readout_of`
-    returns: a change of it rewrites the readout and nothing else.
+    An equal picture is not drawn again. A field that only the readout shows has compare=False, and `readout_of` returns
+    it: when it changes, only the readout is rewritten.
     """
 
     crosshair: float = 0.0
@@ -24,7 +24,7 @@ class Picture:
 
     @property
     def readout_of(self) -> object:
-        """What the readout shows besides the cursor; compared, answers by identity."""
+        """Data of the readout, other than the cursor; compared, answers by identity."""
         return None
 
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
@@ -32,4 +32,4 @@ class Picture:
         raise NotImplementedError
 
     def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> None:
-        """Rewrite in `cells`, drawn for `frame`, what depends on the cursor alone."""
+        """Rewrite the part of `cells` (drawn for `frame`) that depends only on the cursor."""

@@ -1,4 +1,4 @@
-"""Where a row of a heatmap stands on the screen, and the way back from the screen.
+"""Maps the rows of a heatmap to the screen and back.
 
 Owns the mapping between sorted rows, pixel rows and terminal rows.
 """

@@ -1,4 +1,4 @@
-"""The one place that knows plotext: series in, cells out.
+"""Plots series with plotext and returns cells. No other module uses plotext.
 
 Owns plotext's global figure.
 """
@@ -49,7 +49,7 @@ def plot_lines(
 
 
 def _plot(values: FloatArray, colour: int, low: float, high: float, width: int, height: int, background: int) -> str:
-    """Return what plotext draws for one series: plotext itself would let the last one wipe out the others' dots."""
+    """Return plotext's drawing of one series. Given several, plotext lets the last one erase dots of the others."""
     import plotext
 
     plotext.clear_figure()
@@ -75,7 +75,7 @@ def _plot(values: FloatArray, colour: int, low: float, high: float, width: int, 
 def _corners(values: FloatArray, low: float, high: float, height: int) -> tuple[IntArray, FloatArray]:
     """Return the points of a line on the grid of dots, leaving out those within a level stretch.
 
-    plotext joins points by straight lines and takes its time for each: what is level needs only its ends.
+    plotext is slow for each line between two points; a level stretch needs only its two ends.
     """
     steps = 4 * height - 1
     levels = np.rint((np.clip(values, low, high) - low) / (high - low) * steps)

@@ -1,4 +1,4 @@
-"""Series as dots on each row's own scale: lines and box plots.
+"""Turns series into dots on each row's own scale: lines and box plots.
 
 Owns how a row's own range is found.
 """

@@ -1,6 +1,6 @@
-"""Round numbers for axes.
+"""Finds round numbers for axes.
 
-Owns where ticks stand.
+Owns the places of ticks.
 """
 
 from __future__ import annotations

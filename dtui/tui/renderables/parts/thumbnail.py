@@ -1,4 +1,4 @@
-"""A picture in half blocks."""
+"""Draws a picture in half blocks."""
 
 from __future__ import annotations
 
