@@ -25,7 +25,7 @@ def run_advise(options: argparse.Namespace) -> Outcome:
     remark = f"{options.run}: marks may be missing where it is damaged: {damage[0]}{more}" if damage else ""
     if options.json:
         return Outcome(to_json({**plain(advice), "stages": stages}), remark=remark)
-    return Outcome("\n".join([_advice_text(options.run, advice), *_stages(stages)]), remark=remark)
+    return Outcome(_advice_text(options.run, advice, _stages(stages)), remark=remark)
 
 
 def _stages(stages: Sequence[StageDensity]) -> list[str]:
@@ -36,7 +36,7 @@ def _stages(stages: Sequence[StageDensity]) -> list[str]:
     return [f"Class anomalies a hundred validations, by learning rate (usual settings): {', '.join(dense)}."]
 
 
-def _advice_text(run: str, advice: ThresholdAdvice) -> str:
+def _advice_text(run: str, advice: ThresholdAdvice, notes: Sequence[str]) -> str:
     from dtui.cli.table import paint, table
     from dtui.safe_text import safe
 
@@ -56,7 +56,8 @@ def _advice_text(run: str, advice: ThresholdAdvice) -> str:
             f"{advice.proposed:.0%} is the smallest that marks {advice.most:.0%} of them or fewer. Use it with:\n"
             f"  dtui anomalies {safe(shlex.quote(run), 200)} {options}"
         )
-    return f"{table(headings, rows, styles)}\n{paint(counted, 'dim')}\n{said}"
+    told = [paint(note, "dim") for note in (counted, *notes)]
+    return "\n".join([table(headings, rows, styles), *told, said])
 
 
 def _advice_row(row: ThresholdRow, advice: ThresholdAdvice) -> list[str]:

@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
-from dtui.errors import DtuiError
+from dtui.errors import DtuiError, NotRecordedError
 from dtui.safe_text import safe
 
 if TYPE_CHECKING:
@@ -188,6 +188,9 @@ class Loader:
         """Run a job; an error becomes an event, never the end of the thread."""
         try:
             job()
+        except NotRecordedError as error:  # the screen says whose run it is; a long path would hide what is missing
+            told = str(error).removeprefix(f"{self._query.path}: " if self._query is not None else "")
+            self._post(Failed(about, safe(told), error))
         except DtuiError as error:
             self._post(Failed(about, safe(str(error)), error))
         except Exception as error:

@@ -18,11 +18,12 @@ def test_advice_is_a_table_and_a_command_that_works(
 ) -> None:
     monkeypatch.chdir(repository)
     assert main(["advise", "sample_runs/mnist-faults"]) == 0
-    heading, *rows, counted, said, command = capsys.readouterr().out.splitlines()
+    heading, *rows, counted, dense, said, command = capsys.readouterr().out.splitlines()
     assert heading.split() == ["threshold", "validations", "marked", "share", "class", "marks"]
     assert [row.split()[0] for row in rows][:3] == ["6%", "8%", "10%"]
     assert [row for row in rows if row.endswith("proposed")] == [rows[5]]
     assert counted.startswith("Counted are 216 validations, without the first 24;")
+    assert dense.startswith("Class anomalies a hundred validations, by learning rate")
     assert said == "20% is the smallest that marks 5% of them or fewer. Use it with:"
     program, *words = command.split()
     assert (program, words[-1]) == ("dtui", "20%")
@@ -36,7 +37,7 @@ def test_advice_as_json(repository: Path, capsys: pytest.CaptureFixture[str]) ->
     output = capsys.readouterr()
     advice = json.loads(output.out)
     assert output.err == ""
-    assert list(advice) == ["rule", "window", "direction", "counted", "left_out", "most", "rows", "proposed"]
+    assert list(advice) == ["rule", "window", "direction", "counted", "left_out", "most", "rows", "proposed", "stages"]
     assert [advice["rule"], advice["window"], advice["direction"]] == ["left", 5, "lost"]
     assert [list(row) for row in advice["rows"]] == [["threshold", "marked", "marks"]] * 11
     (proposed,) = (row for row in advice["rows"] if row["threshold"] == advice["proposed"])

@@ -20,7 +20,9 @@ MEANS = contents(2, ("weights",), (Stored("mean", ("weights",), 10), Stored("std
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    with RunWriter(tmp_path / "few", STRUCTURE, METADATA, compact=False, contents=MEANS) as writer:
+    folder = tmp_path / ("a folder with a long name, " * 6)
+    folder.mkdir()
+    with RunWriter(folder / "few", STRUCTURE, METADATA, compact=False, contents=MEANS) as writer:
         writer.set_images(IMAGES)
         for position in range(8):
             writer.append_record(make_record(position))
