@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from typing import TYPE_CHECKING
+
 from dtui.model import Incident, Missing
 from dtui.model.relations import Event
 from dtui.query.anomalies import decided_incidents
-from dtui.query.data import RunData
-from dtui.query.incidents.walk import Incidents
 from dtui.query.relations.questions import RelationQuestions
+
+if TYPE_CHECKING:
+    from dtui.query.incidents.walk import Incidents
 
 
 class IncidentQuestions(RelationQuestions):
     """The part of `RunQuery` that answers questions about incidents."""
 
-    def __init__(self, data: RunData) -> None:
-        """Take over the numbers of a run; nothing is read before the first question."""
-        super().__init__(data)
-        self._incidents = Incidents(data)
+    @cached_property
+    def _incidents(self) -> Incidents:
+        from dtui.query.incidents.walk import Incidents  # the detectors; a viewer that opens a run needs none
+
+        return Incidents(self._data)
 
     def incidents(self) -> tuple[Incident, ...]:
         """Return the incidents, one for each cause, with people's decisions, by iteration."""
