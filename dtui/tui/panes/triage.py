@@ -10,7 +10,7 @@ from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.panes.triage import TITLE, TriagePicture
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.entry_steps import NONE_FOUND, is_searching, select_entry, without_entries
-from dtui.tui.state.pane import Scene
+from dtui.tui.state.pane import Scene, Shows
 from dtui.tui.state.selection import Selection
 
 
@@ -107,9 +107,9 @@ class Triage(ListPane):
         entry = scene.view.find_entry(scene.selection.entry)
         if entry is None or open_ is False:
             return scene.selection
-        place = "classes" if entry.classes and not entry.layers else "tree"
-        panes = {pane.name: pane for pane in scene.table.panes}
-        return scene.with_pane(panes[place]) if place in panes else scene.selection
+        wanted = Shows.CLASSES if entry.classes and not entry.layers else Shows.LAYERS
+        place = next((pane for pane in scene.table.panes if pane.shows is wanted), None)
+        return scene.selection if place is None else scene.with_pane(place)
 
     def mark(self, scene: Scene) -> Selection:
         """Mark the selected entry, or no longer, and go on to the next row."""
