@@ -35,6 +35,10 @@ class IncidentQuestions(RelationQuestions):
         """Return what those detectors looked for that could judge the run, such as "jumps of filters"."""
         return self._incidents.checks()
 
+    def incidents_unchecked(self) -> tuple[str, ...]:
+        """Return what could not be looked for, and no other check covers; with `incident_checks` these are all."""
+        return self._incidents.unchecked()
+
     def incident_events(self) -> tuple[Event, ...]:
         """Return the incidents as events for a correlation, without those that a person dismissed.
 
