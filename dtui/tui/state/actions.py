@@ -157,11 +157,12 @@ BAR_AFTER: tuple[BarItem, ...] = (
     (("pane",), "pane"),
     (("maximise",), "maximise"),
     (("search",), "search"),
-    (("help",), "help"),
-    (("palette",), "commands"),
-    (("quit",), "quit"),
+    (("palette",), "go to"),
 )
 """What it shows after them; a search only where the pane has names."""
+
+BAR_LAST: tuple[BarItem, ...] = ((("help",), "help"), (("quit",), "quit"))
+"""What it ends with, at every width."""
 
 
 def main_keys(by_id: Mapping[str, Action], ids: tuple[str, ...]) -> str:
