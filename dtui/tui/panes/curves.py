@@ -16,6 +16,7 @@ from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import SHOWN, Action
 from dtui.tui.state.key_steps import cycling
+from dtui.tui.state.numbers import Numbers, over_time
 from dtui.tui.state.pane import Pane, Scene, Step
 from dtui.tui.state.questions import Question
 from dtui.tui.state.selection import Selection
@@ -95,6 +96,13 @@ class Curves(Pane):
         if chosen == before.get(CurvesOptions).chosen:
             return ""
         return f"curves: {', '.join(safe(name, 40) for name in chosen) or 'errors'}"
+
+    def numbers(self, scene: Scene) -> Numbers | None:
+        """Return every curve, the mean of each column."""
+        curves = scene.answers.get(CurvesQuestion)
+        if curves is None:
+            return None
+        return over_time("curves, means", curves.axis, tuple(curves.series), tuple(curves.series.values()))
 
     def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:
         """Offer each curve."""
