@@ -1,0 +1,289 @@
+"""Two runs beside each other, and what differs in the settings of several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+
+from dtui.model.arrays import FloatArray, IntArray
+from dtui.model.axis import TimeAxis
+from dtui.model.incidents import Incident
+from dtui.model.views import RunInfo
+
+RATE = "learning_rate"
+"""The curve that is told beside classes and layers: it is why they part."""
+
+
+NOT_FINITE = 1e12
+"""Stands for NaN or Inf, so that a distance to it can be measured."""
+
+
+class Alignment(StrEnum):
+    """What a moment of one run has in common with the same moment of another."""
+
+    ITERATION = "iteration"
+    EPOCH = "epoch"
+    SHARE = "share"
+    """The share of the run, in percent."""
+
+    @property
+    def words(self) -> str:
+        """As people read it."""
+        return "share of the run" if self is Alignment.SHARE else str(self)
+
+    @property
+    def unit(self) -> str:
+        """What stands behind a key: "%" for a share."""
+        return " %" if self is Alignment.SHARE else ""
+
+
+class Measure(StrEnum):
+    """What layers are compared by, each on a logarithmic scale."""
+
+    UPDATES = "update ratio"
+    """‖Δw‖ ⁄ ‖w‖ an update."""
+    WEIGHTS = "weight norm"
+    GRADIENTS = "gradient norm"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A setting that is not the same in all runs.
+
+    Attributes:
+        kind: "hyper-parameter", "network", "data", "recording" or "version".
+        name: Of the setting; data from outside.
+        values: One a run, None where a run does not say; data from outside.
+    """
+
+    kind: str
+    name: str
+    values: tuple[str | None, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PairedRows:
+    """Rows that both runs have, at the moments that both recorded. n moments.
+
+    Attributes:
+        kind: "class", "layer" or "curve".
+        measure: What the numbers are, such as "error" or "update ratio".
+        names: One a row; data from outside.
+        keys: The moments, ascending, shape (n,), in the unit of the alignment.
+        at_a: Their iterations in the first run, shape (n,), ascending.
+        at_b: Their iterations in the second run, shape (n,), ascending.
+        a: Values of the first run, shape (rows, n); NaN where there is none.
+        b: Values of the second run, same shape.
+        distance: |A − B| ⁄ spread, shape (rows, n), >= 0; see `dtui.analysis.divergence`. NaN where a value or the
+            spread is missing. Of layers the logarithms are compared.
+        order: Row numbers, the one with the largest distance first, shape (rows,).
+    """
+
+    kind: str
+    measure: str
+    names: tuple[str, ...]
+    keys: FloatArray
+    at_a: IntArray
+    at_b: IntArray
+    a: FloatArray
+    b: FloatArray
+    distance: FloatArray
+    order: IntArray
+
+    @property
+    def farthest(self) -> FloatArray:
+        """The largest distance of each row, shape (rows,); NaN where none is known."""
+        result: FloatArray = np.fmax.reduce(self.distance, axis=1, initial=np.nan)
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class Parting:
+    """A row that parts from its twin.
+
+    Attributes:
+        kind: "class", "layer" or "curve".
+        name: Of the row; data from outside.
+        measure: What the numbers are.
+        iteration: Of the first run.
+        iteration_b: Of the second run.
+        a: Value of the first run there.
+        b: Value of the second run there.
+        distance: How far the difference lies from the usual difference before it, in spreads, >= 6.
+    """
+
+    kind: str
+    name: str
+    measure: str
+    iteration: int
+    iteration_b: int
+    a: float
+    b: float
+    distance: float
+
+    @property
+    def sentence(self) -> str:
+        """What it did, such as "class 4: error 5 % and 100 %"; it holds a name, which is data from outside."""
+        if self.measure == "error" or self.measure.endswith("_error"):
+            values = f"{_percent(self.a)} and {_percent(self.b)}"
+        else:
+            values = f"{_number(self.a)} and {_number(self.b)}"
+        if self.kind == "curve":
+            return f"{self.name.replace('_', ' ')} {values}"
+        return f"{'class ' if self.kind == 'class' else ''}{self.name}: {self.measure} {values}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if abs(value) < NOT_FINITE else "NaN or Inf"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.1f} %"
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """A moment at which two runs part, with what parts then.
+
+    Attributes:
+        key: The moment, in the unit of the alignment.
+        iteration: Of the first run.
+        iteration_b: Of the second run.
+        partings: At most 3 of each kind, classes first, then layers, then curves; the farthest first.
+        distance: The largest of theirs.
+    """
+
+    key: float
+    iteration: int
+    iteration_b: int
+    partings: tuple[Parting, ...]
+    distance: float
+
+    def of(self, kind: str) -> tuple[Parting, ...]:
+        """Return its partings of a kind, the farthest first."""
+        return tuple(one for one in self.partings if one.kind == kind)
+
+    @property
+    def words(self) -> str:
+        """When and what, such as "430, class 4; layer3.2.conv2 at 440"; names are data from outside."""
+        place = f"{self.iteration:,}" + (f" and {self.iteration_b:,}" if self.iteration_b != self.iteration else "")
+        classes, layers, curves = (self.of(kind) for kind in ("class", "layer", "curve"))
+        parts = []
+        if classes:
+            several = "classes " if len(classes) > 1 else "class "
+            parts.append(several + ", ".join(one.name + self._later(one) for one in classes))
+        if layers:
+            parts.append("; ".join(one.name + self._later(one) for one in layers))
+        told = [one for one in curves if not parts or one.name == RATE]
+        parts += [one.name.replace("_", " ") + self._later(one) for one in told]
+        return f"{place}, " + "; ".join(parts)
+
+    def _later(self, one: Parting) -> str:
+        return f" at {one.iteration:,}" if one.iteration != self.iteration else ""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Comparison:
+    """Two runs beside each other. All that is said of both is said of the first run first.
+
+    Attributes:
+        infos: One line about each.
+        alignment: How moments were paired.
+        differences: Settings that are not the same.
+        curves: Errors, loss and other scalars that both logged, one row each.
+        classes: Errors of the classes that both have.
+        layers: The layers that both have, by the measure that was asked for.
+        divergences: The moments at which they part, in order.
+        same_until: Last iteration up to which all that is compared is the same, number for number; None if nothing is.
+        incidents: Of each run.
+        not_compared: What could not be compared and why, one sentence each; data from outside.
+        measures: What layers can be compared by in both.
+        alignments: How moments can be paired in both.
+    """
+
+    infos: tuple[RunInfo, RunInfo]
+    alignment: Alignment
+    differences: tuple[Difference, ...]
+    curves: tuple[PairedRows, ...]
+    classes: PairedRows
+    layers: PairedRows
+    divergences: tuple[Divergence, ...]
+    same_until: int | None
+    incidents: tuple[tuple[Incident, ...], tuple[Incident, ...]]
+    not_compared: tuple[str, ...] = ()
+    measures: tuple[Measure, ...] = tuple(Measure)
+    alignments: tuple[Alignment, ...] = (Alignment.ITERATION, Alignment.SHARE)
+
+    @property
+    def verdict(self) -> str:
+        """One sentence: where they part first, or that they do not; names are data from outside."""
+        same = "" if self.same_until is None else f"the same, number for number, up to {self.same_until:,}"
+        if self.divergences:
+            first = f"first divergence: iteration {self.divergences[0].words}"
+            return f"{first} ({same})" if same else first
+        last = max((int(rows.at_a[-1]) for rows in self.paired if rows.names and len(rows.keys)), default=None)
+        if last is None:
+            return "nothing in common that could be compared"
+        if same:
+            return same if self.same_until != last else f"the same, number for number, to the end ({last:,})"
+        return "no divergence: never farther apart than usual"
+
+    @property
+    def paired(self) -> tuple[PairedRows, ...]:
+        """All paired rows."""
+        return (self.classes, self.layers, *self.curves)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PairedColumns:
+    """Some paired rows over the columns of an axis of the first run's iterations, or of another alignment's keys.
+
+    Attributes:
+        axis: The columns.
+        rows: Row numbers in the PairedRows, one a row here.
+        a: Values of the first run, shape (rows, columns): of classes the largest in a column, of others the mean.
+        b: Those of the second.
+        distance: The largest in each column.
+    """
+
+    axis: TimeAxis
+    rows: tuple[int, ...]
+    a: FloatArray
+    b: FloatArray
+    distance: FloatArray
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class RunRow:
+    """One run in a list of runs.
+
+    Attributes:
+        path: Where it is; data from outside.
+        error: Why it cannot be read, "" if it can; data from outside.
+        is_claimed: Whether a recorder has claimed it and recorded nothing yet.
+        info: One line about it; None if it cannot be read.
+        bytes: Of all its files; 0 if that is not known.
+        settings: Hyper-parameters and versions by kind and name.
+        last: The newest value of each curve.
+        sparkline: The error, else the loss, over the run, shape (columns,); empty if there is neither.
+        sparkline_of: Name of that curve.
+        rate: Iterations a second at the end; NaN where it is not known.
+        seconds_left: Until the training ends, if it goes on as now; NaN where it is not known.
+        incidents: By status; empty where they are not looked for yet.
+    """
+
+    path: str
+    error: str = ""
+    is_claimed: bool = False
+    info: RunInfo | None = None
+    bytes: int = 0
+    settings: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    last: Mapping[str, float] = field(default_factory=dict)
+    sparkline: FloatArray | None = None
+    sparkline_of: str = ""
+    rate: float = float("nan")
+    seconds_left: float = float("nan")
+    incidents: Mapping[str, int] | None = None
