@@ -9,10 +9,11 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from dtui.model import BoolArray, FloatArray, IntArray
+from dtui.model.compare import FEWEST_MOMENTS
 
 BEFORE = 20
 """Records before one that say what is usual."""
-LEAST_BEFORE = 5
+LEAST_BEFORE = FEWEST_MOMENTS - 1
 """Records without which nothing is usual yet."""
 LEAST = 6.0
 """Spreads that a divergence has at least."""

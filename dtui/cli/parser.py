@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from dtui.cli import images, relations
+from dtui.cli import compare, images, relations
 from dtui.cli.command import Command, Parser, add_json, add_run, positive
 from dtui.version import __version__
 
@@ -236,6 +236,7 @@ COMMANDS = (
     ),
     *relations.COMMANDS,
     *images.COMMANDS,
+    *compare.COMMANDS,
     Command(
         "advise",
         "Propose the threshold for the anomalies of a run, by how many of its validations each would mark.",

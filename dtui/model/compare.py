@@ -21,6 +21,10 @@ NOT_FINITE = 1e12
 """Stands for NaN or Inf, so that a distance to it can be measured."""
 
 
+FEWEST_MOMENTS = 6
+"""Moments in common without which nothing is usual yet."""
+
+
 class Alignment(StrEnum):
     """What a moment of one run has in common with the same moment of another."""
 
@@ -125,23 +129,26 @@ class Parting:
     distance: float
 
     @property
+    def title(self) -> str:
+        """What it is, such as "class 4"; it holds a name, which is data from outside."""
+        if self.kind == "curve":
+            return self.name.replace("_", " ")
+        return f"class {self.name}" if self.kind == "class" else self.name
+
+    @property
     def sentence(self) -> str:
         """What it did, such as "class 4: error 5 % and 100 %"; it holds a name, which is data from outside."""
-        if self.measure == "error" or self.measure.endswith("_error"):
-            values = f"{_percent(self.a)} and {_percent(self.b)}"
-        else:
-            values = f"{_number(self.a)} and {_number(self.b)}"
-        if self.kind == "curve":
-            return f"{self.name.replace('_', ' ')} {values}"
-        return f"{'class ' if self.kind == 'class' else ''}{self.name}: {self.measure} {values}"
+        values = f"{value_in_words(self.measure, self.a)} and {value_in_words(self.measure, self.b)}"
+        return f"{self.title} {values}" if self.kind == "curve" else f"{self.title}: {self.measure} {values}"
 
 
-def _number(value: float) -> str:
+def value_in_words(measure: str, value: float) -> str:
+    """Return a value as people read it: errors in percent, NaN as nothing known."""
+    if np.isnan(value):
+        return "–"
+    if measure.endswith("error"):
+        return f"{100 * value:.0f} %" if value >= 0.1 else f"{100 * value:.1f} %"
     return f"{value:.3g}" if abs(value) < NOT_FINITE else "NaN or Inf"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.1f} %"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +183,7 @@ class Divergence:
             several = "classes " if len(classes) > 1 else "class "
             parts.append(several + ", ".join(one.name + self._later(one) for one in classes))
         if layers:
-            parts.append("; ".join(one.name + self._later(one) for one in layers))
+            parts.append(", ".join(one.name + self._later(one) for one in layers))
         told = [one for one in curves if not parts or one.name == RATE]
         parts += [one.name.replace("_", " ") + self._later(one) for one in told]
         return f"{place}, " + "; ".join(parts)
@@ -229,7 +236,19 @@ class Comparison:
             return "nothing in common that could be compared"
         if same:
             return same if self.same_until != last else f"the same, number for number, to the end ({last:,})"
+        if not self.is_judged:
+            return f"{self.moments} moment{'s' * (self.moments != 1)} in common: too few to say what is usual"
         return "no divergence: never farther apart than usual"
+
+    @property
+    def moments(self) -> int:
+        """The most moments that any rows have in common."""
+        return max((len(rows.keys) for rows in self.paired if rows.names), default=0)
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether there is enough in common to say whether they part."""
+        return self.moments >= FEWEST_MOMENTS
 
     @property
     def paired(self) -> tuple[PairedRows, ...]:

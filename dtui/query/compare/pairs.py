@@ -193,8 +193,6 @@ def _not_compared(
         lines.append("classes: no two validations of the runs belong together")
     if layers.names and not len(layers.keys):
         lines.append("layers: no two records of the runs belong together")
-    elif layers.names and len(layers.keys) <= 5:
-        lines.append(f"{len(layers.keys)} moments in common: too few to say what is usual")
     if not curves:
         lines.append("curves: the runs logged no scalar of the same name")
     return tuple(lines)
