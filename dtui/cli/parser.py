@@ -49,11 +49,10 @@ def _add_screen(parser: argparse.ArgumentParser) -> None:
 
 def _open_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "path",
+        "paths",
         metavar="PATH",
-        nargs="?",
-        default="runs",
-        help="a run, packed or not, or a folder: its newest run (default: ./runs)",
+        nargs="*",
+        help="a run, packed or not; or several, or a folder: the list of them (default: ./runs)",
     )
     _add_screen(parser)
     parser.add_argument("--version", action="version", version=f"dtui {__version__}")
@@ -159,8 +158,9 @@ OPEN = Command(
     "",
     "See inside the training of a convolutional network, from the terminal of the server it runs on.",
     (
-        ("dtui", "open the newest run under ./runs"),
+        ("dtui", "the runs under ./runs; if there is one, that run"),
         ("dtui runs/resnet20", "open that run; a live one is followed"),
+        ("dtui runs/a runs/b", "a list of both, marked: = compares them"),
         ("dtui --theme light --color 256", "on a light terminal of 256 colours"),
         ("dtui --ascii --no-mouse --slow-link", "over a thin serial line"),
         ("dtui ./info", "open a run that has the name of a command"),

@@ -6,6 +6,7 @@ Owns the order of these steps.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from dtui.errors import UsageError
@@ -14,7 +15,9 @@ from dtui.tui.terminal.capabilities import THEMES, find_mode, log_path, quiet_te
 _SYSTEMS = {"truecolor": "truecolor", "256": "256", "16": "standard", "none": "standard"}
 
 
-def start(path: Path, *, color: str, ascii_only: bool, theme: str, mouse: bool, slow_link: bool) -> None:
+def start(
+    path: Path, places: Sequence[Path], *, color: str, ascii_only: bool, theme: str, mouse: bool, slow_link: bool
+) -> None:
     """Run the app; see `dtui.tui.run_tui`."""
     if theme not in THEMES:
         raise UsageError(f"theme {theme!r}: not known; give one of {', '.join(THEMES)}")
@@ -32,7 +35,7 @@ def start(path: Path, *, color: str, ascii_only: bool, theme: str, mouse: bool, 
     from dtui.tui.terminal.signals import exit_code
 
     with quiet_terminal(log_path()):
-        app = DtuiApp(path, color=mode, ascii_only=ascii_only, theme_name=theme, slow_link=slow_link)
+        app = DtuiApp(path, color=mode, ascii_only=ascii_only, theme_name=theme, slow_link=slow_link, places=places)
         app.run(mouse=mouse)
     if app.ended_by is not None:
         raise SystemExit(exit_code(app.ended_by))

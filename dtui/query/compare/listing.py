@@ -16,6 +16,9 @@ from dtui.model import FloatArray, RunStatus, TimeAxis
 from dtui.model.compare import RunRow
 from dtui.query.compare.settings import settings_of
 from dtui.query.run import RunQuery, open_run
+from dtui.run_path import SUFFIX, with_suffix
+from dtui.store import find_runs
+from dtui.store.run.footprint import seconds_at_work, size_of
 
 SPARKLINE = 24
 """Columns of a sparkline."""
@@ -36,16 +39,14 @@ def run_row(path: str | Path, *, has_incidents: bool = True) -> RunRow:
         with open_run(path) as query:
             return row_of(query, has_incidents=has_incidents)
     except DtuiError as error:
-        reason = str(error).removeprefix(f"{path}: ")
-        return RunRow(str(path), reason, isinstance(error, RunNotBegunError))
+        reason = str(error).removeprefix(f"{path}: ").removeprefix(f"{path}/")
+        return RunRow(str(path), reason, is_claimed=isinstance(error, RunNotBegunError))
     except OSError as error:
         return RunRow(str(path), f"cannot be read, {error.strerror or error}")
 
 
 def row_of(query: RunQuery, *, has_incidents: bool = True) -> RunRow:
     """Return one row on an open run."""
-    from dtui.store.run.footprint import size_of
-
     info, metadata = query.info(), query.metadata()
     rate = _rate(query)
     left = _planned(metadata.hyperparameters) - 1 - (info.last_iteration or 0)
@@ -65,10 +66,17 @@ def row_of(query: RunQuery, *, has_incidents: bool = True) -> RunRow:
     )
 
 
+def located(path: Path) -> Path:
+    """Return an absolute path of a run, with its suffix; links stay links."""
+    try:
+        found = path if path.exists() or not with_suffix(path).exists() else with_suffix(path)
+    except OSError:
+        found = path
+    return found.absolute()
+
+
 def runs_beside(path: Path) -> tuple[Path, ...]:
     """Return the runs in the folder of a run, the newest first, and the run itself, also if the folder is lost."""
-    from dtui.store import find_runs
-
     try:
         found = find_runs(path.parent, has_claims=True, is_deep=False)
     except (DtuiError, OSError):
@@ -77,21 +85,21 @@ def runs_beside(path: Path) -> tuple[Path, ...]:
 
 
 def runs_at(paths: Sequence[Path]) -> tuple[Path, ...]:
-    """Return the runs at some paths, each once: a run stands for itself, a folder for those in it, the newest first."""
-    from dtui.run_path import SUFFIX, with_suffix
-    from dtui.store import find_runs
+    """Return the runs at some paths, each once: a run stands for itself, a folder for those in it, the newest first.
 
+    Raises:
+        RunNotFoundError: One of them is a folder that is not there.
+        RunDamagedError: The permissions do not allow reading a folder.
+    """
     found: list[Path] = []
     for path in paths:
         is_run = path.suffix == SUFFIX or not path.is_dir() or (bool(path.name) and with_suffix(path).exists())
         found += [path] if is_run else find_runs(path, has_claims=True)
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(located(path) for path in found))
 
 
 def _rate(query: RunQuery) -> float:
     """Return the iterations a second of a live run since its present recorder began; NaN for any other."""
-    from dtui.store.run.footprint import seconds_at_work
-
     info = query.info()
     if info.status is not RunStatus.LIVE or info.last_iteration is None:
         return float("nan")

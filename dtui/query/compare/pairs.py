@@ -81,6 +81,7 @@ def compare(
         divergences=found,
         same_until=same,
         incidents=(a.incidents, b.incidents),
+        incidents_at=_on_the_first(b.incidents, (shown.rows, classes.rows, *(pair.rows for pair in curves))),
         not_compared=_not_compared(ours, theirs, classes.rows, shown.rows, curves),
         measures=measures,
         alignments=alignments(ours, theirs),
@@ -164,6 +165,15 @@ def _divergence(key: float, partings: list[Parting]) -> Divergence:
     earliest = min(partings, key=lambda one: one.iteration)
     largest = max(one.distance for one in partings)
     return Divergence(key, earliest.iteration, earliest.iteration_b, tuple(kept), largest)
+
+
+def _on_the_first(incidents: Sequence[Incident], paired: Sequence[PairedRows]) -> tuple[int, ...]:
+    """Return where on the first run's axis incidents of the second lie; where they are, if nothing is paired."""
+    rows = max(paired, key=lambda rows: len(rows.keys))
+    if not len(rows.keys):
+        return tuple(one.first for one in incidents)
+    at = np.interp([one.first for one in incidents], rows.at_b, rows.at_a)
+    return tuple(np.rint(at).astype(np.int64).tolist())
 
 
 def _same_until(pairs: Sequence[Pair]) -> int | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from dtui.store.format.schema import HEARTBEAT_FILE, RUN_FILE
+from dtui.store.format.schema import HEARTBEAT_FILE, RUN_FILE, TRIAGE_FILE
 
 _DEEPEST = 2
 
@@ -50,3 +50,15 @@ def seconds_at_work(folder: Path) -> float:
     except OSError:
         return float("nan")
     return now - begun if now > begun else float("nan")
+
+
+def stamp_of(path: Path) -> tuple[tuple[int, int] | None, ...]:
+    """Return what changes when an ended run is resumed, replaced, judged by a person, or gone."""
+    stamp: list[tuple[int, int] | None] = []
+    for name in (path, path / RUN_FILE, path / TRIAGE_FILE):
+        try:
+            stat = os.stat(name)
+            stamp.append((stat.st_mtime_ns, stat.st_size))
+        except OSError:
+            stamp.append(None)
+    return tuple(stamp)

@@ -181,6 +181,8 @@ class Table:
     above: tuple[Pane, ...]
     below: tuple[Pane, ...]
     inner: tuple[Screen, ...] = ()
+    runs: Pane | None = None
+    """The pane that lists runs: it has the keyboard first where several were given."""
 
     def __post_init__(self) -> None:
         """Check that no name is used for two panes, and no key for two actions.

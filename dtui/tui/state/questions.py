@@ -10,6 +10,7 @@ from dtui.model import Anomaly, AnomalySettings, ClassCluster, Incident, Missing
 
 if TYPE_CHECKING:
     from dtui.query import RunQuery
+    from dtui.query.compare.others import Others
 
 AnswerT = TypeVar("AnswerT")
 
@@ -24,6 +25,22 @@ class Question(Generic[AnswerT]):
     """What it asks for, in a word: for the line that says that it could not be answered."""
 
     def ask(self, query: RunQuery) -> AnswerT:
+        """Return the answer, in the loader's thread."""
+        raise NotImplementedError
+
+
+class OthersQuestion(Question[AnswerT]):
+    """A question about other runs beside the open one. It is asked again when one of those has changed."""
+
+    def ask(self, query: RunQuery) -> AnswerT:
+        """Refuse: it needs the other runs, too.
+
+        Raises:
+            NotImplementedError: Always.
+        """
+        raise NotImplementedError(f"{self.about}: ask the other runs")
+
+    def ask_others(self, others: Others) -> AnswerT:
         """Return the answer, in the loader's thread."""
         raise NotImplementedError
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import PurePath
 from typing import Any
 
 from dtui.model.review import INCIDENTS, Entry, reviewable
@@ -39,12 +40,12 @@ WHEEL_ROWS = 3
 class Session:
     """The state of the TUI once a run is open."""
 
-    def __init__(self, table: Table, view: RunView, width: int, height: int) -> None:
-        """Start with a run and the size of the screen."""
+    def __init__(self, table: Table, view: RunView, width: int, height: int, start: Selection | None = None) -> None:
+        """Start with a run and the size of the screen, on the first screen or where another run was left."""
         self.table = table
         self.view = view
         self.answers = Answers()
-        self.selection = Selection()
+        self.selection = start or Selection()
         self.message = ""
         self._size = (width, height)
         self._touched = False
@@ -80,7 +81,7 @@ class Session:
             self.message = f"{self.table.by_id[action].words}: not on this screen"
             return ()
         before = self.selection
-        by = {"entry_next": 1, "entry_previous": -1}.get(action)
+        by = {"entry_next": 1, "entry_previous": -1}.get(action) if self.scene.step_of(action) is None else None
         at_end = by is not None and searched_pane(self.scene) is None and self._says_end(by)
         if not at_end:
             self._take(self.scene.pane, step)
@@ -144,6 +145,15 @@ class Session:
         self.choose(self.scene.with_pane(pane))
         self._take(pane, step)
 
+    def refuse_run(self, message: str) -> None:
+        """Stay with the open run, because the other one cannot be opened; a screen that needs both is left."""
+        back = self.selection.changed(run=None)
+        if back.came_from is not None:
+            screen, pane = back.came_from
+            back = back.changed(screen=screen, pane=pane, came_from=None)
+        self._settle(back)
+        self.fail(message)
+
     def search(self, pattern: str) -> str:
         """Search for names in the searched pane; return what is wrong with the pattern, or ""."""
         self._touched, self._failed = True, {}
@@ -171,6 +181,8 @@ class Session:
         settings = self.selection.anomaly_settings
         if self.selection.listing != before.listing:
             return f"review of {self.selection.listing}; L goes back"
+        if self.selection.run not in (None, before.run, self.view.path):
+            return f"opening {safe(PurePath(str(self.selection.run)).stem)} …"
         if settings == before.anomaly_settings:
             said = (
                 self.scene.asked(pane, lambda pane, scene: pane.said(before, scene.selection))

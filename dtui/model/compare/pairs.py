@@ -1,15 +1,15 @@
-"""Two runs beside each other, and what differs in the settings of several."""
+"""Two runs beside each other."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
 from dtui.model.arrays import FloatArray, IntArray
 from dtui.model.axis import TimeAxis
+from dtui.model.compare.differences import Difference
 from dtui.model.incidents import Incident
 from dtui.model.views import RunInfo
 
@@ -51,21 +51,6 @@ class Measure(StrEnum):
     """‖Δw‖ ⁄ ‖w‖ an update."""
     WEIGHTS = "weight norm"
     GRADIENTS = "gradient norm"
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A setting that is not the same in all runs.
-
-    Attributes:
-        kind: "hyper-parameter", "network", "data", "recording" or "version".
-        name: Of the setting; data from outside.
-        values: One a run, None where a run does not say; data from outside.
-    """
-
-    kind: str
-    name: str
-    values: tuple[str | None, ...]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -206,6 +191,7 @@ class Comparison:
         divergences: The moments at which they part, in order.
         same_until: Last iteration up to which all that is compared is the same, number for number; None if nothing is.
         incidents: Of each run.
+        incidents_at: Iterations of the first run at which the second one's incidents are, shape as incidents[1].
         not_compared: What could not be compared and why, one sentence each; data from outside.
         measures: What layers can be compared by in both.
         alignments: How moments can be paired in both.
@@ -220,6 +206,7 @@ class Comparison:
     divergences: tuple[Divergence, ...]
     same_until: int | None
     incidents: tuple[tuple[Incident, ...], tuple[Incident, ...]]
+    incidents_at: tuple[int, ...] = ()
     not_compared: tuple[str, ...] = ()
     measures: tuple[Measure, ...] = tuple(Measure)
     alignments: tuple[Alignment, ...] = (Alignment.ITERATION, Alignment.SHARE)
@@ -273,36 +260,3 @@ class PairedColumns:
     a: FloatArray
     b: FloatArray
     distance: FloatArray
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class RunRow:
-    """One run in a list of runs.
-
-    Attributes:
-        path: Where it is; data from outside.
-        error: Why it cannot be read, "" if it can; data from outside.
-        is_claimed: Whether a recorder has claimed it and recorded nothing yet.
-        info: One line about it; None if it cannot be read.
-        bytes: Of all its files; 0 if that is not known.
-        settings: Hyper-parameters and versions by kind and name.
-        last: The newest value of each curve.
-        sparkline: The error, else the loss, over the run, shape (columns,); empty if there is neither.
-        sparkline_of: Name of that curve.
-        rate: Iterations a second at the end; NaN where it is not known.
-        seconds_left: Until the training ends, if it goes on as now; NaN where it is not known.
-        incidents: By status; empty where they are not looked for yet.
-    """
-
-    path: str
-    error: str = ""
-    is_claimed: bool = False
-    info: RunInfo | None = None
-    bytes: int = 0
-    settings: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    last: Mapping[str, float] = field(default_factory=dict)
-    sparkline: FloatArray | None = None
-    sparkline_of: str = ""
-    rate: float = float("nan")
-    seconds_left: float = float("nan")
-    incidents: Mapping[str, int] | None = None
