@@ -64,10 +64,8 @@ class RunsPicture(Picture):
         theme, rows = frame.theme, self.runs.rows
         live = sum(row.info is not None and row.info.status is RunStatus.LIVE for row in rows)
         x = draw_header(cells, frame, f"{TITLE} {len(rows):,}", max(0, frame.width - 1))
-        said = [f"{live:,} live"] * bool(live)
-        if self.runs.ready < len(rows):
-            said.append(f"reading {self.runs.ready:,} of {len(rows):,} …")
-        cells.text(x + 2, 0, " · ".join(said), theme.muted, limit=max(0, columns[1].x - x - 4))
+        if live:
+            cells.text(x + 1, 0, f"· {live:,} live", theme.live, limit=max(0, columns[1].x - x - 2))
         for column in columns[1:]:
             at = column.x + column.width - text_width(column.title) if column.is_right else column.x
             if at > x + 1:
@@ -138,6 +136,8 @@ class RunsPicture(Picture):
         told = self.differing(row)
         alone = "settings: the same in all" if self.runs.compared and not self.runs.differences else ""
         second = f"differs: {told}" if told else alone
+        if self.runs.ready < len(self.runs.rows):
+            second = f"reading {self.runs.ready:,} of {len(self.runs.rows):,} …"
         return [(shorten(first, max(0, width - 3)), colour), (shorten(second, max(0, width - 3)), "")]
 
 
@@ -169,7 +169,7 @@ def columns_for(width: int, rows: Sequence[RunRow]) -> tuple[Column, ...]:
         del widths[-1]
     longest = max((text_width(name_of(row)) for row in rows), default=4)
     fixed = sum(size + 2 for _, size in widths)
-    name = max(8, min(longest, 40 if width >= WIDE else 26, width - 4 - fixed))
+    name = max(16 if width >= 70 else 8, min(longest, 40 if width >= WIDE else 26, width - 4 - fixed))
     columns, x = [Column("name", "", 4, name)], 4 + name + 2
     for key, size in widths:
         is_right = key in ("iterations", "rate", "left", "error", "size")
