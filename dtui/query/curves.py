@@ -104,7 +104,7 @@ def known_errors(data: RunData) -> tuple[str, IntArray, FloatArray]:
     Returns:
         "validation_error", "train_error" or "" for none; iterations and values, both shape (n,), finite values only.
     """
-    points = _points(data)
+    points = curve_points(data)
     for name in FIRST[:2]:
         if name in points:
             iterations, values, _ = points[name]
