@@ -136,6 +136,9 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--section", action="append", metavar="NAME", help="only this section; may be given several times"
     )
+    parser.add_argument(
+        "--compare", action="store_true", help="of three runs or more, put the first beside each of the others, too"
+    )
 
 
 def _pack_arguments(parser: argparse.ArgumentParser) -> None:
@@ -254,7 +257,9 @@ COMMANDS = (
             ("dtui report sample_runs/mnist-faults -o report.html", "one run"),
             ("dtui report sample_runs/mnist-faults -o report.txt", "as plain text, for mail and logs"),
             ("dtui report sample_runs/mnist-faults -o - --format text", "the same on standard output"),
-            ("dtui report runs/a runs/b --output both.html", "two runs in one file"),
+            ("dtui report runs/a runs/b --output both.html", "two runs in one file, and where they part"),
+            ("dtui report runs/a runs/b runs/c -o all.html --compare", "an index, the first with each of the others"),
+            ("dtui report runs/a runs/b -o parts.html --section comparing", "only where they part"),
             ("dtui report sample_runs/mnist-faults -o anomalies.html --section anomalies", "one section"),
         ),
         "files",
