@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dtui.errors import DtuiError
-from dtui.model import TimeAxis
+from dtui.model import RunInfo, TimeAxis
 from dtui.model.compare import Comparison, Difference, PairedRows, value_in_words
 from dtui.query import RunQuery
 from dtui.query.compare.pairs import columns_of
@@ -33,7 +33,7 @@ COLOURS = (theme.LOST, theme.TRAIN, theme.EVENT, theme.GAINED)
 ERRORS = ("validation_error", "train_error", "loss")
 
 
-@section(NAME, order=5)
+@section(NAME, order=990)
 def comparing_section(view: View) -> Section | None:
     """Return nothing: one run alone is not compared. Registers the name."""
     return None
@@ -59,7 +59,7 @@ def comparing_chapter(queries: Sequence[RunQuery], *, has_pairs: bool, problems:
         id="compare",
         title=f"{names}{more}",
         status="compared",
-        invented=any(info.invented for info in infos),
+        invented=False,  # the index says it of each run
         facts=tuple(Fact(f"run {letter(k)}", safe(info.run, 60), str(info.status)) for k, info in enumerate(infos[:5])),
         sections=tuple(sections),
     )
@@ -80,9 +80,8 @@ def _index(queries: Sequence[RunQuery]) -> Section:
         error = value_in_words(name, last[name]) if name else ""
         counts = [sum(one.status == status for one in incidents) for status in ("new", "flagged")]
         what = "" if name == ERRORS[0] or not name else f" ({name.replace('_', ' ')})"
-        reason = safe(info.reason, 120)
         cells = (
-            *(letter(place), safe(info.run, 60), str(info.status) + (f": {reason}" if reason else "")),
+            *(letter(place), safe(info.run, 60), _status(info)),
             *("" if info.last_iteration is None else f"{info.last_iteration:,}", f"{info.records:,}"),
             *(error + what, f"{counts[0]:,}", f"{counts[1]:,}"),
         )
@@ -90,6 +89,11 @@ def _index(queries: Sequence[RunQuery]) -> Section:
     columns = ("", "run", "status", "last iteration", "records", "last error", "new incidents", "flagged")
     numeric = (False, False, False, True, True, True, True, True)
     return Section("compare-runs", "Runs", "", (Table(columns, numeric, tuple(rows)),))
+
+
+def _status(info: RunInfo) -> str:
+    reason = f": {safe(info.reason, 120)}" if info.reason else ""
+    return f"{info.status}{reason}{', invented' if info.invented else ''}"
 
 
 def _settings(found: Sequence[Difference], runs: int) -> Section:
