@@ -45,7 +45,8 @@ def run_open(options: argparse.Namespace) -> Outcome:
     runs = runs_at(places)
     if not runs:
         raise RunNotFoundError(f"{places[0]}: no run in this folder; record one, or try dtui demo")
-    _show(runs[0], options, places if len(runs) > 1 else ())
+    is_link = any(value is not None for value in (options.at, options.class_name, options.layer, options.filter))
+    _show(runs[0], options, places if len(runs) > 1 and not is_link else ())
     return Outcome()
 
 
@@ -79,6 +80,10 @@ def _show(path: Path, options: argparse.Namespace, places: Sequence[Path] = ()) 
         theme=options.theme,
         mouse=options.mouse,
         slow_link=options.slow_link,
+        at=getattr(options, "at", None),
+        class_name=getattr(options, "class_name", None),
+        layer=getattr(options, "layer", None),
+        filter=getattr(options, "filter", None),
     )
 
 
