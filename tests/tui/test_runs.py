@@ -244,14 +244,17 @@ async def test_the_neighbours_of_a_run_are_not_read_before_the_list_is_shown(
         assert {path.stem for path in read} == {"worse", "broken"}
 
 
-async def test_a_run_is_opened_by_its_name(folder: Path) -> None:
-    async with opened(folder) as (app, pilot):
-        commands = {words: step for words, _, step in app.session.table.runs.choices(app.session.scene)}
-        other = "worse" if app.session.view.info.run == "plain" else "plain"
-        app.session.go_to(app.session.table.runs, commands[f"run {other}"])
+async def test_a_run_is_opened_and_compared_by_its_name_from_any_screen(folder: Path) -> None:
+    async with opened(folder / "plain.dtui", has_list=False) as (app, pilot):
+        await press(app, pilot, "2")
+        assert app.session.go("run worse", 0) is None
         app.paint()
-        await until(pilot, lambda: app.session.view.info.run == other)
-        assert app.session.scene.screen.name == "Runs"
+        await until(pilot, lambda: app.session.view.info.run == "worse")
+        assert app.session.scene.screen.name == "Triage"
+        await until(pilot, lambda: is_complete(app))
+        app.session.go("compare with plain", 0)
+        app.paint()
+        await until(pilot, lambda: "first divergence: iteration 160" in screen_text(app))
 
 
 class Named(FakeQuery):

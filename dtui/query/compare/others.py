@@ -64,6 +64,10 @@ class Others:
         self._open = self._compared = None
 
     # --- the list
+    def names(self) -> tuple[str, ...]:
+        """Return the paths of the listed runs. None of them is opened."""
+        return tuple(str(path) for path in self._paths or self._find())
+
     def rows(self, ready: int) -> RunList:
         """Return the list with at least `ready` + 1 rows read, where it has so many; the others are named only."""
         paths = self._listed()
@@ -93,16 +97,18 @@ class Others:
 
     def _listed(self) -> tuple[Path, ...]:
         if self._paths is None:
-            found: tuple[Path, ...]
-            try:
-                found = runs_at(self._places) if self._places else runs_beside(self._path)
-            except DtuiError:
-                found = (self._path,)
-            paths = tuple(dict.fromkeys(located(path) for path in found))[:MOST_RUNS]
+            paths = self._find()
             gone = [path for path in self._rows if path not in paths and not path.exists()]
             self._paths = (*paths, *gone)
             self._hearts = meet(self._paths)  # who is judged alive later must have been seen before
         return self._paths
+
+    def _find(self) -> tuple[Path, ...]:
+        try:
+            found = runs_at(self._places) if self._places else runs_beside(self._path)
+        except DtuiError:
+            found = (self._path,)
+        return tuple(dict.fromkeys(located(path) for path in found))[:MOST_RUNS]
 
     def _read(self, path: Path) -> RunRow:
         self._stamps[path] = stamp_of(path)

@@ -82,6 +82,10 @@ class Pane:
         """Return the questions that it needs, the most important first."""
         return ()
 
+    def wanted_elsewhere(self, scene: Scene) -> Iterable[Question[Any]]:
+        """Return the questions that its choices need while it is not on the screen; only the list of runs has any."""
+        return ()
+
     def picture(self, scene: Scene) -> Picture:
         """Return its picture."""
         raise NotImplementedError

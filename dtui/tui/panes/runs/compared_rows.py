@@ -11,15 +11,13 @@ from dtui.model.compare import Comparison, Measure, PairedColumns, PairedRows
 from dtui.query.compare.others import Others, Wanted
 from dtui.query.compare.pairs import columns_of
 from dtui.safe_text import safe
-from dtui.tui.panes.classes import Classes
 from dtui.tui.panes.rows import ListPane
 from dtui.tui.panes.runs.comparing import STEPS, CompareOptions, found_in
-from dtui.tui.panes.tree import Tree
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.panes.runs.compared_rows import ComparedRowsPicture
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.key_steps import cycling
-from dtui.tui.state.pane import Pane, Scene, Step
+from dtui.tui.state.pane import Scene, Shows, Step
 from dtui.tui.state.questions import OthersQuestion, Question
 from dtui.tui.state.search import find_matches
 from dtui.tui.state.selection import Selection
@@ -180,7 +178,7 @@ class ComparedLayers(ComparedRows):
             return scene.selection
         name = found.layers.names[items[self.place(scene, items)]]
         node = next((node.index for node in scene.view.tree if node.layer is not None and node.name == name), None)
-        return scene.selection if node is None else _shown_in(scene, Tree, scene.selection.changed(node=node))
+        return scene.selection if node is None else _shown_in(scene, Shows.LAYERS, scene.selection.changed(node=node))
 
 
 class ComparedClasses(ComparedRows):
@@ -203,12 +201,12 @@ class ComparedClasses(ComparedRows):
         name = found.classes.names[items[self.place(scene, items)]]
         if name not in scene.view.classes:
             return scene.selection
-        return _shown_in(scene, Classes, scene.selection.changed(class_index=scene.view.classes.index(name)))
+        return _shown_in(scene, Shows.CLASSES, scene.selection.changed(class_index=scene.view.classes.index(name)))
 
 
-def _shown_in(scene: Scene, kind: type[Pane], selection: Selection) -> Selection:
-    """Return a selection on the screen with a pane of a kind, where there is one."""
-    pane = next((one for one in scene.table.panes if isinstance(one, kind)), None)
+def _shown_in(scene: Scene, what: Shows, selection: Selection) -> Selection:
+    """Return a selection on the screen that shows layers or classes best, where there is one."""
+    pane = next((one for one in scene.table.panes if one.shows is what), None)
     return scene.selection if pane is None else scene.at(selection).with_pane(pane)
 
 

@@ -47,6 +47,17 @@ class RunsQuestion(OthersQuestion[RunList]):
         return others.rows(self.ready)
 
 
+@dataclass(frozen=True, slots=True)
+class RunNamesQuestion(OthersQuestion[tuple[str, ...]]):
+    """The paths of the runs, so that they can be gone to by name."""
+
+    about = "names of runs"
+
+    def ask_others(self, others: Others) -> tuple[str, ...]:
+        """Return them."""
+        return others.names()
+
+
 class Runs(ListPane):
     """One row a run; rows are read one after the other."""
 
@@ -68,6 +79,10 @@ class Runs(ListPane):
         """Ask for the list, row by row."""
         known = scene.answers.get(RunsQuestion)
         yield RunsQuestion(known.ready if known is not None else 0)
+
+    def wanted_elsewhere(self, scene: Scene) -> Iterator[Question[Any]]:
+        """Ask for the names."""
+        yield RunNamesQuestion()
 
     def picture(self, scene: Scene) -> Picture:
         """Return the list."""
@@ -116,9 +131,7 @@ class Runs(ListPane):
     def fold(self, scene: Scene, open_: bool | None) -> Selection:
         """Open the selected run on the first screen."""
         row = self._selected(scene)
-        if row is None or open_ is False:
-            return scene.selection
-        return opened(scene.at(scene.selection.changed(screen=0, pane=0, came_from=None)), row.path)
+        return scene.selection if row is None or open_ is False else _opened_first(scene, row.path)
 
     def mark(self, scene: Scene) -> Selection:
         """Mark the selected run, or no longer, and go on to the next row. Of three marks the first goes."""
@@ -175,16 +188,24 @@ class Runs(ListPane):
     def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:
         """Offer to open each run, and to compare with it."""
         known = scene.answers.get(RunsQuestion)
-        for row in known.rows if known is not None else ():
-            yield f"run {name_of(row)}", "Open this run.", partial(opened, path=row.path)
-            if row.path != scene.view.path:
-                step = partial(begin_comparing, other=row.path)
-                yield f"compare with {name_of(row)}", "Put this run beside the open one.", step
+        names = scene.answers.get(RunNamesQuestion) or ()
+        paths = names if known is None else tuple(row.path for row in known.rows)
+        for path in paths:
+            name = name_of(RunRow(path))
+            yield f"run {name}", "Open this run.", partial(_opened_first, path=path)
+            if path != scene.view.path:
+                step = partial(begin_comparing, other=path)
+                yield f"compare with {name}", "Put this run beside the open one.", step
 
 
 def marked_rows(rows: Sequence[RunRow], marked: tuple[str, ...]) -> list[RunRow]:
     """Return the rows of marked runs."""
     return [row for row in rows if row.path in marked]
+
+
+def _opened_first(scene: Scene, path: str) -> Selection:
+    """Return the selection with another run to be shown, on the first screen."""
+    return opened(scene.at(scene.selection.changed(screen=0, pane=0, came_from=None)), path)
 
 
 def opened(scene: Scene, path: str) -> Selection:
