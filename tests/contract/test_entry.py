@@ -196,4 +196,5 @@ def test_a_run_that_has_the_name_of_a_command_can_be_opened(monkeypatch: pytest.
         "mouse": False,
         "slow_link": False,
         "places": (),
+        **dict.fromkeys(("at", "class_name", "layer", "filter")),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -33,12 +34,11 @@ class OthersQuestion(Question[AnswerT]):
     """A question about other runs beside the open one. It is asked again when one of those has changed."""
 
     def ask(self, query: RunQuery) -> AnswerT:
-        """Refuse: it needs the other runs, too.
+        """Return the answer from the runs in the folder of a run; the loader keeps those open, and asks them itself."""
+        from dtui.query.compare.others import Others
 
-        Raises:
-            NotImplementedError: Always.
-        """
-        raise NotImplementedError(f"{self.about}: ask the other runs")
+        with closing(Others(query)) as others:
+            return self.ask_others(others)
 
     def ask_others(self, others: Others) -> AnswerT:
         """Return the answer, in the loader's thread."""
