@@ -131,7 +131,9 @@ class ComparedRowsPicture(Picture):
         theme = frame.theme
         x = draw_header(cells, frame, self.title, max(0, frame.width - 1))
         colours = ramp(theme, "magnitude", frame.output)
-        draw_legend(cells, frame, colours, "0", f"{FULL:.0f}+", "distance", left=self._legend_begin(frame) - 1)
+        draw_legend(
+            cells, frame, colours, "0", f"{FULL:.0f}+", "distance", left=max(x + 1, self._legend_begin(frame) - 1)
+        )
         if self.is_paired:
             words = f"{self.rows.measure}, {self.words}"
             cells.text(x + 2, 0, words, theme.muted, limit=max(0, self._legend_begin(frame) - x - 3))

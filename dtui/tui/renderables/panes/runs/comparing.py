@@ -24,6 +24,8 @@ from dtui.tui.renderables.parts.scale import Scale, linear_scale
 TITLE = "Compare"
 LEAST_CHART = 3
 """Rows without which no curves are drawn."""
+LEAST_HEIGHT = 5
+"""Rows without which the other run's incidents are left out."""
 WORDS = 2
 """Most rows of the verdict."""
 
@@ -52,20 +54,21 @@ class ComparingPicture(Picture):
         cells = Cells(frame.width, frame.height, theme)
         self._draw_header(cells, frame)
         room = max(0, frame.width - 3)
-        rows_left = frame.height - 3  # the header, and the two rows of marks
+        marks = 2 if frame.height >= LEAST_HEIGHT else 1
+        rows_left = max(1, frame.height - 1 - marks)
         is_later = self.current > 0
         verdict = _wrapped(safe(found.verdict, 600), room, 1 if rows_left < 3 or is_later else WORDS)
         lines = [(line, theme.muted if is_later else theme.flag, not is_later) for line in verdict]
         if is_later:
             here = f"{self.current + 1} of {len(found.divergences)}: {safe(found.divergences[self.current].words, 400)}"
-            lines.append((shorten(here, room), theme.flag, True))
+            lines = [*lines, (shorten(here, room), theme.flag, True)][-rows_left:]
         lines += [(shorten(line, room), colour, False) for line, colour in _settings_lines(found, theme)]
         lines = lines[: max(0, rows_left)]
         for y, (line, colour, is_bold) in enumerate(lines, 1):
             cells.text(2, y, line, colour, bold=is_bold, limit=room)
         y = 1 + len(lines)
-        if y + 1 < frame.height:
-            self._draw_divergences(cells, frame, y)
+        self._draw_divergences(cells, frame, y)
+        if marks == 2:
             self._draw_incidents(cells, frame, y + 1)
         self._draw_curves(cells, frame, y + 2)
         self.write_readout(cells, frame, iteration)
@@ -105,8 +108,8 @@ class ComparingPicture(Picture):
         theme, found = frame.theme, self.comparison
         names = [safe(info.run, 60) for info in found.infos]
         most = max(6, (frame.width - 60) // 2)
-        words = [("A ", theme.validation), (shorten(names[0], most), theme.text), ("  B ", theme.train)]
-        words.append((shorten(names[1], most), theme.text))
+        short = [_told_apart(names[place], names[1 - place], most) for place in (0, 1)]
+        words = [("A ", theme.validation), (short[0], theme.text), ("  B ", theme.train), (short[1], theme.text)]
         if frame.width >= 100:
             words.append((f"   by {found.alignment.words}", theme.muted))
         return words
@@ -166,6 +169,13 @@ class ComparingPicture(Picture):
             y = top + round((1 - share) * (rows - 1))
             cells.text(frame.gutter - 1 - len(label), y, label, theme.muted)
             cells.text(frame.gutter - 1, y, "┤", theme.faint)
+
+
+def _told_apart(name: str, other: str, width: int) -> str:
+    """Return a name in a width; its end where its beginning is that of the other name, too."""
+    if text_width(name) <= width or name[: width - 1] != other[: width - 1]:
+        return shorten(name, width)
+    return "…" + shorten(name[::-1], width)[:-1][::-1]
 
 
 def _settings_lines(found: Comparison, theme: Theme) -> list[tuple[str, int]]:

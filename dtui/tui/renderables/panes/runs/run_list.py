@@ -165,8 +165,10 @@ def columns_for(width: int, rows: Sequence[RunRow]) -> tuple[Column, ...]:
     widths = list(_BROAD if width >= WIDE else _NARROW)
     if not any(np.isfinite(row.rate) for row in rows):
         widths = [item for item in widths if item[0] not in ("rate", "left")]
-    while width < 60 and len(widths) > 3:
-        del widths[-1]
+    least = 4 + (16 if width >= 70 else 8) + 3
+    for key in ("size", "rate", "left", "curve", "incidents", "iterations", "error"):
+        if least + sum(size + 2 for _, size in widths) > width:
+            widths = [item for item in widths if item[0] != key]
     longest = max((text_width(name_of(row)) for row in rows), default=4)
     fixed = sum(size + 2 for _, size in widths)
     name = max(16 if width >= 70 else 8, min(longest, 40 if width >= WIDE else 26, width - 4 - fixed))
