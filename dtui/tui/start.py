@@ -18,14 +18,15 @@ _SYSTEMS = {"truecolor": "truecolor", "256": "256", "16": "standard", "none": "s
 
 def start(
     path: Path,
-    places: Sequence[Path],
-    place: Mapping[str, Any],
     *,
     color: str,
     ascii_only: bool,
     theme: str,
     mouse: bool,
     slow_link: bool,
+    bell: bool,
+    place: Mapping[str, Any],
+    places: Sequence[Path],
 ) -> None:
     """Run the app; see `dtui.tui.run_tui`."""
     if theme not in THEMES:
@@ -52,8 +53,9 @@ def start(
             ascii_only=ascii_only,
             theme_name=theme,
             slow_link=slow_link,
-            places=places,
             link=link,
+            bell=bell,
+            places=places,
         )
         app.run(mouse=mouse)
     if app.ended_by is not None:
