@@ -34,10 +34,10 @@ from dtui.model import (
 from dtui.model.advice import ThresholdAdvice
 from dtui.model.statistics import Rows, by_name
 from dtui.query import anomalies, classes, curves, detecting, images, tree, verdict
+from dtui.query.compare.questions import CompareQuestions
 from dtui.query.data import RunData
 from dtui.query.heatmap import HeatmapQuery
 from dtui.query.incidents import state
-from dtui.query.incidents.questions import IncidentQuestions
 from dtui.query.info import run_info
 from dtui.query.layers import update_ratios
 
@@ -62,7 +62,7 @@ def _open_reader(path: Path) -> RunReader:
     return RunReader(path)
 
 
-class RunQuery(IncidentQuestions):
+class RunQuery(CompareQuestions):
     """Answers questions about a run, live or ended. Not thread-safe: one thread owns it."""
 
     def __init__(self, path: Path, reader: RunReader | None = None) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pytest
 
 from dtui.analysis.detectors.registry import detector_named
 from dtui.analysis.flip_table import ClassFlips
+from dtui.errors import NotRecordedError
 from dtui.model import (
     Anomaly,
     AnomalySettings,
@@ -20,6 +22,7 @@ from dtui.model import (
     FloatArray,
     Gap,
     ImageSet,
+    Incident,
     IntArray,
     Layer,
     Missing,
@@ -33,6 +36,7 @@ from dtui.model import (
     TimeAxis,
     TreeNode,
 )
+from dtui.model.compare import Alignment, Comparison, Measure
 from dtui.query import RunQuery
 from dtui.query.detecting import legends
 from tests.anomalies import class_anomaly, values_of
@@ -134,6 +138,12 @@ class FakeQuery(RunQuery):
     def image_set(self) -> ImageSet | None:
         targets = np.repeat(np.arange(len(self.names)), 50).astype(np.uint16)
         return ImageSet(self.names, targets, tuple(str(k) for k in range(len(targets))))
+
+    def incidents(self) -> tuple[Incident, ...]:
+        return ()
+
+    def compare(self, other: Self, alignment: Alignment | None = None, measure: Measure | None = None) -> Comparison:
+        raise NotRecordedError(f"{self.name}: an invented run, which is like no other")
 
     def limits(self) -> tuple[float, float]:
         return (0.0, float(max(1, self.records) * self.every))

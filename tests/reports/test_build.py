@@ -220,7 +220,7 @@ def test_the_injected_faults_of_the_sample_run_can_be_seen(tmp_path: Path) -> No
     """What was done to the training stands in the curves, and the class that it hit among the anomalies."""
     out = tmp_path / "report.html"
     result = write_report([SAMPLES / "mnist-healthy", SAMPLES / "mnist-faults.dtui"], out)
-    assert (result.charts, result.problems) == (10, ())
+    assert (result.charts, result.problems) == (13, ())
     with open_run(SAMPLES / "mnist-faults.dtui") as query:
         report = build_report([query])
         notes = query.metadata().notes
@@ -240,7 +240,7 @@ def test_the_injected_faults_of_the_sample_run_can_be_seen(tmp_path: Path) -> No
 def test_a_report_is_plain_text_where_the_name_says_so(runs: dict[str, FakeQuery], tmp_path: Path) -> None:
     runs["a"], runs["b"] = FakeQuery(classes=["猫", "dog"]), FakeQuery(invented=True)
     out = tmp_path / "report.txt"
-    result = write_report([Path("a"), Path("b")], out)
+    result = write_report([Path("a"), Path("b")], out, sections=["curves", "anomalies"])
     text = out.read_text(encoding="utf-8")
     assert (result.charts, result.bytes) == (0, len(text.encode("utf-8")))
     assert text.startswith("invented-run (done)\n===================\n\nnetwork")

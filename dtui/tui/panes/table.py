@@ -8,18 +8,24 @@ from dtui.tui.panes.curves import Curves
 from dtui.tui.panes.entry_detail import EntryDetail
 from dtui.tui.panes.filters import Filters
 from dtui.tui.panes.images import Images
+from dtui.tui.panes.runs.compared_rows import ComparedClasses, ComparedLayers
+from dtui.tui.panes.runs.comparing import SCREEN, Comparing
+from dtui.tui.panes.runs.run_list import Runs
 from dtui.tui.panes.tree import Tree
 from dtui.tui.panes.triage import Triage
 from dtui.tui.state.pane import Screen, Table
+
+RUNS = Runs()
 
 SCREENS = (
     Screen("1", "Triage", (Triage(), EntryDetail())),
     Screen("2", "Layers", (Tree(), Filters())),
     Screen("3", "Validation", (Classes(), Images())),
+    Screen("6", "Runs", (RUNS,)),
 )
 
-INNER: tuple[Screen, ...] = ()
+INNER: tuple[Screen, ...] = (Screen("", SCREEN, (Comparing(), ComparedLayers(), ComparedClasses())),)
 """Screens without a tab: a pane opens them with `Scene.opened`, and Esc goes back."""
 
-TABLE = Table(SCREENS, inner=INNER, above=(TopBar(), Curves(), Ribbon(), Axis()), below=(Notice(), KeyBar()))
+TABLE = Table(SCREENS, inner=INNER, above=(TopBar(), Curves(), Ribbon(), Axis()), below=(Notice(), KeyBar()), runs=RUNS)
 """All that the screen may show. Above and below is the same on every screen."""

@@ -83,6 +83,10 @@ class Pane:
         """Return the questions that it needs, the most important first."""
         return ()
 
+    def wanted_elsewhere(self, scene: Scene) -> Iterable[Question[Any]]:
+        """Return the questions that its choices need while it is not on the screen; only the list of runs has any."""
+        return ()
+
     def picture(self, scene: Scene) -> Picture:
         """Return its picture."""
         raise NotImplementedError
@@ -197,6 +201,8 @@ class Table:
     above: tuple[Pane, ...]
     below: tuple[Pane, ...]
     inner: tuple[Screen, ...] = ()
+    runs: Pane | None = None
+    """The pane that lists runs: it has the keyboard first where several were given."""
 
     def __post_init__(self) -> None:
         """Check that no name is used for two panes, and no key for two actions.

@@ -59,6 +59,7 @@ class Selection:
         entry: Id of the selected entry of the review.
         marked: Ids of marked entries; a decision is about all of them.
         came_from: Screen and pane that an inner screen was opened from; None on a screen with a tab.
+        run: Path of the run to show; None for the one that is open.
     """
 
     screen: int = 0
@@ -78,10 +79,22 @@ class Selection:
     entry: str | None = None
     marked: frozenset[str] = frozenset()
     came_from: tuple[int, int] | None = None
+    run: str | None = None
 
     def changed(self, **fields: Any) -> Self:
         """Return the selection with some fields replaced."""
         return replace(self, **fields)
+
+    def for_other_run(self) -> Self:
+        """Return what stays when another run is opened: the screen, what is reviewed, and options of all runs."""
+        kept = {kind: value for kind, value in self.options.items() if getattr(kind, "is_of_all_runs", False)}
+        return type(self)(
+            screen=self.screen,
+            pane=self.pane,
+            came_from=self.came_from,
+            options=MappingProxyType(kept),
+            listing=self.listing,
+        )
 
     def get(self, kind: type[OptionsT]) -> OptionsT:
         """Return the options of a type; the defaults if none were chosen."""

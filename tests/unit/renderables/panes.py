@@ -35,6 +35,7 @@ from tests.unit.renderables.drawing import (
     draw_top_bar,
     draw_tree,
 )
+from tests.unit.renderables.runs_panes import RUNS_PANES
 
 Draw = Callable[[Frame, str, float | None, int | None], Cells]
 """Draws a pane with a name from outside, a constant value (None for varied ones) and the cursor's iteration."""
@@ -95,4 +96,5 @@ PANES: dict[str, Draw] = {
     "wrong classes": lambda where, name, fill, cursor: _images(where, name, fill, cursor, "label"),
     "key bar": lambda where, name, fill, cursor: draw_key_bar(where, KEYS),
     "message": lambda where, name, fill, cursor: draw_message(where, name, "press q to leave", "Layers"),
+    **RUNS_PANES,
 }
