@@ -54,8 +54,7 @@ class CurvesPicture(Picture):
     log_scale: bool = False
     values: CursorValues | None = field(default=None, compare=False)
     joins: tuple[int, ...] = ()
-    crosshair = 0.17
-    header_rows = 0
+    crosshair = True
 
     @property
     def readout_of(self) -> object:

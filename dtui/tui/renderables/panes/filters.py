@@ -56,7 +56,7 @@ class FiltersPicture(Picture):
     heatmap: Heatmap
     selected: int
     look: FiltersLook
-    crosshair = 0.32
+    crosshair = True
 
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
         """Draw header, pixels, row numbers, marks and readout."""

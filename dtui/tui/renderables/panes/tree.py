@@ -98,7 +98,7 @@ class TreePicture(Picture):
     look: TreeLook = TreeLook()
     quartiles: tuple[NodeSeries, NodeSeries] | None = None
     stages: tuple[Stage, ...] = ()
-    crosshair = 0.17
+    crosshair = True
 
     def shown(self, height: int) -> Sequence[TreeRow]:
         """Return the rows that a pane of `height` rows shows under its header."""
