@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from dtui.model.arrays import FloatArray, IntArray
 from dtui.model.axis import TimeAxis
+from dtui.model.statistics import NORMS
 
 HEALTHY_RATIOS = (1e-4, 1e-2)
 """Update ratios of a layer, per update, as usual in a training that works. Source: dtui, after Karpathy's 1e-3."""
@@ -33,7 +34,7 @@ class NodeBoxes:
         nodes: Tree node indices, one a row.
         values: Shape (5, nodes, columns), in the order of BOX_STATISTICS; of several records in a column the smallest
             min, the largest max, and the mean of the others. NaN where there is no value.
-        low: Bottom of the scale.
+        low: Bottom of the scale; what lies beyond its ends is drawn at them.
         high: Top of the scale, > low.
         linear: 0 for a linear scale. Otherwise values within ± `linear` are linear, and those beyond are logarithmic:
             the layers' spreads lie three decades or more apart.
@@ -85,6 +86,11 @@ class NormSeries:
     norms: tuple[int, ...]
     values: FloatArray
     scale: float
+
+    @property
+    def title(self) -> str:
+        """The statistic as people read it."""
+        return NORMS[self.statistic].title
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -292,4 +292,6 @@ def view_of(query: RunQuery, revision: int) -> RunView:
         is_damaged=bool(query.faults()),
         filter_statistics=query.recorded(Rows.FILTERS),
         layer_statistics=query.recorded(Rows.LAYERS),
+        norms=query.structure().norms,
+        norm_statistics=query.recorded(Rows.NORMS),
     )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dtui.analysis.downsample import pool_largest, pool_mean, pool_smallest
+from dtui.analysis.quantiles import column_quantiles
 from dtui.model import FloatArray, TimeAxis, read_only
 from dtui.model.layers import BOX_STATISTICS, NodeBoxes
 from dtui.query.data import RunData
@@ -15,8 +16,10 @@ from dtui.query.tree import node_of, rows_of
 DECADES = 3.0
 """From here on a linear scale hides the layers with the smallest spread."""
 MOST_DECADES = 6.0
-BEYOND = 0.005
-"""This share of the extremes may lie outside the scale at either end."""
+USUAL = 0.99
+MOST_LAYERS = 0.9
+"""The scale holds 99 % of the records' extremes of each layer, and 90 % of the layers: one that explodes must not
+flatten all others."""
 POOLS = (pool_smallest, pool_mean, pool_mean, pool_mean, pool_largest)
 
 
@@ -37,18 +40,23 @@ def node_boxes(data: RunData, nodes: Sequence[int], source: str, axis: TimeAxis)
 def _scale(data: RunData, source: str) -> tuple[float, float, float]:
     """Return bottom, top and linear part of the scale of all layers over the run."""
     every = {name: _finite(data.layers(source, name)) for name in BOX_STATISTICS}
-    ends = np.concatenate([every["min"].ravel(), every["max"].ravel()])
-    ends = ends[np.isfinite(ends)]
-    if not ends.size:
+    tops = _usual(column_quantiles(every["max"].T, USUAL))
+    bottoms = -_usual(column_quantiles(-every["min"].T, USUAL))
+    if not (np.isfinite(tops) and np.isfinite(bottoms)):
         return -1.0, 1.0, 0.0
+    low, high = min(bottoms, tops), max(bottoms, tops)
     spread = every["q3"] - every["q1"]
     spread = spread[np.isfinite(spread) & (spread > 0)]
-    low, high = float(ends.min()), float(ends.max())
     size = max(abs(low), abs(high))
     if spread.size and size >= 10**DECADES * (smallest := float(np.quantile(spread, 0.05)) / 2):
         return min(low, 0.0), max(high, 0.0), max(smallest, size / 10**MOST_DECADES)
-    low, high = (float(np.quantile(ends, share)) for share in (BEYOND, 1 - BEYOND))
     return (low, high, 0.0) if high > low else (low - 0.5, low + 0.5, 0.0)
+
+
+def _usual(of_layers: FloatArray) -> float:
+    """Return what is not exceeded by nine tenths of the layers, NaN without any."""
+    known = np.sort(of_layers[np.isfinite(of_layers)])
+    return float(known[max(0, int(np.ceil(MOST_LAYERS * len(known))) - 1)]) if len(known) else float("nan")
 
 
 def _finite(values: FloatArray) -> FloatArray:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dtui.tui.panes.bars import Axis, KeyBar, Notice, Ribbon, TopBar
 from dtui.tui.panes.classes import Classes
 from dtui.tui.panes.curves import Curves
-from dtui.tui.panes.filters import Filters
 from dtui.tui.panes.images import Images
-from dtui.tui.panes.tree import Tree
+from dtui.tui.panes.layers.filter_inspector import FilterInspector
+from dtui.tui.panes.layers.filters import Filters
+from dtui.tui.panes.layers.structure import StructurePane
+from dtui.tui.panes.layers.tree import Tree
 from dtui.tui.panes.triage import Triage
 from dtui.tui.state.pane import Screen, Table
 
@@ -17,7 +19,10 @@ SCREENS = (
     Screen("3", "Validation", (Classes(), Images())),
 )
 
-INNER: tuple[Screen, ...] = ()
+INNER: tuple[Screen, ...] = (
+    Screen("", "filter", (FilterInspector(),)),
+    Screen("", "structure", (StructurePane(),)),
+)
 """Screens without a tab: a pane opens them with `Scene.opened`, and Esc goes back."""
 
 TABLE = Table(SCREENS, inner=INNER, above=(TopBar(), Curves(), Ribbon(), Axis()), below=(Notice(), KeyBar()))

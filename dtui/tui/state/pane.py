@@ -15,6 +15,7 @@ from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.theme import Theme
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import COMMON, GROUPS, Action, BarItem
+from dtui.tui.state.choice import Choice
 from dtui.tui.state.layout import Layout, divide
 from dtui.tui.state.questions import Answers, Question
 from dtui.tui.state.run_view import RunView, time_axis
@@ -148,6 +149,10 @@ class Pane:
 
     def press(self, scene: Scene, frame: Frame, x: int, y: int) -> Selection | None:
         """Return the selection for a press on a part that is neither row nor time; None if there is no such part."""
+        return None
+
+    def choice(self, scene: Scene, action: str) -> Choice | None:
+        """Return the list that an action opens for a person to choose from; None if it opens none."""
         return None
 
     def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:

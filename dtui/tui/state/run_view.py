@@ -14,6 +14,7 @@ from dtui.model import (
     ClassCluster,
     Incident,
     IntArray,
+    NormLayer,
     RunInfo,
     RunMetadata,
     RunStatus,
@@ -50,6 +51,8 @@ class RunView:
         is_damaged: Whether anything of it is known to be damaged or missing.
         filter_statistics: The recorded statistics of filters.
         layer_statistics: The recorded statistics of layers.
+        norms: The normalisation layers that were measured; names are data from outside.
+        norm_statistics: The recorded statistics of normalisation layers.
     """
 
     info: RunInfo
@@ -70,6 +73,8 @@ class RunView:
     is_damaged: bool = False
     filter_statistics: tuple[str, ...] = FILTER_STATISTICS
     layer_statistics: tuple[str, ...] = LAYER_STATISTICS
+    norms: tuple[NormLayer, ...] = ()
+    norm_statistics: tuple[str, ...] = ()
 
     @property
     def is_live(self) -> bool:

@@ -20,13 +20,13 @@ from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.axis import AxisPicture
 from dtui.tui.renderables.panes.classes import ClassesPicture, ClassRow
 from dtui.tui.renderables.panes.curves import CurvesPicture
-from dtui.tui.renderables.panes.filters import FiltersLook, FiltersPicture
+from dtui.tui.renderables.panes.layers.filters import FiltersLook, FiltersPicture
 from dtui.tui.renderables.panes.images import ImagesPicture
 from dtui.tui.renderables.panes.key_bar import KeyBarPicture
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.panes.ribbon import RibbonPicture
 from dtui.tui.renderables.panes.top_bar import Tab, TopBarPicture
-from dtui.tui.renderables.panes.tree import TreeLook, TreePicture, TreeRow
+from dtui.tui.renderables.panes.layers.tree import TreeLook, TreePicture, TreeRow
 
 
 def draw_axis(where: Frame, iteration: int | None, joins: tuple[int, ...] = ()) -> Cells:

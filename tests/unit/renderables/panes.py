@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.renderables.panes.tree import ChartKind, TreeLook
+from dtui.tui.renderables.panes.layers.tree import ChartKind, TreeLook
 from tests.unit.renderables.builders import (
     LOOK,
     STAGES,

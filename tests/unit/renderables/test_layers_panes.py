@@ -12,8 +12,8 @@ from dtui.tui.renderables.canvas.output import ColorMode
 from dtui.tui.renderables.canvas.palettes import ramp
 from dtui.tui.renderables.canvas.sgr import to_text
 from dtui.tui.renderables.canvas.theme import DARK
-from dtui.tui.renderables.panes.filters import place_of
-from dtui.tui.renderables.panes.tree import ChartKind, TreeLook, TreePicture
+from dtui.tui.renderables.panes.layers.filters import place_of
+from dtui.tui.renderables.panes.layers.tree import ChartKind, TreeLook, TreePicture
 from tests.unit.renderables.builders import (
     LOOK,
     STAGES,

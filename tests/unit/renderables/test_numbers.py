@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dtui.tui.renderables.panes.filters import similarity
+from dtui.tui.renderables.panes.layers.filters import similarity
 from dtui.tui.renderables.parts.chrome import number
 from dtui.tui.renderables.parts.scale import linear_scale, logarithmic_scale, round_up, tick_step
 

@@ -11,9 +11,9 @@ from dtui.tui.renderables.canvas.frame import Frame, Region
 from dtui.tui.renderables.canvas.sgr import to_text
 from dtui.tui.renderables.panes.classes import ClassesPicture, classes_readout_region
 from dtui.tui.renderables.panes.curves import CurvesPicture, curves_readout_region
-from dtui.tui.renderables.panes.filters import FiltersPicture, filters_readout_region
+from dtui.tui.renderables.panes.layers.filters import FiltersPicture, filters_readout_region
 from dtui.tui.renderables.panes.images import ImagesPicture, images_readout_region
-from dtui.tui.renderables.panes.tree import TreeLook, TreePicture, tree_readout_region
+from dtui.tui.renderables.panes.layers.tree import TreeLook, TreePicture, tree_readout_region
 from dtui.tui.renderables.parts.picture import Picture
 from tests.unit.renderables.builders import (
     LOOK,

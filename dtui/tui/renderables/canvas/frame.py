@@ -16,9 +16,9 @@ Region = tuple[int, int, int, int]
 
 
 def gutter_for(width: int) -> int:
-    """Return the gutter's columns on a screen of `width` columns: 34, under 120 columns 28, under 100 18."""
+    """Return the gutter's columns on a screen of `width` columns: 52, under 140 only 34, under 120 28, 100 18."""
     if width >= 120:
-        return 34
+        return 52 if width >= 140 else 34
     return 28 if width >= 100 else 18
 
 
