@@ -13,9 +13,9 @@ from dtui.tui.app import DtuiApp
 from dtui.tui.loader import view_of
 from dtui.tui.panes.classes import Classes
 from dtui.tui.panes.layers.filters import Filters
+from dtui.tui.panes.layers.tree import Tree
 from dtui.tui.panes.rows import ListPane
 from dtui.tui.panes.table import TABLE
-from dtui.tui.panes.layers.tree import Tree
 from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.sgr import to_text

@@ -11,11 +11,11 @@ import pytest
 from dtui.model import AnomalySettings, Missing
 from dtui.tui.loader import view_of
 from dtui.tui.panes.classes import Classes, ClassesOptions
-from dtui.tui.panes.layers.filters import Filters, FiltersOptions
 from dtui.tui.panes.images import Images
+from dtui.tui.panes.layers.filters import Filters, FiltersOptions
+from dtui.tui.panes.layers.tree import Tree, TreeOptions, initial_folds, visible_nodes
 from dtui.tui.panes.rows import scrolled
 from dtui.tui.panes.table import TABLE
-from dtui.tui.panes.layers.tree import Tree, TreeOptions, initial_folds, visible_nodes
 from dtui.tui.state.entry_steps import next_entry, select_entry, without_entries
 from dtui.tui.state.key_steps import STEPS
 from dtui.tui.state.layout import RIBBON_ROWS, SMALLEST, divide

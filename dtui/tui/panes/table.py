@@ -15,12 +15,12 @@ from dtui.tui.state.pane import Screen, Table
 
 SCREENS = (
     Screen("1", "Triage", (Triage(),)),
-    Screen("2", "Layers", (Tree(), Filters())),
+    Screen("2", "Layers", (Tree(), Filters()), is_wide=True),
     Screen("3", "Validation", (Classes(), Images())),
 )
 
 INNER: tuple[Screen, ...] = (
-    Screen("", "filter", (FilterInspector(),)),
+    Screen("", "filter", (FilterInspector(),), is_wide=True),
     Screen("", "structure", (StructurePane(),)),
 )
 """Screens without a tab: a pane opens them with `Scene.opened`, and Esc goes back."""

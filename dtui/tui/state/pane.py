@@ -170,6 +170,8 @@ class Screen:
     key: str
     name: str
     panes: tuple[Pane, ...]
+    is_wide: bool = False
+    """Whether its gutter has columns of numbers beside the names, where the terminal has room for them."""
 
     @property
     def action(self) -> Action:
@@ -279,7 +281,7 @@ class Scene:
         """How the screen is divided."""
         needed = [self.asked(pane, lambda pane, scene: pane.needed(scene)) or 0 for pane in self.screen.panes]
         maximised = self.screen.panes.index(self.pane) if self.selection.maximised else None
-        return divide(*self.size, needed, maximised)
+        return divide(*self.size, needed, maximised, self.screen.is_wide)
 
     @property
     def axis(self) -> TimeAxis:

@@ -142,7 +142,7 @@ def number(value: float, signed: bool = False) -> str:
     if size == 0:
         text = "0"
     elif size >= 99_999.5 or size < 0.0005:
-        text = f"{size:.1e}".replace("e-0", "e-").replace("e+0", "e")
+        text = f"{size:.1e}".replace("e-0", "e-").replace("e+0", "e").replace(".0e", "e")
     elif size >= 999.5:
         text = f"{size:,.0f}"
     elif size >= 99.95:

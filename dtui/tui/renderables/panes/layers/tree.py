@@ -171,7 +171,7 @@ class TreePicture(Picture):
             return
         row = self.rows[self.selected - self.top]
         readout = self._readout(frame, row, column)
-        x = cells.text(1, y, row.about, theme.accent, limit=max(0, frame.width - 2))
+        x = cells.text(1, y, row.about, theme.accent, limit=max(0, min(frame.width * 2 // 5, frame.width - 2)))
         said = [f"at {iteration:,}"]
         if row.norm is not None:
             said[0] += f": {self.look.title if self.norms is None else self.norms.title} {number(readout.value)}"
