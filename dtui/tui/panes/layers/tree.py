@@ -46,7 +46,7 @@ from dtui.tui.state.choice import Choice
 from dtui.tui.state.key_steps import cycling
 from dtui.tui.state.layout import divide
 from dtui.tui.state.navigate import select_row
-from dtui.tui.state.pane import Scene, Step
+from dtui.tui.state.pane import Scene, Shows, Step
 from dtui.tui.state.questions import Question
 from dtui.tui.state.selection import Selection
 
@@ -65,6 +65,7 @@ class Tree(ListPane):
     name = "tree"
     title = TITLE
     is_searchable = True
+    shows = Shows.LAYERS
     actions = (
         Action("source", ("t",), "weights, gradients", "Show statistics of weights, gradients or updates.", SHOWN),
         Action("structure", ("T",), "structure", "Show the network as a graph.", SHOWN),

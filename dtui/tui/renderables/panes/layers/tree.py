@@ -145,7 +145,8 @@ class TreePicture(Picture):
             if is_selected:
                 select_gutter(cells, frame, y, tall)
             draw_name(cells, frame, row, y, is_selected)
-        draw_thumb(cells, frame, self.top, len(shown), self.total or len(self.rows), above)
+        total, below = self.total or len(self.rows), info_rows(frame.height)[1]
+        draw_thumb(cells, frame, self.top, len(shown), total, above, below=below)
         draw_stages(cells, frame, self.stages, above, frame.height - info_rows(frame.height)[1])
         self.write_readout(cells, frame, iteration)
         return cells
