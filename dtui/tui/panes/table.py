@@ -7,8 +7,10 @@ from dtui.tui.panes.classes import Classes
 from dtui.tui.panes.curves import Curves
 from dtui.tui.panes.entry_detail import EntryDetail
 from dtui.tui.panes.images import Images
+from dtui.tui.panes.layers.filter_inspector import SCREEN as FILTER
 from dtui.tui.panes.layers.filter_inspector import FilterInspector
 from dtui.tui.panes.layers.filters import Filters
+from dtui.tui.panes.layers.structure import SCREEN as STRUCTURE
 from dtui.tui.panes.layers.structure import StructurePane
 from dtui.tui.panes.layers.tree import Tree
 from dtui.tui.panes.triage import Triage
@@ -21,8 +23,8 @@ SCREENS = (
 )
 
 INNER: tuple[Screen, ...] = (
-    Screen("", "filter", (FilterInspector(),), is_wide=True),
-    Screen("", "structure", (StructurePane(),)),
+    Screen("", FILTER, (FilterInspector(),), is_wide=True),
+    Screen("", STRUCTURE, (StructurePane(),)),
 )
 """Screens without a tab: a pane opens them with `Scene.opened`, and Esc goes back."""
 

@@ -37,7 +37,7 @@ def inspecting(scene: Scene, layer: int, filter: int) -> Selection:
 class FilterInspector(Pane):
     """One filter; its rows are the filters of the layer, so that the next is one key away."""
 
-    name = "filter"
+    name = "filter_course"
     title = TITLE
     bar = ((("back",), "back"),)
 

@@ -16,7 +16,7 @@ from dtui.tui.panes.rows import ListPane
 from dtui.tui.renderables.panes.layers.structure import TITLE, StructurePicture, StructureRow
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.parts.picture import Picture
-from dtui.tui.state.pane import Scene
+from dtui.tui.state.pane import Scene, Shows
 from dtui.tui.state.questions import Question
 from dtui.tui.state.search import find_matches
 from dtui.tui.state.selection import Selection
@@ -28,7 +28,7 @@ ENDS = ("input", "output")
 class StructurePane(ListPane):
     """Nodes of the graph; those that are layers or modules select the node of the tree."""
 
-    name = "structure"
+    name = "network"
     title = TITLE
     is_searchable = True
     has_time = False
@@ -134,5 +134,5 @@ class StructurePane(ListPane):
         if open_ is False and selection.came_from is not None:
             return selection.changed(screen=selection.came_from[0], pane=selection.came_from[1], came_from=None)
         node = self._node(scene, items[self.row(scene)]) if items and open_ is not False else None
-        tree = next((pane for pane in scene.table.panes if pane.name == "tree"), None)
+        tree = next((pane for pane in scene.table.panes if pane.shows is Shows.LAYERS), None)
         return selection if node is None or tree is None else scene.with_pane(tree).changed(node=node.index)

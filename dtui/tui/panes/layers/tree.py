@@ -14,6 +14,7 @@ from dtui.model.state import Standing
 from dtui.model.statistics import title_of
 from dtui.safe_text import safe
 from dtui.tui.panes.layers.questions import RatiosQuestion, SeriesQuestion, StateQuestion
+from dtui.tui.panes.layers.structure import SCREEN as STRUCTURE
 from dtui.tui.panes.layers.tree_charts import (
     TreeOptions,
     chart_of,
@@ -88,7 +89,7 @@ class Tree(ListPane):
             "other_view": cycling(TreeOptions, "two_rows", (False, True)),
             "chart": cycling(TreeOptions, "chart", tuple(ChartKind)),
             "sort": cycling(TreeOptions, "order", ORDERS),
-            "structure": lambda scene: scene.opened("structure"),
+            "structure": lambda scene: scene.opened(STRUCTURE),
         }
 
     def choice(self, scene: Scene, action: str) -> Choice | None:

@@ -9,6 +9,7 @@ from dtui.model.layers import DOWN, LEFT, RIGHT, UP, GraphRow
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
+from dtui.tui.renderables.panes.layers.filters import TITLE as FILTERS
 from dtui.tui.renderables.panes.layers.tree_gutter import shorten_left
 from dtui.tui.renderables.panes.layers.tree_words import fitting
 from dtui.tui.renderables.parts.chrome import draw_header
@@ -33,7 +34,7 @@ LANES = {
     DOWN | LEFT | RIGHT: "┬",
     UP | DOWN | LEFT | RIGHT: "┼",
 }
-COLUMNS = (("kind", 16), ("kernels", 16), ("filters", 8), ("dead", 6), ("moving", 7))
+COLUMNS = (("kind", 16), ("kernels", 16), (FILTERS.lower(), 8), ("dead", 6), ("moving", 7))
 """Behind the names, with their widths; what does not fit is left out from the right."""
 
 
@@ -144,7 +145,7 @@ class StructurePicture(Picture):
             shown = {
                 "kind": safe(one.kind),
                 "kernels": one.kernels,
-                "filters": f"{one.filters:,}" if one.filters else "",
+                FILTERS.lower(): f"{one.filters:,}" if one.filters else "",
                 "dead": f"×{one.dead:,}" if one.dead else "",
                 "moving": f"~{one.moving:,}" if one.moving else "",
             }[title]
