@@ -184,7 +184,7 @@ async def test_mouse_moves_crosshair_selects_folds_and_scrolls():
         await pilot.mouse_up("#filters", offset=(100, 5))
         await until(pilot, lambda: app.session.scene.pane.name == "filters")
         axis_column = app.session.selection.cursor
-        assert abs(axis_column - (100 - 52 + 0.5) / 98 * 1000) < 10
+        assert abs(axis_column - (100 - 54 + 0.5) / 96 * 1000) < 10
         await pilot.click("#tree", offset=(10, 3))
         await until(pilot, lambda: app.session.view.tree[app.session.selection.node].name == "block0")
         await pilot.click("#tree", offset=(10, 3))

@@ -104,7 +104,7 @@ def test_the_light_theme_shows_the_same_words_on_light_ground(name: str) -> None
 
 @pytest.mark.parametrize(
     ("width", "gutter", "wide"),
-    [(300, 34, 52), (140, 34, 52), (139, 34, 34), (120, 34, 34), (119, 28, 28), (100, 28, 28), (99, 18, 18)],
+    [(300, 34, 54), (140, 34, 54), (139, 34, 34), (120, 34, 34), (119, 28, 28), (100, 28, 28), (99, 18, 18)],
 )
 def test_the_gutter_follows_the_width(width: int, gutter: int, wide: int) -> None:
     assert (gutter_for(width), gutter_for(width, is_wide=True)) == (gutter, wide)

@@ -49,6 +49,7 @@ from dtui.tui.state.layout import divide
 from dtui.tui.state.navigate import select_row
 from dtui.tui.state.pane import Scene, Shows, Step
 from dtui.tui.state.questions import Question
+from dtui.tui.state.search import find_matches
 from dtui.tui.state.selection import Selection
 
 PLAIN = ("Sequential", "ModuleList", "ModuleDict")
@@ -299,16 +300,24 @@ class Tree(ListPane):
         scene = scene.at(self._fitted(scene))
         items = self.items(scene)
         visible = {item.node.index for item in items}
-        index = min(scene.selection.node, len(tree) - 1)
+        index, search = min(scene.selection.node, len(tree) - 1), scene.selection.search_of(self.name)
         while index >= 0 and index not in visible:
-            index = tree[index].parent
+            index = -1 if search else tree[index].parent
         if index < 0:
-            layers = (item.node.index for item in items if item.node.layer is not None)
-            index = next(layers, items[0].node.index if items else scene.selection.node)
+            index = self._first_found(items, search, scene.selection.node)
         if index != scene.selection.node:
             options = replace(scene.selection.get(TreeOptions), norm=None)
             scene = scene.at(scene.selection.changed(node=index).put(options))
         return super().settle(scene)
+
+    @staticmethod
+    def _first_found(items: Sequence[TreeItem], search: str, otherwise: int) -> int:
+        """Return the first node that a search finds, a layer if it finds any; without a search the first layer."""
+        nodes = [item.node for item in items if item.norm is None]
+        matches = find_matches(search, [node.name for node in nodes]) if search else range(len(nodes))
+        found = [nodes[place] for place in sorted(matches)] or nodes
+        layers = (node.index for node in found if node.layer is not None)
+        return next(layers, found[0].index if found else otherwise)
 
     def with_node(self, scene: Scene, node: int) -> Selection:
         """Return the selection on a node, with its parents opened, and without a search that hides it."""

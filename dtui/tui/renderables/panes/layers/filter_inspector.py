@@ -82,8 +82,6 @@ class InspectorPicture(Picture):
             lines = [(number(value), theme.flag), (f"median {number(median)}", theme.muted)]
             if rank > 0:
                 lines.insert(1, (f"{ordinal(int(rank))} of {history.of:,}", theme.text))
-            if tall < 4 and len(lines) > 1:
-                lines = [(f"{number(value)} · {lines[1][0]}" if rank > 0 else number(value), theme.flag), lines[-1]]
             for offset, (words, colour) in enumerate(lines[: max(0, tall - 1)]):
                 cells.text(2, y + 1 + offset, words, colour, limit=max(0, room - 1))
 
