@@ -101,10 +101,12 @@ def test_enter_on_a_layer_goes_to_its_filters():
     assert keys(scene_of(), "fold_toggle").pane is FILTERS
 
 
-def test_a_row_that_is_folded_away_gives_way_to_its_parent():
+def test_a_row_that_is_selected_elsewhere_is_unfolded():
     scene = keys(scene_of(), "first", "row_down", "row_down")
-    folded = step(scene, lambda scene: scene.selection.put(TreeOptions(folded=frozenset({1}), fitted=None)))
-    assert folded.selection.node == 1
+    chosen = scene.selection.node
+    elsewhere = step(scene, lambda scene: scene.selection.put(TreeOptions(folded=frozenset({1}), fitted=None)))
+    assert elsewhere.selection.node == chosen
+    assert elsewhere.selection.get(TreeOptions).folded == frozenset()
 
 
 @pytest.mark.parametrize("pane", [TREE, CLASSES], ids=["tree", "classes"])

@@ -293,20 +293,18 @@ class Tree(ListPane):
         return scene.selection if node is None else self.with_node(scene, node.index)
 
     def settle(self, scene: Scene) -> Selection:
-        """If the selected node is hidden, select the folded module that holds it, or a node that the search finds."""
+        """If the selected node is hidden, unfold its parents; in a search that hides it, select the first match."""
         tree = scene.view.tree
         if not tree:
             return scene.selection
         scene = scene.at(self._fitted(scene))
-        items = self.items(scene)
-        visible = {item.node.index for item in items}
+        items, options = self.items(scene), scene.selection.get(TreeOptions)
         index, search = min(scene.selection.node, len(tree) - 1), scene.selection.search_of(self.name)
-        while index >= 0 and index not in visible:
-            index = -1 if search else tree[index].parent
-        if index < 0:
-            index = self._first_found(items, search, scene.selection.node)
-        if index != scene.selection.node:
-            options = replace(scene.selection.get(TreeOptions), norm=None)
+        if index not in {item.node.index for item in items}:
+            options = replace(options, folded=options.folded - parents_of(tree, index), norm=None)
+            if search:
+                index = self._first_found(items, search, index)
+        if index != scene.selection.node or options != scene.selection.get(TreeOptions):
             scene = scene.at(scene.selection.changed(node=index).put(options))
         return super().settle(scene)
 
@@ -336,7 +334,7 @@ class Tree(ListPane):
             yield f"layers: {kind.value}", "Draw layers this way.", cycling(TreeOptions, "chart", (kind,))
         for node in scene.view.tree:
             yield (
-                f"go to {safe(node.name)}",
+                safe(node.name),
                 f"Select this {safe(node.kind)}.",
                 partial(self.with_node, node=node.index),
             )
