@@ -27,6 +27,7 @@ from dtui.model import (
 from dtui.model.incident_evidence import EvidenceSeries, IncidentEvidence
 from dtui.model.statistics import by_name
 from tests.anomalies import class_anomaly
+from tests.tui.fake_layers import FakeLayers
 
 
 def make_tree(blocks: int = 3, layers: int = 2, filters: int = 16) -> tuple[TreeNode, ...]:
@@ -58,7 +59,7 @@ def make_tree(blocks: int = 3, layers: int = 2, filters: int = 16) -> tuple[Tree
     return tuple(nodes)
 
 
-class FakeQuery:
+class FakeQuery(FakeLayers):
     """Deterministic: every number is a function of its place."""
 
     def __init__(

@@ -6,12 +6,17 @@ from dtui.tui.panes.bars import Axis, KeyBar, Notice, Ribbon, TopBar
 from dtui.tui.panes.classes import Classes
 from dtui.tui.panes.curves import Curves
 from dtui.tui.panes.entry_detail import EntryDetail
-from dtui.tui.panes.filters import Filters
 from dtui.tui.panes.images import Images
+from dtui.tui.panes.layers.filter_inspector import SCREEN as FILTER
+from dtui.tui.panes.layers.filter_inspector import FilterInspector
+from dtui.tui.panes.layers.filters import Filters
+from dtui.tui.panes.layers.structure import SCREEN as STRUCTURE
+from dtui.tui.panes.layers.structure import StructurePane
+from dtui.tui.panes.layers.tree import Tree
 from dtui.tui.panes.runs.compared_rows import ComparedClasses, ComparedLayers
-from dtui.tui.panes.runs.comparing import SCREEN, Comparing
+from dtui.tui.panes.runs.comparing import SCREEN as COMPARING
+from dtui.tui.panes.runs.comparing import Comparing
 from dtui.tui.panes.runs.run_list import Runs
-from dtui.tui.panes.tree import Tree
 from dtui.tui.panes.triage import Triage
 from dtui.tui.state.pane import Screen, Table
 
@@ -19,12 +24,16 @@ RUNS = Runs()
 
 SCREENS = (
     Screen("1", "Triage", (Triage(), EntryDetail())),
-    Screen("2", "Layers", (Tree(), Filters())),
+    Screen("2", "Layers", (Tree(), Filters()), is_wide=True),
     Screen("3", "Validation", (Classes(), Images())),
     Screen("6", "Runs", (RUNS,)),
 )
 
-INNER: tuple[Screen, ...] = (Screen("", SCREEN, (Comparing(), ComparedLayers(), ComparedClasses())),)
+INNER: tuple[Screen, ...] = (
+    Screen("", FILTER, (FilterInspector(),), is_wide=True),
+    Screen("", STRUCTURE, (StructurePane(),)),
+    Screen("", COMPARING, (Comparing(), ComparedLayers(), ComparedClasses())),
+)
 """Screens without a tab: a pane opens them with `Scene.opened`, and Esc goes back."""
 
 TABLE = Table(SCREENS, inner=INNER, above=(TopBar(), Curves(), Ribbon(), Axis()), below=(Notice(), KeyBar()), runs=RUNS)

@@ -44,7 +44,9 @@ class Layout:
         return max(1, self.width - self.gutter)
 
 
-def divide(width: int, height: int, needed: Sequence[int], maximised: int | None = None) -> Layout:
+def divide(
+    width: int, height: int, needed: Sequence[int], maximised: int | None = None, is_wide: bool = False
+) -> Layout:
     """Divide a screen.
 
     Args:
@@ -53,6 +55,7 @@ def divide(width: int, height: int, needed: Sequence[int], maximised: int | None
         needed: Most rows that each pane can fill, with its header. A pane gets at most that, and at most its share; the
             last pane gets the rest.
         maximised: Place of the pane that has the screen to itself; None for none.
+        is_wide: Whether the screen has a wide gutter.
     """
     curves = 0 if height < 28 else 5 if height < 40 else min(12, 9 + (height - 50) // 10 if height >= 50 else 9)
     if maximised is not None:
@@ -63,4 +66,4 @@ def divide(width: int, height: int, needed: Sequence[int], maximised: int | None
     else:
         panes = [min(left // len(needed), max(rows, LEAST_ROWS)) for rows in needed[:-1]]
         panes.append(left - sum(panes))
-    return Layout(width, height, gutter_for(width), curves, tuple(panes))
+    return Layout(width, height, gutter_for(width, is_wide), curves, tuple(panes))

@@ -16,6 +16,7 @@ from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.theme import Theme
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import COMMON, GROUPS, Action, BarItem
+from dtui.tui.state.choice import Choice
 from dtui.tui.state.layout import Layout, divide
 from dtui.tui.state.numbers import Numbers
 from dtui.tui.state.questions import Answers, Question
@@ -170,6 +171,10 @@ class Pane:
         """Return what it shows as a table, for a file; None if it has no numbers."""
         return None
 
+    def choice(self, scene: Scene, action: str) -> Choice | None:
+        """Return the list that an action opens for a person to choose from; None if it opens none."""
+        return None
+
     def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:
         """Yield the entries of the command palette other than actions: words, help, and the step."""
         yield from ()
@@ -185,6 +190,8 @@ class Screen:
     key: str
     name: str
     panes: tuple[Pane, ...]
+    is_wide: bool = False
+    """Whether its gutter has columns of numbers beside the names, where the terminal has room for them."""
 
     @property
     def action(self) -> Action:
@@ -296,7 +303,7 @@ class Scene:
         """How the screen is divided."""
         needed = [self.asked(pane, lambda pane, scene: pane.needed(scene)) or 0 for pane in self.screen.panes]
         maximised = self.screen.panes.index(self.pane) if self.selection.maximised else None
-        return divide(*self.size, needed, maximised)
+        return divide(*self.size, needed, maximised, self.screen.is_wide)
 
     @property
     def axis(self) -> TimeAxis:

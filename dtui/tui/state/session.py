@@ -15,6 +15,7 @@ from dtui.model import Incident
 from dtui.model.review import INCIDENTS, Entry, of_incident, reviewable
 from dtui.safe_text import safe
 from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.state.choice import Choice, Option
 from dtui.tui.state.entry_steps import (
     NONE_FOUND,
     neighbour,
@@ -113,6 +114,18 @@ class Session:
             hint = "L lists the anomalies" if self.selection.listing == INCIDENTS else "[ lowers the threshold"
             self.message = f"no {noun} to review: {hint if none == NONE_FOUND else none}"
         return True
+
+    def choice(self, action: str) -> Choice | None:
+        """Return the list that an action opens on this screen; None if it opens none."""
+        for pane in (self.scene.pane, *self.scene.screen.panes):
+            if action in pane.steps:
+                return self.scene.asked(pane, lambda pane, scene: pane.choice(scene, action))
+        return None
+
+    def take_option(self, option: Option) -> None:
+        """Take what was chosen from a list."""
+        self.begin_to_act()
+        self.take(self.scene.pane, option.step)
 
     def reach(self, action: str) -> None:
         """Go to the first screen where an action has an effect; stay if it has one here."""

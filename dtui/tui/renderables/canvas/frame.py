@@ -15,10 +15,13 @@ Region = tuple[int, int, int, int]
 """x, y, width, height in cells."""
 
 
-def gutter_for(width: int) -> int:
-    """Return the gutter's columns on a screen of `width` columns: 34, under 120 columns 28, under 100 18."""
+def gutter_for(width: int, is_wide: bool = False) -> int:
+    """Return the gutter's columns on a screen of `width` columns: 34, under 120 columns 28, under 100 18.
+
+    A screen with columns of numbers beside the names has a wide one, of 54, from 140 columns on.
+    """
     if width >= 120:
-        return 34
+        return 54 if is_wide and width >= 140 else 34
     return 28 if width >= 100 else 18
 
 

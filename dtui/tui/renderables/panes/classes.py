@@ -73,7 +73,7 @@ class ClassesPicture(Picture):
     stages: tuple[Stage, ...] = ()
     title: str = "clusters by error"
     errors_now: ClassErrors | None = field(default=None, compare=False)
-    crosshair = 0.17
+    crosshair = True
 
     @property
     def readout_of(self) -> object:

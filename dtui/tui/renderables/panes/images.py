@@ -55,7 +55,7 @@ class ImagesPicture(Picture):
     validations: int = 0
     verdict: ImageVerdict | None = field(default=None, compare=False)
     errors_now: ClassErrors | None = field(default=None, compare=False)
-    crosshair = 0.32
+    crosshair = True
 
     @property
     def readout_of(self) -> object:
