@@ -181,13 +181,15 @@ class TakenFor:
     Attributes:
         classes: Their labels.
         iteration: Of the validation; None before the first.
-        labels: Wrong labels, the most frequent first, then by label, shape (n,).
-        counts: Images with each of them, shape (n,).
+        targets: True labels of the confusions, shape (n,).
+        labels: Wrong labels of each, shape (n,); the most frequent confusions first, then by labels.
+        counts: Images of each, shape (n,).
         right: Images that were right.
     """
 
     classes: tuple[int, ...]
     iteration: int | None
+    targets: IntArray
     labels: IntArray
     counts: IntArray
     right: int

@@ -132,6 +132,18 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, int(part), "") if part[0] in "0123456789" else (1, 0, part) for part in parts)
 
 
+def worst_classes(data: RunData, iteration: int, most: int) -> tuple[tuple[int, float], ...]:
+    """Answer `RunQuery.worst_classes`."""
+    if most < 1:
+        raise UsageError(f"the worst {most} classes; ask for at least 1")
+    position = int(np.searchsorted(data.validations, iteration, side="right")) - 1
+    if position < 0:
+        return ()
+    errors = np.nan_to_num(data.class_errors()[:, position].astype(np.float64))
+    order = np.argsort(-errors, kind="stable")[:most]
+    return tuple((int(label), float(errors[label])) for label in order if errors[label] > 0)
+
+
 def _worst_first(data: RunData, found: tuple[ClassCluster, ...], iteration: int) -> tuple[ClassCluster, ...]:
     """Return the clusters, and the classes of each, by falling error at the last validation up to an iteration."""
     position = int(np.searchsorted(data.validations, iteration, side="right")) - 1

@@ -12,6 +12,7 @@ import numpy as np
 from dtui.analysis.correctness import WordArray
 from dtui.analysis.downsample import ColumnRecords, pool_mean, records_of_columns, row_edges
 from dtui.analysis.ordering import by_largest_first, by_peak, by_similarity
+from dtui.analysis.relations.confusion import LABELS
 from dtui.analysis.thumbnails import decode_thumbnail
 from dtui.errors import UsageError
 from dtui.model import (
@@ -239,16 +240,18 @@ def labels_at(data: RunData, images: IntArray, position: int) -> IntArray:
 def taken_for(data: RunData, classes: tuple[int, ...], iteration: int) -> TakenFor:
     """Answer `RunQuery.taken_for`."""
     check_labels(data, classes)
-    position, targets = position_of(data, iteration), data.images.targets if data.images is not None else np.zeros(0)
-    images = images_of(data, classes)
+    position, images = position_of(data, iteration), images_of(data, classes)
+    targets = data.images.targets[images].astype(np.int64) if data.images is not None else images
     labels = labels_at(data, images, position)
-    is_right = labels == targets[images]
-    kinds, counts = np.unique(labels[(labels >= 0) & ~is_right], return_counts=True)
-    order = np.lexsort((kinds, -counts))
+    is_right = labels == targets
+    is_wrong = (labels >= 0) & ~is_right
+    pairs, counts = np.unique(targets[is_wrong] * LABELS + labels[is_wrong], return_counts=True)
+    order = np.lexsort((pairs, -counts))
     return TakenFor(
         classes=classes,
         iteration=int(data.validations[position]) if position >= 0 else None,
-        labels=read_only(kinds[order]),
+        targets=read_only(pairs[order] // LABELS),
+        labels=read_only(pairs[order] % LABELS),
         counts=read_only(counts[order]),
         right=int(np.count_nonzero(is_right)),
     )

@@ -41,9 +41,10 @@ def test_what_classes_are_taken_for_is_counted(query, reader, iteration, at, cla
     told = labels_at(reader, at)
     own = [label for image, label in enumerate(told) if reader.targets[image] in classes]
     targets = [int(target) for target in reader.targets if target in classes]
-    wrong = Counter(label for label, target in zip(own, targets, strict=True) if label not in (None, target))
+    wrong = Counter(pair for pair in zip(targets, own, strict=True) if pair[1] not in (None, pair[0]))
     assert found.iteration == FIRST + at * EVERY
-    assert dict(zip(found.labels.tolist(), found.counts.tolist(), strict=True)) == wrong
+    pairs = zip(found.targets.tolist(), found.labels.tolist(), strict=True)
+    assert dict(zip(pairs, found.counts.tolist(), strict=True)) == wrong
     assert found.counts.tolist() == sorted(found.counts.tolist(), reverse=True)
     assert found.right == sum(label == target for label, target in zip(own, targets, strict=True))
 

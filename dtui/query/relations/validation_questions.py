@@ -51,6 +51,17 @@ class ValidationQuestions:
         """
         return classes.clusters(self._data, count, method, standardised, sort, at)
 
+    def worst_classes(self, iteration: int, most: int = 1) -> tuple[tuple[int, float], ...]:
+        """Return the classes with the largest errors at the last validation at or before an iteration.
+
+        Returns:
+            At most `most` labels with their errors, (0, 1], the worst first; none where no image was wrong.
+
+        Raises:
+            UsageError: `most` is below 1.
+        """
+        return classes.worst_classes(self._data, iteration, most)
+
     def class_errors(self, groups: Sequence[Sequence[int]], axis: TimeAxis) -> ClassErrors:
         """Return the error of groups of classes, each image counting once.
 

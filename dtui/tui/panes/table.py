@@ -9,6 +9,10 @@ from dtui.tui.panes.filters import Filters
 from dtui.tui.panes.images import Images
 from dtui.tui.panes.tree import Tree
 from dtui.tui.panes.triage import Triage
+from dtui.tui.panes.validation.confusion import Matrix, Pairs
+from dtui.tui.panes.validation.gallery import GalleryPane
+from dtui.tui.panes.validation.image import History, Portrait
+from dtui.tui.panes.validation.inside import CONFUSION, GALLERY, IMAGE
 from dtui.tui.state.pane import Screen, Table
 
 SCREENS = (
@@ -17,7 +21,11 @@ SCREENS = (
     Screen("3", "Validation", (Classes(), Images())),
 )
 
-INNER: tuple[Screen, ...] = ()
+INNER: tuple[Screen, ...] = (
+    Screen("", GALLERY, (GalleryPane(),)),
+    Screen("", IMAGE, (History(), Portrait())),
+    Screen("", CONFUSION, (Pairs(), Matrix())),
+)
 """Screens without a tab: a pane opens them with `Scene.opened`, and Esc goes back."""
 
 TABLE = Table(SCREENS, inner=INNER, above=(TopBar(), Curves(), Ribbon(), Axis()), below=(Notice(), KeyBar()))

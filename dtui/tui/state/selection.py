@@ -58,7 +58,7 @@ class Selection:
         listing: What is reviewed: "incidents", or the paper's "anomalies".
         entry: Id of the selected entry of the review.
         marked: Ids of marked entries; a decision is about all of them.
-        came_from: Screen and pane that an inner screen was opened from; None on a screen with a tab.
+        came_from: Screens and panes that inner screens were opened from, one by one; empty on a screen with a tab.
     """
 
     screen: int = 0
@@ -77,7 +77,7 @@ class Selection:
     listing: Listing = INCIDENTS
     entry: str | None = None
     marked: frozenset[str] = frozenset()
-    came_from: tuple[int, int] | None = None
+    came_from: tuple[tuple[int, int], ...] = ()
 
     def changed(self, **fields: Any) -> Self:
         """Return the selection with some fields replaced."""

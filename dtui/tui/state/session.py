@@ -124,9 +124,9 @@ class Session:
             back = selection.changed(maximised=False)
         elif selection.window is not None:
             back = selection.changed(window=None)
-        elif selection.came_from is not None:
-            screen, pane = selection.came_from
-            back = selection.changed(screen=screen, pane=pane, came_from=None)
+        elif selection.came_from:
+            *before, (screen, pane) = selection.came_from
+            back = selection.changed(screen=screen, pane=pane, came_from=tuple(before))
         elif selection.pane:
             back = selection.changed(pane=0)
         else:
