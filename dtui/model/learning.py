@@ -253,7 +253,9 @@ class ImageHistory:
         partners: The images that flip most like it, the likest first, shape (n,): indices in the ImageSet.
         shared: Flips that each has in common with it: at the same validation, in the same direction; shape (n,).
         partner_flips: All flips of each, shape (n,).
+        partner_targets: True label of each, shape (n,).
         pixels: Its thumbnail, shape (height, width, 3), uint8; None if there is none.
+        partner_pixels: Those of the partners.
     """
 
     learned: LearnedImage
@@ -262,7 +264,9 @@ class ImageHistory:
     partners: IntArray
     shared: IntArray
     partner_flips: IntArray
+    partner_targets: IntArray
     pixels: ByteArray | None
+    partner_pixels: tuple[ByteArray | None, ...]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -293,8 +297,11 @@ class GalleryRequest:
         first: First image shown, counted in order.
         count: Images shown, >= 1.
         classes: Labels whose images are shown.
-        listed: Of IMAGE_LISTS: the images of that list over all classes instead, in its order; "" for none.
+        listed: Of IMAGE_LISTS, or TURNED_WRONG: the images of that list over all classes instead, in its order; "" for
+            none.
         sort: Of GALLERY_SORTS, for `classes`.
+        since: For TURNED_WRONG: images that were right at the last validation before this iteration; None for the
+            validation before the one that is shown.
     """
 
     iteration: int
@@ -303,8 +310,11 @@ class GalleryRequest:
     classes: tuple[int, ...] = ()
     listed: str = ""
     sort: str = "wrong"
+    since: int | None = None
 
 
+TURNED_WRONG = "turned-wrong"
+"""The images that are wrong at a validation and were right before; by class."""
 GALLERY_SORTS = ("wrong", "index")
 """Wrong images first, by their labels; or in the order of the run."""
 

@@ -138,6 +138,9 @@ def test_images_with_equal_labels_are_partners(query, reader):
     found = query_of(reader).image_history(1, partners=3)
     assert (found.partners[0], found.shared[0]) == (150, found.flips)
     assert found.partner_flips[0] == found.flips > 3
+    assert found.partner_targets.tolist() == reader.targets[found.partners].tolist()
+    assert found.pixels is None
+    assert found.partner_pixels == (None, None, None)
     assert len(found.partners) == 3
     for number in (-1, 101):
         with pytest.raises(UsageError, match="ask for 0 to 100"):

@@ -76,12 +76,15 @@ def confusion_matrix(data: RunData, iteration: int, since: int | None, rows: int
     changes = find_changes(past, here, sizes).chosen(slice(0, MOST_CHANGES))
     wrong = np.bincount(here.targets, here.counts, minlength=len(sizes))
     taken = np.bincount(here.labels, here.counts, minlength=len(sizes))
-    shown_rows: IntArray = np.flatnonzero(sizes)
-    if len(shown_rows) > rows:
-        shown_rows = labels_that_matter(changes.targets, wrong, rows)
     shown_columns: IntArray = np.arange(len(taken))
     if len(shown_columns) > columns:
         shown_columns = labels_that_matter(_by_turns(changes.targets, changes.labels), taken, columns)
+    shown_rows: IntArray = np.flatnonzero(sizes)
+    if len(shown_rows) > rows:
+        is_seen = np.isin(here.labels, shown_columns)
+        seen = np.bincount(here.targets[is_seen], here.counts[is_seen], minlength=len(sizes))
+        has_cell = np.isin(changes.targets, shown_columns) & np.isin(changes.labels, shown_columns)
+        shown_rows = labels_that_matter(changes.targets[has_cell], seen, rows)
     table, others = tabulate(here, shown_rows, shown_columns)
     return ConfusionMatrix(
         iteration=int(data.validations[at]),

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from dtui.analysis.correctness import WORD
+from dtui.analysis.correctness import WORD, WordArray
 from dtui.analysis.relations.learning import images_of_list
 from dtui.errors import UsageError
 from dtui.model import BoolArray, IntArray, read_only
-from dtui.model.learning import GALLERY_SORTS, IMAGE_LISTS, Gallery, GalleryRequest
+from dtui.model.learning import GALLERY_SORTS, IMAGE_LISTS, TURNED_WRONG, Gallery, GalleryRequest
 from dtui.query.classes import check_labels
 from dtui.query.data import RunData
 from dtui.query.images import image_verdict, images_of, labels_at, position_of
@@ -23,8 +23,9 @@ UNKNOWN = 1 << 20
 def gallery(data: RunData, request: GalleryRequest) -> Gallery:
     """Answer `RunQuery.gallery`."""
     check_labels(data, request.classes)
-    if request.listed and request.listed not in IMAGE_LISTS:
-        raise UsageError(f"list of images {request.listed!r} is unknown; use one of {', '.join(IMAGE_LISTS)}")
+    known = (TURNED_WRONG, *IMAGE_LISTS)
+    if request.listed and request.listed not in known:
+        raise UsageError(f"list of images {request.listed!r} is unknown; use one of {', '.join(known)}")
     if request.sort not in GALLERY_SORTS:
         raise UsageError(f"order of a gallery {request.sort!r} is unknown; use one of {', '.join(GALLERY_SORTS)}")
     images, position = data.images, position_of(data, request.iteration)
@@ -54,7 +55,23 @@ def _chosen(data: RunData, request: GalleryRequest) -> IntArray:
         return images_of(data, request.classes)
     if not len(data.validations):
         return np.zeros(0, dtype=np.int64)
+    if request.listed == TURNED_WRONG:
+        return _turned_wrong(data, position_of(data, request.iteration), request.since)
     return data.remembered(("images of list", request.listed), lambda: images_of_list(request.listed, learning(data)))
+
+
+def _turned_wrong(data: RunData, position: int, since: int | None) -> IntArray:
+    """Return the images that are wrong at a validation and were right at the reference."""
+    begun = position if since is None else min(position, int(np.searchsorted(data.validations, since)))
+    every = np.arange(data.layout.total_images)
+    if begun < 1:
+        return every[:0]
+    was_right = ~_is_wrong(data, every, begun - 1)
+    lost = data.judgements().lost
+    if lost is not None:
+        was_right &= ~_bits(lost[begun - 1], data.layout.bit_of_image())
+    result: IntArray = every[_is_wrong(data, every, position) & was_right]
+    return result
 
 
 def _is_wrong(data: RunData, images: IntArray, position: int) -> BoolArray:
@@ -63,7 +80,12 @@ def _is_wrong(data: RunData, images: IntArray, position: int) -> BoolArray:
         return np.zeros(len(images), dtype=np.bool_)
     judged, bits = data.judgements(), data.layout.bit_of_image()[images]
     known = judged.right[position] if judged.lost is None else judged.right[position] | judged.lost[position]
-    result: BoolArray = (known[bits // WORD] >> (bits % WORD).astype(np.uint64) & np.uint64(1)) == 0
+    return ~_bits(known, bits)
+
+
+def _bits(words: WordArray, bits: IntArray) -> BoolArray:
+    """Return whether bits are set, shape (bits,)."""
+    result: BoolArray = (words[bits // WORD] >> (bits % WORD).astype(np.uint64) & np.uint64(1)) == 1
     return result
 
 

@@ -21,7 +21,7 @@ CONFIDENCES = 255
 
 def image_history(data: RunData, image: int, partners: int) -> ImageHistory:
     """Answer `RunQuery.image_history`."""
-    check_image(data, image)
+    images = check_image(data, image)
     if not 0 <= partners <= MOST_PARTNERS:
         raise UsageError(f"image {image}: {partners} images like it; ask for 0 to {MOST_PARTNERS}")
     judged = data.judgements()
@@ -35,7 +35,9 @@ def image_history(data: RunData, image: int, partners: int) -> ImageHistory:
         partners=read_only(found),
         shared=read_only(shared),
         partner_flips=read_only(flipping.counts[found]),
+        partner_targets=read_only(images.targets[found].astype(np.int64)),
         pixels=decode_thumbnail(data.reader.read_thumbnail(image)),
+        partner_pixels=tuple(decode_thumbnail(data.reader.read_thumbnail(one)) for one in found.tolist()),
     )
 
 

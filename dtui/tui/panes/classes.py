@@ -37,6 +37,8 @@ SORTS = {
     "name": "name",
 }
 """Orders of the classes within a cluster, and their words."""
+FEWEST_CLASSES = 3
+"""Rows that the classes of a cluster must have for it to be opened at first."""
 NO_VALIDATION = (
     "No validations in this run",
     "Wrap your validation in the training loop:  with recorder.validation(loader): validate(model)",
@@ -130,7 +132,9 @@ class Classes(ListPane):
     # --- what it shows
 
     def needed(self, scene: Scene) -> int:
-        """Return the rows of everything opened."""
+        """Return the rows of everything opened, or of the classes with an incident here."""
+        if scene.selection.get(ClassesOptions).only_here:
+            return 1 + 2 * len(self.items(scene.at(scene.selection)))
         return 1 + 2 * (len(scene.view.classes) + scene.selection.get(ClassesOptions).clusters)
 
     def tall(self, scene: Scene) -> int:
@@ -262,14 +266,15 @@ class Classes(ListPane):
     # --- what changes around it
 
     def answered(self, scene: Scene, question: Question[Any], answer: Any) -> Selection:
-        """Select the hardest cluster first, and open the hardest clusters as long as all rows fit."""
+        """Select the hardest cluster first; open it, and more of them as long as all rows fit."""
         selection = scene.selection
         if not isinstance(question, ClustersQuestion) or scene.view.clusters or not answer:
             return selection
         options = selection.get(ClassesOptions)
         opened, used = set(options.opened), len(answer)
         for cluster in reversed(answer):
-            if used + len(cluster.classes) > self.shown(scene):
+            is_first_with_room = len(opened) == len(options.opened) and used + FEWEST_CLASSES <= self.shown(scene)
+            if used + len(cluster.classes) > self.shown(scene) and not is_first_with_room:
                 break
             opened.add(cluster.index)
             used += len(cluster.classes)

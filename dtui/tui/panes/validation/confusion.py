@@ -10,7 +10,7 @@ from dtui.model import TimeAxis
 from dtui.model.learning import ConfusionChange, ConfusionMatrix
 from dtui.query import RunQuery
 from dtui.tui.panes.rows import ListPane
-from dtui.tui.panes.validation.inside import INSIDE, open_gallery
+from dtui.tui.panes.validation.inside import INSIDE, incident_begin, open_gallery
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.panes.validation import matrix as drawn
@@ -96,7 +96,7 @@ class Pairs(ListPane):
     def needed(self, scene: Scene) -> int:
         """Return the rows that the matrix leaves, if it has few classes."""
         room = sum(divide(*scene.size, (1, 1)).panes) - len(scene.view.classes) - ROWS_OF_A_MATRIX + 1
-        return max(LEAST_ROWS, min(1 + len(_changed(scene)), room))
+        return min(1 + len(_changed(scene)), room if room >= LEAST_ROWS else scene.size[1])
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
         """Ask for the matrix, and for the pairs on the screen over time."""
@@ -240,9 +240,7 @@ class Matrix(Pane):
 
 def matrix_question(scene: Scene) -> MatrixQuestion:
     """Return the question for the matrix that fits, at the crosshair, and what changed since the incident began."""
-    selection, layout = scene.selection, scene.layout
-    entry = scene.view.find_entry(selection.entry)
-    since = entry.iteration if entry is not None and entry.is_at(selection.cursor) else None
+    layout = scene.layout
     height = layout.panes[-1] if len(layout.panes) > 1 else layout.height
     table = drawn.table_of(layout.width, height, layout.gutter, scene.view.classes)
-    return MatrixQuestion(selection.cursor, since, table.rows, table.columns)
+    return MatrixQuestion(scene.selection.cursor, incident_begin(scene), table.rows, table.columns)

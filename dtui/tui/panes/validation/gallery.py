@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from dtui.model.learning import GALLERY_SORTS, Gallery, GalleryRequest
+from dtui.model.learning import GALLERY_SORTS, TURNED_WRONG, Gallery, GalleryRequest
 from dtui.query import RunQuery
 from dtui.tui.panes.rows import scrolled
-from dtui.tui.panes.validation.inside import INSIDE, GalleryOptions, open_image, open_list
+from dtui.tui.panes.validation.inside import INSIDE, GalleryOptions, incident_begin, open_image, open_list
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.message import MessagePicture
-from dtui.tui.renderables.panes.validation.gallery import SIZES, TITLE, GalleryPicture, Grid, grid_of
+from dtui.tui.renderables.panes.validation.gallery import SIZES, TITLE, GalleryPicture, Grid, grid_of, has_pictures
 from dtui.tui.renderables.parts.class_names import class_name
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.key_steps import next_of
@@ -25,6 +25,7 @@ from dtui.tui.state.selection import RowWindow, Selection
 LISTS = {
     "always-wrong": "always wrong",
     "hard": "forgotten most often",
+    TURNED_WRONG: "turned wrong here",
     "never-learned": "never learned",
     "forgotten": "learned, and wrong at the end",
     "easy": "learned for good, the first ones first",
@@ -76,7 +77,8 @@ class GalleryPane(Pane):
 
     def grid(self, scene: Scene) -> Grid:
         """Return where the tiles stand."""
-        return grid_of(scene.layout.width, self.height(scene), scene.selection.get(GalleryOptions).size)
+        size, gallery = scene.selection.get(GalleryOptions).size, scene.answers.get(GalleryQuestion)
+        return grid_of(scene.layout.width, self.height(scene), size, has_pictures(gallery))
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
         """Ask for the images on the screen."""
@@ -85,7 +87,15 @@ class GalleryPane(Pane):
             classes = () if options.listed else scene.view.group_classes(scene.selection)
             count = grid.columns * grid.rows
             yield GalleryQuestion(
-                GalleryRequest(scene.selection.cursor, window.first, count, classes, options.listed, options.sort)
+                GalleryRequest(
+                    scene.selection.cursor,
+                    window.first,
+                    count,
+                    classes,
+                    options.listed,
+                    options.sort,
+                    incident_begin(scene),
+                )
             )
 
     def picture(self, scene: Scene) -> Picture:
@@ -209,7 +219,8 @@ class GalleryPane(Pane):
         """Say in which order the images are."""
         old, new = before.get(GalleryOptions), now.get(GalleryOptions)
         if new.listed and new.listed != old.listed:
-            return f"images {LISTS[new.listed]}, of all classes; o shows the next list"
+            words = "always wrong, or else forgotten most often" if new.listed == "always-wrong" else LISTS[new.listed]
+            return f"of all classes: images {words}; o: next list"
         return f"images {SORT_WORDS[new.sort]}" if new.sort != old.sort else ""
 
     def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:

@@ -172,4 +172,5 @@ class Portrait(Pane):
             return MessagePicture(title=self.title)
         if verdict is not None and verdict.image != history.learned.image:
             verdict = None
-        return portrait.PortraitPicture(history, verdict, scene.view.classes)
+        row = scene.selection.rows_of(History.name, history.learned.image).row
+        return portrait.PortraitPicture(history, verdict, scene.view.classes, row - 1)

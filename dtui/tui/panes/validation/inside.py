@@ -60,6 +60,12 @@ def open_image(scene: Scene, image: int) -> Selection:
     return scene.at(scene.selection.put(InspectedImage(image))).opened(IMAGE)
 
 
+def incident_begin(scene: Scene) -> int | None:
+    """Return the iteration at which the selected incident begins, if the crosshair is on it; else None."""
+    entry = scene.view.find_entry(scene.selection.entry)
+    return entry.iteration if entry is not None and entry.is_at(scene.selection.cursor) else None
+
+
 INSIDE: Mapping[str, Step] = {
     "inside": open_gallery,
     "always_wrong": lambda scene: open_list(scene, "always-wrong"),

@@ -24,6 +24,8 @@ from dtui.tui.renderables.parts.thumbnail import draw_thumbnail
 
 TITLE = "Images"
 CORRECTNESS_STEPS = 8
+FEWEST_ROWS = 3
+"""Of a thumbnail: in fewer nobody knows what it shows."""
 MOST_NAMED = 24
 """Labels that a header may name."""
 
@@ -98,6 +100,8 @@ class ImagesPicture(Picture):
         if self.verdict is not None and self.verdict.pixels is not None:
             gap = 1 if height - y > 8 else 0
             room = top + height - y - gap
+            if room < FEWEST_ROWS:
+                return
             draw_thumbnail(cells, 2, y + gap, width - 5, room, self.verdict.pixels, frame.output)
 
 
@@ -211,7 +215,7 @@ def _verdict_lines(frame: Frame, picture: ImagesPicture, share: float) -> list[t
         always = 0 <= selected < len(rows.always_wrong) and bool(rows.always_wrong[selected])
         wrong = f"wrong {verdict.times_wrong:,} of {verdict.validations:,}"
         lines.append((f"× {wrong}: always" if always else wrong, theme.warning if always else theme.muted, False))
-        if right:
+        if right and frame.height >= 12:  # the line below says it, too
             lines.append((right, theme.muted, False))
     return lines
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dtui.model.learning import TakenFor
-from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.palettes import label_colour
+from dtui.tui.renderables.parts.class_names import bare_name
 
 LONGEST_BAR = 16
 LONGEST_NAME = 18
@@ -68,8 +68,7 @@ def draw_here_line(cells: Cells, frame: Frame, y: int, taken: TakenFor | None, c
 
 
 def _name(classes: Sequence[str], label: int) -> str:
-    name = safe(classes[label]) if 0 <= label < len(classes) else str(label)
-    return shorten(name.strip() or str(label), LONGEST_NAME)
+    return shorten(bare_name(classes, label), LONGEST_NAME)
 
 
 def _bar(share: float, longest: int) -> str:

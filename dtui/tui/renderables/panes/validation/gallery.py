@@ -11,7 +11,7 @@ from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.palettes import label_colour
 from dtui.tui.renderables.parts.chrome import draw_header
-from dtui.tui.renderables.parts.class_names import class_name
+from dtui.tui.renderables.parts.class_names import bare_name, class_name
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.thumbnail import draw_thumbnail
 
@@ -34,16 +34,18 @@ class Grid:
         width: Columns of the pane.
         height: Rows of the pane.
         size: Columns of a picture.
+        has_pictures: Whether there are any; else a tile has one row of words.
     """
 
     width: int
     height: int
     size: int
+    has_pictures: bool = True
 
     @property
     def tile(self) -> tuple[int, int]:
         """Columns and rows of a tile with its frame; the label stands in the frame."""
-        return self.size + 2, self.size // 2 + 2
+        return self.size + 2, (self.size // 2 if self.has_pictures else 1) + 2
 
     @property
     def columns(self) -> int:
@@ -68,21 +70,29 @@ class Grid:
         return row * self.columns + column
 
 
-def grid_of(width: int, height: int, size: int | None = None) -> Grid:
+def grid_of(width: int, height: int, size: int | None = None, has_pictures: bool = True) -> Grid:
     """Return the grid of a pane.
 
     Args:
         width: Columns of the pane.
         height: Rows of the pane.
-        size: Place in SIZES; None for the largest with two rows of tiles, or one in a low pane, and four columns.
+        size: Place in SIZES; None for one of at most 16 columns that fits four times, and twice below each other.
+        has_pictures: Whether the images have any.
     """
+    if size is None and not has_pictures:
+        size = SIZES.index(16)
     if size is None:
         room = max(1, height - 2) // (2 if height >= 14 else 1)
         fitting = [
             place for place, columns in enumerate(SIZES) if columns // 2 + 2 <= room and 4 * (columns + 2) <= width
         ]
-        size = min(max(fitting, default=0), SIZES.index(28 if height >= 34 else 20))
-    return Grid(width, height, SIZES[max(0, min(size, len(SIZES) - 1))])
+        size = min(max(fitting, default=0), SIZES.index(16))
+    return Grid(width, height, SIZES[max(0, min(size, len(SIZES) - 1))], has_pictures)
+
+
+def has_pictures(gallery: Gallery | None) -> bool:
+    """Whether a gallery shows any picture; True while it is not known."""
+    return gallery is None or not gallery.shown or any(one.pixels is not None for one in gallery.shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +116,7 @@ class GalleryPicture(Picture):
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
         """Draw header, tiles and line."""
         cells = Cells(frame.width, frame.height, frame.theme)
-        grid, first = grid_of(frame.width, frame.height, self.size), self.gallery.request.first
+        grid, first = self.grid(frame), self.gallery.request.first
         self._draw_header(cells, frame, grid)
         for index, verdict in enumerate(self.gallery.shown[: grid.columns * grid.rows]):
             self._draw_tile(cells, frame, grid, index, verdict, first + index == self.selected)
@@ -114,6 +124,10 @@ class GalleryPicture(Picture):
             cells.text(2, 1, "there is no such image", frame.theme.muted, limit=max(0, frame.width - 3))
         self._draw_line(cells, frame)
         return cells
+
+    def grid(self, frame: Frame) -> Grid:
+        """Return where the tiles stand."""
+        return grid_of(frame.width, frame.height, self.size, has_pictures(self.gallery))
 
     def _draw_header(self, cells: Cells, frame: Frame, grid: Grid) -> None:
         theme, gallery = frame.theme, self.gallery
@@ -146,7 +160,8 @@ class GalleryPicture(Picture):
             cells.text(x + width - 1, line, down, edge)
         cells.text(x, y + height - 1, bottom_left + across * (width - 2) + bottom_right, edge)
         if verdict.pixels is None:
-            cells.text(x + 1, y + (height - 1) // 2, "no picture", theme.faint, limit=width - 2)
+            words = shorten(f"image {verdict.image:,}", width - 2)
+            cells.text(x + (width - text_width(words)) // 2, y + (height - 1) // 2, words, theme.muted)
         else:
             draw_thumbnail(cells, x + 1, y + 1, width - 2, height - 2, verdict.pixels, frame.output)
         label = _label(verdict, self.classes, width - 2, bool(self.gallery.request.listed))
@@ -197,15 +212,10 @@ def _label(verdict: ImageVerdict, classes: tuple[str, ...], room: int, with_targ
     if verdict.label is None:
         return shorten("?", room)
     is_right = verdict.label == verdict.target
-    name = _name(classes, verdict.label)
-    head = "✓ " if is_right else f"{_name(classes, verdict.target)}→" if with_target else "✗ "
+    name = bare_name(classes, verdict.label)
+    head = "✓ " if is_right else f"{bare_name(classes, verdict.target)}→" if with_target else "✗ "
     sure = "" if verdict.confidence != verdict.confidence else f" {verdict.confidence:.0%}"
     for text in (f" {head}{name}{sure} ", f" {head}{name} ", f"{head}{name}"):
         if text_width(text) <= room:
             return text
     return shorten(f"{head}{name}", room)
-
-
-def _name(classes: tuple[str, ...], label: int) -> str:
-    name = safe(classes[label]) if 0 <= label < len(classes) else str(label)
-    return name.strip() or str(label)

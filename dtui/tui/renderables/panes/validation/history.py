@@ -15,7 +15,7 @@ from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.palettes import label_colour
 from dtui.tui.renderables.canvas.primitives import EIGHTHS, paint_pixels, resample
 from dtui.tui.renderables.parts.chrome import draw_header, draw_stages, select_gutter
-from dtui.tui.renderables.parts.class_names import class_name
+from dtui.tui.renderables.parts.class_names import bare_name, class_name
 from dtui.tui.renderables.parts.label_letters import letter_of
 from dtui.tui.renderables.parts.picture import Picture
 
@@ -32,7 +32,6 @@ class HistoryPicture(Picture):
         strips: Labels of the image and its partners over any axis; None while they load.
         selected: 0 for the image, from 1 on its partners.
         classes: Names by label; data from outside.
-        targets: True label of each of the partners.
         stages: Learning-rate stages, dashed verticals.
     """
 
@@ -65,7 +64,9 @@ class HistoryPicture(Picture):
             self._draw_confidence(cells, frame, places.confidence)
         if places.heading is not None:
             words = "flips with it" if len(self.history.partners) else "no other image flips with it"
-            cells.text(1, places.heading, words, theme.text, limit=frame.width - 2)
+            x = cells.text(1, places.heading, words, theme.text, limit=max(0, frame.width - 2))
+            if len(self.history.partners) and frame.gutter >= 26:
+                cells.text(x + 2, places.heading, "shared, of all", theme.faint, limit=max(0, frame.gutter - x - 3))
         for place, y in enumerate(places.partners, 1):
             if place == self.selected:
                 select_gutter(cells, frame, y)
@@ -84,19 +85,17 @@ class HistoryPicture(Picture):
         x = draw_header(cells, frame, TITLE, max(0, frame.width - 1))
         name = f"image {learned.image:,}" + (f" · {safe(learned.id)}" if learned.id != str(learned.image) else "")
         x = cells.text(x + 2, 0, name, theme.accent, limit=max(0, frame.width - x - 3))
-        right = frame.width - 1
-        for label in reversed(self._labels()):
-            patch = letter_of(label) * 2 if not frame.output.has_pixels else "██"
+        solid, items = "██", [("██" if frame.output.has_pixels else "░░", "right", theme.correct)]
+        for label in self._labels():
+            patch = solid if frame.output.has_pixels else letter_of(label) * 2
             words = shorten(class_name(self.classes, label), 14)
-            begin = right - text_width(words) - 3
-            if begin < x + 12:
-                break
-            cells.text(begin, 0, patch, label_colour(theme, label))
-            cells.text(begin + 3, 0, words, theme.muted)
-            right = begin - 2
-        if right - 8 > x:
-            cells.text(right - 8, 0, "██" if frame.output.has_pixels else "░░", theme.correct)
-            cells.text(right - 5, 0, "right", theme.muted)
+            items.append((patch, words, label_colour(theme, label)))
+        while items and x + 2 + sum(text_width(words) + 5 for _, words, _ in items) > frame.width:
+            items.pop()
+        x = frame.width + 1 - sum(text_width(words) + 5 for _, words, _ in items)
+        for patch, words, colour in items:
+            cells.text(x, 0, patch, colour)
+            x = cells.text(x + 3, 0, words, theme.muted) + 2
 
     def _labels(self) -> list[int]:
         """Return the wrong labels on screen, the most frequent first."""
@@ -131,9 +130,14 @@ class HistoryPicture(Picture):
         counted = f"{shared:,} of {flips:,}" if frame.gutter >= 26 else f"{shared:,}"
         right = frame.gutter - 2
         cells.text(right - text_width(counted), y, counted, theme.muted)
-        name = f"image {history.partners[place - 1]:,}" if frame.gutter >= 26 else f"{history.partners[place - 1]:,}"
         colour = theme.bright if place == self.selected else theme.text
-        cells.text(2, y, name, colour, bold=place == self.selected, limit=max(0, right - text_width(counted) - 3))
+        x = cells.text(2, y, f"{history.partners[place - 1]:,}", colour, bold=place == self.selected)
+        room = right - text_width(counted) - x - 4
+        if room > 2:
+            x = cells.text(x, y, " · ", theme.faint)
+            target = int(history.partner_targets[place - 1])
+            own = class_name(self.classes, target) if room > 8 else bare_name(self.classes, target)
+            cells.text(x, y, own, colour, bold=place == self.selected, limit=room)
         self._draw_strip(cells, frame, place, range(y, y + 1))
 
 

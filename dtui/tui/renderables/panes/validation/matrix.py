@@ -13,10 +13,12 @@ from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.palettes import ramp, to_lab
 from dtui.tui.renderables.parts.chrome import draw_header
+from dtui.tui.renderables.parts.class_names import bare_name
 from dtui.tui.renderables.parts.picture import Picture
 
 TITLE = "Matrix"
 NARROWEST = 5
+ROOMY = 8
 WIDEST = 12
 
 
@@ -47,9 +49,10 @@ def table_of(width: int, height: int, gutter: int, classes: Sequence[str]) -> Ta
     longest = max((text_width(safe(name)) for name in classes[:200]), default=1) + 1
     room = max(0, width - gutter - 1)
     cell = max(NARROWEST, min(WIDEST, longest))
-    if len(classes) * cell > room and len(classes) * NARROWEST <= room:
-        cell = room // len(classes)
-    return Table(gutter, cell, max(1, height - 3), max(1, room // cell))
+    if classes and len(classes) * NARROWEST <= room:
+        cell = max(NARROWEST, min(max(cell, ROOMY), room // len(classes)))
+    rows = height - 2 if len(classes) <= height - 2 else height - 3  # then a line says how many more there are
+    return Table(gutter, cell, max(1, rows), max(1, room // cell))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ class MatrixPicture(Picture):
 
     def _draw_column_name(self, cells: Cells, frame: Frame, table: Table, place: int, label: int) -> None:
         is_selected = self.pair is not None and label == self.pair[1]
-        name = shorten(_name(self.classes, label), table.cell - 1)
+        name = shorten(bare_name(self.classes, label), table.cell - 1)
         x = table.gutter + (place + 1) * table.cell - text_width(name)
         colour = frame.theme.bright if is_selected else frame.theme.muted
         cells.text(x, 1, name, colour, bold=is_selected)
@@ -112,7 +115,7 @@ class MatrixPicture(Picture):
         end = table.gutter - 2 - text_width(note)
         cells.text(table.gutter - 2 - text_width(note), y, note, theme.faint)
         name_colour = theme.bright if is_selected else theme.text
-        name = _name(self.classes, label)
+        name = bare_name(self.classes, label)
         cells.text(2, y, name, name_colour, bold=is_selected, limit=max(0, end - 3))
         colours = ramp(theme, "error", frame.output)
         for column, other in enumerate(columns):
@@ -140,8 +143,3 @@ class MatrixPicture(Picture):
 
 def _is_light(colour: int) -> bool:
     return bool(to_lab(np.array(colour, np.uint32))[0] > 55)
-
-
-def _name(classes: Sequence[str], label: int) -> str:
-    name = safe(classes[label]).strip() if 0 <= label < len(classes) else str(label)
-    return name or str(label)

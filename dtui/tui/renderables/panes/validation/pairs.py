@@ -9,12 +9,12 @@ import numpy as np
 
 from dtui.model import FloatArray, Stage, TimeAxis
 from dtui.model.learning import ConfusionChange
-from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.palettes import ramp
 from dtui.tui.renderables.canvas.primitives import paint_pixels, quantise, resample
 from dtui.tui.renderables.parts.chrome import draw_header, draw_legend, draw_stages, draw_thumb, select_gutter
+from dtui.tui.renderables.parts.class_names import bare_name
 from dtui.tui.renderables.parts.picture import Picture
 
 TITLE = "Confusion"
@@ -80,11 +80,11 @@ class PairsPicture(Picture):
         theme, is_selected = frame.theme, self.top + y - 1 == self.selected
         if is_selected:
             select_gutter(cells, frame, y)
-        count = round(change.count)
+        count, right = round(change.count), frame.gutter - 2
         words = f"{count:+,}".replace("-", "−")
-        if frame.gutter >= 26:
-            words = f"{change.before:.0%} → {change.after:.0%}  {words:>5}"
-        right = frame.gutter - 2
+        with_shares = f"{change.before:.0%} → {change.after:.0%}  {words:>5}"
+        if text_width(with_shares + pair_name(self.classes, change.target, change.label, 999)) + 4 <= right:
+            words = with_shares
         colour = theme.lost if count > 0 else theme.gained
         cells.text(right - text_width(words), y, words, colour if count else theme.muted)
         room = max(4, right - text_width(words) - 3)
@@ -103,8 +103,7 @@ class PairsPicture(Picture):
 
 def pair_name(classes: Sequence[str], target: int, label: int, room: int) -> str:
     """Return a confusion in at most `room` columns, such as "4 → 9"; both names are cut alike. Harmless to show."""
-    names = [safe(classes[one]).strip() if 0 <= one < len(classes) else str(one) for one in (target, label)]
-    first, second = (name or str(one) for name, one in zip(names, (target, label), strict=True))
+    first, second = bare_name(classes, target), bare_name(classes, label)
     arrow = " → " if text_width(first + second) + 3 <= room else "→"
     left = room - text_width(arrow)
     half = max(1, left // 2)

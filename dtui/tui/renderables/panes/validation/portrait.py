@@ -19,6 +19,10 @@ from dtui.tui.renderables.parts.thumbnail import draw_thumbnail
 TITLE = "Image"
 WORDS = 30
 """Columns that the words need beside the picture."""
+WIDE_WORDS = 46
+"""Columns that they get where there is room for more pictures."""
+PARTNER = 14
+"""Columns of the picture of an image that flips with it; it has half as many rows, and its name below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +33,13 @@ class PortraitPicture(Picture):
         history: Of the image.
         verdict: At the crosshair; None while it loads.
         classes: Names by label; data from outside.
+        selected: Place of the selected partner among those that flip with it; -1 for none.
     """
 
     history: ImageHistory
     verdict: ImageVerdict | None
     classes: tuple[str, ...]
+    selected: int = -1
     is_all_readout = True
 
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
@@ -48,7 +54,8 @@ class PortraitPicture(Picture):
             room = max(0, min(2 * rows, frame.width - WORDS - 4))
             draw_thumbnail(cells, 2, 1, room, rows, pixels, frame.output)
             left = 2 + _drawn_columns(pixels.shape[1], pixels.shape[0], room, rows) + 3
-        width, y = frame.width - left - 1, 1
+        stop = self._draw_partners(cells, frame, left + WIDE_WORDS)
+        width, y = stop - left - 1, 1
         if verdict is not None:
             for index, (text, colour) in enumerate(
                 facts_of(frame, verdict, self.classes, self.history.learned.forgotten)[:3]
@@ -59,11 +66,30 @@ class PortraitPicture(Picture):
             cells.text(left, y, text, theme.text, limit=max(0, width))
             y += 1
         if frame.height - y >= 2:
-            self._draw_stretches(cells, frame, left, y + (1 if frame.height - y >= 4 else 0), iteration)
+            self._draw_stretches(cells, frame, left, y + (1 if frame.height - y >= 4 else 0), stop, iteration)
         return cells
 
-    def _draw_stretches(self, cells: Cells, frame: Frame, x: int, y: int, iteration: int | None) -> None:
-        """Write the labels over time, the one at the crosshair marked and near the middle."""
+    def _draw_partners(self, cells: Cells, frame: Frame, left: int) -> int:
+        """Draw the pictures that flip with it right of column `left`, and return the column where they begin."""
+        history, theme, size = self.history, frame.theme, PARTNER
+        across = min(4, (frame.width - left) // (size + 2))
+        down = (frame.height - 2) // (size // 2 + 2)
+        if across < 2 or down < 1 or not any(pixels is not None for pixels in history.partner_pixels):
+            return frame.width
+        begin = frame.width - across * (size + 2) - 1
+        cells.text(begin, 1, "flips with it", theme.muted)
+        for place, pixels in enumerate(history.partner_pixels[: across * down]):
+            x, y = begin + place % across * (size + 2), 2 + place // across * (size // 2 + 2)
+            if pixels is not None:
+                draw_thumbnail(cells, x, y, size, size // 2, pixels, frame.output)
+            name = f"{history.partners[place]:,} · {class_name(self.classes, int(history.partner_targets[place]))}"
+            is_selected = place == self.selected
+            colour = theme.flag if is_selected else theme.muted
+            cells.text(x, y + size // 2, name, colour, bold=is_selected, limit=size)
+        return begin - 1
+
+    def _draw_stretches(self, cells: Cells, frame: Frame, x: int, y: int, stop: int, iteration: int | None) -> None:
+        """Write the labels over time up to column `stop`, the one at the crosshair marked and near the middle."""
         theme, stretches, room = frame.theme, self.history.stretches, frame.height - y
         if not stretches or room < 1:
             return
@@ -78,7 +104,7 @@ class PortraitPicture(Picture):
             words = _said(one, self.history.learned.target, self.classes)
             wrong = theme.muted if one.label is None else label_colour(theme, one.label)
             colour = theme.gained if is_right else wrong
-            cells.text(x + 4 + span, line, words, colour, bold=is_here, limit=max(0, frame.width - x - span - 5))
+            cells.text(x + 4 + span, line, words, colour, bold=is_here, limit=max(0, stop - x - span - 5))
 
 
 def _drawn_columns(width: int, height: int, columns: int, rows: int) -> int:
