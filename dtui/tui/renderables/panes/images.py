@@ -204,16 +204,22 @@ def _verdict_lines(frame: Frame, picture: ImagesPicture, share: float) -> list[t
     if verdict.label is None:
         lines.append(("not validated yet" if verdict.iteration is None else "lost to damage", theme.muted, False))
     elif verdict.label == verdict.target:
-        lines.append((f"✓ {shorten(true_name, max(3, room - 7))}{sure}", theme.gained, True))
+        if text_width(true_name + sure) + 2 > room:
+            sure = ""
+        lines.append((f"✓ {shorten(true_name, max(3, room - 2))}{sure}", theme.gained, True))
     else:
         name = class_name(classes, verdict.label)
         words = "✗ predicted " if text_width(name) + 12 + len(sure) <= room else "✗ "
-        name = shorten(name, max(3, room - len(words) - len(sure)))
+        if text_width(words + name + sure) > room:
+            sure = ""
+        name = shorten(name, max(3, room - len(words)))
         lines.append((words + name + sure, theme.warning, True))
         lines.append((f"is {true_name}", theme.muted, False))
     if frame.height >= 8:
         always = 0 <= selected < len(rows.always_wrong) and bool(rows.always_wrong[selected])
         wrong = f"wrong {verdict.times_wrong:,} of {verdict.validations:,}"
+        if text_width(wrong) > room:
+            wrong = wrong.replace(" of ", "/")
         lines.append((f"× {wrong}: always" if always else wrong, theme.warning if always else theme.muted, False))
         if right and frame.height >= 12:  # the line below says it, too
             lines.append((right, theme.muted, False))

@@ -164,7 +164,10 @@ class GalleryPicture(Picture):
             cells.text(x + (width - text_width(words)) // 2, y + (height - 1) // 2, words, theme.muted)
         else:
             draw_thumbnail(cells, x + 1, y + 1, width - 2, height - 2, verdict.pixels, frame.output)
-        label = _label(verdict, self.classes, width - 2, bool(self.gallery.request.listed))
+        if self.gallery.request.listed or len(self.gallery.request.classes) > 1:
+            words = shorten(f" {bare_name(self.classes, verdict.target)} ", width - 2)
+            cells.text(x + (width - text_width(words)) // 2, y, words, theme.text, bold=is_selected)
+        label = _label(verdict, self.classes, width - 2)
         begin = x + (width - text_width(label)) // 2
         cells.text(begin, y + height - 1, label, colour if is_wrong else theme.gained, bold=is_wrong or is_selected)
         if is_selected:
@@ -207,13 +210,13 @@ def facts_of(frame: Frame, verdict: ImageVerdict, classes: tuple[str, ...], forg
     ]
 
 
-def _label(verdict: ImageVerdict, classes: tuple[str, ...], room: int, with_target: bool) -> str:
+def _label(verdict: ImageVerdict, classes: tuple[str, ...], room: int) -> str:
     """Return the label below an image: what it was taken for, with a mark that says whether that is right."""
     if verdict.label is None:
         return shorten("?", room)
     is_right = verdict.label == verdict.target
     name = bare_name(classes, verdict.label)
-    head = "✓ " if is_right else f"{bare_name(classes, verdict.target)}→" if with_target else "✗ "
+    head = "✓ " if is_right else "✗ "
     sure = "" if verdict.confidence != verdict.confidence else f" {verdict.confidence:.0%}"
     for text in (f" {head}{name}{sure} ", f" {head}{name} ", f"{head}{name}"):
         if text_width(text) <= room:
