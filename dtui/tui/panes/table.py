@@ -5,6 +5,7 @@ from __future__ import annotations
 from dtui.tui.panes.bars import Axis, KeyBar, Notice, Ribbon, TopBar
 from dtui.tui.panes.classes import Classes
 from dtui.tui.panes.curves import Curves
+from dtui.tui.panes.entry_detail import EntryDetail
 from dtui.tui.panes.filters import Filters
 from dtui.tui.panes.images import Images
 from dtui.tui.panes.tree import Tree
@@ -16,7 +17,7 @@ from dtui.tui.panes.validation.inside import CONFUSION, GALLERY, IMAGE
 from dtui.tui.state.pane import Screen, Table
 
 SCREENS = (
-    Screen("1", "Triage", (Triage(),)),
+    Screen("1", "Triage", (Triage(), EntryDetail())),
     Screen("2", "Layers", (Tree(), Filters())),
     Screen("3", "Validation", (Classes(), Images())),
 )
