@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from dtui.model import ClassErrors, TimeAxis
+from dtui.model import TimeAxis
 from dtui.model.review import Entry
-from dtui.query import RunQuery
 from dtui.safe_text import safe
 from dtui.tui.panes.rows import ListPane
+from dtui.tui.panes.validation.classes_here import ErrorsNowQuestion, ErrorsQuestion, WorstQuestion, labels_here
 from dtui.tui.panes.validation.inside import INSIDE, open_gallery
 from dtui.tui.renderables.panes.classes import TITLE, ClassesPicture, class_row_height
 from dtui.tui.renderables.panes.classes import ClassRow as DrawnClass
@@ -57,40 +57,6 @@ class ClassesOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorsQuestion(Question[ClassErrors]):
-    """Error strips of groups of classes."""
-
-    groups: tuple[tuple[int, ...], ...]
-    axis: TimeAxis
-    about = "errors"
-
-    def ask(self, query: RunQuery) -> ClassErrors:
-        """Return a strip for each group."""
-        return query.class_errors(self.groups, self.axis)
-
-
-class ErrorsNowQuestion(ErrorsQuestion):
-    """Exact errors at the cursor: the axis is one column of one iteration.
-
-    A column of the screen may hold many validations, and its strip shows the worst of them.
-    """
-
-    about = "errors at the cursor"
-
-
-@dataclass(frozen=True, slots=True)
-class WorstQuestion(Question[tuple[tuple[int, float], ...]]):
-    """The worst class at the cursor."""
-
-    iteration: int
-    about = "the worst class"
-
-    def ask(self, query: RunQuery) -> tuple[tuple[int, float], ...]:
-        """Return its label and error."""
-        return query.worst_classes(self.iteration)
-
-
-@dataclass(frozen=True, slots=True)
 class ClassRow:
     """A row: a cluster, or a class within an open one."""
 
@@ -111,7 +77,7 @@ class Classes(ListPane):
         Action("confusion", ("C",), "confusion matrix", "Which classes are taken for which at the crosshair.", SHOWN),
     )
     bar = (
-        (("fold_toggle",), "images"),
+        (("fold_toggle",), "its images"),
         (("confusion",), "confusion"),
         (("sort",), "order"),
         (("only_here",), "incident here"),
@@ -135,7 +101,7 @@ class Classes(ListPane):
     def needed(self, scene: Scene) -> int:
         """Return the rows of everything opened, or of the classes with an incident here."""
         if scene.selection.get(ClassesOptions).only_here:
-            return 1 + 2 * len(self.items(scene.at(scene.selection)))
+            return 1 + 2 * len(self.items(scene))
         return 1 + 2 * (len(scene.view.classes) + scene.selection.get(ClassesOptions).clusters)
 
     def tall(self, scene: Scene) -> int:
@@ -342,18 +308,6 @@ class Classes(ListPane):
             yield f"classes by {words}", "Order the classes so.", cycling(ClassesOptions, "sort", (sort,))
         for label, name in enumerate(scene.view.classes):
             yield f"go to class {safe(name)}", "Select this class.", partial(_go_to_class, label=label)
-
-
-def labels_here(scene: Scene) -> frozenset[int]:
-    """Return the classes with an incident, or an anomaly where those are listed, in the crosshair's column."""
-    axis, found = scene.axis, set[int]()
-    here = axis.column_of(scene.selection.cursor)
-    for entry in scene.entries:
-        if entry.status != "dismissed" and axis.column_of(entry.iteration) <= here <= axis.column_of(entry.last):
-            found.update(entry.classes)
-            if entry.incident is not None:
-                found.update(label for one in entry.incident.evidence for label in one.classes)
-    return frozenset(found)
 
 
 def _go_to_class(scene: Scene, label: int) -> Selection:

@@ -10,8 +10,8 @@ from typing import Any
 from dtui.model import ImageRows, ImagesRequest, ImageVerdict
 from dtui.model.learning import TakenFor
 from dtui.query import RunQuery
-from dtui.tui.panes.classes import ErrorsNowQuestion
 from dtui.tui.panes.rows import PixelPane, pixels_of
+from dtui.tui.panes.validation.classes_here import ErrorsNowQuestion
 from dtui.tui.panes.validation.inside import INSIDE, open_image
 from dtui.tui.renderables.panes.images import TITLE, ImagesPicture, here_rows, place_of
 from dtui.tui.renderables.panes.message import MessagePicture

@@ -56,7 +56,7 @@ def test_images_are_blue_where_right_and_orange_where_wrong() -> None:
     assert cells.fg[1, 34] == DARK.correct
     assert cells.bg[10, 34] == DARK.incorrect
     assert text[11].startswith(" here:")
-    assert [line[33] for line in text[1:]].count("×") >= 1
+    assert [line[33] for line in text[1:11]].count("×") >= 1
     assert place_of(rows, where.height).row_at(1) == 0
 
 

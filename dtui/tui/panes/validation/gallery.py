@@ -39,7 +39,7 @@ class GalleryQuestion(Question[Gallery]):
     """Images with their judgements."""
 
     request: GalleryRequest
-    about = "images"
+    about = "the gallery"
 
     def ask(self, query: RunQuery) -> Gallery:
         """Return them."""
@@ -49,7 +49,7 @@ class GalleryQuestion(Question[Gallery]):
 class GalleryPane(Pane):
     """A grid of images; its rows are the images, and a row of tiles is a step."""
 
-    name = "gallery"
+    name = "tiles"
     title = TITLE
     has_time = False
     bar = (

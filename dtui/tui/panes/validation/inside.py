@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from dtui.model.learning import TURNED_WRONG
 from dtui.tui.state.pane import Scene, Step
 from dtui.tui.state.selection import Selection
 
@@ -45,6 +46,18 @@ def open_gallery(scene: Scene) -> Selection:
     return _gallery(scene, "")
 
 
+def look_inside(scene: Scene) -> Selection:
+    """Return the selection on the images of the selected class, or of an incident that names none.
+
+    Those are the images that turned wrong there.
+    """
+    entry = scene.view.find_entry(scene.selection.entry)
+    is_about_no_class = entry is not None and not entry.classes and entry.is_at(scene.selection.cursor)
+    if scene.selection.class_index is None and is_about_no_class:
+        return open_list(scene, TURNED_WRONG)
+    return open_gallery(scene)
+
+
 def open_list(scene: Scene, listed: str) -> Selection:
     """Return the selection on a list of images over all classes."""
     return _gallery(scene, listed)
@@ -67,7 +80,7 @@ def incident_begin(scene: Scene) -> int | None:
 
 
 INSIDE: Mapping[str, Step] = {
-    "inside": open_gallery,
+    "inside": look_inside,
     "always_wrong": lambda scene: open_list(scene, "always-wrong"),
     "confusion": lambda scene: scene.opened(CONFUSION),
 }

@@ -171,7 +171,7 @@ class GalleryPicture(Picture):
         begin = x + (width - text_width(label)) // 2
         cells.text(begin, y + height - 1, label, colour if is_wrong else theme.gained, bold=is_wrong or is_selected)
         if is_selected:
-            cells.mark[y + height - 1, begin : begin + text_width(label)] = 1
+            cells.mark[y + height - 1 : y + height, begin : begin + text_width(label)] = 1
 
     def _draw_line(self, cells: Cells, frame: Frame) -> None:
         """Write about the selected image; the end is left out first."""

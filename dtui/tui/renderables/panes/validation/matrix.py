@@ -135,7 +135,8 @@ class MatrixPicture(Picture):
             cells.text(begin, y, text, colour, bold=is_pair or (not is_right and bool(count)))
             if is_pair:
                 cells.mark[y : y + 1, x + 1 : x + table.cell] = 1
-                cells.text(x, y, "▸", theme.flag, bold=True)
+                if begin > x + 1:
+                    cells.text(x + 1, y, "▸", theme.flag, bold=True)
         x = table.gutter + len(columns) * table.cell + 2
         if others and x + 8 < frame.width:
             cells.text(x, y, f"+{others:,} others", theme.muted, limit=frame.width - x)
