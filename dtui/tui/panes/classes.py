@@ -307,7 +307,7 @@ class Classes(ListPane):
         for sort, words in SORTS.items():
             yield f"classes by {words}", "Order the classes so.", cycling(ClassesOptions, "sort", (sort,))
         for label, name in enumerate(scene.view.classes):
-            yield f"go to class {safe(name)}", "Select this class.", partial(_go_to_class, label=label)
+            yield f"class {safe(name)}", "Select this class.", partial(_go_to_class, label=label)
 
 
 def _go_to_class(scene: Scene, label: int) -> Selection:
