@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from dtui.tui.panes.table import TABLE
 from dtui.tui.panes.validation.classes_here import labels_here
 from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.theme import DARK
+from dtui.tui.state.mouse import press
 from tests.query.fake_reader import FakeReader
 from tests.tui.conftest import SAMPLES
 from tests.tui.desk import Desk
@@ -146,9 +148,9 @@ def test_a_press_selects_an_image_and_a_second_one_looks_at_it(faults):
     session, pane = desk.session, desk.session.scene.pane
     frame = session.scene.frame_of(pane, DARK, Output())
     x, y = pane.grid(session.scene).place(2)
-    session.press(pane, frame, x + 3, y + 3, False)
+    press(session, pane, frame, x + 3, y + 3, False)
     assert pane.row(session.scene) == 2
-    session.press(pane, frame, x + 3, y + 3, False)
+    press(session, pane, frame, x + 3, y + 3, False)
     assert session.scene.screen.name == "Image"
 
 
@@ -189,6 +191,12 @@ def test_a_picked_confusion_selects_its_class(faults):
     assert "class 1" in desk.panes()["tiles"].split("\n")[0]
 
 
+def test_a_link_from_inside_names_the_class(faults):
+    desk = Desk(faults).press("g", "3", "i")
+    assert desk.session.link(Path("x.dtui")) == "dtui x.dtui --at 430 --class 4"
+    assert desk.press("C").session.link(Path("x.dtui")) == "dtui x.dtui --at 430 --class 4"
+
+
 def test_the_matrix_moves_with_the_crosshair_and_counts_from_before_the_incident(faults):
     desk = Desk(faults).press("G", "3", "C").go(1660)
     assert "from 1,640 to 1,660" in desk.panes()["pairs"]
@@ -201,7 +209,7 @@ def test_a_press_on_a_cell_selects_its_class(faults):
     session, pane = desk.session, TABLE.panes[[pane.name for pane in TABLE.panes].index("matrix")]
     table = pane.table(session.scene)
     frame = session.scene.frame_of(pane, DARK, Output())
-    session.press(pane, frame, table.gutter + 3 * table.cell + 1, 2 + 7, False)
+    press(session, pane, frame, table.gutter + 3 * table.cell + 1, 2 + 7, False)
     assert session.selection.class_index == 7
     assert session.scene.pane is pane
     assert "▸" in desk.panes()["matrix"].split("\n")[9]

@@ -17,7 +17,7 @@ from dtui.tui.renderables.panes.validation import matrix as drawn
 from dtui.tui.renderables.panes.validation import pairs as drawn_pairs
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.layout import LEAST_ROWS, divide
-from dtui.tui.state.pane import Pane, Scene, Step
+from dtui.tui.state.pane import Pane, Scene, Shows, Step
 from dtui.tui.state.questions import Question
 from dtui.tui.state.selection import Selection
 
@@ -86,6 +86,7 @@ class Pairs(ListPane):
 
     name = "pairs"
     title = drawn_pairs.TITLE
+    shows = Shows.CLASSES
     bar = ((("fold_toggle",), "its images"), (("always_wrong",), "always wrong"))
 
     @property

@@ -18,7 +18,7 @@ from dtui.tui.renderables.parts.class_names import class_name
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.key_steps import next_of
 from dtui.tui.state.navigate import select_row
-from dtui.tui.state.pane import Pane, Scene, Step
+from dtui.tui.state.pane import Pane, Scene, Shows, Step
 from dtui.tui.state.questions import Question
 from dtui.tui.state.selection import RowWindow, Selection
 
@@ -51,6 +51,7 @@ class GalleryPane(Pane):
 
     name = "tiles"
     title = TITLE
+    shows = Shows.CLASSES
     has_time = False
     bar = (
         (("fold_toggle",), "look at it"),
