@@ -9,7 +9,6 @@ import numpy as np
 from dtui.model import (
     AnomalySettings,
     Cause,
-    ClassCluster,
     ClassErrors,
     Curves,
     Heatmap,
@@ -28,6 +27,7 @@ from dtui.model.incident_evidence import EvidenceSeries, IncidentEvidence
 from dtui.model.statistics import by_name
 from tests.anomalies import class_anomaly
 from tests.tui.fake_layers import FakeLayers
+from tests.tui.fake_validation import FakeValidation
 
 
 def make_tree(blocks: int = 3, layers: int = 2, filters: int = 16) -> tuple[TreeNode, ...]:
@@ -59,7 +59,7 @@ def make_tree(blocks: int = 3, layers: int = 2, filters: int = 16) -> tuple[Tree
     return tuple(nodes)
 
 
-class FakeQuery(FakeLayers):
+class FakeQuery(FakeLayers, FakeValidation):
     """Deterministic: every number is a function of its place."""
 
     def __init__(
@@ -170,11 +170,6 @@ class FakeQuery(FakeLayers):
         shades = np.clip(np.abs(np.sin(np.arange(pixels)[:, None] + times[None] / 200)), 0, 1)
         none = np.zeros(n, bool)
         return Heatmap(request, shades * 0.01, shades, 0.01, order, n, none, none, np.zeros(n, np.int64))
-
-    def clusters(self, count=4):
-        self._ask("clusters", count)
-        groups = np.array_split(np.arange(len(self.classes_)), max(1, min(count, len(self.classes_))))
-        return tuple(ClassCluster(i, f"group {i}", tuple(int(c) for c in g)) for i, g in enumerate(groups))
 
     def class_errors(self, groups, axis):
         self._ask("errors", tuple(groups))

@@ -18,6 +18,10 @@ from dtui.tui.panes.runs.comparing import SCREEN as COMPARING
 from dtui.tui.panes.runs.comparing import Comparing
 from dtui.tui.panes.runs.run_list import Runs
 from dtui.tui.panes.triage import Triage
+from dtui.tui.panes.validation.confusion import Matrix, Pairs
+from dtui.tui.panes.validation.gallery import GalleryPane
+from dtui.tui.panes.validation.image import History, Portrait
+from dtui.tui.panes.validation.inside import CONFUSION, GALLERY, IMAGE
 from dtui.tui.state.pane import Screen, Table
 
 RUNS = Runs()
@@ -33,6 +37,9 @@ INNER: tuple[Screen, ...] = (
     Screen("", FILTER, (FilterInspector(),), is_wide=True),
     Screen("", STRUCTURE, (StructurePane(),)),
     Screen("", COMPARING, (Comparing(), ComparedLayers(), ComparedClasses())),
+    Screen("", GALLERY, (GalleryPane(),)),
+    Screen("", IMAGE, (History(), Portrait())),
+    Screen("", CONFUSION, (Pairs(), Matrix())),
 )
 """Screens without a tab: a pane opens them with `Scene.opened`, and Esc goes back."""
 

@@ -258,7 +258,7 @@ class Table:
 
 
 def _go_to_screen(scene: Scene, place: int) -> Selection:
-    return scene.selection.changed(screen=place, came_from=None)
+    return scene.selection.changed(screen=place, came_from=())
 
 
 def _log_only(pane: Pane, error: Exception) -> None:
@@ -332,17 +332,19 @@ class Scene:
             return self.selection
         if place[0] >= len(self.table.screens):
             return self.opened(self.table.every_screen[place[0]].name)
-        return self.selection.changed(screen=place[0], pane=place[1], came_from=None)
+        return self.selection.changed(screen=place[0], pane=place[1], came_from=())
 
     def opened(self, name: str) -> Selection:
-        """Return the selection on an inner screen, which remembers from where it was opened.
+        """Return the selection on an inner screen, which remembers from where it was opened: Esc goes back one by one.
 
         Raises:
             KeyError: There is no inner screen of that name.
         """
         places = {screen.name: place for place, screen in enumerate(self.table.every_screen) if not screen.key}
-        came_from = self.selection.came_from or (self.selection.screen, self.selection.pane)
-        return self.selection.changed(screen=places[name], pane=0, maximised=False, came_from=came_from)
+        here, place = self.selection, places[name]
+        way = [*here.came_from, (here.screen, here.pane)] if here.screen != place else [*here.came_from]
+        before = next((n for n, (screen, _) in enumerate(way) if screen == place), len(way))
+        return here.changed(screen=place, pane=0, maximised=False, came_from=tuple(way[:before]))
 
     def next_pane(self, by: int = 1) -> Selection:
         """Return the selection in the next pane of the screen; after the last comes the first."""

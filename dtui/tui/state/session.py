@@ -150,9 +150,8 @@ class Session:
             back = selection.changed(maximised=False)
         elif selection.window is not None:
             back = selection.changed(window=None)
-        elif selection.came_from is not None:
-            screen, pane = selection.came_from
-            back = selection.changed(screen=screen, pane=pane, came_from=None)
+        elif selection.came_from:
+            back = selection.gone_back()
         elif selection.pane:
             back = selection.changed(pane=0)
         else:
@@ -205,11 +204,7 @@ class Session:
 
     def refuse_run(self, message: str) -> None:
         """Stay with the open run, because the other one cannot be opened; a screen that needs both is left."""
-        back = self.selection.changed(run=None)
-        if back.came_from is not None:
-            screen, pane = back.came_from
-            back = back.changed(screen=screen, pane=pane, came_from=None)
-        self.settle(back)
+        self.settle(self.selection.changed(run=None).gone_back())
         self.fail(message)
 
     def search(self, pattern: str) -> str:

@@ -41,6 +41,15 @@ from tests.unit.renderables.drawing import (
     draw_tree,
 )
 from tests.unit.renderables.runs_panes import RUNS_PANES
+from tests.unit.renderables.validation_builders import (
+    draw_gallery,
+    draw_here,
+    draw_history,
+    draw_matrix,
+    draw_pairs,
+    draw_portrait,
+    make_taken,
+)
 
 Draw = Callable[[Frame, str, float | None, int | None], Cells]
 """Draws a pane with a name from outside, a constant value (None for varied ones) and the cursor's iteration."""
@@ -114,6 +123,12 @@ PANES: dict[str, Draw] = {
     "classes": _classes,
     "images": lambda where, name, fill, cursor: _images(where, name, fill, cursor, "correctness"),
     "wrong classes": lambda where, name, fill, cursor: _images(where, name, fill, cursor, "label"),
+    "gallery": lambda where, name, fill, cursor: draw_gallery(where, name),
+    "history": lambda where, name, fill, cursor: draw_history(where, name, fill),
+    "portrait": lambda where, name, fill, cursor: draw_portrait(where, name, cursor),
+    "pairs": lambda where, name, fill, cursor: draw_pairs(where, name, fill),
+    "matrix": lambda where, name, fill, cursor: draw_matrix(where, name, 3),
+    "here line": lambda where, name, fill, cursor: draw_here(where, make_taken({(4, 1): 98, (4, 0): 1}), (name, name)),
     "key bar": lambda where, name, fill, cursor: draw_key_bar(where, KEYS),
     "message": lambda where, name, fill, cursor: draw_message(where, name, "press q to leave", "Layers"),
     **RUNS_PANES,
