@@ -239,3 +239,34 @@ def any_of(flags: BoolArray, groups: tuple[tuple[int, ...], ...]) -> BoolArray:
 def group_of(groups: tuple[tuple[int, ...], ...], place: int) -> int | None:
     """Return the group that holds a place; None if there is none."""
     return next((at for at, group in enumerate(groups) if place in group), None)
+
+
+def module_groups(names: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
+    """Return the modules that neighbouring layers belong to, with their numbers of layers, in order.
+
+    A module is named by the first part of the layers' names; one that holds more than half of all layers is divided by
+    one part more, as long as it can be.
+
+    Args:
+        names: Dotted names of the layers; data from outside.
+    """
+    depths = dict.fromkeys(range(len(names)), 1)
+    while True:
+        groups = _grouped(names, depths)
+        large = [group for _, group in groups if 2 * len(group) > len(names) and len(group) > 1]
+        deeper = [place for group in large for place in group if names[place].count(".") >= depths[place]]
+        if not deeper:
+            return tuple((name, len(group)) for name, group in groups)
+        for place in deeper:
+            depths[place] += 1
+
+
+def _grouped(names: tuple[str, ...], depths: dict[int, int]) -> list[tuple[str, list[int]]]:
+    groups: list[tuple[str, list[int]]] = []
+    for place, name in enumerate(names):
+        module = ".".join(name.split(".")[: depths[place]])
+        if groups and groups[-1][0] == module:
+            groups[-1][1].append(place)
+        else:
+            groups.append((module, [place]))
+    return groups
