@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from dtui.model import Anomaly, ClassErrors, TimeAxis
+from dtui.model import ClassErrors, TimeAxis
+from dtui.model.review import Entry
 from dtui.query import RunQuery
 from dtui.safe_text import safe
 from dtui.tui.panes.rows import ListPane
@@ -130,7 +131,7 @@ class Classes(ListPane):
             window.row if rows and rows[window.row] == here else -1,
             scene.answers.get(ErrorsQuestion),
             tuple(anomaly for anomaly in view.anomalies if anomaly.class_index is not None),
-            selection.anomaly,
+            selection.entry,
             view.stages,
             f"/{safe(search, 24)}" if search else f"{len(view.clusters)} clusters by error",
             scene.answers.get(ErrorsNowQuestion),
@@ -209,9 +210,9 @@ class Classes(ListPane):
             selection = selection.changed(cluster=answer[-1].index)
         return selection.put(replace(options, opened=frozenset(opened)))
 
-    def show(self, scene: Scene, anomaly: Anomaly) -> Selection:
-        """Select the class of an anomaly in its opened cluster, and end a search that hides it."""
-        label = anomaly.class_index
+    def show(self, scene: Scene, entry: Entry) -> Selection:
+        """Select the worst class of an entry in its opened cluster, and end a search that hides it."""
+        label = entry.class_index
         if label is None:
             return scene.selection
         cluster = next((group.index for group in scene.view.clusters if label in group.classes), 0)
