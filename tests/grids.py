@@ -9,9 +9,9 @@ import numpy as np
 
 from dtui.analysis.relations.minisets import partition
 from dtui.model import Cause, Incident, Layer
-from dtui.model.cube import CellEvent, CellFilter, Cube, CubeRequest, GridCell, IncidentGrid
+from dtui.model.cube import CellEvent, CellFilter, Cube, CubeRequest, GridCell, IncidentGrid, neighbours
 from dtui.model.relations import Correlation, Event, FilterChoice, MiniSet
-from dtui.query.relations.cube import _groups, _incidents_in_columns, incident_grid
+from dtui.query.relations.cube import _incidents_in_columns, incident_grid
 
 
 def incidents(iterations: Sequence[int], classes: int, layers: Sequence[Layer]) -> tuple[Incident, ...]:
@@ -95,8 +95,8 @@ def cell(made: IncidentGrid, row: int, layer: int) -> GridCell:
 def cube(made: IncidentGrid, request: CubeRequest) -> Cube:
     """Return a cube over smooth numbers."""
     layers, columns = made.filters.shape[1], request.axis.columns
-    class_groups = _groups(len(made.rows), request.class_rows)
-    layer_groups, column_groups = _groups(layers, request.layer_rows), _groups(layers, request.layer_columns)
+    class_groups = neighbours(len(made.rows), request.class_rows)
+    layer_groups, column_groups = neighbours(layers, request.layer_rows), neighbours(layers, request.layer_columns)
     moved, events = _incidents_in_columns(made, request)
     times = request.axis.first + (np.arange(columns) + 0.5) * request.axis.column_span
     shades = np.array([np.sin(times / 90 + place) for place in range(len(layer_groups))]).reshape(-1, columns)

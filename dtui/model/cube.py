@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 import numpy as np
 
@@ -239,6 +240,13 @@ def any_of(flags: BoolArray, groups: tuple[tuple[int, ...], ...]) -> BoolArray:
 def group_of(groups: tuple[tuple[int, ...], ...], place: int) -> int | None:
     """Return the group that holds a place; None if there is none."""
     return next((at for at, group in enumerate(groups) if place in group), None)
+
+
+def neighbours(count: int, most: int) -> tuple[tuple[int, ...], ...]:
+    """Return `count` places in at most `most` groups of neighbours, as evenly as they can be divided."""
+    groups = max(0, min(count, most))
+    edges = [at * count // groups for at in range(groups + 1)] if groups else []
+    return tuple(tuple(range(first, stop)) for first, stop in pairwise(edges))
 
 
 def module_groups(names: tuple[str, ...]) -> tuple[tuple[str, int], ...]:

@@ -61,7 +61,12 @@ class IncidentQuestions(RelationQuestions):
             NotRecordedError: The run does not hold the statistic.
             UsageError: The choice makes no sense, or an unknown order.
         """
-        return cube.incident_grid(self._data, self.incidents(), lambda events: self.correlation(events, choice), order)
+        found, chosen = self.incidents(), choice or FilterChoice()
+        key = ("grid", chosen, order, *(one.id for one in found if one.status != "dismissed"))
+        return self._data.remembered(
+            key,
+            lambda: cube.incident_grid(self._data, found, lambda events: self.correlation(events, chosen), order),
+        )
 
     def grid_cell(self, grid: IncidentGrid, row: int, layer: int) -> GridCell:
         """Return a cell of the grid in detail: its incidents and filters, and how unusual their changes were.

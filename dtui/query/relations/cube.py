@@ -6,12 +6,11 @@ Owns which row an incident belongs to, and what a pick lights.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 
 import numpy as np
 
 from dtui.analysis.detectors.stream.trailing import WINDOW, medians, robust_z
-from dtui.analysis.downsample import pool_farthest, row_edges
+from dtui.analysis.downsample import pool_farthest
 from dtui.analysis.relations.grid import (
     against_usual,
     belonging,
@@ -32,6 +31,7 @@ from dtui.model.cube import (
     Lit,
     Pick,
     RowKind,
+    neighbours,
 )
 from dtui.model.relations import Correlation, Event
 from dtui.query.classes import class_errors
@@ -42,7 +42,6 @@ ORDERS = ("class", "time", "filters")
 FLOOR = 0.15
 """Added to the spread of logarithms, as `FilterJump` does: a filter that hardly moved has nearly none."""
 LEAST_CHANGE = 1e-12
-Groups = tuple[tuple[int, ...], ...]
 
 
 def grid_events(incidents: Sequence[Incident]) -> tuple[Event, ...]:
@@ -52,8 +51,14 @@ def grid_events(incidents: Sequence[Incident]) -> tuple[Event, ...]:
     other is one event a class, or one without a class.
     """
     left = [one for one in incidents if one.status != "dismissed"]
-    labels = {one.id: (None,) if one.scope == "network" else one.classes or (None,) for one in left}
-    return tuple(Event(label, one.first, one.id) for one in left for label in labels[one.id])
+    return tuple(Event(label, one.first, one.id) for one in left for _, label in rows_of_incident(one))
+
+
+def rows_of_incident(incident: Incident) -> tuple[tuple[RowKind, int | None], ...]:
+    """Return the rows that an incident belongs to, each by its kind and class; the worst class first."""
+    if incident.scope == "network":
+        return ((RowKind.ALL, None),)
+    return tuple((RowKind.CLASS, label) for label in incident.classes) or ((RowKind.NO_CLASS, None),)
 
 
 def incident_grid(
@@ -64,7 +69,10 @@ def incident_grid(
         raise UsageError(f"order of classes {order!r} is unknown; use one of {', '.join(ORDERS)}")
     found = correlate(grid_events(incidents))
     by_id = {one.id: one for one in incidents}
-    kinds = [_kind(event, by_id[event.id]) for event in found.events]
+    kinds = [
+        next(kind for kind, label in rows_of_incident(by_id[event.id]) if label == event.label)
+        for event in found.events
+    ]
     of_row: dict[tuple[RowKind, int | None], list[int]] = {}
     for place, (event, kind) in enumerate(zip(found.events, kinds, strict=True)):
         of_row.setdefault((kind, event.label), []).append(place)
@@ -89,12 +97,6 @@ def incident_grid(
         counts=read_only(counts),
         named=read_only(named),
     )
-
-
-def _kind(event: Event, incident: Incident) -> RowKind:
-    if event.label is not None:
-        return RowKind.CLASS
-    return RowKind.ALL if incident.scope == "network" else RowKind.NO_CLASS
 
 
 def _row_of(
@@ -165,8 +167,8 @@ def cube(data: RunData, grid: IncidentGrid, request: CubeRequest) -> Cube:
             raise UsageError(f"cube: {number} {what}; use at least 1")
     _, stored = data.reader.contents.layer_statistic(request.statistic, request.source, data.reader.path)
     axis, layers = request.axis, len(data.structure.layers)
-    class_groups = _groups(len(grid.rows), request.class_rows)
-    layer_groups, column_groups = _groups(layers, request.layer_rows), _groups(layers, request.layer_columns)
+    class_groups = neighbours(len(grid.rows), request.class_rows)
+    layer_groups, column_groups = neighbours(layers, request.layer_rows), neighbours(layers, request.layer_columns)
     every = tuple(range(len(data.layout.images)))
     labels = [_labels(row, every) for row in grid.rows]
     errors = class_errors(data, labels, axis).values
@@ -196,12 +198,6 @@ def cube(data: RunData, grid: IncidentGrid, request: CubeRequest) -> Cube:
 def light(grid: IncidentGrid, pick: Pick) -> Lit:
     """Return what belongs to a pick: the incidents that fit all of it, and their rows and layers."""
     return belonging(pick, grid.filters, grid.row_of, len(grid.rows), grid.iterations)
-
-
-def _groups(rows: int, most: int) -> Groups:
-    """Return neighbours that share a row where there are more rows than fit."""
-    edges = [*row_edges(rows, most).tolist(), rows]
-    return tuple(tuple(range(first, stop)) for first, stop in pairwise(edges))
 
 
 def _labels(row: GridRow, every: tuple[int, ...]) -> tuple[int, ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dtui.tui.panes.bars import Axis, KeyBar, Notice, Ribbon, TopBar
 from dtui.tui.panes.classes import Classes
+from dtui.tui.panes.correlation import Correlation
+from dtui.tui.panes.cube import Cube
 from dtui.tui.panes.curves import Curves
 from dtui.tui.panes.filters import Filters
 from dtui.tui.panes.images import Images
@@ -15,6 +17,8 @@ SCREENS = (
     Screen("1", "Triage", (Triage(),)),
     Screen("2", "Layers", (Tree(), Filters())),
     Screen("3", "Validation", (Classes(), Images())),
+    Screen("4", "Correlation", (Correlation(),)),
+    Screen("5", "Cube", (Cube(),)),
 )
 
 INNER: tuple[Screen, ...] = ()

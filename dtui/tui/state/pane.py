@@ -67,6 +67,10 @@ class Pane:
         """Return the most rows that it can fill, with its header. The last pane of a screen gets the remaining rows."""
         return scene.size[1]
 
+    def beside(self, width: int) -> int:
+        """Return the columns that it needs right of the time axis on a screen of some width; all panes leave them."""
+        return 0
+
     def wanted(self, scene: Scene) -> Iterable[Question[Any]]:
         """Return the questions that it needs, the most important first."""
         return ()
@@ -274,7 +278,8 @@ class Scene:
         """How the screen is divided."""
         needed = [self.asked(pane, lambda pane, scene: pane.needed(scene)) or 0 for pane in self.screen.panes]
         maximised = self.screen.panes.index(self.pane) if self.selection.maximised else None
-        return divide(*self.size, needed, maximised)
+        right = max(self.asked(pane, lambda pane, scene: pane.beside(scene.size[0])) or 0 for pane in self.screen.panes)
+        return replace(divide(*self.size, needed, maximised), right=right)
 
     @property
     def axis(self) -> TimeAxis:
@@ -292,7 +297,7 @@ class Scene:
         """Return the frame of a pane: its rows on the screen and the time axis."""
         layout, axis = self.layout, None if self.view.is_empty else self.axis
         height = self.asked(pane, lambda pane, scene: pane.height(scene)) or 0
-        return Frame(layout.width, height, layout.gutter, axis, theme, output, pane is self.pane)
+        return Frame(layout.width, height, layout.gutter, axis, theme, output, pane is self.pane, layout.right)
 
     def with_pane(self, pane: Pane) -> Selection:
         """Return the selection in another pane, on the screen that has it."""
