@@ -12,9 +12,19 @@ from dtui.model.cube import CubeRequest, Pick
 from dtui.query import RunQuery
 from dtui.query.relations.cube import light
 from dtui.safe_text import safe
-from dtui.tui.panes.grid import CellQuestion, GridOptions, GridPane, GridQuestion, moving_layers, with_layer, with_row
+from dtui.tui.panes.grid import (
+    CellQuestion,
+    GridOptions,
+    GridPane,
+    GridQuestion,
+    layer_names,
+    moving_layers,
+    with_layer,
+    with_row,
+)
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.renderables.panes.cube import TITLE, CubePicture, Face, beside, cube_place, layer_rows
+from dtui.tui.renderables.panes.cube import TITLE, CubePicture
+from dtui.tui.renderables.parts.cube_place import Face, beside, layer_rows
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.key_steps import cycling, next_of
 from dtui.tui.state.navigate import cursor_to_column, move_columns, move_records, shown
@@ -97,9 +107,9 @@ class Cube(GridPane):
 
     # --- what it shows
 
-    def beside(self, width: int) -> int:
+    def beside(self, scene: Scene) -> int:
         """Return the columns of classes × layers."""
-        return beside(width)
+        return beside(scene.size[0], len(layer_names(scene)))
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
         """Ask for the grid, the picked cell, and the faces."""
@@ -197,7 +207,7 @@ class Cube(GridPane):
         picture = self.picture(scene)
         if grid is None or not isinstance(picture, CubePicture):
             return scene.selection
-        place = cube_place(picture, frame)
+        place = picture.place(frame)
         row, layers = place.row_at(y), place.layer_row_at(y, len(picture.cube.layer_groups))
         layer = place.columns.layer_at(x) if place.columns is not None else None
         if row is not None and layer is not None:
@@ -226,7 +236,7 @@ class Cube(GridPane):
 
 
 def _is_tabs(scene: Scene) -> bool:
-    return beside(scene.size[0]) == 0
+    return beside(scene.size[0], 0) == 0
 
 
 def _picking(selection: Selection, pick: str) -> Selection:

@@ -17,7 +17,6 @@ from dtui.tui.panes.filters import Filters
 from dtui.tui.renderables.panes.correlation import GridLook
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.parts.grid_parts import row_words
-from dtui.tui.state.actions import BarItem
 from dtui.tui.state.key_steps import cycling
 from dtui.tui.state.navigate import shown
 from dtui.tui.state.pane import Pane, Scene, Step
@@ -88,8 +87,6 @@ class CellQuestion(Question[GridCell | None]):
 
 class GridPane(Pane):
     """A pane about the grid: its row is a row of the grid, its layer that of `Selection.node`."""
-
-    bar: tuple[BarItem, ...] = ((("fold_toggle",), "go there"), (("sort",), "sort"), (("statistic",), "statistic"))
 
     @property
     def steps(self) -> Mapping[str, Step]:
@@ -191,17 +188,16 @@ class GridPane(Pane):
         """Go to the filters of the picked layer, with the strongest filter and its iteration selected."""
         if open_ is False or not self.rows(scene):
             return scene.selection
-        cell, names = scene.answers.get(CellQuestion), layer_names(scene)
+        cell = scene.answers.get(CellQuestion)
         picked = (self.row(scene), self.layer(scene))
         strongest = cell.strongest if cell is not None and (cell.row, cell.layer) == picked else None
         at = scene.selection.cursor if strongest is None else strongest[0].iteration
         filters = () if strongest is None else (strongest[1].filter,)
-        place = Entry("", at, at, "", "", (names[picked[1]],), filters, (), 0.0)
         scene = scene.at(scene.selection.with_cursor(at))
         there = next((pane for pane in scene.table.panes if isinstance(pane, Filters)), None)
         if there is None:
             return scene.selection
-        scene = scene.at(scene.through(lambda pane, scene: pane.show(scene, place)))
+        scene = scene.at(with_layer(scene, picked[1], filters))
         return shown(scene.with_pane(there), scene)
 
     def show(self, scene: Scene, entry: Entry) -> Selection:
@@ -237,10 +233,11 @@ def with_row(selection: Selection, grid: IncidentGrid, row: int) -> Selection:
     return selection.changed(class_index=label).put(options)
 
 
-def with_layer(scene: Scene, layer: int) -> Selection:
-    """Return the selection on the tree node of a layer."""
-    node = next((found.index for found in scene.view.tree if found.layer == layer), scene.selection.node)
-    return scene.selection.changed(node=node)
+def with_layer(scene: Scene, layer: int, filters: tuple[int, ...] = ()) -> Selection:
+    """Return the selection on a layer, and on the first of some filters of it, in every pane that shows them."""
+    at = scene.selection.cursor
+    place = Entry("", at, at, "", "", (layer_names(scene)[layer],), filters, (), 0.0)
+    return scene.through(lambda pane, scene: pane.show(scene, place))
 
 
 def layer_names(scene: Scene) -> tuple[str, ...]:

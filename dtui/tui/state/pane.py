@@ -67,8 +67,8 @@ class Pane:
         """Return the most rows that it can fill, with its header. The last pane of a screen gets the remaining rows."""
         return scene.size[1]
 
-    def beside(self, width: int) -> int:
-        """Return the columns that it needs right of the time axis on a screen of some width; all panes leave them."""
+    def beside(self, scene: Scene) -> int:
+        """Return the columns that it needs right of the time axis; every pane of the screen leaves them."""
         return 0
 
     def wanted(self, scene: Scene) -> Iterable[Question[Any]]:
@@ -278,7 +278,7 @@ class Scene:
         """How the screen is divided."""
         needed = [self.asked(pane, lambda pane, scene: pane.needed(scene)) or 0 for pane in self.screen.panes]
         maximised = self.screen.panes.index(self.pane) if self.selection.maximised else None
-        right = max(self.asked(pane, lambda pane, scene: pane.beside(scene.size[0])) or 0 for pane in self.screen.panes)
+        right = max(self.asked(pane, lambda pane, scene: pane.beside(scene)) or 0 for pane in self.screen.panes)
         return replace(divide(*self.size, needed, maximised), right=right)
 
     @property

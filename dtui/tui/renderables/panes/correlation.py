@@ -15,18 +15,17 @@ from dtui.tui.renderables.canvas.palettes import ramp
 from dtui.tui.renderables.canvas.primitives import EIGHTHS
 from dtui.tui.renderables.parts.chrome import draw_header, draw_legend, select_gutter
 from dtui.tui.renderables.parts.grid_parts import (
-    NAMED,
+    CellsPlace,
     LayerColumns,
-    cell_lines,
     count_steps,
     draw_brackets,
-    draw_lines,
+    draw_cells,
     draw_pointer,
     first_line,
     layer_columns,
     paint_cell,
-    paint_pick,
 )
+from dtui.tui.renderables.parts.grid_words import cell_lines, draw_lines
 from dtui.tui.renderables.parts.picture import Picture
 
 TITLE = "Correlation"
@@ -84,9 +83,9 @@ class CorrelationPicture(Picture):
             _draw_detail(cells, frame, self, place)
         else:
             _draw_abstract(cells, frame, self, place)
-        room, look = frame.height - place.bottom, self.look
-        lines = cell_lines(self.grid, look.names, look.layers, self.picked, self.cell, look.sentences, room)
-        draw_lines(cells, frame, 2, place.bottom, frame.width - 4, room, lines)
+        size, look = (frame.width - 4, frame.height - place.bottom), self.look
+        lines = cell_lines(self.grid, look.names, look.layers, self.picked, self.cell, look.sentences, size)
+        draw_lines(cells, frame, 2, place.bottom, *size, lines)
         return cells
 
 
@@ -216,31 +215,9 @@ def _draw_abstract(cells: Cells, frame: Frame, picture: CorrelationPicture, plac
     grid, columns = picture.grid, place.columns
     draw_brackets(cells, frame, 1, picture.look.layers, columns.spans(grid.counts.shape[1]))
     _draw_rows(cells, frame, picture, place)
-    levels = len(ramp(frame.theme, "correlation", frame.output))
-    pooled = np.stack([grid.counts[:, list(group)].sum(axis=1) for group in columns.groups], axis=1)
-    named = np.stack([grid.named[:, list(group)].any(axis=1) for group in columns.groups], axis=1)
-    steps = count_steps(pooled, int(pooled.max(initial=0)), levels)
-    gap = 1 if columns.cell >= 4 else 0
-    for at, (row, _) in enumerate(place.lines[place.first : place.first + place.shown]):
-        y = 2 + at * place.tall
-        tall = place.tall - (1 if place.tall >= 3 else 0)
-        for group in range(len(columns.groups)):
-            x = columns.left + group * columns.cell
-            words = _cell_words(int(pooled[row, group]), bool(named[row, group]), columns.cell - gap)
-            where = (x, y, columns.cell - gap, tall)
-            paint_cell(cells, frame, where, int(steps[row, group]), words or ("·" if columns.cell >= 2 else ""))
-            if not words and columns.cell >= 2:
-                cells.fg[y + (tall - 1) // 2, x : x + columns.cell] = frame.theme.line
-            if row == picture.picked[0] and picture.picked[1] in columns.groups[group]:
-                paint_pick(cells, frame, x, y + (tall - 1) // 2, columns.cell - gap, words or "0")
+    rows = tuple(row for row, _ in place.lines[place.first : place.first + place.shown])
+    draw_cells(cells, frame, grid, CellsPlace(columns, 2, place.tall, rows), picture.picked, None)
     _draw_foot(cells, frame, picture, place)
-
-
-def _cell_words(count: int, is_named: bool, width: int) -> str:
-    if is_named:
-        both = f"{count}{NAMED}"
-        return both if count and width >= len(both) else NAMED
-    return f"{count}" if count and width >= len(f"{count}") else ""
 
 
 def _draw_foot(cells: Cells, frame: Frame, picture: CorrelationPicture, place: GridPlace) -> None:
@@ -258,10 +235,10 @@ def _draw_foot(cells: Cells, frame: Frame, picture: CorrelationPicture, place: G
         elif total:
             block = "#" if frame.output.ascii else chr(int(EIGHTHS[max(1, round(8 * total / most))]))
             cells.text(x, y, block, frame.theme.train)
-    x = columns.x_of(picture.picked[1])
-    if x is not None:
+    left = columns.x_of(picture.picked[1])
+    if left is not None:
         name = safe(picture.look.layers[picture.picked[1]], 60)
-        draw_pointer(cells, frame, y + 1, x + (columns.cell - 1) // 2, name, frame.width - 1)
+        draw_pointer(cells, frame, y + 1, left + (columns.cell - 1) // 2, name, frame.width - 1)
 
 
 def _draw_detail(cells: Cells, frame: Frame, picture: CorrelationPicture, place: GridPlace) -> None:

@@ -7,30 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from dtui.model import BoolArray, IntArray
-from dtui.model.cube import CellEvent, CellFilter, GridCell, GridRow, IncidentGrid, RowKind, module_groups, neighbours
+from dtui.model.cube import GridRow, IncidentGrid, RowKind, module_groups, neighbours
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, UintArray, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.palettes import ramp, to_lab
 from dtui.tui.renderables.canvas.primitives import blend_one, shade_glyphs, shading_colours
-from dtui.tui.renderables.parts.chrome import number
 
 NAMED = "◆"
 """Stands in a cell whose layer the incident itself names."""
 WIDEST_CELL = 9
-MOST_FILTERS = 12
-MOST_OTHERS = 8
-MOST_BLOCKS = 30
-"""Of a bar: one for each σ."""
 FADE = 0.7
 """How far colours go towards the panel where nothing belongs to the pick."""
-
-Line = tuple[tuple[str, str], ...]
-"""Words with the name of their colour in the theme, one after another."""
 
 
 def row_words(row: GridRow, classes: Sequence[str]) -> str:
@@ -95,6 +88,75 @@ def count_steps(counts: IntArray, most: int, levels: int) -> IntArray:
     return result
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class CellsPlace:
+    """Where the cells of the grid are drawn.
+
+    Attributes:
+        columns: Where the layers stand.
+        top: Terminal row of the first line.
+        tall: Terminal rows of a line, a blank one below each where there are 3.
+        rows: Row of the grid of each line.
+    """
+
+    columns: LayerColumns
+    top: int
+    tall: int
+    rows: Sequence[int]
+
+
+def draw_cells(
+    cells: Cells, frame: Frame, grid: IncidentGrid, place: CellsPlace, picked: tuple[int, int], lit: BoolArray | None
+) -> None:
+    """Draw counts as shades and numbers, and the picked cell as a badge.
+
+    Args:
+        cells: To draw into.
+        frame: Theme and output.
+        grid: The grid.
+        place: Where the cells are drawn.
+        picked: Row and layer.
+        lit: What belongs to the pick, shape (R, L); None for everything.
+    """
+    columns, tall = place.columns, place.tall
+    groups = columns.groups
+    counts = np.stack([grid.counts[:, list(group)].sum(axis=1) for group in groups], axis=1)
+    named = np.stack([np.any(grid.named[:, list(group)], axis=1) for group in groups], axis=1)
+    shown = (
+        np.ones_like(named) if lit is None else np.stack([np.any(lit[:, list(own)], axis=1) for own in groups], axis=1)
+    )
+    steps = count_steps(counts, int(counts.max(initial=0)), len(ramp(frame.theme, "correlation", frame.output)))
+    width, height = columns.cell - (1 if columns.cell >= 4 else 0), tall - (1 if tall >= 3 else 0)
+    middle = (height - 1) // 2
+    if columns.cell >= 2:
+        lines = slice(place.top + middle, place.top + len(place.rows) * tall, tall)
+        dots = (lines, slice(columns.left + (width - 1) // 2, columns.left + columns.width, columns.cell))
+        cells.ch[dots], cells.fg[dots] = ord("·"), frame.theme.line
+    rows = np.array(place.rows, dtype=np.int64)
+    for at, group in zip(*(where.tolist() for where in np.nonzero((counts > 0)[rows] | named[rows])), strict=True):
+        row, x, y = place.rows[at], columns.left + group * columns.cell, place.top + at * tall
+        words = cell_words(int(counts[row, group]), bool(named[row, group]), width)
+        paint_cell(cells, frame, (x, y, width, height), int(steps[row, group]), words, is_faded=not shown[row, group])
+    if picked[0] in place.rows and (left := columns.x_of(picked[1])) is not None:
+        group, y = (left - columns.left) // columns.cell, place.top + place.rows.index(picked[0]) * tall + middle
+        paint_pick(
+            cells,
+            frame,
+            left,
+            y,
+            width,
+            cell_words(int(counts[picked[0], group]), bool(named[picked[0], group]), width) or "0",
+        )
+
+
+def cell_words(count: int, is_named: bool, width: int) -> str:
+    """Return what stands in a cell: its count, and a mark if an incident names the layer; "" where there is no room."""
+    if is_named:
+        both = f"{count}{NAMED}"
+        return both if count and width >= len(both) else NAMED
+    return f"{count}" if count and width >= len(f"{count}") and width > 1 else ""
+
+
 def paint_cell(
     cells: Cells, frame: Frame, place: tuple[int, int, int, int], step: int, words: str, *, is_faded: bool = False
 ) -> None:
@@ -111,20 +173,25 @@ def paint_cell(
     x, y, width, height = place
     theme, colours = frame.theme, ramp(frame.theme, "correlation", frame.output)
     rows, columns = slice(y, min(y + height, cells.height)), slice(x, min(x + width, cells.width))
-    ground = int(theme.panel)
-    if step >= 0 and frame.output.has_pixels:
-        ground = int(colours[step]) if not is_faded else blend_one(int(colours[step]), theme.panel, FADE)
-        cells.bg[rows, columns] = ground
+    ground = theme.panel
+    if frame.output.has_pixels:
+        ground = theme.panel if step < 0 else int(colours[step])
+        ground = blend_one(ground, theme.panel, FADE) if is_faded else ground
+        cells.ch[rows, columns], cells.bg[rows, columns] = 32, ground
     elif step >= 0:
         steps = np.full((1,), step, np.int64)
         cells.ch[rows, columns] = shade_glyphs(steps, len(colours), frame.output.ascii)[0]
         cells.fg[rows, columns] = shading_colours(steps, colours, frame.output)[0]
     if words and text_width(words) <= width:
-        light = float(to_lab(np.array(ground, np.uint32))[0])
-        panel_light = float(to_lab(np.array(theme.panel, np.uint32))[0])
-        ink = theme.panel if abs(light - panel_light) > 45 and frame.output.has_pixels else theme.bright
-        ink = blend_one(ink, theme.panel, FADE) if is_faded and ground == theme.panel else ink
+        ink = theme.panel if _differ(ground, theme.panel) else theme.muted if is_faded else theme.bright
         cells.text(x + (width - text_width(words)) // 2, y + (height - 1) // 2, words, ink)
+
+
+@lru_cache(maxsize=1_024)
+def _differ(ground: int, panel: int) -> bool:
+    """Whether words in the panel's colour can be read on a ground."""
+    lightness = [float(to_lab(np.array(colour, np.uint32))[0]) for colour in (ground, panel)]
+    return abs(lightness[0] - lightness[1]) > 45
 
 
 def paint_pick(cells: Cells, frame: Frame, x: int, y: int, width: int, words: str) -> None:
@@ -195,105 +262,3 @@ def _blend(colours: UintArray, towards: int, strength: float) -> UintArray:
         new = np.rint(old + ((towards >> shift & 255) - old) * strength).astype(np.uint32)
         mixed |= new << np.uint32(shift)
     return mixed
-
-
-# --- words
-def cell_lines(
-    grid: IncidentGrid,
-    names: Sequence[str],
-    layers: Sequence[str],
-    picked: tuple[int, int],
-    cell: GridCell | None,
-    sentences: Sequence[str],
-    room: int,
-) -> tuple[Line, ...]:
-    """Return a picked cell in words, the most important first.
-
-    Args:
-        grid: The grid.
-        names: Of its rows, harmless.
-        layers: Names of all layers; data from outside.
-        picked: Row and layer.
-        cell: The same in detail; None while it loads.
-        sentences: What happened at the incidents of the row; data from outside.
-        room: Terminal rows at hand: with many, each filter gets a line.
-    """
-    row, layer = picked
-    count = int(grid.counts[row, layer])
-    place = f"{names[row]} × {safe(layers[layer], 40)}"
-    lines: list[Line] = []
-    if not count:
-        best = int(grid.counts[row].argmax())
-        most = int(grid.counts[row, best])
-        where = f"; most in {safe(layers[best], 40)}: {most}" if most else ""
-        lines.append(((place, "bright"), (f"  none of the filters that changed most{where}", "muted")))
-    else:
-        events = len(grid.events_of(row, layer))
-        what = f"{_counted(count, 'filter')} at {_counted(events, 'incident')}"
-        lines.append(((place, "bright"), (f"  {what}", "text")))
-    if grid.named[row, layer]:
-        lines.append(((f"{NAMED} named by the incident itself", "flag"),))
-    if cell is not None and (cell.row, cell.layer) == picked:
-        for event in cell.events:
-            lines += event_lines(event, room - len(lines) - len(sentences) - len(cell.events))
-    lines += [((safe(sentence, 300), "muted"),) for sentence in sentences]
-    others = [(int(count), at) for at, count in enumerate(grid.counts[row].tolist()) if count and at != layer]
-    if others and room > len(lines):
-        most = sorted(others, key=lambda one: (-one[0], one[1]))[:MOST_OTHERS]
-        said = " · ".join(f"{safe(layers[at], 30)} {count}" for count, at in most)
-        lines.append((("also in ", "muted"), (said, "text")))
-    return tuple(lines)
-
-
-def event_lines(event: CellEvent, room: int) -> list[Line]:
-    """Return the filters of an incident with their changes against the usual: a line each, or all in one."""
-    at = f"{event.iteration:>9,}  "
-    shown = event.filters[:MOST_FILTERS]
-    more = f"and {len(event.filters) - MOST_FILTERS} more" if len(event.filters) > MOST_FILTERS else ""
-    if room >= len(shown):
-        lines: list[Line] = []
-        for place, one in enumerate(shown):
-            bar = "" if not one.sigma > 0 else "▇" * min(MOST_BLOCKS, max(1, round(one.sigma)))
-            times, sigma = _change(one)
-            words = (f"filter {one.filter:<5}", "bright"), (f"{times:>9} {sigma:>7}  ", "text"), (bar, "positive_bar")
-            lines.append(((at if not place else " " * len(at), "accent"), *words))
-        return [*lines, ((" " * len(at) + more, "muted"),)] if more else lines
-    parts: list[tuple[str, str]] = [(at, "accent")]
-    for one in shown:
-        parts += [(f"f{one.filter}", "bright"), (f" {' '.join(filter(None, _change(one)))}   ", "text")]
-    return [(*parts, (more, "muted"))]
-
-
-def _change(one: CellFilter) -> tuple[str, str]:
-    """Return the change against the usual, and how unusual it is; "" where nothing is usual yet."""
-    times = "" if np.isnan(one.times) else f"×{number(one.times)}"
-    return times, "" if np.isnan(one.sigma) else f"{one.sigma:.1f}σ"
-
-
-def draw_lines(cells: Cells, frame: Frame, x: int, y: int, width: int, height: int, lines: Sequence[Line]) -> None:
-    """Write lines of words into a rectangle, wrapped between words; what does not fit is cut with an ellipsis."""
-    bottom = min(cells.height, y + height)
-    for line in lines:
-        at = x
-        for text, colour in line:
-            for word in text.split(" "):
-                wide = text_width(word)
-                if at > x and at + wide > x + width and word:
-                    y, at = y + 1, x + (2 if wide + 2 <= width else 0)
-                if y >= bottom:
-                    cells.text(x + width - 1, bottom - 1, "…", frame.theme.muted)
-                    return
-                at = cells.text(at, y, word, _ink(frame, colour), limit=max(0, x + width - at)) + 1
-            at -= 1
-        y += 1
-        if y >= bottom:
-            return
-
-
-def _ink(frame: Frame, colour: str) -> int:
-    ink: int = frame.theme.positive[1] if colour == "positive_bar" else getattr(frame.theme, colour)
-    return ink
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'s' * (count != 1)}"
