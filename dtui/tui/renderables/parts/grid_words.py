@@ -19,6 +19,9 @@ BAR_AT = 44
 MOST_BLOCKS = 30
 """Of a bar: one for each σ."""
 
+TIED = "\u00a0"
+"""A blank at which no line is broken."""
+
 Line = tuple[tuple[str, str], ...]
 """Words with the name of their colour in the theme, one after another."""
 
@@ -84,10 +87,8 @@ def event_lines(event: CellEvent, width: int, room: int) -> list[Line]:
             words = (f"filter {one.filter:<5}", "bright"), (f"{times:>9} {sigma:>7}  ", "text"), (bar, "positive_bar")
             lines.append(((at if not place else " " * len(at), "accent"), *words))
         return [*lines, ((" " * len(at) + more, "muted"),)] if more else lines
-    parts: list[tuple[str, str]] = [(at, "accent")]
-    for one in shown:
-        parts += [(f"f{one.filter}", "bright"), (f" {' '.join(filter(None, _change(one)))}   ", "text")]
-    return [(*parts, (more, "muted"))]
+    inline = "   ".join(" ".join(filter(None, (f"f{one.filter}", *_change(one)))).replace(" ", TIED) for one in shown)
+    return [((at, "accent"), (inline, "text"), (f"   {more}", "muted"))]
 
 
 def _change(one: CellFilter) -> tuple[str, str]:
@@ -109,7 +110,7 @@ def draw_lines(cells: Cells, frame: Frame, x: int, y: int, width: int, height: i
                 if y >= bottom:
                     cells.text(x + width - 1, bottom - 1, "…", frame.theme.muted)
                     return
-                at = cells.text(at, y, word, _ink(frame, colour), limit=max(0, x + width - at)) + 1
+                at = cells.text(at, y, word.replace(TIED, " "), _ink(frame, colour), limit=max(0, x + width - at)) + 1
             at -= 1
         y += 1
         if y >= bottom:
