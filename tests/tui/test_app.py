@@ -72,16 +72,55 @@ async def test_flag_dismiss_note_and_undo_reach_the_run():
         await press(app, pilot, "f")
         await until(pilot, lambda: query.decided)
         assert query.decided == [("incident-200-class-class2", "flagged", None)]
-        await press(app, pilot, "x")
-        assert app.session.selection.entry == "incident-100-class-class0", "it went on to the next"
+        await press(app, pilot, "N", "x")
+        assert app.session.selection.entry == "incident-200-class-class2", "it went on to the next"
         await until(pilot, lambda: len(query.decided) == 2)
         await press(app, pilot, "u")
         await until(pilot, lambda: len(query.decided) == 3)
-        assert query.decided[-1][:2] == ("incident-200-class-class2", "flagged")
-        assert app.session.selection.cursor == 200, "undo shows what it took back"
+        assert query.decided[-1][:2] == ("incident-105-class-class1", "new")
+        assert app.session.selection.cursor == 105, "undo shows what it took back"
         await pilot.press("m", *"odd", "enter")
         await until(pilot, lambda: len(query.decided) == 4)
-        assert query.decided[-1] == ("incident-200-class-class2", "flagged", "odd")
+        assert query.decided[-1] == ("incident-105-class-class1", "new", "odd")
+
+
+async def test_a_decision_says_what_it_was_about_and_needs_the_crosshair_on_it():
+    async with running() as (app, pilot, query):
+        await press(app, pilot, "f")
+        assert "flagged: class bird at 200; 2 to review, u takes it back" in screen_text(app)
+        await press(app, pilot, "left", "x")
+        assert "the incident at 200: n goes to the next" in screen_text(app)
+        await until(pilot, lambda: query.decided)
+        assert len(query.decided) == 1
+
+
+async def test_marked_rows_are_decided_together_and_taken_back_together():
+    async with running(screen=None) as (app, pilot, query):
+        await press(app, pilot, "g", "space", "space", "x")
+        await until(pilot, lambda: len(query.decided) == 2)
+        assert [found.status for found in app.session.view.incidents] == ["dismissed", "dismissed", "new"]
+        assert "dismissed: 2 marked; 1 to review" in screen_text(app)
+        await press(app, pilot, "u", "asterisk", "f")
+        await until(pilot, lambda: len(query.decided) == 7)
+        assert {found.status for found in app.session.view.incidents} == {"flagged"}
+
+
+async def test_the_anomalies_of_the_paper_are_reviewed_in_the_same_way():
+    async with running(screen=None) as (app, pilot, query):
+        await press(app, pilot, "L", "g", "f")
+        await until(pilot, lambda: query.decided)
+        assert query.decided == [("class-left-0-100-lost", "flagged", None)]
+        await press(app, pilot, "n", "n", "n")
+        assert app.session.selection.entry == "class-left-2-200-lost"
+        assert "no later anomalies" in screen_text(app)
+        await press(app, pilot, "L")
+        assert "3 incidents" in screen_text(app)
+
+
+async def test_enter_on_an_incident_goes_where_it_is_seen_best():
+    async with running(screen=None) as (app, pilot, _):
+        await press(app, pilot, "enter")
+        assert (app.session.scene.screen.name, app.session.selection.class_index) == ("Validation", 2)
 
 
 async def test_a_decision_that_cannot_be_written_is_said_and_taken_back():
@@ -278,7 +317,7 @@ async def test_the_palette_reaches_statistics_layers_and_classes():
 
 
 async def test_help_shows_every_action():
-    async with running(size=(150, 60)) as (app, pilot, _):
+    async with running(size=(150, 70)) as (app, pilot, _):
         await pilot.press("question_mark")
         await until(pilot, lambda: len(app.screen_stack) == 3)
         text = screen_text(app)
@@ -315,8 +354,12 @@ async def test_where_detectors_cannot_judge_yet_their_sentence_is_shown(growing_
     growing_run.grow(4)
     app = DtuiApp(growing_run.path)
     async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "4 records, the detectors need 12; nothing is judged yet" in screen_text(app))
+        await press(app, pilot, "n")
+        assert "no later incidents" in screen_text(app), "NaN is seen at once"
+        await press(app, pilot, "L")
         await until(pilot, lambda: "4 validations, the rules need 6; flips are not judged" in screen_text(app))
         await press(app, pilot, "n")
-        assert "no incidents to review: 4 validations, the rules need 6" in screen_text(app)
+        assert "no anomalies to review: 4 validations, the rules need 6" in screen_text(app)
         growing_run.grow(4)
         await until(pilot, lambda: "to review" in screen_text(app))

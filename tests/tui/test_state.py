@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -20,8 +19,8 @@ from dtui.tui.state.entry_steps import next_entry, select_entry, without_entries
 from dtui.tui.state.key_steps import STEPS
 from dtui.tui.state.layout import RIBBON_ROWS, SMALLEST, divide
 from dtui.tui.state.navigate import move_columns, snapped, zoom
-from dtui.tui.state.pane import Pane, Scene
-from dtui.tui.state.questions import AnomaliesQuestion, Answers, NotJudgedQuestion
+from dtui.tui.state.pane import Pane, Scene, Screen, Table
+from dtui.tui.state.questions import AnomaliesQuestion, Answers, IncidentsQuestion, NotJudgedQuestion
 from dtui.tui.state.run_view import axis_limits, time_axis
 from dtui.tui.state.search import find_matches
 from dtui.tui.state.selection import RowWindow, Selection
@@ -327,7 +326,9 @@ def test_view_counts_images_by_class():
 
 
 def test_searching_is_not_none_found_and_what_detectors_lack_is_neither():
-    scene, settings = scene_of(), AnomalySettings()
+    settings = AnomalySettings()
+    scene = scene_of(listing="anomalies")
+    scene = replace(scene, view=replace(scene.view, searched=None))
     assert without_entries(scene) == ("searching …",)
     searched = replace(scene, view=replace(scene.view, searched=settings))
     assert without_entries(searched) == ("none found",)
@@ -373,12 +374,42 @@ def test_a_notice_leaves_the_bars_on_the_screen(records: int, size: tuple[int, i
     assert sum(pane.height(scene) for pane in shown) == size[1]
 
 
+@pytest.mark.parametrize("is_answered", [False, True])
 @pytest.mark.parametrize(
-    ("is_answered", "words"), [(False, "searching …"), (True, r"\[ lowers the threshold")], ids=["before", "after"]
+    ("listing", "hint"), [("incidents", "L lists the anomalies"), ("anomalies", "[ lowers the threshold")]
 )
-def test_a_key_that_looks_for_anomalies_says_whether_there_are_none(is_answered, words):
+def test_a_key_that_looks_for_entries_says_whether_there_are_none(is_answered, listing, hint):
     session = Session(TABLE, view_of(FakeQuery(), 0), 150, 50)
+    if listing == "anomalies":
+        session.perform("listing")
     if is_answered:
         session.answered(AnomaliesQuestion(AnomalySettings()), ())
+        session.answered(IncidentsQuestion(), ())
     session.perform("entry_next")
-    assert re.fullmatch(f"no anomalies to review: {words}", session.message)
+    assert session.message == f"no {listing} to review: {hint if is_answered else 'searching …'}"
+
+
+def test_in_a_search_the_same_keys_go_through_the_matches():
+    scene = step(scene_of(), lambda scene: scene.selection.with_search("tree", "conv0$"))
+    names = []
+    for _ in range(4):
+        names.append(scene.view.tree[scene.selection.node].name)
+        scene = keys(scene, "entry_next")
+    assert names[:2] == ["block0.conv0", "block1"]
+
+
+def test_an_inner_screen_goes_back_to_where_it_was_opened():
+    scribbles = next(pane for pane in TABLE.panes if pane is FILTERS)
+    table = Table(
+        TABLE.screens[:1] + TABLE.screens[2:], TABLE.above, TABLE.below, (Screen("", "Inside", (scribbles,)),)
+    )
+    session = Session(table, view_of(FakeQuery(), 0), 150, 50)
+    session.perform("screen_validation")
+    session.choose(session.scene.opened("Inside"))
+    assert session.scene.screen.name == "Inside"
+    assert session.go_back()
+    assert session.scene.screen.name == "Validation"
+    session.choose(session.scene.with_pane(scribbles))
+    assert session.scene.screen.name == "Inside", "it is opened by whoever looks for its pane"
+    session.perform("screen_triage")
+    assert not session.go_back()

@@ -15,7 +15,7 @@ from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.panes.ribbon import RibbonPicture, anomaly_at
 from dtui.tui.renderables.panes.top_bar import TopBarPicture
 from dtui.tui.renderables.parts.picture import Picture
-from dtui.tui.state.actions import BAR, BAR_AFTER, main_keys
+from dtui.tui.state.actions import BAR, BAR_AFTER, BAR_LAST, main_keys
 from dtui.tui.state.entry_steps import select_entry, without_entries
 from dtui.tui.state.layout import RIBBON_ROWS, SMALLEST
 from dtui.tui.state.pane import Pane, Scene
@@ -105,7 +105,8 @@ class KeyBar(Pane):
         by_id = scene.table.by_id
         after = [item for item in BAR_AFTER if scene.pane.is_searchable or item[0] != ("search",)]
         items = (*BAR, *scene.pane.bar, *after)
-        return KeyBarPicture(tuple((main_keys(by_id, ids), words) for ids, words in items), scene.message)
+        keys, last = (tuple((main_keys(by_id, ids), words) for ids, words in part) for part in (items, BAR_LAST))
+        return KeyBarPicture(keys, scene.message, last)
 
 
 class Notice(Pane):

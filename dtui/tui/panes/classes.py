@@ -19,7 +19,7 @@ from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import SHOWN, Action
 from dtui.tui.state.key_steps import cycling
 from dtui.tui.state.navigate import select_row
-from dtui.tui.state.pane import Scene, Step
+from dtui.tui.state.pane import Scene, Shows, Step
 from dtui.tui.state.questions import ClustersQuestion, Question
 from dtui.tui.state.search import find_matches
 from dtui.tui.state.selection import Selection
@@ -75,6 +75,7 @@ class Classes(ListPane):
     name = "classes"
     title = TITLE
     is_searchable = True
+    shows = Shows.CLASSES
     actions = (
         Action("clusters", ("c",), "clusters, colours", "Number of clusters; in Images, colour by wrong label.", SHOWN),
     )

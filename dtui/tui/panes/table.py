@@ -7,6 +7,7 @@ from dtui.tui.panes.classes import Classes
 from dtui.tui.panes.correlation import Correlation
 from dtui.tui.panes.cube import Cube
 from dtui.tui.panes.curves import Curves
+from dtui.tui.panes.entry_detail import EntryDetail
 from dtui.tui.panes.filters import Filters
 from dtui.tui.panes.images import Images
 from dtui.tui.panes.tree import Tree
@@ -14,7 +15,7 @@ from dtui.tui.panes.triage import Triage
 from dtui.tui.state.pane import Screen, Table
 
 SCREENS = (
-    Screen("1", "Triage", (Triage(),)),
+    Screen("1", "Triage", (Triage(), EntryDetail())),
     Screen("2", "Layers", (Tree(), Filters())),
     Screen("3", "Validation", (Classes(), Images())),
     Screen("4", "Correlation", (Correlation(),)),

@@ -18,7 +18,7 @@ from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import SHOWN, Action
 from dtui.tui.state.key_steps import cycling, starting_on
 from dtui.tui.state.navigate import select_row
-from dtui.tui.state.pane import Scene, Step
+from dtui.tui.state.pane import Scene, Shows, Step
 from dtui.tui.state.questions import Question
 from dtui.tui.state.search import find_matches
 from dtui.tui.state.selection import Selection
@@ -67,6 +67,7 @@ class Tree(ListPane):
     name = "tree"
     title = TITLE
     is_searchable = True
+    shows = Shows.LAYERS
     actions = (
         Action("source", ("t",), "weights, gradients", "Show statistics of weights, gradients or updates.", SHOWN),
     )

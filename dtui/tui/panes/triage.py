@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from dtui.model.review import INCIDENTS, Entry
+from dtui.tui.panes.entry_detail import EvidenceQuestion
 from dtui.tui.panes.rows import ListPane
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.panes.triage import TITLE, TriagePicture
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.entry_steps import NONE_FOUND, is_searching, select_entry, without_entries
-from dtui.tui.state.pane import Scene
+from dtui.tui.state.pane import Scene, Shows
+from dtui.tui.state.questions import Question
 from dtui.tui.state.selection import Selection
 
 
@@ -34,6 +37,12 @@ class Triage(ListPane):
         """Return the rows of all entries."""
         return 1 + len(scene.entries) + len(self._footer(scene))
 
+    def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
+        """Ask for what shows the incidents on the screen."""
+        ids = [entry.id for entry in self.asked_for(scene) if entry.incident is not None]
+        if ids and self.height(scene):
+            yield EvidenceQuestion(tuple(ids))
+
     def picture(self, scene: Scene) -> Picture:
         """Return the list, or why it is empty."""
         entries, selection = self.items(scene), scene.selection
@@ -43,12 +52,14 @@ class Triage(ListPane):
             return MessagePicture(*self._nothing(scene), self.title)
         row = self.place(scene, entries)
         is_here = bool(entries) and entries[row].id == selection.entry
+        evidence = scene.answers.get(EvidenceQuestion) or {}
         return TriagePicture(
             entries,
             self.window(selection).first,
             row if is_here else -1,
             selection.marked,
             scene.view.classes,
+            {id_: found.series[0].values for id_, found in evidence.items() if found.series},
             title=self._counts(scene),
             footer=self._footer(scene),
         )
@@ -107,9 +118,9 @@ class Triage(ListPane):
         entry = scene.view.find_entry(scene.selection.entry)
         if entry is None or open_ is False:
             return scene.selection
-        place = "classes" if entry.classes and not entry.layers else "tree"
-        panes = {pane.name: pane for pane in scene.table.panes}
-        return scene.with_pane(panes[place]) if place in panes else scene.selection
+        wanted = Shows.CLASSES if entry.classes and not entry.layers else Shows.LAYERS
+        place = next((pane for pane in scene.table.panes if pane.shows is wanted), None)
+        return scene.selection if place is None else scene.with_pane(place)
 
     def mark(self, scene: Scene) -> Selection:
         """Mark the selected entry, or no longer, and go on to the next row."""

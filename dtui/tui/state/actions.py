@@ -96,17 +96,17 @@ COMMON: tuple[Action, ...] = (
         "entry_next",
         ("n",),
         "next incident",
-        "Go to the next incident, and select it; in a search, match.",
+        "Select the next incident, or match of a search.",
         "Review",
     ),
-    Action("entry_previous", ("N",), "previous incident", "Go to the previous incident, or match.", "Review"),
+    Action("entry_previous", ("N",), "previous incident", "Select the incident, or match, before.", "Review"),
     Action("flag", ("f",), "flag", "Flag the incident, or take its flag away.", "Review"),
     Action("dismiss", ("x",), "dismiss", "Dismiss the incident and go on to the next.", "Review"),
     Action("note", ("m",), "note", "Write a note on the incident.", "Review"),
     Action("undo", ("u",), "undo", "Take back the last decision.", "Review"),
-    Action("mark", ("space",), "mark", "Mark the row: a decision is about all that is marked.", "Review"),
+    Action("mark", ("space",), "mark", "Mark the row: decisions are about all marked ones.", "Review"),
     Action("mark_alike", ("asterisk",), "mark alike", "Mark all rows of the same kind, or none.", "Review"),
-    Action("listing", ("L",), "list", "Review the paper's anomalies in place of incidents, or go back.", "Review"),
+    Action("listing", ("L",), "list", "Review anomalies in place of incidents, or go back.", "Review"),
     Action("threshold_down", ("left_square_bracket",), "lower threshold", "Call more iterations anomalies.", "Review"),
     Action("threshold_up", ("right_square_bracket",), "higher threshold", "Call fewer iterations anomalies.", "Review"),
     Action("window", ("w",), "rule window", "Records for which an image must keep its verdict.", "Review"),
@@ -124,7 +124,7 @@ COMMON: tuple[Action, ...] = (
     Action("rows_more", ("left_curly_bracket",), "more rows", "Show more filters or images.", SHOWN),
     Action("sort", ("o",), "sort", "Order the rows of the pane in another way.", SHOWN),
     Action("chart", ("b",), "chart", "Draw the pane's rows as another kind of chart.", SHOWN),
-    Action("other_view", ("v",), "other view", "Taller rows; in the cube, the time around the incident.", SHOWN),
+    Action("other_view", ("v",), "other view", "Taller rows; in the cube, time around the incident.", SHOWN),
     Action("only_here", ("a",), "only with incident", "Show only rows that have an incident here, or all.", SHOWN),
     Action("inside", ("i",), "look inside", "Show the images of the class.", SHOWN),
     Action("statistic", ("s",), "statistic", "Show the next statistic in the pane.", SHOWN),
@@ -157,11 +157,12 @@ BAR_AFTER: tuple[BarItem, ...] = (
     (("pane",), "pane"),
     (("maximise",), "maximise"),
     (("search",), "search"),
-    (("help",), "help"),
-    (("palette",), "commands"),
-    (("quit",), "quit"),
+    (("palette",), "go to"),
 )
 """What it shows after them; a search only where the pane has names."""
+
+BAR_LAST: tuple[BarItem, ...] = ((("help",), "help"), (("quit",), "quit"))
+"""What it ends with, at every width."""
 
 
 def main_keys(by_id: Mapping[str, Action], ids: tuple[str, ...]) -> str:

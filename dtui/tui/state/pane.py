@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from functools import cached_property, partial
 from typing import Any, ClassVar, TypeVar
 
@@ -22,6 +23,13 @@ from dtui.tui.state.selection import RowWindow, Selection
 
 LOG = logging.getLogger(__name__)
 SaidT = TypeVar("SaidT")
+
+
+class Shows(Enum):
+    """What an entry of the review is about, and a pane shows best."""
+
+    LAYERS = 1
+    CLASSES = 2
 
 
 class Pane:
@@ -45,6 +53,8 @@ class Pane:
     """Its rows on every screen; None where the layout divides them."""
     needs_records: ClassVar[bool] = True
     """Whether it has nothing to show in a run that holds nothing."""
+    shows: ClassVar[Shows | None] = None
+    """What it is the first place to look at for."""
     has_time: ClassVar[bool] = True
     """Whether its columns are those of the time axis."""
 

@@ -58,7 +58,7 @@ class TriagePicture(Picture):
             self._draw_row(cells, frame, entry, y, at_width)
         for y, line in enumerate(self.footer, 1 + len(shown)):
             cells.text(3, y, line, theme.muted, limit=max(0, frame.width - 4))
-        draw_thumb(cells, frame, self.top, len(shown), len(self.entries))
+        draw_thumb(cells, frame, self.top, len(shown), len(self.entries), column=frame.width - 1)
         return cells
 
     def _draw_row(self, cells: Cells, frame: Frame, entry: Entry, y: int, at_width: int) -> None:

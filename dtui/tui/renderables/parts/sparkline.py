@@ -23,7 +23,7 @@ def sparkline(values: FloatArray, width: int, is_ascii: bool = False) -> str:
     if not len(finite):
         return ABSENT * columns
     middle, low, high = float(np.median(finite)), float(finite.min()), float(finite.max())
-    blocks = ASCII_BLOCKS if is_ascii else BLOCKS
+    blocks = ASCII_BLOCKS if is_ascii else BLOCKS[:-1]  # a full block would touch the row above
     text = ""
     for part in np.array_split(values, columns):
         known = part[np.isfinite(part)]
