@@ -28,7 +28,7 @@ def correlation_section(view: View) -> Section | None:
         return None
     id_, title = f"{view.prefix}-correlation", "Incidents × layers"
     try:
-        grid = view.query.incident_grid(order="filters")
+        grid = view.query.incident_grid(order="count")
     except NotRecordedError as error:
         return Section(id_, title, "", (Paragraph(f"{safe(str(error), 300)}."),))
     if not grid.rows:

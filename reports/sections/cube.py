@@ -53,7 +53,7 @@ def _asked(view: View) -> tuple[Cube, str]:
     axis = view.full_axis.with_columns(min(MOST_COLUMNS, view.full_axis.columns))
     lacking: NotRecordedError | None = None
     for statistic, source, quantity in SHOWN:
-        request = CubeRequest(axis, statistic, source, 100_000, MOST_LAYERS, MOST_LAYERS, "filters")
+        request = CubeRequest(axis, statistic, source, 100_000, MOST_LAYERS, MOST_LAYERS, "count")
         try:
             return view.query.cube(request), quantity
         except NotRecordedError as error:

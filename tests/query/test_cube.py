@@ -74,11 +74,11 @@ def test_the_classes_come_in_the_order_that_is_asked_for_and_the_others_last(fau
     correlate = lambda events: faults.correlation(events)  # noqa: E731
     for order, labels in (("class", [1, 2, 5, None]), ("time", [5, 1, 2, None])):
         assert [row.label for row in incident_grid(faults._data, made, correlate, order).rows] == labels
-    grid = incident_grid(faults._data, made, correlate, "filters")
+    grid = incident_grid(faults._data, made, correlate, "count")
     totals = grid.counts.sum(axis=1)[:3].tolist()
     assert totals == sorted(totals, reverse=True)
     assert grid.rows[3].kind is RowKind.ALL
-    with pytest.raises(UsageError, match="order of classes 'size' is unknown; use one of class, time, filters"):
+    with pytest.raises(UsageError, match="order of classes 'size' is unknown; use one of class, time, count"):
         faults.incident_grid(order="size")
 
 

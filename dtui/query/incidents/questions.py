@@ -72,7 +72,7 @@ class IncidentQuestions(RelationQuestions):
 
         Args:
             choice: Which filters count.
-            order: Order of the classes: "class", "time" (of their first incident) or "filters" (most of them first).
+            order: Order of the classes: "class", "time" (of their first incident) or "count" (most filters first).
 
         Raises:
             NotRecordedError: The run does not hold the statistic.

@@ -37,7 +37,7 @@ from dtui.model.relations import Correlation, Event
 from dtui.query.classes import class_errors
 from dtui.query.data import RunData
 
-ORDERS = ("class", "time", "filters")
+ORDERS = ("class", "time", "count")
 """Of the classes: by label, by their first incident, by falling number of anomaly filters."""
 FLOOR = 0.15
 """Added to the spread of logarithms, as `FilterJump` does: a filter that hardly moved has nearly none."""
@@ -69,10 +69,7 @@ def incident_grid(
         raise UsageError(f"order of classes {order!r} is unknown; use one of {', '.join(ORDERS)}")
     found = correlate(grid_events(incidents))
     by_id = {one.id: one for one in incidents}
-    kinds = [
-        next(kind for kind, label in rows_of_incident(by_id[event.id]) if label == event.label)
-        for event in found.events
-    ]
+    kinds = [_kind(event, by_id[event.id]) for event in found.events]
     of_row: dict[tuple[RowKind, int | None], list[int]] = {}
     for place, (event, kind) in enumerate(zip(found.events, kinds, strict=True)):
         of_row.setdefault((kind, event.label), []).append(place)
@@ -99,6 +96,12 @@ def incident_grid(
     )
 
 
+def _kind(event: Event, incident: Incident) -> RowKind:
+    if event.label is not None:
+        return RowKind.CLASS
+    return RowKind.ALL if incident.scope == "network" else RowKind.NO_CLASS
+
+
 def _row_of(
     keys: Sequence[tuple[RowKind, int | None]], of_row: dict[tuple[RowKind, int | None], list[int]], events: int
 ) -> IntArray:
@@ -111,7 +114,7 @@ def _row_of(
 def _rank(order: str, found: Correlation, events: Sequence[int], counts: IntArray) -> tuple[int, int]:
     """Return what a row is sorted by among those of its kind; rows that are equal stay by label."""
     first = min(found.events[event].iteration for event in events)
-    return {"class": (0, 0), "time": (first, 0), "filters": (-int(counts.sum()), first)}[order]
+    return {"class": (0, 0), "time": (first, 0), "count": (-int(counts.sum()), first)}[order]
 
 
 # --- a cell

@@ -21,7 +21,7 @@ MODULE_STEP = 10
 class Correlation(GridPane):
     """Rows are classes, columns are layers."""
 
-    name = "correlation"
+    name = "incident_grid"
     title = TITLE
     has_time = False
     actions = (
@@ -30,9 +30,9 @@ class Correlation(GridPane):
     )
     bar = (
         (("fold_toggle",), "go there"),
-        (("chart",), "detail"),
+        (("chart",), "in detail"),
         (("least_lower", "least_higher"), "importance"),
-        (("rows_more", "rows_fewer"), "filters"),
+        (("rows_more", "rows_fewer"), "how many"),
         (("sort",), "sort"),
         (("statistic",), "statistic"),
     )

@@ -24,7 +24,7 @@ from dtui.tui.panes.grid import (
 )
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.cube import TITLE, CubePicture
-from dtui.tui.renderables.parts.cube_place import Face, beside, layer_rows
+from dtui.tui.renderables.parts.grid.places import Face, beside, layer_rows
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.key_steps import cycling, next_of
 from dtui.tui.state.navigate import cursor_to_column, move_columns, move_records, shown
@@ -77,10 +77,9 @@ class CubeQuestion(Question[Faces]):
 class Cube(GridPane):
     """Three faces in one pane; Tab goes from one to the next, and the keys move in the one with the keyboard."""
 
-    name = "cube"
+    name = "faces"
     title = TITLE
     bar = (
-        (("pane",), "face"),
         (("mark",), "row or cell"),
         (("other_view",), "around"),
         (("fold_toggle",), "go there"),

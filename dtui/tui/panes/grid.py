@@ -16,7 +16,7 @@ from dtui.query.relations.cube import ORDERS, rows_of_incident
 from dtui.tui.panes.filters import Filters
 from dtui.tui.renderables.panes.correlation import GridLook
 from dtui.tui.renderables.panes.message import MessagePicture
-from dtui.tui.renderables.parts.grid_parts import row_words
+from dtui.tui.renderables.parts.grid.cells import row_words
 from dtui.tui.state.key_steps import cycling
 from dtui.tui.state.navigate import shown
 from dtui.tui.state.pane import Pane, Scene, Step
@@ -63,7 +63,7 @@ class GridQuestion(Question[IncidentGrid]):
     choice: FilterChoice
     order: str
     dismissed: frozenset[str]
-    about = "correlation"
+    about = "grid of incidents"
 
     def ask(self, query: RunQuery) -> IncidentGrid:
         """Return it."""
@@ -77,7 +77,7 @@ class CellQuestion(Question[GridCell | None]):
     grid: GridQuestion
     row: int
     layer: int
-    about = "correlation"
+    about = "cell of the grid"
 
     def ask(self, query: RunQuery) -> GridCell | None:
         """Return it."""
@@ -135,7 +135,7 @@ class GridPane(Pane):
         events = grid.events_of(row, layer) or grid.rows[row].events
         ids = dict.fromkeys(grid.found.events[event].id for event in events)
         found = [by_id[one].sentence for one in ids if one in by_id]
-        order = {"class": "by class", "time": "by time", "filters": "most filters first"}[options.order]
+        order = {"class": "by class", "time": "by time", "count": "most filters first"}[options.order]
         return GridLook(
             names=tuple(row_words(one, view.classes) for one in grid.rows),
             layers=layer_names(scene),

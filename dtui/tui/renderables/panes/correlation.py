@@ -14,7 +14,7 @@ from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.palettes import ramp
 from dtui.tui.renderables.canvas.primitives import EIGHTHS
 from dtui.tui.renderables.parts.chrome import draw_header, draw_legend, select_gutter
-from dtui.tui.renderables.parts.grid_parts import (
+from dtui.tui.renderables.parts.grid.cells import (
     CellsPlace,
     LayerColumns,
     count_steps,
@@ -25,12 +25,12 @@ from dtui.tui.renderables.parts.grid_parts import (
     layer_columns,
     paint_cell,
 )
-from dtui.tui.renderables.parts.grid_words import cell_lines, draw_lines
+from dtui.tui.renderables.parts.grid.words import cell_lines, draw_lines
 from dtui.tui.renderables.parts.picture import Picture
 
 TITLE = "Correlation"
 TALLEST_ROW = 3
-TIMES, COUNTS = "iteration", "filters"
+TIMES, COUNTS = "iteration", "in all"
 LEAST_WORDS = 4
 """Rows below the grid for the picked cell, where the pane has them."""
 
@@ -165,7 +165,7 @@ def _draw_header(cells: Cells, frame: Frame, picture: CorrelationPicture) -> Non
     colours = ramp(frame.theme, "correlation", frame.output)
     sets = picture.grid.importances
     high = f"{(sets[-1] if sets else 1) if picture.is_detailed else int(picture.grid.counts.max(initial=0))}"
-    name = "importance" if picture.is_detailed else "filters"
+    name = "importance" if picture.is_detailed else "anomaly filters"
     low = f"{picture.least}" if picture.is_detailed else "1"
     title = picture.look.title
     stop = draw_legend(cells, frame, colours[len(colours) // 3 :], low, high, name, left=x + 3 + text_width(title))

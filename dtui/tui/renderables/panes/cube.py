@@ -15,8 +15,7 @@ from dtui.tui.renderables.canvas.palettes import band_colours, interpolate, ramp
 from dtui.tui.renderables.canvas.primitives import paint_pixels, quantise, resample
 from dtui.tui.renderables.panes.correlation import GridLook
 from dtui.tui.renderables.parts.chrome import draw_header, select_gutter, write_value
-from dtui.tui.renderables.parts.cube_place import CubePlace, Face, cube_place
-from dtui.tui.renderables.parts.grid_parts import (
+from dtui.tui.renderables.parts.grid.cells import (
     NAMED,
     CellsPlace,
     LayerColumns,
@@ -25,7 +24,8 @@ from dtui.tui.renderables.parts.grid_parts import (
     draw_pointer,
     fade,
 )
-from dtui.tui.renderables.parts.grid_words import cell_lines, draw_lines
+from dtui.tui.renderables.parts.grid.places import CubePlace, Face, cube_place
+from dtui.tui.renderables.parts.grid.words import cell_lines, draw_lines
 from dtui.tui.renderables.parts.picture import Picture
 
 TITLE = "Cube"

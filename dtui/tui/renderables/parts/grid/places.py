@@ -7,7 +7,7 @@ from enum import IntEnum
 
 from dtui.model.cube import Cube
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.renderables.parts.grid_parts import LayerColumns, first_line, layer_columns
+from dtui.tui.renderables.parts.grid.cells import LayerColumns, first_line, layer_columns
 
 LEAST_WIDTH = 110
 """Columns of the screen under which the faces are tabs."""

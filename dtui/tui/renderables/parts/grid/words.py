@@ -11,7 +11,7 @@ from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.parts.chrome import number
-from dtui.tui.renderables.parts.grid_parts import NAMED
+from dtui.tui.renderables.parts.grid.cells import NAMED
 
 MOST_FILTERS = 12
 MOST_OTHERS = 8
