@@ -8,6 +8,7 @@ from dataclasses import replace
 from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.tree import ChartKind, TreeLook
+from dtui.tui.renderables.parts.grid.places import Face
 from tests.unit.renderables.builders import (
     LOOK,
     STAGES,
@@ -35,6 +36,7 @@ from tests.unit.renderables.drawing import (
     draw_top_bar,
     draw_tree,
 )
+from tests.unit.renderables.grid_panes import draw_correlation, draw_cube
 
 Draw = Callable[[Frame, str, float | None, int | None], Cells]
 """Draws a pane with a name from outside, a constant value (None for varied ones) and the cursor's iteration."""
@@ -93,6 +95,12 @@ PANES: dict[str, Draw] = {
     "classes": _classes,
     "images": lambda where, name, fill, cursor: _images(where, name, fill, cursor, "correctness"),
     "wrong classes": lambda where, name, fill, cursor: _images(where, name, fill, cursor, "label"),
+    "correlation": lambda where, name, fill, cursor: draw_correlation(where, name, cursor, is_detailed=False),
+    "mini-sets": lambda where, name, fill, cursor: draw_correlation(where, name, cursor, is_detailed=True),
+    "cube": lambda where, name, fill, cursor: draw_cube(where, name, fill, cursor, None),
+    "classes × time": lambda where, name, fill, cursor: draw_cube(where, name, fill, cursor, Face.CLASSES),
+    "layers × time": lambda where, name, fill, cursor: draw_cube(where, name, fill, cursor, Face.LAYERS),
+    "classes × layers": lambda where, name, fill, cursor: draw_cube(where, name, fill, cursor, Face.GRID),
     "key bar": lambda where, name, fill, cursor: draw_key_bar(where, KEYS),
     "message": lambda where, name, fill, cursor: draw_message(where, name, "press q to leave", "Layers"),
 }

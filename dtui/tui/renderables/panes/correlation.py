@@ -192,6 +192,7 @@ def _draw_rows(cells: Cells, frame: Frame, picture: CorrelationPicture, place: G
         y = 2 + at * place.tall
         if row == picture.picked[0]:
             select_gutter(cells, frame, y, place.tall)
+        y += (place.tall - 1) // 2
         if row != before:
             ink = theme.bright if row == picture.picked[0] else theme.text
             limit = frame.gutter - 3 - (6 if has_counts else 0)

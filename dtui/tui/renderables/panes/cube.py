@@ -22,6 +22,7 @@ from dtui.tui.renderables.parts.grid.cells import (
     draw_brackets,
     draw_cells,
     draw_pointer,
+    ending_of,
     fade,
 )
 from dtui.tui.renderables.parts.grid.places import CubePlace, Face, cube_place
@@ -91,6 +92,13 @@ class CubePicture(Picture):
         return cells
 
 
+def _on_axis(cube: Cube, frame: Frame, values: FloatArray) -> FloatArray:
+    """Return values of the cube, shape (rows, columns), over the columns of the pane; NaN before its axis is known."""
+    if frame.axis is None:
+        return np.full((len(values), frame.plot_width), np.nan)
+    return resample(values, cube.request.axis, frame.axis.with_columns(frame.plot_width))
+
+
 def _draw_header(cells: Cells, frame: Frame, picture: CubePicture) -> None:
     theme = frame.theme
     x = draw_header(cells, frame, TITLE) + 2
@@ -121,11 +129,11 @@ def _draw_classes(cells: Cells, frame: Frame, picture: CubePicture, place: CubeP
         if not picture.is_tabs:
             _face_title(cells, frame, frame.gutter + 2, 0, TABS[0], picture.face is Face.CLASSES, frame.plot_width - 2)
         _class_legend(cells, frame)
-        axis = frame.axis.with_columns(frame.plot_width) if frame.axis is not None else cube.request.axis
-        errors = resample(cube.errors, cube.request.axis, axis)[list(rows)]
+        errors = _on_axis(cube, frame, cube.errors)[list(rows)]
         colours = ramp(theme, "error", frame.output)
         steps = np.repeat(quantise(errors, len(colours)), place.tall, axis=0)
-        _paint_strips(cells, frame, place, steps, colours)
+        if frame.axis is not None:
+            _paint_strips(cells, frame, place, steps, colours)
         unlit = np.repeat(~picture.lit.rows[list(rows)], place.tall)
         fade(cells, frame, place.top, frame.gutter, np.repeat(unlit[:, None], frame.plot_width, axis=1))
         _mark_events(cells, frame, picture, place)
@@ -163,7 +171,7 @@ def _mark_events(cells: Cells, frame: Frame, picture: CubePicture, place: CubePl
         x, y = frame.column_of(about.iteration), int(grid.row_of[event]) - place.first
         if x is not None and 0 <= y < place.classes:
             is_lit = bool(picture.lit.events[event])
-            at = place.top + y * place.tall + place.tall // 2
+            at = min(cells.height - 1, place.top + y * place.tall + place.tall // 2)
             cells.text(x, at, "▾", theme.flag if is_lit else theme.faint, bold=is_lit)
             cells.bg[at, x] = theme.panel
 
@@ -173,8 +181,7 @@ def _name_classes(
 ) -> None:
     cube, theme = picture.cube, frame.theme
     column = frame.column_of(iteration) if has_readout else None
-    axis = frame.axis.with_columns(frame.plot_width) if frame.axis is not None else cube.request.axis
-    errors = resample(cube.errors, cube.request.axis, axis)
+    errors = _on_axis(cube, frame, cube.errors)
     for at, row in enumerate(range(place.first, place.first + place.classes)):
         top, is_lit = place.top + at * place.tall, bool(picture.lit.rows[row])
         y = top + (place.tall - 1) // 2
@@ -200,12 +207,12 @@ def _draw_layers(cells: Cells, frame: Frame, picture: CubePicture, place: CubePl
         _face_title(cells, frame, x, place.layer_top - 1, TABS[1], picture.face is Face.LAYERS, limit)
         after = x + text_width(TABS[1]) + 2
         _layer_legend(cells, frame, place.layer_top - 1, after, picture.quantity)
-    axis = frame.axis.with_columns(frame.plot_width) if frame.axis is not None else cube.request.axis
-    shades, groups = resample(cube.shades, cube.request.axis, axis), len(cube.layer_groups)
+    shades, groups = _on_axis(cube, frame, cube.shades), len(cube.layer_groups)
     pixels = np.arange(2 * place.layers) * groups // max(1, 2 * place.layers)
     colours = usual_colours(frame)
     steps = quantise((shades + 1) / 2, len(colours))[pixels]
-    paint_pixels(cells, frame.gutter, place.layer_top, steps, colours, frame.output)
+    if frame.axis is not None:
+        paint_pixels(cells, frame.gutter, place.layer_top, steps, colours, frame.output)
     lit = any_of(picture.lit.layers, cube.layer_groups)
     unlit_rows = ~np.any(lit[pixels].reshape(-1, 2), axis=1, keepdims=True)
     fade(cells, frame, place.layer_top, frame.gutter, np.repeat(unlit_rows, frame.plot_width, axis=1))
@@ -243,7 +250,7 @@ def _mark_moved(cells: Cells, frame: Frame, picture: CubePicture, place: CubePla
     columns = [frame.column_of(about.iteration) for about in grid.found.events]
     for event, group in zip(*(places.tolist() for places in np.nonzero(moved)), strict=True):
         x, y = columns[event], place.layer_top + _line_of(group, groups, place.layers)
-        if x is None:
+        if x is None or y >= cells.height:
             continue
         is_lit = bool(picture.lit.events[event] and lit[group])
         if cells.ch[y, x] != ord(NAMED) or is_lit:
@@ -275,8 +282,7 @@ def _name_layers(
         shade = np.nan if column is None else float(shades[group, column - frame.gutter])
         room = frame.gutter - 3 - (READOUT if np.isfinite(shade) else 0)
         name = safe(picture.look.layers[layer], 80)
-        shown = name if text_width(name) <= room else "…" + name[len(name) - room + 1 :]
-        cells.text(2, y, shown, ink, bold=is_lit)
+        cells.text(2, y, ending_of(name, room), ink, bold=is_lit, limit=max(0, room))
         if np.isfinite(shade):
             write_value(cells, frame.gutter - 2, y, _times(shade), ink, room=READOUT - 1)
 
@@ -284,7 +290,7 @@ def _name_layers(
 def _times(shade: float) -> str:
     """Return a shade as a factor, such as "×7.1" or "÷3.0"."""
     more = "+" if abs(shade) >= 1 else ""
-    return f"{'×' if shade >= 0 else '÷'}{10 ** abs(shade):.2g}{more}"
+    return f"{'×' if shade >= 0 else '÷'}{10 ** min(abs(shade), 1.0):.2g}{more}"
 
 
 def _draw_grid(cells: Cells, frame: Frame, picture: CubePicture, place: CubePlace, columns: LayerColumns) -> None:

@@ -36,6 +36,21 @@ def row_words(row: GridRow, classes: Sequence[str]) -> str:
     return f"class {name}" if name.isdigit() else safe(name)
 
 
+def ending_of(text: str, room: int) -> str:
+    """Return a text cut at its beginning with an ellipsis, so that it takes at most `room` columns.
+
+    Layers of one module differ at the end of their names.
+    """
+    if text_width(text) <= room:
+        return text
+    kept = ""
+    for character in reversed(text):
+        if text_width(character + kept) >= room:
+            break
+        kept = character + kept
+    return f"…{kept}" if room > 0 else ""
+
+
 @dataclass(frozen=True, slots=True)
 class LayerColumns:
     """Where layers stand side by side.
@@ -127,7 +142,7 @@ def draw_cells(
     )
     steps = count_steps(counts, int(counts.max(initial=0)), len(ramp(frame.theme, "correlation", frame.output)))
     width, height = columns.cell - (1 if columns.cell >= 4 else 0), tall - (1 if tall >= 3 else 0)
-    middle = (height - 1) // 2
+    middle = (tall - 1) // 2
     if columns.cell >= 2:
         lines = slice(place.top + middle, place.top + len(place.rows) * tall, tall)
         dots = (lines, slice(columns.left + (width - 1) // 2, columns.left + columns.width, columns.cell))
@@ -136,7 +151,9 @@ def draw_cells(
     for at, group in zip(*(where.tolist() for where in np.nonzero((counts > 0)[rows] | named[rows])), strict=True):
         row, x, y = place.rows[at], columns.left + group * columns.cell, place.top + at * tall
         words = cell_words(int(counts[row, group]), bool(named[row, group]), width)
-        paint_cell(cells, frame, (x, y, width, height), int(steps[row, group]), words, is_faded=not shown[row, group])
+        paint_cell(
+            cells, frame, (x, y, width, height), int(steps[row, group]), words, middle, is_faded=not shown[row, group]
+        )
     if picked[0] in place.rows and (left := columns.x_of(picked[1])) is not None:
         group, y = (left - columns.left) // columns.cell, place.top + place.rows.index(picked[0]) * tall + middle
         paint_pick(
@@ -158,7 +175,14 @@ def cell_words(count: int, is_named: bool, width: int) -> str:
 
 
 def paint_cell(
-    cells: Cells, frame: Frame, place: tuple[int, int, int, int], step: int, words: str, *, is_faded: bool = False
+    cells: Cells,
+    frame: Frame,
+    place: tuple[int, int, int, int],
+    step: int,
+    words: str,
+    line: int = 0,
+    *,
+    is_faded: bool = False,
 ) -> None:
     """Fill a cell with a step of the ramp and centre words in it.
 
@@ -168,6 +192,7 @@ def paint_cell(
         place: x, y, width and height.
         step: Of the "correlation" ramp, -1 for none.
         words: What stands in it where it has room; "" for nothing.
+        line: In which of its rows.
         is_faded: Whether it does not belong to the pick.
     """
     x, y, width, height = place
@@ -184,7 +209,7 @@ def paint_cell(
         cells.fg[rows, columns] = shading_colours(steps, colours, frame.output)[0]
     if words and text_width(words) <= width:
         ink = theme.panel if _differ(ground, theme.panel) else theme.muted if is_faded else theme.bright
-        cells.text(x + (width - text_width(words)) // 2, y + (height - 1) // 2, words, ink)
+        cells.text(x + (width - text_width(words)) // 2, y + line, words, ink)
 
 
 @lru_cache(maxsize=1_024)
