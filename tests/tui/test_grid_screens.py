@@ -74,7 +74,7 @@ class Desk:
 
     @property
     def picked(self):
-        return self.pane.row(self.session.scene), self.pane.layer(self.session.scene)
+        return self.pane.grid_row(self.session.scene), self.pane.layer(self.session.scene)
 
 
 def pane_of(kind):

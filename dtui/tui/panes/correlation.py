@@ -56,7 +56,7 @@ class Correlation(GridPane):
         grid = self.grid(scene)
         if grid is None or not grid.rows:
             return self.nothing(scene)
-        options, picked = scene.selection.get(GridOptions), (self.row(scene), self.layer(scene))
+        options, picked = scene.selection.get(GridOptions), (self.grid_row(scene), self.layer(scene))
         cell = scene.answers.get(CellQuestion)
         return CorrelationPicture(grid, self.look(scene, grid), picked, options.is_detailed, options.least, cell)
 

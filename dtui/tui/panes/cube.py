@@ -127,7 +127,7 @@ class Cube(GridPane):
         grid, cube = self.grid(scene), scene.answers.get(CubeQuestion)
         if grid is None or not grid.rows or cube is None or len(cube.grid.rows) != len(grid.rows):
             return self.nothing(scene)
-        options, picked = scene.selection.get(CubeOptions), (self.row(scene), self.layer(scene))
+        options, picked = scene.selection.get(CubeOptions), (self.grid_row(scene), self.layer(scene))
         look = self.look(scene, grid)
         pick = self.pick(scene)
         return CubePicture(
@@ -144,7 +144,7 @@ class Cube(GridPane):
 
     def pick(self, scene: Scene) -> Pick:
         """Return what is picked, of the kind that the last key or press picked."""
-        options, row, layer = scene.selection.get(CubeOptions), self.row(scene), self.layer(scene)
+        options, row, layer = scene.selection.get(CubeOptions), self.grid_row(scene), self.layer(scene)
         column = scene.axis.column_of(scene.selection.cursor)
         first = scene.axis.first + column * scene.axis.column_span
         span = (min(first, scene.selection.cursor), max(first + scene.axis.column_span, scene.selection.cursor + 1.0))
@@ -169,7 +169,12 @@ class Cube(GridPane):
             return 0 if cube is None else cube.grid.counts.shape[1]
         return super().rows(scene)
 
-    def move(self, scene: Scene, row: int) -> Selection:
+    def row(self, scene: Scene) -> int:
+        """Return the picked row of the face."""
+        is_layer = scene.selection.get(CubeOptions).face is Face.LAYERS
+        return self.layer(scene) if is_layer else self.grid_row(scene)
+
+    def select(self, scene: Scene, row: int) -> Selection:
         """Return the selection on a class or layer, which becomes the pick."""
         face, grid = scene.selection.get(CubeOptions).face, self.grid(scene)
         if grid is None or not grid.rows:
@@ -179,10 +184,6 @@ class Cube(GridPane):
         if face is Face.GRID:
             return _picking(self.picked(scene, row, self.layer(scene)), CELL)
         return _picking(with_row(scene.selection, grid, row), ROW)
-
-    def select(self, scene: Scene, row: int) -> Selection:
-        """Return the selection on a row of the face."""
-        return self.move(scene, row)
 
     def page(self, scene: Scene) -> int:
         """Return half of the pane."""

@@ -118,7 +118,7 @@ class GridPane(Pane):
         yield self.question(scene)
         grid = self.grid(scene)
         if grid is not None and grid.rows:
-            yield CellQuestion(self.question(scene), self.row(scene), self.layer(scene))
+            yield CellQuestion(self.question(scene), self.grid_row(scene), self.layer(scene))
 
     def nothing(self, scene: Scene) -> MessagePicture:
         """Return what is shown without a grid."""
@@ -131,7 +131,7 @@ class GridPane(Pane):
         """Return names and words."""
         options, view = scene.selection.get(GridOptions), scene.view
         by_id = {one.id: one for one in view.incidents}
-        row, layer = self.row(scene), self.layer(scene)
+        row, layer = self.grid_row(scene), self.layer(scene)
         events = grid.events_of(row, layer) or grid.rows[row].events
         ids = dict.fromkeys(grid.found.events[event].id for event in events)
         found = [by_id[one].sentence for one in ids if one in by_id]
@@ -151,6 +151,10 @@ class GridPane(Pane):
         return 0 if grid is None else len(grid.rows)
 
     def row(self, scene: Scene) -> int:
+        """Return the picked row of the grid."""
+        return self.grid_row(scene)
+
+    def grid_row(self, scene: Scene) -> int:
         """Return the picked row: that of the selected class, unless another one was picked since."""
         grid, selection = self.grid(scene), scene.selection
         options = selection.get(GridOptions)
@@ -189,7 +193,7 @@ class GridPane(Pane):
         if open_ is False or not self.rows(scene):
             return scene.selection
         cell = scene.answers.get(CellQuestion)
-        picked = (self.row(scene), self.layer(scene))
+        picked = (self.grid_row(scene), self.layer(scene))
         strongest = cell.strongest if cell is not None and (cell.row, cell.layer) == picked else None
         at = scene.selection.cursor if strongest is None else strongest[0].iteration
         filters = () if strongest is None else (strongest[1].filter,)
@@ -254,7 +258,7 @@ def moving_layers(pane: GridPane, by: int) -> Step:
 
 def _move_layer(scene: Scene, pane: GridPane, by: int) -> Selection:
     layers = len(layer_names(scene))
-    return pane.picked(scene, pane.row(scene), max(0, min(layers - 1, pane.layer(scene) + by)))
+    return pane.picked(scene, pane.grid_row(scene), max(0, min(layers - 1, pane.layer(scene) + by)))
 
 
 def _changes(scene: Scene) -> tuple[str, ...]:

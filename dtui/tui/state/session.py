@@ -238,7 +238,7 @@ class Session:
         self._begin_to_act()
         if pane in self.scene.screen.panes and not is_drag:
             self._press_row(pane, y, not pane.has_time or x < frame.gutter)
-        if pane.has_time and not self.view.is_empty and x >= frame.gutter:
+        if pane.has_time and not self.view.is_empty and frame.gutter <= x < frame.gutter + frame.plot_width:
             self._settle(cursor_to_column(self.scene, x - frame.gutter))
 
     def _press_row(self, pane: Pane, y: int, with_fold: bool) -> None:
