@@ -22,6 +22,7 @@ from dtui.tui.renderables.panes.correlation import CorrelationPicture, place_of
 from dtui.tui.renderables.panes.cube import CubePicture
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.parts.grid.places import Face
+from dtui.tui.state.mouse import press
 from dtui.tui.state.session import Session
 from tests.tui.driving import running, screen_text
 from tests.tui.fake_query import FakeQuery, make_tree
@@ -64,7 +65,7 @@ class Desk:
         return self.session.scene.frame_of(self.pane, DARK, Output())
 
     def press(self, x, y):
-        self.session.press(self.pane, self.frame, x, y, False)
+        press(self.session, self.pane, self.frame, x, y, is_drag=False)
         self.answer()
         return self.session.selection
 
@@ -313,7 +314,7 @@ def test_a_press_in_each_face_picks_there(cube: Desk):
 
 def test_a_drag_beside_the_time_moves_no_crosshair(cube: Desk):
     before = cube.session.selection.cursor
-    cube.session.press(cube.pane, cube.frame, cube.frame.width - 2, 5, True)
+    press(cube.session, cube.pane, cube.frame, cube.frame.width - 2, 5, is_drag=True)
     assert cube.session.selection.cursor == before
 
 

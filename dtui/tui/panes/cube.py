@@ -227,6 +227,13 @@ class Cube(GridPane):
             return _on_face(there, Face.LAYERS, CELL if is_time else LAYER)
         return scene.selection
 
+    def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:
+        """Offer what layers × time can show, and the orders of the classes."""
+        yield from super().choices(scene)
+        for place, (_, _, words) in enumerate(QUANTITIES):
+            step = cycling(CubeOptions, "quantity", (place,))
+            yield f"cube: {words}", "Show it of the layers, against its usual.", step
+
     def said(self, before: Selection, now: Selection) -> str:
         """Say which statistic and which time are shown."""
         old, new = before.get(CubeOptions), now.get(CubeOptions)

@@ -13,18 +13,18 @@ from dtui.model.review import Entry
 from dtui.model.statistics import title_of
 from dtui.query import RunQuery
 from dtui.query.relations.cube import ORDERS, rows_of_incident
-from dtui.tui.panes.filters import Filters
 from dtui.tui.renderables.panes.correlation import GridLook
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.parts.grid.cells import row_words
 from dtui.tui.state.key_steps import cycling
 from dtui.tui.state.navigate import shown
-from dtui.tui.state.pane import Pane, Scene, Step
+from dtui.tui.state.pane import Pane, Scene, Shows, Step
 from dtui.tui.state.questions import Question
 from dtui.tui.state.selection import Selection
 
 COUNTS = (5, 10, 20, 50)
 MOST_SENTENCES = 4
+ORDER_WORDS = dict(zip(ORDERS, ("by class", "by time", "most filters first"), strict=True))
 RowKey = tuple[RowKind, int | None]
 
 
@@ -135,13 +135,19 @@ class GridPane(Pane):
         events = grid.events_of(row, layer) or grid.rows[row].events
         ids = dict.fromkeys(grid.found.events[event].id for event in events)
         found = [by_id[one].sentence for one in ids if one in by_id]
-        order = {"class": "by class", "time": "by time", "count": "most filters first"}[options.order]
+        order = ORDER_WORDS[options.order]
         return GridLook(
             names=tuple(row_words(one, view.classes) for one in grid.rows),
             layers=layer_names(scene),
             title=f"{options.count} filters of largest {title_of(options.statistic)} at each incident · {order}",
             sentences=tuple(found[:MOST_SENTENCES]),
         )
+
+    def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:
+        """Offer the orders of the classes."""
+        for order, words in ORDER_WORDS.items():
+            step = cycling(GridOptions, "order", (order,))
+            yield f"{self.title.lower()}: classes {words}", "Order the classes with incidents.", step
 
     # --- its rows and layers
 
@@ -198,7 +204,7 @@ class GridPane(Pane):
         at = scene.selection.cursor if strongest is None else strongest[0].iteration
         filters = () if strongest is None else (strongest[1].filter,)
         scene = scene.at(scene.selection.with_cursor(at))
-        there = next((pane for pane in scene.table.panes if isinstance(pane, Filters)), None)
+        there = next((pane for pane in scene.table.panes if pane.shows is Shows.FILTERS), None)
         if there is None:
             return scene.selection
         scene = scene.at(with_layer(scene, picked[1], filters))
