@@ -24,6 +24,8 @@ LEAST_NUMBER = 15.0
 """Pixels of a cell from which on it has its number in it."""
 LEAST_NAME = 10.0
 """Pixels of a column from which on the layer has its name below it."""
+EMPTY = "#f3f5f8"
+"""Of a cell without anomaly filters."""
 NAMED = "◆"
 """Stands in a cell whose layer the incident itself names."""
 
@@ -93,10 +95,15 @@ def _abstract(width: int, sheet: GridSheet, description: str) -> str:
     for place, row in enumerate(sheet.rows):
         y = top + place * ROW
         drawing.words(gutter - 8, y + ROW * 0.7, sheet.names[row], theme.INK, "end", gutter - 12)
+        drawing.box(gutter, y, column * layers - 1, ROW - 1, EMPTY)
         for layer in range(layers):
             _cell(drawing, sheet, row, layer, gutter + layer * column, y, column)
         total = int(sheet.grid.counts[row].sum())
         drawing.words(width - MARGIN + 8, y + ROW * 0.7, f"{total:,}", theme.INK)
+    if column > 6:
+        for layer in range(1, layers):
+            x = gutter + layer * column - 0.5
+            drawing.line([(x, top), (x, bottom)], "#ffffff")
     drawing.words(width - MARGIN + 8, top - 8, "in all", theme.MUTED, font_size="11")
     _totals(drawing, sheet, gutter, bottom + 6, column)
     _layer_names(
@@ -107,8 +114,10 @@ def _abstract(width: int, sheet: GridSheet, description: str) -> str:
 
 def _cell(drawing: Vectors, sheet: GridSheet, row: int, layer: int, x: float, y: float, column: float) -> None:
     count, named = int(sheet.grid.counts[row, layer]), bool(sheet.grid.named[row, layer])
+    if not count and not named:
+        return
     share = _share(count, sheet.most)
-    colour = colour_of(theme.CORRELATION_STOPS, share) if count else "#f3f5f8"
+    colour = colour_of(theme.CORRELATION_STOPS, share) if count else EMPTY
     filters = "1 filter" if count == 1 else f"{count} filters"
     said = f"{sheet.names[row]} × {sheet.layers[layer]}: {filters}" if count else ""
     gap = 1.0 if column > 6 else 0.0

@@ -178,13 +178,15 @@ def _top(face: Vectors, box: Box, sheet: CubeSheet) -> None:
 
 def _right(face: Vectors, box: Box, sheet: CubeSheet) -> None:
     grid, rows = sheet.grid.grid, sheet.grid.rows
-    face.box(0, 0, box.depth, box.height, "#ffffff")
+    face.box(0, 0, box.depth, box.height, "#f3f5f8")
     counts = np.array([[grid.counts[row, list(group)].sum() for row in rows] for group in sheet.cube.layer_groups])
     most = max(1, int(counts.max(initial=0)))
     for layer in range(box.layers):
         for place, row in enumerate(rows):
             count = int(counts[layer, place])
-            colour = colour_of(theme.CORRELATION_STOPS, 0.12 + 0.33 * count / most) if count else "#f3f5f8"
+            if not count:
+                continue
+            colour = colour_of(theme.CORRELATION_STOPS, 0.12 + 0.33 * count / most)
             filters = f"{count} anomaly filter{'s' * (count != 1)}"
             said = f"{sheet.grid.names[row]} × {sheet.layer_names[layer]}: {filters}"
             face.box(place * box.unit, layer * box.row, box.unit, box.row, colour, said)

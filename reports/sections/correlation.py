@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dtui.errors import NotRecordedError
-from dtui.model.cube import CellEvent, GridCell, IncidentGrid, RowKind
+from dtui.model.cube import CellEvent, CellFilter, GridCell, IncidentGrid, RowKind
 from dtui.reports.charts.correlation import GridSheet, abstract_grid, detailed_grid, row_name
 from dtui.reports.document import Item, Paragraph, Row, Section, Table
 from dtui.reports.sections.registry import View, section
@@ -15,7 +15,8 @@ from dtui.safe_text import safe
 
 MOST_ROWS = 40
 """Classes that are shown: those with the most anomaly filters."""
-MOST_CELLS = 12
+MOST_TABLED = 15
+LEAST_SIGMA = 2.0
 MOST_ASKED = 300
 MOST_SAID = 4
 MOST_FILTERS = 6
@@ -116,17 +117,38 @@ def _detail_words(sheet: GridSheet) -> str:
 
 
 def _table(sheet: GridSheet, cells: Sequence[GridCell]) -> Table:
-    rows = [_row(sheet, cell, event) for cell in cells[:MOST_CELLS] for event in cell.events]
-    columns = ("class", "iteration", "layer", "filters, most changed first", "change against usual", "σ")
-    note = "σ: of the first filter's change against its own 20 records before."
-    return Table(columns, (False, True, False, False, True, True), tuple(rows), note, "Where each incident moved most")
+    """Return the incidents and layers with the most unusual filters, by falling σ."""
+    found = [(_strongest(event), event, cell) for cell in cells for event in cell.events]
+    found.sort(key=lambda one: (-(one[0].sigma if one[0].sigma == one[0].sigma else -1.0), one[1].iteration))
+    unusual = [one for one in found if not one[0].sigma < LEAST_SIGMA]
+    rows = tuple(_row(sheet, cell, event, strongest) for strongest, event, cell in unusual[:MOST_TABLED])
+    columns = ("class", "iteration", "layer", "filters, most unusual first", "change against usual", "σ")
+    rest = len(found) - len(rows)
+    note = "Of the first filter: its change against its own 20 records before, and how unusual that is."
+    if rest:
+        note += f" {rest} less unusual places are left out."
+    return Table(columns, (False, True, False, False, True, True), rows, note, "Where each incident moved most")
 
 
-def _row(sheet: GridSheet, cell: GridCell, event: CellEvent) -> Row:
-    first = event.filters[0]
-    filters = ", ".join(str(one.filter) for one in event.filters[:MOST_FILTERS])
-    more = f" and {len(event.filters) - MOST_FILTERS} more" if len(event.filters) > MOST_FILTERS else ""
-    times = "" if np.isnan(first.times) else f"×{first.times:.2g}" if first.times < 100 else f"×{first.times:,.0f}"
-    sigma = "" if np.isnan(first.sigma) else f"{first.sigma:.1f}"
+def _strongest(event: CellEvent) -> CellFilter:
+    known = [one for one in event.filters if not np.isnan(one.sigma)]
+    return max(known, key=lambda one: one.sigma) if known else event.filters[0]
+
+
+def _row(sheet: GridSheet, cell: GridCell, event: CellEvent, strongest: CellFilter) -> Row:
+    ordered = sorted(event.filters, key=lambda one: (np.isnan(one.sigma), -np.nan_to_num(one.sigma), one.filter))
+    filters = ", ".join(str(one.filter) for one in ordered[:MOST_FILTERS])
+    more = f" and {len(ordered) - MOST_FILTERS} more" if len(ordered) > MOST_FILTERS else ""
+    sigma = "" if np.isnan(strongest.sigma) else f"{strongest.sigma:.1f}"
     name, layer = sheet.names[cell.row], sheet.layers[cell.layer]
-    return Row((name, f"{event.iteration:,}", layer, f"{filters}{more}", times, sigma), iteration=event.iteration)
+    cells = (name, f"{event.iteration:,}", layer, f"{filters}{more}", _times(strongest.times), sigma)
+    return Row(cells, iteration=event.iteration)
+
+
+def _times(times: float) -> str:
+    """Return a factor as people read it, such as "×97" or "×8.1 million"; "" where there is none."""
+    if not np.isfinite(times):
+        return ""
+    if times >= 1e6:
+        return f"×{times / 1e6:,.1f} million"
+    return f"×{times:.2g}" if times < 100 else f"×{times:,.0f}"
