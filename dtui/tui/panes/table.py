@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dtui.tui.panes.bars import Axis, KeyBar, Notice, Ribbon, TopBar
 from dtui.tui.panes.classes import Classes
+from dtui.tui.panes.correlation import Correlation
+from dtui.tui.panes.cube import Cube
 from dtui.tui.panes.curves import Curves
 from dtui.tui.panes.entry_detail import EntryDetail
 from dtui.tui.panes.images import Images
@@ -30,6 +32,8 @@ SCREENS = (
     Screen("1", "Triage", (Triage(), EntryDetail())),
     Screen("2", "Layers", (Tree(), Filters()), is_wide=True),
     Screen("3", "Validation", (Classes(), Images())),
+    Screen("4", "Correlation", (Correlation(),)),
+    Screen("5", "Cube", (Cube(),)),
     Screen("6", "Runs", (RUNS,)),
 )
 

@@ -25,6 +25,7 @@ class Layout:
         gutter: Columns left of the time axis.
         curves: Rows of the error curves.
         panes: Rows of each of the screen's panes, from the top.
+        right: Columns right of the time axis.
     """
 
     width: int
@@ -32,6 +33,7 @@ class Layout:
     gutter: int = 34
     curves: int = 0
     panes: tuple[int, ...] = ()
+    right: int = 0
 
     @property
     def is_too_small(self) -> bool:
@@ -41,7 +43,7 @@ class Layout:
     @property
     def columns(self) -> int:
         """Columns of the time axis."""
-        return max(1, self.width - self.gutter)
+        return max(1, self.width - self.gutter - self.right)
 
 
 def divide(

@@ -80,6 +80,10 @@ class Pane:
         """Return the most rows that it can fill, with its header. The last pane of a screen gets the remaining rows."""
         return scene.size[1]
 
+    def beside(self, scene: Scene) -> int:
+        """Return the columns that it needs right of the time axis; every pane of the screen leaves them."""
+        return 0
+
     def wanted(self, scene: Scene) -> Iterable[Question[Any]]:
         """Return the questions that it needs, the most important first."""
         return ()
@@ -303,7 +307,8 @@ class Scene:
         """How the screen is divided."""
         needed = [self.asked(pane, lambda pane, scene: pane.needed(scene)) or 0 for pane in self.screen.panes]
         maximised = self.screen.panes.index(self.pane) if self.selection.maximised else None
-        return divide(*self.size, needed, maximised, self.screen.is_wide)
+        right = max(self.asked(pane, lambda pane, scene: pane.beside(scene)) or 0 for pane in self.screen.panes)
+        return replace(divide(*self.size, needed, maximised, self.screen.is_wide), right=right)
 
     @property
     def axis(self) -> TimeAxis:
@@ -321,7 +326,7 @@ class Scene:
         """Return the frame of a pane: its rows on the screen and the time axis."""
         layout, axis = self.layout, None if self.view.is_empty else self.axis
         height = self.asked(pane, lambda pane, scene: pane.height(scene)) or 0
-        return Frame(layout.width, height, layout.gutter, axis, theme, output, pane is self.pane)
+        return Frame(layout.width, height, layout.gutter, axis, theme, output, pane is self.pane, layout.right)
 
     def with_pane(self, pane: Pane) -> Selection:
         """Return the selection in another pane, on the screen that has it."""
