@@ -12,8 +12,8 @@ from dtui.query import open_run
 from dtui.tui.loader import view_of
 from dtui.tui.panes.correlation import Correlation
 from dtui.tui.panes.cube import CELL, LAYER, ROW, TIME, Cube, CubeOptions, CubeQuestion
-from dtui.tui.panes.filters import Filters
 from dtui.tui.panes.grid import CellQuestion, GridOptions, GridQuestion
+from dtui.tui.panes.layers.filters import Filters
 from dtui.tui.panes.table import TABLE
 from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.sgr import to_text

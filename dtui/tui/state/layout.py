@@ -54,8 +54,8 @@ def divide(
     Args:
         width: Columns.
         height: Rows.
-        needed: Most rows that each pane can fill, with its header. A pane gets at most that, and at most its share; the
-            last pane gets the rest.
+        needed: Most rows that each pane can fill, with its header. A pane gets at most that, and more than its share
+            only where another cannot fill its own; the last pane gets the rest.
         maximised: Place of the pane that has the screen to itself; None for none.
         is_wide: Whether the screen has a wide gutter.
     """
@@ -66,6 +66,9 @@ def divide(
     if maximised is not None:
         panes = [left if place == maximised else 0 for place in range(len(needed))]
     else:
-        panes = [min(left // len(needed), max(rows, LEAST_ROWS)) for rows in needed[:-1]]
-        panes.append(left - sum(panes))
+        wanted = [max(rows, LEAST_ROWS) for rows in needed]
+        panes = [min(left // len(needed), rows) for rows in wanted]
+        for place, rows in enumerate(wanted):  # what one pane cannot fill, another gets
+            panes[place] += max(0, min(left - sum(panes), rows - panes[place]))
+        panes[-1] += left - sum(panes)
     return Layout(width, height, gutter_for(width, is_wide), curves, tuple(panes))
