@@ -260,6 +260,34 @@ async def test_a_live_run_grows_in_its_row(folder: Path) -> None:
             assert "1 live" in screen_text(app)
 
 
+async def test_a_comparison_follows_a_live_run(folder: Path) -> None:
+    with begin(folder / "live.dtui") as writer:
+        for position in range(10):
+            append(writer, position, 12)
+        async with opened(folder / "plain.dtui", folder / "live.dtui", size=(100, 30)) as (app, pilot):
+            await press(app, pilot, "equals_sign")
+            await until(pilot, lambda: "number for number, to the end (90)" in screen_text(app))
+            for position in range(10, 14):
+                append(writer, position, 12)
+
+            def parted() -> bool:
+                app.loader.poll()
+                return "first divergence: iteration 120, class cat" in screen_text(app)
+
+            await until(pilot, parted)
+
+
+async def test_the_other_run_vanishes_while_it_is_compared(folder: Path) -> None:
+    async with opened(folder / "plain.dtui", folder / "worse.dtui") as (app, pilot):
+        await press(app, pilot, "equals_sign")
+        await until(pilot, lambda: "first divergence" in screen_text(app))
+        shutil.rmtree(folder / "worse.dtui")
+        await press(app, pilot, "d", "s", "n", "escape")
+        assert app.session.scene.screen.name == "Runs"
+        app.loader.poll()
+        await until(pilot, lambda: "no such file" in line_with(app, "worse"))
+
+
 async def test_the_neighbours_of_a_run_are_not_read_before_the_list_is_shown(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

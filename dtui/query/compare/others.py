@@ -79,12 +79,13 @@ class Others:
         return RunList(rows, differences([row.settings for row in read]), tuple(row.path for row in read))
 
     def refresh(self) -> bool:
-        """Look for runs that came, went or grew; return True if the list changed. Nothing listed yet: False."""
+        """Look for runs that came, went or grew; return True if the list or the comparison changed."""
+        has_grown = self._refresh_open()
         if self._paths is None:
-            return False
+            return has_grown
         before, self._paths = self._paths, None
         paths = self._listed()
-        changed = paths != before
+        changed = has_grown or paths != before
         for path in [path for path in self._rows if path not in paths]:
             del self._rows[path]
         for path, row in list(self._rows.items()):
@@ -94,6 +95,18 @@ class Others:
                 changed = changed or not _is_same(fresh, row)
                 self._rows[path] = fresh
         return changed
+
+    def _refresh_open(self) -> bool:
+        """Look whether the run that is compared with has changed; one that is gone is closed, and said when asked."""
+        if self._open is None:
+            return False
+        try:
+            if not self._open[1].refresh():
+                return False
+        except (DtuiError, OSError):
+            self.close()
+        self.forget()
+        return True
 
     def _listed(self) -> tuple[Path, ...]:
         if self._paths is None:
