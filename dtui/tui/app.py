@@ -31,6 +31,7 @@ from dtui.tui.terminal.themes import output_for, textual_theme, theme_for
 if TYPE_CHECKING:
     from dtui.tui.renderables.canvas.output import Output
     from dtui.tui.screens.base import DataScreen
+    from dtui.tui.state.choice import Choice
     from dtui.tui.state.link import Link
     from dtui.tui.state.pane import Table
     from dtui.tui.state.reviewing import Decision
@@ -253,7 +254,10 @@ class DtuiApp(App[None]):
         session = self.session
         if session is None:
             return
-        if action in ("palette", "help", "search", "note", "export"):
+        choice = session.choice(action)
+        if choice is not None:
+            self._choose(session, choice)
+        elif action in ("palette", "help", "search", "note", "export"):
             self._open(action, session)
         elif action in ("back", "quit"):
             if not session.go_back() and action == "quit":
@@ -275,6 +279,16 @@ class DtuiApp(App[None]):
     def _write(self, decisions: tuple[Decision, ...]) -> None:
         for decision in decisions:
             self.loader.decide(decision.entry, decision.status, decision.note)
+
+    def _choose(self, session: Session, choice: Choice) -> None:
+        from dtui.tui.screens.choose import ChooseScreen
+
+        def take(place: int | None) -> None:
+            if place is not None:
+                session.take_option(choice.options[place])
+                self.paint()
+
+        self.push_screen(ChooseScreen(choice), take)
 
     @property
     def _command_line(self) -> CommandLine | None:

@@ -347,4 +347,6 @@ def view_of(query: RunQuery, revision: int) -> RunView:
         filter_statistics=query.recorded(Rows.FILTERS),
         layer_statistics=query.recorded(Rows.LAYERS),
         path=str(located(query.path)),
+        norms=query.structure().norms,
+        norm_statistics=query.recorded(Rows.NORMS),
     )

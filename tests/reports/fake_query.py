@@ -37,8 +37,11 @@ from dtui.model import (
     TreeNode,
 )
 from dtui.model.compare import Alignment, Comparison, Measure
+from dtui.model.cube import Cube, CubeRequest, GridCell, IncidentGrid
+from dtui.model.relations import FilterChoice
 from dtui.query import RunQuery
 from dtui.query.detecting import legends
+from tests import grids
 from tests.anomalies import class_anomaly, values_of
 
 HOSTILE = (
@@ -209,6 +212,17 @@ class FakeQuery(RunQuery):
         return () if lacks is None else (lacks,)
 
     legends = staticmethod(legends)
+
+    def incident_grid(self, choice: FilterChoice | None = None, order: str = "class") -> IncidentGrid:
+        some = [k * self.every for k in (10, 20, 20, 35) if k < self.records]
+        layers = self.structure().layers
+        return grids.grid(grids.incidents(some, len(self.names), layers), layers, choice, order)
+
+    def grid_cell(self, grid: IncidentGrid, row: int, layer: int) -> GridCell:
+        return grids.cell(grid, row, layer)
+
+    def cube(self, request: CubeRequest, choice: FilterChoice | None = None) -> Cube:
+        return grids.cube(self.incident_grid(choice, request.order), request)
 
     def with_names(self, names: Sequence[str]) -> FakeQuery:
         """Put names from outside everywhere where a run has them."""

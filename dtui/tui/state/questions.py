@@ -96,11 +96,17 @@ class ClustersQuestion(Question[tuple[ClassCluster, ...]]):
     """The clusters of classes; RunView keeps them."""
 
     count: int
+    method: str = "k-means"
+    standardised: bool = False
+    sort: str = "error"
+    at: int | None = None
     about = "clusters"
 
     def ask(self, query: RunQuery) -> tuple[ClassCluster, ...]:
         """Return them."""
-        return query.clusters(self.count)
+        return query.clusters(
+            self.count, method=self.method, standardised=self.standardised, sort=self.sort, at=self.at
+        )
 
 
 @dataclass(frozen=True, eq=False, slots=True)

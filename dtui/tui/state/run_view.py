@@ -14,6 +14,7 @@ from dtui.model import (
     ClassCluster,
     Incident,
     IntArray,
+    NormLayer,
     RunInfo,
     RunMetadata,
     RunStatus,
@@ -52,6 +53,8 @@ class RunView:
         layer_statistics: The recorded statistics of layers.
         path: Where the run is.
         given: The runs that the person named, if there are two or more; all paths as in a list of runs.
+        norms: The normalisation layers that were measured; names are data from outside.
+        norm_statistics: The recorded statistics of normalisation layers.
     """
 
     info: RunInfo
@@ -74,6 +77,8 @@ class RunView:
     layer_statistics: tuple[str, ...] = LAYER_STATISTICS
     path: str = ""
     given: tuple[str, ...] = ()
+    norms: tuple[NormLayer, ...] = ()
+    norm_statistics: tuple[str, ...] = ()
 
     @property
     def is_live(self) -> bool:

@@ -58,7 +58,7 @@ class Selection:
         listing: What is reviewed: "incidents", or the paper's "anomalies".
         entry: Id of the selected entry of the review.
         marked: Ids of marked entries; a decision is about all of them.
-        came_from: Screen and pane that an inner screen was opened from; None on a screen with a tab.
+        came_from: Screens and panes that inner screens were opened from, one by one; empty on a screen with a tab.
         run: Path of the run to show; None for the one that is open.
     """
 
@@ -78,8 +78,15 @@ class Selection:
     listing: Listing = INCIDENTS
     entry: str | None = None
     marked: frozenset[str] = frozenset()
-    came_from: tuple[int, int] | None = None
+    came_from: tuple[tuple[int, int], ...] = ()
     run: str | None = None
+
+    def gone_back(self) -> Self:
+        """Return the selection on the screen that the inner screen was opened from; on a screen with a tab it stays."""
+        if not self.came_from:
+            return self
+        *before, (screen, pane) = self.came_from
+        return self.changed(screen=screen, pane=pane, came_from=tuple(before))
 
     def changed(self, **fields: Any) -> Self:
         """Return the selection with some fields replaced."""

@@ -15,6 +15,7 @@ from dtui.model import Incident
 from dtui.model.review import INCIDENTS, Entry, of_incident, reviewable
 from dtui.safe_text import safe
 from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.state.choice import Choice, Option
 from dtui.tui.state.entry_steps import (
     NONE_FOUND,
     neighbour,
@@ -114,6 +115,18 @@ class Session:
             self.message = f"no {noun} to review: {hint if none == NONE_FOUND else none}"
         return True
 
+    def choice(self, action: str) -> Choice | None:
+        """Return the list that an action opens on this screen; None if it opens none."""
+        for pane in (self.scene.pane, *self.scene.screen.panes):
+            if action in pane.steps:
+                return self.scene.asked(pane, lambda pane, scene: pane.choice(scene, action))
+        return None
+
+    def take_option(self, option: Option) -> None:
+        """Take what was chosen from a list."""
+        self.begin_to_act()
+        self.take(self.scene.pane, option.step)
+
     def reach(self, action: str) -> None:
         """Go to the first screen where an action has an effect; stay if it has one here."""
         if self._step_of(action) is None:
@@ -137,9 +150,8 @@ class Session:
             back = selection.changed(maximised=False)
         elif selection.window is not None:
             back = selection.changed(window=None)
-        elif selection.came_from is not None:
-            screen, pane = selection.came_from
-            back = selection.changed(screen=screen, pane=pane, came_from=None)
+        elif selection.came_from:
+            back = selection.gone_back()
         elif selection.pane:
             back = selection.changed(pane=0)
         else:
@@ -192,11 +204,7 @@ class Session:
 
     def refuse_run(self, message: str) -> None:
         """Stay with the open run, because the other one cannot be opened; a screen that needs both is left."""
-        back = self.selection.changed(run=None)
-        if back.came_from is not None:
-            screen, pane = back.came_from
-            back = back.changed(screen=screen, pane=pane, came_from=None)
-        self.settle(back)
+        self.settle(self.selection.changed(run=None).gone_back())
         self.fail(message)
 
     def search(self, pattern: str) -> str:

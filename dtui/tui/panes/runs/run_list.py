@@ -230,7 +230,7 @@ def marked_rows(rows: Sequence[RunRow], marked: tuple[str, ...]) -> list[RunRow]
 
 def _opened_first(scene: Scene, path: str) -> Selection:
     """Return the selection with another run to be shown, on the first screen."""
-    return opened(scene.at(scene.selection.changed(screen=0, pane=0, came_from=None)), path)
+    return opened(scene.at(scene.selection.changed(screen=0, pane=0, came_from=())), path)
 
 
 def opened(scene: Scene, path: str) -> Selection:

@@ -43,7 +43,7 @@ class ComparedRowsPicture(Picture):
     columns: PairedColumns | None
     is_paired: bool
     words: str = "farthest apart first"
-    crosshair = 0.17
+    crosshair = True
 
     @property
     def tall(self) -> int:

@@ -45,7 +45,7 @@ class ComparingPicture(Picture):
     current: int
     curve: PairedColumns | None = None
     curve_name: str = ""
-    crosshair = 0.17
+    crosshair = True
     header_rows = 3
 
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
