@@ -288,6 +288,24 @@ async def test_the_other_run_vanishes_while_it_is_compared(folder: Path) -> None
         await until(pilot, lambda: "no such file" in line_with(app, "worse"))
 
 
+async def test_a_decision_is_counted_in_the_row(folder: Path) -> None:
+    async with opened(folder / "plain.dtui", folder / "worse.dtui", size=(150, 50)) as (app, pilot):
+        assert "new" in line_with(app, "plain ")
+        assert "flagged" not in line_with(app, "plain ")
+        await press(app, pilot, "1")
+        await until(pilot, lambda: app.session.scene.entries)
+        app.session.choose(app.session.selection.changed(cursor=0))
+        await press(app, pilot, "n", "f")
+        assert "flagged:" in app.session.message
+        await press(app, pilot, "6")
+
+        def is_counted() -> bool:
+            app.loader.poll()
+            return "1 flagged" in line_with(app, "plain ")
+
+        await until(pilot, is_counted)
+
+
 async def test_the_neighbours_of_a_run_are_not_read_before_the_list_is_shown(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

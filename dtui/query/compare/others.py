@@ -89,8 +89,8 @@ class Others:
         for path in [path for path in self._rows if path not in paths]:
             del self._rows[path]
         for path, row in list(self._rows.items()):
-            is_open = row.info is None or row.info.status is RunStatus.LIVE or path == self._path
-            if is_open or self._stamps.get(path) != stamp_of(path):
+            is_live = row.info is None or row.info.status is RunStatus.LIVE
+            if (is_live and path != self._path) or self._stamps.get(path) != stamp_of(path):
                 fresh = self._read(path)
                 changed = changed or not _is_same(fresh, row)
                 self._rows[path] = fresh
@@ -149,8 +149,9 @@ class Others:
         return self._compared[1]
 
     def forget(self) -> None:
-        """Compare anew: the open run has changed."""
+        """Compare anew, and read the row of the open run anew: it has changed."""
         self._compared = None
+        self._stamps.pop(self._path, None)
 
 
 def _is_same(a: RunRow, b: RunRow) -> bool:
