@@ -39,9 +39,9 @@ def test_a_row_a_run_in_80_columns() -> None:
     assert shown[2].startswith(" •  second")
     assert shown[2].endswith("none")
     assert shown[3:6] == [
-        "    wd                 structure.h5: wd; restore it from a copy",
-        "    claimed            claimed, nothing recorded yet",
-        "    unread             …",
+        "    wd                structure.h5: wd; restore it from a copy",
+        "    claimed           claimed, nothing recorded yet",
+        "    unread            …",
     ]
     assert shown[10] == "  /runs/live.dtui"
     assert shown[11] == "  reading 4 of 5 …"
