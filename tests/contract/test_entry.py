@@ -196,5 +196,6 @@ def test_a_run_that_has_the_name_of_a_command_can_be_opened(monkeypatch: pytest.
         "mouse": False,
         "slow_link": False,
         "places": (),
+        "bell": False,
         **dict.fromkeys(("at", "class_name", "layer", "filter")),
     }

@@ -203,3 +203,12 @@ def test_healthy_and_faulty_sample_part_where_the_faults_are() -> None:
     assert [len(some) for some in found.incidents] == [0, 5]
     assert [one.words for one in back.divergences] == [one.words for one in found.divergences]
     assert found.layers.names[found.layers.order[0]] == "layer3.0.conv1"
+
+
+def test_incidents_of_the_other_run_lie_on_the_first_ones_axis() -> None:
+    with open_run(SAMPLES / "mnist-healthy") as healthy, open_run(SAMPLES / "mnist-resumed") as resumed:
+        by_iteration, by_share = (healthy.compare(resumed, one) for one in (None, Alignment.SHARE))
+    ((incident,), (place,)) = by_share.incidents[1], by_share.incidents_at
+    assert incident.first > 2390  # the first run never came so far
+    assert by_iteration.incidents_at == (None,)
+    assert place == pytest.approx(incident.first / 4216 * 2390, abs=20)

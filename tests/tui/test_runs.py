@@ -15,8 +15,9 @@ from dtui.query.compare import others
 from dtui.store import RunWriter
 from dtui.tui.app import DtuiApp
 from dtui.tui.loader import Loader
-from dtui.tui.panes.runs.comparing import CompareOptions
+from dtui.tui.panes.runs.comparing import CompareOptions, begin_comparing, found_in
 from dtui.tui.panes.runs.run_list import RunsOptions
+from dtui.tui.state.numbers import find_numbers
 from tests.store.builders import METADATA, make_record
 from tests.tui.driving import is_complete, press, screen_text, until
 from tests.tui.fake_query import FakeQuery
@@ -171,6 +172,20 @@ def _query(app: DtuiApp):
     return query
 
 
+async def test_a_second_comparison_shows_nothing_of_the_first(folder: Path) -> None:
+    """The answer about the pair before is at hand until the new one comes: it is not shown."""
+    write(folder / "third.dtui", lost_at=8)
+    async with opened(folder / "plain.dtui", folder / "worse.dtui") as (app, pilot):
+        await press(app, pilot, "equals_sign")
+        await until(pilot, lambda: "iteration 160" in screen_text(app))
+        await press(app, pilot, "escape")
+        selection = begin_comparing(app.session.scene, str(folder / "third.dtui"))
+        assert found_in(app.session.scene.at(selection)) is None
+        app.session.choose(selection)
+        app.paint()
+        await until(pilot, lambda: "first divergence: iteration 80" in screen_text(app))
+
+
 async def test_keys_of_the_comparison(folder: Path) -> None:
     async with opened(folder / "plain.dtui", folder / "worse.dtui", size=(150, 50)) as (app, pilot):
         await press(app, pilot, "equals_sign")
@@ -190,7 +205,22 @@ async def test_keys_of_the_comparison(folder: Path) -> None:
         assert app.session.scene.screen.name == "Layers"
 
 
-async def test_an_image_of_another_network_is_named_as_not_compared(folder: Path) -> None:
+async def test_what_is_on_the_screen_can_be_written_as_a_table(folder: Path) -> None:
+    async with opened(folder / "plain.dtui", folder / "worse.dtui", size=(150, 50)) as (app, pilot):
+        table = find_numbers(app.session.scene)
+        assert [row[0] for row in table.rows] == ["plain", "worse"]
+        assert table.rows[1][-1].startswith("lr 0.2")
+        await press(app, pilot, "equals_sign")
+        await until(pilot, lambda: "first divergence" in screen_text(app))
+        table = find_numbers(app.session.scene)
+        assert (table.rows[0][0], *table.rows[0][2:4]) == (160, "class", "cat")
+        assert "first divergence: iteration 160" in table.title
+        await press(app, pilot, "tab", "tab")
+        table = find_numbers(app.session.scene)
+        assert {"A cat", "B cat", "distance cat"} <= set(table.columns)
+
+
+async def test_another_network_is_named_as_not_compared(folder: Path) -> None:
     other = Structure((Layer(0, "other", "Conv2d", (6, 1, 3, 3), 0),), (Module(0, "", "Net", -1, (0,)),))
     with RunWriter(folder / "other.dtui", other, METADATA, compact=False) as writer:
         for position in range(RECORDS):
@@ -228,6 +258,52 @@ async def test_a_live_run_grows_in_its_row(folder: Path) -> None:
 
             await until(pilot, grew)
             assert "1 live" in screen_text(app)
+
+
+async def test_a_comparison_follows_a_live_run(folder: Path) -> None:
+    with begin(folder / "live.dtui") as writer:
+        for position in range(10):
+            append(writer, position, 12)
+        async with opened(folder / "plain.dtui", folder / "live.dtui", size=(100, 30)) as (app, pilot):
+            await press(app, pilot, "equals_sign")
+            await until(pilot, lambda: "number for number, to the end (90)" in screen_text(app))
+            for position in range(10, 14):
+                append(writer, position, 12)
+
+            def parted() -> bool:
+                app.loader.poll()
+                return "first divergence: iteration 120, class cat" in screen_text(app)
+
+            await until(pilot, parted)
+
+
+async def test_the_other_run_vanishes_while_it_is_compared(folder: Path) -> None:
+    async with opened(folder / "plain.dtui", folder / "worse.dtui") as (app, pilot):
+        await press(app, pilot, "equals_sign")
+        await until(pilot, lambda: "first divergence" in screen_text(app))
+        shutil.rmtree(folder / "worse.dtui")
+        await press(app, pilot, "d", "s", "n", "escape")
+        assert app.session.scene.screen.name == "Runs"
+        app.loader.poll()
+        await until(pilot, lambda: "no such file" in line_with(app, "worse"))
+
+
+async def test_a_decision_is_counted_in_the_row(folder: Path) -> None:
+    async with opened(folder / "plain.dtui", folder / "worse.dtui", size=(150, 50)) as (app, pilot):
+        assert "new" in line_with(app, "plain ")
+        assert "flagged" not in line_with(app, "plain ")
+        await press(app, pilot, "1")
+        await until(pilot, lambda: app.session.scene.entries)
+        app.session.choose(app.session.selection.changed(cursor=0))
+        await press(app, pilot, "n", "f")
+        assert "flagged:" in app.session.message
+        await press(app, pilot, "6")
+
+        def is_counted() -> bool:
+            app.loader.poll()
+            return "1 flagged" in line_with(app, "plain ")
+
+        await until(pilot, is_counted)
 
 
 async def test_the_neighbours_of_a_run_are_not_read_before_the_list_is_shown(

@@ -191,7 +191,8 @@ class Comparison:
         divergences: The moments at which they part, in order.
         same_until: Last iteration up to which all that is compared is the same, number for number; None if nothing is.
         incidents: Of each run.
-        incidents_at: Iterations of the first run at which the second one's incidents are, shape as incidents[1].
+        incidents_at: Iterations of the first run at which the second one's incidents are; None for those that lie where
+            only the second run has been.
         not_compared: What could not be compared and why, one sentence each; data from outside.
         measures: What layers can be compared by in both.
         alignments: How moments can be paired in both.
@@ -206,7 +207,7 @@ class Comparison:
     divergences: tuple[Divergence, ...]
     same_until: int | None
     incidents: tuple[tuple[Incident, ...], tuple[Incident, ...]]
-    incidents_at: tuple[int, ...] = ()
+    incidents_at: tuple[int | None, ...] = ()
     not_compared: tuple[str, ...] = ()
     measures: tuple[Measure, ...] = tuple(Measure)
     alignments: tuple[Alignment, ...] = (Alignment.ITERATION, Alignment.SHARE)

@@ -79,21 +79,34 @@ class Others:
         return RunList(rows, differences([row.settings for row in read]), tuple(row.path for row in read))
 
     def refresh(self) -> bool:
-        """Look for runs that came, went or grew; return True if the list changed. Nothing listed yet: False."""
+        """Look for runs that came, went or grew; return True if the list or the comparison changed."""
+        has_grown = self._refresh_open()
         if self._paths is None:
-            return False
+            return has_grown
         before, self._paths = self._paths, None
         paths = self._listed()
-        changed = paths != before
+        changed = has_grown or paths != before
         for path in [path for path in self._rows if path not in paths]:
             del self._rows[path]
         for path, row in list(self._rows.items()):
-            is_open = row.info is None or row.info.status is RunStatus.LIVE or path == self._path
-            if is_open or self._stamps.get(path) != stamp_of(path):
+            is_live = row.info is None or row.info.status is RunStatus.LIVE
+            if (is_live and path != self._path) or self._stamps.get(path) != stamp_of(path):
                 fresh = self._read(path)
                 changed = changed or not _is_same(fresh, row)
                 self._rows[path] = fresh
         return changed
+
+    def _refresh_open(self) -> bool:
+        """Look whether the run that is compared with has changed; one that is gone is closed, and said when asked."""
+        if self._open is None:
+            return False
+        try:
+            if not self._open[1].refresh():
+                return False
+        except (DtuiError, OSError):
+            self.close()
+        self.forget()
+        return True
 
     def _listed(self) -> tuple[Path, ...]:
         if self._paths is None:
@@ -136,8 +149,9 @@ class Others:
         return self._compared[1]
 
     def forget(self) -> None:
-        """Compare anew: the open run has changed."""
+        """Compare anew, and read the row of the open run anew: it has changed."""
         self._compared = None
+        self._stamps.pop(self._path, None)
 
 
 def _is_same(a: RunRow, b: RunRow) -> bool:

@@ -167,13 +167,13 @@ def _divergence(key: float, partings: list[Parting]) -> Divergence:
     return Divergence(key, earliest.iteration, earliest.iteration_b, tuple(kept), largest)
 
 
-def _on_the_first(incidents: Sequence[Incident], paired: Sequence[PairedRows]) -> tuple[int, ...]:
-    """Return where on the first run's axis incidents of the second lie; where they are, if nothing is paired."""
+def _on_the_first(incidents: Sequence[Incident], paired: Sequence[PairedRows]) -> tuple[int | None, ...]:
+    """Return where on the first run's axis incidents of the second lie; None before or after what both have."""
     rows = max(paired, key=lambda rows: len(rows.keys))
     if not len(rows.keys):
-        return tuple(one.first for one in incidents)
-    at = np.interp([one.first for one in incidents], rows.at_b, rows.at_a)
-    return tuple(np.rint(at).astype(np.int64).tolist())
+        return (None,) * len(incidents)
+    at = np.interp([one.first for one in incidents], rows.at_b, rows.at_a, left=np.nan, right=np.nan)
+    return tuple(None if np.isnan(place) else round(place) for place in at.tolist())
 
 
 def _same_until(pairs: Sequence[Pair]) -> int | None:

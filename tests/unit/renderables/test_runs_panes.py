@@ -21,14 +21,28 @@ def lines(cells: object) -> list[str]:
 
 def test_a_row_a_run_in_80_columns() -> None:
     shown = lines(draw_run_list(frame(80, 12), "wd", None, None))
-    assert shown[:6] == [
-        "▌Runs 5 · 1 live       status     iteration   error  its course  incidents",
-        "▌  ▸live               ● live           999    25 %  ▁▂▃▃▄▅▆▆▇█  3 new ·…",
-        " •  second             ■ done           999    0.25              none",
-        "    wd                 structure.h5: wd; restore it from a copy",
-        "    claimed            claimed, nothing recorded yet",
-        "    unread             …",
-    ] or shown[1].startswith("▌ ▸ live")
+    assert shown[0].split() == [
+        "Runs",
+        "5",
+        "·",
+        "1",
+        "live",
+        "status",
+        "iteration",
+        "error",
+        "its",
+        "course",
+        "incidents",
+    ]
+    assert shown[1].startswith("▌ ▸ live")
+    assert shown[1].endswith("3 new 1⚑")
+    assert shown[2].startswith(" •  second")
+    assert shown[2].endswith("none")
+    assert shown[3:6] == [
+        "    wd                structure.h5: wd; restore it from a copy",
+        "    claimed           claimed, nothing recorded yet",
+        "    unread            …",
+    ]
     assert shown[10] == "  /runs/live.dtui"
     assert shown[11] == "  reading 4 of 5 …"
 
@@ -39,7 +53,7 @@ def test_a_wide_list_has_rate_time_left_size_and_what_differs() -> None:
     assert "812/s" in shown[1]
     assert "2 h 05" in shown[1]
     assert "3.6 MB" in shown[1]
-    assert "3 new · 1 flagged" in shown[1] or "3 new · 1 flagg" in shown[1]
+    assert "3 new · 1 flagged" in shown[1]
     assert shown[1].endswith("wd wd · lr 0.1")
 
 

@@ -12,11 +12,12 @@ from dtui.query.compare.others import Others, Wanted
 from dtui.query.compare.pairs import columns_of
 from dtui.safe_text import safe
 from dtui.tui.panes.rows import ListPane
-from dtui.tui.panes.runs.comparing import STEPS, CompareOptions, found_in
+from dtui.tui.panes.runs.comparing import STEPS, CompareOptions, Found, found_in, value_of
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.panes.runs.compared_rows import ComparedRowsPicture
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.key_steps import cycling
+from dtui.tui.state.numbers import Numbers, over_time
 from dtui.tui.state.pane import Scene, Shows, Step
 from dtui.tui.state.questions import OthersQuestion, Question
 from dtui.tui.state.search import find_matches
@@ -27,7 +28,7 @@ PAIRED_FROM = 10
 
 
 @dataclass(frozen=True, slots=True)
-class LayerColumnsQuestion(OthersQuestion[PairedColumns]):
+class LayerColumnsQuestion(OthersQuestion[Found[PairedColumns]]):
     """Some layers of both over an axis."""
 
     wanted: Wanted
@@ -35,13 +36,13 @@ class LayerColumnsQuestion(OthersQuestion[PairedColumns]):
     axis: TimeAxis
     about = "layers of both"
 
-    def ask_others(self, others: Others) -> PairedColumns:
+    def ask_others(self, others: Others) -> Found[PairedColumns]:
         """Return a row each."""
-        return columns_of(others.comparison(self.wanted).layers, self.rows, self.axis)
+        return Found(self.wanted, columns_of(others.comparison(self.wanted).layers, self.rows, self.axis))
 
 
 @dataclass(frozen=True, slots=True)
-class ClassColumnsQuestion(OthersQuestion[PairedColumns]):
+class ClassColumnsQuestion(OthersQuestion[Found[PairedColumns]]):
     """Some classes of both over an axis."""
 
     wanted: Wanted
@@ -49,9 +50,9 @@ class ClassColumnsQuestion(OthersQuestion[PairedColumns]):
     axis: TimeAxis
     about = "classes of both"
 
-    def ask_others(self, others: Others) -> PairedColumns:
+    def ask_others(self, others: Others) -> Found[PairedColumns]:
         """Return a row each."""
-        return columns_of(others.comparison(self.wanted).classes, self.rows, self.axis)
+        return Found(self.wanted, columns_of(others.comparison(self.wanted).classes, self.rows, self.axis))
 
 
 class ComparedRows(ListPane):
@@ -59,7 +60,7 @@ class ComparedRows(ListPane):
 
     is_searchable = True
     kind: ClassVar[str]
-    question: ClassVar[type[Question[PairedColumns]]]
+    question: ClassVar[type[Question[Found[PairedColumns]]]]
     bar = ((("entry_next",), "next divergence"), (("chart",), "both, distance"), (("sort",), "sort"))
 
     @property
@@ -116,10 +117,23 @@ class ComparedRows(ListPane):
             *(self.title, rows, tuple(items)),
             self.window(scene.selection).first,
             self.place(scene, items),
-            scene.answers.get(self.question),
+            value_of(scene, self.question),
             self.is_paired(scene),
             "farthest apart first" if by_distance else "in the order of the network",
         )
+
+    def numbers(self, scene: Scene) -> Numbers | None:
+        """Return the rows on the screen over time: both, and how far apart they are."""
+        found, columns = found_in(scene), value_of(scene, self.question)
+        if not isinstance(found, Comparison) or columns is None or not columns.rows:
+            return None
+        rows = self.of(found)
+        names = [f"{which} {rows.names[row]}" for row in columns.rows for which in ("A", "B", "distance")]
+        series = [
+            part[place] for place in range(len(columns.rows)) for part in (columns.a, columns.b, columns.distance)
+        ]
+        title = f"A {found.infos[0].run}, B {found.infos[1].run}: {rows.measure}"
+        return over_time(title, columns.axis, names, series)
 
     # --- its rows
 

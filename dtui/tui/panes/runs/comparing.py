@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from dtui.errors import DtuiError
 from dtui.model import TimeAxis
@@ -19,6 +19,7 @@ from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import SHOWN, Action
 from dtui.tui.state.key_steps import next_of
 from dtui.tui.state.navigate import shown as in_window
+from dtui.tui.state.numbers import Numbers
 from dtui.tui.state.pane import Pane, Scene, Step
 from dtui.tui.state.questions import OthersQuestion, Question
 from dtui.tui.state.selection import Selection
@@ -61,23 +62,34 @@ class CompareOptions:
         return replace(self, rows=(*((own, kept) for own, kept in self.rows if own != kind), (kind, name)))
 
 
+FoundT = TypeVar("FoundT")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Found(Generic[FoundT]):
+    """An answer about two runs, with what was wanted: an answer about another pair is not shown."""
+
+    wanted: Wanted
+    value: FoundT
+
+
 @dataclass(frozen=True, slots=True)
-class CompareQuestion(OthersQuestion[Comparison | str]):
+class CompareQuestion(OthersQuestion[Found[Comparison | str]]):
     """The open run beside another; or why they cannot be compared."""
 
     wanted: Wanted
     about = "comparison"
 
-    def ask_others(self, others: Others) -> Comparison | str:
+    def ask_others(self, others: Others) -> Found[Comparison | str]:
         """Return it."""
         try:
-            return others.comparison(self.wanted)
+            return Found(self.wanted, others.comparison(self.wanted))
         except DtuiError as error:
-            return safe(str(error), 400)
+            return Found(self.wanted, safe(str(error), 400))
 
 
 @dataclass(frozen=True, slots=True)
-class CurveColumnsQuestion(OthersQuestion[PairedColumns]):
+class CurveColumnsQuestion(OthersQuestion[Found[PairedColumns]]):
     """One curve of both over an axis."""
 
     wanted: Wanted
@@ -85,9 +97,10 @@ class CurveColumnsQuestion(OthersQuestion[PairedColumns]):
     axis: TimeAxis
     about = "curves of both"
 
-    def ask_others(self, others: Others) -> PairedColumns:
+    def ask_others(self, others: Others) -> Found[PairedColumns]:
         """Return it as one row."""
-        return columns_of(others.comparison(self.wanted).curves[self.curve], (0,), self.axis)
+        curve = others.comparison(self.wanted).curves[self.curve]
+        return Found(self.wanted, columns_of(curve, (0,), self.axis))
 
 
 def begin_comparing(scene: Scene, other: str) -> Selection:
@@ -98,11 +111,15 @@ def begin_comparing(scene: Scene, other: str) -> Selection:
 
 def found_in(scene: Scene) -> Comparison | str | None:
     """Return the comparison at hand: of these two runs, or why there is none; None while it is made."""
-    found = scene.answers.get(CompareQuestion)
-    options = scene.selection.get(CompareOptions)
-    if scene.selection.run not in (None, scene.view.path) or not options.other:
+    if scene.selection.run not in (None, scene.view.path):
         return None
-    return found
+    return value_of(scene, CompareQuestion)
+
+
+def value_of(scene: Scene, kind: type[Question[Found[FoundT]]]) -> FoundT | None:
+    """Return the last answer of a kind, if it is about the run that is compared with; else None."""
+    found, other = scene.answers.get(kind), scene.selection.get(CompareOptions).other
+    return found.value if found is not None and other and found.wanted.other == other else None
 
 
 def _to_divergence(scene: Scene, by: int) -> Selection:
@@ -174,17 +191,32 @@ class Comparing(Pane):
             return MessagePicture("These runs cannot be compared", found, self.title)
         at = [one.iteration for one in found.divergences]
         current = sum(iteration <= scene.selection.cursor for iteration in at) - 1
-        place, columns = _curve_of(found), scene.answers.get(CurveColumnsQuestion)
+        place, columns = _curve_of(found), value_of(scene, CurveColumnsQuestion)
         name = "" if place is None else found.curves[place].measure
         return ComparingPicture(found, current, columns if place is not None else None, name)
+
+    def numbers(self, scene: Scene) -> Numbers | None:
+        """Return what parts, and when."""
+        found = found_in(scene)
+        if not isinstance(found, Comparison):
+            return None
+        rows = [
+            [one.iteration, one.iteration_b, one.kind, one.name, one.measure, one.a, one.b, one.distance]
+            for divergence in found.divergences
+            for one in divergence.partings
+        ]
+        columns = ("iteration", "iteration of B", "kind", "name", "measure", "A", "B", "distance")
+        return Numbers(f"A {found.infos[0].run}, B {found.infos[1].run}: {found.verdict}", columns, rows)
 
     def answered(self, scene: Scene, question: Question[Any], answer: Any) -> Selection:
         """Go to the first divergence when two runs have been compared for the first time."""
         options = scene.selection.get(CompareOptions)
-        if not isinstance(question, CompareQuestion) or options.is_seen or not isinstance(answer, Comparison):
+        if not isinstance(question, CompareQuestion) or options.is_seen or question.wanted.other != options.other:
             return scene.selection
         seen = scene.at(scene.selection.put(replace(options, is_seen=True)))
-        return _on(seen, answer.divergences[0]) if answer.divergences else seen.selection
+        found = answer.value
+        is_parted = isinstance(found, Comparison) and found.divergences
+        return _on(seen, found.divergences[0]) if is_parted else seen.selection
 
     def said(self, before: Selection, now: Selection) -> str:
         """Say what cannot be seen otherwise."""

@@ -15,10 +15,13 @@ from dtui.tui.panes.runs.comparing import begin_comparing
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.panes.runs.run_list import FOOTER, TITLE, RunsPicture, name_of
 from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.state.numbers import Numbers
 from dtui.tui.state.pane import Scene, Step
 from dtui.tui.state.questions import OthersQuestion, Question
 from dtui.tui.state.search import find_matches
 from dtui.tui.state.selection import Selection
+
+ERRORS = ("validation_error", "train_error", "loss")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,28 @@ class Runs(ListPane):
         top, row = self.window(scene.selection).first, self.place(scene, rows)
         shown = replace(known, rows=rows)
         return RunsPicture(shown, top, row, frozenset(options.marked), scene.view.path)
+
+    def numbers(self, scene: Scene) -> Numbers | None:
+        """Return the rows that are read."""
+        rows = [row for row in self.items(scene) if row.is_read]
+        known = scene.answers.get(RunsQuestion)
+        if known is None or not rows:
+            return None
+        table = []
+        for row in rows:
+            info, counts = row.info, row.incidents or {}
+            told = (
+                [None] * 5 if info is None else [str(info.status), info.last_iteration, info.records, info.validations]
+            )
+            table.append(
+                [
+                    *(name_of(row), row.path, *told[:4], *(row.last.get(name) for name in ERRORS)),
+                    *(counts.get("new", 0), counts.get("flagged", 0), row.bytes or None, row.error),
+                    "; ".join(f"{name} {value}" for name, value in known.differing(row.path)),
+                ]
+            )
+        columns = ("run", "path", "status", "last iteration", "records", "validations", *ERRORS)
+        return Numbers("runs", (*columns, "new", "flagged", "bytes", "error", "what differs"), table)
 
     # --- its rows
 

@@ -140,7 +140,9 @@ class ComparingPicture(Picture):
         entries = [of_incident(one) for one in found.incidents[1]]
         cells.text(2, y, "B", theme.train, bold=True)
         words = f"{len(entries) or 'no'} incident{'s' * (len(entries) != 1)}"
-        words += "; A's above" if frame.gutter >= 28 else ""
+        beyond = sum(at is None for at in found.incidents_at)
+        if frame.gutter >= 28:
+            words += f", {beyond} beyond A" if beyond else "; A's above"
         cells.text(4, y, words, theme.muted, limit=max(0, frame.gutter - 5))
         for entry, at in zip(entries, found.incidents_at, strict=True):
             x = frame.column_of(at)

@@ -110,7 +110,7 @@ class RunsPicture(Picture):
             text = sparkline(row.sparkline, column.width, frame.output.ascii)
             colour = theme.validation if row.sparkline_of != "train_error" else theme.train
         elif column.key == "incidents":
-            text, colour = _incidents(row, theme)
+            text, colour = _incidents(row, theme, column.width)
         elif column.key == "size":
             text, colour = size_in_words(row.bytes), theme.muted
         elif column.key == "differs":
@@ -155,7 +155,7 @@ class Column:
 _NARROW = (("status", 9), ("iterations", 9), ("error", 6), ("curve", 10), ("incidents", 9))
 _BROAD = (
     *(("status", 12), ("iterations", 10), ("rate", 9), ("left", 8), ("error", 8), ("curve", 20)),
-    *(("incidents", 16), ("size", 8)),
+    *(("incidents", 18), ("size", 8)),
 )
 _TITLES = {"curve": "its course", "differs": "what differs", "left": "left", "iterations": "iteration"}
 
@@ -244,11 +244,16 @@ def _unread(row: RunRow, theme: Theme) -> tuple[str, int]:
     return safe(row.error, 300), theme.warning
 
 
-def _incidents(row: RunRow, theme: Theme) -> tuple[str, int]:
+def _incidents(row: RunRow, theme: Theme, width: int) -> tuple[str, int]:
     counts = row.incidents
     if counts is None:
         return "…", theme.faint
     told = [f"{counts[status]:,} {status}" for status in ("new", "flagged") if counts.get(status)]
     if told:
-        return " · ".join(told), theme.flag if counts.get("flagged") else theme.accent
+        words = " · ".join(told)
+        if text_width(words) > width:
+            words = words.replace(" flagged", "⚑")
+        if text_width(words) > width:
+            words = words.replace(" · ", " ")
+        return words, theme.flag if counts.get("flagged") else theme.accent
     return ("all judged", theme.muted) if sum(counts.values()) else ("none", theme.muted)
