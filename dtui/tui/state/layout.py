@@ -52,8 +52,8 @@ def divide(
     Args:
         width: Columns.
         height: Rows.
-        needed: Most rows that each pane can fill, with its header. A pane gets at most that, and at most its share; the
-            last pane gets the rest.
+        needed: Most rows that each pane can fill, with its header. A pane gets at most that, and at most its share, and
+            what the last pane leaves of its own; the last pane gets the rest.
         maximised: Place of the pane that has the screen to itself; None for none.
         is_wide: Whether the screen has a wide gutter.
     """
@@ -64,6 +64,8 @@ def divide(
     if maximised is not None:
         panes = [left if place == maximised else 0 for place in range(len(needed))]
     else:
-        panes = [min(left // len(needed), max(rows, LEAST_ROWS)) for rows in needed[:-1]]
+        share, others = left // len(needed), max(1, len(needed) - 1)
+        share = max(share, (left - max(LEAST_ROWS, needed[-1])) // others)
+        panes = [min(share, max(rows, LEAST_ROWS)) for rows in needed[:-1]]
         panes.append(left - sum(panes))
     return Layout(width, height, gutter_for(width, is_wide), curves, tuple(panes))

@@ -52,6 +52,8 @@ from dtui.tui.state.questions import Question
 from dtui.tui.state.search import find_matches
 from dtui.tui.state.selection import Selection
 
+WHATEVER = 10_000
+"""Rows that no screen has: as many as there are."""
 PLAIN = ("Sequential", "ModuleList", "ModuleDict")
 """Classes of modules that say nothing about them."""
 ORDER_WORDS = {
@@ -272,8 +274,10 @@ class Tree(ListPane):
 
     def _room(self, scene: Scene) -> int:
         """Return the rows of the tree that there is room for, if it has enough of them."""
-        place = 0 if scene.selection.maximised and scene.pane is self else None
-        height = divide(*scene.size, [10_000, 0], place).panes[0]
+        screen = next(screen for screen in scene.table.every_screen if self in screen.panes)
+        needed = [WHATEVER if pane is self else pane.needed(scene) for pane in screen.panes]
+        place, is_alone = screen.panes.index(self), scene.selection.maximised and scene.pane is self
+        height = divide(*scene.size, needed, place if is_alone else None).panes[place]
         options = scene.selection.get(TreeOptions)
         rows = (height - sum(info_rows(height))) // self.tall(scene)
         return max(1, rows // 2 if options.shows_norms else rows)
