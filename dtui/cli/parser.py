@@ -44,6 +44,7 @@ def _add_screen(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--ascii", action="store_true", help="draw with ASCII only")
     group.add_argument("--theme", choices=THEMES, default="dark", help="background (default: %(default)s)")
     group.add_argument("--no-mouse", dest="mouse", action="store_false", help="leave the mouse to the terminal")
+    group.add_argument("--bell", action="store_true", help="ring at a new incident of a live run")
     group.add_argument("--slow-link", action="store_true", help="fewer colours, fewer bytes, for a slow connection")
 
 

@@ -18,6 +18,7 @@ from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import COMMON, GROUPS, Action, BarItem
 from dtui.tui.state.choice import Choice
 from dtui.tui.state.layout import Layout, divide
+from dtui.tui.state.numbers import Numbers
 from dtui.tui.state.questions import Answers, Question
 from dtui.tui.state.run_view import RunView, time_axis
 from dtui.tui.state.selection import RowWindow, Selection
@@ -164,6 +165,10 @@ class Pane:
 
     def choice(self, scene: Scene, action: str) -> Choice | None:
         """Return the list that an action opens for a person to choose from; None if it opens none."""
+        return None
+
+    def numbers(self, scene: Scene) -> Numbers | None:
+        """Return what it shows as a table, for a file; None if it has no numbers."""
         return None
 
     def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:

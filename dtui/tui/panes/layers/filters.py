@@ -30,6 +30,7 @@ from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import SHOWN, Action
 from dtui.tui.state.choice import Choice, Option
 from dtui.tui.state.key_steps import cycling, starting_on
+from dtui.tui.state.numbers import Numbers, over_time
 from dtui.tui.state.pane import Scene, Shows, Step
 from dtui.tui.state.questions import Question
 from dtui.tui.state.selection import Selection
@@ -231,6 +232,18 @@ class Filters(PixelPane):
         if options.sort != "index":
             scene = scene.at(selection.put(replace(options, sort="index")))
         return self.select(scene, entry.filters[0])
+
+    def numbers(self, scene: Scene) -> Numbers | None:
+        """Return the values of the rows of pixels, each named by its first filter."""
+        heatmap = scene.answers.get(HeatmapQuestion)
+        if heatmap is None or heatmap.request.node >= len(scene.view.tree):
+            return None
+        request, rows = heatmap.request, len(heatmap.values)
+        first = [request.first + row * request.count // max(1, rows) for row in range(rows)]
+        names = [f"filter {int(heatmap.order[place])}" if place < len(heatmap.order) else "" for place in first]
+        order = SORT_WORDS.get(request.sort, request.sort)
+        title = f"{title_of(request.statistic)} of {scene.view.tree[request.node].name}, by {order}"
+        return over_time(title, request.axis, names, list(heatmap.values))
 
     def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:
         """Offer the statistics, and the orders."""
