@@ -9,13 +9,8 @@ from typing import TYPE_CHECKING, Self
 from dtui.model import (
     Anomaly,
     AnomalySettings,
-    ClassCluster,
-    ClassErrors,
     Curves,
-    ImageRows,
     ImageSet,
-    ImagesRequest,
-    ImageVerdict,
     IntArray,
     Missing,
     RunInfo,
@@ -28,10 +23,10 @@ from dtui.model import (
 )
 from dtui.model.advice import ThresholdAdvice
 from dtui.model.statistics import Rows, by_name
-from dtui.query import anomalies, classes, curves, detecting, images, verdict
+from dtui.query import anomalies, curves, detecting, verdict
+from dtui.query.compare.questions import CompareQuestions
 from dtui.query.data import RunData
 from dtui.query.incidents import state
-from dtui.query.incidents.questions import IncidentQuestions
 from dtui.query.info import run_info
 from dtui.query.layers.questions import LayerQuestions
 
@@ -56,7 +51,7 @@ def _open_reader(path: Path) -> RunReader:
     return RunReader(path)
 
 
-class RunQuery(LayerQuestions, IncidentQuestions):
+class RunQuery(LayerQuestions, CompareQuestions):
     """Answers questions about a run, live or ended. Not thread-safe: one thread owns it."""
 
     def __init__(self, path: Path, reader: RunReader | None = None) -> None:
@@ -152,47 +147,6 @@ class RunQuery(LayerQuestions, IncidentQuestions):
     def stages(self) -> tuple[Stage, ...]:
         """Return the stages of the learning rate; empty when none was logged."""
         return curves.stages(self._data)
-
-    # --- validation
-    def clusters(
-        self, count: int = 4, *, method: str = "k-means", standardised: bool = False, sort: str = "error"
-    ) -> tuple[ClassCluster, ...]:
-        """Return the classes in at most `count` clusters by their error series; empty before the first validation.
-
-        Args:
-            count: Most clusters, >= 1.
-            method: "k-means", or "hierarchical": average linkage.
-            standardised: Whether only the shape of the error series counts, not its level and range.
-            sort: Order of the classes within a cluster: "error" (smallest mean first), "index", "similarity" or "peak".
-
-        Raises:
-            UsageError: `count` is below 1, an unknown method or order, or too many classes for "hierarchical".
-        """
-        return classes.clusters(self._data, count, method, standardised, sort)
-
-    def class_errors(self, groups: Sequence[Sequence[int]], axis: TimeAxis) -> ClassErrors:
-        """Return the error of groups of classes, each image counting once.
-
-        Raises:
-            UsageError: An unknown class.
-        """
-        return classes.class_errors(self._data, groups, axis)
-
-    def image_rows(self, request: ImagesRequest) -> ImageRows:
-        """Return the images of some classes over time.
-
-        Raises:
-            UsageError: An unknown class, order or colour.
-        """
-        return images.image_rows(self._data, request)
-
-    def image_verdict(self, image: int, iteration: int) -> ImageVerdict:
-        """Return how one image was judged at the last validation at or before an iteration.
-
-        Raises:
-            UsageError: There is no such image.
-        """
-        return images.image_verdict(self._data, image, iteration)
 
     # --- the end
     def state(self) -> RunState:

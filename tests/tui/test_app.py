@@ -190,7 +190,7 @@ async def test_mouse_moves_crosshair_selects_folds_and_scrolls():
         await until(pilot, lambda: app.session.view.tree[app.session.selection.node].name == "block0")
         await pilot.click("#tree", offset=(10, 3))
         await until(pilot, lambda: app.session.selection.node in app.session.selection.get(TreeOptions).folded)
-        await pilot.click("#top", offset=(134, 0))
+        await pilot.click("#top", offset=(screen_text(app).index("Validation"), 0))
         await until(pilot, lambda: app.session.scene.screen.name == "Validation")
 
 

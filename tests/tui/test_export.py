@@ -46,7 +46,7 @@ async def test_the_screen_is_written_as_a_picture_that_asks_nothing_from_the_net
     [
         (["1"], "incidents", "sentence"),
         (["2"], "mean of weights", "block0.conv1"),
-        (["2", "tab"], "of stem, by index", "filter 3"),
+        (["2", "tab"], "of stem, sorted by index", "filter 3"),
         (["3"], "error, share of wrong images", "fish"),
     ],
 )

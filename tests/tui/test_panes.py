@@ -294,7 +294,7 @@ async def test_the_app_goes_on_without_a_pane_that_raises(pane):
         assert "mean of weights" in screen_text(app)
         filters = app.session.scene.pane
         assert isinstance(filters, Filters)
-        assert filters.row(app.session.scene) == 1
+        assert filters.row(app.session.scene) == filters.step(app.session.scene)
         for place in (30, 35, 40):
             await pilot.click("#scribbles", offset=(3, 1))
             await pilot.click("#tree", offset=(place, 2))

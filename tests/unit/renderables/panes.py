@@ -10,6 +10,7 @@ from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.layers.filter_inspector import InspectorPicture
 from dtui.tui.renderables.panes.layers.tree import ChartKind, TreeLook
+from dtui.tui.renderables.parts.grid.places import Face
 from tests.unit.renderables.builders import (
     LOOK,
     STAGES,
@@ -39,6 +40,17 @@ from tests.unit.renderables.drawing import (
     draw_ribbon,
     draw_top_bar,
     draw_tree,
+)
+from tests.unit.renderables.grid_panes import draw_correlation, draw_cube
+from tests.unit.renderables.runs_panes import RUNS_PANES
+from tests.unit.renderables.validation_builders import (
+    draw_gallery,
+    draw_here,
+    draw_history,
+    draw_matrix,
+    draw_pairs,
+    draw_portrait,
+    make_taken,
 )
 
 Draw = Callable[[Frame, str, float | None, int | None], Cells]
@@ -113,6 +125,19 @@ PANES: dict[str, Draw] = {
     "classes": _classes,
     "images": lambda where, name, fill, cursor: _images(where, name, fill, cursor, "correctness"),
     "wrong classes": lambda where, name, fill, cursor: _images(where, name, fill, cursor, "label"),
+    "gallery": lambda where, name, fill, cursor: draw_gallery(where, name),
+    "history": lambda where, name, fill, cursor: draw_history(where, name, fill),
+    "portrait": lambda where, name, fill, cursor: draw_portrait(where, name, cursor),
+    "pairs": lambda where, name, fill, cursor: draw_pairs(where, name, fill),
+    "matrix": lambda where, name, fill, cursor: draw_matrix(where, name, 3),
+    "here line": lambda where, name, fill, cursor: draw_here(where, make_taken({(4, 1): 98, (4, 0): 1}), (name, name)),
+    "correlation": lambda where, name, fill, cursor: draw_correlation(where, name, cursor, is_detailed=False),
+    "mini-sets": lambda where, name, fill, cursor: draw_correlation(where, name, cursor, is_detailed=True),
+    "cube": lambda where, name, fill, cursor: draw_cube(where, name, fill, cursor, None),
+    "classes × time": lambda where, name, fill, cursor: draw_cube(where, name, fill, cursor, Face.CLASSES),
+    "layers × time": lambda where, name, fill, cursor: draw_cube(where, name, fill, cursor, Face.LAYERS),
+    "classes × layers": lambda where, name, fill, cursor: draw_cube(where, name, fill, cursor, Face.GRID),
     "key bar": lambda where, name, fill, cursor: draw_key_bar(where, KEYS),
     "message": lambda where, name, fill, cursor: draw_message(where, name, "press q to leave", "Layers"),
+    **RUNS_PANES,
 }

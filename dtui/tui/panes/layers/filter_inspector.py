@@ -115,10 +115,7 @@ class FilterInspector(Pane):
 
     def fold(self, scene: Scene, open_: bool | None) -> Selection:
         """Closing goes back to where it was opened."""
-        came_from = scene.selection.came_from
-        if open_ is not False or came_from is None:
-            return scene.selection
-        return scene.selection.changed(screen=came_from[0], pane=came_from[1], came_from=None)
+        return scene.selection.gone_back() if open_ is False else scene.selection
 
     def settle(self, scene: Scene) -> Selection:
         """Return the selection on a filter that exists."""

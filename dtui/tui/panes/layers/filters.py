@@ -241,8 +241,8 @@ class Filters(PixelPane):
         request, rows = heatmap.request, len(heatmap.values)
         first = [request.first + row * request.count // max(1, rows) for row in range(rows)]
         names = [f"filter {int(heatmap.order[place])}" if place < len(heatmap.order) else "" for place in first]
-        order = SORT_WORDS.get(request.sort, request.sort)
-        title = f"{title_of(request.statistic)} of {scene.view.tree[request.node].name}, by {order}"
+        name = scene.view.tree[request.node].name
+        title = f"{title_of(request.statistic)} of {name}, sorted by {SORT_WORDS[request.sort]}"
         return over_time(title, request.axis, names, list(heatmap.values))
 
     def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:

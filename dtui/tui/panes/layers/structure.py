@@ -131,8 +131,8 @@ class StructurePane(ListPane):
     def fold(self, scene: Scene, open_: bool | None) -> Selection:
         """Go to the layer on the Layers screen; closing goes back."""
         selection, items = scene.selection, self.items(scene)
-        if open_ is False and selection.came_from is not None:
-            return selection.changed(screen=selection.came_from[0], pane=selection.came_from[1], came_from=None)
-        node = self._node(scene, items[self.row(scene)]) if items and open_ is not False else None
+        if open_ is False:
+            return selection.gone_back()
+        node = self._node(scene, items[self.row(scene)]) if items else None
         tree = next((pane for pane in scene.table.panes if pane.shows is Shows.LAYERS), None)
         return selection if node is None or tree is None else scene.with_pane(tree).changed(node=node.index)

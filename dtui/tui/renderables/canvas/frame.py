@@ -38,6 +38,7 @@ class Frame:
         theme: Colours.
         output: What the terminal can show.
         focused: Whether the pane has the keyboard.
+        right: Columns right of the time axis.
     """
 
     width: int
@@ -47,11 +48,12 @@ class Frame:
     theme: Theme
     output: Output
     focused: bool = False
+    right: int = 0
 
     @property
     def plot_width(self) -> int:
         """Columns of the time axis in this pane, >= 0."""
-        return max(0, self.width - self.gutter)
+        return max(0, self.width - self.gutter - self.right)
 
     def column_of(self, iteration: int | None) -> int | None:
         """Return the pane's column that shows an iteration, None where it is not on screen.
