@@ -317,6 +317,13 @@ def test_the_screen_is_divided_without_rest(width, height, maximised, needed):
         assert all(rows <= max(need, 6) for rows, need in zip(layout.panes[:-1], needed, strict=False))
 
 
+def test_rows_that_the_last_pane_cannot_fill_go_to_those_above_it():
+    assert divide(150, 50, [1000, 1000]).panes == (18, 17)
+    assert divide(150, 50, [1000, 10]).panes == (25, 10)
+    assert divide(150, 50, [20, 10]).panes == (20, 15)
+    assert divide(150, 50, [1000, 1]).panes == (29, 6)
+
+
 def test_smaller_than_the_smallest_is_said():
     assert divide(SMALLEST[0] - 1, 50, [5, 5]).is_too_small
     assert divide(150, SMALLEST[1] - 1, [5, 5]).is_too_small

@@ -8,11 +8,13 @@ from typing import Any
 
 from dtui.model import TreeNode
 from dtui.model.relations import Event
+from dtui.model.statistics import title_of
 from dtui.safe_text import safe
 from dtui.tui.panes.layers.questions import FilterEventsQuestion, FilterHistoryQuestion, StateQuestion
 from dtui.tui.renderables.panes.layers.filter_inspector import TITLE, InspectorPicture
 from dtui.tui.renderables.panes.layers.tree_words import STANDING_WORDS
 from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.state.numbers import Numbers, over_time
 from dtui.tui.state.pane import Pane, Scene
 from dtui.tui.state.questions import Question
 from dtui.tui.state.selection import Selection
@@ -80,6 +82,17 @@ class FilterInspector(Pane):
         if found is not None and (found.layer, found.filter) != (chosen.layer, chosen.filter):
             acts = ("looking where it acts …",)
         return (acts, (f"{said} · its weights were not kept in this run", said))
+
+    def numbers(self, scene: Scene) -> Numbers | None:
+        """Return its courses, each beside the median and the spread of its layer."""
+        history, node = scene.answers.get(FilterHistoryQuestion), self._node(scene)
+        if history is None or node is None:
+            return None
+        parts = ("values", "median", "low", "high")
+        words = ("", " median of the layer", " 5 % of the layer", " 95 % of the layer")
+        names = [f"{title_of(course.statistic)}{said}" for course in history.courses for said in words]
+        values = [getattr(course, part) for course in history.courses for part in parts]
+        return over_time(f"filter {history.filter} of {node.name}", history.axis, names, values)
 
     # --- its rows: the filters of the layer
 

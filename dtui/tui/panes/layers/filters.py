@@ -8,7 +8,7 @@ from functools import partial
 from operator import attrgetter
 from typing import Any
 
-from dtui.model import Heatmap, HeatmapRequest, TreeNode
+from dtui.model import HeatmapRequest, TreeNode
 from dtui.model.review import Entry
 from dtui.model.state import Standing
 from dtui.model.statistics import FILTERS, title_of
@@ -16,7 +16,14 @@ from dtui.safe_text import safe
 from dtui.tui.panes.layers.filter_inspector import inspecting
 from dtui.tui.panes.layers.questions import HeatmapQuestion, StateQuestion
 from dtui.tui.panes.rows import PixelPane
-from dtui.tui.renderables.panes.layers.filters import TITLE, FiltersLook, FiltersPicture, filter_pixels, place_of
+from dtui.tui.renderables.panes.layers.filters import (
+    LEAST_FOR_LIST,
+    TITLE,
+    FiltersLook,
+    FiltersPicture,
+    filter_pixels,
+    place_of,
+)
 from dtui.tui.renderables.panes.layers.tree_words import STANDING_WORDS, numbers_words, since_words
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.parts.picture import Picture
@@ -91,6 +98,11 @@ class Filters(PixelPane):
         node = scene.selection.node
         return scene.view.tree[node].filters if node < len(scene.view.tree) else 0
 
+    def needed(self, scene: Scene) -> int:
+        """Return the rows in which each filter of the largest layer has a pixel of its own."""
+        most = max((node.filters for node in scene.view.tree if node.layer is not None), default=0)
+        return max(LEAST_FOR_LIST, 2 + -(-most // 2))
+
     def pixels(self, scene: Scene) -> int:
         """Return the pixel rows that there is room for, >= 1."""
         return filter_pixels(self.height(scene))
@@ -129,7 +141,8 @@ class Filters(PixelPane):
             layer_names=tuple(name for _, name in layers),
             order=SORT_WORDS.get(heatmap.request.sort, heatmap.request.sort),
             moving=self._moving(scene, node),
-            standing=self._standing(scene, node, heatmap),
+            standing=self._standing(scene, node),
+            stands_out=any(self._entries(scene, node, standing) for standing in LISTED),
         )
         row = min(self.row(scene), max(0, heatmap.filters - 1)) if node.index == scene.selection.node else 0
         return FiltersPicture(heatmap, row, look)
@@ -153,7 +166,7 @@ class Filters(PixelPane):
         found = self._entries(scene, node, Standing.MOVING)
         return frozenset(first + filter for _, first, entry in found for filter in entry.filters)
 
-    def _standing(self, scene: Scene, node: TreeNode, heatmap: Heatmap) -> tuple[str, ...]:
+    def _standing(self, scene: Scene, node: TreeNode) -> tuple[str, ...]:
         """Return the list at the foot, ever shorter: filters that are dead, still moving, or started late."""
         if scene.answers.get(StateQuestion) is None:
             return ("looking for dead filters …",)

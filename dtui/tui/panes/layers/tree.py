@@ -10,7 +10,6 @@ from typing import Any
 from dtui.model import SOURCES
 from dtui.model.layers import UPDATE_RATIO
 from dtui.model.review import Entry
-from dtui.model.state import Standing
 from dtui.model.statistics import title_of
 from dtui.safe_text import safe
 from dtui.tui.panes.layers.questions import RatiosQuestion, SeriesQuestion, StateQuestion
@@ -22,6 +21,7 @@ from dtui.tui.panes.layers.tree_charts import (
     norms_of,
     numbers_of,
     recorded,
+    rows_of,
     statistics_choice,
     tall_of,
     title_of_chart,
@@ -31,8 +31,6 @@ from dtui.tui.panes.layers.tree_charts import (
 from dtui.tui.panes.layers.tree_rows import (
     ORDERS,
     TreeItem,
-    counts_of,
-    incidents_of,
     initial_folds,
     ordered_layers,
     parents_of,
@@ -41,7 +39,7 @@ from dtui.tui.panes.layers.tree_rows import (
     with_norms,
 )
 from dtui.tui.panes.rows import ListPane
-from dtui.tui.renderables.panes.layers.tree import TITLE, ChartKind, TreeLook, TreePicture, TreeRow, info_rows
+from dtui.tui.renderables.panes.layers.tree import TITLE, ChartKind, TreeLook, TreePicture, info_rows
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import SHOWN, Action
 from dtui.tui.state.choice import Choice
@@ -54,8 +52,8 @@ from dtui.tui.state.questions import Question
 from dtui.tui.state.search import find_matches
 from dtui.tui.state.selection import Selection
 
-PLAIN = ("Sequential", "ModuleList", "ModuleDict")
-"""Classes of modules that say nothing about them."""
+WHATEVER = 10_000
+"""Rows that no screen has: as many as there are."""
 ORDER_WORDS = {
     "depth": "in the order of the network",
     "incident": "layers that the incident names first",
@@ -159,7 +157,7 @@ class Tree(ListPane):
             flagged=entry.iteration if entry is not None else None,
         )
         return TreePicture(
-            self._rows(scene, items[window.first : window.first + self.shown(scene)]),
+            rows_of(scene, items[window.first : window.first + self.shown(scene)], self.is_flat(scene), bool(search)),
             window.first,
             window.row if items and self._is_selected(scene, items[window.row]) else -1,
             chart,
@@ -170,39 +168,6 @@ class Tree(ListPane):
             view.stages,
             total=len(items),
         )
-
-    def _rows(self, scene: Scene, items: Sequence[TreeItem]) -> tuple[TreeRow, ...]:
-        options, view = scene.selection.get(TreeOptions), scene.view
-        state = scene.answers.get(StateQuestion)
-        is_searched, is_flat = bool(scene.selection.search_of(self.name)), self.is_flat(scene)
-        dead, moving = (counts_of(state, view.tree, standing) for standing in (Standing.DEAD, Standing.MOVING))
-        incidents = incidents_of(scene.entries, view.tree)
-        rows = []
-        for item in items:
-            node, is_module = item.node, item.node.layer is None
-            if item.norm is not None:
-                norm = view.norms[item.norm]
-                about = f"{safe(norm.name)} ({safe(norm.kind)}, {norm.channels:,} channels)"
-                name = norm.name if is_flat else norm.name.rpartition(".")[2]
-                indent = 0 if is_flat else node.depth
-                rows.append(TreeRow(node, False, False, name, norm.kind, indent, item.norm, about=about))
-                continue
-            name = node.name if is_module or is_flat else node.label
-            rows.append(
-                TreeRow(
-                    node,
-                    is_module and (is_searched or node.index not in options.folded),
-                    is_module,
-                    name,
-                    ("" if node.kind in PLAIN else node.kind) if is_module else node.detail,
-                    0 if is_flat else node.depth,
-                    dead=dead.get(node.index, 0),
-                    moving=moving.get(node.index, 0),
-                    incidents=incidents.get(node.index, ()),
-                    about=safe(node.name),
-                )
-            )
-        return tuple(rows)
 
     def is_flat(self, scene: Scene) -> bool:
         """Whether open modules have no row: in an order that is not theirs, and where every row is high."""
@@ -274,8 +239,10 @@ class Tree(ListPane):
 
     def _room(self, scene: Scene) -> int:
         """Return the rows of the tree that there is room for, if it has enough of them."""
-        place = 0 if scene.selection.maximised and scene.pane is self else None
-        height = divide(*scene.size, [10_000, 0], place).panes[0]
+        screen = next(screen for screen in scene.table.every_screen if self in screen.panes)
+        needed = [WHATEVER if pane is self else pane.needed(scene) for pane in screen.panes]
+        place, is_alone = screen.panes.index(self), scene.selection.maximised and scene.pane is self
+        height = divide(*scene.size, needed, place if is_alone else None).panes[place]
         options = scene.selection.get(TreeOptions)
         rows = (height - sum(info_rows(height))) // self.tall(scene)
         return max(1, rows // 2 if options.shows_norms else rows)
@@ -326,7 +293,7 @@ class Tree(ListPane):
         return scene.selection.changed(node=node).put(options).with_search(self.name, "")
 
     def numbers(self, scene: Scene) -> Numbers | None:
-        """Return the statistic of each row over time."""
+        """Return what the charts show."""
         return numbers_of(scene)
 
     def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:

@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from dtui.model import SOURCES, NodeSeries
-from dtui.model.layers import HISTOGRAM_SOURCES, UPDATE_RATIO, NormSeries
+from dtui.model.layers import BOX_STATISTICS, HISTOGRAM_SOURCES, UPDATE_RATIO, NodeBoxes, NormSeries
+from dtui.model.state import Standing
 from dtui.model.statistics import LAYERS, NORMS, title_of
+from dtui.safe_text import safe
 from dtui.tui.panes.layers.questions import (
     BoxesQuestion,
     HistogramsQuestion,
     NormsQuestion,
     RatiosQuestion,
     SeriesQuestion,
+    StateQuestion,
 )
-from dtui.tui.panes.layers.tree_rows import TreeItem
+from dtui.tui.panes.layers.tree_rows import TreeItem, counts_of, incidents_of
+from dtui.tui.renderables.panes.layers.tree import TreeRow
 from dtui.tui.renderables.panes.layers.tree_charts import Charted, ChartKind
 from dtui.tui.state.choice import Choice, Option
 from dtui.tui.state.key_steps import next_of
@@ -25,6 +30,9 @@ from dtui.tui.state.numbers import Numbers, over_time
 from dtui.tui.state.pane import Scene
 from dtui.tui.state.questions import Question
 from dtui.tui.state.selection import Selection
+
+PLAIN = ("Sequential", "ModuleList", "ModuleDict")
+"""Classes of modules that say nothing about them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +134,65 @@ def title_of_chart(scene: Scene) -> str:
     return f"{title} · ≈ {norms.title}" if norms is not None else title
 
 
+def rows_of(scene: Scene, items: Sequence[TreeItem], is_flat: bool, is_searched: bool) -> tuple[TreeRow, ...]:
+    """Return some rows as they are drawn, with what stands out.
+
+    Args:
+        scene: What is chosen.
+        items: The rows.
+        is_flat: Whether they stand without their modules, so that each has its whole name.
+        is_searched: Whether a search is on, in which every module is open.
+    """
+    options, view = scene.selection.get(TreeOptions), scene.view
+    state = scene.answers.get(StateQuestion)
+    dead, moving = (counts_of(state, view.tree, standing) for standing in (Standing.DEAD, Standing.MOVING))
+    incidents = incidents_of(scene.entries, view.tree)
+    rows = []
+    for item in items:
+        node, is_module = item.node, item.node.layer is None
+        if item.norm is not None:
+            norm = view.norms[item.norm]
+            about = f"{safe(norm.name)} ({safe(norm.kind)}, {norm.channels:,} channels)"
+            name = norm.name if is_flat else norm.name.rpartition(".")[2]
+            indent = 0 if is_flat else node.depth
+            rows.append(TreeRow(node, False, False, name, norm.kind, indent, item.norm, about=about))
+            continue
+        name = node.name if is_module or is_flat else node.label
+        rows.append(
+            TreeRow(
+                node,
+                is_module and (is_searched or node.index not in options.folded),
+                is_module,
+                name,
+                ("" if node.kind in PLAIN else node.kind) if is_module else node.detail,
+                0 if is_flat else node.depth,
+                dead=dead.get(node.index, 0),
+                moving=moving.get(node.index, 0),
+                incidents=incidents.get(node.index, ()),
+                about=safe(node.name),
+            )
+        )
+    return tuple(rows)
+
+
+def numbers_of(scene: Scene) -> Numbers | None:
+    """Return what the charts show as a table; None until there are numbers."""
+    chart, tree = chart_of(scene), scene.view.tree
+    if chart is None:
+        return None
+    names = [tree[node].name for node in chart.nodes]
+    if isinstance(chart, NodeSeries):
+        values = list(chart.values)
+    elif isinstance(chart, NodeBoxes):
+        names = [f"{name} {part}" for name in names for part in BOX_STATISTICS]
+        values = [chart.values[part, row] for row in range(len(chart.nodes)) for part in range(len(BOX_STATISTICS))]
+    else:
+        ends = [[f"{low:.3g} to {high:.3g}" for low, high in pairwise(edges)] for edges in chart.edges.tolist()]
+        names = [f"{name}: {bin_}" for name, bins in zip(names, ends, strict=True) for bin_ in bins]
+        values = [share for shares in chart.shares for share in shares]
+    return over_time(title_of_chart(scene), chart.axis, names, values)
+
+
 def next_source(scene: Scene) -> Selection:
     """Return the selection that shows the next source; an update ratio, which has none, becomes a statistic of it."""
     options = scene.selection.get(TreeOptions)
@@ -180,12 +247,3 @@ def _help_of(name: str, source: str) -> str:
         return "‖Δw‖ / ‖w‖ per update; healthy 1e-4 to 1e-2"
     known = LAYERS.get(name)
     return f"of {source}{f', {known.unit}' if known is not None and known.unit else ''}"
-
-
-def numbers_of(scene: Scene) -> Numbers | None:
-    """Return the statistic of each row over time as a table; None for box plots and histograms."""
-    series, tree = chart_of(scene), scene.view.tree
-    if not isinstance(series, NodeSeries):
-        return None
-    names = [tree[node].name for node in series.nodes]
-    return over_time(title_of_chart(scene), series.axis, names, list(series.values))

@@ -48,6 +48,7 @@ class FiltersLook:
         order: The order of the rows, in words.
         moving: Filters of the node that are still moving.
         standing: What stands out among its filters, for the line at the foot, ever shorter ones; data from outside.
+        stands_out: Whether anything does.
     """
 
     node: str
@@ -57,6 +58,7 @@ class FiltersLook:
     order: str = "index"
     moving: frozenset[int] = frozenset()
     standing: tuple[str, ...] = ()
+    stands_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class FiltersPicture(Picture):
             mark_nonfinite(cells, frame, counted[0::2] | counted[1::2])
         if foot_rows(frame.height):
             line = fitting([f"{self.look.node}: {words}" for words in self.look.standing], max(0, frame.width - 2))
-            colour = frame.theme.warning if "dead" in line else frame.theme.muted
+            colour = frame.theme.warning if self.look.stands_out else frame.theme.muted
             cells.text(1, frame.height - 1, line, colour, limit=max(0, frame.width - 2))
         self.write_readout(cells, frame, iteration)
         return cells

@@ -32,8 +32,9 @@ BANDS = 3
 """Of a horizon graph, on either side of zero."""
 RATIO_DECADES = (-7.0, 0.0)
 """Bottom and top of a row of update ratios, as powers of ten."""
-ZONE_WEIGHTS = (1, 1, 3)
-"""How much an eighth of each zone of a box plot counts: q1 to q3 is seen even where it is thin."""
+ZONE_COSTS = np.array([[0, 1, 2], [1, 0, 1.3], [4, 4, 0]])
+"""What an eighth of a row costs that lies in one zone of a box plot (outside, min to max, q1 to q3) and is drawn as
+another: q1 to q3 is seen even where it is thin, and not drawn wider than it is."""
 NEVER_NEGATIVE = (*(name for name, one in LAYERS.items() if one.drawn is not Drawn.SIGNED), UPDATE_RATIO)
 """Statistics whose charts need no bands below zero and whose values no sign."""
 
@@ -171,20 +172,21 @@ def zones(
     kind = np.where(inner & np.isfinite(first) & np.isfinite(third), 2, kind)  # (levels, rows, columns)
     cut = kind.reshape(tall, 8, *kind.shape[1:])
     # (zone, tall, 8, rows, columns)
-    counts = np.stack([weight * (cut == zone).cumsum(1) for zone, weight in enumerate(ZONE_WEIGHTS)])
+    counts = np.stack([(cut == zone).cumsum(1) for zone in range(len(ZONE_COSTS))])
     total = counts[:, :, -1]
-    best, ch = total.sum(0) + 1, np.zeros(total.shape[1:], np.uint32)
+    best, ch = np.full(total.shape[1:], np.inf), np.zeros(total.shape[1:], np.uint32)
     fg, bg = np.zeros(ch.shape, np.int64), np.zeros(ch.shape, np.int64)
 
     def offer(glyph: int, below: IntArray, above: IntArray) -> None:
         """Take a glyph where it is wrong in fewer eighths: those of `below` in its colour, the others in another."""
-        lower, upper = below.argmax(0), above.argmax(0)
-        wrong = total.sum(0) - below.max(0) - above.max(0)
+        costs = [np.tensordot(ZONE_COSTS.T, part, 1) for part in (below, above)]
+        wrong = costs[0].min(0) + costs[1].min(0)
         better = wrong < best
+        lower, upper = costs[0].argmin(0), costs[1].argmin(0)
         best[better], ch[better], fg[better], bg[better] = wrong[better], glyph, lower[better], upper[better]
 
     offer(32, np.zeros_like(total), total)
-    for eighths in range(1, 8):
+    for eighths in (7, 1, 6, 2, 5, 3, 4):
         offer(int(EIGHTHS[eighths]), counts[:, :, eighths - 1], total - counts[:, :, eighths - 1])
     line = counts[:, :, 4] - counts[:, :, 2]
     offer(ord("━"), line, total - line)
