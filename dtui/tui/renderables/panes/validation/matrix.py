@@ -136,7 +136,7 @@ class MatrixPicture(Picture):
             if is_pair:
                 cells.mark[y : y + 1, x + 1 : x + table.cell] = 1
                 if begin > x + 1:
-                    cells.text(x + 1, y, "▸", theme.flag, bold=True)
+                    cells.text(x + 1, y, "▸", colour, bold=True)
         x = table.gutter + len(columns) * table.cell + 2
         if others and x + 8 < frame.width:
             cells.text(x, y, f"+{others:,} others", theme.muted, limit=frame.width - x)
