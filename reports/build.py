@@ -20,6 +20,8 @@ from dtui.reports.output.convert import ChartConverter
 from dtui.reports.output.html import render_html
 from dtui.reports.output.text import render_text
 from dtui.reports.sections import SectionBuilder, View, sections_named
+from dtui.reports.sections.comparing import NAME as COMPARING
+from dtui.reports.sections.comparing import comparing_chapter
 from dtui.safe_text import safe
 
 Progress = Callable[[str], None]
@@ -54,6 +56,7 @@ def write_report(
     format: str | None = None,
     sections: Sequence[str] | None = None,
     progress: Progress | None = None,
+    compare: bool = False,
 ) -> ReportResult:
     """Write a report of one run or several: a self-contained HTML file, or plain text without pictures.
 
@@ -64,6 +67,7 @@ def write_report(
         format: "html" or "text"; None uses the ending of a file's name, and HTML for all other outputs.
         sections: Names of the sections wanted; None for all.
         progress: Called with a few words before each piece of work.
+        compare: Whether the first run is compared with each of the others; two runs always are.
 
     Raises:
         UsageError: No run was given, there is no section with such a name, or the ending of `out` is not a known
@@ -81,7 +85,7 @@ def write_report(
     with ChartConverter() as converter:
         if any(document.format == HTML for document in documents):
             converter.warm_up()
-        results = [_write_one(document, builders, converter, say) for document in documents]
+        results = [_write_one(document, builders, converter, say, compare) for document in documents]
     return ReportResult(
         paths=tuple(document.target.name for document in documents),
         bytes=sum(result[0] for result in results),
@@ -148,7 +152,11 @@ def _format_of(target: OutputTarget) -> str:
 
 
 def _write_one(
-    document: _Document, builders: Sequence[tuple[str, SectionBuilder]], converter: ChartConverter, say: Progress
+    document: _Document,
+    builders: Sequence[tuple[str, SectionBuilder]],
+    converter: ChartConverter,
+    say: Progress,
+    has_pairs: bool,
 ) -> tuple[int, int, list[str]]:
     """Write one output and return its size, how many charts it has, and what went wrong."""
     problems: list[str] = []
@@ -156,7 +164,7 @@ def _write_one(
         queries = [stack.enter_context(closing(open_run(run))) for run in document.runs]
         for query in queries:
             query.settle()
-        report = _report(queries, builders, say, problems)
+        report = _report(queries, builders, say, problems, has_pairs)
     if document.format == TEXT:
         say(f"writing {document.target.name}")
         return _write(document.target, render_text(report)), 0, problems
@@ -174,11 +182,32 @@ def _write_one(
 
 
 def _report(
-    queries: Sequence[RunQuery], builders: Sequence[tuple[str, SectionBuilder]], say: Progress, problems: list[str]
+    queries: Sequence[RunQuery],
+    builders: Sequence[tuple[str, SectionBuilder]],
+    say: Progress,
+    problems: list[str],
+    has_pairs: bool = False,
 ) -> Report:
+    compared = _compared(queries, builders, say, problems, has_pairs)
+    if compared and len(builders) == 1:
+        return Report(compared[0].title, compared)
     chapters = tuple(_chapter(query, f"run{k}", builders, say, problems) for k, query in enumerate(queries, 1))
     title = chapters[0].title if len(chapters) == 1 else f"{len(chapters)} runs"
-    return Report(title, chapters)
+    return Report(title, (*compared, *chapters))
+
+
+def _compared(
+    queries: Sequence[RunQuery],
+    builders: Sequence[tuple[str, SectionBuilder]],
+    say: Progress,
+    problems: list[str],
+    has_pairs: bool,
+) -> tuple[Chapter, ...]:
+    """Return the chapter that puts several runs beside each other, where it is wanted."""
+    if len(queries) < 2 or all(name != COMPARING for name, _ in builders):
+        return ()
+    say("comparing the runs")
+    return (comparing_chapter(queries, has_pairs=has_pairs, problems=problems),)
 
 
 def _chapter(

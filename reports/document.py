@@ -57,6 +57,31 @@ class Chart:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A small picture that is drawn already: it needs no script and no converter.
+
+    Attributes:
+        id: Unique within the report.
+        title: What it shows, in a few words; may be empty.
+        description: What it shows, in a sentence with numbers, for readers who cannot see it.
+        svg: SVG text for a white page, as wide as `width`: attributes only, no style, no script.
+        width: Pixels at which its text has its right size.
+        narrow: The same for a page of 360 pixels; "" where `svg` fits there.
+        limits: First iteration and stop of its time axis; None without one.
+        plot: Left and right end of that axis, as shares of the width.
+    """
+
+    id: str
+    title: str
+    description: str
+    svg: str
+    width: int
+    narrow: str = ""
+    limits: tuple[float, float] | None = None
+    plot: tuple[float, float] = (0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One row of a table.
 
@@ -99,7 +124,7 @@ class Paragraph:
     text: str
 
 
-Item = Chart | Table | Paragraph
+Item = Chart | Table | Paragraph | Picture
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -10,31 +10,25 @@ from dtui.model import (
     Anomaly,
     AnomalySettings,
     Curves,
-    FloatArray,
-    Heatmap,
-    HeatmapRequest,
     ImageSet,
     IntArray,
     Missing,
-    NodeSeries,
     RunInfo,
     RunMetadata,
     RunState,
     Stage,
     Structure,
     TimeAxis,
-    TreeNode,
     Verdict,
 )
 from dtui.model.advice import ThresholdAdvice
 from dtui.model.statistics import Rows, by_name
-from dtui.query import anomalies, curves, detecting, tree, verdict
+from dtui.query import anomalies, curves, detecting, verdict
+from dtui.query.compare.questions import CompareQuestions
 from dtui.query.data import RunData
-from dtui.query.heatmap import HeatmapQuery
 from dtui.query.incidents import state
-from dtui.query.incidents.questions import IncidentQuestions
 from dtui.query.info import run_info
-from dtui.query.layers import update_ratios
+from dtui.query.layers.questions import LayerQuestions
 
 if TYPE_CHECKING:
     from dtui.store import RunReader
@@ -57,14 +51,13 @@ def _open_reader(path: Path) -> RunReader:
     return RunReader(path)
 
 
-class RunQuery(IncidentQuestions):
+class RunQuery(LayerQuestions, CompareQuestions):
     """Answers questions about a run, live or ended. Not thread-safe: one thread owns it."""
 
     def __init__(self, path: Path, reader: RunReader | None = None) -> None:
         """Open the run at `path`, or answer from a reader that is already open."""
         self._reader = reader if reader is not None else _open_reader(path)
         super().__init__(RunData(self._reader))
-        self._heatmaps = HeatmapQuery(self._data)
 
     def __enter__(self) -> Self:
         """Return itself; `close` is called at the end of the block."""
@@ -154,62 +147,6 @@ class RunQuery(IncidentQuestions):
     def stages(self) -> tuple[Stage, ...]:
         """Return the stages of the learning rate; empty when none was logged."""
         return curves.stages(self._data)
-
-    # --- layers
-    def tree(self) -> tuple[TreeNode, ...]:
-        """Return the modules and layers below the root, depth-first in layer order."""
-        return tree.tree_of(self._data)
-
-    def node_series(self, nodes: Sequence[int], statistic: str, source: str, axis: TimeAxis) -> NodeSeries:
-        """Return one statistic of some tree nodes over time.
-
-        Raises:
-            NotRecordedError: The run does not hold the statistic.
-            UsageError: An unknown node, statistic or source.
-        """
-        return tree.node_series(self._data, nodes, statistic, source, axis)
-
-    def layer_update_ratios(self) -> FloatArray:
-        """Return how fast each layer learns, shape (layers, records), float32, >= 0, read-only.
-
-        ‖Δw‖ ⁄ ‖w‖ since the record before, with w at that record, divided by the number of updates since. So runs with
-        another recording interval, and closing records, can be compared. Updates in opposite directions cancel out, so
-        the value is less than the ratio of a single update. NaN at the first record, in watches, where the weights were
-        all zero, and at the first record after a resume. Statistics of filters (`update_ratio`) are not divided.
-
-        Raises:
-            NotRecordedError: The run does not hold the norms.
-        """
-        return update_ratios.layer_update_ratios(self._data)
-
-    def module_update_ratios(self) -> FloatArray:
-        """Return the same for the modules, shape (modules, records): of all weights in a module together.
-
-        Raises:
-            NotRecordedError: The run does not hold the norms.
-        """
-        return update_ratios.module_update_ratios(self._data)
-
-    def norms(self, statistic: str) -> FloatArray:
-        """Return one statistic of the normalisation layers at every record, shape (norms, records), float32, read-only.
-
-        Rows are those of `structure().norms`, each with the name of the layer that it follows; columns those of
-        `record_iterations`. NaN where there is no value, as in every watch.
-
-        Raises:
-            NotRecordedError: The run does not hold the statistic, or no normalisation layers.
-            UsageError: There is no such statistic.
-        """
-        return self._data.norms(statistic)
-
-    def heatmap(self, request: HeatmapRequest) -> Heatmap:
-        """Return the filters of a tree node over time.
-
-        Raises:
-            NotRecordedError: The run does not hold the statistic.
-            UsageError: An unknown node, statistic, normalisation or order.
-        """
-        return self._heatmaps.heatmap(request)
 
     # --- the end
     def state(self) -> RunState:

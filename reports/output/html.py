@@ -17,7 +17,7 @@ import jinja2
 from markupsafe import Markup
 
 from dtui.errors import ReportError
-from dtui.reports.document import Chart, Drawings, Paragraph, Report, Spec, Table
+from dtui.reports.document import Chart, Drawings, Paragraph, Picture, Report, Spec, Table
 from dtui.safe_text import safe
 
 
@@ -39,7 +39,7 @@ def render_html(report: Report, drawings: Drawings, failures: Mapping[str, str],
     Source: dtui.
     """
     style = _static("report.css")
-    script = _static("report.js")
+    script = _static("report.js") + _static("cube.js")
     policy = "; ".join(
         (
             "default-src 'none'",
@@ -89,7 +89,7 @@ def _specification(spec: Spec) -> Markup:
 
 def _kind(item: object) -> str:
     """Return which part of the template shows an item of a section."""
-    return {Chart: "chart", Table: "table", Paragraph: "paragraph"}[type(item)]
+    return {Chart: "chart", Table: "table", Paragraph: "paragraph", Picture: "picture"}[type(item)]
 
 
 @lru_cache(maxsize=1)
@@ -105,4 +105,5 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["specification"] = _specification
     environment.filters["kind"] = _kind
+    environment.filters["drawn"] = Markup
     return environment

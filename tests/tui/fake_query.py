@@ -16,6 +16,7 @@ from dtui.model import (
     ImageSet,
     ImageVerdict,
     Incident,
+    Layer,
     NodeSeries,
     RunInfo,
     RunMetadata,
@@ -25,7 +26,9 @@ from dtui.model import (
 )
 from dtui.model.incident_evidence import EvidenceSeries, IncidentEvidence
 from dtui.model.statistics import by_name
+from tests import grids
 from tests.anomalies import class_anomaly
+from tests.tui.fake_layers import FakeLayers
 from tests.tui.fake_validation import FakeValidation
 
 
@@ -58,7 +61,7 @@ def make_tree(blocks: int = 3, layers: int = 2, filters: int = 16) -> tuple[Tree
     return tuple(nodes)
 
 
-class FakeQuery(FakeValidation):
+class FakeQuery(FakeLayers, FakeValidation):
     """Deterministic: every number is a function of its place."""
 
     def __init__(
@@ -75,6 +78,7 @@ class FakeQuery(FakeValidation):
         self.fail_with: Exception | None = None
         self.changed = False
         self.joins = ()
+        self.found = 3  # incidents
 
     # --- the run
     def close(self):
@@ -214,7 +218,7 @@ class FakeQuery(FakeValidation):
         self._ask("incidents")
         found = []
         if self.records > 50 and self.classes_:
-            for place, at in enumerate((20, 21, 40)):
+            for place, at in enumerate((20, 21, 40)[: self.found]):
                 label, first = place % len(self.classes_), at * self.every
                 id_ = f"incident-{first}-class-class{label}"
                 status, note = self.decisions.get(id_, ("new", ""))
@@ -238,6 +242,22 @@ class FakeQuery(FakeValidation):
 
     def incidents_not_judged(self):
         return ()
+
+    def _layers(self):
+        kept = sorted((node for node in self.tree_ if node.layer is not None), key=lambda node: node.layer)
+        return [Layer(n.layer, n.name, n.kind, (n.filters, 3, 3, 3), n.first_filter) for n in kept]
+
+    def incident_grid(self, choice=None, order="class"):
+        self._ask("grid", choice, order)
+        return grids.grid(self.incidents(), self._layers(), choice, order)
+
+    def grid_cell(self, grid, row, layer):
+        self._ask("cell", row, layer)
+        return grids.cell(grid, row, layer)
+
+    def cube(self, request, choice=None):
+        self._ask("cube", request)
+        return grids.cube(self.incident_grid(choice, request.order), request)
 
     def decide(self, anomaly, status, note=None):
         if self.fail_with is not None:

@@ -11,9 +11,9 @@ import pytest
 from dtui.errors import RunNotFoundError
 from dtui.model import RunStatus
 from dtui.tui.app import DtuiApp
-from dtui.tui.panes.filters import FiltersOptions, HeatmapQuestion
+from dtui.tui.panes.layers.filters import FiltersOptions, HeatmapQuestion
+from dtui.tui.panes.layers.tree import TreeOptions
 from dtui.tui.panes.table import TABLE
-from dtui.tui.panes.tree import TreeOptions
 from dtui.tui.state.link import Link
 from tests.tui.driving import is_complete, pane_of, press, running, screen_text, until
 from tests.tui.fake_query import FakeQuery
@@ -136,7 +136,7 @@ async def test_a_decision_that_cannot_be_written_is_said_and_taken_back():
 async def test_an_answer_that_fails_is_a_line_on_the_screen():
     async with running() as (app, pilot, query):
         query.fail_with = RuntimeError("HDF5 [bold]fell[/] over\x1b[2J")
-        await pilot.press("o")
+        await pilot.press("tab", "o")
         await until(pilot, lambda: "fell" in screen_text(app))
         assert "HDF5 [bold]fell[/] over" in screen_text(app)
         assert "\x1b" not in screen_text(app)
@@ -185,12 +185,12 @@ async def test_mouse_moves_crosshair_selects_folds_and_scrolls():
         await pilot.mouse_up("#filters", offset=(100, 5))
         await until(pilot, lambda: app.session.scene.pane.name == "filters")
         axis_column = app.session.selection.cursor
-        assert abs(axis_column - (100 - 34 + 0.5) / 116 * 1000) < 10
-        await pilot.click("#tree", offset=(10, 2))
+        assert abs(axis_column - (100 - 54 + 0.5) / 96 * 1000) < 10
+        await pilot.click("#tree", offset=(10, 3))
         await until(pilot, lambda: app.session.view.tree[app.session.selection.node].name == "block0")
-        await pilot.click("#tree", offset=(10, 2))
+        await pilot.click("#tree", offset=(10, 3))
         await until(pilot, lambda: app.session.selection.node in app.session.selection.get(TreeOptions).folded)
-        await pilot.click("#top", offset=(134, 0))
+        await pilot.click("#top", offset=(screen_text(app).index("Validation"), 0))
         await until(pilot, lambda: app.session.scene.screen.name == "Validation")
 
 
@@ -253,6 +253,22 @@ async def test_a_live_run_grows_under_a_selection_that_stays_and_ends():
         query.live = False
         await until(pilot, lambda: app.session.view.info.status == RunStatus.DONE)
         assert "done" in screen_text(app).splitlines()[0]
+
+
+@pytest.mark.parametrize("has_bell", [False, True])
+async def test_a_new_incident_of_a_live_run_is_told_in_place_and_rings_where_asked(has_bell):
+    query = FakeQuery(records=51, live=True)
+    query.found = 1
+    async with running(query, screen=None, bell=has_bell) as (app, pilot, _):
+        rung = []
+        app.bell = lambda: rung.append(1)
+        await press(app, pilot, "k")
+        selection = app.session.selection
+        query.found, query.records, query.changed = 3, 52, True
+        await until(pilot, lambda: len(app.session.view.incidents) == 3)
+        assert "new: ▼ class bird at 200 and 1 more" in screen_text(app)
+        assert app.session.selection.entry == selection.entry, "nobody's selection is moved"
+        assert len(rung) == has_bell
 
 
 async def test_a_live_run_that_goes_on_from_a_checkpoint_is_shorter_for_a_while():
@@ -354,7 +370,7 @@ async def test_suggestions_show_the_key_and_are_chosen_with_the_arrows():
         await pilot.press("down", "down", "enter")
         assert app.session.view.tree[app.session.selection.node].name == "block2.conv1"
         await pilot.press("colon", *"log")
-        await until(pilot, lambda: "Y   Error curves on a logarithmic scale" in screen_text(app))
+        await until(pilot, lambda: "Y   Curves on a logarithmic scale" in screen_text(app))
         await pilot.press("escape")
 
 

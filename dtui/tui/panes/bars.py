@@ -117,7 +117,8 @@ class Notice(Pane):
 
     def is_shown(self, scene: Scene) -> bool:
         """Whether there is something to say."""
-        return scene.layout.is_too_small or scene.view.is_empty
+        needs_records = any(pane.needs_records for pane in scene.screen.panes)
+        return scene.layout.is_too_small or (scene.view.is_empty and needs_records)
 
     def height(self, scene: Scene) -> int:
         """Return the rows of the screen without the bars."""

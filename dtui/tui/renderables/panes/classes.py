@@ -76,7 +76,7 @@ class ClassesPicture(Picture):
     errors_now: ClassErrors | None = field(default=None, compare=False)
     worst: tuple[str, float] | None = field(default=None, compare=False)
     empty: str = ""
-    crosshair = 0.17
+    crosshair = True
 
     @property
     def readout_of(self) -> object:

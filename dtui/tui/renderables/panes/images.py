@@ -53,7 +53,7 @@ class ImagesPicture(Picture):
     verdict: ImageVerdict | None = field(default=None, compare=False)
     errors_now: ClassErrors | None = field(default=None, compare=False)
     taken: TakenFor | None = field(default=None, compare=False)
-    crosshair = 0.32
+    crosshair = True
 
     @property
     def readout_of(self) -> object:

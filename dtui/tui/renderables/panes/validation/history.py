@@ -40,7 +40,7 @@ class HistoryPicture(Picture):
     selected: int
     classes: tuple[str, ...]
     stages: tuple[Stage, ...] = ()
-    crosshair = 0.32
+    crosshair = True
 
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
         """Draw header, strips and names."""

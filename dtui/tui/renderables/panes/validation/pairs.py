@@ -56,7 +56,7 @@ class PairsPicture(Picture):
     classes: tuple[str, ...]
     title: str = ""
     stages: tuple[Stage, ...] = ()
-    crosshair = 0.17
+    crosshair = True
 
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
         """Draw header and rows."""
