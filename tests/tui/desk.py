@@ -41,6 +41,14 @@ class Desk:
         self._answer()
         return self
 
+    def refresh(self, revision: int) -> Desk:
+        """Look for newly recorded data."""
+        self.query.refresh()
+        self.session.opened(view_of(self.query, revision))
+        self._asked.clear()
+        self._answer()
+        return self
+
     def _answer(self) -> None:
         for _ in range(ROUNDS):
             _, questions = self.session.look()

@@ -222,6 +222,18 @@ def test_of_many_classes_the_matrix_shows_those_that_matter():
     assert len(text.split("\n")) <= 9
 
 
+def test_a_live_run_is_followed_on_every_inner_screen():
+    reader = FakeReader()
+    desk = Desk(RunQuery(reader.path, reader)).press("3", "C")
+    assert "to 502" in desk.panes()["pairs"].split("\n")[0]
+    reader.grow(80, 80)
+    assert "to 802" in desk.refresh(1).panes()["pairs"].split("\n")[0]
+    assert "wrong at 802" in desk.press("i").panes()["tiles"]
+    reader.grow(90, 90)
+    assert "wrong at 902" in desk.refresh(2).panes()["tiles"]
+    assert "at 902" in desk.press("enter").panes()["portrait"].split("\n")[0]
+
+
 # --- whatever there is
 @pytest.mark.parametrize("size", [(10, 3), (60, 16), (61, 17), (99, 28), (120, 33), (500, 120)])
 def test_every_inner_screen_at_every_size(faults, size):

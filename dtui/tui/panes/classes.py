@@ -194,7 +194,7 @@ class Classes(ListPane):
             matches &= labels_here(scene)
         clusters, rows = scene.view.clusters, []
         for cluster in clusters:
-            members = [label for label in cluster.classes if label in matches]
+            members = [label for label in cluster.classes if label in matches] if is_filtered else cluster.classes
             if not members and is_filtered:
                 continue
             if len(clusters) > 1:

@@ -55,7 +55,7 @@ def draw_here_line(cells: Cells, frame: Frame, y: int, taken: TakenFor | None, c
         colour = label_colour(theme, label)
         x = cells.text(x, y, shorten(name, max(1, room)), colour, bold=True)
         x = cells.text(x + 1, y, bar, colour)
-        x = cells.text(x + (0 if bar == "▏" else 1), y, number, theme.text)
+        x = cells.text(x + (0 if bar in EIGHTHS else 1), y, number, theme.text)
         x = cells.text(x, y, " · ", theme.faint)
         told += 1
     if told < len(pairs):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
+
 import numpy as np
 
-from dtui.model import ByteArray
+from dtui.model import ByteArray, IntArray
 from dtui.tui.renderables.canvas.cells import Cells, UintArray
 from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.primitives import UPPER_HALF, shade_glyphs
@@ -30,17 +33,35 @@ def draw_thumbnail(cells: Cells, x: int, y: int, columns: int, rows: int, pixels
         return
     scale = min(columns / width, 2 * rows / height)
     scale = float(int(scale)) if scale >= 1 else scale
-    picture = _resize(pixels, max(2, 2 * round(height * scale / 2)), max(1, round(width * scale)))
-    channels = picture.astype(np.uint32)
-    packed: UintArray = np.zeros(channels.shape[:2], np.uint32)
-    for index, shift in enumerate((16, 8, 0)):
-        packed |= channels[..., index] << np.uint32(shift)
+    size = max(2, 2 * round(height * scale / 2)), max(1, round(width * scale))
+    packed, steps = _shown(_Pixels(pixels), *size)
     if output.has_pixels:
         cells.paste(x, y, np.full(packed[0::2].shape, UPPER_HALF, np.uint32), packed[0::2], packed[1::2])
-        return
-    lightness = (picture.astype(np.float64) @ np.array([0.299, 0.587, 0.114]) / 255).reshape(-1, 2, packed.shape[1])
-    steps = np.minimum((lightness.mean(1) * 16).astype(np.int64), 15)
-    cells.paste(x, y, shade_glyphs(steps, 16, output.ascii), np.full_like(packed[0::2], cells.theme.text))
+    else:
+        cells.paste(x, y, shade_glyphs(steps, 16, output.ascii), np.full_like(packed[0::2], cells.theme.text))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Pixels:
+    """A picture, compared by identity: a gallery draws the same ones at each step of the crosshair."""
+
+    pixels: ByteArray
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Pixels) and self.pixels is other.pixels
+
+    def __hash__(self) -> int:
+        return id(self.pixels)
+
+
+@lru_cache(maxsize=512)
+def _shown(picture: _Pixels, height: int, width: int) -> tuple[UintArray, IntArray]:
+    """Return packed colours, shape (height, width), and lightness 0..15 of each cell, shape (height / 2, width)."""
+    resized = _resize(picture.pixels, height, width)
+    channels = resized.astype(np.uint32)
+    packed: UintArray = channels[..., 0] << np.uint32(16) | channels[..., 1] << np.uint32(8) | channels[..., 2]
+    lightness = (resized.astype(np.float64) @ np.array([0.299, 0.587, 0.114]) / 255).reshape(-1, 2, width)
+    return packed, np.minimum((lightness.mean(1) * 16).astype(np.int64), 15)
 
 
 def _resize(pixels: ByteArray, height: int, width: int) -> ByteArray:

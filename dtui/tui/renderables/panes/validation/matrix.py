@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from dtui.model.learning import ConfusionMatrix
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.renderables.canvas.palettes import ramp, to_lab
+from dtui.tui.renderables.canvas.palettes import label_colour, ramp, to_lab
 from dtui.tui.renderables.parts.chrome import draw_header
 from dtui.tui.renderables.parts.class_names import bare_name
 from dtui.tui.renderables.parts.picture import Picture
@@ -99,8 +100,7 @@ class MatrixPicture(Picture):
         is_selected = self.pair is not None and label == self.pair[1]
         name = shorten(bare_name(self.classes, label), table.cell - 1)
         x = table.gutter + (place + 1) * table.cell - text_width(name)
-        colour = frame.theme.bright if is_selected else frame.theme.muted
-        cells.text(x, 1, name, colour, bold=is_selected)
+        cells.text(x, 1, name, label_colour(frame.theme, label), bold=is_selected)
 
     def _draw_row(
         self, cells: Cells, frame: Frame, table: Table, place: int, label: int, columns: Sequence[int]
@@ -136,11 +136,12 @@ class MatrixPicture(Picture):
             if is_pair:
                 cells.mark[y : y + 1, x + 1 : x + table.cell] = 1
                 if begin > x + 1:
-                    cells.text(x + 1, y, "▸", theme.flag, bold=True)
+                    cells.text(x + 1, y, "▸", colour, bold=True)
         x = table.gutter + len(columns) * table.cell + 2
         if others and x + 8 < frame.width:
             cells.text(x, y, f"+{others:,} others", theme.muted, limit=frame.width - x)
 
 
+@lru_cache(maxsize=1_024)
 def _is_light(colour: int) -> bool:
     return bool(to_lab(np.array(colour, np.uint32))[0] > 55)

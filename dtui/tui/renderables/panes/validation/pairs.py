@@ -11,7 +11,7 @@ from dtui.model import FloatArray, Stage, TimeAxis
 from dtui.model.learning import ConfusionChange
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.renderables.canvas.palettes import ramp
+from dtui.tui.renderables.canvas.palettes import label_colour, ramp
 from dtui.tui.renderables.canvas.primitives import paint_pixels, quantise, resample
 from dtui.tui.renderables.parts.chrome import draw_header, draw_legend, draw_stages, draw_thumb, select_gutter
 from dtui.tui.renderables.parts.class_names import bare_name
@@ -89,7 +89,11 @@ class PairsPicture(Picture):
         cells.text(right - text_width(words), y, words, colour if count else theme.muted)
         room = max(4, right - text_width(words) - 3)
         bright = theme.bright if is_selected else theme.text
-        cells.text(2, y, pair_name(self.classes, change.target, change.label, room), bright, bold=is_selected)
+        name = pair_name(self.classes, change.target, change.label, room)
+        cells.text(2, y, name, bright, bold=is_selected)
+        second = name.rpartition("→")[2].lstrip()
+        x = 2 + text_width(name) - text_width(second)
+        cells.text(x, y, second, label_colour(theme, change.label), bold=is_selected)
         if self.shares is None or frame.axis is None or frame.plot_width < 1:
             return
         pair = (change.target, change.label)
