@@ -8,7 +8,7 @@ from pathlib import Path
 from dtui.errors import OutputError, UsageError
 from dtui.output import find_target
 from dtui.safe_text import safe
-from dtui.tui.state.numbers import find_numbers, to_csv
+from dtui.tui.state.numbers import Numbers, to_csv
 from dtui.tui.state.pane import Scene
 
 ENDINGS = (".svg", ".png", ".csv")
@@ -66,6 +66,15 @@ def export(name: str, scene: Scene, svg: str) -> str:
 def without_remote_fonts(svg: str) -> str:
     """Return an SVG that asks for fonts of the machine only."""
     return _REMOTE_FONT.sub("", svg).replace("Fira Code, monospace", "Fira Code, DejaVu Sans Mono, monospace")
+
+
+def find_numbers(scene: Scene) -> Numbers | None:
+    """Return the numbers of the pane with the keyboard, or of the first pane that has any; None if none has."""
+    for pane in (scene.pane, *scene.screen.panes, *scene.table.above):
+        found = scene.asked(pane, lambda pane, scene: pane.numbers(scene))
+        if found is not None:
+            return found
+    return None
 
 
 def _png(svg: str) -> bytes:

@@ -52,8 +52,8 @@ async def test_the_screen_begins_on_and_steps_through_what_there_is(run: Path) -
         assert app.session.view.filter_statistics == ("mean", "std")
         assert app.session.selection.get(TreeOptions).statistic == "std"
         assert app.session.selection.get(FiltersOptions).statistic == "mean"
-        await press(app, pilot, "tab", "s")
+        await press(app, pilot, "2", "tab", "S")
         assert app.session.selection.get(FiltersOptions).statistic == "std"
         assert "was not recorded" not in screen_text(app)
-        await press(app, pilot, "b", "b")
+        await pilot.press("b", "b")
         await until(pilot, lambda: "was not recorded in this run" in screen_text(app))  # the quartiles of a box plot

@@ -142,7 +142,7 @@ class Triage(ListPane):
 
     def numbers(self, scene: Scene) -> Numbers | None:
         """Return the entries."""
-        columns = ("iteration", "last iteration", "kind", "layer", "filters", "classes", "status", "sentence", "note")
+        columns = ("iteration", "last iteration", "kind", "layer", "filter", "class", "status", "sentence", "note")
         rows = [
             (
                 entry.iteration,

@@ -6,14 +6,10 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dtui.model import FloatArray, TimeAxis
-
-if TYPE_CHECKING:
-    from dtui.tui.state.pane import Scene
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -49,15 +45,6 @@ def over_time(title: str, axis: TimeAxis, names: Sequence[str], values: Sequence
         if any(np.isfinite(series[column]) for series in values)
     ]
     return Numbers(title, ("iteration from", *names), rows)
-
-
-def find_numbers(scene: Scene) -> Numbers | None:
-    """Return the numbers of the pane with the keyboard, or of the first pane that has any; None if none has."""
-    for pane in (scene.pane, *scene.screen.panes, *scene.table.above):
-        found = scene.asked(pane, lambda pane, scene: pane.numbers(scene))
-        if found is not None:
-            return found
-    return None
 
 
 def to_csv(numbers: Numbers, heading: str) -> str:
