@@ -217,7 +217,7 @@ def _divergences(found: Comparison, other: str) -> Table:
 
 def _rows(rows: PairedRows, axis: TimeAxis | None, prefix: str, title: str, other: str) -> Section:
     """Return the rows that lie farthest apart, drawn and in numbers."""
-    kind = "classes" if rows.kind == "class" else "layers"
+    kind = rows.noun
     farthest = rows.farthest
     order = [row for row in rows.order.tolist() if np.isfinite(farthest[row]) and farthest[row] > 0]
     heading = f"{title}: {kind} by distance"
