@@ -20,8 +20,7 @@ from dtui.reports.output.convert import ChartConverter
 from dtui.reports.output.html import render_html
 from dtui.reports.output.text import render_text
 from dtui.reports.sections import SectionBuilder, View, sections_named
-from dtui.reports.sections.comparing import NAME as COMPARING
-from dtui.reports.sections.comparing import comparing_chapter
+from dtui.reports.sections.comparing import with_comparison
 from dtui.safe_text import safe
 
 Progress = Callable[[str], None]
@@ -188,26 +187,9 @@ def _report(
     problems: list[str],
     has_pairs: bool = False,
 ) -> Report:
-    compared = _compared(queries, builders, say, problems, has_pairs)
-    if compared and len(builders) == 1:
-        return Report(compared[0].title, compared)
-    chapters = tuple(_chapter(query, f"run{k}", builders, say, problems) for k, query in enumerate(queries, 1))
+    chapters = [_chapter(query, f"run{k}", builders, say, problems) for k, query in enumerate(queries, 1)]
     title = chapters[0].title if len(chapters) == 1 else f"{len(chapters)} runs"
-    return Report(title, (*compared, *chapters))
-
-
-def _compared(
-    queries: Sequence[RunQuery],
-    builders: Sequence[tuple[str, SectionBuilder]],
-    say: Progress,
-    problems: list[str],
-    has_pairs: bool,
-) -> tuple[Chapter, ...]:
-    """Return the chapter that puts several runs beside each other, where it is wanted."""
-    if len(queries) < 2 or all(name != COMPARING for name, _ in builders):
-        return ()
-    say("comparing the runs")
-    return (comparing_chapter(queries, has_pairs=has_pairs, problems=problems),)
+    return Report(title, with_comparison(chapters, queries, [name for name, _ in builders], has_pairs, problems))
 
 
 def _chapter(

@@ -153,7 +153,7 @@ def _rows_table(rows: PairedRows, other: str, top: int) -> str:
 
     farthest = rows.farthest
     shown = [row for row in rows.order.tolist() if np.isfinite(farthest[row]) and farthest[row] > 0][:top]
-    kinds = "classes" if rows.kind == "class" else f"{rows.kind}s"
+    kinds = rows.noun
     if not shown:
         return paint(f"{kinds}: the same at all {len(rows.keys):,} moments", "dim")
     cells = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
@@ -208,11 +208,10 @@ class Loader:
         """Open another run. What was asked of the old one is forgotten, so that answers never mix."""
         try:
             query = self._open(path)
-            try:
+            with ExitStack() as stack:
+                stack.callback(query.close)
                 view = self._view_of(query, self._revision + 1)
-            except BaseException:
-                query.close()
-                raise
+                stack.pop_all()
         finally:
             with self._lock:
                 self._switching = None
@@ -315,9 +314,10 @@ class Loader:
 
     def _view_of(self, query: RunQuery, revision: int) -> RunView:
         view = view_of(query, revision)
-        if len(self._places) < 2:
+        from dtui.query.compare.listing import located, names_run
+
+        if len(self._places) < 2 or not all(map(names_run, self._places)):
             return view
-        from dtui.query.compare.listing import located
 
         return replace(view, given=tuple(str(located(place)) for place in self._places))
 

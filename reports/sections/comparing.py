@@ -39,6 +39,28 @@ def comparing_section(view: View) -> Section | None:
     return None
 
 
+def with_comparison(
+    chapters: Sequence[Chapter],
+    queries: Sequence[RunQuery],
+    sections: Sequence[str] | None,
+    has_pairs: bool,
+    problems: list[str],
+) -> tuple[Chapter, ...]:
+    """Return the chapters of several runs with the one that compares them first; chapters with nothing are left out.
+
+    Args:
+        chapters: One a run.
+        queries: The same runs, open.
+        sections: Names of the sections wanted; None for all. Without NAME among them nothing is compared.
+        has_pairs: Whether the first run is compared with each of the others; two runs always are.
+        problems: Gets one line for each pair that could not be compared.
+    """
+    if len(queries) < 2 or (sections is not None and NAME not in sections):
+        return tuple(chapters)
+    first = comparing_chapter(queries, has_pairs=has_pairs, problems=problems)
+    return (first, *(chapter for chapter in chapters if chapter.sections or sections != [NAME]))
+
+
 def comparing_chapter(queries: Sequence[RunQuery], *, has_pairs: bool, problems: list[str]) -> Chapter:
     """Return the chapter on several open runs.
 
@@ -195,7 +217,7 @@ def _divergences(found: Comparison, other: str) -> Table:
 
 def _rows(rows: PairedRows, axis: TimeAxis | None, prefix: str, title: str, other: str) -> Section:
     """Return the rows that lie farthest apart, drawn and in numbers."""
-    kind = "classes" if rows.kind == "class" else "layers"
+    kind = rows.noun
     farthest = rows.farthest
     order = [row for row in rows.order.tolist() if np.isfinite(farthest[row]) and farthest[row] > 0]
     heading = f"{title}: {kind} by distance"

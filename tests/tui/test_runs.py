@@ -48,6 +48,7 @@ def begin(path: Path, lr: str = "0.1", planned: str = "") -> RunWriter:
 
 def write(path: Path, lost_at: int = 99, lr: str = "0.1") -> None:
     """Write a run; the class cat is lost from `lost_at` on."""
+    path.parent.mkdir(exist_ok=True)
     with begin(path, lr) as writer:
         for position in range(RECORDS):
             append(writer, position, lost_at)
@@ -108,6 +109,13 @@ async def test_a_run_that_can_be_opened_is_open_below_one_that_cannot(folder: Pa
     async with opened(broken, folder / "plain.dtui") as (app, _):
         assert app.session.view.info.run == "plain"
         assert "missing" in line_with(app, "broken")
+
+
+async def test_two_folders_are_one_list_in_which_nothing_is_marked(folder: Path, tmp_path: Path) -> None:
+    write(tmp_path / "more" / "extra.dtui")
+    async with opened(folder, tmp_path / "more") as (app, _):
+        assert "Runs 4" in screen_text(app)
+        assert app.session.selection.get(RunsOptions).marked == ()
 
 
 async def test_enter_opens_a_run_in_place_of_the_open_one(folder: Path) -> None:

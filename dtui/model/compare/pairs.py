@@ -83,6 +83,16 @@ class PairedRows:
     order: IntArray
 
     @property
+    def are_classes(self) -> bool:
+        """Whether they are classes."""
+        return self.kind == "class"
+
+    @property
+    def noun(self) -> str:
+        """What they are: "classes", "layers" or "curves"."""
+        return "classes" if self.are_classes else f"{self.kind}s"
+
+    @property
     def farthest(self) -> FloatArray:
         """The largest distance of each row, shape (rows,); NaN where none is known."""
         result: FloatArray = np.fmax.reduce(self.distance, axis=1, initial=np.nan)

@@ -84,6 +84,11 @@ def runs_beside(path: Path) -> tuple[Path, ...]:
     return found if path in found else (path, *found)
 
 
+def names_run(path: Path) -> bool:
+    """Whether a path names a run, and not a folder to look into."""
+    return path.suffix == SUFFIX or not path.is_dir() or (bool(path.name) and with_suffix(path).exists())
+
+
 def runs_at(paths: Sequence[Path]) -> tuple[Path, ...]:
     """Return the runs at some paths, each once: a run stands for itself, a folder for those in it, the newest first.
 
@@ -93,8 +98,7 @@ def runs_at(paths: Sequence[Path]) -> tuple[Path, ...]:
     """
     found: list[Path] = []
     for path in paths:
-        is_run = path.suffix == SUFFIX or not path.is_dir() or (bool(path.name) and with_suffix(path).exists())
-        found += [path] if is_run else find_runs(path, has_claims=True)
+        found += [path] if names_run(path) else find_runs(path, has_claims=True)
     return tuple(dict.fromkeys(located(path) for path in found))
 
 

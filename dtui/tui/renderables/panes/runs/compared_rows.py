@@ -109,7 +109,7 @@ class ComparedRowsPicture(Picture):
         cells.text(begin, 0, name + tail, theme.text)
 
     def _value(self, value: float) -> str:
-        if np.isnan(value) or self.rows.kind != "class":
+        if np.isnan(value) or not self.rows.are_classes:
             return number(value) if np.isnan(value) or value < NOT_FINITE else "NaN"
         return value_in_words("error", value).replace(" %", "%")
 
@@ -148,8 +148,8 @@ class ComparedRowsPicture(Picture):
         )
         strips = [("magnitude", distance[0] / FULL)]
         if self.is_paired:
-            kind = "error" if self.rows.kind == "class" else "correlation"
-            strips = [*((kind, part) for part in _shades(self.rows.kind, a[0], b[0])), *strips]
+            kind = "error" if self.rows.are_classes else "correlation"
+            strips = [*((kind, part) for part in _shades(self.rows.are_classes, a[0], b[0])), *strips]
         for line, (name, shades) in enumerate(strips):
             if y + line < cells.height:
                 colours = ramp(frame.theme, name, frame.output)
@@ -162,9 +162,9 @@ def _distance(value: float) -> str:
     return "·" if np.isnan(value) else f"{value:.1f}" if value < 999 else ">999"
 
 
-def _shades(kind: str, a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _shades(are_shares: bool, a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return both on one scale: errors as they are, others by their logarithms over both."""
-    if kind == "class":
+    if are_shares:
         return a, b
     with np.errstate(divide="ignore", invalid="ignore"):
         both = np.log(np.stack([a, b]))
