@@ -123,7 +123,7 @@ class RunFile:
             values["joins"] = [join.as_json() for join in self.joins]
         if self.turn > 1:
             values["turn"] = self.turn
-        if self.ended:
+        if self.ended and self.format > OLDEST_FORMAT:  # format 1 stays what it was
             values["ended"] = self.ended
         data = json.dumps({**values, "check": check_of(values)}, indent=1).encode() + b"\n"
         if len(data) > _LARGEST_FILE:
