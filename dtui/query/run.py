@@ -23,11 +23,11 @@ from dtui.model import (
 )
 from dtui.model.advice import ThresholdAdvice
 from dtui.model.statistics import Rows, by_name
-from dtui.query import anomalies, curves, detecting, verdict
+from dtui.query import anomalies, curves, detecting
 from dtui.query.compare.questions import CompareQuestions
 from dtui.query.data import RunData
-from dtui.query.incidents import state
-from dtui.query.info import run_info
+from dtui.query.findings import run_info
+from dtui.query.incidents import state, verdict
 from dtui.query.layers.questions import LayerQuestions
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class RunQuery(LayerQuestions, CompareQuestions):
     # --- the end
     def state(self) -> RunState:
         """Return the state at the end of the run: dead filters, layers that do not learn, and more."""
-        return state.state(self._data, self._heatmaps)
+        return self._data.remembered("state", lambda: state.state(self._data, self._heatmaps))
 
     def verdict(self) -> Verdict:
         """Return what a reader must know first: whether to look, why, and the facts that come first."""
@@ -189,6 +189,10 @@ class RunQuery(LayerQuestions, CompareQuestions):
     def legends(self, found: Sequence[Anomaly]) -> tuple[str, ...]:
         """Return what the detectors of some anomalies look for, a sentence or two each."""
         return detecting.legends(found)
+
+    def decided_by(self, anomaly: str) -> tuple[str, str]:
+        """Return who decided last on an anomaly or incident id, and when (ISO 8601); ("", "") for nobody."""
+        return self._reader.decision_authors().get(anomaly, ("", ""))
 
     def decide(self, anomaly: str, status: str, note: str | None = None) -> None:
         """Append a person's decision on an anomaly id; status "new", "flagged" or "dismissed".

@@ -118,6 +118,7 @@ class FakeReader:
         self.reads.append(("close",))
 
     reason = ""
+    ended = ""
 
     def status(self) -> RunStatus:
         return self.state
@@ -209,6 +210,9 @@ class FakeReader:
     # --- decisions
     def decisions(self) -> dict[str, tuple[str, str]]:
         return dict(self.decided)
+
+    def decision_authors(self) -> dict[str, tuple[str, str]]:
+        return dict.fromkeys(self.decided, ("ada", "2026-01-01T00:00:00+00:00"))
 
     def append_decision(self, anomaly: str, status: str, note: str) -> None:
         self.decided[anomaly] = (status, note)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from dtui.model import (
     ClassCluster,
+    ClassCourse,
     ClassErrors,
     FloatArray,
     ImageRows,
@@ -61,6 +62,14 @@ class ValidationQuestions:
             UsageError: `most` is below 1.
         """
         return classes.worst_classes(self._data, iteration, most)
+
+    def class_courses(self, by: str = "error", top: int = 10) -> tuple[ClassCourse, ...]:
+        """Return the classes with the largest error at the end, or ("change") whose error moved most once learned.
+
+        Raises:
+            UsageError: An unknown list, or `top` is below 1.
+        """
+        return classes.class_courses(self._data, by, top)
 
     def class_errors(self, groups: Sequence[Sequence[int]], axis: TimeAxis) -> ClassErrors:
         """Return the error of groups of classes, each image counting once.

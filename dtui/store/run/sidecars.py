@@ -82,6 +82,10 @@ class Surroundings(ABC):
         """Return the latest (status, note) by anomaly id; none if the decisions cannot be read."""
         return self._triage.read()
 
+    def authors(self) -> dict[str, tuple[str, str]]:
+        """Return who decided last and when, by anomaly id, as the last `decisions` read it; data from outside."""
+        return dict(self._triage.authors)
+
     def append_decision(self, anomaly: str, status: str, note: str) -> None:
         """Add a person's decision, with its author and time.
 
@@ -115,6 +119,11 @@ class Surroundings(ABC):
     @abstractmethod
     def reason(self) -> str:
         """One line on why the run ended, "" if no reason was given; data from outside."""
+
+    @property
+    def ended(self) -> str:
+        """When the run was closed, ISO 8601 with offset; "" where that is not known; data from outside."""
+        return ""
 
     @abstractmethod
     def promised(self, stream: Stream) -> int:
@@ -182,6 +191,11 @@ class FolderSurroundings(Surroundings):
         told = "" if self._run_file is None else self._run_file.reason
         return told or self._life.explain(self._run_file)
 
+    @property
+    def ended(self) -> str:
+        """When the run was closed, ISO 8601 with offset; "" where that is not known; data from outside."""
+        return "" if self._run_file is None else self._run_file.ended
+
     def promised(self, stream: Stream) -> int:
         """Return the number of frames when the run was closed, 0 while it is open."""
         counts = {} if self._run_file is None else dict(self._run_file.counts or {})
@@ -211,6 +225,10 @@ class FolderSurroundings(Surroundings):
                         continue
                     found.append((str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino))
         return sorted(found)
+
+    def authors(self) -> dict[str, tuple[str, str]]:
+        """Return who decided last and when, by anomaly id, as the last `decisions` read it; data from outside."""
+        return dict(self._triage.authors)
 
     def append_decision(self, anomaly: str, status: str, note: str) -> None:
         """Add a person's decision, unless another run has replaced this one."""

@@ -1,0 +1,132 @@
+"""The sections on incidents: what happened, in the order of time with its evidence, and what people decided on it."""
+
+from __future__ import annotations
+
+from dtui.model import Incident
+from dtui.reports.charts.pictures.evidence import evidence_picture
+from dtui.reports.document import Card, Fact, Item, Paragraph, Row, Section, Table
+from dtui.reports.sections.registry import View, section
+from dtui.safe_text import safe
+
+MOST_CARDS = 30
+"""Incidents with pictures: the worst; the others are lines of a table."""
+MOST_NUMBERS = 12
+
+
+@section("incidents", order=10)
+def incidents_section(view: View) -> Section | None:
+    """Return the incidents by iteration, each with small pictures of its evidence."""
+    anchor, title = f"{view.prefix}-incidents", "What happened"
+    if view.info.records + view.info.validations == 0:
+        return Section(anchor, title, "", (Paragraph("Nothing has been recorded yet."),))
+    if not view.incidents:
+        seen = f"{view.info.records:,} records and {view.info.validations:,} validations"
+        return Section(anchor, title, "", (Paragraph(f"No incident in {seen}."),))
+    dismissed = [one for one in view.incidents if one.status == "dismissed"]
+    with_cards = {one.id for one in (*view.verdict.worst, *dismissed)[:MOST_CARDS]}
+    items: list[Item] = [incident_card(view, one) for one in view.incidents if one.id in with_cards]
+    others = [one for one in view.incidents if one.id not in with_cards]
+    if others:
+        rows = tuple(_row(view, one) for one in others)
+        columns, numeric = ("number", "iteration", "what", "status"), (True, True, False, False)
+        items.append(Table(columns, numeric, rows, title="Further incidents, less strange than those above"))
+    caption = (
+        "One entry for each cause, in the order of time. A picture shows 20 records (or validations) before and after "
+        "the beginning, which the dashed red line marks; the dashed blue line is what the value is compared with."
+    )
+    return Section(anchor, title, caption, tuple(items))
+
+
+def incident_card(view: View, incident: Incident, suffix: str = "") -> Card:
+    """Return the card of an incident; `suffix` tells it from another card of the same incident."""
+    anchor = f"{view.prefix}-incident{view.numbers[incident.id]}{suffix}"
+    pictures = view.query.telling(incident) if incident.status != "dismissed" else ()
+    return Card(
+        id=anchor,
+        number=view.numbers[incident.id],
+        iteration=incident.first,
+        title=safe(incident.sentence[:1].upper() + incident.sentence[1:], 400),
+        standing={True: "still so at the end", False: "over", None: ""}[incident.persists],
+        status=incident.status,
+        facts=_facts(view, incident),
+        pictures=tuple(
+            evidence_picture(f"{anchor}-{k}", series, incident.first) for k, series in enumerate(pictures, 1)
+        ),
+        command=view.command(incident.first, next(iter(incident.layers), ""), next(iter(incident.classes), None)),
+    )
+
+
+def _facts(view: View, incident: Incident) -> tuple[Fact, ...]:
+    facts = [Fact("cause", incident.cause.heading)]
+    if incident.layers:
+        facts.append(Fact("where" if len(incident.layers) == 1 else "layers", safe(", ".join(incident.layers), 200)))
+    if incident.filters:
+        shown = ", ".join(map(str, incident.filters[:MOST_NUMBERS]))
+        more = len(incident.filters) - MOST_NUMBERS
+        facts.append(Fact("filters", f"{shown} and {more:,} more" if more > 0 else shown))
+    if incident.classes:
+        facts.append(Fact("classes", ", ".join(view.class_name(label) for label in incident.classes)))
+    facts += _shown_by(view, incident)
+    if incident.last > incident.first:
+        facts.append(Fact("evidence", f"from {incident.first:,} to {incident.last:,}"))
+    if incident.moved_first:
+        facts.append(Fact("order", safe(incident.moved_first, 200)))
+    if incident.note:
+        facts.append(Fact("note", safe(incident.note, 400)))
+    return tuple(facts)
+
+
+def _shown_by(view: View, incident: Incident) -> list[Fact]:
+    """Return what the images of its class became, and the layers that moved most then."""
+    (evidence,) = view.query.incident_evidence([incident])
+    facts = []
+    if evidence.became and evidence.label is not None:
+        told = ", ".join(f"{one.count:,} for {view.class_name(one.label)}" for one in evidence.became[:3])
+        name, wrong = view.class_name(evidence.label), sum(one.count for one in evidence.became)
+        facts.append(
+            Fact(f"{name} was taken", f"{told}; {wrong:,} of {evidence.judged:,} wrong at {evidence.moment:,}")
+        )
+    if evidence.moved:
+        told = ", ".join(f"{safe(one.layer, 80)} {one.times:,.3g}×" for one in evidence.moved)
+        facts.append(Fact("moved most", f"{told} the usual"))
+    return facts
+
+
+def _row(view: View, incident: Incident) -> Row:
+    number = view.numbers[incident.id]
+    cells = (str(number), f"{incident.first:,}", safe(incident.sentence, 400), incident.status)
+    return Row(cells, id=f"{view.prefix}-incident{number}", iteration=incident.first)
+
+
+_ORDER = ("flagged", "new", "dismissed")
+
+
+@section("review", order=40)
+def review_section(view: View) -> Section | None:
+    """Return the decisions on incidents; nothing where there are no incidents."""
+    if not view.incidents:
+        return None
+    anchor, title = f"{view.prefix}-review", "Review"
+    decided = [one for one in view.incidents if one.status != "new" or one.note]
+    left = sum(one.status == "new" for one in view.incidents)
+    if not decided:
+        return Section(anchor, title, "", (Paragraph(f"Nobody has decided on any of the {left:,} incidents yet."),))
+    decided.sort(key=lambda one: (_ORDER.index(one.status), one.first))
+    rows = []
+    for one in decided:
+        who, when = view.query.decided_by(one.id)
+        cells = (
+            str(view.numbers[one.id]),
+            f"{one.first:,}",
+            one.status,
+            safe(one.sentence, 300),
+            safe(one.note, 400),
+            safe(who, 60),
+            safe(when, 40).replace("T", " "),
+        )
+        rows.append(Row(cells, iteration=one.first))
+    columns = ("number", "iteration", "decision", "what", "note", "who", "when")
+    table = Table(columns, (True, True, *(False,) * 5), tuple(rows))
+    flagged = sum(one.status == "flagged" for one in decided)
+    caption = f"{flagged:,} flagged, {len(decided):,} with a decision or note, {left:,} still to review."
+    return Section(anchor, title, caption, (table,))
