@@ -175,3 +175,17 @@ def test_without_a_graph_the_layers_stand_in_order(query) -> None:
     graph = query.network_graph()
     assert not graph.is_recorded
     assert [row.name for row in graph.rows] == [layer.name for layer in query.structure().layers]
+
+
+def test_a_brief_state_leaves_out_since_when_filters_move(reader) -> None:
+    at = FILTER_STATISTICS.index("update_ratio")
+    reader.filters[at] = 1e-4
+    reader.filters[at, 5, 30:] = 1e-2
+    query = RunQuery(reader.path, reader)
+    (whole,), (brief,) = (
+        [entry for entry in query.state(is_brief=is_brief).entries if entry.standing == "moving"]
+        for is_brief in (False, True)
+    )
+    assert (whole.layer, whole.filters, brief.filters) == ("layer1.0.conv1", (1,), (1,))
+    assert whole.since[0] is not None
+    assert brief.since == (None,)
