@@ -149,9 +149,13 @@ class RunQuery(LayerQuestions, CompareQuestions):
         return curves.stages(self._data)
 
     # --- the end
-    def state(self) -> RunState:
-        """Return the state at the end of the run: dead filters, layers that do not learn, and more."""
-        return self._data.remembered("state", lambda: state.state(self._data, self._heatmaps))
+    def state(self, is_brief: bool = False) -> RunState:
+        """Return the state at the end of the run: dead filters, layers that do not learn, and more.
+
+        Args:
+            is_brief: Whether to leave out since when filters have been moving, which reads the whole run.
+        """
+        return self._data.remembered(("state", is_brief), lambda: state.state(self._data, self._heatmaps, is_brief))
 
     def verdict(self) -> Verdict:
         """Return what a reader must know first: whether to look, why, and the facts that come first."""

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from statistics import median
 
 import numpy as np
 import pytest
 
 from dtui.errors import NotRecordedError, UsageError
-from dtui.model import CHANGE_RATIO_EDGES, FILTER_STATISTICS, HISTOGRAM_BINS, LAYER_STATISTICS, SOURCES, TimeAxis
+from dtui.model import (
+    CHANGE_RATIO_EDGES,
+    FILTER_STATISTICS,
+    HISTOGRAM_BINS,
+    LAYER_STATISTICS,
+    SOURCES,
+    NormLayer,
+    TimeAxis,
+)
 from dtui.model.layers import BOX_STATISTICS, INSPECTED
 from dtui.query import RunQuery
+from dtui.store.format.contents import contents_of_today
 from tests.query.fake_reader import FakeReader
 
 LAYER, MODULE = 2, 1
@@ -175,3 +185,41 @@ def test_without_a_graph_the_layers_stand_in_order(query) -> None:
     graph = query.network_graph()
     assert not graph.is_recorded
     assert [row.name for row in graph.rows] == [layer.name for layer in query.structure().layers]
+
+
+def test_a_brief_state_leaves_out_since_when_filters_move(reader) -> None:
+    at = FILTER_STATISTICS.index("update_ratio")
+    reader.filters[at] = 1e-4
+    reader.filters[at, 5, 30:] = 1e-2
+    query = RunQuery(reader.path, reader)
+    (whole,), (brief,) = (
+        [entry for entry in query.state(is_brief=is_brief).entries if entry.standing == "moving"]
+        for is_brief in (False, True)
+    )
+    assert (whole.layer, whole.filters, brief.filters) == ("layer1.0.conv1", (1,), (1,))
+    assert whole.since[0] is not None
+    assert brief.since == (None,)
+
+
+def test_normalisation_layers_show_the_largest_value_of_a_column(axis) -> None:
+    random = np.random.default_rng(4)
+    stored = random.uniform(0, 1, (2, 200)).astype(np.float32)
+
+    class WithNorms(FakeReader):
+        def read_norms(self, statistic: str, records: slice) -> np.ndarray:
+            assert statistic == "mean_shift"
+            return stored[:, records]
+
+    reader = WithNorms()
+    norms = tuple(NormLayer(f"bn{index}", "BatchNorm2d", 4, "conv1") for index in range(2))
+    reader.structure = replace(reader.structure, norms=norms)
+    reader.contents = contents_of_today(norms=2)
+    query = RunQuery(reader.path, reader)
+    found = query.norm_series((1, 0), "mean_shift", axis)
+    for column, records in enumerate(columns_of(query, axis)):
+        for row, norm in enumerate((1, 0)):
+            expected = max((float(stored[norm, record]) for record in records), default=math.nan)
+            np.testing.assert_allclose(found.values[row, column], expected)
+    assert found.title == "shift of the running mean"
+    with pytest.raises(UsageError, match="normalisation layer 2"):
+        query.norm_series((2,), "mean_shift", axis)

@@ -36,7 +36,7 @@ class FakeLayers:
         )
         return self
 
-    def state(self):
+    def state(self, is_brief=False):
         self._ask("state")
         if self.standing is not None:
             return RunState(self.standing, (), self.records)

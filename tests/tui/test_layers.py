@@ -363,3 +363,11 @@ async def test_a_line_of_the_list_is_chosen_by_its_key_or_by_enter():
         assert app.session.selection.get(TreeOptions).statistic == app.session.view.layer_statistics[0]
         await press(app, pilot, "s", "q")
         assert app.screen in app._data_screens, "q closes the list, and nothing else"
+
+
+def test_what_takes_long_is_asked_last():
+    session = session_of(FakeQuery())
+    asked = session.look()[1]
+    slow = [question.is_slow for question in asked]
+    assert any(slow)
+    assert slow == sorted(slow)

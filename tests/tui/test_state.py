@@ -318,7 +318,7 @@ def test_the_screen_is_divided_without_rest(width, height, maximised, needed):
 
 
 def test_rows_that_the_last_pane_cannot_fill_go_to_those_above_it():
-    assert divide(150, 50, [1000, 1000]).panes == (18, 17)
+    assert divide(150, 50, [1000, 1000]).panes == (17, 18)
     assert divide(150, 50, [1000, 10]).panes == (25, 10)
     assert divide(150, 50, [20, 10]).panes == (20, 15)
     assert divide(150, 50, [1000, 1]).panes == (29, 6)

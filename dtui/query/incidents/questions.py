@@ -57,7 +57,9 @@ class IncidentQuestions(RelationQuestions):
 
     def all_checks(self) -> tuple[Check, ...]:
         """Return everything that is looked for, with why this run could not be judged by it where it could not."""
-        return self._incidents.all_checks()
+        from dtui.query.incidents.checks import all_checks
+
+        return all_checks(self._data)
 
     def telling(self, incident: Incident) -> tuple[Telling, ...]:
         """Return the series that show the evidence of an incident, 20 records around its beginning; at most 3."""

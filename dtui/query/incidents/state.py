@@ -13,17 +13,19 @@ from dtui.query.heatmap import HeatmapQuery
 ORDER = tuple(Standing)
 
 
-def state(data: RunData, heatmaps: HeatmapQuery) -> RunState:
-    """Return the filters and layers that stand out, by state, then in layer order."""
+def state(data: RunData, heatmaps: HeatmapQuery, is_brief: bool = False) -> RunState:
+    """Answer `RunQuery.state`: the filters and layers that stand out, by state, then in layer order."""
     regular = np.flatnonzero(~data.is_watch)
     entries = _layers(data, regular)
     for layer in data.structure.layers:
-        entries += _filters(data, heatmaps, layer, regular)
+        entries += _filters(data, heatmaps, layer, regular, is_brief)
     entries.sort(key=lambda entry: ORDER.index(entry.standing))  # stable: in layer order within a standing
     return RunState(tuple(entries), _missing(data, len(regular)), len(regular))
 
 
-def _filters(data: RunData, heatmaps: HeatmapQuery, layer: Layer, regular: IntArray) -> list[StateEntry]:
+def _filters(
+    data: RunData, heatmaps: HeatmapQuery, layer: Layer, regular: IntArray, is_brief: bool
+) -> list[StateEntry]:
     entries = []
     dead = np.flatnonzero(heatmaps.dead(layer.index))
     if len(dead):
@@ -37,7 +39,9 @@ def _filters(data: RunData, heatmaps: HeatmapQuery, layer: Layer, regular: IntAr
         first = int(regular[-MOVING_RECORDS])
         last = data.reader.read_filters("update_ratio", layer.filter_rows, slice(first, len(data.records)))
         moving = np.flatnonzero(find_moving(last[:, regular[-MOVING_RECORDS:] - first]))
-        if len(moving):
+        if len(moving) and is_brief:
+            entries.append(_entry(Standing.MOVING, layer, moving, [None] * len(moving)))
+        elif len(moving):
             ratios, iterations = _of_run(data, "update_ratio", layer, regular)
             entries.append(_entry(Standing.MOVING, layer, moving, moving_since(ratios, moving, iterations)))
     return entries

@@ -68,7 +68,7 @@ def divide(
     else:
         wanted = [max(rows, LEAST_ROWS) for rows in needed]
         panes = [min(left // len(needed), rows) for rows in wanted]
-        for place, rows in enumerate(wanted):  # what one pane cannot fill, another gets
+        for place, rows in reversed(list(enumerate(wanted))):  # what one pane cannot fill, another gets
             panes[place] += max(0, min(left - sum(panes), rows - panes[place]))
         panes[-1] += left - sum(panes)
     return Layout(width, height, gutter_for(width, is_wide), curves, tuple(panes))

@@ -28,4 +28,5 @@ def look(scene: Scene, failed: Mapping[str, Exception]) -> tuple[dict[Pane, Pict
         pictures[pane] = picture or not_drawn(failed.get(pane.name), pane.title)
     if scene.table.runs is not None and scene.table.runs not in scene.screen.panes:
         questions += scene.asked(scene.table.runs, lambda pane, scene: list(pane.wanted_elsewhere(scene))) or []
+    questions.sort(key=lambda question: question.is_slow)  # stable: the order among the others stays
     return pictures, questions

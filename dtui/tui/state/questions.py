@@ -24,6 +24,8 @@ class Question(Generic[AnswerT]):
 
     about: ClassVar[str]
     """What it asks for, in a word: for the line that says that it could not be answered."""
+    is_slow: ClassVar[bool] = False
+    """Whether its answer takes long: the others are answered first."""
 
     def ask(self, query: RunQuery) -> AnswerT:
         """Return the answer, in the loader's thread."""

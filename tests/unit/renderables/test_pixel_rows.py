@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dtui.analysis.downsample import mean_rows
 from dtui.tui.renderables.parts.pixel_rows import PixelRows
 
 
@@ -63,3 +64,15 @@ def test_the_profile_is_the_mean_of_a_cells_pixels() -> None:
     profile = place.profile(np.array([1.0, 3.0, np.nan, 5.0]))
     assert profile.tolist() == [2.0, 5.0]
     assert np.isnan(place.profile(np.full(4, np.nan))).all()
+
+
+def test_a_row_stands_where_its_values_are_drawn() -> None:
+    """Rows that share pixels unevenly: the pixel of a row is the one that its values were averaged into."""
+    for count in (5, 17, 32, 33, 100):
+        for made in range(1, min(count, 40) + 1):
+            place = PixelRows(7, count, made, 2 + made // 2)
+            for row in range(count):
+                values = np.zeros((count, 1))
+                values[row] = 1.0
+                (pixel,) = np.flatnonzero(mean_rows(values, made)[:, 0])
+                assert place.made_of(7 + row) == pixel

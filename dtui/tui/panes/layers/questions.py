@@ -87,10 +87,11 @@ class StateQuestion(Question[RunState]):
     """The filters and layers that stand out at the end of the run."""
 
     about = "state"
+    is_slow = True
 
     def ask(self, query: RunQuery) -> RunState:
         """Return them."""
-        return query.state()
+        return query.state(is_brief=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,7 @@ class FilterEventsQuestion(Question[FilterEvents]):
     layer: int
     filter: int
     about = "where the filter acts"
+    is_slow = True
 
     def ask(self, query: RunQuery) -> FilterEvents:
         """Return it."""

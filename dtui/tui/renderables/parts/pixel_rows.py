@@ -38,11 +38,15 @@ class PixelRows:
         """Sorted rows in one pixel row."""
         return self.count / max(1, self.made)
 
+    def made_of(self, row: int) -> int:
+        """Return the pixel row that a sorted row is averaged into: as `dtui.analysis.downsample.mean_rows` does it."""
+        return ((row - self.first + 1) * self.made - 1) // self.count
+
     def y_of(self, row: int) -> int | None:
         """Return the terminal row where a sorted row begins; None where it is not shown."""
         if not self.first <= row < self.first + self.count or not self.pixels or not self.made:
             return None
-        made = (row - self.first) * self.made // self.count
+        made = self.made_of(row)
         pixel = -(-made * self.pixels // self.made) if self.made <= self.pixels else made * self.pixels // self.made
         return 1 + min(pixel, self.pixels - 1) // 2
 
@@ -57,7 +61,7 @@ class PixelRows:
             return range(0)
         low = 2 * (y - 1) * self.made // self.pixels
         high = min(self.made, -(-2 * y * self.made // self.pixels))
-        begin, end = -(-low * self.count // self.made), -(-high * self.count // self.made)
+        begin, end = low * self.count // self.made, high * self.count // self.made
         return range(self.first + begin, self.first + max(end, begin + 1))
 
     def expand(self, steps: IntArray) -> IntArray:

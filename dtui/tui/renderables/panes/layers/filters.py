@@ -260,7 +260,7 @@ def _value_at(frame: Frame, heatmap: Heatmap, place: PixelRows, selected: int, c
     if column is None or frame.axis is None or not place.first <= selected < place.first + place.count:
         return float("nan")
     values = resample(heatmap.values, heatmap.request.axis, frame.axis.with_columns(frame.plot_width))
-    pixel = (selected - place.first) * place.made // place.count
+    pixel = place.made_of(selected)
     return float(values[pixel, column - frame.gutter]) if pixel < len(values) else float("nan")
 
 
