@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from dtui.cli.outcome import Exit, Outcome
+from dtui.cli.shell.progress import StatusLine
 from dtui.cli.table import paint, table
 from dtui.errors import UsageError
 from dtui.output import find_target
@@ -21,9 +22,10 @@ def run_report(options: argparse.Namespace) -> Outcome:
     if options.output.endswith("/"):
         Path(options.output).mkdir(parents=True, exist_ok=True)
     runs = [Path(run) for run in options.runs]
-    result = write_report(runs, options.output, format=options.format, sections=options.section)
+    with StatusLine("report", quiet=options.quiet) as line:
+        result = write_report(runs, options.output, format=options.format, sections=options.section, progress=line.say)
     remark = "; ".join(result.problems)
-    if result.is_printed:
+    if result.is_printed or options.quiet:
         return Outcome(remark=remark)
     paths = "\n".join(safe(str(path), 400) for path in result.paths)
     size = f"{result.bytes / 1e3:,.0f} kB, {result.charts} charts"

@@ -7,15 +7,24 @@ from __future__ import annotations
 
 import argparse
 
-from dtui.cli import images, relations
-from dtui.cli.command import Command, Parser, add_json, add_run, positive
+from dtui.cli import images, nightly, relations
+from dtui.cli.command import Command, Parser, add_json, add_quiet, add_run, positive
 from dtui.version import __version__
 
 COLORS = ("auto", "truecolor", "256", "16", "never")
 THEMES = ("dark", "light")
 RULES = ("left", "right", "either")
 EXIT_CODES = "exit codes: 0 done or fine, 1 judged not fine, 2 could not judge, 3 run unreadable, 130 interrupted"
+SHELLS = ("bash", "zsh", "fish")
 PRESETS = ("paper", "small", "tenfold")
+SETTINGS: dict[str, tuple[object, ...]] = {
+    "theme": THEMES,
+    "color": COLORS,
+    "ascii": (True, False),
+    "slow_link": (True, False),
+    "mouse": (True, False),
+}
+"""What the configuration file may hold: defaults of the options on screen."""
 
 
 def parse_threshold(text: str) -> tuple[str, float]:
@@ -41,10 +50,13 @@ def parse_threshold(text: str) -> tuple[str, float]:
 def _add_screen(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("on screen")
     group.add_argument("--color", choices=COLORS, default="auto", help="how many colours (default: %(default)s)")
-    group.add_argument("--ascii", action="store_true", help="draw with ASCII only")
+    switch = argparse.BooleanOptionalAction
+    group.add_argument("--ascii", action=switch, default=False, help="draw with ASCII only")
     group.add_argument("--theme", choices=THEMES, default="dark", help="background (default: %(default)s)")
-    group.add_argument("--no-mouse", dest="mouse", action="store_false", help="leave the mouse to the terminal")
-    group.add_argument("--slow-link", action="store_true", help="fewer colours, fewer bytes, for a slow connection")
+    group.add_argument("--mouse", action=switch, default=True, help="use the mouse, or leave it to the terminal")
+    group.add_argument(
+        "--slow-link", action=switch, default=False, help="fewer colours, fewer bytes, for a slow connection"
+    )
 
 
 def _open_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,6 +69,7 @@ def _open_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_screen(parser)
     parser.add_argument("--version", action="version", version=f"dtui {__version__}")
+    parser.add_argument("--man", action="store_true", help="print the manual page; dtui --man | man -l -")
 
 
 def _demo_arguments(parser: argparse.ArgumentParser) -> None:
@@ -137,6 +150,7 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--section", action="append", metavar="NAME", help="only this section; may be given several times"
     )
+    add_quiet(parser)
 
 
 def _pack_arguments(parser: argparse.ArgumentParser) -> None:
@@ -146,6 +160,10 @@ def _pack_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--force", action="store_true", help="replace a file that is there")
     add_json(parser)
+
+
+def _completion_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", metavar="SHELL", choices=SHELLS, help=f"one of {', '.join(SHELLS)}")
 
 
 def _synth_arguments(parser: argparse.ArgumentParser) -> None:
@@ -164,7 +182,9 @@ OPEN = Command(
         ("dtui --theme light --color 256", "on a light terminal of 256 colours"),
         ("dtui --ascii --no-mouse --slow-link", "over a thin serial line"),
         ("dtui ./info", "open a run that has the name of a command"),
+        ("dtui --no-ascii --mouse --no-slow-link", "whatever the configuration says"),
         ("dtui --version", "print the version"),
+        ("dtui --man", "print the manual page"),
     ),
     "screen",
     _open_arguments,
@@ -253,12 +273,14 @@ COMMANDS = (
             ("dtui report sample_runs/mnist-faults -o report.html", "one run"),
             ("dtui report sample_runs/mnist-faults -o report.txt", "as plain text, for mail and logs"),
             ("dtui report sample_runs/mnist-faults -o - --format text", "the same on standard output"),
+            ("dtui report sample_runs/mnist-faults -o report.html --quiet", "print nothing but errors"),
             ("dtui report runs/a runs/b --output both.html", "two runs in one file"),
             ("dtui report sample_runs/mnist-faults -o anomalies.html --section anomalies", "one section"),
         ),
         "files",
         _report_arguments,
     ),
+    nightly.COMMAND,
     Command(
         "check",
         "Read every file of a run and say which are fine; exits with 1 on damage.",
@@ -296,6 +318,17 @@ COMMANDS = (
         ),
         "files",
         _synth_arguments,
+    ),
+    Command(
+        "completion",
+        "Print the script that completes dtui's commands, options and paths in a shell.",
+        (
+            ("dtui completion bash", "into ~/.local/share/bash-completion/completions/dtui"),
+            ("dtui completion zsh", "into a file _dtui in a folder of fpath"),
+            ("dtui completion fish", "into ~/.config/fish/completions/dtui.fish"),
+        ),
+        "shell.completion",
+        _completion_arguments,
     ),
 )
 

@@ -31,7 +31,12 @@ _PR_SET_PDEATHSIG = 1
 
 
 def run_open(options: argparse.Namespace) -> Outcome:
-    """Open the TUI on a run, or on the newest run of a folder."""
+    """Open the TUI on a run, or on the newest run of a folder; with --man, print the manual page instead."""
+    if options.man:
+        from dtui.cli.parser import COMMANDS, EXIT_CODES, OPEN, SETTINGS
+        from dtui.cli.shell.manual import manual
+
+        return Outcome(manual(OPEN, COMMANDS, EXIT_CODES, SETTINGS))
     _show(_newest(Path(options.path)), options)
     return Outcome()
 

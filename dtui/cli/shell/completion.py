@@ -1,0 +1,42 @@
+"""The command that prints completion for a shell, made from the parsers of all commands by shtab."""
+
+from __future__ import annotations
+
+import argparse
+
+from dtui.cli.command import Command
+from dtui.cli.outcome import Outcome
+
+_PATHS = frozenset({"RUN", "PATH", "DIR", "OUT", "OUT.h5"})
+"""Names of arguments that are completed to files and folders."""
+
+
+def run_completion(options: argparse.Namespace) -> Outcome:
+    """Print the script that completes dtui in a shell."""
+    from dtui.cli.parser import COMMANDS, OPEN
+
+    return Outcome(completion_script(options.shell, OPEN, COMMANDS))
+
+
+def completion_script(shell: str, opening: Command, commands: tuple[Command, ...]) -> str:
+    """Return the script for a shell, the same for the same commands.
+
+    Args:
+        shell: One that shtab knows, such as bash.
+        opening: What dtui does without the name of a command.
+        commands: All others.
+    """
+    import shtab
+
+    whole = argparse.ArgumentParser(prog="dtui", description=opening.summary, allow_abbrev=False)
+    for action in opening.parser()._actions:
+        if action.option_strings and action.dest != "help":
+            whole._add_action(action)
+    chosen = whole.add_subparsers(metavar="COMMAND")
+    for command in commands:
+        command.add_arguments(chosen.add_parser(command.name, help=command.summary, description=command.summary))
+    for parser in (whole, *chosen.choices.values()):
+        for action in parser._actions:
+            if action.metavar in _PATHS:
+                action.complete = shtab.FILE  # type: ignore[attr-defined]
+    return str(shtab.complete(whole, shell=shell)).rstrip("\n")
