@@ -61,7 +61,8 @@ def _carry_out(words: list[str]) -> Outcome:
     if left_over:
         stranger = next((word for word in left_over if word.startswith("-")), options.path)
         raise UsageError(f"{stranger}: {_no_such(stranger)}; see dtui --help")
-    if options.path in words and os.sep not in options.path and not _is_there(options.path) and (near := _nearest(options.path)):
+    is_word = options.path in words and os.sep not in options.path
+    if is_word and not _is_there(options.path) and (near := _nearest(options.path)):
         raise UsageError(f"{options.path}: no such run and no such command; did you mean dtui {near}?")
     return _call(OPEN, options)
 

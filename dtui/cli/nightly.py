@@ -62,7 +62,7 @@ def parse_memory(text: str) -> int:
     Raises:
         argparse.ArgumentTypeError: It is no such text, or less than 64 MiB.
     """
-    found = re.fullmatch(r"(\d{1,9})([KMG]?)(i?B)?", text, re.IGNORECASE)
+    found = re.fullmatch(r"([0-9]{1,9})([KMG]?)(i?B)?", text, re.IGNORECASE)
     size = int(found[1]) << _UNITS[found[2].upper()] if found else 0
     if size < 64 << 20:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size of at least 64M, such as 2G or 800M")

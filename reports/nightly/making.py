@@ -1,8 +1,8 @@
 """Makes the report of one run, and puts it into the folder of the night.
 
 Owns the order of writing. A report and its entry are made in a folder of their own, which gets its final name when it
-is whole; then the record names it. So a killed night leaves whole reports, and one that is started again makes the
-same bytes: a report is compared with the one that the record names.
+is whole; older ones are removed; last of all the record names it. So a killed night leaves whole reports, and one that
+is started again makes the same bytes: a report is compared with the one that the record names.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dtui.query import RunQuery, open_run
 from dtui.query.folders import has_recorded_nothing
 from dtui.reports.build import FORMATS, write_report
 from dtui.reports.nightly.entry import Entry, Outcome, Record, read_entry, read_record, write_json
-from dtui.reports.nightly.places import ENTRY_FILE, RECORD_FILE, REPORT, STAGING_MARK, digest, run_folder
+from dtui.reports.nightly.places import ENTRY_FILE, RECORD_FILE, REPORT, STAGING_MARK, digest, is_left_over, run_folder
 from dtui.reports.nightly.plan import Unit
 
 COLUMNS = 60
@@ -57,8 +57,8 @@ def make_report(unit: Unit) -> None:
         kept = (*kept, _generation(unit, folder, key, kept[-1] if kept else ""))
     shown = _show_newest(folder, kept[-1])
     kept = kept[-unit.keep :]
-    write_json(folder / RECORD_FILE, Record(unit.run, unit.signature, key, kept, status=status))
     _remove_others(folder, kept, shown)
+    write_json(folder / RECORD_FILE, Record(unit.run, unit.signature, key, kept, status=status))
 
 
 def record_none(unit: Unit, outcome: Outcome, reason: str) -> None:
@@ -204,5 +204,5 @@ def _remove_others(folder: Path, kept: Sequence[str], shown: str) -> None:
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink() and path.name not in kept:
             shutil.rmtree(path, ignore_errors=True)
-        elif path.name.startswith((STAGING_MARK, f"{REPORT}.")) and path.name != shown:
+        elif is_left_over(path.name) or (path.name.startswith(f"{REPORT}.") and path.name != shown):
             path.unlink(missing_ok=True)

@@ -20,6 +20,7 @@ from dtui.reports.nightly.index import Index, Row, as_json, make_index, shown_by
 from dtui.reports.nightly.making import record_none
 from dtui.reports.nightly.page import render_page
 from dtui.reports.nightly.places import (
+    DONE_FOLDER,
     ENTRY_FILE,
     INDEX_JSON,
     INDEX_PAGE,
@@ -28,6 +29,7 @@ from dtui.reports.nightly.places import (
     RECORD_FILE,
     RUNS_FOLDER,
     SHARDS_FOLDER,
+    is_left_over,
     link_to,
     run_folder,
 )
@@ -270,7 +272,17 @@ def _whole_night(folder: Path, out: Path) -> Iterator[Lease]:
         for path in sorted((out / SHARDS_FOLDER).glob("*.lease")):
             if holder := Lease(path.parent, path.name).holder():
                 raise LeaseHeldError(f"{out}: {holder} works on shard {path.stem}; wait for it")
+        _remove_left_overs(out)
         yield lease
+
+
+def _remove_left_overs(out: Path) -> None:
+    """Remove what killed nights left beside what they wrote; nobody else is at work."""
+    for folder in (out, out / SHARDS_FOLDER, out / SHARDS_FOLDER / DONE_FOLDER):
+        for path in folder.iterdir() if folder.is_dir() else ():
+            is_dead_lease = folder != out and path.suffix == ".lease"
+            if path.is_file() and (is_left_over(path.name) or is_dead_lease):
+                path.unlink(missing_ok=True)
 
 
 def _claim(folder: Path, out: Path) -> None:

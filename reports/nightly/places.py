@@ -19,6 +19,7 @@ import re
 from pathlib import Path
 from urllib.parse import quote
 
+from dtui.output import TEMPORARY
 from dtui.run_path import SUFFIX
 
 INDEX_PAGE, INDEX_JSON, NIGHT_FILE, NIGHT_LEASE = "index.html", "index.json", "night.json", "night.lease"
@@ -50,6 +51,11 @@ def run_folder(out: Path, run: str) -> Path:
         readable = re.sub(r"[^A-Za-z0-9._-]+", "_", name)[:_LONGEST_NAME].lstrip("._-") or "run"
         name = f"{readable}~{digest(run)}"
     return out / RUNS_FOLDER / name
+
+
+def is_left_over(name: str) -> bool:
+    """Whether a file is what a killed process left when it wrote another one."""
+    return name.startswith((STAGING_MARK, TEMPORARY)) or ".lease.tmp-" in name
 
 
 def link_to(path: Path, out: Path) -> str:

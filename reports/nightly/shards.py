@@ -16,7 +16,7 @@ from dtui.reports.nightly.entry import write_json
 from dtui.reports.nightly.places import DONE_FOLDER, MERGED_FOLDER, SHARDS_FOLDER
 from dtui.reports.nightly.plan import Shard
 
-_MARK = re.compile(r"([1-9]\d{0,8})-of-([1-9]\d{0,8})\.json")
+_MARK = re.compile(r"([1-9][0-9]{0,8})-of-([1-9][0-9]{0,8})\.json")
 MOST_SHARDS = 100_000
 
 
@@ -26,7 +26,7 @@ def parse_shard(text: str) -> Shard:
     Raises:
         UsageError: It is no such pair, or its number is not from 1 to the second.
     """
-    found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
+    found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
     if found is None:
         raise UsageError(f"shard {text!r}: give I/N, such as 3/8 for the third of eight")
     number, of = int(found[1]), int(found[2])
@@ -47,7 +47,7 @@ def shard_of_array(environment: Mapping[str, str]) -> Shard | None:
     words = [environment.get(name, "") for name in names]
     if not words[0]:
         return None
-    task, count, first, last = (int(word) if re.fullmatch(r"\d{1,9}", word) else None for word in words)
+    task, count, first, last = (int(word) if re.fullmatch("[0-9]{1,9}", word) else None for word in words)
     first = 1 if first is None and last is None else first
     if task is None or count is None or first is None or not first <= task < first + count:
         raise UsageError(

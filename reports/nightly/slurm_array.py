@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -48,8 +49,10 @@ def run_on_slurm(
         raise UsageError("nightly --slurm: no sbatch on the path; run it on a host that submits jobs")
 
     def work(shards: Sequence[Shard]) -> None:
+        shutil.rmtree(out / LOGS_FOLDER, ignore_errors=True)  # of the night before
         for done, job in enumerate(_submitted(folder, out, settings, shards, cluster), 1):
-            job.exception()  # waits; a task that failed has left no mark, and the index says so
+            with suppress(Exception):  # a task that failed has left no mark, and the index says so
+                job.exception()  # waits
             if progress is not None:
                 progress(done, len(shards), f"task {done}")
 

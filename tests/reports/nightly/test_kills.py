@@ -1,0 +1,110 @@
+"""A night that is killed, at any instant, and started again makes the bytes of one that was not."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dtui.reports.nightly.night import NightSettings, merge_shards, run_night, run_shard
+from dtui.reports.nightly.plan import Shard
+from tests.reports.nightly.runs import here, make_run, tree
+from tests.store.dying import count_calls, in_child
+
+TEXT = NightSettings(format="text", jobs=1, keep=2)
+INSTANTS = 8
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs; not to be changed."""
+    runs = tmp_path_factory.mktemp("kills") / "runs"
+    make_run(runs / "a", troubled=True)
+    make_run(runs / "b", 2)
+    return runs
+
+
+def at_instants(calls: int) -> range:
+    """Return calls of all that a piece of work makes, spread over it."""
+    return range(1, calls + 1, max(1, calls // INSTANTS))
+
+
+def test_a_night_killed_at_any_call_is_made_up_for(folder: Path, tmp_path: Path) -> None:
+    """The second night of a run: its report says what changed since the first, however often it is begun."""
+    first = tmp_path / "first"
+    run_night(folder, first, TEXT, engine=here)
+    grown = tmp_path / "runs"
+    shutil.copytree(folder, grown)
+    (first / "night.json").write_text((first / "night.json").read_text().replace(str(folder), str(grown)))
+    (grown / "a.dtui" / "triage.jsonl").write_text("{}\n")  # its files differ now
+
+    def work(out: Path) -> None:
+        run_night(grown, out, TEXT, engine=here)
+
+    def fresh(name: str) -> Path:
+        out = tmp_path / name
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.copytree(first, out)
+        return out
+
+    expected = fresh("expected")
+    calls = count_calls(lambda _: work(expected))
+    whole = tree(expected)
+    assert calls > 100
+    assert any("before" in data.decode() for name, data in whole.items() if name == "index.html")
+    for call in at_instants(calls):
+        out = fresh("killed")
+        assert in_child(lambda _, out=out: work(out), call)[1] == -1, "it was to be killed"
+        if (out / "index.json").read_bytes() == (first / "index.json").read_bytes():  # else that night was over
+            work(out)
+        assert tree(out, without=["night.lease"]) == whole, f"killed at call {call} of {calls}"
+
+
+def test_a_shard_killed_at_any_call_is_made_up_for(folder: Path, tmp_path: Path) -> None:
+    one = next(number for number in (1, 2) if Shard(number, 2).has("a.dtui"))
+
+    def work(out: Path, number: int = one) -> None:
+        run_shard(folder, out, Shard(number, 2), TEXT, engine=here)
+
+    def finished(out: Path) -> dict[str, bytes]:
+        work(out, 3 - one)
+        assert merge_shards(folder, out).missing == ()
+        return tree(out)
+
+    expected = tmp_path / "expected"
+    calls = count_calls(lambda _: work(expected))
+    whole = finished(expected)
+    for call in at_instants(calls):
+        out = tmp_path / "killed"
+        shutil.rmtree(out, ignore_errors=True)
+        assert in_child(lambda _, out=out: work(out), call)[1] == -1, "it was to be killed"
+        work(out)
+        assert finished(out) == whole, f"killed at call {call} of {calls}"
+
+
+def test_the_command_killed_with_its_workers_is_made_up_for(folder: Path, tmp_path: Path) -> None:
+    """`kill -9` of the command at chosen moments of its work; its workers end with it."""
+    command = [sys.executable, "-m", "dtui", "nightly", str(folder), "--format", "text", "--jobs", "2", "-o"]
+    expected, out = tmp_path / "expected", tmp_path / "killed"
+    assert subprocess.run([*command, str(expected), "--quiet"], check=False).returncode == 1
+    for awaited in ("night.lease", "runs/a", "runs/b/record.json"):  # before, while and after reports are made
+        process = subprocess.Popen([*command, str(out)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while not (out / awaited).exists() and process.poll() is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(0.01)
+        assert process.poll() is None, f"it was to be killed when {awaited} is there"
+        process.kill()
+        process.wait()
+    assert subprocess.run([*command, str(out), "--quiet"], check=False).returncode == 1
+    found = tree(out)
+    index = json.loads(found.pop("index.json"))
+    assert {row["run"] for row in index["runs"]} == {"a.dtui", "b.dtui"}
+    assert {name: data for name, data in tree(expected).items() if name.startswith("runs/")} == {
+        name: data for name, data in found.items() if name.startswith("runs/")
+    }
+    assert "night.lease" not in found
