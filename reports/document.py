@@ -57,6 +57,31 @@ class Chart:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A small picture that is drawn already: it needs no script and no converter.
+
+    Attributes:
+        id: Unique within the report.
+        title: What it shows, in a few words; may be empty.
+        description: What it shows, in a sentence with numbers, for readers who cannot see it.
+        svg: SVG text for a white page, as wide as `width`: attributes only, no style, no script.
+        width: Pixels at which its text has its right size.
+        narrow: The same for a page of 360 pixels; "" where `svg` fits there.
+        limits: First iteration and stop of its time axis; None without one.
+        plot: Left and right end of that axis, as shares of the width.
+    """
+
+    id: str
+    title: str
+    description: str
+    svg: str
+    width: int
+    narrow: str = ""
+    limits: tuple[float, float] | None = None
+    plot: tuple[float, float] = (0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One row of a table.
 
@@ -99,7 +124,116 @@ class Paragraph:
     text: str
 
 
-Item = Chart | Table | Paragraph
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Names and values in two columns, such as the hyper-parameters.
+
+    Attributes:
+        facts: In reading order.
+        title: Short heading; empty for none.
+    """
+
+    facts: tuple[Fact, ...]
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One incident, with its evidence.
+
+    Attributes:
+        id: Anchor that others link to.
+        number: Its number within the report, as the strip shows it; the first in time has 1.
+        iteration: At which it begins.
+        title: What happened, in one sentence without its full stop.
+        standing: "still so at the end", "over" or ""; what is not known is not said.
+        status: "new", "flagged" or "dismissed".
+        facts: Its place, its classes, what moved first, people's notes.
+        pictures: Its evidence, the most telling first.
+        command: Shows it in the terminal; empty where no command can be written down.
+    """
+
+    id: str
+    number: int
+    iteration: int
+    title: str
+    standing: str
+    status: str
+    facts: tuple[Fact, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    command: str = ""
+
+    @property
+    def marks(self) -> str:
+        """Standing and decision in words, "" where there is nothing to say."""
+        return ", ".join(word for word in (self.standing, "" if self.status == "new" else self.status) if word)
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """One small image with its words.
+
+    Attributes:
+        picture: "data:image/png;base64,…"; empty where the run holds no pixels.
+        title: The first line, such as its class.
+        lines: Further lines.
+        description: What is known about it, in a sentence, for readers who cannot see it.
+    """
+
+    picture: str
+    title: str
+    lines: tuple[str, ...]
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """Images side by side.
+
+    Attributes:
+        title: Short heading.
+        images: In reading order.
+        note: Below them; empty for none.
+    """
+
+    title: str
+    images: tuple[Thumbnail, ...]
+    note: str = ""
+
+
+Item = Chart | Table | Paragraph | Facts | Card | Gallery | Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A sentence, the anchor of what it is about ("" for none), and the number of its incident (0 for none)."""
+
+    text: str
+    target: str = ""
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a reader must know first about a run.
+
+    Attributes:
+        level: "look", "unsure" or "fine".
+        headline: The verdict in one sentence.
+        worst: What to look at, the worst first, one sentence each.
+        remarks: What else must be known, one sentence each.
+        since: What changed since the last report, one line each; empty where no report is compared with.
+        since_title: What it is compared with, such as "Since the last report, at iteration 1,200".
+        strip: The error over the whole run, with the incidents; None without any error.
+    """
+
+    level: str
+    headline: str
+    worst: tuple[Said, ...] = ()
+    remarks: tuple[str, ...] = ()
+    since: tuple[str, ...] = ()
+    since_title: str = ""
+    strip: Picture | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -128,10 +262,10 @@ class Chapter:
         title: Name of the run.
         status: "live", "done", "incomplete" or "crashed".
         invented: Whether the run is invented, not made by a training.
-        facts: The most important facts, in reading order.
+        facts: The five facts that come first, in reading order.
         sections: In reading order.
-        details: Further facts that most readers skip, such as the hyper-parameters.
         findings: Trouble in the run, one line each: NaN or Inf, files that cannot be read.
+        opening: The verdict on the run; None where it could not be made.
     """
 
     id: str
@@ -140,8 +274,8 @@ class Chapter:
     invented: bool
     facts: tuple[Fact, ...]
     sections: tuple[Section, ...]
-    details: tuple[Fact, ...] = ()
     findings: tuple[str, ...] = ()
+    opening: Opening | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)

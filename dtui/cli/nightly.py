@@ -174,7 +174,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
     """Declare how many reports are made at once, and what one may take."""
-    parser.add_argument("--format", choices=("html", "text"), default="html", help="of the reports (default: html)")
+    parser.add_argument(
+        "--format", choices=("html", "text", "markdown"), default="html", help="of the reports (default: html)"
+    )
     parser.add_argument(
         "--keep", type=positive, default=7, metavar="N", help="reports of a run that are kept (default: %(default)s)"
     )

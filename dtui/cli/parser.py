@@ -142,15 +142,18 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         metavar="OUT",
         required=True,
-        help="the .html or .txt file to write, - for standard output, or a folder",
+        help="the .html, .txt or .md file to write, - for standard output, or a folder",
     )
     parser.add_argument(
-        "--format", choices=("html", "text"), help="instead of what OUT ends in (default for a pipe or -: html)"
+        "--format",
+        choices=("html", "text", "markdown"),
+        help="instead of what OUT ends in (default for a pipe or -: html)",
     )
     parser.add_argument(
         "--section", action="append", metavar="NAME", help="only this section; may be given several times"
     )
     add_quiet(parser)
+    add_json(parser)
 
 
 def _pack_arguments(parser: argparse.ArgumentParser) -> None:
@@ -268,10 +271,12 @@ COMMANDS = (
     ),
     Command(
         "report",
-        "Write a report of a run: one HTML file that needs no network, or plain text.",
+        "Write a report of a run, the verdict first: one HTML file that needs no network, plain text, or Markdown.",
         (
             ("dtui report sample_runs/mnist-faults -o report.html", "one run"),
-            ("dtui report sample_runs/mnist-faults -o report.txt", "as plain text, for mail and logs"),
+            ("dtui report sample_runs/mnist-faults -o report.txt", "at most 40 lines of text, for mail and logs"),
+            ("dtui report sample_runs/mnist-faults -o report.md", "for an issue or a pull request"),
+            ("dtui report sample_runs/mnist-faults -o report.html --json", "verdict, facts and incidents for a script"),
             ("dtui report sample_runs/mnist-faults -o - --format text", "the same on standard output"),
             ("dtui report sample_runs/mnist-faults -o report.html --quiet", "print nothing but errors"),
             ("dtui report runs/a runs/b --output both.html", "two runs in one file"),

@@ -42,7 +42,8 @@ class Entry:
         outcome: LOOK, UNSURE or FINE, by the verdict; EMPTY before the first record.
         headline: The verdict in one sentence.
         details: The worst incidents and what else must be known, one sentence each.
-        since: What changed since the last report, one line each.
+        since_title: What the report is compared with.
+        since: What changed since then, one line each.
         status: Of the run: "live", "done", "incomplete" or "crashed".
         invented: Whether no training made the run.
         new: Incidents that nobody decided on.
@@ -64,6 +65,7 @@ class Entry:
     outcome: Outcome
     headline: str
     details: tuple[str, ...] = ()
+    since_title: str = ""
     since: tuple[str, ...] = ()
     status: str = ""
     invented: bool = False

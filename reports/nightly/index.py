@@ -157,6 +157,7 @@ def _row_fields(row: Row) -> dict[str, Any]:
         "status": entry.status if entry else "",
         "verdict": entry.headline if entry else "",
         "details": list(entry.details) if entry else [],
+        "since_title": entry.since_title if entry else "",
         "since": list(entry.since) if entry else [],
         "incidents": {"new": entry.new, "flagged": entry.flagged, "persisting": entry.persisting} if entry else None,
         "error": {

@@ -16,15 +16,16 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from dtui.errors import OutputError, RunNotFoundError
+from dtui.errors import OutputError, ReportError, RunNotFoundError
 from dtui.model import Level, RunStatus, TimeAxis, Verdict
 from dtui.output import find_target
 from dtui.query import RunQuery, open_run
 from dtui.query.folders import has_recorded_nothing
-from dtui.reports.build import FORMATS, write_report
+from dtui.reports.build import FORMATS, RunSummary, write_report
 from dtui.reports.nightly.entry import Entry, Outcome, Record, read_entry, read_record, write_json
 from dtui.reports.nightly.places import ENTRY_FILE, RECORD_FILE, REPORT, STAGING_MARK, digest, is_left_over, run_folder
 from dtui.reports.nightly.plan import Unit
+from dtui.reports.since import state_file
 
 COLUMNS = 60
 """Of the small curve on the index."""
@@ -74,16 +75,23 @@ def record_none(unit: Unit, outcome: Outcome, reason: str) -> None:
     write_json(folder / RECORD_FILE, record)
 
 
-def entry_of(query: RunQuery, since: Sequence[str], problems: Sequence[str], report: str) -> Entry:
-    """Return the line of an open run on the index."""
-    verdict, info = query.verdict(), query.info()
+def entry_of(query: RunQuery, said: RunSummary, problems: Sequence[str], report: str) -> Entry:
+    """Return the line of an open run on the index, from what its report says.
+
+    Raises:
+        ReportError: The run could not be read far enough for a verdict.
+    """
+    verdict, info = said.verdict, query.info()
+    if verdict is None:
+        raise ReportError("; ".join(problems) or f"{query.path}: no verdict; try dtui check")
     last, best = verdict.last_error, verdict.best_error
     is_empty = not verdict.records and not verdict.validations and verdict.level is not Level.LOOK
     return Entry(
         outcome=Outcome.EMPTY if is_empty else _OUTCOMES[verdict.level],
         headline="Nothing has been recorded yet." if is_empty else verdict.headline,
         details=() if is_empty else _details(verdict),
-        since=tuple(since),
+        since_title=said.since_title,
+        since=said.since,
         status=str(verdict.status),
         invented=info.invented,
         new=verdict.new,
@@ -146,16 +154,20 @@ def _generation(unit: Unit, folder: Path, key: str, previous: str) -> str:
 def _fill(unit: Unit, staging: Path, previous: Path | None) -> None:
     report = staging / f"{REPORT}{FORMATS[unit.format][0]}"
     if previous is not None:
-        _take_state(previous, staging)
+        _take_state(previous, report)
     result = write_report([Path(unit.path)], report, format=unit.format)
     with open_run(unit.path) as query:
         query.settle()
-        entry = entry_of(query, (), result.problems, report.name)
+        entry = entry_of(query, result.runs[0], result.problems, report.name)
     write_json(staging / ENTRY_FILE, entry)
 
 
-def _take_state(previous: Path, staging: Path) -> None:
-    """Copy what the previous report kept for the next one, so that this one is compared with it."""
+def _take_state(previous: Path, report: Path) -> None:
+    """Copy what the previous report said to beside the new one, which is compared with it."""
+    entry = read_entry(previous / ENTRY_FILE)
+    if entry is not None:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copyfile(state_file(previous / entry.report), state_file(report))
 
 
 def _axis(query: RunQuery) -> TimeAxis | None:

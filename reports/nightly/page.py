@@ -55,6 +55,7 @@ class Line:
     invented: bool
     headline: str
     details: tuple[str, ...]
+    since_title: str
     since: tuple[str, ...]
     is_new: bool
     curve: Curve | None
@@ -140,6 +141,7 @@ def _line(row: Row) -> Line:
         invented=entry.invented,
         headline=safe(_headline(row, entry), LONGEST_LINE),
         details=tuple(safe(line, LONGEST_LINE) for line in (*details, *entry.problems)[:MOST_DETAILS]),
+        since_title=safe(entry.since_title, LONGEST_LINE),
         since=tuple(safe(line, LONGEST_LINE) for line in entry.since),
         is_new=row.is_new,
         curve=curve_of(entry),

@@ -17,7 +17,18 @@ import jinja2
 from markupsafe import Markup
 
 from dtui.errors import ReportError
-from dtui.reports.document import Chart, Drawings, Paragraph, Report, Spec, Table
+from dtui.reports.document import (
+    Card,
+    Chart,
+    Drawings,
+    Facts,
+    Gallery,
+    Paragraph,
+    Picture,
+    Report,
+    Spec,
+    Table,
+)
 from dtui.safe_text import safe
 
 
@@ -102,7 +113,18 @@ def _specification(spec: Spec) -> Markup:
 
 def _kind(item: object) -> str:
     """Return which part of the template shows an item of a section."""
-    return {Chart: "chart", Table: "table", Paragraph: "paragraph"}[type(item)]
+    return _KINDS[type(item)]
+
+
+_KINDS = {
+    Card: "card",
+    Chart: "chart",
+    Facts: "facts",
+    Gallery: "gallery",
+    Paragraph: "paragraph",
+    Picture: "picture",
+    Table: "table",
+}
 
 
 @lru_cache(maxsize=1)
@@ -118,4 +140,5 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["specification"] = _specification
     environment.filters["kind"] = _kind
+    environment.filters["drawing"] = Markup  # SVG text of our own, whose words its maker escaped
     return environment

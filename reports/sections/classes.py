@@ -13,7 +13,7 @@ from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
 
 
-@section("classes", order=30)
+@section("classes", order=50)
 def classes_section(view: View) -> Section | None:
     """Return the classes as error strips in clusters, with their anomaly iterations."""
     if view.info.validations == 0 or not view.classes:

@@ -15,7 +15,7 @@ from dtui.reports.document import Chart, Item, Section, Spec
 from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
 
-_ERRORS = (
+ERRORS = (
     ("validation_error", "validation error", theme.VALIDATION, False),
     ("train_error", "train error", theme.TRAIN, True),
 )
@@ -23,14 +23,14 @@ MOST_PLACES = 5
 _LOSSES = (("loss", "loss", theme.LOSS, False),)
 
 
-@section("curves", order=10)
+@section("curves", order=30)
 def curves_section(view: View) -> Section | None:
     """Return error and loss over the iterations, with stages, known events and anomaly iterations."""
     if view.info.records + view.info.validations == 0:
         return None
     curves = view.query.curves(view.full_axis)
     items: list[Item] = []
-    errors = _chosen(curves, _ERRORS)
+    errors = chosen_curves(curves, ERRORS)
     if errors:
         items.append(
             Chart(
@@ -47,14 +47,14 @@ def curves_section(view: View) -> Section | None:
                     events=_events(view),
                 ),
                 f"{' and '.join(curve.name for curve in errors)} over the iterations"
-                f"{_nonfinite_words(errors, view.full_axis)}; {_counted(len(view.anomalies))} marked.",
+                f"{nonfinite_words(errors, view.full_axis)}; {_counted(len(view.anomalies))} marked.",
             )
         )
-    losses = _chosen(curves, _LOSSES)
+    losses = chosen_curves(curves, _LOSSES)
     if losses:
         stages = view.stages if not errors else ()
         specify = partial(_curve_chart, losses, view.full_axis, unit="number", stages=stages)
-        description = f"Loss over the iterations{_nonfinite_words(losses, view.full_axis)}."
+        description = f"Loss over the iterations{nonfinite_words(losses, view.full_axis)}."
         items.append(Chart(f"{view.prefix}-loss", "", "vega-lite", specify, description))
     if not items:
         return None
@@ -78,7 +78,7 @@ def _curve_chart(*arguments: Any, **options: Any) -> Spec:
     return curve_chart(*arguments, **options)
 
 
-def _chosen(curves: Curves, wanted: tuple[tuple[str, str, str, bool], ...]) -> list[Curve]:
+def chosen_curves(curves: Curves, wanted: tuple[tuple[str, str, str, bool], ...]) -> list[Curve]:
     """Return the wanted curves that the run has."""
     return [
         Curve(name, colour, curves.series[key], curves.extremes.get(key), dashed, curves.nonfinite.get(key))
@@ -91,7 +91,7 @@ def _counted(anomalies: int) -> str:
     return "1 anomaly is" if anomalies == 1 else f"{anomalies:,} anomalies are"
 
 
-def _nonfinite_words(curves: list[Curve], axis: TimeAxis) -> str:
+def nonfinite_words(curves: list[Curve], axis: TimeAxis) -> str:
     """Say in words where curves were NaN or Inf: ", NaN or Inf at 21–40 and 50"; "" if nowhere."""
     marked = [curve.nonfinite for curve in curves if curve.nonfinite is not None]
     if not marked:

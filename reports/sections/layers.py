@@ -16,7 +16,7 @@ SHOWN = (("mean", "weights"), ("norm2", "updates"))
 _WORDS = {"norm2": "norm"}
 
 
-@section("layers", order=20)
+@section("layers", order=80)
 def layers_section(view: View) -> Section | None:
     """Return one horizon graph a module and layer, unfolding by click."""
     tree = view.query.tree()

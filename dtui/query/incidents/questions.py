@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dtui.model import Incident, Missing
 from dtui.model.relations import Event
+from dtui.model.telling import Telling
 from dtui.query.anomalies import decided_incidents
 from dtui.query.relations.questions import RelationQuestions
 
@@ -38,6 +39,12 @@ class IncidentQuestions(RelationQuestions):
     def incidents_unchecked(self) -> tuple[str, ...]:
         """Return what could not be looked for, and no other check covers; with `incident_checks` these are all."""
         return self._incidents.unchecked()
+
+    def telling(self, incident: Incident) -> tuple[Telling, ...]:
+        """Return the series that show the evidence of an incident, 20 records around its beginning; at most 3."""
+        from dtui.query.incidents.telling import telling
+
+        return telling(self._data, incident)
 
     def incident_events(self) -> tuple[Event, ...]:
         """Return the incidents as events for a correlation, without those that a person dismissed.
