@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from dtui.cli.outcome import Exit, Outcome
-from dtui.cli.shell.progress import StatusLine
+from dtui.cli.shell.progress import StatusLine, is_watched
 from dtui.cli.table import paint, table
 from dtui.errors import UsageError
 from dtui.output import find_target
@@ -31,7 +31,7 @@ def run_report(options: argparse.Namespace) -> Outcome:
         from dtui.cli.as_json import report_fields, to_json
 
         return Outcome(to_json(report_fields(result)), remark=remark)
-    if result.is_printed or options.quiet:
+    if result.is_printed or options.quiet or not is_watched():
         return Outcome(remark=remark)
     paths = "\n".join(safe(str(path), 400) for path in result.paths)
     size = f"{result.bytes / 1e3:,.0f} kB, {result.charts} charts"

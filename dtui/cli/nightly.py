@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dtui.cli.command import Command, add_json, add_quiet, positive
 from dtui.cli.outcome import Exit, Outcome
-from dtui.cli.shell.progress import StatusLine
+from dtui.cli.shell.progress import StatusLine, is_watched
 from dtui.safe_text import safe
 
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ def _shard_done(
     looked = run_shard(folder, out, shard, settings, progress=line.count)
     if options.json:
         return Outcome(to_json({"shard": str(shard), "runs": looked}))
-    if options.quiet or not _is_watched():
+    if options.quiet or not is_watched():
         return Outcome()
     what = f"{looked:,} run{'s' * (looked != 1)} looked at"
     return Outcome(f"shard {shard}: {what}; when all shards are done, run it with --merge for the index")
@@ -112,7 +111,7 @@ def _told(index: Index, out: Path, options: argparse.Namespace) -> Outcome:
     code, remark = Exit(index.exit_code), _remark(index, out)
     if options.json:
         return Outcome(to_json({"index": out / INDEX_PAGE, **as_json(index)}), code, remark)
-    if options.quiet or (code is Exit.DONE and not _is_watched()):
+    if options.quiet or (code is Exit.DONE and not is_watched()):
         return Outcome(code=code, remark=remark)
     lines = [_rows(index), summary(index), safe(str(out / INDEX_PAGE), 400)]
     return Outcome("\n".join(line for line in lines if line), code, remark)
@@ -133,7 +132,7 @@ def _rows(index: Index) -> str:
     """Return the runs that need a person, and the others too if somebody looks, as a table."""
     from dtui.cli.table import paint, table
 
-    shown = [row for row in index.rows if _is_watched() or row.outcome in ("look", "failed")]
+    shown = [row for row in index.rows if is_watched() or row.outcome in ("look", "failed")]
     if not shown:
         return ""
     left = len(shown) - MOST_ROWS
@@ -144,16 +143,11 @@ def _rows(index: Index) -> str:
 
 
 def _error(row: Row) -> str:
-    return "" if row.entry is None or row.entry.last_error is None else f"{row.entry.last_error:.1%}"
+    return "" if row.entry is None or row.entry.last_error is None else f"{100 * row.entry.last_error:.1f} %"
 
 
 def _said(row: Row) -> str:
     return row.reason or (row.entry.headline if row.entry is not None else "")
-
-
-def _is_watched() -> bool:
-    """Whether a person sees what is printed: cron mails it instead."""
-    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dtui.reports.charts.small import percent
 from dtui.reports.nightly.entry import Entry, Outcome
 from dtui.reports.nightly.index import Index, Row
 from dtui.reports.nightly.making import COLUMNS
@@ -60,6 +61,7 @@ class Line:
     is_new: bool
     curve: Curve | None
     error: str
+    error_name: str
     best: str
     older: tuple[tuple[str, str], ...]
 
@@ -107,7 +109,7 @@ def curve_of(entry: Entry) -> Curve | None:
     last = next(point for point in reversed(points) if point is not None)
     count = len(entry.marks)
     marked = f", {count} place{'s' * (count != 1)} with an incident" if count else ""
-    said = f"{entry.error_name} from {known[0]:.1%} to {known[-1]:.1%}, lowest {min(known):.1%}{marked}"
+    said = f"{entry.error_name} from {percent(known[0])} to {percent(known[-1])}, lowest {percent(min(known))}{marked}"
     marks = tuple(round(mark * WIDTH / (COLUMNS - 1), 1) for mark in entry.marks)
     return Curve(shown, (round(last[0], 1), round(last[1], 1)), marks, said)
 
@@ -145,10 +147,11 @@ def _line(row: Row) -> Line:
         since=tuple(safe(line, LONGEST_LINE) for line in entry.since),
         is_new=row.is_new,
         curve=curve_of(entry),
-        error="" if entry.last_error is None else f"{entry.last_error:.1%}",
+        error="" if entry.last_error is None else percent(entry.last_error),
+        error_name=entry.error_name,
         best=""
         if entry.best_error is None or entry.best_at is None
-        else f"best {entry.best_error:.1%} at {entry.best_at:,}",
+        else f"best {percent(entry.best_error)} at {entry.best_at:,}",
         older=tuple((_progress(link), link) for link in row.older),
     )
 

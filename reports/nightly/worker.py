@@ -25,13 +25,18 @@ def answer(unit: Unit) -> str:
     try:
         make_report(unit)
     except DtuiError as error:
-        return str(error).replace(unit.path, unit.run)
+        return _short(str(error), unit)
     except OSError as error:
         reason = error.strerror or str(error)
-        return f"{error.filename}: {reason}".replace(unit.path, unit.run) if error.filename is not None else reason
+        return _short(f"{error.filename}: {reason}" if error.filename is not None else reason, unit)
     except Exception as error:  # noqa: BLE001  one bad run stops nothing
         return f"unexpected {type(error).__name__}: {error}; this is a bug in dtui, dtui report shows it too"
     return ""
+
+
+def _short(reason: str, unit: Unit) -> str:
+    """Return a reason without the path of the run, which stands beside it on the index; the same for a copy."""
+    return reason.replace(f"{unit.path}/", "").replace(unit.path, unit.run)
 
 
 def main() -> None:

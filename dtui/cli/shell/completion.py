@@ -39,4 +39,17 @@ def completion_script(shell: str, opening: Command, commands: tuple[Command, ...
         for action in parser._actions:
             if action.metavar in _PATHS:
                 action.complete = shtab.FILE  # type: ignore[attr-defined]
-    return str(shtab.complete(whole, shell=shell)).rstrip("\n")
+    return _with_paths(shell, str(shtab.complete(whole, shell=shell))).rstrip("\n")
+
+
+def _with_paths(shell: str, script: str) -> str:
+    """Let the first word also be a path, as in `dtui runs/mine`; shtab knows it as the name of a command alone."""
+    if shell == "zsh":
+        return script.replace(
+            "_describe 'dtui commands' _commands\n", "_describe 'dtui commands' _commands\n  _files\n"
+        )
+    lines = {
+        "bash": "_shtab_dtui_pos_0_COMPGEN=_shtab_compgen_files",
+        "fish": "complete -c dtui -n __fish_use_subcommand -F",
+    }
+    return f"{script}\n{lines[shell]}\n"

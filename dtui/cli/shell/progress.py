@@ -7,9 +7,15 @@ import shutil
 import sys
 from typing import Self
 
+from dtui.cli.table import width
 from dtui.safe_text import safe
 
 BAR_COLUMNS = 20
+
+
+def is_watched() -> bool:
+    """Whether a person sees what is printed: off a terminal a command that succeeds prints nothing, for cron."""
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 class StatusLine:
@@ -37,7 +43,9 @@ class StatusLine:
         """Show what is done now; `text` may be data from outside."""
         if self._is_visible:
             columns = shutil.get_terminal_size().columns
-            line = safe(f"{self._what}  {text}", 400)[: max(columns - 2, 1)]
+            line = safe(f"{self._what}  {text}", 400)
+            while line and width(line) > columns - 2:
+                line = line[:-1]
             print(f"\r{line}\x1b[K", end="", file=sys.stderr, flush=True)
 
     def count(self, done: int, total: int, name: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from dtui.query import open_run
 from dtui.reports.nightly.night import NightSettings, merge_shards, run_night, run_shard
 from dtui.reports.nightly.plan import Shard
 from tests.reports.nightly.runs import here, make_run, tree
@@ -41,7 +42,8 @@ def test_a_night_killed_at_any_call_is_made_up_for(folder: Path, tmp_path: Path)
     grown = tmp_path / "runs"
     shutil.copytree(folder, grown)
     (first / "night.json").write_text((first / "night.json").read_text().replace(str(folder), str(grown)))
-    (grown / "a.dtui" / "triage.jsonl").write_text("{}\n")  # its files differ now
+    with open_run(grown / "a.dtui") as query:
+        query.decide(query.incidents()[0].id, "flagged", "seen")
 
     def work(out: Path) -> None:
         run_night(grown, out, TEXT, engine=here)
@@ -56,7 +58,7 @@ def test_a_night_killed_at_any_call_is_made_up_for(folder: Path, tmp_path: Path)
     calls = count_calls(lambda _: work(expected))
     whole = tree(expected)
     assert calls > 100
-    assert any("before" in data.decode() for name, data in whole.items() if name == "index.html")
+    assert "flagged: the incident at 0" in whole["index.html"].decode()
     for call in at_instants(calls):
         out = fresh("killed")
         assert in_child(lambda _, out=out: work(out), call)[1] == -1, "it was to be killed"

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -60,7 +63,7 @@ def test_ten_runs_one_damaged_one_live_one_empty(folder: Path, tmp_path: Path, c
     assert len(by_name) == 10
     assert [row["run"] for row in found["runs"][:2]] == ["troubled.dtui", "damaged.dtui"]
     assert by_name["live.dtui"]["status"] == "live"
-    assert "damaged.dtui/structure.h5" in by_name["damaged.dtui"]["reason"]
+    assert by_name["damaged.dtui"]["reason"].startswith("structure.h5: ")
     assert str(folder) not in by_name["damaged.dtui"]["reason"]
     assert by_name["empty.dtui"]["reason"] == "nothing has been recorded yet"
     reports = [out / row["report"].replace("%7E", "~") for row in found["runs"] if row["report"]]
@@ -225,3 +228,88 @@ def test_the_lease_of_a_dead_process_is_taken_over(folder: Path, tmp_path: Path)
     assert lease.holder() == ""
     night(folder, out)
     assert not (out / "night.lease").exists()
+
+
+def test_a_lease_of_another_host_is_taken_over_when_nobody_touches_it(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    out = tmp_path / "night"
+    night(folder, out)
+    with Lease(out, "night.lease"):
+        held = json.loads((out / "night.lease").read_text())
+    monkeypatch.setattr("dtui.store.run.lock.WATCHED_SECONDS", 0.5)
+    path = out / "night.lease"
+    path.write_text(json.dumps(held | {"host": "elsewhere"}))
+    is_over = threading.Event()
+
+    def touch() -> None:
+        while not is_over.wait(0.02):
+            os.utime(path)
+
+    toucher = threading.Thread(target=touch)
+    toucher.start()
+    try:
+        with pytest.raises(LeaseHeldError, match="on elsewhere is at work there"):
+            night(folder, out)
+    finally:
+        is_over.set()
+        toucher.join()
+    night(folder, out)
+    assert not path.exists()
+
+
+# --- what happens meanwhile
+def test_a_run_that_goes_away_while_it_is_read_stops_nothing(folder: Path, tmp_path: Path):
+    def vanishing(units):
+        shutil.rmtree(folder / "calm.dtui")
+        yield from here(units)
+
+    index = run_night(folder, tmp_path / "night", TEXT, engine=vanishing)
+    assert outcomes(index) == {"troubled": "look", "calm": "failed"}
+    assert "calm" in index.rows[1].reason
+
+
+def test_a_damaged_state_is_told_and_a_first_report_is_made(tmp_path: Path):
+    training = Training(tmp_path / "runs" / "a")
+    training.grow(2)
+    out = tmp_path / "night"
+    first = night(tmp_path / "runs", out)
+    (state,) = (out / first.rows[0].report).parent.glob(".report.txt*")
+    state.write_bytes(state.read_bytes()[:50])
+    training.grow(2)
+    training.close()
+    entry = night(tmp_path / "runs", out).rows[0].entry
+    assert entry.since_title == "First report of this run"
+    assert "compares with nothing" in " ".join(entry.problems)
+
+
+def test_a_second_report_says_what_changed(tmp_path: Path):
+    training = Training(tmp_path / "runs" / "a")
+    training.grow(2)
+    out = tmp_path / "night"
+    night(tmp_path / "runs", out)
+    training.grow(2)
+    training.close()
+    entry = night(tmp_path / "runs", out).rows[0].entry
+    assert entry.since_title == "Since the last report, at iteration 10"
+    assert entry.since[:2] == ("+2 records, +2 validations", "live → done")
+    assert "+2 records, +2 validations" in (out / "index.html").read_text()
+
+
+def test_a_full_disk_is_one_line_and_leaves_the_old_index(folder: Path, tmp_path: Path):
+    out = tmp_path / "night"
+    night(folder, out)
+    (folder / "calm.dtui" / "triage.jsonl").write_text("{}\n")
+    before = tree(out)
+    small = "import resource, sys, dtui.cli; resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600)); "
+    words = ["nightly", str(folder), "-o", str(out), "--format", "text"]
+    command = [sys.executable, "-c", f"{small}sys.exit(dtui.cli.main(sys.argv[1:]))", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert "index.html: cannot be written (File too large)" in done.stderr
+    after = tree(out)
+    assert {name: after[name] for name in ("index.html", "index.json")} == {
+        name: before[name] for name in ("index.html", "index.json")
+    }
+    assert set(after) == set(before)
