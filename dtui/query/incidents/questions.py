@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dtui.model import Incident, Missing
+from dtui.model.incident_evidence import IncidentEvidence
 from dtui.model.relations import Event
 from dtui.model.telling import Telling
 from dtui.query.anomalies import decided_incidents
@@ -38,7 +40,18 @@ class IncidentQuestions(RelationQuestions):
 
     def incidents_unchecked(self) -> tuple[str, ...]:
         """Return what could not be looked for, and no other check covers; with `incident_checks` these are all."""
-        return self._incidents.unchecked()
+        from dtui.query.incidents.checks import unchecked
+
+        return unchecked(self._data)
+
+    def incident_evidence(self, incidents: Sequence[Incident]) -> tuple[IncidentEvidence, ...]:
+        """Return what shows each incident, in the same order: the telling series around it, what its class became.
+
+        What was not recorded is left out.
+        """
+        from dtui.query.incidents.evidence_series import evidence_of
+
+        return tuple(evidence_of(incident, self._data) for incident in incidents)
 
     def telling(self, incident: Incident) -> tuple[Telling, ...]:
         """Return the series that show the evidence of an incident, 20 records around its beginning; at most 3."""

@@ -98,13 +98,6 @@ class Incidents:
         held = Held(self._data)
         return tuple(one.title for one in online_detectors() if not one.lacks(held) and held.records >= WARM_UP)
 
-    def unchecked(self) -> tuple[str, ...]:
-        """Return the titles of the detectors that cannot judge, without those that others cover."""
-        held = Held(self._data)
-        if held.records < WARM_UP:
-            return tuple(one.title for one in online_detectors() if not (one.is_covered and one.lacks(held)))
-        return tuple(one.title for one in online_detectors() if not one.is_covered and one.lacks(held))
-
     # --- going on
     def _all_evidence(self) -> list[Evidence]:
         data = self._data
