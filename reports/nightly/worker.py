@@ -15,15 +15,16 @@ from contextlib import suppress
 from dtui.errors import DtuiError
 from dtui.reports.nightly.making import make_report
 from dtui.reports.nightly.plan import Unit
+from dtui.reports.output.convert import ChartConverter
 
 _PR_SET_PDEATHSIG = 1
 """Of linux/prctl.h."""
 
 
-def answer(unit: Unit) -> str:
+def answer(unit: Unit, converter: ChartConverter | None = None) -> str:
     """Make a report; return "" or, in one line, why there is none."""
     try:
-        make_report(unit)
+        make_report(unit, converter)
     except DtuiError as error:
         return _short(str(error), unit)
     except OSError as error:
@@ -49,9 +50,10 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started us decides
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)
-    for line in sys.stdin.buffer:
-        answers.write(json.dumps({"reason": answer(Unit(**json.loads(line)))}) + "\n")
-        answers.flush()
+    with ChartConverter() as converter:
+        for line in sys.stdin.buffer:
+            answers.write(json.dumps({"reason": answer(Unit(**json.loads(line)), converter)}) + "\n")
+            answers.flush()
 
 
 if __name__ == "__main__":
