@@ -16,7 +16,7 @@ from dtui.output import find_target
 from dtui.reports.nightly.places import RECORD_FILE
 
 VERSION = 1
-_LARGEST_FILE = 4 << 20
+_LARGEST_FILE = 256 << 20
 
 
 class Outcome(StrEnum):

@@ -214,6 +214,8 @@ def _report(
     progress: Progress | None,
 ) -> int:
     units = _plan(found, out, settings, shard)
+    if progress is not None and units:
+        progress(0, len(units), "")
     for done, (unit, reason) in enumerate(engine(units), 1):
         lease.require()
         if reason:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -89,10 +90,18 @@ def test_a_shard_killed_at_any_call_is_made_up_for(folder: Path, tmp_path: Path)
         assert finished(out) == whole, f"killed at call {call} of {calls}"
 
 
+def is_alive(process: str) -> bool:
+    """Whether a process runs: a dead one may wait to be asked for its status."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
 def test_the_command_killed_with_its_workers_is_made_up_for(folder: Path, tmp_path: Path) -> None:
     """`kill -9` of the command at chosen moments of its work; its workers end with it."""
     command = [sys.executable, "-m", "dtui", "nightly", str(folder), "--format", "text", "--jobs", "2", "-o"]
-    expected, out = tmp_path / "expected", tmp_path / "killed"
+    expected, out, workers = tmp_path / "expected", tmp_path / "killed", 0
     assert subprocess.run([*command, str(expected), "--quiet"], check=False).returncode == 1
     for awaited in ("night.lease", "runs/a", "runs/b/record.json"):  # before, while and after reports are made
         process = subprocess.Popen([*command, str(out)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -100,8 +109,13 @@ def test_the_command_killed_with_its_workers_is_made_up_for(folder: Path, tmp_pa
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(0.01)
         assert process.poll() is None, f"it was to be killed when {awaited} is there"
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        workers += len(children)
         process.kill()
         process.wait()
+        while any(is_alive(child) for child in children):
+            os.sched_yield()
+    assert workers > 0
     assert subprocess.run([*command, str(out), "--quiet"], check=False).returncode == 1
     found = tree(out)
     index = json.loads(found.pop("index.json"))
