@@ -35,7 +35,7 @@ def run_nightly(options: argparse.Namespace) -> Outcome:
     if options.print:
         from dtui.reports.nightly.schedule import schedule
 
-        return Outcome(schedule(options.print, folder, out))
+        return Outcome(schedule(options.print, folder, out, _given(options)))
     settings = _settings(options)
     if options.merge:
         return _told(merge_shards(folder, out), out, options)
@@ -66,6 +66,17 @@ def parse_memory(text: str) -> int:
     if size < 64 << 20:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size of at least 64M, such as 2G or 800M")
     return size
+
+
+def _given(options: argparse.Namespace) -> list[str]:
+    """Return the options on how reports are made that differ from their defaults, as words."""
+    usual = COMMAND.parser().parse_args(["DIR", "-o", "OUT"])
+    names = ("format", "keep", "jobs", "time_limit", "memory_limit")
+    changed = [name for name in names if getattr(options, name) != getattr(usual, name)]
+    values = {name: str(getattr(options, name)) for name in changed}
+    if "memory_limit" in values:
+        values["memory_limit"] = f"{options.memory_limit >> 20}M"
+    return [word for name, value in values.items() for word in (f"--{name.replace('_', '-')}", value)]
 
 
 def _settings(options: argparse.Namespace) -> NightSettings:

@@ -16,18 +16,19 @@ from string import Template
 from dtui.errors import UsageError
 
 
-def schedule(kind: str, folder: Path, out: Path) -> str:
+def schedule(kind: str, folder: Path, out: Path, more: Sequence[str] = ()) -> str:
     """Return the lines for one of them, without the last line break.
 
     Args:
         kind: One of `KINDS`.
         folder: Of the runs.
         out: Of the night.
+        more: Further words of the command.
 
     Raises:
         UsageError: A path holds a line break, which no such file can express.
     """
-    words = [*_dtui(), "nightly", str(folder.absolute()), "-o", str(out.absolute())]
+    words = [*_dtui(), "nightly", str(folder.absolute()), "-o", str(out.absolute()), *more]
     if any(not word.isprintable() for word in words):
         raise UsageError(f"{folder}: the path holds characters that cannot be printed; rename it, or use a link to it")
     text = files("dtui.reports.nightly").joinpath("schedules", f"{kind}.txt").read_text(encoding="utf-8")

@@ -19,7 +19,7 @@ from tests.reports.nightly.runs import here, make_run, tree
 from tests.store.dying import count_calls, in_child
 
 TEXT = NightSettings(format="text", jobs=1, keep=2)
-INSTANTS = 8
+INSTANTS = 6
 
 
 @pytest.fixture(scope="module")

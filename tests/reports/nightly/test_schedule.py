@@ -41,7 +41,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def printed(kind: str, place: Path, capsys: pytest.CaptureFixture[str]) -> str:
-    assert main(["nightly", str(place / "runs"), "-o", str(place / "night"), "--print", kind]) == 0
+    words = ["--format", "text", "--memory-limit", "1G", "--print", kind]
+    assert main(["nightly", str(place / "runs"), "-o", str(place / "night"), *words]) == 0
     return capsys.readouterr().out
 
 
@@ -59,13 +60,14 @@ def test_the_sbatch_script_makes_a_night(place: Path, capsys: pytest.CaptureFixt
     result = subprocess.run(["sh", "-c", submit[1]], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert (tmp_path / "log").read_text() == "task 1 0\ntask 2 0\nmerge 1\n", result.stderr
     assert (place / "night" / "index.html").is_file()
-    assert (place / "night" / "runs" / "a" / "report.html").is_file()
+    assert (place / "night" / "runs" / "a" / "report.txt").is_file()
 
 
 def test_the_cron_line_runs_as_cron_runs_it(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (line,) = [line for line in printed("cron", place, capsys).splitlines() if not line.startswith("#")]
     *when, command = line.split(maxsplit=5)
     assert all(re.fullmatch(r"[0-9*]+", word) for word in when)
+    assert command.endswith(" --format text --memory-limit 1024M")
     assert len(when) == 5
     assert not re.search(r"(?<!\\)%", command)  # cron would end the line there
     command = command.replace("\\%", "%")
