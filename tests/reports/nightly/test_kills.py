@@ -124,3 +124,25 @@ def test_the_command_killed_with_its_workers_is_made_up_for(folder: Path, tmp_pa
         name: data for name, data in found.items() if name.startswith("runs/")
     }
     assert "night.lease" not in found
+
+
+def test_what_killed_nights_left_is_removed(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "night"
+    run_night(folder, out, TEXT, engine=here)
+    whole = tree(out)
+    (out / "runs" / "a" / "record.json").unlink()  # so it is made again
+    (out / "runs" / "a" / ".new-1-ab").mkdir()
+    (out / "shards" / "done").mkdir(parents=True)
+    for name in (
+        ".dtui-1-ab",
+        "night.lease.tmp-1-ab",
+        "shards/done/.dtui-1-ab",
+        "runs/a/.dtui-1-ab",
+        "runs/a/.new-2-ab",
+    ):
+        (out / name).write_text("half of")
+    (out / "shards" / "1-of-2.lease").write_text("")  # of a shard whose process was killed while it made it
+    run_night(folder, out, TEXT, engine=here)
+    shown = {name: data for name, data in tree(out).items() if not name.startswith("index.")}
+    assert shown == {name: data for name, data in whole.items() if not name.startswith("index.")}
+    assert not (out / "runs" / "a" / ".new-1-ab").exists()
