@@ -67,6 +67,11 @@ def _open_arguments(parser: argparse.ArgumentParser) -> None:
         default="runs",
         help="a run, packed or not, or a folder: its newest run (default: ./runs)",
     )
+    group = parser.add_argument_group("where to open it")
+    group.add_argument("--at", type=int, metavar="N", help="the iteration, or the nearest that was recorded")
+    group.add_argument("--class", dest="class_name", metavar="NAME", help="the class: its name or its label")
+    group.add_argument("--layer", metavar="NAME", help="the layer or module")
+    group.add_argument("--filter", type=int, metavar="N", help="the filter of that layer")
     _add_screen(parser)
     parser.add_argument("--version", action="version", version=f"dtui {__version__}")
     parser.add_argument("--man", action="store_true", help="print the manual page; dtui --man | man -l -")

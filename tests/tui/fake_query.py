@@ -24,6 +24,7 @@ from dtui.model import (
     Stage,
     TreeNode,
 )
+from dtui.model.incident_evidence import EvidenceSeries, IncidentEvidence
 from dtui.model.statistics import by_name
 from tests.anomalies import class_anomaly
 
@@ -227,6 +228,17 @@ class FakeQuery:
                     Incident(id_, Cause.CLASS, first, first, (), (), (label,), (), sentence, 0.1 * (place + 1),
                              status=status, note=note)
                 )  # fmt: skip
+        return tuple(found)
+
+    def incident_evidence(self, incidents):
+        self._ask("evidence", tuple(incident.id for incident in incidents))
+        iterations = self.validation_iterations()[:41]
+        found = []
+        for incident in incidents:
+            errors = EvidenceSeries(
+                "error of class", self.classes_[incident.classes[0]], iterations, 1 / (1 + iterations)
+            )
+            found.append(IncidentEvidence(incident.id, (errors,), incident.classes[0]))
         return tuple(found)
 
     def incidents_not_judged(self):

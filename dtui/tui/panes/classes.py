@@ -256,7 +256,7 @@ class Classes(ListPane):
     def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:
         """Offer the classes."""
         for label, name in enumerate(scene.view.classes):
-            yield f"go to class {safe(name)}", "Select this class.", partial(_go_to_class, label=label)
+            yield f"class {safe(name)}", "Select this class.", partial(_go_to_class, label=label)
 
 
 def _go_to_class(scene: Scene, label: int) -> Selection:

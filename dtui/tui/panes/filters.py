@@ -17,7 +17,7 @@ from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import SHOWN, Action
 from dtui.tui.state.key_steps import cycling, starting_on
-from dtui.tui.state.pane import Scene, Step
+from dtui.tui.state.pane import Scene, Shows, Step
 from dtui.tui.state.questions import Question
 from dtui.tui.state.selection import Selection
 
@@ -51,6 +51,7 @@ class Filters(PixelPane):
 
     name = "filters"
     title = TITLE
+    shows = Shows.FILTERS
     question = HeatmapQuestion
     about = staticmethod(attrgetter("request.node"))
     place_of = staticmethod(place_of)

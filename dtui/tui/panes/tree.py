@@ -205,7 +205,7 @@ class Tree(ListPane):
             yield f"layers: of {source}", "Show statistics of these in the tree.", step
         for node in scene.view.tree:
             step = partial(self.with_node, node=node.index)
-            yield f"go to {safe(node.name)}", f"Select this {safe(node.kind)}.", step
+            yield safe(node.name), f"Select this {safe(node.kind)}.", step
 
 
 def parents_of(tree: Sequence[TreeNode], node: int) -> set[int]:

@@ -29,7 +29,8 @@ class Shows(Enum):
     """What an entry of the review is about, and a pane shows best."""
 
     LAYERS = 1
-    CLASSES = 2
+    FILTERS = 2
+    CLASSES = 3
 
 
 class Pane:
