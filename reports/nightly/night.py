@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,8 @@ from dtui.reports.nightly.shards import begin_shard, divided, end_shard, forget_
 from dtui.reports.nightly.workers import Limits, Workers
 from dtui.version import __version__
 
+MOST_WATCHED = 64
+"""Leases of other hosts that are watched at once."""
 Engine = Callable[[Sequence[Unit]], Iterator[tuple[Unit, str]]]
 """Makes reports; yields each unit when it is done, with "" or, in one line, why there is no report."""
 Progress = Callable[[int, int, str], None]
@@ -117,7 +120,7 @@ def run_shard(
     _claim(folder, out)
     with ExitStack() as stack:
         (out / SHARDS_FOLDER).mkdir(exist_ok=True)
-        if is_alone and (holder := Lease(out, NIGHT_LEASE).holder()):
+        if is_alone and (holder := Lease(out, NIGHT_LEASE).watched_holder()):
             raise LeaseHeldError(f"{out}: {holder} is at work there; wait for it")
         lease = stack.enter_context(Lease(out / SHARDS_FOLDER, f"{shard.number}-of-{shard.of}.lease"))
         begin_shard(out, shard)
@@ -271,8 +274,11 @@ def _whole_night(folder: Path, out: Path) -> Iterator[Lease]:
     """Hold the lease on the whole folder of a night."""
     _claim(folder, out)
     with Lease(out, NIGHT_LEASE) as lease:
-        for path in sorted((out / SHARDS_FOLDER).glob("*.lease")):
-            if holder := Lease(path.parent, path.name).holder():
+        leases = sorted((out / SHARDS_FOLDER).glob("*.lease"))
+        with ThreadPoolExecutor(MOST_WATCHED) as watchers:  # each is watched for a while, so all at once
+            holders = list(watchers.map(lambda path: Lease(path.parent, path.name).watched_holder(), leases))
+        for path, holder in zip(leases, holders, strict=True):
+            if holder:
                 raise LeaseHeldError(f"{out}: {holder} works on shard {path.stem}; wait for it")
         _remove_left_overs(out)
         yield lease

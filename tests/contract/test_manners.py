@@ -90,7 +90,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def opened(monkeypatch: pytest.MonkeyPatch, small_run: Path) -> list[dict[str, object]]:
     """With which settings the TUI was opened."""
     seen: list[dict[str, object]] = []
-    monkeypatch.setattr("dtui.tui.run_tui", lambda path, **settings: seen.append(settings))
+    monkeypatch.setattr("dtui.tui.run_tui", lambda path, **given: seen.append({name: given[name] for name in SETTINGS}))
     return seen
 
 
@@ -116,6 +116,7 @@ def test_defaults_are_taken_over_and_options_win(
         (b"ascii = true\n#" + b"x" * 70_000, "longer than 64 KiB"),
         (b'"\\u001b[2J" = 1\nascii = true', "no setting"),
     ],
+    ids=["half", "no text", "no such value", "another type", "no such name", "a table", "huge", "hostile"],
 )
 def test_a_bad_configuration_is_one_line_and_dtui_starts(
     config: Path,

@@ -13,6 +13,7 @@ from typing import Self
 
 from dtui.errors import OutputError
 from dtui.store.run.lock import CompactionLock
+from dtui.store.run.run_file import Process
 
 RENEWED_SECONDS = 1.0
 
@@ -62,9 +63,15 @@ class Lease:
         self._lock.release()
 
     def holder(self) -> str:
-        """Return who holds the lease, as "process 7 on host"; "" if nobody does, or nobody who lives."""
-        holder = self._lock.holder()
-        return "" if holder is None else f"process {holder.pid} on {holder.host}"
+        """Return who holds the lease, as "process 7 on host"; "" if nobody does, or nobody who is known to live."""
+        return _named(self._lock.holder())
+
+    def watched_holder(self) -> str:
+        """Return the same, after one of another host was watched for up to 20 seconds."""
+        try:
+            return _named(self._lock.living_holder())
+        except OSError:
+            return self.holder()
 
     def require(self) -> None:
         """Refuse to go on if another process has taken the lease over.
@@ -88,3 +95,7 @@ class Lease:
             return self._lock.is_ours()
         except OSError:
             return None
+
+
+def _named(holder: Process | None) -> str:
+    return "" if holder is None else f"process {holder.pid} on {holder.host}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -135,3 +136,19 @@ def test_a_task_of_a_slurm_array_does_its_shard(
     assert main(["nightly", str(folder), "-o", str(out), "--format", "text", "--json"]) == 0
     assert '"shard": "3/3"' in capsys.readouterr().out
     assert [path.name for path in (out / "shards" / "done").iterdir()] == ["3-of-3.json"]
+
+
+def test_leases_that_killed_processes_left_on_other_hosts_stop_nobody(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dtui.store.run.lock.WATCHED_SECONDS", 0.1)
+    out = tmp_path / "night"
+    shard(folder, out, 1)
+    with Lease(out, "night.lease"):
+        elsewhere = (out / "night.lease").read_text().replace(socket.gethostname(), "elsewhere")
+    (out / "night.lease").write_text(elsewhere)  # of a merge that ran out of time
+    for number in (2, 3):
+        shard(folder, out, number)
+        (out / "shards" / f"{number}-of-3.lease").write_text(elsewhere)  # of tasks that ran out of time
+    assert merged(folder, out).missing == ()
+    assert not list(out.rglob("*.lease"))
