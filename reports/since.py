@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from dtui.model import Incident, Verdict
-from dtui.output import find_target
+from dtui.output import OutputTarget
 from dtui.reports.charts.small import percent
 from dtui.reports.sections.registry import View
 from dtui.safe_text import safe
@@ -81,7 +81,8 @@ def write_state(report: Path, said: Sequence[Mapping[str, Any]]) -> None:
     """
     values = {"what": NAME, "version": VERSION, "runs": list(said), "check": _check(list(said))}
     text = json.dumps(values, indent=1, allow_nan=False) + "\n"
-    find_target(state_file(report)).write(text.encode("ascii"))
+    path = state_file(report)
+    OutputTarget(path, path).write(text.encode("ascii"))  # replaces whatever is there; follows no link
 
 
 def said_of(view: View) -> dict[str, Any]:
@@ -183,7 +184,7 @@ def _read(path: Path) -> bytes:
     Raises:
         OSError: It is none, or cannot be read.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as file:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):

@@ -40,6 +40,11 @@ def _chapter(chapter: Chapter) -> Iterator[str]:
             yield from textwrap.wrap(said, WIDTH)
     yield ""
     yield from _facts(chapter.facts)
+    if chapter.opening is not None and chapter.opening.since_title:
+        yield ""
+        yield from textwrap.wrap(chapter.opening.since_title, WIDTH)
+        for change in chapter.opening.since:
+            yield from textwrap.wrap(f"  {change}", WIDTH, subsequent_indent="    ")
     for finding in chapter.findings:
         yield from textwrap.wrap(f"! {finding}", WIDTH, subsequent_indent="  ")
     if not chapter.sections:

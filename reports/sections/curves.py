@@ -11,7 +11,7 @@ from dtui.model import Curves, TimeAxis
 from dtui.reports.charts import theme
 from dtui.reports.charts.curve_rows import Curve, Event
 from dtui.reports.charts.ribbon import ribbon_marks
-from dtui.reports.document import Chart, Item, Section, Spec
+from dtui.reports.document import Chart, Item, Paragraph, Section, Spec
 from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
 
@@ -20,6 +20,7 @@ ERRORS = (
     ("train_error", "train error", theme.TRAIN, True),
 )
 MOST_PLACES = 5
+MOST_SCALARS = 8
 _LOSSES = (("loss", "loss", theme.LOSS, False),)
 
 
@@ -56,6 +57,7 @@ def curves_section(view: View) -> Section | None:
         specify = partial(_curve_chart, losses, view.full_axis, unit="number", stages=stages)
         description = f"Loss over the iterations{nonfinite_words(losses, view.full_axis)}."
         items.append(Chart(f"{view.prefix}-loss", "", "vega-lite", specify, description))
+    items += _others(view, curves)
     if not items:
         return None
     caption = "Error is the share of images judged wrong. " if errors else ""
@@ -68,7 +70,26 @@ def curves_section(view: View) -> Section | None:
         caption += "A red bar is where a curve was NaN or Inf; its line breaks off there. "
     if len(view.stages) > 1:
         caption += "Dashed lines mark a new learning rate (lr)."
-    return Section(f"{view.prefix}-curves", "Error and loss", caption.strip(), tuple(items))
+    return Section(f"{view.prefix}-curves", "Error, loss and other scalars", caption.strip(), tuple(items))
+
+
+def _others(view: View, curves: Curves) -> list[Item]:
+    """Return a chart for each further scalar: the learning rate first, then by name."""
+    shown = {key for key, *_ in (*ERRORS, *_LOSSES)}
+    names = [name for name in curves.series if name not in shown]
+    names.sort(key=lambda name: (name != "learning_rate", name))
+    items: list[Item] = []
+    for place, key in enumerate(names[:MOST_SCALARS]):
+        name = safe(key.replace("_", " "), 60)
+        found = chosen_curves(curves, ((key, name, theme.TRAIN, False),))
+        if found:
+            specify = partial(_curve_chart, found, view.full_axis, unit="number")
+            said = f"{name} over the iterations{nonfinite_words(found, view.full_axis)}."
+            items.append(Chart(f"{view.prefix}-scalar{place}", "", "vega-lite", specify, said))
+    if len(names) > MOST_SCALARS:
+        more = ", ".join(safe(name, 60) for name in names[MOST_SCALARS : MOST_SCALARS + 12])
+        items.append(Paragraph(f"{len(names) - MOST_SCALARS:,} more scalars were logged, among them {more}."))
+    return items
 
 
 def _curve_chart(*arguments: Any, **options: Any) -> Spec:

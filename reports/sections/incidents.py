@@ -65,7 +65,7 @@ def _facts(view: View, incident: Incident) -> tuple[Fact, ...]:
         more = len(incident.filters) - MOST_NUMBERS
         facts.append(Fact("filters", f"{shown} and {more:,} more" if more > 0 else shown))
     if incident.classes:
-        facts.append(Fact("classes", ", ".join(_named(view, label) for label in incident.classes)))
+        facts.append(Fact("classes", ", ".join(view.class_name(label) for label in incident.classes)))
     if incident.last > incident.first:
         facts.append(Fact("evidence", f"from {incident.first:,} to {incident.last:,}"))
     if incident.moved_first:
@@ -73,10 +73,6 @@ def _facts(view: View, incident: Incident) -> tuple[Fact, ...]:
     if incident.note:
         facts.append(Fact("note", safe(incident.note, 400)))
     return tuple(facts)
-
-
-def _named(view: View, label: int) -> str:
-    return view.classes[label] if label < len(view.classes) else str(label)
 
 
 def _row(view: View, incident: Incident) -> Row:

@@ -93,6 +93,10 @@ class View:
         images = self.query.image_set()
         return tuple(safe(name, 60) for name in images.classes) if images is not None else ()
 
+    def class_name(self, label: int) -> str:
+        """Return the name of a label, harmless to show; its number where it has none."""
+        return self.classes[label] if 0 <= label < len(self.classes) else str(label)
+
     @cached_property
     def record_axis(self) -> TimeAxis:
         """The whole run with one column per record, but at most as many columns as a chart shows."""

@@ -47,6 +47,7 @@ from dtui.model.telling import Telling
 from dtui.query import RunQuery
 from dtui.query.detecting import legends
 from tests.anomalies import class_anomaly, values_of
+from tests.reports.fake_learning import FakeLearning
 
 HOSTILE = (
     "</script><script>document.title='ran'</script>",
@@ -57,7 +58,7 @@ HOSTILE = (
 )
 
 
-class FakeQuery(RunQuery):
+class FakeQuery(FakeLearning, RunQuery):
     """A small network of `stages` modules with two layers each."""
 
     def __init__(
