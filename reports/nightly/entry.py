@@ -23,7 +23,7 @@ class Outcome(StrEnum):
     """What a reader of the index must know first, in the order in which it is sorted."""
 
     LOOK = "look"
-    """Something happened that nobody has dismissed."""
+    """Something happened that nobody has dismissed, the training ended early, or a layer does not learn."""
     FAILED = "failed"
     """No report could be made."""
     UNSURE = "unsure"

@@ -18,7 +18,10 @@ WIDTH, HEIGHT, FOOT = 180.0, 34.0, 8.0
 LONGEST_LINE = 400
 MOST_DETAILS = 4
 _HEADINGS = {
-    Outcome.LOOK: ("Look at these", "Something happened that nobody has dismissed."),
+    Outcome.LOOK: (
+        "Look at these",
+        "Incidents that nobody has dismissed, trainings that ended early, layers that do not learn.",
+    ),
     Outcome.FAILED: ("Could not be judged", "There is no new report. The night tries again."),
     Outcome.UNSURE: ("Judged in part", "Nothing was found, but some checks could not run."),
     Outcome.FINE: ("Nothing to look at", "Every check ran and found nothing."),
@@ -159,7 +162,8 @@ def _line(row: Row) -> Line:
 def _headline(row: Row, entry: Entry) -> str:
     """Return the sentence of a run, without what the heading above it says already."""
     said = row.reason or entry.headline.removeprefix("Look at this: ")
-    return said[:1].upper() + said[1:]
+    is_sentence = said.split(" ")[0].isalpha()  # else it begins with the name of a file
+    return said[:1].upper() + said[1:] if is_sentence else said
 
 
 def _size(index: Index) -> str:
