@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 from dtui.cli.command import Command, add_json, add_quiet, positive
 from dtui.cli.outcome import Exit, Outcome
 from dtui.cli.shell.progress import StatusLine, is_watched
+from dtui.errors import UsageError
+from dtui.output import STANDARD_OUTPUT
+from dtui.run_path import SUFFIX
 from dtui.safe_text import safe
 
 if TYPE_CHECKING:
@@ -31,7 +34,7 @@ def run_nightly(options: argparse.Namespace) -> Outcome:
     """Report the runs that have changed, and print what needs a person; nothing where all is fine and nobody looks."""
     from dtui.reports.nightly.night import merge_shards, run_night
 
-    folder, out = Path(options.folder), Path(options.output)
+    folder, out = _places(options)
     if options.print:
         from dtui.reports.nightly.schedule import schedule
 
@@ -53,6 +56,20 @@ def run_nightly(options: argparse.Namespace) -> Outcome:
 
             engine = dask_engine(options.scheduler, settings.limits)
         return _told(run_night(folder, out, settings, engine=engine, progress=line.count), out, options)
+
+
+def _places(options: argparse.Namespace) -> tuple[Path, Path]:
+    """Return the folder of the runs and that of the night.
+
+    Raises:
+        UsageError: One of them is none.
+    """
+    folder = Path(options.folder)
+    if folder.name.endswith(SUFFIX):
+        raise UsageError(f"{folder}: a run; give the folder that it is in, or use dtui report")
+    if options.output in ("", STANDARD_OUTPUT):
+        raise UsageError(f"-o {options.output or repr('')}: a night writes many files; give a folder")
+    return folder, Path(options.output)
 
 
 def parse_memory(text: str) -> int:
@@ -135,6 +152,8 @@ def _remark(index: Index, out: Path) -> str:
         more = f" and {len(index.missing) - MOST_ROWS:,} more" if len(index.missing) > MOST_ROWS else ""
         return f"{out}: shards {shown}{more} have not done their part; run them again, then merge again"
     failed = [row for row in index.rows if row.outcome == "failed"]
+    if not index.rows:
+        return f"{index.title}: no run in this folder; record one, or give the folder that holds them"
     more = f" (and {len(failed) - 1:,} more)" if len(failed) > 1 else ""
     return f"{failed[0].run}: no report, {failed[0].reason}{more}" if failed else ""
 

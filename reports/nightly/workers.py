@@ -187,8 +187,15 @@ def _memory(pid: int) -> int:
     """Return the bytes of memory that a process and all that it started hold."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-        tasks = list(Path(f"/proc/{pid}/task").iterdir())
-        children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
     except (OSError, ValueError, IndexError):
-        return 0
-    return pages * _PAGE + sum(_memory(child) for child in children)
+        return 0  # it has ended
+    return pages * _PAGE + sum(_memory(child) for child in _children(pid))
+
+
+def _children(pid: int) -> list[int]:
+    """Return the processes that a process started; none where the system does not tell."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    except (OSError, ValueError):
+        return []

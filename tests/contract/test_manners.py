@@ -174,10 +174,34 @@ def test_a_report_is_silent_off_a_terminal(
 
 
 def test_a_night_where_all_is_fine_prints_nothing_for_cron(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "not-begun.dtui").mkdir(parents=True)
     assert main(["nightly", str(tmp_path / "runs"), "-o", str(tmp_path / "night")]) == 0
     assert capsys.readouterr() == ("", "")
+    assert "Nothing recorded yet" in (tmp_path / "night" / "index.html").read_text()
+
+
+def test_a_folder_without_runs_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "runs").mkdir()
+    assert main(["nightly", str(tmp_path / "runs"), "-o", str(tmp_path / "night")]) == 0
+    assert capsys.readouterr().err == (
+        "dtui: runs: no run in this folder; record one, or give the folder that holds them\n"
+    )
     assert "no run in this folder" in (tmp_path / "night" / "index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["a.dtui", "-o", "night"], "a.dtui: a run; give the folder that it is in, or use dtui report"),
+        (["runs", "-o", "-"], "-o -: a night writes many files; give a folder"),
+        (["runs", "-o", ""], "-o '': a night writes many files; give a folder"),
+    ],
+)
+def test_places_that_no_night_can_use_are_refused(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["nightly", *words]) == 2
+    assert capsys.readouterr().err == f"dtui: {said}\n"
 
 
 @pytest.mark.parametrize(
