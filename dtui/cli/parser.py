@@ -9,13 +9,13 @@ import argparse
 
 from dtui.cli import images, nightly, relations
 from dtui.cli.command import Command, Parser, add_json, add_quiet, add_run, positive
+from dtui.cli.shell import completion
 from dtui.version import __version__
 
 COLORS = ("auto", "truecolor", "256", "16", "never")
 THEMES = ("dark", "light")
 RULES = ("left", "right", "either")
 EXIT_CODES = "exit codes: 0 done or fine, 1 judged not fine, 2 could not judge, 3 run unreadable, 130 interrupted"
-SHELLS = ("bash", "zsh", "fish")
 PRESETS = ("paper", "small", "tenfold")
 SETTINGS: dict[str, tuple[object, ...]] = {
     "theme": THEMES,
@@ -23,6 +23,7 @@ SETTINGS: dict[str, tuple[object, ...]] = {
     "ascii": (True, False),
     "slow_link": (True, False),
     "mouse": (True, False),
+    "bell": (True, False),
 }
 """What the configuration file may hold: defaults of the options on screen."""
 
@@ -54,6 +55,7 @@ def _add_screen(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--ascii", action=switch, default=False, help="draw with ASCII only")
     group.add_argument("--theme", choices=THEMES, default="dark", help="background (default: %(default)s)")
     group.add_argument("--mouse", action=switch, default=True, help="use the mouse, or leave it to the terminal")
+    group.add_argument("--bell", action=switch, default=False, help="ring at a new incident of a live run")
     group.add_argument(
         "--slow-link", action=switch, default=False, help="fewer colours, fewer bytes, for a slow connection"
     )
@@ -170,10 +172,6 @@ def _pack_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def _completion_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shell", metavar="SHELL", choices=SHELLS, help=f"one of {', '.join(SHELLS)}")
-
-
 def _synth_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("output", metavar="OUT", help="the run to write")
     parser.add_argument("--preset", choices=PRESETS, required=True, help="which size")
@@ -190,7 +188,7 @@ OPEN = Command(
         ("dtui --theme light --color 256", "on a light terminal of 256 colours"),
         ("dtui --ascii --no-mouse --slow-link", "over a thin serial line"),
         ("dtui ./info", "open a run that has the name of a command"),
-        ("dtui --no-ascii --mouse --no-slow-link", "whatever the configuration says"),
+        ("dtui --no-ascii --mouse --no-slow-link --no-bell", "whatever the configuration says"),
         ("dtui --version", "print the version"),
         ("dtui --man", "print the manual page"),
     ),
@@ -329,17 +327,7 @@ COMMANDS = (
         "files",
         _synth_arguments,
     ),
-    Command(
-        "completion",
-        "Print the script that completes dtui's commands, options and paths in a shell.",
-        (
-            ("dtui completion bash", "into ~/.local/share/bash-completion/completions/dtui"),
-            ("dtui completion zsh", "into a file _dtui in a folder of fpath"),
-            ("dtui completion fish", "into ~/.config/fish/completions/dtui.fish"),
-        ),
-        "shell.completion",
-        _completion_arguments,
-    ),
+    completion.COMMAND,
 )
 
 

@@ -33,10 +33,9 @@ _PR_SET_PDEATHSIG = 1
 def run_open(options: argparse.Namespace) -> Outcome:
     """Open the TUI on a run, or on the newest run of a folder; with --man, print the manual page instead."""
     if options.man:
-        from dtui.cli.parser import COMMANDS, EXIT_CODES, OPEN, SETTINGS
-        from dtui.cli.shell.manual import manual
+        from dtui.cli.shell.about import manual_page
 
-        return Outcome(manual(OPEN, COMMANDS, EXIT_CODES, SETTINGS))
+        return manual_page()
     _show(_newest(Path(options.path)), options)
     return Outcome()
 
@@ -81,6 +80,7 @@ def _show(path: Path, options: argparse.Namespace) -> None:
         theme=options.theme,
         mouse=options.mouse,
         slow_link=options.slow_link,
+        bell=options.bell,
         at=getattr(options, "at", None),
         class_name=getattr(options, "class_name", None),
         layer=getattr(options, "layer", None),

@@ -7,6 +7,7 @@ rest together with the run.
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -75,6 +76,7 @@ class DtuiApp(App[None]):
         open_: Open = open_query,
         table: Table | None = None,
         link: Link | None = None,
+        bell: bool = False,
     ) -> None:
         """Prepare to show a run.
 
@@ -87,6 +89,7 @@ class DtuiApp(App[None]):
             open_: Opens the run, in the loader's thread.
             table: The screens; None for those of `panes.table`.
             link: A place in the run to open; None for the first choice of each pane.
+            bell: Whether the terminal's bell rings at a new incident of a live run.
         """
         super().__init__(driver_class=driver_class())
         self.path = path
@@ -98,7 +101,7 @@ class DtuiApp(App[None]):
         self._wishes = (color, ascii_only, slow_link)
         self._output: Output | None = None
         self._table = table
-        self._link = link
+        self._link, self._has_bell = link, bell
         self._data_screens: list[DataScreen] = []
         self._polls = 0
         self.register_theme(textual_theme(self._theme))
@@ -155,6 +158,9 @@ class DtuiApp(App[None]):
                 self.loader.forget(IncidentsQuestion)
         elif isinstance(event, Answered):
             self.session.answered(event.question, event.value)
+            if self.session.rings and self._has_bell:
+                self.bell()
+            self.session.rings = False
         self.paint()
 
     async def _begin(self, event: Opened) -> None:
@@ -234,7 +240,7 @@ class DtuiApp(App[None]):
         session = self.session
         if session is None:
             return
-        if action in ("palette", "help", "search", "note"):
+        if action in ("palette", "help", "search", "note", "export"):
             self._open(action, session)
         elif action in ("back", "quit"):
             if not session.go_back() and action == "quit":
@@ -276,6 +282,11 @@ class DtuiApp(App[None]):
             return
         elif action == "palette":
             line.ask(Wish(":", "", self._go, suggest=self._suggest))
+        elif action == "export":
+            from dtui.tui.export import first_name, heading_of, wrong_name
+
+            svg = self.export_screenshot(title=heading_of(session.scene))
+            line.ask(Wish("write to", first_name(session.scene), partial(self._export, svg), changed=wrong_name))
         elif action == "search":
             if session.searched is None:
                 session.fail("search: nothing on this screen has names")
@@ -291,6 +302,18 @@ class DtuiApp(App[None]):
             entries = session.targets()
             if entries:
                 line.ask(Wish("note", safe(entries[0].note), self._note))
+
+    def _export(self, svg: str, name: str | None, _: int) -> None:
+        """Write what was on the screen before the line was asked for."""
+        from dtui.tui.export import export
+
+        if self.session is None or name is None:
+            return
+        try:
+            self.session.fail(export(name, self.session.scene, svg))
+        except DtuiError as error:
+            self.session.fail(str(error))
+        self.paint()
 
     def _suggest(self, line: str) -> list[tuple[str, str]]:
         from dtui.tui.state.go_to import hints

@@ -17,7 +17,15 @@ _SYSTEMS = {"truecolor": "truecolor", "256": "256", "16": "standard", "none": "s
 
 
 def start(
-    path: Path, *, color: str, ascii_only: bool, theme: str, mouse: bool, slow_link: bool, place: Mapping[str, Any]
+    path: Path,
+    *,
+    color: str,
+    ascii_only: bool,
+    theme: str,
+    mouse: bool,
+    slow_link: bool,
+    bell: bool,
+    place: Mapping[str, Any],
 ) -> None:
     """Run the app; see `dtui.tui.run_tui`."""
     if theme not in THEMES:
@@ -38,7 +46,9 @@ def start(
 
     with quiet_terminal(log_path()):
         link = Link(**place) if any(value is not None for value in place.values()) else None
-        app = DtuiApp(path, color=mode, ascii_only=ascii_only, theme_name=theme, slow_link=slow_link, link=link)
+        app = DtuiApp(
+            path, color=mode, ascii_only=ascii_only, theme_name=theme, slow_link=slow_link, link=link, bell=bell
+        )
         app.run(mouse=mouse)
     if app.ended_by is not None:
         raise SystemExit(exit_code(app.ended_by))

@@ -16,6 +16,9 @@ from dtui.cli.shell.config import read_config
 from dtui.cli.shell.progress import StatusLine
 from dtui.cli.table import width
 
+PLAIN = {"theme": "dark", "color": "auto", "ascii": False, "slow_link": False, "mouse": True, "bell": False}
+"""How the screen looks where nobody says otherwise."""
+
 
 # --- completion
 def script(shell: str, capsys: pytest.CaptureFixture[str]) -> str:
@@ -97,11 +100,12 @@ def opened(monkeypatch: pytest.MonkeyPatch, small_run: Path) -> list[dict[str, o
 def test_defaults_are_taken_over_and_options_win(
     config: Path, opened: list[dict[str, object]], small_run: Path
 ) -> None:
-    config.write_text('theme = "light"\ncolor = "256"\nascii = true\nslow_link = true\nmouse = false\n')
+    config.write_text('theme = "light"\ncolor = "256"\nascii = true\nslow_link = true\nmouse = false\nbell = true\n')
     assert main([str(small_run)]) == 0
-    assert opened.pop() == {"theme": "light", "color": "256", "ascii": True, "slow_link": True, "mouse": False}
-    assert main([str(small_run), "--no-ascii", "--mouse", "--no-slow-link", "--theme", "dark", "--color", "16"]) == 0
-    assert opened.pop() == {"theme": "dark", "color": "16", "ascii": False, "slow_link": False, "mouse": True}
+    chosen = {"theme": "light", "color": "256", "ascii": True, "slow_link": True, "mouse": False, "bell": True}
+    assert opened.pop() == chosen
+    assert main([str(small_run), "--no-ascii", "--mouse", "--no-slow-link", "--no-bell", "--theme", "dark"]) == 0
+    assert opened.pop() == PLAIN | {"color": "256"}
 
 
 @pytest.mark.parametrize(
@@ -133,7 +137,7 @@ def test_a_bad_configuration_is_one_line_and_dtui_starts(
     assert shown.err.count("\n") == 1
     assert "\x1b" not in shown.err
     is_read_in_part = content.endswith((b"ascii = true", b"thme = 3"))
-    assert opened == [{"theme": "dark", "color": "auto", "ascii": is_read_in_part, "slow_link": False, "mouse": True}]
+    assert opened == [PLAIN | {"ascii": is_read_in_part}]
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "loop", "unreadable"])

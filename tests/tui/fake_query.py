@@ -75,6 +75,7 @@ class FakeQuery:
         self.fail_with: Exception | None = None
         self.changed = False
         self.joins = ()
+        self.found = 3  # incidents
 
     # --- the run
     def close(self):
@@ -219,7 +220,7 @@ class FakeQuery:
         self._ask("incidents")
         found = []
         if self.records > 50 and self.classes_:
-            for place, at in enumerate((20, 21, 40)):
+            for place, at in enumerate((20, 21, 40)[: self.found]):
                 label, first = place % len(self.classes_), at * self.every
                 id_ = f"incident-{first}-class-class{label}"
                 status, note = self.decisions.get(id_, ("new", ""))

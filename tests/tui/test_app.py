@@ -255,6 +255,22 @@ async def test_a_live_run_grows_under_a_selection_that_stays_and_ends():
         assert "done" in screen_text(app).splitlines()[0]
 
 
+@pytest.mark.parametrize("has_bell", [False, True])
+async def test_a_new_incident_of_a_live_run_is_told_in_place_and_rings_where_asked(has_bell):
+    query = FakeQuery(records=51, live=True)
+    query.found = 1
+    async with running(query, screen=None, bell=has_bell) as (app, pilot, _):
+        rung = []
+        app.bell = lambda: rung.append(1)
+        await press(app, pilot, "k")
+        selection = app.session.selection
+        query.found, query.records, query.changed = 3, 52, True
+        await until(pilot, lambda: len(app.session.view.incidents) == 3)
+        assert "new: ▼ class bird at 200 and 1 more" in screen_text(app)
+        assert app.session.selection.entry == selection.entry, "nobody's selection is moved"
+        assert len(rung) == has_bell
+
+
 async def test_a_live_run_that_goes_on_from_a_checkpoint_is_shorter_for_a_while():
     query = FakeQuery(records=100, live=True)
     async with running(query) as (app, pilot, _):
@@ -354,7 +370,7 @@ async def test_suggestions_show_the_key_and_are_chosen_with_the_arrows():
         await pilot.press("down", "down", "enter")
         assert app.session.view.tree[app.session.selection.node].name == "block2.conv1"
         await pilot.press("colon", *"log")
-        await until(pilot, lambda: "Y   Error curves on a logarithmic scale" in screen_text(app))
+        await until(pilot, lambda: "Y   Curves on a logarithmic scale" in screen_text(app))
         await pilot.press("escape")
 
 

@@ -59,7 +59,7 @@ def test_a_row_says_status_time_and_what_happened():
 
 def test_the_evidence_has_a_column_where_there_is_room():
     entry = of_incident(incident(430))
-    values = np.r_[np.zeros(10), 1.0, np.zeros(10)]
+    values = EvidenceSeries("error", "", np.arange(21), np.r_[np.zeros(10), 1.0, np.zeros(10)])
     wide = lines(TriagePicture((entry,), 0, 0, frozenset(), CLASSES, {"i430": values}), frame(120, 4))
     assert "▁▁▁▁▁▁▁▁▁▁▇▁▁▁▁▁▁▁▁▁▁" in wide[1]
     narrow = lines(TriagePicture((entry,), 0, 0, frozenset(), CLASSES, {"i430": values}), frame(80, 4))

@@ -1,28 +1,21 @@
-"""The command that prints completion for a shell, made from the parsers of all commands by shtab."""
+"""Makes the script that completes dtui in a shell from the parsers of all commands, by shtab; declares its command."""
 
 from __future__ import annotations
 
 import argparse
 
 from dtui.cli.command import Command
-from dtui.cli.outcome import Outcome
 
+SHELLS = ("bash", "zsh", "fish")
 _PATHS = frozenset({"RUN", "PATH", "DIR", "OUT", "OUT.h5"})
 """Names of arguments that are completed to files and folders."""
-
-
-def run_completion(options: argparse.Namespace) -> Outcome:
-    """Print the script that completes dtui in a shell."""
-    from dtui.cli.parser import COMMANDS, OPEN
-
-    return Outcome(completion_script(options.shell, OPEN, COMMANDS))
 
 
 def completion_script(shell: str, opening: Command, commands: tuple[Command, ...]) -> str:
     """Return the script for a shell, the same for the same commands.
 
     Args:
-        shell: One that shtab knows, such as bash.
+        shell: One of `SHELLS`.
         opening: What dtui does without the name of a command.
         commands: All others.
     """
@@ -53,3 +46,20 @@ def _with_paths(shell: str, script: str) -> str:
         "fish": "complete -c dtui -n __fish_use_subcommand -F",
     }
     return f"{script}\n{lines[shell]}\n"
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", metavar="SHELL", choices=SHELLS, help=f"one of {', '.join(SHELLS)}")
+
+
+COMMAND = Command(
+    "completion",
+    "Print the script that completes dtui's commands, options and paths in a shell.",
+    (
+        ("dtui completion bash", "into ~/.local/share/bash-completion/completions/dtui"),
+        ("dtui completion zsh", "into a file _dtui in a folder of fpath"),
+        ("dtui completion fish", "into ~/.config/fish/completions/dtui.fish"),
+    ),
+    "shell.about",
+    _arguments,
+)

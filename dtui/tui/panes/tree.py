@@ -18,6 +18,7 @@ from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import SHOWN, Action
 from dtui.tui.state.key_steps import cycling, starting_on
 from dtui.tui.state.navigate import select_row
+from dtui.tui.state.numbers import Numbers, over_time
 from dtui.tui.state.pane import Scene, Shows, Step
 from dtui.tui.state.questions import Question
 from dtui.tui.state.search import find_matches
@@ -194,6 +195,15 @@ class Tree(ListPane):
         options = scene.selection.get(TreeOptions)
         options = replace(options, folded=options.folded - parents_of(scene.view.tree, node))
         return scene.selection.changed(node=node).put(options).with_search(self.name, "")
+
+    def numbers(self, scene: Scene) -> Numbers | None:
+        """Return the statistic of each row."""
+        answer = scene.answers.get(SeriesQuestion)
+        if not answer:
+            return None
+        series, tree = answer[0], scene.view.tree
+        names = [tree[node].name for node in series.nodes]
+        return over_time(f"{title_of(series.statistic)} of {series.source}", series.axis, names, list(series.values))
 
     def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:
         """Offer statistics, sources and nodes."""

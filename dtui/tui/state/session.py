@@ -6,12 +6,13 @@ It knows no widget and no terminal, so it can be tested without them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dtui.model.review import INCIDENTS, Entry, reviewable
+from dtui.model import Incident
+from dtui.model.review import INCIDENTS, Entry, of_incident, reviewable
 from dtui.safe_text import safe
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.entry_steps import (
@@ -46,6 +47,8 @@ class Session:
         self.answers = Answers()
         self.selection = Selection()
         self.message = ""
+        self.rings = False
+        """Whether something new was found that a person may want to hear of; the app rings and takes it back."""
         self._size = (width, height)
         self._touched = False
         self._undo: list[tuple[Decision, ...]] = []
@@ -284,6 +287,7 @@ class Session:
             self.view = self.view.with_anomalies(answer, self.selection.anomaly_settings)
             selection = self._select_strongest(selection)
         elif isinstance(question, IncidentsQuestion):
+            self._tell_news(answer)
             self.view = self.view.with_incidents(answer)
             selection = self._select_strongest(selection)
         elif isinstance(question, ClustersQuestion):
@@ -295,6 +299,18 @@ class Session:
     def fail(self, message: str) -> None:
         """Show a message about data that could not be read or written."""
         self.message = safe(message)
+
+    def _tell_news(self, incidents: Sequence[Incident]) -> None:
+        """Say what a live run has shown since the detectors answered last, and remember to ring."""
+        known = {incident.id for incident in self.view.incidents}
+        new = [incident for incident in incidents if incident.id not in known]
+        if self.view.knows_incidents and self.view.is_live and new:
+            latest = of_incident(max(new, key=lambda incident: incident.score))
+            more = f" and {len(new) - 1} more" if len(new) > 1 else ""
+            self.message = (
+                f"new: {latest.sign} {safe(latest.place(self.view.classes), 40)} at {latest.iteration:,}{more}"
+            )
+            self.rings = True
 
     def _select_strongest(self, selection: Selection) -> Selection:
         """Return the selection on the strongest entry of a finished run, unless the user has moved already."""
