@@ -189,11 +189,15 @@ def test_a_folder_with_other_files_is_left_alone(folder: Path, tmp_path: Path):
     assert tree(tmp_path / "site") == {"index.html": b"mine"}
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written_to_is_refused(folder: Path, tmp_path: Path):
+@pytest.mark.parametrize("place", ["fixed", "file", "/proc/night"])
+def test_a_folder_that_cannot_be_written_to_is_refused(folder: Path, tmp_path: Path, place: str):
     (tmp_path / "fixed").mkdir(mode=0o500)
+    (tmp_path / "file").write_text("mine")
+    if place == "fixed" and os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
     with pytest.raises(OutputError, match="cannot be"):
-        night(folder, tmp_path / "fixed")
+        night(folder, tmp_path / place)
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_two_nights_at_once_exclude_each_other(folder: Path, tmp_path: Path):
