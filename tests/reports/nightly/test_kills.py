@@ -126,7 +126,8 @@ def test_the_command_killed_with_its_workers_is_made_up_for(folder: Path, tmp_pa
     assert "night.lease" not in found
 
 
-def test_what_killed_nights_left_is_removed(folder: Path, tmp_path: Path) -> None:
+def test_what_killed_nights_left_is_removed(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dtui.store.run.lock.UNFINISHED_SECONDS", 0.1)
     out = tmp_path / "night"
     run_night(folder, out, TEXT, engine=here)
     whole = tree(out)

@@ -18,15 +18,18 @@ from tests.reports.nightly.runs import make_run
 
 AWKWARD = 'tonight\'s 100% "runs" $HOME; x'
 SBATCH = """#!/bin/sh
-# A SLURM of one host: runs the tasks of an array one after the other.
-while [ "${1#-}" != "$1" ]; do shift; done
-array=$(sed -n 's/^#SBATCH --array=1-\\([0-9]*\\).*/\\1/p' "$1")
+# A SLURM of one host: runs the tasks of an array one after the other; options win over those in the script.
+array=
+while [ "${1#-}" != "$1" ]; do
+  case $1 in --array=*) array=${1#--array=} ;; esac
+  shift
+done
 script=$1; shift
-if [ $# -gt 0 ]; then sh "$script" "$@"; echo "merge $?" >> "$SBATCH_LOG"; exit; fi
+[ -n "$array" ] || array=$(sed -n 's/^#SBATCH --array=1-\\([0-9]*\\).*/\\1/p' "$script")
 for task in $(seq "$array"); do
   export SLURM_ARRAY_TASK_ID=$task SLURM_ARRAY_TASK_COUNT=$array SLURM_ARRAY_TASK_MIN=1 SLURM_ARRAY_TASK_MAX=$array
-  sh "$script"
-  echo "task $task $?" >> "$SBATCH_LOG"
+  sh "$script" "$@"
+  echo "task $task of $array $* $?" >> "$SBATCH_LOG"
 done
 echo '4711;cluster'
 """
@@ -58,7 +61,8 @@ def test_the_sbatch_script_makes_a_night(place: Path, capsys: pytest.CaptureFixt
     assert submit is not None
     env = {**os.environ, "PATH": f"{fake.parent}:{os.environ['PATH']}", "SBATCH_LOG": str(tmp_path / "log")}
     result = subprocess.run(["sh", "-c", submit[1]], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
-    assert (tmp_path / "log").read_text() == "task 1 0\ntask 2 0\nmerge 1\n", result.stderr
+    told = ["task 1 of 2  0", "task 2 of 2  0", "task 1 of 1 --merge 1"]
+    assert (tmp_path / "log").read_text().splitlines() == told, result.stderr
     assert (place / "night" / "index.html").is_file()
     assert (place / "night" / "runs" / "a" / "report.txt").is_file()
 
