@@ -34,12 +34,12 @@ from dtui.model import (
 )
 from dtui.model.advice import ThresholdAdvice
 from dtui.model.statistics import Rows, by_name
-from dtui.query import anomalies, classes, curves, detecting, images, tree, verdict
+from dtui.query import anomalies, classes, curves, detecting, images, tree
 from dtui.query.data import RunData
+from dtui.query.findings import run_info
 from dtui.query.heatmap import HeatmapQuery
-from dtui.query.incidents import state
+from dtui.query.incidents import state, verdict
 from dtui.query.incidents.questions import IncidentQuestions
-from dtui.query.info import run_info
 from dtui.query.layers import update_ratios
 
 if TYPE_CHECKING:

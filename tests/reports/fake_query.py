@@ -43,9 +43,9 @@ from dtui.model import (
     TreeNode,
     Verdict,
 )
+from dtui.model.findings.telling import Telling
 from dtui.model.incident_evidence import IncidentEvidence, LayerMove
 from dtui.model.learning import Confused
-from dtui.model.telling import Telling
 from dtui.query import RunQuery
 from dtui.query.detecting import legends
 from tests.anomalies import class_anomaly, values_of

@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dtui.model import Check, Incident, Missing
+from dtui.model.findings.telling import Telling
 from dtui.model.incident_evidence import IncidentEvidence
 from dtui.model.relations import Event
-from dtui.model.telling import Telling
 from dtui.query.anomalies import decided_incidents
 from dtui.query.relations.questions import RelationQuestions
 
