@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import argparse
 
-from dtui.cli import images, nightly, relations
+from dtui.cli import images, relations
 from dtui.cli.command import Command, Parser, add_json, add_quiet, add_run, positive
+from dtui.cli.reporting import nightly
 from dtui.cli.shell import completion
 from dtui.version import __version__
 

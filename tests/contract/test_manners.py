@@ -232,7 +232,7 @@ def test_progress_is_one_line_on_a_terminal_that_is_gone_at_the_end(
 
 @pytest.mark.parametrize("size", ["2G", "800M", "800", "65536K", "2GiB", "2gb"])
 def test_sizes_of_memory(size: str) -> None:
-    from dtui.cli.nightly import parse_memory
+    from dtui.cli.reporting.nightly import parse_memory
 
     assert parse_memory(size) in (2 << 30, 800 << 20, 64 << 20)
 

@@ -230,6 +230,6 @@ COMMAND = Command(
         ("dtui nightly runs -o night --scheduler tcp://host:8786", "on a Dask cluster; pip install '.[dask]'"),
         ("dtui nightly runs -o night --print systemd", "a timer for every night; also cron, sbatch"),
     ),
-    "nightly",
+    "reporting.nightly",
     _arguments,
 )
