@@ -16,7 +16,7 @@ from string import Template
 from dtui.errors import UsageError
 
 
-def schedule(kind: str, folder: Path, out: Path, more: Sequence[str] = ()) -> str:
+def schedule(kind: str, folder: Path, out: Path, more: Sequence[str] = (), memory: int = 2 << 30) -> str:
     """Return the lines for one of them, without the last line break.
 
     Args:
@@ -24,6 +24,7 @@ def schedule(kind: str, folder: Path, out: Path, more: Sequence[str] = ()) -> st
         folder: Of the runs.
         out: Of the night.
         more: Further words of the command.
+        memory: Bytes that one report may take; a task of a cluster asks for 1 GiB more.
 
     Raises:
         UsageError: A path holds a line break, which no such file can express.
@@ -32,7 +33,7 @@ def schedule(kind: str, folder: Path, out: Path, more: Sequence[str] = ()) -> st
     if any(not word.isprintable() for word in words):
         raise UsageError(f"{folder}: the path holds characters that cannot be printed; rename it, or use a link to it")
     text = files("dtui.reports.nightly").joinpath("schedules", f"{kind}.txt").read_text(encoding="utf-8")
-    return Template(text).substitute(command=_QUOTING[kind](words)).rstrip("\n")
+    return Template(text).substitute(command=_QUOTING[kind](words), gigabytes=-(-memory // 2**30) + 1).rstrip("\n")
 
 
 def _dtui() -> list[str]:

@@ -38,7 +38,7 @@ def run_nightly(options: argparse.Namespace) -> Outcome:
     if options.print:
         from dtui.reports.nightly.schedule import schedule
 
-        return Outcome(schedule(options.print, folder, out, _given(options)))
+        return Outcome(schedule(options.print, folder, out, _given(options), options.memory_limit))
     settings = _settings(options)
     if options.merge:
         return _told(merge_shards(folder, out), out, options)

@@ -52,6 +52,7 @@ def printed(kind: str, place: Path, capsys: pytest.CaptureFixture[str]) -> str:
 def test_the_sbatch_script_makes_a_night(place: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     script = printed("sbatch", place, capsys)
     assert "--array=1-16%8" in script
+    assert "--mem=2G" in script  # of the report, and 1 GiB more
     (tmp_path / "nightly.sh").write_text(script.replace("1-16%8", "1-2%2"))  # what a small cluster would write
     fake = tmp_path / "bin" / "sbatch"
     fake.parent.mkdir()
