@@ -26,6 +26,8 @@ from dtui.reports.output.markdown import render_markdown
 from dtui.reports.output.text import render_text
 from dtui.reports.places import FORMATS, HTML, MARKDOWN, TEXT, Place, find_places
 from dtui.reports.sections import SectionBuilder, View, sections_named
+from dtui.reports.sections.comparing import NAME as COMPARING
+from dtui.reports.sections.comparing import comparing_chapter
 from dtui.reports.since import Before, compare, read_state, said_of, write_state
 from dtui.safe_text import safe
 
@@ -93,6 +95,7 @@ def write_report(
     format: str | None = None,
     sections: Sequence[str] | None = None,
     progress: Progress | None = None,
+    compare: bool = False,
     converter: ChartConverter | None = None,
 ) -> ReportResult:
     """Write a report of one run or several: a self-contained HTML file, or a short text to mail or to paste.
@@ -106,6 +109,7 @@ def write_report(
         format: "html", "text" or "markdown"; None uses the ending of a file's name, and HTML for all other outputs.
         sections: Names of the sections wanted; None for all, in text and Markdown for the incidents alone.
         progress: Called with a few words before each piece of work.
+        compare: Whether the first run is compared with each of the others; two runs always are.
         converter: Draws the charts, and may draw those of the next report too; None for one of its own.
 
     Raises:
@@ -124,7 +128,7 @@ def write_report(
     with nullcontext(converter) if converter is not None else ChartConverter() as drawing:
         if any(place.format == HTML for place in places):
             drawing.warm_up()
-        results = [_write_one(place, sections, drawing, say) for place in places]
+        results = [_write_one(place, sections, drawing, say, has_pairs=compare) for place in places]
     return ReportResult(
         paths=tuple(place.target.name for place in places),
         bytes=sum(result.bytes for result in results),
@@ -151,13 +155,15 @@ def build_report(
     say, problems = progress or (lambda _: None), list[str]()
     builders = sections_named(sections)
     made = [_chapter(query, f"run{k}", builders, say, problems, None) for k, query in enumerate(queries, 1)]
-    return _report([chapter for chapter, _ in made])
+    return _report([chapter for chapter, _ in made], _compared(queries, builders, say, problems, has_pairs=False))
 
 
-def _write_one(place: Place, sections: Sequence[str] | None, converter: ChartConverter, say: Progress) -> _Written:
+def _write_one(
+    place: Place, sections: Sequence[str] | None, converter: ChartConverter, say: Progress, *, has_pairs: bool
+) -> _Written:
     """Write one output; the state that the next report compares with is replaced last."""
     problems: list[str] = []
-    builders = sections_named((INCIDENTS,) if sections is None and place.format != HTML else sections)
+    builders = sections_named((INCIDENTS, COMPARING) if sections is None and place.format != HTML else sections)
     before = None if place.target.file is None else read_state(place.target.file)
     if before is not None and before.trouble:
         problems.append(before.trouble)
@@ -168,7 +174,8 @@ def _write_one(place: Place, sections: Sequence[str] | None, converter: ChartCon
         made = [_chapter(query, f"run{k}", builders, say, problems, before) for k, query in enumerate(queries, 1)]
         views = [view for _, view in made]
         summaries = [_summary(chapter, view, run) for (chapter, view), run in zip(made, place.runs, strict=True)]
-        report = _report([chapter for chapter, _ in made])
+        compared = _compared(queries, builders, say, problems, has_pairs)
+        report = _report([chapter for chapter, _ in made], compared)
         said = [said_of(view) for view, one in zip(views, summaries, strict=True) if one.verdict is not None]
     text, charts = _rendered(report, place, sections is not None, converter, say, problems)
     say(f"writing {place.target.name}")
@@ -218,9 +225,26 @@ def _summary(chapter: Chapter, view: View, run: Path) -> RunSummary:
         return RunSummary(run, None, (), title, since, (), classes)
 
 
-def _report(chapters: Sequence[Chapter]) -> Report:
+def _report(chapters: Sequence[Chapter], compared: tuple[Chapter, ...]) -> Report:
+    """Return the document; the chapter that compares runs comes first."""
+    if compared and not any(chapter.sections for chapter in chapters):
+        return Report(compared[0].title, compared)
     title = chapters[0].title if len(chapters) == 1 else f"{len(chapters)} runs"
-    return Report(title, tuple(chapters))
+    return Report(title, (*compared, *chapters))
+
+
+def _compared(
+    queries: Sequence[RunQuery],
+    builders: Sequence[tuple[str, SectionBuilder]],
+    say: Progress,
+    problems: list[str],
+    has_pairs: bool,
+) -> tuple[Chapter, ...]:
+    """Return the chapter that puts several runs beside each other, where it is wanted."""
+    if len(queries) < 2 or all(name != COMPARING for name, _ in builders):
+        return ()
+    say("comparing the runs")
+    return (comparing_chapter(queries, has_pairs=has_pairs, problems=problems),)
 
 
 def _chapter(

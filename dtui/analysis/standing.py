@@ -39,14 +39,18 @@ def find_moving(update_ratio: FloatArray) -> BoolArray:
     return found if np.count_nonzero(found) <= max(1.0, MOVING_MOST * filters) else np.zeros_like(found)
 
 
-def moving_since(update_ratio: FloatArray, iterations: IntArray) -> list[int | None]:
-    """Return for each filter the iteration since which it has moved in at least three quarters of all records.
+def moving_since(update_ratio: FloatArray, rows: IntArray, iterations: IntArray) -> list[int | None]:
+    """Return for some filters the iteration since which they have moved in at least three quarters of all records.
 
     Args:
-        update_ratio: Of the whole run, shape (filters, n).
+        update_ratio: Of the whole layer and run, shape (filters, n).
+        rows: The filters.
         iterations: Of the records, shape (n,).
     """
-    moves, known = _moves(update_ratio), np.isfinite(update_ratio)
+    with np.errstate(invalid="ignore"):
+        moves = update_ratio[rows] >= MOVING_TIMES * column_medians(update_ratio)
+    moves &= update_ratio[rows] > 0
+    known = np.isfinite(update_ratio[rows])
     later, of = (np.cumsum(flags[:, ::-1], axis=1)[:, ::-1] for flags in (moves, known))
     with np.errstate(invalid="ignore", divide="ignore"):
         is_so = (later / of >= MOVING_SHARE) & moves

@@ -24,8 +24,9 @@ def run_report(options: argparse.Namespace) -> Outcome:
     if options.output.endswith("/"):
         Path(options.output).mkdir(parents=True, exist_ok=True)
     runs = [Path(run) for run in options.runs]
+    choices = {"format": options.format, "sections": options.section, "compare": options.compare}
     with StatusLine("report", quiet=options.quiet) as line:
-        result = write_report(runs, options.output, format=options.format, sections=options.section, progress=line.say)
+        result = write_report(runs, options.output, **choices, progress=line.say)
     remark = "; ".join(result.problems)
     if options.json:
         from dtui.cli.as_json import report_fields, to_json

@@ -55,10 +55,16 @@ def thumbnail(pixels: ByteArray) -> str:
 
 
 def error_picture(values: FloatArray) -> str:
+    """Return errors as a PNG in a data URL; see `shade_picture`."""
+    return shade_picture(values, ERROR_STOPS)
+
+
+def shade_picture(values: FloatArray, stops: tuple[str, ...]) -> str:
     """Return shares as a PNG in a data URL, one pixel a value.
 
     Args:
         values: Shape (rows, columns), shares in [0, 1]; NaN becomes transparent.
+        stops: "#rrggbb" colours of the shares from 0 to 1, at equal distances.
 
     Returns:
         "data:image/png;base64,…"; the same values give the same text.
@@ -68,7 +74,7 @@ def error_picture(values: FloatArray) -> str:
     finite = np.isfinite(values)
     levels = np.where(finite, np.rint(np.clip(np.nan_to_num(values), 0, 1) * (LEVELS - 1)) + 1, 0).astype(np.uint8)
     image = Image.fromarray(levels, mode="P")
-    image.putpalette(bytes(3) + ramp(ERROR_STOPS, LEVELS).tobytes())
+    image.putpalette(bytes(3) + ramp(stops, LEVELS).tobytes())
     stream = io.BytesIO()
     image.save(stream, "PNG", compress_level=9, transparency=0)
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")

@@ -50,7 +50,7 @@ def render_html(report: Report, drawings: Drawings, failures: Mapping[str, str],
     Source: dtui.
     """
     style = _static("report.css")
-    script = _static("report.js")
+    script = _static("report.js") + _static("cube.js")
     policy = "; ".join(
         (
             "default-src 'none'",
@@ -140,5 +140,5 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["specification"] = _specification
     environment.filters["kind"] = _kind
-    environment.filters["drawing"] = Markup  # SVG text of our own, whose words its maker escaped
+    environment.filters["drawn"] = Markup  # SVG text of our own, whose words its maker escaped
     return environment

@@ -38,7 +38,7 @@ def test_moving_filters():
             expected = [False] * 20
         assert find_moving(last).tolist() == expected, seed
         hits += any(expected)
-        since = moving_since(ratios, ITERATIONS)
+        since = moving_since(ratios, np.arange(len(ratios)), ITERATIONS)
         for row in range(20):
             slow = None
             for at in range(40):

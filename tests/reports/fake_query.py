@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pytest
 
 from dtui.analysis.detectors.registry import detector_named
 from dtui.analysis.flip_table import ClassFlips
+from dtui.errors import NotRecordedError
 from dtui.model import (
     Anomaly,
     AnomalySettings,
@@ -43,11 +45,13 @@ from dtui.model import (
     TreeNode,
     Verdict,
 )
+from dtui.model.compare import Alignment, Comparison, Measure
+from dtui.model.cube import Cube, CubeRequest, GridCell, IncidentGrid
 from dtui.model.findings.telling import Telling
-from dtui.model.incident_evidence import IncidentEvidence, LayerMove
-from dtui.model.learning import Confused
+from dtui.model.relations import FilterChoice
 from dtui.query import RunQuery
 from dtui.query.detecting import legends
+from tests import grids
 from tests.anomalies import class_anomaly, values_of
 from tests.reports.fake_learning import FakeLearning
 
@@ -139,12 +143,6 @@ class FakeQuery(FakeLearning, RunQuery):
         others = self.errors.mean(axis=0)
         return (Telling("filter", what, "share", at, values, others, "all classes", 0.5, 0.25, incident.first),)
 
-    def incident_evidence(self, incidents: Sequence[Incident]) -> tuple[IncidentEvidence, ...]:
-        became = (Confused(1, 0, 9, 0.18), Confused(1, 2, 3, 0.06))
-        moved = (LayerMove(self.nodes[0].name, 14.0),)
-        shown = {True: (1, 80, became, 50), False: (None, None, (), 0)}
-        return tuple(IncidentEvidence(one.id, (), *shown[bool(one.classes)], (), moved) for one in incidents)
-
     def state(self) -> RunState:
         entry = StateEntry(Standing.DEAD, self.nodes[-1].name, (1, 2), (100, None), 10)
         return RunState((entry,) if self.records else (), (), self.records)
@@ -200,6 +198,9 @@ class FakeQuery(FakeLearning, RunQuery):
     def image_set(self) -> ImageSet | None:
         targets = np.repeat(np.arange(len(self.names)), 50).astype(np.uint16)
         return ImageSet(self.names, targets, tuple(str(k) for k in range(len(targets))))
+
+    def compare(self, other: Self, alignment: Alignment | None = None, measure: Measure | None = None) -> Comparison:
+        raise NotRecordedError(f"{self.name}: an invented run, which is like no other")
 
     def limits(self) -> tuple[float, float]:
         return (0.0, float(max(1, self.records) * self.every))
@@ -265,6 +266,17 @@ class FakeQuery(FakeLearning, RunQuery):
         return () if lacks is None else (lacks,)
 
     legends = staticmethod(legends)
+
+    def incident_grid(self, choice: FilterChoice | None = None, order: str = "class") -> IncidentGrid:
+        some = [k * self.every for k in (10, 20, 20, 35) if k < self.records]
+        layers = self.structure().layers
+        return grids.grid(grids.incidents(some, len(self.names), layers), layers, choice, order)
+
+    def grid_cell(self, grid: IncidentGrid, row: int, layer: int) -> GridCell:
+        return grids.cell(grid, row, layer)
+
+    def cube(self, request: CubeRequest, choice: FilterChoice | None = None) -> Cube:
+        return grids.cube(self.incident_grid(choice, request.order), request)
 
     def with_names(self, names: Sequence[str]) -> FakeQuery:
         """Put names from outside everywhere where a run has them."""

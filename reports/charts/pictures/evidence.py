@@ -8,7 +8,7 @@ import numpy as np
 
 from dtui.model.findings.telling import Telling
 from dtui.reports.charts import theme
-from dtui.reports.charts.small import CHARACTER, Drawing, Scale, number
+from dtui.reports.charts.pictures.drawing import CHARACTER, Drawing, Scale, number
 from dtui.reports.document import Picture
 from dtui.safe_text import safe
 
