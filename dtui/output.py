@@ -22,6 +22,8 @@ from typing import BinaryIO
 from dtui.errors import OutputError
 
 STANDARD_OUTPUT = "-"
+TEMPORARY = ".dtui-"
+"""How the name of a file begins that is being written; a killed process leaves it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,7 @@ def _standard_output() -> Iterator[BinaryIO]:
 @contextmanager
 def _replaced(path: Path) -> Iterator[BinaryIO]:
     """Open a new file that replaces `path` at the end, with the same mode and, where allowed, the same owner."""
-    temporary = path.with_name(f".dtui-{os.getpid()}-{secrets.token_hex(4)}")
+    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}")
     try:
         with temporary.open("xb") as output:
             with contextlib.suppress(FileNotFoundError):

@@ -6,7 +6,7 @@ Owns the order of work: first a `Report` value, then its charts, then the output
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,7 @@ def write_report(
     sections: Sequence[str] | None = None,
     progress: Progress | None = None,
     compare: bool = False,
+    converter: ChartConverter | None = None,
 ) -> ReportResult:
     """Write a report of one run or several: a self-contained HTML file, or a short text to mail or to paste.
 
@@ -109,6 +110,7 @@ def write_report(
         sections: Names of the sections wanted; None for all, in text and Markdown for the incidents alone.
         progress: Called with a few words before each piece of work.
         compare: Whether the first run is compared with each of the others; two runs always are.
+        converter: Draws the charts, and may draw those of the next report too; None for one of its own.
 
     Raises:
         UsageError: No run was given, there is no section with such a name, or the ending of `out` is not a known
@@ -123,10 +125,10 @@ def write_report(
         raise UsageError("report: no run was given; name at least one")
     sections_named(sections)
     places = find_places([Path(run) for run in runs], out, format)
-    with ChartConverter() as converter:
+    with nullcontext(converter) if converter is not None else ChartConverter() as drawing:
         if any(place.format == HTML for place in places):
-            converter.warm_up()
-        results = [_write_one(place, sections, converter, say, has_pairs=compare) for place in places]
+            drawing.warm_up()
+        results = [_write_one(place, sections, drawing, say, has_pairs=compare) for place in places]
     return ReportResult(
         paths=tuple(place.target.name for place in places),
         bytes=sum(result.bytes for result in results),

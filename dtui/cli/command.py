@@ -75,6 +75,11 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON for scripts instead of text for people")
 
 
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    """Declare --quiet."""
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+
 def label_of(run: str, name: str | None, classes: Sequence[str]) -> int | None:
     """Return the label of a class given by name; None if no name was given.
 

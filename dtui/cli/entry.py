@@ -13,9 +13,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import cast
 
-from dtui.cli.command import Command
+from dtui.cli.command import Command, Parser
 from dtui.cli.outcome import Exit, Outcome
-from dtui.cli.parser import COMMANDS, OPEN, open_parser
+from dtui.cli.parser import COMMANDS, OPEN, SETTINGS, open_parser
+from dtui.cli.shell.config import read_config
 from dtui.errors import DtuiError, RunDamagedError, RunFormatError, RunNotFoundError, UsageError
 from dtui.output import stop_printing
 from dtui.safe_text import safe
@@ -55,14 +56,24 @@ def exit_code(error: DtuiError) -> Exit:
 def _carry_out(words: list[str]) -> Outcome:
     named = next((command for command in COMMANDS if words and command.name == words[0]), None)
     if named is not None:
-        return _call(named, named.parser().parse_args(words[1:]))
-    options, left_over = open_parser().parse_known_args(words)
+        return _call(named, _configured(named.parser()).parse_args(words[1:]))
+    options, left_over = _configured(open_parser()).parse_known_args(words)
     if left_over:
         raise UsageError(f"{left_over[0]}: no such option; see dtui --help")
     first = options.paths[0] if options.paths else ""
     if first and os.sep not in first and not _is_there(first) and (near := _nearest(first)):
         raise UsageError(f"{first}: no such run and no such command; did you mean dtui {near}?")
     return _call(OPEN, options)
+
+
+def _configured(parser: Parser) -> Parser:
+    """Take the user's defaults over, if a command has options on screen; say in one line what is wrong with them."""
+    if parser.get_default("theme") is not None:
+        config = read_config(SETTINGS)
+        parser.set_defaults(**config.values)
+        if config.fault:
+            _fail(config.fault, Exit.DONE)
+    return parser
 
 
 def _is_there(path: str) -> bool:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from dtui.cli.outcome import Exit, Outcome
+from dtui.cli.shell.progress import StatusLine, is_watched
 from dtui.cli.table import paint, table
 from dtui.errors import UsageError
 from dtui.output import find_target
@@ -24,13 +25,14 @@ def run_report(options: argparse.Namespace) -> Outcome:
         Path(options.output).mkdir(parents=True, exist_ok=True)
     runs = [Path(run) for run in options.runs]
     choices = {"format": options.format, "sections": options.section, "compare": options.compare}
-    result = write_report(runs, options.output, **choices)
+    with StatusLine("report", quiet=options.quiet) as line:
+        result = write_report(runs, options.output, **choices, progress=line.say)
     remark = "; ".join(result.problems)
     if options.json:
         from dtui.cli.as_json import report_fields, to_json
 
         return Outcome(to_json(report_fields(result)), remark=remark)
-    if result.is_printed:
+    if result.is_printed or options.quiet or not is_watched():
         return Outcome(remark=remark)
     paths = "\n".join(safe(str(path), 400) for path in result.paths)
     size = f"{result.bytes / 1e3:,.0f} kB, {result.charts} charts"

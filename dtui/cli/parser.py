@@ -8,7 +8,9 @@ from __future__ import annotations
 import argparse
 
 from dtui.cli import compare, images, relations
-from dtui.cli.command import Command, Parser, add_json, add_run, positive
+from dtui.cli.command import Command, Parser, add_json, add_quiet, add_run, positive
+from dtui.cli.reporting import nightly
+from dtui.cli.shell import completion
 from dtui.version import __version__
 
 COLORS = ("auto", "truecolor", "256", "16", "never")
@@ -16,6 +18,15 @@ THEMES = ("dark", "light")
 RULES = ("left", "right", "either")
 EXIT_CODES = "exit codes: 0 done or fine, 1 judged not fine, 2 could not judge, 3 run unreadable, 130 interrupted"
 PRESETS = ("paper", "small", "tenfold")
+SETTINGS: dict[str, tuple[object, ...]] = {
+    "theme": THEMES,
+    "color": COLORS,
+    "ascii": (True, False),
+    "slow_link": (True, False),
+    "mouse": (True, False),
+    "bell": (True, False),
+}
+"""What the configuration file may hold: defaults of the options on screen."""
 
 
 def parse_threshold(text: str) -> tuple[str, float]:
@@ -41,11 +52,14 @@ def parse_threshold(text: str) -> tuple[str, float]:
 def _add_screen(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("on screen")
     group.add_argument("--color", choices=COLORS, default="auto", help="how many colours (default: %(default)s)")
-    group.add_argument("--ascii", action="store_true", help="draw with ASCII only")
+    switch = argparse.BooleanOptionalAction
+    group.add_argument("--ascii", action=switch, default=False, help="draw with ASCII only")
     group.add_argument("--theme", choices=THEMES, default="dark", help="background (default: %(default)s)")
-    group.add_argument("--no-mouse", dest="mouse", action="store_false", help="leave the mouse to the terminal")
-    group.add_argument("--bell", action="store_true", help="ring at a new incident of a live run")
-    group.add_argument("--slow-link", action="store_true", help="fewer colours, fewer bytes, for a slow connection")
+    group.add_argument("--mouse", action=switch, default=True, help="use the mouse, or leave it to the terminal")
+    group.add_argument("--bell", action=switch, default=False, help="ring at a new incident of a live run")
+    group.add_argument(
+        "--slow-link", action=switch, default=False, help="fewer colours, fewer bytes, for a slow connection"
+    )
 
 
 def _open_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +76,7 @@ def _open_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--filter", type=int, metavar="N", help="the filter of that layer")
     _add_screen(parser)
     parser.add_argument("--version", action="version", version=f"dtui {__version__}")
+    parser.add_argument("--man", action="store_true", help="print the manual page; dtui --man | man -l -")
 
 
 def _demo_arguments(parser: argparse.ArgumentParser) -> None:
@@ -144,6 +159,7 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--section", action="append", metavar="NAME", help="only this section; may be given several times"
     )
+    add_quiet(parser)
     parser.add_argument(
         "--compare", action="store_true", help="of three runs or more, put the first beside each of the others, too"
     )
@@ -179,7 +195,9 @@ OPEN = Command(
         ("dtui sample_runs/mnist-faults --layer layer3.0.conv1 --filter 17", "a layer and one of its filters"),
         ("dtui runs/resnet20 --bell", "ring at a new incident"),
         ("dtui ./info", "open a run that has the name of a command"),
+        ("dtui --no-ascii --mouse --no-slow-link --no-bell", "whatever the configuration says"),
         ("dtui --version", "print the version"),
+        ("dtui --man", "print the manual page"),
     ),
     "screen",
     _open_arguments,
@@ -271,6 +289,7 @@ COMMANDS = (
             ("dtui report sample_runs/mnist-faults -o report.md", "for an issue or a pull request"),
             ("dtui report sample_runs/mnist-faults -o report.html --json", "verdict, facts and incidents for a script"),
             ("dtui report sample_runs/mnist-faults -o - --format text", "the same on standard output"),
+            ("dtui report sample_runs/mnist-faults -o report.html --quiet", "print nothing but errors"),
             ("dtui report runs/a runs/b --output both.html", "two runs in one file, and where they part"),
             ("dtui report runs/a runs/b runs/c -o all.html --compare", "an index, the first with each of the others"),
             ("dtui report runs/a runs/b -o parts.html --section comparing", "only where they part"),
@@ -279,6 +298,7 @@ COMMANDS = (
         "files",
         _report_arguments,
     ),
+    nightly.COMMAND,
     Command(
         "check",
         "Read every file of a run and say which are fine; exits with 1 on damage.",
@@ -317,6 +337,7 @@ COMMANDS = (
         "files",
         _synth_arguments,
     ),
+    completion.COMMAND,
 )
 
 

@@ -32,7 +32,11 @@ _PR_SET_PDEATHSIG = 1
 
 
 def run_open(options: argparse.Namespace) -> Outcome:
-    """Open the TUI on a run; of several, or of a folder with several, on the list of them."""
+    """Open the TUI on a run; of several, or of a folder with several, on the list of them; --man prints the manual."""
+    if options.man:
+        from dtui.cli.shell.about import manual_page
+
+        return manual_page()
     places = [Path(path) for path in options.paths or ["runs"]]
     if len(places) == 1 and _is_run(places[0]):
         _show(places[0], options)

@@ -77,6 +77,19 @@ def render_html(report: Report, drawings: Drawings, failures: Mapping[str, str],
     )
 
 
+def render_static_page(template: str, style: str, **values: object) -> str:
+    """Return a page without scripts: a template, filled with values and one style sheet, which it may not leave.
+
+    Args:
+        template: Name of its file.
+        style: Name of the file of its style sheet.
+        values: For the template, which escapes them.
+    """
+    sheet = _static(style)
+    policy = f"default-src 'none'; style-src {_hash(sheet)}; img-src data:; base-uri 'none'; form-action 'none'"
+    return _environment().get_template(template).render(policy=policy, style=Markup(sheet), **values)
+
+
 def _hash(text: str) -> str:
     """Return the name under which a content security policy knows an inline script or style."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"

@@ -15,7 +15,9 @@ from dtui.store.format.schema import PACKED_SUFFIX, RUN_FILE, STRUCTURE_FILE
 from dtui.store.run.unborn import claimant
 
 
-def find_runs(folder: str | Path, *, has_claims: bool = False, is_deep: bool = True) -> tuple[Path, ...]:
+def find_runs(
+    folder: str | Path, *, has_claims: bool = False, has_remains: bool = False, is_deep: bool = True
+) -> tuple[Path, ...]:
     """Return the runs directly in a folder or in folders below it, newest first.
 
     A run is a directory `NAME.dtui` with a run in it, or a packed run `NAME.h5`; links are not
@@ -24,6 +26,7 @@ def find_runs(folder: str | Path, *, has_claims: bool = False, is_deep: bool = T
     Args:
         folder: Where to look.
         has_claims: Whether to include directories that a recorder has claimed but not recorded in yet.
+        has_remains: Whether to include every directory NAME.dtui, also one that is empty or has lost what names a run.
         is_deep: Whether to look into the folders below it, too.
 
     Raises:
@@ -41,7 +44,7 @@ def find_runs(folder: str | Path, *, has_claims: bool = False, is_deep: bool = T
             folders.remove(name)
             path = Path(place) / name
             times = [_modified(path / file) for file in (RUN_FILE, STRUCTURE_FILE)]
-            if max(times) <= 0 and has_claims and claimant(path):
+            if max(times) <= 0 and (has_remains or (has_claims and claimant(path))):
                 times.append(_modified(path))
             if max(times) > 0:
                 found.append((max(times), path))

@@ -72,6 +72,15 @@ class CompactionLock:
             return None
         return None if holder.is_alive() is False else holder
 
+    def living_holder(self) -> Process | None:
+        """Return the holder of the lock; None if it is free or its holder is dead. One of another host is watched.
+
+        Raises:
+            OSError: The lock cannot be read.
+        """
+        held = self._content()
+        return None if held is None or self._is_stale(held) else self.holder()
+
     def touch(self) -> None:
         """Touch the lock, to show other hosts that the holder is alive."""
         with contextlib.suppress(OSError):

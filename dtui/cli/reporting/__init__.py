@@ -1,0 +1,1 @@
+"""The commands that write reports of many runs at once."""

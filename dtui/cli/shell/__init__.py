@@ -1,0 +1,1 @@
+"""How dtui behaves on the command line: progress, configuration, completion, manual."""

@@ -1,0 +1,60 @@
+"""Makes reports in a process of its own: one unit per line on stdin, one answer per line on stdout.
+
+It ends with whoever started it, also if that was killed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+from contextlib import suppress
+
+from dtui.errors import DtuiError
+from dtui.reports.nightly.making import make_report
+from dtui.reports.nightly.plan import Unit
+from dtui.reports.output.convert import ChartConverter
+
+_PR_SET_PDEATHSIG = 1
+"""Of linux/prctl.h."""
+
+
+def answer(unit: Unit, converter: ChartConverter | None = None) -> str:
+    """Make a report; return "" or, in one line, why there is none."""
+    try:
+        make_report(unit, converter)
+    except DtuiError as error:
+        return _short(str(error), unit)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return _short(f"{error.filename}: {reason}" if error.filename is not None else reason, unit)
+    except Exception as error:  # noqa: BLE001  one bad run stops nothing
+        return f"unexpected {type(error).__name__}: {error}; this is a bug in dtui, dtui report shows it too"
+    return ""
+
+
+def _short(reason: str, unit: Unit) -> str:
+    """Return a reason without the path of the run, which stands beside it on the index; the same for a copy."""
+    return reason.replace(f"{unit.path}/", "").replace(unit.path, unit.run)
+
+
+def main() -> None:
+    """Answer until stdin ends; whatever libraries write to stdout goes to stderr."""
+    parent = os.getppid()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+    if os.getppid() != parent:
+        return  # it died before we asked to be told
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started us decides
+    answers = os.fdopen(os.dup(1), "w", encoding="ascii")
+    os.dup2(2, 1)
+    with ChartConverter() as converter:
+        for line in sys.stdin.buffer:
+            answers.write(json.dumps({"reason": answer(Unit(**json.loads(line)), converter)}) + "\n")
+            answers.flush()
+
+
+if __name__ == "__main__":
+    main()
