@@ -9,22 +9,25 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from dtui.errors import DtuiError, ReportError, UsageError
 from dtui.output import OutputTarget, find_target
 from dtui.query import RunQuery, open_run
-from dtui.reports.document import Chapter, Paragraph, Report, Section
+from dtui.reports.document import Chapter, Chart, Paragraph, Report, Section
 from dtui.reports.facts import findings_of, further_facts, header_facts
 from dtui.reports.output.bundle import vega_bundle
 from dtui.reports.output.convert import ChartConverter
 from dtui.reports.output.html import render_html
+from dtui.reports.output.pdf import Typesetter, require_pdf
 from dtui.reports.output.text import render_text
 from dtui.reports.sections import SectionBuilder, View, sections_named
 from dtui.safe_text import safe
 
 Progress = Callable[[str], None]
-HTML, TEXT = "html", "text"
-FORMATS = {HTML: (".html", ".htm"), TEXT: (".txt",)}
+_Drawing = TypeVar("_Drawing")
+HTML, PDF, TEXT = "html", "pdf", "text"
+FORMATS = {HTML: (".html", ".htm"), PDF: (".pdf",), TEXT: (".txt",)}
 """Name of a format to the endings of file names that stand for it; the first is that of the files in a folder."""
 
 
@@ -55,13 +58,14 @@ def write_report(
     sections: Sequence[str] | None = None,
     progress: Progress | None = None,
 ) -> ReportResult:
-    """Write a report of one run or several: a self-contained HTML file, or plain text without pictures.
+    """Write a report of one run or several: a self-contained HTML file, a PDF, or plain text without
+    pictures.
 
     Args:
         runs: At least one.
         out: A file, a pipe, a device or "-" (standard output) for one report on all runs; or a folder for one file per
             run.
-        format: "html" or "text"; None uses the ending of a file's name, and HTML for all other outputs.
+        format: "html", "pdf" or "text"; None uses the ending of a file's name, and HTML for all other outputs.
         sections: Names of the sections wanted; None for all.
         progress: Called with a few words before each piece of work.
 
@@ -72,16 +76,22 @@ def write_report(
         RunFormatError: One was written by a newer dtui.
         RunDamagedError: One cannot be read at all.
         OutputError: `out` cannot be written.
+        MissingExtraError: A PDF is wanted, and what makes one is not installed.
+        ReportError: The PDF could not be made.
     """
     say = progress or (lambda _: None)
     if not runs:
         raise UsageError("report: no run was given; name at least one")
     builders = sections_named(sections)
     documents = _documents([Path(run) for run in runs], out, format)
-    with ChartConverter() as converter:
-        if any(document.format == HTML for document in documents):
+    formats = {document.format for document in documents}
+    if PDF in formats:
+        require_pdf()
+    with ChartConverter() as converter, Typesetter() as typesetter:
+        if formats - {TEXT}:
             converter.warm_up()
-        results = [_write_one(document, builders, converter, say) for document in documents]
+        tools = _Tools(builders, converter, typesetter, say)
+        results = [_write_one(document, tools) for document in documents]
     return ReportResult(
         paths=tuple(document.target.name for document in documents),
         bytes=sum(result[0] for result in results),
@@ -142,35 +152,58 @@ def _format_of(target: OutputTarget) -> str:
     found = f"ends in {ending}" if ending else "has no ending"
     better = target.name.with_suffix(FORMATS[HTML][0])
     raise UsageError(
-        f"{target.name}: the name {found}; a report is HTML (.html) or plain text (.txt): "
+        f"{target.name}: the name {found}; a report is HTML (.html), PDF (.pdf) or plain text (.txt): "
         f"write {better}, or say which with --format"
     )
 
 
-def _write_one(
-    document: _Document, builders: Sequence[tuple[str, SectionBuilder]], converter: ChartConverter, say: Progress
-) -> tuple[int, int, list[str]]:
+@dataclass(frozen=True, slots=True)
+class _Tools:
+    """What makes each of the outputs."""
+
+    builders: Sequence[tuple[str, SectionBuilder]]
+    converter: ChartConverter
+    typesetter: Typesetter
+    say: Progress
+
+
+def _write_one(document: _Document, tools: _Tools) -> tuple[int, int, list[str]]:
     """Write one output and return its size, how many charts it has, and what went wrong."""
     problems: list[str] = []
     with ExitStack() as stack:
         queries = [stack.enter_context(closing(open_run(run))) for run in document.runs]
         for query in queries:
             query.settle()
-        report = _report(queries, builders, say, problems)
-    if document.format == TEXT:
-        say(f"writing {document.target.name}")
-        return _write(document.target, render_text(report)), 0, problems
-    drawings: dict[str, str] = {}
+        report = _report(queries, tools.builders, tools.say, problems)
     failures: dict[str, str] = {}
+    drawn = 0
+    if document.format == TEXT:
+        page = render_text(report).encode("utf-8")
+    elif document.format == PDF:
+        printed = _drawn(report, tools.converter.draw_on_paper, tools.say, failures)
+        tools.say("typesetting")
+        page, drawn = tools.typesetter.render(report, printed, failures), len(printed)
+    else:
+        drawings = _drawn(report, tools.converter.draw, tools.say, failures)
+        bundle = vega_bundle(tools.converter.bundle)
+        page, drawn = render_html(report, drawings, failures, bundle).encode("utf-8"), len(drawings)
+    tools.say(f"writing {document.target.name}")
+    document.target.write(page)
+    return len(page), drawn, [*problems, *failures.values()]
+
+
+def _drawn(
+    report: Report, draw: Callable[[Chart], _Drawing], say: Progress, failures: dict[str, str]
+) -> dict[str, _Drawing]:
+    """Return the charts that could be drawn, by id; add to `failures` why the others could not."""
+    drawings = {}
     for chart in report.charts():
         say(f"drawing {chart.id}")
         try:
-            drawings[chart.id] = converter.draw(chart)
+            drawings[chart.id] = draw(chart)
         except ReportError as error:
             failures[chart.id] = str(error)
-    say(f"writing {document.target.name}")
-    page = render_html(report, drawings, failures, vega_bundle(converter.bundle))
-    return _write(document.target, page), len(drawings), [*problems, *failures.values()]
+    return drawings
 
 
 def _report(
@@ -205,10 +238,5 @@ def _chapter(
         sections=tuple(made),
         details=further_facts(view),
         findings=findings_of(view),
+        recorded=safe(view.query.metadata().created, 40),
     )
-
-
-def _write(target: OutputTarget, text: str) -> int:
-    page = text.encode("utf-8")
-    target.write(page)
-    return len(page)

@@ -42,6 +42,8 @@ class Chart:
         mode: "vega" or "vega-lite".
         specify: Makes the specification. A report without charts does not call it, and so needs no Altair.
         description: The content of the chart in words, for readers who cannot see it.
+        paper: Makes the pictures for paper, as specifications or as SVG text, each of which fits a page and asks for
+            no pointer; None where `specify` at another width will do.
     """
 
     id: str
@@ -49,6 +51,7 @@ class Chart:
     mode: str
     specify: Callable[[], Spec]
     description: str
+    paper: Callable[[], tuple[Spec | str, ...]] | None = None
 
     @cached_property
     def spec(self) -> Spec:
@@ -111,12 +114,14 @@ class Section:
         title: Heading.
         caption: One or two sentences on how to read it.
         items: Pictures and tables in reading order.
+        hint: What a pointer does in it, for readers who have one; empty for nothing.
     """
 
     id: str
     title: str
     caption: str
     items: tuple[Item, ...]
+    hint: str = ""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -132,6 +137,7 @@ class Chapter:
         sections: In reading order.
         details: Further facts that most readers skip, such as the hyper-parameters.
         findings: Trouble in the run, one line each: NaN or Inf, files that cannot be read.
+        recorded: When the recording began, ISO 8601 with offset; empty where that is not known.
     """
 
     id: str
@@ -142,6 +148,7 @@ class Chapter:
     sections: tuple[Section, ...]
     details: tuple[Fact, ...] = ()
     findings: tuple[str, ...] = ()
+    recorded: str = ""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -129,10 +129,10 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         metavar="OUT",
         required=True,
-        help="the .html or .txt file to write, - for standard output, or a folder",
+        help="the .html, .pdf or .txt file to write, - for standard output, or a folder",
     )
     parser.add_argument(
-        "--format", choices=("html", "text"), help="instead of what OUT ends in (default for a pipe or -: html)"
+        "--format", choices=("html", "pdf", "text"), help="instead of what OUT ends in (default for a pipe or -: html)"
     )
     parser.add_argument(
         "--section", action="append", metavar="NAME", help="only this section; may be given several times"
@@ -248,9 +248,10 @@ COMMANDS = (
     ),
     Command(
         "report",
-        "Write a report of a run: one HTML file that needs no network, or plain text.",
+        "Write a report of a run: one HTML file that needs no network, a PDF, or plain text.",
         (
             ("dtui report sample_runs/mnist-faults -o report.html", "one run"),
+            ("dtui report sample_runs/mnist-faults -o report.pdf", "to print or to mail"),
             ("dtui report sample_runs/mnist-faults -o report.txt", "as plain text, for mail and logs"),
             ("dtui report sample_runs/mnist-faults -o - --format text", "the same on standard output"),
             ("dtui report runs/a runs/b --output both.html", "two runs in one file"),

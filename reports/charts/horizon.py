@@ -140,7 +140,7 @@ def horizon_tree(
     if values.shape != (len(rows), axis.columns) or not scale > 0:
         raise ValueError(f"horizon tree: {values.shape} values for {len(rows)} × {axis.columns}, scale {scale}")
     limits = (axis.first, axis.stop)
-    full = [_full_scale(row) for row in values]
+    full = [full_scale(row) for row in values]
     signed = bool(np.nanmin(values, initial=0.0) < 0)
     spec = theme.frame(None, top=30, bottom=40, limits=limits)
     spec["signals"] += [*theme.column_signals(limits, axis.columns), *_fold_signals(rows), _scale_signal(full, scale)]
@@ -171,17 +171,21 @@ def horizon_tree(
     return spec
 
 
-def _full_scale(values: FloatArray) -> float:
+def full_scale(values: FloatArray) -> float:
     """Return the absolute value that fills all bands of a row on its own scale: its 99th percentile, > 0."""
     finite = np.abs(values[np.isfinite(values)])
     full = float(np.quantile(finite, 0.99)) if finite.size else 0.0
     return full if full > 0 else float(finite.max(initial=0.0)) or 1.0
 
 
+def dwarfs(full: Sequence[float], scale: float) -> bool:
+    """Return whether on one scale for all rows a few would dwarf the others; each row has its own scale then."""
+    return bool(np.median(full) * BANDS * DWARFED < scale)
+
+
 def _scale_signal(full: Sequence[float], scale: float) -> Spec:
-    """Return the switch between one scale and own scales. Own scales are the default if one row dwarfs the others."""
-    own = bool(np.median(full) * BANDS * DWARFED < scale)
-    return {"name": "own", "value": own, "on": [{"events": "@scales:click", "update": "!own"}]}
+    """Return the switch between one scale and own scales."""
+    return {"name": "own", "value": dwarfs(full, scale), "on": [{"events": "@scales:click", "update": "!own"}]}
 
 
 def _row_values(
@@ -212,29 +216,34 @@ def _row_values(
     return result
 
 
-def _path_values(values: FloatArray, scales: Sequence[float], *, own: bool) -> list[dict[str, Any]]:
+def horizon_paths(values: FloatArray, scale: float, height: float) -> list[tuple[str, str]]:
+    """Return colour and outline of each band of one series, as `band_paths`."""
     palettes = {1: theme.HORIZON_POSITIVE, -1: theme.HORIZON_NEGATIVE}
+    return [(palettes[sign][band], path) for sign, band, path in band_paths(values, scale, height)]
+
+
+def _path_values(values: FloatArray, scales: Sequence[float], *, own: bool) -> list[dict[str, Any]]:
     return [
-        {"id": position, "own": own, "colour": palettes[sign][band], "path": path}
+        {"id": position, "own": own, "colour": colour, "path": path}
         for position in range(len(values))
-        for sign, band, path in band_paths(values[position], scales[position], ROW_HEIGHT)
+        for colour, path in horizon_paths(values[position], scales[position], ROW_HEIGHT)
     ]
 
 
 def _bar_values(nonfinite: BoolArray) -> list[dict[str, Any]]:
     """Return a bar through the middle of each row wherever NaN or Inf was counted, on either scale."""
     return [
-        {"id": position, "own": own, "colour": theme.LOST, "path": _bar_path(row)}
+        {"id": position, "own": own, "colour": theme.LOST, "path": bar_path(row, ROW_HEIGHT)}
         for own in (False, True)
         for position, row in enumerate(nonfinite)
         if row.any()
     ]
 
 
-def _bar_path(row: BoolArray) -> str:
+def bar_path(row: BoolArray, height: float) -> str:
     """Return the outline of a bar of BAR_HEIGHT pixels over the columns that are true."""
     edges = np.flatnonzero(np.diff(np.concatenate(([False], row, [False])).astype(np.int8)))
-    top = (ROW_HEIGHT - BAR_HEIGHT) / 2
+    top = (height - BAR_HEIGHT) / 2
     return "".join(
         f"M{begin},{top:g}h{end - begin}v{BAR_HEIGHT}h{begin - end}Z" for begin, end in edges.reshape(-1, 2).tolist()
     )

@@ -20,6 +20,10 @@ MARGIN = 18
 """Pixels right of the time axis."""
 PLOT_WIDTH = 760
 """Pixels of the time axis where nobody widens it: in a static picture and in print."""
+PAPER_PLOT = 483
+"""Pixels of the time axis on paper: printed over the width of an A4 page, a letter of 11 pixels is 8 points high."""
+PAPER_HEIGHT = 890
+"""Most pixels of a picture on paper from its upper to its lower edge, so that it and its heading fit a page."""
 MAX_COLUMNS = 760
 """Most columns that a series is reduced to."""
 
@@ -57,7 +61,14 @@ def time_scale(limits: tuple[float, float]) -> Spec:
 
 def time_axis() -> Spec:
     """Return the Vega axis below a picture."""
-    return {"scale": "x", "orient": "bottom", "title": "iteration", "format": ",d", "tickMinStep": 1}
+    return {
+        "scale": "x",
+        "orient": "bottom",
+        "title": "iteration",
+        "format": ",d",
+        "tickMinStep": 1,
+        "labelOverlap": True,
+    }
 
 
 def config() -> dict[str, Any]:

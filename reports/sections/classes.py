@@ -52,10 +52,11 @@ def classes_section(view: View) -> Section | None:
     caption = (
         f"{len(ordered):,} classes, clustered by the course of their error; a cluster's first strip is its mean. "
         "A column shows the largest error of its iterations. "
-        "Triangles mark anomaly iterations, ▲ gained and ▼ lost; click one to find it in the table."
+        "Triangles mark anomaly iterations, ▲ gained and ▼ lost."
     )
     if len(ordered) > STRIPS:
         caption += " Where classes share a pixel row, it shows the largest error among them."
     description = f"Error of {len(ordered):,} classes over the iterations as a heatmap in {len(groups)} clusters."
     chart = Chart(f"{view.prefix}-class-error", "", "vega", specify, description)
-    return Section(f"{view.prefix}-classes", "Classes", caption, (chart,))
+    hint = "Click a triangle to find it in the table."
+    return Section(f"{view.prefix}-classes", "Classes", caption, (chart,), hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -33,10 +34,10 @@ def curves_section(view: View) -> Section | None:
     errors = _chosen(curves, _ERRORS)
     if errors:
         items.append(
-            Chart(
+            _chart(
                 f"{view.prefix}-error",
-                "",
-                "vega-lite",
+                f"{' and '.join(curve.name for curve in errors)} over the iterations"
+                f"{_nonfinite_words(errors, view.full_axis)}; {_counted(len(view.anomalies))} marked.",
                 partial(
                     _curve_chart,
                     errors,
@@ -46,8 +47,6 @@ def curves_section(view: View) -> Section | None:
                     ribbon=ribbon_marks(view.anomalies, view.full_axis, theme.PLOT_WIDTH),
                     events=_events(view),
                 ),
-                f"{' and '.join(curve.name for curve in errors)} over the iterations"
-                f"{_nonfinite_words(errors, view.full_axis)}; {_counted(len(view.anomalies))} marked.",
             )
         )
     losses = _chosen(curves, _LOSSES)
@@ -55,7 +54,7 @@ def curves_section(view: View) -> Section | None:
         stages = view.stages if not errors else ()
         specify = partial(_curve_chart, losses, view.full_axis, unit="number", stages=stages)
         description = f"Loss over the iterations{_nonfinite_words(losses, view.full_axis)}."
-        items.append(Chart(f"{view.prefix}-loss", "", "vega-lite", specify, description))
+        items.append(_chart(f"{view.prefix}-loss", description, specify))
     if not items:
         return None
     caption = "Error is the share of images judged wrong. " if errors else ""
@@ -69,6 +68,12 @@ def curves_section(view: View) -> Section | None:
     if len(view.stages) > 1:
         caption += "Dashed lines mark a new learning rate (lr)."
     return Section(f"{view.prefix}-curves", "Error and loss", caption.strip(), tuple(items))
+
+
+def _chart(name: str, description: str, specify: Callable[..., Spec]) -> Chart:
+    """Return a chart that is drawn anew for paper: the labels of its lines need other room there."""
+    paper = partial(specify, width=theme.PAPER_PLOT)
+    return Chart(name, "", "vega-lite", specify, description, lambda: (paper(),))
 
 
 def _curve_chart(*arguments: Any, **options: Any) -> Spec:

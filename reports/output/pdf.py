@@ -1,0 +1,180 @@
+"""Writes a report as PDF, for print and mail.
+
+Owns which values of a report the template gets, one function for each kind of item. The template draws them as data:
+no text of a report becomes Typst markup.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from typing import Any, Self
+
+from dtui.errors import MissingExtraError
+from dtui.reports.document import Chapter, Chart, Fact, Item, Paragraph, Report, Section, Table
+from dtui.reports.output.child import Child
+from dtui.safe_text import safe
+
+TIME_LIMIT_SECONDS = 120.0
+LONGEST_CELL = 400
+"""Characters of a table's cell; a longer one would push the others off the page."""
+LONG_CELL = 24
+"""A column with a cell of more characters takes all the room that there is."""
+Data = dict[str, Any]
+Printed = Mapping[str, tuple[str, ...]]
+"""Chart id to its pictures on paper, each as SVG text that fits a page; a chart that could not be drawn is missing."""
+_LONG_WORD = re.compile(r"\S{12}")
+_BREAKS = re.compile(r"\s+|[^\s./_:,\-]{1,20}[./_:,\-]*|[./_:,\-]{1,20}")
+_SIZE = re.compile(r'<svg[^>]*?\bwidth="([\d.]+)"[^>]*?\bheight="([\d.]+)"')
+
+
+def require_pdf() -> None:
+    """Refuse early where no PDF can be made.
+
+    Raises:
+        MissingExtraError: A package of the extra `pdf` is not installed.
+    """
+    missing = [name for name in ("typst", "fontTools") if find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"report: a PDF needs {' and '.join(missing)}, not installed; pip install '.[pdf]' in dtui's folder, "
+            "or write .html and print that"
+        )
+
+
+class Typesetter:
+    """Makes PDF files in a child process, one after another."""
+
+    def __init__(self, time_limit_seconds: float = TIME_LIMIT_SECONDS, command: tuple[str, ...] = ()) -> None:
+        """Set the limit for one document, and the command to start in place of the typesetting module."""
+        typesetting = (sys.executable, "-P", "-m", "dtui.reports.output.typesetting_child")
+        self._child = Child(command or typesetting, time_limit_seconds)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._child.close()
+
+    def render(self, report: Report, printed: Printed, failures: Mapping[str, str]) -> bytes:
+        """Return the report as PDF.
+
+        Args:
+            report: What to show.
+            printed: The charts as they are printed.
+            failures: Why a chart has no picture, by chart id; shown in its place.
+
+        Returns:
+            The same bytes for the same arguments, on a machine with the same fonts.
+
+        Raises:
+            ReportError: It cannot be made: the time limit has passed, or the child has died.
+
+        Source: dtui.
+        """
+        document = document_data(report, printed, failures)
+        answer = self._child.ask({"document": document}, f"PDF of {report.title}", "typeset")
+        return base64.b64decode(answer["pdf"])
+
+
+def document_data(report: Report, printed: Printed, failures: Mapping[str, str]) -> Data:
+    """Return what the template `report.typ` reads, as JSON values."""
+    moments = [moment for chapter in report.chapters if (moment := _moment(chapter.recorded)) is not None]
+    return {
+        "title": report.title,
+        "heading": pieces(report.title),
+        "moment": max(moments, key=lambda moment: tuple(moment.values()), default=None),
+        "chapters": [_chapter(chapter, printed, failures) for chapter in report.chapters],
+    }
+
+
+def _moment(text: str) -> dict[str, int] | None:
+    """Return the parts of an ISO 8601 time, in UTC; None if it is no such time."""
+    try:
+        moment = datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return {name: getattr(moment, name) for name in ("year", "month", "day", "hour", "minute", "second")}
+
+
+def pieces(text: str) -> list[str]:
+    """Return a text to be drawn: in pieces between which a line may break, or whole if none of its words is long.
+
+    Only lists of strings are drawn; a plain string of the data is a name for a machine or an alternative text.
+    """
+    return _BREAKS.findall(text) if _LONG_WORD.search(text) else [text]
+
+
+def _chapter(chapter: Chapter, printed: Printed, failures: Mapping[str, str]) -> Data:
+    def section(part: Section) -> Data:
+        items = [_KINDS[type(item)](item, printed, failures) for item in part.items]
+        return {"title": pieces(part.title), "caption": pieces(part.caption), "items": items}
+
+    return {
+        "title": pieces(chapter.title),
+        "status": chapter.status,
+        "invented": chapter.invented,
+        "facts": [_fact(fact) for fact in chapter.facts],
+        "findings": [pieces(finding) for finding in chapter.findings],
+        "sections": [section(part) for part in chapter.sections],
+        "details": [_fact(fact) for fact in chapter.details],
+    }
+
+
+def _fact(fact: Fact) -> Data:
+    return {"name": pieces(fact.name), "value": pieces(fact.value), "detail": pieces(fact.detail)}
+
+
+def _chart(chart: Chart, printed: Printed, failures: Mapping[str, str]) -> Data:
+    return {
+        "kind": "chart",
+        "title": pieces(chart.title),
+        "description": chart.description,
+        "pictures": [_picture(svg) for svg in printed.get(chart.id, ())],
+        "failure": pieces(safe(failures.get(chart.id, ""), 400)),
+    }
+
+
+def _picture(svg: str) -> Data:
+    size = _SIZE.match(svg)
+    width, height = (float(size[1]), float(size[2])) if size else (1.0, 1.0)
+    return {"svg": svg, "width": width, "height": height}
+
+
+def _table(table: Table, *_: object) -> Data:
+    rows = [{"cells": [pieces(safe(cell, LONGEST_CELL)) for cell in row.cells], "kind": row.kind} for row in table.rows]
+    return {
+        "kind": "table",
+        "title": pieces(table.title),
+        "columns": [pieces(column) for column in table.columns],
+        "numeric": list(table.numeric),
+        "widths": _widths(table),
+        "rows": rows,
+        "note": pieces(table.note),
+    }
+
+
+def _widths(table: Table) -> list[bool]:
+    """Return which column takes the room that is left: the text column with the longest cell, if that is long."""
+    lengths = [
+        0 if numeric else max((len(row.cells[k]) for row in table.rows), default=0)
+        for k, numeric in enumerate(table.numeric)
+    ]
+    longest = max(lengths, default=0)
+    return [longest > LONG_CELL and k == lengths.index(longest) for k in range(len(lengths))]
+
+
+def _paragraph(paragraph: Paragraph, *_: object) -> Data:
+    return {"kind": "paragraph", "text": pieces(paragraph.text)}
+
+
+_KINDS: dict[type[Item], Callable[[Any, Printed, Mapping[str, str]], Data]] = {
+    Chart: _chart,
+    Table: _table,
+    Paragraph: _paragraph,
+}
+"""One function a kind of item; `report.typ` has a drawer of the same name for what it returns."""
