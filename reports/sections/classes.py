@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 
 from dtui.model import Anomaly
 from dtui.reports.charts import theme
-from dtui.reports.charts.heatmap import STRIPS, Group, Strip, class_heatmap
+from dtui.reports.charts.heatmap import STRIPS, Group, Strip, class_heatmap, class_heatmap_pages
 from dtui.reports.charts.ribbon import RibbonMark, ribbon_marks
 from dtui.reports.document import Chart, Section, Spec
 from dtui.reports.sections.registry import View, section
@@ -57,6 +58,7 @@ def classes_section(view: View) -> Section | None:
     if len(ordered) > STRIPS:
         caption += " Where classes share a pixel row, it shows the largest error among them."
     description = f"Error of {len(ordered):,} classes over the iterations as a heatmap in {len(groups)} clusters."
-    chart = Chart(f"{view.prefix}-class-error", "", "vega", specify, description)
+    paper = partial(class_heatmap_pages, groups, axis, stages=view.stage_changes)
+    chart = Chart(f"{view.prefix}-class-error", "", "vega", specify, description, paper)
     hint = "Click a triangle to find it in the table."
     return Section(f"{view.prefix}-classes", "Classes", caption, (chart,), hint)
