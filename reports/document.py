@@ -8,10 +8,12 @@ its own format.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
+from dtui.model import BoolArray, FloatArray, TimeAxis
 
 Spec = dict[str, Any]
 """A Vega or Vega-Lite specification: JSON values only, no NaN."""
@@ -102,7 +104,76 @@ class Paragraph:
     text: str
 
 
-Item = Chart | Table | Paragraph
+@dataclass(frozen=True, slots=True)
+class TreeRow:
+    """A module or a layer.
+
+    Attributes:
+        label: Shown name, within its module.
+        name: Whole name.
+        detail: Short addition, such as "3×3".
+        kind: Class name.
+        filters: Number of filters at or below it.
+        parent: Position of its parent among the rows, -1 at the top.
+        depth: 0 at the top.
+        is_module: Whether it holds other rows.
+    """
+
+    label: str
+    name: str
+    detail: str
+    kind: str
+    filters: int
+    parent: int
+    depth: int
+    is_module: bool
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Plane:
+    """One statistic of all rows of a hierarchy over time.
+
+    Attributes:
+        name: Of the statistic, such as "mean".
+        source: What it is taken of, such as "weights".
+        quantity: Both in words, such as "mean of weights".
+        values: Shape (rows, columns); NaN where there is no value.
+        scale: The absolute value that fills a horizon graph where all rows have one scale, > 0.
+        nonfinite: Shape (rows, columns): NaN or Inf was counted, which a bar marks; None for nowhere.
+    """
+
+    name: str
+    source: str
+    quantity: str
+    values: FloatArray
+    scale: float
+    nonfinite: BoolArray | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class LayerTree:
+    """The network hierarchy over time, of many statistics between which a reader switches.
+
+    Attributes:
+        id: Unique within the report.
+        description: What it shows, for readers who cannot see it.
+        rows: Depth first, parents before children; at least one.
+        planes: The statistics in the order of the switch; at least one.
+        axis: The columns of all values.
+        stages: Iterations at which the learning rate changed.
+        printed: Positions of the statistics that paper shows.
+    """
+
+    id: str
+    description: str
+    rows: tuple[TreeRow, ...]
+    planes: tuple[Plane, ...]
+    axis: TimeAxis
+    stages: Sequence[int]
+    printed: tuple[int, ...] = (0,)
+
+
+Item = Chart | LayerTree | Table | Paragraph
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -1,7 +1,7 @@
 """Writes a report as one HTML file that needs no network.
 
 Owns the only place where text becomes HTML: a template with autoescape. Its content security policy lets the browser
-run only two scripts, named by their hashes.
+run only its own scripts, named by their hashes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,12 @@ import jinja2
 from markupsafe import Markup
 
 from dtui.errors import ReportError
-from dtui.reports.document import Chart, Drawings, Paragraph, Report, Spec, Table
+from dtui.model.statistics import SOURCES
+from dtui.reports.charts import theme
+from dtui.reports.charts.horizon import initially_open
+from dtui.reports.charts.layer_tree import still_tree
+from dtui.reports.charts.planes import plane_data
+from dtui.reports.document import Chart, Drawings, LayerTree, Paragraph, Report, Spec, Table
 from dtui.safe_text import safe
 
 
@@ -39,11 +44,11 @@ def render_html(report: Report, drawings: Drawings, failures: Mapping[str, str],
     Source: dtui.
     """
     style = _static("report.css")
-    script = _static("report.js")
+    scripts = [bundle, _static("report.js"), _static("tree.js")]
     policy = "; ".join(
         (
             "default-src 'none'",
-            f"script-src {_hash(bundle)} {_hash(script)}",
+            f"script-src {' '.join(map(_hash, scripts))}",
             f"style-src-elem {_hash(style)}",
             "style-src-attr 'unsafe-inline'",
             "img-src data:",
@@ -60,8 +65,7 @@ def render_html(report: Report, drawings: Drawings, failures: Mapping[str, str],
             failures={name: safe(reason, 400) for name, reason in failures.items()},
             policy=policy,
             style=Markup(style),
-            bundle=Markup(bundle),
-            script=Markup(script),
+            scripts=[Markup(script) for script in scripts],
         )
     )
 
@@ -89,7 +93,38 @@ def _specification(spec: Spec) -> Markup:
 
 def _kind(item: object) -> str:
     """Return which part of the template shows an item of a section."""
-    return {Chart: "chart", Table: "table", Paragraph: "paragraph"}[type(item)]
+    return {Chart: "chart", LayerTree: "tree", Table: "table", Paragraph: "paragraph"}[type(item)]
+
+
+def _tree_data(tree: LayerTree) -> Spec:
+    """Return what the script of the layers needs, as JSON values."""
+    rows = [
+        {
+            "label": row.label,
+            "name": row.name,
+            "detail": row.detail,
+            "about": f"{row.kind}, {row.filters:,} filter{'s' if row.filters != 1 else ''}",
+            "depth": row.depth,
+            "parent": row.parent,
+            "module": row.is_module,
+        }
+        for row in tree.rows
+    ]
+    return {
+        "rows": rows,
+        "open": initially_open(tree.rows),
+        "axis": [tree.axis.first, tree.axis.stop, tree.axis.columns],
+        "stages": list(tree.stages),
+        "sources": [source for source in SOURCES if any(plane.source == source for plane in tree.planes)],
+        "planes": [plane_data(plane) for plane in tree.planes],
+        "colours": {
+            "positive": theme.HORIZON_POSITIVE,
+            "negative": theme.HORIZON_NEGATIVE,
+            "bad": theme.LOST,
+        },
+        "gutter": theme.GUTTER,
+        "margin": theme.MARGIN,
+    }
 
 
 @lru_cache(maxsize=1)
@@ -105,4 +140,6 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["specification"] = _specification
     environment.filters["kind"] = _kind
+    environment.filters["tree_data"] = _tree_data
+    environment.filters["still_tree"] = lambda tree: Markup(still_tree(tree))
     return environment

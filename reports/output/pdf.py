@@ -9,13 +9,14 @@ from __future__ import annotations
 import base64
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import Any, Self
 
 from dtui.errors import MissingExtraError
-from dtui.reports.document import Chapter, Chart, Fact, Item, Paragraph, Report, Section, Table
+from dtui.reports.charts.layer_tree import tree_pages
+from dtui.reports.document import Chapter, Chart, Fact, Item, LayerTree, Paragraph, Report, Section, Table
 from dtui.reports.output.child import Child
 from dtui.safe_text import safe
 
@@ -111,7 +112,7 @@ def pieces(text: str) -> list[str]:
 
 def _chapter(chapter: Chapter, printed: Printed, failures: Mapping[str, str]) -> Data:
     def section(part: Section) -> Data:
-        items = [_KINDS[type(item)](item, printed, failures) for item in part.items]
+        items = [data for item in part.items for data in _KINDS[type(item)](item, printed, failures)]
         return {"title": pieces(part.title), "caption": pieces(part.caption), "items": items}
 
     return {
@@ -129,13 +130,24 @@ def _fact(fact: Fact) -> Data:
     return {"name": pieces(fact.name), "value": pieces(fact.value), "detail": pieces(fact.detail)}
 
 
-def _chart(chart: Chart, printed: Printed, failures: Mapping[str, str]) -> Data:
+def _chart(chart: Chart, printed: Printed, failures: Mapping[str, str]) -> Iterator[Data]:
+    failure = safe(failures.get(chart.id, ""), 400)
+    yield _pictures(chart.title, chart.description, printed.get(chart.id, ()), failure)
+
+
+def _layer_tree(tree: LayerTree, *_: object) -> Iterator[Data]:
+    for k in tree.printed:
+        title = tree.planes[k].quantity
+        yield _pictures(title[:1].upper() + title[1:], tree.description, tree_pages(tree, tree.planes[k]))
+
+
+def _pictures(title: str, description: str, pages: Sequence[str], failure: str = "") -> Data:
     return {
-        "kind": "chart",
-        "title": pieces(chart.title),
-        "description": chart.description,
-        "pictures": [_picture(svg) for svg in printed.get(chart.id, ())],
-        "failure": pieces(safe(failures.get(chart.id, ""), 400)),
+        "kind": "pictures",
+        "title": pieces(title),
+        "description": description,
+        "pictures": [_picture(svg) for svg in pages],
+        "failure": pieces(failure),
     }
 
 
@@ -145,9 +157,9 @@ def _picture(svg: str) -> Data:
     return {"svg": svg, "width": width, "height": height}
 
 
-def _table(table: Table, *_: object) -> Data:
+def _table(table: Table, *_: object) -> Iterator[Data]:
     rows = [{"cells": [pieces(safe(cell, LONGEST_CELL)) for cell in row.cells], "kind": row.kind} for row in table.rows]
-    return {
+    yield {
         "kind": "table",
         "title": pieces(table.title),
         "columns": [pieces(column) for column in table.columns],
@@ -168,13 +180,14 @@ def _widths(table: Table) -> list[bool]:
     return [longest > LONG_CELL and k == lengths.index(longest) for k in range(len(lengths))]
 
 
-def _paragraph(paragraph: Paragraph, *_: object) -> Data:
-    return {"kind": "paragraph", "text": pieces(paragraph.text)}
+def _paragraph(paragraph: Paragraph, *_: object) -> Iterator[Data]:
+    yield {"kind": "paragraph", "text": pieces(paragraph.text)}
 
 
-_KINDS: dict[type[Item], Callable[[Any, Printed, Mapping[str, str]], Data]] = {
+_KINDS: dict[type[Item], Callable[[Any, Printed, Mapping[str, str]], Iterator[Data]]] = {
     Chart: _chart,
+    LayerTree: _layer_tree,
     Table: _table,
     Paragraph: _paragraph,
 }
-"""One function a kind of item; `report.typ` has a drawer of the same name for what it returns."""
+"""One function a kind of item; `report.typ` has a drawer for each "kind" of what they yield."""

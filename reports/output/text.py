@@ -9,7 +9,7 @@ import textwrap
 import unicodedata
 from collections.abc import Iterator
 
-from dtui.reports.document import Chapter, Chart, Fact, Item, Report, Table
+from dtui.reports.document import Chapter, Fact, Item, Paragraph, Report, Table
 
 WIDTH = 100
 LONGEST_CELL = 40
@@ -65,7 +65,7 @@ def _item(item: Item) -> Iterator[str]:
     if isinstance(item, Table):
         yield from _table(item)
     else:
-        yield from textwrap.wrap(item.description if isinstance(item, Chart) else item.text, WIDTH)
+        yield from textwrap.wrap(item.text if isinstance(item, Paragraph) else item.description, WIDTH)
 
 
 def _table(table: Table) -> Iterator[str]:

@@ -6,7 +6,7 @@
   const pageSettings = {ast: true, actions: false, renderer: "svg", tooltip: false, defaultStyle: false, hover: false};
 
   const chapterOf = name => {
-    if (!chapters.has(name)) chapters.set(name, {views: [], iteration: null, waiting: false});
+    if (!chapters.has(name)) chapters.set(name, {views: [], listeners: [], iteration: null, waiting: false});
     return chapters.get(name);
   };
 
@@ -19,6 +19,7 @@
     requestAnimationFrame(() => {
       chapter.waiting = false;
       for (const view of chapter.views) view.signal("iteration", chapter.iteration).runAsync();
+      for (const heard of chapter.listeners) heard(chapter.iteration);
     });
   };
 
@@ -120,5 +121,5 @@
     row.addEventListener("mouseleave", () => show(row.dataset.chapter, null));
   });
 
-  window.dtuiReport = {views};
+  window.dtuiReport = {views, trees: {}, show, listen: (name, heard) => chapterOf(name).listeners.push(heard)};
 })();

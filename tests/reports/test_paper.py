@@ -8,27 +8,29 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from dtui.model import TimeAxis
+from dtui.model import BoolArray, FloatArray, TimeAxis
 from dtui.reports.charts import svg, theme
 from dtui.reports.charts.heatmap import Group, Strip, class_heatmap_pages
-from dtui.reports.charts.horizon import HorizonRow
-from dtui.reports.charts.horizon_paper import horizon_pages
+from dtui.reports.charts.layer_tree import still_tree, tree_pages
+from dtui.reports.document import LayerTree, Plane, TreeRow
 
 AXIS = TimeAxis(0, 100, 20)
 
 
-def rows(count: int) -> list[HorizonRow]:
-    """A top module that holds all others."""
-    top = HorizonRow("top", "", "Net", count, -1, 0, True)
-    return [top, *(HorizonRow(f"layer{k} <&>", "3×3", "Conv2d", 1, 0, 1, False) for k in range(1, count))]
+def tree(count: int, values: FloatArray, nonfinite: BoolArray | None = None) -> LayerTree:
+    """A top module that holds all other rows."""
+    top = TreeRow("top", "top", "", "Net", count, -1, 0, True)
+    rows = (top, *(TreeRow(f"layer{k} <&>", f"top.layer{k}", "3×3", "Conv2d", 1, 0, 1, False) for k in range(1, count)))
+    plane = Plane("mean", "weights", "mean <&>", values, 2.0, nonfinite)
+    return LayerTree("t", "", rows, (plane,), AXIS, [50])
 
 
 @pytest.mark.parametrize("count", [1, 36, 41, 78, 200])
 def test_every_row_stands_on_one_page_of_a_tree(count: int) -> None:
-    values = np.random.default_rng(3).normal(size=(count, 20))
     bad = np.zeros((count, 20), bool)
     bad[-1, 5:7] = True
-    pages = horizon_pages(rows(count), values, 2.0, AXIS, quantity="mean <&>", stages=[50], nonfinite=bad)
+    shown = tree(count, np.random.default_rng(3).normal(size=(count, 20)), bad)
+    pages = tree_pages(shown, shown.planes[0])
     parsed = [ElementTree.fromstring(page) for page in pages]
     assert all(float(page.get("height", "")) <= theme.PAPER_HEIGHT for page in parsed)
     assert {float(page.get("width", "")) for page in parsed} == {theme.GUTTER + theme.PAPER_PLOT + theme.MARGIN}
@@ -38,7 +40,17 @@ def test_every_row_stands_on_one_page_of_a_tree(count: int) -> None:
     assert all("in top" in page for page in pages[1:]), "where a page begins"
     sizes = [int(size) for page in pages for size in re.findall(r'font-size="(\d+)"', page)]
     assert min(sizes) >= 11, "8 points on paper"
-    assert pages == horizon_pages(rows(count), values, 2.0, AXIS, quantity="mean <&>", stages=[50], nonfinite=bad)
+    assert pages == tree_pages(shown, shown.planes[0])
+
+
+def test_a_jump_of_one_iteration_can_be_seen_on_paper_and_without_a_script() -> None:
+    values = np.full((5, 20), 0.2)
+    values[3, 7] = 2.0
+    shown = tree(5, values)
+    darkest = theme.HORIZON_POSITIVE[2]
+    for drawn in (*tree_pages(shown, shown.planes[0]), still_tree(shown)):
+        bands = [path for path in ElementTree.fromstring(drawn).iter() if path.get("fill") == darkest and path.get("d")]
+        assert [band.get("d") for band in bands] == ["M0,17h7v-17h1v17Z"]
 
 
 @pytest.mark.parametrize("sizes", [(1,), (40,), (20, 20, 20), (1, 29, 1), (64,), (300, 700)])
