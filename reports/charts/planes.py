@@ -125,7 +125,7 @@ def _coded(found: FloatArray, least: float, low: float, high: float, most: float
         share = np.log(inside / low) / math.log(high / low)
     else:
         share = (inside - low) / (high - low) if high > low else np.zeros_like(inside)
-    codes = FIRST + np.rint(share * CORE)
+    codes: FloatArray = FIRST + np.rint(share * CORE)
     for side, end, far in ((1, high, most), (-1, low, least)):
         off = side * (found - end) > 0
         if off.any() and far != end:
