@@ -39,6 +39,7 @@ from dtui.model.statistics import (
     WATCHED_LAYER_STATISTICS,
 )
 from dtui.model.structure import Coverage, Edge, ImageSet, Layer, Module, NormLayer, Structure, Trained, Unrecorded
+from dtui.model.verdict import ClassAt, ErrorAt, Level, Verdict
 from dtui.model.views import (
     ClassCluster,
     ClassErrors,
@@ -80,11 +81,13 @@ __all__ = [
     "BoolArray",
     "ByteArray",
     "Cause",
+    "ClassAt",
     "ClassCluster",
     "ClassErrors",
     "Coverage",
     "Curves",
     "Edge",
+    "ErrorAt",
     "Evidence",
     "FloatArray",
     "Gap",
@@ -99,6 +102,7 @@ __all__ = [
     "LabelArray",
     "Layer",
     "LayerStates",
+    "Level",
     "Missing",
     "Module",
     "NodeSeries",
@@ -119,6 +123,7 @@ __all__ = [
     "Trigger",
     "Unrecorded",
     "Validation",
+    "Verdict",
     "every_that_fits",
     "read_only",
     "was_logged",

@@ -92,3 +92,9 @@ class Incident:
         if self.layers:
             return "layer"
         return "class" if self.cause is Cause.CLASS else "network"
+
+    @property
+    def told(self) -> str:
+        """When, what, and whether it is still so, in one sentence without its full stop; holds data from outside."""
+        lasts = ", still so at the end" if self.persists else ""
+        return f"At {self.first:,}, {self.sentence}{lasts}"

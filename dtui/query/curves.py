@@ -98,6 +98,22 @@ def curves_at(data: RunData, iteration: int) -> dict[str, float]:
     return found
 
 
+def known_errors(data: RunData) -> tuple[str, IntArray, FloatArray]:
+    """Return the error that tells most, its iterations and its values: of the validations, else of the training.
+
+    Returns:
+        "validation_error", "train_error" or "" for none; iterations and values, both shape (n,), finite values only.
+    """
+    points = _points(data)
+    for name in FIRST[:2]:
+        if name in points:
+            iterations, values, _ = points[name]
+            known = np.isfinite(values)
+            if known.any():
+                return name, iterations[known], values[known]
+    return "", np.zeros(0, dtype=np.int64), np.zeros(0)
+
+
 def stages(data: RunData) -> tuple[Stage, ...]:
     """Answer `RunQuery.stages`."""
     if LEARNING_RATE not in data.reader.scalar_names():

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-import numpy as np
-
 from dtui.model import (
     Anomaly,
     AnomalySettings,
@@ -27,28 +25,24 @@ from dtui.model import (
     RunInfo,
     RunMetadata,
     RunState,
-    RunStatus,
     Stage,
     Structure,
     TimeAxis,
     TreeNode,
+    Verdict,
 )
 from dtui.model.advice import ThresholdAdvice
 from dtui.model.statistics import Rows, by_name
-from dtui.query import anomalies, classes, curves, detecting, findings, images, tree
+from dtui.query import anomalies, classes, curves, detecting, images, tree, verdict
 from dtui.query.data import RunData
 from dtui.query.heatmap import HeatmapQuery
 from dtui.query.incidents import state
 from dtui.query.incidents.questions import IncidentQuestions
+from dtui.query.info import run_info
 from dtui.query.layers import update_ratios
-from dtui.query.layers.trained import layer_states
 
 if TYPE_CHECKING:
     from dtui.store import RunReader
-
-
-UNEXPLAINED = "nobody closed it, and nothing records it any more"
-"""Why a run crashed that says nothing itself: its process was killed, or its machine went down."""
 
 
 def open_run(path: str | Path) -> RunQuery:
@@ -60,13 +54,6 @@ def open_run(path: str | Path) -> RunQuery:
         RunDamagedError: It cannot be read at all.
     """
     return RunQuery(Path(path))
-
-
-def _reason(status: RunStatus, reason: str) -> str:
-    """Return why a run crashed or is incomplete, "" for any other."""
-    if status is RunStatus.CRASHED:
-        return reason or UNEXPLAINED
-    return reason if status is RunStatus.INCOMPLETE else ""
 
 
 def _open_reader(path: Path) -> RunReader:
@@ -111,31 +98,7 @@ class RunQuery(IncidentQuestions):
 
     def info(self) -> RunInfo:
         """Return one line about the run."""
-        iterations = self._data.iterations
-        status = self._reader.status()
-        return RunInfo(
-            run=self._reader.metadata.name or self.path.stem,
-            status=status,
-            reason=_reason(status, self._reader.reason),
-            format=self._reader.format_version,
-            invented=self._reader.metadata.invented,
-            records=int(np.count_nonzero(~self._data.is_watch)),
-            validations=len(self._data.validations),
-            first_iteration=int(iterations.min()) if len(iterations) else None,
-            last_iteration=int(iterations.max()) if len(iterations) else None,
-            layers=len(self._data.structure.layers),
-            filters=self._data.structure.filters,
-            classes=len(self._reader.classes),
-            images=self._data.layout.total_images,
-            gaps=self._reader.gaps,
-            findings=(*self._reader.faults, *findings.findings(self._data), *self.detector_faults()),
-            joins=self._reader.seams,
-            watches=int(np.count_nonzero(self._data.is_watch)),
-            coverage=self._data.structure.coverage,
-            norms=len(self._data.structure.norms),
-            trainable=None if self._data.structure.trained is None else self._data.structure.trained.parameters,
-            states=layer_states(self._data),
-        )
+        return run_info(self._data, self.detector_faults())
 
     def faults(self) -> tuple[str, ...]:
         """Return one line for each damaged or missing part, as far as the run was read; data from outside."""
@@ -298,6 +261,10 @@ class RunQuery(IncidentQuestions):
     def state(self) -> RunState:
         """Return the state at the end of the run: dead filters, layers that do not learn, and more."""
         return state.state(self._data, self._heatmaps)
+
+    def verdict(self) -> Verdict:
+        """Return what a reader must know first: whether to look, why, and the facts that come first."""
+        return verdict.verdict(self, self._data)
 
     # --- anomalies
     def anomalies(self, settings: AnomalySettings | None = None) -> tuple[Anomaly, ...]:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from dtui.tui.renderables.canvas.output import Output
     from dtui.tui.screens.base import DataScreen
     from dtui.tui.state.pane import Table
-    from dtui.tui.state.session import Decision, Session
+    from dtui.tui.state.reviewing import Decision
+    from dtui.tui.state.session import Session
     from dtui.tui.widgets.pane_widget import PaneWidget
 
 LOG = logging.getLogger(__name__)
@@ -129,7 +130,7 @@ class DtuiApp(App[None]):
     async def take(self, message: Told) -> None:
         """Pass an event of the loader to the session."""
         event = message.event
-        from dtui.tui.state.questions import AnomaliesQuestion
+        from dtui.tui.state.questions import AnomaliesQuestion, IncidentsQuestion
 
         if isinstance(event, Opened):
             if self.session is None:
@@ -148,6 +149,7 @@ class DtuiApp(App[None]):
             if event.error:
                 self.session.fail(event.error)
                 self.loader.forget(AnomaliesQuestion)
+                self.loader.forget(IncidentsQuestion)
         elif isinstance(event, Answered):
             self.session.answered(event.question, event.value)
         self.paint()
@@ -163,8 +165,8 @@ class DtuiApp(App[None]):
         self._output = output_for(*self._wishes)
         table = self._table or TABLE
         self.session = Session(table, event.view, *self.size)
-        self._data_screens = [DataScreen(table, screen) for screen in table.screens]
-        for screen, line in zip(self._data_screens, table.screens, strict=True):
+        self._data_screens = [DataScreen(table, screen) for screen in table.every_screen]
+        for screen, line in zip(self._data_screens, table.every_screen, strict=True):
             self.install_screen(screen, line.name)  # else Textual removes a screen that is left
         await self.push_screen(self._data_screens[0])
 
@@ -241,9 +243,9 @@ class DtuiApp(App[None]):
             self._write(session.perform(action))
         self.paint()
 
-    def _write(self, decision: Decision | None) -> None:
-        if decision is not None:
-            self.loader.decide(decision.anomaly, decision.status, decision.note)
+    def _write(self, decisions: tuple[Decision, ...]) -> None:
+        for decision in decisions:
+            self.loader.decide(decision.entry, decision.status, decision.note)
 
     def _open_modal(self, action: str, session: Session) -> None:
         from dtui.tui.screens.help import HelpScreen
@@ -265,11 +267,9 @@ class DtuiApp(App[None]):
 
             self.push_screen(Prompt("/", before, self._search), restore)
         else:
-            anomaly = session.current_anomaly()
-            if anomaly is None:
-                session.fail("no anomaly selected: n goes to the next")
-                return
-            self.push_screen(Prompt("note", safe(anomaly.note)), self._note)
+            entries = session.targets()
+            if entries:
+                self.push_screen(Prompt("note", safe(entries[0].note)), self._note)
 
     def _open_palette(self) -> None:
         from textual.command import CommandPalette

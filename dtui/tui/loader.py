@@ -48,7 +48,7 @@ class Answered:
 class Decided:
     """A decision was written; if not, `error` says why."""
 
-    anomaly: str
+    entry: str
     error: str = ""
 
 
@@ -144,11 +144,11 @@ class Loader:
             self._polling = True
         self._submit(self._refresh, "refresh")
 
-    def decide(self, anomaly: str, status: str, note: str | None) -> None:
-        """Write down a person's decision on an anomaly."""
+    def decide(self, entry: str, status: str, note: str | None) -> None:
+        """Write down a person's decision on an entry of the review."""
         with self._lock:
             self._deciding += 1
-        self._jobs.put(lambda: self._guard(lambda: self._decide(anomaly, status, note), "decide"))
+        self._jobs.put(lambda: self._guard(lambda: self._decide(entry, status, note), "decide"))
 
     def close(self) -> None:
         """Close the run and end the thread.
@@ -227,13 +227,13 @@ class Loader:
             line = safe(f"{what}{new[0].removeprefix(f'{self._opened().path}/')}{more}")
             self._post(Failed("damage", line, DtuiError(line)))
 
-    def _decide(self, anomaly: str, status: str, note: str | None) -> None:
+    def _decide(self, entry: str, status: str, note: str | None) -> None:
         try:
-            self._opened().decide(anomaly, status, note)
+            self._opened().decide(entry, status, note)
         except (DtuiError, OSError) as error:
-            self._post(Decided(anomaly, safe(str(error))))
+            self._post(Decided(entry, safe(str(error))))
         else:
-            self._post(Decided(anomaly))
+            self._post(Decided(entry))
         finally:
             with self._lock:
                 self._deciding -= 1

@@ -10,7 +10,7 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from dtui.tui.app import DtuiApp
-from dtui.tui.state.questions import AnomaliesQuestion, ClustersQuestion
+from dtui.tui.state.questions import AnomaliesQuestion, ClustersQuestion, IncidentsQuestion
 from dtui.tui.widgets.pane_widget import PaneWidget
 from tests.tui.fake_query import FakeQuery
 
@@ -37,18 +37,20 @@ def is_complete(app: DtuiApp) -> bool:
     with app.loader._lock:
         waiting = app.loader._wanted or app.loader._draining
     _, questions = session.look()
-    fetched = (AnomaliesQuestion, ClustersQuestion)  # those the view keeps
+    fetched = (AnomaliesQuestion, ClustersQuestion, IncidentsQuestion)  # those the view keeps
     missing = [q for q in questions if not isinstance(q, fetched) and session.answers.get(type(q)) is None]
     return not waiting and not missing
 
 
 @asynccontextmanager
-async def running(query: FakeQuery | None = None, size=(150, 50), **wishes):
-    """The app on a fake run, complete on the screen."""
+async def running(query: FakeQuery | None = None, size=(150, 50), screen="2", **wishes):
+    """The app on a fake run, complete on the screen; on Layers, unless another screen's key is given, or None."""
     query = query or FakeQuery()
     app = DtuiApp(Path("fake.dtui"), open_=lambda _: query, **wishes)
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: is_complete(app))
+        if screen is not None:
+            await press(app, pilot, screen)
         yield app, pilot, query
 
 

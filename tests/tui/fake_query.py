@@ -8,6 +8,7 @@ import numpy as np
 
 from dtui.model import (
     AnomalySettings,
+    Cause,
     ClassCluster,
     ClassErrors,
     Curves,
@@ -15,6 +16,7 @@ from dtui.model import (
     ImageRows,
     ImageSet,
     ImageVerdict,
+    Incident,
     NodeSeries,
     RunInfo,
     RunMetadata,
@@ -210,6 +212,25 @@ class FakeQuery:
                                       threshold=settings.threshold)
                     )  # fmt: skip
         return tuple(found)
+
+    def incidents(self):
+        """Three, of the classes and iterations of the first anomalies."""
+        self._ask("incidents")
+        found = []
+        if self.records > 50 and self.classes_:
+            for place, at in enumerate((20, 21, 40)):
+                label, first = place % len(self.classes_), at * self.every
+                id_ = f"incident-{first}-class-class{label}"
+                status, note = self.decisions.get(id_, ("new", ""))
+                sentence = f"the error of {self.classes_[label]} rose from 1 % to {40 + 10 * place} %"
+                found.append(
+                    Incident(id_, Cause.CLASS, first, first, (), (), (label,), (), sentence, 0.1 * (place + 1),
+                             status=status, note=note)
+                )  # fmt: skip
+        return tuple(found)
+
+    def incidents_not_judged(self):
+        return ()
 
     def decide(self, anomaly, status, note=None):
         if self.fail_with is not None:

@@ -18,12 +18,12 @@ from tests.tui.driving import is_complete, pane_of, press, running, screen_text,
 from tests.tui.fake_query import FakeQuery
 
 
-async def test_it_begins_on_the_strongest_anomaly_of_a_finished_run():
-    async with running() as (app, pilot, _):
-        await until(pilot, lambda: app.session.selection.anomaly is not None)
-        assert app.session.selection.anomaly == "class-left-2-200-lost"
+async def test_it_begins_on_the_strongest_incident_of_a_finished_run():
+    async with running(screen=None) as (app, pilot, _):
+        await until(pilot, lambda: app.session.selection.entry is not None)
+        assert app.session.selection.entry == "incident-200-class-class2"
         assert app.session.selection.cursor == 200
-        assert "bird lost 50%" in screen_text(app)
+        assert "the error of bird rose from 1 % to 60 %" in screen_text(app)
 
 
 async def test_keys_move_rows_panes_and_screens():
@@ -32,24 +32,24 @@ async def test_keys_move_rows_panes_and_screens():
         assert app.session.view.tree[app.session.selection.node].name == "block0.conv0"
         await press(app, pilot, "tab", "j")
         assert (app.session.scene.pane.name, app.session.scene.pane.row(app.session.scene)) == ("filters", 1)
-        await press(app, pilot, "2")
+        await press(app, pilot, "3")
         assert app.session.scene.pane.name == "images"
         assert "Images" in screen_text(app)
-        await press(app, pilot, "1", "tab", "g")
+        await press(app, pilot, "2", "tab", "g")
         assert app.session.selection.node == 0
 
 
 async def test_a_screen_that_is_left_is_kept():
     async with running() as (app, pilot, _):
         tree = pane_of(app, "tree")
-        await press(app, pilot, "2")
+        await press(app, pilot, "3")
         assert tree.is_mounted
-        await press(app, pilot, "1")
+        await press(app, pilot, "2")
         assert pane_of(app, "tree") is tree
 
 
 async def test_every_key_of_the_registry_works_on_both_screens():
-    for screen in ("1", "2"):
+    for screen in ("2", "3"):
         async with running() as (app, pilot, _):
             await press(app, pilot, screen)
             name = app.session.scene.screen.name
@@ -68,29 +68,68 @@ async def test_every_key_of_the_registry_works_on_both_screens():
 
 async def test_flag_dismiss_note_and_undo_reach_the_run():
     async with running() as (app, pilot, query):
-        await until(pilot, lambda: app.session.selection.anomaly is not None)
+        await until(pilot, lambda: app.session.selection.entry is not None)
         await press(app, pilot, "f")
         await until(pilot, lambda: query.decided)
-        assert query.decided == [("class-left-2-200-lost", "flagged", None)]
-        await press(app, pilot, "x")
-        assert app.session.selection.anomaly == "class-left-0-100-lost", "it went on to the next"
+        assert query.decided == [("incident-200-class-class2", "flagged", None)]
+        await press(app, pilot, "N", "x")
+        assert app.session.selection.entry == "incident-200-class-class2", "it went on to the next"
         await until(pilot, lambda: len(query.decided) == 2)
         await press(app, pilot, "u")
         await until(pilot, lambda: len(query.decided) == 3)
-        assert query.decided[-1][:2] == ("class-left-2-200-lost", "flagged")
-        assert app.session.selection.cursor == 200, "undo shows what it took back"
+        assert query.decided[-1][:2] == ("incident-105-class-class1", "new")
+        assert app.session.selection.cursor == 105, "undo shows what it took back"
         await pilot.press("m", *"odd", "enter")
         await until(pilot, lambda: len(query.decided) == 4)
-        assert query.decided[-1] == ("class-left-2-200-lost", "flagged", "odd")
+        assert query.decided[-1] == ("incident-105-class-class1", "new", "odd")
+
+
+async def test_a_decision_says_what_it_was_about_and_needs_the_crosshair_on_it():
+    async with running() as (app, pilot, query):
+        await press(app, pilot, "f")
+        assert "flagged: class bird at 200; 2 to review, u takes it back" in screen_text(app)
+        await press(app, pilot, "left", "x")
+        assert "the incident at 200: n goes to the next" in screen_text(app)
+        await until(pilot, lambda: query.decided)
+        assert len(query.decided) == 1
+
+
+async def test_marked_rows_are_decided_together_and_taken_back_together():
+    async with running(screen=None) as (app, pilot, query):
+        await press(app, pilot, "g", "space", "space", "x")
+        await until(pilot, lambda: len(query.decided) == 2)
+        assert [found.status for found in app.session.view.incidents] == ["dismissed", "dismissed", "new"]
+        assert "dismissed: 2 marked; 1 to review" in screen_text(app)
+        await press(app, pilot, "u", "asterisk", "f")
+        await until(pilot, lambda: len(query.decided) == 7)
+        assert {found.status for found in app.session.view.incidents} == {"flagged"}
+
+
+async def test_the_anomalies_of_the_paper_are_reviewed_in_the_same_way():
+    async with running(screen=None) as (app, pilot, query):
+        await press(app, pilot, "L", "g", "f")
+        await until(pilot, lambda: query.decided)
+        assert query.decided == [("class-left-0-100-lost", "flagged", None)]
+        await press(app, pilot, "n", "n", "n")
+        assert app.session.selection.entry == "class-left-2-200-lost"
+        assert "no later anomalies" in screen_text(app)
+        await press(app, pilot, "L")
+        assert "3 incidents" in screen_text(app)
+
+
+async def test_enter_on_an_incident_goes_where_it_is_seen_best():
+    async with running(screen=None) as (app, pilot, _):
+        await press(app, pilot, "enter")
+        assert (app.session.scene.screen.name, app.session.selection.class_index) == ("Validation", 2)
 
 
 async def test_a_decision_that_cannot_be_written_is_said_and_taken_back():
     async with running() as (app, pilot, query):
-        await until(pilot, lambda: app.session.selection.anomaly is not None)
+        await until(pilot, lambda: app.session.selection.entry is not None)
         query.decide = lambda *_: (_ for _ in ()).throw(PermissionError("triage.jsonl: no permission"))
         await press(app, pilot, "f")
         await until(pilot, lambda: "no permission" in screen_text(app))
-        await until(pilot, lambda: app.session.current_anomaly().status == "new")
+        await until(pilot, lambda: app.session.targets()[0].status == "new")
 
 
 async def test_an_answer_that_fails_is_a_line_on_the_screen():
@@ -162,11 +201,11 @@ async def test_names_from_outside_are_harmless():
     )
     query = FakeQuery(classes=names, tree=tree)
     async with running(query) as (app, pilot, _):
-        for keys in (["2"], ["l"], ["j"], ["n"], ["c"], ["1"]):
+        for keys in (["3"], ["l"], ["j"], ["n"], ["c"], ["2"]):
             await press(app, pilot, *keys)
             text = screen_text(app)
             assert not set(text) & {"\x1b", "\x07", "‮", "\u200b"}
-        await press(app, pilot, "2", "n")
+        await press(app, pilot, "3", "n")
         assert "[@click=app.bell]x[/]" in screen_text(app)
         await pilot.press("ctrl+p", *"click")
         await until(pilot, lambda: "go to class [@click=app.bell]x[/]" in screen_text(app))
@@ -181,7 +220,7 @@ async def test_too_small_is_said_and_recovers(size):
         await until(pilot, lambda: app.session.scene.layout.is_too_small)
         if size[0] >= 20:
             assert "too small" in screen_text(app)
-        await pilot.press("j", "right", "2", "1", "k")
+        await pilot.press("j", "right", "3", "2", "k")
         await pilot.resize_terminal(150, 50)
         await until(pilot, lambda: is_complete(app) and "Layers" in screen_text(app))
         assert screen_text(app).splitlines()[0] == before.splitlines()[0]
@@ -191,7 +230,7 @@ async def test_an_empty_live_run_waits_and_fills_in_by_itself():
     query = FakeQuery(records=0, live=True)
     async with running(query) as (app, pilot, _):
         assert "Waiting for the first record" in screen_text(app)
-        await pilot.press("j", "n", "f", "right", "2", "plus", "z", "1", "z")
+        await pilot.press("j", "n", "f", "right", "3", "plus", "z", "2", "z")
         query.records, query.changed = 60, True
         await until(pilot, lambda: is_complete(app) and "Filters" in screen_text(app))
         assert app.session.selection.follow
@@ -230,7 +269,7 @@ async def test_a_live_run_that_goes_on_from_a_checkpoint_is_shorter_for_a_while(
 
 async def test_without_validations_it_says_what_to_add():
     async with running(FakeQuery(classes=())) as (app, pilot, _):
-        await press(app, pilot, "2")
+        await press(app, pilot, "3")
         assert "recorder.validation(loader)" in screen_text(app)
 
 
@@ -267,7 +306,7 @@ async def test_the_palette_reaches_statistics_layers_and_classes():
             ("layers: norm2", lambda selection: selection.get(TreeOptions).statistic == "norm2"),
             ("filters: update ratio", lambda selection: selection.get(FiltersOptions).statistic == "update_ratio"),
             ("go to block2.conv1", lambda selection: selection.node == 9),
-            ("go to class fish", lambda selection: selection.class_index == 3 and selection.screen == 1),
+            ("go to class fish", lambda selection: selection.class_index == 3 and selection.screen == 2),
         ):
             await pilot.press("colon")
             await until(pilot, lambda: len(app.screen_stack) == 3)
@@ -278,7 +317,7 @@ async def test_the_palette_reaches_statistics_layers_and_classes():
 
 
 async def test_help_shows_every_action():
-    async with running(size=(150, 60)) as (app, pilot, _):
+    async with running(size=(150, 70)) as (app, pilot, _):
         await pilot.press("question_mark")
         await until(pilot, lambda: len(app.screen_stack) == 3)
         text = screen_text(app)
@@ -299,7 +338,7 @@ async def test_q_and_ctrl_c_leave_while_the_run_is_opening():
 
 async def test_ctrl_c_closes_what_lies_over_the_data():
     async with running() as (app, pilot, query):
-        await until(pilot, lambda: app.session.selection.anomaly is not None)
+        await until(pilot, lambda: app.session.selection.entry is not None)
         for key in ("m", "slash", "question_mark", "ctrl+p"):
             await pilot.press(key)
             await until(pilot, lambda app=app: len(app.screen_stack) > 2)
@@ -315,6 +354,10 @@ async def test_where_detectors_cannot_judge_yet_their_sentence_is_shown(growing_
     growing_run.grow(4)
     app = DtuiApp(growing_run.path)
     async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "4 records, the detectors need 12; nothing is judged yet" in screen_text(app))
+        await press(app, pilot, "n")
+        assert "no later incidents" in screen_text(app), "NaN is seen at once"
+        await press(app, pilot, "L")
         await until(pilot, lambda: "4 validations, the rules need 6; flips are not judged" in screen_text(app))
         await press(app, pilot, "n")
         assert "no anomalies to review: 4 validations, the rules need 6" in screen_text(app)

@@ -83,11 +83,12 @@ class Unpaintable(Scribbles):
 
 
 def table_with(pane: Pane) -> Table:
-    """Return the table with a pane of ours below the tree, and on a screen of its own."""
-    layers, *others = TABLE.screens
+    """Return the table with a pane of ours below the tree, which comes first, and on a screen of its own."""
+    layers = next(screen for screen in TABLE.screens if isinstance(screen.panes[0], Tree))
+    others = [screen for screen in TABLE.screens if screen is not layers]
     tree, filters = layers.panes
     screens = (replace(layers, panes=(tree, pane, filters)), *others, Screen("9", "Scribbles", (pane,)))
-    return Table(screens, TABLE.above, TABLE.below)
+    return Table(screens, TABLE.above, TABLE.below, TABLE.inner)
 
 
 def session_of(table: Table, size=(150, 50)) -> Session:
@@ -144,14 +145,17 @@ def test_the_key_bar_names_keys_that_exist(pane):
     session = session_of(TABLE)
     session.choose(session.scene.with_pane(pane))
     pictures, _ = session.look()
-    keys = dict(pictures[TABLE.below[-1]].keys)
-    assert {"?", "q"} <= keys.keys()
+    bar = pictures[TABLE.below[-1]]
+    keys = dict(bar.keys)
+    assert [key for key, _ in bar.last] == ["?", "q"]
     assert all(words in keys.values() for _, words in pane.bar)
     assert ("/" in keys) == pane.is_searchable
 
 
 def test_a_screen_is_a_line_of_the_table():
-    session = session_of(Table((*TABLE.screens, Screen("9", "Scribbles", (Scribbles(),))), TABLE.above, TABLE.below))
+    session = session_of(
+        Table((*TABLE.screens, Screen("9", "Scribbles", (Scribbles(),))), TABLE.above, TABLE.below, TABLE.inner)
+    )
     assert session.table.by_id["screen_scribbles"].keys == ("9",)
     session.perform("screen_scribbles")
     answer(session, FakeQuery())
@@ -178,9 +182,11 @@ def test_a_screen_is_a_line_of_the_table():
 
 def test_a_row_is_found_under_a_point():
     session = session_of(TABLE)
+    session.perform("screen_layers")
+    answer(session, FakeQuery())
     tree, filters = session.scene.screen.panes
     assert [tree.row_at(session.scene, y) for y in range(4)] == [None, 0, 1, 2]
-    session.perform("two_rows")
+    session.perform("other_view")
     assert [tree.row_at(session.scene, y) for y in range(4)] == [None, 0, 0, 1]
     first = tree.window(session.scene.selection)
     scrolled = session.scene.at(session.selection.with_rows(tree.name, replace(first, first=7)))
@@ -211,7 +217,7 @@ def test_a_pane_that_raises_is_told_and_the_others_go_on(method, is_told, caplog
     session, plain = session_of(table_with(Failing(method))), session_of(table_with(Scribbles()))
     failing, notes = session.scene.screen.panes[1], plain.scene.screen.panes[1]
     for one in (session, plain):
-        for action in ("row_down", "statistic", "chart", "anomaly_next", "anomaly_next", "zoom_in", "page_down"):
+        for action in ("row_down", "statistic", "chart", "entry_next", "entry_next", "zoom_in", "page_down"):
             one.perform(action)
         answer(one, FakeQuery())
         one.perform("column_left")
@@ -234,7 +240,7 @@ def test_what_fails_once_is_told_until_something_else_happens(method):
     if method == "begin":
         session = Session(session.table, session.view, 150, 50)
     elif method == "show":
-        session.perform("anomaly_next")
+        session.perform("entry_previous")
     assert NOT_DRAWN in texts(session)["scribbles"]
     assert session.message == "Scribbles: ZeroDivisionError; details are in the log"
     session.perform("column_left")
@@ -265,7 +271,7 @@ def test_a_press_and_the_wheel_on_a_pane_that_raises_move_the_crosshair_or_nothi
     session.turn_wheel(failing, 1, with_control=False)
     session.perform("row_down")
     assert session.message in ("", "Scribbles: ZeroDivisionError; details are in the log")
-    session.press(TABLE.screens[0].panes[0], scene.frame_of(failing, DARK, Output()), 3, 2, is_drag=False)
+    session.press(session.table.screens[0].panes[0], scene.frame_of(failing, DARK, Output()), 3, 2, is_drag=False)
     assert isinstance(session.scene.pane, Tree)
     assert session.selection.node == 1
 
@@ -285,7 +291,7 @@ async def test_the_app_goes_on_without_a_pane_that_raises(pane):
         for place in (30, 35, 40):
             await pilot.click("#scribbles", offset=(3, 1))
             await pilot.click("#tree", offset=(place, 2))
-        await press(app, pilot, "2")
+        await press(app, pilot, "3")
         assert NOT_DRAWN not in screen_text(app)
         assert "Classes" in screen_text(app)
 
@@ -301,4 +307,4 @@ def test_a_name_means_one_pane_and_a_key_one_action(screens, twice):
     with pytest.raises(ValueError, match=f"in the table of screens twice: {twice}$"):
         Table(screens, (), ())
     shared = Scribbles()
-    assert Table((Screen("1", "One", (shared,)), Screen("2", "Two", (shared,))), (), ()).panes == (shared, shared)
+    assert Table((Screen("1", "One", (shared,)), Screen("2", "Two", (shared,))), (), ()).panes == (shared,)

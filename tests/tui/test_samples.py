@@ -20,11 +20,12 @@ RESUMED = SAMPLES / "mnist-resumed.dtui"
 
 
 @asynccontextmanager
-async def opened(path: Path, size: tuple[int, int]):
+async def opened(path: Path, size: tuple[int, int], screen: str = "1"):
     app = DtuiApp(path)
     async with app.run_test(size=size) as pilot:
-        await until(pilot, lambda: is_complete(app) and app.session.selection.anomaly is not None)
+        await until(pilot, lambda: is_complete(app) and app.session.selection.entry is not None)
         await until(pilot, lambda: is_complete(app))
+        await press(app, pilot, screen)
         yield app, pilot
 
 
@@ -40,12 +41,15 @@ def assert_snapshot(name: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "size", "keys"),
     [
-        ("layers-150x50", (150, 50), ["j", "j", "j"]),
-        ("layers-80x24", (80, 24), ["s", "tab"]),
-        ("layers-60x16", (60, 16), []),
-        ("layers-filters-maximised-150x50", (150, 50), ["tab", "z", "plus", "plus", "o"]),
-        ("validation-150x50", (150, 50), ["2", "n"]),
-        ("validation-80x24", (80, 24), ["2", "tab", "c"]),
+        ("triage-150x50", (150, 50), []),
+        ("triage-80x24", (80, 24), ["n"]),
+        ("triage-60x16", (60, 16), ["L"]),
+        ("layers-150x50", (150, 50), ["2", "j", "j", "j"]),
+        ("layers-80x24", (80, 24), ["2", "s", "tab"]),
+        ("layers-60x16", (60, 16), ["2"]),
+        ("layers-filters-maximised-150x50", (150, 50), ["2", "tab", "z", "plus", "plus", "o"]),
+        ("validation-150x50", (150, 50), ["3", "N"]),
+        ("validation-80x24", (80, 24), ["3", "tab", "c"]),
     ],
 )
 async def test_whole_screens(name, size, keys):
@@ -58,9 +62,9 @@ async def test_whole_screens(name, size, keys):
 @pytest.mark.parametrize(
     ("name", "size", "keys"),
     [
-        ("resumed-150x50", (150, 50), []),
-        ("resumed-watches-150x50", (150, 50), ["n", *["plus"] * 6]),
-        ("resumed-80x24", (80, 24), ["n", "2"]),
+        ("resumed-150x50", (150, 50), ["2"]),
+        ("resumed-watches-150x50", (150, 50), ["2", "L", "n", *["plus"] * 6]),
+        ("resumed-80x24", (80, 24), ["n", "3"]),
     ],
 )
 async def test_a_join_what_fired_and_the_watches_around_it(name, size, keys):
@@ -70,21 +74,22 @@ async def test_a_join_what_fired_and_the_watches_around_it(name, size, keys):
         assert_snapshot(name, screen_text(app))
 
 
-async def test_reviewing_the_anomalies_of_a_real_run(sample_run):
+async def test_reviewing_the_incidents_of_a_real_run(sample_run):
     async with opened(sample_run, (150, 50)) as (app, pilot):
         session = app.session
-        first = session.current_anomaly()
-        await press(app, pilot, "2")
-        assert session.selection.class_index == first.class_index
+        await press(app, pilot, "g")
+        first = session.targets()[0]
+        await press(app, pilot, "enter")
+        assert session.selection.class_index == first.class_index == 4
         assert session.answers.get(ImagesQuestion).request.classes == (first.class_index,)
         await press(app, pilot, "x")
         await press(app, pilot, "f")
-        flagged = session.current_anomaly().id
+        flagged = session.targets()[0].id
     async with opened(sample_run, (150, 50)) as (app, pilot):
-        status = {anomaly.id: anomaly.status for anomaly in app.session.view.anomalies}
+        status = {incident.id: incident.status for incident in app.session.view.incidents}
         assert status[first.id] == "dismissed"
         assert status[flagged] == "flagged"
-        assert app.session.selection.anomaly != first.id
+        assert app.session.selection.entry != first.id
 
 
 async def test_the_readout_is_exact_at_any_width(sample_run):

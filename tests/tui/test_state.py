@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -16,12 +15,12 @@ from dtui.tui.panes.images import Images
 from dtui.tui.panes.rows import scrolled
 from dtui.tui.panes.table import TABLE
 from dtui.tui.panes.tree import Tree, TreeOptions, initial_folds, visible_nodes
-from dtui.tui.state.anomaly_steps import next_anomaly, select_anomaly, without_anomalies
+from dtui.tui.state.entry_steps import next_entry, select_entry, without_entries
 from dtui.tui.state.key_steps import STEPS
 from dtui.tui.state.layout import RIBBON_ROWS, SMALLEST, divide
 from dtui.tui.state.navigate import move_columns, snapped, zoom
-from dtui.tui.state.pane import Pane, Scene
-from dtui.tui.state.questions import AnomaliesQuestion, Answers, NotJudgedQuestion
+from dtui.tui.state.pane import Pane, Scene, Screen, Table
+from dtui.tui.state.questions import AnomaliesQuestion, Answers, IncidentsQuestion, NotJudgedQuestion
 from dtui.tui.state.run_view import axis_limits, time_axis
 from dtui.tui.state.search import find_matches
 from dtui.tui.state.selection import RowWindow, Selection
@@ -43,9 +42,11 @@ TREE, FILTERS, CLASSES, IMAGES = map(pane_of, (Tree, Filters, Classes, Images))
 
 def scene_of(query: FakeQuery | None = None, size=(150, 50), **fields) -> Scene:
     query = query or FakeQuery()
-    view = replace(view_of(query, 0), anomalies=query.anomalies(), clusters=query.clusters(2))
+    view = view_of(query, 0).with_incidents(query.incidents())
+    view = replace(view.with_anomalies(query.anomalies(), AnomalySettings()), clusters=query.clusters(2))
     scene = Scene(TABLE, Selection(), view, Answers(), size)
-    return step(scene.at(begin(scene).changed(**fields)), lambda scene: scene.selection)
+    scene = scene.at(begin(scene).changed(**fields))
+    return step(scene, lambda scene: scene.with_pane(TREE))
 
 
 def step(scene: Scene, move) -> Scene:
@@ -205,39 +206,39 @@ def test_zooming_rows_keeps_the_selected_row():
     assert FILTERS.window(keys(close, "rows_more").selection).count is None
 
 
-def test_anomalies_link_cursor_class_and_cluster():
+def test_entries_link_cursor_class_and_cluster():
     scene = scene_of()
-    scene = step(scene, lambda scene: next_anomaly(scene.at(scene.selection.with_cursor(0)), 1))
+    scene = step(scene, lambda scene: next_entry(scene.at(scene.selection.with_cursor(0)), 1))
     assert scene.selection.cursor == 100
     assert scene.selection.class_index == 0
     assert scene.selection.get(ClassesOptions).opened == {0}
     seen = []
     for _ in range(4):
         seen.append(scene.selection.cursor)
-        scene = keys(scene, "anomaly_next")
-    assert seen == [100, 105, 200, 100]
-    assert keys(scene, "anomaly_previous").selection.cursor == 100
+        scene = keys(scene, "entry_next")
+    assert seen == [100, 105, 200, 200], "at the end it stays"
+    assert keys(scene, "entry_previous").selection.cursor == 105
 
 
-def test_dismissed_anomalies_are_passed_over():
+def test_dismissed_entries_are_passed_over():
     query = FakeQuery()
-    query.decisions["class-left-1-105-gained"] = ("dismissed", "")
-    scene = step(scene_of(query), lambda scene: select_anomaly(scene, "class-left-0-100-lost"))
-    assert keys(scene, "anomaly_next").selection.cursor == 200
-    assert keys(scene, "anomaly_next", "anomaly_previous").selection.cursor == 100
+    query.decisions["incident-105-class-class1"] = ("dismissed", "")
+    scene = step(scene_of(query), lambda scene: select_entry(scene, "incident-100-class-class0"))
+    assert keys(scene, "entry_next").selection.cursor == 200
+    assert keys(scene, "entry_next", "entry_previous").selection.cursor == 100
 
 
-def test_an_anomaly_outside_the_window_is_centred():
+def test_an_entry_outside_the_window_is_centred():
     scene = step(scene_of(), lambda scene: scene.selection.with_cursor(900).changed(window=(850.0, 950.0)))
-    scene = step(scene, lambda scene: select_anomaly(scene, "class-left-2-200-lost"))
+    scene = step(scene, lambda scene: select_entry(scene, "incident-200-class-class2"))
     first, stop = scene.selection.window
     assert first < 200 < stop
     assert abs((first + stop) / 2 - 200) < 2
 
 
-def test_an_anomaly_shows_its_class_in_spite_of_a_search():
+def test_an_entry_shows_its_class_in_spite_of_a_search():
     scene = step(scene_of(), lambda scene: scene.selection.with_search("classes", "fish"))
-    scene = step(scene, lambda scene: select_anomaly(scene, "class-left-0-100-lost"))
+    scene = step(scene, lambda scene: select_entry(scene, "incident-100-class-class0"))
     assert scene.selection.search_of("classes") == ""
     assert any(row.class_index == 0 for row in CLASSES.items(scene))
 
@@ -249,10 +250,10 @@ def test_a_watch_leads_to_the_first_filter_that_it_names_where_its_row_is_known(
     scene = scene_of()
     node = next(node for node in scene.view.tree if node.layer is not None and node.filters > 3)
     fired = watch_anomaly(300, "filter", node.name, filters)
-    scene = replace(scene, view=replace(scene.view, anomalies=(fired,)))
+    scene = replace(scene, view=scene.view.with_anomalies((fired,), AnomalySettings()))
     scene = scene.at(FILTERS.select(scene, 1).changed(node=node.index).put(FiltersOptions(sort=sort)))
     scene = scene.at(FILTERS.select(scene, 1))
-    scene = scene.at(select_anomaly(scene, fired.id))
+    scene = scene.at(select_entry(scene, fired.id))
     assert (scene.selection.cursor, scene.selection.node, FILTERS.row(scene)) == (300, node.index, row)
 
 
@@ -325,19 +326,21 @@ def test_view_counts_images_by_class():
 
 
 def test_searching_is_not_none_found_and_what_detectors_lack_is_neither():
-    scene, settings = scene_of(), AnomalySettings()
-    assert without_anomalies(scene) == ("searching …",)
+    settings = AnomalySettings()
+    scene = scene_of(listing="anomalies")
+    scene = replace(scene, view=replace(scene.view, searched=None))
+    assert without_entries(scene) == ("searching …",)
     searched = replace(scene, view=replace(scene.view, searched=settings))
-    assert without_anomalies(searched) == ("none found",)
+    assert without_entries(searched) == ("none found",)
     lower = searched.selection.changed(anomaly_settings=replace(settings, threshold=0.1))
-    assert without_anomalies(searched.at(lower)) == ("searching …",)  # those are not yet known
+    assert without_entries(searched.at(lower)) == ("searching …",)  # those are not yet known
     for lacking, words in (
         ([], ("none found",)),
         (["a: no b"], ("a: no b",)),
         (["a: no b", "c: no d", "e: no f"], ("a: no b; c: no d; e: no f", "a: no b, and 2 more", "a: no b")),
     ):
         answers = Answers().having(NotJudgedQuestion(settings), tuple(map(Missing, lacking)))
-        assert without_anomalies(replace(searched, answers=answers)) == words
+        assert without_entries(replace(searched, answers=answers)) == words
 
 
 @pytest.mark.parametrize(("pane", "filters"), [(FILTERS, 2000), (IMAGES, 2000)], ids=["filters", "images"])
@@ -371,12 +374,42 @@ def test_a_notice_leaves_the_bars_on_the_screen(records: int, size: tuple[int, i
     assert sum(pane.height(scene) for pane in shown) == size[1]
 
 
+@pytest.mark.parametrize("is_answered", [False, True])
 @pytest.mark.parametrize(
-    ("is_answered", "words"), [(False, "searching …"), (True, r"\[ lowers the threshold")], ids=["before", "after"]
+    ("listing", "hint"), [("incidents", "L lists the anomalies"), ("anomalies", "[ lowers the threshold")]
 )
-def test_a_key_that_looks_for_anomalies_says_whether_there_are_none(is_answered, words):
+def test_a_key_that_looks_for_entries_says_whether_there_are_none(is_answered, listing, hint):
     session = Session(TABLE, view_of(FakeQuery(), 0), 150, 50)
+    if listing == "anomalies":
+        session.perform("listing")
     if is_answered:
         session.answered(AnomaliesQuestion(AnomalySettings()), ())
-    session.perform("anomaly_next")
-    assert re.fullmatch(f"no anomalies to review: {words}", session.message)
+        session.answered(IncidentsQuestion(), ())
+    session.perform("entry_next")
+    assert session.message == f"no {listing} to review: {hint if is_answered else 'searching …'}"
+
+
+def test_in_a_search_the_same_keys_go_through_the_matches():
+    scene = step(scene_of(), lambda scene: scene.selection.with_search("tree", "conv0$"))
+    names = []
+    for _ in range(4):
+        names.append(scene.view.tree[scene.selection.node].name)
+        scene = keys(scene, "entry_next")
+    assert names[:2] == ["block0.conv0", "block1"]
+
+
+def test_an_inner_screen_goes_back_to_where_it_was_opened():
+    scribbles = next(pane for pane in TABLE.panes if pane is FILTERS)
+    table = Table(
+        TABLE.screens[:1] + TABLE.screens[2:], TABLE.above, TABLE.below, (Screen("", "Inside", (scribbles,)),)
+    )
+    session = Session(table, view_of(FakeQuery(), 0), 150, 50)
+    session.perform("screen_validation")
+    session.choose(session.scene.opened("Inside"))
+    assert session.scene.screen.name == "Inside"
+    assert session.go_back()
+    assert session.scene.screen.name == "Validation"
+    session.choose(session.scene.with_pane(scribbles))
+    assert session.scene.screen.name == "Inside", "it is opened by whoever looks for its pane"
+    session.perform("screen_triage")
+    assert not session.go_back()

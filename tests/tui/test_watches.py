@@ -30,7 +30,7 @@ async def test_n_goes_to_what_fired_and_the_keys_of_time_from_watch_to_watch(wat
     app = DtuiApp(watched_run)
     async with app.run_test(size=(150, 50)) as pilot:
         await until(pilot, lambda: is_complete(app))
-        await press(app, pilot, "n")
+        await press(app, pilot, "2", "L", "n")
         session = app.session
         assert session is not None
         assert session.selection.cursor == 1234
@@ -41,5 +41,5 @@ async def test_n_goes_to_what_fired_and_the_keys_of_time_from_watch_to_watch(wat
         for key, iteration in (("full_stop", 1235), ("full_stop", 1236), ("comma", 1235)):
             await press(app, pilot, key)
             assert session.selection.cursor == iteration
-        await press(app, pilot, "x")
+        await press(app, pilot, "comma", "x")
         assert session.view.anomalies[0].status == "dismissed"

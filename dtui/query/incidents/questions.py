@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dtui.model import Incident, Missing
+from dtui.model.incident_evidence import IncidentEvidence
 from dtui.model.relations import Event
 from dtui.query.anomalies import decided_incidents
 from dtui.query.relations.questions import RelationQuestions
@@ -34,6 +36,21 @@ class IncidentQuestions(RelationQuestions):
     def incident_checks(self) -> tuple[str, ...]:
         """Return what those detectors looked for that could judge the run, such as "jumps of filters"."""
         return self._incidents.checks()
+
+    def incidents_unchecked(self) -> tuple[str, ...]:
+        """Return what could not be looked for, and no other check covers; with `incident_checks` these are all."""
+        from dtui.query.incidents.checks import unchecked
+
+        return unchecked(self._data)
+
+    def incident_evidence(self, incidents: Sequence[Incident]) -> tuple[IncidentEvidence, ...]:
+        """Return what shows each incident, in the same order: the telling series around it, what its class became.
+
+        What was not recorded is left out.
+        """
+        from dtui.query.incidents.evidence_series import evidence_of
+
+        return tuple(evidence_of(incident, self._data) for incident in incidents)
 
     def incident_events(self) -> tuple[Event, ...]:
         """Return the incidents as events for a correlation, without those that a person dismissed.

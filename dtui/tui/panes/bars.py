@@ -5,19 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from dtui.model.review import INCIDENTS
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.axis import AxisPicture
+from dtui.tui.renderables.panes.incident_ribbon import IncidentRibbonPicture, entry_at
 from dtui.tui.renderables.panes.key_bar import KeyBarPicture
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.panes.ribbon import RibbonPicture, anomaly_at
 from dtui.tui.renderables.panes.top_bar import TopBarPicture
 from dtui.tui.renderables.parts.picture import Picture
-from dtui.tui.state.actions import BAR, BAR_AFTER, main_keys
-from dtui.tui.state.anomaly_steps import select_anomaly, without_anomalies
+from dtui.tui.state.actions import BAR, BAR_AFTER, BAR_LAST, main_keys
+from dtui.tui.state.entry_steps import select_entry, without_entries
 from dtui.tui.state.layout import RIBBON_ROWS, SMALLEST
 from dtui.tui.state.pane import Pane, Scene
-from dtui.tui.state.questions import AnomaliesQuestion, NotJudgedQuestion, Question
+from dtui.tui.state.questions import (
+    AnomaliesQuestion,
+    IncidentsNotJudgedQuestion,
+    IncidentsQuestion,
+    NotJudgedQuestion,
+    Question,
+)
 from dtui.tui.state.selection import Selection
 
 
@@ -32,36 +40,45 @@ class TopBar(Pane):
     def picture(self, scene: Scene) -> TopBarPicture:
         """Return the bar."""
         tabs = tuple((screen.key, screen.name, screen.name[:3]) for screen in scene.table.screens)
-        return TopBarPicture(scene.view.info, tabs, scene.selection.screen, scene.view.is_damaged)
+        selection = scene.selection
+        active = selection.screen if selection.came_from is None else selection.came_from[0]
+        return TopBarPicture(scene.view.info, tabs, active, scene.view.is_damaged)
 
     def press(self, scene: Scene, frame: Frame, x: int, y: int) -> Selection | None:
         """Go to the screen of a tab."""
         for place, (begin, _, width, _) in enumerate(self.picture(scene).tab_regions(frame)):
             if begin <= x < begin + width:
-                return scene.selection.changed(screen=place)
+                return scene.selection.changed(screen=place, came_from=None)
         return None
 
 
 class Ribbon(Pane):
-    """The ribbon of anomalies along the time axis."""
+    """The ribbon of what people review along the time axis: incidents, or the paper's anomalies."""
 
     name = "ribbon"
     fixed_rows = RIBBON_ROWS
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
-        """Ask for the anomalies, and for what detectors cannot judge."""
+        """Ask for incidents and anomalies, and for what detectors cannot judge."""
+        yield IncidentsQuestion()
+        yield IncidentsNotJudgedQuestion()
         yield AnomaliesQuestion(scene.selection.anomaly_settings)
         yield NotJudgedQuestion(scene.selection.anomaly_settings)
 
-    def picture(self, scene: Scene) -> RibbonPicture:
+    def picture(self, scene: Scene) -> Picture:
         """Return them."""
-        view, selection = scene.view, scene.selection
-        return RibbonPicture(view.anomalies, selection.anomaly, view.classes, view.stages, without_anomalies(scene))
+        view, selection, nothing = scene.view, scene.selection, without_entries(scene)
+        if selection.listing == INCIDENTS:
+            return IncidentRibbonPicture(scene.entries, selection.entry, view.classes, view.stages, nothing)
+        return RibbonPicture(view.anomalies, selection.entry, view.classes, view.stages, nothing)
 
     def press(self, scene: Scene, frame: Frame, x: int, y: int) -> Selection | None:
-        """Go to an anomaly."""
-        found = anomaly_at(frame, scene.view.anomalies, x, y)
-        return None if found is None else select_anomaly(scene, found)
+        """Go to an entry."""
+        if scene.selection.listing == INCIDENTS:
+            found = entry_at(frame, scene.entries, x)
+        else:
+            found = anomaly_at(frame, scene.view.anomalies, x, y)
+        return None if found is None else select_entry(scene, found)
 
 
 class Axis(Pane):
@@ -88,7 +105,8 @@ class KeyBar(Pane):
         by_id = scene.table.by_id
         after = [item for item in BAR_AFTER if scene.pane.is_searchable or item[0] != ("search",)]
         items = (*BAR, *scene.pane.bar, *after)
-        return KeyBarPicture(tuple((main_keys(by_id, ids), words) for ids, words in items), scene.message)
+        keys, last = (tuple((main_keys(by_id, ids), words) for ids, words in part) for part in (items, BAR_LAST))
+        return KeyBarPicture(keys, scene.message, last)
 
 
 class Notice(Pane):

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from dtui.model import Anomaly, ClassErrors, TimeAxis
+from dtui.model import ClassErrors, TimeAxis
+from dtui.model.review import Entry
 from dtui.query import RunQuery
 from dtui.safe_text import safe
 from dtui.tui.panes.rows import ListPane
@@ -18,7 +19,7 @@ from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import SHOWN, Action
 from dtui.tui.state.key_steps import cycling
 from dtui.tui.state.navigate import select_row
-from dtui.tui.state.pane import Scene, Step
+from dtui.tui.state.pane import Scene, Shows, Step
 from dtui.tui.state.questions import ClustersQuestion, Question
 from dtui.tui.state.search import find_matches
 from dtui.tui.state.selection import Selection
@@ -74,6 +75,7 @@ class Classes(ListPane):
     name = "classes"
     title = TITLE
     is_searchable = True
+    shows = Shows.CLASSES
     actions = (
         Action("clusters", ("c",), "clusters, colours", "Number of clusters; in Images, colour by wrong label.", SHOWN),
     )
@@ -130,7 +132,7 @@ class Classes(ListPane):
             window.row if rows and rows[window.row] == here else -1,
             scene.answers.get(ErrorsQuestion),
             tuple(anomaly for anomaly in view.anomalies if anomaly.class_index is not None),
-            selection.anomaly,
+            selection.entry,
             view.stages,
             f"/{safe(search, 24)}" if search else f"{len(view.clusters)} clusters by error",
             scene.answers.get(ErrorsNowQuestion),
@@ -209,9 +211,9 @@ class Classes(ListPane):
             selection = selection.changed(cluster=answer[-1].index)
         return selection.put(replace(options, opened=frozenset(opened)))
 
-    def show(self, scene: Scene, anomaly: Anomaly) -> Selection:
-        """Select the class of an anomaly in its opened cluster, and end a search that hides it."""
-        label = anomaly.class_index
+    def show(self, scene: Scene, entry: Entry) -> Selection:
+        """Select the worst class of an entry in its opened cluster, and end a search that hides it."""
+        label = entry.class_index
         if label is None:
             return scene.selection
         cluster = next((group.index for group in scene.view.clusters if label in group.classes), 0)

@@ -54,7 +54,7 @@ class Curves(Pane):
 
     name = "curves"
     title = TITLE
-    actions = (Action("log_scale", ("y",), "log scale", "Error curves on a logarithmic scale, or not.", SHOWN),)
+    actions = (Action("log_scale", ("Y",), "log scale", "Error curves on a logarithmic scale, or not.", SHOWN),)
 
     @property
     def steps(self) -> Mapping[str, Step]:

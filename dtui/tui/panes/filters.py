@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from dtui.model import Anomaly, Heatmap, HeatmapRequest
+from dtui.model import Heatmap, HeatmapRequest
+from dtui.model.review import Entry
 from dtui.model.statistics import FILTERS, Drawn, title_of
 from dtui.query import RunQuery
 from dtui.tui.panes.rows import PixelPane, pixels_of
@@ -53,7 +54,7 @@ class Filters(PixelPane):
     question = HeatmapQuestion
     about = staticmethod(attrgetter("request.node"))
     place_of = staticmethod(place_of)
-    actions = (Action("normalise", ("i",), "normalise", "Shade filters against layer, filter, or iteration.", SHOWN),)
+    actions = (Action("normalise", ("I",), "normalise", "Shade filters against layer, filter, or iteration.", SHOWN),)
     bar = (
         (("rows_more", "rows_fewer"), "rows"),
         (("sort",), "sort"),
@@ -120,13 +121,13 @@ class Filters(PixelPane):
         """Choose a statistic that the run has."""
         return starting_on(FiltersOptions, "statistic", _recorded(scene))(scene)
 
-    def show(self, scene: Scene, anomaly: Anomaly) -> Selection:
-        """Select the first filter of an anomaly, if its row is known."""
+    def show(self, scene: Scene, entry: Entry) -> Selection:
+        """Select the first filter of an entry, if its row is known."""
         selection, tree = scene.selection, scene.view.tree
-        is_here = anomaly.layer is not None and self.rows(scene) > 0 and tree[selection.node].name == anomaly.layer
-        if not is_here or not anomaly.filters or selection.get(FiltersOptions).sort != "index":
+        is_here = entry.layer is not None and self.rows(scene) > 0 and tree[selection.node].name == entry.layer
+        if not is_here or not entry.filters or selection.get(FiltersOptions).sort != "index":
             return selection
-        row = anomaly.filters[0]
+        row = entry.filters[0]
         return self.select(scene, row) if 0 <= row < self.rows(scene) else selection
 
     def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from dtui.model import SOURCES, Anomaly, NodeSeries, TimeAxis, TreeNode
+from dtui.model import SOURCES, NodeSeries, TimeAxis, TreeNode
+from dtui.model.review import Entry
 from dtui.model.statistics import title_of
 from dtui.query import RunQuery
 from dtui.safe_text import safe
@@ -17,7 +18,7 @@ from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import SHOWN, Action
 from dtui.tui.state.key_steps import cycling, starting_on
 from dtui.tui.state.navigate import select_row
-from dtui.tui.state.pane import Scene, Step
+from dtui.tui.state.pane import Scene, Shows, Step
 from dtui.tui.state.questions import Question
 from dtui.tui.state.search import find_matches
 from dtui.tui.state.selection import Selection
@@ -66,10 +67,9 @@ class Tree(ListPane):
     name = "tree"
     title = TITLE
     is_searchable = True
+    shows = Shows.LAYERS
     actions = (
         Action("source", ("t",), "weights, gradients", "Show statistics of weights, gradients or updates.", SHOWN),
-        Action("two_rows", ("v",), "taller rows", "Give each layer two rows, or one.", SHOWN),
-        Action("chart", ("b",), "chart", "Show layers as horizon graphs, lines or box plots.", SHOWN),
     )
     bar = ((("statistic",), "statistic"), (("source",), "source"))
 
@@ -80,7 +80,7 @@ class Tree(ListPane):
             "statistic": cycling(TreeOptions, "statistic", _recorded),
             "statistic_back": cycling(TreeOptions, "statistic", _recorded, -1),
             "source": cycling(TreeOptions, "source", SOURCES),
-            "two_rows": cycling(TreeOptions, "two_rows", (False, True)),
+            "other_view": cycling(TreeOptions, "two_rows", (False, True)),
             "chart": cycling(TreeOptions, "chart", tuple(ChartKind)),
         }
 
@@ -169,10 +169,10 @@ class Tree(ListPane):
         scene = scene.at(scene.selection.changed(node=layer).put(options))
         return starting_on(TreeOptions, "statistic", _recorded(scene))(scene)
 
-    def show(self, scene: Scene, anomaly: Anomaly) -> Selection:
-        """Select the layer that an anomaly names."""
-        nodes = (node for node in scene.view.tree if node.layer is not None and node.name == anomaly.layer)
-        node = next(nodes, None) if anomaly.layer is not None else None
+    def show(self, scene: Scene, entry: Entry) -> Selection:
+        """Select the layer that an entry names first."""
+        nodes = (node for node in scene.view.tree if node.layer is not None and node.name == entry.layer)
+        node = next(nodes, None) if entry.layer is not None else None
         return scene.selection if node is None else self.with_node(scene, node.index)
 
     def settle(self, scene: Scene) -> Selection:

@@ -34,6 +34,9 @@ KEY_NAMES = {
     "right_curly_bracket": "}",
     "left_square_bracket": "[",
     "right_square_bracket": "]",
+    "asterisk": "*",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
     "slash": "/",
     "colon": ":",
     "question_mark": "?",
@@ -44,7 +47,7 @@ KEY_NAMES = {
 }
 
 SHOWN = "What is shown"
-GROUPS = ("Move", "Anomalies", "Open and fold", "Time", SHOWN, "Screens", "Everything else")
+GROUPS = ("Move", "Review", "Open and fold", "Time", SHOWN, "Screens", "Everything else")
 """Headings of help and README, in their order; what a pane adds is nearly always of the group SHOWN."""
 
 
@@ -89,31 +92,41 @@ COMMON: tuple[Action, ...] = (
     Action(
         "record_after", ("full_stop",), "iteration after", "Move the crosshair to the next recorded iteration.", "Move"
     ),
-    Action("anomaly_next", ("n",), "next anomaly", "Go to the next anomaly: iteration, class and images.", "Anomalies"),
-    Action("anomaly_previous", ("N",), "previous anomaly", "Go to the previous anomaly.", "Anomalies"),
-    Action("flag", ("f",), "flag", "Flag the anomaly, or take its flag away.", "Anomalies"),
-    Action("dismiss", ("x",), "dismiss", "Dismiss the anomaly and go on to the next.", "Anomalies"),
-    Action("undo", ("u",), "undo", "Take back the last decision.", "Anomalies"),
-    Action("note", ("m",), "note", "Write a note on the anomaly.", "Anomalies"),
     Action(
-        "threshold_down", ("left_square_bracket",), "lower threshold", "Call more iterations anomalies.", "Anomalies"
+        "entry_next",
+        ("n",),
+        "next incident",
+        "Select the next incident, or match of a search.",
+        "Review",
     ),
-    Action(
-        "threshold_up", ("right_square_bracket",), "higher threshold", "Call fewer iterations anomalies.", "Anomalies"
-    ),
-    Action("window", ("w",), "rule window", "Records for which an image must keep its verdict.", "Anomalies"),
-    Action("rule", ("r",), "rule", "Anomalies by the left rule, the right rule, or either.", "Anomalies"),
+    Action("entry_previous", ("N",), "previous incident", "Select the incident, or match, before.", "Review"),
+    Action("flag", ("f",), "flag", "Flag the incident, or take its flag away.", "Review"),
+    Action("dismiss", ("x",), "dismiss", "Dismiss the incident and go on to the next.", "Review"),
+    Action("note", ("m",), "note", "Write a note on the incident.", "Review"),
+    Action("undo", ("u",), "undo", "Take back the last decision.", "Review"),
+    Action("mark", ("space",), "mark", "Mark the row: decisions are about all marked ones.", "Review"),
+    Action("mark_alike", ("asterisk",), "mark alike", "Mark all rows of the same kind, or none.", "Review"),
+    Action("listing", ("L",), "list", "Review anomalies in place of incidents, or go back.", "Review"),
+    Action("threshold_down", ("left_square_bracket",), "lower threshold", "Call more iterations anomalies.", "Review"),
+    Action("threshold_up", ("right_square_bracket",), "higher threshold", "Call fewer iterations anomalies.", "Review"),
+    Action("window", ("w",), "rule window", "Records for which an image must keep its verdict.", "Review"),
+    Action("rule", ("r",), "rule", "Anomalies by the left rule, the right rule, or either.", "Review"),
     Action("fold_close", ("h",), "close", "Close the row, or go to its parent.", "Open and fold"),
     Action("fold_open", ("l",), "open", "Open the row, or go into it.", "Open and fold"),
-    Action("fold_toggle", ("enter", "space"), "open or close", "Open or close the row.", "Open and fold"),
-    Action("zoom_in", ("plus", "equals_sign"), "zoom in", "Magnify time around the crosshair.", "Time"),
+    Action("fold_toggle", ("enter",), "open or close", "Open or close the row; look inside it.", "Open and fold"),
+    Action("zoom_in", ("plus",), "zoom in", "Magnify time around the crosshair.", "Time"),
+    Action("compare", ("equals_sign",), "zoom in, compare", "Magnify time too; in Runs, compare runs.", "Time"),
     Action("zoom_out", ("minus",), "zoom out", "Show more time around the crosshair.", "Time"),
     Action("zoom_all", ("0",), "whole run", "Show the whole run.", "Time"),
     Action(
         "rows_fewer", ("right_curly_bracket",), "fewer rows", "Magnify the filters or images around the row.", SHOWN
     ),
     Action("rows_more", ("left_curly_bracket",), "more rows", "Show more filters or images.", SHOWN),
-    Action("sort", ("o",), "sort", "Order the filters or the images in another way.", SHOWN),
+    Action("sort", ("o",), "sort", "Order the rows of the pane in another way.", SHOWN),
+    Action("chart", ("b",), "chart", "Draw the pane's rows as another kind of chart.", SHOWN),
+    Action("other_view", ("v",), "other view", "Taller rows; in the cube, time around the incident.", SHOWN),
+    Action("only_here", ("a",), "only with incident", "Show only rows that have an incident here, or all.", SHOWN),
+    Action("inside", ("i",), "look inside", "Show the images of the class.", SHOWN),
     Action("statistic", ("s",), "statistic", "Show the next statistic in the pane.", SHOWN),
     Action("statistic_back", ("S",), "statistic back", "Show the previous statistic in the pane.", SHOWN),
     Action("search", ("slash",), "search", "Show names that match a regex; ! first inverts it.", SHOWN),
@@ -133,7 +146,7 @@ BarItem = tuple[tuple[str, ...], str]
 BAR: tuple[BarItem, ...] = (
     (("row_down", "row_up"), "select"),
     (("column_left", "column_right"), "cursor"),
-    (("anomaly_next", "anomaly_previous"), "anomaly"),
+    (("entry_next", "entry_previous"), "incident"),
     (("flag",), "flag"),
     (("dismiss",), "dismiss"),
     (("zoom_in", "zoom_out"), "zoom"),
@@ -144,11 +157,12 @@ BAR_AFTER: tuple[BarItem, ...] = (
     (("pane",), "pane"),
     (("maximise",), "maximise"),
     (("search",), "search"),
-    (("help",), "help"),
-    (("palette",), "commands"),
-    (("quit",), "quit"),
+    (("palette",), "go to"),
 )
 """What it shows after them; a search only where the pane has names."""
+
+BAR_LAST: tuple[BarItem, ...] = ((("help",), "help"), (("quit",), "quit"))
+"""What it ends with, at every width."""
 
 
 def main_keys(by_id: Mapping[str, Action], ids: tuple[str, ...]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from dtui.tui.state.anomaly_steps import next_anomaly
+from dtui.tui.state.entry_steps import next_entry, switch_listing
 from dtui.tui.state.navigate import last_row, move_columns, move_records, move_rows, select_row, zoom
 from dtui.tui.state.pane import Scene, Step
 from dtui.tui.state.selection import Selection
@@ -84,12 +84,16 @@ STEPS: Mapping[str, Step] = {
     "column_right_ten": lambda scene: move_columns(scene, 10),
     "record_before": lambda scene: move_records(scene, -1),
     "record_after": lambda scene: move_records(scene, 1),
-    "anomaly_next": lambda scene: next_anomaly(scene, 1),
-    "anomaly_previous": lambda scene: next_anomaly(scene, -1),
+    "entry_next": lambda scene: next_entry(scene, 1),
+    "entry_previous": lambda scene: next_entry(scene, -1),
+    "listing": switch_listing,
+    "mark": lambda scene: scene.pane.mark(scene),
+    "mark_alike": lambda scene: scene.pane.mark_alike(scene),
     "fold_toggle": lambda scene: scene.pane.fold(scene, None),
     "fold_close": lambda scene: scene.pane.fold(scene, False),
     "fold_open": lambda scene: scene.pane.fold(scene, True),
     "zoom_in": lambda scene: zoom(scene, 2.0),
+    "compare": lambda scene: zoom(scene, 2.0),
     "zoom_out": lambda scene: zoom(scene, 0.5),
     "zoom_all": lambda scene: scene.selection.changed(window=None),
     "threshold_down": lambda scene: move_threshold(scene, -1),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from functools import cached_property, partial
 from typing import Any, ClassVar, TypeVar
 
-from dtui.model import Anomaly, TimeAxis
+from dtui.model import TimeAxis
+from dtui.model.review import Entry
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.theme import Theme
@@ -21,6 +23,13 @@ from dtui.tui.state.selection import RowWindow, Selection
 
 LOG = logging.getLogger(__name__)
 SaidT = TypeVar("SaidT")
+
+
+class Shows(Enum):
+    """What an entry of the review is about, and a pane shows best."""
+
+    LAYERS = 1
+    CLASSES = 2
 
 
 class Pane:
@@ -44,6 +53,8 @@ class Pane:
     """Its rows on every screen; None where the layout divides them."""
     needs_records: ClassVar[bool] = True
     """Whether it has nothing to show in a run that holds nothing."""
+    shows: ClassVar[Shows | None] = None
+    """What it is the first place to look at for."""
     has_time: ClassVar[bool] = True
     """Whether its columns are those of the time axis."""
 
@@ -121,8 +132,16 @@ class Pane:
         """Return the first selection, when the run has something to show."""
         return scene.selection
 
-    def show(self, scene: Scene, anomaly: Anomaly) -> Selection:
-        """Return the selection with the anomaly's layer, filter or class selected and in view."""
+    def mark(self, scene: Scene) -> Selection:
+        """Return the selection with the selected row marked, or no longer; by default Space is as good as Enter."""
+        return self.fold(scene, None)
+
+    def mark_alike(self, scene: Scene) -> Selection:
+        """Return the selection with all rows marked that are like the selected one; with none, if they are marked."""
+        return scene.selection
+
+    def show(self, scene: Scene, entry: Entry) -> Selection:
+        """Return the selection with the entry's layer, filter or class selected and in view."""
         return scene.selection
 
     def answered(self, scene: Scene, question: Question[Any], answer: Any) -> Selection:
@@ -148,7 +167,10 @@ class Pane:
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """One line of the table: a key, a name, and panes from the top; the first has the keyboard at first."""
+    """One line of the table: a key, a name, and panes from the top; the first has the keyboard at first.
+
+    An inner screen has no key and no tab: a pane opens it (`Scene.opened`), and Esc and q go back.
+    """
 
     key: str
     name: str
@@ -163,11 +185,12 @@ class Screen:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """The screens, and the bars above and below their panes."""
+    """The screens with tabs, the inner screens, and the bars above and below their panes."""
 
     screens: tuple[Screen, ...]
     above: tuple[Pane, ...]
     below: tuple[Pane, ...]
+    inner: tuple[Screen, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that no name is used for two panes, and no key for two actions.
@@ -182,9 +205,15 @@ class Table:
                 raise ValueError(f"in the table of screens twice: {', '.join(twice)}")
 
     @cached_property
+    def every_screen(self) -> tuple[Screen, ...]:
+        """The screens with tabs, then the inner ones; `Selection.screen` is a place here."""
+        return (*self.screens, *self.inner)
+
+    @cached_property
     def panes(self) -> tuple[Pane, ...]:
         """The panes of all screens, then those that every screen has."""
-        return (*(pane for screen in self.screens for pane in screen.panes), *self.above, *self.below)
+        of_screens = dict.fromkeys(pane for screen in self.every_screen for pane in screen.panes)
+        return (*of_screens, *self.above, *self.below)
 
     @cached_property
     def actions(self) -> tuple[Action, ...]:
@@ -205,12 +234,12 @@ class Table:
 
     def place_of(self, pane: Pane) -> tuple[int, int] | None:
         """Return the place of the first screen that has a pane, and the pane's place on it."""
-        places = ((n, screen.panes.index(pane)) for n, screen in enumerate(self.screens) if pane in screen.panes)
+        places = ((n, screen.panes.index(pane)) for n, screen in enumerate(self.every_screen) if pane in screen.panes)
         return next(places, None)
 
 
 def _go_to_screen(scene: Scene, place: int) -> Selection:
-    return scene.selection.changed(screen=place)
+    return scene.selection.changed(screen=place, came_from=None)
 
 
 def _log_only(pane: Pane, error: Exception) -> None:
@@ -237,7 +266,12 @@ class Scene:
     @property
     def screen(self) -> Screen:
         """The current screen."""
-        return self.table.screens[self.selection.screen]
+        return self.table.every_screen[self.selection.screen]
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """What people review, in the order of the review; empty until the detectors have answered."""
+        return self.view.entries.get(self.selection.listing, ())
 
     @property
     def pane(self) -> Pane:
@@ -275,7 +309,21 @@ class Scene:
         if pane in self.screen.panes:
             return self.selection.changed(pane=self.screen.panes.index(pane))
         place = self.table.place_of(pane)
-        return self.selection if place is None else self.selection.changed(screen=place[0], pane=place[1])
+        if place is None:
+            return self.selection
+        if place[0] >= len(self.table.screens):
+            return self.opened(self.table.every_screen[place[0]].name)
+        return self.selection.changed(screen=place[0], pane=place[1], came_from=None)
+
+    def opened(self, name: str) -> Selection:
+        """Return the selection on an inner screen, which remembers from where it was opened.
+
+        Raises:
+            KeyError: There is no inner screen of that name.
+        """
+        places = {screen.name: place for place, screen in enumerate(self.table.every_screen) if not screen.key}
+        came_from = self.selection.came_from or (self.selection.screen, self.selection.pane)
+        return self.selection.changed(screen=places[name], pane=0, maximised=False, came_from=came_from)
 
     def next_pane(self, by: int = 1) -> Selection:
         """Return the selection in the next pane of the screen; after the last comes the first."""

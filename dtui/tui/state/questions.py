@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from dtui.model import Anomaly, AnomalySettings, ClassCluster, Missing
+from dtui.model import Anomaly, AnomalySettings, ClassCluster, Incident, Missing
 
 if TYPE_CHECKING:
     from dtui.query import RunQuery
@@ -50,6 +50,28 @@ class NotJudgedQuestion(Question[tuple[Missing, ...]]):
     def ask(self, query: RunQuery) -> tuple[Missing, ...]:
         """Return it."""
         return query.not_judged(self.settings)
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentsQuestion(Question[tuple[Incident, ...]]):
+    """The incidents; RunView keeps them."""
+
+    about = "incidents"
+
+    def ask(self, query: RunQuery) -> tuple[Incident, ...]:
+        """Return them."""
+        return query.incidents()
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentsNotJudgedQuestion(Question[tuple[Missing, ...]]):
+    """The data that detectors of incidents lack in the run."""
+
+    about = "what can be judged"
+
+    def ask(self, query: RunQuery) -> tuple[Missing, ...]:
+        """Return it."""
+        return query.incidents_not_judged()
 
 
 @dataclass(frozen=True, slots=True)

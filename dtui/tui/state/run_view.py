@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from dtui.model import (
     FILTER_STATISTICS,
@@ -10,6 +12,7 @@ from dtui.model import (
     Anomaly,
     AnomalySettings,
     ClassCluster,
+    Incident,
     IntArray,
     RunInfo,
     RunMetadata,
@@ -18,7 +21,10 @@ from dtui.model import (
     TimeAxis,
     TreeNode,
 )
+from dtui.model.review import ANOMALIES, INCIDENTS, Entry, Listing, of_anomaly, of_incident
 from dtui.tui.state.selection import Selection
+
+FoundT = TypeVar("FoundT", Anomaly, Incident, Entry)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -36,6 +42,9 @@ class RunView:
         iterations: Recorded and validated iterations, ascending.
         anomalies: By iteration, then by falling score.
         searched: The settings of the anomaly search; None before the first search.
+        incidents: By iteration.
+        knows_incidents: Whether the detectors of incidents have answered.
+        entries: What people review, by listing, in the order of the review.
         clusters: By rising mean error; empty until they are requested.
         revision: Grows whenever the run's files change.
         is_damaged: Whether anything of it is known to be damaged or missing.
@@ -53,6 +62,9 @@ class RunView:
     iterations: IntArray
     anomalies: tuple[Anomaly, ...] = ()
     searched: AnomalySettings | None = None
+    incidents: tuple[Incident, ...] = ()
+    knows_incidents: bool = False
+    entries: Mapping[Listing, tuple[Entry, ...]] = field(default_factory=dict)
     clusters: tuple[ClassCluster, ...] = ()
     revision: int = 0
     is_damaged: bool = False
@@ -83,9 +95,47 @@ class RunView:
                 return cluster.classes
         return ()
 
-    def find_anomaly(self, anomaly: str | None) -> Anomaly | None:
-        """Return the anomaly with an id; None if there is none (any more)."""
-        return next((found for found in self.anomalies if found.id == anomaly), None)
+    def find_entry(self, entry: str | None) -> Entry | None:
+        """Return the entry with an id, of any listing; None if there is none (any more)."""
+        return next((found for of in self.entries.values() for found in of if found.id == entry), None)
+
+    def with_anomalies(self, anomalies: tuple[Anomaly, ...], settings: AnomalySettings) -> RunView:
+        """Return the view with the anomalies under some settings."""
+        entries = {**self.entries, ANOMALIES: tuple(map(of_anomaly, anomalies))}
+        return replace(self, anomalies=anomalies, searched=settings, entries=entries)
+
+    def with_incidents(self, incidents: tuple[Incident, ...]) -> RunView:
+        """Return the view with the incidents."""
+        entries = {**self.entries, INCIDENTS: tuple(map(of_incident, incidents))}
+        return replace(self, incidents=incidents, knows_incidents=True, entries=entries)
+
+    def keeping_answers(self, old: RunView) -> RunView:
+        """Return this view of a changed run with the separate answers to the one before, until new ones arrive."""
+        return replace(
+            self,
+            anomalies=old.anomalies,
+            searched=old.searched,
+            incidents=old.incidents,
+            knows_incidents=old.knows_incidents,
+            entries=old.entries,
+            clusters=old.clusters,
+        )
+
+    def decided(self, entry: str, status: str, note: str | None) -> RunView:
+        """Return the view after a decision on an entry; a note of None stays as it is."""
+
+        def decide(found: FoundT) -> FoundT:
+            if found.id != entry:
+                return found
+            return replace(found, status=status, note=found.note if note is None else note)
+
+        view = replace(
+            self,
+            anomalies=tuple(decide(anomaly) for anomaly in self.anomalies),
+            incidents=tuple(decide(incident) for incident in self.incidents),
+        )
+        entries = {listing: tuple(decide(one) for one in of) for listing, of in self.entries.items()}
+        return replace(view, entries=entries)
 
 
 def axis_limits(view: RunView) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Self, TypeVar
 
 from dtui.model import AnomalySettings
+from dtui.model.review import INCIDENTS, Listing
 
 OptionsT = TypeVar("OptionsT")
 
@@ -41,7 +42,7 @@ class Selection:
     """Everything that the user has chosen to look at; nothing that can be computed from the run.
 
     Attributes:
-        screen: Place in the table of screens.
+        screen: Place in `Table.every_screen`.
         pane: Place on the screen of the pane that has the keyboard.
         maximised: Whether that pane has the screen to itself.
         rows: The window of rows, by name of the pane.
@@ -54,7 +55,10 @@ class Selection:
         follow: Whether the cursor stays on the newest iteration of a live run.
         window: First iteration and stop of the time axis; None shows the whole run.
         anomaly_settings: What counts as an anomaly iteration.
-        anomaly: Id of the selected anomaly.
+        listing: What is reviewed: "incidents", or the paper's "anomalies".
+        entry: Id of the selected entry of the review.
+        marked: Ids of marked entries; a decision is about all of them.
+        came_from: Screen and pane that an inner screen was opened from; None on a screen with a tab.
     """
 
     screen: int = 0
@@ -70,7 +74,10 @@ class Selection:
     follow: bool = False
     window: tuple[float, float] | None = None
     anomaly_settings: AnomalySettings = field(default_factory=AnomalySettings)
-    anomaly: str | None = None
+    listing: Listing = INCIDENTS
+    entry: str | None = None
+    marked: frozenset[str] = frozenset()
+    came_from: tuple[int, int] | None = None
 
     def changed(self, **fields: Any) -> Self:
         """Return the selection with some fields replaced."""

@@ -7,34 +7,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from dtui.model import Anomaly
+from dtui.model.review import INCIDENTS, Entry, reviewable
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.parts.picture import Picture
-from dtui.tui.state.anomaly_steps import NONE_FOUND, next_anomaly, reviewable, select_anomaly, without_anomalies
+from dtui.tui.state.entry_steps import (
+    NONE_FOUND,
+    neighbour,
+    next_entry,
+    searched_pane,
+    select_entry,
+    without_entries,
+)
 from dtui.tui.state.key_steps import STEPS
 from dtui.tui.state.look import look
 from dtui.tui.state.navigate import cursor_to_column, move_columns, move_rows, select_row, zoom
 from dtui.tui.state.pane import Pane, Scene, Step, Table
-from dtui.tui.state.questions import AnomaliesQuestion, Answers, ClustersQuestion, Question
+from dtui.tui.state.questions import AnomaliesQuestion, Answers, ClustersQuestion, IncidentsQuestion, Question
+from dtui.tui.state.reviewing import Decision, about, decided, no_target, noted, targets, told, undoing
 from dtui.tui.state.run_view import RunView
 from dtui.tui.state.search import compile_search
 from dtui.tui.state.selection import Selection
 from dtui.tui.state.settle import begin, settle
 
 WHEEL_ROWS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """A decision on an anomaly, to be written by the loader."""
-
-    anomaly: str
-    status: str
-    note: str | None
 
 
 class Session:
@@ -49,7 +48,7 @@ class Session:
         self.message = ""
         self._size = (width, height)
         self._touched = False
-        self._undo: list[Decision] = []
+        self._undo: list[tuple[Decision, ...]] = []
         self._failed: dict[str, Exception] = {}
         """Panes that raised since something happened last, by name: each says so in its place."""
         self._settle(begin(self.scene))
@@ -67,8 +66,8 @@ class Session:
 
     # --- keys
 
-    def perform(self, action: str) -> Decision | None:
-        """Perform an action; if it makes a decision, return it to be written.
+    def perform(self, action: str) -> tuple[Decision, ...]:
+        """Perform an action; return the decisions that it makes, to be written.
 
         Raises:
             KeyError: The table has no such action.
@@ -79,16 +78,28 @@ class Session:
         step = self._step_of(action)
         if step is None:
             self.message = f"{self.table.by_id[action].words}: not on this screen"
-            return None
-        if action in ("anomaly_next", "anomaly_previous") and not reviewable(self.view):
-            none = without_anomalies(self.scene)[0]
-            words = "[ lowers the threshold" if none == NONE_FOUND else none
-            self.message = f"no anomalies to review: {words}"
-            return None
+            return ()
         before = self.selection
-        self._take(self.scene.pane, step)
-        self.message = self._say(before) or self.message
-        return None
+        by = {"entry_next": 1, "entry_previous": -1}.get(action)
+        at_end = by is not None and searched_pane(self.scene) is None and self._says_end(by)
+        if not at_end:
+            self._take(self.scene.pane, step)
+            self.message = self._say(before) or self.message
+        return ()
+
+    def _says_end(self, by: int) -> bool:
+        """Say it where no entry is left in a direction; return whether that is so."""
+        scene = self.scene
+        if neighbour(scene, by) is not None:
+            return False
+        noun = "incidents" if self.selection.listing == INCIDENTS else "anomalies"
+        if reviewable(scene.entries):
+            self.message = f"no {'later' if by > 0 else 'earlier'} {noun}"
+        else:
+            none = without_entries(scene)[0]
+            hint = "L lists the anomalies" if self.selection.listing == INCIDENTS else "[ lowers the threshold"
+            self.message = f"no {noun} to review: {hint if none == NONE_FOUND else none}"
+        return True
 
     def reach(self, action: str) -> None:
         """Go to the first screen where an action has an effect; stay if it has one here."""
@@ -103,7 +114,7 @@ class Session:
         return self.scene.step_of(action) or STEPS.get(action) or self.table.steps.get(action)
 
     def go_back(self) -> bool:
-        """End the innermost of search, maximised pane, zoom and lower pane; return False if there is none."""
+        """End a search, maximised pane, zoom, inner screen or lower pane; return False if none is on."""
         self._begin_to_act()
         selection = self.selection
         searched = next((pane for pane in self.scene.screen.panes if selection.search_of(pane.name)), None)
@@ -113,6 +124,9 @@ class Session:
             back = selection.changed(maximised=False)
         elif selection.window is not None:
             back = selection.changed(window=None)
+        elif selection.came_from is not None:
+            screen, pane = selection.came_from
+            back = selection.changed(screen=screen, pane=pane, came_from=None)
         elif selection.pane:
             back = selection.changed(pane=0)
         else:
@@ -155,6 +169,8 @@ class Session:
     def _say(self, before: Selection) -> str:
         """Return a message about a change that is not visible otherwise."""
         settings = self.selection.anomaly_settings
+        if self.selection.listing != before.listing:
+            return f"review of {self.selection.listing}; L goes back"
         if settings == before.anomaly_settings:
             said = (
                 self.scene.asked(pane, lambda pane, scene: pane.said(before, scene.selection))
@@ -167,53 +183,49 @@ class Session:
 
     # --- review
 
-    def current_anomaly(self) -> Anomaly | None:
-        """Return the anomaly under review."""
-        return self.view.find_anomaly(self.selection.anomaly)
+    def targets(self) -> tuple[Entry, ...]:
+        """Return the entries that a decision would be about; if there are none, say why."""
+        found = targets(self.scene)
+        if not found:
+            self.fail(no_target(self.scene))
+        return found
 
-    def _review(self, action: str) -> Decision | None:
+    def _review(self, action: str) -> tuple[Decision, ...]:
         if action == "undo":
-            if not self._undo:
-                self.message = "nothing to undo"
-                return None
-            decision = self._undo.pop()
-            self._apply(decision)
-            self._settle(select_anomaly(self.scene, decision.anomaly))
-            self.message = f"taken back: {decision.status} again"
-            return decision
-        anomaly = self.current_anomaly()
-        if anomaly is None:
-            self.message = "no anomaly selected: n goes to the next"
-            return None
-        status = "dismissed" if action == "dismiss" else "new" if anomaly.status == "flagged" else "flagged"
-        decision = self._decide(anomaly, status, None)
-        if action == "dismiss":
-            self._settle(next_anomaly(self.scene, 1))
-        left = sum(found.status == "new" for found in self.view.anomalies)
-        words = {"dismissed": "dismissed", "flagged": "flagged", "new": "no longer flagged"}[status]
-        self.message = f"{words}; {left} to review, u takes it back"
-        return decision
+            return self._take_back()
+        decisions = self._decide(decided(self.targets(), action))
+        if decisions and action == "dismiss":
+            self._settle(next_entry(self.scene, 1))
+        if decisions:
+            self._settle(self.selection.changed(marked=frozenset()))
+            self.message = told(decisions, self.scene)
+        return decisions
 
-    def note(self, text: str) -> Decision | None:
-        """Put a note on the anomaly under review."""
-        anomaly = self.current_anomaly()
-        return None if anomaly is None else self._decide(anomaly, anomaly.status, text)
+    def _take_back(self) -> tuple[Decision, ...]:
+        if not self._undo:
+            self.message = "nothing to undo"
+            return ()
+        decisions = self._undo.pop()
+        self._apply(decisions)
+        self._settle(select_entry(self.scene, decisions[0].entry))
+        self.message = f"taken back, {decisions[0].status} again: {about(decisions, self.view)}"
+        return decisions
 
-    def _decide(self, anomaly: Anomaly, status: str, note: str | None) -> Decision:
-        self._undo.append(Decision(anomaly.id, anomaly.status, anomaly.note))
-        decision = Decision(anomaly.id, status, note)
-        self._apply(decision)
-        return decision
+    def note(self, text: str) -> tuple[Decision, ...]:
+        """Put a note on the entries under review."""
+        return self._decide(noted(targets(self.scene), text))
 
-    def _apply(self, decision: Decision) -> None:
-        """Show a decision before it is written."""
-        anomalies = tuple(
-            found
-            if found.id != decision.anomaly
-            else replace(found, status=decision.status, note=found.note if decision.note is None else decision.note)
-            for found in self.view.anomalies
-        )
-        self.view = replace(self.view, anomalies=anomalies)
+    def _decide(self, decisions: tuple[Decision, ...]) -> tuple[Decision, ...]:
+        entries = (self.view.find_entry(decision.entry) for decision in decisions)
+        if decisions:
+            self._undo.append(undoing([entry for entry in entries if entry is not None]))
+            self._apply(decisions)
+        return decisions
+
+    def _apply(self, decisions: tuple[Decision, ...]) -> None:
+        """Show decisions before they are written."""
+        for decision in decisions:
+            self.view = self.view.decided(decision.entry, decision.status, decision.note)
 
     # --- mouse
 
@@ -223,12 +235,10 @@ class Session:
         if own is not None:
             self.choose(own)
             return
-        if not pane.has_time:
-            return
         self._begin_to_act()
         if pane in self.scene.screen.panes and not is_drag:
-            self._press_row(pane, y, x < frame.gutter)
-        if not self.view.is_empty and x >= frame.gutter:
+            self._press_row(pane, y, not pane.has_time or x < frame.gutter)
+        if pane.has_time and not self.view.is_empty and x >= frame.gutter:
             self._settle(cursor_to_column(self.scene, x - frame.gutter))
 
     def _press_row(self, pane: Pane, y: int, with_fold: bool) -> None:
@@ -258,7 +268,7 @@ class Session:
     def opened(self, view: RunView) -> None:
         """Show newly recorded data; answers to separate questions stay until new ones arrive."""
         old, self._failed = self.view, {}
-        self.view = replace(view, anomalies=old.anomalies, searched=old.searched, clusters=old.clusters)
+        self.view = view.keeping_answers(old)
         self._settle(begin(self.scene) if old.is_empty and not view.is_empty else self.selection)
 
     def answered(self, question: Question[Any], answer: Any) -> None:
@@ -266,9 +276,11 @@ class Session:
         self._failed = {}
         selection = self.scene.through(lambda pane, scene: pane.answered(scene, question, answer))
         if isinstance(question, AnomaliesQuestion):
-            self.view = replace(self.view, anomalies=answer, searched=self.selection.anomaly_settings)
-            self._select_strongest()
-            selection = self.selection
+            self.view = self.view.with_anomalies(answer, self.selection.anomaly_settings)
+            selection = self._select_strongest(selection)
+        elif isinstance(question, IncidentsQuestion):
+            self.view = self.view.with_incidents(answer)
+            selection = self._select_strongest(selection)
         elif isinstance(question, ClustersQuestion):
             self.view = replace(self.view, clusters=answer)
         else:
@@ -279,13 +291,13 @@ class Session:
         """Show a message about data that could not be read or written."""
         self.message = safe(message)
 
-    def _select_strongest(self) -> None:
-        """Select the strongest anomaly of a finished run first, unless the user has moved already."""
-        candidates = reviewable(self.view)
-        if self._touched or self.view.is_live or self.selection.anomaly or not candidates:
-            return
-        strongest = max(candidates, key=lambda anomaly: anomaly.score)
-        self._settle(select_anomaly(self.scene, strongest.id))
+    def _select_strongest(self, selection: Selection) -> Selection:
+        """Return the selection on the strongest entry of a finished run, unless the user has moved already."""
+        scene = self.scene.at(selection)
+        candidates = reviewable(scene.entries)
+        if self._touched or self.view.is_live or selection.entry or not candidates:
+            return selection
+        return select_entry(scene, max(candidates, key=lambda entry: entry.score).id)
 
     def _begin_to_act(self) -> None:
         """Clear the last message. From now on the user decides what is shown."""

@@ -22,8 +22,8 @@ def settle(scene: Scene) -> Selection:
 
 def _settle_time(scene: Scene) -> Selection:
     selection, view = scene.selection, scene.view
-    if view.find_anomaly(selection.anomaly) is None:
-        selection = selection.changed(anomaly=None)
+    if selection.entry is not None and view.find_entry(selection.entry) is None:
+        selection = selection.changed(entry=None)
     if view.is_empty:
         return selection.changed(window=None)
     low, high = axis_limits(view)

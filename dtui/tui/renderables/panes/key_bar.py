@@ -17,10 +17,12 @@ class KeyBarPicture(Picture):
         keys: A key as it is written on the screen and one or two words, most important first; what does not fit is
             left out whole.
         message: Shown alone, unless it is "".
+        last: Keys at the end, which are left out only if they do not fit alone.
     """
 
     keys: tuple[tuple[str, str], ...]
     message: str = ""
+    last: tuple[tuple[str, str], ...] = ()
 
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
         """Draw the row."""
@@ -29,9 +31,22 @@ class KeyBarPicture(Picture):
         if self.message:
             cells.text(x, 0, self.message, theme.flag, limit=frame.width - 2)
             return cells
-        for key, words in self.keys:
-            if x + text_width(key) + 1 + text_width(words) > frame.width - 1:
+        end = frame.width - 1 - sum(_width(item) + 2 for item in self.last)
+        for item in self.keys:
+            if x + _width(item) > end:
                 break
-            x = cells.text(x, 0, key, theme.accent)
-            x = cells.text(x + 1, 0, words, theme.muted) + 2
+            x = _write(cells, x, item)
+        for item in self.last:
+            if x + _width(item) <= frame.width - 1:
+                x = _write(cells, x, item)
         return cells
+
+
+def _width(item: tuple[str, str]) -> int:
+    return text_width(item[0]) + 1 + text_width(item[1])
+
+
+def _write(cells: Cells, x: int, item: tuple[str, str]) -> int:
+    """Write a key and its words, and return the column for the next."""
+    x = cells.text(x, 0, item[0], cells.theme.accent)
+    return cells.text(x + 1, 0, item[1], cells.theme.muted) + 2

@@ -103,10 +103,12 @@ def select_gutter(cells: Cells, frame: Frame, y: int, rows: int = 1) -> None:
         cells.text(0, row, "▌", frame.theme.accent)
 
 
-def draw_thumb(cells: Cells, frame: Frame, top: int, shown: int, total: int, first_row: int = 1) -> None:
-    """Draw a scroll thumb in the gutter's last column when not all rows are shown."""
+def draw_thumb(
+    cells: Cells, frame: Frame, top: int, shown: int, total: int, first_row: int = 1, column: int | None = None
+) -> None:
+    """Draw a scroll thumb in the gutter's last column, or another, when not all rows are shown."""
     height = cells.height - first_row
-    x = frame.gutter - 1
+    x = frame.gutter - 1 if column is None else column
     if total <= shown or height < 1 or not 0 <= x < cells.width:
         return
     length = max(1, height * shown // total)

@@ -1,0 +1,71 @@
+"""What shows an incident: the series that tell it, what its class became, and which layers moved then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dtui.model.arrays import FloatArray, IntArray
+from dtui.model.learning import Confused
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class EvidenceSeries:
+    """One quantity around an incident.
+
+    Attributes:
+        title: What it is, read before the place, such as "norm of filter 17 of"; from dtui.
+        place: The layer or class that it is of, "" where the title is whole; data from outside.
+        iterations: Of the records or validations, shape (n,), ascending.
+        values: Shape (n,); NaN where there is none, Inf as it was recorded.
+        is_share: Whether the values are shares, [0, 1], shown in percent.
+        is_wide: Whether they span decades, so that a logarithmic scale shows them better.
+    """
+
+    title: str
+    place: str
+    iterations: IntArray
+    values: FloatArray
+    is_share: bool = False
+    is_wide: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LayerMove:
+    """How much more a layer moved at an incident than before it.
+
+    Attributes:
+        layer: Its name; data from outside.
+        times: Its relative update, divided by the median of the records before; >= 0.
+    """
+
+    layer: str
+    times: float
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class IncidentEvidence:
+    """What shows an incident.
+
+    Attributes:
+        id: Of the incident.
+        series: The most telling first; empty where nothing of it was recorded.
+        label: The worst class; None where the incident names none.
+        moment: Iteration of the validation within the incident at which most images of that class were wrong.
+        became: What these were taken for at that validation, the most frequent first.
+        judged: Judged images of the class at that validation.
+        wrong: Images of the class that were wrong there and right at the validation before the incident, at most
+            `MOST_IMAGES`; then others that were wrong.
+        moved: The layers that moved most, at most 3, the most first.
+    """
+
+    id: str
+    series: tuple[EvidenceSeries, ...]
+    label: int | None = None
+    moment: int | None = None
+    became: tuple[Confused, ...] = ()
+    judged: int = 0
+    wrong: tuple[int, ...] = ()
+    moved: tuple[LayerMove, ...] = ()
+
+
+MOST_IMAGES = 24

@@ -1,0 +1,173 @@
+"""Answers `RunQuery.verdict`: what a reader must know first, from what the other answers say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dtui.model import (
+    Cause,
+    ClassAt,
+    ErrorAt,
+    FloatArray,
+    Incident,
+    IntArray,
+    Level,
+    Missing,
+    RunInfo,
+    RunState,
+    RunStatus,
+    Standing,
+    Verdict,
+)
+from dtui.query.curves import known_errors
+from dtui.query.data import RunData
+
+if TYPE_CHECKING:
+    from dtui.query.run import RunQuery
+
+MOST_NAMED = 3
+"""Layers, faults and reasons that a sentence names; the rest is counted."""
+_WEIGHTS = (Cause.FILTER, Cause.NONFINITE)
+"""Causes that leave filters with wrong weights."""
+_ERRORS = {"validation_error": "validation error", "train_error": "train error"}
+
+
+def verdict(query: RunQuery, data: RunData) -> Verdict:
+    """Return the verdict on a run as it is now."""
+    incidents, state = query.incidents(), query.state()
+    info = query.info()
+    left = sorted((one for one in incidents if one.status != "dismissed"), key=_how_bad)
+    dead = _dead(state, data)
+    unlearning = _unlearning(info, data)
+    unsure = _unsure(data, query.detector_faults(), query.incidents_not_judged())
+    is_early_end = info.status in (RunStatus.CRASHED, RunStatus.INCOMPLETE)
+    level = Level.LOOK if left or is_early_end or unlearning else Level.UNSURE if unsure else Level.FINE
+    name, iterations, errors = known_errors(data)
+    checks, unchecked = query.incident_checks(), query.incidents_unchecked()
+    remarks = [*_early_end(info), *unlearning, *_dead_at_the_end(state), *_checked(checks, unchecked), *unsure]
+    return Verdict(
+        level=level,
+        headline=_headline(level, left, info),
+        worst=tuple(left),
+        remarks=tuple(remarks),
+        new=sum(one.status == "new" for one in incidents),
+        flagged=sum(one.status == "flagged" for one in incidents),
+        dismissed=len(incidents) - len(left),
+        checks=checks,
+        unchecked=unchecked,
+        error_name=_ERRORS.get(name, ""),
+        last_error=_at(iterations, errors, len(errors) - 1),
+        best_error=_at(iterations, errors, int(errors.argmin()) if len(errors) else -1),
+        worst_class=_worst_class(data),
+        dead=None if dead is None else len(dead),
+        broken=len(_broken(left) - (dead or set())),
+        status=info.status,
+        reason=info.reason,
+        records=info.records,
+        validations=info.validations,
+        last_iteration=info.last_iteration,
+        began=data.reader.metadata.created,
+    )
+
+
+def _how_bad(incident: Incident) -> tuple[bool, float, int, str]:
+    """Order the worst first: what still holds, then what is strange, then what came first."""
+    return incident.persists is not True, -incident.score, incident.first, incident.id
+
+
+def _headline(level: Level, left: Sequence[Incident], info: RunInfo) -> str:
+    seen = f"{_counted(info.records, 'record')} and {_counted(info.validations, 'validation')}"
+    if level is Level.FINE:
+        return f"Nothing to look at: no incident in {seen}."
+    if level is Level.UNSURE:
+        return f"No incident in {seen}, but not everything could be judged."
+    if not left:
+        what = "the training ended early" if info.status is RunStatus.CRASHED else "not all of it was recorded"
+        is_early_end = info.status in (RunStatus.CRASHED, RunStatus.INCOMPLETE)
+        return f"Look at this: no incident, but {what if is_early_end else 'part of the network does not learn'}."
+    lasting = sum(one.persists is True for one in left)
+    still = ", still so at the end" if lasting == len(left) == 1 else f", {lasting:,} still so at the end"
+    return f"Look at this: {_counted(len(left), 'incident')}{still if lasting else ''}."
+
+
+def _early_end(info: RunInfo) -> list[str]:
+    """Return why the training ended early, or is not whole."""
+    if info.status is RunStatus.CRASHED:
+        return [f"The training ended early: {info.reason}."]
+    return [f"Not all of the training was recorded: {info.reason}."] if info.status is RunStatus.INCOMPLETE else []
+
+
+def _unlearning(info: RunInfo, data: RunData) -> list[str]:
+    """Return which layers were set to be trained and do not learn; nothing where the run does not say which were."""
+    if data.structure.trained is None:
+        return []
+    found = []
+    for layers, why in ((info.states.no_gradient, "never got a gradient"), (info.states.unchanged, "never changed")):
+        if layers:
+            found.append(f"{_listed(layers)} {why}, although set to be trained.")
+    return found
+
+
+def _dead_at_the_end(state: RunState) -> list[str]:
+    dead = [entry for entry in state.entries if entry.standing is Standing.DEAD]
+    if not dead:
+        return []
+    count = sum(len(entry.filters) for entry in dead)
+    verb = "is" if count == 1 else "are"
+    return [f"At the end {_counted(count, 'filter')} of {_listed([one.layer for one in dead])} {verb} dead."]
+
+
+def _checked(checks: Sequence[str], unchecked: Sequence[str]) -> list[str]:
+    return [f"{len(checks):,} of {len(checks) + len(unchecked):,} checks ran."]
+
+
+def _unsure(data: RunData, failed: Sequence[str], missing: Sequence[Missing]) -> list[str]:
+    """Return why something may be hidden: damage, a detector that failed, what was not recorded."""
+    faults = data.reader.faults
+    more = f" (and {len(faults) - 1:,} more)" if len(faults) > 1 else ""
+    lines = [f"Incidents may be hidden where the run is damaged: {faults[0]}{more}."] if faults else []
+    lines += [f"Incidents may be hidden: {fault}." for fault in failed[:MOST_NAMED]]
+    return lines + [f"{lacks.sentence[:1].upper()}{lacks.sentence[1:]}." for lacks in missing if not lacks.is_covered]
+
+
+def _dead(state: RunState, data: RunData) -> set[tuple[str, int]] | None:
+    """Return (layer, filter) of the filters that are dead at the end; None where that cannot be told."""
+    found = {(one.layer, at) for one in state.entries if one.standing is Standing.DEAD for at in one.filters}
+    is_told = data.records_filters("gradient_norm", "update_norm") and state.records > 0
+    return found if found or (is_told and not any("dead filters" in line for line in state.missing)) else None
+
+
+def _broken(left: Sequence[Incident]) -> set[tuple[str, int]]:
+    """Return (layer, filter) of the filters whose weights are still off."""
+    lasting = [one for one in left if one.persists and one.cause in _WEIGHTS and one.layers]
+    return {(one.layers[0], at) for one in lasting for at in one.filters}
+
+
+def _worst_class(data: RunData) -> ClassAt | None:
+    errors = data.class_errors()
+    judged = np.flatnonzero(np.isfinite(errors).any(axis=0)) if errors.size else np.zeros(0, dtype=np.int64)
+    if not len(judged):
+        return None
+    last = errors[:, judged[-1]]
+    label = int(np.nanargmax(last))
+    names = data.reader.classes
+    name = names[label] if label < len(names) else str(label)
+    return ClassAt(label, name, float(last[label]), int(data.validations[judged[-1]]))
+
+
+def _at(iterations: IntArray, errors: FloatArray, position: int) -> ErrorAt | None:
+    return ErrorAt(float(errors[position]), int(iterations[position])) if len(errors) else None
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = list(names[:MOST_NAMED])
+    if len(names) > MOST_NAMED:
+        return f"{', '.join(shown)} and {len(names) - MOST_NAMED:,} more layers"
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

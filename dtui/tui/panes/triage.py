@@ -1,0 +1,140 @@
+"""The list of what people review: incidents, or the paper's anomalies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from dtui.model.review import INCIDENTS, Entry
+from dtui.tui.panes.entry_detail import EvidenceQuestion
+from dtui.tui.panes.rows import ListPane
+from dtui.tui.renderables.panes.message import MessagePicture
+from dtui.tui.renderables.panes.triage import TITLE, TriagePicture
+from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.state.entry_steps import NONE_FOUND, is_searching, select_entry, without_entries
+from dtui.tui.state.pane import Scene, Shows
+from dtui.tui.state.questions import Question
+from dtui.tui.state.selection import Selection
+
+
+class Triage(ListPane):
+    """Entries in order of time; the selected row is the selected entry."""
+
+    name = "triage"
+    title = TITLE
+    has_time = False
+    bar = (
+        (("fold_toggle",), "go there"),
+        (("note",), "note"),
+        (("mark",), "mark"),
+        (("undo",), "undo"),
+        (("listing",), "anomalies"),
+    )
+
+    # --- what it shows
+
+    def needed(self, scene: Scene) -> int:
+        """Return the rows of all entries."""
+        return 1 + len(scene.entries) + len(self._footer(scene))
+
+    def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
+        """Ask for what shows the incidents on the screen."""
+        ids = [entry.id for entry in self.asked_for(scene) if entry.incident is not None]
+        if ids and self.height(scene):
+            yield EvidenceQuestion(tuple(ids))
+
+    def picture(self, scene: Scene) -> Picture:
+        """Return the list, or why it is empty."""
+        entries, selection = self.items(scene), scene.selection
+        if is_searching(scene) and not entries:
+            return MessagePicture("Looking for incidents …", "the detectors read the whole run once", self.title)
+        if not entries:
+            return MessagePicture(*self._nothing(scene), self.title)
+        row = self.place(scene, entries)
+        is_here = bool(entries) and entries[row].id == selection.entry
+        evidence = scene.answers.get(EvidenceQuestion) or {}
+        return TriagePicture(
+            entries,
+            self.window(selection).first,
+            row if is_here else -1,
+            selection.marked,
+            scene.view.classes,
+            {id_: found.series[0].values for id_, found in evidence.items() if found.series},
+            title=self._counts(scene),
+            footer=self._footer(scene),
+        )
+
+    def _counts(self, scene: Scene) -> str:
+        entries, listing = scene.entries, scene.selection.listing
+        said = [
+            f"{sum(entry.status == status for entry in entries):,} {status}"
+            for status in ("new", "flagged", "dismissed")
+            if any(entry.status == status for entry in entries)
+        ]
+        return f"{len(entries):,} {listing}: {', '.join(said)}" if said else ""
+
+    def _footer(self, scene: Scene) -> tuple[str, ...]:
+        """Return quiet lines: what else is there, and what could not be judged."""
+        lines = []
+        if scene.selection.listing == INCIDENTS and scene.view.anomalies:
+            lines.append(f"{len(scene.view.anomalies):,} anomalies by the paper's rules: L lists them")
+        lines += [said for said in without_entries(scene)[-1:] if scene.entries and said != NONE_FOUND]
+        return tuple(line for line in lines if not line.startswith("searching"))
+
+    def _nothing(self, scene: Scene) -> tuple[str, str]:
+        info, listing = scene.view.info, scene.selection.listing
+        words = f"No {listing[:-1] if listing == INCIDENTS else 'anomaly'} in {info.records:,} records"
+        if info.validations:
+            words += f" and {info.validations:,} validations"
+        said = without_entries(scene)[0]
+        hint = "L lists the paper's anomalies" if listing == INCIDENTS else "[ lowers the threshold; L goes back"
+        return words, hint if said == NONE_FOUND else f"{said}; {hint}"
+
+    # --- its rows
+
+    def items(self, scene: Scene) -> Sequence[Entry]:
+        """Return the entries."""
+        return scene.entries
+
+    def shown(self, scene: Scene) -> int:
+        """Return the rows that are visible at once."""
+        return max(1, self.height(scene) - 1 - len(self._footer(scene)))
+
+    def select(self, scene: Scene, row: int) -> Selection:
+        """Return the selection on an entry, with the crosshair, the layer and the class that it names."""
+        entries = self.items(scene)
+        return select_entry(scene, entries[row].id) if entries else scene.selection
+
+    def place(self, scene: Scene, items: Sequence[Entry]) -> int:
+        """Return the row of the selected entry."""
+        return next((row for row, entry in enumerate(items) if entry.id == scene.selection.entry), 0)
+
+    def is_foldable(self, scene: Scene) -> bool:
+        """Whether there is an entry to go to."""
+        return scene.selection.entry is not None
+
+    def fold(self, scene: Scene, open_: bool | None) -> Selection:
+        """Go to the screen that shows the entry best: its classes, or its layer."""
+        entry = scene.view.find_entry(scene.selection.entry)
+        if entry is None or open_ is False:
+            return scene.selection
+        wanted = Shows.CLASSES if entry.classes and not entry.layers else Shows.LAYERS
+        place = next((pane for pane in scene.table.panes if pane.shows is wanted), None)
+        return scene.selection if place is None else scene.with_pane(place)
+
+    def mark(self, scene: Scene) -> Selection:
+        """Mark the selected entry, or no longer, and go on to the next row."""
+        selection = scene.selection
+        if selection.entry is None:
+            return selection
+        marked = scene.at(selection.changed(marked=selection.marked ^ {selection.entry}))
+        return self.select(marked, min(self.row(marked) + 1, self.rows(marked) - 1))
+
+    def mark_alike(self, scene: Scene) -> Selection:
+        """Mark all entries of the selected one's kind; none, if they are marked."""
+        entry = scene.view.find_entry(scene.selection.entry)
+        if entry is None:
+            return scene.selection
+        alike = frozenset(other.id for other in scene.entries if other.kind == entry.kind)
+        marked = scene.selection.marked
+        return scene.selection.changed(marked=marked - alike if alike <= marked else marked | alike)

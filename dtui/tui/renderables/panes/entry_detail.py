@@ -1,0 +1,191 @@
+"""One entry of the review in full: what happened in words, its evidence as a chart, its images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dtui.model import ImageVerdict
+from dtui.model.incident_evidence import EvidenceSeries, IncidentEvidence
+from dtui.model.review import Entry
+from dtui.safe_text import safe
+from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
+from dtui.tui.renderables.canvas.frame import Frame
+from dtui.tui.renderables.canvas.palettes import label_colour
+from dtui.tui.renderables.panes.incident_ribbon import mark_colour
+from dtui.tui.renderables.panes.message import wrap
+from dtui.tui.renderables.panes.triage import words_of
+from dtui.tui.renderables.parts.chrome import draw_header, number
+from dtui.tui.renderables.parts.class_names import class_name
+from dtui.tui.renderables.parts.column_chart import draw_columns, draw_share_bars
+from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.renderables.parts.thumbnail import draw_thumbnail
+
+TITLE = "Evidence"
+WIDE = 110
+"""From this width on, chart and images stand beside the words."""
+THUMBNAIL = (14, 7)
+"""Columns and rows of an image."""
+MOST_CHART_ROWS = 9
+LEAST_CHART_ROWS = 5
+LASTING = {True: "still so at the end", False: "over at the end", None: ""}
+
+
+@dataclass(frozen=True, slots=True)
+class EntryDetailPicture(Picture):
+    """The selected entry.
+
+    Attributes:
+        entry: Which.
+        classes: Names by label; data from outside.
+        evidence: What shows it; None while it loads, and for an anomaly.
+        images: Some wrong images of its worst class, at its moment.
+    """
+
+    entry: Entry
+    classes: tuple[str, ...]
+    evidence: IncidentEvidence | None = None
+    images: tuple[ImageVerdict, ...] = ()
+
+    def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
+        """Draw words, then the chart and images in the room that is left."""
+        cells = Cells(frame.width, frame.height, frame.theme)
+        draw_header(cells, frame, TITLE, max(0, frame.width - 1))
+        is_wide = frame.width >= WIDE
+        room = frame.width * 2 // 5 if is_wide else frame.width - 4
+        y = self._write_words(cells, frame, 1, room)
+        if self.evidence is None:
+            return cells
+        y = self._draw_became(cells, frame, y, room)
+        if is_wide:
+            x = room + 4
+            self._draw_charts(cells, frame, x, 1, min(84, frame.width - x - 1), frame.height - 1)
+            self._draw_images(cells, frame, 2, max(y + 1, 2 + MOST_CHART_ROWS * len(self.evidence.series)))
+        else:
+            self._draw_charts(cells, frame, 2, y, frame.width - 4, frame.height - y)
+        return cells
+
+    def _write_words(self, cells: Cells, frame: Frame, y: int, room: int) -> int:
+        theme, entry = frame.theme, self.entry
+        cells.text(1, y, entry.sign, mark_colour(theme, entry, None), bold=True)
+        for line in wrap(words_of(entry, self.classes), room - 1)[: max(1, frame.height - 2)]:
+            cells.text(3, y, line, theme.bright, bold=True)
+            y += 1
+        for line in self._facts():
+            for part in wrap(line, room - 1):
+                if y >= frame.height:
+                    return y
+                cells.text(3, y, part, theme.muted)
+                y += 1
+        if entry.note and y < frame.height:
+            cells.text(3, y, shorten(f"✎ {safe(entry.note, 200)}", room - 1), theme.flag)
+            y += 1
+        return y
+
+    def _facts(self) -> list[str]:
+        entry, incident = self.entry, self.entry.incident
+        at = f"{entry.iteration:,}" if entry.last <= entry.iteration else f"{entry.iteration:,} to {entry.last:,}"
+        facts = [f"iteration {at} · {entry.kind} · {entry.status}"]
+        if incident is not None:
+            more = [LASTING[incident.persists], f"moved first: {incident.moved_first}" if incident.moved_first else ""]
+            if not incident.is_final:
+                more.append("later records may still change this")
+            facts += [" · ".join(safe(part, 200) for part in more if part)] if any(more) else []
+        if self.evidence is not None and self.evidence.moved:
+            moved = (f"{safe(move.layer, 40)} ×{number(move.times)}" for move in self.evidence.moved)
+            facts.append(f"moved more than usual: {' · '.join(moved)}")
+        return facts
+
+    def _draw_became(self, cells: Cells, frame: Frame, y: int, room: int) -> int:
+        evidence = self.evidence
+        if evidence is None or evidence.label is None or not evidence.became or y + 1 >= frame.height:
+            return y
+        name = class_name(self.classes, evidence.label)
+        at = f" at {evidence.moment:,}" if evidence.moment is not None else ""
+        cells.text(
+            3, y, shorten(f"{name} was taken for{at}, of {evidence.judged:,} images:", room - 1), frame.theme.text
+        )
+        shown = evidence.became[: 3 if frame.height < 16 else 5]
+        bars = [
+            (class_name(self.classes, pair.label), pair.count, label_colour(frame.theme, pair.label)) for pair in shown
+        ]
+        return y + 1 + draw_share_bars(cells, frame, 5, y + 1, room - 4, bars, evidence.judged)
+
+    def _draw_charts(self, cells: Cells, frame: Frame, x: int, y: int, width: int, height: int) -> None:
+        """Draw as many charts below each other as there is room for."""
+        series = self.evidence.series if self.evidence is not None else ()
+        if width < 20:
+            return
+        for place, one in enumerate(series):
+            rows = min(MOST_CHART_ROWS, height // (len(series) - place))
+            if rows < LEAST_CHART_ROWS:
+                rows = min(MOST_CHART_ROWS, height)
+            if rows < LEAST_CHART_ROWS:
+                return
+            self._draw_chart(cells, frame, x, y, width, rows, one)
+            y, height = y + rows, height - rows
+
+    def _draw_chart(
+        self, cells: Cells, frame: Frame, x: int, y: int, width: int, rows: int, series: EvidenceSeries
+    ) -> None:
+        """Draw title, columns and the iterations below, in `rows` rows."""
+        theme, entry = frame.theme, self.entry
+        cells.text(x, y, shorten(f"{series.title} {safe(series.place, 30)}".strip(), width), theme.text)
+        if not len(series.values):
+            cells.text(x, y + 1, "not recorded around here", theme.muted, limit=width)
+            return
+        finite = series.values[np.isfinite(series.values)]
+        low, high = (
+            (_shown(float(edge), series) for edge in (finite.min(), finite.max())) if len(finite) else ("·", "·")
+        )
+        gutter = max(text_width(low), text_width(high)) + 1
+        fits = max(1, width - gutter)
+        skip = max(0, len(series.values) - fits)
+        values, iterations = series.values[skip // 2 :][:fits], series.iterations[skip // 2 :][:fits]
+        wide = 2 if 2 * len(values) <= fits else 1
+        height = rows - 3
+        cells.text(x + gutter - 1 - text_width(high), y + 1, high, theme.muted)
+        cells.text(x + gutter - 1 - text_width(low), y + height, low, theme.muted)
+        lit = (iterations >= entry.iteration) & (iterations <= max(entry.iteration, entry.last))
+        draw_columns(cells, frame, x + gutter, y + 1, height, values, lit, wide, series.is_wide)
+        _write_iterations(
+            cells, frame, x + gutter, y + 1 + height, wide, iterations.tolist(), np.flatnonzero(lit).tolist()
+        )
+
+    def _draw_images(self, cells: Cells, frame: Frame, x: int, y: int) -> None:
+        """Draw thumbnails in a row, the label of each below it."""
+        columns, rows = THUMBNAIL
+        theme = frame.theme
+        if y + rows + 2 > frame.height or not self.images:
+            return
+        cells.text(x + 1, y, "images that turned wrong:", theme.text)
+        for place, image in enumerate(self.images):
+            left = x + 1 + place * (columns + 2)
+            if left + columns >= frame.width or image.pixels is None:
+                break
+            draw_thumbnail(cells, left, y + 1, columns, rows, image.pixels, frame.output)
+            label = "?" if image.label is None else class_name(self.classes, image.label)
+            cells.text(left, y + 1 + rows, shorten(f"→ {label}", columns), theme.incorrect)
+
+
+def _shown(value: float, series: EvidenceSeries) -> str:
+    return f"{value:.0%}" if series.is_share else number(value)
+
+
+def _write_iterations(
+    cells: Cells, frame: Frame, x: int, y: int, wide: int, iterations: Sequence[int], lit: Sequence[int]
+) -> None:
+    """Write the first and the last iteration below the columns, and a mark where the entry begins."""
+    theme = frame.theme
+    last = f"{iterations[-1]:,}"
+    end = x + wide * len(iterations)
+    first_end = cells.text(x, y, f"{iterations[0]:,}", theme.muted)
+    if end - text_width(last) > first_end + 1:
+        cells.text(end - text_width(last), y, last, theme.muted)
+    if lit:
+        here = f"▲ {iterations[lit[0]]:,}"
+        at = x + wide * lit[0]
+        if first_end < at and at + text_width(here) < end - text_width(last):
+            cells.text(at, y, here, theme.flag)
