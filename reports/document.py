@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from dtui.model import BoolArray, FloatArray, TimeAxis
+from dtui.model import BoolArray, FilterCourses, FloatArray, TimeAxis
 
 Spec = dict[str, Any]
 """A Vega or Vega-Lite specification: JSON values only, no NaN."""
@@ -173,7 +173,49 @@ class LayerTree:
     printed: tuple[int, ...] = (0,)
 
 
-Item = Chart | LayerTree | Table | Paragraph
+@dataclass(frozen=True, eq=False, slots=True)
+class FilterMap:
+    """Some filters of one layer over time.
+
+    Attributes:
+        layer: Its name.
+        group: Why the layer is shown, such as "in incidents".
+        filters: Number of filters of the layer, of which those shown stand out most.
+        names: Of the filters shown.
+        about: What is known about each, in a few words.
+        courses: Their values, and the scales of the three normalisations.
+    """
+
+    layer: str
+    group: str
+    filters: int
+    names: tuple[str, ...]
+    about: tuple[str, ...]
+    courses: FilterCourses
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class FilterMaps:
+    """Filters over time as shades, of several layers between which a reader switches.
+
+    Attributes:
+        id: Unique within the report.
+        description: What it shows, for readers who cannot see it.
+        quantity: What the values are, in words.
+        maps: The layers in the order of the switch; at least one, all with the same axis.
+        stages: Iterations at which the learning rate changed.
+        printed: How many of the layers paper shows.
+    """
+
+    id: str
+    description: str
+    quantity: str
+    maps: tuple[FilterMap, ...]
+    stages: Sequence[int]
+    printed: int = 3
+
+
+Item = Chart | LayerTree | FilterMaps | Table | Paragraph
 
 
 @dataclass(frozen=True, eq=False, slots=True)

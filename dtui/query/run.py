@@ -12,6 +12,7 @@ from dtui.model import (
     ClassCluster,
     ClassErrors,
     Curves,
+    FilterCourses,
     FloatArray,
     Heatmap,
     HeatmapRequest,
@@ -215,6 +216,17 @@ class RunQuery(IncidentQuestions):
             UsageError: An unknown node, statistic, normalisation or order.
         """
         return self._heatmaps.heatmap(request)
+
+    def filter_courses(
+        self, layer: int, statistic: str, axis: TimeAxis, count: int, first: Sequence[int] = ()
+    ) -> FilterCourses:
+        """Return at most `count` filters of a layer over time: those of `first`, then those that stand out most.
+
+        Raises:
+            NotRecordedError: The run does not hold the statistic.
+            UsageError: An unknown layer or statistic.
+        """
+        return self._heatmaps.courses(layer, statistic, axis, count, first)
 
     # --- validation
     def clusters(

@@ -91,13 +91,12 @@ def plane_data(plane: Plane) -> dict[str, Any]:
     """Return what the page's script needs of one statistic, as JSON values: its picture, scales and marks."""
     codes, full = encode(plane.values), full_scales(plane.values)
     data: dict[str, Any] = {
-        "name": plane.name,
         "source": plane.source,
+        "choice": plane.quantity,
         "quantity": plane.quantity,
         "signed": bool(np.nanmin(plane.values, initial=0.0) < 0),
-        "scale": _short(plane.scale),
-        "full": [_short(value) for value in full.tolist()],
-        "own": dwarfs(full, plane.scale),
+        "full": [[_short(plane.scale)], [_short(value) for value in full.tolist()]],
+        "first": int(dwarfs(full, plane.scale)),
         "limits": codes.limits.tolist(),
         "picture": grey_picture(codes.bytes),
     }

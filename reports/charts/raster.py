@@ -47,11 +47,12 @@ def error_palette() -> list[int]:
     return [int(r) << 16 | int(g) << 8 | int(b) for r, g, b in ramp(ERROR_STOPS, LEVELS)]
 
 
-def error_picture(values: FloatArray) -> str:
+def error_picture(values: FloatArray, stops: tuple[str, ...] = ERROR_STOPS) -> str:
     """Return shares as a PNG in a data URL, one pixel a value.
 
     Args:
         values: Shape (rows, columns), shares in [0, 1]; NaN becomes transparent.
+        stops: Colours from 0 to 1.
 
     Returns:
         "data:image/png;base64,…"; the same values give the same text.
@@ -61,7 +62,7 @@ def error_picture(values: FloatArray) -> str:
     finite = np.isfinite(values)
     levels = np.where(finite, np.rint(np.clip(np.nan_to_num(values), 0, 1) * (LEVELS - 1)) + 1, 0).astype(np.uint8)
     image = Image.fromarray(levels, mode="P")
-    image.putpalette(bytes(3) + ramp(ERROR_STOPS, LEVELS).tobytes())
+    image.putpalette(bytes(3) + ramp(stops, LEVELS).tobytes())
     stream = io.BytesIO()
     image.save(stream, "PNG", compress_level=9, transparency=0)
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")

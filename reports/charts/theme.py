@@ -44,6 +44,9 @@ HORIZON_NEGATIVE = ("#ffb892", "#bf5a2a", "#54301c")
 ERROR_STOPS = ("#fffaf0", "#ffe0b0", "#fbb45c", "#f28e2b", "#b4542f", "#6b3552", "#1d2a57", "#0a1030")
 """Error from none (cream) over orange to all wrong (navy); lightness falls all the way."""
 
+SHADE_STOPS = ("#f6f9fc", "#b5daf2", "#4d97cf", "#1d4f86", "#0a1c3d")
+"""Size from none (almost white) over blue to full (navy); lightness falls all the way."""
+
 VEGA_SCHEMA = "https://vega.github.io/schema/vega/v6.json"
 
 

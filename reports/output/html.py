@@ -17,12 +17,11 @@ import jinja2
 from markupsafe import Markup
 
 from dtui.errors import ReportError
-from dtui.model.statistics import SOURCES
 from dtui.reports.charts import theme
-from dtui.reports.charts.horizon import initially_open
+from dtui.reports.charts.filter_maps import map_svg
 from dtui.reports.charts.layer_tree import still_tree
-from dtui.reports.charts.planes import plane_data
-from dtui.reports.document import Chart, Drawings, LayerTree, Paragraph, Report, Spec, Table
+from dtui.reports.document import Chart, Drawings, FilterMaps, LayerTree, Paragraph, Report, Spec, Table
+from dtui.reports.output.rows_data import rows_data
 from dtui.safe_text import safe
 
 
@@ -44,7 +43,7 @@ def render_html(report: Report, drawings: Drawings, failures: Mapping[str, str],
     Source: dtui.
     """
     style = _static("report.css")
-    scripts = [bundle, _static("report.js"), _static("tree.js")]
+    scripts = [bundle, _static("report.js"), _static("rows.js")]
     policy = "; ".join(
         (
             "default-src 'none'",
@@ -93,38 +92,13 @@ def _specification(spec: Spec) -> Markup:
 
 def _kind(item: object) -> str:
     """Return which part of the template shows an item of a section."""
-    return {Chart: "chart", LayerTree: "tree", Table: "table", Paragraph: "paragraph"}[type(item)]
+    return {Chart: "chart", LayerTree: "rows", FilterMaps: "rows", Table: "table", Paragraph: "paragraph"}[type(item)]
 
 
-def _tree_data(tree: LayerTree) -> Spec:
-    """Return what the script of the layers needs, as JSON values."""
-    rows = [
-        {
-            "label": row.label,
-            "name": row.name,
-            "detail": row.detail,
-            "about": f"{row.kind}, {row.filters:,} filter{'s' if row.filters != 1 else ''}",
-            "depth": row.depth,
-            "parent": row.parent,
-            "module": row.is_module,
-        }
-        for row in tree.rows
-    ]
-    return {
-        "rows": rows,
-        "open": initially_open(tree.rows),
-        "axis": [tree.axis.first, tree.axis.stop, tree.axis.columns],
-        "stages": list(tree.stages),
-        "sources": [source for source in SOURCES if any(plane.source == source for plane in tree.planes)],
-        "planes": [plane_data(plane) for plane in tree.planes],
-        "colours": {
-            "positive": theme.HORIZON_POSITIVE,
-            "negative": theme.HORIZON_NEGATIVE,
-            "bad": theme.LOST,
-        },
-        "gutter": theme.GUTTER,
-        "margin": theme.MARGIN,
-    }
+def _still(item: LayerTree | FilterMaps) -> Markup:
+    """Return what stands there until the page's script draws, and where none runs."""
+    svg = still_tree(item) if isinstance(item, LayerTree) else map_svg(item, item.maps[0], theme.PLOT_WIDTH)
+    return Markup(svg)
 
 
 @lru_cache(maxsize=1)
@@ -140,6 +114,6 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["specification"] = _specification
     environment.filters["kind"] = _kind
-    environment.filters["tree_data"] = _tree_data
-    environment.filters["still_tree"] = lambda tree: Markup(still_tree(tree))
+    environment.filters["rows_data"] = rows_data
+    environment.filters["still"] = _still
     return environment

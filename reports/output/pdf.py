@@ -15,8 +15,10 @@ from importlib.util import find_spec
 from typing import Any, Self
 
 from dtui.errors import MissingExtraError
+from dtui.reports.charts import theme
+from dtui.reports.charts.filter_maps import map_svg
 from dtui.reports.charts.layer_tree import tree_pages
-from dtui.reports.document import Chapter, Chart, Fact, Item, LayerTree, Paragraph, Report, Section, Table
+from dtui.reports.document import Chapter, Chart, Fact, FilterMaps, Item, LayerTree, Paragraph, Report, Section, Table
 from dtui.reports.output.child import Child
 from dtui.safe_text import safe
 
@@ -141,6 +143,11 @@ def _layer_tree(tree: LayerTree, *_: object) -> Iterator[Data]:
         yield _pictures(title[:1].upper() + title[1:], tree.description, tree_pages(tree, tree.planes[k]))
 
 
+def _filter_maps(maps: FilterMaps, *_: object) -> Iterator[Data]:
+    for shown in maps.maps[: maps.printed]:
+        yield _pictures(shown.layer, maps.description, (map_svg(maps, shown, theme.PAPER_PLOT),))
+
+
 def _pictures(title: str, description: str, pages: Sequence[str], failure: str = "") -> Data:
     return {
         "kind": "pictures",
@@ -187,6 +194,7 @@ def _paragraph(paragraph: Paragraph, *_: object) -> Iterator[Data]:
 _KINDS: dict[type[Item], Callable[[Any, Printed, Mapping[str, str]], Iterator[Data]]] = {
     Chart: _chart,
     LayerTree: _layer_tree,
+    FilterMaps: _filter_maps,
     Table: _table,
     Paragraph: _paragraph,
 }

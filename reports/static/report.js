@@ -121,5 +121,5 @@
     row.addEventListener("mouseleave", () => show(row.dataset.chapter, null));
   });
 
-  window.dtuiReport = {views, trees: {}, show, listen: (name, heard) => chapterOf(name).listeners.push(heard)};
+  window.dtuiReport = {views, rows: {}, show, listen: (name, heard) => chapterOf(name).listeners.push(heard)};
 })();

@@ -127,8 +127,8 @@ def test_without_scripts_the_charts_stand_there_all_the_same(report: Path, tmp_p
     printed = (tmp_path / "print.pdf").read_bytes()
     assert printed.startswith(b"%PDF")
     root = browser.call("DOM.getDocument", depth=0)["root"]["nodeId"]
-    pictures = browser.call("DOM.querySelectorAll", nodeId=root, selector=".chart > svg, .tree .drawn > svg")["nodeIds"]
-    assert len(pictures) == 4
+    pictures = browser.call("DOM.querySelectorAll", nodeId=root, selector=".chart > svg, .rows .drawn > svg")["nodeIds"]
+    assert len(pictures) == 5
     for picture in pictures:
         box = browser.call("DOM.getBoxModel", nodeId=picture)["model"]
         assert box["width"] > 900
@@ -143,8 +143,8 @@ def test_names_from_outside_are_text(runs: dict[str, FakeQuery], tmp_path: Path,
     assert charts == 3
     browser.mouse("move", *at(browser, "run1-class-error", 100, 60))
     browser.wait_for(f"{signal('run1-class-error', 'over')} !== null")
-    browser.run("document.querySelector('.tree').scrollIntoView()")
-    browser.wait_for("document.querySelector('.tree .value')?.textContent")
+    browser.run("document.querySelector('.rows').scrollIntoView()")
+    browser.wait_for("document.querySelector('.rows .value')?.textContent")
     assert browser.console == []
     assert browser.run("document.title") == "</script><script>document.title='ran'</script> – dtui report"
     assert browser.run("document.querySelectorAll('img').length") == 0
@@ -152,7 +152,7 @@ def test_names_from_outside_are_text(runs: dict[str, FakeQuery], tmp_path: Path,
     for name in HOSTILE[:4]:
         assert name in text
     assert "�]0;ran�tabby �cat" in text
-    drawn = browser.run("[...document.querySelectorAll('.chart text, .tree .name')].map(t => t.textContent).join('|')")
+    drawn = browser.run("[...document.querySelectorAll('.chart text, .rows .name')].map(t => t.textContent).join('|')")
     for name in HOSTILE[1:2]:
         assert name in drawn
     assert "<img src=x" in drawn

@@ -7,16 +7,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dtui.model import TimeAxis
 from dtui.model.statistics import LAYERS, SOURCES
 from dtui.reports import build, write_report
 from dtui.reports.charts import theme
+from dtui.reports.charts.filter_maps import NORMALISATIONS, shades
+from dtui.reports.charts.raster import ramp
 from tests.reports.browser import Browser
 from tests.reports.fake_query import FakeQuery
 
 QUERY = FakeQuery()
 QUERY.weights[3, 17] = 40.0  # one layer jumps at one iteration
-TREE = "document.querySelector('.tree')"
-STATE = "dtuiReport.trees['run1-layer-tree']"
+TREE = "document.getElementById('run1-layer-tree')"
+STATE = "dtuiReport.rows['run1-layer-tree']"
+MAPS = "document.getElementById('run1-filter-maps')"
+FILTERS = "dtuiReport.rows['run1-filter-maps']"
 ROWS = len(QUERY.nodes)
 WORDS = f"{TREE}.querySelector('.readout').textContent"
 
@@ -26,7 +31,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("tree") / "a.html"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(build, "open_run", lambda _: QUERY)
-        write_report([Path("a")], out, sections=["curves", "layers"])
+        write_report([Path("a")], out, sections=["curves", "layers", "filters"])
     return out
 
 
@@ -48,13 +53,24 @@ def choose(page: Browser, quantity: str) -> None:
     page.wait_for(f"{TREE}.querySelector('.readout').textContent.startsWith('{quantity}')")
 
 
-def over(page: Browser, row: int, record: int) -> tuple[float, float]:
+def pixel(page: Browser, host: str, record: int, y: int) -> list[int]:
+    """Return the colour of a picture at a record, from a copy that is made to be read."""
+    colour: list[int] = page.run(
+        f"(() => {{ const c = {host}.querySelector('canvas'), copy = document.createElement('canvas'); "
+        "copy.width = c.width; copy.height = c.height; const x = copy.getContext('2d', {willReadFrequently: true}); "
+        f"x.drawImage(c, 0, 0); const at = Math.floor(({record} + .5) / {QUERY.records} * c.width); "
+        f"return [...x.getImageData(at, {y}, 1, 1).data].slice(0, 3); }})()"
+    )
+    return colour
+
+
+def over(page: Browser, row: int, record: int, host: str = TREE, pitch: int = 26) -> tuple[float, float]:
     """Return the place in the window of a record of a visible row."""
     left, top, width = page.run(
-        f"(() => {{ const b = {TREE}.querySelector('canvas').getBoundingClientRect(); "
+        f"(() => {{ const b = {host}.querySelector('canvas').getBoundingClientRect(); "
         "return [b.left, b.top, b.width]; })()"
     )
-    return left + (record + 0.5) / QUERY.records * width, top + 26 * row + 12
+    return left + (record + 0.5) / QUERY.records * width, top + pitch * row + pitch // 2
 
 
 def shown(page: Browser) -> list[str]:
@@ -144,24 +160,51 @@ def test_the_keyboard_moves_the_crosshair(page: Browser) -> None:
 
 def test_a_jump_of_one_iteration_can_be_seen(page: Browser) -> None:
     choose(page, "mean of weights")
-    colours = (
-        f"(() => {{ const c = {TREE}.querySelector('canvas'), x = c.getContext('2d'); const at = record => "
-        f"x.getImageData(Math.floor((record + .5) / {QUERY.records} * c.width), 26 * 3 + 2, 1, 1)"
-        ".data.slice(0, 3).join(); "
-        "return [at(17), at(16), at(18)]; })()"
-    )
-    jump, before, after = page.run(colours)
-    assert jump == ",".join(str(int(theme.HORIZON_POSITIVE[2][k : k + 2], 16)) for k in (1, 3, 5))
+    before, jump, after = (pixel(page, TREE, record, 26 * 3 + 2) for record in (16, 17, 18))
+    assert jump == [int(theme.HORIZON_POSITIVE[2][k : k + 2], 16) for k in (1, 3, 5)]
     assert jump not in (before, after)
 
 
 def test_rows_switch_to_their_own_scale(page: Browser) -> None:
     choose(page, "mean of weights")
-    box = f"{TREE}.querySelector('input')"
     before = page.run(f"{TREE}.querySelector('canvas').toDataURL()")
-    page.run(f"{box}.click()")
+    was = page.run(f"{STATE}.scale")
+    scale(page, TREE, 1 - was)
     assert page.run(f"{TREE}.querySelector('canvas').toDataURL()") != before
-    assert "by row" in page.run(f"{TREE}.querySelector('.scale').textContent") or not page.run(f"{box}.checked")
+    assert ("by row" in page.run(f"{TREE}.querySelector('.scale').textContent")) == (was == 0)
+
+
+def scale(page: Browser, host: str, choice: int) -> None:
+    page.run(
+        f"(() => {{ const s = {host}.querySelectorAll('select')[1]; s.value = '{choice}'; "
+        "s.dispatchEvent(new Event('change')); })()"
+    )
+
+
+def test_filters_show_layer_filter_and_value_in_three_normalisations(page: Browser) -> None:
+    page.run(f"{MAPS}.scrollIntoView()")
+    page.wait_for(f"{FILTERS} && {FILTERS}.values")
+    assert page.run(f"[...{MAPS}.querySelectorAll('select')[1].options].map(o => o.textContent)") == [
+        "shades by layer",
+        "shades by filter",
+        "shades by iteration",
+    ]
+    courses = QUERY.filter_courses(0, "update_ratio", TimeAxis(0, QUERY.records * QUERY.every, QUERY.records), 24)
+    pictures = []
+    for choice, name in enumerate(NORMALISATIONS):
+        scale(page, MAPS, choice)
+        pictures.append(page.run(f"{MAPS}.querySelector('canvas').toDataURL()"))
+        for row, record in ((0, 30), (5, 12)):
+            colour = pixel(page, MAPS, record, 17 * row + 5)
+            wanted = ramp(theme.SHADE_STOPS, 201)[round(shades(courses, name)[row, record] * 200)]
+            assert np.abs(np.array(colour) - wanted).max() <= 4, (name, row)
+    assert len(set(pictures)) == 3
+    page.mouse("move", *over(page, 5, 30, MAPS, 17))
+    words = f"{MAPS}.querySelector('.readout').textContent"
+    page.wait_for(f"{words}.startsWith('conv1, filter 5 (×3.5) · iteration')")
+    told = float(page.run(words).rpartition(" ")[2])
+    assert told == pytest.approx(courses.values[5, 30], rel=0.05)
+    assert page.console == []
 
 
 @pytest.mark.parametrize("width", [360, 800, 2560])

@@ -39,7 +39,7 @@ def test_one_file_holds_everything(runs: dict[str, FakeQuery], tmp_path: Path) -
     assert result.bytes == out.stat().st_size
     assert (result.charts, result.problems) == (3, ())
     assert page.count('<div class="chart"') == 3
-    assert page.count('<div class="tree"') == 1
+    assert page.count('<div class="rows"') == 2
     assert not re.search(r"(?:src|href)=[\"'](?!#|data:)", page.partition("<main>")[2].partition("<script>")[0])
     for heading in ("Error and loss", "Layers", "Classes", "Anomaly iterations", "How it was made"):
         assert f"<h2>{heading}</h2>" in page
@@ -134,7 +134,9 @@ def test_only_the_sections_asked_for_are_made() -> None:
 
 
 def test_an_unknown_section_is_refused_with_the_names_there_are(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"section 'cube': .* choose from curves, layers, classes, anomalies, gaps"):
+    with pytest.raises(
+        UsageError, match=r"section 'cube': .* choose from curves, layers, filters, classes, anomalies, gaps"
+    ):
         write_report([tmp_path], tmp_path / "a.html", sections=["cube"])
 
 

@@ -1,7 +1,8 @@
 (() => {
   "use strict";
-  // The hierarchy of layers: rows that fold, and one picture a statistic whose bytes are turned back into values here.
-  const ROW = 26, HEIGHT = 23, BANDS = 3, BAR = 5, LEAST = 100, TICK_ROOM = 78;
+  // Rows over time, of several planes (statistics, or layers) between which a switch changes: a plane is one picture
+  // whose bytes are turned back into values here. The layers are horizon graphs in rows that fold, filters are shades.
+  const BANDS = 3, BAR = 5, LEAST = 100, TICK_ROOM = 78;
   const NARROW = 560, NARROW_GUTTER = 172;
   const CORE = 160, TAIL = 47, FIRST = TAIL + 1, SPREAD = 9999, WIDE = 8;
   const SVG = "http://www.w3.org/2000/svg";
@@ -56,16 +57,27 @@
   const colourOf = text => [1, 3, 5].map(at => parseInt(text.slice(at, at + 2), 16));
 
   // One horizon graph, a pixel a column: the bands of a column stand on the lower edge, the highest in front.
-  const paint = (values, scale, colours) => {
-    const picture = new ImageData(values.length, HEIGHT), data = picture.data;
+  const paintBands = (values, scale, height, colours) => {
+    const picture = new ImageData(values.length, height), data = picture.data;
     values.forEach((value, column) => {
-      const size = Math.min(BANDS, Math.abs(value) / scale * BANDS), side = value < 0 ? colours.negative : colours.positive;
+      const size = Math.min(BANDS, Math.abs(value) / scale(column) * BANDS), side = value < 0 ? colours.negative : colours.positive;
       if (!(size > 0)) return;
-      for (let y = 0; y < HEIGHT; y++) {
-        const band = Math.min(BANDS - 1, Math.ceil(size - (y + 0.5) / HEIGHT) - 1);
+      for (let y = 0; y < height; y++) {
+        const band = Math.min(BANDS - 1, Math.ceil(size - (y + 0.5) / height) - 1);
         if (band < 0) break;
-        data.set([...side[band], 255], 4 * ((HEIGHT - 1 - y) * values.length + column));
+        data.set([...side[band], 255], 4 * ((height - 1 - y) * values.length + column));
       }
+    });
+    return picture;
+  };
+
+  // A value as a shade: its share of what the scale compares it with.
+  const paintShades = (values, scale, height, {shades}) => {
+    const picture = new ImageData(values.length, 1);
+    values.forEach((value, column) => {
+      if (Number.isNaN(value)) return;
+      const at = Math.min(1, Math.abs(value) / scale(column)) * (shades.length - 1), from = Math.min(shades.length - 2, Math.floor(at));
+      picture.data.set([...shades[from].map((part, k) => Math.round(part + (shades[from + 1][k] - part) * (at - from))), 255], 4 * column);
     });
     return picture;
   };
@@ -81,30 +93,31 @@
 
   const bring = host => {
     const data = JSON.parse(document.getElementById(host.id + "-data").textContent);
-    const [first, stop, columns] = data.axis, span = (stop - first) / columns, {margin} = data;
+    const [first, stop, columns] = data.axis, span = (stop - first) / columns, {margin, pitch, height} = data;
     let gutter = data.gutter;
-    const colours = {
-      positive: data.colours.positive.map(colourOf), negative: data.colours.negative.map(colourOf), bad: data.colours.bad,
-    };
-    const state = {plane: 0, own: false, open: new Set(data.open), over: null, iteration: null, width: 0, values: null, bytes: null, rows: []};
+    const colours = {};
+    for (const name of ["positive", "negative", "shades"]) if (data[name]) colours[name] = data[name].map(colourOf);
+    const paint = data.shades ? paintShades : paintBands;
+    const rowsOf = () => data.planes[state.plane].rows ?? data.rows;
+    const state = {plane: 0, scale: 0, open: new Set(data.open), over: null, iteration: null, width: 0, values: null, bytes: null, rows: []};
     const kept = new Map();
     const chapter = host.dataset.chapter;
 
-    const select = make("select", {ariaLabel: "Statistic"});
-    for (const source of data.sources) {
+    const select = make("select", {ariaLabel: data.switch});
+    for (const source of data.groups) {
       const group = make("optgroup", {label: source});
       data.planes.forEach((plane, k) => {
-        if (plane.source === source) group.append(make("option", {value: k, textContent: plane.quantity}));
+        if (plane.source === source) group.append(make("option", {value: k, textContent: plane.choice}));
       });
       select.append(group);
     }
     select.value = "0";
-    const own = make("input", {type: "checkbox"});
+    const scales = make("select", {ariaLabel: "Scale"}, ...data.scales.map((name, k) => make("option", {value: k, textContent: name})));
     const unfold = make("button", {type: "button", textContent: "unfold all"});
     const fold = make("button", {type: "button", textContent: "fold all"});
-    const controls = make("div", {className: "controls"}, make("label", {}, "Statistic ", select));
-    if (data.rows.length > 1) controls.append(make("label", {}, own, " each row on its own scale"));
-    if (data.rows.some(row => row.module)) controls.append(unfold, fold);
+    const controls = make("div", {className: "controls"}, make("label", {}, `${data.switch} `, select));
+    if (data.shades || data.rows.length > 1) controls.append(make("label", {}, "Scale ", scales));
+    if (rowsOf().some(row => row.module)) controls.append(unfold, fold);
     const scale = make("p", {className: "scale"}), words = make("p", {className: "readout"});
     const names = make("div", {className: "names"});
     const canvas = make("canvas", {tabIndex: 0});
@@ -119,7 +132,7 @@
 
     const visible = () => {
       const seen = new Set();
-      data.rows.forEach((row, k) => {
+      rowsOf().forEach((row, k) => {
         if (row.parent < 0 || (state.open.has(row.parent) && seen.has(row.parent))) seen.add(k);
       });
       return [...seen];
@@ -127,7 +140,11 @@
     const column = () => state.iteration === null ? columns - 1
       : Math.max(0, Math.min(columns - 1, Math.floor((state.iteration + 0.5 - first) / span)));
     const placeOf = iteration => (iteration - first) / (stop - first) * state.width;
-    const scaleOf = row => state.own ? data.planes[state.plane].full[row] : data.planes[state.plane].scale;
+    // What the values of a row are compared with: one number of the plane, of the row, or of the column.
+    const scaleOf = row => {
+      const full = data.planes[state.plane].full[state.scale];
+      return full.length === 1 ? () => full[0] : state.scale === 1 ? () => full[row] : at => full[at];
+    };
     const isBad = (row, at) => (data.planes[state.plane].bad?.[row] ?? []).some(([from, to]) => from <= at && at < to);
 
     // --- what follows the crosshair
@@ -146,11 +163,11 @@
         line.classList.toggle("over", k === state.over);
       });
       if (state.over !== null) {
-        const row = data.rows[state.over];
-        words.textContent = `${row.name} (${row.about}) · ${when} · ${plane.quantity} ` +
+        const row = rowsOf()[state.over];
+        words.textContent = row.name + (row.about ? ` (${row.about})` : "") + ` · ${when} · ${plane.quantity} ` +
           (told(state.over, at) || "none") + (isBad(state.over, at) ? " · NaN or Inf" : "");
       } else {
-        words.textContent = plane.quantity + (state.iteration === null ? ", last values" : ` · ${when}`);
+        words.textContent = plane.quantity + (plane.rows ? ` in ${plane.choice}` : "") + (state.iteration === null ? ", last values" : ` · ${when}`);
       }
       const cross = marks.querySelector(".crosshair");
       if (!cross) return;
@@ -166,32 +183,35 @@
     const drawGraphs = rows => {
       const ratio = window.devicePixelRatio || 1, context = canvas.getContext("2d"), plane = data.planes[state.plane];
       canvas.width = Math.round(state.width * ratio);
-      canvas.height = Math.round(rows.length * ROW * ratio);
+      canvas.height = Math.round(rows.length * pitch * ratio);
       canvas.style.width = `${state.width}px`;
-      canvas.style.height = `${rows.length * ROW}px`;
+      canvas.style.height = `${rows.length * pitch}px`;
       if (!state.values) return;
       context.imageSmoothingEnabled = false;
-      const one = make("canvas", {width: columns, height: HEIGHT}), pen = one.getContext("2d");
+      const one = make("canvas", {width: columns, height: data.shades ? 1 : height}), pen = one.getContext("2d");
       rows.forEach((row, place) => {
-        pen.putImageData(paint(state.values[row], scaleOf(row), colours), 0, 0);
-        context.drawImage(one, 0, Math.round(place * ROW * ratio), canvas.width, Math.round(HEIGHT * ratio));
-        context.fillStyle = colours.bad;
+        pen.putImageData(paint(state.values[row], scaleOf(row), height, colours), 0, 0);
+        context.drawImage(one, 0, Math.round(place * pitch * ratio), canvas.width, Math.round(height * ratio));
+        context.fillStyle = data.bad;
         for (const [from, to] of plane.bad?.[row] ?? []) {
           const left = from / columns * canvas.width, width = Math.max(1.5 * ratio, (to - from) / columns * canvas.width);
-          context.fillRect(left, (place * ROW + (HEIGHT - BAR) / 2) * ratio, width, BAR * ratio);
+          context.fillRect(left, (place * pitch + (height - BAR) / 2) * ratio, width, BAR * ratio);
         }
       });
     };
     const drawMarks = rows => {
-      const height = rows.length * ROW;
+      const whole = rows.length * pitch;
       marks.replaceChildren();
       marks.setAttribute("width", state.width);
-      marks.setAttribute("height", height);
-      rows.forEach((_, place) => marks.append(draw("line", {x1: 0, x2: state.width, y1: place * ROW + HEIGHT + 0.5, y2: place * ROW + HEIGHT + 0.5, class: "ground"})));
+      marks.setAttribute("height", whole);
+      if (!data.shades) rows.forEach((_, place) => {
+        const y = place * pitch + height + 0.5;
+        marks.append(draw("line", {x1: 0, x2: state.width, y1: y, y2: y, class: "ground"}));
+      });
       for (const stage of data.stages) {
-        marks.append(draw("line", {x1: placeOf(stage), x2: placeOf(stage), y1: 0, y2: height, class: "stage"}));
+        marks.append(draw("line", {x1: placeOf(stage), x2: placeOf(stage), y1: 0, y2: whole, class: "stage"}));
       }
-      marks.append(draw("line", {y1: 0, y2: height, class: "crosshair", visibility: "hidden"}));
+      marks.append(draw("line", {y1: 0, y2: whole, class: "crosshair", visibility: "hidden"}));
       axis.replaceChildren(draw("line", {x1: gutter, x2: gutter + state.width, y1: 0.5, y2: 0.5, class: "ground"}));
       axis.setAttribute("width", gutter + state.width + margin);
       axis.setAttribute("height", 36);
@@ -210,30 +230,33 @@
     const drawNames = rows => {
       const focused = document.activeElement?.closest?.(".row")?.dataset.row;
       names.replaceChildren(...rows.map(k => {
-        const row = data.rows[k], label = row.detail ? `${row.label}  ${row.detail}` : row.label;
+        const row = rowsOf()[k], label = row.detail ? `${row.label}  ${row.detail}` : row.label;
         const name = row.module ? make("button", {type: "button", className: "name", textContent: label})
           : make("span", {className: "name", textContent: label});
-        name.title = `${row.name} (${row.about})`;
-        name.style.paddingLeft = `${row.depth * (gutter < data.gutter ? 6 : 11) + (row.module ? 0 : 12)}px`;
+        name.title = row.name + (row.about ? ` (${row.about})` : "");
+        name.style.paddingLeft = `${row.depth * (gutter < data.gutter ? 6 : 11) + (row.module || data.shades ? 0 : 12)}px`;
         if (row.module) {
           name.setAttribute("aria-expanded", String(state.open.has(k)));
           name.addEventListener("click", () => toggle(k));
         }
+        name.style.lineHeight = `${height - 3}px`;
         const line = make("div", {className: "row"}, name, make("span", {className: "value"}));
         line.dataset.row = String(k);
+        line.style.height = `${pitch}px`;
         return line;
       }));
       if (focused !== undefined) names.querySelector(`.row[data-row="${focused}"] button`)?.focus();
     };
     const drawScale = () => {
-      const plane = data.planes[state.plane], used = plane.signed ? [...colours.negative].reverse().concat(colours.positive) : colours.positive;
+      const plane = data.planes[state.plane], full = plane.full[state.scale];
+      const used = colours.shades ?? (plane.signed ? [...colours.negative].reverse().concat(colours.positive) : colours.positive);
       const swatches = used.map(colour => {
         const swatch = make("span", {className: "swatch"});
         swatch.style.background = `rgb(${colour.join(",")})`;
         return swatch;
       });
-      const full = state.own ? "by row" : short(plane.scale);
-      scale.replaceChildren(plane.signed ? (state.own ? "−" : `−${full}`) : "0", ...swatches, full);
+      const most = full.length === 1 ? short(full[0]) : state.scale === 1 ? "by row" : "by column";
+      scale.replaceChildren(plane.signed ? (full.length === 1 ? `−${most}` : "−") : "0", ...swatches, most);
     };
     const redraw = () => {
       const rows = visible();
@@ -251,11 +274,12 @@
     };
     const choose = async plane => {
       state.plane = plane;
-      state.own = own.checked = data.planes[plane].own;
+      if (!data.shades) state.scale = data.planes[plane].first;
+      scales.value = String(state.scale);
       if (!kept.has(plane)) kept.set(plane, valuesOf(data.planes[plane]));
       const values = await kept.get(plane);
       if (state.plane !== plane) return;
-      Object.assign(state, values);
+      Object.assign(state, values, {over: null});
       redraw();
     };
     const resize = () => {
@@ -269,12 +293,12 @@
     };
 
     select.addEventListener("change", () => choose(Number(select.value)));
-    own.addEventListener("change", () => { state.own = own.checked; redraw(); });
-    unfold.addEventListener("click", () => { state.open = new Set(data.rows.flatMap((row, k) => row.module ? [k] : [])); redraw(); });
+    scales.addEventListener("change", () => { state.scale = Number(scales.value); redraw(); });
+    unfold.addEventListener("click", () => { state.open = new Set(rowsOf().flatMap((row, k) => row.module ? [k] : [])); redraw(); });
     fold.addEventListener("click", () => { state.open = new Set(); redraw(); });
     const point = event => {
       const box = canvas.getBoundingClientRect(), x = event.clientX - box.left;
-      state.over = state.rows[Math.max(0, Math.min(state.rows.length - 1, Math.floor((event.clientY - box.top) / ROW)))];
+      state.over = state.rows[Math.max(0, Math.min(state.rows.length - 1, Math.floor((event.clientY - box.top) / pitch)))];
       const at = Math.floor(first + x / state.width * (stop - first));
       dtuiReport.show(chapter, Math.max(Math.ceil(first), Math.min(Math.ceil(stop) - 1, at)));
       read();
@@ -288,14 +312,14 @@
     plot.addEventListener("mouseleave", leave);
     canvas.addEventListener("click", event => {
       point(event);
-      if (data.rows[state.over].module) toggle(state.over);
+      if (rowsOf()[state.over].module) toggle(state.over);
     });
     canvas.addEventListener("blur", leave);
     canvas.addEventListener("keydown", event => {
       const place = state.rows.indexOf(state.over), at = state.iteration === null ? columns : column();
       const steps = {ArrowLeft: [at - 1, 0], ArrowRight: [at + 1, 0], Home: [0, 0], End: [columns - 1, 0], ArrowUp: [at, -1], ArrowDown: [at, 1]};
       if (event.key === "Escape") return leave();
-      if (event.key === "Enter" && state.over !== null && data.rows[state.over].module) return toggle(state.over);
+      if (event.key === "Enter" && state.over !== null && rowsOf()[state.over].module) return toggle(state.over);
       if (!(event.key in steps)) return;
       event.preventDefault();
       const [wanted, down] = steps[event.key];
@@ -307,7 +331,7 @@
     dtuiReport.listen(chapter, iteration => { state.iteration = iteration; read(); });
     new ResizeObserver(resize).observe(host.parentElement);
     resize();
-    dtuiReport.trees[host.id] = state;
+    dtuiReport.rows[host.id] = state;
     return choose(0);
   };
 
@@ -318,5 +342,5 @@
       bring(entry.target).catch(error => console.error(entry.target.id, error));
     }
   }, {rootMargin: "600px"});
-  document.querySelectorAll(".tree").forEach(host => coming.observe(host));
+  document.querySelectorAll(".rows").forEach(host => coming.observe(host));
 })();
