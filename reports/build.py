@@ -9,26 +9,46 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
-from dtui.errors import DtuiError, ReportError, UsageError
-from dtui.output import OutputTarget, find_target
+from dtui.errors import DtuiError, OutputError, UsageError
+from dtui.model import Incident, Verdict
 from dtui.query import RunQuery, open_run
-from dtui.reports.document import Chapter, Chart, Paragraph, Report, Section
-from dtui.reports.facts import findings_of, further_facts, header_facts
-from dtui.reports.output.bundle import vega_bundle
-from dtui.reports.output.convert import ChartConverter
-from dtui.reports.output.html import render_html
-from dtui.reports.output.pdf import Typesetter, require_pdf
-from dtui.reports.output.text import render_text
+from dtui.reports.document import Chapter, Fact, Opening, Paragraph, Report, Section
+from dtui.reports.facts import findings_of, first_facts
+from dtui.reports.opening import opening_of
+from dtui.reports.output.brief import INCIDENTS
+from dtui.reports.places import FORMATS, MARKDOWN, TEXT, Place, find_places
+from dtui.reports.rendering import Renderer
 from dtui.reports.sections import SectionBuilder, View, sections_named
+from dtui.reports.since import Before, compare, read_state, said_of, write_state
 from dtui.safe_text import safe
 
+__all__ = ["FORMATS", "ReportResult", "RunSummary", "build_report", "write_report"]
 Progress = Callable[[str], None]
-_Drawing = TypeVar("_Drawing")
-HTML, PDF, TEXT = "html", "pdf", "text"
-FORMATS = {HTML: (".html", ".htm"), PDF: (".pdf",), TEXT: (".txt",)}
-"""Name of a format to the endings of file names that stand for it; the first is that of the files in a folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What a report says about one run, for programs.
+
+    Attributes:
+        run: Where the run is.
+        verdict: Whether a person must look, and why; None where the run could not be read far enough.
+        facts: The five facts that come first.
+        since_title: What the report compares with; "" for nothing.
+        since: What changed since then.
+        incidents: All incidents by iteration.
+        classes: Names by label; data from outside.
+    """
+
+    run: Path
+    verdict: Verdict | None
+    facts: tuple[Fact, ...]
+    since_title: str
+    since: tuple[str, ...]
+    incidents: tuple[Incident, ...]
+    classes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +59,10 @@ class ReportResult:
         paths: The files: one for all runs, or one per run.
         bytes: Their size together.
         charts: Number of charts that were drawn.
-        problems: One line for each chart or section that could not be made; the report says so in its place.
+        problems: One line for each chart or section that could not be made (the report says so in its place), and for
+            what is wrong with the state of the last report.
+        is_printed: Whether it went to standard output, so that nothing else may be printed there.
+        runs: What the reports say, one a run.
     """
 
     paths: tuple[Path, ...]
@@ -47,7 +70,15 @@ class ReportResult:
     charts: int
     problems: tuple[str, ...]
     is_printed: bool = False
-    """Whether it went to standard output, so that nothing else may be printed there."""
+    runs: tuple[RunSummary, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    bytes: int
+    charts: int
+    problems: list[str]
+    runs: list[RunSummary]
 
 
 def write_report(
@@ -58,15 +89,18 @@ def write_report(
     sections: Sequence[str] | None = None,
     progress: Progress | None = None,
 ) -> ReportResult:
-    """Write a report of one run or several: a self-contained HTML file, a PDF, or plain text without
-    pictures.
+    """Write a report of one run or several: a self-contained HTML file, a PDF, or a short text to mail or
+    to paste.
+
+    Beside a report in a file stays a small file with what it said; the next report in its place says what changed.
 
     Args:
         runs: At least one.
         out: A file, a pipe, a device or "-" (standard output) for one report on all runs; or a folder for one file per
             run.
-        format: "html", "pdf" or "text"; None uses the ending of a file's name, and HTML for all other outputs.
-        sections: Names of the sections wanted; None for all.
+        format: "html", "pdf", "text" or "markdown"; None uses the ending of a file's name, and HTML for all other
+            outputs.
+        sections: Names of the sections wanted; None for all, in text and Markdown for the incidents alone.
         progress: Called with a few words before each piece of work.
 
     Raises:
@@ -82,22 +116,18 @@ def write_report(
     say = progress or (lambda _: None)
     if not runs:
         raise UsageError("report: no run was given; name at least one")
-    builders = sections_named(sections)
-    documents = _documents([Path(run) for run in runs], out, format)
-    formats = {document.format for document in documents}
-    if PDF in formats:
-        require_pdf()
-    with ChartConverter() as converter, Typesetter() as typesetter:
-        if formats - {TEXT}:
-            converter.warm_up()
-        tools = _Tools(builders, converter, typesetter, say)
-        results = [_write_one(document, tools) for document in documents]
+    sections_named(sections)
+    places = find_places([Path(run) for run in runs], out, format)
+    with Renderer(say) as renderer:
+        renderer.warm_up({place.format for place in places})
+        results = [_write_one(place, sections, renderer, say) for place in places]
     return ReportResult(
-        paths=tuple(document.target.name for document in documents),
-        bytes=sum(result[0] for result in results),
-        charts=sum(result[1] for result in results),
-        problems=tuple(problem for result in results for problem in result[2]),
-        is_printed=any(document.target.is_standard_output for document in documents),
+        paths=tuple(place.target.name for place in places),
+        bytes=sum(result.bytes for result in results),
+        charts=sum(result.charts for result in results),
+        problems=tuple(problem for result in results for problem in result.problems),
+        is_printed=any(place.target.is_standard_output for place in places),
+        runs=tuple(run for result in results for run in result.runs),
     )
 
 
@@ -114,110 +144,69 @@ def build_report(
     Raises:
         UsageError: There is no section with such a name.
     """
-    return _report(queries, sections_named(sections), progress or (lambda _: None), [])
+    say, problems = progress or (lambda _: None), list[str]()
+    builders = sections_named(sections)
+    made = [_chapter(query, f"run{k}", builders, say, problems, None) for k, query in enumerate(queries, 1)]
+    return _report([chapter for chapter, _ in made])
 
 
-@dataclass(frozen=True, slots=True)
-class _Document:
-    """One output: its runs, its target and its format."""
-
-    runs: list[Path]
-    target: OutputTarget
-    format: str
-
-
-def _documents(runs: list[Path], out: str | Path, format: str | None) -> list[_Document]:
-    if not (str(out) and Path(out).is_dir()):
-        target = find_target(out)
-        return [_Document(runs, target, format or _format_of(target))]
-    made = format or HTML
-    names: dict[str, int] = {}
-    documents = []
-    for run in runs:
-        name = run.resolve().name.removesuffix(".dtui").removesuffix(".h5")
-        names[name] = names.get(name, 0) + 1
-        unique = name if names[name] == 1 else f"{name}-{names[name]}"
-        documents.append(_Document([run], find_target(Path(out) / f"{unique}{FORMATS[made][0]}"), made))
-    return documents
-
-
-def _format_of(target: OutputTarget) -> str:
-    """Return the format that the ending of a name stands for."""
-    if target.file is None:
-        return HTML
-    ending = target.name.suffix.lower()
-    for format, endings in FORMATS.items():
-        if ending in endings:
-            return format
-    found = f"ends in {ending}" if ending else "has no ending"
-    better = target.name.with_suffix(FORMATS[HTML][0])
-    raise UsageError(
-        f"{target.name}: the name {found}; a report is HTML (.html), PDF (.pdf) or plain text (.txt): "
-        f"write {better}, or say which with --format"
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Tools:
-    """What makes each of the outputs."""
-
-    builders: Sequence[tuple[str, SectionBuilder]]
-    converter: ChartConverter
-    typesetter: Typesetter
-    say: Progress
-
-
-def _write_one(document: _Document, tools: _Tools) -> tuple[int, int, list[str]]:
-    """Write one output and return its size, how many charts it has, and what went wrong."""
+def _write_one(place: Place, sections: Sequence[str] | None, renderer: Renderer, say: Progress) -> _Written:
+    """Write one output; the state that the next report compares with is replaced last."""
     problems: list[str] = []
+    builders = sections_named((INCIDENTS,) if sections is None and place.format in (TEXT, MARKDOWN) else sections)
+    before = None if place.target.file is None else read_state(place.target.file)
+    if before is not None and before.trouble:
+        problems.append(before.trouble)
     with ExitStack() as stack:
-        queries = [stack.enter_context(closing(open_run(run))) for run in document.runs]
+        queries = [stack.enter_context(closing(open_run(run))) for run in place.runs]
         for query in queries:
             query.settle()
-        report = _report(queries, tools.builders, tools.say, problems)
-    failures: dict[str, str] = {}
-    drawn = 0
-    if document.format == TEXT:
-        page = render_text(report).encode("utf-8")
-    elif document.format == PDF:
-        printed = _drawn(report, tools.converter.draw_on_paper, tools.say, failures)
-        tools.say("typesetting")
-        page, drawn = tools.typesetter.render(report, printed, failures), len(printed)
-    else:
-        drawings = _drawn(report, tools.converter.draw, tools.say, failures)
-        bundle = vega_bundle(tools.converter.bundle)
-        page, drawn = render_html(report, drawings, failures, bundle).encode("utf-8"), len(drawings)
-    tools.say(f"writing {document.target.name}")
-    document.target.write(page)
-    return len(page), drawn, [*problems, *failures.values()]
+        made = [_chapter(query, f"run{k}", builders, say, problems, before) for k, query in enumerate(queries, 1)]
+        views = [view for _, view in made]
+        summaries = [_summary(chapter, view, run) for (chapter, view), run in zip(made, place.runs, strict=True)]
+        report = _report([chapter for chapter, _ in made])
+        said = [said_of(view) for view, one in zip(views, summaries, strict=True) if one.verdict is not None]
+    page, charts = renderer.render(report, place.format, is_chosen=sections is not None, problems=problems)
+    say(f"writing {place.target.name}")
+    place.target.write(page)
+    _keep(place, before, said, problems)
+    return _Written(len(page), charts, problems, summaries)
 
 
-def _drawn(
-    report: Report, draw: Callable[[Chart], _Drawing], say: Progress, failures: dict[str, str]
-) -> dict[str, _Drawing]:
-    """Return the charts that could be drawn, by id; add to `failures` why the others could not."""
-    drawings = {}
-    for chart in report.charts():
-        say(f"drawing {chart.id}")
-        try:
-            drawings[chart.id] = draw(chart)
-        except ReportError as error:
-            failures[chart.id] = str(error)
-    return drawings
+def _keep(place: Place, before: Before | None, said: Sequence[dict[str, Any]], problems: list[str]) -> None:
+    """Replace the state beside a report."""
+    if place.target.file is None or before is None:
+        return
+    try:
+        write_state(place.target.file, said)
+    except OutputError as error:
+        problems.append(f"{error}; the next report will compare with the one before this")
 
 
-def _report(
-    queries: Sequence[RunQuery], builders: Sequence[tuple[str, SectionBuilder]], say: Progress, problems: list[str]
-) -> Report:
-    chapters = tuple(_chapter(query, f"run{k}", builders, say, problems) for k, query in enumerate(queries, 1))
+def _summary(chapter: Chapter, view: View, run: Path) -> RunSummary:
+    opening, images = chapter.opening, view.query.image_set()
+    title, since = ("", ()) if opening is None else (opening.since_title, opening.since)
+    classes = () if images is None else images.classes
+    try:
+        return RunSummary(run, view.verdict, chapter.facts, title, since, view.incidents, classes)
+    except DtuiError:  # as the chapter says
+        return RunSummary(run, None, (), title, since, (), classes)
+
+
+def _report(chapters: Sequence[Chapter]) -> Report:
     title = chapters[0].title if len(chapters) == 1 else f"{len(chapters)} runs"
-    return Report(title, chapters)
+    return Report(title, tuple(chapters))
 
 
 def _chapter(
-    query: RunQuery, prefix: str, builders: Sequence[tuple[str, SectionBuilder]], say: Progress, problems: list[str]
-) -> Chapter:
-    view = View(query, prefix)
+    query: RunQuery,
+    prefix: str,
+    builders: Sequence[tuple[str, SectionBuilder]],
+    say: Progress,
+    problems: list[str],
+    before: Before | None,
+) -> tuple[Chapter, View]:
+    view = View(query, prefix, tuple(name for name, _ in builders))
     made = []
     for name, build in builders:
         say(f"{safe(view.info.run, 40)}: {name}")
@@ -229,14 +218,26 @@ def _chapter(
             part = Section(f"{prefix}-{name}", name.capitalize(), "", (note,))
         if part is not None:
             made.append(part)
-    return Chapter(
+    facts, opening = _first_screen(view, problems, before)
+    chapter = Chapter(
         id=prefix,
         title=safe(view.info.run, 120),
         status=str(view.info.status),
         invented=view.info.invented,
-        facts=header_facts(view),
+        facts=facts,
         sections=tuple(made),
-        details=further_facts(view),
         findings=findings_of(view),
         recorded=safe(view.query.metadata().created, 40),
+        opening=opening,
     )
+    return chapter, view
+
+
+def _first_screen(view: View, problems: list[str], before: Before | None) -> tuple[tuple[Fact, ...], Opening | None]:
+    """Return the facts and the verdict; nothing where the run cannot be read far enough, which `problems` tells."""
+    try:
+        title, since = ("", ()) if before is None else compare(before, view)
+        return first_facts(view), opening_of(view, title, since)
+    except DtuiError as error:
+        problems.append(f"verdict: {error}")
+        return (), Opening("unsure", f"No verdict: {safe(str(error), 400)}")

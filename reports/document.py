@@ -8,12 +8,12 @@ its own format.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from dtui.model import BoolArray, FilterCourses, FloatArray, TimeAxis
+from dtui.reports.rows import FilterMaps, LayerTree
 
 Spec = dict[str, Any]
 """A Vega or Vega-Lite specification: JSON values only, no NaN."""
@@ -62,6 +62,33 @@ class Chart:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A small picture that is drawn already: it needs no script and no converter.
+
+    Attributes:
+        id: Unique within the report.
+        title: What it shows, in a few words; may be empty.
+        description: What it shows, in a sentence with numbers, for readers who cannot see it.
+        svg: SVG text for a white page, as wide as `width`: attributes only, no style, no script.
+        width: Pixels at which its text has its right size.
+        narrow: The same for a page of 360 pixels; "" where `svg` fits there.
+        limits: First iteration and stop of its time axis; None without one.
+        plot: Left and right end of that axis, as shares of the width.
+        paper: The same for paper, 700 pixels wide; "" where `svg` fits there.
+    """
+
+    id: str
+    title: str
+    description: str
+    svg: str
+    width: int
+    narrow: str = ""
+    limits: tuple[float, float] | None = None
+    plot: tuple[float, float] = (0.0, 1.0)
+    paper: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One row of a table.
 
@@ -105,117 +132,115 @@ class Paragraph:
 
 
 @dataclass(frozen=True, slots=True)
-class TreeRow:
-    """A module or a layer.
+class Facts:
+    """Names and values in two columns, such as the hyper-parameters.
 
     Attributes:
-        label: Shown name, within its module.
-        name: Whole name.
-        detail: Short addition, such as "3×3".
-        kind: Class name.
-        filters: Number of filters at or below it.
-        parent: Position of its parent among the rows, -1 at the top.
-        depth: 0 at the top.
-        is_module: Whether it holds other rows.
+        facts: In reading order.
+        title: Short heading; empty for none.
     """
 
-    label: str
-    name: str
-    detail: str
-    kind: str
-    filters: int
-    parent: int
-    depth: int
-    is_module: bool
+    facts: tuple[Fact, ...]
+    title: str = ""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Plane:
-    """One statistic of all rows of a hierarchy over time.
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One incident, with its evidence.
 
     Attributes:
-        name: Of the statistic, such as "mean".
-        source: What it is taken of, such as "weights".
-        quantity: Both in words, such as "mean of weights".
-        values: Shape (rows, columns); NaN where there is no value.
-        scale: The absolute value that fills a horizon graph where all rows have one scale, > 0.
-        nonfinite: Shape (rows, columns): NaN or Inf was counted, which a bar marks; None for nowhere.
-    """
-
-    name: str
-    source: str
-    quantity: str
-    values: FloatArray
-    scale: float
-    nonfinite: BoolArray | None = None
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class LayerTree:
-    """The network hierarchy over time, of many statistics between which a reader switches.
-
-    Attributes:
-        id: Unique within the report.
-        description: What it shows, for readers who cannot see it.
-        rows: Depth first, parents before children; at least one.
-        planes: The statistics in the order of the switch; at least one.
-        axis: The columns of all values.
-        stages: Iterations at which the learning rate changed.
-        printed: Positions of the statistics that paper shows.
+        id: Anchor that others link to.
+        number: Its number within the report, as the strip shows it; the first in time has 1.
+        iteration: At which it begins.
+        title: What happened, in one sentence without its full stop.
+        standing: "still so at the end", "over" or ""; what is not known is not said.
+        status: "new", "flagged" or "dismissed".
+        facts: Its place, its classes, what moved first, people's notes.
+        pictures: Its evidence, the most telling first.
+        command: Shows it in the terminal; empty where no command can be written down.
     """
 
     id: str
-    description: str
-    rows: tuple[TreeRow, ...]
-    planes: tuple[Plane, ...]
-    axis: TimeAxis
-    stages: Sequence[int]
-    printed: tuple[int, ...] = (0,)
+    number: int
+    iteration: int
+    title: str
+    standing: str
+    status: str
+    facts: tuple[Fact, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    command: str = ""
+
+    @property
+    def marks(self) -> str:
+        """Standing and decision in words, "" where there is nothing to say."""
+        return ", ".join(word for word in (self.standing, "" if self.status == "new" else self.status) if word)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class FilterMap:
-    """Some filters of one layer over time.
-
-    Attributes:
-        layer: Its name.
-        group: Why the layer is shown, such as "in incidents".
-        filters: Number of filters of the layer, of which those shown stand out most.
-        names: Of the filters shown.
-        about: What is known about each, in a few words.
-        courses: Their values, and the scales of the three normalisations.
-    """
-
-    layer: str
-    group: str
-    filters: int
-    names: tuple[str, ...]
-    about: tuple[str, ...]
-    courses: FilterCourses
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class FilterMaps:
-    """Filters over time as shades, of several layers between which a reader switches.
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """One small image with its words.
 
     Attributes:
-        id: Unique within the report.
-        description: What it shows, for readers who cannot see it.
-        quantity: What the values are, in words.
-        maps: The layers in the order of the switch; at least one, all with the same axis.
-        stages: Iterations at which the learning rate changed.
-        printed: How many of the layers paper shows.
+        picture: "data:image/png;base64,…"; empty where the run holds no pixels.
+        title: The first line, such as its class.
+        lines: Further lines.
+        description: What is known about it, in a sentence, for readers who cannot see it.
     """
 
-    id: str
+    picture: str
+    title: str
+    lines: tuple[str, ...]
     description: str
-    quantity: str
-    maps: tuple[FilterMap, ...]
-    stages: Sequence[int]
-    printed: int = 3
 
 
-Item = Chart | LayerTree | FilterMaps | Table | Paragraph
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """Images side by side.
+
+    Attributes:
+        title: Short heading.
+        images: In reading order.
+        note: Below them; empty for none.
+    """
+
+    title: str
+    images: tuple[Thumbnail, ...]
+    note: str = ""
+
+
+Item = Chart | LayerTree | FilterMaps | Table | Paragraph | Facts | Card | Gallery | Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A sentence, the anchor of what it is about ("" for none), and the number of its incident (0 for none)."""
+
+    text: str
+    target: str = ""
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a reader must know first about a run.
+
+    Attributes:
+        level: "look", "unsure" or "fine".
+        headline: The verdict in one sentence.
+        worst: What to look at, the worst first, one sentence each.
+        remarks: What else must be known, one sentence each.
+        since: What changed since the last report, one line each; empty where no report is compared with.
+        since_title: What it is compared with, such as "Since the last report, at iteration 1,200".
+        strip: The error over the whole run, with the incidents; None without any error.
+    """
+
+    level: str
+    headline: str
+    worst: tuple[Said, ...] = ()
+    remarks: tuple[str, ...] = ()
+    since: tuple[str, ...] = ()
+    since_title: str = ""
+    strip: Picture | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -246,11 +271,11 @@ class Chapter:
         title: Name of the run.
         status: "live", "done", "incomplete" or "crashed".
         invented: Whether the run is invented, not made by a training.
-        facts: The most important facts, in reading order.
+        facts: The five facts that come first, in reading order.
         sections: In reading order.
-        details: Further facts that most readers skip, such as the hyper-parameters.
         findings: Trouble in the run, one line each: NaN or Inf, files that cannot be read.
         recorded: When the recording began, ISO 8601 with offset; empty where that is not known.
+        opening: The verdict on the run; None where it could not be made.
     """
 
     id: str
@@ -259,9 +284,9 @@ class Chapter:
     invented: bool
     facts: tuple[Fact, ...]
     sections: tuple[Section, ...]
-    details: tuple[Fact, ...] = ()
     findings: tuple[str, ...] = ()
     recorded: str = ""
+    opening: Opening | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -1,46 +1,98 @@
-"""Makes the header of a chapter: the facts about a run that come before any chart.
+"""Makes the five facts that come first, and the trouble that needs no judgement.
 
 Owns the choice and the units of those lines.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from datetime import datetime, timedelta
 
-from dtui.model import RunStatus
+from dtui.model import RunStatus, Verdict
+from dtui.reports.charts.small import percent
 from dtui.reports.document import Fact
 from dtui.reports.sections.registry import View
 from dtui.safe_text import safe
 
-MOST_EVENTS = 24
 MOST_FINDINGS = 8
 
 
-def header_facts(view: View) -> tuple[Fact, ...]:
-    """Return size, progress and the last values of a run."""
-    info = view.info
-    facts = [
-        Fact("network", _counted(info.layers, "layer"), _counted(info.filters, "filter")),
-        Fact("images", f"{info.images:,}", _counted(info.classes, "class", "es")),
-        Fact("records", f"{info.records:,}", _iterations(info.first_iteration, info.last_iteration)),
-        Fact("validations", f"{info.validations:,}"),
-    ]
-    if info.coverage is not None:
-        facts.insert(1, Fact("parameters", f"{info.coverage.parameters:,}", safe(info.coverage.text(3), 400)))
-    if info.last_iteration is not None:
-        facts += _last_values(view.query.curves_at(info.last_iteration))
-    if info.joins:
-        facts.append(Fact("resumed", f"{len(info.joins):,}×", _listed(info.joins)))
-    facts.append(Fact("anomalies", f"{len(view.anomalies):,}", _reviewed(view)))
-    facts.append(Fact("gaps", f"{len(info.gaps):,}"))
-    return tuple(facts)
+def first_facts(view: View) -> tuple[Fact, ...]:
+    """Return the five facts: error, incidents, state, worst class, filters at the end."""
+    verdict = view.verdict
+    return (
+        _error(verdict),
+        _incidents(verdict),
+        _state(verdict),
+        _class(verdict),
+        _filters(verdict, view.info.filters),
+    )
 
 
-def _listed(joins: tuple[int, ...]) -> str:
-    """Return where a training was resumed; only the last places if there are many."""
-    shown = ", ".join(f"{iteration:,}" for iteration in joins[-3:])
-    return f"at iteration {'…, ' if len(joins) > 3 else ''}{shown}"
+def _error(verdict: Verdict) -> Fact:
+    last, best = verdict.last_error, verdict.best_error
+    if last is None or best is None:
+        return Fact("error", "not known", "none was logged, and no images were validated")
+    detail = "its best" if last.error <= best.error else f"best {percent(best.error)} at {best.iteration:,}"
+    return Fact(verdict.error_name, percent(last.error), f"at {last.iteration:,}; {detail}")
+
+
+def _incidents(verdict: Verdict) -> Fact:
+    counts = ((verdict.new, "new"), (verdict.flagged, "flagged"), (verdict.dismissed, "dismissed"))
+    detail = " + ".join(f"{count:,} {word}" for count, word in counts) if verdict.incidents else ""
+    return Fact("incidents", f"{verdict.incidents:,}", detail)
+
+
+def _state(verdict: Verdict) -> Fact:
+    began, ended = moment(verdict.began), moment(verdict.ended)
+    lasted = duration(verdict.began, verdict.ended)
+    data = "nothing recorded" if verdict.last_iteration is None else f"data end at {verdict.last_iteration:,}"
+    if ended:
+        data += f", {ended}{f' after {lasted}' if lasted else ''}"
+    elif began:
+        data += f"; began {began}"
+    return Fact("state", str(verdict.status), data)
+
+
+def _class(verdict: Verdict) -> Fact:
+    worst = verdict.worst_class
+    if worst is None:
+        return Fact("worst class", "not known", "no class was validated")
+    return Fact("worst class", safe(worst.name, 60), f"{percent(worst.error)} wrong at {worst.iteration:,}")
+
+
+def _filters(verdict: Verdict, filters: int) -> Fact:
+    if verdict.dead is None:
+        return Fact("filters at the end", f"{verdict.broken:,} broken", "dead ones cannot be told")
+    besides = f"{verdict.broken:,} broken besides, " if verdict.dead else f"{verdict.broken:,} broken, "
+    return Fact("filters at the end", f"{verdict.dead:,} dead", f"{besides if verdict.broken else ''}of {filters:,}")
+
+
+def moment(text: str) -> str:
+    """Return an ISO 8601 time as people read it, with its zone: "2026-11-23 17:37 UTC"; "" where it is none."""
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        return ""
+    shown, offset = f"{when:%Y-%m-%d %H:%M}", when.utcoffset()
+    if offset is None:
+        return f"{shown}, in a time zone that was not recorded"
+    return f"{shown} {when.isoformat(timespec='minutes')[16:] if offset else 'UTC'}"
+
+
+def duration(began: str, ended: str) -> str:
+    """Return the time between two ISO 8601 times, such as "3 h 20 min"; "" where it is not known."""
+    try:
+        lasted = datetime.fromisoformat(ended) - datetime.fromisoformat(began)
+    except (ValueError, TypeError):
+        return ""
+    if lasted < timedelta(0):
+        return ""
+    minutes, seconds = divmod(int(lasted.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
+    told = [(count, unit) for count, unit in parts if count][:2]
+    return " ".join(f"{count} {unit}" for count, unit in told) or "0 s"
 
 
 def findings_of(view: View) -> tuple[str, ...]:
@@ -54,49 +106,3 @@ def findings_of(view: View) -> tuple[str, ...]:
     if len(findings) > MOST_FINDINGS:
         lines.append(f"{len(findings) - MOST_FINDINGS:,} more: dtui check lists every file")
     return tuple(lines)
-
-
-def further_facts(view: View) -> tuple[Fact, ...]:
-    """Return where and how the run was made."""
-    metadata = view.query.metadata()
-    facts = [
-        Fact("recorded", safe(metadata.created)),
-        Fact("every", f"{metadata.every:,} iterations"),
-        Fact("format", str(view.info.format)),
-    ]
-    facts += [Fact(safe(name), safe(value)) for name, value in sorted(metadata.versions.items())]
-    facts += [Fact(safe(name), safe(str(value))) for name, value in metadata.hyperparameters.items()]
-    for note in metadata.notes[:MOST_EVENTS]:
-        rest = ", ".join(f"{key} {value}" for key, value in note.items() if key not in ("iteration", "kind"))
-        kind = str(note.get("kind", "event")).replace("_", " ")
-        facts.append(Fact(f"known event at {safe(str(note.get('iteration')), 20)}", safe(kind), safe(rest)))
-    if len(metadata.notes) > MOST_EVENTS:
-        facts.append(Fact("further known events", f"{len(metadata.notes) - MOST_EVENTS:,}"))
-    return tuple(facts)
-
-
-def _counted(number: int, noun: str, plural: str = "s") -> str:
-    return f"{number:,} {noun}{'' if number == 1 else plural}"
-
-
-def _iterations(first: int | None, last: int | None) -> str:
-    return f"iterations {first:,}–{last:,}" if first is not None and last is not None else "none yet"
-
-
-def _last_values(values: Mapping[str, float]) -> list[Fact]:
-    known = (
-        ("validation_error", "validation error", ".1%"),
-        ("train_error", "train error", ".1%"),
-        ("loss", "loss", ".4g"),
-        ("learning_rate", "learning rate", ".3g"),
-    )
-    return [
-        Fact(name, format(values[key], form) if math.isfinite(values[key]) else "NaN or Inf", "last")
-        for key, name, form in known
-        if key in values
-    ]
-
-
-def _reviewed(view: View) -> str:
-    new = sum(anomaly.status == "new" for anomaly in view.anomalies)
-    return f"{new:,} to review" if new else ""

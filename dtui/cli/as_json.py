@@ -12,9 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dtui.model import Anomaly, Evidence, Incident, RunInfo, RunState
+from dtui.model import Anomaly, Evidence, Incident, RunInfo, RunState, Verdict
+
+if TYPE_CHECKING:
+    from dtui.reports.build import ReportResult, RunSummary
 
 
 def to_json(value: object) -> str:
@@ -104,6 +107,32 @@ def incident_fields(incident: Incident, classes: Sequence[str]) -> dict[str, Any
         }
     )
     return result
+
+
+def report_fields(result: ReportResult) -> dict[str, Any]:
+    """Return the object of `dtui report --json`: files, problems, and for each run what the report says."""
+    answer: dict[str, Any] = plain(
+        {"files": result.paths, "bytes": result.bytes, "charts": result.charts, "problems": result.problems}
+    )
+    answer["runs"] = [_run_fields(one) for one in result.runs]
+    return answer
+
+
+def _run_fields(run: RunSummary) -> dict[str, Any]:
+    """Return what a report says about one run; `verdict` is null where the run could not be read far enough."""
+    verdict = None if run.verdict is None else verdict_fields(run.verdict)
+    since = {"title": run.since_title, "changes": run.since} if run.since_title else None
+    answer: dict[str, Any] = plain({"run": run.run, "verdict": verdict, "facts": run.facts, "since": since})
+    answer["incidents"] = [incident_fields(one, run.classes) for one in run.incidents]
+    return answer
+
+
+def verdict_fields(verdict: Verdict) -> dict[str, Any]:
+    """Return the object of a verdict: incidents are named by their ids."""
+    answer: dict[str, Any] = plain(verdict)
+    answer["worst"] = [plain(one.id) for one in verdict.worst]
+    answer |= {"sentence": plain(verdict.sentence), "persisting": verdict.persisting, "incidents": verdict.incidents}
+    return answer
 
 
 def state_fields(state: RunState) -> dict[str, Any]:

@@ -18,11 +18,17 @@ def run_report(options: argparse.Namespace) -> Outcome:
     """Write a report on one or more runs. A chart that cannot be drawn is a remark, not a failure."""
     from dtui.reports import write_report
 
+    if options.json and find_target(options.output).is_standard_output:
+        raise UsageError("report: both the report and --json want standard output; give a file, or leave --json out")
     if options.output.endswith("/"):
         Path(options.output).mkdir(parents=True, exist_ok=True)
     runs = [Path(run) for run in options.runs]
     result = write_report(runs, options.output, format=options.format, sections=options.section)
     remark = "; ".join(result.problems)
+    if options.json:
+        from dtui.cli.as_json import report_fields, to_json
+
+        return Outcome(to_json(report_fields(result)), remark=remark)
     if result.is_printed:
         return Outcome(remark=remark)
     paths = "\n".join(safe(str(path), 400) for path in result.paths)

@@ -129,14 +129,17 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         metavar="OUT",
         required=True,
-        help="the .html, .pdf or .txt file to write, - for standard output, or a folder",
+        help="the .html, .pdf, .txt or .md file to write, - for standard output, or a folder",
     )
     parser.add_argument(
-        "--format", choices=("html", "pdf", "text"), help="instead of what OUT ends in (default for a pipe or -: html)"
+        "--format",
+        choices=("html", "pdf", "text", "markdown"),
+        help="instead of what OUT ends in (default for a pipe or -: html)",
     )
     parser.add_argument(
         "--section", action="append", metavar="NAME", help="only this section; may be given several times"
     )
+    add_json(parser)
 
 
 def _pack_arguments(parser: argparse.ArgumentParser) -> None:
@@ -248,11 +251,14 @@ COMMANDS = (
     ),
     Command(
         "report",
-        "Write a report of a run: one HTML file that needs no network, a PDF, or plain text.",
+        "Write a report of a run, the verdict first: one HTML file that needs no network, a PDF, "
+        "plain text, or Markdown.",
         (
             ("dtui report sample_runs/mnist-faults -o report.html", "one run"),
             ("dtui report sample_runs/mnist-faults -o report.pdf", "to print or to mail"),
-            ("dtui report sample_runs/mnist-faults -o report.txt", "as plain text, for mail and logs"),
+            ("dtui report sample_runs/mnist-faults -o report.txt", "at most 40 lines of text, for mail and logs"),
+            ("dtui report sample_runs/mnist-faults -o report.md", "for an issue or a pull request"),
+            ("dtui report sample_runs/mnist-faults -o report.html --json", "verdict, facts and incidents for a script"),
             ("dtui report sample_runs/mnist-faults -o - --format text", "the same on standard output"),
             ("dtui report runs/a runs/b --output both.html", "two runs in one file"),
             ("dtui report sample_runs/mnist-faults -o anomalies.html --section anomalies", "one section"),

@@ -39,7 +39,7 @@ from dtui.model.statistics import (
     WATCHED_LAYER_STATISTICS,
 )
 from dtui.model.structure import Coverage, Edge, ImageSet, Layer, Module, NormLayer, Structure, Trained, Unrecorded
-from dtui.model.verdict import ClassAt, ErrorAt, Level, Verdict
+from dtui.model.verdict import Check, ClassAt, ClassCourse, ErrorAt, Level, Verdict
 from dtui.model.views import (
     ClassCluster,
     ClassErrors,
@@ -82,8 +82,10 @@ __all__ = [
     "BoolArray",
     "ByteArray",
     "Cause",
+    "Check",
     "ClassAt",
     "ClassCluster",
+    "ClassCourse",
     "ClassErrors",
     "Coverage",
     "Curves",

@@ -51,6 +51,57 @@ class ClassAt:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that is looked for, and whether this run could be judged by it.
+
+    Attributes:
+        title: Such as "jumps of filters".
+        needs: What a run must have recorded for it, such as "filter statistics".
+        lacks: Why it could not judge this run; "" where it did.
+        is_covered: Whether other checks find the same without it.
+        source: The paper or note that it comes from.
+        thresholds: Name and value of what it is set to.
+    """
+
+    title: str
+    needs: str
+    lacks: str
+    is_covered: bool
+    source: str
+    thresholds: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassCourse:
+    """The error of one class over the run, in a line.
+
+    Attributes:
+        label: Its label.
+        name: Its name; data from outside.
+        images: Number of its images.
+        last: Error at its last validation, [0, 1].
+        lowest: Smallest error once the first fifth of the validations has passed (of a short run: of all).
+        lowest_at: Iteration of the first such error.
+        highest: Largest error there.
+        highest_at: Iteration of the first such error.
+    """
+
+    label: int
+    name: str
+    images: int
+    last: float
+    lowest: float
+    lowest_at: int
+    highest: float
+    highest_at: int
+
+    @property
+    def change(self) -> float:
+        """By how much its error moved there."""
+        return self.highest - self.lowest
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What a reader must know first about a run. Nothing here is more than the recorded data show.
 

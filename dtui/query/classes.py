@@ -13,7 +13,7 @@ from dtui.analysis.clusters import average_linkage, cluster_labels, error_featur
 from dtui.analysis.downsample import pool_largest, records_of_columns
 from dtui.analysis.ordering import by_peak, by_similarity
 from dtui.errors import UsageError
-from dtui.model import ClassCluster, ClassErrors, FloatArray, IntArray, TimeAxis, read_only
+from dtui.model import BoolArray, ClassCluster, ClassCourse, ClassErrors, FloatArray, IntArray, TimeAxis, read_only
 from dtui.query.data import RunData
 
 HIERARCHICAL = "hierarchical"
@@ -61,6 +61,43 @@ def class_errors(data: RunData, groups: Sequence[Sequence[int]], axis: TimeAxis)
             rows[row] = group_error(data, labels)
     held = records_of_columns(axis, data.validations, data.validation_interval)
     return ClassErrors(axis, tuple(tuple(group) for group in groups), read_only(pool_largest(rows, held)))
+
+
+COURSES = ("error", "change")
+EARLY = 0.2
+"""Share of the validations in which classes are still being learned: what moves there tells nothing."""
+
+
+def class_courses(data: RunData, by: str, top: int) -> tuple[ClassCourse, ...]:
+    """Answer `RunQuery.class_courses`."""
+    if by not in COURSES:
+        raise UsageError(f"class list {by!r} is unknown; use one of {', '.join(COURSES)}")
+    if top < 1:
+        raise UsageError(f"classes: the top {top}; ask for at least 1")
+    errors = data.class_errors()
+    known = np.isfinite(errors)
+    labels = np.flatnonzero(known.any(axis=1)) if errors.size else np.zeros(0, dtype=np.int64)
+    late = np.arange(errors.shape[1]) >= int(EARLY * errors.shape[1])
+    courses = [_course(data, int(label), errors[label], known[label], late) for label in labels]
+    courses.sort(key=lambda one: (-(one.last if by == COURSES[0] else one.change), one.label))
+    return tuple(courses[:top])
+
+
+def _course(data: RunData, label: int, errors: FloatArray, known: BoolArray, late: BoolArray) -> ClassCourse:
+    counted = np.flatnonzero(known & late)
+    counted = counted if len(counted) else np.flatnonzero(known)
+    lowest, highest = (counted[int(find(errors[counted]))] for find in (np.argmin, np.argmax))
+    names, at = data.reader.classes, data.validations
+    return ClassCourse(
+        label,
+        names[label] if label < len(names) else str(label),
+        int(data.class_sizes[label]),
+        float(errors[known][-1]),
+        float(errors[lowest]),
+        int(at[lowest]),
+        float(errors[highest]),
+        int(at[highest]),
+    )
 
 
 def clusters(data: RunData, count: int, method: str, is_standardised: bool, sort: str) -> tuple[ClassCluster, ...]:

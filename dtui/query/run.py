@@ -10,6 +10,7 @@ from dtui.model import (
     Anomaly,
     AnomalySettings,
     ClassCluster,
+    ClassCourse,
     ClassErrors,
     Curves,
     FilterCourses,
@@ -253,6 +254,14 @@ class RunQuery(IncidentQuestions):
         """
         return classes.class_errors(self._data, groups, axis)
 
+    def class_courses(self, by: str = "error", top: int = 10) -> tuple[ClassCourse, ...]:
+        """Return the classes with the largest error at the end, or ("change") whose error moved most once learned.
+
+        Raises:
+            UsageError: An unknown list, or `top` is below 1.
+        """
+        return classes.class_courses(self._data, by, top)
+
     def image_rows(self, request: ImagesRequest) -> ImageRows:
         """Return the images of some classes over time.
 
@@ -310,6 +319,10 @@ class RunQuery(IncidentQuestions):
     def legends(self, found: Sequence[Anomaly]) -> tuple[str, ...]:
         """Return what the detectors of some anomalies look for, a sentence or two each."""
         return detecting.legends(found)
+
+    def decided_by(self, anomaly: str) -> tuple[str, str]:
+        """Return who decided last on an anomaly or incident id, and when (ISO 8601); ("", "") for nobody."""
+        return self._reader.decision_authors().get(anomaly, ("", ""))
 
     def decide(self, anomaly: str, status: str, note: str | None = None) -> None:
         """Append a person's decision on an anomaly id; status "new", "flagged" or "dismissed".

@@ -127,8 +127,8 @@ def _checked(checks: Sequence[str], unchecked: Sequence[str]) -> list[str]:
 def _unsure(data: RunData, failed: Sequence[str], missing: Sequence[Missing]) -> list[str]:
     """Return why something may be hidden: damage, a detector that failed, what was not recorded."""
     faults = data.reader.faults
-    more = f" (and {len(faults) - 1:,} more)" if len(faults) > 1 else ""
-    lines = [f"Incidents may be hidden where the run is damaged: {faults[0]}{more}."] if faults else []
+    told = f"{len(faults):,} fault{'s' * (len(faults) != 1)}; dtui check lists them"
+    lines = [f"Incidents may be hidden where the run is damaged ({told})."] if faults else []
     lines += [f"Incidents may be hidden: {fault}." for fault in failed[:MOST_NAMED]]
     return lines + [f"{lacks.sentence[:1].upper()}{lacks.sentence[1:]}." for lacks in missing if not lacks.is_covered]
 

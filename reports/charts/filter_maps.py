@@ -8,7 +8,7 @@ from dtui.model import FilterCourses, FloatArray
 from dtui.reports.charts import svg, theme
 from dtui.reports.charts.layer_tree import short
 from dtui.reports.charts.raster import error_picture
-from dtui.reports.document import FilterMap, FilterMaps
+from dtui.reports.rows import FilterMap, FilterMaps
 
 ROW = 16
 """Pixels from one row to the next."""

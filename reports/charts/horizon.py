@@ -11,7 +11,7 @@ import numpy as np
 
 from dtui.model import BoolArray, FloatArray
 from dtui.reports.charts import theme
-from dtui.reports.document import TreeRow
+from dtui.reports.rows import TreeRow
 
 BANDS = 3
 UNFOLDED_ROWS = 44

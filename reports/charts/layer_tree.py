@@ -9,7 +9,7 @@ import numpy as np
 from dtui.model import BoolArray, FloatArray
 from dtui.reports.charts import svg, theme
 from dtui.reports.charts.horizon import bar_path, dwarfs, full_scales, horizon_paths, initially_open, visible_rows
-from dtui.reports.document import LayerTree, Plane, TreeRow
+from dtui.reports.rows import LayerTree, Plane, TreeRow
 
 ROW = 20
 """Pixels from one row to the next: a name of 11 pixels and some air."""

@@ -18,7 +18,7 @@ from PIL import Image
 
 from dtui.model import BoolArray, ByteArray, FloatArray
 from dtui.reports.charts.horizon import dwarfs, full_scales, stretches
-from dtui.reports.document import Plane
+from dtui.reports.rows import Plane
 
 CORE = 160
 """Steps of the core; a byte above or below it stands for a value of a tail, and 0 for none."""

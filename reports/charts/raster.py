@@ -47,6 +47,13 @@ def error_palette() -> list[int]:
     return [int(r) << 16 | int(g) << 8 | int(b) for r, g, b in ramp(ERROR_STOPS, LEVELS)]
 
 
+def thumbnail(pixels: ByteArray) -> str:
+    """Return an image of shape (height, width, 3), uint8, as a PNG in a data URL; the same pixels, the same text."""
+    stream = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels), mode="RGB").save(stream, "PNG", compress_level=9)
+    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+
+
 def error_picture(values: FloatArray, stops: tuple[str, ...] = ERROR_STOPS) -> str:
     """Return shares as a PNG in a data URL, one pixel a value.
 

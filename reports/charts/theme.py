@@ -22,6 +22,8 @@ PLOT_WIDTH = 760
 """Pixels of the time axis where nobody widens it: in a static picture and in print."""
 PAPER_PLOT = 483
 """Pixels of the time axis on paper: printed over the width of an A4 page, a letter of 11 pixels is 8 points high."""
+PAPER_WIDTH = GUTTER + PAPER_PLOT + MARGIN
+"""Pixels of a whole picture on paper."""
 PAPER_HEIGHT = 890
 """Most pixels of a picture on paper from its upper to its lower edge, so that it and its heading fit a page."""
 MAX_COLUMNS = 760

@@ -20,8 +20,9 @@ from dtui.errors import ReportError
 from dtui.reports.charts import theme
 from dtui.reports.charts.filter_maps import map_svg
 from dtui.reports.charts.layer_tree import still_tree
-from dtui.reports.document import Chart, Drawings, FilterMaps, LayerTree, Paragraph, Report, Spec, Table
+from dtui.reports.document import Card, Chart, Drawings, Facts, Gallery, Paragraph, Picture, Report, Spec, Table
 from dtui.reports.output.rows_data import rows_data
+from dtui.reports.rows import FilterMaps, LayerTree
 from dtui.safe_text import safe
 
 
@@ -92,7 +93,20 @@ def _specification(spec: Spec) -> Markup:
 
 def _kind(item: object) -> str:
     """Return which part of the template shows an item of a section."""
-    return {Chart: "chart", LayerTree: "rows", FilterMaps: "rows", Table: "table", Paragraph: "paragraph"}[type(item)]
+    return _KINDS[type(item)]
+
+
+_KINDS = {
+    Card: "card",
+    Chart: "chart",
+    Facts: "facts",
+    FilterMaps: "rows",
+    Gallery: "gallery",
+    LayerTree: "rows",
+    Paragraph: "paragraph",
+    Picture: "picture",
+    Table: "table",
+}
 
 
 def _still(item: LayerTree | FilterMaps) -> Markup:
@@ -116,4 +130,5 @@ def _environment() -> jinja2.Environment:
     environment.filters["kind"] = _kind
     environment.filters["rows_data"] = rows_data
     environment.filters["still"] = _still
+    environment.filters["drawing"] = Markup  # SVG text of our own, whose words its maker escaped
     return environment

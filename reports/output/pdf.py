@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from html import escape
 from importlib.util import find_spec
 from typing import Any, Self
 
@@ -18,15 +19,30 @@ from dtui.errors import MissingExtraError
 from dtui.reports.charts import theme
 from dtui.reports.charts.filter_maps import map_svg
 from dtui.reports.charts.layer_tree import tree_pages
-from dtui.reports.document import Chapter, Chart, Fact, FilterMaps, Item, LayerTree, Paragraph, Report, Section, Table
+from dtui.reports.document import (
+    Card,
+    Chapter,
+    Chart,
+    Fact,
+    Facts,
+    Gallery,
+    Item,
+    Opening,
+    Paragraph,
+    Picture,
+    Report,
+    Section,
+    Table,
+)
 from dtui.reports.output.child import Child
+from dtui.reports.rows import FilterMaps, LayerTree
 from dtui.safe_text import safe
 
 TIME_LIMIT_SECONDS = 120.0
 LONGEST_CELL = 400
 """Characters of a table's cell; a longer one would push the others off the page."""
-LONG_CELL = 24
-"""A column with a cell of more characters takes all the room that there is."""
+LONG_CELL, WIDEST_CELL = 24, 120
+"""Columns with a cell of more characters share the room that others leave, by the longest cell up to this length."""
 Data = dict[str, Any]
 Printed = Mapping[str, tuple[str, ...]]
 """Chart id to its pictures on paper, each as SVG text that fits a page; a chart that could not be drawn is missing."""
@@ -61,6 +77,10 @@ class Typesetter:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the child; a second call does nothing."""
         self._child.close()
 
     def render(self, report: Report, printed: Printed, failures: Mapping[str, str]) -> bytes:
@@ -115,16 +135,41 @@ def pieces(text: str) -> list[str]:
 def _chapter(chapter: Chapter, printed: Printed, failures: Mapping[str, str]) -> Data:
     def section(part: Section) -> Data:
         items = [data for item in part.items for data in _KINDS[type(item)](item, printed, failures)]
-        return {"title": pieces(part.title), "caption": pieces(part.caption), "items": items}
+        return {"id": part.id, "title": pieces(part.title), "caption": pieces(part.caption), "items": items}
 
     return {
         "title": pieces(chapter.title),
         "status": chapter.status,
         "invented": chapter.invented,
+        "opening": None if chapter.opening is None else _opening(chapter.opening, targets_of(chapter)),
         "facts": [_fact(fact) for fact in chapter.facts],
         "findings": [pieces(finding) for finding in chapter.findings],
         "sections": [section(part) for part in chapter.sections],
-        "details": [_fact(fact) for fact in chapter.details],
+    }
+
+
+def targets_of(chapter: Chapter) -> frozenset[str]:
+    """Return the anchors that a link of the document can lead to: sections and incidents."""
+    cards = (item.id for part in chapter.sections for item in part.items if isinstance(item, Card))
+    return frozenset((*(part.id for part in chapter.sections), *cards))
+
+
+def _opening(opening: Opening, targets: frozenset[str]) -> Data:
+    return {
+        "level": opening.level,
+        "headline": pieces(opening.headline),
+        "worst": [
+            {
+                "text": pieces(said.text),
+                "target": said.target if said.target in targets else "",
+                "number": said.number,
+            }
+            for said in opening.worst
+        ],
+        "remarks": [pieces(remark) for remark in opening.remarks],
+        "since_title": pieces(opening.since_title),
+        "since": [pieces(line) for line in opening.since],
+        "strip": None if opening.strip is None else _drawn(opening.strip),
     }
 
 
@@ -164,6 +209,60 @@ def _picture(svg: str) -> Data:
     return {"svg": svg, "width": width, "height": height}
 
 
+def _drawn(picture: Picture) -> Data:
+    """Return a small picture with its words."""
+    words = {"title": pieces(picture.title), "said": pieces(picture.description), "description": picture.description}
+    return {**_picture(picture.paper or picture.svg), **words}
+
+
+def _small_picture(picture: Picture, *_: object) -> Iterator[Data]:
+    yield {"kind": "small", "picture": _drawn(picture)}
+
+
+def _facts(facts: Facts, *_: object) -> Iterator[Data]:
+    yield {"kind": "facts", "title": pieces(facts.title), "facts": [_fact(fact) for fact in facts.facts]}
+
+
+def _card(card: Card, *_: object) -> Iterator[Data]:
+    yield {
+        "kind": "card",
+        "id": card.id,
+        "number": card.number,
+        "at": f"{card.iteration:,}",
+        "title": pieces(card.title),
+        "tags": [pieces(tag) for tag in (card.standing, "" if card.status == "new" else card.status) if tag],
+        "lasting": card.standing.startswith("still"),
+        "facts": [_fact(fact) for fact in card.facts],
+        "pictures": [_drawn(picture) for picture in card.pictures],
+        "command": pieces(card.command),
+    }
+
+
+def _gallery(gallery: Gallery, *_: object) -> Iterator[Data]:
+    yield {
+        "kind": "gallery",
+        "title": pieces(gallery.title),
+        "images": [
+            {
+                "picture": _thumbnail(image.picture),
+                "title": pieces(image.title),
+                "lines": [pieces(line) for line in image.lines],
+                "description": image.description,
+            }
+            for image in gallery.images
+        ],
+        "note": pieces(gallery.note),
+    }
+
+
+def _thumbnail(url: str) -> Data | None:
+    """Return an image of pixels as a picture; None for none. SVG takes a data URL, the template has no base64."""
+    if not url:
+        return None
+    image = f'<image width="64" height="64" style="image-rendering:pixelated" href="{escape(url)}"/>'
+    return _picture(f'<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64">{image}</svg>')
+
+
 def _table(table: Table, *_: object) -> Iterator[Data]:
     rows = [{"cells": [pieces(safe(cell, LONGEST_CELL)) for cell in row.cells], "kind": row.kind} for row in table.rows]
     yield {
@@ -177,14 +276,13 @@ def _table(table: Table, *_: object) -> Iterator[Data]:
     }
 
 
-def _widths(table: Table) -> list[bool]:
-    """Return which column takes the room that is left: the text column with the longest cell, if that is long."""
-    lengths = [
-        0 if numeric else max((len(row.cells[k]) for row in table.rows), default=0)
-        for k, numeric in enumerate(table.numeric)
+def _widths(table: Table) -> list[int]:
+    """Return the share of the room that is left which each column takes; 0 for a column as wide as its cells."""
+    lengths = [max((len(row.cells[k]) for row in table.rows), default=0) for k in range(len(table.columns))]
+    return [
+        0 if numeric or length <= LONG_CELL else min(length, WIDEST_CELL)
+        for length, numeric in zip(lengths, table.numeric, strict=True)
     ]
-    longest = max(lengths, default=0)
-    return [longest > LONG_CELL and k == lengths.index(longest) for k in range(len(lengths))]
 
 
 def _paragraph(paragraph: Paragraph, *_: object) -> Iterator[Data]:
@@ -197,5 +295,9 @@ _KINDS: dict[type[Item], Callable[[Any, Printed, Mapping[str, str]], Iterator[Da
     FilterMaps: _filter_maps,
     Table: _table,
     Paragraph: _paragraph,
+    Facts: _facts,
+    Card: _card,
+    Gallery: _gallery,
+    Picture: _small_picture,
 }
 """One function a kind of item; `report.typ` has a drawer for each "kind" of what they yield."""

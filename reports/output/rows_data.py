@@ -6,7 +6,8 @@ from dtui.model.statistics import SOURCES
 from dtui.reports.charts import theme
 from dtui.reports.charts.horizon import initially_open
 from dtui.reports.charts.planes import encode, grey_picture, plane_data
-from dtui.reports.document import FilterMap, FilterMaps, LayerTree, Spec
+from dtui.reports.document import Spec
+from dtui.reports.rows import FilterMap, FilterMaps, LayerTree
 
 FILTER_ROW = {"pitch": 17, "height": 15}
 """Pixels from one filter to the next, and of its strip."""

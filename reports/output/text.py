@@ -9,7 +9,8 @@ import textwrap
 import unicodedata
 from collections.abc import Iterator
 
-from dtui.reports.document import Chapter, Fact, Item, Paragraph, Report, Table
+from dtui.reports.document import Card, Chapter, Chart, Fact, Facts, Gallery, Item, Picture, Report, Table
+from dtui.reports.rows import FilterMaps, LayerTree
 
 WIDTH = 100
 LONGEST_CELL = 40
@@ -32,11 +33,19 @@ def render_text(report: Report) -> str:
 def _chapter(chapter: Chapter) -> Iterator[str]:
     title = f"{chapter.title} ({chapter.status})"
     yield title
-    yield "=" * _columns(title)
+    yield "=" * columns_of(title)
     if chapter.invented:
         yield "INVENTED: no training made this run; its numbers were made up for a benchmark."
+    if chapter.opening is not None:
+        for said in (chapter.opening.headline, *chapter.opening.remarks):
+            yield from textwrap.wrap(said, WIDTH)
     yield ""
     yield from _facts(chapter.facts)
+    if chapter.opening is not None and chapter.opening.since_title:
+        yield ""
+        yield from textwrap.wrap(chapter.opening.since_title, WIDTH)
+        for change in chapter.opening.since:
+            yield from textwrap.wrap(f"  {change}", WIDTH, subsequent_indent="    ")
     for finding in chapter.findings:
         yield from textwrap.wrap(f"! {finding}", WIDTH, subsequent_indent="  ")
     if not chapter.sections:
@@ -45,36 +54,61 @@ def _chapter(chapter: Chapter) -> Iterator[str]:
     for section in chapter.sections:
         yield ""
         yield section.title
-        yield "-" * _columns(section.title)
+        yield "-" * columns_of(section.title)
         for item in section.items:
             yield from _item(item)
-    if chapter.details:
-        yield ""
-        yield "How it was made"
-        yield "---------------"
-        yield from _facts(chapter.details)
 
 
 def _facts(facts: tuple[Fact, ...]) -> Iterator[str]:
-    widest = max((_columns(fact.name) for fact in facts), default=0)
+    widest = max((columns_of(fact.name) for fact in facts), default=0)
     for fact in facts:
-        yield f"{_padded(fact.name, widest)}  {fact.value}{f'  ({fact.detail})' if fact.detail else ''}"
+        yield f"{padded(fact.name, widest)}  {fact.value}{f'  ({fact.detail})' if fact.detail else ''}"
 
 
 def _item(item: Item) -> Iterator[str]:
     if isinstance(item, Table):
+        yield from _titled(item.title)
         yield from _table(item)
+    elif isinstance(item, Facts):
+        yield from _titled(item.title)
+        yield from _facts(item.facts)
+    elif isinstance(item, Gallery):
+        yield from _titled(item.title)
+        for image in item.images:
+            yield from textwrap.wrap(f"  {image.description}", WIDTH, subsequent_indent="    ")
+    elif isinstance(item, Card):
+        yield from _card(item)
+    elif isinstance(item, Chart | Picture):
+        yield from _titled(item.title)
+        yield from textwrap.wrap(item.description, WIDTH)
+    elif isinstance(item, LayerTree | FilterMaps):
+        yield from textwrap.wrap(item.description, WIDTH)
     else:
-        yield from textwrap.wrap(item.text if isinstance(item, Paragraph) else item.description, WIDTH)
+        yield from textwrap.wrap(item.text, WIDTH)
+
+
+def _titled(title: str) -> Iterator[str]:
+    if title:
+        yield f"[{title}]"
+
+
+def _card(card: Card) -> Iterator[str]:
+    head = f"{card.number}. {card.iteration:,}: {card.title}{f' [{card.marks}]' if card.marks else ''}"
+    yield from textwrap.wrap(head, WIDTH, subsequent_indent="   ")
+    for fact in card.facts:
+        yield from textwrap.wrap(f"   {fact.name}: {fact.value}", WIDTH, subsequent_indent="     ")
+    for picture in card.pictures:
+        yield from textwrap.wrap(f"   {picture.title}: {picture.description}", WIDTH, subsequent_indent="     ")
+    if card.command:
+        yield f"   {card.command}"
 
 
 def _table(table: Table) -> Iterator[str]:
     lines = [table.columns, *([_cut(cell) for cell in row.cells] for row in table.rows)]
-    widths = [max(_columns(line[k]) for line in lines) for k in range(len(table.columns))]
+    widths = [max(columns_of(line[k]) for line in lines) for k in range(len(table.columns))]
     for line in lines:
         cells = [
-            _padded(cell, width, right=numeric)
-            for cell, width, numeric in zip(line, widths, table.numeric, strict=True)
+            padded(cell, width, right=numeric) for cell, width, numeric in zip(line, widths, table.numeric, strict=True)
         ]
         yield "  ".join(cells).rstrip()
     if table.note:
@@ -85,11 +119,12 @@ def _cut(cell: str) -> str:
     return cell if len(cell) <= LONGEST_CELL else cell[: LONGEST_CELL - 1] + "…"
 
 
-def _columns(text: str) -> int:
+def columns_of(text: str) -> int:
     """Return how many terminal columns a text takes: East Asian wide characters take two."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
-def _padded(text: str, columns: int, *, right: bool = False) -> str:
-    room = " " * (columns - _columns(text))
+def padded(text: str, columns: int, *, right: bool = False) -> str:
+    """Return a text with spaces behind it, or before it, so that it takes so many columns."""
+    room = " " * (columns - columns_of(text))
     return room + text if right else text + room

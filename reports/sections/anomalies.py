@@ -14,7 +14,7 @@ _COLUMNS = ("iteration", "what", "class or layer", "images", "share", "rule", "s
 _NUMERIC = (True, False, False, True, True, False, True, False, False)
 
 
-@section("anomalies", order=40)
+@section("anomalies", order=125)
 def anomalies_section(view: View) -> Section | None:
     """Return the strongest anomalies in the order of time, with people's decisions on them."""
     if view.info.validations == 0 and not view.anomalies:

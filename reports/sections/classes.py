@@ -9,12 +9,13 @@ from dtui.model import Anomaly
 from dtui.reports.charts import theme
 from dtui.reports.charts.heatmap import STRIPS, Group, Strip, class_heatmap, class_heatmap_pages
 from dtui.reports.charts.ribbon import RibbonMark, ribbon_marks
-from dtui.reports.document import Chart, Section, Spec
+from dtui.reports.charts.small import percent
+from dtui.reports.document import Chart, Row, Section, Spec, Table
 from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
 
 
-@section("classes", order=30)
+@section("classes", order=50)
 def classes_section(view: View) -> Section | None:
     """Return the classes as error strips in clusters, with their anomaly iterations."""
     if view.info.validations == 0 or not view.classes:
@@ -61,4 +62,29 @@ def classes_section(view: View) -> Section | None:
     paper = partial(class_heatmap_pages, groups, axis, stages=view.stage_changes)
     chart = Chart(f"{view.prefix}-class-error", "", "vega", specify, description, paper)
     hint = "Click a triangle to find it in the table."
-    return Section(f"{view.prefix}-classes", "Classes", caption, (chart,), hint)
+    tables = tuple(_listed(view, by, title) for by, title in _LISTS[: 2 if len(ordered) > LISTED else 1])
+    return Section(f"{view.prefix}-classes", "Classes", caption, (*tables, chart), hint)
+
+
+LISTED = 10
+_LISTS = (("error", "The worst at the end"), ("change", "Those that moved most after the first fifth"))
+_COLUMNS = ("class", "images", "error at the end", "lowest", "at", "highest", "at")
+
+
+def _listed(view: View, by: str, title: str) -> Table:
+    rows = tuple(
+        Row(
+            (
+                view.classes[one.label],
+                f"{one.images:,}",
+                percent(one.last),
+                percent(one.lowest),
+                f"{one.lowest_at:,}",
+                percent(one.highest),
+                f"{one.highest_at:,}",
+            ),
+            iteration=one.highest_at,
+        )
+        for one in view.query.class_courses(by, LISTED)
+    )
+    return Table(_COLUMNS, (False, *(True,) * 6), rows, title=title)

@@ -12,32 +12,33 @@ from dtui.model import Curves, TimeAxis
 from dtui.reports.charts import theme
 from dtui.reports.charts.curve_rows import Curve, Event
 from dtui.reports.charts.ribbon import ribbon_marks
-from dtui.reports.document import Chart, Item, Section, Spec
+from dtui.reports.document import Chart, Item, Paragraph, Section, Spec
 from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
 
-_ERRORS = (
+ERRORS = (
     ("validation_error", "validation error", theme.VALIDATION, False),
     ("train_error", "train error", theme.TRAIN, True),
 )
 MOST_PLACES = 5
+MOST_SCALARS = 8
 _LOSSES = (("loss", "loss", theme.LOSS, False),)
 
 
-@section("curves", order=10)
+@section("curves", order=30)
 def curves_section(view: View) -> Section | None:
     """Return error and loss over the iterations, with stages, known events and anomaly iterations."""
     if view.info.records + view.info.validations == 0:
         return None
     curves = view.query.curves(view.full_axis)
     items: list[Item] = []
-    errors = _chosen(curves, _ERRORS)
+    errors = chosen_curves(curves, ERRORS)
     if errors:
         items.append(
             _chart(
                 f"{view.prefix}-error",
                 f"{' and '.join(curve.name for curve in errors)} over the iterations"
-                f"{_nonfinite_words(errors, view.full_axis)}; {_counted(len(view.anomalies))} marked.",
+                f"{nonfinite_words(errors, view.full_axis)}; {_counted(len(view.anomalies))} marked.",
                 partial(
                     _curve_chart,
                     errors,
@@ -49,12 +50,13 @@ def curves_section(view: View) -> Section | None:
                 ),
             )
         )
-    losses = _chosen(curves, _LOSSES)
+    losses = chosen_curves(curves, _LOSSES)
     if losses:
         stages = view.stages if not errors else ()
         specify = partial(_curve_chart, losses, view.full_axis, unit="number", stages=stages)
-        description = f"Loss over the iterations{_nonfinite_words(losses, view.full_axis)}."
+        description = f"Loss over the iterations{nonfinite_words(losses, view.full_axis)}."
         items.append(_chart(f"{view.prefix}-loss", description, specify))
+    items += _others(view, curves)
     if not items:
         return None
     caption = "Error is the share of images judged wrong. " if errors else ""
@@ -67,7 +69,26 @@ def curves_section(view: View) -> Section | None:
         caption += "A red bar is where a curve was NaN or Inf; its line breaks off there. "
     if len(view.stages) > 1:
         caption += "Dashed lines mark a new learning rate (lr)."
-    return Section(f"{view.prefix}-curves", "Error and loss", caption.strip(), tuple(items))
+    return Section(f"{view.prefix}-curves", "Error, loss and other scalars", caption.strip(), tuple(items))
+
+
+def _others(view: View, curves: Curves) -> list[Item]:
+    """Return a chart for each further scalar: the learning rate first, then by name."""
+    shown = {key for key, *_ in (*ERRORS, *_LOSSES)}
+    names = [name for name in curves.series if name not in shown]
+    names.sort(key=lambda name: (name != "learning_rate", name))
+    items: list[Item] = []
+    for place, key in enumerate(names[:MOST_SCALARS]):
+        name = safe(key.replace("_", " "), 60)
+        found = chosen_curves(curves, ((key, name, theme.TRAIN, False),))
+        if found:
+            specify = partial(_curve_chart, found, view.full_axis, unit="number")
+            said = f"{name} over the iterations{nonfinite_words(found, view.full_axis)}."
+            items.append(_chart(f"{view.prefix}-scalar{place}", said, specify))
+    if len(names) > MOST_SCALARS:
+        more = ", ".join(safe(name, 60) for name in names[MOST_SCALARS : MOST_SCALARS + 12])
+        items.append(Paragraph(f"{len(names) - MOST_SCALARS:,} more scalars were logged, among them {more}."))
+    return items
 
 
 def _chart(name: str, description: str, specify: Callable[..., Spec]) -> Chart:
@@ -83,7 +104,7 @@ def _curve_chart(*arguments: Any, **options: Any) -> Spec:
     return curve_chart(*arguments, **options)
 
 
-def _chosen(curves: Curves, wanted: tuple[tuple[str, str, str, bool], ...]) -> list[Curve]:
+def chosen_curves(curves: Curves, wanted: tuple[tuple[str, str, str, bool], ...]) -> list[Curve]:
     """Return the wanted curves that the run has."""
     return [
         Curve(name, colour, curves.series[key], curves.extremes.get(key), dashed, curves.nonfinite.get(key))
@@ -96,7 +117,7 @@ def _counted(anomalies: int) -> str:
     return "1 anomaly is" if anomalies == 1 else f"{anomalies:,} anomalies are"
 
 
-def _nonfinite_words(curves: list[Curve], axis: TimeAxis) -> str:
+def nonfinite_words(curves: list[Curve], axis: TimeAxis) -> str:
     """Say in words where curves were NaN or Inf: ", NaN or Inf at 21–40 and 50"; "" if nowhere."""
     marked = [curve.nonfinite for curve in curves if curve.nonfinite is not None]
     if not marked:

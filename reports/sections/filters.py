@@ -1,91 +1,60 @@
-"""The section on the filters: those of a layer that leave their usual place, over time."""
+"""The section on filters: over time, and those that are dead, frozen, still moving or late at the end, by name."""
 
 from __future__ import annotations
 
-import math
-
-from dtui.errors import NotRecordedError
-from dtui.model import FilterCourses, Layer, TimeAxis
-from dtui.model.statistics import FILTERS
-from dtui.reports.document import FilterMap, FilterMaps, Section
+from dtui.model import Standing, StateEntry
+from dtui.reports.document import Item, Paragraph, Row, Section, Table
+from dtui.reports.sections.filter_maps import CAPTION, HINT, filter_maps
 from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
 
-SHOWN = ("update_ratio", "update_norm", "cosine_distance", "norm", "std", "mean")
-"""Statistics of filters, the first that the run holds is shown."""
-MOST_LAYERS = 12
-FEW_LAYERS = 6
-"""Where incidents name fewer layers, others are shown up to this number."""
-MOST_FILTERS = 24
-MOST_COLUMNS = 380
-_WORDS = {"update_ratio": "relative size of updates", "update_norm": "size of updates", "norm": "norm of weights"}
+MOST_ROWS = 60
+MOST_NUMBERS = 16
+_WORDS = {
+    Standing.DEAD: "next to no gradient any more",
+    Standing.MOVING: "still changing when the rest of the layer has converged",
+    Standing.LATE_STARTER: "began to change long after the layer",
+    Standing.UNCHANGED: "gets gradients and does not change",
+    Standing.NO_GRADIENT: "never got a gradient",
+    Standing.FROZEN: "gets no gradient any more",
+}
 
 
-@section("filters", order=25)
+@section("filters", order=100)
 def filters_section(view: View) -> Section | None:
-    """Return the filters of some layers as shades over time; nothing in a run that holds no statistic of filters."""
-    layers = view.query.structure().layers
-    if not layers or view.info.records == 0:
+    """Return what stands out at the end, layer by layer."""
+    if view.info.records == 0:
         return None
-    axis = view.record_axis.with_columns(min(MOST_COLUMNS, view.record_axis.columns))
-    chosen = _chosen(view, layers)
-    for statistic in SHOWN:
-        try:
-            maps = tuple(_map(view, layer, statistic, group, filters, axis) for layer, group, filters in chosen)
-        except NotRecordedError:
-            continue
-        return _section(view, statistic, maps)
-    return None
+    state = view.query.state()
+    shades = filter_maps(view)
+    items: list[Item] = [] if shades is None else [shades]
+    if state.entries:
+        rows = tuple(_row(entry) for entry in state.entries[:MOST_ROWS])
+        left = len(state.entries) - len(rows)
+        note = f"{left:,} more lines: dtui state lists all." if left else ""
+        columns, numeric = ("state", "layer", "filters", "since", "which"), (False, False, True, True, False)
+        items.append(Table(columns, numeric, rows, note))
+    else:
+        items.append(Paragraph(f"Nothing stands out at the end of {state.records:,} records."))
+    items += [Paragraph(f"{line[:1].upper()}{line[1:]}.") for line in state.missing]
+    found = {entry.standing for entry in state.entries}
+    caption = "; ".join(f"{standing}: {words}" for standing, words in _WORDS.items() if standing in found)
+    words = ([] if shades is None else [CAPTION]) + ([f"{caption}."] if caption else [])
+    return Section(f"{view.prefix}-filters", "Filters", " ".join(words), tuple(items), "" if shades is None else HINT)
 
 
-def _section(view: View, statistic: str, maps: tuple[FilterMap, ...]) -> Section:
-    quantity = _WORDS.get(statistic, FILTERS[statistic].title)
-    strongest = max(maps, key=lambda shown: _strongest(shown.courses))
-    description = f"The {quantity} of filters of {len(maps)} layers over the iterations, as shades"
-    times = _strongest(strongest.courses)
-    if times > 0:
-        description += (
-            f"; farthest from its usual place was filter {strongest.names[0]} of {strongest.layer}, {_times(times)}"
-        )
-    caption = (
-        f"The {quantity} of single filters: of each layer those that incidents name, then those that once left their "
-        "usual place among the layer's filters most, with how many times. A column shows the largest value of its "
-        "iterations. Shades compare with the layer, with the filter's own largest value, or with the layer at that "
-        "iteration."
+def _row(entry: StateEntry) -> Row:
+    known = [at for at in entry.since if at is not None]
+    since = f"{min(known):,}" + (f"–{max(known):,}" if max(known) != min(known) else "") if known else ""
+    shown = ", ".join(map(str, entry.filters[:MOST_NUMBERS]))
+    more = len(entry.filters) - MOST_NUMBERS
+    return Row(
+        (
+            str(entry.standing),
+            safe(entry.layer, 120),
+            f"{len(entry.filters):,} of {entry.of:,}" if entry.filters else "all",
+            since,
+            f"{shown} and {more:,} more" if more > 0 else shown,
+        ),
+        iteration=min(known) if known else None,
     )
-    hint = "Choose the layer and what the shades compare with above the rows."
-    shown = FilterMaps(f"{view.prefix}-filter-maps", f"{description}.", quantity, maps, view.stage_changes)
-    return Section(f"{view.prefix}-filters", "Filters", caption, (shown,), hint)
-
-
-def _strongest(courses: FilterCourses) -> float:
-    return max((times for times in courses.times.tolist() if math.isfinite(times)), default=0.0)
-
-
-def _times(times: float) -> str:
-    rounded = float(f"{times:.3g}")
-    return f"×{rounded:,.0f}" if rounded >= 100 else f"×{rounded:g}"
-
-
-def _chosen(view: View, layers: tuple[Layer, ...]) -> list[tuple[Layer, str, tuple[int, ...]]]:
-    """Return the layers to show, why, and the filters of each that incidents name: those in incidents first."""
-    by_name = {layer.name: layer for layer in layers}
-    named: dict[str, list[int]] = {}
-    for incident in view.query.incidents():
-        for place, name in enumerate(incident.layers):
-            if name in by_name:
-                named.setdefault(name, []).extend(incident.filters if place == 0 else ())
-    chosen = [(by_name[name], "in incidents", tuple(filters)) for name, filters in list(named.items())[:MOST_LAYERS]]
-    others = [layer for layer in layers if layer.name not in named]
-    missing = min(FEW_LAYERS - len(chosen), len(others))
-    if missing > 0:  # from the first to the last, equally far from each other
-        places = [round(k * (len(others) - 1) / max(1, missing - 1)) for k in range(missing)]
-        chosen += [(others[place], "in no incident", ()) for place in dict.fromkeys(places)]
-    return chosen
-
-
-def _map(view: View, layer: Layer, statistic: str, group: str, filters: tuple[int, ...], axis: TimeAxis) -> FilterMap:
-    courses = view.query.filter_courses(layer.index, statistic, axis, MOST_FILTERS, filters)
-    about = tuple(_times(times) if math.isfinite(times) else "" for times in courses.times.tolist())
-    names = tuple(f"{index:,}" for index in courses.filters.tolist())
-    return FilterMap(safe(layer.name, 80), group, layer.filters, names, about, courses)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dtui.errors import NotRecordedError
 from dtui.model import TreeNode
 from dtui.model.statistics import LAYERS, SOURCES
-from dtui.reports.document import Item, LayerTree, Paragraph, Plane, Section, TreeRow
+from dtui.reports.document import Item, Paragraph, Section
+from dtui.reports.rows import LayerTree, Plane, TreeRow
 from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
 
@@ -20,7 +21,7 @@ _WORDS = {
 }
 
 
-@section("layers", order=20)
+@section("layers", order=80)
 def layers_section(view: View) -> Section | None:
     """Return one horizon graph a module and layer, unfolding by click, of each statistic of each source."""
     tree = view.query.tree()

@@ -6,6 +6,7 @@ Owns the order of a report.
 from __future__ import annotations
 
 import pkgutil
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,7 @@ from importlib import import_module
 import numpy as np
 
 from dtui.errors import UsageError
-from dtui.model import Anomaly, RunInfo, Stage, TimeAxis
+from dtui.model import Anomaly, Incident, RunInfo, Stage, TimeAxis, Verdict
 from dtui.query import RunQuery
 from dtui.reports.charts.theme import MAX_COLUMNS
 from dtui.reports.document import Section
@@ -28,10 +29,12 @@ class View:
     Attributes:
         query: The run.
         prefix: What every id in this run's chapter begins with.
+        shown: Names of the sections that the report has.
     """
 
     query: RunQuery
     prefix: str
+    shown: tuple[str, ...] = ()
 
     @cached_property
     def info(self) -> RunInfo:
@@ -49,6 +52,37 @@ class View:
         return [stage.iteration for stage in self.stages[1:]]
 
     @cached_property
+    def verdict(self) -> Verdict:
+        """What a reader must know first."""
+        return self.query.verdict()
+
+    @cached_property
+    def incidents(self) -> tuple[Incident, ...]:
+        """All incidents by iteration, with people's decisions."""
+        return self.query.incidents()
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """The number of each incident in the report, by its id: 1 for the first in time."""
+        return {incident.id: number for number, incident in enumerate(self.incidents, 1)}
+
+    def anchor_of(self, incident: Incident) -> str:
+        """Return the anchor of an incident; the chapter itself where the report does not list incidents."""
+        return f"{self.prefix}-incident{self.numbers[incident.id]}" if "incidents" in self.shown else self.prefix
+
+    def command(self, at: int, layer: str = "", label: int | None = None) -> str:
+        """Return the command that shows an iteration in the terminal; "RUN" stands for a path that cannot be shown."""
+        path = str(self.query.path.absolute())
+        words = ["dtui", path if safe(path, 1000) == path else "RUN", "--at", str(at)]
+        if layer and safe(layer, 1000) == layer:
+            words += ["--layer", layer]
+        names = self.query.image_set()
+        if label is not None and names is not None and label < len(names.classes):
+            name = names.classes[label]
+            words += ["--class", name if safe(name, 1000) == name else str(label)]
+        return shlex.join(words)
+
+    @cached_property
     def anomalies(self) -> tuple[Anomaly, ...]:
         """All anomalies under the default settings, by iteration."""
         return self.query.anomalies()
@@ -58,6 +92,10 @@ class View:
         """Names of the classes, harmless to show."""
         images = self.query.image_set()
         return tuple(safe(name, 60) for name in images.classes) if images is not None else ()
+
+    def class_name(self, label: int) -> str:
+        """Return the name of a label, harmless to show; its number where it has none."""
+        return self.classes[label] if 0 <= label < len(self.classes) else str(label)
 
     @cached_property
     def record_axis(self) -> TimeAxis:

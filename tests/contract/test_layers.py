@@ -52,7 +52,7 @@ def test_reading_commands_import_neither_torch_nor_a_screen(command: str, small_
 def test_a_report_in_plain_text_draws_nothing(small_run: Path, tmp_path: Path) -> None:
     code = "from dtui.cli import main; main(sys.argv[1:])"
     imported = modules_after(code, "report", str(small_run), "-o", str(tmp_path / "night.txt"))
-    assert "over the iterations" in (tmp_path / "night.txt").read_text()
+    assert "validation error" in (tmp_path / "night.txt").read_text()
     assert not imported & (VIEWER_NEEDS_NONE_OF | TERMINAL_ONLY | {"tables", "altair", "vl_convert", "typst"})
 
 

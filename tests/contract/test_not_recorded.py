@@ -31,7 +31,8 @@ def run(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "command", [["info"], ["check"], ["anomalies", "--json"], ["report", "-o", "-", "--format", "text"]]
+    "command",
+    [["info"], ["check"], ["anomalies", "--json"], ["report", "-o", "-", "--format=text", "--section=layers"]],
 )
 def test_commands_go_without_it(run: Path, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command[0], str(run), *command[1:]]) == 0

@@ -210,5 +210,8 @@ class FakeReader:
     def decisions(self) -> dict[str, tuple[str, str]]:
         return dict(self.decided)
 
+    def decision_authors(self) -> dict[str, tuple[str, str]]:
+        return dict.fromkeys(self.decided, ("ada", "2026-01-01T00:00:00+00:00"))
+
     def append_decision(self, anomaly: str, status: str, note: str) -> None:
         self.decided[anomaly] = (status, note)

@@ -87,9 +87,7 @@ def test_damage_makes_it_unsure(with_norms):
     reader.faults = ("parts/0-31.h5: checksum differs", "another", "a third")
     found = judged(reader)
     assert found.level is Level.UNSURE
-    assert found.remarks[-1] == (
-        "Incidents may be hidden where the run is damaged: parts/0-31.h5: checksum differs (and 2 more)."
-    )
+    assert found.remarks[-1] == ("Incidents may be hidden where the run is damaged (3 faults; dtui check lists them).")
 
 
 def test_too_few_records_are_not_called_fine(with_norms):

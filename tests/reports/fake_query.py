@@ -14,9 +14,13 @@ from dtui.analysis.flip_table import ClassFlips
 from dtui.model import (
     Anomaly,
     AnomalySettings,
+    Cause,
+    ClassAt,
     ClassCluster,
     ClassErrors,
     Curves,
+    ErrorAt,
+    Evidence,
     FilterCourses,
     FloatArray,
     Gap,
@@ -24,20 +28,27 @@ from dtui.model import (
     Incident,
     IntArray,
     Layer,
+    Level,
     Missing,
     Module,
     NodeSeries,
     RunInfo,
     RunMetadata,
+    RunState,
     RunStatus,
     Stage,
+    Standing,
+    StateEntry,
     Structure,
     TimeAxis,
     TreeNode,
+    Verdict,
 )
+from dtui.model.telling import Telling
 from dtui.query import RunQuery
 from dtui.query.detecting import legends
 from tests.anomalies import class_anomaly, values_of
+from tests.reports.fake_learning import FakeLearning
 
 HOSTILE = (
     "</script><script>document.title='ran'</script>",
@@ -48,7 +59,7 @@ HOSTILE = (
 )
 
 
-class FakeQuery(RunQuery):
+class FakeQuery(FakeLearning, RunQuery):
     """A small network of `stages` modules with two layers each."""
 
     def __init__(
@@ -61,6 +72,7 @@ class FakeQuery(RunQuery):
         name: str = "invented-run",
         invented: bool = False,
         anomalies: int = 12,
+        incidents: bool = True,
         gaps: tuple[Gap, ...] = (),
         findings: tuple[str, ...] = (),
         reason: str = "",
@@ -81,6 +93,8 @@ class FakeQuery(RunQuery):
         self.errors = np.clip(0.9 * np.exp(-speed * progress) + 0.04 + noise, 0, 1).round(3)
         drift = generator.normal(0, 0.05, (len(self.nodes), max(1, records))).cumsum(axis=1)
         self.weights = drift.round(4)
+        self.decided: dict[str, dict[str, str]] = {}
+        self.happened = _incidents(self) if records > 9 and incidents else ()
         self.found = tuple(_anomaly(k, generator, self) for k in range(anomalies if records else 0))
 
     @property
@@ -112,6 +126,49 @@ class FakeQuery(RunQuery):
             gaps=self.missing,
             findings=self.findings,
             joins=self.joins,
+        )
+
+    def incidents(self) -> tuple[Incident, ...]:
+        return tuple(replace(one, **self.decided.get(one.id, {})) for one in self.happened)
+
+    def telling(self, incident: Incident) -> tuple[Telling, ...]:
+        at = self.record_iterations()
+        what = f"change of {incident.layers[0]}" if incident.layers else f"error of {self.names[1]}"
+        values = self.errors[1].copy()
+        others = self.errors.mean(axis=0)
+        return (Telling("filter", what, "share", at, values, others, "all classes", 0.5, 0.25, incident.first),)
+
+    def state(self) -> RunState:
+        entry = StateEntry(Standing.DEAD, self.nodes[-1].name, (1, 2), (100, None), 10)
+        return RunState((entry,) if self.records else (), (), self.records)
+
+    def verdict(self) -> Verdict:
+        found, info = self.incidents(), self.info()
+        left = tuple(one for one in found if one.status != "dismissed")
+        last = (self.records - 1) * self.every
+        errors = self.errors.mean(axis=0)
+        return Verdict(
+            level=Level.LOOK if left else Level.FINE,
+            headline=f"Look at this: {len(left)} incidents." if left else "Nothing to look at.",
+            worst=left,
+            remarks=("12 of 12 checks ran.",),
+            new=sum(one.status == "new" for one in found),
+            flagged=sum(one.status == "flagged" for one in found),
+            dismissed=len(found) - len(left),
+            checks=("jumps of filters",),
+            unchecked=(),
+            error_name="validation error" if self.records else "",
+            last_error=ErrorAt(float(errors[-1]), last) if self.records else None,
+            best_error=ErrorAt(float(errors.min()), int(errors.argmin()) * self.every) if self.records else None,
+            worst_class=ClassAt(len(self.names) - 1, self.names[-1], 0.25, last) if self.records else None,
+            dead=2,
+            broken=1,
+            status=info.status,
+            reason=info.reason,
+            records=self.records,
+            validations=self.records,
+            last_iteration=info.last_iteration,
+            began="2026-11-23T12:00:00+00:00",
         )
 
     def anomaly_faults(self) -> tuple[str, ...]:
@@ -189,9 +246,6 @@ class FakeQuery(RunQuery):
             axis, layer, statistic, filters, 1 + filters / 2, weights, 1.0, weights.max(axis=1), weights.max(axis=0)
         )
 
-    def incidents(self) -> tuple[Incident, ...]:
-        return ()
-
     def clusters(self, count: int = 4) -> tuple[ClassCluster, ...]:
         order = np.argsort(self.errors.mean(axis=1), kind="stable")
         parts = [part.tolist() for part in np.array_split(order, min(count, len(order))) if len(part)]
@@ -223,6 +277,7 @@ class FakeQuery(RunQuery):
             for k, node in enumerate(self.nodes)
         )
         self.found = tuple(replace(a, note=names[k % len(names)]) for k, a in enumerate(self.found))
+        self.happened = tuple(replace(one, note=names[2]) for one in _incidents(self))
         self.missing = (Gap(3, 5, names[0], names[2]),)
         return self
 
@@ -260,6 +315,18 @@ def _tree(stages: int, name: str) -> tuple[TreeNode, ...]:
         add("conv2", 2, block, (first + 1,), "Conv2d", 16)
     add("fc", 0, -1, (1 + 2 * stages,), "Linear", 10)
     return tuple(nodes)
+
+
+def _incidents(query: FakeQuery) -> tuple[Incident, ...]:
+    """Return two: a filter that is still off at the end, and a class that did worse for a while."""
+    at, later, layer, name = 4 * query.every, 8 * query.every, query.nodes[0].name, query.names[1]
+    filters = (Evidence("filter", at, layer=layer, filters=(3,), strength=9.0, amount=14.0),)
+    drops = (Evidence("class", later, classes=(1,), strength=3.0, amount=0.5, usual=0.1),)
+    told = f"the weights of filter 3 of {layer} changed by 14 times their norm in one record"
+    lost = f"the error of class {name} rose from 10 % to 60 %: labels or data of class {name}"
+    jump = Incident(f"incident-{at}-filter", Cause.FILTER, at, at, (layer,), (3,), (), filters, told, 1.5)
+    drop = Incident(f"incident-{later}-class", Cause.CLASS, later, later, (), (), (1,), drops, lost, 0.5)
+    return (replace(jump, persists=True), replace(drop, persists=False, moved_first="classes moved first"))
 
 
 def _anomaly(position: int, generator: np.random.Generator, query: FakeQuery) -> Anomaly:

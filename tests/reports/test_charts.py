@@ -23,8 +23,9 @@ from dtui.reports.charts.heatmap import Group, Strip, class_heatmap
 from dtui.reports.charts.horizon import band_paths, dwarfs, full_scales, initially_open, visible_rows
 from dtui.reports.charts.raster import LEVELS, error_palette, error_picture, ramp
 from dtui.reports.charts.ribbon import ribbon_marks
-from dtui.reports.document import Chart, TreeRow
+from dtui.reports.document import Chart
 from dtui.reports.output.convert import ChartConverter
+from dtui.reports.rows import TreeRow
 from tests.reports.golden_specs import AXIS, FOLDER, anomaly, as_text, specs
 
 SPECS = specs()

@@ -26,7 +26,7 @@ def test_findings_stand_at_the_head_of_page_and_text(monkeypatch: pytest.MonkeyP
         write_report([Path("a")], tmp_path / name)
     page, text = ((tmp_path / name).read_text(encoding="utf-8") for name in ("a.html", "a.txt"))
     assert 0 < page.index("in 2 layers, first in &lt;b&gt;conv1 at iteration 120") < page.index('id="run1-curves"')
-    assert 0 < text.index(f"! {found[0]}") < text.index("Error and loss")
+    assert 0 < text.index(f"! {found[0]}") < text.index("changed by 14 times")
     crashed = build_report([FakeQuery(findings=found, reason="MemoryError")]).chapters[0].findings
     assert crashed == ("the training ended early: MemoryError", *found)
     unseen = FakeQuery(reason="updates were not seen", status=RunStatus.INCOMPLETE)
@@ -37,9 +37,10 @@ def test_findings_stand_at_the_head_of_page_and_text(monkeypatch: pytest.MonkeyP
     assert (many[0], many[-1]) == ("file 0", "12 more: dtui check lists every file")
 
 
-def test_where_a_training_was_resumed_is_told_at_the_head_and_in_the_curves() -> None:
+def test_where_a_training_was_resumed_is_told_where_it_was_made_and_in_the_curves() -> None:
     chapter = build_report([FakeQuery(joins=(100, 200, 300, 400))]).chapters[0]
-    assert [(fact.value, fact.detail) for fact in chapter.facts if fact.name == "resumed"] == [
+    made = next(section for section in chapter.sections if section.id.endswith("-made")).items[0]
+    assert [(fact.value, fact.detail) for fact in made.facts if fact.name == "resumed"] == [
         ("4×", "at iteration …, 200, 300, 400")
     ]
     curves = next(section for section in chapter.sections if section.id.endswith("-curves"))

@@ -12,7 +12,7 @@ from dtui.model import BoolArray, FloatArray, TimeAxis
 from dtui.reports.charts import svg, theme
 from dtui.reports.charts.heatmap import Group, Strip, class_heatmap_pages
 from dtui.reports.charts.layer_tree import still_tree, tree_pages
-from dtui.reports.document import LayerTree, Plane, TreeRow
+from dtui.reports.rows import LayerTree, Plane, TreeRow
 
 AXIS = TimeAxis(0, 100, 20)
 

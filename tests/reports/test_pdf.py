@@ -11,11 +11,30 @@ import sys
 import typing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dtui.errors import MissingExtraError, ReportError
 from dtui.reports import build, write_report
-from dtui.reports.document import Chapter, Fact, Item, Paragraph, Report, Row, Section, Table
+from dtui.reports.charts.raster import thumbnail
+from dtui.reports.charts.small import Drawing
+from dtui.reports.document import (
+    Card,
+    Chapter,
+    Fact,
+    Facts,
+    Gallery,
+    Item,
+    Opening,
+    Paragraph,
+    Picture,
+    Report,
+    Row,
+    Said,
+    Section,
+    Table,
+    Thumbnail,
+)
 from dtui.reports.output import pdf
 from dtui.reports.output.pdf import Typesetter, pieces
 from tests.reports.fake_query import HOSTILE, FakeQuery
@@ -64,7 +83,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_pdf_holds_what_the_page_holds(whole: Path) -> None:
     text = read(whole)
-    for words in ("Error and loss", "Layers", "Classes", "Anomaly iterations", "How it was made", "validation error"):
+    for words in ("What happened", "Layers", "Classes", "Anomaly iterations", "How it was made", "validation error"):
         assert len(re.findall(rf"^{words}", text, re.M)) >= 2, words
     assert text.count("INVENTED") == 1
     assert "the training ended early: no more power" in text
@@ -129,9 +148,27 @@ def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
 def every_place(name: str) -> Report:
     """A report that has a name from outside in every place of a document."""
     table = Table((name,), (False,), (Row((name,), kind="lost"),), f"note {name}", f"title {name}")
-    section = Section("s", f"section {name}", f"caption {name}", (table, Paragraph(f"paragraph {name}")))
     facts = (Fact(f"fact {name}", f"value {name}", f"detail {name}"),)
-    return Report(name, (Chapter("run1", name, "done", False, facts, (section,), facts, (f"finding {name}",), "soon"),))
+    drawing = Drawing(300, 60, name)
+    drawing.text(5, 30, "drawn")
+    small = Picture("p", f"picture {name}", f"shows {name}", drawing.svg(), 300)
+    card = Card("run1-c", 1, 5, f"incident {name}", f"tag {name}", "flagged", facts, (small,), f"command {name}")
+    thumbnails = (Thumbnail("", f"image {name}", (f"line {name}",), name), Thumbnail(PIXEL, "dot", (), name))
+    gallery = Gallery(f"gallery {name}", thumbnails, f"below {name}")
+    items = (table, Paragraph(f"paragraph {name}"), Facts(facts, f"list {name}"), card, gallery, small)
+    worst = (Said(f"worst {name}", "run1-c", 1), Said(f"elsewhere {name}", f"no such {name}", 0))
+    opening = Opening("look", f"headline {name}", worst, (f"remark {name}",), (f"since {name}",), f"last {name}", small)
+    section = Section("s", f"section {name}", f"caption {name}", items)
+    chapter = Chapter("run1", name, "done", False, facts, (section,), (f"finding {name}",), "soon", opening)
+    return Report(name, (chapter,))
+
+
+PLACES = (
+    *("fact", "value", "detail", "finding", "caption", "paragraph", "section", "title", "note", "picture", "shows"),
+    *("incident", "tag", "command", "image", "line", "gallery", "below", "list", "worst", "elsewhere", "headline"),
+    *("remark", "since", "last"),
+)
+PIXEL = thumbnail(np.zeros((2, 2, 3), np.uint8))
 
 
 @pytest.mark.parametrize("name", [*TYPST, *(name for name in HOSTILE if name.isprintable())])
@@ -140,7 +177,7 @@ def test_names_are_text_in_every_place(name: str, tmp_path: Path) -> None:
     with Typesetter() as typesetter:
         out.write_bytes(typesetter.render(every_place(name), {}, {}))
     text = squeezed(read(out, "-raw"))
-    for words in ("fact", "value", "detail", "finding", "caption", "paragraph", "section", "title", "note"):
+    for words in PLACES:
         assert squeezed(words + name) in text, words
 
 

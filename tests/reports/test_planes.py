@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from dtui.reports.charts.planes import CORE, TAIL, decode, encode, grey_picture, plane_data
-from dtui.reports.document import Plane
+from dtui.reports.rows import Plane
 
 GENERATOR = np.random.default_rng(5)
 

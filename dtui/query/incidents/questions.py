@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from dtui.model import Incident, Missing
+from dtui.model import Check, Incident, Missing
 from dtui.model.incident_evidence import IncidentEvidence
 from dtui.model.relations import Event
+from dtui.model.telling import Telling
 from dtui.query.anomalies import decided_incidents
 from dtui.query.relations.questions import RelationQuestions
 
@@ -51,6 +52,16 @@ class IncidentQuestions(RelationQuestions):
         from dtui.query.incidents.evidence_series import evidence_of
 
         return tuple(evidence_of(incident, self._data) for incident in incidents)
+
+    def all_checks(self) -> tuple[Check, ...]:
+        """Return everything that is looked for, with why this run could not be judged by it where it could not."""
+        return self._incidents.all_checks()
+
+    def telling(self, incident: Incident) -> tuple[Telling, ...]:
+        """Return the series that show the evidence of an incident, 20 records around its beginning; at most 3."""
+        from dtui.query.incidents.telling import telling
+
+        return telling(self._data, incident)
 
     def incident_events(self) -> tuple[Event, ...]:
         """Return the incidents as events for a correlation, without those that a person dismissed.

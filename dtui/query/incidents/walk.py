@@ -18,6 +18,7 @@ from dtui.model import (
     LARGEST,
     NORM_STATISTICS,
     BoolArray,
+    Check,
     Evidence,
     FloatArray,
     Incident,
@@ -97,6 +98,22 @@ class Incidents:
         """Return the titles of the detectors that lack nothing."""
         held = Held(self._data)
         return tuple(one.title for one in online_detectors() if not one.lacks(held) and held.records >= WARM_UP)
+
+    def all_checks(self) -> tuple[Check, ...]:
+        """Return every detector with what it needs, and why it could not judge where it could not."""
+        held = Held(self._data)
+        early = f"{held.records:,} records, it needs {WARM_UP}" if held.records < WARM_UP else ""
+        return tuple(
+            Check(
+                one.title,
+                one.needs,
+                one.lacks(held) or early,
+                one.is_covered,
+                one.source,
+                tuple((name, float(constant.value)) for name, constant in one.constants.items()),
+            )
+            for one in online_detectors()
+        )
 
     # --- going on
     def _all_evidence(self) -> list[Evidence]:

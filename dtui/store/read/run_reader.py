@@ -186,6 +186,11 @@ class RunReader(FollowedRun):
         """Return people's decisions: anomaly id to the latest (status, note); data from outside."""
         return self._around.decisions()
 
+    def decision_authors(self) -> dict[str, tuple[str, str]]:
+        """Return who decided last on each anomaly id, and when (ISO 8601); data from outside."""
+        self._around.decisions()
+        return self._around.authors()
+
     def append_decision(self, anomaly: str, status: str, note: str) -> None:
         """Add a person's decision, with its author and time.
 

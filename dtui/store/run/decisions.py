@@ -30,6 +30,8 @@ class Triage:
         self.path = path
         self.faults: tuple[str, ...] = ()
         """One line on what could not be read, of the last `read`."""
+        self.authors: dict[str, tuple[str, str]] = {}
+        """Who decided last and when, by anomaly id, of the last `read`; data from outside."""
         self._before = tuple(before)
         self._named = {"run": run} if run else {}
 
@@ -42,6 +44,11 @@ class Triage:
         except OSError as error:
             self.faults = (f"{self.path}: cannot be read, {error.strerror}; decisions are left out",)
         own = [line for line in lines if self._named.items() <= line.items()]
+        self.authors = {
+            str(line["what"]): (str(line.get("who", "")), str(line.get("when", "")))
+            for line in (*self._before, *own)
+            if isinstance(line.get("what"), str)
+        }
         return {
             str(line["what"]): (str(line.get("status", "")), str(line.get("note", "")))
             for line in (*self._before, *own)

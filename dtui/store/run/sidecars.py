@@ -82,6 +82,10 @@ class Surroundings(ABC):
         """Return the latest (status, note) by anomaly id; none if the decisions cannot be read."""
         return self._triage.read()
 
+    def authors(self) -> dict[str, tuple[str, str]]:
+        """Return who decided last and when, by anomaly id, as the last `decisions` read it; data from outside."""
+        return dict(self._triage.authors)
+
     def append_decision(self, anomaly: str, status: str, note: str) -> None:
         """Add a person's decision, with its author and time.
 
@@ -211,6 +215,10 @@ class FolderSurroundings(Surroundings):
                         continue
                     found.append((str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino))
         return sorted(found)
+
+    def authors(self) -> dict[str, tuple[str, str]]:
+        """Return who decided last and when, by anomaly id, as the last `decisions` read it; data from outside."""
+        return dict(self._triage.authors)
 
     def append_decision(self, anomaly: str, status: str, note: str) -> None:
         """Add a person's decision, unless another run has replaced this one."""

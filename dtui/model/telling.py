@@ -1,0 +1,36 @@
+"""The series that shows the evidence of an incident: what a small picture of it is drawn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dtui.model.arrays import FloatArray, IntArray
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Telling:
+    """One series around the beginning of an incident.
+
+    Attributes:
+        kind: The detector whose evidence it shows, such as "filter".
+        what: What is drawn, such as "change of filter 17 of conv1 in one record"; holds data from outside.
+        unit: "share" for values in [0, 1], or "number".
+        iterations: Of the records or validations around the beginning, shape (n,), ascending, n >= 2.
+        values: Shape (n,), NaN where there is no value, Inf where it was NaN or Inf.
+        others: What it is compared with, shape (n,); None for nothing.
+        others_what: What that is, such as "middle filter of the layer"; "" for nothing.
+        before: The middle of the finite values before the incident; None where there is none.
+        then: The finite value from its beginning on that is farthest from `before`; None where there is none.
+        then_at: Iteration of that value.
+    """
+
+    kind: str
+    what: str
+    unit: str
+    iterations: IntArray
+    values: FloatArray
+    others: FloatArray | None = None
+    others_what: str = ""
+    before: float | None = None
+    then: float | None = None
+    then_at: int | None = None

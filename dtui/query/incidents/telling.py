@@ -1,0 +1,266 @@
+"""Answers `RunQuery.telling`: the series that show the evidence of an incident, around its beginning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from dtui.analysis.incidents.grouping import kind_of, rank_of
+from dtui.analysis.quantiles import column_medians
+from dtui.model import BoolArray, Evidence, FloatArray, Incident, IntArray, read_only, was_logged, was_lost
+from dtui.model.telling import Telling
+from dtui.query.classes import group_error
+from dtui.query.data import RunData
+
+AROUND = 20
+"""Records, or validations, before and after the beginning."""
+MOST = 3
+MOVED = 0.25
+"""Of the value before: what moved less is left out, the first series excepted."""
+MOVED_SHARE = 0.03
+Series = tuple[str, str, IntArray, FloatArray, FloatArray | None, str]
+"""What, unit, iterations, values, others, and what the others are."""
+
+
+def telling(data: RunData, incident: Incident) -> tuple[Telling, ...]:
+    """Return at most MOST series, the most telling first; one for each kind of evidence and place."""
+    found: dict[str, Telling] = {}
+    for one in sorted(incident.evidence, key=lambda one: _how_telling(one, incident)):
+        if len(found) == MOST:
+            break
+        series = _SERIES.get(kind_of(one), _nothing)(data, one, incident)
+        if series is not None and series[0] not in found:
+            shown = _around(one.detector, series, incident.first)
+            if shown is not None and (not found or _has_moved(shown)):
+                found[series[0]] = shown
+    return tuple(found.values())
+
+
+def _how_telling(one: Evidence, incident: Incident) -> tuple[bool, bool, int, int]:
+    """Order the most telling first: of the cause itself, at the place of the incident, then as detectors are ranked."""
+    is_elsewhere = one.layer not in (None, *incident.layers)
+    return kind_of(one).split()[-1] != incident.cause, is_elsewhere, rank_of(one), one.iteration
+
+
+def _has_moved(series: Telling) -> bool:
+    """Whether a value stands out: one that did not move is no picture of what happened."""
+    if series.before is None or series.then is None or not np.isfinite(series.values).all():
+        return True
+    return abs(series.then - series.before) > (MOVED_SHARE if series.unit == "share" else MOVED * abs(series.before))
+
+
+def _around(kind: str, series: Series, first: int) -> Telling | None:
+    """Return a series with what it was before and then; None where it has too few values to draw."""
+    what, unit, iterations, values, others, others_what = series
+    is_known = ~np.isnan(values)
+    if np.count_nonzero(np.isfinite(values)) < 2:
+        return None
+    iterations, values = iterations[is_known], np.asarray(values[is_known], dtype=np.float64)
+    finite = np.isfinite(values)
+    earlier, later = values[finite & (iterations < first)], np.flatnonzero(finite & (iterations >= first))
+    before = float(np.median(earlier)) if len(earlier) else None
+    then = None
+    if len(later):
+        away = np.abs(values[later] - (before if before is not None else 0.0))
+        then = int(later[int(away.argmax())])
+    return Telling(
+        kind=kind,
+        what=what,
+        unit=unit,
+        iterations=read_only(iterations),
+        values=read_only(values),
+        others=None if others is None else read_only(np.asarray(others[is_known], dtype=np.float64)),
+        others_what=others_what,
+        before=before,
+        then=None if then is None else float(values[then]),
+        then_at=None if then is None else int(iterations[then]),
+    )
+
+
+def _records(data: RunData, first: int) -> slice:
+    """Return the records (and watches between them) around an iteration."""
+    regular = data.records[~data.is_watch]
+    at = int(np.searchsorted(regular, first))
+    if not len(regular):
+        return slice(0, 0)
+    begin, end = regular[max(0, at - AROUND)], regular[min(len(regular) - 1, at + AROUND)]
+    first_record = int(np.searchsorted(data.records, begin))
+    return slice(first_record, int(np.searchsorted(data.records, end, side="right")))
+
+
+def _validations(data: RunData, first: int) -> slice:
+    at = int(np.searchsorted(data.validations, first))
+    return slice(max(0, at - AROUND), min(len(data.validations), at + AROUND + 1))
+
+
+def _filter(data: RunData, one: Evidence, incident: Incident) -> Series | None:
+    filters = one.filters or incident.filters
+    read = _of_filters(data, one, incident, "update_ratio")
+    if read is None or not filters:
+        return None
+    iterations, values = read
+    shown = [number for number in filters if number < len(values)]
+    what = f"change of {_named(shown, one.layer or '')} in one record, ‖Δw‖ ⁄ ‖w‖"
+    return what, "number", iterations, _largest(values[shown]), column_medians(values), "the middle filter of the layer"
+
+
+def _dead(data: RunData, one: Evidence, incident: Incident) -> Series | None:
+    read = _of_filters(data, one, incident, "gradient_norm")
+    if read is None or not one.filters:
+        return None
+    iterations, values = read
+    dying = [number for number in one.filters if number < len(values)]
+    others = np.delete(values, dying, axis=0)
+    compared = column_medians(others) if len(others) else None
+    count = max(len(dying), one.count or 0)
+    what = f"gradient of {_named(dying, one.layer or '') if count == 1 else f'{count:,} filters of {one.layer}'}"
+    return what, "number", iterations, column_medians(values[dying]), compared, "the middle of the other filters"
+
+
+def _frozen(data: RunData, one: Evidence, incident: Incident) -> Series | None:
+    return _change_of_layer(data, one, incident)
+
+
+def _layer(data: RunData, one: Evidence, incident: Incident) -> Series | None:
+    if one.rule != "norm":
+        return _change_of_layer(data, one, incident)
+    layer, records = _index(data, one.layer), _records(data, incident.first)
+    if layer is None or not data.records_layers("weights", "norm2"):
+        return None
+    values = data.reader.read_layers("weights", "norm2", records)
+    return f"norm of the weights of {one.layer}", "number", data.records[records], values[layer], None, ""
+
+
+def _change_of_layer(data: RunData, one: Evidence, incident: Incident) -> Series | None:
+    layer, records = _index(data, one.layer), _records(data, incident.first)
+    if layer is None or not (data.records_layers("weights", "norm2") and data.records_layers("updates", "norm2")):
+        return None
+    updates, weights = (data.reader.read_layers(source, "norm2", records) for source in ("updates", "weights"))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = updates / weights
+    what = f"change of {one.layer} in one record, ‖Δw‖ ⁄ ‖w‖"
+    return what, "number", data.records[records], ratio[layer], column_medians(ratio), "the middle layer"
+
+
+def _norm(data: RunData, one: Evidence, incident: Incident) -> Series | None:
+    norm = next((k for k, layer in enumerate(data.norm_layers) if layer.name == one.norm), None)
+    if norm is None or not data.records_norms(one.rule):
+        return None
+    records = _records(data, incident.first)
+    values = data.reader.read_norms(one.rule, records)
+    words = one.rule.replace("_", " ")
+    return f"{words} of {one.norm}", "number", data.records[records], values[norm], None, ""
+
+
+def _whole(source: str, what: str) -> Callable[[RunData, Evidence, Incident], Series | None]:
+    """Return a function for the norm over all layers of one source."""
+
+    def series(data: RunData, one: Evidence, incident: Incident) -> Series | None:
+        if not data.records_layers(source, "norm2"):
+            return None
+        records = _records(data, incident.first)
+        norms = np.asarray(data.reader.read_layers(source, "norm2", records), dtype=np.float64)
+        known = ~np.isnan(norms)
+        total = np.where(known.any(axis=0), np.sqrt((np.where(known, norms, 0.0) ** 2).sum(axis=0)), np.nan)
+        return what, "number", data.records[records], total, None, ""
+
+    return series
+
+
+def _scalar(name: str, what: str) -> Callable[[RunData, Evidence, Incident], Series | None]:
+    def series(data: RunData, one: Evidence, incident: Incident) -> Series | None:
+        if name not in data.reader.scalar_names():
+            return None
+        records = _records(data, incident.first)
+        values = np.array(data.reader.read_scalar(name, records), dtype=np.float64)
+        logged = was_logged(values) & ~was_lost(values)
+        return what, "number", data.records[records], _marked(values, logged), None, ""
+
+    return series
+
+
+def _marked(values: FloatArray, logged: BoolArray) -> FloatArray:
+    """Return values with Inf where NaN or Inf was logged, and NaN where nothing was."""
+    result: FloatArray = np.where(logged, np.where(np.isfinite(values), values, np.inf), np.nan)
+    return result
+
+
+def _nonfinite(data: RunData, one: Evidence, incident: Incident) -> Series | None:
+    source = one.rule if one.rule in ("weights", "gradients") else ""
+    if not source or not data.records_layers(source, "nonfinite"):
+        return _scalar("loss", "loss")(data, one, incident)
+    records = _records(data, incident.first)
+    counts = np.nan_to_num(data.reader.read_layers(source, "nonfinite", records))
+    layer = _index(data, one.layer)
+    shown = counts.sum(axis=0) if layer is None else counts[layer]
+    place = "the network" if layer is None else one.layer
+    return f"elements of the {source} of {place} that are NaN or Inf", "number", data.records[records], shown, None, ""
+
+
+def _network(data: RunData, one: Evidence, incident: Incident) -> Series | None:
+    validations = _validations(data, incident.first)
+    errors = group_error(data, range(len(data.class_sizes)))[validations]
+    return "error of all classes", "share", data.validations[validations], errors, None, ""
+
+
+def _class(data: RunData, one: Evidence, incident: Incident) -> Series | None:
+    label = next(iter(one.classes), None)
+    if label is None or label >= len(data.class_sizes):
+        return None
+    validations = _validations(data, incident.first)
+    errors = data.class_errors()[label, validations]
+    every = group_error(data, range(len(data.class_sizes)))[validations]
+    names = data.reader.classes
+    name = names[label] if label < len(names) else str(label)
+    name = name if name.lower().startswith("class") else f"class {name}"
+    return f"error of {name}", "share", data.validations[validations], errors, every, "all classes"
+
+
+def _nothing(data: RunData, one: Evidence, incident: Incident) -> Series | None:
+    return None
+
+
+def _of_filters(data: RunData, one: Evidence, incident: Incident, statistic: str) -> tuple[IntArray, FloatArray] | None:
+    """Return iterations, and a statistic of all filters of the layer that the evidence names; None where not held."""
+    layer = _index(data, one.layer)
+    if layer is None or not data.records_filters(statistic):
+        return None
+    records = _records(data, incident.first)
+    return data.records[records], data.reader.read_filters(statistic, data.structure.layers[layer].filter_rows, records)
+
+
+def _index(data: RunData, name: str | None) -> int | None:
+    return next((layer.index for layer in data.structure.layers if layer.name == name), None)
+
+
+def _largest(rows: FloatArray) -> FloatArray:
+    """Return the largest value of each column, NaN where there is none."""
+    known = ~np.isnan(rows)
+    result: FloatArray = np.where(known.any(axis=0), np.where(known, rows, -np.inf).max(axis=0), np.nan)
+    return result
+
+
+def _named(filters: list[int], layer: str) -> str:
+    return f"filter {filters[0]} of {layer}" if len(filters) == 1 else f"{len(filters):,} filters of {layer}"
+
+
+_SERIES: dict[str, Callable[[RunData, Evidence, Incident], Series | None]] = {
+    "nonfinite": _nonfinite,
+    "watch nonfinite": _nonfinite,
+    "filter": _filter,
+    "watch filter": _filter,
+    "dead": _dead,
+    "frozen": _frozen,
+    "norm": _norm,
+    "layer": _layer,
+    "update": _whole("updates", "norm of all updates since the record before"),
+    "watch update": _whole("updates", "norm of all updates since the record before"),
+    "gradient": _whole("gradients", "norm of all gradients"),
+    "watch gradient": _whole("gradients", "norm of all gradients"),
+    "loss": _scalar("loss", "loss"),
+    "watch loss": _scalar("loss", "loss"),
+    "rate": _scalar("learning_rate", "learning rate"),
+    "network": _network,
+    "class": _class,
+}

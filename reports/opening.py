@@ -1,0 +1,71 @@
+"""Makes the first screen of a chapter: the verdict on a run, and its error with the incidents."""
+
+from __future__ import annotations
+
+from dtui.model import Incident
+from dtui.reports.charts.small import percent
+from dtui.reports.charts.strip import StripMark, error_strip
+from dtui.reports.document import Opening, Picture, Said
+from dtui.reports.sections.curves import ERRORS, chosen_curves, nonfinite_words
+from dtui.reports.sections.registry import View
+from dtui.safe_text import safe
+
+MOST_WORST = 3
+"""Incidents that the verdict names; the rest is counted."""
+LONGEST = 400
+
+
+def opening_of(view: View, since_title: str = "", since: tuple[str, ...] = ()) -> Opening:
+    """Return the first screen.
+
+    Args:
+        view: The run.
+        since_title: What it is compared with; "" for nothing.
+        since: What changed since then, harmless to show.
+    """
+    verdict = view.verdict
+    worst = [Said(_sentence(one), view.anchor_of(one), view.numbers[one.id]) for one in verdict.worst[:MOST_WORST]]
+    more = len(verdict.worst) - len(worst)
+    if more:
+        where = f"{view.prefix}-incidents" if "incidents" in view.shown else ""
+        worst.append(Said(f"And {more:,} more incident{'s' * (more != 1)}.", where))
+    return Opening(
+        level=str(verdict.level),
+        headline=verdict.headline,
+        worst=tuple(worst),
+        remarks=tuple(safe(remark, LONGEST) for remark in verdict.remarks),
+        since=since,
+        since_title=since_title,
+        strip=_strip(view),
+    )
+
+
+def _sentence(incident: Incident) -> str:
+    return safe(f"{incident.told}.", LONGEST)
+
+
+def _strip(view: View) -> Picture | None:
+    if view.info.records + view.info.validations == 0:
+        return None
+    errors = chosen_curves(view.query.curves(view.full_axis), ERRORS)
+    if not errors:
+        return None
+    marks = [
+        StripMark(view.numbers[one.id], one.first, _kind(one), view.anchor_of(one))
+        for one in view.incidents
+        if view.full_axis.contains(one.first)
+    ]
+    verdict = view.verdict
+    said = [f"{errors[0].name.capitalize()} over the iterations{nonfinite_words(errors, view.full_axis)}"]
+    if verdict.last_error is not None and verdict.best_error is not None:
+        said.append(f"{percent(verdict.last_error.error)} at the end, {percent(verdict.best_error.error)} at best")
+    listed = ", ".join(f"{mark.number} at {mark.iteration:,}" for mark in marks[:8])
+    more = f" and {len(marks) - 8:,} more" if len(marks) > 8 else ""
+    said.append(f"incidents: {listed}{more}" if marks else "no incident")
+    return error_strip(f"{view.prefix}-strip", errors, view.full_axis, marks, "; ".join(said) + ".")
+
+
+def _kind(incident: Incident) -> str:
+    if incident.status == "dismissed":
+        return "dismissed"
+    return "lasting" if incident.persists else "over"

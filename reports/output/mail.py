@@ -1,0 +1,96 @@
+"""Writes a report as at most 40 lines of plain text a run, for mail and logs."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+from dtui.reports.document import Chapter, Report
+from dtui.reports.output.brief import Line, incident_lines, worst_numbers
+from dtui.reports.output.text import columns_of, padded
+
+WIDTH = 78
+MOST_LINES = 40
+MOST_REMARKS = 7
+MOST_SINCE = 7
+MOST_FINDINGS = 6
+"""Lines of them."""
+
+
+def render_mail(report: Report) -> str:
+    """Return the verdict, the facts, what changed and the incidents, at most MOST_LINES lines a run.
+
+    Args:
+        report: What to show; its names are harmless to show already.
+
+    Returns:
+        Text that ends with a line break; the same for the same report.
+
+    Source: dtui.
+    """
+    return "\n\n".join("\n".join(_chapter(chapter)) for chapter in report.chapters) + "\n"
+
+
+def _chapter(chapter: Chapter) -> list[str]:
+    title = _cut(f"{chapter.title} ({chapter.status})", WIDTH)
+    lines = [title, "=" * columns_of(title)]
+    if chapter.invented:
+        lines.append("INVENTED: no training made this run; its numbers were made up.")
+    opening = chapter.opening
+    if opening is not None:
+        remarks = [line for remark in opening.remarks for line in _wrapped(remark, "  ")]
+        lines += [*_wrapped(opening.headline), *_most(remarks, MOST_REMARKS)]
+    lines += ["", *_facts(chapter)]
+    findings = [line for finding in chapter.findings for line in _wrapped(f"! {finding}", "  ")[:3]]
+    lines += _most(findings, MOST_FINDINGS)
+    if opening is not None and opening.since_title:
+        since = [line for change in opening.since for line in _wrapped(f"  {change}", "    ")]
+        lines += ["", *_wrapped(f"{opening.since_title}{':' if since else ''}"), *_most(since, MOST_SINCE)]
+    found = incident_lines(chapter)
+    if found:
+        lines += ["", *_incidents(found, worst_numbers(chapter), MOST_LINES - len(lines) - 1)]
+    return lines[:MOST_LINES]
+
+
+def _facts(chapter: Chapter) -> list[str]:
+    widest = max((columns_of(fact.name) for fact in chapter.facts), default=0)
+    return [
+        _cut(f"{padded(fact.name, widest)}  {fact.value}{f'  ({fact.detail})' if fact.detail else ''}", WIDTH)
+        for fact in chapter.facts
+    ]
+
+
+def _incidents(found: Sequence[Line], worst: Sequence[int], room: int) -> list[str]:
+    """Return the incidents in the order of time; where not all have room, the worst."""
+    widest = max(len(line.at) for line in found)
+    written = {line.number: _incident(line, widest) for line in found}
+    if sum(map(len, written.values())) <= room:
+        return [text for line in found for text in written[line.number]]
+    kept: set[int] = set()
+    left = room - 1
+    for number in dict.fromkeys((*(number for number in worst if number in written), *written)):
+        if len(written[number]) > left:
+            break
+        kept.add(number)
+        left -= len(written[number])
+    more = len(found) - len(kept)
+    lines = [text for line in found if line.number in kept for text in written[line.number]]
+    return [*lines, f"and {more:,} more incident{'s' * (more != 1)}"]
+
+
+def _incident(line: Line, widest: int) -> list[str]:
+    head = f"{line.at.rjust(widest)}  "
+    text = f"{line.text}{f' [{line.remark}]' if line.remark else ''}"
+    return _wrapped(head + text, " " * len(head))[:3]
+
+
+def _wrapped(text: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent="", subsequent_indent=indent) or [""]
+
+
+def _most(lines: Sequence[str], most: int) -> list[str]:
+    return list(lines) if len(lines) <= most else [*lines[: most - 1], "…"]
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -1,0 +1,81 @@
+"""The section on what happened: the incidents in the order of time, each with its evidence."""
+
+from __future__ import annotations
+
+from dtui.model import Incident
+from dtui.reports.charts.evidence import evidence_picture
+from dtui.reports.document import Card, Fact, Item, Paragraph, Row, Section, Table
+from dtui.reports.sections.registry import View, section
+from dtui.safe_text import safe
+
+MOST_CARDS = 30
+"""Incidents with pictures: the worst; the others are lines of a table."""
+MOST_NUMBERS = 12
+
+
+@section("incidents", order=10)
+def incidents_section(view: View) -> Section | None:
+    """Return the incidents by iteration, each with small pictures of its evidence."""
+    anchor, title = f"{view.prefix}-incidents", "What happened"
+    if view.info.records + view.info.validations == 0:
+        return Section(anchor, title, "", (Paragraph("Nothing has been recorded yet."),))
+    if not view.incidents:
+        seen = f"{view.info.records:,} records and {view.info.validations:,} validations"
+        return Section(anchor, title, "", (Paragraph(f"No incident in {seen}."),))
+    dismissed = [one for one in view.incidents if one.status == "dismissed"]
+    with_cards = {one.id for one in (*view.verdict.worst, *dismissed)[:MOST_CARDS]}
+    items: list[Item] = [incident_card(view, one) for one in view.incidents if one.id in with_cards]
+    others = [one for one in view.incidents if one.id not in with_cards]
+    if others:
+        rows = tuple(_row(view, one) for one in others)
+        columns, numeric = ("number", "iteration", "what", "status"), (True, True, False, False)
+        items.append(Table(columns, numeric, rows, title="Further incidents, less strange than those above"))
+    caption = (
+        "One entry for each cause, in the order of time. A picture shows 20 records (or validations) before and after "
+        "the beginning, which the dashed red line marks; the dashed blue line is what the value is compared with."
+    )
+    return Section(anchor, title, caption, tuple(items))
+
+
+def incident_card(view: View, incident: Incident, suffix: str = "") -> Card:
+    """Return the card of an incident; `suffix` tells it from another card of the same incident."""
+    anchor = f"{view.prefix}-incident{view.numbers[incident.id]}{suffix}"
+    pictures = view.query.telling(incident) if incident.status != "dismissed" else ()
+    return Card(
+        id=anchor,
+        number=view.numbers[incident.id],
+        iteration=incident.first,
+        title=safe(incident.sentence[:1].upper() + incident.sentence[1:], 400),
+        standing={True: "still so at the end", False: "over", None: ""}[incident.persists],
+        status=incident.status,
+        facts=_facts(view, incident),
+        pictures=tuple(
+            evidence_picture(f"{anchor}-{k}", series, incident.first) for k, series in enumerate(pictures, 1)
+        ),
+        command=view.command(incident.first, next(iter(incident.layers), ""), next(iter(incident.classes), None)),
+    )
+
+
+def _facts(view: View, incident: Incident) -> tuple[Fact, ...]:
+    facts = [Fact("cause", incident.cause.heading)]
+    if incident.layers:
+        facts.append(Fact("where" if len(incident.layers) == 1 else "layers", safe(", ".join(incident.layers), 200)))
+    if incident.filters:
+        shown = ", ".join(map(str, incident.filters[:MOST_NUMBERS]))
+        more = len(incident.filters) - MOST_NUMBERS
+        facts.append(Fact("filters", f"{shown} and {more:,} more" if more > 0 else shown))
+    if incident.classes:
+        facts.append(Fact("classes", ", ".join(view.class_name(label) for label in incident.classes)))
+    if incident.last > incident.first:
+        facts.append(Fact("evidence", f"from {incident.first:,} to {incident.last:,}"))
+    if incident.moved_first:
+        facts.append(Fact("order", safe(incident.moved_first, 200)))
+    if incident.note:
+        facts.append(Fact("note", safe(incident.note, 400)))
+    return tuple(facts)
+
+
+def _row(view: View, incident: Incident) -> Row:
+    number = view.numbers[incident.id]
+    cells = (str(number), f"{incident.first:,}", safe(incident.sentence, 400), incident.status)
+    return Row(cells, id=f"{view.prefix}-incident{number}", iteration=incident.first)

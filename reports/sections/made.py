@@ -1,0 +1,69 @@
+"""The section on how the run was made: its size, when, with which versions and settings."""
+
+from __future__ import annotations
+
+from dtui.reports.document import Fact, Facts, Section
+from dtui.reports.sections.registry import View, section
+from dtui.safe_text import safe
+
+MOST_EVENTS = 24
+
+
+@section("made", order=140)
+def made_section(view: View) -> Section | None:
+    """Return where and how the run was made."""
+    lists = (("What was recorded", _size(view)), ("With what", _settings(view)), ("Known events", _notes(view)))
+    items = tuple(Facts(facts, title) for title, facts in lists if facts)
+    caption = "What the run says about itself: its size, the versions of its packages, and what was passed along."
+    return Section(f"{view.prefix}-made", "How it was made", caption, items)
+
+
+def _size(view: View) -> tuple[Fact, ...]:
+    info, metadata = view.info, view.query.metadata()
+    facts = [
+        Fact("recorded", safe(metadata.created)),
+        Fact("every", f"{metadata.every:,} iteration{'s' * (metadata.every != 1)}"),
+        Fact("iterations", _iterations(info.first_iteration, info.last_iteration)),
+        Fact("records", f"{info.records:,}", f"and {info.watches:,} watches" if info.watches else ""),
+        Fact("validations", f"{info.validations:,}"),
+        Fact("images", f"{info.images:,}", _counted(info.classes, "class", "es")),
+        Fact("network", _counted(info.layers, "layer"), _counted(info.filters, "filter")),
+    ]
+    if info.coverage is not None:
+        facts.append(Fact("parameters", f"{info.coverage.parameters:,}", safe(info.coverage.text(3), 400)))
+    if info.joins:
+        facts.append(Fact("resumed", f"{len(info.joins):,}×", _listed(info.joins)))
+    facts.append(Fact("format", str(info.format)))
+    return tuple(facts)
+
+
+def _settings(view: View) -> tuple[Fact, ...]:
+    metadata = view.query.metadata()
+    facts = [Fact(safe(name), safe(str(value))) for name, value in metadata.hyperparameters.items()]
+    return tuple(facts + [Fact(safe(name), safe(value)) for name, value in sorted(metadata.versions.items())])
+
+
+def _notes(view: View) -> tuple[Fact, ...]:
+    facts = []
+    notes = view.query.metadata().notes
+    for note in notes[:MOST_EVENTS]:
+        rest = ", ".join(f"{key} {value}" for key, value in note.items() if key not in ("iteration", "kind"))
+        kind = str(note.get("kind", "event")).replace("_", " ")
+        facts.append(Fact(f"at {safe(str(note.get('iteration')), 20)}", safe(kind), safe(rest)))
+    if len(notes) > MOST_EVENTS:
+        facts.append(Fact("further events", f"{len(notes) - MOST_EVENTS:,}"))
+    return tuple(facts)
+
+
+def _counted(number: int, noun: str, plural: str = "s") -> str:
+    return f"{number:,} {noun}{'' if number == 1 else plural}"
+
+
+def _iterations(first: int | None, last: int | None) -> str:
+    return f"{first:,}–{last:,}" if first is not None and last is not None else "none yet"
+
+
+def _listed(joins: tuple[int, ...]) -> str:
+    """Return where a training was resumed; only the last places if there are many."""
+    shown = ", ".join(f"{iteration:,}" for iteration in joins[-3:])
+    return f"at iteration {'…, ' if len(joins) > 3 else ''}{shown}"

@@ -1,0 +1,54 @@
+"""The part of the invented run that answers what was learned, confused and checked."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dtui.errors import NotRecordedError
+from dtui.model import Check, ClassCourse, FloatArray, ImageVerdict
+from dtui.model.advice import ThresholdAdvice
+from dtui.model.learning import Confused, Confusion, ConfusionChange, ImageList, LearnedImage
+
+
+class FakeLearning:
+    """Answers that hold a little of everything; names come from the run."""
+
+    names: tuple[str, ...]
+    errors: FloatArray
+    records: int
+    every: int
+
+    def class_courses(self, by: str = "error", top: int = 10) -> tuple[ClassCourse, ...]:
+        rows = [
+            ClassCourse(k, name, 50, float(row[-1]), float(row.min()), 10, float(row.max()), 20)
+            for k, (name, row) in enumerate(zip(self.names, self.errors, strict=True))
+        ]
+        return tuple(sorted(rows, key=lambda one: -(one.last if by == "error" else one.change))[:top])
+
+    def image_list(self, name: str, label: int | None = None, top: int | None = None) -> ImageList:
+        target = 0 if label is None else label
+        image = LearnedImage(3, self.names[0], target, 40, 30, 5, 10, False, 1, 22)
+        return ImageList(name, 9, (image,))
+
+    def image_verdict(self, image: int, iteration: int) -> ImageVerdict:
+        pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+        return ImageVerdict(image, "id", 0, 1, 0.5, iteration, 30, 40, pixels)
+
+    def confusion(self, iteration: int, window: int = 1) -> Confusion:
+        pairs = (Confused(0, 1, 5, 0.1), Confused(1, 0, 2, 0.04))
+        grown = (ConfusionChange(1, 0, 0.0, 0.5, 25.0, 2.5), ConfusionChange(0, 1, 0.0, 0.01, 1.0, 0.01))
+        return Confusion(iteration, pairs, (10,), (20,), grown)
+
+    def all_checks(self) -> tuple[Check, ...]:
+        held = Check("jumps of filters", "filter statistics", "", False, "FINDINGS §2", (("least z", 6.0),))
+        lacking = Check("the flight recorder", "watches", "no watches were recorded", True, "", ())
+        return (held, lacking)
+
+    def advise(self) -> ThresholdAdvice:
+        raise NotRecordedError("run: 3 validations; advice on a threshold needs 12")
+
+    def faults(self) -> tuple[str, ...]:
+        return ()
+
+    def decided_by(self, anomaly: str) -> tuple[str, str]:
+        return "ada", "2026-11-24T08:00:00+00:00"

@@ -1,0 +1,142 @@
+"""Each section by itself: on a run with faults, on one with nothing, and with names from outside."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dtui.model import Gap
+from dtui.query import open_run
+from dtui.reports import build_report, write_report
+from dtui.reports.document import Facts, Gallery, Paragraph, Section, Table
+from dtui.reports.sections import section_names
+from tests.reports.fake_query import HOSTILE, FakeQuery
+
+SAMPLES = Path(__file__).parents[2] / "sample_runs"
+
+
+@pytest.fixture(scope="module")
+def sections() -> dict[str, Section]:
+    """Return the sections of the run with five faults by name."""
+    with open_run(SAMPLES / "mnist-faults.dtui") as query:
+        made = build_report([query], sections=["review", "images", "confusions", "filters", "trust", "made", "classes"])
+    return {part.id.removeprefix("run1-"): part for part in made.chapters[0].sections}
+
+
+def cells(table: object) -> list[tuple[str, ...]]:
+    assert isinstance(table, Table)
+    return [row.cells for row in table.rows]
+
+
+@pytest.mark.parametrize("name", section_names())
+def test_each_section_stands_alone(name: str) -> None:
+    report = build_report([FakeQuery(gaps=(Gap(1, 2, "records", "full"),))], sections=[name])
+    (part,) = report.chapters[0].sections
+    assert part.id == f"run1-{name}"
+    assert part.title
+    assert part.items
+    nothing = build_report([FakeQuery(records=0)], sections=[name]).chapters[0].sections
+    assert all(one.items for one in nothing)
+
+
+def test_filters_are_listed_by_name(sections: dict[str, Section]) -> None:
+    assert cells(sections["filters"].items[1]) == [
+        ("dead", "layer2.1.conv1", "6 of 16", "1,010", "1, 4, 5, 8, 11, 14"),
+        ("dead", "layer3.0.conv1", "1 of 32", "1,360", "17"),
+    ]
+
+
+def test_the_worst_classes_come_by_name(sections: dict[str, Section]) -> None:
+    worst = cells(sections["classes"].items[0])
+    assert worst[0][:4] == ("8", "102", "5.9 %", "1.0 %")
+    shares = [float(row[2].removesuffix(" %")) for row in worst]
+    assert shares == sorted(shares, reverse=True)
+
+
+def test_with_many_classes_those_that_moved_most_come_too() -> None:
+    query = FakeQuery(classes=[f"class {k}" for k in range(20)])
+    part = build_report([query], sections=["classes"]).chapters[0].sections[0]
+    tables = [item for item in part.items if isinstance(item, Table)]
+    assert [len(table.rows) for table in tables] == [10, 10]
+
+
+def test_confusions_that_grew_stand_beside_their_incident(sections: dict[str, Section]) -> None:
+    grown = cells(sections["confusions"].items[1])
+    assert ("1", "430", "4", "9") in [row[:4] for row in grown], "the labels of class 4 were poisoned with 9"
+    assert ("5", "1,650", "7", "1") in [row[:4] for row in grown], "those of class 7 with 1"
+
+
+def test_images_of_the_classes_in_incidents_are_shown(sections: dict[str, Section]) -> None:
+    galleries = [item for item in sections["images"].items if isinstance(item, Gallery)]
+    assert [item.title.partition(",")[0] for item in galleries[:3]] == [
+        f"Forgotten most often of {name}" for name in ("1", "7", "4")
+    ]
+    image = galleries[0].images[0]
+    assert image.picture.startswith("data:image/png;base64,")
+    assert re.fullmatch(r"image \S+ of 1: taken for 7 \d+×, wrong \d+ of 240, forgotten \d+×", image.description)
+
+
+def test_what_was_not_checked_comes_first(sections: dict[str, Section]) -> None:
+    looked = cells(sections["trust"].items[0])
+    assert looked[0][:2] == ("shifts of normalisation layers", "not checked: normalisation layers were not recorded")
+    assert ("jumps of filters", "checked") in [row[:2] for row in looked]
+    assert all(row[3] for row in looked), "each says where its numbers come from"
+    thresholds = next(item for item in sections["trust"].items if isinstance(item, Facts) and "Thresh" in item.title)
+    assert [fact.value for fact in thresholds.facts] == ["20.0 %", "20.0 %"]
+    assert "11 of 13 checks" in sections["trust"].caption
+
+
+def test_the_published_accuracy_is_the_one_of_the_readme() -> None:
+    from dtui.reports.sections.trust import ACCURACY
+
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    plain = readme.replace("*", "").replace(" %", " %")
+    for fact in ACCURACY:
+        (line,) = [line for line in plain.splitlines() if line.startswith(f"| {fact.name.replace(' incidents', ',')}")]
+        assert f"| {fact.value.split()[0]} " in line, fact
+
+
+def test_decisions_are_told_with_notes_and_who(tmp_path: Path) -> None:
+    run = tmp_path / "run.dtui"
+    shutil.copytree(SAMPLES / "mnist-faults.dtui", run)
+    with open_run(run) as query:
+        first, second, *_ = query.incidents()
+        query.decide(first.id, "dismissed", "known")
+        query.decide(second.id, "flagged", "<b>look</b>")
+    with open_run(run) as query:
+        part = build_report([query], sections=["review"]).chapters[0].sections[0]
+    rows = cells(part.items[0])
+    assert [(row[0], row[2], row[4]) for row in rows] == [("2", "flagged", "<b>look</b>"), ("1", "dismissed", "known")]
+    assert all(row[5] and re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d", row[6]) for row in rows)
+    assert part.caption == "1 flagged, 2 with a decision or note, 3 still to review."
+
+
+def test_nobody_has_decided_yet(sections: dict[str, Section]) -> None:
+    assert sections["review"].items == (Paragraph("Nobody has decided on any of the 5 incidents yet."),)
+
+
+def test_further_scalars_have_a_chart_each() -> None:
+    with open_run(SAMPLES / "mnist-faults.dtui") as query:
+        part = build_report([query], sections=["curves"]).chapters[0].sections[0]
+    assert [item.description.split(" over ")[0] for item in part.items][-1] == "learning rate"
+
+
+@pytest.mark.parametrize("ending", ["html", "txt", "md"])
+def test_names_from_outside_go_through_every_section_as_text(
+    runs: dict[str, FakeQuery], tmp_path: Path, ending: str
+) -> None:
+    runs["a"] = FakeQuery(classes=["c"] * 12).with_names(HOSTILE)
+    out = tmp_path / f"a.{ending}"
+    result = write_report([Path("a")], out, sections=list(section_names()))
+    assert result.problems == ()
+    text = out.read_text(encoding="utf-8")
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    if ending == "html":
+        body = text.partition("<main>")[2].partition("</main>")[0]
+        assert not re.search(r"<img(?! src=\"data:image/png)", body)
+        assert not re.search(r"<script>", body)
+        assert "{{7*7}}" in body
