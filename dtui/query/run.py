@@ -281,7 +281,7 @@ class RunQuery(IncidentQuestions):
     # --- the end
     def state(self) -> RunState:
         """Return the state at the end of the run: dead filters, layers that do not learn, and more."""
-        return state.state(self._data, self._heatmaps)
+        return self._data.remembered("state", lambda: state.state(self._data, self._heatmaps))
 
     def verdict(self) -> Verdict:
         """Return what a reader must know first: whether to look, why, and the facts that come first."""

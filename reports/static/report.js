@@ -78,6 +78,32 @@
     for (const name of ["shown", "iteration", "over"]) view.addSignalListener(name, later);
   };
 
+  // The strip of the first screen is drawn already: a needle is laid over it.
+  document.querySelectorAll(".strip").forEach(strip => {
+    const figure = strip.querySelector("figure");
+    const [first, stop, left, right] = ["first", "stop", "left", "right"].map(name => Number(figure.dataset[name]));
+    const needle = document.createElement("div");
+    needle.className = "needle";
+    needle.hidden = true;
+    figure.append(needle);
+    // In the narrow picture the same margins are another share of the width.
+    const margins = box => strip.querySelector(".wide").offsetWidth ? [left, right]
+      : [left * 1100 / 360, 1 - (1 - right) * 1100 / 360];
+    const place = iteration => {
+      const box = figure.getBoundingClientRect(), [from, to] = margins(box);
+      needle.hidden = iteration === null;
+      if (iteration !== null) needle.style.left = `${(from + (to - from) * (iteration + 0.5 - first) / (stop - first)) * box.width}px`;
+    };
+    chapterOf(strip.dataset.chapter).listeners.push(place);
+    figure.addEventListener("mousemove", event => {
+      const box = figure.getBoundingClientRect(), [from, to] = margins(box);
+      const share = ((event.clientX - box.left) / box.width - from) / (to - from);
+      const iteration = Math.min(Math.ceil(stop) - 1, Math.max(Math.ceil(first), Math.floor(first + share * (stop - first))));
+      show(strip.dataset.chapter, share >= 0 && share < 1 ? iteration : null);
+    });
+    figure.addEventListener("mouseleave", () => show(strip.dataset.chapter, null));
+  });
+
   const goTo = target => {
     const row = document.getElementById(target);
     if (!row) return;
@@ -116,7 +142,7 @@
   }, {rootMargin: "600px"});
   document.querySelectorAll(".chart").forEach(host => coming.observe(host));
 
-  document.querySelectorAll("tr[data-iteration]").forEach(row => {
+  document.querySelectorAll("tr[data-iteration], .card[data-iteration]").forEach(row => {
     row.addEventListener("mouseenter", () => show(row.dataset.chapter, Number(row.dataset.iteration)));
     row.addEventListener("mouseleave", () => show(row.dataset.chapter, null));
   });

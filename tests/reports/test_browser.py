@@ -71,6 +71,60 @@ def test_one_crosshair_goes_through_all_charts(page: Browser) -> None:
     assert page.console == []
 
 
+def test_the_strip_shares_the_crosshair(page: Browser) -> None:
+    """Pointing at the strip moves all charts, and pointing at a chart moves the needle to the same iteration."""
+    page.run("document.querySelector('.strip').scrollIntoView()")
+    left, top, width = page.run(
+        "(() => { const box = document.querySelector('.strip figure').getBoundingClientRect(); "
+        "return [box.left, box.top, box.width]; })()"
+    )
+    first, last = 48 / 1100, 1 - 12 / 1100
+    page.mouse("move", left + width * (first + (last - first) / 2), top + 60)
+    page.wait_for(f"Math.abs({signal('run1-error', 'iteration')} - 250) <= 1")
+    assert page.run("document.querySelector('.needle').hidden") is False
+    page.mouse("move", *at(page, "run1-error", -150, 100))
+    page.wait_for("document.querySelector('.needle').hidden")
+    at_error = page.run("dtuiReport.views['run1-error'].width()")
+    page.mouse("move", *at(page, "run1-error", at_error / 4, 100))
+    page.wait_for("!document.querySelector('.needle').hidden")
+    place = page.run("parseFloat(document.querySelector('.needle').style.left)")
+    assert abs(place / width - (first + (last - first) / 4)) < 0.01
+    assert page.console == []
+
+
+def test_pointing_at_an_incident_moves_the_crosshair_and_its_number_leads_there(page: Browser) -> None:
+    page.run("document.querySelector('.card').scrollIntoView({block: 'center'})")
+    x, y = page.run(
+        "(() => { const box = document.querySelector('.card').getBoundingClientRect(); "
+        "return [box.left + 30, box.top + 12]; })()"
+    )
+    page.mouse("move", x, y)
+    page.wait_for(f"{signal('run1-error', 'iteration')} === {4 * QUERY.every}")
+    links = "document.querySelectorAll('.strip .wide a, .verdict li a')"
+    targets = page.run(f"[...{links}].map(link => link.getAttribute('href').slice(1))")
+    assert set(targets) == {"run1-incident1", "run1-incident2"}
+    assert page.run(f"{targets}.every(id => document.getElementById(id) !== null)") is True
+
+
+@pytest.mark.parametrize("width", [360, 400, 800, 2560])
+def test_nothing_is_wider_than_the_window(report: Path, browser: Browser, width: int) -> None:
+    try:
+        for dark in (False, True):
+            browser.size(width, 900, dark=dark)
+            browser.open(report)
+            assert browser.run("document.documentElement.scrollWidth") <= width
+            shown = "[...document.querySelectorAll('.strip .drawn')].map(one => one.offsetWidth > 0)"
+            assert browser.run(shown) == ([False, True] if width < 900 else [True, False])
+            small = browser.run(
+                "[...document.querySelectorAll('.drawn text')].filter(one => one.getBoundingClientRect().height > 0)"
+                ".map(one => one.ownerSVGElement)"
+                ".map(svg => 12 * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width)"
+            )
+            assert min(small) >= 8
+    finally:
+        browser.size(1280, 900)
+
+
 def test_values_are_read_back_from_the_picture(page: Browser) -> None:
     """The value under the pointer is the class's error at that record, to half a percent."""
     chart = "run1-class-error"

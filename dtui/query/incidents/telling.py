@@ -200,7 +200,7 @@ def _nonfinite(data: RunData, one: Evidence, incident: Incident) -> Series | Non
 
 def _network(data: RunData, one: Evidence, incident: Incident) -> Series | None:
     validations = _validations(data, incident.first)
-    errors = group_error(data, range(len(data.class_sizes)))[validations]
+    errors = _of_all(data)[validations]
     return "error of all classes", "share", data.validations[validations], errors, None, ""
 
 
@@ -210,11 +210,16 @@ def _class(data: RunData, one: Evidence, incident: Incident) -> Series | None:
         return None
     validations = _validations(data, incident.first)
     errors = data.class_errors()[label, validations]
-    every = group_error(data, range(len(data.class_sizes)))[validations]
+    every = _of_all(data)[validations]
     names = data.reader.classes
     name = names[label] if label < len(names) else str(label)
     name = name if name.lower().startswith("class") else f"class {name}"
     return f"error of {name}", "share", data.validations[validations], errors, every, "all classes"
+
+
+def _of_all(data: RunData) -> FloatArray:
+    """Return the error over all classes, shape (m,)."""
+    return data.remembered("error of all", lambda: group_error(data, range(len(data.class_sizes))))
 
 
 def _nothing(data: RunData, one: Evidence, incident: Incident) -> Series | None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from dtui.analysis.relations.confusion import (
-    Confusions,
     confusions_over_time,
     count_confusions,
     find_growth,
 )
 from dtui.errors import UsageError
-from dtui.model import IntArray, read_only
+from dtui.model import IntArray, LabelArray, read_only
 from dtui.model.learning import Confused, Confusion, ConfusionChange, ConfusionTimes
 from dtui.query.classes import check_labels
 from dtui.query.data import RunData
@@ -27,8 +26,10 @@ def confusion(data: RunData, iteration: int, window: int) -> Confusion:
     at = _validation_at(data, iteration)
     before = slice(max(0, at - window), at)
     after = slice(at, min(at + window, len(data.validations)))
-    here = _count(data, slice(at, at + 1))
-    growth = find_growth(_count(data, before), _count(data, after), data.class_sizes)
+    targets, labels = _labels(data, slice(before.start, after.stop))  # read once: neighbours share a block of the file
+    parts = [slice(some.start - before.start, some.stop - before.start) for some in (slice(at, at + 1), before, after)]
+    here, earlier, later = (count_confusions(labels[:, part], targets, len(data.class_sizes)) for part in parts)
+    growth = find_growth(earlier, later, data.class_sizes)
     order = np.lexsort((here.labels, here.targets, -here.counts))
     return Confusion(
         iteration=int(data.validations[at]),
@@ -64,13 +65,12 @@ def _validation_at(data: RunData, iteration: int) -> int:
     return at
 
 
-def _count(data: RunData, validations: slice) -> Confusions:
+def _labels(data: RunData, validations: slice) -> tuple[LabelArray, IntArray]:
+    """Return the true labels, shape (images,), and those predicted at some validations, shape (images, validations)."""
     images = data.images
     if images is None:
-        nothing: IntArray = np.zeros((0, 0), dtype=np.int64)
-        return count_confusions(nothing, np.zeros(0, dtype=np.uint16), len(data.class_sizes))
-    labels = data.reader.read_labels(slice(0, len(images.targets)), validations)
-    return count_confusions(labels, images.targets, len(data.class_sizes))
+        return np.zeros(0, dtype=np.uint16), np.zeros((0, 0), dtype=np.int64)
+    return images.targets, data.reader.read_labels(slice(0, len(images.targets)), validations)
 
 
 def confusion_times(data: RunData, label: int) -> ConfusionTimes:
