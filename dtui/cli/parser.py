@@ -44,6 +44,7 @@ def _add_screen(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--ascii", action="store_true", help="draw with ASCII only")
     group.add_argument("--theme", choices=THEMES, default="dark", help="background (default: %(default)s)")
     group.add_argument("--no-mouse", dest="mouse", action="store_false", help="leave the mouse to the terminal")
+    group.add_argument("--bell", action="store_true", help="ring at a new incident of a live run")
     group.add_argument("--slow-link", action="store_true", help="fewer colours, fewer bytes, for a slow connection")
 
 
@@ -55,6 +56,11 @@ def _open_arguments(parser: argparse.ArgumentParser) -> None:
         default="runs",
         help="a run, packed or not, or a folder: its newest run (default: ./runs)",
     )
+    group = parser.add_argument_group("where to open it")
+    group.add_argument("--at", type=int, metavar="N", help="the iteration, or the nearest that was recorded")
+    group.add_argument("--class", dest="class_name", metavar="NAME", help="the class: its name or its label")
+    group.add_argument("--layer", metavar="NAME", help="the layer or module")
+    group.add_argument("--filter", type=int, metavar="N", help="the filter of that layer")
     _add_screen(parser)
     parser.add_argument("--version", action="version", version=f"dtui {__version__}")
 

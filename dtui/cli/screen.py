@@ -76,6 +76,11 @@ def _show(path: Path, options: argparse.Namespace) -> None:
         theme=options.theme,
         mouse=options.mouse,
         slow_link=options.slow_link,
+        bell=options.bell,
+        at=getattr(options, "at", None),
+        class_name=getattr(options, "class_name", None),
+        layer=getattr(options, "layer", None),
+        filter=getattr(options, "filter", None),
     )
 
 

@@ -15,6 +15,11 @@ def run_tui(
     theme: str = "dark",
     mouse: bool = True,
     slow_link: bool = False,
+    bell: bool = False,
+    at: int | None = None,
+    class_name: str | None = None,
+    layer: str | None = None,
+    filter: int | None = None,
 ) -> None:
     """Open the TUI on a run and return when the person leaves it.
 
@@ -25,6 +30,11 @@ def run_tui(
         theme: "dark" or "light".
         mouse: Whether the program uses the mouse; if not, the terminal can select text.
         slow_link: Whether to draw with fewer colour steps, which costs fewer bytes.
+        bell: Whether the terminal's bell rings at a new incident of a live run.
+        at: Iteration to open; if nothing was recorded there, the nearest.
+        class_name: Class to open: its name or its label.
+        layer: Layer or module to open.
+        filter: Filter of that layer to open.
 
     Raises:
         TerminalError: There is no terminal, or one that cannot show the TUI.
@@ -33,4 +43,5 @@ def run_tui(
     """
     from dtui.tui.start import start
 
-    start(path, color=color, ascii_only=ascii, theme=theme, mouse=mouse, slow_link=slow_link)
+    place = {"at": at, "class_name": class_name, "layer": layer, "filter": filter}
+    start(path, color=color, ascii_only=ascii, theme=theme, mouse=mouse, slow_link=slow_link, bell=bell, place=place)

@@ -7,6 +7,7 @@ rest together with the run.
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -28,9 +29,11 @@ from dtui.tui.terminal.themes import output_for, textual_theme, theme_for
 if TYPE_CHECKING:
     from dtui.tui.renderables.canvas.output import Output
     from dtui.tui.screens.base import DataScreen
+    from dtui.tui.state.link import Link
     from dtui.tui.state.pane import Table
     from dtui.tui.state.reviewing import Decision
     from dtui.tui.state.session import Session
+    from dtui.tui.widgets.command_line import CommandLine
     from dtui.tui.widgets.pane_widget import PaneWidget
 
 LOG = logging.getLogger(__name__)
@@ -44,8 +47,6 @@ class DtuiApp(App[None]):
 
     CSS = """
     #opening { width: 100%; height: 100%; content-align: center middle; color: $text-muted; }
-    CommandPalette { background: $background 60%; }
-    CommandPalette SearchIcon { display: none; }
     """
     TITLE = "dtui"
     ENABLE_COMMAND_PALETTE = False
@@ -74,6 +75,8 @@ class DtuiApp(App[None]):
         slow_link: bool = False,
         open_: Open = open_query,
         table: Table | None = None,
+        link: Link | None = None,
+        bell: bool = False,
     ) -> None:
         """Prepare to show a run.
 
@@ -85,6 +88,8 @@ class DtuiApp(App[None]):
             slow_link: Whether to draw with fewer colour steps.
             open_: Opens the run, in the loader's thread.
             table: The screens; None for those of `panes.table`.
+            link: A place in the run to open; None for the first choice of each pane.
+            bell: Whether the terminal's bell rings at a new incident of a live run.
         """
         super().__init__(driver_class=driver_class())
         self.path = path
@@ -96,6 +101,7 @@ class DtuiApp(App[None]):
         self._wishes = (color, ascii_only, slow_link)
         self._output: Output | None = None
         self._table = table
+        self._link, self._has_bell = link, bell
         self._data_screens: list[DataScreen] = []
         self._polls = 0
         self.register_theme(textual_theme(self._theme))
@@ -152,6 +158,9 @@ class DtuiApp(App[None]):
                 self.loader.forget(IncidentsQuestion)
         elif isinstance(event, Answered):
             self.session.answered(event.question, event.value)
+            if self.session.rings and self._has_bell:
+                self.bell()
+            self.session.rings = False
         self.paint()
 
     async def _begin(self, event: Opened) -> None:
@@ -164,7 +173,7 @@ class DtuiApp(App[None]):
         install()
         self._output = output_for(*self._wishes)
         table = self._table or TABLE
-        self.session = Session(table, event.view, *self.size)
+        self.session = Session(table, event.view, *self.size, link=self._link)
         self._data_screens = [DataScreen(table, screen) for screen in table.every_screen]
         for screen, line in zip(self._data_screens, table.every_screen, strict=True):
             self.install_screen(screen, line.name)  # else Textual removes a screen that is left
@@ -188,8 +197,11 @@ class DtuiApp(App[None]):
 
     def action_interrupt(self) -> None:
         """Close the dialog over the data (as Ctrl+C drops a line in a shell); without a dialog, leave."""
+        line = self._command_line
         if isinstance(self.screen, ModalScreen):
             self.screen.dismiss(None)
+        elif line is not None and line.is_asking:
+            line.give_up()
         else:
             self.exit()
 
@@ -228,8 +240,8 @@ class DtuiApp(App[None]):
         session = self.session
         if session is None:
             return
-        if action in ("palette", "help", "search", "note"):
-            self._open_modal(action, session)
+        if action in ("palette", "help", "search", "note", "export"):
+            self._open(action, session)
         elif action in ("back", "quit"):
             if not session.go_back() and action == "quit":
                 self.exit()
@@ -239,6 +251,10 @@ class DtuiApp(App[None]):
             return
         elif action == "suspend":
             self.action_suspend_process()
+        elif action == "copy_link":
+            link = session.link(self.path)
+            self.copy_to_clipboard(link)
+            session.fail(f"copied: {link}")
         else:
             self._write(session.perform(action))
         self.paint()
@@ -247,36 +263,74 @@ class DtuiApp(App[None]):
         for decision in decisions:
             self.loader.decide(decision.entry, decision.status, decision.note)
 
-    def _open_modal(self, action: str, session: Session) -> None:
-        from dtui.tui.screens.help import HelpScreen
-        from dtui.tui.screens.prompt import Prompt
+    @property
+    def _command_line(self) -> CommandLine | None:
+        """The line that asks for text on the data screen that is shown; None while there is none."""
+        from dtui.tui.screens.base import DataScreen
 
+        return self.screen.command_line if isinstance(self.screen, DataScreen) and self.screen.is_mounted else None
+
+    def _open(self, action: str, session: Session) -> None:
+        """Open help, or ask for a line: a search, a note, a place to go to."""
+        from dtui.tui.screens.help import HelpScreen
+        from dtui.tui.widgets.command_line import Wish
+
+        line = self._command_line
         if action == "help":
             self.push_screen(HelpScreen())
+        elif line is None:
+            return
         elif action == "palette":
-            self._open_palette()
+            line.ask(Wish(":", "", self._go, suggest=self._suggest))
+        elif action == "export":
+            from dtui.tui.export import first_name, heading_of, wrong_name
+
+            svg = self.export_screenshot(title=heading_of(session.scene))
+            line.ask(Wish("write to", first_name(session.scene), partial(self._export, svg), changed=wrong_name))
         elif action == "search":
             if session.searched is None:
                 session.fail("search: nothing on this screen has names")
                 return
             before = session.current_search
 
-            def restore(line: str | None) -> None:
+            def restore(line: str | None, _: int) -> None:
                 if line is None:
                     self._search(before)
 
-            self.push_screen(Prompt("/", before, self._search), restore)
+            line.ask(Wish("/", before, restore, changed=self._search))
         else:
             entries = session.targets()
             if entries:
-                self.push_screen(Prompt("note", safe(entries[0].note)), self._note)
+                line.ask(Wish("note", safe(entries[0].note), self._note))
 
-    def _open_palette(self) -> None:
-        from textual.command import CommandPalette
+    def _export(self, svg: str, name: str | None, _: int) -> None:
+        """Write what was on the screen before the line was asked for."""
+        from dtui.tui.export import export
 
-        from dtui.tui.screens.command_palette import ActionProvider
+        if self.session is None or name is None:
+            return
+        try:
+            self.session.fail(export(name, self.session.scene, svg))
+        except DtuiError as error:
+            self.session.fail(str(error))
+        self.paint()
 
-        self.push_screen(CommandPalette([ActionProvider], placeholder="an action, a statistic, a layer, a class …"))
+    def _suggest(self, line: str) -> list[tuple[str, str]]:
+        from dtui.tui.state.go_to import hints
+        from dtui.tui.widgets.command_line import MOST_SUGGESTIONS
+
+        session = self.session
+        return [] if session is None else hints(session.find_places(line, MOST_SUGGESTIONS))
+
+    def _go(self, line: str | None, chosen: int) -> None:
+        """Go to the chosen place, or say that there is none."""
+        session = self.session
+        if session is None or line is None:
+            return
+        action = session.go(line, chosen)
+        if action is not None:
+            self.perform(action)
+        self.paint()
 
     def _search(self, pattern: str) -> str:
         if self.session is None:
@@ -285,7 +339,7 @@ class DtuiApp(App[None]):
         self.paint()
         return wrong
 
-    def _note(self, line: str | None) -> None:
+    def _note(self, line: str | None, _: int) -> None:
         if self.session is not None and line is not None:
             self._write(self.session.note(line))
             self.paint()
@@ -299,9 +353,11 @@ class DtuiApp(App[None]):
         session, widget, pressed = self.session, message.widget, message.pressed
         if session is None:
             return
+        from dtui.tui.state.mouse import press, turn_wheel
+
         pane = self._data_screens[session.selection.screen].pane_of(widget)
         if pressed is None:
-            session.turn_wheel(pane, message.wheel, message.with_control)
+            turn_wheel(session, pane, message.wheel, message.with_control)
         elif widget.frame is not None:
-            session.press(pane, widget.frame, pressed.x, pressed.y, pressed.is_drag)
+            press(session, pane, widget.frame, pressed.x, pressed.y, pressed.is_drag)
         self.paint()

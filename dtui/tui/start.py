@@ -6,7 +6,9 @@ Owns the order of these steps.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from dtui.errors import UsageError
 from dtui.tui.terminal.capabilities import THEMES, find_mode, log_path, quiet_terminal, require_terminal
@@ -14,7 +16,17 @@ from dtui.tui.terminal.capabilities import THEMES, find_mode, log_path, quiet_te
 _SYSTEMS = {"truecolor": "truecolor", "256": "256", "16": "standard", "none": "standard"}
 
 
-def start(path: Path, *, color: str, ascii_only: bool, theme: str, mouse: bool, slow_link: bool) -> None:
+def start(
+    path: Path,
+    *,
+    color: str,
+    ascii_only: bool,
+    theme: str,
+    mouse: bool,
+    slow_link: bool,
+    bell: bool,
+    place: Mapping[str, Any],
+) -> None:
     """Run the app; see `dtui.tui.run_tui`."""
     if theme not in THEMES:
         raise UsageError(f"theme {theme!r}: not known; give one of {', '.join(THEMES)}")
@@ -29,10 +41,14 @@ def start(path: Path, *, color: str, ascii_only: bool, theme: str, mouse: bool, 
         os.environ["NO_COLOR"] = "1"
 
     from dtui.tui.app import DtuiApp
+    from dtui.tui.state.link import Link
     from dtui.tui.terminal.signals import exit_code
 
     with quiet_terminal(log_path()):
-        app = DtuiApp(path, color=mode, ascii_only=ascii_only, theme_name=theme, slow_link=slow_link)
+        link = Link(**place) if any(value is not None for value in place.values()) else None
+        app = DtuiApp(
+            path, color=mode, ascii_only=ascii_only, theme_name=theme, slow_link=slow_link, link=link, bell=bell
+        )
         app.run(mouse=mouse)
     if app.ended_by is not None:
         raise SystemExit(exit_code(app.ended_by))

@@ -18,8 +18,8 @@ from markupsafe import Markup
 
 from dtui.errors import ReportError
 from dtui.reports.charts import theme
-from dtui.reports.charts.filter_maps import map_svg
-from dtui.reports.charts.layer_tree import still_tree
+from dtui.reports.charts.rows.filter_maps import map_svg
+from dtui.reports.charts.rows.layer_tree import still_tree
 from dtui.reports.document import Card, Chart, Drawings, Facts, Gallery, Paragraph, Picture, Report, Spec, Table
 from dtui.reports.output.rows_data import rows_data
 from dtui.reports.rows import FilterMaps, LayerTree

@@ -17,8 +17,8 @@ from typing import Any, Self
 
 from dtui.errors import MissingExtraError
 from dtui.reports.charts import theme
-from dtui.reports.charts.filter_maps import map_svg
-from dtui.reports.charts.layer_tree import tree_pages
+from dtui.reports.charts.rows.filter_maps import map_svg
+from dtui.reports.charts.rows.layer_tree import tree_pages
 from dtui.reports.document import (
     Card,
     Chapter,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dtui.model.statistics import SOURCES
 from dtui.reports.charts import theme
-from dtui.reports.charts.horizon import initially_open
-from dtui.reports.charts.planes import encode, grey_picture, plane_data
+from dtui.reports.charts.rows.horizon import initially_open
+from dtui.reports.charts.rows.planes import encode, grey_picture, plane_data
 from dtui.reports.document import Spec
 from dtui.reports.rows import FilterMap, FilterMaps, LayerTree
 

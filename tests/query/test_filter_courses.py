@@ -11,7 +11,7 @@ import pytest
 from dtui.errors import UsageError
 from dtui.model import HeatmapRequest, TimeAxis
 from dtui.query import RunQuery, open_run
-from dtui.reports.charts.filter_maps import NORMALISATIONS, shades
+from dtui.reports.charts.rows.filter_maps import NORMALISATIONS, shades
 
 RUN = Path(__file__).parents[2] / "sample_runs" / "mnist-faults.dtui"
 AXIS = TimeAxis(0, 2400, 60)

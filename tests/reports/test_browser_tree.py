@@ -11,8 +11,8 @@ from dtui.model import TimeAxis
 from dtui.model.statistics import LAYERS, SOURCES
 from dtui.reports import build, write_report
 from dtui.reports.charts import theme
-from dtui.reports.charts.filter_maps import NORMALISATIONS, shades
 from dtui.reports.charts.raster import ramp
+from dtui.reports.charts.rows.filter_maps import NORMALISATIONS, shades
 from tests.reports.browser import Browser
 from tests.reports.fake_query import FakeQuery
 

@@ -20,9 +20,9 @@ from dtui.reports.charts import theme
 from dtui.reports.charts.curve_rows import Curve, Event
 from dtui.reports.charts.curves import curve_chart
 from dtui.reports.charts.heatmap import Group, Strip, class_heatmap
-from dtui.reports.charts.horizon import band_paths, dwarfs, full_scales, initially_open, visible_rows
 from dtui.reports.charts.raster import LEVELS, error_palette, error_picture, ramp
 from dtui.reports.charts.ribbon import ribbon_marks
+from dtui.reports.charts.rows.horizon import band_paths, dwarfs, full_scales, initially_open, visible_rows
 from dtui.reports.document import Chart
 from dtui.reports.output.convert import ChartConverter
 from dtui.reports.rows import TreeRow

@@ -9,7 +9,7 @@ import pytest
 
 from dtui.model import RunStatus
 from dtui.reports import build, build_report, write_report
-from dtui.reports.charts.horizon import bar_path
+from dtui.reports.charts.rows.horizon import bar_path
 from tests.reports.fake_query import FakeQuery
 
 

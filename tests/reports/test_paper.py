@@ -11,7 +11,7 @@ import pytest
 from dtui.model import BoolArray, FloatArray, TimeAxis
 from dtui.reports.charts import svg, theme
 from dtui.reports.charts.heatmap import Group, Strip, class_heatmap_pages
-from dtui.reports.charts.layer_tree import still_tree, tree_pages
+from dtui.reports.charts.rows.layer_tree import still_tree, tree_pages
 from dtui.reports.rows import LayerTree, Plane, TreeRow
 
 AXIS = TimeAxis(0, 100, 20)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dtui.reports.charts.planes import CORE, TAIL, decode, encode, grey_picture, plane_data
+from dtui.reports.charts.rows.planes import CORE, TAIL, decode, encode, grey_picture, plane_data
 from dtui.reports.rows import Plane
 
 GENERATOR = np.random.default_rng(5)

@@ -24,6 +24,7 @@ from dtui.model import (
     Stage,
     TreeNode,
 )
+from dtui.model.incident_evidence import EvidenceSeries, IncidentEvidence
 from dtui.model.statistics import by_name
 from tests.anomalies import class_anomaly
 
@@ -74,6 +75,7 @@ class FakeQuery:
         self.fail_with: Exception | None = None
         self.changed = False
         self.joins = ()
+        self.found = 3  # incidents
 
     # --- the run
     def close(self):
@@ -218,7 +220,7 @@ class FakeQuery:
         self._ask("incidents")
         found = []
         if self.records > 50 and self.classes_:
-            for place, at in enumerate((20, 21, 40)):
+            for place, at in enumerate((20, 21, 40)[: self.found]):
                 label, first = place % len(self.classes_), at * self.every
                 id_ = f"incident-{first}-class-class{label}"
                 status, note = self.decisions.get(id_, ("new", ""))
@@ -227,6 +229,17 @@ class FakeQuery:
                     Incident(id_, Cause.CLASS, first, first, (), (), (label,), (), sentence, 0.1 * (place + 1),
                              status=status, note=note)
                 )  # fmt: skip
+        return tuple(found)
+
+    def incident_evidence(self, incidents):
+        self._ask("evidence", tuple(incident.id for incident in incidents))
+        iterations = self.validation_iterations()[:41]
+        found = []
+        for incident in incidents:
+            errors = EvidenceSeries(
+                "error of class", self.classes_[incident.classes[0]], iterations, 1 / (1 + iterations)
+            )
+            found.append(IncidentEvidence(incident.id, (errors,), incident.classes[0]))
         return tuple(found)
 
     def incidents_not_judged(self):

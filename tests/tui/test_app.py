@@ -14,6 +14,7 @@ from dtui.tui.app import DtuiApp
 from dtui.tui.panes.filters import FiltersOptions, HeatmapQuestion
 from dtui.tui.panes.table import TABLE
 from dtui.tui.panes.tree import TreeOptions
+from dtui.tui.state.link import Link
 from tests.tui.driving import is_complete, pane_of, press, running, screen_text, until
 from tests.tui.fake_query import FakeQuery
 
@@ -58,7 +59,7 @@ async def test_every_key_of_the_registry_works_on_both_screens():
                     continue
                 for key in action.keys:
                     await pilot.press(key)
-                    if len(app.screen_stack) > 2:
+                    if len(app.screen_stack) > 2 or app.screen.command_line.is_asking:
                         await pilot.press("escape")
                     await until(pilot, lambda app=app: is_complete(app))
                     assert "could not be drawn" not in screen_text(app), (screen, key)
@@ -161,7 +162,7 @@ async def test_a_bad_regex_is_said_and_hides_nothing():
         await pilot.press("slash", *"con[")
         await until(pilot, lambda: "not a regular expression" in screen_text(app))
         await pilot.press("enter")
-        assert len(app.screen_stack) == 3, "Enter does not take a wrong line"
+        assert app.screen.command_line.is_asking, "Enter does not take a wrong line"
         await pilot.press("escape")
         await until(pilot, lambda: app.session.current_search == "")
 
@@ -205,10 +206,10 @@ async def test_names_from_outside_are_harmless():
             await press(app, pilot, *keys)
             text = screen_text(app)
             assert not set(text) & {"\x1b", "\x07", "‮", "\u200b"}
-        await press(app, pilot, "3", "n")
+        await press(app, pilot, "3", "N", "N")
         assert "[@click=app.bell]x[/]" in screen_text(app)
         await pilot.press("ctrl+p", *"click")
-        await until(pilot, lambda: "go to class [@click=app.bell]x[/]" in screen_text(app))
+        await until(pilot, lambda: "class [@click=app.bell]x[/]" in screen_text(app))
         await pilot.press("escape")
 
 
@@ -252,6 +253,22 @@ async def test_a_live_run_grows_under_a_selection_that_stays_and_ends():
         query.live = False
         await until(pilot, lambda: app.session.view.info.status == RunStatus.DONE)
         assert "done" in screen_text(app).splitlines()[0]
+
+
+@pytest.mark.parametrize("has_bell", [False, True])
+async def test_a_new_incident_of_a_live_run_is_told_in_place_and_rings_where_asked(has_bell):
+    query = FakeQuery(records=51, live=True)
+    query.found = 1
+    async with running(query, screen=None, bell=has_bell) as (app, pilot, _):
+        rung = []
+        app.bell = lambda: rung.append(1)
+        await press(app, pilot, "k")
+        selection = app.session.selection
+        query.found, query.records, query.changed = 3, 52, True
+        await until(pilot, lambda: len(app.session.view.incidents) == 3)
+        assert "new: ▼ class bird at 200 and 1 more" in screen_text(app)
+        assert app.session.selection.entry == selection.entry, "nobody's selection is moved"
+        assert len(rung) == has_bell
 
 
 async def test_a_live_run_that_goes_on_from_a_checkpoint_is_shorter_for_a_while():
@@ -300,20 +317,95 @@ async def test_quit_goes_back_step_by_step_and_closes_the_run():
     assert query.closed
 
 
-async def test_the_palette_reaches_statistics_layers_and_classes():
+TYPED = {" ": "space", ":": "colon", ".": "full_stop", ",": "comma", "/": "slash"}
+
+
+async def go(app, pilot, line: str) -> None:
+    """Type a line behind the colon, and take the first suggestion."""
+    await pilot.press("colon", *[TYPED.get(letter, letter) for letter in line])
+    await pilot.press("enter")
+    await until(pilot, lambda: not app.screen.command_line.is_asking)
+
+
+async def test_the_colon_goes_to_places_statistics_and_actions():
     async with running() as (app, pilot, _):
         for words, check in (
             ("layers: norm2", lambda selection: selection.get(TreeOptions).statistic == "norm2"),
             ("filters: update ratio", lambda selection: selection.get(FiltersOptions).statistic == "update_ratio"),
-            ("go to block2.conv1", lambda selection: selection.node == 9),
-            ("go to class fish", lambda selection: selection.class_index == 3 and selection.screen == 2),
+            ("block2.conv1", lambda selection: selection.node == 9),
+            (
+                "f7",
+                lambda _: (
+                    app.session.scene.pane.name == "filters" and app.session.scene.pane.row(app.session.scene) == 7
+                ),
+            ),
+            ("class fish", lambda selection: selection.class_index == 3 and selection.screen == 2),
+            ("505", lambda selection: selection.cursor == 505),
+            ("1,004", lambda selection: selection.cursor == 995),
+            ("maximise", lambda selection: selection.maximised),
         ):
-            await pilot.press("colon")
-            await until(pilot, lambda: len(app.screen_stack) == 3)
-            await pilot.press(*[{" ": "space", ":": "colon", ".": "full_stop"}.get(c, c) for c in words])
-            await until(pilot, lambda words=words: words in screen_text(app).split("\n", 6)[6])
-            await pilot.press("enter")
-            await until(pilot, lambda check=check: check(app.session.selection))
+            await go(app, pilot, words)
+            assert check(app.session.selection), words
+
+
+async def test_a_line_that_means_nothing_says_so_and_loses_nothing():
+    async with running() as (app, pilot, _):
+        before = app.session.selection
+        await go(app, pilot, "nonsense")
+        assert "nonsense: no iteration, layer, class or action is called so" in screen_text(app)
+        assert app.session.selection == before
+        await pilot.press("colon", *"505")
+        await until(pilot, lambda: "iteration 505" in screen_text(app))
+        await press(app, pilot, "escape")
+        assert app.session.selection == before
+
+
+async def test_suggestions_show_the_key_and_are_chosen_with_the_arrows():
+    async with running() as (app, pilot, _):
+        await pilot.press("colon", *"screen")
+        await pilot.press("escape")
+        await pilot.press("colon", *"conv1")
+        await until(pilot, lambda: "block0.conv1" in screen_text(app))
+        assert "block2.conv1" in screen_text(app)
+        await pilot.press("down", "down", "enter")
+        assert app.session.view.tree[app.session.selection.node].name == "block2.conv1"
+        await pilot.press("colon", *"log")
+        await until(pilot, lambda: "Y   Curves on a logarithmic scale" in screen_text(app))
+        await pilot.press("escape")
+
+
+async def test_a_link_is_copied_and_opens_the_same_place():
+    async with running() as (app, pilot, _):
+        copied = []
+        app.copy_to_clipboard = copied.append
+        await go(app, pilot, "505")
+        await go(app, pilot, "block2.conv1")
+        await press(app, pilot, "y")
+        assert copied == ["dtui fake.dtui --at 505 --layer block2.conv1"]
+        assert f"copied: {copied[0]}" in screen_text(app)
+        await press(app, pilot, "3", "N", "y")
+        assert copied[1] == "dtui fake.dtui --at 200 --class bird"
+    link = Link(at=505, layer="block2.conv1", filter=3)
+    async with running(screen=None, link=link) as (app, pilot, _):
+        assert (app.session.selection.cursor, app.session.selection.node) == (505, 9)
+        assert app.session.scene.pane.name == "filters"
+        assert app.session.scene.pane.row(app.session.scene) == 3
+
+
+@pytest.mark.parametrize(
+    ("link", "said"),
+    [
+        (Link(at=507), "nothing was recorded at 507: this is 505"),
+        (Link(layer="block2.conv7"), "there is no layer block2.conv7: this is block2"),
+        (Link(layer="nothing"), "there is no layer nothing"),
+        (Link(class_name="[b]x\x1b"), "there is no class [b]x"),
+        (Link(layer="stem", filter=99), "there is no filter 99: the layer has 16"),
+    ],
+)
+async def test_a_link_to_what_is_not_there_opens_the_nearest_and_says_so(link, said):
+    async with running(screen=None, link=link) as (app, _, _query):
+        assert said in screen_text(app)
+        assert "\x1b" not in screen_text(app)
 
 
 async def test_help_shows_every_action():
@@ -341,7 +433,7 @@ async def test_ctrl_c_closes_what_lies_over_the_data():
         await until(pilot, lambda: app.session.selection.entry is not None)
         for key in ("m", "slash", "question_mark", "ctrl+p"):
             await pilot.press(key)
-            await until(pilot, lambda app=app: len(app.screen_stack) > 2)
+            await until(pilot, lambda app=app: len(app.screen_stack) > 2 or app.screen.command_line.is_asking)
             await pilot.press("ctrl+c")
             await until(pilot, lambda app=app: is_complete(app))
         assert not query.decided

@@ -23,6 +23,8 @@ from dtui.tui.renderables.canvas.theme import DARK
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import GROUPS
 from dtui.tui.state.key_steps import STEPS
+from dtui.tui.state.mouse import press as press_mouse
+from dtui.tui.state.mouse import turn_wheel
 from dtui.tui.state.pane import Pane, Screen, Table
 from dtui.tui.state.questions import AnomaliesQuestion
 from dtui.tui.state.session import Session
@@ -266,12 +268,14 @@ def test_a_press_and_the_wheel_on_a_pane_that_raises_move_the_crosshair_or_nothi
     session = session_of(table_with(Failing(method)))
     failing, scene = session.scene.screen.panes[1], session.scene
     for x, y in ((3, 2), (100, 2)):
-        session.press(failing, scene.frame_of(failing, DARK, Output()), x, y, is_drag=False)
+        press_mouse(session, failing, scene.frame_of(failing, DARK, Output()), x, y, is_drag=False)
     assert session.scene.axis.column_of(session.selection.cursor) == 100 - scene.layout.gutter
-    session.turn_wheel(failing, 1, with_control=False)
+    turn_wheel(session, failing, 1, with_control=False)
     session.perform("row_down")
     assert session.message in ("", "Scribbles: ZeroDivisionError; details are in the log")
-    session.press(session.table.screens[0].panes[0], scene.frame_of(failing, DARK, Output()), 3, 2, is_drag=False)
+    press_mouse(
+        session, session.table.screens[0].panes[0], scene.frame_of(failing, DARK, Output()), 3, 2, is_drag=False
+    )
     assert isinstance(session.scene.pane, Tree)
     assert session.selection.node == 1
 

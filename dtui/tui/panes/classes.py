@@ -19,6 +19,7 @@ from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import SHOWN, Action
 from dtui.tui.state.key_steps import cycling
 from dtui.tui.state.navigate import select_row
+from dtui.tui.state.numbers import Numbers, over_time
 from dtui.tui.state.pane import Scene, Shows, Step
 from dtui.tui.state.questions import ClustersQuestion, Question
 from dtui.tui.state.search import find_matches
@@ -253,10 +254,19 @@ class Classes(ListPane):
         count = now.get(ClassesOptions).clusters
         return f"{count} clusters of classes" if count != before.get(ClassesOptions).clusters else ""
 
+    def numbers(self, scene: Scene) -> Numbers | None:
+        """Return the errors of the rows."""
+        errors, classes = scene.answers.get(ErrorsQuestion), scene.view.classes
+        if errors is None:
+            return None
+        clusters = {cluster.classes: cluster.label for cluster in scene.view.clusters}
+        names = [classes[group[0]] if len(group) == 1 else clusters.get(group, "cluster") for group in errors.groups]
+        return over_time("error, share of wrong images", errors.axis, names, list(errors.values))
+
     def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:
         """Offer the classes."""
         for label, name in enumerate(scene.view.classes):
-            yield f"go to class {safe(name)}", "Select this class.", partial(_go_to_class, label=label)
+            yield f"class {safe(name)}", "Select this class.", partial(_go_to_class, label=label)
 
 
 def _go_to_class(scene: Scene, label: int) -> Selection:

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from dtui.model import Curves as CurveValues
 from dtui.model import TimeAxis
 from dtui.query import RunQuery
-from dtui.tui.renderables.panes.curves import TITLE, CursorValues, CurvesPicture
+from dtui.safe_text import safe
+from dtui.tui.renderables.panes.curves import MOST_CURVES, TITLE, CursorValues, CurvesPicture
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import SHOWN, Action
 from dtui.tui.state.key_steps import cycling
+from dtui.tui.state.numbers import Numbers, over_time
 from dtui.tui.state.pane import Pane, Scene, Step
 from dtui.tui.state.questions import Question
+from dtui.tui.state.selection import Selection
 
 
 @dataclass(frozen=True, slots=True)
 class CurvesOptions:
-    """The choice of this pane: whether the scale is logarithmic."""
+    """The choices of this pane: whether the scale is logarithmic, and the names of the curves; none for the errors."""
 
     log_scale: bool = False
+    chosen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +59,18 @@ class Curves(Pane):
 
     name = "curves"
     title = TITLE
-    actions = (Action("log_scale", ("Y",), "log scale", "Error curves on a logarithmic scale, or not.", SHOWN),)
+    actions = (
+        Action("curves", ("e",), "curves", "Draw the next curve; : and its name adds or removes one.", SHOWN),
+        Action("log_scale", ("Y",), "log scale", "Curves on a logarithmic scale, or not.", SHOWN),
+    )
 
     @property
     def steps(self) -> Mapping[str, Step]:
-        """Change the scale."""
-        return {"log_scale": cycling(CurvesOptions, "log_scale", (False, True))}
+        """Change the curves and their scale."""
+        return {
+            "curves": cycling(CurvesOptions, "chosen", lambda scene: ((), *((name,) for name in _others(scene)))),
+            "log_scale": cycling(CurvesOptions, "log_scale", (False, True)),
+        }
 
     def height(self, scene: Scene) -> int:
         """Return the rows for curves on a screen of this height."""
@@ -76,5 +87,45 @@ class Curves(Pane):
         curves, view = scene.answers.get(CurvesQuestion), scene.view
         if curves is None:
             return MessagePicture(title=self.title)
-        log_scale, values = scene.selection.get(CurvesOptions).log_scale, scene.answers.get(ValuesQuestion)
-        return CurvesPicture(curves, view.stages, log_scale, values, view.info.joins)
+        options, values = scene.selection.get(CurvesOptions), scene.answers.get(ValuesQuestion)
+        return CurvesPicture(curves, view.stages, options.log_scale, values, view.info.joins, options.chosen)
+
+    def said(self, before: Selection, now: Selection) -> str:
+        """Say which curves are drawn, where the screen is too low for them."""
+        chosen = now.get(CurvesOptions).chosen
+        if chosen == before.get(CurvesOptions).chosen:
+            return ""
+        return f"curves: {', '.join(safe(name, 40) for name in chosen) or 'errors'}"
+
+    def numbers(self, scene: Scene) -> Numbers | None:
+        """Return every curve, the mean of each column."""
+        curves = scene.answers.get(CurvesQuestion)
+        if curves is None:
+            return None
+        return over_time("curves, means", curves.axis, tuple(curves.series), tuple(curves.series.values()))
+
+    def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:
+        """Offer each curve."""
+        curves = scene.answers.get(CurvesQuestion)
+        for name in curves.series if curves is not None else ():
+            yield (
+                f"curve {safe(name.replace('_', ' '))}",
+                "Draw this curve too, or no longer.",
+                partial(_toggle, name=name),
+            )
+
+
+def _others(scene: Scene) -> list[str]:
+    """Return the names of the curves that are not drawn by default."""
+    curves = scene.answers.get(CurvesQuestion)
+    names = list(curves.series) if curves is not None else []
+    errors = [name for name in names if name.endswith("_error")]
+    return [name for name in names if name not in (errors or ["loss"])]
+
+
+def _toggle(scene: Scene, name: str) -> Selection:
+    """Return the selection with a curve added, or taken away; the oldest gives way if there are too many."""
+    options, curves = scene.selection.get(CurvesOptions), scene.answers.get(CurvesQuestion)
+    shown = list(options.chosen) or (CurvesPicture(curves).plotted if curves is not None else [])
+    shown = [other for other in shown if other != name] if name in shown else [*shown, name][-MOST_CURVES:]
+    return scene.selection.put(replace(options, chosen=tuple(shown)))

@@ -17,7 +17,8 @@ from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import SHOWN, Action
 from dtui.tui.state.key_steps import cycling, starting_on
-from dtui.tui.state.pane import Scene, Step
+from dtui.tui.state.numbers import Numbers, over_time
+from dtui.tui.state.pane import Scene, Shows, Step
 from dtui.tui.state.questions import Question
 from dtui.tui.state.selection import Selection
 
@@ -51,6 +52,7 @@ class Filters(PixelPane):
 
     name = "filters"
     title = TITLE
+    shows = Shows.FILTERS
     question = HeatmapQuestion
     about = staticmethod(attrgetter("request.node"))
     place_of = staticmethod(place_of)
@@ -129,6 +131,17 @@ class Filters(PixelPane):
             return selection
         row = entry.filters[0]
         return self.select(scene, row) if 0 <= row < self.rows(scene) else selection
+
+    def numbers(self, scene: Scene) -> Numbers | None:
+        """Return the values of the rows of pixels, each named by its first filter."""
+        heatmap = scene.answers.get(HeatmapQuestion)
+        if heatmap is None or heatmap.request.node >= len(scene.view.tree):
+            return None
+        request, rows = heatmap.request, len(heatmap.values)
+        first = [request.first + row * request.count // max(1, rows) for row in range(rows)]
+        names = [f"filter {int(heatmap.order[place])}" if place < len(heatmap.order) else "" for place in first]
+        title = f"{title_of(request.statistic)} of {scene.view.tree[request.node].name}, sorted by {request.sort}"
+        return over_time(title, request.axis, names, list(heatmap.values))
 
     def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:
         """Offer the statistics."""

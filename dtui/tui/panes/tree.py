@@ -18,6 +18,7 @@ from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import SHOWN, Action
 from dtui.tui.state.key_steps import cycling, starting_on
 from dtui.tui.state.navigate import select_row
+from dtui.tui.state.numbers import Numbers, over_time
 from dtui.tui.state.pane import Scene, Shows, Step
 from dtui.tui.state.questions import Question
 from dtui.tui.state.search import find_matches
@@ -195,6 +196,15 @@ class Tree(ListPane):
         options = replace(options, folded=options.folded - parents_of(scene.view.tree, node))
         return scene.selection.changed(node=node).put(options).with_search(self.name, "")
 
+    def numbers(self, scene: Scene) -> Numbers | None:
+        """Return the statistic of each row."""
+        answer = scene.answers.get(SeriesQuestion)
+        if not answer:
+            return None
+        series, tree = answer[0], scene.view.tree
+        names = [tree[node].name for node in series.nodes]
+        return over_time(f"{title_of(series.statistic)} of {series.source}", series.axis, names, list(series.values))
+
     def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:
         """Offer statistics, sources and nodes."""
         for statistic in scene.view.layer_statistics:
@@ -205,7 +215,7 @@ class Tree(ListPane):
             yield f"layers: of {source}", "Show statistics of these in the tree.", step
         for node in scene.view.tree:
             step = partial(self.with_node, node=node.index)
-            yield f"go to {safe(node.name)}", f"Select this {safe(node.kind)}.", step
+            yield safe(node.name), f"Select this {safe(node.kind)}.", step
 
 
 def parents_of(tree: Sequence[TreeNode], node: int) -> set[int]:

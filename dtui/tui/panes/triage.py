@@ -9,9 +9,10 @@ from dtui.model.review import INCIDENTS, Entry
 from dtui.tui.panes.entry_detail import EvidenceQuestion
 from dtui.tui.panes.rows import ListPane
 from dtui.tui.renderables.panes.message import MessagePicture
-from dtui.tui.renderables.panes.triage import TITLE, TriagePicture
+from dtui.tui.renderables.panes.triage import TITLE, TriagePicture, words_of
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.entry_steps import NONE_FOUND, is_searching, select_entry, without_entries
+from dtui.tui.state.numbers import Numbers
 from dtui.tui.state.pane import Scene, Shows
 from dtui.tui.state.questions import Question
 from dtui.tui.state.selection import Selection
@@ -59,7 +60,7 @@ class Triage(ListPane):
             row if is_here else -1,
             selection.marked,
             scene.view.classes,
-            {id_: found.series[0].values for id_, found in evidence.items() if found.series},
+            {id_: found.series[0] for id_, found in evidence.items() if found.series},
             title=self._counts(scene),
             footer=self._footer(scene),
         )
@@ -138,3 +139,22 @@ class Triage(ListPane):
         alike = frozenset(other.id for other in scene.entries if other.kind == entry.kind)
         marked = scene.selection.marked
         return scene.selection.changed(marked=marked - alike if alike <= marked else marked | alike)
+
+    def numbers(self, scene: Scene) -> Numbers | None:
+        """Return the entries."""
+        columns = ("iteration", "last iteration", "kind", "layer", "filters", "classes", "status", "sentence", "note")
+        rows = [
+            (
+                entry.iteration,
+                entry.last,
+                entry.kind,
+                entry.layer or "",
+                " ".join(map(str, entry.filters)),
+                " ".join(map(str, entry.classes)),
+                entry.status,
+                words_of(entry, scene.view.classes),
+                entry.note,
+            )
+            for entry in scene.entries
+        ]
+        return Numbers(scene.selection.listing, columns, rows)

@@ -8,12 +8,15 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.reactive import Reactive
 from textual.screen import Screen as TextualScreen
+from textual.widget import Widget
 
 from dtui.tui.panes.table import TABLE
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.pane import Pane, Screen, Table
+from dtui.tui.widgets.command_line import CommandLine
 from dtui.tui.widgets.pane_widget import PaneWidget
 
 
@@ -21,9 +24,11 @@ class DataScreen(TextualScreen[None]):
     """A stack of panes on one time axis."""
 
     DEFAULT_CSS = """
-    DataScreen { layout: vertical; overflow: hidden; }
+    DataScreen { layout: vertical; overflow: hidden; layers: default over; }
     """
-    AUTO_FOCUS = None
+    AUTO_FOCUS = ""
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+    """Textual repaints a whole screen when the focus moves: 84 kB when the command line opens, 10 kB without that."""
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(",".join(action.keys), f"do('{action.id}')", action.words, show=False) for action in TABLE.actions)
     ]
@@ -43,14 +48,21 @@ class DataScreen(TextualScreen[None]):
     def compose(self) -> ComposeResult:
         """Make the widgets; they get their pictures later."""
         yield from map(PaneWidget, self._panes)
+        yield CommandLine()
+
+    @property
+    def command_line(self) -> CommandLine:
+        """The line that asks for text."""
+        return self.query_one(CommandLine)
 
     def pane_of(self, widget: PaneWidget) -> Pane:
         """Return the pane that a widget of this screen shows."""
         return self._panes[str(widget.name)]
 
     def action_do(self, action: str) -> None:
-        """Hand an action to the app."""
-        self.post_message(self.Keyed(action))
+        """Hand an action to the app; while a line is asked for, keys that it leaves alone mean nothing."""
+        if not self.command_line.is_asking:
+            self.post_message(self.Keyed(action))
 
     def show(self, pictures: Mapping[Pane, Picture], frames: Mapping[Pane, Frame], iteration: int | None) -> None:
         """Show a picture in each pane that has one, and hide the others."""

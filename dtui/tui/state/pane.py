@@ -17,6 +17,7 @@ from dtui.tui.renderables.canvas.theme import Theme
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import COMMON, GROUPS, Action, BarItem
 from dtui.tui.state.layout import Layout, divide
+from dtui.tui.state.numbers import Numbers
 from dtui.tui.state.questions import Answers, Question
 from dtui.tui.state.run_view import RunView, time_axis
 from dtui.tui.state.selection import RowWindow, Selection
@@ -29,7 +30,8 @@ class Shows(Enum):
     """What an entry of the review is about, and a pane shows best."""
 
     LAYERS = 1
-    CLASSES = 2
+    FILTERS = 2
+    CLASSES = 3
 
 
 class Pane:
@@ -158,6 +160,10 @@ class Pane:
 
     def press(self, scene: Scene, frame: Frame, x: int, y: int) -> Selection | None:
         """Return the selection for a press on a part that is neither row nor time; None if there is no such part."""
+        return None
+
+    def numbers(self, scene: Scene) -> Numbers | None:
+        """Return what it shows as a table, for a file; None if it has no numbers."""
         return None
 
     def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:

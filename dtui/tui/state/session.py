@@ -6,13 +6,14 @@ It knows no widget and no terminal, so it can be tested without them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from dtui.model.review import INCIDENTS, Entry, reviewable
+from dtui.model import Incident
+from dtui.model.review import INCIDENTS, Entry, of_incident, reviewable
 from dtui.safe_text import safe
-from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.entry_steps import (
     NONE_FOUND,
@@ -22,36 +23,40 @@ from dtui.tui.state.entry_steps import (
     select_entry,
     without_entries,
 )
+from dtui.tui.state.go_to import Place, places
 from dtui.tui.state.key_steps import STEPS
+from dtui.tui.state.link import Link, follow, link_words
 from dtui.tui.state.look import look
-from dtui.tui.state.navigate import cursor_to_column, move_columns, move_rows, select_row, zoom
 from dtui.tui.state.pane import Pane, Scene, Step, Table
 from dtui.tui.state.questions import AnomaliesQuestion, Answers, ClustersQuestion, IncidentsQuestion, Question
 from dtui.tui.state.reviewing import Decision, about, decided, no_target, noted, targets, told, undoing
 from dtui.tui.state.run_view import RunView
 from dtui.tui.state.search import compile_search
 from dtui.tui.state.selection import Selection
-from dtui.tui.state.settle import begin, settle
-
-WHEEL_ROWS = 3
+from dtui.tui.state.settle import begin
+from dtui.tui.state.settle import settle as settled
 
 
 class Session:
     """The state of the TUI once a run is open."""
 
-    def __init__(self, table: Table, view: RunView, width: int, height: int) -> None:
-        """Start with a run and the size of the screen."""
+    def __init__(self, table: Table, view: RunView, width: int, height: int, link: Link | None = None) -> None:
+        """Start with a run, the size of the screen, and a place in the run to open first."""
         self.table = table
         self.view = view
         self.answers = Answers()
         self.selection = Selection()
         self.message = ""
+        self.rings = False
+        """Whether something new was found that a person may want to hear of; the app rings and takes it back."""
         self._size = (width, height)
         self._touched = False
         self._undo: list[tuple[Decision, ...]] = []
         self._failed: dict[str, Exception] = {}
         """Panes that raised since something happened last, by name: each says so in its place."""
-        self._settle(begin(self.scene))
+        self._link = link
+        self.settle(begin(self.scene))
+        self._follow_link()
 
     # --- what is
 
@@ -72,7 +77,7 @@ class Session:
         Raises:
             KeyError: The table has no such action.
         """
-        self._begin_to_act()
+        self.begin_to_act()
         if action in ("flag", "dismiss", "undo"):
             return self._review(action)
         step = self._step_of(action)
@@ -83,7 +88,7 @@ class Session:
         by = {"entry_next": 1, "entry_previous": -1}.get(action)
         at_end = by is not None and searched_pane(self.scene) is None and self._says_end(by)
         if not at_end:
-            self._take(self.scene.pane, step)
+            self.take(self.scene.pane, step)
             self.message = self._say(before) or self.message
         return ()
 
@@ -115,7 +120,7 @@ class Session:
 
     def go_back(self) -> bool:
         """End a search, maximised pane, zoom, inner screen or lower pane; return False if none is on."""
-        self._begin_to_act()
+        self.begin_to_act()
         selection = self.selection
         searched = next((pane for pane in self.scene.screen.panes if selection.search_of(pane.name)), None)
         if searched is not None:
@@ -131,18 +136,51 @@ class Session:
             back = selection.changed(pane=0)
         else:
             return False
-        self._settle(back)
+        self.settle(back)
         return True
 
     def choose(self, selection: Selection) -> None:
         """Take a selection that was not made by keys."""
-        self._begin_to_act()
-        self._settle(selection)
+        self.begin_to_act()
+        self.settle(selection)
 
     def go_to(self, pane: Pane, step: Step) -> None:
         """Go to a pane and take a step there."""
         self.choose(self.scene.with_pane(pane))
-        self._take(pane, step)
+        self.take(pane, step)
+
+    def find_places(self, line: str, most: int) -> list[Place]:
+        """Return what a typed line may mean, the best first."""
+        return places(self.scene, line, most)
+
+    def go(self, line: str, chosen: int) -> str | None:
+        """Go to the chosen one of the places that a line may mean; return the action to perform, if it is one."""
+        found = self.find_places(line, chosen + 1)
+        if not 0 <= chosen < len(found):
+            self.fail(f"{safe(line, 40)}: no iteration, layer, class or action is called so")
+            return None
+        place = found[chosen]
+        if place.action is not None:
+            self.reach(place.action)
+            return place.action
+        if place.step is not None and place.pane is not None:
+            self.go_to(place.pane, place.step)
+        elif place.step is not None:
+            self.choose(place.step(self.scene))
+        return None
+
+    def link(self, run: Path) -> str:
+        """Return the command that opens what is selected now."""
+        return link_words(self.scene, str(run))
+
+    def _follow_link(self) -> None:
+        """Go to the place that was asked for, once; an empty run has none yet."""
+        if self._link is None or self.view.is_empty:
+            return
+        selection, said = follow(self.scene, self._link)
+        self._link, self._touched = None, True
+        self.settle(selection)
+        self.message = "; ".join(said)
 
     def search(self, pattern: str) -> str:
         """Search for names in the searched pane; return what is wrong with the pattern, or ""."""
@@ -152,7 +190,7 @@ class Session:
         except re.error as error:
             return f"not a regular expression: {error.msg}"
         if self.searched is not None:
-            self._settle(self.selection.with_search(self.searched.name, pattern))
+            self.settle(self.selection.with_search(self.searched.name, pattern))
         return ""
 
     @property
@@ -195,9 +233,9 @@ class Session:
             return self._take_back()
         decisions = self._decide(decided(self.targets(), action))
         if decisions and action == "dismiss":
-            self._settle(next_entry(self.scene, 1))
+            self.settle(next_entry(self.scene, 1))
         if decisions:
-            self._settle(self.selection.changed(marked=frozenset()))
+            self.settle(self.selection.changed(marked=frozenset()))
             self.message = told(decisions, self.scene)
         return decisions
 
@@ -207,7 +245,7 @@ class Session:
             return ()
         decisions = self._undo.pop()
         self._apply(decisions)
-        self._settle(select_entry(self.scene, decisions[0].entry))
+        self.settle(select_entry(self.scene, decisions[0].entry))
         self.message = f"taken back, {decisions[0].status} again: {about(decisions, self.view)}"
         return decisions
 
@@ -227,49 +265,19 @@ class Session:
         for decision in decisions:
             self.view = self.view.decided(decision.entry, decision.status, decision.note)
 
-    # --- mouse
-
-    def press(self, pane: Pane, frame: Frame, x: int, y: int, is_drag: bool) -> None:
-        """Handle a press or a drag in a pane: the pane's own reaction, or else row and crosshair."""
-        own = None if is_drag else self.scene.asked(pane, lambda pane, scene: pane.press(scene, frame, x, y))
-        if own is not None:
-            self.choose(own)
-            return
-        self._begin_to_act()
-        if pane in self.scene.screen.panes and not is_drag:
-            self._press_row(pane, y, not pane.has_time or x < frame.gutter)
-        if pane.has_time and not self.view.is_empty and x >= frame.gutter:
-            self._settle(cursor_to_column(self.scene, x - frame.gutter))
-
-    def _press_row(self, pane: Pane, y: int, with_fold: bool) -> None:
-        """Give a pane the keyboard and select one of its rows; a second press on a selected row folds it."""
-        was_here = self.scene.pane is pane
-        self._settle(self.scene.with_pane(pane))
-        self._take(pane, lambda scene: _pressed(scene, pane.row_at(scene, y), with_fold and was_here))
-
-    def turn_wheel(self, pane: Pane, by: int, with_control: bool) -> None:
-        """Scroll a pane, or zoom time with Ctrl."""
-        self._touched, self._failed = True, {}
-        if with_control:
-            self._settle(zoom(self.scene, 1.25 if by < 0 else 0.8))
-        elif pane in self.scene.screen.panes:
-            self._settle(self.scene.with_pane(pane))
-            self._take(pane, lambda scene: move_rows(scene, by * WHEEL_ROWS))
-        else:
-            self._settle(move_columns(self.scene, by))
-
     # --- what comes from outside
 
     def resized(self, width: int, height: int) -> None:
         """Fit to another size."""
         self._size, self._failed = (width, height), {}
-        self._settle(self.selection)
+        self.settle(self.selection)
 
     def opened(self, view: RunView) -> None:
         """Show newly recorded data; answers to separate questions stay until new ones arrive."""
         old, self._failed = self.view, {}
         self.view = view.keeping_answers(old)
-        self._settle(begin(self.scene) if old.is_empty and not view.is_empty else self.selection)
+        self.settle(begin(self.scene) if old.is_empty and not view.is_empty else self.selection)
+        self._follow_link()
 
     def answered(self, question: Question[Any], answer: Any) -> None:
         """Take a new answer and show it."""
@@ -279,17 +287,30 @@ class Session:
             self.view = self.view.with_anomalies(answer, self.selection.anomaly_settings)
             selection = self._select_strongest(selection)
         elif isinstance(question, IncidentsQuestion):
+            self._tell_news(answer)
             self.view = self.view.with_incidents(answer)
             selection = self._select_strongest(selection)
         elif isinstance(question, ClustersQuestion):
             self.view = replace(self.view, clusters=answer)
         else:
             self.answers = self.answers.having(question, answer)
-        self._settle(selection)
+        self.settle(selection)
 
     def fail(self, message: str) -> None:
         """Show a message about data that could not be read or written."""
         self.message = safe(message)
+
+    def _tell_news(self, incidents: Sequence[Incident]) -> None:
+        """Say what a live run has shown since the detectors answered last, and remember to ring."""
+        known = {incident.id for incident in self.view.incidents}
+        new = [incident for incident in incidents if incident.id not in known]
+        if self.view.knows_incidents and self.view.is_live and new:
+            latest = of_incident(max(new, key=lambda incident: incident.score))
+            more = f" and {len(new) - 1} more" if len(new) > 1 else ""
+            self.message = (
+                f"new: {latest.sign} {safe(latest.place(self.view.classes), 40)} at {latest.iteration:,}{more}"
+            )
+            self.rings = True
 
     def _select_strongest(self, selection: Selection) -> Selection:
         """Return the selection on the strongest entry of a finished run, unless the user has moved already."""
@@ -299,7 +320,7 @@ class Session:
             return selection
         return select_entry(scene, max(candidates, key=lambda entry: entry.score).id)
 
-    def _begin_to_act(self) -> None:
+    def begin_to_act(self) -> None:
         """Clear the last message. From now on the user decides what is shown."""
         self.message, self._touched, self._failed = "", True, {}
 
@@ -308,20 +329,11 @@ class Session:
         self._failed[pane.name] = error
         self.fail(f"{pane.title or pane.name}: {type(error).__name__}; details are in the log")
 
-    def _take(self, pane: Pane, step: Callable[[Scene], Selection]) -> None:
+    def take(self, pane: Pane, step: Callable[[Scene], Selection]) -> None:
         """Take a step of a pane; if it raises, the selection stays."""
-        self._settle(self.scene.asked(pane, lambda _, scene: step(scene)) or self.selection)
+        self.settle(self.scene.asked(pane, lambda _, scene: step(scene)) or self.selection)
 
-    def _settle(self, selection: Selection) -> None:
+    def settle(self, selection: Selection) -> None:
         """Take a selection and make it valid."""
         self.selection = selection
-        self.selection = settle(self.scene)
-
-
-def _pressed(scene: Scene, row: int | None, with_fold: bool) -> Selection:
-    """Return the selection on a pressed row. If it was selected already and can be folded, it is folded."""
-    if row is None:
-        return scene.selection
-    if not with_fold or row != scene.pane.row(scene):
-        return select_row(scene, row)
-    return scene.pane.fold(scene, None) if scene.pane.is_foldable(scene) else scene.selection
+        self.selection = settled(self.scene)

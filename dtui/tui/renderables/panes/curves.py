@@ -25,6 +25,7 @@ from dtui.tui.renderables.parts.plotext_adapter import plot_lines
 from dtui.tui.renderables.parts.scale import Scale, linear_scale, logarithmic_scale
 
 TITLE = "Error"
+MOST_CURVES = 4
 LABEL_CELLS = 7
 """Columns at the gutter's right end for the labels of the value axis."""
 
@@ -47,6 +48,8 @@ class CurvesPicture(Picture):
         log_scale: Whether the y axis is logarithmic.
         values: The exact values at the cursor; None while they load: then the column's values are shown.
         joins: Iterations at which the training was resumed, dashed verticals with a head.
+        chosen: Names of the curves to draw, at most MOST_CURVES; empty for the errors, or else the loss. Errors share
+            the scale at the left; every other curve has a scale of its own, written at the right.
     """
 
     curves: Curves
@@ -54,8 +57,14 @@ class CurvesPicture(Picture):
     log_scale: bool = False
     values: CursorValues | None = field(default=None, compare=False)
     joins: tuple[int, ...] = ()
+    chosen: tuple[str, ...] = ()
     crosshair = 0.17
     header_rows = 0
+
+    @property
+    def plotted(self) -> list[str]:
+        """The names of the curves to draw, the most important first."""
+        return [name for name in self.chosen if name in self.curves.series][:MOST_CURVES] or _plotted(self.curves)
 
     @property
     def readout_of(self) -> object:
@@ -65,25 +74,22 @@ class CurvesPicture(Picture):
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
         """Draw curves and readout."""
         cells, curves = Cells(frame.width, frame.height, frame.theme), self.curves
-        names = _plotted(curves)
-        is_share = "loss" not in names
-        title = TITLE if is_share else "Loss"
+        names = self.plotted
+        title = _title(curves, names)
         draw_header(cells, frame, title, max(0, frame.gutter - 1))
         rows, columns = frame.height - 1, frame.plot_width
         if rows < 1 or columns < 2 or frame.axis is None:
             return cells
-        points = [_two_points(curves, name, frame) for name in names]
-        everything = np.concatenate(points) if points else np.empty(0)
-        if self.log_scale:
-            scale = logarithmic_scale(everything, is_share)
-        else:
-            scale = linear_scale(everything, is_share, 1.0 if is_share else np.inf)
-        heights = [scale.heights(values) for values in reversed(points)]
-        colours = [_colour(frame, name) for name in reversed(names)]
-        ch, fg = plot_lines(heights, colours, scale.low, scale.high, columns, rows, frame.theme.panel)
+        points = {name: _two_points(curves, name, frame) for name in names}
+        scales = _scales(points, self.log_scale)
+        heights = [scales[name].shares(points[name]) for name in reversed(names)]
+        colours = [_colour(frame, name, names) for name in reversed(names)]
+        ch, fg = plot_lines(heights, colours, 0.0, 1.0, columns, rows, frame.theme.panel)
         cells.paste(frame.gutter, 1, ch, fg)
-        _mark_bad_columns(cells, frame, curves, text_width(title) + 3)
-        _draw_labels(cells, frame, scale, rows)
+        _mark_bad_columns(cells, frame, curves, names, text_width(title) + 3)
+        if names:
+            _draw_labels(cells, frame, scales[names[0]], rows)
+        _draw_own_scales(cells, frame, curves, names, scales)
         _draw_stage_labels(cells, frame, self.stages)
         draw_joins(cells, frame, self.joins)
         draw_stages(cells, frame, self.stages, 0, frame.height)
@@ -92,7 +98,7 @@ class CurvesPicture(Picture):
 
     def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> None:
         """Rewrite the values at the cursor."""
-        _write_values(cells, frame, _with_values(self, frame, iteration), iteration)
+        _write_values(cells, frame, _with_values(self, frame, iteration), self.plotted, iteration)
 
 
 def _with_values(picture: CurvesPicture, frame: Frame, iteration: int | None) -> Curves:
@@ -107,14 +113,13 @@ def _with_values(picture: CurvesPicture, frame: Frame, iteration: int | None) ->
     return replace(curves, series=series)
 
 
-def _write_values(cells: Cells, frame: Frame, curves: Curves, iteration: int | None) -> None:
+def _write_values(cells: Cells, frame: Frame, curves: Curves, plotted: Sequence[str], iteration: int | None) -> None:
     """Rewrite the readout in the gutter: every curve's value at the cursor."""
     x, top, width, height = curves_readout_region(frame)
     if width < 6 or height < 1:
         return
     theme = frame.theme
     cells.clear(x, top, width, height)
-    plotted = _plotted(curves)
     others = [name for name in ("loss", "learning_rate") if name in curves.series and name not in plotted]
     others += sorted(name for name in curves.series if name not in plotted and name not in others)
     wide = width >= 18
@@ -130,9 +135,9 @@ def _write_values(cells: Cells, frame: Frame, curves: Curves, iteration: int | N
             value = float(series[column - frame.gutter])
         y = top + row
         if wide and name in plotted:
-            cells.text(x, y, "━━", _colour(frame, name))
+            cells.text(x, y, "━━", _colour(frame, name, plotted))
         label_at = x + 3 if wide else x
-        label_colour = theme.muted if wide or name not in plotted else _colour(frame, name)
+        label_colour = theme.muted if wide or name not in plotted else _colour(frame, name, plotted)
         cells.text(label_at, y, label_of[name], label_colour, limit=room)
         is_bad = column is not None and bool(_nonfinite_of(curves, name, frame)[column - frame.gutter])
         shown = "NaN" if is_bad and np.isnan(value) else _reading(name, value)
@@ -142,14 +147,14 @@ def _write_values(cells: Cells, frame: Frame, curves: Curves, iteration: int | N
         cells.text(right - text_width(shown), y, shown, colour, bold=lead)
 
 
-def _mark_bad_columns(cells: Cells, frame: Frame, curves: Curves, at: int) -> None:
+def _mark_bad_columns(cells: Cells, frame: Frame, curves: Curves, names: Sequence[str], at: int) -> None:
     """Cross out the columns in which a curve of the pane, or the loss, was NaN or Inf, and name that curve in row 0."""
-    bad = {name: _nonfinite_of(curves, name, frame) for name in dict.fromkeys([*_plotted(curves), "loss"])}
-    names = ", ".join(_label(curves, name, _SHORT) for name, where in bad.items() if where.any())
-    if names:
+    bad = {name: _nonfinite_of(curves, name, frame) for name in dict.fromkeys([*names, "loss"])}
+    words_of = ", ".join(_label(curves, name, _SHORT) for name, where in bad.items() if where.any())
+    if words_of:
         is_last_row = np.arange(frame.height - 1)[:, None] == frame.height - 2
         mark_nonfinite(cells, frame, is_last_row & np.logical_or.reduce(list(bad.values())))
-        words = NONFINITE_WORDS.replace(" ", f" {names} ", 1)
+        words = NONFINITE_WORDS.replace(" ", f" {words_of} ", 1)
         cells.text(at, 0, words, frame.theme.warning, limit=max(0, frame.gutter - at - 1))
 
 
@@ -188,8 +193,55 @@ def _plotted(curves: Curves) -> list[str]:
     return ["loss"] if "loss" in curves.series else []
 
 
-def _colour(frame: Frame, name: str) -> int:
-    return frame.theme.train if name == "train_error" else frame.theme.validation
+def _title(curves: Curves, names: Sequence[str]) -> str:
+    if not names or all(name.endswith("_error") for name in names):
+        return TITLE
+    return "Loss" if names == ["loss"] else "Curves" if len(names) > 1 else _label(curves, names[0], {})
+
+
+def _scales(points: Mapping[str, FloatArray], is_log: bool) -> dict[str, Scale]:
+    """Return a scale for each curve: one for all errors, and one for each of the others."""
+    errors = [values for name, values in points.items() if _is_share(name)]
+    shared = _scale(np.concatenate(errors), is_log, True) if errors else None
+    return {
+        name: shared if shared is not None and _is_share(name) else _scale(values, is_log, False)
+        for name, values in points.items()
+    }
+
+
+def _scale(values: FloatArray, is_log: bool, is_share: bool) -> Scale:
+    return (
+        logarithmic_scale(values, is_share) if is_log else linear_scale(values, is_share, 1.0 if is_share else np.inf)
+    )
+
+
+def _is_share(name: str) -> bool:
+    return name in ("validation_error", "train_error")
+
+
+def _draw_own_scales(
+    cells: Cells, frame: Frame, curves: Curves, names: Sequence[str], scales: Mapping[str, Scale]
+) -> None:
+    """Write the range of each curve that the labels at the left do not hold for, in its colour, at the right."""
+    y = 1
+    for name in names[1:]:
+        if scales[name] is scales[names[0]] or y >= frame.height:
+            continue
+        low, high = scales[name].ticks[0][1], scales[name].ticks[-1][1]
+        words = f"{_label(curves, name, _SHORT)} {low} to {high}"
+        begin = frame.width - 1 - text_width(words)
+        if begin > frame.gutter:
+            cells.text(begin, y, words, _colour(frame, name, names))
+            y += 1
+
+
+def _colour(frame: Frame, name: str, plotted: Sequence[str]) -> int:
+    theme = frame.theme
+    if name == "train_error":
+        return theme.train
+    others = [other for other in plotted if other != "train_error"]
+    colours = (theme.validation, theme.gained, theme.module, theme.layer)
+    return colours[others.index(name) % len(colours)] if name in others else theme.validation
 
 
 def _reading(name: str, value: float) -> str:

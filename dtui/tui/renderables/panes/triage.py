@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dtui.model import FloatArray
+from dtui.model.incident_evidence import EvidenceSeries
 from dtui.model.review import Entry
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
@@ -32,7 +32,7 @@ class TriagePicture(Picture):
         selected: Index of the selected one; -1 for none.
         marked: Ids of marked entries.
         classes: Names by label; data from outside.
-        evidence: By id: the telling series around the entry, shape (n,); NaN for none.
+        evidence: By id: the telling series around the entry.
         title: Words beside the pane's name.
         footer: Lines below the entries, in quiet letters.
     """
@@ -42,7 +42,7 @@ class TriagePicture(Picture):
     selected: int
     marked: frozenset[str]
     classes: tuple[str, ...]
-    evidence: Mapping[str, FloatArray] = field(default_factory=dict)
+    evidence: Mapping[str, EvidenceSeries] = field(default_factory=dict)
     title: str = ""
     footer: tuple[str, ...] = ()
 
@@ -83,9 +83,9 @@ class TriagePicture(Picture):
         stop = frame.width - 2
         if frame.width >= WIDE:
             stop -= EVIDENCE_WIDTH + 2
-            values = self.evidence.get(entry.id)
-            if values is not None and not is_quiet:
-                cells.text(stop + 2, y, sparkline(values, EVIDENCE_WIDTH, frame.output.ascii), theme.validation)
+            series = self.evidence.get(entry.id)
+            if series is not None and not is_quiet:
+                cells.text(stop + 2, y, sparkline(series.values, EVIDENCE_WIDTH, frame.output.ascii), theme.validation)
         if entry.note:
             note = f"✎ {safe(entry.note, 60)}"
             room = min(text_width(note), max(0, (stop - x) // 3))

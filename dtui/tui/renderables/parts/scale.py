@@ -37,6 +37,11 @@ class Scale:
         result: FloatArray = np.clip(logarithms, self.low, self.high)
         return result
 
+    def shares(self, values: FloatArray) -> FloatArray:
+        """Return places of values on the axis, 0 at the bottom to 1 at the top; NaN where they have none."""
+        result: FloatArray = (self.heights(values) - self.low) / (self.high - self.low)
+        return result
+
 
 def round_up(value: float) -> float:
     """Return the smallest of 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10 times a power of ten that is >= value > 0."""

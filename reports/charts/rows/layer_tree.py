@@ -8,7 +8,7 @@ import numpy as np
 
 from dtui.model import BoolArray, FloatArray
 from dtui.reports.charts import svg, theme
-from dtui.reports.charts.horizon import bar_path, dwarfs, full_scales, horizon_paths, initially_open, visible_rows
+from dtui.reports.charts.rows.horizon import bar_path, dwarfs, full_scales, horizon_paths, initially_open, visible_rows
 from dtui.reports.rows import LayerTree, Plane, TreeRow
 
 ROW = 20

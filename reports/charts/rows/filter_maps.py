@@ -6,8 +6,8 @@ import numpy as np
 
 from dtui.model import FilterCourses, FloatArray
 from dtui.reports.charts import svg, theme
-from dtui.reports.charts.layer_tree import short
 from dtui.reports.charts.raster import error_picture
+from dtui.reports.charts.rows.layer_tree import short
 from dtui.reports.rows import FilterMap, FilterMaps
 
 ROW = 16

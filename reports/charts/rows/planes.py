@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from dtui.model import BoolArray, ByteArray, FloatArray
-from dtui.reports.charts.horizon import dwarfs, full_scales, stretches
+from dtui.reports.charts.rows.horizon import dwarfs, full_scales, stretches
 from dtui.reports.rows import Plane
 
 CORE = 160

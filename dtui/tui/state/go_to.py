@@ -1,0 +1,111 @@
+"""Finds the places and actions that a typed line may mean: an iteration, a layer, a class, a filter, an action."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from dtui.safe_text import safe
+from dtui.tui.state.navigate import shown
+from dtui.tui.state.pane import Pane, Scene, Shows, Step
+from dtui.tui.state.selection import Selection
+
+NUMBER = re.compile(r"@?\s*([0-9][0-9,_ ]*)\Z")
+FILTER = re.compile(r"f(?:ilter)?\s*([0-9]+)\Z", re.IGNORECASE)
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Something that a line may mean.
+
+    Attributes:
+        words: What it is; safe to show.
+        hint: Its key, or what it does.
+        action: Id of an action; None for a step.
+        step: Where it leads; None for an action.
+        pane: The pane whose step it is; None for a step of every screen.
+    """
+
+    words: str
+    hint: str
+    action: str | None = None
+    step: Step | None = None
+    pane: Pane | None = None
+
+
+def places(scene: Scene, line: str, most: int) -> list[Place]:
+    """Return what a line may mean, the best first, at most `most`; of an empty line, the actions."""
+    line = line.strip()
+    found = [*_iterations(scene, line), *_filters(scene, line)]
+    wanted = line.casefold().split()
+    ranked = []
+    for order, place in enumerate(_every(scene)):
+        words = place.words.casefold()
+        if all(word in words for word in wanted):
+            ranked.append((_rank(words, line.casefold()), order, place))
+    ranked.sort(key=lambda entry: entry[:2])
+    return (found + [place for _, _, place in ranked])[:most]
+
+
+def _rank(words: str, line: str) -> int:
+    """Return how well words fit a line: 0 the same, 1 they begin with it, 2 a word begins with it, 3 it is in them."""
+    if words == line:
+        return 0
+    if words.startswith(line):
+        return 1
+    return 2 if f" {line}" in words or f".{line}" in words else 3
+
+
+def _every(scene: Scene) -> Iterator[Place]:
+    for action in scene.table.actions:
+        yield Place(action.words, f"{action.shown_keys}   {action.help}", action=action.id)
+    for pane in scene.table.panes:
+        for words, help_, step in scene.asked(pane, lambda pane, scene: tuple(pane.choices(scene))) or ():
+            yield Place(words, help_, step=step, pane=pane)
+
+
+def _iterations(scene: Scene, line: str) -> Iterator[Place]:
+    """Yield the recorded iteration nearest to a number."""
+    match = NUMBER.match(line)
+    if match is None or scene.view.is_empty:
+        return
+    digits = re.sub(r"[,_ ]", "", match[1])[:18]
+    asked, found = int(digits), nearest(scene, int(digits))
+    hint = "" if found == asked else f"nothing was recorded at {asked:,}; this is the nearest"
+    yield Place(f"iteration {found:,}", hint, step=partial(to_iteration, iteration=found))
+
+
+def nearest(scene: Scene, iteration: int) -> int:
+    """Return the recorded iteration nearest to one; the run is not empty."""
+    iterations = scene.view.iterations
+    return int(iterations[int(np.argmin(np.abs(iterations - iteration)))])
+
+
+def to_iteration(scene: Scene, iteration: int) -> Selection:
+    """Return the selection with the crosshair on an iteration."""
+    return shown(scene.selection.with_cursor(iteration), scene)
+
+
+def _filters(scene: Scene, line: str) -> Iterator[Place]:
+    """Yield a filter of the selected layer."""
+    match, tree = FILTER.match(line), scene.view.tree
+    if match is None or not tree:
+        return
+    node, row = tree[scene.selection.node], int(match[1][:9])
+    if row < node.filters:
+        pane = next((pane for pane in scene.table.panes if pane.shows is Shows.FILTERS), None)
+        if pane is not None:
+            yield Place(f"filter {row} of {safe(node.name)}", "", step=partial(_to_row, pane=pane, row=row), pane=pane)
+
+
+def _to_row(scene: Scene, pane: Pane, row: int) -> Selection:
+    return pane.select(scene, row)
+
+
+def hints(found: Sequence[Place]) -> list[tuple[str, str]]:
+    """Return places as suggestions for the command line."""
+    return [(place.words, place.hint) for place in found]

@@ -1,0 +1,155 @@
+"""One line of text at the bottom of a data screen, with suggestions above it: a search, a note, a place to go to.
+
+It lies over the panes and is no screen of its own, so that a letter repaints these rows and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Input, Static
+
+MOST_SUGGESTIONS = 8
+KEYS_WIDTH = 14
+
+Suggestion = tuple[str, str]
+"""Words, and the key or a hint behind them; both safe to show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is asked for.
+
+    Attributes:
+        label: Our words before the line.
+        value: What the line holds at first.
+        changed: Called with the line whenever it changes; returns what is wrong with it, or "".
+        suggest: Called with the line; returns suggestions, the best first. None for a line without any.
+        done: Called once with the line and the place of the chosen suggestion (-1 for none), or with None after Esc.
+    """
+
+    label: str
+    value: str
+    done: Callable[[str | None, int], None]
+    changed: Callable[[str], str] | None = None
+    suggest: Callable[[str], Sequence[Suggestion]] | None = None
+
+
+class CommandLine(Vertical):
+    """Hidden until it asks for something; Enter takes the line, Esc does not."""
+
+    DEFAULT_CSS = """
+    CommandLine { layer: over; dock: bottom; height: 0; background: $surface; }
+    CommandLine.-asking { height: auto; }
+    CommandLine Horizontal { height: 1; background: $surface; }
+    CommandLine #suggestions { height: auto; width: 100%; background: $surface; padding: 0 1; display: none; }
+    CommandLine #label { width: auto; padding: 0 1; color: $accent; text-style: bold; }
+    CommandLine #wrong { width: auto; padding: 0 1; color: $warning; }
+    CommandLine Input, CommandLine Input:focus {
+        border: none; padding: 0; height: 1; width: 1fr; background: $surface;
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "give_up", show=False),
+        Binding("down,ctrl+n,tab", "choose(1)", show=False),
+        Binding("up,ctrl+p,shift+tab", "choose(-1)", show=False),
+        Binding("pageup,pagedown", "choose(0)", show=False),
+    ]
+
+    def __init__(self) -> None:
+        """Begin hidden."""
+        super().__init__()
+        self._wish: Wish | None = None
+        self._suggestions: Sequence[Suggestion] = ()
+        self._chosen = 0
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether it has the keyboard."""
+        return self._wish is not None
+
+    def compose(self) -> ComposeResult:
+        """Make the rows."""
+        yield Static(id="suggestions")
+        with Horizontal():
+            yield Static(id="label")
+            yield Input(select_on_focus=False)
+            yield Static(id="wrong")
+
+    def ask(self, wish: Wish) -> None:
+        """Ask for a line."""
+        self._wish, self._chosen = wish, 0
+        self.query_one("#label", Static).update(Content(wish.label))
+        self.query_one("#wrong", Static).update("")
+        line = self.query_one(Input)
+        with self.prevent(Input.Changed):
+            line.value = wish.value
+        line.cursor_position = len(wish.value)
+        self.add_class("-asking")
+        line.focus()
+        self._show(wish.value)
+
+    def give_up(self) -> None:
+        """End without a line, if it asks for one."""
+        self._end(None, -1)
+
+    def action_give_up(self) -> None:
+        """End without a line."""
+        self.give_up()
+
+    def action_choose(self, by: int) -> None:
+        """Choose the next or the previous suggestion; they end at both ends."""
+        if self._suggestions:
+            self._chosen = max(0, min(len(self._suggestions) - 1, self._chosen + by))
+            self._list()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Show what is wrong with the line, and what it may mean, while the user types."""
+        event.stop()
+        if self._wish is not None:
+            self._chosen = 0
+            self._show(event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Take the line, unless it is wrong."""
+        event.stop()
+        wish = self._wish
+        if wish is not None and not (wish.changed is not None and wish.changed(event.value)):
+            self._end(event.value, self._chosen if self._suggestions else -1)
+
+    def _show(self, line: str) -> None:
+        wish = self._wish
+        if wish is None:
+            return
+        if wish.changed is not None:
+            self.query_one("#wrong", Static).update(Content(wish.changed(line)))
+        self._suggestions = tuple(wish.suggest(line))[:MOST_SUGGESTIONS] if wish.suggest is not None else ()
+        self._list()
+
+    def _list(self) -> None:
+        shown = self.query_one("#suggestions", Static)
+        shown.display = bool(self._suggestions)
+        lines = [
+            Content.assemble(
+                (f"{'▌' if place == self._chosen else ' '} ", "$accent"),
+                (words, "bold $text" if place == self._chosen else "$text"),
+                (f"   {hint}" if hint else "", "$text-muted"),
+            )
+            for place, (words, hint) in enumerate(self._suggestions)
+        ]
+        shown.update(Content("\n").join(lines))
+
+    def _end(self, line: str | None, chosen: int) -> None:
+        wish, self._wish = self._wish, None
+        if wish is None:
+            return
+        self.remove_class("-asking")
+        self.screen.set_focus(None)
+        self._suggestions = ()
+        wish.done(line, chosen)

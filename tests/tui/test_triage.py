@@ -1,0 +1,172 @@
+"""The list of entries, and one of them in full, as text."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dtui.model import Cause, ImageVerdict, Incident, TimeAxis
+from dtui.model.incident_evidence import EvidenceSeries, IncidentEvidence, LayerMove
+from dtui.model.learning import Confused
+from dtui.model.review import of_anomaly, of_incident
+from dtui.tui.renderables.canvas.frame import Frame
+from dtui.tui.renderables.canvas.output import Output
+from dtui.tui.renderables.canvas.sgr import to_text
+from dtui.tui.renderables.canvas.theme import DARK
+from dtui.tui.renderables.panes.entry_detail import EntryDetailPicture
+from dtui.tui.renderables.panes.incident_ribbon import IncidentRibbonPicture, entry_at, marks_of
+from dtui.tui.renderables.panes.key_bar import KeyBarPicture
+from dtui.tui.renderables.panes.triage import TriagePicture
+from dtui.tui.renderables.parts.column_chart import heights
+from dtui.tui.renderables.parts.sparkline import sparkline
+from tests.anomalies import class_anomaly
+
+CLASSES = ("cat", "dog", "8")
+
+
+def incident(first: int, cause=Cause.CLASS, last=None, **fields) -> Incident:
+    given = {"layers": (), "filters": (), "classes": (0,), "evidence": (), "score": 1.0} | fields
+    sentence = given.pop("sentence", f"it happened at {first}")
+    return Incident(f"i{first}", cause, first, last or first, sentence=sentence, **given)
+
+
+def frame(width=120, height=20, gutter=34) -> Frame:
+    return Frame(width, height, gutter, TimeAxis(0, 860, max(1, width - gutter)), DARK, Output(), True)
+
+
+def lines(picture, where: Frame, cursor: int | None = None) -> list[str]:
+    return to_text(picture.draw(where, cursor)).split("\n")
+
+
+def test_a_row_says_status_time_and_what_happened():
+    entries = (
+        of_incident(incident(430, sentence="the error of cat rose")),
+        of_incident(incident(750, Cause.NETWORK, 760, status="flagged", note="look at \x1b[31mthis", classes=())),
+        of_anomaly(class_anomaly(900, "lost", 0.4, 1)),
+    )
+    shown = lines(TriagePicture(entries, 0, 0, frozenset({"i750"}), CLASSES, title="3"), frame(100, 8))
+    assert shown[0].startswith("▌Triage  3")
+    assert shown[1].split("  ")[0].startswith("▌ ▼ new")
+    assert "430  the error of cat rose" in shown[1]
+    assert shown[2].startswith(" •≋ flagged")
+    assert "750–760  it happened at 750" in shown[2]
+    assert "✎ look at" in shown[2]
+    assert "\x1b" not in shown[2]
+    assert "900  class dog lost 40%" in shown[3]
+
+
+def test_the_evidence_has_a_column_where_there_is_room():
+    entry = of_incident(incident(430))
+    values = EvidenceSeries("error", "", np.arange(21), np.r_[np.zeros(10), 1.0, np.zeros(10)])
+    wide = lines(TriagePicture((entry,), 0, 0, frozenset(), CLASSES, {"i430": values}), frame(120, 4))
+    assert "▁▁▁▁▁▁▁▁▁▁▇▁▁▁▁▁▁▁▁▁▁" in wide[1]
+    narrow = lines(TriagePicture((entry,), 0, 0, frozenset(), CLASSES, {"i430": values}), frame(80, 4))
+    assert "▁" not in narrow[1]
+
+
+def test_a_sparkline_shows_a_single_strange_value_of_many_and_what_is_no_number():
+    assert sparkline(np.zeros(0), 5) == ""
+    assert sparkline(np.full(3, np.nan), 5) == "···"
+    assert sparkline(np.array([0, 0, np.nan, 1.0]), 4) == "▁▁·▇"
+    many = np.zeros(400)
+    many[117] = -3.0
+    assert sparkline(many, 20) == "▇" * 5 + "▁" + "▇" * 14
+    assert set(sparkline(many, 20, is_ascii=True)) <= set("_.-=+*#@")
+
+
+def test_heights_are_of_the_finite_values_and_logarithmic_where_asked():
+    assert heights(np.array([1.0, np.nan, 3.0, np.inf]), False).tolist()[::2] == [0.0, 1.0]
+    assert np.isnan(heights(np.array([1.0, np.nan, 3.0, np.inf]), False)[1::2]).all()
+    assert heights(np.array([1.0, 10.0, 100.0]), True).tolist() == pytest.approx([0, 0.5, 1])
+    assert heights(np.array([0.0, 10.0, 100.0]), True).tolist() == pytest.approx([0, 0, 1])
+    assert heights(np.array([2.0, 2.0]), False).tolist() == [0.5, 0.5]
+
+
+def evidence(**fields) -> IncidentEvidence:
+    iterations = np.arange(23, 64) * 10
+    series = EvidenceSeries("error of class", "cat", iterations, np.where(iterations == 430, 1.0, 0.02), is_share=True)
+    given = {
+        "series": (series,),
+        "label": 0,
+        "moment": 430,
+        "became": (Confused(0, 1, 98, 0.98), Confused(0, 2, 1, 0.01)),
+        "judged": 100,
+        "moved": (LayerMove("layer3.\x1b[2Jconv2", 6.1),),
+    }
+    return IncidentEvidence("i430", **(given | fields))
+
+
+def test_an_entry_in_full_says_what_it_became_and_what_moved():
+    entry = of_incident(incident(430, sentence="the error of cat rose from 2 % to 100 %", persists=True))
+    for width, height in ((150, 24), (80, 14)):
+        text = "\n".join(lines(EntryDetailPicture(entry, CLASSES, evidence()), frame(width, height)))
+        for said in (
+            "the error of cat rose from 2 % to 100 %",
+            "iteration 430 · labels or data of a class · new",
+            "still so at the end",
+            "conv2 ×6.10",
+            "cat was taken for at 430, of 100 images:",
+            "dog     ▇",
+            "class 8 ▇ 1",
+        ):
+            assert said in text, (width, said)
+        assert "\x1b" not in text
+    assert "error of class cat" in "\n".join(lines(EntryDetailPicture(entry, CLASSES, evidence()), frame(150, 24)))
+
+
+def test_the_chart_marks_where_the_entry_begins():
+    shown = lines(EntryDetailPicture(of_incident(incident(430)), CLASSES, evidence()), frame(150, 24))
+    (row,) = [line for line in shown if "▲ 430" in line]
+    assert row.split()[-3:] == ["▲", "430", "630"]
+    at = row.index("▲")
+    top = next(line for line in shown if "100%" in line)
+    assert top[at] == "█"
+    assert top.count("█") == 1
+
+
+def test_images_stand_below_with_their_labels():
+    pixels = np.full((14, 14, 3), 200, np.uint8)
+    images = tuple(ImageVerdict(n, f"img{n}", 0, 1, 0.9, 430, 3, 10, pixels) for n in range(3))
+    text = "\n".join(lines(EntryDetailPicture(of_incident(incident(430)), CLASSES, evidence(), images), frame(150, 24)))
+    assert text.count("→ dog") == 3
+
+
+@pytest.mark.parametrize("width", [20, 60, 80, 110, 300])
+@pytest.mark.parametrize("height", [1, 2, 5, 9, 40])
+def test_any_size_can_be_drawn(width, height):
+    entry = of_incident(incident(430, note="a note", sentence="word " * 60))
+    shown = replace(entry, status="dismissed")
+    for series in (evidence(), evidence(series=()), evidence(moment=None, became=()), None):
+        EntryDetailPicture(entry, CLASSES, series).draw(frame(width, height, 8))
+    TriagePicture((entry, shown), 0, 1, frozenset(), CLASSES, {}, footer=("a", "b")).draw(frame(width, height, 8))
+
+
+def test_neighbouring_marks_become_one_with_a_number():
+    entries = tuple(map(of_incident, (incident(100), incident(105, Cause.FILTER, score=9.0), incident(500))))
+    where = frame()
+    assert [(mark.text, mark.count) for mark in marks_of(where, entries, None)] == [("◆2", 2), ("▼", 1)]
+    assert [mark.text for mark in marks_of(where, entries, "i100")] == ["▼2", "▼"]
+    assert entry_at(where, entries, where.column_of(500) + 1) == "i500"
+    assert entry_at(where, entries, where.column_of(300)) is None
+    gone = tuple(replace(entry, status="dismissed") for entry in entries)
+    assert marks_of(where, gone, None) == []
+
+
+def test_the_ribbon_says_the_selected_entry_in_words_that_fit():
+    entry = of_incident(incident(430, Cause.FILTER, 600, layers=("layer3.0.conv1",), filters=(17,), classes=()))
+    wide = lines(IncidentRibbonPicture((entry,), "i430", CLASSES), frame(150, 3))
+    assert "◆ it happened at 430 @430" in wide[0]
+    assert "─" in wide[2]
+    narrow = lines(IncidentRibbonPicture((entry,), "i430", CLASSES), frame(60, 3, 17))
+    assert "@430" in narrow[0]
+    none = lines(IncidentRibbonPicture((), None, CLASSES, nothing=("much too long " * 20, "none")), frame(60, 3, 17))
+    assert none[1].strip() == "none"
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 200])
+def test_the_key_bar_ends_with_help_and_quit_at_every_width(width):
+    keys = tuple((letter, "a word") for letter in "abcdefghijkl")
+    (shown,) = lines(KeyBarPicture(keys, "", (("?", "help"), ("q", "quit"))), frame(width, 1))
+    assert shown.rstrip().endswith("? help  q quit")
