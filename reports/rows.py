@@ -119,4 +119,4 @@ class FilterMaps:
     quantity: str
     maps: tuple[FilterMap, ...]
     stages: Sequence[int]
-    printed: int = 3
+    printed: int = 2
