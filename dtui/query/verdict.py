@@ -70,6 +70,7 @@ def verdict(query: RunQuery, data: RunData) -> Verdict:
         validations=info.validations,
         last_iteration=info.last_iteration,
         began=data.reader.metadata.created,
+        ended=data.reader.ended if info.status is not RunStatus.LIVE else "",
     )
 
 

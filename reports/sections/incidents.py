@@ -66,6 +66,7 @@ def _facts(view: View, incident: Incident) -> tuple[Fact, ...]:
         facts.append(Fact("filters", f"{shown} and {more:,} more" if more > 0 else shown))
     if incident.classes:
         facts.append(Fact("classes", ", ".join(view.class_name(label) for label in incident.classes)))
+    facts += _shown_by(view, incident)
     if incident.last > incident.first:
         facts.append(Fact("evidence", f"from {incident.first:,} to {incident.last:,}"))
     if incident.moved_first:
@@ -73,6 +74,22 @@ def _facts(view: View, incident: Incident) -> tuple[Fact, ...]:
     if incident.note:
         facts.append(Fact("note", safe(incident.note, 400)))
     return tuple(facts)
+
+
+def _shown_by(view: View, incident: Incident) -> list[Fact]:
+    """Return what the images of its class became, and the layers that moved most then."""
+    (evidence,) = view.query.incident_evidence([incident])
+    facts = []
+    if evidence.became and evidence.label is not None:
+        told = ", ".join(f"{one.count:,} for {view.class_name(one.label)}" for one in evidence.became[:3])
+        name, wrong = view.class_name(evidence.label), sum(one.count for one in evidence.became)
+        facts.append(
+            Fact(f"{name} was taken", f"{told}; {wrong:,} of {evidence.judged:,} wrong at {evidence.moment:,}")
+        )
+    if evidence.moved:
+        told = ", ".join(f"{safe(one.layer, 80)} {one.times:,.3g}×" for one in evidence.moved)
+        facts.append(Fact("moved most", f"{told} the usual"))
+    return facts
 
 
 def _row(view: View, incident: Incident) -> Row:

@@ -118,6 +118,7 @@ class FakeReader:
         self.reads.append(("close",))
 
     reason = ""
+    ended = ""
 
     def status(self) -> RunStatus:
         return self.state

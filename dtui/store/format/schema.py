@@ -8,7 +8,8 @@ A run is a directory `NAME.dtui`:
 
     run.json                       who writes it, whether it was closed, where it was resumed; replaced atomically
                                    ("closed": null, "done" or "crashed"; "done" with a "reason" is a run that ended by
-                                   itself, though not all of the training was seen)
+                                   itself, though not all of the training was seen; "ended": when it was closed, ISO
+                                   8601 with offset; not in format 1, while it is open, or from an older dtui)
     heartbeat                      its modification time changes once a second: the writer's sign of life
     turn-<n>.json                  n of 10 digits, from 2 on: the n-th process to record the run; it has claimed that by
                                    making the file, which was not there; {run, turn, writer, fence, check}; optional

@@ -227,6 +227,7 @@ class RunPacker:
                 line.replace(f"{self._folder}/", "").replace(str(self._folder), self._folder.name) for line in lines
             ],
             format=self._source.opened.contents.format,
+            ended=self._around.ended,
         )
 
     def _lines(self, name: str) -> list[dict[str, object]]:

@@ -141,6 +141,11 @@ class FollowedRun:
         """One line on why the run ended, "" if no reason was given; data from outside."""
         return self._around.reason
 
+    @property
+    def ended(self) -> str:
+        """When the run was closed, ISO 8601 with offset; "" where that is not known; data from outside."""
+        return self._around.ended
+
     def refresh(self) -> bool:
         """Read what was recorded since the last call. Return True if anything changed.
 

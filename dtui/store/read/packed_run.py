@@ -95,6 +95,7 @@ class PackedDocument:
         joins: Where the training was resumed. Superseded frames are not in the file; superseded lines are.
         missing: One line per missing item; data from outside.
         format: Format version of the run.
+        ended: When the run was closed, ISO 8601; "" where that is not known; data from outside.
     """
 
     run: str
@@ -106,6 +107,7 @@ class PackedDocument:
     joins: Sequence[Join]
     missing: Sequence[str]
     format: int
+    ended: str = ""
 
     def encode(self) -> ByteArray:
         """Return the document as JSON bytes."""
@@ -123,6 +125,7 @@ class PackedDocument:
                 "lines": {name: list(lines) for name, lines in self.lines.items()},
                 "joins": [join.as_json() for join in self.joins],
                 "missing": list(self.missing),
+                **({"ended": self.ended} if self.ended else {}),
             }
         )
 
@@ -152,6 +155,7 @@ class PackedDocument:
                 joins=[Join.parse(join) for join in values.get("joins", ())],
                 missing=[str(line) for line in values["missing"]],
                 format=int(values["format"]),
+                ended=str(values.get("ended", "")),
             )
         except RunFormatError:
             raise
@@ -259,6 +263,11 @@ class PackedSurroundings(Surroundings):
     def reason(self) -> str:
         """One line on why the run ended, "" if no reason was given; data from outside."""
         return self._document.reason
+
+    @property
+    def ended(self) -> str:
+        """When the run was closed, ISO 8601 with offset; "" where that is not known; data from outside."""
+        return self._document.ended
 
     def promised(self, stream: Stream) -> int:
         """Return 0: a line reports missing frames instead."""

@@ -90,6 +90,8 @@ class RunFile:
         counts: Frames per stream when it was closed, superseded ones included.
         joins: Where a training was resumed, in order of time.
         turn: Number of processes that have recorded the run, this one included; see `dtui.store.run.turns`.
+        ended: When it was closed, ISO 8601 with offset; "" while it is open, or if an older dtui closed it. Data from
+            outside.
     """
 
     format: int
@@ -100,6 +102,7 @@ class RunFile:
     counts: Mapping[str, int] | None = None
     joins: tuple[Join, ...] = ()
     turn: int = 1
+    ended: str = ""
 
     def write(self, folder: Path) -> None:
         """Replace the run's run.json.
@@ -120,6 +123,8 @@ class RunFile:
             values["joins"] = [join.as_json() for join in self.joins]
         if self.turn > 1:
             values["turn"] = self.turn
+        if self.ended and self.format > OLDEST_FORMAT:  # format 1 stays what it was
+            values["ended"] = self.ended
         data = json.dumps({**values, "check": check_of(values)}, indent=1).encode() + b"\n"
         if len(data) > _LARGEST_FILE:
             reason = f"it was resumed {len(self.joins):,} times, and more is not kept; record into another run"
@@ -155,7 +160,9 @@ class RunFile:
             counts = None if values["counts"] is None else {str(k): int(n) for k, n in values["counts"].items()}
             joins, turn = tuple(map(Join.parse, values.get("joins", ()))), max(1, int(values.get("turn", 1)))
             ending = (closed, str(values["reason"]), counts)
-            return cls(values["format"], str(values["run"]), process, *ending, joins, turn)
+            return cls(
+                values["format"], str(values["run"]), process, *ending, joins, turn, str(values.get("ended", ""))
+            )
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError) as error:
             raise RunDamagedError(f"{path}: damaged, {error}; status is told without it") from error
 

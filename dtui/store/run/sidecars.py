@@ -120,6 +120,11 @@ class Surroundings(ABC):
     def reason(self) -> str:
         """One line on why the run ended, "" if no reason was given; data from outside."""
 
+    @property
+    def ended(self) -> str:
+        """When the run was closed, ISO 8601 with offset; "" where that is not known; data from outside."""
+        return ""
+
     @abstractmethod
     def promised(self, stream: Stream) -> int:
         """Return the number of frames when the run was closed, 0 while it is open."""
@@ -185,6 +190,11 @@ class FolderSurroundings(Surroundings):
         """One line on why the run ended, "" if no reason was given; data from outside."""
         told = "" if self._run_file is None else self._run_file.reason
         return told or self._life.explain(self._run_file)
+
+    @property
+    def ended(self) -> str:
+        """When the run was closed, ISO 8601 with offset; "" where that is not known; data from outside."""
+        return "" if self._run_file is None else self._run_file.ended
 
     def promised(self, stream: Stream) -> int:
         """Return the number of frames when the run was closed, 0 while it is open."""

@@ -11,6 +11,7 @@ import math
 import os
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
@@ -277,7 +278,8 @@ class RunWriter:
         counts = {str(s): self._stops[s] if s in self._untouched else j.count for s, j in self._journals.items()}
         try:
             with self._place.named():
-                self._owner.write(closed=status, reason=reason, counts=counts)
+                ended = datetime.now(UTC).isoformat(timespec="seconds")
+                self._owner.write(closed=status, reason=reason, counts=counts, ended=ended)
             self._is_complete = True
             if self._lines.lost:
                 what = f"{self._lines.lost:,} gaps, triggers or logged values could not be noted"
