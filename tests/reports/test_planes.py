@@ -82,5 +82,5 @@ def test_the_script_gets_scales_and_marks() -> None:
     bad = np.array([[False] * 4, [False, True, True, False]])
     data = plane_data(Plane("mean", "weights", "mean of weights", values, 400.0, bad))
     assert (data["signed"], data["full"][0], data["bad"]) == (True, [400], {"1": [(1, 3)]})
-    assert data["full"][1] == [pytest.approx(3.94, rel=0.01), pytest.approx(392, rel=0.01)]
+    assert data["full"][1] == [4, 400]
     assert "bad" not in plane_data(Plane("std", "weights", "std of weights", values, 1.0))

@@ -16,6 +16,8 @@ from dtui.reports.rows import TreeRow
 BANDS = 3
 UNFOLDED_ROWS = 44
 """The levels of the hierarchy that stand open at first: as many as fit into this many rows."""
+FULL_SHARE = 0.99
+"""Share of a row's values that its bands hold on its own scale."""
 DWARFED = 6
 """One scale for all rows starts switched off where the median row would stay under 1/DWARFED of the first band."""
 BAR_HEIGHT = 5
@@ -69,17 +71,22 @@ def stretches(row: BoolArray) -> list[tuple[int, int]]:
 
 
 def full_scales(values: FloatArray) -> FloatArray:
-    """Return the absolute value that fills all bands of each row on its own scale: its 99th percentile, > 0.
+    """Return the absolute value that fills all bands of each row on its own scale: its 99th percentile, or the largest.
+
+    A row whose percentile is zero is filled by its largest value, one without any but zeros by 1.
 
     Args:
         values: Shape (rows, columns); NaN where there is no value.
     """
     sizes = np.abs(np.asarray(values, dtype=np.float64))
-    sizes[~np.isfinite(sizes)] = np.nan
-    full = np.ones(len(sizes))
-    for k in np.flatnonzero(np.isfinite(sizes).any(axis=1)):
-        row = sizes[k][np.isfinite(sizes[k])]
-        full[k] = float(np.quantile(row, 0.99)) or float(row.max()) or 1.0
+    known = np.isfinite(sizes)
+    sizes[~known] = np.inf
+    sizes.sort(axis=1)
+    count = known.sum(axis=1)
+    rows, last = np.arange(len(sizes)), np.maximum(count - 1, 0)
+    percentile, most = sizes[rows, np.rint(FULL_SHARE * last).astype(np.int64)], sizes[rows, last]
+    full: FloatArray = np.where(percentile > 0, percentile, np.where(most > 0, most, 1.0))
+    full[count == 0] = 1.0
     return full
 
 

@@ -58,18 +58,17 @@ def encode(values: FloatArray) -> Codes:
 
     Source: dtui.
     """
-    codes = np.zeros(values.shape, dtype=np.uint8)
-    limits = np.zeros((len(values), 4))
-    for k, row in enumerate(np.asarray(values, dtype=np.float64)):
-        known = np.isfinite(row)
-        if not known.any():
-            continue
-        found = row[known]
-        ordered = np.sort(found)
-        cut = int(FAR * len(ordered))
-        limits[k] = [_short(v) for v in (ordered[0], ordered[cut], ordered[-1 - cut], ordered[-1])]
-        codes[k][known] = _coded(found, *limits[k].tolist())
-    return Codes(codes, limits)
+    found = np.asarray(values, dtype=np.float64)
+    known = np.isfinite(found)
+    count = known.sum(axis=1)
+    ordered = np.sort(np.where(known, found, np.inf), axis=1)
+    last, cut = np.maximum(count - 1, 0), (FAR * count).astype(np.int64)
+    places = np.stack([np.zeros_like(last), cut, np.maximum(last - cut, 0), last], axis=1)
+    limits = np.take_along_axis(ordered, places, axis=1)
+    limits[count == 0] = 0.0
+    limits = np.array([_short(value) for value in limits.ravel().tolist()]).reshape(-1, 4)
+    codes = np.where(known, _coded(np.where(known, found, limits[:, 1, None]), limits), 0)
+    return Codes(codes.astype(np.uint8), limits)
 
 
 def decode(codes: Codes) -> FloatArray:
@@ -78,7 +77,7 @@ def decode(codes: Codes) -> FloatArray:
     least, low, high, most = (codes.limits[:, k, None] for k in range(4))
     share = np.clip((at - FIRST) / CORE, 0, 1)
     core = low + (high - low) * share
-    for k in np.flatnonzero([_is_wide(*ends) for ends in codes.limits[:, 1:3].tolist()]):
+    for k in np.flatnonzero(_wide(codes.limits)):
         core[k] = low[k] * (high[k] / low[k]) ** share[k]
     above = high + (most - high) * _grown((at - FIRST - CORE) / TAIL)
     below = low + (least - low) * _grown((FIRST - at) / TAIL)
@@ -113,29 +112,35 @@ def bad_stretches(nonfinite: BoolArray) -> dict[str, list[tuple[int, int]]]:
 def grey_picture(codes: ByteArray) -> str:
     """Return bytes as a greyscale PNG in a data URL, one pixel a byte; the same bytes give the same text."""
     stream = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(codes)).save(stream, "PNG", compress_level=7)
+    Image.fromarray(np.ascontiguousarray(codes)).save(stream, "PNG", compress_level=6)
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
 
 
-def _coded(found: FloatArray, least: float, low: float, high: float, most: float) -> FloatArray:
-    """Return the bytes of a row's values, as numbers."""
+def _coded(found: FloatArray, limits: FloatArray) -> FloatArray:
+    """Return the bytes of values, as numbers; shape (rows, columns)."""
+    least, low, high, most = (limits[:, k, None] for k in range(4))
     inside = np.clip(found, low, high)
-    if _is_wide(low, high):
-        share = np.log(inside / low) / math.log(high / low)
-    else:
-        share = (inside - low) / (high - low) if high > low else np.zeros_like(inside)
+    width = np.where(high > low, high - low, 1.0)
+    share = (inside - low) / width
+    for k in np.flatnonzero(_wide(limits)):
+        share[k] = np.log(inside[k] / low[k]) / np.log(high[k] / low[k])
     codes: FloatArray = FIRST + np.rint(share * CORE)
     for side, end, far in ((1, high, most), (-1, low, least)):
         off = side * (found - end) > 0
-        if off.any() and far != end:
-            share = np.clip((found[off] - end) / (far - end), 0, 1)
-            steps = np.rint(TAIL * np.log1p(SPREAD * share) / math.log1p(SPREAD))
-            codes[off] = (FIRST + CORE if side > 0 else FIRST) + side * steps
+        rows = off.any(axis=1) & (far != end)[:, 0]
+        if rows.any():
+            out = np.clip((found[rows] - end[rows]) / (far[rows] - end[rows]), 0, 1)
+            steps = np.rint(TAIL * np.log1p(SPREAD * out) / math.log1p(SPREAD))
+            codes[rows] = np.where(off[rows], (FIRST + CORE if side > 0 else FIRST) + side * steps, codes[rows])
     return codes
 
 
-def _is_wide(low: float, high: float) -> bool:
-    return low * high > 0 and max(low / high, high / low) > WIDE
+def _wide(limits: FloatArray) -> BoolArray:
+    """Return which rows have a core in steps of equal ratio, shape (rows,)."""
+    low, high = limits[:, 1], limits[:, 2]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        wide: BoolArray = (low * high > 0) & (np.maximum(low / high, high / low) > WIDE)
+    return wide
 
 
 def _grown(share: FloatArray) -> FloatArray:
