@@ -31,7 +31,7 @@ def find_moving(update_ratio: FloatArray) -> BoolArray:
     filters, records = update_ratio.shape
     if records < MOVING_RECORDS:
         return np.zeros(filters, dtype=np.bool_)
-    moves = _moves(update_ratio)
+    moves = _moves(update_ratio, column_medians(update_ratio))
     known = np.isfinite(update_ratio)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.count_nonzero(moves, axis=1) / np.count_nonzero(known, axis=1)
@@ -39,14 +39,16 @@ def find_moving(update_ratio: FloatArray) -> BoolArray:
     return found if np.count_nonzero(found) <= max(1.0, MOVING_MOST * filters) else np.zeros_like(found)
 
 
-def moving_since(update_ratio: FloatArray, iterations: IntArray) -> list[int | None]:
-    """Return for each filter the iteration since which it has moved in at least three quarters of all records.
+def moving_since(update_ratio: FloatArray, rows: IntArray, iterations: IntArray) -> list[int | None]:
+    """Return for some filters the iteration since which they have moved in at least three quarters of all records.
 
     Args:
-        update_ratio: Of the whole run, shape (filters, n).
+        update_ratio: Of the whole layer and run, shape (filters, n).
+        rows: The filters.
         iterations: Of the records, shape (n,).
     """
-    moves, known = _moves(update_ratio), np.isfinite(update_ratio)
+    chosen = update_ratio[rows]
+    moves, known = _moves(chosen, column_medians(update_ratio)), np.isfinite(chosen)
     later, of = (np.cumsum(flags[:, ::-1], axis=1)[:, ::-1] for flags in (moves, known))
     with np.errstate(invalid="ignore", divide="ignore"):
         is_so = (later / of >= MOVING_SHARE) & moves
@@ -98,9 +100,9 @@ def layers_without(
     return found
 
 
-def _moves(update_ratio: FloatArray) -> BoolArray:
+def _moves(update_ratio: FloatArray, medians: FloatArray) -> BoolArray:
     with np.errstate(invalid="ignore"):
-        moves: BoolArray = update_ratio >= MOVING_TIMES * column_medians(update_ratio)
+        moves: BoolArray = update_ratio >= MOVING_TIMES * medians
     return moves & (update_ratio > 0)
 
 

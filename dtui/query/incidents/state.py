@@ -39,8 +39,7 @@ def _filters(data: RunData, heatmaps: HeatmapQuery, layer: Layer, regular: IntAr
         moving = np.flatnonzero(find_moving(last[:, regular[-MOVING_RECORDS:] - first]))
         if len(moving):
             ratios, iterations = _of_run(data, "update_ratio", layer, regular)
-            since = moving_since(ratios, iterations)
-            entries.append(_entry(Standing.MOVING, layer, moving, [since[row] for row in moving]))
+            entries.append(_entry(Standing.MOVING, layer, moving, moving_since(ratios, moving, iterations)))
     return entries
 
 
