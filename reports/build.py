@@ -21,7 +21,10 @@ from dtui.reports.output.brief import INCIDENTS
 from dtui.reports.places import FORMATS, MARKDOWN, TEXT, Place, find_places
 from dtui.reports.rendering import Renderer
 from dtui.reports.sections import SectionBuilder, View, sections_named
-from dtui.reports.since import Before, compare, read_state, said_of, write_state
+from dtui.reports.sections.comparing import NAME as COMPARING
+from dtui.reports.sections.comparing import comparing_chapter
+from dtui.reports.since import Before, read_state, said_of, write_state
+from dtui.reports.since import compare as compare_with
 from dtui.safe_text import safe
 
 __all__ = ["FORMATS", "ReportResult", "RunSummary", "build_report", "write_report"]
@@ -88,6 +91,7 @@ def write_report(
     format: str | None = None,
     sections: Sequence[str] | None = None,
     progress: Progress | None = None,
+    compare: bool = False,
 ) -> ReportResult:
     """Write a report of one run or several: a self-contained HTML file, a PDF, or a short text to mail or
     to paste.
@@ -102,6 +106,7 @@ def write_report(
             outputs.
         sections: Names of the sections wanted; None for all, in text and Markdown for the incidents alone.
         progress: Called with a few words before each piece of work.
+        compare: Whether the first run is compared with each of the others; two runs always are.
 
     Raises:
         UsageError: No run was given, there is no section with such a name, or the ending of `out` is not a known
@@ -120,7 +125,7 @@ def write_report(
     places = find_places([Path(run) for run in runs], out, format)
     with Renderer(say) as renderer:
         renderer.warm_up({place.format for place in places})
-        results = [_write_one(place, sections, renderer, say) for place in places]
+        results = [_write_one(place, sections, renderer, say, has_pairs=compare) for place in places]
     return ReportResult(
         paths=tuple(place.target.name for place in places),
         bytes=sum(result.bytes for result in results),
@@ -147,10 +152,14 @@ def build_report(
     say, problems = progress or (lambda _: None), list[str]()
     builders = sections_named(sections)
     made = [_chapter(query, f"run{k}", builders, say, problems, None) for k, query in enumerate(queries, 1)]
-    return _report([chapter for chapter, _ in made])
+    chapters = [chapter for chapter, _ in made]
+    compared = _compared(queries, builders, say, problems, has_pairs=False)
+    return _report([*compared, *(() if compared and len(builders) == 1 else chapters)], len(chapters))
 
 
-def _write_one(place: Place, sections: Sequence[str] | None, renderer: Renderer, say: Progress) -> _Written:
+def _write_one(
+    place: Place, sections: Sequence[str] | None, renderer: Renderer, say: Progress, *, has_pairs: bool
+) -> _Written:
     """Write one output; the state that the next report compares with is replaced last."""
     problems: list[str] = []
     builders = sections_named((INCIDENTS,) if sections is None and place.format in (TEXT, MARKDOWN) else sections)
@@ -164,7 +173,9 @@ def _write_one(place: Place, sections: Sequence[str] | None, renderer: Renderer,
         made = [_chapter(query, f"run{k}", builders, say, problems, before) for k, query in enumerate(queries, 1)]
         views = [view for _, view in made]
         summaries = [_summary(chapter, view, run) for (chapter, view), run in zip(made, place.runs, strict=True)]
-        report = _report([chapter for chapter, _ in made])
+        compared = _compared(queries, builders, say, problems, has_pairs=has_pairs)
+        is_comparison = bool(compared) and len(builders) == 1  # nothing else was asked for
+        report = _report([*compared, *(() if is_comparison else (chapter for chapter, _ in made))], len(made))
         said = [said_of(view) for view, one in zip(views, summaries, strict=True) if one.verdict is not None]
     page, charts = renderer.render(report, place.format, is_chosen=sections is not None, problems=problems)
     say(f"writing {place.target.name}")
@@ -193,9 +204,23 @@ def _summary(chapter: Chapter, view: View, run: Path) -> RunSummary:
         return RunSummary(run, None, (), title, since, (), classes)
 
 
-def _report(chapters: Sequence[Chapter]) -> Report:
-    title = chapters[0].title if len(chapters) == 1 else f"{len(chapters)} runs"
-    return Report(title, tuple(chapters))
+def _report(chapters: Sequence[Chapter], runs: int) -> Report:
+    return Report(chapters[0].title if len(chapters) == 1 else f"{runs} runs", tuple(chapters))
+
+
+def _compared(
+    queries: Sequence[RunQuery],
+    builders: Sequence[tuple[str, SectionBuilder]],
+    say: Progress,
+    problems: list[str],
+    *,
+    has_pairs: bool,
+) -> tuple[Chapter, ...]:
+    """Return the chapter that puts several runs beside each other, where it is wanted."""
+    if len(queries) < 2 or all(name != COMPARING for name, _ in builders):
+        return ()
+    say("comparing the runs")
+    return (comparing_chapter(queries, has_pairs=has_pairs, problems=problems),)
 
 
 def _chapter(
@@ -236,7 +261,7 @@ def _chapter(
 def _first_screen(view: View, problems: list[str], before: Before | None) -> tuple[tuple[Fact, ...], Opening | None]:
     """Return the facts and the verdict; nothing where the run cannot be read far enough, which `problems` tells."""
     try:
-        title, since = ("", ()) if before is None else compare(before, view)
+        title, since = ("", ()) if before is None else compare_with(before, view)
         return first_facts(view), opening_of(view, title, since)
     except DtuiError as error:
         problems.append(f"verdict: {error}")

@@ -47,8 +47,10 @@ def moving_since(update_ratio: FloatArray, rows: IntArray, iterations: IntArray)
         rows: The filters.
         iterations: Of the records, shape (n,).
     """
-    chosen = update_ratio[rows]
-    moves, known = _moves(chosen, column_medians(update_ratio)), np.isfinite(chosen)
+    with np.errstate(invalid="ignore"):
+        moves = update_ratio[rows] >= MOVING_TIMES * column_medians(update_ratio)
+    moves &= update_ratio[rows] > 0
+    known = np.isfinite(update_ratio[rows])
     later, of = (np.cumsum(flags[:, ::-1], axis=1)[:, ::-1] for flags in (moves, known))
     with np.errstate(invalid="ignore", divide="ignore"):
         is_so = (later / of >= MOVING_SHARE) & moves

@@ -58,22 +58,15 @@ def _carry_out(words: list[str]) -> Outcome:
         return _call(named, named.parser().parse_args(words[1:]))
     options, left_over = open_parser().parse_known_args(words)
     if left_over:
-        stranger = next((word for word in left_over if word.startswith("-")), options.path)
-        raise UsageError(f"{stranger}: {_no_such(stranger)}; see dtui --help")
-    if words and os.sep not in options.path and not _is_there(options.path) and (near := _nearest(options.path)):
-        raise UsageError(f"{options.path}: no such run and no such command; did you mean dtui {near}?")
+        raise UsageError(f"{left_over[0]}: no such option; see dtui --help")
+    first = options.paths[0] if options.paths else ""
+    if first and os.sep not in first and not _is_there(first) and (near := _nearest(first)):
+        raise UsageError(f"{first}: no such run and no such command; did you mean dtui {near}?")
     return _call(OPEN, options)
 
 
 def _is_there(path: str) -> bool:
     return os.path.lexists(path) or os.path.lexists(f"{path}.dtui")
-
-
-def _no_such(word: str) -> str:
-    if word.startswith("-"):
-        return "no such option"
-    near = _nearest(word)
-    return f"no such command; did you mean dtui {near}?" if near else "no such command, and only one run can be opened"
 
 
 def _nearest(word: str) -> str | None:

@@ -23,7 +23,8 @@ def run_report(options: argparse.Namespace) -> Outcome:
     if options.output.endswith("/"):
         Path(options.output).mkdir(parents=True, exist_ok=True)
     runs = [Path(run) for run in options.runs]
-    result = write_report(runs, options.output, format=options.format, sections=options.section)
+    choices = {"format": options.format, "sections": options.section, "compare": options.compare}
+    result = write_report(runs, options.output, **choices)
     remark = "; ".join(result.problems)
     if options.json:
         from dtui.cli.as_json import report_fields, to_json

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from dtui.cli import images, relations
+from dtui.cli import compare, images, relations
 from dtui.cli.command import Command, Parser, add_json, add_run, positive
 from dtui.version import __version__
 
@@ -50,11 +50,10 @@ def _add_screen(parser: argparse.ArgumentParser) -> None:
 
 def _open_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "path",
+        "paths",
         metavar="PATH",
-        nargs="?",
-        default="runs",
-        help="a run, packed or not, or a folder: its newest run (default: ./runs)",
+        nargs="*",
+        help="a run, packed or not; or several, or a folder: the list of them (default: ./runs)",
     )
     group = parser.add_argument_group("where to open it")
     group.add_argument("--at", type=int, metavar="N", help="the iteration, or the nearest that was recorded")
@@ -146,6 +145,9 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
         "--section", action="append", metavar="NAME", help="only this section; may be given several times"
     )
     add_json(parser)
+    parser.add_argument(
+        "--compare", action="store_true", help="of three runs or more, put the first beside each of the others, too"
+    )
 
 
 def _pack_arguments(parser: argparse.ArgumentParser) -> None:
@@ -168,8 +170,9 @@ OPEN = Command(
     "",
     "See inside the training of a convolutional network, from the terminal of the server it runs on.",
     (
-        ("dtui", "open the newest run under ./runs"),
+        ("dtui", "the runs under ./runs; if there is one, that run"),
         ("dtui runs/resnet20", "open that run; a live one is followed"),
+        ("dtui runs/a runs/b", "a list of both, marked: = compares them"),
         ("dtui --theme light --color 256", "on a light terminal of 256 colours"),
         ("dtui --ascii --no-mouse --slow-link", "over a thin serial line"),
         ("dtui ./info", "open a run that has the name of a command"),
@@ -245,6 +248,7 @@ COMMANDS = (
     ),
     *relations.COMMANDS,
     *images.COMMANDS,
+    *compare.COMMANDS,
     Command(
         "advise",
         "Propose the threshold for the anomalies of a run, by how many of its validations each would mark.",
@@ -266,7 +270,9 @@ COMMANDS = (
             ("dtui report sample_runs/mnist-faults -o report.md", "for an issue or a pull request"),
             ("dtui report sample_runs/mnist-faults -o report.html --json", "verdict, facts and incidents for a script"),
             ("dtui report sample_runs/mnist-faults -o - --format text", "the same on standard output"),
-            ("dtui report runs/a runs/b --output both.html", "two runs in one file"),
+            ("dtui report runs/a runs/b --output both.html", "two runs in one file, and where they part"),
+            ("dtui report runs/a runs/b runs/c -o all.html --compare", "an index, the first with each of the others"),
+            ("dtui report runs/a runs/b -o parts.html --section comparing", "only where they part"),
             ("dtui report sample_runs/mnist-faults -o anomalies.html --section anomalies", "one section"),
         ),
         "files",

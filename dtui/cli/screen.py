@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,8 +32,21 @@ _PR_SET_PDEATHSIG = 1
 
 
 def run_open(options: argparse.Namespace) -> Outcome:
-    """Open the TUI on a run, or on the newest run of a folder."""
-    _show(_newest(Path(options.path)), options)
+    """Open the TUI on a run; of several, or of a folder with several, on the list of them."""
+    places = [Path(path) for path in options.paths or ["runs"]]
+    if len(places) == 1 and _is_run(places[0]):
+        _show(places[0], options)
+        return Outcome()
+    from dtui.query.compare.listing import runs_at
+
+    for place in places:
+        if not _is_run(place) and not place.exists():
+            raise RunNotFoundError(f"{place}: no such run or folder; give the path of one, or try dtui demo")
+    runs = runs_at(places)
+    if not runs:
+        raise RunNotFoundError(f"{places[0]}: no run in this folder; record one, or try dtui demo")
+    is_link = any(value is not None for value in (options.at, options.class_name, options.layer, options.filter))
+    _show(runs[0], options, places if len(runs) > 1 and not is_link else ())
     return Outcome()
 
 
@@ -50,27 +64,17 @@ def run_demo(options: argparse.Namespace) -> Outcome:
     return _watch(path, options)
 
 
-def _newest(path: Path) -> Path:
-    """Return the run at a path. If the path is a folder of runs, return the newest of them."""
-    if path.suffix == SUFFIX or (path.name and with_suffix(path).exists()):
-        return path
-    if not path.exists():
-        raise RunNotFoundError(f"{path}: no such run or folder; give the path of one, or try dtui demo")
-    if not path.is_dir():
-        return path
-    from dtui.store import find_runs
-
-    runs = find_runs(path)
-    if not runs:
-        raise RunNotFoundError(f"{path}: no run in this folder; record one, or try dtui demo")
-    return runs[0]
+def _is_run(path: Path) -> bool:
+    """Whether a path names a run, or a file, which is one or not."""
+    return path.suffix == SUFFIX or path.is_file() or (bool(path.name) and with_suffix(path).exists())
 
 
-def _show(path: Path, options: argparse.Namespace) -> None:
+def _show(path: Path, options: argparse.Namespace, places: Sequence[Path] = ()) -> None:
     from dtui.tui import run_tui
 
     run_tui(
         path,
+        places=places,
         color=options.color,
         ascii=options.ascii,
         theme=options.theme,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dtui.model.arrays import BoolArray, IntArray
-from dtui.model.views import Stage
+from dtui.model.arrays import BoolArray, ByteArray, FloatArray, IntArray
+from dtui.model.axis import TimeAxis
+from dtui.model.views import ImageVerdict, Stage
 
 NEVER = -1
 """In positions of validations: it never happened."""
@@ -171,3 +172,171 @@ class StageDensity:
     validations: int
     anomalies: int
     per_hundred: float
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class TakenFor:
+    """What the images of some classes were taken for at one validation.
+
+    Attributes:
+        classes: Their labels.
+        iteration: Of the validation; None before the first.
+        targets: True labels of the confusions, shape (n,).
+        labels: Wrong labels of each, shape (n,); the most frequent confusions first, then by labels.
+        counts: Images of each, shape (n,).
+        right: Images that were right.
+    """
+
+    classes: tuple[int, ...]
+    iteration: int | None
+    targets: IntArray
+    labels: IntArray
+    counts: IntArray
+    right: int
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ConfusionMatrix:
+    """True against predicted labels at one validation: only the labels that matter. R rows, K columns.
+
+    Attributes:
+        iteration: Of the validation; None before the first, and then there is nothing.
+        reference: Iteration of the validation that it is compared with; None if there is none before it.
+        changed: Confusions whose share of their class changed since the reference, the most telling first: `score` is
+            the change × √images, without sign; `count` is negative where a confusion went back.
+        rows: True labels, shape (R,).
+        columns: Predicted labels, shape (K,).
+        counts: Images, shape (R, K).
+        others: Images of each row that were taken for none of the columns, shape (R,).
+        judged: Images of each row that were judged, shape (R,).
+        more_rows: Classes with wrong images that are not among the rows.
+        more_columns: Wrong labels that are not among the columns.
+    """
+
+    iteration: int | None
+    reference: int | None
+    changed: tuple[ConfusionChange, ...]
+    rows: IntArray
+    columns: IntArray
+    counts: IntArray
+    others: IntArray
+    judged: IntArray
+    more_rows: int
+    more_columns: int
+
+
+@dataclass(frozen=True, slots=True)
+class LabelStretch:
+    """Validations in a row at which an image got one label.
+
+    Attributes:
+        first: Iteration of the first.
+        last: Iteration of the last.
+        label: The label; None where it was not judged, or the label is lost to damage.
+        validations: How many, >= 1.
+    """
+
+    first: int
+    last: int
+    label: int | None
+    validations: int
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ImageHistory:
+    """How one image was judged over the run, and which images flip when it does.
+
+    Attributes:
+        learned: How it was learned and forgotten, and what it was taken for.
+        stretches: Its labels over time.
+        flips: Validations at which it turned right or wrong.
+        partners: The images that flip most like it, the likest first, shape (n,): indices in the ImageSet.
+        shared: Flips that each has in common with it: at the same validation, in the same direction; shape (n,).
+        partner_flips: All flips of each, shape (n,).
+        partner_targets: True label of each, shape (n,).
+        pixels: Its thumbnail, shape (height, width, 3), uint8; None if there is none.
+        partner_pixels: Those of the partners.
+    """
+
+    learned: LearnedImage
+    stretches: tuple[LabelStretch, ...]
+    flips: int
+    partners: IntArray
+    shared: IntArray
+    partner_flips: IntArray
+    partner_targets: IntArray
+    pixels: ByteArray | None
+    partner_pixels: tuple[ByteArray | None, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class LabelStrips:
+    """The labels of some images over time.
+
+    Attributes:
+        axis: The columns.
+        images: Indices in the ImageSet, n of them.
+        correct: Share of right judgements, shape (n, columns); NaN where there are none.
+        wrong_label: The most frequent wrong label, shape (n, columns), int32; -1 where none was wrong.
+        confidence: Mean probability of the predicted label, [0, 1], shape (n, columns); NaN where it is not known.
+    """
+
+    axis: TimeAxis
+    images: tuple[int, ...]
+    correct: FloatArray
+    wrong_label: IntArray
+    confidence: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryRequest:
+    """Which images a gallery shows.
+
+    Attributes:
+        iteration: The validation is the last at or before it.
+        first: First image shown, counted in order.
+        count: Images shown, >= 1.
+        classes: Labels whose images are shown.
+        listed: Of IMAGE_LISTS, or TURNED_WRONG: the images of that list over all classes instead, in its order; "" for
+            none.
+        sort: Of GALLERY_SORTS, for `classes`.
+        since: For TURNED_WRONG: images that were right at the last validation before this iteration; None for the
+            validation before the one that is shown.
+    """
+
+    iteration: int
+    first: int
+    count: int
+    classes: tuple[int, ...] = ()
+    listed: str = ""
+    sort: str = "wrong"
+    since: int | None = None
+
+
+TURNED_WRONG = "turned-wrong"
+"""The images that are wrong at a validation and were right before; by class."""
+GALLERY_SORTS = ("wrong", "index")
+"""Wrong images first, by their labels; or in the order of the run."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Gallery:
+    """Some images as they were judged at one validation.
+
+    Attributes:
+        request: The request; `first` and `count` are clamped.
+        order: All images of the gallery, shape (n,): indices in the ImageSet.
+        shown: Those that were asked for.
+        forgotten: Forgetting events of each of `shown` over the run, shape (count,).
+        iteration: Of the validation; None before the first.
+        wrong: Images of the gallery that were wrong at it.
+        validations: Of the run.
+    """
+
+    request: GalleryRequest
+    order: IntArray
+    shown: tuple[ImageVerdict, ...]
+    forgotten: IntArray
+    iteration: int | None
+    wrong: int
+    validations: int

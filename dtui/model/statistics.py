@@ -34,8 +34,8 @@ class Drawn(StrEnum):
     """Never below zero: the more, the stronger."""
     SIGNED = "signed"
     """From zero both ways; of several records the one farthest from zero is drawn."""
-    SIMILARITY = "similarity"
-    """A distance from 0 to 2, told as the similarity 1 - value, on a root scale."""
+    LOG = "log"
+    """Never below zero, on a logarithmic scale: small values differ by decades."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +88,7 @@ STATISTICS = (
     Statistic("update_norm", _FILTERS, _UPDATES, _ROUGH, is_watched=True),
     Statistic("update_ratio", _FILTERS, _UPDATES, _ROUGH, is_watched=True),
     # 1 - cosine similarity of the weights at two consecutive records: float32 holds no similarity close to one.
-    Statistic(
-        *("cosine_distance", _FILTERS, _UPDATES, _ROUGH),
-        is_watched=True,
-        words="cosine similarity",
-        drawn=Drawn.SIMILARITY,
-    ),
+    Statistic("cosine_distance", _FILTERS, _UPDATES, _ROUGH, is_watched=True, drawn=Drawn.LOG),
     Statistic("gradient_mean", _FILTERS, _GRADIENTS, _ROUGH, drawn=Drawn.SIGNED),
     Statistic("gradient_std", _FILTERS, _GRADIENTS, _ROUGH),
     Statistic(

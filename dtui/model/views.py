@@ -164,7 +164,8 @@ class HeatmapRequest:
         count: Rows shown, >= 1.
         pixels: Most pixel rows at hand; more filters than that are averaged into pixels.
         normalise: "layer", "filter" or "iteration".
-        sort: "index", "activity", "peak" or "similarity" (1-D order of the magnitudes over time).
+        sort: "index", "activity", "peak", "similarity" (1-D order of the magnitudes over time) or "lead".
+        lead: Filters of the node that come first where `sort` is "lead"; the others follow by index.
     """
 
     node: int
@@ -175,6 +176,7 @@ class HeatmapRequest:
     pixels: int
     normalise: str = "layer"
     sort: str = "index"
+    lead: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -189,7 +191,8 @@ class Heatmap:
         request: The request; first and count are clamped to the node.
         values: Shape (P, columns), raw; the largest value in a column (of a signed statistic the one farthest from
             zero), the mean over a pixel's filters.
-        shades: Shape (P, columns), |value| in [0, 1] after normalisation, NaN where there is no value.
+        shades: Shape (P, columns), |value| in [0, 1] after normalisation, NaN where there is no value; of a statistic
+            that is drawn so, its logarithm, from `decades` below the value of shade 1 on.
         scale: Value that shade 1 stands for when normalised by layer (the 99.5th percentile of |value| over the
             node and the records of the whole run, so that zooming changes no colour), else NaN.
         order: Shape (n,), row on screen to filter index within the node.
@@ -199,6 +202,7 @@ class Heatmap:
         labels: Shape (n,), in order of `order`: the layer index that each row belongs to.
         nonfinite: Shape (P, columns): NaN or Inf was counted among the weights or gradients of one of the pixel's
             filters within the column. None if there is none, as nearly always.
+        decades: Powers of ten between shade 0 and shade 1 on a logarithmic scale; 0 for a linear scale.
     """
 
     request: HeatmapRequest
@@ -211,6 +215,7 @@ class Heatmap:
     late: BoolArray
     labels: IntArray
     nonfinite: BoolArray | None = None
+    decades: float = 0.0
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -5,7 +5,9 @@ Owns how a group of classes is averaged.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,7 +20,7 @@ from dtui.query.data import RunData
 
 HIERARCHICAL = "hierarchical"
 METHODS = ("k-means", HIERARCHICAL)
-SORTS = ("error", "index", "similarity", "peak")
+SORTS = ("error", "here", "peak", "similarity", "name", "index")
 MOST_LINKED = 4_000
 """Classes whose distances from each other are held at once: 128 MB."""
 
@@ -100,7 +102,9 @@ def _course(data: RunData, label: int, errors: FloatArray, known: BoolArray, lat
     )
 
 
-def clusters(data: RunData, count: int, method: str, is_standardised: bool, sort: str) -> tuple[ClassCluster, ...]:
+def clusters(
+    data: RunData, count: int, method: str, is_standardised: bool, sort: str, at: int | None
+) -> tuple[ClassCluster, ...]:
     """Answer `RunQuery.clusters`."""
     if count < 1:
         raise UsageError(f"clusters: {count} asked for; use at least 1")
@@ -113,11 +117,21 @@ def clusters(data: RunData, count: int, method: str, is_standardised: bool, sort
         raise UsageError(f"clusters: {known:,} classes are too many for {method}; use {METHODS[0]}")
     if not len(data.validations):
         return ()
-    key = ("clusters", count, method, is_standardised, sort)
-    return data.remembered(key, lambda: _clusters(data, count, method, is_standardised, sort))
+    found = data.remembered(
+        ("clusters", count, method, is_standardised), lambda: _clusters(data, count, method, is_standardised)
+    )
+    if sort == "error":
+        return found
+    if sort == "here":
+        return _worst_first(data, found, data.last_iteration if at is None else at)
+    return data.remembered(
+        ("clusters", count, method, is_standardised, sort),
+        lambda: tuple(replace(one, classes=_order(data, sort, np.array(one.classes))) for one in found),
+    )
 
 
-def _clusters(data: RunData, count: int, method: str, is_standardised: bool, sort: str) -> tuple[ClassCluster, ...]:
+def _clusters(data: RunData, count: int, method: str, is_standardised: bool) -> tuple[ClassCluster, ...]:
+    """Return the clusters by rising mean error, and the classes of each likewise."""
     errors = data.class_errors()
     judged = np.flatnonzero(~np.isnan(errors).all(axis=1) & (data.layout.images[: len(errors)] > 0))
     means: FloatArray = np.asarray(np.nanmean(errors[judged], axis=1, dtype=np.float64))
@@ -126,7 +140,7 @@ def _clusters(data: RunData, count: int, method: str, is_standardised: bool, sor
     assigned = cluster(standardised(features) if is_standardised else features, count)
     members = [np.flatnonzero(assigned == cluster) for cluster in range(int(assigned.max(initial=-1)) + 1)]
     members.sort(key=lambda rows: float(means[rows].mean()))
-    orders = [_order(sort, rows, means, features, errors[judged]) for rows in members]
+    orders = [np.argsort(means[rows], kind="stable") for rows in members]
     groups = [tuple(judged[rows[order]].tolist()) for rows, order in zip(members, orders, strict=True)]
     labels = cluster_labels(len(groups))
     return tuple(
@@ -134,11 +148,50 @@ def _clusters(data: RunData, count: int, method: str, is_standardised: bool, sor
     )
 
 
-def _order(sort: str, rows: IntArray, means: FloatArray, features: FloatArray, errors: FloatArray) -> IntArray:
-    """Return the order of a cluster's classes, as positions in `rows`."""
+def _order(data: RunData, sort: str, classes: IntArray) -> tuple[int, ...]:
+    """Return the classes of a cluster in another order."""
+    classes = np.sort(classes)
     if sort == "similarity":
-        return by_similarity(features[rows])
-    if sort == "peak":
-        return by_peak(errors[rows])
-    result: IntArray = np.argsort(means[rows], kind="stable") if sort == "error" else np.arange(len(rows))
-    return result
+        order = by_similarity(error_features(data.class_errors()[classes]))
+    elif sort == "peak":
+        order = by_peak(data.class_errors()[classes])
+    else:
+        order = np.arange(len(classes))
+    names = data.images.classes if data.images is not None else ()
+    if sort == "name":
+        return tuple(sorted(classes.tolist(), key=lambda label: natural_key(names[label])))
+    return tuple(classes[order].tolist())
+
+
+def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Return a key that sorts names as people count: "class 9" before "class 10"; capitals make no difference."""
+    parts = (part for part in re.split(r"([0-9]{1,18})", name.casefold()) if part)
+    return tuple((0, int(part), "") if part[0] in "0123456789" else (1, 0, part) for part in parts)
+
+
+def worst_classes(data: RunData, iteration: int, most: int) -> tuple[tuple[int, float], ...]:
+    """Answer `RunQuery.worst_classes`."""
+    if most < 1:
+        raise UsageError(f"the worst {most} classes; ask for at least 1")
+    position = int(np.searchsorted(data.validations, iteration, side="right")) - 1
+    if position < 0:
+        return ()
+    errors = np.nan_to_num(data.class_errors()[:, position].astype(np.float64))
+    order = np.argsort(-errors, kind="stable")[:most]
+    return tuple((int(label), float(errors[label])) for label in order if errors[label] > 0)
+
+
+def _worst_first(data: RunData, found: tuple[ClassCluster, ...], iteration: int) -> tuple[ClassCluster, ...]:
+    """Return the clusters, and the classes of each, by falling error at the last validation up to an iteration."""
+    position = int(np.searchsorted(data.validations, iteration, side="right")) - 1
+    if position < 0:
+        return found
+    errors = np.nan_to_num(data.class_errors()[:, position], nan=-1.0)
+    sizes = data.class_sizes
+    ordered = []
+    for one in found:
+        classes = np.array(one.classes)
+        order = np.argsort(-errors[classes], kind="stable")
+        mean = float((np.maximum(errors[classes], 0) * sizes[classes]).sum() / max(1, int(sizes[classes].sum())))
+        ordered.append((mean, replace(one, classes=tuple(classes[order].tolist()))))
+    return tuple(one for _, one in sorted(ordered, key=lambda item: -item[0]))

@@ -24,7 +24,7 @@ Points = tuple[IntArray, FloatArray, float]
 """Iterations and values of a curve, and the interval that a value stands for."""
 
 
-def _points(data: RunData) -> Mapping[str, Points]:
+def curve_points(data: RunData) -> Mapping[str, Points]:
     """Return name to (iterations, values, interval) of every curve; LOGGED_NAN and infinities where they were logged.
 
     Any other NaN is lost to damage.
@@ -53,7 +53,7 @@ def curves(data: RunData, axis: TimeAxis) -> Curves:
     series: dict[str, FloatArray] = {}
     extremes: dict[str, FloatArray] = {}
     nonfinite: dict[str, BoolArray] = {}
-    points = _points(data)
+    points = curve_points(data)
     for name, (iterations, values, interval) in points.items():
         if _is_of_another(name, points):
             continue
@@ -88,7 +88,7 @@ def _pooled_largest(points: Points, axis: TimeAxis) -> tuple[FloatArray, BoolArr
 def curves_at(data: RunData, iteration: int) -> dict[str, float]:
     """Answer `RunQuery.curves_at`."""
     found: dict[str, float] = {}
-    points = _points(data)
+    points = curve_points(data)
     for name, (iterations, values, _) in points.items():
         if _is_of_another(name, points):
             continue
@@ -104,7 +104,7 @@ def known_errors(data: RunData) -> tuple[str, IntArray, FloatArray]:
     Returns:
         "validation_error", "train_error" or "" for none; iterations and values, both shape (n,), finite values only.
     """
-    points = _points(data)
+    points = curve_points(data)
     for name in FIRST[:2]:
         if name in points:
             iterations, values, _ = points[name]

@@ -41,9 +41,12 @@ from dtui.query.data import RunData
 from dtui.query.tree import node_of, tree_of
 
 NORMALISATIONS = ("layer", "filter", "iteration")
-SORTS = ("index", "activity", "peak", "similarity")
+SORTS = ("index", "activity", "peak", "similarity", "lead")
 FEATURES = 128
 SCALE_QUANTILE = 0.995
+LOG_QUANTILE = 0.05
+LOG_DECADES = (1.0, 9.0)
+"""A logarithmic scale reaches down to the 5th percentile, over at least one and at most nine decades."""
 MOST_FOR_SCALE = 1_000_000
 SEARCHED_FIRST = 64
 SEARCHED_AT_ONCE = 1_024
@@ -84,7 +87,7 @@ class HeatmapQuery:
         stored = self._data.reader.contents.filter_statistic(request.statistic, self._data.reader.path)
         self._data.begin_answer("heatmap")
         node = node_of(self._data, request.node)
-        order = self._remembered("order", node, request.statistic, request.sort)
+        order = self._order(node, request)
         first = max(0, min(request.first, node.filters - 1))
         count = max(1, min(request.count, node.filters - first))
         rows = order[first : first + count]
@@ -99,8 +102,9 @@ class HeatmapQuery:
         else:
             scale = self._scale(node, request.statistic)
             divisor = np.full((1, 1), scale)
-        with np.errstate(invalid="ignore", over="ignore"):
-            shades = np.clip(np.abs(pooled) / divisor.astype(np.float32), 0.0, 1.0)
+        known = FILTERS.get(request.statistic)
+        decades = self._decades(node, request.statistic) if known is not None and known.drawn is Drawn.LOG else 0.0
+        shades = _shades(pooled, divisor.astype(np.float32), decades)
         pixels = max(1, request.pixels)
         marks = self._data.remembered(("marks", node.index), lambda: self._marks(node))
         return Heatmap(
@@ -114,6 +118,7 @@ class HeatmapQuery:
             late=read_only(marks[1][order]),
             labels=read_only(marks[2][order]),
             nonfinite=self._nonfinite(node, held, rows, pixels),
+            decades=decades,
         )
 
     def courses(
@@ -144,6 +149,13 @@ class HeatmapQuery:
         )
 
     # --- rows
+    def _order(self, node: TreeNode, request: HeatmapRequest) -> IntArray:
+        """Return row on screen to filter within the node, shape (n,)."""
+        if request.sort != "lead":
+            return self._remembered("order", node, request.statistic, request.sort)
+        lead = [filter for filter in dict.fromkeys(request.lead) if 0 <= filter < node.filters]
+        return read_only(np.array([*lead, *sorted(set(range(node.filters)) - set(lead))], dtype=np.int64))
+
     def _remembered(self, what: str, node: TreeNode, statistic: str, sort: str) -> IntArray:
         return self._data.remembered(
             (what, node.index, statistic, sort), lambda: read_only(self._sorted(node, statistic, sort))
@@ -208,6 +220,21 @@ class HeatmapQuery:
             return magnitude_quantile(np.concatenate([thin(sample, stride) for sample in samples]), SCALE_QUANTILE)
 
         return self._data.remembered(("scale", node.index, statistic), scale)
+
+    def _decades(self, node: TreeNode, statistic: str) -> float:
+        """Return the decades of a logarithmic scale from a sample of the node's positive values."""
+
+        def decades() -> float:
+            samples = [self._data.filters_sample(statistic, layer) for layer in node.layers]
+            stride = max(1, -(-sum(sample.size for sample in samples) // MOST_FOR_SCALE))
+            every = np.concatenate([thin(sample, stride) for sample in samples])
+            positive = every[np.isfinite(every) & (every > 0)]
+            if not len(positive):
+                return LOG_DECADES[0]
+            lowest = float(np.quantile(positive, LOG_QUANTILE))
+            return float(np.clip(np.log10(self._scale(node, statistic) / lowest), *LOG_DECADES))
+
+        return self._data.remembered(("decades", node.index, statistic), decades)
 
     def _pooled(self, node: TreeNode, statistic: str, held: ColumnRecords, rows: IntArray | None) -> FloatArray:
         """Return some filters of a node by column, in the order of `rows` (all of them if None), raw.
@@ -306,6 +333,15 @@ def _check(request: HeatmapRequest) -> None:
     ):
         if name not in known:
             raise UsageError(f"{what} {name!r} is unknown; use one of {', '.join(known)}")
+
+
+def _shades(values: FloatArray, divisor: FloatArray, decades: float) -> FloatArray:
+    """Return the magnitudes as shares of `divisor` in [0, 1], on a logarithmic scale if it has decades; NaN stays."""
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        shares: FloatArray = np.abs(values) / divisor
+        if decades:
+            shares = 1 + np.log10(shares) / np.float32(decades)
+    return np.clip(shares, 0.0, 1.0)
 
 
 def _by_blocks(matrix: FloatArray, reduce: Callable[[FloatArray], NDArray[Any]]) -> NDArray[Any]:

@@ -12,6 +12,7 @@ import numpy as np
 from dtui.analysis.correctness import WordArray
 from dtui.analysis.downsample import ColumnRecords, pool_mean, records_of_columns, row_edges
 from dtui.analysis.ordering import by_largest_first, by_peak, by_similarity
+from dtui.analysis.relations.confusion import LABELS
 from dtui.analysis.thumbnails import decode_thumbnail
 from dtui.errors import UsageError
 from dtui.model import (
@@ -26,6 +27,7 @@ from dtui.model import (
     LabelArray,
     read_only,
 )
+from dtui.model.learning import TakenFor
 from dtui.query.classes import check_labels
 from dtui.query.data import RunData
 
@@ -43,7 +45,7 @@ def image_rows(data: RunData, request: ImagesRequest) -> ImageRows:
         raise UsageError(f"image order {request.sort!r} is unknown; use one of {', '.join(SORTS)}")
     if request.colour_by not in COLOURS:
         raise UsageError(f"image colours {request.colour_by!r} are unknown; use one of {', '.join(COLOURS)}")
-    images = _images_of(data, request.classes)
+    images = images_of(data, request.classes)
     order = data.remembered(("image order", request.classes, request.sort), lambda: _order(data, images, request))
     first = max(0, min(request.first, len(images) - 1))
     count = max(0, min(max(1, request.count), len(images) - first))
@@ -54,7 +56,7 @@ def image_rows(data: RunData, request: ImagesRequest) -> ImageRows:
     correct = pool_mean(right, _shifted(held)).astype(np.float32)
     wrong: IntArray = np.full(correct.shape, NO_LABEL, dtype=np.int32)
     if request.colour_by == "label" and count:
-        wrong = _wrong_labels(data, images[rows], held, pixels)
+        wrong = wrong_labels(data, images[rows], held, pixels)
     judged = data.judgements()
     always = (judged.times_right[images] == 0) & (judged.times_judged[images] > 0)
     return ImageRows(
@@ -67,7 +69,7 @@ def image_rows(data: RunData, request: ImagesRequest) -> ImageRows:
     )
 
 
-def _images_of(data: RunData, classes: tuple[int, ...]) -> IntArray:
+def images_of(data: RunData, classes: tuple[int, ...]) -> IntArray:
     """Return the images of some classes, in the order of the classes given, shape (n,)."""
     first, images = data.layout.first_image, data.layout.images
     ranges = [np.arange(first[label], first[label] + images[label]) for label in classes]
@@ -157,7 +159,7 @@ def _shifted(held: ColumnRecords) -> ColumnRecords:
     )
 
 
-def _wrong_labels(data: RunData, images: IntArray, held: ColumnRecords, pixels: int) -> IntArray:
+def wrong_labels(data: RunData, images: IntArray, held: ColumnRecords, pixels: int) -> IntArray:
     """Return the most frequent wrong label of each pixel and column, the smallest of equals, shape (P, columns)."""
     edges = np.append(row_edges(len(images), pixels), len(images))
     result = np.full((len(edges) - 1, held.columns), NO_LABEL, dtype=np.int32)
@@ -208,8 +210,12 @@ def _most_frequent_wrong(judged: IntArray, targets: LabelArray, column: IntArray
     return result
 
 
-def _image_set(data: RunData, image: int) -> ImageSet:
-    """Return the ImageSet after checking that it holds an image."""
+def check_image(data: RunData, image: int) -> ImageSet:
+    """Return the images of the run after checking that one of them has this index.
+
+    Raises:
+        UsageError: There is no such image.
+    """
     images = data.images
     known = 0 if images is None else len(images.targets)
     if images is None or not 0 <= image < known:
@@ -217,10 +223,44 @@ def _image_set(data: RunData, image: int) -> ImageSet:
     return images
 
 
+def position_of(data: RunData, iteration: int) -> int:
+    """Return the position of the last validation at or before an iteration; -1 before the first."""
+    return int(np.searchsorted(data.validations, iteration, side="right")) - 1
+
+
+def labels_at(data: RunData, images: IntArray, position: int) -> IntArray:
+    """Return the predicted labels of some images at a validation, shape (images,); NO_VALUE before the first (-1)."""
+    if position < 0 or not len(images):
+        return np.full(len(images), NO_VALUE, dtype=np.int32)
+    low, high = int(images.min()), int(images.max()) + 1
+    labels: IntArray = data.reader.read_labels(slice(low, high), slice(position, position + 1))[images - low, 0]
+    return labels
+
+
+def taken_for(data: RunData, classes: tuple[int, ...], iteration: int) -> TakenFor:
+    """Answer `RunQuery.taken_for`."""
+    check_labels(data, classes)
+    position, images = position_of(data, iteration), images_of(data, classes)
+    targets = data.images.targets[images].astype(np.int64) if data.images is not None else images
+    labels = labels_at(data, images, position)
+    is_right = labels == targets
+    is_wrong = (labels >= 0) & ~is_right
+    pairs, counts = np.unique(targets[is_wrong] * LABELS + labels[is_wrong], return_counts=True)
+    order = np.lexsort((pairs, -counts))
+    return TakenFor(
+        classes=classes,
+        iteration=int(data.validations[position]) if position >= 0 else None,
+        targets=read_only(pairs[order] // LABELS),
+        labels=read_only(pairs[order] % LABELS),
+        counts=read_only(counts[order]),
+        right=int(np.count_nonzero(is_right)),
+    )
+
+
 def image_verdict(data: RunData, image: int, iteration: int) -> ImageVerdict:
     """Answer `RunQuery.image_verdict`."""
-    images = _image_set(data, image)
-    position = int(np.searchsorted(data.validations, iteration, side="right")) - 1
+    images = check_image(data, image)
+    position = position_of(data, iteration)
     label, confidence, judged_at = NO_VALUE, NO_VALUE, None
     if position >= 0:
         one, here = slice(image, image + 1), slice(position, position + 1)

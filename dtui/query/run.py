@@ -9,39 +9,26 @@ from typing import TYPE_CHECKING, Self
 from dtui.model import (
     Anomaly,
     AnomalySettings,
-    ClassCluster,
-    ClassCourse,
-    ClassErrors,
     Curves,
-    FilterCourses,
-    FloatArray,
-    Heatmap,
-    HeatmapRequest,
-    ImageRows,
     ImageSet,
-    ImagesRequest,
-    ImageVerdict,
     IntArray,
     Missing,
-    NodeSeries,
     RunInfo,
     RunMetadata,
     RunState,
     Stage,
     Structure,
     TimeAxis,
-    TreeNode,
     Verdict,
 )
 from dtui.model.advice import ThresholdAdvice
 from dtui.model.statistics import Rows, by_name
-from dtui.query import anomalies, classes, curves, detecting, images, tree, verdict
+from dtui.query import anomalies, curves, detecting, verdict
+from dtui.query.compare.questions import CompareQuestions
 from dtui.query.data import RunData
-from dtui.query.heatmap import HeatmapQuery
 from dtui.query.incidents import state
-from dtui.query.incidents.questions import IncidentQuestions
 from dtui.query.info import run_info
-from dtui.query.layers import update_ratios
+from dtui.query.layers.questions import LayerQuestions
 
 if TYPE_CHECKING:
     from dtui.store import RunReader
@@ -64,14 +51,13 @@ def _open_reader(path: Path) -> RunReader:
     return RunReader(path)
 
 
-class RunQuery(IncidentQuestions):
+class RunQuery(LayerQuestions, CompareQuestions):
     """Answers questions about a run, live or ended. Not thread-safe: one thread owns it."""
 
     def __init__(self, path: Path, reader: RunReader | None = None) -> None:
         """Open the run at `path`, or answer from a reader that is already open."""
         self._reader = reader if reader is not None else _open_reader(path)
         super().__init__(RunData(self._reader))
-        self._heatmaps = HeatmapQuery(self._data)
 
     def __enter__(self) -> Self:
         """Return itself; `close` is called at the end of the block."""
@@ -161,122 +147,6 @@ class RunQuery(IncidentQuestions):
     def stages(self) -> tuple[Stage, ...]:
         """Return the stages of the learning rate; empty when none was logged."""
         return curves.stages(self._data)
-
-    # --- layers
-    def tree(self) -> tuple[TreeNode, ...]:
-        """Return the modules and layers below the root, depth-first in layer order."""
-        return tree.tree_of(self._data)
-
-    def node_series(self, nodes: Sequence[int], statistic: str, source: str, axis: TimeAxis) -> NodeSeries:
-        """Return one statistic of some tree nodes over time.
-
-        Raises:
-            NotRecordedError: The run does not hold the statistic.
-            UsageError: An unknown node, statistic or source.
-        """
-        return tree.node_series(self._data, nodes, statistic, source, axis)
-
-    def layer_update_ratios(self) -> FloatArray:
-        """Return how fast each layer learns, shape (layers, records), float32, >= 0, read-only.
-
-        ‖Δw‖ ⁄ ‖w‖ since the record before, with w at that record, divided by the number of updates since. So runs with
-        another recording interval, and closing records, can be compared. Updates in opposite directions cancel out, so
-        the value is less than the ratio of a single update. NaN at the first record, in watches, where the weights were
-        all zero, and at the first record after a resume. Statistics of filters (`update_ratio`) are not divided.
-
-        Raises:
-            NotRecordedError: The run does not hold the norms.
-        """
-        return update_ratios.layer_update_ratios(self._data)
-
-    def module_update_ratios(self) -> FloatArray:
-        """Return the same for the modules, shape (modules, records): of all weights in a module together.
-
-        Raises:
-            NotRecordedError: The run does not hold the norms.
-        """
-        return update_ratios.module_update_ratios(self._data)
-
-    def norms(self, statistic: str) -> FloatArray:
-        """Return one statistic of the normalisation layers at every record, shape (norms, records), float32, read-only.
-
-        Rows are those of `structure().norms`, each with the name of the layer that it follows; columns those of
-        `record_iterations`. NaN where there is no value, as in every watch.
-
-        Raises:
-            NotRecordedError: The run does not hold the statistic, or no normalisation layers.
-            UsageError: There is no such statistic.
-        """
-        return self._data.norms(statistic)
-
-    def heatmap(self, request: HeatmapRequest) -> Heatmap:
-        """Return the filters of a tree node over time.
-
-        Raises:
-            NotRecordedError: The run does not hold the statistic.
-            UsageError: An unknown node, statistic, normalisation or order.
-        """
-        return self._heatmaps.heatmap(request)
-
-    def filter_courses(
-        self, layer: int, statistic: str, axis: TimeAxis, count: int, first: Sequence[int] = ()
-    ) -> FilterCourses:
-        """Return at most `count` filters of a layer over time: those of `first`, then those that stand out most.
-
-        Raises:
-            NotRecordedError: The run does not hold the statistic.
-            UsageError: An unknown layer or statistic.
-        """
-        return self._heatmaps.courses(layer, statistic, axis, count, first)
-
-    # --- validation
-    def clusters(
-        self, count: int = 4, *, method: str = "k-means", standardised: bool = False, sort: str = "error"
-    ) -> tuple[ClassCluster, ...]:
-        """Return the classes in at most `count` clusters by their error series; empty before the first validation.
-
-        Args:
-            count: Most clusters, >= 1.
-            method: "k-means", or "hierarchical": average linkage.
-            standardised: Whether only the shape of the error series counts, not its level and range.
-            sort: Order of the classes within a cluster: "error" (smallest mean first), "index", "similarity" or "peak".
-
-        Raises:
-            UsageError: `count` is below 1, an unknown method or order, or too many classes for "hierarchical".
-        """
-        return classes.clusters(self._data, count, method, standardised, sort)
-
-    def class_errors(self, groups: Sequence[Sequence[int]], axis: TimeAxis) -> ClassErrors:
-        """Return the error of groups of classes, each image counting once.
-
-        Raises:
-            UsageError: An unknown class.
-        """
-        return classes.class_errors(self._data, groups, axis)
-
-    def class_courses(self, by: str = "error", top: int = 10) -> tuple[ClassCourse, ...]:
-        """Return the classes with the largest error at the end, or ("change") whose error moved most once learned.
-
-        Raises:
-            UsageError: An unknown list, or `top` is below 1.
-        """
-        return classes.class_courses(self._data, by, top)
-
-    def image_rows(self, request: ImagesRequest) -> ImageRows:
-        """Return the images of some classes over time.
-
-        Raises:
-            UsageError: An unknown class, order or colour.
-        """
-        return images.image_rows(self._data, request)
-
-    def image_verdict(self, image: int, iteration: int) -> ImageVerdict:
-        """Return how one image was judged at the last validation at or before an iteration.
-
-        Raises:
-            UsageError: There is no such image.
-        """
-        return images.image_verdict(self._data, image, iteration)
 
     # --- the end
     def state(self) -> RunState:

@@ -124,9 +124,9 @@ def node_series(data: RunData, nodes: Sequence[int], statistic: str, source: str
     chosen = [node_of(data, index) for index in nodes]
     data.begin_answer("series")
     layers = data.layers(source, statistic)
-    rows = _rows_of(data, chosen, source, statistic)
+    rows = rows_of(data, chosen, source, statistic)
     is_counted = data.records_layers(source, "nonfinite")
-    counted = _rows_of(data, chosen, source, "nonfinite") > 0 if is_counted else np.zeros(rows.shape, np.bool_)
+    counted = rows_of(data, chosen, source, "nonfinite") > 0 if is_counted else np.zeros(rows.shape, np.bool_)
     held = data.held(axis, stored.is_watched)
 
     def scale() -> float:
@@ -146,7 +146,7 @@ def node_series(data: RunData, nodes: Sequence[int], statistic: str, source: str
     )
 
 
-def _rows_of(data: RunData, nodes: Sequence[TreeNode], source: str, statistic: str) -> FloatArray:
+def rows_of(data: RunData, nodes: Sequence[TreeNode], source: str, statistic: str) -> FloatArray:
     """Return a statistic of some nodes, shape (nodes, n)."""
     layers, modules = data.layers(source, statistic), data.modules(source, statistic)
     rows: FloatArray = np.full((len(nodes), layers.shape[1]), np.nan, dtype=layers.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 __all__ = ["run_tui"]
@@ -10,6 +11,7 @@ __all__ = ["run_tui"]
 def run_tui(
     path: Path,
     *,
+    places: Sequence[Path] = (),
     color: str = "auto",
     ascii: bool = False,
     theme: str = "dark",
@@ -25,6 +27,7 @@ def run_tui(
 
     Args:
         path: The run.
+        places: Runs and folders to list: the list is shown first then. None for the folder of the run.
         color: "auto" (from COLORTERM, TERM and NO_COLOR), "truecolor", "256", "16" or "never".
         ascii: Whether to write ASCII only; always so if the encoding is not UTF-8.
         theme: "dark" or "light".
@@ -44,4 +47,14 @@ def run_tui(
     from dtui.tui.start import start
 
     place = {"at": at, "class_name": class_name, "layer": layer, "filter": filter}
-    start(path, color=color, ascii_only=ascii, theme=theme, mouse=mouse, slow_link=slow_link, bell=bell, place=place)
+    start(
+        path,
+        color=color,
+        ascii_only=ascii,
+        theme=theme,
+        mouse=mouse,
+        slow_link=slow_link,
+        bell=bell,
+        place=place,
+        places=places,
+    )

@@ -7,6 +7,7 @@ rest together with the run.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -21,7 +22,8 @@ from textual.widgets import Static
 
 from dtui.errors import DtuiError, TerminalError
 from dtui.safe_text import safe
-from dtui.tui.loader import Answered, Decided, Event, Failed, Loader, Open, Opened, open_query
+from dtui.tui.events import Answered, Decided, Event, Failed, Opened
+from dtui.tui.loader import Loader, Open, open_query
 from dtui.tui.terminal.capabilities import log_path
 from dtui.tui.terminal.driver import MustLeave, driver_class
 from dtui.tui.terminal.themes import output_for, textual_theme, theme_for
@@ -29,6 +31,7 @@ from dtui.tui.terminal.themes import output_for, textual_theme, theme_for
 if TYPE_CHECKING:
     from dtui.tui.renderables.canvas.output import Output
     from dtui.tui.screens.base import DataScreen
+    from dtui.tui.state.choice import Choice
     from dtui.tui.state.link import Link
     from dtui.tui.state.pane import Table
     from dtui.tui.state.reviewing import Decision
@@ -75,6 +78,7 @@ class DtuiApp(App[None]):
         slow_link: bool = False,
         open_: Open = open_query,
         table: Table | None = None,
+        places: Sequence[Path] = (),
         link: Link | None = None,
         bell: bool = False,
     ) -> None:
@@ -88,6 +92,7 @@ class DtuiApp(App[None]):
             slow_link: Whether to draw with fewer colour steps.
             open_: Opens the run, in the loader's thread.
             table: The screens; None for those of `panes.table`.
+            places: Runs and folders to list, on the screen that is shown first then; none for the folder of the run.
             link: A place in the run to open; None for the first choice of each pane.
             bell: Whether the terminal's bell rings at a new incident of a live run.
         """
@@ -106,7 +111,8 @@ class DtuiApp(App[None]):
         self._polls = 0
         self.register_theme(textual_theme(self._theme))
         self.theme = f"dtui-{self._theme.name}"
-        self.loader = Loader(path, self._post, open_)
+        self._starts_in_list = bool(places)
+        self.loader = Loader(path, self._post, open_, places)
 
     def _post(self, event: Event) -> None:
         self.post_message(self.Told(event))
@@ -141,6 +147,8 @@ class DtuiApp(App[None]):
         if isinstance(event, Opened):
             if self.session is None:
                 await self._begin(event)
+            elif event.is_other:
+                self.path, self.session = Path(event.view.path), self.session.with_run(event.view)
             else:
                 self.session.opened(event.view)
         elif isinstance(event, Failed) and event.about == "open":
@@ -149,6 +157,8 @@ class DtuiApp(App[None]):
             return
         elif self.session is None:
             return
+        elif isinstance(event, Failed) and event.about == "switch":
+            self.session.refuse_run(event.message)
         elif isinstance(event, Failed):
             self.session.fail(event.message)
         elif isinstance(event, Decided):
@@ -174,10 +184,12 @@ class DtuiApp(App[None]):
         self._output = output_for(*self._wishes)
         table = self._table or TABLE
         self.session = Session(table, event.view, *self.size, link=self._link)
+        if self._starts_in_list and table.runs is not None:
+            self.session.choose(self.session.scene.with_pane(table.runs))
         self._data_screens = [DataScreen(table, screen) for screen in table.every_screen]
         for screen, line in zip(self._data_screens, table.every_screen, strict=True):
             self.install_screen(screen, line.name)  # else Textual removes a screen that is left
-        await self.push_screen(self._data_screens[0])
+        await self.push_screen(self._data_screens[self.session.selection.screen])
 
     def _handle_exception(self, error: Exception) -> None:
         """Leave after an unexpected error with one line about it; the traceback is in the log."""
@@ -226,6 +238,8 @@ class DtuiApp(App[None]):
         frames = {pane: scene.frame_of(pane, self._theme, self._output) for pane in pictures}
         screen.show(pictures, frames, None if session.view.is_empty else session.selection.cursor)
         self.loader.ask(questions, session.view.revision)
+        if session.selection.run not in (None, session.view.path):
+            self.loader.switch(Path(str(session.selection.run)))
 
     def on_resize(self, event: events.Resize) -> None:
         """Adapt to a new size."""
@@ -240,7 +254,10 @@ class DtuiApp(App[None]):
         session = self.session
         if session is None:
             return
-        if action in ("palette", "help", "search", "note", "export"):
+        choice = session.choice(action)
+        if choice is not None:
+            self._choose(session, choice)
+        elif action in ("palette", "help", "search", "note", "export"):
             self._open(action, session)
         elif action in ("back", "quit"):
             if not session.go_back() and action == "quit":
@@ -262,6 +279,16 @@ class DtuiApp(App[None]):
     def _write(self, decisions: tuple[Decision, ...]) -> None:
         for decision in decisions:
             self.loader.decide(decision.entry, decision.status, decision.note)
+
+    def _choose(self, session: Session, choice: Choice) -> None:
+        from dtui.tui.screens.choose import ChooseScreen
+
+        def take(place: int | None) -> None:
+            if place is not None:
+                session.take_option(choice.options[place])
+                self.paint()
+
+        self.push_screen(ChooseScreen(choice), take)
 
     @property
     def _command_line(self) -> CommandLine | None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Thread
@@ -17,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from dtui.errors import DtuiError, NotRecordedError
 from dtui.safe_text import safe
+from dtui.tui.events import Answered, Decided, Event, Failed, Opened
 
 if TYPE_CHECKING:
     from dtui.model import RunStatus
     from dtui.query import RunQuery
+    from dtui.query.compare.others import Others
     from dtui.tui.state.questions import Question
     from dtui.tui.state.run_view import RunView
 
@@ -29,45 +32,6 @@ PATIENCE_SECONDS = 1.0
 """How long a person who leaves waits for the question at hand, at most."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Opened:
-    """The run was opened, or has changed."""
-
-    view: RunView
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Answered:
-    """The answer to the newest question of its type."""
-
-    question: Question[Any]
-    value: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """A decision was written; if not, `error` says why."""
-
-    entry: str
-    error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """Something could not be read.
-
-    Attributes:
-        about: The question; "open" if the run could not be opened.
-        message: One line, safe to show.
-        error: The exception, for reports outside the TUI.
-    """
-
-    about: str
-    message: str
-    error: DtuiError
-
-
-Event = Opened | Answered | Decided | Failed
 Post = Callable[[Event], None]
 Open = Callable[[Path], "RunQuery"]
 
@@ -82,15 +46,17 @@ def open_query(path: Path) -> RunQuery:
 class Loader:
     """Asks a RunQuery in its own thread and posts the answers."""
 
-    def __init__(self, path: Path, post: Post, open_: Open = open_query) -> None:
+    def __init__(self, path: Path, post: Post, open_: Open = open_query, places: Sequence[Path] = ()) -> None:
         """Prepare; nothing is opened before `start`.
 
         Args:
             path: The run.
             post: Called in the loader's thread with every event; must be thread-safe.
             open_: Opens the run, in the loader's thread.
+            places: Runs and folders to list; none for the folder of the run. If `path` cannot be opened, the first of
+                these runs that can is.
         """
-        self._path, self._tell, self._open = path, post, open_
+        self._path, self._tell, self._open, self._places = path, post, open_, tuple(places)
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread = Thread(target=self._work, name="dtui-loader", daemon=True)
         self._deciding = 0
@@ -99,7 +65,10 @@ class Loader:
         self._asked: dict[type[Question[Any]], tuple[int, Question[Any]]] = {}
         self._draining = self._polling = self._closed = False
         self._query: RunQuery | None = None
-        self._revision = 0
+        self._others: Others | None = None
+        self._switching: Path | None = None
+        self._revision = self._oldest = 0
+        """Of the run's files; and the first one of this run: questions of an earlier one are about another run."""
         self._status: RunStatus | None = None
         self._told: set[str] = set()
 
@@ -119,6 +88,8 @@ class Loader:
         """
         by_type = {type(question): question for question in questions}
         with self._lock:
+            if revision < self._oldest:
+                return
             for kind in [kind for kind in self._wanted if kind not in by_type]:
                 del self._wanted[kind]
                 self._asked.pop(kind, None)
@@ -135,6 +106,14 @@ class Loader:
         """Forget what was asked, so that the same questions are asked again."""
         with self._lock:
             self._asked.pop(kind, None)
+
+    def switch(self, path: Path) -> None:
+        """Open another run in place of this one. If it cannot be opened, this one stays. Nothing happens twice."""
+        with self._lock:
+            if self._switching == path:
+                return
+            self._switching = path
+        self._submit(lambda: self._switch(path), "switch")
 
     def poll(self) -> None:
         """Look for newly recorded data; at most one such job waits at a time."""
@@ -169,8 +148,12 @@ class Loader:
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             job()
-        if self._query is not None:
-            self._query.close()
+        self._close_run()
+
+    def _close_run(self) -> None:
+        for one in (self._others, self._query):
+            if one is not None:
+                one.close()
 
     def _submit(self, job: Callable[[], None], about: str) -> None:
         def guarded() -> None:
@@ -199,15 +182,65 @@ class Loader:
             self._post(Failed(about, line, DtuiError(line)))
 
     def _open_run(self) -> None:
-        self._query = self._open(self._path)
+        try:
+            self._query = self._open(self._path)
+        except DtuiError:
+            self._query = self._open_any()
+            if self._query is None:
+                raise
         self._post(Opened(self._view()))
         self._tell_damage()
 
+    def _open_any(self) -> RunQuery | None:
+        """Open the first of the listed runs that can be opened; None if none can."""
+        if not self._places:
+            return None
+        from dtui.query.compare.listing import runs_at
+
+        for path in runs_at(self._places):
+            with suppress(DtuiError, OSError):
+                query = self._open(path)
+                self._path = path
+                return query
+        return None
+
+    def _switch(self, path: Path) -> None:
+        """Open another run. What was asked of the old one is forgotten, so that answers never mix."""
+        try:
+            query = self._open(path)
+            try:
+                view = self._view_of(query, self._revision + 1)
+            except BaseException:
+                query.close()
+                raise
+        finally:
+            with self._lock:
+                self._switching = None
+        self._close_run()
+        with self._lock:
+            self._query, self._others, self._path = query, None, path
+            self._wanted.clear()
+            self._asked.clear()
+            self._revision += 1
+            self._oldest = self._revision
+        self._status = view.info.status
+        self._told.clear()
+        self._post(Opened(view, is_other=True))
+        self._tell_damage()
+
     def _refresh(self) -> None:
+        from dtui.tui.state.questions import OthersQuestion
+
         with self._lock:
             self._polling = False
+            asks_others = any(issubclass(kind, OthersQuestion) for kind in self._asked)
         query = self._opened()
-        if query.refresh() or query.info().status != self._status:
+        changed = query.refresh() or query.info().status != self._status
+        if self._others is not None and changed:
+            self._others.forget()
+        if asks_others and self._beside().refresh():
+            changed = True
+        if changed:
             self._revision += 1
             self._post(Opened(self._view()))
             self._tell_damage()
@@ -250,8 +283,13 @@ class Loader:
         self._submit(self._answer_next, "")
 
     def _answer(self, ticket: tuple[int, Question[Any]]) -> None:
+        from dtui.tui.state.questions import OthersQuestion
+
         _, question = ticket
-        value = question.ask(self._opened())
+        if isinstance(question, OthersQuestion):
+            value = question.ask_others(self._beside())
+        else:
+            value = question.ask(self._opened())
         with self._lock:
             is_current = self._asked.get(type(question)) == ticket
         if is_current:
@@ -263,10 +301,25 @@ class Loader:
             raise DtuiError(f"{self._path}: the run is not open")
         return self._query
 
+    def _beside(self) -> Others:
+        if self._others is None:
+            from dtui.query.compare.others import Others
+
+            self._others = Others(self._opened(), self._places)
+        return self._others
+
     def _view(self) -> RunView:
-        view = view_of(self._opened(), self._revision)
+        view = self._view_of(self._opened(), self._revision)
         self._status = view.info.status
         return view
+
+    def _view_of(self, query: RunQuery, revision: int) -> RunView:
+        view = view_of(query, revision)
+        if len(self._places) < 2:
+            return view
+        from dtui.query.compare.listing import located
+
+        return replace(view, given=tuple(str(located(place)) for place in self._places))
 
 
 def view_of(query: RunQuery, revision: int) -> RunView:
@@ -274,6 +327,7 @@ def view_of(query: RunQuery, revision: int) -> RunView:
     import numpy as np
 
     from dtui.model.statistics import Rows
+    from dtui.query.compare.listing import located
     from dtui.tui.state.run_view import RunView
 
     images = query.image_set()
@@ -292,4 +346,7 @@ def view_of(query: RunQuery, revision: int) -> RunView:
         is_damaged=bool(query.faults()),
         filter_statistics=query.recorded(Rows.FILTERS),
         layer_statistics=query.recorded(Rows.LAYERS),
+        path=str(located(query.path)),
+        norms=query.structure().norms,
+        norm_statistics=query.recorded(Rows.NORMS),
     )

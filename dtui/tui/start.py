@@ -6,7 +6,7 @@ Owns the order of these steps.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ def start(
     slow_link: bool,
     bell: bool,
     place: Mapping[str, Any],
+    places: Sequence[Path],
 ) -> None:
     """Run the app; see `dtui.tui.run_tui`."""
     if theme not in THEMES:
@@ -47,7 +48,14 @@ def start(
     with quiet_terminal(log_path()):
         link = Link(**place) if any(value is not None for value in place.values()) else None
         app = DtuiApp(
-            path, color=mode, ascii_only=ascii_only, theme_name=theme, slow_link=slow_link, link=link, bell=bell
+            path,
+            color=mode,
+            ascii_only=ascii_only,
+            theme_name=theme,
+            slow_link=slow_link,
+            link=link,
+            bell=bell,
+            places=places,
         )
         app.run(mouse=mouse)
     if app.ended_by is not None:

@@ -54,7 +54,12 @@ def thumbnail(pixels: ByteArray) -> str:
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
 
 
-def error_picture(values: FloatArray, stops: tuple[str, ...] = ERROR_STOPS) -> str:
+def error_picture(values: FloatArray) -> str:
+    """Return errors as a PNG in a data URL; see `shade_picture`."""
+    return shade_picture(values, ERROR_STOPS)
+
+
+def shade_picture(values: FloatArray, stops: tuple[str, ...]) -> str:
     """Return shares as a PNG in a data URL, one pixel a value.
 
     Args:

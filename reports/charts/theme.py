@@ -45,6 +45,10 @@ HORIZON_POSITIVE = ("#a9dcff", "#2f86c6", "#173f5f")
 HORIZON_NEGATIVE = ("#ffb892", "#bf5a2a", "#54301c")
 ERROR_STOPS = ("#fffaf0", "#ffe0b0", "#fbb45c", "#f28e2b", "#b4542f", "#6b3552", "#1d2a57", "#0a1030")
 """Error from none (cream) over orange to all wrong (navy); lightness falls all the way."""
+CORRELATION_STOPS = ("#f7f9fb", "#def5e5", "#9cdcbb", "#54c0ae", "#36a2ab", "#357ba3", "#3b5d91", "#3f3f76", "#2b1c35")
+"""Anomaly filters from none (paper) over green to many (violet); lightness falls all the way."""
+USUAL_STOPS = ("#54301c", "#bf5a2a", "#ffb892", "#f7f9fb", "#a9dcff", "#2f86c6", "#173f5f")
+"""A value against its usual one, from a tenth (brown) over the usual (paper) to ten times (blue)."""
 
 SHADE_STOPS = ("#f6f9fc", "#b5daf2", "#4d97cf", "#1d4f86", "#0a1c3d")
 """Size from none (almost white) over blue to full (navy); lightness falls all the way."""

@@ -212,7 +212,8 @@ def _picture(svg: str) -> Data:
 def _drawn(picture: Picture) -> Data:
     """Return a small picture with its words."""
     words = {"title": pieces(picture.title), "said": pieces(picture.description), "description": picture.description}
-    return {**_picture(picture.paper or picture.svg), **words}
+    fitting = picture.svg if picture.width <= theme.PAPER_WIDTH else picture.narrow or picture.svg
+    return {**_picture(picture.paper or fitting), **words}
 
 
 def _small_picture(picture: Picture, *_: object) -> Iterator[Data]:

@@ -20,9 +20,9 @@ from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.theme import DARK
 from dtui.tui.renderables.panes.classes import ClassesPicture, ClassRow
 from dtui.tui.renderables.panes.curves import CurvesPicture
-from dtui.tui.renderables.panes.filters import FiltersLook, FiltersPicture, filter_pixels
-from dtui.tui.renderables.panes.tree import TreeLook, TreePicture, TreeRow
-from dtui.tui.renderables.parts.crosshair import light_row
+from dtui.tui.renderables.panes.layers.filters import FiltersLook, FiltersPicture, filter_pixels
+from dtui.tui.renderables.panes.layers.tree import TreeLook, TreePicture, TreeRow
+from dtui.tui.renderables.parts.crosshair import ticks_of, with_tick
 from dtui.tui.widgets.cell_strip import CellStrip
 from tests.bench.registry import Measurement, benchmark
 
@@ -132,18 +132,18 @@ def canvas_draw() -> list[Measurement]:
 
 @benchmark
 def canvas_step() -> list[Measurement]:
-    """A step of the crosshair: readouts rewritten and two columns lit, beside drawing both panes anew."""
+    """A step of the crosshair: readouts rewritten and its ticks, beside drawing both panes anew."""
     screen = Screen()
     tree, filters = screen.draw_panes(300)
 
     def step() -> None:
         screen.tree.write_readout(tree, where(TREE), 306)
         screen.filters.write_readout(filters, where(FILTERS), 306)
-        for cells, strength in ((tree, 0.17), (filters, 0.32)):
+        for cells in (tree, filters):
             frame = where(cells.height)
             x = frame.column_of(306) or 0
-            for y in range(cells.height):
-                CellStrip(light_row(cells.row(y), x, frame, strength), Output()).crop(x, x + 1).render(CONSOLE)
+            for y, tick in ticks_of(cells, frame, x).items():
+                CellStrip(with_tick(cells.row(y), x, tick), Output()).crop(x, x + 1).render(CONSOLE)
 
     moved, anew = milliseconds(step), milliseconds(lambda: screen.draw_panes(306))
     return [Measurement("canvas_step", moved, "drawing anew", anew, "ms", moved / anew)]

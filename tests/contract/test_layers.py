@@ -30,7 +30,10 @@ def modules_after(code: str, *arguments: str) -> set[str]:
         ("import dtui", VIEWER_NEEDS_NONE_OF | REPORTS_ONLY | TERMINAL_ONLY | {"numpy", "tables", "PIL"}),
         ("import dtui.cli.entry", VIEWER_NEEDS_NONE_OF | REPORTS_ONLY | TERMINAL_ONLY | {"numpy", "tables", "PIL"}),
         ("import dtui.tui, dtui.tui.app", VIEWER_NEEDS_NONE_OF | REPORTS_ONLY | {"tables", "plotext"}),
-        ("import dtui.tui.renderables.panes.tree", VIEWER_NEEDS_NONE_OF | REPORTS_ONLY | {"textual", "rich", "tables"}),
+        (
+            "import dtui.tui.renderables.panes.layers.tree",
+            VIEWER_NEEDS_NONE_OF | REPORTS_ONLY | {"textual", "rich", "tables"},
+        ),
         ("import dtui.reports.build", VIEWER_NEEDS_NONE_OF | TERMINAL_ONLY),
         ("import dtui.query", VIEWER_NEEDS_NONE_OF | REPORTS_ONLY | TERMINAL_ONLY),
         ("import dtui.store", VIEWER_NEEDS_NONE_OF | REPORTS_ONLY | TERMINAL_ONLY),

@@ -10,8 +10,8 @@ from dtui.cli import main
 from dtui.store import RunWriter
 from dtui.store.format.contents import Stored, contents
 from dtui.tui.app import DtuiApp
-from dtui.tui.panes.filters import FiltersOptions
-from dtui.tui.panes.tree import TreeOptions
+from dtui.tui.panes.layers.filters import FiltersOptions
+from dtui.tui.panes.layers.tree import TreeOptions
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
 from tests.tui.driving import is_complete, press, screen_text, until
 

@@ -38,8 +38,7 @@ def test_moving_filters():
             expected = [False] * 20
         assert find_moving(last).tolist() == expected, seed
         hits += any(expected)
-        since = moving_since(ratios, np.arange(20), ITERATIONS)
-        assert moving_since(ratios, np.array([7, 3]), ITERATIONS) == [since[7], since[3]]
+        since = moving_since(ratios, np.arange(len(ratios)), ITERATIONS)
         for row in range(20):
             slow = None
             for at in range(40):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -83,11 +84,36 @@ def test_classes_of_a_cluster_are_in_the_order_asked_for(query, reader, method):
     assert sorted(query.clusters(1, method=method, sort="similarity")[0].classes) == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("iteration", [22, 305, 509, None])
+def test_the_worst_class_here_comes_first_and_its_cluster(reader, iteration):
+    query = RunQuery(reader.path, reader)
+    at = 49 if iteration is None else (iteration - 12) // EVERY
+    wrong = (reader.labels != reader.targets[:, None])[:, at]
+    error = [wrong[reader.targets == label].mean() for label in range(4)]
+    found = query.clusters(2, sort="here", at=iteration)
+    for cluster in found:
+        assert list(cluster.classes) == sorted(cluster.classes, key=lambda label: (-error[label],))
+    together = [wrong[np.isin(reader.targets, cluster.classes)].mean() for cluster in found]
+    assert together == sorted(together, reverse=True)
+    plain = {cluster.index: cluster for cluster in query.clusters(2)}
+    assert {one.index: (one.label, sorted(one.classes)) for one in found} == {
+        index: (one.label, sorted(one.classes)) for index, one in plain.items()
+    }
+    assert query.clusters(2, sort="here", at=0) == query.clusters(2)
+
+
+def test_classes_by_name_are_in_the_order_in_which_people_count(reader):
+    reader.classes = ("dog 10", "Dog 9", "cat", "9")
+    reader.all_images = replace(reader.all_images, classes=reader.classes)
+    (cluster,) = RunQuery(reader.path, reader).clusters(1, sort="name")
+    assert [reader.classes[label] for label in cluster.classes] == ["9", "cat", "Dog 9", "dog 10"]
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [
         ({"method": "spectral"}, "method 'spectral' is unknown; use one of k-means, hierarchical"),
-        ({"sort": "size"}, "class order 'size' is unknown; use one of error, index, similarity, peak"),
+        ({"sort": "size"}, "class order 'size' is unknown; use one of error, here, peak, similarity, name, index"),
     ],
 )
 def test_clusters_of_an_unknown_kind_are_refused(query, given, says):

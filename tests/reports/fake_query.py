@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pytest
 
 from dtui.analysis.detectors.registry import detector_named
 from dtui.analysis.flip_table import ClassFlips
+from dtui.errors import NotRecordedError
 from dtui.model import (
     Anomaly,
     AnomalySettings,
@@ -44,11 +46,15 @@ from dtui.model import (
     TreeNode,
     Verdict,
 )
+from dtui.model.compare import Alignment, Comparison, Measure
+from dtui.model.cube import Cube, CubeRequest, GridCell, IncidentGrid
 from dtui.model.incident_evidence import IncidentEvidence, LayerMove
 from dtui.model.learning import Confused
+from dtui.model.relations import FilterChoice
 from dtui.model.telling import Telling
 from dtui.query import RunQuery
 from dtui.query.detecting import legends
+from tests import grids
 from tests.anomalies import class_anomaly, values_of
 from tests.reports.fake_learning import FakeLearning
 
@@ -202,6 +208,9 @@ class FakeQuery(FakeLearning, RunQuery):
         targets = np.repeat(np.arange(len(self.names)), 50).astype(np.uint16)
         return ImageSet(self.names, targets, tuple(str(k) for k in range(len(targets))))
 
+    def compare(self, other: Self, alignment: Alignment | None = None, measure: Measure | None = None) -> Comparison:
+        raise NotRecordedError(f"{self.name}: an invented run, which is like no other")
+
     def limits(self) -> tuple[float, float]:
         return (0.0, float(max(1, self.records) * self.every))
 
@@ -275,6 +284,17 @@ class FakeQuery(FakeLearning, RunQuery):
         return () if lacks is None else (lacks,)
 
     legends = staticmethod(legends)
+
+    def incident_grid(self, choice: FilterChoice | None = None, order: str = "class") -> IncidentGrid:
+        some = [k * self.every for k in (10, 20, 20, 35) if k < self.records]
+        layers = self.structure().layers
+        return grids.grid(grids.incidents(some, len(self.names), layers), layers, choice, order)
+
+    def grid_cell(self, grid: IncidentGrid, row: int, layer: int) -> GridCell:
+        return grids.cell(grid, row, layer)
+
+    def cube(self, request: CubeRequest, choice: FilterChoice | None = None) -> Cube:
+        return grids.cube(self.incident_grid(choice, request.order), request)
 
     def with_names(self, names: Sequence[str]) -> FakeQuery:
         """Put names from outside everywhere where a run has them."""

@@ -37,6 +37,7 @@ from dtui.reports.document import (
 )
 from dtui.reports.output import pdf
 from dtui.reports.output.pdf import Typesetter, pieces
+from dtui.reports.sections import section_names
 from tests.reports.fake_query import HOSTILE, FakeQuery
 
 ROOT = Path(__file__).parents[2]
@@ -76,7 +77,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(build, "open_run", lambda path: queries[path.name])
-        result = write_report([Path("a"), Path("b")], out)
+        chosen = [name for name in section_names() if name not in TURNED]
+        result = write_report([Path("a"), Path("b")], out, sections=chosen)
     assert (result.charts, result.problems) == (6, ())
     return out
 
@@ -163,6 +165,8 @@ def every_place(name: str) -> Report:
     return Report(name, (chapter,))
 
 
+TURNED = ("correlation", "cube", "comparing")
+"""Sections with letters that are turned, of which poppler tells no height; and one that these runs have not."""
 PLACES = (
     *("fact", "value", "detail", "finding", "caption", "paragraph", "section", "title", "note", "picture", "shows"),
     *("incident", "tag", "command", "image", "line", "gallery", "below", "list", "worst", "elsewhere", "headline"),

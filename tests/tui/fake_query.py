@@ -9,7 +9,6 @@ import numpy as np
 from dtui.model import (
     AnomalySettings,
     Cause,
-    ClassCluster,
     ClassErrors,
     Curves,
     Heatmap,
@@ -17,6 +16,7 @@ from dtui.model import (
     ImageSet,
     ImageVerdict,
     Incident,
+    Layer,
     NodeSeries,
     RunInfo,
     RunMetadata,
@@ -26,7 +26,10 @@ from dtui.model import (
 )
 from dtui.model.incident_evidence import EvidenceSeries, IncidentEvidence
 from dtui.model.statistics import by_name
+from tests import grids
 from tests.anomalies import class_anomaly
+from tests.tui.fake_layers import FakeLayers
+from tests.tui.fake_validation import FakeValidation
 
 
 def make_tree(blocks: int = 3, layers: int = 2, filters: int = 16) -> tuple[TreeNode, ...]:
@@ -58,7 +61,7 @@ def make_tree(blocks: int = 3, layers: int = 2, filters: int = 16) -> tuple[Tree
     return tuple(nodes)
 
 
-class FakeQuery:
+class FakeQuery(FakeLayers, FakeValidation):
     """Deterministic: every number is a function of its place."""
 
     def __init__(
@@ -170,11 +173,6 @@ class FakeQuery:
         none = np.zeros(n, bool)
         return Heatmap(request, shades * 0.01, shades, 0.01, order, n, none, none, np.zeros(n, np.int64))
 
-    def clusters(self, count=4):
-        self._ask("clusters", count)
-        groups = np.array_split(np.arange(len(self.classes_)), max(1, min(count, len(self.classes_))))
-        return tuple(ClassCluster(i, f"group {i}", tuple(int(c) for c in g)) for i, g in enumerate(groups))
-
     def class_errors(self, groups, axis):
         self._ask("errors", tuple(groups))
         times = self._times(axis)
@@ -244,6 +242,22 @@ class FakeQuery:
 
     def incidents_not_judged(self):
         return ()
+
+    def _layers(self):
+        kept = sorted((node for node in self.tree_ if node.layer is not None), key=lambda node: node.layer)
+        return [Layer(n.layer, n.name, n.kind, (n.filters, 3, 3, 3), n.first_filter) for n in kept]
+
+    def incident_grid(self, choice=None, order="class"):
+        self._ask("grid", choice, order)
+        return grids.grid(self.incidents(), self._layers(), choice, order)
+
+    def grid_cell(self, grid, row, layer):
+        self._ask("cell", row, layer)
+        return grids.cell(grid, row, layer)
+
+    def cube(self, request, choice=None):
+        self._ask("cube", request)
+        return grids.cube(self.incident_grid(choice, request.order), request)
 
     def decide(self, anomaly, status, note=None):
         if self.fail_with is not None:

@@ -11,9 +11,9 @@ import pytest
 from dtui.errors import RunNotFoundError
 from dtui.model import RunStatus
 from dtui.tui.app import DtuiApp
-from dtui.tui.panes.filters import FiltersOptions, HeatmapQuestion
+from dtui.tui.panes.layers.filters import FiltersOptions, HeatmapQuestion
+from dtui.tui.panes.layers.tree import TreeOptions
 from dtui.tui.panes.table import TABLE
-from dtui.tui.panes.tree import TreeOptions
 from dtui.tui.state.link import Link
 from tests.tui.driving import is_complete, pane_of, press, running, screen_text, until
 from tests.tui.fake_query import FakeQuery
@@ -136,7 +136,7 @@ async def test_a_decision_that_cannot_be_written_is_said_and_taken_back():
 async def test_an_answer_that_fails_is_a_line_on_the_screen():
     async with running() as (app, pilot, query):
         query.fail_with = RuntimeError("HDF5 [bold]fell[/] over\x1b[2J")
-        await pilot.press("o")
+        await pilot.press("tab", "o")
         await until(pilot, lambda: "fell" in screen_text(app))
         assert "HDF5 [bold]fell[/] over" in screen_text(app)
         assert "\x1b" not in screen_text(app)
@@ -185,12 +185,12 @@ async def test_mouse_moves_crosshair_selects_folds_and_scrolls():
         await pilot.mouse_up("#filters", offset=(100, 5))
         await until(pilot, lambda: app.session.scene.pane.name == "filters")
         axis_column = app.session.selection.cursor
-        assert abs(axis_column - (100 - 34 + 0.5) / 116 * 1000) < 10
-        await pilot.click("#tree", offset=(10, 2))
+        assert abs(axis_column - (100 - 54 + 0.5) / 96 * 1000) < 10
+        await pilot.click("#tree", offset=(10, 3))
         await until(pilot, lambda: app.session.view.tree[app.session.selection.node].name == "block0")
-        await pilot.click("#tree", offset=(10, 2))
+        await pilot.click("#tree", offset=(10, 3))
         await until(pilot, lambda: app.session.selection.node in app.session.selection.get(TreeOptions).folded)
-        await pilot.click("#top", offset=(134, 0))
+        await pilot.click("#top", offset=(screen_text(app).index("Validation"), 0))
         await until(pilot, lambda: app.session.scene.screen.name == "Validation")
 
 

@@ -43,10 +43,10 @@ def hold(query: FakeQuery, name: str) -> tuple[threading.Event, threading.Event]
     began, go = threading.Event(), threading.Event()
     method = getattr(query, name)
 
-    def waiting(*arguments):
+    def waiting(*arguments, **choices):
         began.set()
         assert go.wait(PATIENCE_SECONDS)
-        return method(*arguments)
+        return method(*arguments, **choices)
 
     setattr(query, name, waiting)
     return began, go
@@ -146,9 +146,9 @@ def test_all_work_is_done_in_one_thread(desk):
     threads = set()
     original = desk.query.clusters
 
-    def noting(*arguments):
+    def noting(*arguments, **choices):
         threads.add(threading.current_thread())
-        return original(*arguments)
+        return original(*arguments, **choices)
 
     desk.query.clusters = noting
     for count in range(2, 6):

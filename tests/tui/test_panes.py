@@ -12,10 +12,10 @@ import dtui.tui
 from dtui.tui.app import DtuiApp
 from dtui.tui.loader import view_of
 from dtui.tui.panes.classes import Classes
-from dtui.tui.panes.filters import Filters
+from dtui.tui.panes.layers.filters import Filters
+from dtui.tui.panes.layers.tree import Tree
 from dtui.tui.panes.rows import ListPane
 from dtui.tui.panes.table import TABLE
-from dtui.tui.panes.tree import Tree
 from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.sgr import to_text
@@ -187,15 +187,17 @@ def test_a_row_is_found_under_a_point():
     session.perform("screen_layers")
     answer(session, FakeQuery())
     tree, filters = session.scene.screen.panes
-    assert [tree.row_at(session.scene, y) for y in range(4)] == [None, 0, 1, 2]
+    assert [tree.row_at(session.scene, y) for y in range(5)] == [None, None, 0, 1, 2], "words, then the tree"
+    assert tree.row_at(session.scene, tree.height(session.scene) - 1) is None, "the selected row in words"
     session.perform("other_view")
-    assert [tree.row_at(session.scene, y) for y in range(4)] == [None, 0, 0, 1]
+    assert [tree.row_at(session.scene, y) for y in range(5)] == [None, None, 0, 0, 1]
     first = tree.window(session.scene.selection)
     scrolled = session.scene.at(session.selection.with_rows(tree.name, replace(first, first=7)))
-    assert [tree.row_at(scrolled, y) for y in range(4)] == [None, 7, 7, 8]
+    assert [tree.row_at(scrolled, y) for y in range(5)] == [None, None, 7, 7, 8]
     rows = [filters.row_at(session.scene, y) for y in range(filters.height(session.scene))]
     assert rows[0] is None
-    assert set(rows[1:]) == set(range(16))
+    assert set(rows[1:-1]) == set(range(16))
+    assert rows[-1] is None, "what stands out, in words"
 
 
 def test_an_action_reaches_the_first_screen_that_understands_it():
@@ -274,7 +276,7 @@ def test_a_press_and_the_wheel_on_a_pane_that_raises_move_the_crosshair_or_nothi
     session.perform("row_down")
     assert session.message in ("", "Scribbles: ZeroDivisionError; details are in the log")
     press_mouse(
-        session, session.table.screens[0].panes[0], scene.frame_of(failing, DARK, Output()), 3, 2, is_drag=False
+        session, session.table.screens[0].panes[0], scene.frame_of(failing, DARK, Output()), 3, 3, is_drag=False
     )
     assert isinstance(session.scene.pane, Tree)
     assert session.selection.node == 1
@@ -288,7 +290,7 @@ async def test_the_app_goes_on_without_a_pane_that_raises(pane):
         assert screen_text(app).count(NOT_DRAWN) == 1
         await press(app, pilot, "j", "tab", "tab", "j")
         assert screen_text(app).count(NOT_DRAWN) == 1
-        assert "Layers  mean of weights" in screen_text(app)
+        assert "mean of weights" in screen_text(app)
         filters = app.session.scene.pane
         assert isinstance(filters, Filters)
         assert filters.row(app.session.scene) == 1

@@ -10,11 +10,11 @@ import pytest
 from dtui.model import AnomalySettings, Missing
 from dtui.tui.loader import view_of
 from dtui.tui.panes.classes import Classes, ClassesOptions
-from dtui.tui.panes.filters import Filters, FiltersOptions
 from dtui.tui.panes.images import Images
+from dtui.tui.panes.layers.filters import Filters, FiltersOptions
+from dtui.tui.panes.layers.tree import Tree, TreeOptions, initial_folds, visible_nodes
 from dtui.tui.panes.rows import scrolled
 from dtui.tui.panes.table import TABLE
-from dtui.tui.panes.tree import Tree, TreeOptions, initial_folds, visible_nodes
 from dtui.tui.state.entry_steps import next_entry, select_entry, without_entries
 from dtui.tui.state.key_steps import STEPS
 from dtui.tui.state.layout import RIBBON_ROWS, SMALLEST, divide
@@ -101,10 +101,12 @@ def test_enter_on_a_layer_goes_to_its_filters():
     assert keys(scene_of(), "fold_toggle").pane is FILTERS
 
 
-def test_a_row_that_is_folded_away_gives_way_to_its_parent():
+def test_a_row_that_is_selected_elsewhere_is_unfolded():
     scene = keys(scene_of(), "first", "row_down", "row_down")
-    folded = step(scene, lambda scene: scene.selection.put(TreeOptions(folded=frozenset({1}))))
-    assert folded.selection.node == 1
+    chosen = scene.selection.node
+    elsewhere = step(scene, lambda scene: scene.selection.put(TreeOptions(folded=frozenset({1}), fitted=None)))
+    assert elsewhere.selection.node == chosen
+    assert elsewhere.selection.get(TreeOptions).folded == frozenset()
 
 
 @pytest.mark.parametrize("pane", [TREE, CLASSES], ids=["tree", "classes"])
@@ -244,9 +246,9 @@ def test_an_entry_shows_its_class_in_spite_of_a_search():
 
 
 @pytest.mark.parametrize(
-    ("filters", "sort", "row"), [((3, 5), "index", 3), ((99_999,), "index", 1), ((), "index", 1), ((3,), "activity", 1)]
+    ("filters", "sort", "row"), [((3, 5), "index", 3), ((99_999,), "index", 1), ((), "index", 1), ((3,), "activity", 3)]
 )
-def test_a_watch_leads_to_the_first_filter_that_it_names_where_its_row_is_known(filters, sort, row):
+def test_a_watch_leads_to_the_first_filter_that_it_names(filters, sort, row):
     scene = scene_of()
     node = next(node for node in scene.view.tree if node.layer is not None and node.filters > 3)
     fired = watch_anomaly(300, "filter", node.name, filters)

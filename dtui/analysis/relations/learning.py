@@ -31,21 +31,21 @@ def find_learning(layout: PackedLayout, right: WordArray, lost: WordArray | None
     passing over what was not judged: dtui.
     """
     validations = len(right)
-    held = _held(right, lost)
+    held = held_verdicts(right, lost)
     seen = np.bitwise_or.accumulate(right, axis=0) if validations else right
-    judged = validations - (_count(layout, lost) if lost is not None else np.zeros(layout.total_images, np.int64))
-    first = _count(layout, ~seen)
+    judged = validations - (count_bits(layout, lost) if lost is not None else np.zeros(layout.total_images, np.int64))
+    first = count_bits(layout, ~seen)
     return ImageLearning(
         judged=judged,
-        wrong=judged - _count(layout, right),
-        forgotten=_count(layout, held[:-1] & ~held[1:]),
+        wrong=judged - count_bits(layout, right),
+        forgotten=count_bits(layout, held[:-1] & ~held[1:]),
         first_right=np.where(first < validations, first, NEVER),
-        is_learned=_count(layout, held[:-1] & right[1:]) > 0,
-        is_right_at_last=_count(layout, held[-1:]) > 0,
+        is_learned=count_bits(layout, held[:-1] & right[1:]) > 0,
+        is_right_at_last=count_bits(layout, held[-1:]) > 0,
     )
 
 
-def _held(right: WordArray, lost: WordArray | None) -> WordArray:
+def held_verdicts(right: WordArray, lost: WordArray | None) -> WordArray:
     """Return whether the last judgement of each image was right; 0 before the first."""
     if lost is None:
         return right
@@ -55,7 +55,7 @@ def _held(right: WordArray, lost: WordArray | None) -> WordArray:
     return held
 
 
-def _count(layout: PackedLayout, packed: WordArray) -> IntArray:
+def count_bits(layout: PackedLayout, packed: WordArray) -> IntArray:
     """Count the validations in which each image's bit is set, shape (images,), int64."""
     bits = layout.total_words * 64
     counts: IntArray = np.zeros(bits, dtype=np.int64)

@@ -7,10 +7,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dtui.model import Check, Incident, Missing
+from dtui.model.cube import Cube, CubeRequest, GridCell, IncidentGrid
 from dtui.model.incident_evidence import IncidentEvidence
-from dtui.model.relations import Event
+from dtui.model.relations import Event, FilterChoice
 from dtui.model.telling import Telling
 from dtui.query.anomalies import decided_incidents
+from dtui.query.relations import cube
 from dtui.query.relations.questions import RelationQuestions
 
 if TYPE_CHECKING:
@@ -71,3 +73,42 @@ class IncidentQuestions(RelationQuestions):
         """
         left = [one for one in self.incidents() if one.status != "dismissed"]
         return tuple(Event(label, one.first, one.id) for one in left for label in one.classes or (None,))
+
+    # --- incidents, classes and layers together
+    def incident_grid(self, choice: FilterChoice | None = None, order: str = "class") -> IncidentGrid:
+        """Return classes with incidents × layers: which filters changed most at the incidents.
+
+        An incident of the whole network is in the row of all classes, and one that moved no class in the row of no
+        class; dismissed incidents are left out.
+
+        Args:
+            choice: Which filters count.
+            order: Order of the classes: "class", "time" (of their first incident) or "count" (most filters first).
+
+        Raises:
+            NotRecordedError: The run does not hold the statistic.
+            UsageError: The choice makes no sense, or an unknown order.
+        """
+        found, chosen = self.incidents(), choice or FilterChoice()
+        key = ("grid", chosen, order, *(one.id for one in found if one.status != "dismissed"))
+        return self._data.remembered(
+            key,
+            lambda: cube.incident_grid(self._data, found, lambda events: self.correlation(events, chosen), order),
+        )
+
+    def grid_cell(self, grid: IncidentGrid, row: int, layer: int) -> GridCell:
+        """Return a cell of the grid in detail: its incidents and filters, and how unusual their changes were.
+
+        Raises:
+            UsageError: There is no such row or layer.
+        """
+        return cube.grid_cell(self._data, grid, row, layer)
+
+    def cube(self, request: CubeRequest, choice: FilterChoice | None = None) -> Cube:
+        """Return classes × time, layers × time, and classes × layers.
+
+        Raises:
+            NotRecordedError: The run does not hold the statistic.
+            UsageError: An unknown statistic, source or order, or a number of rows or columns below 1.
+        """
+        return cube.cube(self._data, self.incident_grid(choice, request.order), request)

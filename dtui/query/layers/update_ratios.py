@@ -5,12 +5,15 @@ Owns the formula. The ratios are not stored: they are computed from norms and it
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from dtui.model import FloatArray, read_only
+from dtui.analysis.downsample import pool_largest
+from dtui.model import FloatArray, NodeSeries, TimeAxis, read_only
+from dtui.model.layers import UPDATE_RATIO
 from dtui.query.data import RunData
+from dtui.query.tree import node_of
 
 
 def layer_update_ratios(data: RunData) -> FloatArray:
@@ -21,6 +24,21 @@ def layer_update_ratios(data: RunData) -> FloatArray:
 def module_update_ratios(data: RunData) -> FloatArray:
     """Answer `RunQuery.module_update_ratios`."""
     return data.remembered("module update ratios", lambda: _per_update(data, data.modules))
+
+
+def node_update_ratios(data: RunData, nodes: Sequence[int], axis: TimeAxis) -> NodeSeries:
+    """Answer `RunQuery.node_update_ratios`."""
+    chosen = [node_of(data, index) for index in nodes]
+    data.begin_answer("update ratios")
+    layers, modules = layer_update_ratios(data), module_update_ratios(data)
+    rows: FloatArray = np.full((len(chosen), len(data.records)), np.nan, np.float32)
+    for row, node in enumerate(chosen):
+        if node.layer is not None:
+            rows[row] = layers[node.layer]
+        elif node.module is not None:
+            rows[row] = modules[node.module]
+    pooled = pool_largest(rows, data.held(axis, is_watched=False))
+    return NodeSeries(axis, UPDATE_RATIO, "updates", tuple(nodes), read_only(pooled), 1.0)
 
 
 def _per_update(data: RunData, read: Callable[[str, str], FloatArray]) -> FloatArray:

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 
+from dtui.analysis.downsample import pool_largest, records_of_columns
 from dtui.analysis.relations.confusion import (
+    Changes,
+    Confusions,
     confusions_over_time,
     count_confusions,
+    find_changes,
     find_growth,
+    labels_that_matter,
+    tabulate,
 )
 from dtui.errors import UsageError
-from dtui.model import IntArray, LabelArray, read_only
-from dtui.model.learning import Confused, Confusion, ConfusionChange, ConfusionTimes
+from dtui.model import FloatArray, IntArray, LabelArray, TimeAxis, read_only
+from dtui.model.learning import Confused, Confusion, ConfusionChange, ConfusionMatrix, ConfusionTimes
 from dtui.query.classes import check_labels
 from dtui.query.data import RunData
+from dtui.query.images import position_of
 
 MOST_COMPARED = 100
 """Validations before, and after, that are read at once."""
+MOST_CHANGES = 200
+"""Confusions that a matrix tells of."""
 
 
 def confusion(data: RunData, iteration: int, window: int) -> Confusion:
@@ -44,13 +53,74 @@ def confusion(data: RunData, iteration: int, window: int) -> Confusion:
         ),
         before=tuple(data.validations[before].tolist()),
         after=tuple(data.validations[after].tolist()),
-        grown=tuple(
-            ConfusionChange(int(target), int(label), *map(float, numbers))
-            for target, label, *numbers in zip(
-                growth.targets, growth.labels, growth.before, growth.after, growth.counts, growth.scores, strict=True
-            )
-        ),
+        grown=_told(growth),
     )
+
+
+def _told(changes: Changes) -> tuple[ConfusionChange, ...]:
+    arrays = (changes.targets, changes.labels, changes.before, changes.after, changes.counts, changes.scores)
+    return tuple(ConfusionChange(*numbers) for numbers in zip(*(array.tolist() for array in arrays), strict=True))
+
+
+def confusion_matrix(data: RunData, iteration: int, since: int | None, rows: int, columns: int) -> ConfusionMatrix:
+    """Answer `RunQuery.confusion_matrix`."""
+    if rows < 1 or columns < 1:
+        raise UsageError(f"confusion matrix: {rows} × {columns} classes; ask for at least 1 × 1")
+    at = position_of(data, iteration)
+    nothing: IntArray = np.zeros(0, dtype=np.int64)
+    if at < 0 or data.images is None:
+        empty: IntArray = np.zeros((0, 0), dtype=np.int64)
+        return ConfusionMatrix(None, None, (), nothing, nothing, empty, nothing, nothing, 0, 0)
+    before = min(at, len(data.validations) if since is None else int(np.searchsorted(data.validations, since))) - 1
+    here = _count(data, slice(at, at + 1))
+    sizes = data.class_sizes
+    past = _count(data, slice(before, before + 1)) if before >= 0 else here
+    changes = find_changes(past, here, sizes).chosen(slice(0, MOST_CHANGES))
+    wrong = np.bincount(here.targets, here.counts, minlength=len(sizes))
+    taken = np.bincount(here.labels, here.counts, minlength=len(sizes))
+    shown_columns: IntArray = np.arange(len(taken))
+    if len(shown_columns) > columns:
+        shown_columns = labels_that_matter(_by_turns(changes.targets, changes.labels), taken, columns)
+    shown_rows: IntArray = np.flatnonzero(sizes)
+    if len(shown_rows) > rows:
+        is_seen = np.isin(here.labels, shown_columns)
+        seen = np.bincount(here.targets[is_seen], here.counts[is_seen], minlength=len(sizes))
+        has_cell = np.isin(changes.targets, shown_columns) & np.isin(changes.labels, shown_columns)
+        shown_rows = labels_that_matter(changes.targets[has_cell], seen, rows)
+    table, others = tabulate(here, shown_rows, shown_columns)
+    return ConfusionMatrix(
+        iteration=int(data.validations[at]),
+        reference=int(data.validations[before]) if before >= 0 else None,
+        changed=_told(changes),
+        rows=read_only(shown_rows),
+        columns=read_only(shown_columns),
+        counts=read_only(table),
+        others=read_only(others),
+        judged=read_only(here.judged[shown_rows]),
+        more_rows=int(np.count_nonzero(wrong)) - int(np.count_nonzero(wrong[shown_rows])),
+        more_columns=int(np.count_nonzero(taken)) - int(np.count_nonzero(taken[shown_columns])),
+    )
+
+
+def _by_turns(first: IntArray, second: IntArray) -> IntArray:
+    """Return the items of two arrays by turns."""
+    return np.stack([first, second], axis=1).ravel()
+
+
+def confusion_shares(data: RunData, pairs: tuple[tuple[int, int], ...], axis: TimeAxis) -> FloatArray:
+    """Answer `RunQuery.confusion_shares`."""
+    if len(pairs) > MOST_CHANGES:
+        raise UsageError(f"confusions over time: {len(pairs)} pairs; ask for at most {MOST_CHANGES}")
+    held = records_of_columns(axis, data.validations, data.validation_interval)
+    shares = np.full((len(pairs), len(data.validations)), np.nan)
+    for target in {target for target, _ in pairs}:
+        times = confusion_times(data, target)
+        place = {label: row for row, label in enumerate(times.labels.tolist())}
+        judged = np.where(times.judged > 0, times.judged, np.nan)
+        for row, (own, label) in enumerate(pairs):
+            if own == target:
+                shares[row] = (times.counts[place[label]] if label in place else 0) / judged
+    return read_only(pool_largest(shares, held))
 
 
 def _validation_at(data: RunData, iteration: int) -> int:
@@ -63,6 +133,11 @@ def _validation_at(data: RunData, iteration: int) -> int:
         there = f"has validations from {int(validations[0])} to {int(validations[-1])}"
         raise UsageError(f"iteration {iteration}: the run {there} and ends at {data.last_iteration}")
     return at
+
+
+def _count(data: RunData, validations: slice) -> Confusions:
+    targets, labels = _labels(data, validations)
+    return count_confusions(labels, targets, len(data.class_sizes))
 
 
 def _labels(data: RunData, validations: slice) -> tuple[LabelArray, IntArray]:

@@ -42,30 +42,32 @@ def image_list(data: RunData, name: str, label: int | None, top: int | None) -> 
     images = data.images
     if images is None or not len(data.validations):
         return ImageList(name, 0, ())
-    learned = learning(data)
-    listed = images_of_list(name, learned)
+    listed = images_of_list(name, learning(data))
     if label is not None:
         listed = listed[images.targets[listed] == label]
-    shown = listed[:top]
+    return ImageList(name=name, total=len(listed), images=learned_images(data, listed[:top]))
+
+
+def learned_images(data: RunData, shown: IntArray) -> tuple[LearnedImage, ...]:
+    """Return how some images of the run were learned and forgotten, and what they were taken for."""
+    images, learned = data.images, learning(data)
+    if images is None:
+        return ()
     taken_for = _taken_for(data, shown, images.targets[shown].tolist())
-    return ImageList(
-        name=name,
-        total=len(listed),
-        images=tuple(
-            LearnedImage(
-                image=image,
-                id=images.ids[image] if image < len(images.ids) else str(image),
-                target=int(images.targets[image]),
-                judged=int(learned.judged[image]),
-                wrong=int(learned.wrong[image]),
-                forgotten=int(learned.forgotten[image]),
-                first_right=_iteration(data, int(learned.first_right[image])),
-                is_right_at_last=bool(learned.is_right_at_last[image]),
-                taken_for=taken_for[image][0],
-                taken_for_times=taken_for[image][1],
-            )
-            for image in shown.tolist()
-        ),
+    return tuple(
+        LearnedImage(
+            image=image,
+            id=images.ids[image] if image < len(images.ids) else str(image),
+            target=int(images.targets[image]),
+            judged=int(learned.judged[image]),
+            wrong=int(learned.wrong[image]),
+            forgotten=int(learned.forgotten[image]),
+            first_right=_iteration(data, int(learned.first_right[image])),
+            is_right_at_last=bool(learned.is_right_at_last[image]),
+            taken_for=taken_for[image][0],
+            taken_for_times=taken_for[image][1],
+        )
+        for image in shown.tolist()
     )
 
 

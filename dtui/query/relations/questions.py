@@ -11,14 +11,15 @@ from dtui.query import anomalies
 from dtui.query.data import RunData
 from dtui.query.relations import confusion, correlation, learning
 from dtui.query.relations.anomaly_filters import FilterChanges
+from dtui.query.relations.validation_questions import ValidationQuestions
 
 
-class RelationQuestions:
+class RelationQuestions(ValidationQuestions):
     """The part of `RunQuery` that answers questions about relations."""
 
     def __init__(self, data: RunData) -> None:
         """Answer from a run's data."""
-        self._data = data
+        super().__init__(data)
         self._changes = FilterChanges(data)
 
     # --- filters

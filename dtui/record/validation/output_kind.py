@@ -63,7 +63,7 @@ class Evidence:
         """Return the proven kind of outputs, "" if both are possible."""
         if not self.is_inside:
             return LOGITS
-        if outputs > 1 and self.off <= 1:
+        if outputs > 1 and self.off <= 1 and self.low < self.high:  # NaN counts as one value inside, and proves nothing
             return PROBABILITIES
         return self.ends_in
 

@@ -15,7 +15,7 @@ from dtui.store.format.schema import PACKED_SUFFIX, RUN_FILE, STRUCTURE_FILE
 from dtui.store.run.unborn import claimant
 
 
-def find_runs(folder: str | Path, *, has_claims: bool = False) -> tuple[Path, ...]:
+def find_runs(folder: str | Path, *, has_claims: bool = False, is_deep: bool = True) -> tuple[Path, ...]:
     """Return the runs directly in a folder or in folders below it, newest first.
 
     A run is a directory `NAME.dtui` with a run in it, or a packed run `NAME.h5`; links are not
@@ -24,6 +24,7 @@ def find_runs(folder: str | Path, *, has_claims: bool = False) -> tuple[Path, ..
     Args:
         folder: Where to look.
         has_claims: Whether to include directories that a recorder has claimed but not recorded in yet.
+        is_deep: Whether to look into the folders below it, too.
 
     Raises:
         RunNotFoundError: There is no such folder.
@@ -46,6 +47,8 @@ def find_runs(folder: str | Path, *, has_claims: bool = False) -> tuple[Path, ..
                 found.append((max(times), path))
         packed = [path for name in files if name.endswith(PACKED_SUFFIX) and is_packed(path := Path(place) / name)]
         found += [(_modified(path), path) for path in packed]
+        if not is_deep:
+            break
     return tuple(path for _, path in sorted(found, key=lambda item: (-item[0], str(item[1]))))
 
 

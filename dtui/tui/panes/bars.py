@@ -41,14 +41,14 @@ class TopBar(Pane):
         """Return the bar."""
         tabs = tuple((screen.key, screen.name, screen.name[:3]) for screen in scene.table.screens)
         selection = scene.selection
-        active = selection.screen if selection.came_from is None else selection.came_from[0]
+        active = selection.came_from[0][0] if selection.came_from else selection.screen
         return TopBarPicture(scene.view.info, tabs, active, scene.view.is_damaged)
 
     def press(self, scene: Scene, frame: Frame, x: int, y: int) -> Selection | None:
         """Go to the screen of a tab."""
         for place, (begin, _, width, _) in enumerate(self.picture(scene).tab_regions(frame)):
             if begin <= x < begin + width:
-                return scene.selection.changed(screen=place, came_from=None)
+                return scene.selection.changed(screen=place, came_from=())
         return None
 
 
@@ -117,7 +117,8 @@ class Notice(Pane):
 
     def is_shown(self, scene: Scene) -> bool:
         """Whether there is something to say."""
-        return scene.layout.is_too_small or scene.view.is_empty
+        needs_records = any(pane.needs_records for pane in scene.screen.panes)
+        return scene.layout.is_too_small or (scene.view.is_empty and needs_records)
 
     def height(self, scene: Scene) -> int:
         """Return the rows of the screen without the bars."""

@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from dtui.model import ClassErrors, TimeAxis
+from dtui.model import TimeAxis
 from dtui.model.review import Entry
-from dtui.query import RunQuery
 from dtui.safe_text import safe
 from dtui.tui.panes.rows import ListPane
+from dtui.tui.panes.validation.classes_here import ErrorsNowQuestion, ErrorsQuestion, WorstQuestion, labels_here
+from dtui.tui.panes.validation.inside import INSIDE, open_gallery
 from dtui.tui.renderables.panes.classes import TITLE, ClassesPicture, class_row_height
 from dtui.tui.renderables.panes.classes import ClassRow as DrawnClass
 from dtui.tui.renderables.panes.message import MessagePicture
+from dtui.tui.renderables.parts.class_names import class_name
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import SHOWN, Action
 from dtui.tui.state.key_steps import cycling
@@ -25,7 +27,19 @@ from dtui.tui.state.questions import ClustersQuestion, Question
 from dtui.tui.state.search import find_matches
 from dtui.tui.state.selection import Selection
 
-CLUSTER_COUNTS = (2, 3, 4, 5, 6, 8, 10, 12)
+CLUSTER_COUNTS = (1, 2, 3, 4, 5, 6, 8, 10, 12)
+METHODS = {"k-means": "k-means", "hierarchical": "average linkage", "shape": "k-means of shapes"}
+"""How classes are put together, and its words; by shape, level and range of the errors do not count."""
+SORTS = {
+    "error": "mean error",
+    "here": "error here",
+    "peak": "time of peak",
+    "similarity": "similarity",
+    "name": "name",
+}
+"""Orders of the classes within a cluster, and their words."""
+FEWEST_CLASSES = 3
+"""Rows that the classes of a cluster must have for it to be opened at first."""
 NO_VALIDATION = (
     "No validations in this run",
     "Wrap your validation in the training loop:  with recorder.validation(loader): validate(model)",
@@ -34,32 +48,13 @@ NO_VALIDATION = (
 
 @dataclass(frozen=True, slots=True)
 class ClassesOptions:
-    """The choices of this pane: the number of clusters, and the open ones."""
+    """The choices of this pane: number and method of the clusters, order, rows, and the open clusters."""
 
     clusters: int = 4
+    method: str = "k-means"
+    sort: str = "error"
+    only_here: bool = False
     opened: frozenset[int] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorsQuestion(Question[ClassErrors]):
-    """Error strips of groups of classes."""
-
-    groups: tuple[tuple[int, ...], ...]
-    axis: TimeAxis
-    about = "errors"
-
-    def ask(self, query: RunQuery) -> ClassErrors:
-        """Return a strip for each group."""
-        return query.class_errors(self.groups, self.axis)
-
-
-class ErrorsNowQuestion(ErrorsQuestion):
-    """Exact errors at the cursor: the axis is one column of one iteration.
-
-    A column of the screen may hold many validations, and its strip shows the worst of them.
-    """
-
-    about = "errors at the cursor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +74,35 @@ class Classes(ListPane):
     shows = Shows.CLASSES
     actions = (
         Action("clusters", ("c",), "clusters, colours", "Number of clusters; in Images, colour by wrong label.", SHOWN),
+        Action("always_wrong", ("A",), "always wrong", "Images that are always wrong, or forgotten most often.", SHOWN),
+        Action("confusion", ("C",), "confusion matrix", "Which classes are taken for which at the crosshair.", SHOWN),
     )
-    bar = ((("fold_toggle",), "open"), (("threshold_down", "threshold_up"), "threshold"), (("clusters",), "clusters"))
+    bar = (
+        (("fold_toggle",), "its images"),
+        (("confusion",), "confusion"),
+        (("sort",), "order"),
+        (("only_here",), "incident here"),
+        (("always_wrong",), "always wrong"),
+        (("clusters", "other_view"), "clusters"),
+    )
 
     @property
     def steps(self) -> Mapping[str, Step]:
-        """Step through the numbers of clusters."""
-        return {"clusters": cycling(ClassesOptions, "clusters", CLUSTER_COUNTS)}
+        """Step through clusters and orders, and open what is inside."""
+        return {
+            "clusters": cycling(ClassesOptions, "clusters", CLUSTER_COUNTS),
+            "other_view": cycling(ClassesOptions, "method", tuple(METHODS)),
+            "sort": cycling(ClassesOptions, "sort", tuple(SORTS)),
+            "only_here": cycling(ClassesOptions, "only_here", (False, True)),
+            **INSIDE,
+        }
 
     # --- what it shows
 
     def needed(self, scene: Scene) -> int:
-        """Return the rows of everything opened."""
+        """Return the rows of everything opened, or of the classes with an incident here."""
+        if scene.selection.get(ClassesOptions).only_here:
+            return 1 + 2 * len(self.items(scene))
         return 1 + 2 * (len(scene.view.classes) + scene.selection.get(ClassesOptions).clusters)
 
     def tall(self, scene: Scene) -> int:
@@ -100,13 +112,17 @@ class Classes(ListPane):
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
         """Ask for clusters, their errors, and the errors at the cursor, also of the classes whose images are shown."""
         selection, view = scene.selection, scene.view
+        options = selection.get(ClassesOptions)
         if len(view.classes):
-            yield ClustersQuestion(selection.get(ClassesOptions).clusters)
+            method = "hierarchical" if options.method == "hierarchical" else "k-means"
+            at = selection.cursor if options.sort == "here" else None
+            yield ClustersQuestion(options.clusters, method, options.method == "shape", options.sort, at)
         if view.clusters and self.height(scene):
             groups = tuple(self._labels(scene, row) for row in self.asked_for(scene))
             yield ErrorsQuestion(groups, scene.axis)
             moment = TimeAxis(selection.cursor, selection.cursor + 1, 1)
             yield ErrorsNowQuestion((*groups, view.group_classes(selection)), moment)
+            yield WorstQuestion(selection.cursor)
 
     def picture(self, scene: Scene) -> Picture:
         """Return the rows with the errors that are there."""
@@ -115,13 +131,13 @@ class Classes(ListPane):
             return MessagePicture(*NO_VALIDATION, self.title)
         if not view.clusters:
             return MessagePicture(title=self.title)
-        rows, search = self.items(scene), selection.search_of(self.name)
-        opened = selection.get(ClassesOptions).opened
+        rows, options = self.items(scene), selection.get(ClassesOptions)
+        is_filtered = bool(selection.search_of(self.name)) or options.only_here
         drawn = tuple(
             DrawnClass(
                 name=self._label(scene, row),
                 labels=self._labels(scene, row),
-                is_open=row.class_index is None and (bool(search) or row.cluster in opened),
+                is_open=row.class_index is None and (is_filtered or row.cluster in options.opened),
                 is_cluster=row.class_index is None,
             )
             for row in rows
@@ -135,9 +151,25 @@ class Classes(ListPane):
             tuple(anomaly for anomaly in view.anomalies if anomaly.class_index is not None),
             selection.entry,
             view.stages,
-            f"/{safe(search, 24)}" if search else f"{len(view.clusters)} clusters by error",
+            self._title(scene),
             scene.answers.get(ErrorsNowQuestion),
+            self._worst(scene),
+            "no class has an incident here: a shows all classes" if options.only_here else "no class is called that",
         )
+
+    def _title(self, scene: Scene) -> str:
+        """Return how the classes are chosen, put together and ordered."""
+        search, options = scene.selection.search_of(self.name), scene.selection.get(ClassesOptions)
+        count = len(scene.view.clusters)
+        said = [f"/{safe(search, 24)}"] if search else []
+        said += ["with an incident here"] if options.only_here else []
+        if not said and count > 1:
+            said.append(f"{count} clusters" + ("" if options.method == "k-means" else f", {METHODS[options.method]}"))
+        return " ".join((*said, f"by {SORTS[options.sort]}"))
+
+    def _worst(self, scene: Scene) -> tuple[str, float] | None:
+        worst = scene.answers.get(WorstQuestion)
+        return (class_name(scene.view.classes, worst[0][0]), worst[0][1]) if worst else None
 
     @staticmethod
     def _label(scene: Scene, row: ClassRow) -> str:
@@ -155,16 +187,19 @@ class Classes(ListPane):
     # --- its rows
 
     def items(self, scene: Scene) -> tuple[ClassRow, ...]:
-        """Return clusters and classes that are visible."""
-        search, opened = scene.selection.search_of(self.name), scene.selection.get(ClassesOptions).opened
-        matches = find_matches(search, scene.view.classes)
-        rows: list[ClassRow] = []
-        for cluster in scene.view.clusters:
+        """Return clusters and classes that are visible; a single cluster has no row of its own."""
+        search, options = scene.selection.search_of(self.name), scene.selection.get(ClassesOptions)
+        matches, is_filtered = find_matches(search, scene.view.classes), bool(search) or options.only_here
+        if options.only_here:
+            matches &= labels_here(scene)
+        clusters, rows = scene.view.clusters, []
+        for cluster in clusters:
             members = [label for label in cluster.classes if label in matches]
-            if not members and search:
+            if not members and is_filtered:
                 continue
-            rows.append(ClassRow(cluster.index, None))
-            if search or cluster.index in opened:
+            if len(clusters) > 1:
+                rows.append(ClassRow(cluster.index, None))
+            if is_filtered or cluster.index in options.opened or len(clusters) == 1:
                 rows += [ClassRow(cluster.index, label) for label in members]
         return tuple(rows)
 
@@ -183,11 +218,13 @@ class Classes(ListPane):
         return scene.selection.class_index is None
 
     def fold(self, scene: Scene, open_: bool | None) -> Selection:
-        """Open or close a cluster; opening a class goes to its images in the next pane."""
+        """Open or close a cluster; Enter on a class looks at its images, and going into it goes to the pane below."""
         selection, options = scene.selection, scene.selection.get(ClassesOptions)
         is_open = selection.cluster in options.opened
         if selection.class_index is not None:
-            return selection.changed(class_index=None) if open_ is False else scene.next_pane()
+            if open_ is None:
+                return open_gallery(scene)
+            return scene.next_pane() if open_ else selection.changed(class_index=None)
         if open_ is True and is_open:
             return select_row(scene, self.row(scene) + 1)
         if open_ is False and not is_open:
@@ -197,14 +234,15 @@ class Classes(ListPane):
     # --- what changes around it
 
     def answered(self, scene: Scene, question: Question[Any], answer: Any) -> Selection:
-        """Select the hardest cluster first, and open the hardest clusters as long as all rows fit."""
+        """Select the hardest cluster first; open it, and more of them as long as all rows fit."""
         selection = scene.selection
         if not isinstance(question, ClustersQuestion) or scene.view.clusters or not answer:
             return selection
         options = selection.get(ClassesOptions)
         opened, used = set(options.opened), len(answer)
         for cluster in reversed(answer):
-            if used + len(cluster.classes) > self.shown(scene):
+            is_first_with_room = len(opened) == len(options.opened) and used + FEWEST_CLASSES <= self.shown(scene)
+            if used + len(cluster.classes) > self.shown(scene) and not is_first_with_room:
                 break
             opened.add(cluster.index)
             used += len(cluster.classes)
@@ -250,9 +288,17 @@ class Classes(ListPane):
         return selection.put(replace(options, opened=options.opened | {cluster}))
 
     def said(self, before: Selection, now: Selection) -> str:
-        """Say how many clusters were requested."""
-        count = now.get(ClassesOptions).clusters
-        return f"{count} clusters of classes" if count != before.get(ClassesOptions).clusters else ""
+        """Say how the classes are put together and ordered now."""
+        old, new = before.get(ClassesOptions), now.get(ClassesOptions)
+        if (new.clusters, new.method) != (old.clusters, old.method):
+            return (
+                "classes without clusters" if new.clusters == 1 else f"{new.clusters} clusters, {METHODS[new.method]}"
+            )
+        if new.sort != old.sort:
+            return f"classes by {SORTS[new.sort]}"
+        if new.only_here != old.only_here:
+            return "only classes with an incident at the crosshair" if new.only_here else "all classes"
+        return ""
 
     def numbers(self, scene: Scene) -> Numbers | None:
         """Return the errors of the rows."""
@@ -264,7 +310,12 @@ class Classes(ListPane):
         return over_time("error, share of wrong images", errors.axis, names, list(errors.values))
 
     def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:
-        """Offer the classes."""
+        """Offer clusters, orders and the classes."""
+        for method, words in METHODS.items():
+            step = cycling(ClassesOptions, "method", (method,))
+            yield f"clusters of classes: {words}", "Put classes together in this way.", step
+        for sort, words in SORTS.items():
+            yield f"classes by {words}", "Order the classes so.", cycling(ClassesOptions, "sort", (sort,))
         for label, name in enumerate(scene.view.classes):
             yield f"class {safe(name)}", "Select this class.", partial(_go_to_class, label=label)
 

@@ -15,6 +15,8 @@ from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.pane import Pane, Scene
 from dtui.tui.state.questions import Question
 
+FEWEST_ROWS = 12
+ROWS_WITH_IMAGES = 21
 MOST_IMAGES = 8
 """Images that are asked for; as many are shown as fit."""
 
@@ -51,6 +53,11 @@ class EntryDetail(Pane):
     name = "detail"
     title = TITLE
     has_time = False
+
+    def needed(self, scene: Scene) -> int:
+        """Return the rows of a chart, and of images where there are some."""
+        evidence = self._evidence(scene)
+        return FEWEST_ROWS if evidence is None or not evidence.wrong else ROWS_WITH_IMAGES
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
         """Ask for the wrong images; the list beside it asks for the evidence."""

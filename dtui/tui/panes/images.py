@@ -8,10 +8,12 @@ from operator import attrgetter
 from typing import Any
 
 from dtui.model import ImageRows, ImagesRequest, ImageVerdict
+from dtui.model.learning import TakenFor
 from dtui.query import RunQuery
-from dtui.tui.panes.classes import ErrorsNowQuestion
 from dtui.tui.panes.rows import PixelPane, pixels_of
-from dtui.tui.renderables.panes.images import TITLE, ImagesPicture, place_of
+from dtui.tui.panes.validation.classes_here import ErrorsNowQuestion
+from dtui.tui.panes.validation.inside import INSIDE, open_image
+from dtui.tui.renderables.panes.images import TITLE, ImagesPicture, here_rows, place_of
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.key_steps import cycling
@@ -19,7 +21,7 @@ from dtui.tui.state.pane import Scene, Step
 from dtui.tui.state.questions import Question
 from dtui.tui.state.selection import Selection
 
-SORTS = ("error", "similarity", "index")
+SORTS = ("error", "similarity", "peak", "index")
 COLOURINGS = ("correctness", "label")
 
 
@@ -56,6 +58,19 @@ class VerdictQuestion(Question[ImageVerdict]):
         return query.image_verdict(self.image, self.iteration)
 
 
+@dataclass(frozen=True, slots=True)
+class TakenForQuestion(Question[TakenFor]):
+    """What the images were taken for at the cursor."""
+
+    classes: tuple[int, ...]
+    iteration: int
+    about = "wrong labels"
+
+    def ask(self, query: RunQuery) -> TakenFor:
+        """Return it."""
+        return query.taken_for(self.classes, self.iteration)
+
+
 class Images(PixelPane):
     """The images of `RunView.group_classes`, in sorted order."""
 
@@ -64,13 +79,20 @@ class Images(PixelPane):
     question = ImagesQuestion
     about = staticmethod(attrgetter("request.classes"))
     place_of = staticmethod(place_of)
-    bar = ((("rows_more", "rows_fewer"), "rows"), (("sort",), "sort"), (("clusters",), "colour"))
+    bar = (
+        (("fold_toggle",), "look at it"),
+        (("clusters",), "colour"),
+        (("inside",), "gallery"),
+        (("sort",), "sort"),
+        (("rows_more", "rows_fewer"), "rows"),
+    )
 
     @property
     def steps(self) -> Mapping[str, Step]:
         """Step through orders and colourings."""
         return {
             **super().steps,
+            **INSIDE,
             "sort": cycling(ImagesOptions, "sort", SORTS),
             "clusters": cycling(ImagesOptions, "colour_by", COLOURINGS),
         }
@@ -96,11 +118,12 @@ class Images(PixelPane):
                 axis=scene.axis,
                 first=window.first,
                 count=window.count or total,
-                pixels=pixels_of(height),
+                pixels=pixels_of(height - here_rows(height)),
                 sort=options.sort,
                 colour_by=options.colour_by,
             )
         )
+        yield TakenForQuestion(classes, selection.cursor)
         images = scene.answers.get(ImagesQuestion)
         if images is not None and images.request.classes == classes and window.row < len(images.order):
             yield VerdictQuestion(int(images.order[window.row]), selection.cursor)
@@ -120,5 +143,23 @@ class Images(PixelPane):
         verdict = scene.answers.get(VerdictQuestion)
         if verdict is not None and (not len(images.order) or verdict.image != int(images.order[row])):
             verdict = None
-        now = scene.answers.get(ErrorsNowQuestion)
-        return ImagesPicture(images, title, row, view.classes, view.info.validations, verdict, now)
+        now, taken = scene.answers.get(ErrorsNowQuestion), scene.answers.get(TakenForQuestion)
+        if taken is not None and taken.classes != shown:
+            taken = None
+        return ImagesPicture(images, title, row, view.classes, view.info.validations, verdict, now, taken)
+
+    def is_foldable(self, scene: Scene) -> bool:
+        """Whether there is an image to look at."""
+        return self._image(scene) is not None
+
+    def fold(self, scene: Scene, open_: bool | None) -> Selection:
+        """Look at the selected image; closing goes to the classes."""
+        image = self._image(scene)
+        return super().fold(scene, open_) if image is None or open_ is False else open_image(scene, image)
+
+    def _image(self, scene: Scene) -> int | None:
+        """Return the selected image; None while it is not known."""
+        images, row = scene.answers.get(ImagesQuestion), self.row(scene)
+        if images is None or images.request.classes != scene.view.group_classes(scene.selection):
+            return None
+        return int(images.order[row]) if row < len(images.order) else None

@@ -104,9 +104,13 @@ class PixelPane(Pane):
         """Return the selection on a row."""
         return self._with(scene, row=row)
 
+    def pixels(self, scene: Scene) -> int:
+        """Return the pixel rows that there is room for, >= 1."""
+        return pixels_of(self.height(scene))
+
     def step(self, scene: Scene) -> int:
         """Return the number of rows in one pixel."""
-        return max(1, self._shown(scene) // pixels_of(self.height(scene)))
+        return max(1, self._shown(scene) // self.pixels(scene))
 
     def page(self, scene: Scene) -> int:
         """Return the number of steps for half of the shown rows; rows that share a pixel also share a step."""

@@ -4,22 +4,48 @@ from __future__ import annotations
 
 from dtui.tui.panes.bars import Axis, KeyBar, Notice, Ribbon, TopBar
 from dtui.tui.panes.classes import Classes
+from dtui.tui.panes.correlation import Correlation
+from dtui.tui.panes.cube import Cube
 from dtui.tui.panes.curves import Curves
 from dtui.tui.panes.entry_detail import EntryDetail
-from dtui.tui.panes.filters import Filters
 from dtui.tui.panes.images import Images
-from dtui.tui.panes.tree import Tree
+from dtui.tui.panes.layers.filter_inspector import SCREEN as FILTER
+from dtui.tui.panes.layers.filter_inspector import FilterInspector
+from dtui.tui.panes.layers.filters import Filters
+from dtui.tui.panes.layers.structure import SCREEN as STRUCTURE
+from dtui.tui.panes.layers.structure import StructurePane
+from dtui.tui.panes.layers.tree import Tree
+from dtui.tui.panes.runs.compared_rows import ComparedClasses, ComparedLayers
+from dtui.tui.panes.runs.comparing import SCREEN as COMPARING
+from dtui.tui.panes.runs.comparing import Comparing
+from dtui.tui.panes.runs.run_list import Runs
 from dtui.tui.panes.triage import Triage
+from dtui.tui.panes.validation.confusion import Matrix, Pairs
+from dtui.tui.panes.validation.gallery import GalleryPane
+from dtui.tui.panes.validation.image import History, Portrait
+from dtui.tui.panes.validation.inside import CONFUSION, GALLERY, IMAGE
 from dtui.tui.state.pane import Screen, Table
+
+RUNS = Runs()
 
 SCREENS = (
     Screen("1", "Triage", (Triage(), EntryDetail())),
-    Screen("2", "Layers", (Tree(), Filters())),
+    Screen("2", "Layers", (Tree(), Filters()), is_wide=True),
     Screen("3", "Validation", (Classes(), Images())),
+    Screen("4", "Correlation", (Correlation(),)),
+    Screen("5", "Cube", (Cube(),)),
+    Screen("6", "Runs", (RUNS,)),
 )
 
-INNER: tuple[Screen, ...] = ()
+INNER: tuple[Screen, ...] = (
+    Screen("", FILTER, (FilterInspector(),), is_wide=True),
+    Screen("", STRUCTURE, (StructurePane(),)),
+    Screen("", COMPARING, (Comparing(), ComparedLayers(), ComparedClasses())),
+    Screen("", GALLERY, (GalleryPane(),)),
+    Screen("", IMAGE, (History(), Portrait())),
+    Screen("", CONFUSION, (Pairs(), Matrix())),
+)
 """Screens without a tab: a pane opens them with `Scene.opened`, and Esc goes back."""
 
-TABLE = Table(SCREENS, inner=INNER, above=(TopBar(), Curves(), Ribbon(), Axis()), below=(Notice(), KeyBar()))
+TABLE = Table(SCREENS, inner=INNER, above=(TopBar(), Curves(), Ribbon(), Axis()), below=(Notice(), KeyBar()), runs=RUNS)
 """All that the screen may show. Above and below is the same on every screen."""

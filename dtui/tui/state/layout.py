@@ -25,6 +25,7 @@ class Layout:
         gutter: Columns left of the time axis.
         curves: Rows of the error curves.
         panes: Rows of each of the screen's panes, from the top.
+        right: Columns right of the time axis.
     """
 
     width: int
@@ -32,6 +33,7 @@ class Layout:
     gutter: int = 34
     curves: int = 0
     panes: tuple[int, ...] = ()
+    right: int = 0
 
     @property
     def is_too_small(self) -> bool:
@@ -41,18 +43,21 @@ class Layout:
     @property
     def columns(self) -> int:
         """Columns of the time axis."""
-        return max(1, self.width - self.gutter)
+        return max(1, self.width - self.gutter - self.right)
 
 
-def divide(width: int, height: int, needed: Sequence[int], maximised: int | None = None) -> Layout:
+def divide(
+    width: int, height: int, needed: Sequence[int], maximised: int | None = None, is_wide: bool = False
+) -> Layout:
     """Divide a screen.
 
     Args:
         width: Columns.
         height: Rows.
-        needed: Most rows that each pane can fill, with its header. A pane gets at most that, and at most its share; the
-            last pane gets the rest.
+        needed: Most rows that each pane can fill, with its header. A pane gets at most that, and more than its share
+            only where another cannot fill its own; the last pane gets the rest.
         maximised: Place of the pane that has the screen to itself; None for none.
+        is_wide: Whether the screen has a wide gutter.
     """
     curves = 0 if height < 28 else 5 if height < 40 else min(12, 9 + (height - 50) // 10 if height >= 50 else 9)
     if maximised is not None:
@@ -61,6 +66,9 @@ def divide(width: int, height: int, needed: Sequence[int], maximised: int | None
     if maximised is not None:
         panes = [left if place == maximised else 0 for place in range(len(needed))]
     else:
-        panes = [min(left // len(needed), max(rows, LEAST_ROWS)) for rows in needed[:-1]]
-        panes.append(left - sum(panes))
-    return Layout(width, height, gutter_for(width), curves, tuple(panes))
+        wanted = [max(rows, LEAST_ROWS) for rows in needed]
+        panes = [min(left // len(needed), rows) for rows in wanted]
+        for place, rows in enumerate(wanted):  # what one pane cannot fill, another gets
+            panes[place] += max(0, min(left - sum(panes), rows - panes[place]))
+        panes[-1] += left - sum(panes)
+    return Layout(width, height, gutter_for(width, is_wide), curves, tuple(panes))

@@ -26,4 +26,6 @@ def look(scene: Scene, failed: Mapping[str, Exception]) -> tuple[dict[Pane, Pict
         questions += scene.asked(pane, lambda pane, scene: list(pane.wanted(scene))) or []
         picture = None if pane.name in failed else scene.asked(pane, lambda pane, scene: pane.picture(scene))
         pictures[pane] = picture or not_drawn(failed.get(pane.name), pane.title)
+    if scene.table.runs is not None and scene.table.runs not in scene.screen.panes:
+        questions += scene.asked(scene.table.runs, lambda pane, scene: list(pane.wanted_elsewhere(scene))) or []
     return pictures, questions

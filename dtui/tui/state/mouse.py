@@ -20,7 +20,7 @@ def press(session: Session, pane: Pane, frame: Frame, x: int, y: int, is_drag: b
     session.begin_to_act()
     if pane in session.scene.screen.panes and not is_drag:
         _press_row(session, pane, y, not pane.has_time or x < frame.gutter)
-    if pane.has_time and not session.view.is_empty and x >= frame.gutter:
+    if pane.has_time and not session.view.is_empty and frame.gutter <= x < frame.gutter + frame.plot_width:
         session.settle(cursor_to_column(session.scene, x - frame.gutter))
 
 

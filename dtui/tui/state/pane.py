@@ -16,6 +16,7 @@ from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.theme import Theme
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import COMMON, GROUPS, Action, BarItem
+from dtui.tui.state.choice import Choice
 from dtui.tui.state.layout import Layout, divide
 from dtui.tui.state.numbers import Numbers
 from dtui.tui.state.questions import Answers, Question
@@ -79,8 +80,16 @@ class Pane:
         """Return the most rows that it can fill, with its header. The last pane of a screen gets the remaining rows."""
         return scene.size[1]
 
+    def beside(self, scene: Scene) -> int:
+        """Return the columns that it needs right of the time axis; every pane of the screen leaves them."""
+        return 0
+
     def wanted(self, scene: Scene) -> Iterable[Question[Any]]:
         """Return the questions that it needs, the most important first."""
+        return ()
+
+    def wanted_elsewhere(self, scene: Scene) -> Iterable[Question[Any]]:
+        """Return the questions that its choices need while it is not on the screen; only the list of runs has any."""
         return ()
 
     def picture(self, scene: Scene) -> Picture:
@@ -166,6 +175,10 @@ class Pane:
         """Return what it shows as a table, for a file; None if it has no numbers."""
         return None
 
+    def choice(self, scene: Scene, action: str) -> Choice | None:
+        """Return the list that an action opens for a person to choose from; None if it opens none."""
+        return None
+
     def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:
         """Yield the entries of the command palette other than actions: words, help, and the step."""
         yield from ()
@@ -181,6 +194,8 @@ class Screen:
     key: str
     name: str
     panes: tuple[Pane, ...]
+    is_wide: bool = False
+    """Whether its gutter has columns of numbers beside the names, where the terminal has room for them."""
 
     @property
     def action(self) -> Action:
@@ -197,6 +212,8 @@ class Table:
     above: tuple[Pane, ...]
     below: tuple[Pane, ...]
     inner: tuple[Screen, ...] = ()
+    runs: Pane | None = None
+    """The pane that lists runs: it has the keyboard first where several were given."""
 
     def __post_init__(self) -> None:
         """Check that no name is used for two panes, and no key for two actions.
@@ -245,7 +262,7 @@ class Table:
 
 
 def _go_to_screen(scene: Scene, place: int) -> Selection:
-    return scene.selection.changed(screen=place, came_from=None)
+    return scene.selection.changed(screen=place, came_from=())
 
 
 def _log_only(pane: Pane, error: Exception) -> None:
@@ -290,7 +307,8 @@ class Scene:
         """How the screen is divided."""
         needed = [self.asked(pane, lambda pane, scene: pane.needed(scene)) or 0 for pane in self.screen.panes]
         maximised = self.screen.panes.index(self.pane) if self.selection.maximised else None
-        return divide(*self.size, needed, maximised)
+        right = max(self.asked(pane, lambda pane, scene: pane.beside(scene)) or 0 for pane in self.screen.panes)
+        return replace(divide(*self.size, needed, maximised, self.screen.is_wide), right=right)
 
     @property
     def axis(self) -> TimeAxis:
@@ -308,7 +326,7 @@ class Scene:
         """Return the frame of a pane: its rows on the screen and the time axis."""
         layout, axis = self.layout, None if self.view.is_empty else self.axis
         height = self.asked(pane, lambda pane, scene: pane.height(scene)) or 0
-        return Frame(layout.width, height, layout.gutter, axis, theme, output, pane is self.pane)
+        return Frame(layout.width, height, layout.gutter, axis, theme, output, pane is self.pane, layout.right)
 
     def with_pane(self, pane: Pane) -> Selection:
         """Return the selection in another pane, on the screen that has it."""
@@ -319,17 +337,19 @@ class Scene:
             return self.selection
         if place[0] >= len(self.table.screens):
             return self.opened(self.table.every_screen[place[0]].name)
-        return self.selection.changed(screen=place[0], pane=place[1], came_from=None)
+        return self.selection.changed(screen=place[0], pane=place[1], came_from=())
 
     def opened(self, name: str) -> Selection:
-        """Return the selection on an inner screen, which remembers from where it was opened.
+        """Return the selection on an inner screen, which remembers from where it was opened: Esc goes back one by one.
 
         Raises:
             KeyError: There is no inner screen of that name.
         """
         places = {screen.name: place for place, screen in enumerate(self.table.every_screen) if not screen.key}
-        came_from = self.selection.came_from or (self.selection.screen, self.selection.pane)
-        return self.selection.changed(screen=places[name], pane=0, maximised=False, came_from=came_from)
+        here, place = self.selection, places[name]
+        way = [*here.came_from, (here.screen, here.pane)] if here.screen != place else [*here.came_from]
+        before = next((n for n, (screen, _) in enumerate(way) if screen == place), len(way))
+        return here.changed(screen=place, pane=0, maximised=False, came_from=tuple(way[:before]))
 
     def next_pane(self, by: int = 1) -> Selection:
         """Return the selection in the next pane of the screen; after the last comes the first."""

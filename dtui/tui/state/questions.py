@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -10,6 +11,7 @@ from dtui.model import Anomaly, AnomalySettings, ClassCluster, Incident, Missing
 
 if TYPE_CHECKING:
     from dtui.query import RunQuery
+    from dtui.query.compare.others import Others
 
 AnswerT = TypeVar("AnswerT")
 
@@ -24,6 +26,21 @@ class Question(Generic[AnswerT]):
     """What it asks for, in a word: for the line that says that it could not be answered."""
 
     def ask(self, query: RunQuery) -> AnswerT:
+        """Return the answer, in the loader's thread."""
+        raise NotImplementedError
+
+
+class OthersQuestion(Question[AnswerT]):
+    """A question about other runs beside the open one. It is asked again when one of those has changed."""
+
+    def ask(self, query: RunQuery) -> AnswerT:
+        """Return the answer from the runs in the folder of a run; the loader keeps those open, and asks them itself."""
+        from dtui.query.compare.others import Others
+
+        with closing(Others(query)) as others:
+            return self.ask_others(others)
+
+    def ask_others(self, others: Others) -> AnswerT:
         """Return the answer, in the loader's thread."""
         raise NotImplementedError
 
@@ -79,11 +96,17 @@ class ClustersQuestion(Question[tuple[ClassCluster, ...]]):
     """The clusters of classes; RunView keeps them."""
 
     count: int
+    method: str = "k-means"
+    standardised: bool = False
+    sort: str = "error"
+    at: int | None = None
     about = "clusters"
 
     def ask(self, query: RunQuery) -> tuple[ClassCluster, ...]:
         """Return them."""
-        return query.clusters(self.count)
+        return query.clusters(
+            self.count, method=self.method, standardised=self.standardised, sort=self.sort, at=self.at
+        )
 
 
 @dataclass(frozen=True, eq=False, slots=True)

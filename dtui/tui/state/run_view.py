@@ -14,6 +14,7 @@ from dtui.model import (
     ClassCluster,
     Incident,
     IntArray,
+    NormLayer,
     RunInfo,
     RunMetadata,
     RunStatus,
@@ -50,6 +51,10 @@ class RunView:
         is_damaged: Whether anything of it is known to be damaged or missing.
         filter_statistics: The recorded statistics of filters.
         layer_statistics: The recorded statistics of layers.
+        path: Where the run is.
+        given: The runs that the person named, if there are two or more; all paths as in a list of runs.
+        norms: The normalisation layers that were measured; names are data from outside.
+        norm_statistics: The recorded statistics of normalisation layers.
     """
 
     info: RunInfo
@@ -70,6 +75,10 @@ class RunView:
     is_damaged: bool = False
     filter_statistics: tuple[str, ...] = FILTER_STATISTICS
     layer_statistics: tuple[str, ...] = LAYER_STATISTICS
+    path: str = ""
+    given: tuple[str, ...] = ()
+    norms: tuple[NormLayer, ...] = ()
+    norm_statistics: tuple[str, ...] = ()
 
     @property
     def is_live(self) -> bool:

@@ -58,7 +58,8 @@ class Selection:
         listing: What is reviewed: "incidents", or the paper's "anomalies".
         entry: Id of the selected entry of the review.
         marked: Ids of marked entries; a decision is about all of them.
-        came_from: Screen and pane that an inner screen was opened from; None on a screen with a tab.
+        came_from: Screens and panes that inner screens were opened from, one by one; empty on a screen with a tab.
+        run: Path of the run to show; None for the one that is open.
     """
 
     screen: int = 0
@@ -77,11 +78,30 @@ class Selection:
     listing: Listing = INCIDENTS
     entry: str | None = None
     marked: frozenset[str] = frozenset()
-    came_from: tuple[int, int] | None = None
+    came_from: tuple[tuple[int, int], ...] = ()
+    run: str | None = None
+
+    def gone_back(self) -> Self:
+        """Return the selection on the screen that the inner screen was opened from; on a screen with a tab it stays."""
+        if not self.came_from:
+            return self
+        *before, (screen, pane) = self.came_from
+        return self.changed(screen=screen, pane=pane, came_from=tuple(before))
 
     def changed(self, **fields: Any) -> Self:
         """Return the selection with some fields replaced."""
         return replace(self, **fields)
+
+    def for_other_run(self) -> Self:
+        """Return what stays when another run is opened: the screen, what is reviewed, and options of all runs."""
+        kept = {kind: value for kind, value in self.options.items() if getattr(kind, "is_of_all_runs", False)}
+        return type(self)(
+            screen=self.screen,
+            pane=self.pane,
+            came_from=self.came_from,
+            options=MappingProxyType(kept),
+            listing=self.listing,
+        )
 
     def get(self, kind: type[OptionsT]) -> OptionsT:
         """Return the options of a type; the defaults if none were chosen."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from dtui.model import Incident
 from dtui.model.review import INCIDENTS, Entry, of_incident, reviewable
 from dtui.safe_text import safe
 from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.state.choice import Choice, Option
 from dtui.tui.state.entry_steps import (
     NONE_FOUND,
     neighbour,
@@ -40,12 +41,20 @@ from dtui.tui.state.settle import settle as settled
 class Session:
     """The state of the TUI once a run is open."""
 
-    def __init__(self, table: Table, view: RunView, width: int, height: int, link: Link | None = None) -> None:
-        """Start with a run, the size of the screen, and a place in the run to open first."""
+    def __init__(
+        self,
+        table: Table,
+        view: RunView,
+        width: int,
+        height: int,
+        link: Link | None = None,
+        start: Selection | None = None,
+    ) -> None:
+        """Start with a run and the size of the screen; first at a place in the run, or where another run was left."""
         self.table = table
         self.view = view
         self.answers = Answers()
-        self.selection = Selection()
+        self.selection = start or Selection()
         self.message = ""
         self.rings = False
         """Whether something new was found that a person may want to hear of; the app rings and takes it back."""
@@ -85,7 +94,7 @@ class Session:
             self.message = f"{self.table.by_id[action].words}: not on this screen"
             return ()
         before = self.selection
-        by = {"entry_next": 1, "entry_previous": -1}.get(action)
+        by = {"entry_next": 1, "entry_previous": -1}.get(action) if self.scene.step_of(action) is None else None
         at_end = by is not None and searched_pane(self.scene) is None and self._says_end(by)
         if not at_end:
             self.take(self.scene.pane, step)
@@ -105,6 +114,18 @@ class Session:
             hint = "L lists the anomalies" if self.selection.listing == INCIDENTS else "[ lowers the threshold"
             self.message = f"no {noun} to review: {hint if none == NONE_FOUND else none}"
         return True
+
+    def choice(self, action: str) -> Choice | None:
+        """Return the list that an action opens on this screen; None if it opens none."""
+        for pane in (self.scene.pane, *self.scene.screen.panes):
+            if action in pane.steps:
+                return self.scene.asked(pane, lambda pane, scene: pane.choice(scene, action))
+        return None
+
+    def take_option(self, option: Option) -> None:
+        """Take what was chosen from a list."""
+        self.begin_to_act()
+        self.take(self.scene.pane, option.step)
 
     def reach(self, action: str) -> None:
         """Go to the first screen where an action has an effect; stay if it has one here."""
@@ -129,9 +150,8 @@ class Session:
             back = selection.changed(maximised=False)
         elif selection.window is not None:
             back = selection.changed(window=None)
-        elif selection.came_from is not None:
-            screen, pane = selection.came_from
-            back = selection.changed(screen=screen, pane=pane, came_from=None)
+        elif selection.came_from:
+            back = selection.gone_back()
         elif selection.pane:
             back = selection.changed(pane=0)
         else:
@@ -182,6 +202,11 @@ class Session:
         self.settle(selection)
         self.message = "; ".join(said)
 
+    def refuse_run(self, message: str) -> None:
+        """Stay with the open run, because the other one cannot be opened; a screen that needs both is left."""
+        self.settle(self.selection.changed(run=None).gone_back())
+        self.fail(message)
+
     def search(self, pattern: str) -> str:
         """Search for names in the searched pane; return what is wrong with the pattern, or ""."""
         self._touched, self._failed = True, {}
@@ -209,6 +234,8 @@ class Session:
         settings = self.selection.anomaly_settings
         if self.selection.listing != before.listing:
             return f"review of {self.selection.listing}; L goes back"
+        if self.selection.run not in (None, before.run, self.view.path):
+            return f"opening {safe(PurePath(str(self.selection.run)).stem)} …"
         if settings == before.anomaly_settings:
             said = (
                 self.scene.asked(pane, lambda pane, scene: pane.said(before, scene.selection))
@@ -266,6 +293,10 @@ class Session:
             self.view = self.view.decided(decision.entry, decision.status, decision.note)
 
     # --- what comes from outside
+
+    def with_run(self, view: RunView) -> Session:
+        """Return the session with another run, on the same screen; what was asked, decided and marked here is gone."""
+        return Session(self.table, view, *self._size, start=self.selection.for_other_run())
 
     def resized(self, width: int, height: int) -> None:
         """Fit to another size."""

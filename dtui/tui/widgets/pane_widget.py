@@ -16,7 +16,7 @@ from textual.widget import Widget
 from dtui.tui.renderables.canvas.cells import CellRow, Cells
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.message import not_drawn
-from dtui.tui.renderables.parts.crosshair import light_row
+from dtui.tui.renderables.parts.crosshair import Tick, ticks_of, with_tick
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.widgets.cell_strip import CellStrip
 
@@ -78,7 +78,7 @@ class PaneWidget(Widget, can_focus=False):
         if frame.height < 1 or frame.width < 1:
             self._cells = None
             return
-        old, old_x = self._cells, self._crosshair_column()
+        old, old_ticks = self._cells, self._ticks()
         same = old is not None and picture == self._picture and frame == self._frame
         readout = self._picture and self._picture.readout_of
         if same and iteration == self._iteration and picture.readout_of == readout:
@@ -92,10 +92,9 @@ class PaneWidget(Widget, can_focus=False):
             self.refresh()
             return
         regions = changed_regions(old, cells)
-        new_x = self._crosshair_column()
-        if old_x != new_x:
-            top = picture.header_rows
-            regions += [Region(x, top, 1, cells.height - top) for x in (old_x, new_x) if x is not None]
+        new_ticks = self._ticks()
+        if old_ticks != new_ticks:
+            regions += [Region(x, y, 1, 1) for x, y in {**old_ticks, **new_ticks}]
         if regions:
             self.refresh(*regions)
 
@@ -107,25 +106,27 @@ class PaneWidget(Widget, can_focus=False):
             LOG.exception("%s cannot be drawn", type(picture).__name__)
             return not_drawn(error).draw(frame)
 
-    def _crosshair_column(self) -> int | None:
-        if self._picture is None or self._frame is None or not self._picture.crosshair:
-            return None
-        return self._frame.column_of(self._iteration)
+    def _ticks(self) -> dict[tuple[int, int], Tick]:
+        """Return the ticks of the crosshair by column and row."""
+        if self._picture is None or self._frame is None or self._cells is None or not self._picture.crosshair:
+            return {}
+        x = self._frame.column_of(self._iteration)
+        return {} if x is None else {(x, y): tick for y, tick in ticks_of(self._cells, self._frame, x).items()}
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Return the rows that Textual wants, with the crosshair laid over them."""
         if self._cells is None or self._frame is None or self._picture is None:
             return [Strip.blank(crop.width, self.rich_style) for _ in range(crop.height)]
-        cells, picture, frame = self._cells, self._picture, self._frame
-        x = self._crosshair_column()
+        cells, frame = self._cells, self._frame
+        ticks = {y: (x, tick) for (x, y), tick in self._ticks().items() if crop.x <= x < crop.right}
         strips: list[Strip] = []
         for y in range(crop.y, crop.bottom):
             if y >= cells.height:
                 strips.append(Strip.blank(crop.width, self.rich_style))
                 continue
             row: CellRow = cells.row(y)
-            if x is not None and y >= picture.header_rows and crop.x <= x < crop.right and x < cells.width:
-                row = light_row(row, x, frame, picture.crosshair)
+            if y in ticks:
+                row = with_tick(row, *ticks[y])
             strip: Strip = CellStrip(row.crop(crop.x, min(crop.right, cells.width)), frame.output)
             if crop.right > cells.width:
                 strip = strip.adjust_cell_length(crop.width, self.rich_style)

@@ -6,7 +6,7 @@ import numpy as np
 
 from dtui.model import FilterCourses, FloatArray
 from dtui.reports.charts import svg, theme
-from dtui.reports.charts.raster import error_picture
+from dtui.reports.charts.raster import shade_picture
 from dtui.reports.charts.rows.layer_tree import short
 from dtui.reports.rows import FilterMap, FilterMaps
 
@@ -52,7 +52,7 @@ def map_svg(maps: FilterMaps, shown: FilterMap, plot: int) -> str:
     parts = [_head(maps, shown)]
     for place, name in enumerate(shown.names):
         y = place * ROW
-        strip = error_picture(found[place : place + 1], theme.SHADE_STOPS)
+        strip = shade_picture(found[place : place + 1], theme.SHADE_STOPS)
         where = {"x": 0, "y": y, "width": plot, "height": STRIP, "preserveAspectRatio": "none"}
         parts.append(svg.element("image", href=strip, style="image-rendering:pixelated", **where))
         about = svg.cut(shown.about[place], theme.GUTTER - 64)
@@ -66,7 +66,7 @@ def map_svg(maps: FilterMaps, shown: FilterMap, plot: int) -> str:
 def _head(maps: FilterMaps, shown: FilterMap) -> str:
     """Return the line above the strips: the shades and what they stand for."""
     cells = 12
-    ramp = error_picture(np.linspace(0, 1, cells)[None], theme.SHADE_STOPS)
+    ramp = shade_picture(np.linspace(0, 1, cells)[None], theme.SHADE_STOPS)
     words = f"{maps.quantity}, full at {short(shown.courses.layer_scale)}"
     parts = [svg.element("image", href=ramp, x=0, y=-20, width=84, height=10, preserveAspectRatio="none")]
     parts.append(svg.text(words, 92, -15))

@@ -7,8 +7,16 @@ import numpy as np
 import pytest
 
 from dtui.analysis.correctness import PackedLayout
-from dtui.analysis.relations.confusion import confusions_over_time, count_confusions, find_growth
+from dtui.analysis.relations.confusion import (
+    confusions_over_time,
+    count_confusions,
+    find_changes,
+    find_growth,
+    labels_that_matter,
+    tabulate,
+)
 from dtui.analysis.relations.learning import find_learning, images_of_list
+from dtui.analysis.relations.partners import Flipping
 from dtui.analysis.stages import count_in_stages
 from dtui.model import Stage
 from dtui.model.learning import IMAGE_LISTS
@@ -83,6 +91,38 @@ def test_lists_hold_whom_the_definition_names(name, validations):
     assert found or validations < 2
 
 
+# --- partners
+def flips_of(right, lost, image: int) -> set[tuple[int, bool]]:
+    """The flips of an image: at which validation, and whether it turned right."""
+    told = history(right, lost, image)
+    return {(at, now) for (_, before), (at, now) in pairwise(told) if before != now}
+
+
+@pytest.mark.parametrize("validations", [0, 1, 2, 40])
+@pytest.mark.parametrize("lost_share", [None, 0.1])
+def test_partners_flip_at_the_same_validations_in_the_same_direction(validations, lost_share):
+    layout, right, lost = layout_and_judgements(validations, validations, lost_share or 0.0)
+    if lost_share is None:
+        lost[:] = False
+    images = right.shape[1]
+    busy = int((right[1:] != right[:-1]).sum(axis=0).argmax()) if validations else 3
+    right[:, 100], lost[:, 100] = right[:, busy], lost[:, busy]
+    found = Flipping(layout, layout.pack(right & ~lost), None if lost_share is None else layout.pack(lost))
+    flips = [flips_of(right, lost, image) for image in range(images)]
+    assert found.counts.tolist() == [len(one) for one in flips]
+    for image in (0, 5, 66, busy, images - 1):
+        assert found.shared_with(image).tolist() == [len(flips[image] & one) for one in flips]
+        alike = {
+            other: len(flips[image] & one) / len(flips[image] | one)
+            for other, one in enumerate(flips)
+            if other != image and flips[image] & one
+        }
+        partners, shared = found.partners(image, 7)
+        assert partners.tolist() == sorted(alike, key=lambda other: (-alike[other], other))[:7]
+        assert shared.tolist() == [len(flips[image] & flips[other]) for other in partners]
+    assert validations < 40 or found.partners(busy, 1)[0].tolist() == [100]
+
+
 def test_an_unknown_list_is_refused():
     layout, right, _ = layout_and_judgements(0, 3, 0.0)
     with pytest.raises(ValueError, match="list of images 'nice': use one of always-wrong, never-learned"):
@@ -142,6 +182,40 @@ def test_growth_is_that_of_shares(seed, before, after):
     numbers = np.stack([-found.scores, found.before, found.after, found.counts], axis=1)
     np.testing.assert_allclose(numbers, np.reshape([(one[0], *one[3:]) for one in expected], (-1, 4)))
     assert bool(expected) == (before > 0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_changes_go_both_ways(seed):
+    labels = labels_at(seed, 2)
+    parts = [count_confusions(labels[:, at : at + 1], TARGETS, 4) for at in range(2)]
+    found, back = find_changes(*parts, SIZES), find_changes(*parts[::-1], SIZES)
+    pairs = [
+        set(zip(one.targets.tolist(), one.labels.tolist(), one.counts.tolist(), strict=True)) for one in (found, back)
+    ]
+    assert pairs[0] == {(target, label, -count) for target, label, count in pairs[1]}
+    assert min(found.counts) < 0 < max(found.counts)
+    assert (
+        found.scores.tolist()
+        == sorted(found.scores.tolist(), reverse=True)
+        == sorted(back.scores.tolist(), reverse=True)
+    )
+
+
+@pytest.mark.parametrize(("rows", "columns"), [([2, 0], [2, 3, 65_534, 0]), ([3], [0]), ([], [1]), ([1, 2], [])])
+def test_a_table_holds_the_judgements_of_its_rows(rows, columns):
+    labels = labels_at(5, 1)
+    table, others = tabulate(count_confusions(labels, TARGETS, 4), np.array(rows, int), np.array(columns, int))
+    assert table.shape == (len(rows), len(columns))
+    for row, target in enumerate(rows):
+        own = [int(label) for label in labels[target == TARGETS, 0] if label >= 0]
+        assert table[row].tolist() == [own.count(label) for label in columns]
+        assert others[row] == sum(label not in columns for label in own)
+
+
+def test_labels_that_matter_are_told_ones_and_then_frequent_ones():
+    counted_ = np.array([0, 5, 9, 9, 1, 0])
+    assert labels_that_matter(np.array([4, 0, 4]), counted_, 9).tolist() == [4, 0, 2, 3, 1]
+    assert labels_that_matter(np.array([4, 0, 4]), counted_, 3).tolist() == [4, 0, 2]
 
 
 @pytest.mark.parametrize(("target", "validations"), [(0, 6), (1, 6), (2, 6), (2, 0)])

@@ -56,3 +56,40 @@ def distinct_filters(sets, set_of, column_of, columns: int, row_of, rows: int) -
             if row_of[filter_row] >= 0:
                 grid[row_of[filter_row]][column_of[event]].add(int(filter_row))
     return [[len(cell) for cell in row] for row in grid]
+
+
+def belonging(row, layer, span, filters, row_of, iterations):
+    """Go through the events one by one; return the sets of events, rows, layers and cells that are lit."""
+    if row is None and layer is None and span is None:
+        rows, layers = set(row_of), set(range(len(filters[0])))
+        return set(range(len(row_of))), rows, layers, {(r, c) for r in rows for c in layers}
+    events, cells = set(), set()
+    for event in range(len(row_of)):
+        is_row = row is None or row_of[event] == row
+        is_layer = layer is None or filters[event][layer] > 0
+        is_then = span is None or span[0] <= iterations[event] < span[1]
+        if is_row and is_layer and is_then:
+            events.add(event)
+            for place, count in enumerate(filters[event]):
+                if count > 0 and layer in (None, place):
+                    cells.add((row_of[event], place))
+    rows = {row_of[event] for event in events} | ({row} if row is not None else set())
+    layers = {place for _, place in cells} | ({layer} if layer is not None else set())
+    return events, rows, layers, cells
+
+
+def against_usual(values: Sequence[float]) -> list[float]:
+    """Compare each value with the middle one of the 20 before."""
+    found = []
+    for place, value in enumerate(values):
+        before = sorted(abs(one) for one in values[max(0, place - 20) : place] if not math.isnan(one))
+        if len(before) < 5 or math.isnan(value):
+            found.append(math.nan)
+            continue
+        middle, odd = divmod(len(before), 2)
+        usual = before[middle] if odd else (before[middle - 1] + before[middle]) / 2
+        if usual == 0 or value == 0:
+            found.append(0.0 if usual == 0 and value == 0 else 1.0 if usual == 0 else -1.0)
+        else:
+            found.append(max(-1.0, min(1.0, math.log10(abs(value) / usual))))
+    return found

@@ -175,6 +175,19 @@ def test_a_pass_in_training_counts_more_than_what_was_assumed_before(record: Mak
     assert accuracy(recorder.store) == pytest.approx(own)
 
 
+def test_outputs_that_turn_nan_are_no_probabilities(record: Make, recwarn: pytest.WarningsRecorder) -> None:
+    images, labels = pictures(3)
+    model = Headed(3, same, gain=9.0)
+    recorder = record(model, every=1)
+    for gain in (9.0, float("nan"), 9.0):
+        recorder.step()
+        model.gain = gain
+        evaluate(recorder, model, [(images, labels)])
+    recorder.close()
+    assert [str(warned.message) for warned in recwarn if "probabilities" in str(warned.message)] == []
+    assert np.isnan(accuracy(recorder.store, 1)) or accuracy(recorder.store, 1) == 0.0
+
+
 def test_a_head_that_begins_with_zeros_decides_nothing(record: Make) -> None:
     images, labels = pictures(3)
     model = Headed(3, torch.sigmoid, gain=0.0)

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 
+from dtui.analysis.layers.graph_lanes import lay_out
 from dtui.model import (
     Anomaly,
     ClassErrors,
@@ -22,12 +23,16 @@ from dtui.model import (
     TimeAxis,
     TreeNode,
 )
+from dtui.model.layers import INSPECTED, FilterCourse, FilterHistory, NodeBoxes, NodeHistograms
+from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.frame import Frame, gutter_for
 from dtui.tui.renderables.canvas.output import ColorMode, Output
 from dtui.tui.renderables.canvas.theme import DARK, Theme
 from dtui.tui.renderables.panes.classes import ClassRow
-from dtui.tui.renderables.panes.filters import FiltersLook, filter_pixels
-from dtui.tui.renderables.panes.tree import TreeRow
+from dtui.tui.renderables.panes.layers.filters import FiltersLook, filter_pixels
+from dtui.tui.renderables.panes.layers.structure import StructurePicture, StructureRow
+from dtui.tui.renderables.panes.layers.tree import TreeRow
+from dtui.tui.renderables.panes.layers.tree_charts import Charted, ChartKind
 from tests.anomalies import class_anomaly
 
 STAGES = (Stage(0, 0.1), Stage(300, 0.01), Stage(600, 0.001))
@@ -44,7 +49,7 @@ HOSTILE = (
     "字" * 300,
     "",
 )
-LOOK = FiltersLook("layer1.conv", "cosine similarity", 1000, is_cosine=True)
+LOOK = FiltersLook("layer1.conv", "cosine distance", 1000)
 
 
 def frame(
@@ -85,15 +90,54 @@ def node(index: int, name: str, depth: int = 0, is_layer: bool = True, parent: i
 
 def make_rows(names: tuple[str, ...] = ("conv1", "conv2")) -> list[TreeRow]:
     """Return an open module with these layers, and a closed module."""
-    rows = [TreeRow(node(0, "stem", is_layer=False), True, True)]
-    rows += [TreeRow(node(1 + index, name, 1, parent=0), False, False) for index, name in enumerate(names)]
-    return [*rows, TreeRow(node(1 + len(names), "layer1", is_layer=False), False, True)]
+    rows = [TreeRow(node(0, "stem", is_layer=False), True, True, "stem", about="stem")]
+    rows += [
+        TreeRow(node(1 + index, name, 1, parent=0), False, False, name, "3×3", 1, about=safe(name))
+        for index, name in enumerate(names)
+    ]
+    return [*rows, TreeRow(node(1 + len(names), "layer1", is_layer=False), False, True, "layer1", "BasicBlock")]
 
 
 def make_series(rows: list[TreeRow], axis: TimeAxis, fill: float | None = None) -> NodeSeries:
     nodes = tuple(row.node.index for row in rows)
     ramp = np.linspace(-1, 1, axis.columns) if fill is None else np.full(axis.columns, fill)
     return NodeSeries(axis, "mean", "weights", nodes, np.tile(ramp, (len(nodes), 1)), 1.0)
+
+
+def make_chart(rows: list[TreeRow], axis: TimeAxis, kind: ChartKind, fill: float | None = None) -> Charted:
+    """Return the numbers of a kind of chart: rising series, spreading boxes, or histograms that move up."""
+    series = make_series(rows, axis, fill)
+    if kind is ChartKind.BOX:
+        spread = np.array([-0.6, -0.2, 0.0, 0.2, 0.6])[:, None, None]
+        return NodeBoxes(axis, "weights", series.nodes, series.values[None] + spread, -1.6, 1.6)
+    if kind is ChartKind.HISTOGRAM:
+        shares = np.abs(np.sin(np.arange(8)[:, None] + np.arange(axis.columns)))
+        shares = (
+            np.tile(shares / shares.sum(0), (len(rows), 1, 1))
+            if fill is None
+            else np.full((len(rows), 8, axis.columns), fill)
+        )
+        return NodeHistograms(axis, "weights", series.nodes, shares, np.tile(np.linspace(-1, 1, 9), (len(rows), 1)))
+    return series
+
+
+def make_history(axis: TimeAxis, fill: float | None = None, of: int = 16) -> FilterHistory:
+    """Return a filter that rises through the band of its layer, or lies at a constant."""
+    median = np.linspace(0.5, 0.4, axis.columns) if fill is None else np.full(axis.columns, fill)
+    values = np.linspace(0.1, 90.0, axis.columns) if fill is None else median
+    ranks = np.where(values > median, 1, of)
+    courses = tuple(FilterCourse(name, values, median, median / 2, median * 2, ranks) for name in INSPECTED)
+    return FilterHistory(axis, 0, 3, of, courses)
+
+
+def make_structure(name: str = "conv1") -> StructurePicture:
+    """Return the graph of a residual block whose first layer has a name."""
+    graph = lay_out([("input", name), (name, "conv2"), ("conv2", "block/add"), (name, "block/add")])
+    rows = [
+        StructureRow(row, "layer" if row.name in (name, "conv2") else "operation", "Conv2d", "3×3", 64, 2, 1, "it died")
+        for row in graph.rows
+    ]
+    return StructurePicture(tuple(rows), 1, graph.lanes, ("2 layers, 1 branch", "2 layers"))
 
 
 def make_heatmap(axis: TimeAxis, height: int, filters: int = 256, fill: float | None = None) -> Heatmap:
@@ -107,7 +151,16 @@ def make_heatmap(axis: TimeAxis, height: int, filters: int = 256, fill: float | 
     dead[filters // 2], late[0] = True, True
     request = HeatmapRequest(1, "cosine_distance", axis, 0, filters, pixels)
     return Heatmap(
-        request, shades * 0.02, shades, 0.02, np.arange(filters), filters, dead, late, np.zeros(filters, int)
+        request,
+        shades * 0.02,
+        shades,
+        0.02,
+        np.arange(filters),
+        filters,
+        dead,
+        late,
+        np.zeros(filters, int),
+        decades=6.0,
     )
 
 
@@ -130,7 +183,7 @@ def anomaly(
 
 def make_images(axis: TimeAxis, height: int, images: int = 50, colour_by: str = "correctness") -> ImageRows:
     """Return images that become right from the top down."""
-    pixels = filter_pixels(height)
+    pixels = 2 * (height - 1)
     made = min(images, pixels)
     right = np.linspace(0, 1, axis.columns)[None] >= np.linspace(0, 1, made)[:, None]
     wrong = np.where(right, -1, np.arange(made)[:, None] % 3)

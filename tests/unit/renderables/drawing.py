@@ -13,6 +13,7 @@ from dtui.model import (
     ImageVerdict,
     NodeSeries,
     RunInfo,
+    RunState,
     Stage,
 )
 from dtui.tui.renderables.canvas.cells import Cells
@@ -20,13 +21,14 @@ from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.axis import AxisPicture
 from dtui.tui.renderables.panes.classes import ClassesPicture, ClassRow
 from dtui.tui.renderables.panes.curves import CurvesPicture
-from dtui.tui.renderables.panes.filters import FiltersLook, FiltersPicture
 from dtui.tui.renderables.panes.images import ImagesPicture
 from dtui.tui.renderables.panes.key_bar import KeyBarPicture
+from dtui.tui.renderables.panes.layers.filters import FiltersLook, FiltersPicture
+from dtui.tui.renderables.panes.layers.tree import TreeLook, TreePicture, TreeRow
+from dtui.tui.renderables.panes.layers.tree_charts import Charted
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.panes.ribbon import RibbonPicture
 from dtui.tui.renderables.panes.top_bar import Tab, TopBarPicture
-from dtui.tui.renderables.panes.tree import TreeLook, TreePicture, TreeRow
 
 
 def draw_axis(where: Frame, iteration: int | None, joins: tuple[int, ...] = ()) -> Cells:
@@ -109,10 +111,12 @@ def draw_tree(
     rows: Sequence[TreeRow],
     top: int,
     selected: int,
-    series: NodeSeries | None,
+    chart: Charted | None,
     look: TreeLook,
-    quartiles: tuple[NodeSeries, NodeSeries] | None = None,
+    ratios: NodeSeries | None = None,
     stages: tuple[Stage, ...] = (),
     iteration: int | None = None,
+    state: RunState | None = None,
 ) -> Cells:
-    return TreePicture(rows, top, selected, series, look, quartiles, stages).draw(where, iteration)
+    picture = TreePicture(rows[top:], top, selected, chart, look, ratios, None, state, stages, len(rows))
+    return picture.draw(where, iteration)

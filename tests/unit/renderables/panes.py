@@ -5,22 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.renderables.panes.tree import ChartKind, TreeLook
+from dtui.tui.renderables.panes.layers.filter_inspector import InspectorPicture
+from dtui.tui.renderables.panes.layers.tree import ChartKind, TreeLook
+from dtui.tui.renderables.parts.grid.places import Face
 from tests.unit.renderables.builders import (
     LOOK,
     STAGES,
     anomaly,
     axis_of,
+    make_chart,
     make_class_rows,
     make_curves,
     make_errors,
     make_heatmap,
+    make_history,
     make_images,
     make_info,
     make_rows,
     make_series,
+    make_structure,
     make_verdict,
 )
 from tests.unit.renderables.drawing import (
@@ -35,6 +41,17 @@ from tests.unit.renderables.drawing import (
     draw_top_bar,
     draw_tree,
 )
+from tests.unit.renderables.grid_panes import draw_correlation, draw_cube
+from tests.unit.renderables.runs_panes import RUNS_PANES
+from tests.unit.renderables.validation_builders import (
+    draw_gallery,
+    draw_here,
+    draw_history,
+    draw_matrix,
+    draw_pairs,
+    draw_portrait,
+    make_taken,
+)
 
 Draw = Callable[[Frame, str, float | None, int | None], Cells]
 """Draws a pane with a name from outside, a constant value (None for varied ones) and the cursor's iteration."""
@@ -46,8 +63,18 @@ ANOMALIES = (anomaly(100), anomaly(500, "gained", 0.9), anomaly(505, "both", 0.5
 
 def _tree(where: Frame, name: str, fill: float | None, cursor: int | None, look: TreeLook) -> Cells:
     rows = make_rows((name, "conv2"))
-    series = make_series(rows, axis_of(where), fill)
-    return draw_tree(where, rows, 0, 1, series, look, (series, series), STAGES, cursor)
+    chart = make_chart(rows, axis_of(where), look.chart, fill)
+    ratios = make_series(rows, axis_of(where), fill)
+    return draw_tree(where, rows, 0, 1, chart, look, ratios, STAGES, cursor)
+
+
+def _inspector(where: Frame, name: str, fill: float | None, cursor: int | None) -> Cells:
+    history = make_history(axis_of(where), fill)
+    return InspectorPicture(name, 3, history, ((f"most changed: class {safe(name)}",), ("dead",))).draw(where, cursor)
+
+
+def _structure(where: Frame, name: str, fill: float | None, cursor: int | None) -> Cells:
+    return make_structure(name).draw(where, cursor)
 
 
 def _images(where: Frame, name: str, fill: float | None, cursor: int | None, colour_by: str) -> Cells:
@@ -80,9 +107,14 @@ PANES: dict[str, Draw] = {
     "axis": lambda where, name, fill, cursor: draw_axis(where, cursor, (40, 700)),
     "tree": lambda where, name, fill, cursor: _tree(where, name, fill, cursor, TreeLook("mean of weights")),
     "tall lines": lambda where, name, fill, cursor: _tree(
-        where, name, fill, cursor, TreeLook("mean of weights", ChartKind.LINE, two_row=True)
+        where, name, fill, cursor, TreeLook("mean of weights", ChartKind.LINE, 2)
     ),
-    "boxes": lambda where, name, fill, cursor: _tree(where, name, fill, cursor, TreeLook("median", ChartKind.BOX)),
+    "boxes": lambda where, name, fill, cursor: _tree(where, name, fill, cursor, TreeLook("boxes", ChartKind.BOX, 2)),
+    "histograms": lambda where, name, fill, cursor: _tree(
+        where, name, fill, cursor, TreeLook("histograms", ChartKind.HISTOGRAM, 4)
+    ),
+    "filter inspector": _inspector,
+    "structure": _structure,
     "filters": lambda where, name, fill, cursor: draw_filters(
         where,
         make_heatmap(axis_of(where), where.height, fill=fill),
@@ -93,6 +125,19 @@ PANES: dict[str, Draw] = {
     "classes": _classes,
     "images": lambda where, name, fill, cursor: _images(where, name, fill, cursor, "correctness"),
     "wrong classes": lambda where, name, fill, cursor: _images(where, name, fill, cursor, "label"),
+    "gallery": lambda where, name, fill, cursor: draw_gallery(where, name),
+    "history": lambda where, name, fill, cursor: draw_history(where, name, fill),
+    "portrait": lambda where, name, fill, cursor: draw_portrait(where, name, cursor),
+    "pairs": lambda where, name, fill, cursor: draw_pairs(where, name, fill),
+    "matrix": lambda where, name, fill, cursor: draw_matrix(where, name, 3),
+    "here line": lambda where, name, fill, cursor: draw_here(where, make_taken({(4, 1): 98, (4, 0): 1}), (name, name)),
+    "correlation": lambda where, name, fill, cursor: draw_correlation(where, name, cursor, is_detailed=False),
+    "mini-sets": lambda where, name, fill, cursor: draw_correlation(where, name, cursor, is_detailed=True),
+    "cube": lambda where, name, fill, cursor: draw_cube(where, name, fill, cursor, None),
+    "classes × time": lambda where, name, fill, cursor: draw_cube(where, name, fill, cursor, Face.CLASSES),
+    "layers × time": lambda where, name, fill, cursor: draw_cube(where, name, fill, cursor, Face.LAYERS),
+    "classes × layers": lambda where, name, fill, cursor: draw_cube(where, name, fill, cursor, Face.GRID),
     "key bar": lambda where, name, fill, cursor: draw_key_bar(where, KEYS),
     "message": lambda where, name, fill, cursor: draw_message(where, name, "press q to leave", "Layers"),
+    **RUNS_PANES,
 }

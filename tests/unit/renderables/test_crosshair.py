@@ -1,49 +1,79 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from dtui.tui.renderables.canvas.cells import Cells
-from dtui.tui.renderables.canvas.output import ColorMode
-from dtui.tui.renderables.canvas.primitives import blend_one
+from dtui.tui.renderables.canvas.output import ColorMode, Output
+from dtui.tui.renderables.canvas.sgr import to_text
 from dtui.tui.renderables.canvas.theme import DARK
-from dtui.tui.renderables.parts.crosshair import GREY, light_row
+from dtui.tui.renderables.parts.crosshair import ticks_of, with_tick
 from tests.unit.renderables.builders import frame
 
 
-def row() -> Cells:
-    cells = Cells(4, 1, DARK)
-    cells.text(0, 0, "abcd", DARK.accent)
-    cells.bg[0, 3] = DARK.incorrect
+def pane() -> Cells:
+    """A header with words, a row of values, a rule, and a row of pixels."""
+    cells = Cells(12, 4, DARK)
+    cells.text(0, 0, "Words  x", DARK.text)
+    cells.text(0, 1, "▁▂▃▄▅▆▇█", DARK.accent)
+    cells.text(0, 2, "─" * 12, DARK.line)
+    cells.text(0, 3, "▀" * 10, DARK.accent)
+    cells.bg[3, :10] = DARK.incorrect
     return cells
 
 
-def test_the_crosshair_lightens_one_column_of_a_copy() -> None:
-    cells = row()
-    lit = light_row(cells.row(0), 1, frame(4, 1), 0.5)
-    assert lit.fg.tolist() == [DARK.accent, blend_one(DARK.accent, DARK.crosshair, 0.5), DARK.accent, DARK.accent]
-    assert lit.bg[1] == blend_one(DARK.panel, DARK.crosshair, 0.5) != DARK.panel
-    assert (cells.fg[0] == DARK.accent).all()
-    assert cells.bg[0, 1] == DARK.panel
+def drawn(x: int | None, mode: ColorMode = ColorMode.TRUECOLOR) -> Cells:
+    cells, where = pane(), frame(12, 4, mode)
+    for y, tick in ticks_of(cells, where, x).items():
+        row = with_tick(cells.row(y), x, tick)
+        for name in ("ch", "fg", "bg", "bold", "mark"):
+            getattr(cells, name)[y] = getattr(row, name)
+    return cells
 
 
-def test_without_colours_the_column_is_reversed() -> None:
-    cells = row()
-    cells.mark[0, 2] = 1
-    where = frame(4, 1, ColorMode.NONE)
-    assert light_row(cells.row(0), 1, where).mark.tolist() == [0, 1, 1, 0]
-    assert light_row(cells.row(0), 2, where).mark.tolist() == [0, 0, 0, 0]
+@pytest.mark.parametrize("x", range(12))
+def test_what_is_read_stays_as_it_is(x: int) -> None:
+    before, after = pane(), drawn(x)
+    for name in ("ch", "fg", "bg", "bold", "mark"):
+        assert (getattr(before, name)[1] == getattr(after, name)[1]).all(), name
+        others = np.arange(12) != x
+        assert (getattr(before, name)[:, others] == getattr(after, name)[:, others]).all(), name
 
 
-def test_sixteen_colours_put_grey_behind_but_keep_coloured_grounds() -> None:
-    where = frame(4, 1, ColorMode.PALETTE_16)
-    assert light_row(row().row(0), 1, where).bg[1] == GREY
-    assert light_row(row().row(0), 3, where).bg[3] == DARK.incorrect
+def test_it_is_a_rule_between_panes_a_crossing_and_a_tick_at_the_lower_edge() -> None:
+    assert to_text(drawn(10), Output()).split("\n") == [
+        "Words  x  │",
+        "▁▂▃▄▅▆▇█",
+        "──────────┼─",
+        "▀▀▀▀▀▀▀▀▀▀╷",
+    ]
+    assert drawn(10).fg[0, 10] == DARK.crosshair
 
 
-@pytest.mark.parametrize("x", [-1, 4, 99])
-def test_a_crosshair_outside_changes_nothing(x: int) -> None:
-    whole = row().row(0)
-    assert light_row(whole, x, frame(4, 1)) is whole
+def test_over_words_it_changes_the_ground_and_keeps_the_words() -> None:
+    for x in (2, 6, 7):
+        cells = drawn(x)
+        assert to_text(cells, Output()).split("\n")[0] == "Words  x"
+        assert cells.bg[0, x] != DARK.panel
+        assert drawn(x, ColorMode.NONE).mark[0, x] == 1
+
+
+def test_pixels_at_the_lower_edge_keep_their_upper_half() -> None:
+    cells = drawn(4)
+    assert (cells.ch[3, 4], cells.fg[3, 4]) == (ord("▀"), DARK.accent)
+    assert cells.bg[3, 4] == DARK.crosshair
+
+
+@pytest.mark.parametrize("x", [-1, 12, 99, None])
+def test_a_crosshair_outside_changes_nothing(x: int | None) -> None:
+    assert ticks_of(pane(), frame(12, 4), x) == {}
+
+
+def test_ticks_are_on_a_copy() -> None:
+    cells = pane()
+    ticks = ticks_of(cells, frame(12, 4), 10)
+    with_tick(cells.row(0), 10, ticks[0])
+    assert to_text(cells, Output()) == to_text(pane(), Output())
 
 
 def test_the_crosshair_stands_where_the_axis_says() -> None:

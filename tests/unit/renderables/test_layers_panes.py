@@ -7,32 +7,30 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dtui.model import Stage, TimeAxis
+from dtui.model import RunState, Stage, TimeAxis
+from dtui.model.layers import UPDATE_RATIO, NodeBoxes, NodeHistograms, NormSeries
+from dtui.model.state import Standing, StateEntry
 from dtui.tui.renderables.canvas.output import ColorMode
-from dtui.tui.renderables.canvas.palettes import ramp
+from dtui.tui.renderables.canvas.palettes import value_colours
+from dtui.tui.renderables.canvas.primitives import blend_one
 from dtui.tui.renderables.canvas.sgr import to_text
 from dtui.tui.renderables.canvas.theme import DARK
-from dtui.tui.renderables.panes.filters import place_of
-from dtui.tui.renderables.panes.tree import ChartKind, TreeLook, TreePicture
+from dtui.tui.renderables.panes.layers.filters import place_of
+from dtui.tui.renderables.panes.layers.tree import ChartKind, TreeLook, TreePicture, TreeRow
+from dtui.tui.renderables.panes.layers.tree_charts import box_heights, zones
+from dtui.tui.renderables.panes.layers.tree_words import fitting, network_lines
 from tests.unit.renderables.builders import (
     LOOK,
     STAGES,
     axis_of,
     frame,
+    make_chart,
     make_curves,
     make_heatmap,
     make_rows,
     make_series,
 )
 from tests.unit.renderables.drawing import draw_curves, draw_filters, draw_tree
-
-
-def test_a_cosine_distance_is_shaded_by_its_root() -> None:
-    where = frame(60, 6)
-    heatmap = make_heatmap(axis_of(where), 6, filters=10, fill=0.25)
-    steps = ramp(DARK, "magnitude", where.output)
-    assert (draw_filters(where, heatmap, 0, LOOK).fg[1:, 18:] == steps[16]).all()
-    assert (draw_filters(where, heatmap, 0, replace(LOOK, is_cosine=False)).fg[1:, 18:] == steps[8]).all()
 
 
 def test_the_curves_show_both_errors_their_scale_and_the_readout() -> None:
@@ -106,32 +104,149 @@ def test_stage_labels_never_touch_and_a_busy_schedule_draws_no_hatching() -> Non
     assert "lr 0.1 lr" in text.split("\n")[0].replace("  ", " ")
 
 
-def test_the_tree_shows_names_counts_values_and_bands() -> None:
-    where = frame(120, 5)
+def state(*entries: StateEntry) -> RunState:
+    return RunState(entries, (), 100)
+
+
+def test_the_tree_shows_names_columns_values_bands_and_words() -> None:
+    where = frame(150, 9, gutter=52)
     rows = make_rows()
-    rows[0] = replace(rows[0], node=replace(rows[0].node, detail=""))
+    rows[1] = replace(rows[1], dead=6, moving=2, incidents=(500,))
     series = make_series(rows, axis_of(where))
-    cells = draw_tree(where, rows, 0, 1, series, TreeLook("mean of weights"), iteration=500)
+    ratios = make_series(rows, axis_of(where), 2e-3)
+    dead = state(StateEntry(Standing.DEAD, "conv1", (1, 4), (10, 10), 64))
+    look = TreeLook("mean of weights", filters=402, flagged=500)
+    cells = draw_tree(where, rows, 0, 1, series, look, ratios, (), 500, dead)
     text = to_text(cells).split("\n")
-    assert text[0] == " Layers  mean of weights" + " " * 69 + "−1.00 ██████  ██████ +1.00"
-    assert text[1].startswith(" ▾ stem               1×          ──────")
-    assert text[2].startswith("▌  ■ conv1 3×3        64  +0.012  █▇▇▆▆▅▅▄▃▃▂▂▁▁ █▇▆")
-    assert text[4].startswith(" ▸ layer1 3×3         1×")
-    assert cells.fg[2, 34] == DARK.negative[2]
-    assert cells.fg[2, 119] == DARK.positive[2]
-    assert cells.bg[2, 5] == DARK.selection
+    assert text[0].startswith(" Layers                dead moving   ratio   value  mean of weights")
+    assert text[0].endswith("−1.00 ██████  ██████ +1.00")
+    assert text[1] == " 2 of 402 filters dead: conv1 1 4"
+    assert text[2].startswith(" ▾ stem                              0.002          ──────")
+    assert text[3].startswith("▌ ■ conv1 3×3             6      2   0.002  +0.010  ██▇▇▆")
+    assert text[5].startswith(" ▸ layer1 BasicBlock                 0.002  +0.010")
+    assert text[8] == (
+        " conv1 at 500: update ratio 0.002, healthy (1e-4 to 1e-2) · 6 of 64 dead · 2 still moving"
+        " · mean of weights 0.010"
+    )
+    assert cells.ch[3, where.column_of(500)] == ord("◆")
+    assert cells.fg[3, where.column_of(500)] == DARK.flag
+    assert cells.fg[3, 149] == DARK.positive[2]
+    assert cells.bg[3, 5] == DARK.selection
 
 
 @pytest.mark.parametrize(
-    ("gutter", "has_value", "has_count"), [(18, False, False), (28, True, False), (34, True, True)]
+    ("gutter", "value", "ratio", "counts"),
+    [(18, False, False, False), (28, True, False, False), (34, True, True, False), (52, True, True, True)],
 )
-def test_a_narrow_gutter_drops_counts_then_values(gutter: int, has_value: bool, has_count: bool) -> None:
-    where = frame(100, 4, gutter=gutter)
+def test_a_narrow_gutter_drops_counts_then_ratios_then_values(
+    gutter: int, value: bool, ratio: bool, counts: bool
+) -> None:
+    where = frame(120, 6, gutter=gutter)
     rows = make_rows()
-    text = to_text(draw_tree(where, rows, 0, 9, make_series(rows, axis_of(where)), TreeLook(), iteration=990))
-    assert ("+1.00" in text.split("\n")[2]) == has_value
-    assert (" 64 " in text) == has_count
+    rows[1] = replace(rows[1], dead=6)
+    ratios = make_series(rows, axis_of(where), 3e-5)
+    text = to_text(draw_tree(where, rows, 0, 9, make_series(rows, axis_of(where)), TreeLook(), ratios, iteration=990))
+    assert ("+1.00" in text.split("\n")[2]) == value
+    assert ("▾3e-5" in text.split("\n")[2]) == ratio
+    assert ("×6" in text.split("\n")[2]) != counts
     assert "conv1 3×3" in text
+
+
+@pytest.mark.parametrize(
+    ("ratio", "words", "colour"),
+    [
+        (2e-5, "below the healthy 1e-4 to 1e-2", "positive"),
+        (2e-3, "healthy (1e-4 to 1e-2)", "live"),
+        (0.2, "above the healthy 1e-4 to 1e-2", "lost"),
+    ],
+)
+def test_an_update_ratio_says_if_it_is_healthy(ratio: float, words: str, colour: str) -> None:
+    where = frame(150, 8)
+    rows = make_rows()
+    ratios = replace(make_series(rows, axis_of(where), ratio), statistic=UPDATE_RATIO)
+    cells = draw_tree(where, rows, 0, 1, ratios, TreeLook("update ratio"), ratios, iteration=500)
+    assert words in to_text(cells).split("\n")[7]
+    expected = getattr(DARK, colour)
+    expected = expected[1] if isinstance(expected, tuple) else expected
+    assert (cells.fg[3, 60:] == blend_one(expected, DARK.panel, 0.35)).all()
+    bars = {2e-5: "▃", 2e-3: "▅", 0.2: "▇"}[ratio]
+    assert to_text(cells).split("\n")[3].endswith(bars * 5)
+
+
+def test_what_is_dead_in_the_whole_network_is_said_as_far_as_there_is_room() -> None:
+    many = StateEntry(Standing.DEAD, "layer2.conv", tuple(range(20)), (10,) * 20, 64)
+    some = state(StateEntry(Standing.DEAD, "conv1", (1, 4), (10, 10), 64), many)
+    frozen = StateEntry(Standing.UNCHANGED, "fc", (), (0,), 10)
+    lines = network_lines(state(*some.entries, frozen), 402)
+    assert fitting(lines, 200) == "22 of 402 filters dead: conv1 1 4, layer2.conv (20) · 1 layer unchanged: fc"
+    assert fitting(lines, 40) == "22 of 402 filters dead · 1 layer unchanged"
+    assert network_lines(None, 402) == ("looking for dead filters …",)
+    assert network_lines(state(), 402)[0] == "no filter is dead, every layer changes, none is still moving alone"
+    lacking = RunState((), ("dead filters could not be told: 3 records, they need 12",), 3)
+    assert network_lines(lacking, 402)[0].startswith("dead filters could not be told")
+
+
+def test_a_box_is_seen_in_one_row_even_where_it_is_thin() -> None:
+    """A dim zone with a bright one inside: the bright one is never lost, whichever eighth it lies in."""
+    for inner in np.linspace(0.1, 0.9, 33):
+        least, most = np.array([[0.0]]), np.array([[1.0]])
+        middle = np.array([[inner]])
+        for tall in (1, 2):
+            ch, fg, bg = zones(least, middle, middle, most, tall, (1, 2, 3))
+            assert 1 <= ((fg == 3) & (ch != 32) | (bg == 3)).sum() <= 2, inner
+            assert ch.shape == (tall, 1)
+    nothing = np.full((1, 1), np.nan)
+    ch, _, bg = zones(nothing, nothing, nothing, nothing, 2, (1, 2, 3))
+    assert ((ch == 32) & (bg == 1)).all()
+
+
+def test_a_box_plot_fills_what_it_covers() -> None:
+    at = [np.array([[value]]) for value in (0.3, 0.55, 0.7, 0.95)]
+    ch, fg, bg = zones(*at, 2, (1, 2, 3))
+    assert [chr(one) for one in ch[:, 0]] == ["▄", "▄"]
+    assert (fg[0, 0], bg[0, 0]) == (3, 2)
+    assert (fg[1, 0], bg[1, 0]) == (1, 2)
+
+
+def test_a_logarithmic_scale_of_boxes_keeps_small_spreads_apart() -> None:
+    boxes = NodeBoxes(TimeAxis(0, 1, 1), "weights", (0,), np.zeros((5, 1, 1)), -1000.0, 1000.0, 0.01)
+    heights = box_heights(np.array([-1000.0, -1.0, 0.0, 0.01, 1.0, 1000.0, 9e9, np.nan]), boxes)
+    assert heights[:6] == pytest.approx([0.0, 0.3, 0.5, 0.53, 0.7, 1.0], abs=0.005)
+    assert heights[6] == 1.0
+    assert np.isnan(heights[7])
+
+
+def test_a_histogram_has_its_bins_from_the_bottom_up_and_the_one_at_the_cursor_in_the_gutter() -> None:
+    where = frame(150, 11, gutter=52)
+    rows = make_rows(("conv1",))
+    shares = np.zeros((3, 8, where.plot_width))
+    shares[:, 0], shares[:, 7] = 0.75, 0.25
+    shares[:, :, 40:] = np.nan
+    chart = NodeHistograms(axis_of(where), "weights", (0, 1, 2), shares, np.tile(np.linspace(-1, 1, 9), (3, 1)))
+    cells = draw_tree(where, rows[1:], 0, 0, chart, TreeLook("histograms", ChartKind.HISTOGRAM, 4), iteration=10)
+    strong = value_colours(DARK, where.output)
+    assert cells.bg[5, 60] == strong[-1], "the lowest bin is the fullest"
+    assert cells.fg[2, 60] not in (strong[-1], DARK.panel)
+    assert (cells.bg[3:5, 60] == DARK.panel).all()
+    text = to_text(cells).split("\n")
+    assert text[3].startswith(f"▌  ███{' ' * 18}▃▃▃ ")
+    assert text[4].startswith("▌  −1.00 … 1.00")
+    late = to_text(draw_tree(where, rows[1:], 0, 0, chart, TreeLook("", ChartKind.HISTOGRAM, 4), iteration=900))
+    assert "too coarse" in late
+
+
+def test_normalisation_layers_have_rows_and_a_statistic_of_their_own() -> None:
+    where = frame(150, 9, gutter=52)
+    rows = make_rows(("conv1",))
+    norm = TreeRow(rows[1].node, False, False, "bn1", "BatchNorm2d", 1, norm=0, about="bn1 (BatchNorm2d, 8 channels)")
+    norms = NormSeries(axis_of(where), "mean_shift", (0,), np.full((1, where.plot_width), 0.25), 0.5)
+    picture = TreePicture(
+        (*rows[:2], norm, rows[2]), 0, 2, make_series(rows, axis_of(where)), TreeLook("mean"), norms=norms
+    )
+    text = to_text(picture.draw(where, 500)).split("\n")
+    assert text[4].startswith("▌ ≈ bn1 BatchNorm2d                          0.250")
+    assert text[4].endswith("▄▄")
+    assert text[8] == " bn1 (BatchNorm2d, 8 channels) at 500: shift of the running mean 0.250"
 
 
 def test_a_statistic_that_is_never_negative_has_no_bands_below_zero() -> None:
@@ -152,18 +267,17 @@ def test_without_colours_what_is_negative_hangs() -> None:
 
 
 def test_a_taller_row_leaves_room_for_half_as_many() -> None:
-    tall = TreeLook(two_row=True)
     rows = make_rows(tuple(f"conv{index}" for index in range(40)))
-    low, high = TreePicture(rows, 7, 7, None, TreeLook()), TreePicture(rows, 7, 7, None, tall)
-    assert (len(low.shown(11)), len(high.shown(11)), len(high.shown(0))) == (10, 5, 0)
-    assert low.shown(11)[0] == rows[7]
+    low, high = (TreePicture(rows[7:], 7, 7, None, TreeLook(tall=tall)) for tall in (1, 2))
+    assert (len(low.shown(13)), len(high.shown(13)), len(high.shown(0))) == (10, 5, 0)
+    assert low.shown(13)[0] == rows[7]
 
 
 def test_a_long_tree_has_a_thumb() -> None:
     where = frame(80, 6)
     rows = make_rows(tuple(f"conv{index}" for index in range(40)))
-    tops = [to_text(draw_tree(where, rows, top, top, None, TreeLook())) for top in (0, 37)]
-    thumbs = [draw_tree(where, rows, top, top, None, TreeLook()).fg[1:, 17].tolist() for top in (0, 37)]
+    tops = [to_text(draw_tree(where, rows, top, top, None, TreeLook())) for top in (0, 38)]
+    thumbs = [draw_tree(where, rows, top, top, None, TreeLook()).fg[1:5, 17].tolist() for top in (0, 38)]
     assert "▐" in tops[0]
     assert thumbs[0][0] == thumbs[1][-1] == DARK.muted
     assert thumbs[0][-1] == thumbs[1][0] == DARK.line
@@ -171,22 +285,21 @@ def test_a_long_tree_has_a_thumb() -> None:
 
 @pytest.mark.parametrize("chart", list(ChartKind))
 def test_every_chart_of_the_tree_shows_something(chart: ChartKind) -> None:
-    where = frame(100, 4)
+    where = frame(100, 9)
     rows = make_rows()
-    series = make_series(rows, axis_of(where))
-    ends = (replace(series, values=series.values - 0.5), replace(series, values=series.values + 0.5))
-    cells = draw_tree(where, rows, 0, 1, series, TreeLook("median", chart), ends)
-    assert (cells.ch[2, 28:] != 32).mean() > 0.8
+    cells = draw_tree(where, rows[1:], 0, 1, make_chart(rows, axis_of(where), chart), TreeLook("", chart, chart.tall))
+    assert ((cells.ch[2, 28:] != 32) | (cells.bg[2, 28:] != DARK.panel)).mean() > 0.75
 
 
 def test_the_filters_header_says_what_is_shown_and_the_legend_has_real_values() -> None:
     where = frame(150, 8)
     cells = draw_filters(where, make_heatmap(axis_of(where), 8), 5, LOOK, 500)
     header = to_text(cells).split("\n")[0]
-    assert header.startswith(" Filters  layer1.conv             256 filters × 1,000 records   cosine similarity · norm")
-    assert "18.3 filters/px" in header
-    assert " 1.000 " in header
-    assert header.endswith(" 0.980")
+    assert header.startswith(
+        f" Filters  layer1.conv{' ' * 13}256 filters × 1,000 records   cosine distance · 21.3 filters/px"
+    )
+    assert " ≤ 2e-8 " in header
+    assert header.endswith(" ≥ 0.020")
 
 
 @pytest.mark.parametrize("width", [60, 64, 70, 80, 90, 100, 120, 150, 200, 300])
@@ -194,20 +307,31 @@ def test_header_and_legend_never_overlap(width: int) -> None:
     where = frame(width, 8)
     header = to_text(draw_filters(where, make_heatmap(axis_of(where), 8), 5, LOOK, 500)).split("\n")[0]
     assert "256 filters" in header
-    assert " 1.000 " in header
-    assert header.rstrip().endswith(" 0.980")
+    assert " ≤ 2e-8 " in header
+    assert header.rstrip().endswith(" ≥ 0.020")
 
 
 def test_the_heatmap_is_as_strong_as_its_values() -> None:
     where = frame(60, 6)
     heatmap = make_heatmap(axis_of(where), 6, filters=10)
-    cells = draw_filters(where, heatmap, 0, replace(LOOK, is_cosine=False))
-    strong = ramp(DARK, "magnitude", where.output)
-    assert cells.fg[1, 18] == strong[0]
-    assert cells.bg[5, 18] == strong[-1]
-    assert cells.bg[5, 59] == strong[0]
+    cells = draw_filters(where, heatmap, 0, LOOK)
+    strong = value_colours(DARK, where.output)
+    assert cells.fg[1, 18] == strong[0] != DARK.panel
+    assert cells.bg[4, 18] == strong[-1]
+    assert cells.bg[4, 59] == strong[0]
     empty = draw_filters(where, make_heatmap(axis_of(where), 6, fill=np.nan), 0, LOOK)
     assert (empty.bg[1:, 18:] == DARK.panel).all()
+    assert (empty.ch[1:5, 18:] == ord("·")).all(), "no value is not a small one"
+
+
+def test_what_stands_out_among_the_filters_is_listed_at_the_foot() -> None:
+    where = frame(150, 8)
+    look = replace(LOOK, standing=("dead 1 4 since 1,010 · still moving 3", "2 dead"))
+    heatmap = make_heatmap(axis_of(where), 8)
+    assert to_text(draw_filters(where, heatmap, 5, look, 500)).split("\n")[7] == (
+        " layer1.conv: dead 1 4 since 1,010 · still moving 3"
+    )
+    assert to_text(draw_filters(frame(30, 8), heatmap, 5, look, 500)).split("\n")[7] == " layer1.conv: 2 dead"
 
 
 def test_the_filters_gutter_reads_out_and_marks() -> None:
@@ -215,11 +339,12 @@ def test_the_filters_gutter_reads_out_and_marks() -> None:
     text = to_text(draw_filters(where, make_heatmap(axis_of(where), 8), 5, LOOK, 500)).split("\n")
     assert text[1][31:34] == "5▸○"
     assert text[2].startswith("  filter        5")
-    assert text[3].startswith("  value     1.000")
+    assert text[3].startswith("  value")
     assert text[4].startswith("  × dead        1")
-    assert text[5].startswith("  ○ late start  1")
-    assert text[7][29:32] == "255"
-    assert sum(line[33] == "×" for line in text[1:]) == 1
+    assert text[5].startswith("  ~ moving      0")
+    assert text[6].startswith("  ○ late start  1")
+    assert text[6][29:32] == "255"
+    assert sum(line[33:34] == "×" for line in text[1:]) == 1
     place = place_of(make_heatmap(axis_of(where), 8), where.height)
     assert [place.row_at(0), place.row_at(1)] == [None, 0]
 
@@ -258,7 +383,7 @@ def test_a_picture_of_an_older_window_is_shown_until_the_new_one_arrives() -> No
     old = TimeAxis(0, 1000, 62)
     cells = draw_filters(where, make_heatmap(old, 6), 0, LOOK, 300)
     again = draw_filters(frame(80, 6), make_heatmap(old, 6), 0, LOOK, 300)
-    assert (cells.bg[5, 18] == again.bg[5, 18 + 62 // 4]).all()
+    assert (cells.bg[4, 18] == again.bg[4, 18 + 62 // 4]).all()
     moved = draw_filters(frame(80, 6, first=2000, stop=3000), make_heatmap(old, 6), 0, LOOK, 300)
     assert (moved.bg[1:, 18:] == DARK.panel).all()
 

@@ -12,7 +12,8 @@ from dtui.tui.renderables.canvas.palettes import label_colour, to_lab
 from dtui.tui.renderables.canvas.sgr import to_text
 from dtui.tui.renderables.canvas.theme import DARK, LIGHT, Theme
 from dtui.tui.renderables.panes.classes import ClassesPicture, ClassRow
-from dtui.tui.renderables.panes.images import letter_of, place_of
+from dtui.tui.renderables.panes.images import place_of
+from dtui.tui.renderables.parts.label_letters import letter_of
 from tests.unit.renderables.builders import (
     anomaly,
     axis_of,
@@ -53,8 +54,9 @@ def test_images_are_blue_where_right_and_orange_where_wrong() -> None:
     assert text[4].startswith("  wrong 12 of 40")
     assert text[5].startswith("  50% of 10 right here")
     assert cells.fg[1, 34] == DARK.correct
-    assert cells.bg[11, 34] == DARK.incorrect
-    assert [line[33] for line in text[1:]].count("×") >= 1
+    assert cells.bg[10, 34] == DARK.incorrect
+    assert text[11].startswith(" here:")
+    assert [line[33] for line in text[1:11]].count("×") >= 1
     assert place_of(rows, where.height).row_at(1) == 0
 
 
@@ -83,7 +85,7 @@ def test_images_by_wrong_class_name_the_classes() -> None:
     header = to_text(cells).split("\n")[0]
     for word in ("right", "cat", "dog", "emu"):
         assert f"██ {word}" in header
-    used = set(cells.bg[1:, 34:].ravel().tolist()) | set(cells.fg[1:, 34:].ravel().tolist())
+    used = set(cells.bg[1:-1, 34:].ravel().tolist()) | set(cells.fg[1:-1, 34:].ravel().tolist())
     assert used == {DARK.correct, *DARK.wrong_labels[:3]}
 
 
@@ -121,9 +123,9 @@ def test_one_wrong_image_wins_over_the_right_ones_of_its_pixel(mode: ColorMode) 
     mostly = replace(rows, correct=np.full_like(rows.correct, 0.98), wrong_label=np.ones_like(rows.wrong_label))
     cells = draw_images(where, mostly, "cat", 3, ("cat", "dog"), None, 40, None)
     if mode is ColorMode.NONE:
-        assert (cells.ch[1:, 34:] == ord(letter_of(1))).all()
+        assert (cells.ch[1:-1, 34:] == ord(letter_of(1))).all()
     else:
-        assert (cells.fg[1:, 34:] == label_colour(DARK, 1)).all()
+        assert (cells.fg[1:-1, 34:] == label_colour(DARK, 1)).all()
 
 
 @pytest.mark.parametrize("mode", [ColorMode.TRUECOLOR, ColorMode.NONE])
@@ -139,7 +141,7 @@ def test_a_label_keeps_its_colour_whatever_else_is_shown(mode: ColorMode) -> Non
         picture = replace(rows, correct=np.zeros_like(rows.correct), wrong_label=wrong)
         cells = draw_images(where, picture, "cat", 3, names, None, 40, None)
         drawn = cells.ch if mode is ColorMode.NONE else cells.fg
-        shown.append({"top": int(drawn[1, 60]), "bottom": int(drawn[6, 60])})
+        shown.append({"top": int(drawn[1, 60]), "bottom": int(drawn[5, 60])})
         assert f"class {frequent}" in to_text(cells).split("\n")[0]
     assert shown[0]["top"] == shown[1]["bottom"] != shown[0]["bottom"] == shown[1]["top"]
 

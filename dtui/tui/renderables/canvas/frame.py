@@ -15,10 +15,13 @@ Region = tuple[int, int, int, int]
 """x, y, width, height in cells."""
 
 
-def gutter_for(width: int) -> int:
-    """Return the gutter's columns on a screen of `width` columns: 34, under 120 columns 28, under 100 18."""
+def gutter_for(width: int, is_wide: bool = False) -> int:
+    """Return the gutter's columns on a screen of `width` columns: 34, under 120 columns 28, under 100 18.
+
+    A screen with columns of numbers beside the names has a wide one, of 54, from 140 columns on.
+    """
     if width >= 120:
-        return 34
+        return 54 if is_wide and width >= 140 else 34
     return 28 if width >= 100 else 18
 
 
@@ -35,6 +38,7 @@ class Frame:
         theme: Colours.
         output: What the terminal can show.
         focused: Whether the pane has the keyboard.
+        right: Columns right of the time axis.
     """
 
     width: int
@@ -44,11 +48,12 @@ class Frame:
     theme: Theme
     output: Output
     focused: bool = False
+    right: int = 0
 
     @property
     def plot_width(self) -> int:
         """Columns of the time axis in this pane, >= 0."""
-        return max(0, self.width - self.gutter)
+        return max(0, self.width - self.gutter - self.right)
 
     def column_of(self, iteration: int | None) -> int | None:
         """Return the pane's column that shows an iteration, None where it is not on screen.

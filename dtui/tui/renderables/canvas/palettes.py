@@ -102,6 +102,12 @@ def interpolate(anchors: tuple[int, ...], count: int) -> UintArray:
     return packed
 
 
+def value_colours(theme: Theme, output: Output) -> UintArray:
+    """Return the ramp of magnitudes without its darkest colours, which look as if there was no value."""
+    colours = ramp(theme, "magnitude", output)
+    return colours[len(colours) // 10 :] if output.has_pixels else colours
+
+
 _GOLDEN = 0.618_033_988_75
 """Steps of this share of the circle never come close to a hue that was taken shortly before."""
 _FREE_HUE = 0.67

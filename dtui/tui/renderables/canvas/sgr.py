@@ -184,7 +184,9 @@ def _ascii_table() -> UintArray:
     table[:0x80] = np.arange(0x80)
     table[0x2800] = 32
     table[0x2801:0x2900] = ord("*")
-    pairs = "▾v▸>▴^▼v▲^◂<■#□o━=─-┊:┆:│|┤|├|╵'╷.▐|▌|▏|▕|×x·.●*◆o○o✓+✖x✗x⚑!−-°o…~←<→>↑^↓v╭+╮+╰+╯+¶P–-≥>≤<»>"
+    shapes = "▾v▸>▴^▼v▲^◂<■#□o━=─-┊:┆:│|┤|├|╵'╷.▐|▌|▏|▕|●*◆o○o←<→>↑^↓v╭+╮+╰+╯+═-╔#╗#╚#╝#║#¶P↳`"
+    signs = "×x·.✓+✖x✗x⚑!−-°o…~–-—-≥>≤<»>≋~✱*✎&•*σs±+⋯.∞8≈~÷/"
+    pairs = shapes + signs
     for glyph, plain in zip(pairs[::2], pairs[1::2], strict=True):
         table[ord(glyph)] = ord(plain)
     table[0x2581:0x2589] = [ord(plain) for plain in ".:-=+*#@"]

@@ -29,7 +29,7 @@ class Theme:
         validation, train: Error curves.
         layer, module: Marks in the tree: conv-like layers, and all other nodes.
         positive, negative: Horizon bands, weak to strong.
-        crosshair: Colour that a crosshair column is blended towards.
+        crosshair: Ticks of the crosshair, and its rule between panes.
         ramps: Name to anchor colours, from 0 to 1: "magnitude", "error", "correlation".
         ramps_256: The same as hand-picked colours of the 256-colour palette, 0xRRGGBB.
         positive_256, negative_256: The bands in that palette.

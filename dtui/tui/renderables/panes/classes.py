@@ -9,7 +9,7 @@ import numpy as np
 
 from dtui.model import Anomaly, ClassErrors, FloatArray, Stage
 from dtui.safe_text import safe
-from dtui.tui.renderables.canvas.cells import Cells, text_width
+from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame, Region
 from dtui.tui.renderables.canvas.palettes import ramp, to_lab
 from dtui.tui.renderables.canvas.primitives import paint_pixels, quantise, resample
@@ -20,7 +20,6 @@ from dtui.tui.renderables.parts.chrome import (
     draw_stages,
     draw_thumb,
     select_gutter,
-    write_value,
 )
 from dtui.tui.renderables.parts.picture import Picture
 
@@ -62,6 +61,8 @@ class ClassesPicture(Picture):
         stages: Learning-rate stages, dashed verticals.
         title: Words beside the pane's name.
         errors_now: Exact errors, on an axis of one column and one iteration; used if that is the cursor.
+        worst: Name (data from outside) and error of the worst class at the cursor; None for none.
+        empty: What to say where there are no rows.
     """
 
     rows: Sequence[ClassRow]
@@ -73,12 +74,14 @@ class ClassesPicture(Picture):
     stages: tuple[Stage, ...] = ()
     title: str = "clusters by error"
     errors_now: ClassErrors | None = field(default=None, compare=False)
-    crosshair = 0.17
+    worst: tuple[str, float] | None = field(default=None, compare=False)
+    empty: str = ""
+    crosshair = True
 
     @property
     def readout_of(self) -> object:
-        """The exact errors at the cursor."""
-        return self.errors_now
+        """The exact errors at the cursor, and the worst."""
+        return self.errors_now, self.worst
 
     def shown(self, height: int) -> Sequence[ClassRow]:
         """Return the rows that a pane of `height` rows shows under its header."""
@@ -87,7 +90,6 @@ class ClassesPicture(Picture):
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
         """Draw header, strips, triangles and readout."""
         cells = Cells(frame.width, frame.height, frame.theme)
-        _draw_classes_header(cells, frame, self.title)
         tall, shown = class_row_height(frame.height), self.shown(frame.height)
         values = _errors_of(frame, shown, self.errors)
         by_class: dict[int, list[Anomaly]] = {}
@@ -103,30 +105,32 @@ class ClassesPicture(Picture):
                 _draw_class_marks(cells, frame, own, y, tall, self.anomaly)
             if is_selected:
                 select_gutter(cells, frame, y, tall)
-            _draw_class_name(cells, frame, row, y + tall - 1, is_selected)
+        if not self.rows:
+            cells.text(2, 1, self.empty, frame.theme.muted, limit=max(0, frame.width - 3))
         draw_thumb(cells, frame, self.top, len(shown), len(self.rows))
         draw_stages(cells, frame, self.stages, 1, frame.height)
         self.write_readout(cells, frame, iteration)
         return cells
 
     def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> None:
-        """Rewrite each row's error at the cursor in the gutter: the column's error until the exact one arrives."""
-        x, _, width, _ = classes_readout_region(frame)
-        if width < 4:
-            return
-        theme, tall = frame.theme, class_row_height(frame.height)
-        digits = 1 if frame.gutter >= WIDE_GUTTER else 0
-        for index, value in enumerate(_errors_at(frame, self, iteration)):
-            text = "" if self.errors is None else "·" if np.isnan(value) else f"{value * 100:.{digits}f}%"
-            colour = theme.faint if np.isnan(value) else theme.warning if value > 0.5 else theme.text
-            write_value(cells, x + width, index * tall + tall, text, colour, room=width)
+        """Rewrite the header, and each row's name and error at the cursor: the column's until the exact one arrives."""
+        _draw_classes_header(cells, frame, self)
+        tall = class_row_height(frame.height)
+        values = _errors_at(frame, self, iteration)
+        for index, (row, value) in enumerate(zip(self.shown(frame.height), values, strict=True)):
+            is_selected = self.top + index == self.selected
+            _write_class(cells, frame, row, 1 + index * tall, None if self.errors is None else value, is_selected)
+
+    def cluster_above(self) -> str:
+        """Return the name of the cluster that the first row on screen belongs to; "" if that row is its name."""
+        above = [row for row in self.rows[: self.top + 1] if row.is_cluster]
+        is_hidden = bool(above) and self.top < len(self.rows) and not self.rows[self.top].is_cluster
+        return above[-1].name if is_hidden else ""
 
 
 def classes_readout_region(frame: Frame) -> Region:
-    """Return the cells that the readout may change."""
-    width = 7 if frame.gutter >= WIDE_GUTTER else 4
-    x = max(0, frame.gutter - width - 2)
-    return x, 1, max(0, min(width, frame.width - x, frame.gutter - 2)), max(0, frame.height - 1)
+    """Return the cells below the header that the readout may change."""
+    return 1, 1, max(0, min(frame.gutter - 2, frame.width - 1)), max(0, frame.height - 1)
 
 
 def class_row_height(height: int) -> int:
@@ -134,14 +138,32 @@ def class_row_height(height: int) -> int:
     return 2 if height >= 12 else 1
 
 
-def _draw_classes_header(cells: Cells, frame: Frame, title: str) -> None:
-    """Write name, title and legend; the legend loses its name if the title needs the room."""
+def _draw_classes_header(cells: Cells, frame: Frame, picture: ClassesPicture) -> None:
+    """Write name, cluster, worst class, title and legend; the legend loses its name if the words need the room."""
+    theme, words = frame.theme, []
+    if picture.cluster_above():
+        words.append((f"▾ {safe(picture.cluster_above())}", theme.accent))
+    if picture.worst is not None:
+        name, error = picture.worst
+        words.append((f"worst here {shorten(safe(name), 24)}: {error:.0%}", theme.text))
+    words.append((picture.title, theme.muted))
+    cells.clear(0, 0, cells.width)
+    if cells.height:
+        cells.bg[0] = theme.panel
     x = draw_header(cells, frame, TITLE, max(0, frame.width - 1))
-    colours = ramp(frame.theme, "error", frame.output)
-    stop = draw_legend(cells, frame, colours, "0", "100%", "error", left=x + 3 + text_width(title))
+    colours = ramp(theme, "error", frame.output)
+    needed = x + 3 + sum(text_width(text) + 3 for text, _ in words)
+    stop = draw_legend(cells, frame, colours, "0", "100%", "error", left=needed)
     if stop == frame.width:
-        stop = draw_legend(cells, frame, colours, "0", "100%", "error", left=x + 1)
-    cells.text(x + 2, 0, title, frame.theme.muted, limit=max(0, stop - x - 3))
+        least = x + 3 + (text_width(words[0][0]) if len(words) > 1 else 0)
+        stop = draw_legend(cells, frame, colours, "0", "100%", "error", left=least)
+    for index, (text, colour) in enumerate(words):
+        room = stop - x - 3
+        if index and text_width(text) > room:
+            break
+        x = cells.text(x + (2 if index == 0 else 3), 0, text, colour, limit=max(0, room))
+        if index + 1 < len(words) and text_width(words[index + 1][0]) <= stop - x - 3:
+            cells.text(x + 1, 0, "·", theme.faint)
 
 
 def _errors_at(frame: Frame, picture: ClassesPicture, iteration: int | None) -> list[float]:
@@ -202,16 +224,41 @@ def _draw_class_marks(
             cells.bold[y, mark.x] = 1
 
 
-def _draw_class_name(cells: Cells, frame: Frame, row: ClassRow, y: int, is_selected: bool) -> None:
-    """Write mark, name and number of classes of a row."""
-    theme = frame.theme
-    end = classes_readout_region(frame)[0] - 1
-    if row.is_cluster:
-        cells.text(1, y, "▾" if row.is_open else "▸", theme.accent if is_selected else theme.muted)
-        if frame.gutter >= WIDE_GUTTER:
-            count = f"{len(row.labels):,}×"
-            cells.text(frame.gutter - 10 - text_width(count), y, count, theme.muted)
-            end = frame.gutter - 11 - text_width(count)
-    x = 3 if frame.gutter >= WIDE_GUTTER or row.is_cluster else 2
+def _write_class(cells: Cells, frame: Frame, row: ClassRow, y: int, error: float | None, is_selected: bool) -> None:
+    """Write a row's mark, name, number of classes and error into the gutter, the name first.
+
+    Where the name has no room, the number of classes is left out, then digits of the error; in a row two rows high the
+    name goes to the upper one. Only then it is cut.
+    """
+    theme, tall, is_wide = frame.theme, class_row_height(frame.height), frame.gutter >= WIDE_GUTTER
+    left, right, bottom = 1, frame.gutter - 2, y + tall - 1
+    if right - left < 4:
+        return
+    for line in range(y, y + tall):
+        cells.clear(left, line, right - left)
     colour = theme.bright if is_selected else theme.text
-    cells.text(x, y, safe(row.name), colour, bold=is_selected or row.is_cluster, limit=max(0, end - x))
+    x = 3 if is_wide or row.is_cluster else 2
+    name, room = safe(row.name), right - x
+    values = _ways_to_say(error, is_wide)
+    value = next((text for text in values if text_width(name) + 1 + text_width(text) <= room), values[-1])
+    is_above = tall == 2 and text_width(name) + 1 + text_width(value) > room
+    if row.is_cluster:
+        cells.text(1, bottom, "▾" if row.is_open else "▸", theme.accent if is_selected else theme.muted)
+    limit = room if is_above else room - text_width(value) - (1 if value else 0)
+    cells.text(x, y if is_above else bottom, name, colour, bold=is_selected or row.is_cluster, limit=max(0, limit))
+    count = f"{len(row.labels):,}×" if row.is_cluster and is_wide else ""
+    if count and text_width(name) + text_width(count) + 1 <= right - 8 - x:
+        cells.text(right - 8 - text_width(count), bottom, count, theme.muted)
+    if error is not None:
+        value_colour = theme.faint if np.isnan(error) else theme.warning if error > 0.5 else theme.text
+        cells.text(right - text_width(value), bottom, value, value_colour)
+
+
+def _ways_to_say(error: float | None, is_wide: bool) -> tuple[str, ...]:
+    """Return an error in words, the longest first; "" while it loads, "·" where there is none."""
+    if error is None:
+        return ("",)
+    if np.isnan(error):
+        return ("·",)
+    short = f"{error * 100:.0f}"
+    return (*((f"{error * 100:.1f}%",) if is_wide else ()), f"{short}%", short)

@@ -58,8 +58,7 @@ class CurvesPicture(Picture):
     values: CursorValues | None = field(default=None, compare=False)
     joins: tuple[int, ...] = ()
     chosen: tuple[str, ...] = ()
-    crosshair = 0.17
-    header_rows = 0
+    crosshair = True
 
     @property
     def plotted(self) -> list[str]:

@@ -30,6 +30,7 @@ THUMBNAIL = (14, 7)
 """Columns and rows of an image."""
 MOST_CHART_ROWS = 9
 LEAST_CHART_ROWS = 5
+MOST_FILTERS = 24
 LASTING = {True: "still so at the end", False: "over at the end", None: ""}
 
 
@@ -88,6 +89,11 @@ class EntryDetailPicture(Picture):
         entry, incident = self.entry, self.entry.incident
         at = f"{entry.iteration:,}" if entry.last <= entry.iteration else f"{entry.iteration:,} to {entry.last:,}"
         facts = [f"iteration {at} · {entry.kind} · {entry.status}"]
+        if entry.filters and entry.layer is not None:
+            some = ", ".join(map(str, entry.filters[:MOST_FILTERS]))
+            rest = len(entry.filters) - MOST_FILTERS
+            more_filters = f" and {rest:,} more" if rest > 0 else ""
+            facts.append(f"filter{'s' * (len(entry.filters) > 1)} {some}{more_filters} of {safe(entry.layer, 60)}")
         if incident is not None:
             more = [LASTING[incident.persists], f"moved first: {incident.moved_first}" if incident.moved_first else ""]
             if not incident.is_final:

@@ -1,4 +1,4 @@
-"""Draws the images pane: one pixel row per validation image, right or wrong, and the image itself."""
+"""Draws the images pane: one pixel row per validation image, right or wrong, the image, and what became of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dtui.model import ClassErrors, ImageRows, ImageVerdict, IntArray
+from dtui.model.learning import TakenFor
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, UintArray, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame, Region
@@ -15,23 +16,18 @@ from dtui.tui.renderables.canvas.palettes import interpolate, label_colour
 from dtui.tui.renderables.canvas.primitives import SHADES, paint_pixels, quantise, resample, shading_colours
 from dtui.tui.renderables.parts.chrome import draw_header
 from dtui.tui.renderables.parts.class_names import class_name
+from dtui.tui.renderables.parts.here_line import draw_here_line
+from dtui.tui.renderables.parts.label_letters import letter_of
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.pixel_rows import PixelRows
 from dtui.tui.renderables.parts.thumbnail import draw_thumbnail
 
 TITLE = "Images"
 CORRECTNESS_STEPS = 8
-LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-"""Stand for the wrong labels where colours cannot; like a colour, a label keeps its letter for the whole run."""
-
-
+FEWEST_ROWS = 3
+"""Of a thumbnail: in fewer nobody knows what it shows."""
 MOST_NAMED = 24
 """Labels that a header may name."""
-
-
-def letter_of(label: int) -> str:
-    """Return the letter that stands for a label."""
-    return LETTERS[label % len(LETTERS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +42,7 @@ class ImagesPicture(Picture):
         validations: Number of validations in the run.
         verdict: On the selected image at the cursor; None while it loads.
         errors_now: Exact errors, on an axis of one column and one iteration; used if that is the cursor.
+        taken: What the images were taken for at the cursor; None while it loads.
     """
 
     images: ImageRows
@@ -55,12 +52,13 @@ class ImagesPicture(Picture):
     validations: int = 0
     verdict: ImageVerdict | None = field(default=None, compare=False)
     errors_now: ClassErrors | None = field(default=None, compare=False)
-    crosshair = 0.32
+    taken: TakenFor | None = field(default=None, compare=False)
+    crosshair = True
 
     @property
     def readout_of(self) -> object:
-        """Verdict and errors at the cursor."""
-        return self.verdict, self.errors_now
+        """Verdict, errors and wrong labels at the cursor."""
+        return self.verdict, self.errors_now, self.taken
 
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
         """Draw header, pixels, verdict and thumbnail."""
@@ -85,13 +83,15 @@ class ImagesPicture(Picture):
         return cells
 
     def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> None:
-        """Rewrite the gutter: image id, verdict at the cursor, share of right images, thumbnail, marks."""
+        """Rewrite the gutter, with image, verdict, share of right images and marks, and the line below the images."""
+        if here_rows(frame.height):
+            draw_here_line(cells, frame, frame.height - 1, self.taken, self.classes)
         _, top, width, height = images_readout_region(frame)
         if width < 6 or height < 1:
             return
         cells.clear(0, top, width, height)
-        cells.bg[top:, :width] = frame.theme.panel
-        cells.mark[top:, :width] = 0
+        cells.bg[top : top + height, :width] = frame.theme.panel
+        cells.mark[top : top + height, :width] = 0
         _draw_image_marks(cells, frame, self.images, place_of(self.images, frame.height), self.selected)
         y = 1
         for text, colour, bold in _verdict_lines(frame, self, _share_right(frame, self, iteration)):
@@ -99,18 +99,25 @@ class ImagesPicture(Picture):
             y += 1
         if self.verdict is not None and self.verdict.pixels is not None:
             gap = 1 if height - y > 8 else 0
-            room = frame.height - y - gap
+            room = top + height - y - gap
+            if room < FEWEST_ROWS:
+                return
             draw_thumbnail(cells, 2, y + gap, width - 5, room, self.verdict.pixels, frame.output)
 
 
 def images_readout_region(frame: Frame) -> Region:
-    """Return the cells that the readout may change."""
-    return 0, 1, max(0, min(frame.gutter, frame.width)), max(0, frame.height - 1)
+    """Return the cells of the gutter that the readout may change; the line below the images is its own, too."""
+    return 0, 1, max(0, min(frame.gutter, frame.width)), max(0, frame.height - 1 - here_rows(frame.height))
+
+
+def here_rows(height: int) -> int:
+    """Return the rows of the line below the images: 1, or 0 in a pane that has no room for it."""
+    return 1 if height >= 4 else 0
 
 
 def place_of(rows: ImageRows, height: int) -> PixelRows:
     """Return where the images are in a pane of `height` rows."""
-    return PixelRows(rows.request.first, rows.request.count, len(rows.correct), height)
+    return PixelRows(rows.request.first, rows.request.count, len(rows.correct), height - here_rows(height))
 
 
 def _correctness_colours(frame: Frame) -> UintArray:
@@ -167,7 +174,7 @@ def _share_right(frame: Frame, picture: ImagesPicture, iteration: int | None) ->
 def _draw_image_marks(cells: Cells, frame: Frame, rows: ImageRows, place: PixelRows, selected: int) -> None:
     """Mark the selected row, and rows with images that were always wrong."""
     x = frame.gutter - 1
-    for y in range(1, frame.height):
+    for y in range(1, place.height):
         shown = place.rows_in(y)
         if rows.always_wrong[shown.start : shown.stop].any():
             cells.text(x, y, "×", frame.theme.warning, bold=True)
@@ -197,18 +204,24 @@ def _verdict_lines(frame: Frame, picture: ImagesPicture, share: float) -> list[t
     if verdict.label is None:
         lines.append(("not validated yet" if verdict.iteration is None else "lost to damage", theme.muted, False))
     elif verdict.label == verdict.target:
-        lines.append((f"✓ {shorten(true_name, max(3, room - 7))}{sure}", theme.gained, True))
+        if text_width(true_name + sure) + 2 > room:
+            sure = ""
+        lines.append((f"✓ {shorten(true_name, max(3, room - 2))}{sure}", theme.gained, True))
     else:
         name = class_name(classes, verdict.label)
         words = "✗ predicted " if text_width(name) + 12 + len(sure) <= room else "✗ "
-        name = shorten(name, max(3, room - len(words) - len(sure)))
+        if text_width(words + name + sure) > room:
+            sure = ""
+        name = shorten(name, max(3, room - len(words)))
         lines.append((words + name + sure, theme.warning, True))
         lines.append((f"is {true_name}", theme.muted, False))
     if frame.height >= 8:
         always = 0 <= selected < len(rows.always_wrong) and bool(rows.always_wrong[selected])
         wrong = f"wrong {verdict.times_wrong:,} of {verdict.validations:,}"
+        if text_width(wrong) > room:
+            wrong = wrong.replace(" of ", "/")
         lines.append((f"× {wrong}: always" if always else wrong, theme.warning if always else theme.muted, False))
-        if right:
+        if right and frame.height >= 12:  # the line below says it, too
             lines.append((right, theme.muted, False))
     return lines
 

@@ -54,8 +54,7 @@ class IncidentRibbonPicture(Picture):
     classes: tuple[str, ...]
     stages: tuple[Stage, ...] = ()
     nothing: tuple[str, ...] = ("none found",)
-    crosshair = 0.17
-    header_rows = 0
+    crosshair = True
 
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
         """Draw words, counts and marks."""

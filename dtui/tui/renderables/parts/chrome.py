@@ -83,10 +83,19 @@ def draw_joins(cells: Cells, frame: Frame, joins: Sequence[int]) -> None:
         cells.fg[:, x] = np.where(blank, np.uint32(frame.theme.muted), cells.fg[:, x])
 
 
-def mark_nonfinite(cells: Cells, frame: Frame, where: BoolArray) -> None:
-    """Cross out the cells, shape (terminal rows from row 1 on, plot columns), in which NaN or Inf was counted."""
-    rows, columns = np.nonzero(where[: frame.height - 1, : frame.plot_width])
-    y, x = 1 + rows, frame.gutter + columns
+def mark_absent(cells: Cells, frame: Frame, where: BoolArray, top: int = 1) -> None:
+    """Put a dot on the panel's ground into cells, shape (terminal rows from row `top` on, columns), without a value."""
+    rows, columns = np.nonzero(where[: frame.height - top, : frame.plot_width])
+    y, x = top + rows, frame.gutter + columns
+    cells.ch[y, x] = ord("·")
+    cells.fg[y, x] = frame.theme.line
+    cells.bg[y, x] = frame.theme.panel
+
+
+def mark_nonfinite(cells: Cells, frame: Frame, where: BoolArray, top: int = 1) -> None:
+    """Cross out the cells, shape (terminal rows from row `top` on, plot columns), in which NaN or Inf was counted."""
+    rows, columns = np.nonzero(where[: frame.height - top, : frame.plot_width])
+    y, x = top + rows, frame.gutter + columns
     cells.ch[y, x] = ord("×")
     cells.fg[y, x] = frame.theme.warning
     cells.bg[y, x] = frame.theme.panel
@@ -104,10 +113,20 @@ def select_gutter(cells: Cells, frame: Frame, y: int, rows: int = 1) -> None:
 
 
 def draw_thumb(
-    cells: Cells, frame: Frame, top: int, shown: int, total: int, first_row: int = 1, column: int | None = None
+    cells: Cells,
+    frame: Frame,
+    top: int,
+    shown: int,
+    total: int,
+    first_row: int = 1,
+    column: int | None = None,
+    below: int = 0,
 ) -> None:
-    """Draw a scroll thumb in the gutter's last column, or another, when not all rows are shown."""
-    height = cells.height - first_row
+    """Draw a scroll thumb in the gutter's last column, or another, when not all rows are shown.
+
+    It leaves out the rows above `first_row`, and the last `below` ones.
+    """
+    height = cells.height - first_row - below
     x = frame.gutter - 1 if column is None else column
     if total <= shown or height < 1 or not 0 <= x < cells.width:
         return
@@ -135,7 +154,7 @@ def number(value: float, signed: bool = False) -> str:
     if size == 0:
         text = "0"
     elif size >= 99_999.5 or size < 0.0005:
-        text = f"{size:.1e}".replace("e-0", "e-").replace("e+0", "e")
+        text = f"{size:.1e}".replace("e-0", "e-").replace("e+0", "e").replace(".0e", "e")
     elif size >= 999.5:
         text = f"{size:,.0f}"
     elif size >= 99.95:

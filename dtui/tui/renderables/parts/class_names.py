@@ -7,6 +7,17 @@ from collections.abc import Sequence
 from dtui.safe_text import safe
 
 
+def bare_name(classes: Sequence[str], label: int) -> str:
+    """Return a class's name alone, harmless to show; its label where there is none.
+
+    Args:
+        classes: Names by label; data from outside.
+        label: Any.
+    """
+    name = safe(classes[label]).strip() if 0 <= label < len(classes) else ""
+    return name or str(label)
+
+
 def class_name(classes: Sequence[str], label: int) -> str:
     """Return a class's name, harmless to show; "class 8" where the name is a bare number or there is none.
 

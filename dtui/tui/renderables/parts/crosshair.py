@@ -1,37 +1,80 @@
-"""Draws the crosshair: one lit column through every pane."""
+"""Draws the crosshair: a tick at the edges of a pane, and a thin rule between panes. What is read stays as it is."""
 
 from __future__ import annotations
 
-from dtui.tui.renderables.canvas.cells import CellRow
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dtui.tui.renderables.canvas.cells import CellRow, Cells
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.renderables.canvas.output import ColorMode
-from dtui.tui.renderables.canvas.palettes import is_panel_like
-from dtui.tui.renderables.canvas.primitives import blend_one
+from dtui.tui.renderables.canvas.primitives import UPPER_HALF
 
-GREY = 0x7F7F7F
+BLANK = 32
+RULE, CROSSING, EDGE = ord("│"), ord("┼"), ord("╷")
+QUIET = (ord("─"), ord("┊"), ord("┼"), EDGE, ord("╵"))
+"""Rules and ticks of a pane itself, which stand for no value: the crosshair crosses them."""
 
 
-def light_row(row: CellRow, x: int, frame: Frame, strength: float = 0.17) -> CellRow:
-    """Return a copy of a row with the crosshair at column `x`; a pane's cells themselves never hold it.
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What the crosshair shows in one cell; None keeps what is there."""
 
-    A terminal with 16 colours shows a grey column, one without colours a reversed one.
+    ch: int | None = None
+    fg: int | None = None
+    bg: int | None = None
+    mark: bool = False
+
+
+def ticks_of(cells: Cells, frame: Frame, x: int | None) -> Mapping[int, Tick]:
+    """Return what the crosshair at column `x` shows, by row of a pane; empty if it is not on it.
+
+    The first row is the header, which separates panes: it gets the rule, or if words stand there, another ground. The
+    last row gets a tick at its lower edge. Other rows hold values and get nothing, unless they are a rule themselves.
 
     Args:
-        row: A whole row of a pane.
-        x: Column, as `Frame.column_of` gives it; outside the row nothing changes.
+        cells: What the pane shows; they never hold the crosshair.
         frame: Theme and output of the pane.
-        strength: How far colours go towards the theme's crosshair colour, [0, 1]; 0.32 over pixel maps.
+        x: Column, as `Frame.column_of` gives it; None for none.
     """
-    if not 0 <= x < len(row.ch):
-        return row
-    lit = row.copy()
-    if frame.output.mode is ColorMode.NONE:
-        lit.mark[x] ^= 1
-    elif frame.output.mode is ColorMode.PALETTE_16:
-        if is_panel_like(int(row.bg[x])):
-            lit.bg[x] = GREY
-            lit.mark[x] = 0
-    else:
-        lit.fg[x] = blend_one(int(row.fg[x]), frame.theme.crosshair, strength)
-        lit.bg[x] = blend_one(int(row.bg[x]), frame.theme.crosshair, strength)
-    return lit
+    if x is None or not 0 <= x < cells.width:
+        return {}
+    theme, found = frame.theme, {}
+    for y in range(cells.height):
+        ch = int(cells.ch[y, x])
+        if ch in QUIET:
+            found[y] = Tick(CROSSING if ch == ord("─") else RULE, theme.muted)
+    if cells.height > 0:
+        found[0] = _in_header(cells, frame, x)
+    if cells.height > 1 and (last := _at_lower_edge(cells, frame, x)) is not None:
+        found[cells.height - 1] = last
+    return found
+
+
+def with_tick(row: CellRow, x: int, tick: Tick) -> CellRow:
+    """Return a copy of a row with a tick in it."""
+    copy = row.copy()
+    for array, value in ((copy.ch, tick.ch), (copy.fg, tick.fg), (copy.bg, tick.bg)):
+        if value is not None:
+            array[x] = value
+    if tick.mark:
+        copy.mark[x] ^= 1
+    return copy
+
+
+def _in_header(cells: Cells, frame: Frame, x: int) -> Tick:
+    """Return the rule, where it separates no word from the next; else a ground behind the glyph."""
+    near = cells.ch[0, max(0, x - 1) : x + 2]
+    if int(cells.ch[0, x]) in QUIET:
+        return Tick(RULE, frame.theme.crosshair)
+    if bool((near == BLANK).all()) and bool((cells.bg[0, max(0, x - 1) : x + 2] == cells.bg[0, x]).all()):
+        return Tick(RULE, frame.theme.crosshair)
+    return Tick(fg=frame.theme.panel, bg=frame.theme.muted, mark=True)
+
+
+def _at_lower_edge(cells: Cells, frame: Frame, x: int) -> Tick | None:
+    """Return a tick in the last row: the lower half of a pixel's cell, or a blank; None where something else is."""
+    y = cells.height - 1
+    ch = int(cells.ch[y, x])
+    if ch == UPPER_HALF:
+        return Tick(bg=frame.theme.crosshair)
+    return Tick(EDGE, frame.theme.crosshair) if ch == BLANK else None

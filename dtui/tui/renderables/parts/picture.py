@@ -13,14 +13,11 @@ class Picture:
     it: when it changes, only the readout is rewritten.
     """
 
-    crosshair: float = 0.0
-    """How strongly the crosshair lights a column; 0 for none."""
+    crosshair: bool = False
+    """Whether the crosshair is drawn at the pane's edges."""
 
     is_all_readout: bool = False
     """Whether all of it depends on the cursor, so that it is drawn again instead of rewritten."""
-
-    header_rows: int = 1
-    """Rows at the top that the crosshair leaves out."""
 
     @property
     def readout_of(self) -> object:

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from dtui.model import FloatArray, Heatmap
+from dtui.model import BoolArray, Heatmap
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, text_width
 from dtui.tui.renderables.canvas.frame import Frame, Region
-from dtui.tui.renderables.canvas.palettes import ramp
+from dtui.tui.renderables.canvas.palettes import value_colours
 from dtui.tui.renderables.canvas.primitives import paint_pixels, quantise, resample, shading_colours
-from dtui.tui.renderables.parts.chrome import NONFINITE_WORDS, draw_header, draw_legend, mark_nonfinite, number
+from dtui.tui.renderables.panes.layers.tree_words import fitting
+from dtui.tui.renderables.parts.chrome import (
+    NONFINITE_WORDS,
+    draw_header,
+    draw_legend,
+    mark_absent,
+    mark_nonfinite,
+    number,
+)
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.pixel_rows import PixelRows
 
 TITLE = "Filters"
 NUMBER_CELLS = 8
 """Columns at the gutter's right end for filter numbers, the selected row's arrow and marks."""
+
+LEAST_FOR_LIST = 6
+"""From so many rows on the pane has a list of what stands out at its foot."""
 
 READOUT_CELLS = 17
 """Columns at the gutter's left end for the readout, where the gutter has room for it."""
@@ -30,17 +42,21 @@ class FiltersLook:
 
     Attributes:
         node: Name of the layer or module; data from outside.
-        title: What is shown, such as "cosine similarity".
+        title: What is shown, such as "cosine distance".
         records: Number of records in the run.
-        is_cosine: Whether the values are cosine distances, to be read as similarities (1 - value).
         layer_names: Layer index to name, for a module with several layers; data from outside.
+        order: The order of the rows, in words.
+        moving: Filters of the node that are still moving.
+        standing: What stands out among its filters, for the line at the foot, ever shorter ones; data from outside.
     """
 
     node: str
     title: str
     records: int
-    is_cosine: bool = False
     layer_names: tuple[str, ...] = ()
+    order: str = "index"
+    moving: frozenset[int] = frozenset()
+    standing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +72,7 @@ class FiltersPicture(Picture):
     heatmap: Heatmap
     selected: int
     look: FiltersLook
-    crosshair = 0.32
+    crosshair = True
 
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
         """Draw header, pixels, row numbers, marks and readout."""
@@ -66,14 +82,25 @@ class FiltersPicture(Picture):
             return cells
         axis = frame.axis.with_columns(frame.plot_width)
         place = place_of(heatmap, frame.height)
-        colours = ramp(frame.theme, "magnitude", frame.output)
-        shades = _shown_shades(resample(heatmap.shades, heatmap.request.axis, axis), self.look)
-        paint_pixels(cells, frame.gutter, 1, place.expand(quantise(shades, len(colours))), colours, frame.output)
+        colours = value_colours(frame.theme, frame.output)
+        shades = resample(heatmap.shades, heatmap.request.axis, axis)
+        steps = place.expand(quantise(shades, len(colours)))
+        paint_pixels(cells, frame.gutter, 1, steps, colours, frame.output)
+        mark_absent(cells, frame, (steps[0::2] < 0) & (steps[1::2] < 0))
         if heatmap.nonfinite is not None:
             counted = place.expand(resample(heatmap.nonfinite.astype(np.int64), heatmap.request.axis, axis)) > 0
             mark_nonfinite(cells, frame, counted[0::2] | counted[1::2])
+        if foot_rows(frame.height):
+            line = fitting([f"{self.look.node}: {words}" for words in self.look.standing], max(0, frame.width - 2))
+            colour = frame.theme.warning if "dead" in line else frame.theme.muted
+            cells.text(1, frame.height - 1, line, colour, limit=max(0, frame.width - 2))
         self.write_readout(cells, frame, iteration)
         return cells
+
+    def _flags(self) -> Sequence[tuple[str, BoolArray, str]]:
+        """Return the marks of rows: glyph, flag of each row, and the colour's name in the theme."""
+        moving = np.isin(self.heatmap.order, list(self.look.moving))
+        return (("×", self.heatmap.dead, "warning"), ("~", moving, "accent"), ("○", self.heatmap.late, "gained"))
 
     def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> None:
         """Rewrite the gutter: the cross-section at the cursor, the selected filter and its value, marks, numbers."""
@@ -91,10 +118,10 @@ class FiltersPicture(Picture):
             cells.mark[chosen_y, :width] = 1
         column = frame.column_of(iteration)
         if frame.gutter >= READOUT_CELLS + NUMBER_CELLS + 4 and column is not None:
-            _draw_profile(cells, frame, heatmap, place, look, column)
-        _draw_numbers(cells, frame, heatmap, place, self.selected)
+            _draw_profile(cells, frame, heatmap, place, column)
+        _draw_numbers(cells, frame, heatmap, place, self.selected, self._flags())
         value = _value_at(frame, heatmap, place, self.selected, column)
-        shown = similarity(value) if look.is_cosine else number(value)
+        shown = number(value)
         if frame.gutter >= READOUT_CELLS + NUMBER_CELLS:
             _write_words(cells, frame, heatmap, self.selected, look, shown)
         elif chosen_y is not None:
@@ -103,47 +130,34 @@ class FiltersPicture(Picture):
 
 def filters_readout_region(frame: Frame) -> Region:
     """Return the cells that the readout may change."""
-    return 0, 1, max(0, min(frame.gutter, frame.width)), max(0, frame.height - 1)
+    height = max(0, frame.height - 1 - foot_rows(frame.height))
+    return 0, 1, max(0, min(frame.gutter, frame.width)), height
+
+
+def foot_rows(height: int) -> int:
+    """Return the rows under the pixels in a pane of `height` rows: a list of what stands out."""
+    return int(height >= LEAST_FOR_LIST)
 
 
 def filter_pixels(height: int) -> int:
-    """Return the pixel rows of a pane of `height` rows, >= 1: HeatmapRequest.pixels and ImagesRequest.pixels."""
-    return max(1, 2 * (height - 1))
+    """Return the pixel rows of a pane of `height` rows, >= 1: HeatmapRequest.pixels."""
+    return max(1, 2 * (height - 1 - foot_rows(height)))
 
 
 def place_of(heatmap: Heatmap, height: int) -> PixelRows:
     """Return where the heatmap's filters are in a pane of `height` rows."""
-    return PixelRows(heatmap.request.first, heatmap.request.count, len(heatmap.shades), height)
+    rows = height - foot_rows(height)
+    return PixelRows(heatmap.request.first, heatmap.request.count, len(heatmap.shades), rows)
 
 
-def similarity(distance: float) -> str:
-    """Return 1 - distance in at most 8 characters that differ from 1, such as 0.9998 or 1−1.4e-8; "·" for no value."""
-    if not np.isfinite(distance):
-        return number(distance)
-    if distance == 0:
-        return "1.000"
-    if abs(distance) < 1e-5:
-        size = f"{abs(distance):.1e}" if abs(distance) > 9.94e-10 else f"{abs(distance):.0e}"
-        return f"1{'−' if distance > 0 else '+'}{size}".replace("e-0", "e-")
-    digits = int(np.clip(np.ceil(-np.log10(abs(distance))) + 1, 3, 6))
-    return f"{1 - distance:.{digits}f}".replace("-", "−")
-
-
-def _shown_shades(shades: FloatArray, look: FiltersLook) -> FloatArray:
-    """Return the shades to show; for a cosine distance its square root, which grows with the angle."""
-    return np.sqrt(np.maximum(shades, 0)) if look.is_cosine else shades
-
-
-def _draw_profile(
-    cells: Cells, frame: Frame, heatmap: Heatmap, place: PixelRows, look: FiltersLook, column: int
-) -> None:
+def _draw_profile(cells: Cells, frame: Frame, heatmap: Heatmap, place: PixelRows, column: int) -> None:
     """Draw the cross-section at the cursor: a bar for each terminal row, growing to the left from the numbers."""
     assert frame.axis is not None
     raw = resample(heatmap.shades, heatmap.request.axis, frame.axis.with_columns(frame.plot_width))
-    profile = _shown_shades(place.profile(raw[:, column - frame.gutter]), look)
+    profile = place.profile(raw[:, column - frame.gutter])
     right = frame.gutter - NUMBER_CELLS
     width = min(8, right - READOUT_CELLS - 1)
-    colours = ramp(frame.theme, "magnitude", frame.output)
+    colours = value_colours(frame.theme, frame.output)
     steps = quantise(profile, len(colours))
     top = np.nanmax(profile) if np.isfinite(profile).any() else 0.0
     if top <= 0 or width < 2:
@@ -166,11 +180,18 @@ def _draw_profile(
                 cells.text(x, y, "▐", colour)
 
 
-def _draw_numbers(cells: Cells, frame: Frame, heatmap: Heatmap, place: PixelRows, selected: int) -> None:
-    """Write the filter numbers of the first, the last and the selected row, and the marks of dead and late filters.
+def _draw_numbers(
+    cells: Cells,
+    frame: Frame,
+    heatmap: Heatmap,
+    place: PixelRows,
+    selected: int,
+    marks: Sequence[tuple[str, BoolArray, str]],
+) -> None:
+    """Write the filter numbers of the first, the last and the selected row, and marks such as those of dead filters.
 
-    A mark is in the terminal row where its filter begins. It is muted if only some of the filters that begin there are
-    dead or late.
+    A mark is in the terminal row where its filter begins. It is muted if only some of the filters that begin there
+    have it.
     """
     theme, order = frame.theme, heatmap.order
     right = frame.gutter - 2
@@ -186,11 +207,11 @@ def _draw_numbers(cells: Cells, frame: Frame, heatmap: Heatmap, place: PixelRows
         if not rows:
             break
         begun = [row for row in rows if place.y_of(row) == y and row < len(order)]
-        for mark, flags, colour in (("×", heatmap.dead, theme.warning), ("○", heatmap.late, theme.gained)):
+        for mark, flags, colour in marks:
             marked = flags[begun]
             if marked.any():
                 is_all = bool(marked.all())
-                cells.text(right + 1, y, mark, colour if is_all else theme.muted, bold=is_all)
+                cells.text(right + 1, y, mark, getattr(theme, colour) if is_all else theme.muted, bold=is_all)
                 break
     if chosen_y is not None and 0 <= selected < len(order):
         text = f"{int(order[selected]):,}"
@@ -205,11 +226,13 @@ def _write_words(cells: Cells, frame: Frame, heatmap: Heatmap, selected: int, lo
     is_dead = index is not None and bool(heatmap.dead[selected])
     is_late = index is not None and bool(heatmap.late[selected])
     dead, late = int(heatmap.dead.sum()), int(heatmap.late.sum())
-    state = "dead" if is_dead else "late start" if is_late else ""
+    is_moving = index in look.moving
+    state = "dead" if is_dead else "still moving" if is_moving else "late start" if is_late else ""
     lines = [
         ("", "filter", "" if index is None else f"{index:,}", theme.flag, True),
         ("", "value", shown, theme.bright, True),
         ("×", "dead", f"{dead:,}", theme.warning if dead else theme.text, False),
+        ("~", "moving", f"{len(look.moving):,}", theme.accent if look.moving else theme.text, False),
         ("○", "late start", f"{late:,}", theme.gained if late else theme.text, False),
     ]
     top = 2 if frame.height >= 7 else 1
@@ -218,15 +241,16 @@ def _write_words(cells: Cells, frame: Frame, heatmap: Heatmap, selected: int, lo
         layer = int(heatmap.labels[selected])
         if 0 <= layer < len(names):
             lines.insert(0, ("", safe(names[layer]), "", theme.accent, False))
-    for offset, (mark, label, value, colour, bold) in enumerate(lines[: max(0, frame.height - top)]):
+    room = max(0, frame.height - foot_rows(frame.height) - top)
+    for offset, (mark, label, value, colour, bold) in enumerate(lines[:room]):
         y = top + offset
         x = 2
         if mark:
             x = cells.text(x, y, mark, colour, bold=True) + 1
         cells.text(x, y, label, theme.muted if value else colour, limit=READOUT_CELLS - x)
         cells.text(READOUT_CELLS - text_width(value), y, value, colour, bold=bold)
-    if state and frame.height > top + len(lines):
-        cells.text(2, top + len(lines), f"this one is {state}", theme.warning, limit=READOUT_CELLS - 2)
+    if state and room > len(lines):
+        cells.text(2, top + len(lines), f"it is {state}", theme.warning, limit=READOUT_CELLS - 1)
 
 
 def _value_at(frame: Frame, heatmap: Heatmap, place: PixelRows, selected: int, column: int | None) -> float:
@@ -245,9 +269,11 @@ def _draw_filters_header(cells: Cells, frame: Frame, heatmap: Heatmap, look: Fil
     cells.text(x + 2, 0, safe(look.node), theme.accent, limit=max(0, frame.gutter - x - 3))
     counts = f"{heatmap.filters:,} filters"
     place = place_of(heatmap, frame.height)
-    low, high = _legend_words(heatmap, look)
-    colours = ramp(theme, "magnitude", frame.output)
-    notes = [look.title, f"norm {request.normalise}", f"sort {request.sort}"]
+    low, high = _legend_words(heatmap)
+    colours = value_colours(frame.theme, frame.output)
+    notes = [look.title]
+    notes += [f"against the {request.normalise}"] if request.normalise != "layer" else []
+    notes += [f"by {look.order}"] if request.sort != "index" else []
     if place.per_pixel > 1.01:
         notes.append(f"{place.per_pixel:.1f} filters/px")
     if heatmap.nonfinite is not None:
@@ -267,11 +293,10 @@ def _draw_filters_header(cells: Cells, frame: Frame, heatmap: Heatmap, look: Fil
             separator = " · "
 
 
-def _legend_words(heatmap: Heatmap, look: FiltersLook) -> tuple[str, str]:
-    """Return words for the ends of the ramp; real values if they are the same for all filters."""
+def _legend_words(heatmap: Heatmap) -> tuple[str, str]:
+    """Return words for the ends of the ramp: the scale's ends, beyond which nothing differs."""
     if np.isfinite(heatmap.scale):
-        if look.is_cosine:
-            return "1.000", similarity(heatmap.scale)
-        return "0", number(heatmap.scale)
+        low = f"≤ {number(heatmap.scale / 10**heatmap.decades)}" if heatmap.decades else "0"
+        return low, f"≥ {number(heatmap.scale)}"
     of = {"filter": "filter's max", "iteration": "iteration's max"}.get(heatmap.request.normalise, "max")
-    return ("1.000" if look.is_cosine else "0"), of
+    return (f"1e-{heatmap.decades:.0f} of it" if heatmap.decades else "0"), of

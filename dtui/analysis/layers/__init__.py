@@ -1,0 +1,1 @@
+"""Pictures of layers as numbers: histograms on common bins, a graph in lanes."""

@@ -1,0 +1,62 @@
+"""Finds the images that turn right and wrong together with one image."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dtui.analysis.correctness import WORD, PackedLayout, WordArray
+from dtui.analysis.relations.learning import count_bits, held_verdicts
+from dtui.model import BoolArray, IntArray
+
+
+class Flipping:
+    """Every flip of every image: right and then wrong, or wrong and then right, when it was judged next."""
+
+    def __init__(self, layout: PackedLayout, right: WordArray, lost: WordArray | None) -> None:
+        """Find the flips.
+
+        Args:
+            layout: Where each image's bit lies.
+            right: Whether an image was judged right, shape (validations, W); 0 where it was not judged.
+            lost: Whether an image was not judged, or its label is lost; None if there is no such image.
+        """
+        held = held_verdicts(right, lost)
+        self._layout = layout
+        self._gained, self._lost = held[1:] & ~held[:-1], held[:-1] & ~held[1:]
+        if lost is not None and len(lost):
+            self._gained &= np.bitwise_or.accumulate(~lost, axis=0)[:-1]
+        self.counts: IntArray = count_bits(layout, self._gained) + count_bits(layout, self._lost)
+        """Flips of each image, shape (images,)."""
+
+    def shared_with(self, image: int) -> IntArray:
+        """Return the flips of each image at the same validation and in the same direction, shape (images,)."""
+        word, shift = divmod(int(self._layout.bit_of_image()[image]), WORD)
+
+        def own(flips: WordArray) -> BoolArray:
+            result: BoolArray = (flips[:, word] >> np.uint64(shift) & np.uint64(1)).astype(np.bool_)
+            return result
+
+        gained, lost = self._gained[own(self._gained)], self._lost[own(self._lost)]
+        return count_bits(self._layout, gained) + count_bits(self._layout, lost)
+
+    def partners(self, image: int, most: int) -> tuple[IntArray, IntArray]:
+        """Return the images whose flips are most alike, without itself, the likest first.
+
+        Alike is the number of shared flips as a share of the flips of either image (Jaccard).
+
+        Args:
+            image: Index in the ImageSet.
+            most: Most of them, >= 0.
+
+        Returns:
+            Indices and shared flips, shape (at most `most`,); images that share no flip are not among them.
+
+        Source: dtui.
+        """
+        shared = self.shared_with(image)
+        either = self.counts + self.counts[image] - shared
+        alike = shared / np.maximum(either, 1)
+        alike[image] = 0.0
+        order = np.argsort(-alike, kind="stable")[:most]
+        found = order[alike[order] > 0]
+        return found, shared[found]

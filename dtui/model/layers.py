@@ -1,0 +1,177 @@
+"""Answers about layers and their filters: box plots, histograms, normalisation layers, one filter, the drawn network.
+
+All arrays are read-only. Columns are those of the axis, as in `dtui.model.views`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dtui.model.arrays import FloatArray, IntArray
+from dtui.model.axis import TimeAxis
+from dtui.model.statistics import NORMS
+
+HEALTHY_RATIOS = (1e-4, 1e-2)
+"""Update ratios of a layer, per update, as usual in a training that works. Source: dtui, after Karpathy's 1e-3."""
+
+UPDATE_RATIO = "update_ratio"
+"""What a NodeSeries of update ratios per update calls its statistic."""
+
+BOX_STATISTICS = ("min", "q1", "median", "q3", "max")
+"""What a box plot is made of, from the bottom."""
+
+HISTOGRAM_SOURCES = ("weights", "gradients")
+"""What a run stores histograms of: the weights themselves, and |gradient / weight|."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class NodeBoxes:
+    """Box plots of several tree nodes over time, all on one scale.
+
+    Attributes:
+        axis: The columns.
+        source: Of SOURCES.
+        nodes: Tree node indices, one a row.
+        values: Shape (5, nodes, columns), in the order of BOX_STATISTICS; of several records in a column the smallest
+            min, the largest max, and the mean of the others. NaN where there is no value.
+        low: Bottom of the scale; what lies beyond its ends is drawn at them.
+        high: Top of the scale, > low.
+        linear: 0 for a linear scale. Otherwise values within ± `linear` are linear, and those beyond are logarithmic:
+            the layers' spreads lie three decades or more apart.
+    """
+
+    axis: TimeAxis
+    source: str
+    nodes: tuple[int, ...]
+    values: FloatArray
+    low: float
+    high: float
+    linear: float = 0.0
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class NodeHistograms:
+    """How the weights, or the sizes of gradient/weight, of several tree nodes are distributed over time.
+
+    Attributes:
+        axis: The columns.
+        source: Of HISTOGRAM_SOURCES; of gradients the bins are decades.
+        nodes: Tree node indices, one a row.
+        shares: Shape (nodes, bins, columns): share of the elements in each bin, lowest bin first, in [0, 1], at the
+            last record of a column. NaN where nothing was stored, or where one far value made the stored bins coarse.
+        edges: Shape (nodes, bins + 1): ends of the bins. The outermost bins also hold what lies beyond them.
+    """
+
+    axis: TimeAxis
+    source: str
+    nodes: tuple[int, ...]
+    shares: FloatArray
+    edges: FloatArray
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class NormSeries:
+    """One statistic of normalisation layers over time.
+
+    Attributes:
+        axis: The columns.
+        statistic: Of NORM_STATISTICS.
+        norms: Places in `Structure.norms`, one a row.
+        values: Shape (norms, columns); within a column the largest.
+        scale: Full height of a horizon graph, > 0, for every one of the run's normalisation layers.
+    """
+
+    axis: TimeAxis
+    statistic: str
+    norms: tuple[int, ...]
+    values: FloatArray
+    scale: float
+
+    @property
+    def title(self) -> str:
+        """The statistic as people read it."""
+        return NORMS[self.statistic].title
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class FilterCourse:
+    """One statistic of a filter over time, beside its layer.
+
+    Attributes:
+        statistic: Of FILTER_STATISTICS.
+        values: Shape (columns,): of the filter; within a column the largest.
+        median: Shape (columns,): of the layer's filters, each with its largest value in the column.
+        low: Shape (columns,): the 5th percentile of these.
+        high: Shape (columns,): the 95th percentile of these.
+        ranks: Shape (columns,): 1 + filters with a larger value; 0 where the filter has none.
+    """
+
+    statistic: str
+    values: FloatArray
+    median: FloatArray
+    low: FloatArray
+    high: FloatArray
+    ranks: IntArray
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class FilterHistory:
+    """What a filter did over the run.
+
+    Attributes:
+        axis: The columns.
+        layer: Index of its layer.
+        filter: Its index within the layer.
+        of: Filters of the layer.
+        courses: One for each statistic of INSPECTED that the run holds, in that order.
+    """
+
+    axis: TimeAxis
+    layer: int
+    filter: int
+    of: int
+    courses: tuple[FilterCourse, ...]
+
+
+INSPECTED = ("norm", "update_ratio", "gradient_norm", "cosine_distance")
+"""Statistics in a FilterHistory."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraphRow:
+    """One node of the network's graph, drawn as one row with the lanes beside it.
+
+    Attributes:
+        name: Module name, or the operation at a join; data from outside.
+        lane: Column of lanes in which the node stands.
+        links: For each lane, what of it is drawn in this row: the sum of UP, DOWN, LEFT and RIGHT, 0 for nothing.
+        inputs: Number of nodes that flow into it.
+        outputs: Number of nodes that it flows into.
+    """
+
+    name: str
+    lane: int
+    links: tuple[int, ...]
+    inputs: int
+    outputs: int
+
+
+UP, DOWN, LEFT, RIGHT = 1, 2, 4, 8
+"""Arms of a lane in one row."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkGraph:
+    """The recorded graph of the network, from its inputs down.
+
+    Attributes:
+        rows: In an order in which every node follows its inputs, as far as there is one.
+        lanes: Most lanes beside each other.
+        backwards: Edges that are not drawn, because they flow upwards.
+        is_recorded: Whether the graph was recorded; if not, the rows are the layers in order, and no lane joins them.
+    """
+
+    rows: tuple[GraphRow, ...]
+    lanes: int
+    backwards: int = 0
+    is_recorded: bool = True

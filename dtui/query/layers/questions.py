@@ -1,0 +1,147 @@
+"""The questions of `RunQuery` about layers, their filters, and the network that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from dtui.model import FilterCourses, FloatArray, Heatmap, HeatmapRequest, NodeSeries, TimeAxis, TreeNode
+from dtui.model.layers import FilterHistory, NetworkGraph, NodeBoxes, NodeHistograms, NormSeries
+from dtui.query import tree
+from dtui.query.data import RunData
+from dtui.query.heatmap import HeatmapQuery
+from dtui.query.layers import boxes, filter_history, graph, histograms, norm_series, update_ratios
+
+
+class LayerQuestions:
+    """The part of `RunQuery` that answers questions about layers."""
+
+    _data: RunData
+
+    @cached_property
+    def _heatmaps(self) -> HeatmapQuery:
+        return HeatmapQuery(self._data)
+
+    def tree(self) -> tuple[TreeNode, ...]:
+        """Return the modules and layers below the root, depth-first in layer order."""
+        return tree.tree_of(self._data)
+
+    def node_series(self, nodes: Sequence[int], statistic: str, source: str, axis: TimeAxis) -> NodeSeries:
+        """Return one statistic of some tree nodes over time.
+
+        Raises:
+            NotRecordedError: The run does not hold the statistic.
+            UsageError: An unknown node, statistic or source.
+        """
+        return tree.node_series(self._data, nodes, statistic, source, axis)
+
+    def layer_update_ratios(self) -> FloatArray:
+        """Return how fast each layer learns, shape (layers, records), float32, >= 0, read-only.
+
+        ‖Δw‖ ⁄ ‖w‖ since the record before, with w at that record, divided by the number of updates since. So runs with
+        another recording interval, and closing records, can be compared. Updates in opposite directions cancel out, so
+        the value is less than the ratio of a single update. NaN at the first record, in watches, where the weights were
+        all zero, and at the first record after a resume. Statistics of filters (`update_ratio`) are not divided.
+
+        Raises:
+            NotRecordedError: The run does not hold the norms.
+        """
+        return update_ratios.layer_update_ratios(self._data)
+
+    def module_update_ratios(self) -> FloatArray:
+        """Return the same for the modules, shape (modules, records): of all weights in a module together.
+
+        Raises:
+            NotRecordedError: The run does not hold the norms.
+        """
+        return update_ratios.module_update_ratios(self._data)
+
+    def norms(self, statistic: str) -> FloatArray:
+        """Return one statistic of the normalisation layers at every record, shape (norms, records), float32, read-only.
+
+        Rows are those of `structure().norms`, each with the name of the layer that it follows; columns those of
+        `record_iterations`. NaN where there is no value, as in every watch.
+
+        Raises:
+            NotRecordedError: The run does not hold the statistic, or no normalisation layers.
+            UsageError: There is no such statistic.
+        """
+        return self._data.norms(statistic)
+
+    def heatmap(self, request: HeatmapRequest) -> Heatmap:
+        """Return the filters of a tree node over time.
+
+        Raises:
+            NotRecordedError: The run does not hold the statistic.
+            UsageError: An unknown node, statistic, normalisation or order.
+        """
+        return self._heatmaps.heatmap(request)
+
+    def filter_courses(
+        self, layer: int, statistic: str, axis: TimeAxis, count: int, first: Sequence[int] = ()
+    ) -> FilterCourses:
+        """Return at most `count` filters of a layer over time: those of `first`, then those that stand out most.
+
+        Raises:
+            NotRecordedError: The run does not hold the statistic.
+            UsageError: An unknown layer or statistic.
+        """
+        return self._heatmaps.courses(layer, statistic, axis, count, first)
+
+    def node_boxes(self, nodes: Sequence[int], source: str, axis: TimeAxis) -> NodeBoxes:
+        """Return box plots of some tree nodes over time, on one scale for the network.
+
+        Raises:
+            NotRecordedError: The run does not hold quartiles, or the source.
+            UsageError: An unknown node or source.
+        """
+        return boxes.node_boxes(self._data, nodes, source, axis)
+
+    def node_histograms(self, nodes: Sequence[int], source: str, axis: TimeAxis, bins: int = 16) -> NodeHistograms:
+        """Return how the weights of some tree nodes, or the sizes of gradient/weight, are distributed over time.
+
+        Args:
+            nodes: Tree node indices.
+            source: Of HISTOGRAM_SOURCES.
+            axis: The columns.
+            bins: Bins of weights, >= 1; gradients have the decades that were stored.
+
+        Raises:
+            UsageError: An unknown node or source, or no bins.
+        """
+        return histograms.node_histograms(self._data, nodes, source, axis, bins)
+
+    def node_update_ratios(self, nodes: Sequence[int], axis: TimeAxis) -> NodeSeries:
+        """Return `layer_update_ratios` and `module_update_ratios` of some tree nodes; the largest within a column.
+
+        Raises:
+            NotRecordedError: The run does not hold the norms.
+            UsageError: An unknown node.
+        """
+        return update_ratios.node_update_ratios(self._data, nodes, axis)
+
+    def norm_series(self, norms: Sequence[int], statistic: str, axis: TimeAxis) -> NormSeries:
+        """Return one statistic of some normalisation layers over time.
+
+        Args:
+            norms: Places in `structure().norms`.
+            statistic: Of NORM_STATISTICS.
+            axis: The columns.
+
+        Raises:
+            NotRecordedError: The run does not hold the statistic.
+            UsageError: An unknown normalisation layer or statistic.
+        """
+        return norm_series.norm_series(self._data, norms, statistic, axis)
+
+    def filter_history(self, layer: int, filter: int, axis: TimeAxis) -> FilterHistory:
+        """Return what a filter did over the run, beside the other filters of its layer.
+
+        Raises:
+            UsageError: There is no such layer or filter.
+        """
+        return filter_history.filter_history(self._data, layer, filter, axis)
+
+    def network_graph(self) -> NetworkGraph:
+        """Return the network as rows and lanes that can be drawn; its layers in order if no graph was recorded."""
+        return graph.network_graph(self._data)

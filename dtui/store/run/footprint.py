@@ -1,0 +1,64 @@
+"""Tells the size of a run and how long its recorder has been at work, from the file system alone.
+
+Owns both. Times of the run's own files are compared with each other, never with a clock.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from dtui.store.format.schema import HEARTBEAT_FILE, RUN_FILE, TRIAGE_FILE
+
+_DEEPEST = 2
+
+
+def size_of(path: Path) -> int:
+    """Return the bytes of a run's files, or of its packed file; 0 if nothing can be read. Links are not followed."""
+    try:
+        if not path.is_dir():
+            return path.stat().st_size
+    except OSError:
+        return 0
+    return _bytes_in(path, 0)
+
+
+def _bytes_in(folder: Path, depth: int) -> int:
+    total = 0
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                try:
+                    if entry.is_dir(follow_symlinks=False):
+                        total += _bytes_in(Path(entry.path), depth + 1) if depth < _DEEPEST else 0
+                    else:
+                        total += entry.stat(follow_symlinks=False).st_size
+                except OSError:  # it vanished meanwhile
+                    continue
+    except OSError:
+        return total
+    return total
+
+
+def seconds_at_work(folder: Path) -> float:
+    """Return how long the present recorder of a live run has been at work; NaN if that is not known.
+
+    It replaces run.json when it begins, and touches the heartbeat from then on.
+    """
+    try:
+        begun, now = (os.stat(folder / name).st_mtime for name in (RUN_FILE, HEARTBEAT_FILE))
+    except OSError:
+        return float("nan")
+    return now - begun if now > begun else float("nan")
+
+
+def stamp_of(path: Path) -> tuple[tuple[int, int] | None, ...]:
+    """Return what changes when an ended run is resumed, replaced, judged by a person, or gone."""
+    stamp: list[tuple[int, int] | None] = []
+    for name in (path, path / RUN_FILE, path / TRIAGE_FILE):
+        try:
+            stat = os.stat(name)
+            stamp.append((stat.st_mtime_ns, stat.st_size))
+        except OSError:
+            stamp.append(None)
+    return tuple(stamp)

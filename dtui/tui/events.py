@@ -1,0 +1,54 @@
+"""What the loader tells the app."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dtui.errors import DtuiError
+
+if TYPE_CHECKING:
+    from dtui.tui.state.questions import Question
+    from dtui.tui.state.run_view import RunView
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Opened:
+    """The run was opened, or has changed; or another one was opened in its place."""
+
+    view: RunView
+    is_other: bool = False
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Answered:
+    """The answer to the newest question of its type."""
+
+    question: Question[Any]
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision was written; if not, `error` says why."""
+
+    entry: str
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Something could not be read.
+
+    Attributes:
+        about: The question; "open" if the run could not be opened, "switch" if another one could not.
+        message: One line, safe to show.
+        error: The exception, for reports outside the TUI.
+    """
+
+    about: str
+    message: str
+    error: DtuiError
+
+
+Event = Opened | Answered | Decided | Failed

@@ -1,0 +1,1 @@
+"""The panes of the Layers screen, and of the screens inside it."""

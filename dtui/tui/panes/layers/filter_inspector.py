@@ -1,0 +1,140 @@
+"""The inspector of one filter, an inner screen: its course over the run, and where it acts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dtui.model import TreeNode
+from dtui.model.relations import Event
+from dtui.safe_text import safe
+from dtui.tui.panes.layers.questions import FilterEventsQuestion, FilterHistoryQuestion, StateQuestion
+from dtui.tui.renderables.panes.layers.filter_inspector import TITLE, InspectorPicture
+from dtui.tui.renderables.panes.layers.tree_words import STANDING_WORDS
+from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.state.pane import Pane, Scene
+from dtui.tui.state.questions import Question
+from dtui.tui.state.selection import Selection
+
+SCREEN = "filter"
+MOST_TIMES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class InspectedFilter:
+    """Which filter is looked at: the index of its layer, and its own within the layer."""
+
+    layer: int = 0
+    filter: int = 0
+
+
+def inspecting(scene: Scene, layer: int, filter: int) -> Selection:
+    """Return the selection that looks into a filter."""
+    return scene.at(scene.opened(SCREEN)).selection.put(InspectedFilter(layer, filter))
+
+
+class FilterInspector(Pane):
+    """One filter; its rows are the filters of the layer, so that the next is one key away."""
+
+    name = "filter_course"
+    title = TITLE
+    bar = ((("back",), "back"),)
+
+    def picture(self, scene: Scene) -> Picture:
+        """Return the courses at hand, if they are of this filter."""
+        chosen, node = scene.selection.get(InspectedFilter), self._node(scene)
+        history = scene.answers.get(FilterHistoryQuestion)
+        if history is not None and (history.layer, history.filter) != (chosen.layer, chosen.filter):
+            history = None
+        name = (
+            ""
+            if node is None
+            else f"{' '.join((node.name, node.detail)).strip()} · {node.kind} · {node.filters:,} filters"
+        )
+        return InspectorPicture(name, chosen.filter, history, self._words(scene, node))
+
+    def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
+        """Ask for its courses, its state, and where it acts."""
+        if self.height(scene) and self._node(scene) is not None:
+            chosen = scene.selection.get(InspectedFilter)
+            yield FilterHistoryQuestion(chosen.layer, chosen.filter, scene.axis)
+            yield StateQuestion()
+            yield FilterEventsQuestion(chosen.layer, chosen.filter)
+
+    def _node(self, scene: Scene) -> TreeNode | None:
+        layer = scene.selection.get(InspectedFilter).layer
+        return next((node for node in scene.view.tree if node.layer == layer), None)
+
+    def _words(self, scene: Scene, node: TreeNode | None) -> tuple[tuple[str, ...], ...]:
+        """Return the lines at the foot: its state, where it acts, and its weights."""
+        chosen, state = scene.selection.get(InspectedFilter), scene.answers.get(StateQuestion)
+        found = scene.answers.get(FilterEventsQuestion)
+        said = "looking …" if state is None else "alive"
+        for entry in () if state is None else state.entries:
+            if node is not None and entry.layer == node.name and (chosen.filter in entry.filters or not entry.filters):
+                since = entry.since[entry.filters.index(chosen.filter) if entry.filters else 0]
+                said = STANDING_WORDS[entry.standing] + (f" since {since:,}" if since is not None else "")
+                break
+        acts = ("looking where it acts …",) if found is None else acts_words(found.events, scene.view.classes)
+        if found is not None and (found.layer, found.filter) != (chosen.layer, chosen.filter):
+            acts = ("looking where it acts …",)
+        return (acts, (f"{said} · its weights were not kept in this run", said))
+
+    # --- its rows: the filters of the layer
+
+    def rows(self, scene: Scene) -> int:
+        """Return the filters of the layer."""
+        node = self._node(scene)
+        return 0 if node is None else node.filters
+
+    def row(self, scene: Scene) -> int:
+        """Return the filter."""
+        return scene.selection.get(InspectedFilter).filter
+
+    def select(self, scene: Scene, row: int) -> Selection:
+        """Return the selection on another filter of the layer."""
+        return scene.selection.put(InspectedFilter(scene.selection.get(InspectedFilter).layer, row))
+
+    def page(self, scene: Scene) -> int:
+        """Return the filters that a page key moves by."""
+        return 10
+
+    def fold(self, scene: Scene, open_: bool | None) -> Selection:
+        """Closing goes back to where it was opened."""
+        return scene.selection.gone_back() if open_ is False else scene.selection
+
+    def settle(self, scene: Scene) -> Selection:
+        """Return the selection on a filter that exists."""
+        chosen, node = scene.selection.get(InspectedFilter), self._node(scene)
+        if node is None or chosen.filter < node.filters:
+            return scene.selection
+        return scene.selection.put(InspectedFilter(chosen.layer, node.filters - 1))
+
+
+def acts_words(events: Sequence[Event], classes: Sequence[str]) -> tuple[str, ...]:
+    """Return at which incidents and anomalies a filter was among those that changed most, ever shorter."""
+    if not events:
+        return (
+            "never among the 10 filters that changed most at an incident or anomaly",
+            "never among the most changed",
+        )
+    by_class: dict[int | None, list[int]] = {}
+    for event in events:
+        times = by_class.setdefault(event.label, [])
+        if event.iteration not in times:
+            times.append(event.iteration)
+    lines = []
+    for most in (len(by_class), 6, 3, 2, 1):
+        parts = [_at(label, times, classes) for label, times in list(by_class.items())[:most]]
+        more = f" · {len(by_class) - most} more classes" if len(by_class) > most else ""
+        lines.append(f"among the 10 that changed most: {' · '.join(parts)}{more}")
+        lines.append(f"most changed: {' · '.join(parts)}{more}")
+    return tuple(dict.fromkeys(lines))
+
+
+def _at(label: int | None, times: Sequence[int], classes: Sequence[str]) -> str:
+    name = "incident" if label is None else f"class {safe(classes[label]) if label < len(classes) else label}"
+    shown = ", ".join(f"{time:,}" for time in sorted(times)[:MOST_TIMES])
+    more = f" and {len(times) - MOST_TIMES} more" if len(times) > MOST_TIMES else ""
+    return f"{name} at {shown}{more}"

@@ -1,0 +1,250 @@
+"""The filters pane: a row of pixels for each filter of the selected layer or module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from operator import attrgetter
+from typing import Any
+
+from dtui.model import Heatmap, HeatmapRequest, TreeNode
+from dtui.model.review import Entry
+from dtui.model.state import Standing
+from dtui.model.statistics import FILTERS, title_of
+from dtui.safe_text import safe
+from dtui.tui.panes.layers.filter_inspector import inspecting
+from dtui.tui.panes.layers.questions import HeatmapQuestion, StateQuestion
+from dtui.tui.panes.rows import PixelPane
+from dtui.tui.renderables.panes.layers.filters import TITLE, FiltersLook, FiltersPicture, filter_pixels, place_of
+from dtui.tui.renderables.panes.layers.tree_words import STANDING_WORDS, numbers_words, since_words
+from dtui.tui.renderables.panes.message import MessagePicture
+from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.state.actions import SHOWN, Action
+from dtui.tui.state.choice import Choice, Option
+from dtui.tui.state.key_steps import cycling, starting_on
+from dtui.tui.state.numbers import Numbers, over_time
+from dtui.tui.state.pane import Scene, Shows, Step
+from dtui.tui.state.questions import Question
+from dtui.tui.state.selection import Selection
+
+NORMALISATIONS = ("layer", "filter", "iteration")
+SORTS = ("index", "activity", "peak", "lead")
+SORT_WORDS = {"index": "index", "activity": "change", "peak": "time of peak", "lead": "incident first"}
+LISTED = (Standing.DEAD, Standing.MOVING, Standing.LATE_STARTER)
+
+
+@dataclass(frozen=True, slots=True)
+class FiltersOptions:
+    """The choices of this pane: one of the statistics of filters, one of NORMALISATIONS, one of SORTS."""
+
+    statistic: str = "cosine_distance"
+    normalise: str = "layer"
+    sort: str = "index"
+
+
+class Filters(PixelPane):
+    """The filters of `Selection.node`, in sorted order."""
+
+    name = "filters"
+    title = TITLE
+    shows = Shows.FILTERS
+    question = HeatmapQuestion
+    about = staticmethod(attrgetter("request.node"))
+    place_of = staticmethod(place_of)
+    actions = (Action("normalise", ("I",), "normalise", "Shade filters against layer, filter, or iteration.", SHOWN),)
+    bar = (
+        (("fold_toggle",), "inspect"),
+        (("rows_more", "rows_fewer"), "rows"),
+        (("sort",), "sort"),
+        (("normalise",), "normalise"),
+        (("statistic",), "statistic"),
+    )
+
+    @property
+    def steps(self) -> Mapping[str, Step]:
+        """Step through what is shown."""
+        return {
+            **super().steps,
+            "sort": cycling(FiltersOptions, "sort", SORTS),
+            "normalise": cycling(FiltersOptions, "normalise", NORMALISATIONS),
+            "statistic": cycling(FiltersOptions, "statistic", _recorded),
+            "statistic_back": cycling(FiltersOptions, "statistic", _recorded, -1),
+        }
+
+    def choice(self, scene: Scene, action: str) -> Choice | None:
+        """Return the list of statistics."""
+        every, now = _recorded(scene), scene.selection.get(FiltersOptions).statistic
+        if action != "statistic" or not every:
+            return None
+        options = (
+            Option(title_of(name), partial(_with_statistic, statistic=name), FILTERS[name].unit) for name in every
+        )
+        return Choice("Statistic of the filters", tuple(options), every.index(now) if now in every else -1)
+
+    def subject(self, selection: Selection) -> object:
+        """Return the node."""
+        return selection.node
+
+    def rows(self, scene: Scene) -> int:
+        """Return the number of filters of the node."""
+        node = scene.selection.node
+        return scene.view.tree[node].filters if node < len(scene.view.tree) else 0
+
+    def pixels(self, scene: Scene) -> int:
+        """Return the pixel rows that there is room for, >= 1."""
+        return filter_pixels(self.height(scene))
+
+    def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
+        """Ask for the filters that are shown."""
+        selection, total, height = scene.selection, self.rows(scene), self.height(scene)
+        options, window = selection.get(FiltersOptions), self.window(selection)
+        if height and total:
+            yield HeatmapQuestion(
+                HeatmapRequest(
+                    node=selection.node,
+                    statistic=options.statistic,
+                    axis=scene.axis,
+                    first=window.first,
+                    count=window.count or total,
+                    pixels=self.pixels(scene),
+                    normalise=options.normalise,
+                    sort=options.sort,
+                    lead=self._lead(scene) if options.sort == "lead" else (),
+                )
+            )
+            yield StateQuestion()
+
+    def picture(self, scene: Scene) -> Picture:
+        """Return the filters at hand: those of the previous node until the new ones arrive."""
+        view, heatmap = scene.view, scene.answers.get(HeatmapQuestion)
+        if heatmap is None or heatmap.request.node >= len(view.tree):
+            return MessagePicture(title=self.title)
+        node = view.tree[heatmap.request.node]
+        layers = sorted((found.layer, found.name) for found in view.tree if found.layer is not None)
+        look = FiltersLook(
+            node=f"{node.name} {node.detail}".strip(),
+            title=title_of(heatmap.request.statistic),
+            records=view.info.records,
+            layer_names=tuple(name for _, name in layers),
+            order=SORT_WORDS.get(heatmap.request.sort, heatmap.request.sort),
+            moving=self._moving(scene, node),
+            standing=self._standing(scene, node, heatmap),
+        )
+        row = min(self.row(scene), max(0, heatmap.filters - 1)) if node.index == scene.selection.node else 0
+        return FiltersPicture(heatmap, row, look)
+
+    # --- what stands out
+
+    def _entries(self, scene: Scene, node: TreeNode, standing: Standing) -> list[tuple[str, int, Any]]:
+        """Return what is in a state below a node: name of the layer, its first filter in the node, and the entry."""
+        state = scene.answers.get(StateQuestion)
+        below = {
+            found.name: found for found in scene.view.tree if found.layer is not None and found.layer in node.layers
+        }
+        entries = () if state is None else state.entries
+        return [
+            (entry.layer, below[entry.layer].first_filter - node.first_filter, entry)
+            for entry in entries
+            if entry.standing is standing and entry.layer in below and entry.filters
+        ]
+
+    def _moving(self, scene: Scene, node: TreeNode) -> frozenset[int]:
+        found = self._entries(scene, node, Standing.MOVING)
+        return frozenset(first + filter for _, first, entry in found for filter in entry.filters)
+
+    def _standing(self, scene: Scene, node: TreeNode, heatmap: Heatmap) -> tuple[str, ...]:
+        """Return the list at the foot, ever shorter: filters that are dead, still moving, or started late."""
+        if scene.answers.get(StateQuestion) is None:
+            return ("looking for dead filters …",)
+        lines = []
+        for most in (40, 12, 6, 0):
+            parts = []
+            for standing in LISTED:
+                for layer, _, entry in self._entries(scene, node, standing):
+                    words = STANDING_WORDS[standing]
+                    place = f"{safe(layer)} " if len(node.layers) > 1 else ""
+                    numbers = numbers_words(entry.filters, most) if most else f"{len(entry.filters):,}"
+                    since = since_words(entry) if most else ""
+                    parts.append(f"{words} {place}{numbers} {since}".strip())
+            lines.append(" · ".join(parts))
+        return tuple(lines) if lines[0] else ("no filter is dead, and none is still moving alone",)
+
+    def _lead(self, scene: Scene) -> tuple[int, ...]:
+        """Return the filters of the node that the selected entry names."""
+        entry, tree = scene.view.find_entry(scene.selection.entry), scene.view.tree
+        if entry is None or not entry.filters or scene.selection.node >= len(tree):
+            return ()
+        node = tree[scene.selection.node]
+        for found in tree:
+            if found.layer is not None and found.layer in node.layers and found.name == entry.layer:
+                return tuple(found.first_filter - node.first_filter + filter for filter in entry.filters)
+        return ()
+
+    # --- its rows
+
+    def is_foldable(self, scene: Scene) -> bool:
+        """Whether there is a filter to look into."""
+        return self.rows(scene) > 0
+
+    def fold(self, scene: Scene, open_: bool | None) -> Selection:
+        """Look into the selected filter; closing goes back to the tree."""
+        found = None if open_ is False else self._selected(scene)
+        return super().fold(scene, open_) if found is None else inspecting(scene, *found)
+
+    def _selected(self, scene: Scene) -> tuple[int, int] | None:
+        """Return layer and filter of the selected row; None until its order is known."""
+        heatmap, row, tree = scene.answers.get(HeatmapQuestion), self.row(scene), scene.view.tree
+        if heatmap is None or heatmap.request.node != scene.selection.node or row >= len(heatmap.order):
+            return None
+        layer = int(heatmap.labels[row])
+        own = next(node for node in tree if node.layer == layer)
+        return layer, int(heatmap.order[row]) - (own.first_filter - tree[scene.selection.node].first_filter)
+
+    # --- what changes around it
+
+    def begin(self, scene: Scene) -> Selection:
+        """Choose a statistic that the run has."""
+        return starting_on(FiltersOptions, "statistic", _recorded(scene))(scene)
+
+    def show(self, scene: Scene, entry: Entry) -> Selection:
+        """Select the first filter of an entry; where its row is not known, in the order of index."""
+        selection, tree = scene.selection, scene.view.tree
+        is_here = entry.layer is not None and self.rows(scene) > 0 and tree[selection.node].name == entry.layer
+        if not is_here or not entry.filters or not 0 <= entry.filters[0] < self.rows(scene):
+            return selection
+        options = selection.get(FiltersOptions)
+        if options.sort == "lead":
+            return self.select(scene, 0)
+        if options.sort != "index":
+            scene = scene.at(selection.put(replace(options, sort="index")))
+        return self.select(scene, entry.filters[0])
+
+    def numbers(self, scene: Scene) -> Numbers | None:
+        """Return the values of the rows of pixels, each named by its first filter."""
+        heatmap = scene.answers.get(HeatmapQuestion)
+        if heatmap is None or heatmap.request.node >= len(scene.view.tree):
+            return None
+        request, rows = heatmap.request, len(heatmap.values)
+        first = [request.first + row * request.count // max(1, rows) for row in range(rows)]
+        names = [f"filter {int(heatmap.order[place])}" if place < len(heatmap.order) else "" for place in first]
+        name = scene.view.tree[request.node].name
+        title = f"{title_of(request.statistic)} of {name}, sorted by {SORT_WORDS[request.sort]}"
+        return over_time(title, request.axis, names, list(heatmap.values))
+
+    def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:
+        """Offer the statistics, and the orders."""
+        for statistic in scene.view.filter_statistics:
+            step: Step = partial(_with_statistic, statistic=statistic)
+            yield f"filters: {title_of(statistic)}", "Show this statistic in the Filters pane.", step
+        for sort, words in SORT_WORDS.items():
+            yield f"filters by {words}", "Order the filters so.", cycling(FiltersOptions, "sort", (sort,))
+
+
+def _with_statistic(scene: Scene, statistic: str) -> Selection:
+    return scene.selection.put(replace(scene.selection.get(FiltersOptions), statistic=statistic))
+
+
+def _recorded(scene: Scene) -> tuple[str, ...]:
+    """Return the statistics that the run has."""
+    return scene.view.filter_statistics

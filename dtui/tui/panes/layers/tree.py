@@ -1,0 +1,350 @@
+"""The tree pane: the network's modules and layers, each with a chart of one statistic over time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from dtui.model import SOURCES
+from dtui.model.layers import UPDATE_RATIO
+from dtui.model.review import Entry
+from dtui.model.state import Standing
+from dtui.model.statistics import title_of
+from dtui.safe_text import safe
+from dtui.tui.panes.layers.questions import RatiosQuestion, SeriesQuestion, StateQuestion
+from dtui.tui.panes.layers.structure import SCREEN as STRUCTURE
+from dtui.tui.panes.layers.tree_charts import (
+    TreeOptions,
+    chart_of,
+    next_source,
+    norms_of,
+    numbers_of,
+    recorded,
+    statistics_choice,
+    tall_of,
+    title_of_chart,
+    wanted_charts,
+    with_statistic,
+)
+from dtui.tui.panes.layers.tree_rows import (
+    ORDERS,
+    TreeItem,
+    counts_of,
+    incidents_of,
+    initial_folds,
+    ordered_layers,
+    parents_of,
+    values_at,
+    visible_nodes,
+    with_norms,
+)
+from dtui.tui.panes.rows import ListPane
+from dtui.tui.renderables.panes.layers.tree import TITLE, ChartKind, TreeLook, TreePicture, TreeRow, info_rows
+from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.state.actions import SHOWN, Action
+from dtui.tui.state.choice import Choice
+from dtui.tui.state.key_steps import cycling
+from dtui.tui.state.layout import divide
+from dtui.tui.state.navigate import select_row
+from dtui.tui.state.numbers import Numbers
+from dtui.tui.state.pane import Scene, Shows, Step
+from dtui.tui.state.questions import Question
+from dtui.tui.state.search import find_matches
+from dtui.tui.state.selection import Selection
+
+PLAIN = ("Sequential", "ModuleList", "ModuleDict")
+"""Classes of modules that say nothing about them."""
+ORDER_WORDS = {
+    "depth": "in the order of the network",
+    "incident": "layers that the incident names first",
+    "statistic": "by the values at the crosshair, the largest first",
+}
+
+
+class Tree(ListPane):
+    """Modules that fold, with their layers below them; `Selection.node` is the selected one."""
+
+    name = "tree"
+    title = TITLE
+    is_searchable = True
+    shows = Shows.LAYERS
+    actions = (
+        Action("source", ("t",), "weights, gradients", "Show statistics of weights, gradients or updates.", SHOWN),
+        Action("structure", ("T",), "structure", "Show the network as a graph.", SHOWN),
+    )
+    bar = (
+        (("statistic",), "statistic"),
+        (("source",), "source"),
+        (("chart",), "chart"),
+        (("sort",), "order"),
+        (("structure",), "graph"),
+    )
+
+    @property
+    def steps(self) -> Mapping[str, Step]:
+        """Step through what is shown."""
+        return {
+            "statistic": cycling(TreeOptions, "statistic", recorded),
+            "statistic_back": lambda scene: with_statistic(scene, self._before(scene)),
+            "source": next_source,
+            "other_view": cycling(TreeOptions, "two_rows", (False, True)),
+            "chart": cycling(TreeOptions, "chart", tuple(ChartKind)),
+            "sort": cycling(TreeOptions, "order", ORDERS),
+            "structure": lambda scene: scene.opened(STRUCTURE),
+        }
+
+    def choice(self, scene: Scene, action: str) -> Choice | None:
+        """Return the list of statistics."""
+        return statistics_choice(scene) if action == "statistic" else None
+
+    def said(self, before: Selection, now: Selection) -> str:
+        """Say which order was chosen."""
+        order = now.get(TreeOptions).order
+        return f"layers {ORDER_WORDS[order]}" if before.get(TreeOptions).order != order else ""
+
+    def _before(self, scene: Scene) -> str:
+        every, now = recorded(scene), scene.selection.get(TreeOptions).statistic
+        return every[every.index(now) - 1] if now in every else every[0]
+
+    # --- what it shows
+
+    def needed(self, scene: Scene) -> int:
+        """Return the rows of what is unfolded."""
+        return sum(info_rows(scene.size[1])) + len(self.items(scene)) * self.tall(scene)
+
+    def tall(self, scene: Scene) -> int:
+        """Return the terminal rows of a row: what its chart needs, or twice that."""
+        return tall_of(scene.selection)
+
+    def shown(self, scene: Scene) -> int:
+        """Return the rows that are visible at once, >= 1."""
+        height = self.height(scene)
+        return max(1, (height - sum(info_rows(height))) // self.tall(scene))
+
+    def row_at(self, scene: Scene, y: int) -> int | None:
+        """Return the row at terminal row `y`, which may be one past the last."""
+        height = self.height(scene)
+        above, below = info_rows(height)
+        if not above <= y < height - below:
+            return None
+        return self.window(scene.selection).first + (y - above) // self.tall(scene)
+
+    def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
+        """Ask for the series of its rows, and for what stands out in the network."""
+        if self.height(scene):
+            nodes = tuple(item.node.index for item in self.asked_for(scene) if item.norm is None)
+            if scene.selection.get(TreeOptions).order == "statistic":
+                nodes = tuple(node.index for node in scene.view.tree if node.layer is not None)
+            first = self.window(scene.selection).first
+            here = self.items(scene)[first : first + self.shown(scene)]
+            yield from wanted_charts(scene, nodes, here)
+            if UPDATE_RATIO in recorded(scene):
+                yield RatiosQuestion(nodes, scene.axis)
+            yield StateQuestion()
+
+    def picture(self, scene: Scene) -> Picture:
+        """Return the rows with the numbers at hand, in the kind of chart that these were asked for."""
+        options, search, view = scene.selection.get(TreeOptions), scene.selection.search_of(self.name), scene.view
+        window, chart = self.window(scene.selection), chart_of(scene)
+        state, items = scene.answers.get(StateQuestion), self.items(scene)
+        entry = view.find_entry(scene.selection.entry)
+        title = title_of_chart(scene) + (f" · {ORDER_WORDS[options.order]}" if options.order != "depth" else "")
+        look = TreeLook(
+            title + (f" · /{safe(search, 24)}" if search else ""),
+            options.chart,
+            self.tall(scene),
+            filters=view.info.filters,
+            flagged=entry.iteration if entry is not None else None,
+        )
+        return TreePicture(
+            self._rows(scene, items[window.first : window.first + self.shown(scene)]),
+            window.first,
+            window.row if items and self._is_selected(scene, items[window.row]) else -1,
+            chart,
+            look,
+            scene.answers.get(RatiosQuestion),
+            norms_of(scene),
+            state,
+            view.stages,
+            total=len(items),
+        )
+
+    def _rows(self, scene: Scene, items: Sequence[TreeItem]) -> tuple[TreeRow, ...]:
+        options, view = scene.selection.get(TreeOptions), scene.view
+        state = scene.answers.get(StateQuestion)
+        is_searched, is_flat = bool(scene.selection.search_of(self.name)), self.is_flat(scene)
+        dead, moving = (counts_of(state, view.tree, standing) for standing in (Standing.DEAD, Standing.MOVING))
+        incidents = incidents_of(scene.entries, view.tree)
+        rows = []
+        for item in items:
+            node, is_module = item.node, item.node.layer is None
+            if item.norm is not None:
+                norm = view.norms[item.norm]
+                about = f"{safe(norm.name)} ({safe(norm.kind)}, {norm.channels:,} channels)"
+                name = norm.name if is_flat else norm.name.rpartition(".")[2]
+                indent = 0 if is_flat else node.depth
+                rows.append(TreeRow(node, False, False, name, norm.kind, indent, item.norm, about=about))
+                continue
+            name = node.name if is_module or is_flat else node.label
+            rows.append(
+                TreeRow(
+                    node,
+                    is_module and (is_searched or node.index not in options.folded),
+                    is_module,
+                    name,
+                    ("" if node.kind in PLAIN else node.kind) if is_module else node.detail,
+                    0 if is_flat else node.depth,
+                    dead=dead.get(node.index, 0),
+                    moving=moving.get(node.index, 0),
+                    incidents=incidents.get(node.index, ()),
+                    about=safe(node.name),
+                )
+            )
+        return tuple(rows)
+
+    def is_flat(self, scene: Scene) -> bool:
+        """Whether open modules have no row: in an order that is not theirs, and where every row is high."""
+        options = scene.selection.get(TreeOptions)
+        return options.order != "depth" or options.chart is ChartKind.HISTOGRAM
+
+    def _is_selected(self, scene: Scene, item: TreeItem) -> bool:
+        return item.node.index == scene.selection.node and item.norm == scene.selection.get(TreeOptions).norm
+
+    # --- its rows
+
+    def items(self, scene: Scene) -> tuple[TreeItem, ...]:
+        """Return the rows that are visible, in order."""
+        selection, view = scene.selection, scene.view
+        options, search = selection.get(TreeOptions), selection.search_of(self.name)
+        if options.order == "depth":
+            nodes = visible_nodes(view.tree, options.folded, search)
+            if self.is_flat(scene):
+                nodes = tuple(node for node in nodes if node.layer is not None or node.index in options.folded)
+        else:
+            found = visible_nodes(view.tree, frozenset(), search)
+            values = values_at(scene.answers.get(_question_of(options)), selection.cursor)
+            entry = view.find_entry(selection.entry)
+            nodes = ordered_layers(found, options.order, scene.entries, entry, values)
+        return with_norms(nodes, view.norms if options.shows_norms else ())
+
+    def select(self, scene: Scene, row: int) -> Selection:
+        """Return the selection on a row."""
+        items = self.items(scene)
+        if not items:
+            return scene.selection
+        options = replace(scene.selection.get(TreeOptions), norm=items[row].norm)
+        return scene.selection.changed(node=items[row].node.index).put(options)
+
+    def place(self, scene: Scene, items: Sequence[TreeItem]) -> int:
+        """Return the row of the selected node, or of the selected normalisation layer behind it."""
+        own = [row for row, item in enumerate(items) if item.node.index == scene.selection.node]
+        return next((row for row in own if self._is_selected(scene, items[row])), own[0] if own else 0)
+
+    def is_foldable(self, scene: Scene) -> bool:
+        """Whether the selected node is a module."""
+        return bool(scene.view.tree) and scene.view.tree[scene.selection.node].layer is None
+
+    def fold(self, scene: Scene, open_: bool | None) -> Selection:
+        """Open or close a module; opening a layer goes to its filters in the next pane."""
+        selection, tree, options = scene.selection, scene.view.tree, scene.selection.get(TreeOptions)
+        if not tree:
+            return selection
+        node = tree[selection.node]
+        is_module, is_open = node.layer is None, node.index not in options.folded
+        if open_ is False and (not is_module or not is_open):
+            return selection.changed(node=node.parent) if node.parent >= 0 else selection
+        if not is_module:
+            return scene.next_pane()
+        if open_ is True and is_open:
+            return select_row(scene, self.row(scene) + 1)
+        return selection.put(replace(options, folded=options.folded ^ {node.index}, fitted=None))
+
+    # --- what changes around it
+
+    def begin(self, scene: Scene) -> Selection:
+        """Select the first layer, fold modules until all rows fit, and choose a statistic that the run has."""
+        layer = next((node.index for node in scene.view.tree if node.layer is not None), 0)
+        scene = scene.at(self._fitted(scene.at(scene.selection.changed(node=layer))))
+        every = recorded(scene)
+        if not every or scene.selection.get(TreeOptions).statistic in every:
+            return scene.selection
+        return with_statistic(scene, every[0])
+
+    def _room(self, scene: Scene) -> int:
+        """Return the rows of the tree that there is room for, if it has enough of them."""
+        place = 0 if scene.selection.maximised and scene.pane is self else None
+        height = divide(*scene.size, [10_000, 0], place).panes[0]
+        options = scene.selection.get(TreeOptions)
+        rows = (height - sum(info_rows(height))) // self.tall(scene)
+        return max(1, rows // 2 if options.shows_norms else rows)
+
+    def _fitted(self, scene: Scene) -> Selection:
+        """Return the selection with as many modules open as there is room for, those of the selected node first."""
+        options, room, tree = scene.selection.get(TreeOptions), self._room(scene), scene.view.tree
+        if options.fitted is None or options.fitted == room or not tree:
+            return scene.selection
+        open_ = parents_of(tree, min(scene.selection.node, len(tree) - 1))
+        return scene.selection.put(replace(options, folded=initial_folds(tree, room, open_), fitted=room))
+
+    def show(self, scene: Scene, entry: Entry) -> Selection:
+        """Select the layer that an entry names first."""
+        nodes = (node for node in scene.view.tree if node.layer is not None and node.name == entry.layer)
+        node = next(nodes, None) if entry.layer is not None else None
+        return scene.selection if node is None else self.with_node(scene, node.index)
+
+    def settle(self, scene: Scene) -> Selection:
+        """If the selected node is hidden, unfold its parents; in a search that hides it, select the first match."""
+        tree = scene.view.tree
+        if not tree:
+            return scene.selection
+        scene = scene.at(self._fitted(scene))
+        items, options = self.items(scene), scene.selection.get(TreeOptions)
+        index, search = min(scene.selection.node, len(tree) - 1), scene.selection.search_of(self.name)
+        if index not in {item.node.index for item in items}:
+            options = replace(options, folded=options.folded - parents_of(tree, index), norm=None)
+            if search:
+                index = self._first_found(items, search, index)
+        if index != scene.selection.node or options != scene.selection.get(TreeOptions):
+            scene = scene.at(scene.selection.changed(node=index).put(options))
+        return super().settle(scene)
+
+    @staticmethod
+    def _first_found(items: Sequence[TreeItem], search: str, otherwise: int) -> int:
+        """Return the first node that a search finds, a layer if it finds any; without a search the first layer."""
+        nodes = [item.node for item in items if item.norm is None]
+        matches = find_matches(search, [node.name for node in nodes]) if search else range(len(nodes))
+        found = [nodes[place] for place in sorted(matches)] or nodes
+        layers = (node.index for node in found if node.layer is not None)
+        return next(layers, found[0].index if found else otherwise)
+
+    def with_node(self, scene: Scene, node: int) -> Selection:
+        """Return the selection on a node, with its parents opened, and without a search that hides it."""
+        options = scene.selection.get(TreeOptions)
+        options = replace(options, folded=options.folded - parents_of(scene.view.tree, node), norm=None)
+        return scene.selection.changed(node=node).put(options).with_search(self.name, "")
+
+    def numbers(self, scene: Scene) -> Numbers | None:
+        """Return the statistic of each row over time."""
+        return numbers_of(scene)
+
+    def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:
+        """Offer statistics, sources and nodes."""
+        for statistic in recorded(scene):
+            step = partial(with_statistic, statistic=statistic)
+            yield f"layers: {title_of(statistic)}", "Show this statistic in the tree.", step
+        for source in SOURCES:
+            yield f"layers: of {source}", "Show statistics of these.", cycling(TreeOptions, "source", (source,))
+        for kind in ChartKind:
+            yield f"layers: {kind.value}", "Draw layers this way.", cycling(TreeOptions, "chart", (kind,))
+        for node in scene.view.tree:
+            yield (
+                safe(node.name),
+                f"Select this {safe(node.kind)}.",
+                partial(self.with_node, node=node.index),
+            )
+
+
+def _question_of(options: TreeOptions) -> type[SeriesQuestion] | type[RatiosQuestion]:
+    return RatiosQuestion if options.statistic == UPDATE_RATIO else SeriesQuestion

@@ -1,0 +1,191 @@
+"""Finds what the rows of the tree show: the statistic, the kind of chart, and the questions behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from dtui.model import SOURCES, NodeSeries
+from dtui.model.layers import HISTOGRAM_SOURCES, UPDATE_RATIO, NormSeries
+from dtui.model.statistics import LAYERS, NORMS, title_of
+from dtui.tui.panes.layers.questions import (
+    BoxesQuestion,
+    HistogramsQuestion,
+    NormsQuestion,
+    RatiosQuestion,
+    SeriesQuestion,
+)
+from dtui.tui.panes.layers.tree_rows import TreeItem
+from dtui.tui.renderables.panes.layers.tree_charts import Charted, ChartKind
+from dtui.tui.state.choice import Choice, Option
+from dtui.tui.state.key_steps import next_of
+from dtui.tui.state.numbers import Numbers, over_time
+from dtui.tui.state.pane import Scene
+from dtui.tui.state.questions import Question
+from dtui.tui.state.selection import Selection
+
+
+@dataclass(frozen=True, slots=True)
+class TreeOptions:
+    """The choices of the tree.
+
+    Attributes:
+        statistic: One of the statistics of layers, or UPDATE_RATIO; box plots and histograms show others.
+        source: Of SOURCES.
+        chart: Kind of chart in a row.
+        two_rows: Whether a row is twice as high.
+        folded: Nodes whose children are hidden.
+        fitted: Rows that modules were folded for; None once a person has folded one.
+        order: Of ORDERS.
+        norm_statistic: Shown in the rows of normalisation layers; None where these rows are hidden.
+        norm: Place of the selected normalisation layer; None where a node is selected.
+    """
+
+    statistic: str = "mean"
+    source: str = "weights"
+    chart: ChartKind = ChartKind.HORIZON
+    two_rows: bool = False
+    folded: frozenset[int] = frozenset()
+    fitted: int | None = -1
+    order: str = "depth"
+    norm_statistic: str | None = None
+    norm: int | None = None
+
+    @property
+    def shows_norms(self) -> bool:
+        """Whether normalisation layers have rows."""
+        return self.norm_statistic is not None
+
+
+def recorded(scene: Scene) -> tuple[str, ...]:
+    """Return the statistics that the tree can show: those of the run, and the update ratio that follows from them."""
+    stored = scene.view.layer_statistics
+    return (*stored, UPDATE_RATIO) if "norm2" in stored else stored
+
+
+def tall_of(selection: Selection) -> int:
+    """Return the terminal rows of a row."""
+    options = selection.get(TreeOptions)
+    return options.chart.tall * (2 if options.two_rows else 1)
+
+
+def wanted_charts(scene: Scene, nodes: tuple[int, ...], here: Sequence[TreeItem]) -> Iterator[Question[Any]]:
+    """Ask for the numbers of the chart.
+
+    Args:
+        scene: What is chosen.
+        nodes: Nodes to ask for.
+        here: The rows on the screen, for what takes long to find.
+    """
+    options, axis = scene.selection.get(TreeOptions), scene.axis
+    if options.chart is ChartKind.BOX:
+        yield BoxesQuestion(nodes, options.source, axis)
+    elif options.chart is ChartKind.HISTOGRAM:
+        on_screen = tuple(item.node.index for item in here if item.norm is None)
+        yield HistogramsQuestion(on_screen, _histogram_source(options), axis, 2 * tall_of(scene.selection))
+    elif options.statistic != UPDATE_RATIO:
+        yield SeriesQuestion(nodes, options.statistic, options.source, axis)
+    if options.norm_statistic is not None:
+        norms = tuple(dict.fromkeys(item.norm for item in here if item.norm is not None))
+        yield NormsQuestion(norms, options.norm_statistic, axis)
+
+
+def chart_of(scene: Scene) -> Charted | None:
+    """Return the numbers at hand of the kind of chart that is chosen; None until there are any."""
+    options = scene.selection.get(TreeOptions)
+    if options.chart is ChartKind.BOX:
+        return scene.answers.get(BoxesQuestion)
+    if options.chart is ChartKind.HISTOGRAM:
+        return scene.answers.get(HistogramsQuestion)
+    return scene.answers.get(RatiosQuestion if options.statistic == UPDATE_RATIO else SeriesQuestion)
+
+
+def norms_of(scene: Scene) -> NormSeries | None:
+    """Return the numbers of normalisation layers, if these have rows."""
+    return scene.answers.get(NormsQuestion) if scene.selection.get(TreeOptions).shows_norms else None
+
+
+def title_of_chart(scene: Scene) -> str:
+    """Return what the rows show, in words: of the numbers at hand, not of those that were just asked for."""
+    options, chart = scene.selection.get(TreeOptions), chart_of(scene)
+    if isinstance(chart, NodeSeries):
+        if chart.statistic == UPDATE_RATIO:
+            title = "update ratio, per update"
+        else:
+            title = f"{title_of(chart.statistic)} of {chart.source}"
+    elif options.chart is ChartKind.BOX:
+        title = f"box plots of {options.source}"
+    elif options.chart is ChartKind.HISTOGRAM:
+        is_weights = _histogram_source(options) == "weights"
+        title = "histograms of weights" if is_weights else "histograms of |gradient / weight|"
+    else:
+        title = ""
+    norms = norms_of(scene)
+    return f"{title} · ≈ {norms.title}" if norms is not None else title
+
+
+def next_source(scene: Scene) -> Selection:
+    """Return the selection that shows the next source; an update ratio, which has none, becomes a statistic of it."""
+    options = scene.selection.get(TreeOptions)
+    if options.chart is ChartKind.HISTOGRAM:
+        source = next_of(HISTOGRAM_SOURCES, _histogram_source(options))
+    else:
+        source = next_of(SOURCES, options.source)
+    statistic = options.statistic
+    if statistic == UPDATE_RATIO and options.chart in (ChartKind.HORIZON, ChartKind.LINE):
+        statistic = next(iter(scene.view.layer_statistics), statistic)
+    return scene.selection.put(replace(options, source=source, statistic=statistic))
+
+
+def _histogram_source(options: TreeOptions) -> str:
+    return options.source if options.source in HISTOGRAM_SOURCES else HISTOGRAM_SOURCES[0]
+
+
+def with_statistic(scene: Scene, statistic: str) -> Selection:
+    """Return the selection that shows a statistic, in a chart that can."""
+    options = scene.selection.get(TreeOptions)
+    chart = options.chart if options.chart in (ChartKind.HORIZON, ChartKind.LINE) else ChartKind.HORIZON
+    return scene.selection.put(replace(options, statistic=statistic, chart=chart))
+
+
+def _with_norms(scene: Scene, statistic: str | None) -> Selection:
+    options = scene.selection.get(TreeOptions)
+    norm = options.norm if statistic is not None else None
+    return scene.selection.put(replace(options, norm_statistic=statistic, norm=norm))
+
+
+def statistics_choice(scene: Scene) -> Choice:
+    """Return the list of statistics: of layers, and of normalisation layers."""
+    options = scene.selection.get(TreeOptions)
+    of_layers = recorded(scene)
+    lines = [
+        Option(title_of(name), partial(with_statistic, statistic=name), _help_of(name, options.source), "Layers")
+        for name in of_layers
+    ]
+    chosen = of_layers.index(options.statistic) if options.statistic in of_layers else -1
+    if scene.view.norms:
+        group = "Normalisation layers, in rows of their own"
+        lines += [
+            Option(NORMS[name].title, partial(_with_norms, statistic=name), NORMS[name].unit, group)
+            for name in scene.view.norm_statistics
+        ]
+        lines.append(Option("without their rows", partial(_with_norms, statistic=None), "", group))
+    return Choice("Statistic of the tree", tuple(lines), chosen)
+
+
+def _help_of(name: str, source: str) -> str:
+    if name == UPDATE_RATIO:
+        return "‖Δw‖ / ‖w‖ per update; healthy 1e-4 to 1e-2"
+    known = LAYERS.get(name)
+    return f"of {source}{f', {known.unit}' if known is not None and known.unit else ''}"
+
+
+def numbers_of(scene: Scene) -> Numbers | None:
+    """Return the statistic of each row over time as a table; None for box plots and histograms."""
+    series, tree = chart_of(scene), scene.view.tree
+    if not isinstance(series, NodeSeries):
+        return None
+    names = [tree[node].name for node in series.nodes]
+    return over_time(title_of_chart(scene), series.axis, names, list(series.values))

@@ -1,0 +1,1 @@
+"""Panes of several runs: the list, and two beside each other."""

@@ -1,0 +1,87 @@
+"""Opens the inner screens of Validation: a gallery, one image, the confusion matrix.
+
+Owns their names and what they are about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from dtui.model.learning import TURNED_WRONG
+from dtui.tui.state.pane import Scene, Step
+from dtui.tui.state.selection import Selection
+
+GALLERY = "Gallery"
+IMAGE = "Image"
+CONFUSION = "Confusion"
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryOptions:
+    """The choices of the gallery.
+
+    Attributes:
+        listed: The list of images over all classes that is shown; "" shows those of the selected class or cluster.
+        sort: Order of the images of a class.
+        size: Place in the sizes of a tile; None suits the screen.
+        nothing_always: Whether the list is shown because no image is always wrong.
+    """
+
+    listed: str = ""
+    sort: str = "wrong"
+    size: int | None = None
+    nothing_always: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InspectedImage:
+    """The image that is looked at: its index in the ImageSet."""
+
+    image: int = 0
+
+
+def open_gallery(scene: Scene) -> Selection:
+    """Return the selection on the images of the selected class or cluster."""
+    return _gallery(scene, "")
+
+
+def look_inside(scene: Scene) -> Selection:
+    """Return the selection on the images of the selected class, or of an incident that names none.
+
+    Those are the images that turned wrong there.
+    """
+    entry = scene.view.find_entry(scene.selection.entry)
+    is_about_no_class = entry is not None and not entry.classes and entry.is_at(scene.selection.cursor)
+    if scene.selection.class_index is None and is_about_no_class:
+        return open_list(scene, TURNED_WRONG)
+    return open_gallery(scene)
+
+
+def open_list(scene: Scene, listed: str) -> Selection:
+    """Return the selection on a list of images over all classes."""
+    return _gallery(scene, listed)
+
+
+def _gallery(scene: Scene, listed: str) -> Selection:
+    options = replace(scene.selection.get(GalleryOptions), listed=listed, nothing_always=False)
+    return scene.at(scene.selection.put(options)).opened(GALLERY)
+
+
+def open_image(scene: Scene, image: int) -> Selection:
+    """Return the selection on one image."""
+    return scene.at(scene.selection.put(InspectedImage(image))).opened(IMAGE)
+
+
+def incident_begin(scene: Scene) -> int | None:
+    """Return the iteration at which the selected incident begins, if the crosshair is on it; else None."""
+    entry = scene.view.find_entry(scene.selection.entry)
+    return entry.iteration if entry is not None and entry.is_at(scene.selection.cursor) else None
+
+
+INSIDE: Mapping[str, Step] = {
+    "inside": look_inside,
+    "always_wrong": lambda scene: open_list(scene, "always-wrong"),
+    "confusion": lambda scene: scene.opened(CONFUSION),
+}
+"""Steps that every pane of Validation has."""

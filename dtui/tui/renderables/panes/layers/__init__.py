@@ -1,0 +1,1 @@
+"""Draws the panes of the Layers screen, and of the screens inside it."""

@@ -1,0 +1,162 @@
+"""Draws one filter over the run: four statistics of it, each over the middle and the spread of its layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from dtui.model import FloatArray, TimeAxis
+from dtui.model.layers import FilterCourse, FilterHistory
+from dtui.model.statistics import title_of
+from dtui.safe_text import safe
+from dtui.tui.renderables.canvas.cells import Cells, text_width
+from dtui.tui.renderables.canvas.frame import Frame
+from dtui.tui.renderables.canvas.output import ColorMode
+from dtui.tui.renderables.canvas.primitives import braille_spans, resample
+from dtui.tui.renderables.panes.layers.tree_words import fitting
+from dtui.tui.renderables.parts.chrome import draw_header, number
+from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.renderables.parts.row_dots import dot_spans
+
+TITLE = "Filter"
+LOG_DECADES = 2.0
+"""From here on a course is drawn on a logarithmic scale."""
+
+
+@dataclass(frozen=True, slots=True)
+class InspectorPicture(Picture):
+    """A header, a course for each statistic, and at the foot what else is known of the filter.
+
+    Attributes:
+        name: Its layer, with the size of its kernels; data from outside.
+        filter: Its number.
+        history: Its courses, over any axis; None while they load.
+        words: Lines at the foot, each with ever shorter forms; data from outside.
+    """
+
+    name: str
+    filter: int
+    history: FilterHistory | None
+    words: tuple[tuple[str, ...], ...] = ()
+    crosshair = True
+
+    def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
+        """Draw it all."""
+        cells, theme = Cells(frame.width, frame.height, frame.theme), frame.theme
+        x = draw_header(cells, frame, f"{TITLE} {self.filter:,}", max(0, frame.width - 1))
+        x = cells.text(x + 1, 0, "of ", theme.muted)
+        x = cells.text(x, 0, safe(self.name), theme.accent, limit=max(0, frame.width - x - 1))
+        legend = (("━ this filter", theme.flag), ("━ median of the layer", theme.muted), ("▆ 5–95 %", theme.faint))
+        wide = sum(text_width(words) + 2 for words, _ in legend)
+        begin = max(x + 3, frame.width - wide)
+        if begin + wide <= frame.width + 2:
+            for words, colour in legend:
+                begin = cells.text(begin, 0, words, colour) + 2
+        for lines, y in zip(self.words, range(frame.height - self._foot(frame), frame.height), strict=False):
+            cells.text(1, y, fitting(lines, frame.width - 2), theme.text, limit=max(0, frame.width - 2))
+        if self.history is not None and frame.axis is not None and frame.plot_width > 0:
+            for course, (y, tall) in zip(self.history.courses, self._places(frame), strict=False):
+                _draw_course(cells, frame, y, tall, course, self.history.axis)
+        self.write_readout(cells, frame, iteration)
+        return cells
+
+    def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> None:
+        """Rewrite the values at the cursor, and the filter's place in its layer."""
+        column, history = frame.column_of(iteration), self.history
+        if history is None or frame.axis is None or frame.plot_width < 1:
+            return
+        axis, theme = frame.axis.with_columns(frame.plot_width), frame.theme
+        for course, (y, tall) in zip(history.courses, self._places(frame), strict=False):
+            room = max(0, frame.gutter - 9 if frame.gutter >= 28 else frame.gutter - 1)
+            cells.clear(1, y, room, min(tall, 4))
+            cells.text(1, y, title_of(course.statistic), theme.bright, limit=room, bold=True)
+            if column is None:
+                continue
+            value, median, rank = (
+                float(resample(values.astype(np.float64), history.axis, axis)[column - frame.gutter])
+                for values in (course.values, course.median, course.ranks)
+            )
+            lines = [(number(value), theme.flag), (f"median {number(median)}", theme.muted)]
+            if rank > 0:
+                lines.insert(1, (f"{ordinal(int(rank))} of {history.of:,}", theme.text))
+            for offset, (words, colour) in enumerate(lines[: max(0, tall - 1)]):
+                cells.text(2, y + 1 + offset, words, colour, limit=max(0, room - 1))
+
+    def _foot(self, frame: Frame) -> int:
+        return len(self.words) if frame.height >= 10 else 1 if frame.height >= 6 else 0
+
+    def _places(self, frame: Frame) -> Sequence[tuple[int, int]]:
+        """Return the first row of each course, and how many it has."""
+        count = len(self.history.courses) if self.history is not None else 0
+        left = frame.height - 1 - self._foot(frame)
+        if not count or left < 2:
+            return ()
+        shown = min(count, max(1, left // 2))
+        edges = [1 + left * place // shown for place in range(shown + 1)]
+        return [(begin, end - begin) for begin, end in pairwise(edges)]
+
+
+def ordinal(place: int) -> str:
+    """Return a place in words, such as "3rd"."""
+    ending = "th" if place % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"{place:,}{ending}"
+
+
+def _draw_course(cells: Cells, frame: Frame, y: int, tall: int, course: FilterCourse, axis: TimeAxis) -> None:
+    """Draw the band of the layer, its median and the filter, from row `y` on."""
+    assert frame.axis is not None
+    theme, new = frame.theme, frame.axis.with_columns(frame.plot_width)
+    values, median, low, high = (
+        resample(part, axis, new) for part in (course.values, course.median, course.low, course.high)
+    )
+    bottom, top, is_log = _range(np.concatenate([values, low, high]))
+    heights = [_heights(part, bottom, top, is_log) for part in (values, median, low, high)]
+    _draw_band(cells, frame, y, tall, heights[2], heights[3])
+    drawn = [braille_spans(*dot_spans(part), tall) for part in heights[:2]]
+    own, middle = (part != 32 for part in drawn)
+    ch = np.where(own & middle, drawn[0] | drawn[1], np.where(own, drawn[0], drawn[1]))
+    fg = np.where(own, np.uint32(theme.flag), np.uint32(theme.muted))
+    cells.paste(frame.gutter, y, ch, fg)
+    if frame.gutter >= 28:
+        for row, end in ((y, top), (y + tall - 1, bottom)):
+            text = number(10**end if is_log else end)
+            cells.text(frame.gutter - 1 - text_width(text), row, text, theme.muted)
+
+
+def _draw_band(cells: Cells, frame: Frame, y: int, tall: int, low: FloatArray, high: FloatArray) -> None:
+    """Put another ground behind the cells that lie between the ends of the band, at least one a column."""
+    if frame.output.mode is ColorMode.NONE:
+        return
+    known = np.isfinite(low) & np.isfinite(high)
+    first = np.floor((1 - np.where(known, high, 0)) * tall).clip(0, tall - 1)
+    last = np.ceil((1 - np.where(known, low, 0)) * tall).clip(1, tall) - 1
+    rows = np.arange(tall)[:, None]
+    inside = (rows >= first) & (rows <= last) & known
+    bg = np.where(inside, np.uint32(frame.theme.selection), np.uint32(frame.theme.panel))
+    cells.paste(frame.gutter, y, bg=bg.astype(np.uint32))
+
+
+def _range(values: FloatArray) -> tuple[float, float, bool]:
+    """Return bottom and top of a course, as powers of ten where it is logarithmic, and whether it is."""
+    finite = values[np.isfinite(values)]
+    positive = finite[finite > 0]
+    if len(positive) and (finite >= 0).all() and positive.max() >= 10**LOG_DECADES * positive.min():
+        top = float(np.log10(positive.max()))
+        return max(float(np.log10(positive.min())), top - 12), top, True
+    if not len(finite):
+        return 0.0, 1.0, False
+    bottom, top = float(finite.min()), float(finite.max())
+    margin = max(abs(top) * 0.01, 1e-12)
+    return (bottom, top, False) if top > bottom else (bottom - margin, top + margin, False)
+
+
+def _heights(values: FloatArray, bottom: float, top: float, is_log: bool) -> FloatArray:
+    """Return values in [0, 1] of the course; zero lies at the bottom of a logarithmic one."""
+    if is_log:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = np.where(values > 0, np.log10(values), np.where(np.isnan(values), np.nan, bottom))
+    heights: FloatArray = np.clip((values - bottom) / (top - bottom), 0, 1)
+    return np.where(np.isfinite(heights), heights, np.nan)

@@ -1,0 +1,299 @@
+"""Draws the network hierarchy with a chart of one statistic in each row, and in words what stands out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dtui.model import FloatArray, NodeSeries, RunState, Stage, TimeAxis, TreeNode
+from dtui.model.layers import UPDATE_RATIO, NodeBoxes, NodeHistograms, NormSeries
+from dtui.tui.renderables.canvas.cells import Cells
+from dtui.tui.renderables.canvas.frame import Frame
+from dtui.tui.renderables.canvas.primitives import resample
+from dtui.tui.renderables.panes.layers.tree_charts import (
+    Charted,
+    ChartKind,
+    draw_boxes,
+    draw_histograms,
+    draw_ratios,
+    draw_series,
+    rows_at,
+)
+from dtui.tui.renderables.panes.layers.tree_gutter import (
+    Readout,
+    draw_name,
+    draw_titles,
+    write_columns,
+    write_distribution,
+)
+from dtui.tui.renderables.panes.layers.tree_header import TITLE, draw_tree_header
+from dtui.tui.renderables.panes.layers.tree_words import fitting, network_lines, ratio_words
+from dtui.tui.renderables.parts.chrome import draw_stages, draw_thumb, mark_nonfinite, number, select_gutter
+from dtui.tui.renderables.parts.picture import Picture
+
+__all__ = ["TITLE", "ChartKind", "TreeLook", "TreePicture", "TreeRow", "info_rows"]
+
+WORDY, QUITE_WORDY = 6, 8
+"""From so many rows on the pane has a line in words at its foot, and one under its header."""
+
+
+def info_rows(height: int) -> tuple[int, int]:
+    """Return the rows above and below the tree in a pane of `height` rows, with the header."""
+    return (2 if height >= QUITE_WORDY else 1), int(height >= WORDY)
+
+
+@dataclass(frozen=True, slots=True)
+class TreeRow:
+    """A visible row of the tree.
+
+    Attributes:
+        node: The tree node in the row; of a normalisation layer the layer that it follows.
+        is_open: Whether its children are visible; False for a layer.
+        is_module: Whether it can be opened.
+        name: What the row is called, so that it can be told apart; data from outside.
+        detail: Behind the name, muted: kernel size, class of the module; data from outside.
+        indent: Columns before its mark.
+        norm: Place among the normalisation layers; None for a module or layer.
+        dead: Dead filters at or below it at the end.
+        moving: Filters at or below it that are still moving.
+        incidents: Iterations of the incidents that name a layer at or below it.
+        about: Its first words in the line at the foot; data from outside.
+    """
+
+    node: TreeNode
+    is_open: bool
+    is_module: bool
+    name: str = ""
+    detail: str = ""
+    indent: int = 0
+    norm: int | None = None
+    dead: int = 0
+    moving: int = 0
+    incidents: tuple[int, ...] = ()
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TreeLook:
+    """How the tree is drawn.
+
+    Attributes:
+        title: What the rows show, such as "mean of weights".
+        chart: Kind of chart.
+        tall: Rows of the terminal that a row of the tree takes.
+        filters: Filters of the whole network.
+        flagged: Iteration of the selected incident, whose mark stands out; None for none.
+    """
+
+    title: str = ""
+    chart: ChartKind = ChartKind.HORIZON
+    tall: int = 1
+    filters: int = 0
+    flagged: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TreePicture(Picture):
+    """The hierarchy: header, state of the network, rows from `top` on with their charts, and the selected row in words.
+
+    Attributes:
+        rows: The rows of the tree from the first on the screen on, in order.
+        top: Index of that one among all rows.
+        selected: Index of the selected row among all rows.
+        chart: The numbers, by node, over any axis; nodes without any have an empty chart. None while they load.
+        look: Chart kind, title.
+        ratios: Update ratios by node; None while they load, or where they were not recorded.
+        norms: Of the normalisation layers that are shown; None while it loads.
+        state: What stands out at the end; None while it loads.
+        stages: Learning-rate stages, dashed verticals.
+        total: Number of all rows; 0 if there are none but these.
+    """
+
+    rows: Sequence[TreeRow]
+    top: int = 0
+    selected: int = -1
+    chart: Charted | None = None
+    look: TreeLook = TreeLook()
+    ratios: NodeSeries | None = None
+    norms: NormSeries | None = None
+    state: RunState | None = None
+    stages: tuple[Stage, ...] = ()
+    total: int = 0
+    crosshair = True
+
+    def shown(self, height: int) -> Sequence[TreeRow]:
+        """Return the rows that a pane of `height` rows shows."""
+        above, below = info_rows(height)
+        return self.rows[: max(0, height - above - below) // self.look.tall]
+
+    def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
+        """Draw header, rows, charts and readout."""
+        cells = Cells(frame.width, frame.height, frame.theme)
+        shown, tall, above = self.shown(frame.height), self.look.tall, info_rows(frame.height)[0]
+        draw_tree_header(cells, frame, self.chart, self.look.title, self.look.chart)
+        draw_titles(cells, frame, is_ratio=_is_ratio(self.chart))
+        if above > 1:
+            line = fitting(network_lines(self.state, self.look.filters), frame.width - 2)
+            stands_out = self.state is not None and bool(self.state.entries)
+            colour = frame.theme.warning if stands_out else frame.theme.muted
+            cells.text(1, 1, line, colour, limit=max(0, frame.width - 2))
+        _draw_charts(cells, frame, self, shown, above)
+        for index, row in enumerate(shown):
+            y, is_selected = above + index * tall, self.top + index == self.selected
+            if is_selected:
+                select_gutter(cells, frame, y, tall)
+            draw_name(cells, frame, row, y, is_selected)
+        total, below = self.total or len(self.rows), info_rows(frame.height)[1]
+        draw_thumb(cells, frame, self.top, len(shown), total, above, below=below)
+        draw_stages(cells, frame, self.stages, above, frame.height - info_rows(frame.height)[1])
+        self.write_readout(cells, frame, iteration)
+        return cells
+
+    def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> None:
+        """Rewrite each row's numbers at the cursor, and the words on the selected row."""
+        above, below = info_rows(frame.height)
+        shown, column = self.shown(frame.height), frame.column_of(iteration)
+        for index, row in enumerate(shown):
+            readout = self._readout(frame, row, column)
+            y = above + index * self.look.tall
+            write_columns(cells, frame, row, y, readout, is_ratio=_is_ratio(self.chart))
+            if isinstance(self.chart, NodeHistograms) and not row.is_open:
+                write_distribution(cells, frame, y, self.look.tall, readout)
+        if below:
+            self._write_words(cells, frame, column, iteration)
+
+    def _write_words(self, cells: Cells, frame: Frame, column: int | None, iteration: int | None) -> None:
+        theme, y = frame.theme, frame.height - 1
+        cells.clear(0, y, frame.width)
+        cells.bg[y], cells.mark[y] = theme.panel, 0
+        if not 0 <= self.selected - self.top < len(self.rows) or iteration is None:
+            return
+        row = self.rows[self.selected - self.top]
+        readout = self._readout(frame, row, column)
+        x = cells.text(1, y, row.about, theme.accent, limit=max(0, min(frame.width * 2 // 5, frame.width - 2)))
+        said = [f"at {iteration:,}"]
+        if row.norm is not None:
+            said[0] += f": {self.look.title if self.norms is None else self.norms.title} {number(readout.value)}"
+        else:
+            said[0] += f": {ratio_words(readout.ratio)}" if self.ratios is not None else ""
+            said.append(f"{row.dead or 'none'} of {row.node.filters:,} dead" if self.state is not None else "")
+            said.append(f"{row.moving} still moving" if row.moving else "")
+            said.append("" if _is_ratio(self.chart) or not self.look.title else _value_words(self.look, readout))
+        for part in said:
+            if part and x + 3 + len(part) < frame.width:
+                x = cells.text(
+                    x + 1 if part is said[0] else x, y, part if part is said[0] else f" · {part}", theme.text
+                )
+
+    def _readout(self, frame: Frame, row: TreeRow, column: int | None) -> Readout:
+        """Return the numbers of a row at the cursor."""
+        if column is None or frame.axis is None or frame.plot_width < 1:
+            return Readout()
+        at = frame.axis.with_columns(frame.plot_width)
+        place = column - frame.gutter
+        if row.norm is not None:
+            norms = self.norms
+            if norms is None or row.norm not in norms.norms:
+                return Readout()
+            values = resample(norms.values[norms.norms.index(row.norm)], norms.axis, at)
+            return Readout(value=float(values[place]))
+        ratio = _value_of(self.ratios, row, at, place) if self.ratios is not None else float("nan")
+        chart, index = self.chart, row.node.index
+        if isinstance(chart, NodeSeries):
+            return Readout(_value_of(chart, row, at, place), ratio, chart.statistic)
+        if isinstance(chart, NodeBoxes) and index in chart.nodes:
+            median = resample(chart.values[2, chart.nodes.index(index)], chart.axis, at)
+            return Readout(float(median[place]), ratio, "median")
+        if isinstance(chart, NodeHistograms) and index in chart.nodes:
+            own = chart.nodes.index(index)
+            shares = resample(chart.shares[own], chart.axis, at)[:, place]
+            return Readout(ratio=ratio, shares=shares, edges=chart.edges[own], source=chart.source)
+        return Readout(ratio=ratio)
+
+
+def _value_words(look: TreeLook, readout: Readout) -> str:
+    """Return the value at the cursor in words, "" for none."""
+    if not np.isfinite(readout.value):
+        return ""
+    return f"{'median' if look.chart is ChartKind.BOX else look.title} {number(readout.value)}"
+
+
+def _value_of(series: NodeSeries, row: TreeRow, at: TimeAxis, place: int) -> float:
+    if row.node.index not in series.nodes:
+        return float("nan")
+    values: FloatArray = resample(series.values[series.nodes.index(row.node.index)], series.axis, at)
+    return float(values[place])
+
+
+def _is_ratio(chart: Charted | None) -> bool:
+    return isinstance(chart, NodeSeries) and chart.statistic == UPDATE_RATIO
+
+
+def _draw_charts(cells: Cells, frame: Frame, picture: TreePicture, shown: Sequence[TreeRow], above: int) -> None:
+    """Draw the chart of every row; an open module gets a faint line instead."""
+    if frame.axis is None or frame.plot_width < 1 or not shown:
+        return
+    chart, tall, kind = picture.chart, picture.look.tall, picture.look.chart
+    places = [_place(row, chart) for row in shown]
+    if isinstance(chart, NodeSeries):
+        values = rows_at(chart.values, chart.axis, frame, places)
+        if _is_ratio(chart):
+            draw_ratios(cells, frame, above, values, tall)
+        else:
+            draw_series(cells, frame, above, values / (chart.scale if kind is ChartKind.HORIZON else 1), tall, kind)
+        if chart.nonfinite is not None:
+            counted = rows_at(chart.nonfinite.astype(np.float64), chart.axis, frame, places) > 0
+            mark_nonfinite(cells, frame, np.repeat(counted, tall, 0), above)
+    elif isinstance(chart, NodeBoxes):
+        values = np.stack([rows_at(part, chart.axis, frame, places) for part in chart.values])
+        draw_boxes(cells, frame, above, values, chart, tall)
+    elif isinstance(chart, NodeHistograms):
+        shares = rows_at(chart.shares, chart.axis, frame, places)
+        if shares.ndim == 3:
+            draw_histograms(cells, frame, above, shares, tall)
+    _draw_norms(cells, frame, picture, shown, above)
+    for index, row in enumerate(shown):
+        y = above + index * tall
+        if row.is_open:
+            _rule_off(cells, frame, y, tall)
+        _mark_incidents(cells, frame, row, y, picture.look.flagged)
+
+
+def _draw_norms(cells: Cells, frame: Frame, picture: TreePicture, shown: Sequence[TreeRow], above: int) -> None:
+    """Draw a horizon graph in the rows of normalisation layers: theirs is another statistic than that of layers."""
+    norms = picture.norms
+    if norms is None:
+        return
+    for index, row in enumerate(shown):
+        if row.norm is not None and row.norm in norms.norms:
+            own = norms.norms.index(row.norm)
+            values = rows_at(norms.values[own : own + 1] / norms.scale, norms.axis, frame, [0])
+            draw_series(cells, frame, above + index * picture.look.tall, values, picture.look.tall, ChartKind.HORIZON)
+
+
+def _place(row: TreeRow, chart: Charted | None) -> int | None:
+    """Return the place of a row among the nodes of a chart; None for an open module, and for one without numbers."""
+    if chart is None or row.is_open or row.norm is not None or row.node.index not in chart.nodes:
+        return None
+    return chart.nodes.index(row.node.index)
+
+
+def _rule_off(cells: Cells, frame: Frame, y: int, tall: int) -> None:
+    blank = np.full((tall, frame.plot_width), 32, np.uint32)
+    cells.paste(frame.gutter, y, blank, bg=np.full_like(blank, frame.theme.panel))
+    cells.mark[y : y + tall, frame.gutter :] = 0
+    cells.text(frame.gutter, y, "─" * frame.plot_width, frame.theme.line)
+
+
+def _mark_incidents(cells: Cells, frame: Frame, row: TreeRow, y: int, flagged: int | None) -> None:
+    """Put a mark on the iterations of the incidents that name the row's layers."""
+    if row.is_open:
+        return
+    theme = frame.theme
+    for iteration in sorted(row.incidents, key=lambda one: one == flagged):
+        x = frame.column_of(iteration)
+        if x is not None and y < cells.height:
+            colour = theme.flag if iteration == flagged else theme.bright
+            cells.text(x, y, "◆", colour, theme.panel, bold=True)

@@ -1,0 +1,160 @@
+"""Draws the columns at the left of the tree: names, dead and moving filters, update ratio and value.
+
+Owns their places.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dtui.model import FloatArray
+from dtui.model.layers import HEALTHY_RATIOS
+from dtui.safe_text import safe
+from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
+from dtui.tui.renderables.canvas.frame import Frame
+from dtui.tui.renderables.panes.layers.tree_charts import NEVER_NEGATIVE, ratio_colours, sparkline
+from dtui.tui.renderables.parts.chrome import number, write_value
+
+if TYPE_CHECKING:
+    from dtui.tui.renderables.panes.layers.tree import TreeRow
+
+VALUE, RATIO, COUNTS = 26, 34, 44
+"""From these gutters on there is room for values, for update ratios, and for the counts of dead and moving filters."""
+NUMBER = 7
+"""Columns of a value or ratio."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Readout:
+    """The numbers of a row at the cursor; NaN for none.
+
+    Attributes:
+        value: Of the statistic that the chart shows.
+        ratio: The update ratio.
+        statistic: Name of the statistic, which says whether values have a sign.
+        shares: Of a histogram, shape (bins,).
+        edges: Ends of these bins, shape (bins + 1,).
+        source: What the histogram is of.
+    """
+
+    value: float = float("nan")
+    ratio: float = float("nan")
+    statistic: str = ""
+    shares: FloatArray | None = None
+    edges: FloatArray | None = None
+    source: str = ""
+
+
+def columns(frame: Frame, is_ratio: bool) -> dict[str, int]:
+    """Return the columns that there is room for: their names, and where each ends (exclusive)."""
+    gutter, ends = frame.gutter, {}
+    right = gutter - 2
+    if gutter >= VALUE:
+        ends["ratio" if is_ratio else "value"] = right
+        right -= NUMBER + 1
+    if gutter >= RATIO and not is_ratio:
+        ends["ratio"] = right
+        right -= NUMBER + 1
+    if gutter >= COUNTS:
+        ends["moving"] = right
+        ends["dead"] = right - 7
+        right -= 11
+    ends["name"] = right
+    return ends
+
+
+def draw_titles(cells: Cells, frame: Frame, is_ratio: bool) -> None:
+    """Write the titles of the columns into the header."""
+    for name, end in columns(frame, is_ratio).items():
+        if name != "name" and end - len(name) > 8:
+            cells.text(end - len(name), 0, name, frame.theme.muted)
+
+
+def draw_name(cells: Cells, frame: Frame, row: TreeRow, y: int, is_selected: bool) -> None:
+    """Write mark and name of a row, behind it its detail, and marks for dead and moving filters without a column."""
+    theme, ends = frame.theme, columns(frame, is_ratio=False)
+    end = ends["name"] if frame.gutter >= VALUE else frame.gutter - 2
+    if "dead" not in ends:
+        for mark, count, colour in (("○", row.moving, theme.gained), ("×", row.dead, theme.warning)):
+            if count:
+                end -= 1 + len(words := f"{mark}{count:,}")
+                cells.text(end + 1, y, words, colour)
+    x = 1 + min(row.indent, max(0, end - 12))
+    mark, colour = _mark_of(row, frame, is_selected)
+    cells.text(x, y, mark, colour)
+    room = max(0, end - x - 2)
+    name, detail = safe(row.name), safe(row.detail)
+    bold = is_selected or (row.is_module and row.node.depth == 0)
+    x = cells.text(x + 2, y, shorten_left(name, room), theme.bright if is_selected else theme.text, bold=bold)
+    if detail and end - x - 1 >= min(4, text_width(detail)):
+        cells.text(x + 1, y, shorten(detail, end - x - 1), theme.text if is_selected else theme.muted)
+
+
+def _mark_of(row: TreeRow, frame: Frame, is_selected: bool) -> tuple[str, int]:
+    theme = frame.theme
+    if row.norm is not None:
+        return "≈", theme.muted
+    if row.is_module:
+        return "▾" if row.is_open else "▸", theme.accent if is_selected else theme.muted
+    return "■", theme.module if row.node.kind.startswith("Linear") else theme.layer
+
+
+def shorten_left(name: str, room: int) -> str:
+    """Return a dotted name in at most `room` columns. Its end is what tells it apart, so its first parts go first."""
+    if text_width(name) <= room:
+        return name
+    parts = name.split(".")
+    for first in range(1, len(parts)):
+        rest = "…" + ".".join(parts[first:])
+        if text_width(rest) <= room:
+            return rest
+    return shorten(parts[-1], room)
+
+
+def write_columns(cells: Cells, frame: Frame, row: TreeRow, y: int, readout: Readout, is_ratio: bool) -> None:
+    """Rewrite the numbers of a row at the cursor. An open module has no value, because the rows below it do."""
+    theme, ends = frame.theme, columns(frame, is_ratio)
+    if "dead" in ends:
+        for name, count, colour in (("dead", row.dead, theme.warning), ("moving", row.moving, theme.gained)):
+            write_value(cells, ends[name], y, f"{count:,}" if count else "", colour, bold=True, room=5)
+    if "value" in ends:
+        signed = readout.statistic not in NEVER_NEGATIVE and bool(readout.statistic)
+        value = readout.value
+        colour = theme.faint if np.isnan(value) else theme.positive[2] if value >= 0 else theme.negative[2]
+        is_blank = row.is_open or (not readout.statistic and row.norm is None)
+        write_value(cells, ends["value"], y, "" if is_blank else number(value, signed), colour, room=NUMBER)
+    if "ratio" in ends:
+        ratio = readout.ratio if row.norm is None else float("nan")
+        write_value(cells, ends["ratio"], y, *ratio_text(frame, ratio), room=NUMBER + 1)
+
+
+def ratio_text(frame: Frame, ratio: float) -> tuple[str, int]:
+    """Return an update ratio with an arrow if it is too small or too large, and its colour."""
+    if not np.isfinite(ratio):
+        return "", frame.theme.faint
+    low, high = HEALTHY_RATIOS
+    arrow = "▾" if ratio < low else "▴" if ratio > high else ""
+    colour = int(ratio_colours(frame, np.array([ratio]))[0])
+    return f"{arrow}{number(ratio)}", frame.theme.muted if arrow == "▾" else colour
+
+
+def write_distribution(cells: Cells, frame: Frame, y: int, tall: int, readout: Readout) -> None:
+    """Rewrite what stands under a row's name in its other rows: the histogram at the cursor, between its ends."""
+    if readout.shares is None or readout.edges is None or tall < 2:
+        return
+    theme, room = frame.theme, max(0, frame.gutter - 5)
+    for offset in range(1, min(tall, 3)):
+        cells.clear(2, y + offset, frame.gutter - 3)
+    bars = sparkline(readout.shares)
+    if not bars:
+        cells.text(3, y + 1, shorten("one far weight: bins too coarse", room), theme.muted)
+        return
+    wide = max(1, min(room // len(bars), 3))
+    cells.text(3, y + 1, shorten("".join(bar * wide for bar in bars), room), theme.accent)
+    low, high = number(float(readout.edges[0])), number(float(readout.edges[-1]))
+    if tall > 2:
+        words = f"{low} … {high}" if readout.source == "weights" else "|grad/weight| 1e-7…10"
+        cells.text(3, y + 2, shorten(words, room), theme.muted)

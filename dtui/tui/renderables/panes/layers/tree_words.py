@@ -1,0 +1,102 @@
+"""What the tree says in words: the state of the whole network, and of the selected row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dtui.model import RunState
+from dtui.model.layers import HEALTHY_RATIOS
+from dtui.model.state import Standing, StateEntry
+from dtui.safe_text import safe
+from dtui.tui.renderables.canvas.cells import text_width
+from dtui.tui.renderables.parts.chrome import number
+
+MOST_NUMBERS = 12
+HEALTHY_WORDS = "1e-4 to 1e-2"
+STANDING_WORDS = {
+    Standing.DEAD: "dead",
+    Standing.MOVING: "still moving",
+    Standing.UNCHANGED: "unchanged",
+    Standing.FROZEN: "stopped changing",
+    Standing.NO_GRADIENT: "without a gradient",
+    Standing.LATE_STARTER: "late starters",
+}
+
+
+def ratio_words(ratio: float) -> str:
+    """Return an update ratio and whether it is healthy."""
+    if not np.isfinite(ratio):
+        return "no update ratio here"
+    low, high = HEALTHY_RATIOS
+    if ratio == 0:
+        return "update ratio 0: it does not change"
+    if ratio < low:
+        return f"update ratio {number(ratio)}, below the healthy {HEALTHY_WORDS}"
+    if ratio > high:
+        return f"update ratio {number(ratio)}, above the healthy {HEALTHY_WORDS}"
+    return f"update ratio {number(ratio)}, healthy ({HEALTHY_WORDS})"
+
+
+def numbers_words(filters: Sequence[int], most: int = MOST_NUMBERS) -> str:
+    """Return filter numbers, such as "1 4 5 8 11 14"; of many the first, and how many more."""
+    shown = " ".join(f"{one:,}" for one in filters[:most])
+    return shown if len(filters) <= most else f"{shown} and {len(filters) - most:,} more"
+
+
+def since_words(entry: StateEntry) -> str:
+    """Return since when, such as "since 1,010"; "" where that is not known."""
+    known = sorted(since for since in entry.since if since is not None)
+    if not known:
+        return ""
+    return f"since {known[0]:,}" if known[0] == known[-1] else f"since {known[0]:,}–{known[-1]:,}"
+
+
+def network_lines(state: RunState | None, filters: int) -> tuple[str, ...]:
+    """Return what stands out in the whole network, in one line: the most telling first, ever shorter ones after it.
+
+    Args:
+        state: None while it loads.
+        filters: Filters of the network.
+    """
+    if state is None:
+        return ("looking for dead filters …",)
+    if not state.entries:
+        lacking = "; ".join(state.missing)
+        return (lacking or "no filter is dead, every layer changes, none is still moving alone", *state.missing[:1])
+    return tuple(_line(state, filters, detail) for detail in (3, 2, 1, 0))
+
+
+def _line(state: RunState, filters: int, detail: int) -> str:
+    parts = []
+    for standing, words in STANDING_WORDS.items():
+        entries = [entry for entry in state.entries if entry.standing is standing]
+        if not entries:
+            if standing is Standing.DEAD and not state.missing:
+                parts.append("none dead")
+            continue
+        if entries[0].filters:
+            count = sum(len(entry.filters) for entry in entries)
+            said = f"{count:,} of {filters:,} filters {words}"
+            places = [_place(entry, detail) for entry in entries]
+        else:
+            said = f"{len(entries):,} layer{'s' * (len(entries) > 1)} {words}"
+            places = [safe(entry.layer) for entry in entries]
+        most = {3: 1_000, 2: 1_000, 1: 2, 0: 0}[detail]
+        if most:
+            more = f", {len(places) - most} more layers" if len(places) > most else ""
+            said += f": {', '.join(places[:most])}{more}"
+        parts.append(said)
+    return " · ".join(parts)
+
+
+def _place(entry: StateEntry, detail: int) -> str:
+    if detail >= 3 and len(entry.filters) <= MOST_NUMBERS:
+        return f"{safe(entry.layer)} {numbers_words(entry.filters)}"
+    return f"{safe(entry.layer)} ({len(entry.filters):,})"
+
+
+def fitting(lines: Sequence[str], room: int) -> str:
+    """Return the first line that fits into `room` columns, or else the last."""
+    return next((line for line in lines if text_width(line) <= room), lines[-1] if lines else "")

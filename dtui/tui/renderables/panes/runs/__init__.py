@@ -1,0 +1,1 @@
+"""Pictures of several runs: the list, and two beside each other."""

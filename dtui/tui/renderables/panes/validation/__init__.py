@@ -1,0 +1,1 @@
+"""Pictures of the panes on the inner screens of Validation."""

@@ -1,0 +1,45 @@
+"""What people come for, in at most three keys from the first screen, readable in words at 80×24.
+
+Typing a name behind the colon counts as one key.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.tui.driving import press, screen_text
+from tests.tui.test_app import go
+from tests.tui.test_samples import FAULTS, opened
+
+SIZE = (80, 24)
+JOBS = [
+    ("which class broke at 430, and what it became", ["g"], [r"class 4 rose from 1.5 % to 100 %", r"class 9 ▇+ 98"]),
+    ("what died at about 1,003", ["N"], [r"6 of the 16 filters of layer2\.1\.conv1", r"filters 1, 4, 5, 8, 11, 14"]),
+    ("which filter jumped at about 1,351", [], [r"filter 17 of layer3\.0\.conv1 changed by 14,700 times"]),
+    (
+        "whether an update ratio is healthy",
+        [":layer3.1.conv2"],
+        [r"layer3\.1\.conv2 .*update ratio [0-9.e-]+, healthy"],
+    ),
+    ("which images are always wrong", ["3", "A"], [r"wrong"]),
+    ("what is dead in the whole network", ["2"], [r"7 of 402 filters dead: layer2\.1\.conv1 1 4 5 8 11 14"]),
+    ("the strongest incident and its images", ["g", "enter", "i"], [r"→? ?9"]),
+    ("where two runs part", ["6", "k", "equals_sign"], [r"first divergence: iteration 430, class 4; fc"]),
+]
+
+
+@pytest.mark.parametrize(("job", "keys", "answers"), JOBS, ids=[job for job, _, _ in JOBS])
+async def test_it_is_answered_in_three_keys(job, keys, answers):
+    assert len(keys) <= 3
+    async with opened(FAULTS, SIZE) as (app, pilot):
+        for key in keys:
+            if key.startswith(":"):
+                await go(app, pilot, key[1:])
+                await press(app, pilot)
+            else:
+                await press(app, pilot, key)
+        shown = screen_text(app)
+    for answer in answers:
+        assert re.search(answer, shown), (job, shown)
