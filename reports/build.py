@@ -152,9 +152,7 @@ def build_report(
     say, problems = progress or (lambda _: None), list[str]()
     builders = sections_named(sections)
     made = [_chapter(query, f"run{k}", builders, say, problems, None) for k, query in enumerate(queries, 1)]
-    chapters = [chapter for chapter, _ in made]
-    compared = _compared(queries, builders, say, problems, has_pairs=False)
-    return _report([*compared, *(() if compared and len(builders) == 1 else chapters)], len(chapters))
+    return _report([chapter for chapter, _ in made], _compared(queries, builders, say, problems, has_pairs=False))
 
 
 def _write_one(
@@ -162,7 +160,9 @@ def _write_one(
 ) -> _Written:
     """Write one output; the state that the next report compares with is replaced last."""
     problems: list[str] = []
-    builders = sections_named((INCIDENTS,) if sections is None and place.format in (TEXT, MARKDOWN) else sections)
+    builders = sections_named(
+        (INCIDENTS, COMPARING) if sections is None and place.format in (TEXT, MARKDOWN) else sections
+    )
     before = None if place.target.file is None else read_state(place.target.file)
     if before is not None and before.trouble:
         problems.append(before.trouble)
@@ -174,8 +174,7 @@ def _write_one(
         views = [view for _, view in made]
         summaries = [_summary(chapter, view, run) for (chapter, view), run in zip(made, place.runs, strict=True)]
         compared = _compared(queries, builders, say, problems, has_pairs=has_pairs)
-        is_comparison = bool(compared) and len(builders) == 1  # nothing else was asked for
-        report = _report([*compared, *(() if is_comparison else (chapter for chapter, _ in made))], len(made))
+        report = _report([chapter for chapter, _ in made], compared)
         said = [said_of(view) for view, one in zip(views, summaries, strict=True) if one.verdict is not None]
     page, charts = renderer.render(report, place.format, is_chosen=sections is not None, problems=problems)
     say(f"writing {place.target.name}")
@@ -204,8 +203,12 @@ def _summary(chapter: Chapter, view: View, run: Path) -> RunSummary:
         return RunSummary(run, None, (), title, since, (), classes)
 
 
-def _report(chapters: Sequence[Chapter], runs: int) -> Report:
-    return Report(chapters[0].title if len(chapters) == 1 else f"{runs} runs", tuple(chapters))
+def _report(chapters: Sequence[Chapter], compared: tuple[Chapter, ...]) -> Report:
+    """Return the document; the chapter that compares runs comes first."""
+    if compared and not any(chapter.sections for chapter in chapters):
+        return Report(compared[0].title, compared)
+    title = chapters[0].title if len(chapters) == 1 else f"{len(chapters)} runs"
+    return Report(title, (*compared, *chapters))
 
 
 def _compared(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from dtui.model import RunStatus, Verdict
-from dtui.reports.charts.small import percent
+from dtui.reports.charts.pictures.drawing import percent
 from dtui.reports.document import Fact
 from dtui.reports.sections.registry import View
 from dtui.safe_text import safe

@@ -144,10 +144,10 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--section", action="append", metavar="NAME", help="only this section; may be given several times"
     )
-    add_json(parser)
     parser.add_argument(
         "--compare", action="store_true", help="of three runs or more, put the first beside each of the others, too"
     )
+    add_json(parser)
 
 
 def _pack_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,6 +14,7 @@ from dtui.model.arrays import (
 )
 from dtui.model.axis import TimeAxis
 from dtui.model.evidence import DEFAULT_WINDOW, Anomaly, AnomalySettings, Evidence, Missing, Showing
+from dtui.model.findings.verdict import Check, ClassAt, ClassCourse, ErrorAt, Level, Verdict
 from dtui.model.incidents import Cause, Incident
 from dtui.model.records import (
     TRIGGER_KINDS,
@@ -39,7 +40,6 @@ from dtui.model.statistics import (
     WATCHED_LAYER_STATISTICS,
 )
 from dtui.model.structure import Coverage, Edge, ImageSet, Layer, Module, NormLayer, Structure, Trained, Unrecorded
-from dtui.model.verdict import Check, ClassAt, ClassCourse, ErrorAt, Level, Verdict
 from dtui.model.views import (
     ClassCluster,
     ClassErrors,

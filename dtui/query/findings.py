@@ -1,4 +1,4 @@
-"""Describes what is wrong with a training: one line for each kind of trouble in its records.
+"""Answers `RunQuery.info`, and describes what is wrong with a training: one line for each kind of trouble.
 
 Owns the wording and what counts as trouble.
 """
@@ -15,12 +15,14 @@ from dtui.model import (
     AnomalySettings,
     BoolArray,
     FloatArray,
+    RunInfo,
     RunStatus,
     every_that_fits,
     was_logged,
 )
 from dtui.query.data import RunData
 from dtui.query.detecting import found_by
+from dtui.query.layers.trained import layer_states
 
 MOST_ITERATIONS = 8
 MOST_TRIGGERS = 8
@@ -153,3 +155,43 @@ def _sentence(fired: Anomaly) -> str:
     shown, place = fired.shown, fired.evidence.place
     what = f"layer {place}" if place else f"the {shown.subject}"
     return f"{what} {shown.verb} {shown.detail}".rstrip()
+
+
+UNEXPLAINED = "nobody closed it, and nothing records it any more"
+"""Why a run crashed that says nothing itself: its process was killed, or its machine went down."""
+
+
+def run_info(data: RunData, detector_faults: tuple[str, ...]) -> RunInfo:
+    """Return one line about the run; `detector_faults` stand behind its other findings."""
+    reader, structure = data.reader, data.structure
+    iterations, status = data.iterations, reader.status()
+    return RunInfo(
+        run=reader.metadata.name or reader.path.stem,
+        status=status,
+        reason=_reason(status, reader.reason),
+        format=reader.format_version,
+        invented=reader.metadata.invented,
+        records=int(np.count_nonzero(~data.is_watch)),
+        validations=len(data.validations),
+        first_iteration=int(iterations.min()) if len(iterations) else None,
+        last_iteration=int(iterations.max()) if len(iterations) else None,
+        layers=len(structure.layers),
+        filters=structure.filters,
+        classes=len(reader.classes),
+        images=data.layout.total_images,
+        gaps=reader.gaps,
+        findings=(*reader.faults, *findings(data), *detector_faults),
+        joins=reader.seams,
+        watches=int(np.count_nonzero(data.is_watch)),
+        coverage=structure.coverage,
+        norms=len(structure.norms),
+        trainable=None if structure.trained is None else structure.trained.parameters,
+        states=layer_states(data),
+    )
+
+
+def _reason(status: RunStatus, reason: str) -> str:
+    """Return why a run crashed or is incomplete, "" for any other."""
+    if status is RunStatus.CRASHED:
+        return reason or UNEXPLAINED
+    return reason if status is RunStatus.INCOMPLETE else ""

@@ -23,11 +23,11 @@ from dtui.model import (
 )
 from dtui.model.advice import ThresholdAdvice
 from dtui.model.statistics import Rows, by_name
-from dtui.query import anomalies, curves, detecting, verdict
+from dtui.query import anomalies, curves, detecting
 from dtui.query.compare.questions import CompareQuestions
 from dtui.query.data import RunData
-from dtui.query.incidents import state
-from dtui.query.info import run_info
+from dtui.query.findings import run_info
+from dtui.query.incidents import state, verdict
 from dtui.query.layers.questions import LayerQuestions
 
 if TYPE_CHECKING:

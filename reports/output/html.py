@@ -131,4 +131,5 @@ def _environment() -> jinja2.Environment:
     environment.filters["rows_data"] = rows_data
     environment.filters["still"] = _still
     environment.filters["drawing"] = Markup  # SVG text of our own, whose words its maker escaped
+    environment.filters["drawn"] = Markup  # SVG text of our own, whose words its maker escaped
     return environment

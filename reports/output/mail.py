@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from dtui.reports.document import Chapter, Report
 from dtui.reports.output.brief import Line, incident_lines, worst_numbers
-from dtui.reports.output.text import columns_of, padded
+from dtui.reports.output.text import chapter_lines, columns_of, padded
 
 WIDTH = 78
 MOST_LINES = 40
@@ -28,7 +28,8 @@ def render_mail(report: Report) -> str:
 
     Source: dtui.
     """
-    return "\n\n".join("\n".join(_chapter(chapter)) for chapter in report.chapters) + "\n"
+    chapters = [_chapter(one) if one.opening is not None else chapter_lines(one) for one in report.chapters]
+    return "\n\n".join("\n".join(lines) for lines in chapters) + "\n"
 
 
 def _chapter(chapter: Chapter) -> list[str]:

@@ -27,10 +27,11 @@ def render_text(report: Report) -> str:
 
     Source: dtui.
     """
-    return "\n\n".join("\n".join(_chapter(chapter)) for chapter in report.chapters) + "\n"
+    return "\n\n".join("\n".join(chapter_lines(chapter)) for chapter in report.chapters) + "\n"
 
 
-def _chapter(chapter: Chapter) -> Iterator[str]:
+def chapter_lines(chapter: Chapter) -> Iterator[str]:
+    """Return a chapter line by line, with all of its sections."""
     title = f"{chapter.title} ({chapter.status})"
     yield title
     yield "=" * columns_of(title)

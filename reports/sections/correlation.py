@@ -22,7 +22,7 @@ MOST_SAID = 4
 MOST_FILTERS = 6
 
 
-@section("correlation", order=44)
+@section("correlation", order=110)
 def correlation_section(view: View) -> Section | None:
     """Return both pictures, a sentence on what stands out, and the strongest cells as a table."""
     if view.info.records == 0:

@@ -1,9 +1,9 @@
-"""The section on what happened: the incidents in the order of time, each with its evidence."""
+"""The sections on incidents: what happened, in the order of time with its evidence, and what people decided on it."""
 
 from __future__ import annotations
 
 from dtui.model import Incident
-from dtui.reports.charts.evidence import evidence_picture
+from dtui.reports.charts.pictures.evidence import evidence_picture
 from dtui.reports.document import Card, Fact, Item, Paragraph, Row, Section, Table
 from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
@@ -96,3 +96,37 @@ def _row(view: View, incident: Incident) -> Row:
     number = view.numbers[incident.id]
     cells = (str(number), f"{incident.first:,}", safe(incident.sentence, 400), incident.status)
     return Row(cells, id=f"{view.prefix}-incident{number}", iteration=incident.first)
+
+
+_ORDER = ("flagged", "new", "dismissed")
+
+
+@section("review", order=40)
+def review_section(view: View) -> Section | None:
+    """Return the decisions on incidents; nothing where there are no incidents."""
+    if not view.incidents:
+        return None
+    anchor, title = f"{view.prefix}-review", "Review"
+    decided = [one for one in view.incidents if one.status != "new" or one.note]
+    left = sum(one.status == "new" for one in view.incidents)
+    if not decided:
+        return Section(anchor, title, "", (Paragraph(f"Nobody has decided on any of the {left:,} incidents yet."),))
+    decided.sort(key=lambda one: (_ORDER.index(one.status), one.first))
+    rows = []
+    for one in decided:
+        who, when = view.query.decided_by(one.id)
+        cells = (
+            str(view.numbers[one.id]),
+            f"{one.first:,}",
+            one.status,
+            safe(one.sentence, 300),
+            safe(one.note, 400),
+            safe(who, 60),
+            safe(when, 40).replace("T", " "),
+        )
+        rows.append(Row(cells, iteration=one.first))
+    columns = ("number", "iteration", "decision", "what", "note", "who", "when")
+    table = Table(columns, (True, True, *(False,) * 5), tuple(rows))
+    flagged = sum(one.status == "flagged" for one in decided)
+    caption = f"{flagged:,} flagged, {len(decided):,} with a decision or note, {left:,} still to review."
+    return Section(anchor, title, caption, (table,))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dtui.errors import NotRecordedError
 from dtui.model import AnomalySettings, Check
-from dtui.reports.charts.small import percent
+from dtui.reports.charts.pictures.drawing import percent
 from dtui.reports.document import Fact, Facts, Item, Paragraph, Row, Section, Table
 from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
@@ -24,6 +24,7 @@ def trust_section(view: View) -> Section | None:
     """Return what a reader must know before believing the rest."""
     checks = view.query.all_checks()
     ran = sum(not one.lacks for one in checks)
+    wanted = sum(not (one.lacks and one.is_covered) for one in checks)
     items: list[Item] = [_checks(checks), Facts(ACCURACY, "How often incidents are right"), *_thresholds(view)]
     items += [_gaps(view)] if view.info.gaps else [Paragraph("No gap: everything that should be recorded is.")]
     faults = view.query.faults()
@@ -31,8 +32,8 @@ def trust_section(view: View) -> Section | None:
         rows = tuple(Row((safe(fault, 400),)) for fault in faults[:MOST_GAPS])
         items.append(Table(("damage",), (False,), rows, title="Damage"))
     caption = (
-        f"{ran:,} of {len(checks):,} checks could judge this run. The accuracy was measured on 96 trainings of small "
-        "networks with faults made on purpose; large networks and 1,000 classes were not tried."
+        f"{ran:,} of {wanted:,} checks ran, as the verdict counts them. The accuracy was measured on 96 trainings of "
+        "small networks with faults made on purpose; large networks and 1,000 classes were not tried."
     )
     return Section(f"{view.prefix}-trust", "Can I trust this", caption, tuple(items))
 

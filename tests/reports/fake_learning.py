@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from dtui.errors import NotRecordedError
-from dtui.model import Check, ClassCourse, FloatArray, ImageVerdict
+from dtui.model import Check, ClassCourse, FloatArray, ImageVerdict, Incident, TreeNode
 from dtui.model.advice import ThresholdAdvice
+from dtui.model.incident_evidence import IncidentEvidence, LayerMove
 from dtui.model.learning import Confused, Confusion, ConfusionChange, ImageList, LearnedImage
 
 
@@ -14,9 +17,16 @@ class FakeLearning:
     """Answers that hold a little of everything; names come from the run."""
 
     names: tuple[str, ...]
+    nodes: tuple[TreeNode, ...]
     errors: FloatArray
     records: int
     every: int
+
+    def incident_evidence(self, incidents: Sequence[Incident]) -> tuple[IncidentEvidence, ...]:
+        became = (Confused(1, 0, 9, 0.18), Confused(1, 2, 3, 0.06))
+        moved = (LayerMove(self.nodes[0].name, 14.0),)
+        shown = {True: (1, 80, became, 50), False: (None, None, (), 0)}
+        return tuple(IncidentEvidence(one.id, (), *shown[bool(one.classes)], (), moved) for one in incidents)
 
     def class_courses(self, by: str = "error", top: int = 10) -> tuple[ClassCourse, ...]:
         rows = [

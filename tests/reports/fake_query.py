@@ -48,10 +48,8 @@ from dtui.model import (
 )
 from dtui.model.compare import Alignment, Comparison, Measure
 from dtui.model.cube import Cube, CubeRequest, GridCell, IncidentGrid
-from dtui.model.incident_evidence import IncidentEvidence, LayerMove
-from dtui.model.learning import Confused
+from dtui.model.findings.telling import Telling
 from dtui.model.relations import FilterChoice
-from dtui.model.telling import Telling
 from dtui.query import RunQuery
 from dtui.query.detecting import legends
 from tests import grids
@@ -145,12 +143,6 @@ class FakeQuery(FakeLearning, RunQuery):
         values = self.errors[1].copy()
         others = self.errors.mean(axis=0)
         return (Telling("filter", what, "share", at, values, others, "all classes", 0.5, 0.25, incident.first),)
-
-    def incident_evidence(self, incidents: Sequence[Incident]) -> tuple[IncidentEvidence, ...]:
-        became = (Confused(1, 0, 9, 0.18), Confused(1, 2, 3, 0.06))
-        moved = (LayerMove(self.nodes[0].name, 14.0),)
-        shown = {True: (1, 80, became, 50), False: (None, None, (), 0)}
-        return tuple(IncidentEvidence(one.id, (), *shown[bool(one.classes)], (), moved) for one in incidents)
 
     def state(self) -> RunState:
         entry = StateEntry(Standing.DEAD, self.nodes[-1].name, (1, 2), (100, None), 10)

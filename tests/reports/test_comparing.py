@@ -86,7 +86,7 @@ def test_runs_that_cannot_be_compared_are_told_and_the_rest_is_written(
     assert any("like no other" in problem for problem in result.problems)
     assert "These runs could not be compared" in page
     assert not re.search(r"<script>document\.title", page)
-    assert page.count("<article") == 3
+    assert page.count('<article class="run"') == 3
 
 
 def test_the_command_takes_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,8 +16,8 @@ import pytest
 
 from dtui.errors import MissingExtraError, ReportError
 from dtui.reports import build, write_report
+from dtui.reports.charts.pictures.drawing import Drawing
 from dtui.reports.charts.raster import thumbnail
-from dtui.reports.charts.small import Drawing
 from dtui.reports.document import (
     Card,
     Chapter,

@@ -31,7 +31,7 @@ def cells(table: object) -> list[tuple[str, ...]]:
     return [row.cells for row in table.rows]
 
 
-@pytest.mark.parametrize("name", section_names())
+@pytest.mark.parametrize("name", [name for name in section_names() if name != "comparing"])
 def test_each_section_stands_alone(name: str) -> None:
     report = build_report([FakeQuery(gaps=(Gap(1, 2, "records", "full"),))], sections=[name])
     (part,) = report.chapters[0].sections
@@ -86,7 +86,7 @@ def test_what_was_not_checked_comes_first(sections: dict[str, Section]) -> None:
     assert all(row[3] for row in looked), "each says where its numbers come from"
     thresholds = next(item for item in sections["trust"].items if isinstance(item, Facts) and "Thresh" in item.title)
     assert [fact.value for fact in thresholds.facts] == ["20.0 %", "20.0 %"]
-    assert "11 of 13 checks" in sections["trust"].caption
+    assert sections["trust"].caption.startswith("11 of 12 checks ran, as the verdict counts them.")
 
 
 def test_the_published_accuracy_is_the_one_of_the_readme() -> None:

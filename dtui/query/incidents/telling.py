@@ -9,7 +9,7 @@ import numpy as np
 from dtui.analysis.incidents.grouping import kind_of, rank_of
 from dtui.analysis.quantiles import column_medians
 from dtui.model import BoolArray, Evidence, FloatArray, Incident, IntArray, read_only, was_logged, was_lost
-from dtui.model.telling import Telling
+from dtui.model.findings.telling import Telling
 from dtui.query.classes import group_error
 from dtui.query.data import RunData
 

@@ -10,7 +10,7 @@ import numpy as np
 from dtui.model import BoolArray, TimeAxis
 from dtui.reports.charts import theme
 from dtui.reports.charts.curve_rows import Curve
-from dtui.reports.charts.small import CHARACTER, Drawing, Scale, number
+from dtui.reports.charts.pictures.drawing import CHARACTER, Drawing, Scale, number
 from dtui.reports.document import Picture
 
 WIDE, NARROW = 1100, 360

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from dtui.model.telling import Telling
+from dtui.model.findings.telling import Telling
 from dtui.reports.charts import theme
-from dtui.reports.charts.small import CHARACTER, Drawing, Scale, number
+from dtui.reports.charts.pictures.drawing import CHARACTER, Drawing, Scale, number
 from dtui.reports.document import Picture
 from dtui.safe_text import safe
 

@@ -1,0 +1,1 @@
+"""Small pictures that are drawn already, without a converter: the evidence of an incident, and the error as a strip."""
