@@ -27,7 +27,7 @@ def layer_named(query: RunQuery, name: str) -> int:
     return next(layer.index for layer in query.structure().layers if layer.name == name)
 
 
-@pytest.mark.parametrize("statistic", ["update_ratio", "mean", "cosine_distance"])
+@pytest.mark.parametrize("statistic", ["update_ratio", "mean"])
 def test_values_and_shades_are_those_of_the_heatmap(query: RunQuery, statistic: str) -> None:
     layer = layer_named(query, "layer2.1.conv1")
     node = next(node for node in query.tree() if node.layer == layer)
