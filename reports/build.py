@@ -11,24 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dtui.errors import DtuiError, OutputError, ReportError, UsageError
+from dtui.errors import DtuiError, OutputError, UsageError
 from dtui.model import Incident, Verdict
 from dtui.query import RunQuery, open_run
 from dtui.reports.document import Chapter, Fact, Opening, Paragraph, Report, Section
 from dtui.reports.facts import findings_of, first_facts
 from dtui.reports.opening import opening_of
 from dtui.reports.output.brief import INCIDENTS
-from dtui.reports.output.bundle import vega_bundle
-from dtui.reports.output.convert import ChartConverter
-from dtui.reports.output.html import render_html
-from dtui.reports.output.mail import render_mail
-from dtui.reports.output.markdown import render_markdown
-from dtui.reports.output.text import render_text
-from dtui.reports.places import FORMATS, HTML, MARKDOWN, TEXT, Place, find_places
+from dtui.reports.places import FORMATS, MARKDOWN, TEXT, Place, find_places
+from dtui.reports.rendering import Renderer
 from dtui.reports.sections import SectionBuilder, View, sections_named
 from dtui.reports.sections.comparing import NAME as COMPARING
 from dtui.reports.sections.comparing import with_comparison
-from dtui.reports.since import Before, compare, read_state, said_of, write_state
+from dtui.reports.since import Before, read_state, said_of, write_state
+from dtui.reports.since import compare as compare_with
 from dtui.safe_text import safe
 
 __all__ = ["FORMATS", "ReportResult", "RunSummary", "build_report", "write_report"]
@@ -96,9 +92,10 @@ def write_report(
     sections: Sequence[str] | None = None,
     progress: Progress | None = None,
     compare: bool = False,
-    converter: ChartConverter | None = None,
+    renderer: Renderer | None = None,
 ) -> ReportResult:
-    """Write a report of one run or several: a self-contained HTML file, or a short text to mail or to paste.
+    """Write a report of one run or several: a self-contained HTML file, a PDF, or a short text to mail or
+    to paste.
 
     Beside a report in a file stays a small file with what it said; the next report in its place says what changed.
 
@@ -106,11 +103,12 @@ def write_report(
         runs: At least one.
         out: A file, a pipe, a device or "-" (standard output) for one report on all runs; or a folder for one file per
             run.
-        format: "html", "text" or "markdown"; None uses the ending of a file's name, and HTML for all other outputs.
+        format: "html", "pdf", "text" or "markdown"; None uses the ending of a file's name, and HTML for all other
+            outputs.
         sections: Names of the sections wanted; None for all, in text and Markdown for the incidents alone.
         progress: Called with a few words before each piece of work.
         compare: Whether the first run is compared with each of the others; two runs always are.
-        converter: Draws the charts, and may draw those of the next report too; None for one of its own.
+        renderer: Draws and typesets, and may do so for the next report too; None for one of its own.
 
     Raises:
         UsageError: No run was given, there is no section with such a name, or the ending of `out` is not a known
@@ -119,16 +117,17 @@ def write_report(
         RunFormatError: One was written by a newer dtui.
         RunDamagedError: One cannot be read at all.
         OutputError: `out` cannot be written.
+        MissingExtraError: A PDF is wanted, and what makes one is not installed.
+        ReportError: The PDF could not be made.
     """
     say = progress or (lambda _: None)
     if not runs:
         raise UsageError("report: no run was given; name at least one")
     sections_named(sections)
     places = find_places([Path(run) for run in runs], out, format)
-    with nullcontext(converter) if converter is not None else ChartConverter() as drawing:
-        if any(place.format == HTML for place in places):
-            drawing.warm_up()
-        results = [_write_one(place, sections, drawing, say, has_pairs=compare) for place in places]
+    with nullcontext(renderer) if renderer is not None else Renderer(say) as rendering:
+        rendering.warm_up({place.format for place in places})
+        results = [_write_one(place, sections, rendering, say, has_pairs=compare) for place in places]
     return ReportResult(
         paths=tuple(place.target.name for place in places),
         bytes=sum(result.bytes for result in results),
@@ -159,11 +158,13 @@ def build_report(
 
 
 def _write_one(
-    place: Place, sections: Sequence[str] | None, converter: ChartConverter, say: Progress, *, has_pairs: bool
+    place: Place, sections: Sequence[str] | None, renderer: Renderer, say: Progress, *, has_pairs: bool
 ) -> _Written:
     """Write one output; the state that the next report compares with is replaced last."""
     problems: list[str] = []
-    builders = sections_named((INCIDENTS, COMPARING) if sections is None and place.format != HTML else sections)
+    builders = sections_named(
+        (INCIDENTS, COMPARING) if sections is None and place.format in (TEXT, MARKDOWN) else sections
+    )
     before = None if place.target.file is None else read_state(place.target.file)
     if before is not None and before.trouble:
         problems.append(before.trouble)
@@ -177,32 +178,11 @@ def _write_one(
         names = [name for name, _ in builders]
         report = _report([chapter for chapter, _ in made], queries, names, problems, has_pairs)
         said = [said_of(view) for view, one in zip(views, summaries, strict=True) if one.verdict is not None]
-    text, charts = _rendered(report, place, sections is not None, converter, say, problems)
+    page, charts = renderer.render(report, place.format, is_chosen=sections is not None, problems=problems)
     say(f"writing {place.target.name}")
-    page = text.encode("utf-8")
     place.target.write(page)
     _keep(place, before, said, problems)
     return _Written(len(page), charts, problems, summaries)
-
-
-def _rendered(
-    report: Report, place: Place, is_chosen: bool, converter: ChartConverter, say: Progress, problems: list[str]
-) -> tuple[str, int]:
-    """Return the report in its format, and how many charts it has."""
-    if place.format == MARKDOWN:
-        return render_markdown(report), 0
-    if place.format == TEXT:
-        return (render_text if is_chosen else render_mail)(report), 0
-    drawings: dict[str, str] = {}
-    failures: dict[str, str] = {}
-    for chart in report.charts():
-        say(f"drawing {chart.id}")
-        try:
-            drawings[chart.id] = converter.draw(chart)
-        except ReportError as error:
-            failures[chart.id] = str(error)
-    problems += failures.values()
-    return render_html(report, drawings, failures, vega_bundle(converter.bundle)), len(drawings)
 
 
 def _keep(place: Place, before: Before | None, said: Sequence[dict[str, Any]], problems: list[str]) -> None:
@@ -266,6 +246,7 @@ def _chapter(
         facts=facts,
         sections=tuple(made),
         findings=findings_of(view),
+        recorded=safe(view.query.metadata().created, 40),
         opening=opening,
     )
     return chapter, view
@@ -274,7 +255,7 @@ def _chapter(
 def _first_screen(view: View, problems: list[str], before: Before | None) -> tuple[tuple[Fact, ...], Opening | None]:
     """Return the facts and the verdict; nothing where the run cannot be read far enough, which `problems` tells."""
     try:
-        title, since = ("", ()) if before is None else compare(before, view)
+        title, since = ("", ()) if before is None else compare_with(before, view)
         return first_facts(view), opening_of(view, title, since)
     except DtuiError as error:
         problems.append(f"verdict: {error}")

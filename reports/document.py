@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from dtui.reports.rows import FilterMaps, LayerTree
+
 Spec = dict[str, Any]
 """A Vega or Vega-Lite specification: JSON values only, no NaN."""
 
@@ -42,6 +44,8 @@ class Chart:
         mode: "vega" or "vega-lite".
         specify: Makes the specification. A report without charts does not call it, and so needs no Altair.
         description: The content of the chart in words, for readers who cannot see it.
+        paper: Makes the pictures for paper, as specifications or as SVG text, each of which fits a page and asks for
+            no pointer; None where `specify` at another width will do.
     """
 
     id: str
@@ -49,6 +53,7 @@ class Chart:
     mode: str
     specify: Callable[[], Spec]
     description: str
+    paper: Callable[[], tuple[Spec | str, ...]] | None = None
 
     @cached_property
     def spec(self) -> Spec:
@@ -69,6 +74,7 @@ class Picture:
         narrow: The same for a page of 360 pixels; "" where `svg` fits there.
         limits: First iteration and stop of its time axis; None without one.
         plot: Left and right end of that axis, as shares of the width.
+        paper: The same for paper, 700 pixels wide; "" where `svg` fits there.
     """
 
     id: str
@@ -79,6 +85,7 @@ class Picture:
     narrow: str = ""
     limits: tuple[float, float] | None = None
     plot: tuple[float, float] = (0.0, 1.0)
+    paper: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +208,7 @@ class Gallery:
     note: str = ""
 
 
-Item = Chart | Table | Paragraph | Facts | Card | Gallery | Picture
+Item = Chart | LayerTree | FilterMaps | Table | Paragraph | Facts | Card | Gallery | Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,12 +252,14 @@ class Section:
         title: Heading.
         caption: One or two sentences on how to read it.
         items: Pictures and tables in reading order.
+        hint: What a pointer does in it, for readers who have one; empty for nothing.
     """
 
     id: str
     title: str
     caption: str
     items: tuple[Item, ...]
+    hint: str = ""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -265,6 +274,7 @@ class Chapter:
         facts: The five facts that come first, in reading order.
         sections: In reading order.
         findings: Trouble in the run, one line each: NaN or Inf, files that cannot be read.
+        recorded: When the recording began, ISO 8601 with offset; empty where that is not known.
         opening: The verdict on the run; None where it could not be made.
     """
 
@@ -275,6 +285,7 @@ class Chapter:
     facts: tuple[Fact, ...]
     sections: tuple[Section, ...]
     findings: tuple[str, ...] = ()
+    recorded: str = ""
     opening: Opening | None = None
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from dtui.errors import UsageError
 from dtui.output import OutputTarget, find_target
 
-HTML, TEXT, MARKDOWN = "html", "text", "markdown"
-FORMATS = {HTML: (".html", ".htm"), TEXT: (".txt",), MARKDOWN: (".md", ".markdown")}
+HTML, PDF, TEXT, MARKDOWN = "html", "pdf", "text", "markdown"
+FORMATS = {HTML: (".html", ".htm"), PDF: (".pdf",), TEXT: (".txt",), MARKDOWN: (".md", ".markdown")}
 """Name of a format to the endings of file names that stand for it; the first is that of the files in a folder."""
-_WORDS = "HTML (.html), plain text (.txt) or Markdown (.md)"
+_WORDS = "HTML (.html), PDF (.pdf), plain text (.txt) or Markdown (.md)"
 
 
 @dataclass(frozen=True, slots=True)

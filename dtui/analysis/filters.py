@@ -17,6 +17,8 @@ CLEAR_SHARE = 0.1
 LATE_RECORDS = 10
 LATE_SHARE = 0.1
 NEVER = -1
+LEAST_PLACE = 1e-3
+"""Least median place of a filter among the others that anything is compared with."""
 
 
 def find_dead(gradient_norms: FloatArray, update_norms: FloatArray) -> BoolArray:
@@ -81,4 +83,30 @@ def find_late(first: IntArray, layer_first: int, records: int) -> BoolArray:
     """
     wait = max(LATE_RECORDS, int(LATE_SHARE * records))
     result: BoolArray = (first != NEVER) & (layer_first != NEVER) & (first - layer_first > wait)
+    return result
+
+
+def standing_out(magnitudes: FloatArray) -> FloatArray:
+    """Return how far each filter of a layer ever leaves its usual place among the others.
+
+    Args:
+        magnitudes: Shape (filters, records), >= 0; what is not finite is passed over.
+
+    Returns:
+        Shape (filters,), >= 0. A filter's place at a record is its magnitude over the layer's median there; what is
+        returned is its largest place over its median place. That a whole layer moves, as when the learning rate
+        changes, does not count. A median place below a thousandth counts as a thousandth. NaN where there is none.
+
+    Source: dtui.
+    """
+    finite = np.where(np.isfinite(magnitudes), magnitudes, np.nan)
+    result = np.full(len(finite), np.nan)
+    if not finite.size:
+        return result
+    median = column_medians(finite)
+    place = finite[:, median > 0] / median[median > 0]
+    known = np.isfinite(place).any(axis=1)
+    if known.any():
+        usual = np.maximum(np.nanmedian(place[known], axis=1), LEAST_PLACE)
+        result[known] = np.nanmax(place[known], axis=1) / usual
     return result

@@ -31,7 +31,7 @@ def find_moving(update_ratio: FloatArray) -> BoolArray:
     filters, records = update_ratio.shape
     if records < MOVING_RECORDS:
         return np.zeros(filters, dtype=np.bool_)
-    moves = _moves(update_ratio)
+    moves = _moves(update_ratio, column_medians(update_ratio))
     known = np.isfinite(update_ratio)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.count_nonzero(moves, axis=1) / np.count_nonzero(known, axis=1)
@@ -102,9 +102,9 @@ def layers_without(
     return found
 
 
-def _moves(update_ratio: FloatArray) -> BoolArray:
+def _moves(update_ratio: FloatArray, medians: FloatArray) -> BoolArray:
     with np.errstate(invalid="ignore"):
-        moves: BoolArray = update_ratio >= MOVING_TIMES * column_medians(update_ratio)
+        moves: BoolArray = update_ratio >= MOVING_TIMES * medians
     return moves & (update_ratio > 0)
 
 

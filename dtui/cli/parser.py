@@ -149,11 +149,11 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         metavar="OUT",
         required=True,
-        help="the .html, .txt or .md file to write, - for standard output, or a folder",
+        help="the .html, .pdf, .txt or .md file to write, - for standard output, or a folder",
     )
     parser.add_argument(
         "--format",
-        choices=("html", "text", "markdown"),
+        choices=("html", "pdf", "text", "markdown"),
         help="instead of what OUT ends in (default for a pipe or -: html)",
     )
     parser.add_argument(
@@ -282,9 +282,11 @@ COMMANDS = (
     ),
     Command(
         "report",
-        "Write a report of a run, the verdict first: one HTML file that needs no network, plain text, or Markdown.",
+        "Write a report of a run, the verdict first: one HTML file that needs no network, a PDF, "
+        "plain text, or Markdown.",
         (
             ("dtui report sample_runs/mnist-faults -o report.html", "one run"),
+            ("dtui report sample_runs/mnist-faults -o report.pdf", "to print or to mail"),
             ("dtui report sample_runs/mnist-faults -o report.txt", "at most 40 lines of text, for mail and logs"),
             ("dtui report sample_runs/mnist-faults -o report.md", "for an issue or a pull request"),
             ("dtui report sample_runs/mnist-faults -o report.html --json", "verdict, facts and incidents for a script"),

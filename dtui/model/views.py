@@ -219,6 +219,35 @@ class Heatmap:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class FilterCourses:
+    """Some filters of one layer over time.
+
+    Attributes:
+        axis: The columns.
+        layer: Index of the layer.
+        statistic: Of FILTER_STATISTICS.
+        filters: Shape (k,), indices within the layer: those asked for, then those that stand out most.
+        times: Shape (k,), how many times farther than usual a filter once stood from the layer's median, >= 0; NaN
+            where that says nothing.
+        values: Shape (k, columns), the largest value in a column (of a signed statistic the one farthest from zero);
+            NaN where there is no value.
+        layer_scale: The 99.5th percentile of magnitudes over the layer's filters and records, > 0.
+        filter_scales: Shape (k,), the largest magnitude of each filter over the run, > 0.
+        column_scales: Shape (columns,), the 99.5th percentile of the magnitudes of all filters of the layer, > 0.
+    """
+
+    axis: TimeAxis
+    layer: int
+    statistic: str
+    filters: IntArray
+    times: FloatArray
+    values: FloatArray
+    layer_scale: float
+    filter_scales: FloatArray
+    column_scales: FloatArray
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class ClassCluster:
     """Classes with similar error series.
 

@@ -5,7 +5,7 @@ Owns sorting, normalising and pooling of filters, and their marks.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,23 +13,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dtui.analysis.downsample import ColumnRecords, mean_rows, pool_farthest, pool_largest, row_edges
-from dtui.analysis.filters import DEAD_RECORDS, NEVER, find_dead, find_late, first_clear_change
+from dtui.analysis.filters import (
+    DEAD_RECORDS,
+    NEVER,
+    find_dead,
+    find_late,
+    first_clear_change,
+    standing_out,
+)
 from dtui.analysis.ordering import by_largest_first, by_similarity, by_smallest_first
 from dtui.analysis.quantiles import column_quantiles, magnitude_quantile, thin
 from dtui.errors import UsageError
 from dtui.model import (
     RECORDS_A_BIN,
     BoolArray,
+    FilterCourses,
     FloatArray,
     Heatmap,
     HeatmapRequest,
     IntArray,
+    TimeAxis,
     TreeNode,
     read_only,
 )
 from dtui.model.statistics import FILTERS, Drawn
 from dtui.query.data import RunData
-from dtui.query.tree import node_of
+from dtui.query.tree import node_of, tree_of
 
 NORMALISATIONS = ("layer", "filter", "iteration")
 SORTS = ("index", "activity", "peak", "similarity", "lead")
@@ -110,6 +119,33 @@ class HeatmapQuery:
             labels=read_only(marks[2][order]),
             nonfinite=self._nonfinite(node, held, rows, pixels),
             decades=decades,
+        )
+
+    def courses(
+        self, layer: int, statistic: str, axis: TimeAxis, count: int, first: Sequence[int] = ()
+    ) -> FilterCourses:
+        """Answer `RunQuery.filter_courses`."""
+        stored = self._data.reader.contents.filter_statistic(statistic, self._data.reader.path)
+        self._data.begin_answer("heatmap")
+        node = next((node for node in tree_of(self._data) if node.layer == layer), None)
+        if node is None:
+            raise UsageError(f"layer {layer}: the run has layers 0–{len(self._data.structure.layers) - 1}")
+        matrix = self._data.filters_overview(statistic, layer)
+        times = standing_out(_magnitudes(matrix, np.nan))
+        wanted = [one for one in dict.fromkeys(first) if 0 <= one < node.filters]
+        strongest = by_largest_first(np.nan_to_num(times, nan=-1.0))
+        filters = np.array([*wanted, *(one for one in strongest.tolist() if one not in wanted)][:count], dtype=np.int64)
+        pooled = self._pooled(node, statistic, self._data.held(axis, stored.is_watched), None)
+        return FilterCourses(
+            axis=axis,
+            layer=layer,
+            statistic=statistic,
+            filters=read_only(filters),
+            times=read_only(times[filters]),
+            values=read_only(pooled[filters]),
+            layer_scale=float(_usable(np.array([self._scale(node, statistic)]))[0]),
+            filter_scales=read_only(_usable(self._row_peaks(node, statistic)[filters])),
+            column_scales=read_only(_usable(column_quantiles(np.abs(pooled), SCALE_QUANTILE))),
         )
 
     # --- rows

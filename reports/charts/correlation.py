@@ -14,6 +14,7 @@ from dtui.reports.charts.vectors import CHARACTER, Vectors, colour_of
 from dtui.reports.document import Picture
 
 WIDE, NARROW = 1100, 360
+SIZES = (WIDE, NARROW, theme.PAPER_WIDTH)
 ROW = 20.0
 """Pixels of a row of the abstract picture, and of one incident in detail."""
 MARGIN = 64.0
@@ -67,8 +68,8 @@ def abstract_grid(id: str, sheet: GridSheet, description: str) -> Picture:
 
     Source: DeepTracker (ACM TIST 2018), correlation view, abstract.
     """
-    wide, narrow = (_abstract(width, sheet, description) for width in (WIDE, NARROW))
-    return Picture(id, "Which layers moved when which class broke", description, wide, WIDE, narrow)
+    wide, narrow, paper = (_abstract(width, sheet, description) for width in SIZES)
+    return Picture(id, "Which layers moved when which class broke", description, wide, WIDE, narrow, paper=paper)
 
 
 def detailed_grid(id: str, sheet: GridSheet, description: str) -> Picture:
@@ -79,8 +80,8 @@ def detailed_grid(id: str, sheet: GridSheet, description: str) -> Picture:
 
     Source: DeepTracker (ACM TIST 2018), correlation view, detailed.
     """
-    wide, narrow = (_detailed(width, sheet, description) for width in (WIDE, NARROW))
-    return Picture(id, "The same in detail: filters that move together", description, wide, WIDE, narrow)
+    wide, narrow, paper = (_detailed(width, sheet, description) for width in SIZES)
+    return Picture(id, "The same in detail: filters that move together", description, wide, WIDE, narrow, paper=paper)
 
 
 # --- abstract

@@ -94,8 +94,9 @@ def cube_picture(id: str, sheet: CubeSheet, description: str) -> Picture:
 
     Source: DeepTracker (ACM TIST 2018), cube.
     """
-    wide, narrow = (_drawn(width, sheet, description) for width in (WIDE, NARROW))
-    return Picture(id, "", description, wide, WIDE, narrow)
+    sizes = (WIDE, NARROW, theme.PAPER_WIDTH)
+    wide, narrow, paper = (_drawn(width, sheet, description) for width in sizes)
+    return Picture(id, "", description, wide, WIDE, narrow, paper=paper)
 
 
 def _box(width: int, sheet: CubeSheet) -> Box:

@@ -45,6 +45,7 @@ def curve_chart(
     stages: Sequence[Stage] = (),
     ribbon: Sequence[RibbonMark] = (),
     events: Sequence[Event] = (),
+    width: int = theme.PLOT_WIDTH,
 ) -> Spec:
     """Return curves over the iterations as a Vega-Lite specification.
 
@@ -55,6 +56,7 @@ def curve_chart(
         stages: Stretches of constant learning rate: a dashed line and a label each.
         ribbon: Triangles below the curves; if empty, that lane is left out.
         events: Labelled lines.
+        width: Pixels of the time axis at first.
 
     Returns:
         A specification whose parameter `iteration` is the crosshair, null for none.
@@ -67,7 +69,7 @@ def curve_chart(
     if not curves or any(curve.values.shape != (axis.columns,) for curve in curves):
         raise ValueError(f"curves: need at least one, each with {axis.columns} columns")
     height = ERROR_HEIGHT if unit == "share" else LOSS_HEIGHT
-    lanes = _event_lanes(events, axis)
+    lanes = _event_lanes(events, axis, width)
     top = 22 + EVENT_LANE * (1 + max(lanes, default=-1))
     strip = RIBBON_TOP + 2 * RIBBON_LANE if ribbon else 0
     layers = [
@@ -80,7 +82,7 @@ def curve_chart(
         _crosshair_layer(height + strip),
     ]
     chart = alt.layer(*layers).properties(
-        width=theme.PLOT_WIDTH,
+        width=width,
         height=height,
         padding={"left": theme.GUTTER, "right": theme.MARGIN, "top": top, "bottom": 40 + strip},
         autosize=alt.AutoSizeParams(type="none"),
@@ -88,7 +90,7 @@ def curve_chart(
     chart = chart.add_params(
         alt.param(name="iteration", value=None), alt.param(name="shown", expr=_shown(axis))
     ).configure(**theme.config(), view=alt.ViewConfig(stroke=None))
-    spec: Spec = chart.to_dict()
+    spec: Spec = chart.to_dict(validate=False)  # half of its time; the tests hold it against the schema
     spec["datasets"] = {
         "once": [{"x": 0}],
         "curves": curve_rows(curves, axis),
@@ -233,12 +235,12 @@ def _stage_layers(stages: Sequence[Stage], axis: TimeAxis, height: int) -> list[
     return layers
 
 
-def _event_lanes(events: Sequence[Event], axis: TimeAxis) -> list[int]:
+def _event_lanes(events: Sequence[Event], axis: TimeAxis, width: int) -> list[int]:
     """Return a lane for each event, so that no two labels of a lane overlap; -1 if all lanes are taken."""
     ends: list[float] = []
     lanes = []
     for event in events:
-        left = (event.iteration - axis.first) / axis.span * theme.PLOT_WIDTH
+        left = (event.iteration - axis.first) / axis.span * width
         lane = next((k for k, end in enumerate(ends) if end <= left), len(ends))
         if lane == EVENT_LANES:
             lanes.append(-1)

@@ -7,7 +7,7 @@ its pixel rows holds the largest error of several classes, so that no burst is l
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -37,6 +37,11 @@ STRIPS = 64
 """Up to this many classes have a strip each."""
 BLOCK_PIXELS = 480
 """Pixel rows of all blocks together."""
+TOP, BOTTOM = 34, 40
+ROW = LANE + STRIP + GAP
+HEADING = LANE + HEADING_GAP + ROW
+PAGE = theme.PAPER_HEIGHT - TOP - BOTTOM
+"""Pixels of rows on a page of paper."""
 DECODE = "error"
 """What `usermeta.decode` is called for charts whose pictures give their values back."""
 
@@ -92,7 +97,7 @@ def class_heatmap(groups: Sequence[Group], axis: TimeAxis, *, stages: Sequence[i
     limits = (axis.first, axis.stop)
     rows, marks = _lay_out(groups)
     height = rows[-1]["y"] + rows[-1]["height"] + 4
-    spec = theme.frame(height, top=34, bottom=40, limits=limits)
+    spec = theme.frame(height, top=TOP, bottom=BOTTOM, limits=limits)
     spec["usermeta"] = {"decode": DECODE, "palette": error_palette()}
     spec["signals"] += [*theme.column_signals(limits, axis.columns), *hover_signals()]
     spec["data"] = [{"name": "rows", "values": rows}, {"name": "marks", "values": marks}]
@@ -107,6 +112,29 @@ def class_heatmap(groups: Sequence[Group], axis: TimeAxis, *, stages: Sequence[i
         *header_marks(),
     ]
     return spec
+
+
+def class_heatmap_pages(groups: Sequence[Group], axis: TimeAxis, *, stages: Sequence[int]) -> tuple[Spec, ...]:
+    """Return the clusters for paper: as many pages as they need, a cluster that does not fit is cut between strips."""
+    if sum(len(group.strips) for group in groups) > STRIPS:
+        pages = [list(groups)]
+    else:
+        pages, room = [[]], float(PAGE)
+        for group in groups:
+            rest, name = group.strips, group.name
+            while True:
+                room -= HEADING
+                fit = int(room // ROW)
+                if fit < 1 and pages[-1]:
+                    pages.append([])
+                    room = PAGE
+                    continue
+                pages[-1].append(replace(group, name=name, strips=rest[:fit]))
+                room -= ROW * len(rest[:fit])
+                rest, name = rest[fit:], f"{group.name}, more"
+                if not rest:
+                    break
+    return tuple({**class_heatmap(page, axis, stages=stages), "width": theme.PAPER_PLOT} for page in pages)
 
 
 def _lay_out(groups: Sequence[Group]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

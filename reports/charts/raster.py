@@ -64,7 +64,7 @@ def shade_picture(values: FloatArray, stops: tuple[str, ...]) -> str:
 
     Args:
         values: Shape (rows, columns), shares in [0, 1]; NaN becomes transparent.
-        stops: "#rrggbb" colours of the shares from 0 to 1, at equal distances.
+        stops: Colours from 0 to 1.
 
     Returns:
         "data:image/png;base64,…"; the same values give the same text.

@@ -20,6 +20,12 @@ MARGIN = 18
 """Pixels right of the time axis."""
 PLOT_WIDTH = 760
 """Pixels of the time axis where nobody widens it: in a static picture and in print."""
+PAPER_PLOT = 483
+"""Pixels of the time axis on paper: printed over the width of an A4 page, a letter of 11 pixels is 8 points high."""
+PAPER_WIDTH = GUTTER + PAPER_PLOT + MARGIN
+"""Pixels of a whole picture on paper."""
+PAPER_HEIGHT = 890
+"""Most pixels of a picture on paper from its upper to its lower edge, so that it and its heading fit a page."""
 MAX_COLUMNS = 760
 """Most columns that a series is reduced to."""
 
@@ -44,6 +50,9 @@ CORRELATION_STOPS = ("#f7f9fb", "#def5e5", "#9cdcbb", "#54c0ae", "#36a2ab", "#35
 USUAL_STOPS = ("#54301c", "#bf5a2a", "#ffb892", "#f7f9fb", "#a9dcff", "#2f86c6", "#173f5f")
 """A value against its usual one, from a tenth (brown) over the usual (paper) to ten times (blue)."""
 
+SHADE_STOPS = ("#f6f9fc", "#b5daf2", "#4d97cf", "#1d4f86", "#0a1c3d")
+"""Size from none (almost white) over blue to full (navy); lightness falls all the way."""
+
 VEGA_SCHEMA = "https://vega.github.io/schema/vega/v6.json"
 
 
@@ -61,7 +70,14 @@ def time_scale(limits: tuple[float, float]) -> Spec:
 
 def time_axis() -> Spec:
     """Return the Vega axis below a picture."""
-    return {"scale": "x", "orient": "bottom", "title": "iteration", "format": ",d", "tickMinStep": 1}
+    return {
+        "scale": "x",
+        "orient": "bottom",
+        "title": "iteration",
+        "format": ",d",
+        "tickMinStep": 1,
+        "labelOverlap": True,
+    }
 
 
 def config() -> dict[str, Any]:

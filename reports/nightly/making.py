@@ -25,7 +25,7 @@ from dtui.reports.build import FORMATS, RunSummary, write_report
 from dtui.reports.nightly.entry import Entry, Outcome, Record, read_entry, read_record, write_json
 from dtui.reports.nightly.places import ENTRY_FILE, RECORD_FILE, REPORT, STAGING_MARK, digest, is_left_over, run_folder
 from dtui.reports.nightly.plan import Unit
-from dtui.reports.output.convert import ChartConverter
+from dtui.reports.rendering import Renderer
 from dtui.reports.since import state_file
 
 COLUMNS = 60
@@ -36,12 +36,12 @@ _ERRORS = {"validation error": "validation_error", "train error": "train_error"}
 _OUTCOMES = {Level.LOOK: Outcome.LOOK, Level.UNSURE: Outcome.UNSURE, Level.FINE: Outcome.FINE}
 
 
-def make_report(unit: Unit, converter: ChartConverter | None = None) -> None:
+def make_report(unit: Unit, renderer: Renderer | None = None) -> None:
     """Report one run, unless its newest report says the same already.
 
     Args:
         unit: Which run, and where its report goes.
-        converter: Draws the charts of one report after the other; None for one of its own.
+        renderer: Draws the charts of one report after the other; None for one of its own.
 
     Raises:
         DtuiError: The run cannot be read, or the folder of the night cannot be written to.
@@ -60,7 +60,7 @@ def make_report(unit: Unit, converter: ChartConverter | None = None) -> None:
     key = digest(unit.signature, status)
     kept = before.generations if before is not None else ()
     if before is None or before.key != key or not kept or read_entry(folder / kept[-1] / ENTRY_FILE) is None:
-        kept = (*kept, _generation(unit, folder, key, kept[-1] if kept else "", converter))
+        kept = (*kept, _generation(unit, folder, key, kept[-1] if kept else "", renderer))
     shown = _show_newest(folder, kept[-1])
     kept = kept[-unit.keep :]
     _remove_others(folder, kept, shown)
@@ -133,7 +133,7 @@ def _status_of(unit: Unit) -> str:
         return str(query.info().status)
 
 
-def _generation(unit: Unit, folder: Path, key: str, previous: str, converter: ChartConverter | None) -> str:
+def _generation(unit: Unit, folder: Path, key: str, previous: str, renderer: Renderer | None) -> str:
     """Make a report that is compared with the previous one; return the name of its folder, the same for the same."""
     with open_run(unit.path) as query:
         query.settle()
@@ -144,7 +144,7 @@ def _generation(unit: Unit, folder: Path, key: str, previous: str, converter: Ch
     staging = folder / f"{STAGING_MARK}{os.getpid()}-{secrets.token_hex(4)}"
     staging.mkdir()
     try:
-        _fill(unit, staging, folder / previous if previous else None, converter)
+        _fill(unit, staging, folder / previous if previous else None, renderer)
         shutil.rmtree(folder / name, ignore_errors=True)  # a damaged one
         try:
             staging.rename(folder / name)
@@ -156,11 +156,11 @@ def _generation(unit: Unit, folder: Path, key: str, previous: str, converter: Ch
     return name
 
 
-def _fill(unit: Unit, staging: Path, previous: Path | None, converter: ChartConverter | None) -> None:
+def _fill(unit: Unit, staging: Path, previous: Path | None, renderer: Renderer | None) -> None:
     report = staging / f"{REPORT}{FORMATS[unit.format][0]}"
     if previous is not None:
         _take_state(previous, report)
-    result = write_report([Path(unit.path)], report, format=unit.format, converter=converter)
+    result = write_report([Path(unit.path)], report, format=unit.format, renderer=renderer)
     with open_run(unit.path) as query:
         query.settle()
         entry = entry_of(query, result.runs[0], result.problems, report.name)

@@ -15,16 +15,16 @@ from contextlib import suppress
 from dtui.errors import DtuiError
 from dtui.reports.nightly.making import make_report
 from dtui.reports.nightly.plan import Unit
-from dtui.reports.output.convert import ChartConverter
+from dtui.reports.rendering import Renderer
 
 _PR_SET_PDEATHSIG = 1
 """Of linux/prctl.h."""
 
 
-def answer(unit: Unit, converter: ChartConverter | None = None) -> str:
+def answer(unit: Unit, renderer: Renderer | None = None) -> str:
     """Make a report; return "" or, in one line, why there is none."""
     try:
-        make_report(unit, converter)
+        make_report(unit, renderer)
     except DtuiError as error:
         return _short(str(error), unit)
     except OSError as error:
@@ -50,9 +50,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started us decides
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)
-    with ChartConverter() as converter:
+    with Renderer(lambda _: None) as renderer:
         for line in sys.stdin.buffer:
-            answers.write(json.dumps({"reason": answer(Unit(**json.loads(line)), converter)}) + "\n")
+            answers.write(json.dumps({"reason": answer(Unit(**json.loads(line)), renderer)}) + "\n")
             answers.flush()
 
 

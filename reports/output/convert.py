@@ -1,24 +1,18 @@
 """Draws charts as SVG text in a child process that may die.
 
-Owns that process: its start, its time limits and its end.
+Owns what is asked of that process, and the ids in what it answers.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import selectors
-import subprocess
 import sys
-import time
-from typing import Any, Self
+from typing import Self
 
-from dtui.errors import ReportError
+from dtui.reports.charts import theme
 from dtui.reports.document import Chart, Spec
+from dtui.reports.output.child import TIME_LIMIT_SECONDS, Child
 
-TIME_LIMIT_SECONDS = 60.0
-_CHUNK = 1 << 16
 _IDENTIFIER = re.compile(r'\bid="([^"]+)"')
 
 
@@ -35,9 +29,8 @@ class ChartConverter:
             time_limit_seconds: For one chart.
             command: Command to start in place of the drawing module.
         """
-        self._limit = time_limit_seconds
-        self._command = command or (sys.executable, "-P", "-m", "dtui.reports.output.drawing_child")
-        self._process: subprocess.Popen[bytes] | None = None
+        drawing = (sys.executable, "-P", "-m", "dtui.reports.output.drawing_child")
+        self._child = Child(command or drawing, time_limit_seconds)
 
     def __enter__(self) -> Self:
         return self
@@ -47,19 +40,11 @@ class ChartConverter:
 
     def warm_up(self) -> None:
         """Start the child early, so that it is ready for the first chart."""
-        if self._process is None:
-            self._process = self._start()
+        self._child.warm_up()
 
     def close(self) -> None:
         """End the child; a second call does nothing."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill()
-        process.wait()
-        for stream in (process.stdin, process.stdout):
-            if stream is not None:
-                stream.close()
+        self._child.close()
 
     def draw(self, chart: Chart) -> str:
         """Return a chart as SVG text, the same text for the same chart in every process.
@@ -68,8 +53,19 @@ class ChartConverter:
             ReportError: It cannot be drawn: the specification is refused, the time limit has passed, or the
                 child has died.
         """
-        svg = self._ask({"draw": chart.spec, "mode": chart.mode}, f"chart {chart.id}")
-        return renumbered(svg, chart.id)
+        return self._draw(chart.spec, chart.mode, chart.id, chart.id)
+
+    def draw_on_paper(self, chart: Chart) -> tuple[str, ...]:
+        """Return a chart as it is printed: SVG texts, each of which fits a page.
+
+        Raises:
+            ReportError: As `draw`.
+        """
+        specs = chart.paper() if chart.paper is not None else ({**chart.spec, "width": theme.PAPER_PLOT},)
+        return tuple(
+            spec if isinstance(spec, str) else self._draw(spec, chart.mode, chart.id, f"{chart.id}-{k}")
+            for k, spec in enumerate(specs)
+        )
 
     def bundle(self) -> str:
         """Return the JavaScript that draws charts in a browser.
@@ -77,44 +73,11 @@ class ChartConverter:
         Raises:
             ReportError: The child cannot make it.
         """
-        return self._ask({"bundle": True}, "the JavaScript of the charts")
+        return str(self._child.ask({"bundle": True}, "the JavaScript of the charts", "made")["result"])
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            self._command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "NO_COLOR": "1"},
-        )
-
-    def _ask(self, request: dict[str, Any], what: str) -> str:
-        process = self._process or self._start()
-        self._process = process
-        try:
-            line = _exchange(process, encoded(request), self._limit)
-        except TimeoutError:
-            self.close()
-            raise ReportError(f"{what}: not drawn within {self._limit:g} s; draw less, or a shorter run") from None
-        except (OSError, EOFError):
-            self.close()
-            raise ReportError(f"{what}: the process that draws ended, probably out of memory; draw less") from None
-        answer = json.loads(line)
-        if "error" in answer:
-            raise ReportError(f"{what}: {answer['error']}")
-        return str(answer["result"])
-
-
-def encoded(value: Spec) -> bytes:
-    """Return JSON in one line.
-
-    Raises:
-        ReportError: It holds NaN or an infinity, which JSON cannot express.
-    """
-    try:
-        return json.dumps(value, allow_nan=False, separators=(",", ":")).encode("ascii") + b"\n"
-    except ValueError as error:
-        raise ReportError(f"chart: {error}; a missing value must be null") from None
+    def _draw(self, spec: Spec, mode: str, name: str, prefix: str) -> str:
+        answer = self._child.ask({"draw": spec, "mode": mode}, f"chart {name}", "drawn")
+        return renumbered(str(answer["result"]), prefix)
 
 
 def renumbered(svg: str, prefix: str) -> str:
@@ -129,32 +92,3 @@ def renumbered(svg: str, prefix: str) -> str:
     names = "|".join(re.escape(name) for name in sorted(numbers, key=len, reverse=True))
     pattern = re.compile(rf'(\bid="|url\(#|href="#)({names})(?=["\)])')
     return pattern.sub(lambda found: found[1] + numbers[found[2]], svg)
-
-
-def _exchange(process: subprocess.Popen[bytes], line: bytes, limit: float) -> bytes:
-    """Write a line and return the answer line, both within `limit` seconds."""
-    if process.stdin is None or process.stdout is None:
-        raise OSError("the child has no pipes")
-    deadline = time.monotonic() + limit
-    answer = bytearray()
-    rest = memoryview(line)
-    os.set_blocking(process.stdin.fileno(), False)
-    os.set_blocking(process.stdout.fileno(), False)
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
-        selector.register(process.stdin, selectors.EVENT_WRITE)
-        while not answer.endswith(b"\n"):
-            ready = selector.select(max(0.0, deadline - time.monotonic()))
-            if not ready:
-                raise TimeoutError
-            for key, _ in ready:
-                if key.fileobj is process.stdin:
-                    rest = rest[os.write(process.stdin.fileno(), rest[:_CHUNK]) :]
-                    if not rest:
-                        selector.unregister(process.stdin)
-                else:
-                    chunk = os.read(process.stdout.fileno(), _CHUNK)
-                    if not chunk:
-                        raise EOFError
-                    answer += chunk
-    return bytes(answer)

@@ -6,12 +6,11 @@ report must not draw.
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 from typing import Any
 
 import vl_convert
+
+from dtui.reports.output.child import answer_lines, first_line, limit_memory
 
 
 def answer(request: dict[str, Any]) -> dict[str, str]:
@@ -29,17 +28,9 @@ def answer(request: dict[str, Any]) -> dict[str, str]:
         draw = vl_convert.vegalite_to_svg if request["mode"] == "vega-lite" else vl_convert.vega_to_svg
         return {"result": draw(request["draw"], allowed_base_urls=[])}
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
-        return {"error": (str(error).strip() or type(error).__name__).splitlines()[0][:300]}
-
-
-def main() -> None:
-    """Answer until stdin ends; whatever libraries write to stdout goes to stderr."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    for line in sys.stdin.buffer:
-        answers.write(json.dumps(answer(json.loads(line))) + "\n")
-        answers.flush()
+        return {"error": first_line(error)}
 
 
 if __name__ == "__main__":
-    main()
+    limit_memory()
+    answer_lines(answer)

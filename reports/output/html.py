@@ -1,7 +1,7 @@
 """Writes a report as one HTML file that needs no network.
 
 Owns the only place where text becomes HTML: a template with autoescape. Its content security policy lets the browser
-run only two scripts, named by their hashes.
+run only its own scripts, named by their hashes.
 """
 
 from __future__ import annotations
@@ -17,18 +17,12 @@ import jinja2
 from markupsafe import Markup
 
 from dtui.errors import ReportError
-from dtui.reports.document import (
-    Card,
-    Chart,
-    Drawings,
-    Facts,
-    Gallery,
-    Paragraph,
-    Picture,
-    Report,
-    Spec,
-    Table,
-)
+from dtui.reports.charts import theme
+from dtui.reports.charts.rows.filter_maps import map_svg
+from dtui.reports.charts.rows.layer_tree import still_tree
+from dtui.reports.document import Card, Chart, Drawings, Facts, Gallery, Paragraph, Picture, Report, Spec, Table
+from dtui.reports.output.rows_data import rows_data
+from dtui.reports.rows import FilterMaps, LayerTree
 from dtui.safe_text import safe
 
 
@@ -50,11 +44,11 @@ def render_html(report: Report, drawings: Drawings, failures: Mapping[str, str],
     Source: dtui.
     """
     style = _static("report.css")
-    script = _static("report.js") + _static("cube.js")
+    scripts = [bundle, _static("report.js"), _static("rows.js"), _static("cube.js")]
     policy = "; ".join(
         (
             "default-src 'none'",
-            f"script-src {_hash(bundle)} {_hash(script)}",
+            f"script-src {' '.join(map(_hash, scripts))}",
             f"style-src-elem {_hash(style)}",
             "style-src-attr 'unsafe-inline'",
             "img-src data:",
@@ -71,8 +65,7 @@ def render_html(report: Report, drawings: Drawings, failures: Mapping[str, str],
             failures={name: safe(reason, 400) for name, reason in failures.items()},
             policy=policy,
             style=Markup(style),
-            bundle=Markup(bundle),
-            script=Markup(script),
+            scripts=[Markup(script) for script in scripts],
         )
     )
 
@@ -120,11 +113,19 @@ _KINDS = {
     Card: "card",
     Chart: "chart",
     Facts: "facts",
+    FilterMaps: "rows",
     Gallery: "gallery",
+    LayerTree: "rows",
     Paragraph: "paragraph",
     Picture: "picture",
     Table: "table",
 }
+
+
+def _still(item: LayerTree | FilterMaps) -> Markup:
+    """Return what stands there until the page's script draws, and where none runs."""
+    svg = still_tree(item) if isinstance(item, LayerTree) else map_svg(item, item.maps[0], theme.PLOT_WIDTH)
+    return Markup(svg)
 
 
 @lru_cache(maxsize=1)
@@ -140,5 +141,8 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["specification"] = _specification
     environment.filters["kind"] = _kind
+    environment.filters["rows_data"] = rows_data
+    environment.filters["still"] = _still
+    environment.filters["drawing"] = Markup  # SVG text of our own, whose words its maker escaped
     environment.filters["drawn"] = Markup  # SVG text of our own, whose words its maker escaped
     return environment

@@ -8,7 +8,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from dtui.reports.document import Card, Chapter, Chart, Fact, Facts, Gallery, Item, Picture, Report, Section, Table
+from dtui.reports.document import (
+    Card,
+    Chapter,
+    Chart,
+    Fact,
+    Facts,
+    Gallery,
+    Item,
+    Paragraph,
+    Picture,
+    Report,
+    Section,
+    Table,
+)
 
 _MARKUP = re.compile(r"([\\`*_\[\]<>&|~$])")
 _FIRST = re.compile(r"^(\s*)(#{1,6}(?=\s|$)|[+\-](?=\s|$)|=(?==*$)|-(?=-*$)|\d+[.)](?=\s|$))")
@@ -91,7 +104,7 @@ def _item(item: Item) -> Iterator[str]:
         yield ""
     else:
         yield from _titled(item.title if isinstance(item, Chart | Picture) else "")
-        yield escaped(item.description if isinstance(item, Chart | Picture) else item.text)
+        yield escaped(item.text if isinstance(item, Paragraph) else item.description)
         yield ""
 
 

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterator
 
 from dtui.reports.document import Card, Chapter, Chart, Fact, Facts, Gallery, Item, Picture, Report, Table
+from dtui.reports.rows import FilterMaps, LayerTree
 
 WIDTH = 100
 LONGEST_CELL = 40
@@ -80,6 +81,8 @@ def _item(item: Item) -> Iterator[str]:
         yield from _card(item)
     elif isinstance(item, Chart | Picture):
         yield from _titled(item.title)
+        yield from textwrap.wrap(item.description, WIDTH)
+    elif isinstance(item, LayerTree | FilterMaps):
         yield from textwrap.wrap(item.description, WIDTH)
     else:
         yield from textwrap.wrap(item.text, WIDTH)

@@ -42,10 +42,9 @@ def anomalies_section(view: View) -> Section | None:
         (
             f"{len(view.anomalies):,} in the run, {decided:,} reviewed.",
             *view.query.legends(view.anomalies),
-            "Point at a row to see its iteration in all charts.",
         )
     )
-    return Section(anchor, title, caption, (table,))
+    return Section(anchor, title, caption, (table,), "Point at a row to see its iteration in all charts.")
 
 
 def _note(rows: int, held: int, anomalies: int) -> str:

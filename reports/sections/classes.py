@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 
 from dtui.model import Anomaly
 from dtui.reports.charts import theme
-from dtui.reports.charts.heatmap import STRIPS, Group, Strip, class_heatmap
+from dtui.reports.charts.heatmap import STRIPS, Group, Strip, class_heatmap, class_heatmap_pages
 from dtui.reports.charts.pictures.drawing import percent
 from dtui.reports.charts.ribbon import RibbonMark, ribbon_marks
 from dtui.reports.document import Chart, Row, Section, Spec, Table
@@ -53,14 +54,16 @@ def classes_section(view: View) -> Section | None:
     caption = (
         f"{len(ordered):,} classes, clustered by the course of their error; a cluster's first strip is its mean. "
         "A column shows the largest error of its iterations. "
-        "Triangles mark anomaly iterations, ▲ gained and ▼ lost; click one to find it in the table."
+        "Triangles mark anomaly iterations, ▲ gained and ▼ lost."
     )
     if len(ordered) > STRIPS:
         caption += " Where classes share a pixel row, it shows the largest error among them."
     description = f"Error of {len(ordered):,} classes over the iterations as a heatmap in {len(groups)} clusters."
-    chart = Chart(f"{view.prefix}-class-error", "", "vega", specify, description)
+    paper = partial(class_heatmap_pages, groups, axis, stages=view.stage_changes)
+    chart = Chart(f"{view.prefix}-class-error", "", "vega", specify, description, paper)
+    hint = "Click a triangle to find it in the table."
     tables = tuple(_listed(view, by, title) for by, title in _LISTS[: 2 if len(ordered) > LISTED else 1])
-    return Section(f"{view.prefix}-classes", "Classes", caption, (*tables, chart))
+    return Section(f"{view.prefix}-classes", "Classes", caption, (*tables, chart), hint)
 
 
 LISTED = 10

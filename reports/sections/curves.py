@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -34,10 +35,10 @@ def curves_section(view: View) -> Section | None:
     errors = chosen_curves(curves, ERRORS)
     if errors:
         items.append(
-            Chart(
+            _chart(
                 f"{view.prefix}-error",
-                "",
-                "vega-lite",
+                f"{' and '.join(curve.name for curve in errors)} over the iterations"
+                f"{nonfinite_words(errors, view.full_axis)}; {_counted(len(view.anomalies))} marked.",
                 partial(
                     _curve_chart,
                     errors,
@@ -47,8 +48,6 @@ def curves_section(view: View) -> Section | None:
                     ribbon=ribbon_marks(view.anomalies, view.full_axis, theme.PLOT_WIDTH),
                     events=_events(view),
                 ),
-                f"{' and '.join(curve.name for curve in errors)} over the iterations"
-                f"{nonfinite_words(errors, view.full_axis)}; {_counted(len(view.anomalies))} marked.",
             )
         )
     losses = chosen_curves(curves, _LOSSES)
@@ -56,7 +55,7 @@ def curves_section(view: View) -> Section | None:
         stages = view.stages if not errors else ()
         specify = partial(_curve_chart, losses, view.full_axis, unit="number", stages=stages)
         description = f"Loss over the iterations{nonfinite_words(losses, view.full_axis)}."
-        items.append(Chart(f"{view.prefix}-loss", "", "vega-lite", specify, description))
+        items.append(_chart(f"{view.prefix}-loss", description, specify))
     items += _others(view, curves)
     if not items:
         return None
@@ -85,11 +84,17 @@ def _others(view: View, curves: Curves) -> list[Item]:
         if found:
             specify = partial(_curve_chart, found, view.full_axis, unit="number")
             said = f"{name} over the iterations{nonfinite_words(found, view.full_axis)}."
-            items.append(Chart(f"{view.prefix}-scalar{place}", "", "vega-lite", specify, said))
+            items.append(_chart(f"{view.prefix}-scalar{place}", said, specify))
     if len(names) > MOST_SCALARS:
         more = ", ".join(safe(name, 60) for name in names[MOST_SCALARS : MOST_SCALARS + 12])
         items.append(Paragraph(f"{len(names) - MOST_SCALARS:,} more scalars were logged, among them {more}."))
     return items
+
+
+def _chart(name: str, description: str, specify: Callable[..., Spec]) -> Chart:
+    """Return a chart that is drawn anew for paper: the labels of its lines need other room there."""
+    paper = partial(specify, width=theme.PAPER_PLOT)
+    return Chart(name, "", "vega-lite", specify, description, lambda: (paper(),))
 
 
 def _curve_chart(*arguments: Any, **options: Any) -> Spec:

@@ -1,12 +1,33 @@
-"""The section on filters at the end: those that are dead, frozen, still moving or late, by name."""
+"""The section on filters: over time, and those that are dead, frozen, still moving or late at the end, by name."""
 
 from __future__ import annotations
 
-from dtui.model import Standing, StateEntry
+import math
+
+from dtui.errors import NotRecordedError
+from dtui.model import FilterCourses, Layer, Standing, StateEntry, TimeAxis
+from dtui.model.statistics import FILTERS
 from dtui.reports.document import Item, Paragraph, Row, Section, Table
+from dtui.reports.rows import FilterMap, FilterMaps
 from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
 
+SHOWN = ("update_ratio", "update_norm", "norm", "std", "mean")
+"""Statistics of filters, the first that the run holds is shown."""
+MOST_LAYERS = 12
+FEW_LAYERS = 6
+"""Where incidents name fewer layers, others are shown up to this number."""
+MOST_FILTERS = 24
+MOST_COLUMNS = 380
+_QUANTITIES = {"update_ratio": "relative size of updates", "update_norm": "size of updates", "norm": "norm of weights"}
+
+
+CAPTION = (
+    "The shades show single filters: of each layer those that incidents name, then those that once left their usual "
+    "place among the layer's filters most, with how many times. A column shows the largest value of its iterations. "
+    "Shades compare with the layer, with the filter's own largest value, or with the layer at that iteration."
+)
+HINT = "Choose the layer and what the shades compare with above the rows."
 MOST_ROWS = 60
 MOST_NUMBERS = 16
 _WORDS = {
@@ -25,7 +46,8 @@ def filters_section(view: View) -> Section | None:
     if view.info.records == 0:
         return None
     state = view.query.state()
-    items: list[Item] = []
+    shades = filter_maps(view)
+    items: list[Item] = [] if shades is None else [shades]
     if state.entries:
         rows = tuple(_row(entry) for entry in state.entries[:MOST_ROWS])
         left = len(state.entries) - len(rows)
@@ -37,7 +59,8 @@ def filters_section(view: View) -> Section | None:
     items += [Paragraph(f"{line[:1].upper()}{line[1:]}.") for line in state.missing]
     found = {entry.standing for entry in state.entries}
     caption = "; ".join(f"{standing}: {words}" for standing, words in _WORDS.items() if standing in found)
-    return Section(f"{view.prefix}-filters", "Filters at the end", f"{caption}." if caption else "", tuple(items))
+    words = ([] if shades is None else [CAPTION]) + ([f"{caption}."] if caption else [])
+    return Section(f"{view.prefix}-filters", "Filters", " ".join(words), tuple(items), "" if shades is None else HINT)
 
 
 def _row(entry: StateEntry) -> Row:
@@ -55,3 +78,63 @@ def _row(entry: StateEntry) -> Row:
         ),
         iteration=min(known) if known else None,
     )
+
+
+def filter_maps(view: View) -> FilterMaps | None:
+    """Return the filters of some layers over time; None in a run that holds no statistic of filters."""
+    layers = view.query.structure().layers
+    if not layers or view.info.records == 0:
+        return None
+    axis = view.record_axis.with_columns(min(MOST_COLUMNS, view.record_axis.columns))
+    chosen = _chosen(view, layers)
+    for statistic in SHOWN:
+        try:
+            maps = tuple(_map(view, layer, statistic, group, filters, axis) for layer, group, filters in chosen)
+        except NotRecordedError:
+            continue
+        return _shown(view, statistic, maps)
+    return None
+
+
+def _shown(view: View, statistic: str, maps: tuple[FilterMap, ...]) -> FilterMaps:
+    quantity = _QUANTITIES.get(statistic, FILTERS[statistic].title)
+    strongest = max(maps, key=lambda shown: _strongest(shown.courses))
+    description = f"The {quantity} of filters of {len(maps)} layers over the iterations, as shades"
+    times = _strongest(strongest.courses)
+    if times > 0:
+        first = strongest.names[strongest.courses.times.tolist().index(times)]
+        description += f"; farthest from its usual place was filter {first} of {strongest.layer}, {_times(times)}"
+    return FilterMaps(f"{view.prefix}-filter-maps", f"{description}.", quantity, maps, view.stage_changes)
+
+
+def _strongest(courses: FilterCourses) -> float:
+    return max((times for times in courses.times.tolist() if math.isfinite(times)), default=0.0)
+
+
+def _times(times: float) -> str:
+    rounded = float(f"{times:.3g}")
+    return f"×{rounded:,.0f}" if rounded >= 100 else f"×{rounded:g}"
+
+
+def _chosen(view: View, layers: tuple[Layer, ...]) -> list[tuple[Layer, str, tuple[int, ...]]]:
+    """Return the layers to show, why, and the filters of each that incidents name: those in incidents first."""
+    by_name = {layer.name: layer for layer in layers}
+    named: dict[str, list[int]] = {}
+    for incident in view.incidents:
+        for place, name in enumerate(incident.layers):
+            if name in by_name:
+                named.setdefault(name, []).extend(incident.filters if place == 0 else ())
+    chosen = [(by_name[name], "in incidents", tuple(filters)) for name, filters in list(named.items())[:MOST_LAYERS]]
+    others = [layer for layer in layers if layer.name not in named]
+    missing = min(FEW_LAYERS - len(chosen), len(others))
+    if missing > 0:  # from the first to the last, equally far from each other
+        places = [round(k * (len(others) - 1) / max(1, missing - 1)) for k in range(missing)]
+        chosen += [(others[place], "in no incident", ()) for place in dict.fromkeys(places)]
+    return chosen
+
+
+def _map(view: View, layer: Layer, statistic: str, group: str, filters: tuple[int, ...], axis: TimeAxis) -> FilterMap:
+    courses = view.query.filter_courses(layer.index, statistic, axis, MOST_FILTERS, filters)
+    about = tuple(_times(times) if math.isfinite(times) else "" for times in courses.times.tolist())
+    names = tuple(f"{index:,}" for index in courses.filters.tolist())
+    return FilterMap(safe(layer.name, 80), group, layer.filters, names, about, courses)

@@ -1,68 +1,86 @@
-"""The section on the layers: the network hierarchy as horizon graphs."""
+"""The section on the layers: the network hierarchy as horizon graphs, of every statistic that the run holds."""
 
 from __future__ import annotations
 
-from functools import partial
-
 from dtui.errors import NotRecordedError
 from dtui.model import TreeNode
-from dtui.reports.charts.horizon import HorizonRow, horizon_tree
-from dtui.reports.document import Chart, Item, Paragraph, Section
+from dtui.model.statistics import LAYERS, SOURCES
+from dtui.reports.document import Item, Paragraph, Section
+from dtui.reports.rows import LayerTree, Plane, TreeRow
 from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
 
-SHOWN = (("mean", "weights"), ("norm2", "updates"))
-"""The statistics that a report shows, each of a source."""
-_WORDS = {"norm2": "norm"}
+FIRST = (("mean", "weights"), ("norm2", "updates"))
+"""What stands first in the switch, and is printed."""
+_WORDS = {
+    "norm1": "L1 norm",
+    "norm2": "norm",
+    "nonfinite": "NaN and Inf",
+    "q1": "first quartile",
+    "q3": "third quartile",
+}
 
 
 @section("layers", order=80)
 def layers_section(view: View) -> Section | None:
-    """Return one horizon graph a module and layer, unfolding by click."""
+    """Return one horizon graph a module and layer, unfolding by click, of each statistic of each source."""
     tree = view.query.tree()
     if not tree or view.info.records == 0:
         return None
-    rows = [_row(node) for node in tree]
+    every = ((statistic, source) for source in SOURCES for statistic in LAYERS)
+    order = (*FIRST, *(one for one in every if one not in FIRST))
+    planes: list[Plane] = []
     items: list[Item] = []
-    has_bars = False
-    for statistic, source in SHOWN:
-        quantity = f"{_WORDS.get(statistic, statistic)} of {source}"
+    for statistic, source in order:
         try:
-            series = view.query.node_series(range(len(tree)), statistic, source, view.record_axis)
+            planes.append(_plane(view, len(tree), statistic, source))
         except NotRecordedError:
-            items.append(Paragraph(f"{quantity.capitalize()}: not recorded in this run."))
-            continue
-        specify = partial(
-            horizon_tree,
-            rows,
-            series.values,
-            series.scale,
-            series.axis,
-            quantity=quantity,
-            stages=view.stage_changes,
-            nonfinite=series.nonfinite,
-        )
-        nodes = "1 layer" if len(rows) == 1 else f"{len(rows)} modules and layers"
-        description = f"{quantity} of {nodes} over the iterations, as horizon graphs."
-        if series.nonfinite is not None:
-            has_bars = True
-            description += f" NaN or Inf was counted in {int(series.nonfinite.any(axis=1).sum())} of them."
-        items.append(Chart(f"{view.prefix}-{source}-{statistic}", quantity.capitalize(), "vega", specify, description))
-    if not any(isinstance(item, Chart) for item in items):
-        return Section(f"{view.prefix}-layers", "Layers", "", tuple(items))
+            if (statistic, source) in FIRST:
+                said = f"{_quantity(statistic, source)}: not recorded in this run."
+                items.append(Paragraph(said[0].upper() + said[1:]))
+    anchor = f"{view.prefix}-layers"
+    if not planes:
+        return Section(anchor, "Layers", "", tuple(items))
+    printed = tuple(k for k, plane in enumerate(planes) if (plane.name, plane.source) in FIRST) or (0,)
+    name = f"{view.prefix}-layer-tree"
+    rows = tuple(_row(node) for node in tree)
+    shown = LayerTree(
+        name, _words(planes, len(tree)), rows, tuple(planes), view.record_axis, view.stage_changes, printed
+    )
     caption = (
         "One horizon graph a row: a value fills a pale band first, then a darker one over it; blue is positive, brown "
-        "negative. A column shows the value farthest from zero of its iterations. Click a module to fold or unfold it; "
-        "“scale by row” shows small rows beside large ones."
+        "negative. A column shows the value farthest from zero of its iterations."
     )
-    if has_bars:
+    if any(plane.nonfinite is not None for plane in planes):
         caption += " A red bar through a row is where NaN or Inf was counted among its elements."
-    return Section(f"{view.prefix}-layers", "Layers", caption, tuple(items))
+    hint = f"Choose one of {len(planes)} statistics above the rows. Click a module to fold or unfold it."
+    return Section(anchor, "Layers", caption, (shown, *items), hint)
 
 
-def _row(node: TreeNode) -> HorizonRow:
-    return HorizonRow(
+def _plane(view: View, rows: int, statistic: str, source: str) -> Plane:
+    series = view.query.node_series(range(rows), statistic, source, view.record_axis)
+    quantity = _quantity(statistic, source)
+    return Plane(statistic, source, quantity, series.values, series.scale, series.nonfinite)
+
+
+def _quantity(statistic: str, source: str) -> str:
+    return f"{_WORDS.get(statistic, statistic)} of {source}"
+
+
+def _words(planes: list[Plane], rows: int) -> str:
+    """Return what the picture shows, for readers who cannot see it."""
+    nodes = "1 layer" if rows == 1 else f"{rows} modules and layers"
+    said = f"{len(planes)} statistics of {nodes} over the iterations, as horizon graphs; first {planes[0].quantity}."
+    counted = [plane.nonfinite for plane in planes if plane.nonfinite is not None]
+    if counted:
+        said += f" NaN or Inf was counted in {max(int(bad.any(axis=1).sum()) for bad in counted)} of them."
+    return said
+
+
+def _row(node: TreeNode) -> TreeRow:
+    return TreeRow(
         label=safe(node.label, 60),
+        name=safe(node.name, 120),
         detail=safe(node.detail, 20),
         kind=safe(node.kind, 40),
         filters=node.filters,

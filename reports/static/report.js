@@ -6,7 +6,7 @@
   const pageSettings = {ast: true, actions: false, renderer: "svg", tooltip: false, defaultStyle: false, hover: false};
 
   const chapterOf = name => {
-    if (!chapters.has(name)) chapters.set(name, {views: [], strips: [], iteration: null, waiting: false});
+    if (!chapters.has(name)) chapters.set(name, {views: [], listeners: [], iteration: null, waiting: false});
     return chapters.get(name);
   };
 
@@ -18,8 +18,8 @@
     chapter.waiting = true;
     requestAnimationFrame(() => {
       chapter.waiting = false;
-      for (const place of chapter.strips) place(chapter.iteration);
       for (const view of chapter.views) view.signal("iteration", chapter.iteration).runAsync();
+      for (const heard of chapter.listeners) heard(chapter.iteration);
     });
   };
 
@@ -94,7 +94,7 @@
       needle.hidden = iteration === null;
       if (iteration !== null) needle.style.left = `${(from + (to - from) * (iteration + 0.5 - first) / (stop - first)) * box.width}px`;
     };
-    chapterOf(strip.dataset.chapter).strips.push(place);
+    chapterOf(strip.dataset.chapter).listeners.push(place);
     figure.addEventListener("mousemove", event => {
       const box = figure.getBoundingClientRect(), [from, to] = margins(box);
       const share = ((event.clientX - box.left) / box.width - from) / (to - from);
@@ -147,5 +147,5 @@
     row.addEventListener("mouseleave", () => show(row.dataset.chapter, null));
   });
 
-  window.dtuiReport = {views};
+  window.dtuiReport = {views, rows: {}, show, listen: (name, heard) => chapterOf(name).listeners.push(heard)};
 })();

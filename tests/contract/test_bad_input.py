@@ -236,7 +236,7 @@ def test_a_path_is_no_mistyped_command(dtui: Dtui, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "line"),
     [
-        ("out.pdf", r"out\.pdf: the name ends in \.pdf; .*write out\.html"),
+        ("out.doc", r"out\.doc: the name ends in \.doc; .*write out\.html"),
         ("out", r"out: the name has no ending; .*write out\.html, or say which with --format"),
         ("missing/out.html", "there is no folder .*missing; make it first"),
         ("", "the name of the file to write is empty"),

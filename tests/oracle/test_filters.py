@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dtui.analysis.filters import NEVER, find_dead, find_late, first_clear_change
+from dtui.analysis.filters import NEVER, find_dead, find_late, first_clear_change, standing_out
 from tests.oracle import twins
 
 
@@ -57,3 +57,22 @@ def test_a_layer_without_any_gradient_is_dead_only_where_nothing_changes():
     gradients, updates = np.zeros((3, 3)), np.zeros((3, 3))
     updates[1] = 0.1
     assert find_dead(gradients, updates).tolist() == [True, False, True]
+
+
+def test_how_far_a_filter_leaves_its_place():
+    values = ratios()
+    values[4] = 0  # stands still: a thousandth takes the place of its median
+    values[8] = np.nan
+    expected = []
+    for row in range(9):
+        places = []
+        for t in range(1, 80):
+            median = twins.median([v for v in values[:, t].tolist() if v == v])
+            if values[row, t] == values[row, t]:
+                places.append(values[row, t] / median)
+        expected.append(max(places) / max(twins.median(places), 1e-3) if places else np.nan)
+    np.testing.assert_allclose(standing_out(values), expected, rtol=1e-12)
+    assert np.nanargmax(standing_out(values)) == 7, "the one that jumps once, although all others shrink a hundredfold"
+    assert np.isnan(standing_out(np.zeros((3, 5)))).all()
+    assert np.isnan(standing_out(np.zeros((3, 0)))).all()
+    assert np.isnan(standing_out(np.full((2, 4), np.inf))).all()

@@ -23,6 +23,7 @@ from dtui.model import (
     Curves,
     ErrorAt,
     Evidence,
+    FilterCourses,
     FloatArray,
     Gap,
     ImageSet,
@@ -244,6 +245,15 @@ class FakeQuery(FakeLearning, RunQuery):
         values = values.copy()
         values[:, 0] = np.nan
         return NodeSeries(axis, statistic, source, tuple(nodes), values, float(np.nanquantile(np.abs(values), 0.99)))
+
+    def filter_courses(
+        self, layer: int, statistic: str, axis: TimeAxis, count: int, first: Sequence[int] = ()
+    ) -> FilterCourses:
+        filters = np.arange(8)[:count]
+        weights = np.abs(self.weights[layer][None, self._columns(axis)] * (1 + filters[:, None]))
+        return FilterCourses(
+            axis, layer, statistic, filters, 1 + filters / 2, weights, 1.0, weights.max(axis=1), weights.max(axis=0)
+        )
 
     def clusters(self, count: int = 4) -> tuple[ClassCluster, ...]:
         order = np.argsort(self.errors.mean(axis=1), kind="stable")

@@ -14,7 +14,6 @@ from dtui.model import Anomaly, Stage, TimeAxis
 from dtui.reports.charts.curve_rows import Curve
 from dtui.reports.charts.curves import Event, curve_chart
 from dtui.reports.charts.heatmap import Group, Strip, class_heatmap
-from dtui.reports.charts.horizon import HorizonRow, horizon_tree
 from dtui.reports.charts.ribbon import ribbon_marks
 from dtui.reports.document import Spec
 from tests.anomalies import class_anomaly
@@ -33,12 +32,6 @@ def specs() -> dict[str, Spec]:
     error = np.array([np.nan, 0.9, 0.5, 0.4, 0.2, 0.1])
     train = np.array([0.95, 0.8, 0.45, 0.3, 0.15, 0.05])
     marks = ribbon_marks([anomaly(20, "lost", 0.5), anomaly(45, "both", 0.25)], AXIS, 120.0)
-    rows = (
-        HorizonRow("layer1", "", "Sequential", 12, -1, 0, True),
-        HorizonRow("conv1", "3×3", "Conv2d", 12, 0, 1, False),
-        HorizonRow("fc", "", "Linear", 1, -1, 0, False),
-    )
-    values = np.array([[np.nan, 0.1, -0.2, 0.3, -0.4, 2.0], [0.0] * 6, [-1.0, -0.5, -0.25, 0.25, 0.5, 1.0]])
     strip = Strip("cat", error, marks)
     many = tuple(Strip(f"class {k}", np.clip(error + k / 200, 0, 1), ()) for k in range(70))
     return {
@@ -57,10 +50,6 @@ def specs() -> dict[str, Spec]:
             [Curve("loss", "#3d4f63", np.array([2, np.nan, 1, 1, np.nan, 0.5]), nonfinite=np.arange(6) == 1)],
             AXIS,
             unit="number",
-        ),
-        "horizon_tree": horizon_tree(rows, values, 1.0, AXIS, quantity="mean of weights", stages=[30]),
-        "horizon_nan": horizon_tree(
-            rows, values, 1.0, AXIS, quantity="mean of weights", stages=[], nonfinite=np.isnan(values)
         ),
         "class_strips": class_heatmap([Group("early", error, (strip,), marks)], AXIS, stages=[30]),
         "class_blocks": class_heatmap([Group("early", error, many, ())], AXIS, stages=[]),

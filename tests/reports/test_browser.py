@@ -27,7 +27,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def page(report: Path, browser: Browser) -> Browser:
     """The report of a small run, with every chart alive."""
     browser.open(report)
-    assert browser.wake_charts() == 5
+    assert browser.wake_charts() == 3
     return browser
 
 
@@ -49,7 +49,7 @@ def test_every_chart_draws_and_nothing_complains(page: Browser) -> None:
     drawn = page.run(
         "[...document.querySelectorAll('.chart svg')].map(svg => svg.querySelectorAll('path, image').length)"
     )
-    assert len(drawn) == 5
+    assert len(drawn) == 3
     assert min(drawn) > 3
     assert page.console == []
     assert [url for url in page.requests if not url.startswith(("data:", "file:"))] == []
@@ -62,7 +62,7 @@ def test_one_crosshair_goes_through_all_charts(page: Browser) -> None:
     page.wait_for(f"{signal('run1-class-error', 'iteration')} !== null")
     page.wait_for(f"{signal('run1-class-error', 'values')} !== null")
     iterations = page.run("Object.values(dtuiReport.views).map(view => view.signal('iteration'))")
-    assert len(iterations) == 5
+    assert len(iterations) == 3
     assert len(set(iterations)) == 1
     lefts = page.run("Object.values(dtuiReport.views).map(view => view.origin()[0] + view.padding().left)")
     assert len(set(lefts)) == 1
@@ -142,33 +142,6 @@ def test_values_are_read_back_from_the_picture(page: Browser) -> None:
     assert page.console == []
 
 
-def test_a_module_folds_and_unfolds_by_click(page: Browser) -> None:
-    chart = "run1-weights-mean"
-    before = page.run(f"dtuiReport.views['{chart}'].height()")
-    assert "layer1" in page.run(f"document.getElementById('{chart}').textContent")
-    page.mouse("click", *at(page, chart, -180, 26 + 12))
-    page.wait_for(f"dtuiReport.views['{chart}'].height() === {before - 3 * 26}")
-    page.wait_for(f"document.querySelector('#{chart} svg').textContent.includes('▸ layer1')")
-    page.mouse("click", *at(page, chart, 200, 26 + 12))
-    page.wait_for(f"dtuiReport.views['{chart}'].height() === {before}")
-    width = page.run(f"dtuiReport.views['{chart}'].width()")
-    page.mouse("click", *at(page, chart, width - 15, -13))
-    page.wait_for(f"dtuiReport.views['{chart}'].height() === {5 * 26}")
-    page.mouse("click", *at(page, chart, width - 80, -13))
-    page.wait_for(f"dtuiReport.views['{chart}'].height() === {before}")
-    assert page.console == []
-
-
-def test_rows_switch_to_their_own_scale_by_click(page: Browser) -> None:
-    chart = "run1-weights-mean"
-    width = page.run(f"dtuiReport.views['{chart}'].width()")
-    assert page.run(signal(chart, "own")) is False
-    page.mouse("click", *at(page, chart, width - 140, -13))
-    page.wait_for(f"{signal(chart, 'own')} === true")
-    page.wait_for(f"document.querySelector('#{chart} svg').textContent.includes('each row on its own scale')")
-    assert page.console == []
-
-
 def test_a_triangle_leads_to_its_row_in_the_table(page: Browser) -> None:
     chart = "run1-class-error"
     mark = page.run(
@@ -208,7 +181,7 @@ def test_without_scripts_the_charts_stand_there_all_the_same(report: Path, tmp_p
     printed = (tmp_path / "print.pdf").read_bytes()
     assert printed.startswith(b"%PDF")
     root = browser.call("DOM.getDocument", depth=0)["root"]["nodeId"]
-    pictures = browser.call("DOM.querySelectorAll", nodeId=root, selector=".chart > svg")["nodeIds"]
+    pictures = browser.call("DOM.querySelectorAll", nodeId=root, selector=".chart > svg, .rows .drawn > svg")["nodeIds"]
     assert len(pictures) == 5
     for picture in pictures:
         box = browser.call("DOM.getBoxModel", nodeId=picture)["model"]
@@ -221,11 +194,11 @@ def test_names_from_outside_are_text(runs: dict[str, FakeQuery], tmp_path: Path,
     write_report([Path("a")], tmp_path / "a.html")
     browser.open(tmp_path / "a.html")
     charts = browser.wake_charts()
-    assert charts == 5
+    assert charts == 3
     browser.mouse("move", *at(browser, "run1-class-error", 100, 60))
     browser.wait_for(f"{signal('run1-class-error', 'over')} !== null")
-    browser.mouse("move", *at(browser, "run1-weights-mean", 100, 60))
-    browser.wait_for(f"{signal('run1-weights-mean', 'over')} !== null")
+    browser.run("document.querySelector('.rows').scrollIntoView()")
+    browser.wait_for("document.querySelector('.rows .value')?.textContent")
     assert browser.console == []
     assert browser.run("document.title") == "</script><script>document.title='ran'</script> – dtui report"
     assert browser.run("document.querySelectorAll('img:not([src^=\"data:image/png\"])').length") == 0
@@ -233,7 +206,7 @@ def test_names_from_outside_are_text(runs: dict[str, FakeQuery], tmp_path: Path,
     for name in HOSTILE[:4]:
         assert name in text
     assert "�]0;ran�tabby �cat" in text
-    drawn = browser.run("[...document.querySelectorAll('.chart text')].map(t => t.textContent).join('|')")
+    drawn = browser.run("[...document.querySelectorAll('.chart text, .rows .name')].map(t => t.textContent).join('|')")
     for name in HOSTILE[1:2]:
         assert name in drawn
     assert "<img src=x" in drawn

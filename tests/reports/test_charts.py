@@ -20,11 +20,12 @@ from dtui.reports.charts import theme
 from dtui.reports.charts.curve_rows import Curve, Event
 from dtui.reports.charts.curves import curve_chart
 from dtui.reports.charts.heatmap import Group, Strip, class_heatmap
-from dtui.reports.charts.horizon import HorizonRow, band_paths, horizon_tree, initially_open
 from dtui.reports.charts.raster import LEVELS, error_palette, error_picture, ramp
 from dtui.reports.charts.ribbon import ribbon_marks
+from dtui.reports.charts.rows.horizon import band_paths, dwarfs, full_scales, initially_open, visible_rows
 from dtui.reports.document import Chart
 from dtui.reports.output.convert import ChartConverter
+from dtui.reports.rows import TreeRow
 from tests.reports.golden_specs import AXIS, FOLDER, anomaly, as_text, specs
 
 SPECS = specs()
@@ -106,24 +107,19 @@ def test_bands_add_up_to_the_values() -> None:
 
 
 def test_rows_start_on_their_own_scale_where_one_dwarfs_the_others() -> None:
-    rows = [HorizonRow(f"row {k}", "", "Conv2d", 1, -1, 0, False) for k in range(4)]
-
-    def own(values: np.ndarray, scale: float) -> tuple[bool, list[float]]:
-        spec = horizon_tree(rows, values, scale, AXIS, quantity="mean", stages=[])
-        switch = next(signal for signal in spec["signals"] if signal["name"] == "own")
-        paths = [path["path"] for path in spec["data"][1]["values"] if path["own"]]
-        assert len(paths) == 3 * len(rows), "on its own scale each row reaches its last band"
-        return switch["value"], [row["full"] for row in spec["data"][0]["values"]]
-
     like = np.outer([1.0, 2.0, 3.0, 4.0], np.ones(6))
-    assert own(like, 4.0) == (False, [1, 2, 3, 4])
+    assert full_scales(like).tolist() == [1, 2, 3, 4]
+    assert not dwarfs(full_scales(like), 4.0)
     like[3] = 400.0
-    assert own(like, 400.0) == (True, [1, 2, 3, 400])
+    assert full_scales(like).tolist() == [1, 2, 3, 400]
+    assert dwarfs(full_scales(like), 400.0)
+    nothing = np.array([[np.nan, np.nan], [0.0, 0.0], [0.0, np.inf]])
+    assert full_scales(nothing).tolist() == [1, 1, 1]
 
 
 def test_whole_levels_unfold_until_the_page_is_full() -> None:
-    def row(parent: int, depth: int, *, is_module: bool) -> HorizonRow:
-        return HorizonRow("", "", "", 1, parent, depth, is_module)
+    def row(parent: int, depth: int, *, is_module: bool) -> TreeRow:
+        return TreeRow("", "", "", "", 1, parent, depth, is_module)
 
     rows = [
         row(-1, 0, is_module=True),
@@ -135,6 +131,8 @@ def test_whole_levels_unfold_until_the_page_is_full() -> None:
     assert initially_open(rows, limit=3) == [0]
     assert initially_open(rows, limit=1) == []
     assert initially_open([], limit=1) == []
+    assert visible_rows(rows, [0, 1]) == [0, 1, 2, 3]
+    assert visible_rows(rows, [1]) == [0], "an open module in a folded one"
 
 
 def test_picture_gives_its_values_back() -> None:
@@ -215,8 +213,6 @@ def test_charts_refuse_what_does_not_fit_together() -> None:
         curve_chart([Curve("loss", "#000000", np.zeros(5))], AXIS, unit="number")
     with pytest.raises(ValueError, match="at least one"):
         curve_chart([], AXIS, unit="share")
-    with pytest.raises(ValueError, match="horizon tree"):
-        horizon_tree([], np.zeros((1, 6)), 1.0, AXIS, quantity="", stages=[])
     with pytest.raises(ValueError, match="class heatmap"):
         class_heatmap([Group("all", np.zeros(5), (), ())], AXIS, stages=[])
 

@@ -10,7 +10,8 @@ import pytest
 from dtui.errors import ReportError
 from dtui.reports.document import Chart
 from dtui.reports.output.bundle import vega_bundle
-from dtui.reports.output.convert import ChartConverter, encoded, renumbered
+from dtui.reports.output.child import encoded
+from dtui.reports.output.convert import ChartConverter, renumbered
 
 SQUARE = {
     "$schema": "https://vega.github.io/schema/vega/v6.json",

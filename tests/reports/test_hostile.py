@@ -7,7 +7,17 @@ import unicodedata
 from pathlib import Path
 
 from dtui.reports import write_report
+from tests.reports.test_pdf import read, squeezed
 from tests.store.hostile_folders import hostile_run
+
+
+def test_hostile_text_is_text_in_the_pdf(tmp_path: Path) -> None:
+    out = tmp_path / "report.pdf"
+    result = write_report([hostile_run(tmp_path)], out)
+    assert result.problems == ()
+    text = squeezed(read(out, "-raw"))
+    assert "<script>alert(1)</script>{{7*7}}" in text
+    assert not {"\x1b", "\x07", "\u202e", "\u200b"} & set(text)
 
 
 def test_hostile_text_is_text_in_the_document(tmp_path: Path) -> None:

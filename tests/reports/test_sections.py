@@ -43,7 +43,7 @@ def test_each_section_stands_alone(name: str) -> None:
 
 
 def test_filters_are_listed_by_name(sections: dict[str, Section]) -> None:
-    assert cells(sections["filters"].items[0]) == [
+    assert cells(sections["filters"].items[1]) == [
         ("dead", "layer2.1.conv1", "6 of 16", "1,010", "1, 4, 5, 8, 11, 14"),
         ("dead", "layer3.0.conv1", "1 of 32", "1,360", "17"),
     ]

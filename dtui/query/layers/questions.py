@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-from dtui.model import FloatArray, Heatmap, HeatmapRequest, NodeSeries, TimeAxis, TreeNode
+from dtui.model import FilterCourses, FloatArray, Heatmap, HeatmapRequest, NodeSeries, TimeAxis, TreeNode
 from dtui.model.layers import FilterHistory, NetworkGraph, NodeBoxes, NodeHistograms, NormSeries
 from dtui.query import tree
 from dtui.query.data import RunData
@@ -76,6 +76,17 @@ class LayerQuestions:
             UsageError: An unknown node, statistic, normalisation or order.
         """
         return self._heatmaps.heatmap(request)
+
+    def filter_courses(
+        self, layer: int, statistic: str, axis: TimeAxis, count: int, first: Sequence[int] = ()
+    ) -> FilterCourses:
+        """Return at most `count` filters of a layer over time: those of `first`, then those that stand out most.
+
+        Raises:
+            NotRecordedError: The run does not hold the statistic.
+            UsageError: An unknown layer or statistic.
+        """
+        return self._heatmaps.courses(layer, statistic, axis, count, first)
 
     def node_boxes(self, nodes: Sequence[int], source: str, axis: TimeAxis) -> NodeBoxes:
         """Return box plots of some tree nodes over time, on one scale for the network.

@@ -63,14 +63,6 @@ class ValidationQuestions:
         """
         return classes.worst_classes(self._data, iteration, most)
 
-    def class_courses(self, by: str = "error", top: int = 10) -> tuple[ClassCourse, ...]:
-        """Return the classes with the largest error at the end, or ("change") whose error moved most once learned.
-
-        Raises:
-            UsageError: An unknown list, or `top` is below 1.
-        """
-        return classes.class_courses(self._data, by, top)
-
     def class_errors(self, groups: Sequence[Sequence[int]], axis: TimeAxis) -> ClassErrors:
         """Return the error of groups of classes, each image counting once.
 
@@ -78,6 +70,14 @@ class ValidationQuestions:
             UsageError: An unknown class.
         """
         return classes.class_errors(self._data, groups, axis)
+
+    def class_courses(self, by: str = "error", top: int = 10) -> tuple[ClassCourse, ...]:
+        """Return the classes with the largest error at the end, or ("change") whose error moved most once learned.
+
+        Raises:
+            UsageError: An unknown list, or `top` is below 1.
+        """
+        return classes.class_courses(self._data, by, top)
 
     def image_rows(self, request: ImagesRequest) -> ImageRows:
         """Return the images of some classes over time.

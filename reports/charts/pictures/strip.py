@@ -52,9 +52,10 @@ def error_strip(
 
     Source: dtui.
     """
-    wide, narrow = (_drawn(width, curves, axis, marks, description) for width in (WIDE, NARROW))
+    sizes = (WIDE, NARROW, theme.PAPER_WIDTH)
+    wide, narrow, paper = (_drawn(width, curves, axis, marks, description) for width in sizes)
     limits = (float(axis.first), float(axis.stop))
-    return Picture(id, "", description, wide, WIDE, narrow, limits, (_LEFT / WIDE, 1 - _RIGHT / WIDE))
+    return Picture(id, "", description, wide, WIDE, narrow, limits, (_LEFT / WIDE, 1 - _RIGHT / WIDE), paper)
 
 
 def _drawn(width: int, curves: Sequence[Curve], axis: TimeAxis, marks: Sequence[StripMark], description: str) -> str:

@@ -1,0 +1,55 @@
+"""Which fonts a PDF gets, and what is said about characters that none has."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dtui.reports.output import fonts
+from dtui.reports.output.fonts import FAMILIES, SHIPPED, choose_fonts
+
+NOBODY = "\U00012000"
+
+
+@pytest.fixture
+def links(tmp_path: Path) -> Path:
+    folder = tmp_path / "links"
+    folder.mkdir()
+    return folder
+
+
+def test_what_the_shipped_fonts_have_asks_no_font_of_the_machine(links: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the same report is the same bytes on every machine."""
+    monkeypatch.setattr(fonts, "_machine_fonts", lambda: pytest.fail("asked"))
+    choice = choose_fonts("ab äß Ж Σ العربية 🐱 🦄 ▲▼✖□ – … ×", links)
+    assert (choice.folders, choice.families, choice.missing) == ((SHIPPED,), FAMILIES, ())
+    assert not list(links.iterdir())
+
+
+def test_a_font_of_the_machine_draws_what_they_lack(
+    links: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = tmp_path / "shipped"
+    shipped.mkdir()
+    shutil.copy(SHIPPED / "LiberationSans-Regular.ttf", shipped)
+    broken = tmp_path / "broken.ttf"
+    broken.write_bytes(b"no font")
+    unneeded = tmp_path / "unneeded.ttf"
+    shutil.copy(SHIPPED / "NotoEmoji-Regular.ttf", unneeded)
+    machine = [("Broken", broken), ("DejaVu", SHIPPED / "DejaVuSans.ttf"), ("Unneeded", unneeded)]
+    monkeypatch.setattr(fonts, "SHIPPED", shipped)
+    monkeypatch.setattr(fonts, "_machine_fonts", lambda: machine)
+    choice = choose_fonts(f"ab ✗ {NOBODY}", links)
+    assert choice.folders == (shipped, links)
+    assert choice.families == (*FAMILIES, "DejaVu")
+    assert choice.missing == (NOBODY,)
+    assert [path.resolve().name for path in links.iterdir()] == ["DejaVuSans.ttf"]
+
+
+def test_only_plain_upright_fonts_of_the_machine_are_looked_into() -> None:
+    """The list itself is the machine's; here its form is read, and that it is the same twice."""
+    found = fonts._machine_fonts()
+    assert found == fonts._machine_fonts()
+    assert all(path.is_file() and "Oblique" not in path.name for _, path in found)

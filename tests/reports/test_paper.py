@@ -1,0 +1,88 @@
+"""Pictures for paper: nothing is lost between pages, and each fits one."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from dtui.model import BoolArray, FloatArray, TimeAxis
+from dtui.reports.charts import svg, theme
+from dtui.reports.charts.heatmap import Group, Strip, class_heatmap_pages
+from dtui.reports.charts.rows.layer_tree import still_tree, tree_pages
+from dtui.reports.rows import LayerTree, Plane, TreeRow
+
+AXIS = TimeAxis(0, 100, 20)
+
+
+def tree(count: int, values: FloatArray, nonfinite: BoolArray | None = None) -> LayerTree:
+    """A top module that holds all other rows."""
+    top = TreeRow("top", "top", "", "Net", count, -1, 0, True)
+    rows = (top, *(TreeRow(f"layer{k} <&>", f"top.layer{k}", "3×3", "Conv2d", 1, 0, 1, False) for k in range(1, count)))
+    plane = Plane("mean", "weights", "mean <&>", values, 2.0, nonfinite)
+    return LayerTree("t", "", rows, (plane,), AXIS, [50])
+
+
+@pytest.mark.parametrize("count", [1, 36, 41, 78, 200])
+def test_every_row_stands_on_one_page_of_a_tree(count: int) -> None:
+    bad = np.zeros((count, 20), bool)
+    bad[-1, 5:7] = True
+    shown = tree(count, np.random.default_rng(3).normal(size=(count, 20)), bad)
+    pages = tree_pages(shown, shown.planes[0])
+    parsed = [ElementTree.fromstring(page) for page in pages]
+    assert all(float(page.get("height", "")) <= theme.PAPER_HEIGHT for page in parsed)
+    assert {float(page.get("width", "")) for page in parsed} == {theme.GUTTER + theme.PAPER_PLOT + theme.MARGIN}
+    names = [node.text for page in parsed for node in page.iter() if (node.text or "").startswith(("top", "layer"))]
+    assert len(names) == count
+    assert sum(page.count(theme.LOST) for page in pages) == 1
+    assert all("in top" in page for page in pages[1:]), "where a page begins"
+    sizes = [int(size) for page in pages for size in re.findall(r'font-size="(\d+)"', page)]
+    assert min(sizes) >= 11, "8 points on paper"
+    assert pages == tree_pages(shown, shown.planes[0])
+
+
+def test_a_jump_of_one_iteration_can_be_seen_on_paper_and_without_a_script() -> None:
+    values = np.full((5, 20), 0.2)
+    values[3, 7] = 2.0
+    shown = tree(5, values)
+    darkest = theme.HORIZON_POSITIVE[2]
+    for drawn in (*tree_pages(shown, shown.planes[0]), still_tree(shown)):
+        bands = [path for path in ElementTree.fromstring(drawn).iter() if path.get("fill") == darkest and path.get("d")]
+        assert [band.get("d") for band in bands] == ["M0,17h7v-17h1v17Z"]
+
+
+@pytest.mark.parametrize("sizes", [(1,), (40,), (20, 20, 20), (1, 29, 1), (64,), (300, 700)])
+def test_every_class_stands_on_one_page_of_the_heatmap(sizes: tuple[int, ...]) -> None:
+    values = np.linspace(0, 1, 20)
+    groups = [
+        Group(f"g{k}", values, tuple(Strip(f"g{k}c{n}", values, ()) for n in range(size)), ())
+        for k, size in enumerate(sizes)
+    ]
+    pages = class_heatmap_pages(groups, AXIS, stages=[])
+    assert all(page["height"] + 74 <= theme.PAPER_HEIGHT for page in pages)
+    assert {page["width"] for page in pages} == {theme.PAPER_PLOT}
+    data = [row for page in pages for row in page["data"][0]["values"]]
+    names = " ".join(name for row in data if not row["heading"] for name in row["names"])
+    if sum(sizes) <= 64:
+        assert names.split() == [f"g{k}c{n}" for k, size in enumerate(sizes) for n in range(size)]
+    assert all(page["data"][0]["values"][0]["heading"] for page in pages), "a page begins with the name of its cluster"
+
+
+@pytest.mark.parametrize(("first", "stop"), [(0, 1), (0, 10), (0, 2400), (7, 1_600_003), (10**9, 10**9 + 50)])
+def test_ticks_are_round_and_have_room(first: int, stop: int) -> None:
+    axis = TimeAxis(first, stop, 10)
+    found = svg.ticks(axis, 480)
+    assert len(found) <= 480 / svg.TICK_ROOM + 1
+    assert len(found) >= 1
+    assert all(first <= tick <= stop for tick in found)
+    steps = set(np.diff(found).tolist())
+    assert len(steps) <= 1
+    assert all(str(step).rstrip("0") in ("1", "2", "5") for step in steps)
+
+
+def test_a_name_is_cut_where_it_does_not_fit() -> None:
+    assert svg.cut("short", 100) == "short"
+    assert svg.cut("a" * 50, 62) == "a" * 9 + "…"
+    assert svg.cut("猫" * 50, 62) == "猫" * 4 + "…"
