@@ -8,7 +8,7 @@ import numpy as np
 
 from dtui.analysis.flip_table import ClassFlips, fewest_flips
 from dtui.model import DEFAULT_WINDOW
-from dtui.model.advice import ThresholdAdvice, ThresholdRow
+from dtui.model.findings.advice import ThresholdAdvice, ThresholdRow
 
 THRESHOLDS = (0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6)
 MOST_MARKED = 0.05

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dtui.cli.outcome import Outcome
 
 if TYPE_CHECKING:
-    from dtui.model.advice import ThresholdAdvice, ThresholdRow
+    from dtui.model.findings.advice import ThresholdAdvice, ThresholdRow
     from dtui.model.learning import StageDensity
 
 

@@ -9,7 +9,7 @@ from dtui.analysis.thresholds import advise as advise_on
 from dtui.analysis.thresholds import validations_needed
 from dtui.errors import NotRecordedError, UsageError
 from dtui.model import Anomaly, AnomalySettings, Incident
-from dtui.model.advice import ThresholdAdvice
+from dtui.model.findings.advice import ThresholdAdvice
 from dtui.query.class_table import class_flips
 from dtui.query.data import RunData
 from dtui.query.detecting import found_by_all

@@ -21,7 +21,7 @@ from dtui.model import (
     TimeAxis,
     Verdict,
 )
-from dtui.model.advice import ThresholdAdvice
+from dtui.model.findings.advice import ThresholdAdvice
 from dtui.model.statistics import Rows, by_name
 from dtui.query import anomalies, curves, detecting
 from dtui.query.compare.questions import CompareQuestions

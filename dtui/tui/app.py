@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from dtui.tui.renderables.canvas.output import Output
     from dtui.tui.screens.base import DataScreen
     from dtui.tui.state.choice import Choice
-    from dtui.tui.state.link import Link
     from dtui.tui.state.pane import Table
-    from dtui.tui.state.reviewing import Decision
+    from dtui.tui.state.places.link import Link
+    from dtui.tui.state.review.reviewing import Decision
     from dtui.tui.state.session import Session
     from dtui.tui.widgets.command_line import CommandLine
     from dtui.tui.widgets.pane_widget import PaneWidget
@@ -343,7 +343,7 @@ class DtuiApp(App[None]):
         self.paint()
 
     def _suggest(self, line: str) -> list[tuple[str, str]]:
-        from dtui.tui.state.go_to import hints
+        from dtui.tui.state.places.go_to import hints
         from dtui.tui.widgets.command_line import MOST_SUGGESTIONS
 
         session = self.session

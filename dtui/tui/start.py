@@ -42,7 +42,7 @@ def start(
         os.environ["NO_COLOR"] = "1"
 
     from dtui.tui.app import DtuiApp
-    from dtui.tui.state.link import Link
+    from dtui.tui.state.places.link import Link
     from dtui.tui.terminal.signals import exit_code
 
     with quiet_terminal(log_path()):

@@ -8,8 +8,8 @@ import numpy as np
 
 from dtui.errors import NotRecordedError
 from dtui.model import Check, ClassCourse, FloatArray, ImageVerdict, Incident, TreeNode
-from dtui.model.advice import ThresholdAdvice
-from dtui.model.incident_evidence import IncidentEvidence, LayerMove
+from dtui.model.findings.advice import ThresholdAdvice
+from dtui.model.findings.incident_evidence import IncidentEvidence, LayerMove
 from dtui.model.learning import Confused, Confusion, ConfusionChange, ImageList, LearnedImage
 
 

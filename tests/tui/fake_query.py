@@ -24,7 +24,7 @@ from dtui.model import (
     Stage,
     TreeNode,
 )
-from dtui.model.incident_evidence import EvidenceSeries, IncidentEvidence
+from dtui.model.findings.incident_evidence import EvidenceSeries, IncidentEvidence
 from dtui.model.statistics import by_name
 from tests import grids
 from tests.anomalies import class_anomaly

@@ -14,7 +14,7 @@ from dtui.tui.app import DtuiApp
 from dtui.tui.panes.layers.filters import FiltersOptions, HeatmapQuestion
 from dtui.tui.panes.layers.tree import TreeOptions
 from dtui.tui.panes.table import TABLE
-from dtui.tui.state.link import Link
+from dtui.tui.state.places.link import Link
 from tests.tui.driving import is_complete, pane_of, press, running, screen_text, until
 from tests.tui.fake_query import FakeQuery
 

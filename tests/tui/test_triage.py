@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from dtui.model import Cause, ImageVerdict, Incident, TimeAxis
-from dtui.model.incident_evidence import EvidenceSeries, IncidentEvidence, LayerMove
+from dtui.model.findings.incident_evidence import EvidenceSeries, IncidentEvidence, LayerMove
+from dtui.model.findings.review import of_anomaly, of_incident
 from dtui.model.learning import Confused
-from dtui.model.review import of_anomaly, of_incident
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.sgr import to_text

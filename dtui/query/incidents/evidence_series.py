@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from dtui.model import Cause, FloatArray, Incident, IntArray, Layer
-from dtui.model.incident_evidence import MOST_IMAGES, EvidenceSeries, IncidentEvidence, LayerMove
+from dtui.model.findings.incident_evidence import MOST_IMAGES, EvidenceSeries, IncidentEvidence, LayerMove
 from dtui.model.learning import Confused
 from dtui.query.data import RunData
 from dtui.query.layers.update_ratios import layer_update_ratios

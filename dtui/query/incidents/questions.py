@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from dtui.model import Check, Incident, Missing
 from dtui.model.cube import Cube, CubeRequest, GridCell, IncidentGrid
+from dtui.model.findings.incident_evidence import IncidentEvidence
 from dtui.model.findings.telling import Telling
-from dtui.model.incident_evidence import IncidentEvidence
 from dtui.model.relations import Event, FilterChoice
 from dtui.query.anomalies import decided_incidents
 from dtui.query.relations import cube

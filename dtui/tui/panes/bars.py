@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from dtui.model.review import INCIDENTS
+from dtui.model.findings.review import INCIDENTS
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.axis import AxisPicture
@@ -16,7 +16,6 @@ from dtui.tui.renderables.panes.ribbon import RibbonPicture, anomaly_at
 from dtui.tui.renderables.panes.top_bar import TopBarPicture
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import BAR, BAR_AFTER, BAR_LAST, main_keys
-from dtui.tui.state.entry_steps import select_entry, without_entries
 from dtui.tui.state.layout import RIBBON_ROWS, SMALLEST
 from dtui.tui.state.pane import Pane, Scene
 from dtui.tui.state.questions import (
@@ -26,6 +25,7 @@ from dtui.tui.state.questions import (
     NotJudgedQuestion,
     Question,
 )
+from dtui.tui.state.review.entry_steps import select_entry, without_entries
 from dtui.tui.state.selection import Selection
 
 

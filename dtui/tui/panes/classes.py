@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from dtui.model import TimeAxis
-from dtui.model.review import Entry
+from dtui.model.findings.review import Entry
 from dtui.safe_text import safe
 from dtui.tui.panes.rows import ListPane
 from dtui.tui.panes.validation.classes_here import ErrorsNowQuestion, ErrorsQuestion, WorstQuestion, labels_here
@@ -23,8 +23,8 @@ from dtui.tui.state.key_steps import cycling
 from dtui.tui.state.navigate import select_row
 from dtui.tui.state.numbers import Numbers, over_time
 from dtui.tui.state.pane import Scene, Shows, Step
+from dtui.tui.state.places.search import find_matches
 from dtui.tui.state.questions import ClustersQuestion, Question
-from dtui.tui.state.search import find_matches
 from dtui.tui.state.selection import Selection
 
 CLUSTER_COUNTS = (1, 2, 3, 4, 5, 6, 8, 10, 12)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dtui.model import ImageVerdict
-from dtui.model.incident_evidence import IncidentEvidence
+from dtui.model.findings.incident_evidence import IncidentEvidence
 from dtui.query import RunQuery
 from dtui.tui.renderables.panes.entry_detail import TITLE, EntryDetailPicture
 from dtui.tui.renderables.panes.message import MessagePicture

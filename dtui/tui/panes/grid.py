@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 from dtui.model.cube import GridCell, IncidentGrid, RowKind
+from dtui.model.findings.review import Entry
 from dtui.model.relations import CHANGES, FilterChoice
-from dtui.model.review import Entry
 from dtui.model.statistics import title_of
 from dtui.query import RunQuery
 from dtui.query.relations.cube import ORDERS, rows_of_incident

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from dtui.model.review import INCIDENTS, Entry
+from dtui.model.findings.review import INCIDENTS, Entry
 from dtui.tui.panes.entry_detail import EvidenceQuestion
 from dtui.tui.panes.rows import ListPane
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.panes.triage import TITLE, TriagePicture, words_of
 from dtui.tui.renderables.parts.picture import Picture
-from dtui.tui.state.entry_steps import NONE_FOUND, is_searching, select_entry, without_entries
 from dtui.tui.state.numbers import Numbers
 from dtui.tui.state.pane import Scene, Shows
 from dtui.tui.state.questions import Question
+from dtui.tui.state.review.entry_steps import NONE_FOUND, is_searching, select_entry, without_entries
 from dtui.tui.state.selection import Selection
 
 

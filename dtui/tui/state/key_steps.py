@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from dtui.tui.state.entry_steps import next_entry, switch_listing
 from dtui.tui.state.navigate import last_row, move_columns, move_records, move_rows, select_row, zoom
 from dtui.tui.state.pane import Scene, Step
+from dtui.tui.state.review.entry_steps import next_entry, switch_listing
 from dtui.tui.state.selection import Selection
 
 WINDOWS = (None, 1, 2, 3, 5, 10, 20, 40)

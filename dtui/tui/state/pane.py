@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from typing import Any, ClassVar, TypeVar
 
 from dtui.model import TimeAxis
-from dtui.model.review import Entry
+from dtui.model.findings.review import Entry
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.theme import Theme

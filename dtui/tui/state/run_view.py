@@ -22,7 +22,7 @@ from dtui.model import (
     TimeAxis,
     TreeNode,
 )
-from dtui.model.review import ANOMALIES, INCIDENTS, Entry, Listing, of_anomaly, of_incident
+from dtui.model.findings.review import ANOMALIES, INCIDENTS, Entry, Listing, of_anomaly, of_incident
 from dtui.tui.state.selection import Selection
 
 FoundT = TypeVar("FoundT", Anomaly, Incident, Entry)

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, Self, TypeVar
 
 from dtui.model import AnomalySettings
-from dtui.model.review import INCIDENTS, Listing
+from dtui.model.findings.review import INCIDENTS, Listing
 
 OptionsT = TypeVar("OptionsT")
 

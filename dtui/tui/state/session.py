@@ -12,11 +12,18 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from dtui.model import Incident
-from dtui.model.review import INCIDENTS, Entry, of_incident, reviewable
+from dtui.model.findings.review import INCIDENTS, Entry, of_incident, reviewable
 from dtui.safe_text import safe
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.choice import Choice, Option
-from dtui.tui.state.entry_steps import (
+from dtui.tui.state.key_steps import STEPS
+from dtui.tui.state.look import look
+from dtui.tui.state.pane import Pane, Scene, Step, Table
+from dtui.tui.state.places.go_to import Place, places
+from dtui.tui.state.places.link import Link, follow, link_words
+from dtui.tui.state.places.search import compile_search
+from dtui.tui.state.questions import AnomaliesQuestion, Answers, ClustersQuestion, IncidentsQuestion, Question
+from dtui.tui.state.review.entry_steps import (
     NONE_FOUND,
     neighbour,
     next_entry,
@@ -24,15 +31,8 @@ from dtui.tui.state.entry_steps import (
     select_entry,
     without_entries,
 )
-from dtui.tui.state.go_to import Place, places
-from dtui.tui.state.key_steps import STEPS
-from dtui.tui.state.link import Link, follow, link_words
-from dtui.tui.state.look import look
-from dtui.tui.state.pane import Pane, Scene, Step, Table
-from dtui.tui.state.questions import AnomaliesQuestion, Answers, ClustersQuestion, IncidentsQuestion, Question
-from dtui.tui.state.reviewing import Decision, about, decided, no_target, noted, targets, told, undoing
+from dtui.tui.state.review.reviewing import Decision, about, decided, no_target, noted, targets, told, undoing
 from dtui.tui.state.run_view import RunView
-from dtui.tui.state.search import compile_search
 from dtui.tui.state.selection import Selection
 from dtui.tui.state.settle import begin
 from dtui.tui.state.settle import settle as settled

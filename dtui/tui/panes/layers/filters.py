@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any
 
 from dtui.model import HeatmapRequest, TreeNode
-from dtui.model.review import Entry
+from dtui.model.findings.review import Entry
 from dtui.model.state import Standing
 from dtui.model.statistics import FILTERS, title_of
 from dtui.safe_text import safe

@@ -17,8 +17,8 @@ from dtui.tui.renderables.panes.layers.structure import TITLE, StructurePicture,
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.pane import Scene, Shows
+from dtui.tui.state.places.search import find_matches
 from dtui.tui.state.questions import Question
-from dtui.tui.state.search import find_matches
 from dtui.tui.state.selection import Selection
 
 SCREEN = "structure"

@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 from dtui.model import SOURCES
+from dtui.model.findings.review import Entry
 from dtui.model.layers import UPDATE_RATIO
-from dtui.model.review import Entry
 from dtui.model.statistics import title_of
 from dtui.safe_text import safe
 from dtui.tui.panes.layers.questions import RatiosQuestion, SeriesQuestion, StateQuestion
@@ -48,8 +48,8 @@ from dtui.tui.state.layout import divide
 from dtui.tui.state.navigate import select_row
 from dtui.tui.state.numbers import Numbers
 from dtui.tui.state.pane import Scene, Shows, Step
+from dtui.tui.state.places.search import find_matches
 from dtui.tui.state.questions import Question
-from dtui.tui.state.search import find_matches
 from dtui.tui.state.selection import Selection
 
 WHATEVER = 10_000

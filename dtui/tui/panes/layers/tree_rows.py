@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dtui.model import NodeSeries, NormLayer, RunState, TreeNode
-from dtui.model.review import Entry
+from dtui.model.findings.review import Entry
 from dtui.model.state import Standing
-from dtui.tui.state.search import find_matches
+from dtui.tui.state.places.search import find_matches
 
 LEAST_FOLDED_ROWS = 8
 """So many rows are left open at first, however low the screen is."""

@@ -19,8 +19,8 @@ from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.key_steps import cycling
 from dtui.tui.state.numbers import Numbers, over_time
 from dtui.tui.state.pane import Scene, Shows, Step
+from dtui.tui.state.places.search import find_matches
 from dtui.tui.state.questions import OthersQuestion, Question
-from dtui.tui.state.search import find_matches
 from dtui.tui.state.selection import Selection
 
 PAIRED_FROM = 10

@@ -17,8 +17,8 @@ from dtui.tui.renderables.panes.runs.run_list import FOOTER, TITLE, RunsPicture,
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.numbers import Numbers
 from dtui.tui.state.pane import Scene, Step
+from dtui.tui.state.places.search import find_matches
 from dtui.tui.state.questions import OthersQuestion, Question
-from dtui.tui.state.search import find_matches
 from dtui.tui.state.selection import Selection
 
 ERRORS = ("validation_error", "train_error", "loss")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dtui.model import ClassErrors, TimeAxis
-from dtui.model.review import reviewable
+from dtui.model.findings.review import reviewable
 from dtui.query import RunQuery
 from dtui.tui.renderables.canvas.frame import gutter_for
 from dtui.tui.state.pane import Scene

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dtui.model import ImageVerdict
-from dtui.model.incident_evidence import EvidenceSeries, IncidentEvidence
-from dtui.model.review import Entry
+from dtui.model.findings.incident_evidence import EvidenceSeries, IncidentEvidence
+from dtui.model.findings.review import Entry
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dtui.model.incident_evidence import EvidenceSeries
-from dtui.model.review import Entry
+from dtui.model.findings.incident_evidence import EvidenceSeries
+from dtui.model.findings.review import Entry
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame

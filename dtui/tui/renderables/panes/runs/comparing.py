@@ -9,7 +9,7 @@ import numpy as np
 
 from dtui.model import FloatArray
 from dtui.model.compare import Comparison, PairedColumns, value_in_words
-from dtui.model.review import of_incident
+from dtui.model.findings.review import of_incident
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dtui.model.review import Entry
+from dtui.model.findings.review import Entry
 from dtui.safe_text import safe
 from dtui.tui.state.pane import Scene
 from dtui.tui.state.run_view import RunView

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dtui.model.review import INCIDENTS, Entry, reviewable
+from dtui.model.findings.review import INCIDENTS, Entry, reviewable
 from dtui.tui.state.navigate import move_rows, shown
 from dtui.tui.state.pane import Pane, Scene
 from dtui.tui.state.questions import IncidentsNotJudgedQuestion, NotJudgedQuestion

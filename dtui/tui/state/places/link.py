@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dtui.safe_text import safe
-from dtui.tui.state.go_to import nearest, to_iteration
 from dtui.tui.state.pane import Pane, Scene, Shows
+from dtui.tui.state.places.go_to import nearest, to_iteration
 from dtui.tui.state.selection import Selection
 
 

@@ -1,0 +1,1 @@
+"""The review: steps from entry to entry, and decisions on them."""
