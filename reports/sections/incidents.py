@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dtui.model import Incident
+from dtui.model.findings.incident_evidence import IncidentEvidence
 from dtui.reports.charts.pictures.evidence import evidence_picture
 from dtui.reports.document import Card, Fact, Item, Paragraph, Row, Section, Table
 from dtui.reports.sections.registry import View, section
@@ -40,7 +41,8 @@ def incidents_section(view: View) -> Section | None:
 def incident_card(view: View, incident: Incident, suffix: str = "") -> Card:
     """Return the card of an incident; `suffix` tells it from another card of the same incident."""
     anchor = f"{view.prefix}-incident{view.numbers[incident.id]}{suffix}"
-    pictures = view.query.telling(incident) if incident.status != "dismissed" else ()
+    (evidence,) = view.query.incident_evidence([incident])
+    pictures = evidence.series if incident.status != "dismissed" else ()
     return Card(
         id=anchor,
         number=view.numbers[incident.id],
@@ -48,7 +50,7 @@ def incident_card(view: View, incident: Incident, suffix: str = "") -> Card:
         title=safe(incident.sentence[:1].upper() + incident.sentence[1:], 400),
         standing={True: "still so at the end", False: "over", None: ""}[incident.persists],
         status=incident.status,
-        facts=_facts(view, incident),
+        facts=_facts(view, incident, evidence),
         pictures=tuple(
             evidence_picture(f"{anchor}-{k}", series, incident.first) for k, series in enumerate(pictures, 1)
         ),
@@ -56,7 +58,7 @@ def incident_card(view: View, incident: Incident, suffix: str = "") -> Card:
     )
 
 
-def _facts(view: View, incident: Incident) -> tuple[Fact, ...]:
+def _facts(view: View, incident: Incident, evidence: IncidentEvidence) -> tuple[Fact, ...]:
     facts = [Fact("cause", incident.cause.heading)]
     if incident.layers:
         facts.append(Fact("where" if len(incident.layers) == 1 else "layers", safe(", ".join(incident.layers), 200)))
@@ -66,7 +68,7 @@ def _facts(view: View, incident: Incident) -> tuple[Fact, ...]:
         facts.append(Fact("filters", f"{shown} and {more:,} more" if more > 0 else shown))
     if incident.classes:
         facts.append(Fact("classes", ", ".join(view.class_name(label) for label in incident.classes)))
-    facts += _shown_by(view, incident)
+    facts += _shown_by(view, evidence)
     if incident.last > incident.first:
         facts.append(Fact("evidence", f"from {incident.first:,} to {incident.last:,}"))
     if incident.moved_first:
@@ -76,9 +78,8 @@ def _facts(view: View, incident: Incident) -> tuple[Fact, ...]:
     return tuple(facts)
 
 
-def _shown_by(view: View, incident: Incident) -> list[Fact]:
+def _shown_by(view: View, evidence: IncidentEvidence) -> list[Fact]:
     """Return what the images of its class became, and the layers that moved most then."""
-    (evidence,) = view.query.incident_evidence([incident])
     facts = []
     if evidence.became and evidence.label is not None:
         told = ", ".join(f"{one.count:,} for {view.class_name(one.label)}" for one in evidence.became[:3])

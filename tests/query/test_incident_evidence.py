@@ -10,7 +10,7 @@ import pytest
 
 from dtui.model import Cause, Incident
 from dtui.query import open_run
-from dtui.query.incidents.evidence_series import AROUND, LEAST_TIMES
+from dtui.query.incidents.evidence import AROUND, LEAST_TIMES
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +26,8 @@ def of_cause(query, cause: Cause) -> Incident:
 def test_a_class_shows_its_error_and_what_it_became(faults):
     incident = of_cause(faults, Cause.CLASS)
     (shown,) = faults.incident_evidence([incident])
-    (series,) = shown.series
-    assert (series.title, series.place, series.is_share) == ("error of class", "4", True)
+    series = shown.series[0]
+    assert (series.what, series.unit) == ("error of class 4", "share")
     at = dict(zip(series.iterations.tolist(), series.values.tolist(), strict=True))
     assert (min(at), max(at), len(at)) == (430 - 200, 430 + 200, 2 * AROUND + 1)
     assert at[430] == 1.0
@@ -56,16 +56,16 @@ def test_how_much_a_layer_moved_is_measured_against_the_records_before(faults):
 
 
 def test_each_cause_shows_the_quantity_that_tells_it(faults):
-    shown = {incident.cause: evidence for incident, evidence in asked(faults)}
-    dead, filter_, update = shown[Cause.DEAD], shown[Cause.FILTER], shown[Cause.UPDATE]
-    assert dead.series[0].title == "largest gradient of these filters of"
-    values, iterations = dead.series[0].values, dead.series[0].iterations
-    assert (values[iterations < 1010] > 0.001).all()
-    assert (values[iterations >= 1010] < 1e-6).all()
-    assert (filter_.series[0].title, filter_.series[0].place) == ("norm of filter 17 of", "layer3.0.conv1")
-    assert filter_.series[0].values[filter_.series[0].iterations == 1360] > 1000
-    assert [series.title for series in update.series] == ["median update ratio of the layers", "error of class"]
-    assert update.series[0].iterations[np.argmax(update.series[0].values)] == 750
+    shown = {incident.cause: evidence.series[0] for incident, evidence in asked(faults)}
+    dead, jump, update = shown[Cause.DEAD], shown[Cause.FILTER], shown[Cause.UPDATE]
+    assert dead.what == "gradient of 6 filters of layer2.1.conv1"
+    assert (dead.values[dead.iterations < 1010] > 0.001).all()
+    assert (dead.values[dead.iterations >= 1010] < 1e-6).all()
+    assert "filter 17 of layer3.0.conv1" in jump.what
+    assert jump.iterations[np.argmax(jump.values)] == 1360
+    assert jump.spans_decades
+    assert not dead.spans_decades
+    assert update.iterations[np.argmax(update.values)] == 750
 
 
 def asked(query):

@@ -29,7 +29,7 @@ def asked(reader: FakeReader) -> tuple[RunQuery, dict[Cause, Incident]]:
 @pytest.fixture
 def shown() -> dict[Cause, tuple[Telling, ...]]:
     query, found = asked(troubled_reader())
-    return {cause: query.telling(one) for cause, one in found.items()}
+    return {cause: query.incident_evidence([one])[0].series for cause, one in found.items()}
 
 
 def test_a_jump_is_shown_beside_the_other_filters_of_the_layer(shown: dict[Cause, tuple[Telling, ...]]):
@@ -76,10 +76,10 @@ def test_a_class_is_shown_beside_all_classes(shown: dict[Cause, tuple[Telling, .
 def test_what_was_not_recorded_is_left_out():
     reader = troubled_reader()
     query, found = asked(reader)
-    assert any("change of filter" in one.what for one in query.telling(found[Cause.FILTER]))
+    assert any("change of filter" in one.what for one in query.incident_evidence([found[Cause.FILTER]])[0].series)
     kept = {name: one for name, one in reader.contents.filters.items() if name != "update_ratio"}
     reader.contents = replace(reader.contents, filters=kept)
-    assert all("change of filter" not in one.what for one in query.telling(found[Cause.FILTER]))
+    assert all("change of filter" not in one.what for one in query.incident_evidence([found[Cause.FILTER]])[0].series)
 
 
 def test_a_series_of_one_value_is_no_picture():
@@ -87,7 +87,7 @@ def test_a_series_of_one_value_is_no_picture():
     query, found = asked(reader)
     reader.filters[FILTER_STATISTICS.index("update_ratio"), 11] = np.nan
     reader.filters[FILTER_STATISTICS.index("update_ratio"), 11, JUMP] = 30.0
-    assert all("change of filter" not in one.what for one in query.telling(found[Cause.FILTER]))
+    assert all("change of filter" not in one.what for one in query.incident_evidence([found[Cause.FILTER]])[0].series)
 
 
 # --- courses of classes

@@ -26,7 +26,9 @@ class FakeLearning:
         became = (Confused(1, 0, 9, 0.18), Confused(1, 2, 3, 0.06))
         moved = (LayerMove(self.nodes[0].name, 14.0),)
         shown = {True: (1, 80, became, 50), False: (None, None, (), 0)}
-        return tuple(IncidentEvidence(one.id, (), *shown[bool(one.classes)], (), moved) for one in incidents)
+        return tuple(
+            IncidentEvidence(one.id, self.telling(one), *shown[bool(one.classes)], (), moved) for one in incidents
+        )
 
     def class_courses(self, by: str = "error", top: int = 10) -> tuple[ClassCourse, ...]:
         rows = [

@@ -24,7 +24,8 @@ from dtui.model import (
     Stage,
     TreeNode,
 )
-from dtui.model.findings.incident_evidence import EvidenceSeries, IncidentEvidence
+from dtui.model.findings.incident_evidence import IncidentEvidence
+from dtui.model.findings.telling import Telling
 from dtui.model.statistics import by_name
 from tests import grids
 from tests.anomalies import class_anomaly
@@ -234,9 +235,8 @@ class FakeQuery(FakeLayers, FakeValidation):
         iterations = self.validation_iterations()[:41]
         found = []
         for incident in incidents:
-            errors = EvidenceSeries(
-                "error of class", self.classes_[incident.classes[0]], iterations, 1 / (1 + iterations)
-            )
+            what = f"error of class {self.classes_[incident.classes[0]]}"
+            errors = Telling("class", what, "share", iterations, 1 / (1 + iterations))
             found.append(IncidentEvidence(incident.id, (errors,), incident.classes[0]))
         return tuple(found)
 

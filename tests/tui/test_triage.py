@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from dtui.model import Cause, ImageVerdict, Incident, TimeAxis
-from dtui.model.findings.incident_evidence import EvidenceSeries, IncidentEvidence, LayerMove
+from dtui.model.findings.incident_evidence import IncidentEvidence, LayerMove
 from dtui.model.findings.review import of_anomaly, of_incident
+from dtui.model.findings.telling import Telling
 from dtui.model.learning import Confused
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.output import Output
@@ -59,7 +60,7 @@ def test_a_row_says_status_time_and_what_happened():
 
 def test_the_evidence_has_a_column_where_there_is_room():
     entry = of_incident(incident(430))
-    values = EvidenceSeries("error", "", np.arange(21), np.r_[np.zeros(10), 1.0, np.zeros(10)])
+    values = Telling("class", "error", "share", np.arange(21), np.r_[np.zeros(10), 1.0, np.zeros(10)])
     wide = lines(TriagePicture((entry,), 0, 0, frozenset(), CLASSES, {"i430": values}), frame(120, 4))
     assert "▁▁▁▁▁▁▁▁▁▁▇▁▁▁▁▁▁▁▁▁▁" in wide[1]
     narrow = lines(TriagePicture((entry,), 0, 0, frozenset(), CLASSES, {"i430": values}), frame(80, 4))
@@ -86,7 +87,7 @@ def test_heights_are_of_the_finite_values_and_logarithmic_where_asked():
 
 def evidence(**fields) -> IncidentEvidence:
     iterations = np.arange(23, 64) * 10
-    series = EvidenceSeries("error of class", "cat", iterations, np.where(iterations == 430, 1.0, 0.02), is_share=True)
+    series = Telling("class", "error of class cat", "share", iterations, np.where(iterations == 430, 1.0, 0.02))
     given = {
         "series": (series,),
         "label": 0,

@@ -4,29 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dtui.model.arrays import FloatArray, IntArray
+from dtui.model.findings.telling import Telling
 from dtui.model.learning import Confused
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class EvidenceSeries:
-    """One quantity around an incident.
-
-    Attributes:
-        title: What it is, read before the place, such as "norm of filter 17 of"; from dtui.
-        place: The layer or class that it is of, "" where the title is whole; data from outside.
-        iterations: Of the records or validations, shape (n,), ascending.
-        values: Shape (n,); NaN where there is none, Inf as it was recorded.
-        is_share: Whether the values are shares, [0, 1], shown in percent.
-        is_wide: Whether they span decades, so that a logarithmic scale shows them better.
-    """
-
-    title: str
-    place: str
-    iterations: IntArray
-    values: FloatArray
-    is_share: bool = False
-    is_wide: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +38,7 @@ class IncidentEvidence:
     """
 
     id: str
-    series: tuple[EvidenceSeries, ...]
+    series: tuple[Telling, ...]
     label: int | None = None
     moment: int | None = None
     became: tuple[Confused, ...] = ()

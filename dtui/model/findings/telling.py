@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from dtui.model.arrays import FloatArray, IntArray
+
+DECADES = 100
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -34,3 +38,10 @@ class Telling:
     before: float | None = None
     then: float | None = None
     then_at: int | None = None
+
+    @property
+    def spans_decades(self) -> bool:
+        """Whether a logarithmic scale shows it better: no value is below 0, and they span more than two decades."""
+        known = self.values[np.isfinite(self.values)]
+        positive = known[known > 0]
+        return bool(len(positive) and known.min() >= 0 and positive.max() > DECADES * positive.min())

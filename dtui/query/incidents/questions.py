@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from dtui.model import Check, Incident, Missing
 from dtui.model.cube import Cube, CubeRequest, GridCell, IncidentGrid
 from dtui.model.findings.incident_evidence import IncidentEvidence
-from dtui.model.findings.telling import Telling
 from dtui.model.relations import Event, FilterChoice
 from dtui.query.anomalies import decided_incidents
 from dtui.query.relations import cube
@@ -51,7 +50,7 @@ class IncidentQuestions(RelationQuestions):
 
         What was not recorded is left out.
         """
-        from dtui.query.incidents.evidence_series import evidence_of
+        from dtui.query.incidents.evidence import evidence_of
 
         return tuple(evidence_of(incident, self._data) for incident in incidents)
 
@@ -60,12 +59,6 @@ class IncidentQuestions(RelationQuestions):
         from dtui.query.incidents.checks import all_checks
 
         return all_checks(self._data)
-
-    def telling(self, incident: Incident) -> tuple[Telling, ...]:
-        """Return the series that show the evidence of an incident, 20 records around its beginning; at most 3."""
-        from dtui.query.incidents.telling import telling
-
-        return telling(self._data, incident)
 
     def incident_events(self) -> tuple[Event, ...]:
         """Return the incidents as events for a correlation, without those that a person dismissed.

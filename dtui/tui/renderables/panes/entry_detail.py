@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from dtui.model import ImageVerdict
-from dtui.model.findings.incident_evidence import EvidenceSeries, IncidentEvidence
+from dtui.model.findings.incident_evidence import IncidentEvidence
 from dtui.model.findings.review import Entry
+from dtui.model.findings.telling import Telling
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
@@ -133,12 +134,10 @@ class EntryDetailPicture(Picture):
             self._draw_chart(cells, frame, x, y, width, rows, one)
             y, height = y + rows, height - rows
 
-    def _draw_chart(
-        self, cells: Cells, frame: Frame, x: int, y: int, width: int, rows: int, series: EvidenceSeries
-    ) -> None:
+    def _draw_chart(self, cells: Cells, frame: Frame, x: int, y: int, width: int, rows: int, series: Telling) -> None:
         """Draw title, columns and the iterations below, in `rows` rows."""
         theme, entry = frame.theme, self.entry
-        cells.text(x, y, shorten(f"{series.title} {safe(series.place, 30)}".strip(), width), theme.text)
+        cells.text(x, y, shorten(safe(series.what, 120), width), theme.text)
         if not len(series.values):
             cells.text(x, y + 1, "not recorded around here", theme.muted, limit=width)
             return
@@ -155,7 +154,7 @@ class EntryDetailPicture(Picture):
         cells.text(x + gutter - 1 - text_width(high), y + 1, high, theme.muted)
         cells.text(x + gutter - 1 - text_width(low), y + height, low, theme.muted)
         lit = (iterations >= entry.iteration) & (iterations <= max(entry.iteration, entry.last))
-        draw_columns(cells, frame, x + gutter, y + 1, height, values, lit, wide, series.is_wide)
+        draw_columns(cells, frame, x + gutter, y + 1, height, values, lit, wide, series.spans_decades)
         _write_iterations(
             cells, frame, x + gutter, y + 1 + height, wide, iterations.tolist(), np.flatnonzero(lit).tolist()
         )
@@ -176,8 +175,8 @@ class EntryDetailPicture(Picture):
             cells.text(left, y + 1 + rows, shorten(f"→ {label}", columns), theme.incorrect)
 
 
-def _shown(value: float, series: EvidenceSeries) -> str:
-    return f"{value:.0%}" if series.is_share else number(value)
+def _shown(value: float, series: Telling) -> str:
+    return f"{value:.0%}" if series.unit == "share" else number(value)
 
 
 def _write_iterations(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dtui.model.findings.incident_evidence import EvidenceSeries
 from dtui.model.findings.review import Entry
+from dtui.model.findings.telling import Telling
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
@@ -42,7 +42,7 @@ class TriagePicture(Picture):
     selected: int
     marked: frozenset[str]
     classes: tuple[str, ...]
-    evidence: Mapping[str, EvidenceSeries] = field(default_factory=dict)
+    evidence: Mapping[str, Telling] = field(default_factory=dict)
     title: str = ""
     footer: tuple[str, ...] = ()
 

@@ -1,0 +1,84 @@
+"""Answers what shows an incident: its telling series, what its class became, which layers moved."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dtui.model import FloatArray, Incident
+from dtui.model.findings.incident_evidence import MOST_IMAGES, IncidentEvidence, LayerMove
+from dtui.model.learning import Confused
+from dtui.query.data import RunData
+from dtui.query.incidents.telling import telling
+from dtui.query.layers.update_ratios import layer_update_ratios
+
+AROUND = 20
+"""Records before the incident that say what is usual."""
+MOST_MOVED = 3
+LEAST_TIMES = 2.0
+"""A layer that moved less than so many times its usual is not named."""
+LEAST_BEFORE = 5
+"""Records before, without which nobody knows what is usual."""
+
+
+def evidence_of(incident: Incident, data: RunData) -> IncidentEvidence:
+    """Answer `RunQuery.incident_evidence` for one incident."""
+    label = incident.classes[0] if incident.classes else None
+    series, moved = telling(data, incident), _moved(incident, data)
+    if label is None or label >= len(data.class_sizes):
+        return IncidentEvidence(incident.id, series, label, moved=moved)
+    return IncidentEvidence(incident.id, series, label, *_became(label, incident, data), moved)
+
+
+def _moved(incident: Incident, data: RunData) -> tuple[LayerMove, ...]:
+    """Return the layers whose relative update at the incident is farthest above that of the records before."""
+    if not data.records_layers("updates", "norm2"):
+        return ()
+    ratios, records = layer_update_ratios(data), data.records
+    regular = np.flatnonzero(~data.is_watch)
+    at = regular[(records[regular] >= incident.first) & (records[regular] <= max(incident.first, incident.last))]
+    if not len(at):
+        after = regular[records[regular] >= incident.first]
+        at = after[:1]
+    before = regular[records[regular] < incident.first][-AROUND:]
+    if not len(at) or len(before) < LEAST_BEFORE:
+        return ()
+    usual = _median(ratios[:, before].T)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        times = np.nan_to_num(np.fmax.reduce(ratios[:, at], axis=1) / usual, nan=0.0, posinf=np.inf)
+    order = np.argsort(-times, kind="stable")[:MOST_MOVED]
+    layers = data.structure.layers
+    return tuple(LayerMove(layers[row].name, float(times[row])) for row in order if times[row] >= LEAST_TIMES)
+
+
+def _became(
+    label: int, incident: Incident, data: RunData
+) -> tuple[int | None, tuple[Confused, ...], int, tuple[int, ...]]:
+    """Return the worst validation within the incident, what the class was taken for there, and the wrong images."""
+    validations = data.validations
+    first = int(np.searchsorted(validations, incident.first))
+    stop = max(first + 1, int(np.searchsorted(validations, incident.last, side="right")))
+    errors = data.class_errors()[label, first:stop]
+    if not np.isfinite(errors).any():
+        return None, (), 0, ()
+    at = first + int(np.nanargmax(errors))
+    begin = int(data.layout.first_image[label])
+    rows = slice(begin, begin + int(data.class_sizes[label]))
+    labels = data.reader.read_labels(rows, slice(max(0, first - 1), at + 1))
+    here, before = labels[:, -1].astype(np.int64), labels[:, 0].astype(np.int64)
+    known = (here >= 0) & (here < len(data.class_sizes))
+    found, counts = np.unique(here[known & (here != label)], return_counts=True)
+    order = np.lexsort((found, -counts))
+    judged = int(known.sum())
+    became = tuple(Confused(label, int(found[one]), int(counts[one]), float(counts[one] / judged)) for one in order)
+    is_wrong = known & (here != label)
+    wrong = np.concatenate([np.flatnonzero(is_wrong & (before == label)), np.flatnonzero(is_wrong & (before != label))])
+    return int(validations[at]), became, judged, tuple((begin + wrong[:MOST_IMAGES]).tolist())
+
+
+def _median(ratios: FloatArray) -> FloatArray:
+    """Return the median over the first axis of what is a number; NaN where nothing is."""
+    known = np.isfinite(ratios).any(axis=0)
+    result: FloatArray = np.full(ratios.shape[1], np.nan)
+    if known.any():
+        result[known] = np.nanmedian(np.where(np.isfinite(ratios), ratios, np.nan)[:, known], axis=0)
+    return result
