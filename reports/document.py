@@ -274,8 +274,8 @@ class Chapter:
         facts: The five facts that come first, in reading order.
         sections: In reading order.
         findings: Trouble in the run, one line each: NaN or Inf, files that cannot be read.
-        recorded: When the recording began, ISO 8601 with offset; empty where that is not known.
         opening: The verdict on the run; None where it could not be made.
+        recorded: When the recording began, ISO 8601 with offset; empty where that is not known.
     """
 
     id: str
@@ -285,8 +285,8 @@ class Chapter:
     facts: tuple[Fact, ...]
     sections: tuple[Section, ...]
     findings: tuple[str, ...] = ()
-    recorded: str = ""
     opening: Opening | None = None
+    recorded: str = ""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

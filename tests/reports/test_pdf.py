@@ -161,7 +161,7 @@ def every_place(name: str) -> Report:
     worst = (Said(f"worst {name}", "run1-c", 1), Said(f"elsewhere {name}", f"no such {name}", 0))
     opening = Opening("look", f"headline {name}", worst, (f"remark {name}",), (f"since {name}",), f"last {name}", small)
     section = Section("s", f"section {name}", f"caption {name}", items)
-    chapter = Chapter("run1", name, "done", False, facts, (section,), (f"finding {name}",), "soon", opening)
+    chapter = Chapter("run1", name, "done", False, facts, (section,), (f"finding {name}",), opening, "soon")
     return Report(name, (chapter,))
 
 
