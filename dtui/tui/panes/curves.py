@@ -60,7 +60,7 @@ class Curves(Pane):
     name = "curves"
     title = TITLE
     actions = (
-        Action("curves", ("e",), "curves", "Draw the next curve; : and its name adds or removes one.", SHOWN),
+        Action("curves", ("e",), "curves", "Draw the next curve; : adds or removes one by name.", SHOWN),
         Action("log_scale", ("Y",), "log scale", "Curves on a logarithmic scale, or not.", SHOWN),
     )
 

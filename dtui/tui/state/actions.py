@@ -140,7 +140,7 @@ COMMON: tuple[Action, ...] = (
         "Everything else",
     ),
     Action("copy_link", ("y",), "copy link", "Copy the command that opens this place.", "Everything else"),
-    Action("export", ("E",), "export", "Write the screen as .svg or .png, or its numbers as .csv.", "Everything else"),
+    Action("export", ("E",), "export", "Write the screen as .svg, .png, or numbers as .csv.", "Everything else"),
     Action("help", ("question_mark", "f1"), "help", "Show every key.", "Everything else"),
     Action("back", ("escape",), "back", "End the search, the zoom, or the maximised pane.", "Everything else"),
     Action("quit", ("q",), "quit", "Go back; at the top, leave.", "Everything else"),
