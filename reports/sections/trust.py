@@ -40,11 +40,11 @@ def trust_section(view: View) -> Section | None:
 
 def _checks(checks: tuple[Check, ...]) -> Table:
     rows = tuple(
-        Row((one.title, _told(one), ", ".join(f"{name} {value:g}" for name, value in one.thresholds), one.source))
+        Row((one.title, _told(one), ", ".join(f"{name} {value:g}" for name, value in one.thresholds)))
         for one in sorted(checks, key=lambda one: (not one.lacks or one.is_covered, one.title))
     )
-    columns = ("looked for", "in this run", "set to", "source")
-    return Table(columns, (False,) * 4, rows, title="What was looked for")
+    columns = ("looked for", "in this run", "set to")
+    return Table(columns, (False,) * 3, rows, title="What was looked for")
 
 
 def _told(check: Check) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
@@ -25,8 +25,31 @@ from dtui.model import (
 from dtui.query.curves import known_errors
 from dtui.query.data import RunData
 
-if TYPE_CHECKING:
-    from dtui.query.run import RunQuery
+
+class Answers(Protocol):
+    """The answers that a verdict is made of; `RunQuery` has them."""
+
+    def incidents(self) -> tuple[Incident, ...]:
+        """Return all incidents."""
+
+    def state(self) -> RunState:
+        """Return the state at the end."""
+
+    def info(self) -> RunInfo:
+        """Return one line about the run."""
+
+    def detector_faults(self) -> tuple[str, ...]:
+        """Return why detectors failed."""
+
+    def incidents_not_judged(self) -> tuple[Missing, ...]:
+        """Return which missing data may hide incidents."""
+
+    def incident_checks(self) -> tuple[str, ...]:
+        """Return what was looked for."""
+
+    def incidents_unchecked(self) -> tuple[str, ...]:
+        """Return what could not be looked for."""
+
 
 MOST_NAMED = 3
 """Layers, faults and reasons that a sentence names; the rest is counted."""
@@ -35,7 +58,7 @@ _WEIGHTS = (Cause.FILTER, Cause.NONFINITE)
 _ERRORS = {"validation_error": "validation error", "train_error": "train error"}
 
 
-def verdict(query: RunQuery, data: RunData) -> Verdict:
+def verdict(query: Answers, data: RunData) -> Verdict:
     """Return the verdict on a run as it is now."""
     incidents, state = query.incidents(), query.state()
     info = query.info()
