@@ -21,7 +21,8 @@ from dtui.tui.renderables.canvas.theme import DARK
 from dtui.tui.renderables.panes.classes import ClassesPicture, ClassRow
 from dtui.tui.renderables.panes.curves import CurvesPicture
 from dtui.tui.renderables.panes.layers.filters import FiltersLook, FiltersPicture, filter_pixels
-from dtui.tui.renderables.panes.layers.tree import TreeLook, TreePicture, TreeRow
+from dtui.tui.renderables.panes.layers.tree import TreeLook, TreePicture
+from dtui.tui.renderables.panes.layers.tree_gutter import TreeRow
 from dtui.tui.renderables.parts.crosshair import ticks_of, with_tick
 from dtui.tui.widgets.cell_strip import CellStrip
 from tests.bench.registry import Measurement, benchmark

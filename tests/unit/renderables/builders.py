@@ -31,8 +31,8 @@ from dtui.tui.renderables.canvas.theme import DARK, Theme
 from dtui.tui.renderables.panes.classes import ClassRow
 from dtui.tui.renderables.panes.layers.filters import FiltersLook, filter_pixels
 from dtui.tui.renderables.panes.layers.structure import StructurePicture, StructureRow
-from dtui.tui.renderables.panes.layers.tree import TreeRow
 from dtui.tui.renderables.panes.layers.tree_charts import Charted, ChartKind
+from dtui.tui.renderables.panes.layers.tree_gutter import TreeRow
 from tests.anomalies import class_anomaly
 
 STAGES = (Stage(0, 0.1), Stage(300, 0.01), Stage(600, 0.001))

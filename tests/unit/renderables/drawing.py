@@ -24,8 +24,9 @@ from dtui.tui.renderables.panes.curves import CurvesPicture
 from dtui.tui.renderables.panes.images import ImagesPicture
 from dtui.tui.renderables.panes.key_bar import KeyBarPicture
 from dtui.tui.renderables.panes.layers.filters import FiltersLook, FiltersPicture
-from dtui.tui.renderables.panes.layers.tree import TreeLook, TreePicture, TreeRow
+from dtui.tui.renderables.panes.layers.tree import TreeLook, TreePicture
 from dtui.tui.renderables.panes.layers.tree_charts import Charted
+from dtui.tui.renderables.panes.layers.tree_gutter import TreeRow
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.panes.ribbon import RibbonPicture
 from dtui.tui.renderables.panes.top_bar import Tab, TopBarPicture

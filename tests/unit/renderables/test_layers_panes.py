@@ -16,8 +16,9 @@ from dtui.tui.renderables.canvas.primitives import blend_one
 from dtui.tui.renderables.canvas.sgr import to_text
 from dtui.tui.renderables.canvas.theme import DARK
 from dtui.tui.renderables.panes.layers.filters import place_of
-from dtui.tui.renderables.panes.layers.tree import ChartKind, TreeLook, TreePicture, TreeRow
+from dtui.tui.renderables.panes.layers.tree import ChartKind, TreeLook, TreePicture
 from dtui.tui.renderables.panes.layers.tree_charts import box_heights, zones
+from dtui.tui.renderables.panes.layers.tree_gutter import TreeRow
 from dtui.tui.renderables.panes.layers.tree_words import fitting, network_lines
 from tests.unit.renderables.builders import (
     LOOK,

@@ -22,8 +22,8 @@ from dtui.tui.panes.layers.questions import (
     StateQuestion,
 )
 from dtui.tui.panes.layers.tree_rows import TreeItem, counts_of, incidents_of
-from dtui.tui.renderables.panes.layers.tree import TreeRow
 from dtui.tui.renderables.panes.layers.tree_charts import Charted, ChartKind
+from dtui.tui.renderables.panes.layers.tree_gutter import TreeRow
 from dtui.tui.state.choice import Choice, Option
 from dtui.tui.state.key_steps import next_of
 from dtui.tui.state.numbers import Numbers, over_time

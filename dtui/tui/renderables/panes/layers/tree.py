@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dtui.model import FloatArray, NodeSeries, RunState, Stage, TimeAxis, TreeNode
+from dtui.model import FloatArray, NodeSeries, RunState, Stage, TimeAxis
 from dtui.model.layers import UPDATE_RATIO, NodeBoxes, NodeHistograms, NormSeries
 from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.frame import Frame
@@ -23,6 +23,7 @@ from dtui.tui.renderables.panes.layers.tree_charts import (
 )
 from dtui.tui.renderables.panes.layers.tree_gutter import (
     Readout,
+    TreeRow,
     draw_name,
     draw_titles,
     write_columns,
@@ -42,37 +43,6 @@ WORDY, QUITE_WORDY = 6, 8
 def info_rows(height: int) -> tuple[int, int]:
     """Return the rows above and below the tree in a pane of `height` rows, with the header."""
     return (2 if height >= QUITE_WORDY else 1), int(height >= WORDY)
-
-
-@dataclass(frozen=True, slots=True)
-class TreeRow:
-    """A visible row of the tree.
-
-    Attributes:
-        node: The tree node in the row; of a normalisation layer the layer that it follows.
-        is_open: Whether its children are visible; False for a layer.
-        is_module: Whether it can be opened.
-        name: What the row is called, so that it can be told apart; data from outside.
-        detail: Behind the name, muted: kernel size, class of the module; data from outside.
-        indent: Columns before its mark.
-        norm: Place among the normalisation layers; None for a module or layer.
-        dead: Dead filters at or below it at the end.
-        moving: Filters at or below it that are still moving.
-        incidents: Iterations of the incidents that name a layer at or below it.
-        about: Its first words in the line at the foot; data from outside.
-    """
-
-    node: TreeNode
-    is_open: bool
-    is_module: bool
-    name: str = ""
-    detail: str = ""
-    indent: int = 0
-    norm: int | None = None
-    dead: int = 0
-    moving: int = 0
-    incidents: tuple[int, ...] = ()
-    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,10 @@ Owns their places.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dtui.model import FloatArray
+from dtui.model import FloatArray, TreeNode
 from dtui.model.layers import HEALTHY_RATIOS
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
@@ -18,13 +17,41 @@ from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.layers.tree_charts import NEVER_NEGATIVE, ratio_colours, sparkline
 from dtui.tui.renderables.parts.chrome import number, write_value
 
-if TYPE_CHECKING:
-    from dtui.tui.renderables.panes.layers.tree import TreeRow
-
 VALUE, RATIO, COUNTS = 26, 34, 44
 """From these gutters on there is room for values, for update ratios, and for the counts of dead and moving filters."""
 NUMBER = 7
 """Columns of a value or ratio."""
+
+
+@dataclass(frozen=True, slots=True)
+class TreeRow:
+    """A visible row of the tree.
+
+    Attributes:
+        node: The tree node in the row; of a normalisation layer the layer that it follows.
+        is_open: Whether its children are visible; False for a layer.
+        is_module: Whether it can be opened.
+        name: What the row is called, so that it can be told apart; data from outside.
+        detail: Behind the name, muted: kernel size, class of the module; data from outside.
+        indent: Columns before its mark.
+        norm: Place among the normalisation layers; None for a module or layer.
+        dead: Dead filters at or below it at the end.
+        moving: Filters at or below it that are still moving.
+        incidents: Iterations of the incidents that name a layer at or below it.
+        about: Its first words in the line at the foot; data from outside.
+    """
+
+    node: TreeNode
+    is_open: bool
+    is_module: bool
+    name: str = ""
+    detail: str = ""
+    indent: int = 0
+    norm: int | None = None
+    dead: int = 0
+    moving: int = 0
+    incidents: tuple[int, ...] = ()
+    about: str = ""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
