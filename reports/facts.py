@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from dtui.errors import DtuiError
 from dtui.model import RunStatus, Verdict
 from dtui.reports.charts.pictures.drawing import percent
 from dtui.reports.document import Fact
@@ -95,9 +96,22 @@ def duration(began: str, ended: str) -> str:
     return " ".join(f"{count} {unit}" for count, unit in told) or "0 s"
 
 
+def _said_first(view: View) -> tuple[str, ...]:
+    """Return the verdict's remarks; none where there is no verdict."""
+    try:
+        return view.verdict.remarks
+    except DtuiError:
+        return ()
+
+
 def findings_of(view: View) -> tuple[str, ...]:
-    """Return the trouble in a run, one line each: at most MOST_FINDINGS, then how many more there are."""
-    findings = view.query.info().findings  # asked again: making the sections may have found damage
+    """Return the trouble in a run, one line each: at most MOST_FINDINGS, then how many more there are.
+
+    What the verdict says already is left out.
+    """
+    said = _said_first(view)
+    every = view.query.info().findings  # asked again: making the sections may have found damage
+    findings = tuple(finding for finding in every if not any(finding in remark for remark in said))
     if view.info.reason:
         is_incomplete = view.info.status is RunStatus.INCOMPLETE
         what = "not all of the training was recorded" if is_incomplete else "the training ended early"

@@ -205,4 +205,4 @@ def test_a_detector_that_fails_leaves_a_run_unjudged(
     assert main(["report", str(small_run), "-o", str(tmp_path / "report.txt")]) == 0
     text = " ".join((tmp_path / "report.txt").read_text(encoding="utf-8").split())
     assert text.count("detector watch failed and found nothing: ZeroDivisionError: a") == 1
-    assert "Anomaly iterations" in text
+    assert "First report of this run" in text
