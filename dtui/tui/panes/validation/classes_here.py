@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dtui.model import ClassErrors, TimeAxis
+from dtui.model import Cause, ClassErrors, TimeAxis
 from dtui.model.findings.review import reviewable
 from dtui.query import RunQuery
 from dtui.tui.renderables.canvas.frame import gutter_for
@@ -59,7 +59,7 @@ def labels_here(scene: Scene) -> frozenset[int]:
         if not axis.column_of(entry.iteration) <= here <= axis.column_of(entry.last):
             continue
         found.update(entry.classes)
-        if entry.incident is not None and entry.incident.scope != "class":
+        if entry.incident is not None and (entry.layers or entry.incident.cause is not Cause.CLASS):
             found.update(label for one in entry.incident.evidence for label in one.classes)
             flipping = (one for one in scene.view.anomalies if axis.column_of(one.iteration) == here)
             found.update(one.class_index for one in flipping if one.class_index is not None)
