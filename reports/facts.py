@@ -15,6 +15,8 @@ from dtui.reports.sections.registry import View
 from dtui.safe_text import safe
 
 MOST_FINDINGS = 8
+LITTLE = 0.5
+"""Share of the parameters below which a report says up front how much is recorded."""
 
 
 def first_facts(view: View) -> tuple[Fact, ...]:
@@ -116,6 +118,9 @@ def findings_of(view: View) -> tuple[str, ...]:
         is_incomplete = view.info.status is RunStatus.INCOMPLETE
         what = "not all of the training was recorded" if is_incomplete else "the training ended early"
         findings = (f"{what}: {view.info.reason}", *findings)
+    coverage = view.info.coverage
+    if coverage is not None and coverage.share < LITTLE:
+        findings = (*findings, coverage.text(3))
     lines = [safe(finding, 400) for finding in findings[:MOST_FINDINGS]]
     if len(findings) > MOST_FINDINGS:
         lines.append(f"{len(findings) - MOST_FINDINGS:,} more: dtui check lists every file")

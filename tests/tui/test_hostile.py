@@ -15,7 +15,22 @@ async def test_hostile_text_is_shown_and_does_nothing(tmp_path: Path) -> None:
     async with app.run_test(size=(150, 50)) as pilot:
         await until(pilot, lambda: is_complete(app))
         shown = []
-        for keys in (["1"], ["j"], ["tab"], ["n"], ["n"], ["2"], ["tab"], ["j"], ["question_mark"], ["escape"]):
+        for keys in (
+            ["2"],
+            ["g"],
+            ["j"],
+            ["tab"],
+            ["N"],
+            ["n"],
+            ["3"],
+            ["tab"],
+            ["j"],
+            ["4"],
+            ["5"],
+            ["6"],
+            ["question_mark"],
+            ["escape"],
+        ):
             await press(app, pilot, *keys)
             shown.append(screen_text(app))
         assert app.error is None

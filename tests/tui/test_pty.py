@@ -32,9 +32,9 @@ def leave(terminal: Terminal) -> None:
 
 def test_a_step_of_the_cursor_costs_a_column(sample_run: Path):
     with Terminal(dtui(str(sample_run)), 150, 50) as terminal:
-        terminal.until("Filters")
+        terminal.until("Evidence")
         terminal.until_quiet()
-        for screen in ("1", "2"):
+        for screen in ("1", "2", "3"):
             terminal.send(screen)
             terminal.until_quiet()
             for key in (LEFT, LEFT, SHIFT_LEFT, ",", "."):
@@ -45,7 +45,7 @@ def test_a_step_of_the_cursor_costs_a_column(sample_run: Path):
 
 def test_nothing_is_written_while_nothing_happens(sample_run: Path):
     with Terminal(dtui(str(sample_run)), 150, 50) as terminal:
-        terminal.until("Filters")
+        terminal.until("Evidence")
         terminal.until_quiet()
         assert terminal.until_quiet() == b""
         leave(terminal)
@@ -56,16 +56,16 @@ def test_nothing_is_written_while_nothing_happens(sample_run: Path):
     [
         ("auto", {}, rb"\x1b\[[0-9;]*38;2;", rb"\xff"),
         ("auto", {"COLORTERM": ""}, rb"\x1b\[[0-9;]*38;5;", rb"\x1b\[[0-9;]*[34]8;2;"),
-        ("auto", {"COLORTERM": "", "TERM": "xterm"}, rb"Filters", rb"\x1b\[[0-9;]*[34]8;[25];"),
-        ("auto", {"NO_COLOR": "1"}, rb"Filters", rb"\x1b\[[0-9;]*[34]8;[25];"),
-        ("never", {}, rb"Filters", rb"\x1b\[[0-9;]*[34]8;[25];"),
+        ("auto", {"COLORTERM": "", "TERM": "xterm"}, rb"Evidence", rb"\x1b\[[0-9;]*[34]8;[25];"),
+        ("auto", {"NO_COLOR": "1"}, rb"Evidence", rb"\x1b\[[0-9;]*[34]8;[25];"),
+        ("never", {}, rb"Evidence", rb"\x1b\[[0-9;]*[34]8;[25];"),
     ],
 )
 def test_colours_are_those_of_the_terminal(sample_run: Path, option, environment, expected, forbidden):
     import re
 
     with Terminal(dtui("--color", option, str(sample_run)), 100, 30, **environment) as terminal:
-        terminal.until("Filters")
+        terminal.until("Evidence")
         terminal.until_quiet()
         terminal.press("?")
         terminal.press("\x1b")
@@ -76,10 +76,11 @@ def test_colours_are_those_of_the_terminal(sample_run: Path, option, environment
 
 def test_ascii_writes_ascii(sample_run: Path):
     with Terminal(dtui("--ascii", str(sample_run)), 100, 30) as terminal:
-        terminal.until("Filters")
+        terminal.until("Evidence")
         terminal.until_quiet()
         terminal.press("2")
-        shown = terminal.written[terminal.written.index(b"Filters") :]
+        terminal.press("3")
+        shown = terminal.written[terminal.written.index(b"Evidence") :]
         assert shown.isascii()
         leave(terminal)
 
@@ -103,7 +104,7 @@ def test_a_path_that_is_no_run_is_one_line_and_the_terminal_is_restored(tmp_path
 
 def test_ctrl_c_leaves(sample_run: Path):
     with Terminal(dtui(str(sample_run))) as terminal:
-        terminal.until("Filters")
+        terminal.until("Evidence")
         terminal.press("\x03")
         terminal.wait()
         assert b"Traceback" not in terminal.written
@@ -112,12 +113,12 @@ def test_ctrl_c_leaves(sample_run: Path):
 
 def test_resizing_down_and_up_again(sample_run: Path):
     with Terminal(dtui(str(sample_run))) as terminal:
-        terminal.until("Filters")
+        terminal.until("Evidence")
         terminal.until_quiet()
         terminal.resize(20, 5)
         terminal.until("too small")
         terminal.resize(80, 24)
-        terminal.until("Filters")
+        terminal.until("Evidence")
         leave(terminal)
 
 
@@ -135,7 +136,7 @@ def test_a_growing_run_is_followed_from_its_first_record_to_its_end(growing_run)
     with Terminal(dtui(str(growing_run.path)), 120, 40) as terminal:
         terminal.until("Waiting for the first record")
         growing_run.grow(30)
-        terminal.until("Filters")
+        terminal.until("Evidence")
         until_repainted(terminal, "live 30")
         growing_run.grow(1)
         until_repainted(terminal, "live 31")

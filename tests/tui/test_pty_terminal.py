@@ -75,9 +75,9 @@ def test_what_is_typed_pasted_and_dragged_arrives(sample_run: Path):
         assert 0 < len(terminal.press("\x1b[<32;70;4M")) <= STEP_BYTES, "the crosshair is dragged"
         terminal.send("\x1b[<0;70;4m")
         terminal.send(b"\xff")
-        terminal.send("2")
+        terminal.send("3")
         terminal.until("Images")
-        terminal.press("n")
+        terminal.press("N")
         terminal.press("m")
         for part in (b"\x1b[200", b"~f x\x1b[31m n\x1b[201~", b"\xc3", b"\xa9\xe9", b"!"):
             terminal.send(part)
@@ -91,7 +91,7 @@ def test_what_is_typed_pasted_and_dragged_arrives(sample_run: Path):
         assert str(noted["note"]).replace("\x1b[31m", "") == "f x né!"
         terminal.press("m")
         terminal.press("\x03")
-        terminal.send("1")
+        terminal.send("2")
         terminal.until("Filters")
         start = len(terminal.written)
         terminal.press("\x03")

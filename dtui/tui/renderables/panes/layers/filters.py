@@ -93,7 +93,9 @@ class FiltersPicture(Picture):
             counted = place.expand(resample(heatmap.nonfinite.astype(np.int64), heatmap.request.axis, axis)) > 0
             mark_nonfinite(cells, frame, counted[0::2] | counted[1::2])
         if foot_rows(frame.height):
-            line = fitting([f"{self.look.node}: {words}" for words in self.look.standing], max(0, frame.width - 2))
+            line = fitting(
+                [f"{safe(self.look.node)}: {words}" for words in self.look.standing], max(0, frame.width - 2)
+            )
             colour = frame.theme.warning if self.look.stands_out else frame.theme.muted
             cells.text(1, frame.height - 1, line, colour, limit=max(0, frame.width - 2))
         self.write_readout(cells, frame, iteration)
