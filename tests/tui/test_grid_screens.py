@@ -276,6 +276,27 @@ def test_an_iteration_lights_the_classes_and_layers_of_its_incidents(cube: Desk)
     assert set(np.flatnonzero(lit.layers)) == set(np.flatnonzero(cube.grid.filters[events].any(axis=0)))
 
 
+@pytest.mark.parametrize("screen", ["screen_correlation", "screen_cube"])
+def test_a_look_at_the_same_gives_an_equal_picture(desk: Desk, screen: str):
+    desk.do(screen)
+    assert desk.picture == desk.picture
+    before = desk.picture
+    desk.do("row_down")
+    assert desk.picture != before
+
+
+def test_where_nothing_happened_nothing_is_faded(cube: Desk):
+    cube.session.choose(cube.session.selection.with_cursor(600))
+    cube.do("record_after")
+    assert options(cube).pick == TIME
+    assert cube.picture.lit.rows.all()
+    assert cube.picture.lit.layers.all()
+    assert f"picked: at {cube.session.selection.cursor:,}: no incident here" in " ".join(cube.text.split())
+    cube.do("mark")
+    assert options(cube).pick == CELL
+    assert cube.picture.lit.rows.tolist() == [True, False, False], "a class whose incidents are elsewhere"
+
+
 def test_space_goes_from_the_row_to_the_cell(cube: Desk):
     assert options(cube).pick == ROW
     kinds = []

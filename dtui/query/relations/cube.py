@@ -6,6 +6,7 @@ Owns which row an incident belongs to, and what a pick lights.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -198,6 +199,7 @@ def cube(data: RunData, grid: IncidentGrid, request: CubeRequest) -> Cube:
     )
 
 
+@lru_cache(maxsize=8)
 def light(grid: IncidentGrid, pick: Pick) -> Lit:
     """Return what belongs to a pick: the incidents that fit all of it, and their rows and layers."""
     return belonging(pick, grid.filters, grid.row_of, len(grid.rows), grid.iterations)

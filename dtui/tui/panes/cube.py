@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from dtui.model.cube import Cube as Faces
-from dtui.model.cube import CubeRequest, Pick
+from dtui.model.cube import CubeRequest, IncidentGrid, Pick
 from dtui.query import RunQuery
 from dtui.query.relations.cube import light
 from dtui.safe_text import safe
@@ -110,6 +110,11 @@ class Cube(GridPane):
         """Return the columns of classes × layers."""
         return beside(scene.size[0], len(layer_names(scene)))
 
+    def grid(self, scene: Scene) -> IncidentGrid | None:
+        """Return the grid of the faces at hand; before them, that of the question."""
+        cube = scene.answers.get(CubeQuestion)
+        return super().grid(scene) if cube is None else cube.grid
+
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
         """Ask for the grid, the picked cell, and the faces."""
         yield from super().wanted(scene)
@@ -124,19 +129,22 @@ class Cube(GridPane):
 
     def picture(self, scene: Scene) -> Picture:
         """Return the faces at hand, or why there are none."""
-        grid, cube = self.grid(scene), scene.answers.get(CubeQuestion)
-        if grid is None or not grid.rows or cube is None or len(cube.grid.rows) != len(grid.rows):
+        cube = scene.answers.get(CubeQuestion)
+        if cube is None or not cube.grid.rows:
             return self.nothing(scene)
+        grid = cube.grid
         options, picked = scene.selection.get(CubeOptions), (self.grid_row(scene), self.layer(scene))
-        look = self.look(scene, grid)
-        pick = self.pick(scene)
+        look, pick = self.look(scene, grid), self.pick(scene)
+        said, lit = _said(scene, look.names, look.layers, pick), light(grid, pick)
+        if pick.span is not None and not lit.events.any():  # what belongs to its class or layer, or all of it
+            said, lit = f"{said}: no incident here", light(grid, replace(pick, span=None))
         return CubePicture(
-            replace(cube, grid=grid),
+            cube,
             look,
-            light(grid, pick),
+            lit,
             options.face,
             picked,
-            _said(scene, look.names, look.layers, pick),
+            said,
             QUANTITIES[options.quantity][2],
             scene.answers.get(CellQuestion),
             _is_tabs(scene),

@@ -35,7 +35,7 @@ LEAST_WORDS = 4
 """Rows below the grid for the picked cell, where the pane has them."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, slots=True)
 class GridLook:
     """Names and words.
 
