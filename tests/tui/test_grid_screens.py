@@ -276,6 +276,19 @@ def test_an_iteration_lights_the_classes_and_layers_of_its_incidents(cube: Desk)
     assert set(np.flatnonzero(lit.layers)) == set(np.flatnonzero(cube.grid.filters[events].any(axis=0)))
 
 
+def test_what_is_on_the_screen_is_there_as_a_table(cube: Desk):
+    found = cube.pane.numbers(cube.session.scene)
+    assert found.columns == ("iteration from", "cat", "dog", "bird")
+    assert len(found.rows) == cube.session.scene.axis.columns
+    cube.do("pane")
+    assert cube.pane.numbers(cube.session.scene).title == "norm of updates"
+    for action in ("pane", "screen_correlation"):
+        cube.do(action)
+        found = cube.pane.numbers(cube.session.scene)
+        assert [list(row[1:]) for row in found.rows] == cube.grid.counts.tolist()
+        assert found.columns[1] == "stem"
+
+
 @pytest.mark.parametrize("screen", ["screen_correlation", "screen_cube"])
 def test_a_look_at_the_same_gives_an_equal_picture(desk: Desk, screen: str):
     desk.do(screen)

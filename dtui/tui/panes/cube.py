@@ -28,6 +28,7 @@ from dtui.tui.renderables.parts.grid.places import Face, beside, layer_rows
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.key_steps import cycling, next_of
 from dtui.tui.state.navigate import cursor_to_column, move_columns, move_records, shown
+from dtui.tui.state.numbers import Numbers, over_time
 from dtui.tui.state.pane import Scene, Step
 from dtui.tui.state.questions import Question
 from dtui.tui.state.run_view import axis_limits
@@ -234,6 +235,17 @@ class Cube(GridPane):
             there = cursor_to_column(scene, x - frame.gutter) if is_time else scene.selection
             return _on_face(there, Face.LAYERS, CELL if is_time else LAYER)
         return scene.selection
+
+    def numbers(self, scene: Scene) -> Numbers | None:
+        """Return the face with the keyboard: errors of classes, values of layers, or anomaly filters."""
+        cube, options = scene.answers.get(CubeQuestion), scene.selection.get(CubeOptions)
+        if cube is None or not cube.grid.rows or options.face is Face.GRID:
+            return super().numbers(scene)
+        look, axis = self.look(scene, cube.grid), cube.request.axis
+        if options.face is Face.CLASSES:
+            return over_time("error, share of wrong images", axis, look.names, list(cube.errors))
+        layers = [look.layers[group[0]] for group in cube.layer_groups]
+        return over_time(QUANTITIES[options.quantity][2], axis, layers, list(cube.values))
 
     def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:
         """Offer what layers × time can show, and the orders of the classes."""

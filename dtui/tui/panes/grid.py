@@ -18,6 +18,7 @@ from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.parts.grid.cells import row_words
 from dtui.tui.state.key_steps import cycling
 from dtui.tui.state.navigate import shown
+from dtui.tui.state.numbers import Numbers
 from dtui.tui.state.pane import Pane, Scene, Shows, Step
 from dtui.tui.state.questions import Question
 from dtui.tui.state.selection import Selection
@@ -142,6 +143,15 @@ class GridPane(Pane):
             title=f"{options.count} filters of largest {title_of(options.statistic)} at each incident · {order}",
             sentences=tuple(found[:MOST_SENTENCES]),
         )
+
+    def numbers(self, scene: Scene) -> Numbers | None:
+        """Return the anomaly filters of each row in each layer."""
+        grid = self.grid(scene)
+        if grid is None or not grid.rows:
+            return None
+        look = self.look(scene, grid)
+        rows = [(name, *counts) for name, counts in zip(look.names, grid.counts.tolist(), strict=True)]
+        return Numbers(f"anomaly filters: {look.title}", ("class", *look.layers), rows)
 
     def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:
         """Offer the orders of the classes."""
