@@ -86,6 +86,22 @@ def test_the_picked_cell_is_told_in_words_with_sigma_and_iterations():
     assert "σ" not in waiting
 
 
+def test_a_pick_without_room_for_its_number_shows_none_rather_than_another():
+    row, layer = (int(place[0]) for place in np.nonzero(GRID.counts))
+    picture, where = correlation((row, layer)), frame(34, 18, gutter=18)
+    place = place_of(picture, 34, 18, 18)
+    assert place.columns.cell == 1
+    cells = picture.draw(where)
+    x, y = place.columns.x_of(layer), 2 + (row - place.first) * place.tall + (place.tall - 1) // 2
+    assert (cells.bg[y, x], chr(cells.ch[y, x])) == (DARK.badge, " ")
+
+
+def test_bars_of_sigma_are_left_out_where_they_would_be_cut():
+    row, layer = (int(place[0]) for place in np.nonzero(GRID.counts))
+    assert "▇" in to_text(correlation((row, layer)).draw(frame(150, 40)))
+    assert "▇" not in to_text(correlation((row, layer)).draw(frame(50, 60)))
+
+
 def test_a_cell_without_filters_says_where_most_are():
     row, layer = (int(place[0]) for place in np.nonzero(GRID.counts == 0))
     text = to_text(correlation((row, layer)).draw(frame(150, 40)))

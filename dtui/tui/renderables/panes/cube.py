@@ -254,7 +254,8 @@ def _mark_moved(cells: Cells, frame: Frame, picture: CubePicture, place: CubePla
             continue
         is_lit = bool(picture.lit.events[event] and lit[group])
         if cells.ch[y, x] != ord(NAMED) or is_lit:
-            cells.text(x, y, NAMED if is_lit else "·", theme.flag if is_lit else theme.muted, bold=is_lit)
+            ground = theme.panel if is_lit else None
+            cells.text(x, y, NAMED if is_lit else "·", theme.flag if is_lit else theme.muted, ground, bold=is_lit)
 
 
 def _line_of(group: int, groups: int, lines: int) -> int:

@@ -156,14 +156,9 @@ def draw_cells(
         )
     if picked[0] in place.rows and (left := columns.x_of(picked[1])) is not None:
         group, y = (left - columns.left) // columns.cell, place.top + place.rows.index(picked[0]) * tall + middle
-        paint_pick(
-            cells,
-            frame,
-            left,
-            y,
-            width,
-            cell_words(int(counts[picked[0], group]), bool(named[picked[0], group]), width) or "0",
-        )
+        count = int(counts[picked[0], group])
+        words = cell_words(count, bool(named[picked[0], group]), width) or ("" if count else "0")
+        paint_pick(cells, frame, left, y, width, words)
 
 
 def cell_words(count: int, is_named: bool, width: int) -> str:
@@ -224,8 +219,7 @@ def paint_pick(cells: Cells, frame: Frame, x: int, y: int, width: int, words: st
     for column in range(x, min(x + width, cells.width)):
         if 0 <= y < cells.height:
             cells.bg[y, column], cells.mark[y, column], cells.ch[y, column] = frame.theme.badge, 1, 32
-    text = words if text_width(words) <= width else NAMED
-    cells.text(x + (width - text_width(text)) // 2, y, text, frame.theme.badge_text, bold=True)
+    cells.text(x + (width - text_width(words)) // 2, y, words, frame.theme.badge_text, bold=True)
 
 
 def draw_brackets(cells: Cells, frame: Frame, y: int, names: Sequence[str], spans: Sequence[tuple[int, int]]) -> None:

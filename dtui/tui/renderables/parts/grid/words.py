@@ -16,8 +16,8 @@ from dtui.tui.renderables.parts.grid.cells import NAMED
 MOST_FILTERS = 12
 MOST_OTHERS = 8
 BAR_AT = 44
-MOST_BLOCKS = 30
-"""Of a bar: one for each σ."""
+LEAST_BLOCKS, MOST_BLOCKS = 8, 30
+"""Of a bar, one for each σ: with less room there is none."""
 
 TIED = "\u00a0"
 """A blank at which no line is broken."""
@@ -82,7 +82,8 @@ def event_lines(event: CellEvent, width: int, room: int) -> list[Line]:
         lines: list[Line] = []
         for place, one in enumerate(shown):
             longest = min(MOST_BLOCKS, width - BAR_AT)
-            bar = "" if not one.sigma > 0 else "▇" * min(longest, max(1, round(one.sigma)))
+            has_bar = one.sigma > 0 and longest >= LEAST_BLOCKS
+            bar = "▇" * min(longest, max(1, round(one.sigma))) if has_bar else ""
             times, sigma = _change(one)
             words = (f"filter {one.filter:<5}", "bright"), (f"{times:>9} {sigma:>7}  ", "text"), (bar, "positive_bar")
             lines.append(((at if not place else " " * len(at), "accent"), *words))
