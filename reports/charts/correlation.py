@@ -56,9 +56,9 @@ class GridSheet:
 def row_name(kind: RowKind, label: int | None, classes: Sequence[str]) -> str:
     """Return what a row is called."""
     if kind is RowKind.ALL:
-        return "all (one bad step)"
+        return "all classes"
     if label is None:
-        return "no class moved"
+        return "no class"
     name = classes[label] if label < len(classes) else str(label)
     return f"class {name}" if name.isdigit() else name
 
