@@ -229,8 +229,10 @@
       light(kept, true);
     });
     const figure = svg.closest("figure");
-    const host = figure.querySelector(".cube-parts") ?? figure.appendChild(document.createElement("div"));
+    const caption = figure.querySelector("figcaption");
+    const host = figure.querySelector(".cube-parts") ?? document.createElement("div");
     host.className = "cube-parts";
+    if (caption) caption.before(host); else figure.append(host);
     const part = document.createElement("div");
     part.append(flip, words);
     host.append(part);
