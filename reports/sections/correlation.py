@@ -46,8 +46,8 @@ def correlation_section(view: View) -> Section | None:
         items.append(_table(sheet, cells))
     caption = (
         f"The {grid.found.choice.count} filters that changed most at each incident, counted by layer. A row is a class "
-        "with incidents; a bad step of the whole network is in the row “all classes”. ◆ marks a layer that the incident "
-        "itself names."
+        "with incidents; a bad step of the whole network is in the row “all classes”. ◆ marks a layer that the "
+        "incident itself names."
     )
     if len(sheet.rows) < len(grid.rows):
         caption += f" {len(grid.rows) - len(sheet.rows)} classes with fewer filters are left out."
