@@ -400,6 +400,16 @@ def test_the_filter_that_jumped_is_three_keys_away(repository: Path):
             assert (desk.pane.row(desk.session.scene), desk.session.selection.cursor) == (17, 1360)
 
 
+def test_enter_prefers_the_filters_that_the_incident_names(repository: Path):
+    """Filters that died hardly change any more: they are not among those that changed most."""
+    with open_run(repository / "sample_runs" / "mnist-faults.dtui") as query:
+        desk = Desk(query)
+        desk.do("screen_correlation", "entry_previous")
+        assert desk.session.selection.cursor == 1010
+        desk.do("fold_toggle")
+        assert (desk.pane.row(desk.session.scene), desk.session.selection.cursor) == (1, 1010)
+
+
 async def test_both_screens_are_there_by_key():
     async with running(screen="4") as (app, pilot, _):
         assert "filters of largest update ratio" in screen_text(app)

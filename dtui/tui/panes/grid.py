@@ -208,17 +208,25 @@ class GridPane(Pane):
         """Go to the filters of the picked layer, with the strongest filter and its iteration selected."""
         if open_ is False or not self.rows(scene):
             return scene.selection
-        cell = scene.answers.get(CellQuestion)
-        picked = (self.grid_row(scene), self.layer(scene))
-        strongest = cell.strongest if cell is not None and (cell.row, cell.layer) == picked else None
-        at = scene.selection.cursor if strongest is None else strongest[0].iteration
-        filters = () if strongest is None else (strongest[1].filter,)
+        at, filters = self._strongest(scene)
         scene = scene.at(scene.selection.with_cursor(at))
         there = next((pane for pane in scene.table.panes if pane.shows is Shows.FILTERS), None)
         if there is None:
             return scene.selection
-        scene = scene.at(with_layer(scene, picked[1], filters))
+        scene = scene.at(with_layer(scene, self.layer(scene), filters))
         return shown(scene.with_pane(there), scene)
+
+    def _strongest(self, scene: Scene) -> tuple[int, tuple[int, ...]]:
+        """Return iteration and filters to go to: those that the selected incident names, or the most unusual one."""
+        layer = self.layer(scene)
+        entry, cell = scene.view.find_entry(scene.selection.entry), scene.answers.get(CellQuestion)
+        if entry is not None and entry.filters and entry.layer == layer_names(scene)[layer]:
+            return entry.iteration, entry.filters
+        is_here = cell is not None and (cell.row, cell.layer) == (self.grid_row(scene), layer)
+        strongest = cell.strongest if cell is not None and is_here else None
+        if strongest is None:
+            return scene.selection.cursor, ()
+        return strongest[0].iteration, (strongest[1].filter,)
 
     def show(self, scene: Scene, entry: Entry) -> Selection:
         """Pick the row of an incident; on this screen also the layer with most of its filters, if it names none."""
