@@ -42,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), exit_code(error))
     except OSError as error:
         return _fail(_describe(error), Exit.NOT_JUDGED)
+    except MemoryError as error:
+        return _fail(f"not enough memory ({error}); use a machine with more, or ask for less", Exit.NOT_JUDGED)
     except Exception as error:  # noqa: BLE001  the outermost boundary: a person gets one line, the traceback a file
         return _fail(f"{_describe(error)}; this is a bug in dtui, {_keep_traceback()}", Exit.NOT_JUDGED)
     return _print(outcome)

@@ -14,10 +14,10 @@ from dtui.model import ImageSet, Layer, Module, Structure, Validation
 from dtui.query.compare import others
 from dtui.store import RunWriter
 from dtui.tui.app import DtuiApp
+from dtui.tui.export import find_numbers
 from dtui.tui.loader import Loader
 from dtui.tui.panes.runs.comparing import CompareOptions, begin_comparing, found_in
 from dtui.tui.panes.runs.run_list import RunsOptions
-from dtui.tui.state.numbers import find_numbers
 from tests.store.builders import METADATA, make_record
 from tests.tui.driving import is_complete, press, screen_text, until
 from tests.tui.fake_query import FakeQuery

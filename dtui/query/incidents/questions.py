@@ -17,6 +17,9 @@ from dtui.query.relations.questions import RelationQuestions
 if TYPE_CHECKING:
     from dtui.query.incidents.walk import Incidents
 
+MOST_JUDGED = 1_000_000
+"""Records, or validations, in which incidents are looked for: at 1 to 6 ms each more of them take hours."""
+
 
 class IncidentQuestions(RelationQuestions):
     """The part of `RunQuery` that answers questions about incidents."""
@@ -27,12 +30,22 @@ class IncidentQuestions(RelationQuestions):
 
         return Incidents(self._data)
 
+    @property
+    def _is_too_long(self) -> bool:
+        """Whether a look at every record would take hours."""
+        return max(len(self._data.records), len(self._data.validations)) > MOST_JUDGED
+
     def incidents(self) -> tuple[Incident, ...]:
-        """Return the incidents, one for each cause, with people's decisions, by iteration."""
+        """Return the incidents, one for each cause, with people's decisions, by iteration; none in a longer run."""
+        if self._is_too_long:
+            return ()
         return decided_incidents(self._data, self._incidents.incidents())
 
     def incidents_not_judged(self) -> tuple[Missing, ...]:
         """Return which missing data may hide incidents, one sentence each; empty if everything was recorded."""
+        if self._is_too_long:
+            many = f"{len(self._data.records):,} records and {len(self._data.validations):,} validations"
+            return (Missing(f"{many} are too many: incidents are looked for in at most {MOST_JUDGED:,}"),)
         return self._incidents.lacking()
 
     def incident_checks(self) -> tuple[str, ...]:
