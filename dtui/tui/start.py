@@ -8,10 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dtui.errors import UsageError
 from dtui.tui.terminal.capabilities import THEMES, find_mode, log_path, quiet_terminal, require_terminal
+
+if TYPE_CHECKING:
+    from dtui.tui.state.places.link import Link
 
 _SYSTEMS = {"truecolor": "truecolor", "256": "256", "16": "standard", "none": "standard"}
 
@@ -42,11 +45,10 @@ def start(
         os.environ["NO_COLOR"] = "1"
 
     from dtui.tui.app import DtuiApp
-    from dtui.tui.state.places.link import Link
     from dtui.tui.terminal.signals import exit_code
 
     with quiet_terminal(log_path()):
-        link = Link(**place) if any(value is not None for value in place.values()) else None
+        link = _link(place)
         app = DtuiApp(
             path,
             color=mode,
@@ -62,3 +64,12 @@ def start(
         raise SystemExit(exit_code(app.ended_by))
     if app.error is not None:
         raise app.error
+
+
+def _link(place: Mapping[str, Any]) -> Link | None:
+    """Return the place to open, None for none: what it needs is imported only then, as it delays the first paint."""
+    if all(value is None for value in place.values()):
+        return None
+    from dtui.tui.state.places.link import Link
+
+    return Link(**place)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import re
+import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -118,3 +120,23 @@ def test_every_mode_that_is_set_is_reset(kitty):
     assert all(f"\x1b[?{mode}h" in ended for mode in re.findall(r"\x1b\[\?(\d+)l", begun))
     assert (">25u" in begun, "[<u" in ended) == (kitty, kitty)
     assert "100" not in setting(mouse=False, kitty=kitty).replace("1004", "")
+
+
+FIRST_PAINT = """
+import sys
+from pathlib import Path
+import dtui.tui.start as start
+from dtui.tui import run_tui
+from dtui.tui.app import DtuiApp
+
+start.require_terminal = lambda: None
+heavy = ("numpy", "tables", "dtui.query", "dtui.model")
+DtuiApp.run = lambda self, **_: Path(sys.argv[1]).write_text(repr([name for name in heavy if name in sys.modules]))
+run_tui(Path("run.dtui"))
+"""
+
+
+def test_the_first_paint_waits_for_textual_alone(tmp_path: Path) -> None:
+    """NumPy and the run are imported by the loader's thread, behind the first paint."""
+    subprocess.run([sys.executable, "-c", FIRST_PAINT, str(tmp_path / "seen")], check=True, timeout=60)
+    assert (tmp_path / "seen").read_text() == "[]"
