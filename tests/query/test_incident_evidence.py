@@ -65,6 +65,9 @@ def test_each_cause_shows_the_quantity_that_tells_it(faults):
     assert jump.iterations[np.argmax(jump.values)] == 1360
     assert jump.spans_decades
     assert not dead.spans_decades
+    small = replace(shown[Cause.CLASS], values=np.array([0.001, 1.0]))
+    assert not small.spans_decades, "a share has a scale from nothing to all"
+    assert replace(small, unit="number").spans_decades
     assert update.iterations[np.argmax(update.values)] == 750
 
 

@@ -41,7 +41,9 @@ class Telling:
 
     @property
     def spans_decades(self) -> bool:
-        """Whether a logarithmic scale shows it better: no value is below 0, and they span more than two decades."""
+        """Whether a logarithmic scale shows it better: no share, none below 0, and more than two decades."""
+        if self.unit == "share":
+            return False
         known = self.values[np.isfinite(self.values)]
         positive = known[known > 0]
         return bool(len(positive) and known.min() >= 0 and positive.max() > DECADES * positive.min())
