@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dtui.model import MOST_CLASSES, NOT_JUDGED_STORED, BoolArray, ByteArray, FloatArray, ImageSet, IntArray, LabelArray
+from dtui.model.columns import Column
 from dtui.record.writing.warn import warn_once
 
 IGNORED = -100
@@ -131,7 +132,8 @@ class ImageTracker:
         self._rows[order] = np.arange(len(ids))
         self._names, self._classes = names, judged.classes
         shown = tuple(str(identity) for identity in ids[order])
-        return ImageSet(names, targets[order].astype(np.uint16), shown), first[order]
+        columns = tuple(Column(name, values.dtype.str) for name, values in judged.columns.items())
+        return ImageSet(names, targets[order].astype(np.uint16), shown, columns=columns), first[order]
 
     def place(self, judged: Judgements) -> tuple[LabelArray, ByteArray, dict[str, NDArray[Any]]]:
         """Return labels, confidences and columns in the order of the image set.

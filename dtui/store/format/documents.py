@@ -32,7 +32,7 @@ from dtui.model import (
 from dtui.model.judging import RULES, Judging, check_judging
 from dtui.model.statistics import Rows
 from dtui.store.format.contents import Contents
-from dtui.store.format.contents_document import encode_contents, parse_contents
+from dtui.store.format.contents_document import encode_columns, encode_contents, parse_contents, parse_image_columns
 from dtui.store.format.schema import (
     LARGEST_DOCUMENT,
     LAST_ITERATION,
@@ -160,8 +160,10 @@ def parse_run_document(data: ByteArray, path: Path) -> RunDocument:
 
 def images_document(run: str, images: ImageSet) -> ByteArray:
     """Return the document of images.h5."""
+    columns = {"columns": encode_columns(images.columns)} if images.columns else {}
     judging = {} if images.judging is None else {"judging": asdict(images.judging)}
-    return encode_document({"run": run, "classes": list(images.classes), "ids": list(images.ids), **judging})
+    known = {"run": run, "classes": list(images.classes), "ids": list(images.ids)}
+    return encode_document({**known, **columns, **judging})
 
 
 def parse_images_document(data: ByteArray, targets: LabelArray, path: Path) -> tuple[str, ImageSet]:
@@ -178,8 +180,9 @@ def parse_images_document(data: ByteArray, targets: LabelArray, path: Path) -> t
             raise ValueError(f"{len(ids)} ids for {len(targets)} images")
         if targets.size and (np.any(targets[1:] < targets[:-1]) or int(targets[-1]) >= len(classes)):
             raise ValueError("targets are not ascending labels of its classes")
+        columns = parse_image_columns(values.get("columns", []))
         judging = _judging(values.get("judging"), len(classes))
-        return str(values["run"]), ImageSet(classes, targets, ids, judging=judging)
+        return str(values["run"]), ImageSet(classes, targets, ids, columns=columns, judging=judging)
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise RunDamagedError(f"{path}: does not describe images ({error}); restore the file from a copy") from error
 
