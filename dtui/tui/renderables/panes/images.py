@@ -17,6 +17,7 @@ from dtui.tui.renderables.canvas.primitives import SHADES, paint_pixels, quantis
 from dtui.tui.renderables.parts.chrome import draw_header
 from dtui.tui.renderables.parts.class_names import class_name
 from dtui.tui.renderables.parts.here_line import draw_here_line
+from dtui.tui.renderables.parts.judged_words import is_scored, score_words
 from dtui.tui.renderables.parts.label_letters import letter_of
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.pixel_rows import PixelRows
@@ -202,7 +203,12 @@ def _verdict_lines(frame: Frame, picture: ImagesPicture, share: float) -> list[t
     true_name = class_name(classes, verdict.target)
     sure = "" if np.isnan(verdict.confidence) else f" {verdict.confidence:.0%}"
     if verdict.label is None:
-        lines.append(("not validated yet" if verdict.iteration is None else "lost to damage", theme.muted, False))
+        lines.append(("not validated yet" if verdict.iteration is None else "not judged", theme.muted, False))
+    elif is_scored(verdict):
+        is_right = verdict.label == verdict.target
+        words = shorten(f"{'✓' if is_right else '✗'} {score_words(verdict)}", room)
+        lines.append((words, theme.gained if is_right else theme.warning, True))
+        lines.append((f"in {true_name}", theme.muted, False))
     elif verdict.label == verdict.target:
         if text_width(true_name + sure) + 2 > room:
             sure = ""
