@@ -126,7 +126,7 @@ class Pairs(ListPane):
             name = score_name(matrix.judging)
             return MessagePicture(
                 "No confusion in this run",
-                f"an item is right or not, by its {name}, and taken for nothing else; Esc goes back",
+                f"an item is right or not, by its {name}; Esc goes back",
                 self.title,
             )
         window, pair = self.window(scene.selection), selected_pair(scene)

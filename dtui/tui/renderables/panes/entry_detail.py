@@ -14,14 +14,13 @@ from dtui.model.findings.telling import Telling
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.renderables.canvas.palettes import label_colour
 from dtui.tui.renderables.panes.incident_ribbon import mark_colour
 from dtui.tui.renderables.panes.message import wrap
 from dtui.tui.renderables.panes.triage import words_of
 from dtui.tui.renderables.parts.chrome import draw_header, number
 from dtui.tui.renderables.parts.class_names import class_name
 from dtui.tui.renderables.parts.column_chart import draw_columns, draw_share_bars
-from dtui.tui.renderables.parts.judged_words import has_labels, is_scored, score_name, score_words
+from dtui.tui.renderables.parts.judged_words import has_labels, is_scored, score_name, score_words, wrong_colour
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.thumbnail import draw_thumbnail
 
@@ -118,7 +117,8 @@ class EntryDetailPicture(Picture):
         cells.text(3, y, shorten(words, room - 1), frame.theme.text)
         shown = evidence.became[: 3 if frame.height < 16 else 5]
         bars = [
-            (class_name(self.classes, pair.label), pair.count, label_colour(frame.theme, pair.label)) for pair in shown
+            (class_name(self.classes, pair.label), pair.count, wrong_colour(frame.theme, pair.label, evidence.judging))
+            for pair in shown
         ]
         return y + 1 + draw_share_bars(cells, frame, 5, y + 1, room - 4, bars, evidence.judged)
 

@@ -7,6 +7,8 @@ import math
 from dtui.model import ImageVerdict
 from dtui.model.judging import Judging
 from dtui.safe_text import safe
+from dtui.tui.renderables.canvas.palettes import label_colour
+from dtui.tui.renderables.canvas.theme import Theme
 
 LONGEST_NAME = 24
 
@@ -14,6 +16,11 @@ LONGEST_NAME = 24
 def has_labels(judging: Judging | None) -> bool:
     """Whether a label says what an image was taken for."""
     return judging is None or judging.is_labelled
+
+
+def wrong_colour(theme: Theme, label: int, judging: Judging | None) -> int:
+    """Return the colour of a wrong label; that of all that is wrong where the item is not right, and no more."""
+    return theme.incorrect if judging is not None and label == judging.other else label_colour(theme, label)
 
 
 def is_scored(verdict: ImageVerdict) -> bool:

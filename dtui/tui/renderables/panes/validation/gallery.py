@@ -9,10 +9,9 @@ from dtui.model.learning import Gallery
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.renderables.canvas.palettes import label_colour
 from dtui.tui.renderables.parts.chrome import draw_header
 from dtui.tui.renderables.parts.class_names import bare_name, class_name
-from dtui.tui.renderables.parts.judged_words import is_scored, score_text, score_words, second_words
+from dtui.tui.renderables.parts.judged_words import is_scored, score_text, score_words, second_words, wrong_colour
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.thumbnail import draw_thumbnail
 
@@ -151,7 +150,11 @@ class GalleryPicture(Picture):
     ) -> None:
         theme, (x, y), (width, height) = frame.theme, grid.place(index), grid.tile
         is_wrong = verdict.label is not None and verdict.label != verdict.target
-        colour = label_colour(theme, verdict.label) if is_wrong and verdict.label is not None else theme.muted
+        colour = (
+            wrong_colour(theme, verdict.label, verdict.judging)
+            if is_wrong and verdict.label is not None
+            else theme.muted
+        )
         border = BORDERS["selected" if is_selected else "wrong" if is_wrong else "none"]
         edge = theme.flag if is_selected else colour
         top_left, across, top_right, down, bottom_left, bottom_right = border

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from dtui.model import FloatArray, IntArray, Stage
+from dtui.model.judging import Judging
 from dtui.model.learning import ImageHistory, LabelStrips
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, UintArray, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.renderables.canvas.palettes import label_colour
 from dtui.tui.renderables.canvas.primitives import EIGHTHS, paint_pixels, resample
 from dtui.tui.renderables.parts.chrome import draw_header, draw_stages, select_gutter
 from dtui.tui.renderables.parts.class_names import bare_name, class_name
-from dtui.tui.renderables.parts.judged_words import has_labels, score_name, score_text
+from dtui.tui.renderables.parts.judged_words import has_labels, score_name, score_text, wrong_colour
 from dtui.tui.renderables.parts.label_letters import letter_of
 from dtui.tui.renderables.parts.picture import Picture
 
@@ -114,7 +114,7 @@ class HistoryPicture(Picture):
         for label in self._labels():
             patch = solid if frame.output.has_pixels else letter_of(label) * 2
             words = shorten(class_name(self.classes, label), 14)
-            items.append((patch, words, label_colour(theme, label)))
+            items.append((patch, words, wrong_colour(theme, label, self.history.judging)))
         while items and x + 2 + sum(text_width(words) + 5 for _, words, _ in items) > frame.width:
             items.pop()
         x = frame.width + 1 - sum(text_width(words) + 5 for _, words, _ in items)
@@ -135,7 +135,7 @@ class HistoryPicture(Picture):
         axis = frame.axis.with_columns(frame.plot_width)
         correct = resample(self.strips.correct[row], self.strips.axis, axis)
         wrong = resample(self.strips.wrong_label[row], self.strips.axis, axis)
-        paint_labels(cells, frame, rows, correct, wrong)
+        paint_labels(cells, frame, rows, correct, wrong, self.history.judging)
 
     def _draw_confidence(self, cells: Cells, frame: Frame, rows: range) -> None:
         if self.strips is None or frame.axis is None or frame.plot_width < 1:
@@ -200,7 +200,9 @@ def rows_needed(has_confidence: bool, partners: int) -> int:
     return 1 + 2 + (2 if has_confidence else 0) + 1 + partners
 
 
-def paint_labels(cells: Cells, frame: Frame, rows: range, correct: FloatArray, wrong: IntArray) -> None:
+def paint_labels(
+    cells: Cells, frame: Frame, rows: range, correct: FloatArray, wrong: IntArray, judging: Judging | None = None
+) -> None:
     """Paint labels over time: right ones, the colour of each wrong label, letters where there are no colours.
 
     Args:
@@ -209,9 +211,12 @@ def paint_labels(cells: Cells, frame: Frame, rows: range, correct: FloatArray, w
         rows: Terminal rows to fill.
         correct: Share of right judgements, shape (columns,); NaN for none.
         wrong: The wrong label, shape (columns,); -1 for none. It wins over a right one.
+        judging: What decides what is right where class scores do not.
     """
     kinds = [int(label) for label in np.unique(wrong[wrong >= 0])]
-    colours = np.array([frame.theme.correct, *(label_colour(frame.theme, label) for label in kinds)], np.uint32)
+    colours = np.array(
+        [frame.theme.correct, *(wrong_colour(frame.theme, label, judging) for label in kinds)], np.uint32
+    )
     steps = np.where(np.isfinite(correct), 0, -1)
     steps = np.where(wrong >= 0, 1 + np.searchsorted(kinds, wrong), steps) if kinds else steps
     for y in rows:

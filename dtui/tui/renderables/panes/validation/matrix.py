@@ -80,10 +80,8 @@ class MatrixPicture(Picture):
             cells.text(x + 2, 0, "not validated yet", theme.muted)
             return cells
         if not has_labels(matrix.judging):
-            name = score_name(matrix.judging)
-            cells.text(x + 2, 0, f"the {name} decides what is right", theme.muted, limit=max(0, frame.width - x - 3))
-            words = f"There is no label to confuse: an item is right or not, by its {name}. Esc goes back."
-            cells.text(2, 1, words, theme.text, limit=max(0, frame.width - 3))
+            words = f"none: the {score_name(matrix.judging)} decides what is right, and no label"
+            cells.text(x + 2, 0, words, theme.muted, limit=max(0, frame.width - x - 3))
             return cells
         words = f"rows: true class · columns: taken for · images at {matrix.iteration:,}"
         if text_width(words) > frame.width - x - 3:

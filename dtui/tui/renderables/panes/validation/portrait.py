@@ -11,11 +11,10 @@ from dtui.model import ImageVerdict
 from dtui.model.learning import ImageHistory, LabelStretch
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.renderables.canvas.palettes import label_colour
 from dtui.tui.renderables.panes.validation.gallery import facts_of
 from dtui.tui.renderables.parts.chrome import draw_header
 from dtui.tui.renderables.parts.class_names import class_name
-from dtui.tui.renderables.parts.judged_words import has_labels, score_name, score_text
+from dtui.tui.renderables.parts.judged_words import has_labels, score_name, score_text, wrong_colour
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.thumbnail import draw_thumbnail
 
@@ -107,7 +106,7 @@ class PortraitPicture(Picture):
             begin = x + 2 + span - text_width(_span(one))
             cells.text(begin, line, _span(one), theme.bright if is_here else theme.muted, bold=is_here)
             words = _said(one, self.history.learned.target, self.classes)
-            wrong = theme.muted if one.label is None else label_colour(theme, one.label)
+            wrong = theme.muted if one.label is None else wrong_colour(theme, one.label, self.history.judging)
             colour = theme.gained if is_right else wrong
             cells.text(x + 4 + span, line, words, colour, bold=is_here, limit=max(0, stop - x - span - 5))
 
