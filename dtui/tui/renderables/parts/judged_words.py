@@ -28,6 +28,13 @@ def is_scored(verdict: ImageVerdict) -> bool:
     return not has_labels(verdict.judging)
 
 
+def no_label_words(verdict: ImageVerdict) -> str:
+    """Return why an image has no label at the crosshair."""
+    if verdict.iteration is None:
+        return "not validated yet"
+    return "lost to damage" if verdict.judging is None else "not judged"
+
+
 def score_name(judging: Judging | None) -> str:
     """Return the name of the score, harmless to show."""
     return safe(judging.score, LONGEST_NAME) if judging is not None else "score"

@@ -11,7 +11,14 @@ from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.parts.chrome import draw_header
 from dtui.tui.renderables.parts.class_names import bare_name, class_name
-from dtui.tui.renderables.parts.judged_words import is_scored, score_text, score_words, second_words, wrong_colour
+from dtui.tui.renderables.parts.judged_words import (
+    is_scored,
+    no_label_words,
+    score_text,
+    score_words,
+    second_words,
+    wrong_colour,
+)
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.thumbnail import draw_thumbnail
 
@@ -198,7 +205,7 @@ def facts_of(frame: Frame, verdict: ImageVerdict, classes: tuple[str, ...], forg
     sure = "" if verdict.confidence != verdict.confidence else f" ({verdict.confidence:.0%})"
     true = class_name(classes, verdict.target)
     if verdict.label is None:
-        said = (f"is {true}, {'not validated yet' if verdict.iteration is None else 'not judged'}", theme.muted)
+        said = (f"is {true}, {no_label_words(verdict)}", theme.muted)
     elif is_scored(verdict):
         is_right = verdict.label == verdict.target
         words = f"{'✓' if is_right else '✗'} {score_words(verdict)}, in {true}"
