@@ -38,6 +38,7 @@ from dtui.record.training.distributed import Exchange
 from dtui.record.training.layers import find_layers, unwrap
 from dtui.record.validation.judge_calls import JudgeCalls
 from dtui.record.validation.output_kind import OutputKind, check_outputs
+from dtui.record.validation.ranks import check_top
 from dtui.record.validation.targets import Place
 from dtui.record.validation.thumbnails import Thumbnails
 from dtui.record.validation.validation_watch import Places, ValidationWatch
@@ -87,6 +88,7 @@ class Recorder(JudgeCalls):
         resume: bool | None = None,
         iteration: int | None = None,
         outputs: str | None = None,
+        top: int = 0,
     ) -> None:
         """Attach to a model and its optimizer.
 
@@ -124,6 +126,8 @@ class Recorder(JudgeCalls):
             outputs: What the model returns in a validation: "logits", or "probabilities" where it ends in Sigmoid or
                 Softmax. None recognises them, by the values, the last operation of a pass in training, or the module
                 they came from, and tells once where that proves nothing.
+            top: With 5 validations also keep the second label with its confidence, and the place of the true class
+                among the first five; `top_5_error` becomes a curve. 0 keeps the label alone.
 
         Raises:
             RecorderError: The arguments cannot work together, the path cannot be written, or the run to go on with has
@@ -141,6 +145,7 @@ class Recorder(JudgeCalls):
         names = as_class_names(classes)
         check_classes(names, model, probes)
         check_outputs(outputs)
+        check_top(top)
         watch_plan = plan_watches(every, watch_every, keep_around, probes, self._exchange.is_first)
         forget_told()
         import_for_threads(
@@ -164,7 +169,7 @@ class Recorder(JudgeCalls):
             self._kept = model if first is None else None  # whoever calls `step` has the recorder
             self._boundary = Boundary()
             self._outputs = OutputKind(outputs)
-            self._validator = Validator(names, thumbnails, self._exchange, self._boundary, self._outputs, model)
+            self._validator = Validator(names, thumbnails, self._exchange, self._boundary, self._outputs, model, top)
             self._validator.go_on(start)
             self._watch: ValidationWatch | None = None
             self._closed = self._is_within = self._is_ended_elsewhere = self._is_orphaned = False

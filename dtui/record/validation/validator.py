@@ -20,6 +20,7 @@ from dtui.record.validation.judge import JUDGE, Judge
 from dtui.record.validation.judge_input import Call, Given, Terms, UnusableJudgementError
 from dtui.record.validation.loader_tap import is_spread
 from dtui.record.validation.output_kind import Evidence, OutputKind
+from dtui.record.validation.ranks import top_error
 from dtui.record.validation.targets import UnusableLoaderError
 from dtui.record.validation.thumbnails import Thumbnails, ThumbnailTaker, with_thumbnails
 from dtui.record.validation.tracked_images import ImagesChangedError, ImageTracker
@@ -44,8 +45,13 @@ class Validator:
         boundary: Boundary,
         outputs: OutputKind,
         model: nn.Module,
+        top: int = 0,
     ) -> None:
-        """Begin without images; `names` are those of the classes, `outputs` what is known of those of the model."""
+        """Begin without images; `names` are those of the classes, `outputs` what is known of those of the model.
+
+        `top` is how many of the largest class scores to look at, 0 for the first alone.
+        """
+        self._top = top
         network = weakref.ref(model)  # a run does not keep its model
         self._tracker = ImageTracker(names, lambda count: "" if (found := network()) is None else head_of(found, count))
         self._outputs = outputs
@@ -87,7 +93,7 @@ class Validator:
         taker = None
         if self._thumbnails is not None and not self._tracker.is_known and self._exchange.is_first:
             taker = ThumbnailTaker(self._thumbnails)
-        watch = ValidationWatch(model, loader, taker, places)
+        watch = ValidationWatch(model, loader, taker, places, self._top)
         try:
             watch.begin()
         except BaseException as error:
@@ -185,6 +191,8 @@ class Validator:
                 store.set_images(with_thumbnails(images, order.tolist(), watch.thumbnails))
                 self._unsaved = None
             store.append_validation(result)
+            if "rank" in columns:
+                store.append_logged(iteration, top_error(columns["rank"], self._top))
 
         return Job(VALIDATIONS, iteration, write)
 
@@ -211,6 +219,8 @@ def _as_arrays(watched: Watched) -> Arrays:
         "looks": np.array([[evidence.low, evidence.high, evidence.off]]),
         "ends_in": np.array(evidence.ends_in),
         "outputs": np.array(watched.outputs),
+        "tops": watched.tops,
+        "seconds": watched.seconds,
     }
 
 
@@ -225,4 +235,4 @@ def _merged(parts: Sequence[Arrays]) -> Watched:
     return Watched(**joined, evidence=evidence, outputs=outputs.pop())
 
 
-_JOINED = ("ids", "targets", "labels", "confidences")
+_JOINED = ("ids", "targets", "labels", "confidences", "tops", "seconds")
