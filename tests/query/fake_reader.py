@@ -15,6 +15,7 @@ from dtui.model import (
     LAYER_STATISTICS,
     RECORDS_A_BIN,
     SOURCES,
+    Column,
     Gap,
     ImageSet,
     Layer,
@@ -68,6 +69,7 @@ class FakeReader:
     decided: dict[str, tuple[str, str]] = field(default_factory=dict)
     reads: list[tuple[object, ...]] = field(default_factory=list)
     total: int = 200
+    columns: tuple[Column, ...] = ()
 
     def __post_init__(self) -> None:
         random = np.random.default_rng(self.seed)

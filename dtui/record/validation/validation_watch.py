@@ -8,7 +8,7 @@ module has the training flag that it had before.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from dtui.model import FloatArray, IntArray
 from dtui.record.validation.batch_matching import match
 from dtui.record.validation.loader_tap import LoaderTap
 from dtui.record.validation.output_kind import KINDS, Evidence, LastModules, last_operation
+from dtui.record.validation.ranks import ranked
 from dtui.record.validation.scores import Predicted, as_array, find_scores, predict, rows_of
 from dtui.record.validation.targets import Place, UnusableLoaderError, labels_in
 from dtui.record.validation.thumbnails import ThumbnailTaker
@@ -50,6 +51,8 @@ class Watched:
         confidences: Their probabilities, shape (n, 2).
         evidence: The evidence for which of the two counts.
         outputs: Number of outputs per image.
+        tops: The labels with the largest scores, shape (n, k), the largest first; (n, 0) where nobody asked.
+        seconds: Probability of the second of them, shape (n, 2), as `confidences`; (n, 0) likewise.
     """
 
     ids: IdArray
@@ -58,12 +61,17 @@ class Watched:
     confidences: FloatArray
     evidence: Evidence
     outputs: int
+    tops: IntArray = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
+    seconds: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
 
     def read_as(self, kind: str) -> Judgements:
         """Return the judgements, the outputs taken as LOGITS or as PROBABILITIES."""
         column = KINDS.index(kind)
         labels, confidences = self.labels[:, column], self.confidences[:, column]
-        return Judgements(self.ids, self.targets, labels, confidences, max(2, self.outputs))
+        columns = {}
+        if self.tops.shape[1] > 1:
+            columns = ranked(self.targets, self.tops, self.seconds[:, column])
+        return Judgements(self.ids, self.targets, labels, confidences, max(2, self.outputs), columns)
 
 
 @dataclass(eq=False, slots=True)
@@ -78,8 +86,11 @@ class _Given:
 class ValidationWatch:
     """Watches one validation from `begin` to `end`; `watched` tells what was seen."""
 
-    def __init__(self, model: nn.Module, loader: Any, thumbnails: ThumbnailTaker | None, places: Places) -> None:
-        """Prepare to watch; a loader of None leaves it to `predictions`."""
+    def __init__(
+        self, model: nn.Module, loader: Any, thumbnails: ThumbnailTaker | None, places: Places, top: int = 0
+    ) -> None:
+        """Prepare to watch; a loader of None leaves it to `predictions`, and `top` is as in `predict`."""
+        self._top = top
         self._model: nn.Module | None = model
         self._places = places
         self._tap = None if loader is None else LoaderTap(loader, self._take, places.target)
@@ -128,7 +139,7 @@ class ValidationWatch:
             ValueError: Their lengths do not fit together.
         """
         true, known = labels_in(targets, "targets"), _as_ids(ids)
-        predicted = _stated(logits, len(true))
+        predicted = _stated(logits, len(true), self._top)
         if not len(predicted.labels) == len(true) == len(known):
             raise ValueError(
                 f"predictions: {len(predicted.labels)} logits, {len(true)} targets, {len(known)} ids; "
@@ -174,14 +185,15 @@ class ValidationWatch:
         try:
             batches = len(self._tap.batches) if self._tap is not None else 0
             scores = find_scores(output, rows_of(args, kwargs), self._places.scores)
-            self._seen.append(predict(scores, batches, "" if self._last is None else self._last.told(scores)))
+            ends_in = "" if self._last is None else self._last.told(scores)
+            self._seen.append(predict(scores, batches, ends_in, self._top))
         except Exception as error:  # noqa: BLE001 - told when the validation ends; evaluation goes on
             self._problem = error
 
 
-def _stated(logits: Tensor, count: int) -> Predicted:
+def _stated(logits: Tensor, count: int, top: int) -> Predicted:
     scores = find_scores(logits, count)
-    return predict(scores, 0, last_operation(scores))
+    return predict(scores, 0, last_operation(scores), top)
 
 
 def _collect(parts: Sequence[tuple[Predicted, IntArray, IdArray]]) -> Watched:
@@ -196,7 +208,12 @@ def _collect(parts: Sequence[tuple[Predicted, IntArray, IdArray]]) -> Watched:
     targets = np.concatenate([part for _, part, _ in parts])
     ids = np.concatenate([part for _, _, part in parts])
     evidence = Evidence.of(looks, {predicted.ends_in for predicted, _, _ in parts})
-    return Watched(ids, targets, labels, confidences, evidence, outputs.pop())
+    more = [
+        as_array([one if one is not None else predicted.confidences[:, :0] for predicted, one in kept])
+        for kept in ([(one, one.tops) for one, _, _ in parts], [(one, one.seconds) for one, _, _ in parts])
+    ]
+    tops, seconds = more[0].astype(np.int64), more[1].astype(np.float32)
+    return Watched(ids, targets, labels, confidences, evidence, outputs.pop(), tops, seconds)
 
 
 def _as_ids(ids: Any) -> IdArray:

@@ -66,8 +66,12 @@ with a run writes NaN for a statistic that it does not measure, and leaves a run
 which it does not know. A run of format 1 holds what FORMAT_1 lists (`dtui.store.format.contents`).
 
 images.h5 of I images has /document (JSON: run, classes, ids; columns, optional: further columns of validations, as in
-judgements, which follow those), /targets (I,) uint16, ascending, and where there are
+judgements, which follow those; judging, optional), /targets (I,) uint16, ascending, and where there are
 thumbnails /thumbnail_offsets (I + 1,) int64 and /thumbnails (bytes,) uint8, one after the other.
+judging says that a number an item, the column score, decides what is right, and not the largest class score: score
+(its name), better ("higher" or "lower"), rule ("threshold", "tenth" or "label"; see `dtui.model.judging`), threshold
+(a number, or null), other (the label of an item that is not right and has no label of its own; no item belongs to that
+class, the others are groups of items) and has_scores. A reader that does not know the rule shows label and class alone.
 
 A training that goes on from a checkpoint is a join, an item of "joins" in run.json: the iteration of its first update,
 of each stream the ordinals that it supersedes (first, stop), and how many lines of gaps.jsonl, triggers.jsonl and
