@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
+
+from numpy.typing import NDArray
 
 from dtui.model.arrays import ByteArray, FloatArray, IntArray, LabelArray
 
@@ -66,11 +69,13 @@ class Validation:
         iteration: The iteration after which the validation took place.
         labels: Predicted label, shape (images,), uint16.
         confidences: Probability of that label, shape (images,), uint8, 255 is one.
+        columns: What else it holds, by name.
     """
 
     iteration: int
     labels: LabelArray
     confidences: ByteArray
+    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

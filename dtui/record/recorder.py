@@ -84,6 +84,7 @@ class Recorder:
         resume: bool | None = None,
         iteration: int | None = None,
         outputs: str | None = None,
+        activations: bool = False,
     ) -> None:
         """Attach to a model and its optimizer.
 
@@ -121,6 +122,8 @@ class Recorder:
             outputs: What the model returns in a validation: "logits", or "probabilities" where it ends in Sigmoid or
                 Softmax. None recognises them, by the values, the last operation of a pass in training, or the module
                 they came from, and tells once where that proves nothing.
+            activations: Whether each validation keeps two numbers a filter, the share of activations that are zero and
+                their mean, and the nine images that excite it most; see README.md beside this file for what it costs.
 
         Raises:
             RecorderError: The arguments cannot work together, the path cannot be written, or the run to go on with has
@@ -177,7 +180,8 @@ class Recorder:
                 open_store=self._opener(start, metadata, names or ()),
                 watch_plan=watch_plan,
                 has_kernel=has_kernel,
-                is_traced=graph and start.past is None and self._exchange.is_first,
+                is_traced=graph and start.past is None and (self._exchange.is_first or activations),
+                has_activations=activations,
             )
             with refusals_told(self._exchange, start):
                 if start.past is not None and self._recording.can_begin:
@@ -273,7 +277,12 @@ class Recorder:
             if self._is_ours() and self._boundary.is_on(VALIDATIONS):
                 self._counting.unseen.validating(self.iteration)
                 watch = self._validator.begin(
-                    model or self._model, loader, spread, self.iteration, Places(target, scores)
+                    self._model if model is None else model,
+                    loader,
+                    spread,
+                    self.iteration,
+                    Places(target, scores),
+                    self._recording.activation_watch,
                 )
                 self._watch = watch
         try:

@@ -15,18 +15,21 @@ from functools import partial
 from torch import nn
 
 from dtui.errors import RecorderError
-from dtui.model import RunStatus, Structure
+from dtui.model import ActivationPlace, RunStatus, Structure
 from dtui.record.flight.flight_recorder import Flight, WatchPlan
 from dtui.record.measure.measurer import Measurer
 from dtui.record.measure.statistics import Deriver
 from dtui.record.start.resume import Start
+from dtui.record.training.activation_places import activation_places
 from dtui.record.training.coverage import try_coverage, try_trained
 from dtui.record.training.distributed import CLOSING_SECONDS, Exchange, PartMissingError
+from dtui.record.training.followers import Followers
 from dtui.record.training.graph import GraphTracer
 from dtui.record.training.layers import LayerProbe, describe, find_layers, place, unwrap
 from dtui.record.training.norm_layers import NormProbe, placed_norms, try_norms
 from dtui.record.training.scalar_log import Logged, OwnIterations, ScalarLog
 from dtui.record.training.skipped_updates import SkippedUpdates
+from dtui.record.validation.activation_watch import ActivationWatch, try_watch
 from dtui.record.writing.failure_guard import RECORDS, WATCHES, Boundary
 from dtui.record.writing.warn import reason_of, warn_once
 from dtui.record.writing.writer_thread import Job, Sink, Store
@@ -66,6 +69,7 @@ class Recording:
         watch_plan: WatchPlan | None,
         has_kernel: bool,
         is_traced: bool,
+        has_activations: bool = False,
     ) -> None:
         """Prepare; `begin` creates the run or goes on with it.
 
@@ -80,6 +84,7 @@ class Recording:
             watch_plan: Settings of the flight recorder, None for none.
             has_kernel: Whether to measure with a compiled kernel if one is available.
             is_traced: Whether to watch the first forward pass to find the graph.
+            has_activations: Whether to read activations in validations.
         """
         self._model = weakref.ref(model)
         self._root = weakref.ref(unwrap(model))
@@ -107,6 +112,9 @@ class Recording:
         self._deriver: Deriver | None = None
         self.flight: Flight | None = None
         self.sink: Sink | None = None
+        self.has_activations = has_activations
+        self._placed: tuple[list[LayerProbe], tuple[ActivationPlace, ...]] | None = None
+        self._has_read = False
 
     @property
     def can_begin(self) -> bool:
@@ -135,6 +143,7 @@ class Recording:
                 self._tracer.retire()
             self._start.check_network(structure)
             structure = self._completed(root, probes, structure)
+            self._placed = probes, structure.activations
             resumed = self._start.go_on()
             self.measurer = Measurer(root, probes, self.has_kernel, self._norms)
             self.is_sharded = self.measurer.is_sharded
@@ -153,11 +162,24 @@ class Recording:
         past = self._start.past
         if past is not None:
             self._norms = [] if root is None else placed_norms(root, past.structure.norms)
-            return replace(structure, norms=past.structure.norms)
+            return replace(structure, norms=past.structure.norms, activations=past.structure.activations)
         if root is None:
             return structure
         self._norms, norms = try_norms(root, structure.layers, structure.edges)
-        return replace(structure, norms=norms, trained=try_trained(root, probes))
+        followers = Followers() if self._tracer is None else self._tracer.followers
+        places = activation_places(probes, self._norms, followers) if self.has_activations else ()
+        return replace(structure, norms=norms, trained=try_trained(root, probes), activations=places)
+
+    def activation_watch(self, model: nn.Module) -> ActivationWatch | None:
+        """Return what reads the activations of a model in a validation; None where they are not recorded.
+
+        Before the first record it is not known where they are read, so that the first validation of a network that was
+        never called has none.
+        """
+        if not self.has_activations or self._placed is None or not self._placed[1]:
+            return None
+        self._has_read = True
+        return try_watch(model, *self._placed)
 
     def record(self, iteration: int, scalars: ScalarLog, skips: SkippedUpdates, ending: Ending | None = None) -> None:
         """Measure everything once, and queue the job that derives and writes the record.
@@ -281,6 +303,12 @@ class Recording:
         if self.sink is None:
             self._start.give_up()
             return
+        if self.has_activations and not self._has_read and self._exchange.is_first and status is RunStatus.DONE:
+            warn_once(
+                "activations unseen",
+                "activations: none were recorded, for no validation followed the first update; evaluate within "
+                "`with recorder.validation(loader):`, or leave activations out",
+            )
         if self.flight is not None:
             self.flight.flush(self.sink)
         with self._boundary.guard(LOGGED, iteration):

@@ -157,6 +157,13 @@ class ImageTracker:
         confidences[self._rows] = np.where(is_known, np.clip(np.rint(scaled), 0, 255), 0)
         return labels, confidences
 
+    def rows_of(self, ids: IdArray) -> IntArray:
+        """Return the row of each image in the image set, shape (n,); -1 for one that is not tracked."""
+        if self._ids is None or not len(ids) or ids.dtype.kind[0] != self._ids.dtype.kind[0]:
+            return np.full(len(ids), -1, dtype=np.int64)
+        place = np.minimum(np.searchsorted(self._ids, ids), len(self._ids) - 1)
+        return np.where(self._ids[place] == ids, self._rows[place], -1)
+
     def _take_stored(self, stored: ImageSet, judged: Judgements) -> None:
         """Find the rows of a resumed run's images, with ids of the type that its validations use."""
         if judged.classes < len(stored.classes):

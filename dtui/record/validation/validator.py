@@ -6,7 +6,8 @@ Owns the tracked images, and the rule for which validations count.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from dtui.model import ImageSet, IntArray, Validation
 from dtui.record.start.resume import Start
 from dtui.record.training.distributed import Arrays, Exchange
 from dtui.record.training.layers import head_of
+from dtui.record.validation.activation_part import ActivationPart, merge_parts
+from dtui.record.validation.activation_watch import ActivationWatch
 from dtui.record.validation.loader_tap import is_spread
 from dtui.record.validation.output_kind import Evidence, OutputKind
 from dtui.record.validation.targets import UnusableLoaderError
@@ -63,7 +66,13 @@ class Validator:
                 self._tracker.go_on(start.past.images)
 
     def begin(
-        self, model: nn.Module, loader: Any, spread: bool | None, iteration: int, places: Places
+        self,
+        model: nn.Module,
+        loader: Any,
+        spread: bool | None,
+        iteration: int,
+        places: Places,
+        activations: Callable[[nn.Module], ActivationWatch | None] = lambda _: None,
     ) -> ValidationWatch | None:
         """Begin to watch a validation; None, and the reason told, where it cannot be watched.
 
@@ -73,6 +82,7 @@ class Validator:
             spread: Whether each process judges images of its own; None asks the loader.
             iteration: Updates done so far, minus one.
             places: Where labels and class scores are.
+            activations: Returns what reads the activations of a model.
         """
         self._is_spread = self._exchange.ranks > 1 and (is_spread(loader) if spread is None else spread)
         if not self._exchange.is_first and not self._is_spread:
@@ -80,7 +90,7 @@ class Validator:
         taker = None
         if self._thumbnails is not None and not self._tracker.is_known and self._exchange.is_first:
             taker = ThumbnailTaker(self._thumbnails)
-        watch = ValidationWatch(model, loader, taker, places)
+        watch = ValidationWatch(model, loader, taker, places, activations(model))
         try:
             watch.begin()
         except BaseException as error:
@@ -122,13 +132,16 @@ class Validator:
         if not self._tracker.is_known:
             self._unsaved = self._tracker.begin(judged)
         result = Validation(iteration, *self._tracker.place(judged))
+        counted = watched.activations
+        rows = None if counted is None else self._tracker.rows_of(watched.ids)
 
         def write(store: Store) -> None:
             if self._unsaved is not None:
                 images, order = self._unsaved
                 store.set_images(with_thumbnails(images, order.tolist(), watch.thumbnails))
                 self._unsaved = None
-            store.append_validation(result)
+            columns = {} if counted is None or rows is None else counted.columns(rows)
+            store.append_validation(replace(result, columns=columns))
 
         return Job(VALIDATIONS, iteration, write)
 
@@ -147,7 +160,9 @@ class Validator:
 
 def _as_arrays(watched: Watched) -> Arrays:
     evidence = watched.evidence
+    counted = {} if watched.activations is None else watched.activations.arrays()
     return {
+        **counted,
         "ids": watched.ids,
         "targets": watched.targets,
         "labels": watched.labels,
@@ -166,7 +181,11 @@ def _merged(parts: Sequence[Arrays]) -> Watched:
     joined = {name: np.concatenate([part[name] for part in parts]) for name in _JOINED}
     looks = np.concatenate([part["looks"] for part in parts])
     evidence = Evidence.of(looks, {str(part["ends_in"]) for part in parts})
-    return Watched(**joined, evidence=evidence, outputs=outputs.pop())
+    counted = [ActivationPart.of_arrays(part) for part in parts]
+    lengths = np.cumsum([0, *(len(part["ids"]) for part in parts)]).tolist()
+    known = [(part, start) for part, start in zip(counted, lengths, strict=False) if part is not None]
+    activations = merge_parts([part for part, _ in known], [start for _, start in known]) if known else None
+    return Watched(**joined, evidence=evidence, outputs=outputs.pop(), activations=activations)
 
 
 _JOINED = ("ids", "targets", "labels", "confidences")

@@ -44,8 +44,9 @@ structure.h5 has one array, /document (JSON: run, metadata, classes, layers, mod
 many elements the network's parameters have, how many of them are in recorded layers, how many parameters are not, and
 the largest of those; norms, optional: the normalisation layers, of each name, kind, channels and layer, the name of
 the layer that it follows or ""; trained, optional: how many elements have the parameters that require a gradient when
-recording begins (parameters), and the indices of the layers that do not (frozen); in format 2 also format and holds,
-what the run holds). Frames and parts are laid out by holds:
+recording begins (parameters), and the indices of the layers that do not (frozen); activations, optional: of each layer
+[of, then], the module whose outputs are read in validations and the activation function that follows it or ""; in
+format 2 also format and holds, what the run holds). Frames and parts are laid out by holds:
 
     sources      of layer statistics, in storage order
     tracks       kinds of rows (kind) and what is measured of them (statistics, in storage order): filters and layers,
