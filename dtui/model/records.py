@@ -49,6 +49,8 @@ class Record:
         scalars: What the training loop logged since the record before, the last value of each name, such as
             "loss", "error" (a share in [0, 1]) and "learning_rate"; names are data from outside.
         norms: Shape (len(NORM_STATISTICS), N), float32; None where they were not measured, as in a watch.
+        columns: What else the frame holds, name to values, shape (rows,); a column that the run does not list is left
+            out, one that is not here has no value.
     """
 
     iteration: int
@@ -59,6 +61,7 @@ class Record:
     change_ratios: FloatArray
     scalars: Mapping[str, float]
     norms: FloatArray | None = None
+    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -69,7 +72,7 @@ class Validation:
         iteration: The iteration after which the validation took place.
         labels: Predicted label, shape (images,), uint16.
         confidences: Probability of that label, shape (images,), uint8, 255 is one.
-        columns: What else it holds, by name.
+        columns: As of a Record: what else the frame holds.
     """
 
     iteration: int

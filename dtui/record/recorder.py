@@ -282,7 +282,7 @@ class Recorder:
                     spread,
                     self.iteration,
                     Places(target, scores),
-                    self._recording.activation_watch,
+                    self._recording.activations,
                 )
                 self._watch = watch
         try:

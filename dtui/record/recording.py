@@ -15,12 +15,11 @@ from functools import partial
 from torch import nn
 
 from dtui.errors import RecorderError
-from dtui.model import ActivationPlace, RunStatus, Structure
+from dtui.model import RunStatus, Structure
 from dtui.record.flight.flight_recorder import Flight, WatchPlan
 from dtui.record.measure.measurer import Measurer
 from dtui.record.measure.statistics import Deriver
 from dtui.record.start.resume import Start
-from dtui.record.training.activation_places import activation_places
 from dtui.record.training.coverage import try_coverage, try_trained
 from dtui.record.training.distributed import CLOSING_SECONDS, Exchange, PartMissingError
 from dtui.record.training.followers import Followers
@@ -29,7 +28,7 @@ from dtui.record.training.layers import LayerProbe, describe, find_layers, place
 from dtui.record.training.norm_layers import NormProbe, placed_norms, try_norms
 from dtui.record.training.scalar_log import Logged, OwnIterations, ScalarLog
 from dtui.record.training.skipped_updates import SkippedUpdates
-from dtui.record.validation.activation_watch import ActivationWatch, try_watch
+from dtui.record.validation.activations import Activations
 from dtui.record.writing.failure_guard import RECORDS, WATCHES, Boundary
 from dtui.record.writing.warn import reason_of, warn_once
 from dtui.record.writing.writer_thread import Job, Sink, Store
@@ -112,9 +111,7 @@ class Recording:
         self._deriver: Deriver | None = None
         self.flight: Flight | None = None
         self.sink: Sink | None = None
-        self.has_activations = has_activations
-        self._placed: tuple[list[LayerProbe], tuple[ActivationPlace, ...]] | None = None
-        self._has_read = False
+        self.activations = Activations(is_asked=has_activations)
 
     @property
     def can_begin(self) -> bool:
@@ -143,7 +140,7 @@ class Recording:
                 self._tracer.retire()
             self._start.check_network(structure)
             structure = self._completed(root, probes, structure)
-            self._placed = probes, structure.activations
+            structure = self._with_activations(probes, structure)
             resumed = self._start.go_on()
             self.measurer = Measurer(root, probes, self.has_kernel, self._norms)
             self.is_sharded = self.measurer.is_sharded
@@ -162,24 +159,18 @@ class Recording:
         past = self._start.past
         if past is not None:
             self._norms = [] if root is None else placed_norms(root, past.structure.norms)
-            return replace(structure, norms=past.structure.norms, activations=past.structure.activations)
+            return replace(structure, norms=past.structure.norms)
         if root is None:
             return structure
         self._norms, norms = try_norms(root, structure.layers, structure.edges)
+        return replace(structure, norms=norms, trained=try_trained(root, probes))
+
+    def _with_activations(self, probes: list[LayerProbe], structure: Structure) -> Structure:
+        """Return the structure with the places where activations are read, if they are."""
+        past = self._start.past
         followers = Followers() if self._tracer is None else self._tracer.followers
-        places = activation_places(probes, self._norms, followers) if self.has_activations else ()
-        return replace(structure, norms=norms, trained=try_trained(root, probes), activations=places)
-
-    def activation_watch(self, model: nn.Module) -> ActivationWatch | None:
-        """Return what reads the activations of a model in a validation; None where they are not recorded.
-
-        Before the first record it is not known where they are read, so that the first validation of a network that was
-        never called has none.
-        """
-        if not self.has_activations or self._placed is None or not self._placed[1]:
-            return None
-        self._has_read = True
-        return try_watch(model, *self._placed)
+        places = self.activations.place(probes, self._norms, followers, None if past is None else past.structure)
+        return replace(structure, activations=places)
 
     def record(self, iteration: int, scalars: ScalarLog, skips: SkippedUpdates, ending: Ending | None = None) -> None:
         """Measure everything once, and queue the job that derives and writes the record.
@@ -303,12 +294,8 @@ class Recording:
         if self.sink is None:
             self._start.give_up()
             return
-        if self.has_activations and not self._has_read and self._exchange.is_first and status is RunStatus.DONE:
-            warn_once(
-                "activations unseen",
-                "activations: none were recorded, for no validation followed the first update; evaluate within "
-                "`with recorder.validation(loader):`, or leave activations out",
-            )
+        if self._exchange.is_first and status is RunStatus.DONE:
+            self.activations.tell_unread()
         if self.flight is not None:
             self.flight.flush(self.sink)
         with self._boundary.guard(LOGGED, iteration):

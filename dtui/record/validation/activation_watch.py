@@ -16,10 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from dtui.model import ActivationPlace
-from dtui.record.training.activation_places import Reading, find_readings
+from dtui.record.training.activation_places import Reading
 from dtui.record.training.hooks import QuietHook
-from dtui.record.training.layers import LayerProbe
 from dtui.record.validation.activation_part import ActivationPart
 from dtui.record.validation.activation_tally import CANDIDATES, ROW_BITS, Tally
 from dtui.record.validation.output_kind import is_compiled
@@ -137,18 +135,6 @@ class ActivationWatch:
                 f"layer {first.reading.layer}: its activations are not kept: {self._broken[first]}"
                 + (f"; and those of {more} more layers" if more else ""),
             )
-
-
-def try_watch(
-    model: nn.Module, probes: Sequence[LayerProbe], places: Sequence[ActivationPlace]
-) -> ActivationWatch | None:
-    """Return what reads the activations of a model; None, and the reason told, where they cannot be read."""
-    reason = refusal(model)
-    if reason:
-        warn_once("activations refused", reason)
-        return None
-    filters = sum(probe.shape[0] for probe in probes)
-    return ActivationWatch(find_readings(model, probes, places), filters)
 
 
 def refusal(model: nn.Module) -> str:

@@ -6,7 +6,7 @@ Owns the tracked images, and the rule for which validations count.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from dtui.record.start.resume import Start
 from dtui.record.training.distributed import Arrays, Exchange
 from dtui.record.training.layers import head_of
 from dtui.record.validation.activation_part import ActivationPart, merge_parts
-from dtui.record.validation.activation_watch import ActivationWatch
+from dtui.record.validation.activations import Activations
 from dtui.record.validation.loader_tap import is_spread
 from dtui.record.validation.output_kind import Evidence, OutputKind
 from dtui.record.validation.targets import UnusableLoaderError
@@ -56,6 +56,7 @@ class Validator:
         self._begun_after: int | None = None
         self._is_spread = False
         self._unsaved: tuple[ImageSet, IntArray] | None = None
+        self._activations: Activations | None = None
 
     def go_on(self, start: Start) -> None:
         """Continue a resumed run: use its images, and go on after its last validation."""
@@ -72,7 +73,7 @@ class Validator:
         spread: bool | None,
         iteration: int,
         places: Places,
-        activations: Callable[[nn.Module], ActivationWatch | None] = lambda _: None,
+        activations: Activations | None = None,
     ) -> ValidationWatch | None:
         """Begin to watch a validation; None, and the reason told, where it cannot be watched.
 
@@ -82,7 +83,7 @@ class Validator:
             spread: Whether each process judges images of its own; None asks the loader.
             iteration: Updates done so far, minus one.
             places: Where labels and class scores are.
-            activations: Returns what reads the activations of a model.
+            activations: Of the run; None for none.
         """
         self._is_spread = self._exchange.ranks > 1 and (is_spread(loader) if spread is None else spread)
         if not self._exchange.is_first and not self._is_spread:
@@ -90,7 +91,8 @@ class Validator:
         taker = None
         if self._thumbnails is not None and not self._tracker.is_known and self._exchange.is_first:
             taker = ThumbnailTaker(self._thumbnails)
-        watch = ValidationWatch(model, loader, taker, places, activations(model))
+        self._activations = activations
+        watch = ValidationWatch(model, loader, taker, places, None if activations is None else activations.watch(model))
         try:
             watch.begin()
         except BaseException as error:
@@ -138,10 +140,12 @@ class Validator:
         def write(store: Store) -> None:
             if self._unsaved is not None:
                 images, order = self._unsaved
+                columns = () if self._activations is None else self._activations.columns
+                images = replace(images, columns=(*images.columns, *columns))
                 store.set_images(with_thumbnails(images, order.tolist(), watch.thumbnails))
                 self._unsaved = None
-            columns = {} if counted is None or rows is None else counted.columns(rows)
-            store.append_validation(replace(result, columns=columns))
+            values = {} if counted is None or rows is None else counted.columns(rows)
+            store.append_validation(replace(result, columns={**result.columns, **values}))
 
         return Job(VALIDATIONS, iteration, write)
 
