@@ -68,6 +68,9 @@ def run_info(options: argparse.Namespace) -> Outcome:
         ("validations", f"{info.validations:,} of {info.images:,} images in {info.classes:,} classes"),
         ("network", f"{info.layers:,} layer{'s' * (info.layers != 1)}, {info.filters:,} filters{_norms(info)}"),
     ]
+    if info.activations:
+        kept = "share of zeros, mean, and the nine images that excite it most, of each filter at each validation"
+        rows.append(("activations", kept))
     if info.coverage is not None:
         rows.append(("parameters", info.coverage.text()))
     rows += _untrained(info)

@@ -98,7 +98,7 @@ class FilterCourse:
     """One statistic of a filter over time, beside its layer.
 
     Attributes:
-        statistic: Of FILTER_STATISTICS.
+        statistic: Of FILTER_STATISTICS, or of ACTIVATION_COLUMNS.
         values: Shape (columns,): of the filter; within a column the largest.
         median: Shape (columns,): of the layer's filters, each with its largest value in the column.
         low: Shape (columns,): the 5th percentile of these.
@@ -123,7 +123,7 @@ class FilterHistory:
         layer: Index of its layer.
         filter: Its index within the layer.
         of: Filters of the layer.
-        courses: One for each statistic of INSPECTED that the run holds, in that order.
+        courses: One for each statistic of INSPECTED, and of ACTIVATION_COLUMNS, that the run holds, in that order.
     """
 
     axis: TimeAxis
@@ -132,6 +132,10 @@ class FilterHistory:
     of: int
     courses: tuple[FilterCourse, ...]
 
+
+ACTIVATION_COLUMNS = ("activation_zeros", "activation_mean")
+"""Columns of validations, which a FilterHistory has behind the statistics where the run holds them: the share of a
+filter's activations that are not above zero, and their mean."""
 
 INSPECTED = ("norm", "update_ratio", "gradient_norm", "cosine_distance")
 """Statistics in a FilterHistory."""

@@ -41,7 +41,7 @@ class RunInfo:
     `reason` says why a run crashed or is incomplete, "" for any other run; data from outside. `joins` are the
     iterations at which the training was resumed from a checkpoint, ascending. `coverage` says how much of the network
     is recorded. `trainable` is the number of elements of the parameters that were set to be trained. Both are None
-    where that is not known.
+    where that is not known. `activations` says whether validations hold activations of filters.
     """
 
     run: str
@@ -65,6 +65,7 @@ class RunInfo:
     norms: int = 0
     trainable: int | None = None
     states: LayerStates = LayerStates()
+    activations: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -304,6 +304,10 @@ class RunData:
         )
         return both[: len(both) // 2], both[len(both) // 2 :]
 
+    def growing_columns(self, key: Hashable, count: int, read: Callable[[slice], FloatArray]) -> FloatArray:
+        """Return an array over all records or validations, of which only the new columns are read."""
+        return self._growing.columns(("columns", key), count, read)
+
     # --- correctness
     @property
     def layout(self) -> PackedLayout:

@@ -15,6 +15,7 @@ from dtui.model import (
     LAYER_STATISTICS,
     RECORDS_A_BIN,
     SOURCES,
+    Column,
     Gap,
     ImageSet,
     Layer,
@@ -64,6 +65,7 @@ class FakeReader:
     triggers: tuple[Trigger, ...] = ()
     watched: tuple[int, ...] = ()
     faults: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
     state: RunStatus = RunStatus.LIVE
     decided: dict[str, tuple[str, str]] = field(default_factory=dict)
     reads: list[tuple[object, ...]] = field(default_factory=list)

@@ -93,7 +93,7 @@ class Followers:
         for uses in found:
             uses.append(word)
         for leaf in _tensors(result):
-            self._fresh.pop(leaf, None)  # changed in its place: no longer what the module returned
+            self._fresh.pop(leaf, None)  # type: ignore[no-untyped-call]  # changed in its place: no longer what the module returned
 
 
 def _tensors(values: Any) -> Iterator[Tensor]:

@@ -105,9 +105,9 @@ def merge_parts(parts: Sequence[ActivationPart], starts: Sequence[int]) -> Activ
     moved = [np.where(part.images < 0, -1, part.images + start) for part, start in zip(parts, starts, strict=True)]
     order = np.argsort(-peaks, axis=0, kind="stable")
     return ActivationPart(
-        sum(part.zeros for part in parts),
-        sum(part.sums for part in parts),
-        sum(part.totals for part in parts),
+        np.sum([part.zeros for part in parts], axis=0),
+        np.sum([part.sums for part in parts], axis=0),
+        np.sum([part.totals for part in parts], axis=0),
         np.take_along_axis(peaks, order, axis=0),
         np.take_along_axis(np.concatenate(moved), order, axis=0),
     )
