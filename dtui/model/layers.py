@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from dtui.model.arrays import FloatArray, IntArray
 from dtui.model.axis import TimeAxis
 from dtui.model.statistics import NORMS
+from dtui.model.structure import ActivationPlace
 
 HEALTHY_RATIOS = (1e-4, 1e-2)
 """Update ratios of a layer, per update, as usual in a training that works. Source: dtui, after Karpathy's 1e-3."""
@@ -124,6 +125,7 @@ class FilterHistory:
         filter: Its index within the layer.
         of: Filters of the layer.
         courses: One for each statistic of INSPECTED, and of ACTIVATION_COLUMNS, that the run holds, in that order.
+        read: Where its activations are read; None where they are not recorded.
     """
 
     axis: TimeAxis
@@ -131,6 +133,7 @@ class FilterHistory:
     filter: int
     of: int
     courses: tuple[FilterCourse, ...]
+    read: ActivationPlace | None = None
 
 
 ACTIVATION_COLUMNS = ("activation_zeros", "activation_mean")

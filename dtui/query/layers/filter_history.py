@@ -22,7 +22,8 @@ def filter_history(data: RunData, layer: int, filter: int, axis: TimeAxis) -> Fi
         if data.records_filters(statistic)
     )
     courses += activation_courses(data, layer, filter, axis)
-    return FilterHistory(axis, layer, filter, own.filters, courses)
+    places = data.structure.activations
+    return FilterHistory(axis, layer, filter, own.filters, courses, places[layer] if layer < len(places) else None)
 
 
 def _pooled(data: RunData, statistic: str, layer: int, axis: TimeAxis) -> FloatArray:
