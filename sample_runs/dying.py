@@ -26,7 +26,7 @@ EVERY = 10
 VALIDATED_EVERY = 20
 TRACKED_IMAGES = 500
 LEARNING_RATE = 0.05
-SPIKE = Fault("learning_rate_spike", 481, 3, factor=12.0)
+SPIKE = Fault("learning_rate_spike", 481, 2, factor=12.0)
 
 
 class PlainNet(nn.Module):
