@@ -19,7 +19,7 @@ from torch.utils.hooks import RemovableHandle
 from dtui.record.training.activation_places import Reading
 from dtui.record.training.hooks import QuietHook
 from dtui.record.validation.activation_part import ActivationPart
-from dtui.record.validation.activation_tally import CANDIDATES, ROW_BITS, Tally
+from dtui.record.validation.activation_tally import CANDIDATES, ROW_BITS, Ranking, Tally
 from dtui.record.validation.output_kind import is_compiled
 from dtui.record.writing.warn import reason_of, warn_once
 
@@ -49,6 +49,7 @@ class ActivationWatch:
         self._handles: list[RemovableHandle] = []
         self._broken: dict[Tally, str] = {}
         self._waiting: _Pass | None = None
+        self._rankings: dict[tuple[Tally, ...], Ranking] = {}
 
     def begin(self) -> None:
         """Hook the modules."""
@@ -98,9 +99,7 @@ class ActivationWatch:
                 is_any = True
                 rows = slice(tally.reading.first, tally.reading.first + tally.reading.filters)
                 part.zeros[rows], part.sums[rows], part.totals[rows] = counted.zeros, counted.sums, counted.total
-                part.peaks[:, rows], part.images[:, rows] = counted.peaks, _positions(counted.images.numpy(), starts)
-                if tally.reading.then in ("relu", "relu6"):
-                    part.peaks[:, rows][part.peaks[:, rows] <= 0] = -np.inf
+        self._rank(part, starts)
         self._tell_broken()
         if not is_any:
             warn_once(
@@ -120,12 +119,33 @@ class ActivationWatch:
             self._broken[tally] = reason_of(error)
 
     def _settle(self, one: _Pass) -> None:
-        for tally, peaks in one.peaks.items():
+        """Rank the images of a pass, all layers of a device together."""
+        for device in {peaks.device for peaks in one.peaks.values()}:
+            tallies = tuple(tally for tally, peaks in one.peaks.items() if peaks.device == device)
             try:
                 with torch.no_grad():
-                    tally.merge(peaks, one.number)
+                    ranking = self._rankings.setdefault(tallies, Ranking())
+                    ranking.merge([one.peaks[tally] for tally in tallies], one.number)
             except Exception as error:  # noqa: BLE001 - as in `_see`
-                self._broken[tally] = reason_of(error)
+                self._broken.update(dict.fromkeys(tallies, reason_of(error)))
+
+    def _rank(self, part: ActivationPart, starts: Mapping[int, tuple[int, int]]) -> None:
+        """Put the images into a part; layers that were not called in every pass stand in several rankings."""
+        for tallies, ranking in self._rankings.items():
+            peaks, images = (found.numpy() for found in ranking.best())
+            places, begin = _positions(images, starts), 0
+            for tally in tallies:
+                reading = tally.reading
+                own, rows = slice(begin, begin + reading.filters), slice(reading.first, reading.first + reading.filters)
+                begin += reading.filters
+                if tally in self._broken:
+                    continue
+                found = np.where(peaks[:, own] <= 0, -np.inf, peaks[:, own]) if tally.has_zeros else peaks[:, own]
+                every = np.concatenate([part.peaks[:, rows], found])
+                order = np.argsort(-every, axis=0, kind="stable")[:CANDIDATES]
+                part.peaks[:, rows] = np.take_along_axis(every, order, axis=0)
+                both = np.concatenate([part.images[:, rows], places[:, own]])
+                part.images[:, rows] = np.take_along_axis(both, order, axis=0)
 
     def _tell_broken(self) -> None:
         if self._broken:
