@@ -68,7 +68,9 @@ which it does not know. A run of format 1 holds what FORMAT_1 lists (`dtui.store
 
 images.h5 of I images has /document (JSON: run, classes, ids; columns, optional: further columns of validations, as in
 judgements, which follow those), /targets (I,) uint16, ascending, and where there are
-thumbnails /thumbnail_offsets (I + 1,) int64 and /thumbnails (bytes,) uint8, one after the other.
+thumbnails /thumbnail_offsets (I + 1,) int64 and /thumbnails (bytes,) uint8, one after the other. Of activations there
+are activation_zeros and activation_mean (F), a share of what is not above zero and a mean, and most_exciting (9 F): of
+each filter nine rows of images.h5, the strongest first; NaN and 4294967295 where there is none.
 
 A training that goes on from a checkpoint is a join, an item of "joins" in run.json: the iteration of its first update,
 of each stream the ordinals that it supersedes (first, stop), and how many lines of gaps.jsonl, triggers.jsonl and
