@@ -80,9 +80,10 @@ class Tally:
         for block in torch.split(values, images):
             out = room[: len(block)]
             zeros = _sum(torch.le(block, 0, out=out), inner, small)  # four times as fast as a bool
-            parts.append((zeros, _sum(_after(self.reading.then, block, out), inner, small)))
-        zeros, active = (torch.cat(part) for part in zip(*parts, strict=True)) if len(parts) > 1 else parts[0]
-        return torch.stack([zeros, active]).to(exact).sum(1), values.amax(inner) if inner else values
+            active = _sum(_after(self.reading.then, block, out), inner, small)
+            parts.append((zeros, active, block.amax(inner) if inner else block))
+        joined = [torch.cat(part) for part in zip(*parts, strict=True)] if len(parts) > 1 else parts[0]
+        return torch.stack(list(joined[:2])).to(exact).sum(1), joined[2]
 
     def take_peaks(self) -> Tensor | None:
         """Return the largest value of each image and filter since the last call, shape (images, F); None for none."""
