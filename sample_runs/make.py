@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 import torch
+from dying import make_dying
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
@@ -79,6 +80,7 @@ def main(folder: Path) -> None:
         print(path)
     for path in make_resumed(folder):
         print(path)
+    print(make_dying(folder, SEED))
 
 
 def make_resumed(folder: Path) -> tuple[Path, Path]:

@@ -324,6 +324,10 @@ class RunData:
             values[(values == column.missing) | (values < 0)] = np.nan
         return values
 
+    def growing_columns(self, key: Hashable, count: int, read: Callable[[slice], FloatArray]) -> FloatArray:
+        """Return an array over all records or validations, of which only the new columns are read."""
+        return self._growing.columns(("columns", key), count, read)
+
     # --- correctness
     @property
     def layout(self) -> PackedLayout:

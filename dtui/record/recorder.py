@@ -89,6 +89,7 @@ class Recorder(JudgeCalls):
         iteration: int | None = None,
         outputs: str | None = None,
         top: int = 0,
+        activations: bool = False,
     ) -> None:
         """Attach to a model and its optimizer.
 
@@ -128,6 +129,8 @@ class Recorder(JudgeCalls):
                 they came from, and tells once where that proves nothing.
             top: With 5 validations also keep the second label with its confidence, and the place of the true class
                 among the first five; `top_5_error` becomes a curve. 0 keeps the label alone.
+            activations: Whether each validation keeps two numbers a filter, the share of activations that are zero and
+                their mean, and the nine images that excite it most; see README.md beside this file for what it costs.
 
         Raises:
             RecorderError: The arguments cannot work together, the path cannot be written, or the run to go on with has
@@ -185,7 +188,8 @@ class Recorder(JudgeCalls):
                 open_store=self._opener(start, metadata, names or ()),
                 watch_plan=watch_plan,
                 has_kernel=has_kernel,
-                is_traced=graph and start.past is None and self._exchange.is_first,
+                is_traced=graph and start.past is None and (self._exchange.is_first or activations),
+                has_activations=activations,
             )
             with refusals_told(self._exchange, start):
                 if start.past is not None and self._recording.can_begin:
@@ -281,7 +285,12 @@ class Recorder(JudgeCalls):
             if self._is_ours() and self._boundary.is_on(VALIDATIONS):
                 self._counting.unseen.validating(self.iteration)
                 watch = self._validator.begin(
-                    model or self._model, loader, spread, self.iteration, Places(target, scores)
+                    self._model if model is None else model,
+                    loader,
+                    spread,
+                    self.iteration,
+                    Places(target, scores),
+                    self._recording.activations,
                 )
                 self._watch = watch
         try:

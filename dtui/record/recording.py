@@ -22,11 +22,13 @@ from dtui.record.measure.statistics import Deriver
 from dtui.record.start.resume import Start
 from dtui.record.training.coverage import try_coverage, try_trained
 from dtui.record.training.distributed import CLOSING_SECONDS, Exchange, PartMissingError
+from dtui.record.training.followers import Followers
 from dtui.record.training.graph import GraphTracer
 from dtui.record.training.layers import LayerProbe, describe, find_layers, place, unwrap
 from dtui.record.training.norm_layers import NormProbe, placed_norms, try_norms
 from dtui.record.training.scalar_log import Logged, OwnIterations, ScalarLog
 from dtui.record.training.skipped_updates import SkippedUpdates
+from dtui.record.validation.activations import Activations
 from dtui.record.writing.failure_guard import RECORDS, WATCHES, Boundary
 from dtui.record.writing.warn import reason_of, warn_once
 from dtui.record.writing.writer_thread import Job, Sink, Store
@@ -66,6 +68,7 @@ class Recording:
         watch_plan: WatchPlan | None,
         has_kernel: bool,
         is_traced: bool,
+        has_activations: bool = False,
     ) -> None:
         """Prepare; `begin` creates the run or goes on with it.
 
@@ -80,6 +83,7 @@ class Recording:
             watch_plan: Settings of the flight recorder, None for none.
             has_kernel: Whether to measure with a compiled kernel if one is available.
             is_traced: Whether to watch the first forward pass to find the graph.
+            has_activations: Whether to read activations in validations.
         """
         self._model = weakref.ref(model)
         self._root = weakref.ref(unwrap(model))
@@ -107,6 +111,7 @@ class Recording:
         self._deriver: Deriver | None = None
         self.flight: Flight | None = None
         self.sink: Sink | None = None
+        self.activations = Activations(is_asked=has_activations)
 
     @property
     def can_begin(self) -> bool:
@@ -135,6 +140,7 @@ class Recording:
                 self._tracer.retire()
             self._start.check_network(structure)
             structure = self._completed(root, probes, structure)
+            structure = self._with_activations(probes, structure)
             resumed = self._start.go_on()
             self.measurer = Measurer(root, probes, self.has_kernel, self._norms)
             self.is_sharded = self.measurer.is_sharded
@@ -158,6 +164,13 @@ class Recording:
             return structure
         self._norms, norms = try_norms(root, structure.layers, structure.edges)
         return replace(structure, norms=norms, trained=try_trained(root, probes))
+
+    def _with_activations(self, probes: list[LayerProbe], structure: Structure) -> Structure:
+        """Return the structure with the places where activations are read, if they are."""
+        past = self._start.past
+        followers = Followers() if self._tracer is None else self._tracer.followers
+        places = self.activations.place(probes, self._norms, followers, None if past is None else past.structure)
+        return replace(structure, activations=places)
 
     def record(self, iteration: int, scalars: ScalarLog, skips: SkippedUpdates, ending: Ending | None = None) -> None:
         """Measure everything once, and queue the job that derives and writes the record.
@@ -281,6 +294,8 @@ class Recording:
         if self.sink is None:
             self._start.give_up()
             return
+        if self._exchange.is_first and status is RunStatus.DONE:
+            self.activations.tell_unread()
         if self.flight is not None:
             self.flight.flush(self.sink)
         with self._boundary.guard(LOGGED, iteration):

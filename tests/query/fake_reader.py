@@ -65,6 +65,7 @@ class FakeReader:
     triggers: tuple[Trigger, ...] = ()
     watched: tuple[int, ...] = ()
     faults: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
     state: RunStatus = RunStatus.LIVE
     decided: dict[str, tuple[str, str]] = field(default_factory=dict)
     reads: list[tuple[object, ...]] = field(default_factory=list)

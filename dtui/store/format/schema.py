@@ -44,8 +44,9 @@ structure.h5 has one array, /document (JSON: run, metadata, classes, layers, mod
 many elements the network's parameters have, how many of them are in recorded layers, how many parameters are not, and
 the largest of those; norms, optional: the normalisation layers, of each name, kind, channels and layer, the name of
 the layer that it follows or ""; trained, optional: how many elements have the parameters that require a gradient when
-recording begins (parameters), and the indices of the layers that do not (frozen); in format 2 also format and holds,
-what the run holds). Frames and parts are laid out by holds:
+recording begins (parameters), and the indices of the layers that do not (frozen); activations, optional: of each layer
+[of, then], the module whose outputs are read in validations and the activation function that follows it or ""; in
+format 2 also format and holds, what the run holds). Frames and parts are laid out by holds:
 
     sources      of layer statistics, in storage order
     tracks       kinds of rows (kind) and what is measured of them (statistics, in storage order): filters and layers,
@@ -72,6 +73,8 @@ judging says that a number an item, the column score, decides what is right, and
 (its name), better ("higher" or "lower"), rule ("threshold", "tenth" or "label"; see `dtui.model.judging`), threshold
 (a number, or null), other (the label of an item that is not right and has no label of its own; no item belongs to that
 class, the others are groups of items) and has_scores. A reader that does not know the rule shows label and class alone.
+Of activations there are activation_zeros and activation_mean (F), a share of what is not above zero and a mean, and
+most_exciting (9 F): of each filter nine rows of images.h5, the strongest first; NaN and 4294967295 where there is none.
 
 A training that goes on from a checkpoint is a join, an item of "joins" in run.json: the iteration of its first update,
 of each stream the ordinals that it supersedes (first, stop), and how many lines of gaps.jsonl, triggers.jsonl and
