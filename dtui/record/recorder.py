@@ -39,7 +39,7 @@ from dtui.record.training.layers import find_layers, unwrap
 from dtui.record.validation.output_kind import OutputKind, check_outputs
 from dtui.record.validation.targets import Place
 from dtui.record.validation.thumbnails import Thumbnails
-from dtui.record.validation.validation_watch import Places, ValidationWatch
+from dtui.record.validation.validation_watch import NotOneError, Places, ValidationWatch
 from dtui.record.validation.validator import Validator
 from dtui.record.writing.failure_guard import VALIDATIONS, Boundary
 from dtui.record.writing.process_end import EndWatch
@@ -278,11 +278,12 @@ class Recorder:
                 self._watch = watch
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             if watch is not None:
                 with self._boundary.guard(VALIDATIONS, self.iteration):
                     watch.end()
-                    self._boundary.miss(VALIDATIONS, self.iteration, "the evaluation was interrupted")
+                    if not isinstance(error, NotOneError):
+                        self._boundary.miss(VALIDATIONS, self.iteration, "the evaluation was interrupted")
             raise
         finally:
             self._watch, self._is_within = None, False
