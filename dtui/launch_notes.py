@@ -22,6 +22,8 @@ BOOTSTRAP = Path(__file__).parent / "record" / "launch" / "bootstrap"
 
 PYTHON, TORCH, OPTIMIZER = "python", "torch", "optimizer"
 """Names of empty files: a Python began, it imported torch's optimizers, it made one."""
+LEFT_ALONE = "it is left alone"
+"""How the line ends that says that a script records itself."""
 _TRAINER, _NOTES = "trainer", "notes.jsonl"
 _MOST_NOTES = 1_000
 

@@ -29,6 +29,7 @@ from dtui.record.start.arguments import (
     check_existing,
     check_optimizers,
     check_period,
+    check_whole,
     run_folder,
 )
 from dtui.record.start.preload import import_for_threads
@@ -133,6 +134,7 @@ class Recorder:
         existing = check_existing(on_existing, resume)
         self._exchange = Exchange(str(path))
         optimizers = check_optimizers(optimizer, model)
+        check_whole(model, optimizers)
         first = optimizers[0] if optimizers else None
         probes = find_layers(model)
         names = as_class_names(classes)
@@ -167,7 +169,7 @@ class Recorder:
             self._closed = self._is_within = self._is_ended_elsewhere = self._is_orphaned = False
             self._process = os.getpid()
             shown = name or self.path.name.removesuffix(SUFFIX)
-            metadata = describe_run(shown, every, first, hyperparameters or {}, notes)
+            metadata = describe_run(shown, every, optimizers, hyperparameters or {}, notes)
             self._recording = Recording(
                 model,
                 probes,

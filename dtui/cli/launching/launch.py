@@ -14,9 +14,10 @@ from pathlib import Path
 
 from dtui.cli.command import Command, positive
 from dtui.cli.launching.child import end_like, run_child
+from dtui.cli.launching.summary import summary
 from dtui.cli.outcome import Outcome
-from dtui.errors import DtuiError, UsageError
-from dtui.launch_notes import BOOTSTRAP, OPTIMIZER, PYTHON, TORCH, VARIABLE, Notes, Settings, as_variable, shown_path
+from dtui.errors import UsageError
+from dtui.launch_notes import BOOTSTRAP, VARIABLE, Settings, as_variable
 from dtui.run_path import SUFFIX, with_suffix
 from dtui.safe_text import safe
 
@@ -69,7 +70,7 @@ def run_run(options: argparse.Namespace) -> Outcome:
             code = run_child(command, _environment(settings))
         except OSError as error:
             return _not_started(command[0], error)
-        remark = _told(command, settings)
+        remark = summary(command, settings)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if code < 0:
@@ -108,56 +109,6 @@ def script_name(command: Sequence[str]) -> str:
             if parts[-1] not in _LAUNCHERS:
                 return parts[-2] if parts[-1] == "__main__" and len(parts) > 1 else parts[-1]
     return Path(words[0]).name.partition(".")[0] or "run"
-
-
-def _told(command: Sequence[str], settings: Settings) -> str:
-    """Return one line on what was recorded, and what to add to the script where something was not."""
-    notes = Notes(settings.folder)
-    left = notes.read()
-    recorded = list(dict.fromkeys(note.recorded for note in left if note.recorded))
-    problems = list(dict.fromkeys(note.problem for note in left if note.problem))
-    if not recorded:
-        return f"run: {_why_not(command, notes, problems)}"
-    said = [_run_in_words(path, settings) for path in recorded]
-    return "; ".join([*said, *problems])
-
-
-def _why_not(command: Sequence[str], notes: Notes, problems: Sequence[str]) -> str:
-    name = Path(command[0]).name
-    if problems and "left alone" in problems[0]:
-        return problems[0]
-    if problems:
-        why = "; ".join(problems)
-    elif not notes.has(PYTHON):
-        why = f"{name} started no Python that reads PYTHONPATH (python -I and -E do not)"
-    elif not notes.has(TORCH):
-        return f"nothing is recorded: {name} imported no torch"
-    elif not notes.has(OPTIMIZER):
-        why = f"{name} made no optimizer of torch.optim"
-    else:
-        why = f"{name} made an optimizer, but no update"
-    return f"nothing is recorded: {why}; to record it, add to the script: {_LINE}"
-
-
-_LINE = 'recorder = dtui.Recorder("runs/first", model, optimizer), after both are made'
-
-
-def _run_in_words(path: str, settings: Settings) -> str:
-    """Return what a run holds, in a few words."""
-    from dtui.query import open_run
-
-    shown = shown_path(settings, path)
-    with suppress(DtuiError, OSError):
-        with open_run(Path(path)) as query:
-            info = query.info()
-        held = f"{info.records:,} record{'s' * (info.records != 1)}"
-        if info.validations:
-            return f"{shown}: {held}, {info.validations:,} evaluation{'s' * (info.validations != 1)}"
-        return (
-            f"{shown}: {held}, no evaluation was found; to record one, add to the script: {_LINE}, and around the "
-            "evaluation: with recorder.validation(loader):"
-        )
-    return f"{shown}: nothing was recorded before the training ended"
 
 
 def _tell_at_once(line: str) -> None:

@@ -44,6 +44,15 @@ def parameters_of(module: nn.Module) -> set[int]:
     return {id(parameter) for parameter in module.parameters()}
 
 
+def apart(optimizers: Sequence[Optimizer]) -> list[Optimizer]:
+    """Return optimizers that share no parameters, the first of those that do: others are inside it, or made anew."""
+    chosen: list[Optimizer] = []
+    for optimizer in optimizers:
+        if not trained(chosen) & trained([optimizer]):
+            chosen.append(optimizer)
+    return chosen
+
+
 def has_all(module: nn.Module, optimizers: Sequence[Optimizer]) -> bool:
     """Whether a module has all that the optimizers update, and layers to record."""
     wanted = trained(optimizers)

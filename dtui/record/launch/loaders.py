@@ -15,17 +15,18 @@ from dtui.record.training.layers import find_layers
 
 MOST_APART = 100
 """Iterations between two records at most, where nobody says how many: the Recorder's own default."""
+_LEAST_APART = 5
 _RECORDS_AN_EPOCH = 10
 _USUAL = (RandomSampler, SequentialSampler, DistributedSampler)
 
 
 def choose_every(updates: int | None) -> int:
-    """Return how many iterations lie between two records, 1 to 100: about ten records an epoch.
+    """Return how many iterations lie between two records: about ten records an epoch, and 5 to 100 iterations.
 
     Args:
         updates: In an epoch; None if unknown.
     """
-    return MOST_APART if not updates else max(1, min(MOST_APART, updates // _RECORDS_AN_EPOCH))
+    return MOST_APART if not updates else max(_LEAST_APART, min(MOST_APART, updates // _RECORDS_AN_EPOCH))
 
 
 def length_of(loader: Any) -> int | None:

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dtui.errors import DtuiError
-from dtui.launch_notes import OPTIMIZER, Note, Notes, Settings, read_settings
+from dtui.launch_notes import LEFT_ALONE, OPTIMIZER, Note, Notes, Settings, read_settings
 from dtui.record.launch import frameworks
 from dtui.record.launch.evaluation import Evaluations
-from dtui.record.launch.finding import Found, NotFoundError, find_training, has_all, parameters_of, trained
+from dtui.record.launch.finding import Found, NotFoundError, apart, find_training, has_all, parameters_of, trained
 from dtui.record.launch.hooks import Hooks
 from dtui.record.launch.loaders import choose_every, class_names, length_of
 from dtui.record.launch.loss import Losses
@@ -77,10 +77,10 @@ class Session:
         self._settings = settings
         self._notes = Notes(settings.folder)
         self._state = _State.LOOKING
-        self._optimizers: weakref.WeakSet[Optimizer] = weakref.WeakSet()
+        self._optimizers: list[weakref.ref[Optimizer]] = []
         self._called: list[weakref.ref[nn.Module]] = []
         self._below: set[int] = set()
-        self._loader: weakref.ref[Any] | None = None
+        self._loader: Any = None
         self._recorder: Recorder | None = None
         self._evaluations: Evaluations | None = None
         self._losses = Losses(self._log)
@@ -100,16 +100,16 @@ class Session:
             self._notes.mark(OPTIMIZER)
             self._hooks = Hooks(self)
             self._hooks.install()
-        self._optimizers.add(optimizer)
+        self._optimizers.append(weakref.ref(optimizer))
         if self._state is _State.LOOKING or (self._recorder is not None and self._recorder.closed):
             self._look()
 
     def begin_framework(self, trainer: Any, method: str) -> None:
         """Give a Trainer our callback, and leave the training to it."""
         if frameworks.has_callback(trainer):
-            self._end("the script records itself, with a callback of its own; it is left alone")
+            self._end(f"the script records itself, by a callback of dtui; {LEFT_ALONE}")
         elif self._claim():
-            tell_in_one_line()
+            tell_in_one_line("number")
             frameworks.add_callback(trainer, method, self._settings, self._notes)
             self._state = _State.OVER
             if self._hooks is not None:
@@ -126,7 +126,7 @@ class Session:
             return
         self._below |= {id(below) for below in module.modules()}
         self._called.append(weakref.ref(module))
-        optimizers = list(self._optimizers)
+        optimizers = apart(self._living())
         if has_all(module, optimizers):
             self._begin(Found(module, tuple(optimizers)))
 
@@ -140,6 +140,12 @@ class Session:
                 self._evaluations.updating()
             self._follow(optimizer)
 
+    def _living(self) -> list[Optimizer]:
+        """Return the optimizers that still exist, in the order in which they were made."""
+        living = [optimizer for one in self._optimizers if (optimizer := one()) is not None]
+        self._optimizers = [weakref.ref(optimizer) for optimizer in living]
+        return living
+
     def _look(self) -> None:
         self._state, self._foreign = _State.LOOKING, 0
         self._recorder = self._evaluations = None
@@ -149,7 +155,7 @@ class Session:
 
     def _decide(self, optimizer: Optimizer) -> None:
         """Find the training before its first update, where no module that was called has all of its parameters."""
-        others = [other for other in self._optimizers if other is not optimizer]
+        others = [other for other in apart([optimizer, *self._living()]) if other is not optimizer]
         called = [module for one in self._called if (module := one()) is not None]
         try:
             found = find_training(optimizer, others, called)
@@ -167,13 +173,13 @@ class Session:
             return
         self._hooks.watch_calls(False)
         if has_open():
-            self._end("the script has a recorder of its own; it is left alone")
+            self._end(f"the script has a recorder of its own; {LEFT_ALONE}")
             return
         if not self._claim():
             self._end("")
             return
-        tell_in_one_line()
-        loader = None if self._loader is None else self._loader()
+        tell_in_one_line("number")
+        loader, self._loader = self._loader, None
         every = self._settings.every or choose_every(length_of(loader))
         try:
             self._recorder = Recorder(
@@ -215,7 +221,7 @@ class Session:
         if self._state is _State.RECORDING and self._evaluations is not None:
             return self._evaluations.iterated(loader)
         if self._state is _State.LOOKING:
-            self._loader = weakref.ref(loader)
+            self._loader = loader  # kept until the training begins: a loader may be made for one epoch
         return None
 
     def differentiated(self, tensor: Tensor) -> None:

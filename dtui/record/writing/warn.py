@@ -19,6 +19,7 @@ LONGEST_REASON = 600
 
 _told: set[str] = set()
 _in_one_line: set[bool] = set()
+_said_otherwise: set[str] = set()
 _lock = threading.Lock()
 
 
@@ -39,7 +40,8 @@ def warn_once(cause: str, message: str) -> None:
         _told.add(cause)
     text = f"dtui: {safe(message, 600)}"
     if _in_one_line:
-        tell(text)
+        if cause not in _said_otherwise:
+            tell(text)
         return
     try:
         warnings.warn(text, RecorderWarning, stacklevel=3)
@@ -47,9 +49,14 @@ def warn_once(cause: str, message: str) -> None:
         logging.getLogger("dtui").warning(text)
 
 
-def tell_in_one_line() -> None:
-    """Tell all from here on in lines on standard error: the script's filters of warnings know nothing of dtui."""
+def tell_in_one_line(*said_otherwise: str) -> None:
+    """Tell all from here on in lines on standard error: the script's filters of warnings know nothing of dtui.
+
+    Args:
+        said_otherwise: Causes that the caller tells of in its own words.
+    """
     _in_one_line.add(True)
+    _said_otherwise.update(said_otherwise)
 
 
 def tell(text: str) -> None:
