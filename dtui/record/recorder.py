@@ -275,7 +275,7 @@ class Recorder:
             if self._is_ours() and self._boundary.is_on(VALIDATIONS):
                 self._counting.unseen.validating(self.iteration)
                 watch = self._validator.begin(
-                    model or self._model, loader, spread, self.iteration, Places(target, scores)
+                    self._model if model is None else model, loader, spread, self.iteration, Places(target, scores)
                 )
                 self._watch = watch
         try:

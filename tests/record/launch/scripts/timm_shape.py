@@ -46,6 +46,8 @@ def train_one_epoch(model, loader, optimizer, loss_fn, loss_scaler, model_ema, l
             optimizer.zero_grad()
             model_ema.update(model)
         losses.append(loss.item())
+        if len(losses) == 2:
+            print("first", sum(losses))
 
 
 def validate(model, loader, loss_fn):
