@@ -9,6 +9,7 @@ import argparse
 
 from dtui.cli import compare, images, relations
 from dtui.cli.command import Command, Parser, add_json, add_quiet, add_run, positive
+from dtui.cli.launching import launch
 from dtui.cli.reporting import nightly
 from dtui.cli.shell import completion
 from dtui.version import __version__
@@ -215,6 +216,7 @@ COMMANDS = (
         "screen",
         _demo_arguments,
     ),
+    launch.COMMAND,
     Command(
         "runs",
         "List the runs in a folder, the newest first.",

@@ -17,7 +17,7 @@ from dtui.record.lifetime import weakly
 from dtui.record.recording import Ending, Recording
 from dtui.record.start.resume import Start
 from dtui.record.training.last_update import LastUpdate, tell_few_records
-from dtui.record.training.scalar_log import ScalarLog, learning_rate
+from dtui.record.training.scalar_log import FurtherRates, ScalarLog, learning_rate
 from dtui.record.training.skipped_updates import SkippedUpdates
 from dtui.record.training.updates import Updates
 from dtui.record.unseen import Unseen
@@ -54,6 +54,7 @@ class Counting:
         self.before_update: WeakMethod[Any] | None = None
         """Called before the next update is counted; it resets this."""
         self.scalars = ScalarLog()
+        self._further = FurtherRates(optimizers)
         self.skips = SkippedUpdates(optimizers[0] if optimizers else None)
         self.updates = Updates(model, optimizers, weakly(self.after_step), weakly(self._explained))
         self.unseen = Unseen(model, self.updates, boundary)
@@ -89,7 +90,7 @@ class Counting:
         with self._boundary.guard("log", self.iteration):
             self.scalars.see_rate(self.updates.leader)
             if is_due:
-                self.scalars.put(learning_rate(self.updates.leader))
+                self.scalars.put(self._rates())
             if self.scalars.own.passed(self.iteration):
                 self._recording.keep(self.scalars.own)
         plan = self._recording.watch_plan
@@ -130,6 +131,10 @@ class Counting:
         """Drop all references to the network."""
         self.last_update.forget()
 
+    def _rates(self) -> dict[str, Any]:
+        """Return the learning rate of the optimizer that counts, and those of all others that were given."""
+        return learning_rate(self.updates.leader) | self._further.read()
+
     def _explained(self) -> None:
         self.unseen.explained()
 
@@ -148,7 +153,7 @@ class Counting:
             if has_updates and self._boundary.is_on(RECORDS) and self._recording.can_close(self.iteration, status):
                 last = self.last_update
                 if last.is_at_rest() and last.has_weights() and (status is RunStatus.DONE or last.is_device_usable()):
-                    self.scalars.put(learning_rate(self.updates.leader))
+                    self.scalars.put(self._rates())
                     self._recording.record(self.iteration, self.scalars, self.skips, Ending(last.has_gradients()))
         except Exception as error:  # noqa: BLE001 - the run is ended in any case
             if status is RunStatus.DONE:

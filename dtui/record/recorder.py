@@ -29,6 +29,7 @@ from dtui.record.start.arguments import (
     check_existing,
     check_optimizers,
     check_period,
+    check_whole,
     run_folder,
 )
 from dtui.record.start.preload import import_for_threads
@@ -41,7 +42,7 @@ from dtui.record.validation.output_kind import OutputKind, check_outputs
 from dtui.record.validation.ranks import check_top
 from dtui.record.validation.targets import Place
 from dtui.record.validation.thumbnails import Thumbnails
-from dtui.record.validation.validation_watch import Places, ValidationWatch
+from dtui.record.validation.validation_watch import NotOneError, Places, ValidationWatch
 from dtui.record.validation.validator import INTERRUPTED, Validator
 from dtui.record.writing.failure_guard import VALIDATIONS, Boundary
 from dtui.record.writing.process_end import EndWatch
@@ -143,6 +144,7 @@ class Recorder(JudgeCalls):
         existing = check_existing(on_existing, resume)
         self._exchange = Exchange(str(path))
         optimizers = check_optimizers(optimizer, model)
+        check_whole(model, optimizers)
         first = optimizers[0] if optimizers else None
         probes = find_layers(model)
         names = as_class_names(classes)
@@ -178,7 +180,7 @@ class Recorder(JudgeCalls):
             self._closed = self._is_within = self._is_ended_elsewhere = self._is_orphaned = False
             self._process = os.getpid()
             shown = name or self.path.name.removesuffix(SUFFIX)
-            metadata = describe_run(shown, every, first, hyperparameters or {}, notes)
+            metadata = describe_run(shown, every, optimizers, hyperparameters or {}, notes)
             self._recording = Recording(
                 model,
                 probes,
@@ -295,12 +297,13 @@ class Recorder(JudgeCalls):
                 self._watch = watch
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             if watch is not None:
                 with self._boundary.guard(VALIDATIONS, self.iteration):
                     watch.end()
                     self._validator.interrupted()
-                    self._boundary.miss(VALIDATIONS, self.iteration, INTERRUPTED)
+                    if not isinstance(error, NotOneError):
+                        self._boundary.miss(VALIDATIONS, self.iteration, INTERRUPTED)
             raise
         finally:
             self._watch, self._is_within = None, False

@@ -148,6 +148,14 @@ def untold_ranks() -> int:
     return ranks if ranks > 1 and "RANK" in os.environ else 0
 
 
+def rank_here() -> int:
+    """Return the rank of this process; before torch.distributed is initialised as its launcher tells, 0 for none."""
+    if dist.is_available() and dist.is_initialized():
+        return dist.get_rank()
+    told = os.environ.get("RANK", os.environ.get("LOCAL_RANK", ""))
+    return int(told) if told.isdecimal() else 0
+
+
 class Elsewhere:
     """The store of a process that does not write the run."""
 

@@ -7,7 +7,7 @@ module has the training flag that it had before.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -27,6 +27,10 @@ from dtui.record.validation.targets import Place, UnusableLoaderError, labels_in
 from dtui.record.validation.thumbnails import ThumbnailTaker
 from dtui.record.validation.tracked_images import IdArray, Judgements
 from dtui.record.writing.warn import warn_once
+
+
+class NotOneError(Exception):
+    """Raised within the context of a validation to leave out what was seen: it was none. Nobody is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +153,31 @@ class ValidationWatch:
                 module.training = training
         self._flags = []
         self._model = None  # what was seen waits for the writer, and must not keep the network
+
+    # --- for an evaluation that nobody has marked, see dtui.record.launch.evaluation
+
+    def leave_flags(self) -> None:
+        """Leave the training flags alone: nobody knows when such an evaluation ends."""
+        self._flags = []
+
+    def noting(self, batches: Iterator[Any]) -> Iterator[Any]:
+        """Return the batches of the loader, which began to be iterated before it was watched."""
+        return batches if self._tap is None else self._tap.noting(batches)
+
+    def follow(self, model: nn.Module) -> None:
+        """Judge what another module returns from now on."""
+        if model is self._model or self._handle is None:
+            return
+        self._handle.remove()
+        if self._last is not None:
+            self._last.detach()
+        self._model, self._last = model, LastModules(model)
+        self._handle = model.register_forward_hook(self._see, with_kwargs=True)
+
+    @property
+    def passes(self) -> int:
+        """Number of calls of the model that were seen."""
+        return len(self._seen)
 
     def add(self, logits: Tensor, targets: Any, ids: Any, images: Tensor | None) -> None:
         """Add predictions that the user gives.
