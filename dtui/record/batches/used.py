@@ -21,7 +21,7 @@ from torch.utils.hooks import RemovableHandle
 from dtui.errors import RecorderError
 from dtui.model import IntArray
 from dtui.record.batches.passes import Pass, leave, listen, reach
-from dtui.record.batches.samples import MOST_SAMPLES, Samples, as_ids
+from dtui.record.batches.samples import MOST_SAMPLES, USUAL_SAMPLES, SampleColumns, Samples, as_ids
 from dtui.record.training.hooks import QuietHook
 from dtui.record.training.loader_order import below_subsets, found_in
 from dtui.record.validation.targets import Place, pick
@@ -95,19 +95,18 @@ class UsedSamples:
         """
         self._place: Place | None = None
         self._dataset: Callable[[], Any] | None = None
-        self.batch_size = 0
-        """Samples in a batch of the given loader, 0 if none was given or it does not say."""
+        self._batch_size = 0
         self._choose(batches)
         self._is_paused = is_paused
         self._open: list[_Handed] = []
         self._used: list[Ids] = []
-        self._last: Samples = Samples()
+        self.last: Samples = Samples()
+        """Those of the last update."""
         self._task = -1
-        self._is_stated = False
+        self._is_stated = self._is_done = False
         self._unknown = ""
         self._updates_without = 0
-        self.has_seen = False
-        """Whether an update had ids."""
+        self._has_seen = False
         self._handles = _at_gradients(model, self._arrived)
         listen(self)
 
@@ -124,7 +123,7 @@ class UsedSamples:
                 )
             self._dataset = reach(below_subsets(dataset)[0])
             size = found_in(batches, "batch_size")
-            self.batch_size = size if isinstance(size, int) else 0
+            self._batch_size = size if isinstance(size, int) else 0
 
     # --- what the loaders tell
 
@@ -154,7 +153,7 @@ class UsedSamples:
             handed.is_over = True
             if not one.is_ahead:
                 self._open.remove(handed)
-                self._last = Samples()
+                self._is_done = True
 
     def _begin(self, one: Pass) -> _Handed:
         """Return the place for the batches of a new pass; what the pass before it left goes with that."""
@@ -192,13 +191,18 @@ class UsedSamples:
         ]
         self._open = [handed for handed in self._open if handed.waiting or not handed.is_over]
         used = used or passed  # no gradient was seen to arrive: all that was handed out
-        if used:
-            self._last = Samples(tuple(used[:MOST_SAMPLES]))
-        self.has_seen = self.has_seen or bool(used)
-        self._updates_without += not self.has_seen
+        if used or self._is_done:
+            self.last = Samples(tuple(used[:MOST_SAMPLES]))
+        self._is_done = False
+        self._has_seen = self._has_seen or bool(used)
+        self._updates_without += not self._has_seen
         if self._updates_without == UNSEEN:
             self._tell_unseen()
-        return self._last
+        return self.last
+
+    def columns(self) -> SampleColumns:
+        """Return the columns of a run that begins now: as long as the last update, or as the loader says."""
+        return SampleColumns(len(self.last.read()) or self._batch_size or USUAL_SAMPLES)
 
     def drop(self) -> None:
         """Forget what was used for an update that a GradScaler skipped."""
@@ -209,7 +213,7 @@ class UsedSamples:
         leave(self)
         for handle in self._handles:
             handle.remove()
-        self._handles, self._open, self._last = [], [], Samples()
+        self._handles, self._open = [], []
 
     # --- which data set counts
 
@@ -242,12 +246,18 @@ class UsedSamples:
 def _at_gradients(model: nn.Module, arrived: Callable[[], None]) -> list[RemovableHandle]:
     """Call a method, without keeping its object alive, when a gradient has arrived at one of a few parameters."""
     reached = weakref.WeakMethod(arrived)
-    see = QuietHook(lambda _: (method := reached()) is not None and method())
+
+    def see(_: Tensor) -> None:
+        method = reached()
+        if method is not None:
+            method()
+
     trained = [own for own in model.parameters() if own.requires_grad]
     count = min(HOOKED, len(trained))
     places = {round(place * (len(trained) - 1) / max(1, count - 1)) for place in range(count)}
     handles = []
     for place in places:
         with suppress(Exception):  # a kind of parameter that takes no hook; the batches between updates are taken then
-            handles.append(trained[place].register_post_accumulate_grad_hook(see))
+            hook = trained[place].register_post_accumulate_grad_hook(QuietHook(see))  # type: ignore[no-untyped-call]
+            handles.append(hook)
     return handles
