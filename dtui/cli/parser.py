@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from dtui.cli import compare, images, relations
+from dtui.cli import batch, compare, images, relations
 from dtui.cli.command import Command, Parser, add_json, add_quiet, add_run, positive
 from dtui.cli.reporting import nightly
 from dtui.cli.shell import completion
@@ -269,6 +269,7 @@ COMMANDS = (
     ),
     *relations.COMMANDS,
     *images.COMMANDS,
+    *batch.COMMANDS,
     *compare.COMMANDS,
     Command(
         "advise",

@@ -37,7 +37,7 @@ def find_standouts(batches: Sequence[IntArray], is_chosen: BoolArray, most: floa
     """Return the samples that stand in too many of the chosen batches, the most striking first.
 
     Of a sample in `total` of all batches, the number of chosen ones among them is hypergeometric if the chosen batches
-    are like the others. That holds for shuffled epochs and for weighted samplers, whose favourites are frequent in both.
+    are like the others. So it is with shuffled epochs, and with weighted samplers: what they favour is in many of both.
 
     Args:
         batches: The ids in each, shape (n,); one that comes twice in a batch counts once.
