@@ -76,7 +76,10 @@ def _text(found: BatchAnswer) -> str:
 
     batch = found.batch
     asked = "" if found.is_exact else f", the nearest kept one before {found.asked:,}"
-    lines = [paint(f"batch of iteration {batch.iteration:,}{asked}: {_size(batch)}", "bold"), *_ids(batch.samples)]
+    lines = [
+        paint(f"batch of iteration {batch.iteration:,}{asked}: {_size(batch)}", "bold"),
+        *_ids(batch.samples.tolist()),
+    ]
     for one in found.before[:SHOWN_BEFORE]:
         first = ", ".join(str(number) for number in one.samples[:SHOWN_IDS])
         more = f" and {len(one.samples) - SHOWN_IDS:,} more" if len(one.samples) > SHOWN_IDS else ""
@@ -108,7 +111,7 @@ def _standouts(found: BatchAnswer) -> str:
             f"{one.times:,} of {one.of:,}",
             f"{one.batches:,}",
             f"{one.chance:.1g}",
-            "yes" if one in found.here else "",
+            "" if (at := found.place_of(one)) is None else f"in {at:,}",
         ]
         for one in found.standouts[:MOST_ROWS]
     ]

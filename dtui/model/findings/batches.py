@@ -75,11 +75,15 @@ class BatchAnswer:
         """Whether the batch is that of the iteration that was asked for."""
         return self.batch.iteration == self.asked
 
+    def place_of(self, one: StandoutSample) -> int | None:
+        """Return the iteration of the newest of these batches that holds a sample; None if none does."""
+        batches = (self.batch, *self.before)
+        return next((batch.iteration for batch in batches if (batch.samples == one.sample).any()), None)
+
     @property
     def here(self) -> tuple[StandoutSample, ...]:
         """The samples that stand out and are in this batch, or in one of those before it."""
-        there = {int(one) for batch in (self.batch, *self.before) for one in batch.samples}
-        return tuple(one for one in self.standouts if one.sample in there)
+        return tuple(one for one in self.standouts if self.place_of(one) is not None)
 
     @property
     def sentence(self) -> str:
