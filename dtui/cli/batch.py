@@ -101,10 +101,8 @@ def _ids(samples: Sequence[int]) -> list[str]:
 def _standouts(found: BatchAnswer) -> str:
     from dtui.cli.table import paint, table
 
-    events = f"{found.events:,} {found.unit}{'s' * (found.events != 1)}"
     if not found.standouts:
-        few = "; it takes several to say more" if found.events < 3 else ""
-        return f"no sample stands before more of the {events} than chance allows{few}"
+        return found.heading
     rows = [
         [
             str(one.sample),
@@ -116,10 +114,9 @@ def _standouts(found: BatchAnswer) -> str:
         for one in found.standouts[:MOST_ROWS]
     ]
     rest = len(found.standouts) - MOST_ROWS
-    what = f"samples that stand before more of the {events} than chance allows"
     more = f"; {rest:,} more, --json has all" if rest > 0 else ""
     headings = [">sample", f">{found.unit}s", ">batches", ">by chance", "here"]
-    return f"{paint(what + more, 'bold')}\n{table(headings, rows)}"
+    return f"{paint(found.heading + more, 'bold')}\n{table(headings, rows)}"
 
 
 # --- the skip list

@@ -15,6 +15,7 @@ from dtui.model import (
     LAYER_STATISTICS,
     RECORDS_A_BIN,
     SOURCES,
+    Column,
     Gap,
     ImageSet,
     Layer,
@@ -62,6 +63,7 @@ class FakeReader:
     contents: Contents = field(default_factory=contents_of_today)
     gaps: tuple[Gap, ...] = ()
     triggers: tuple[Trigger, ...] = ()
+    columns: tuple[Column, ...] = ()
     watched: tuple[int, ...] = ()
     faults: tuple[str, ...] = ()
     state: RunStatus = RunStatus.LIVE

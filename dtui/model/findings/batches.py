@@ -9,6 +9,9 @@ from dtui.model.arrays import IntArray
 MOST_NAMED = 8
 """Samples that a sentence names."""
 
+FEW_EVENTS = 3
+"""Triggers below which hardly any sample can stand out."""
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class KeptBatch:
@@ -75,6 +78,16 @@ class BatchAnswer:
         """Whether the batch is that of the iteration that was asked for."""
         return self.batch.iteration == self.asked
 
+    @property
+    def heading(self) -> str:
+        """What the samples that stand out have in common; where none does, why."""
+        events = f"{self.events:,} {self.unit}{'s' * (self.events != 1)}"
+        if self.standouts:
+            return f"samples that stand before more of the {events} than chance allows"
+        if self.events < FEW_EVENTS:
+            return f"{events} with batches: too few to say which samples are behind it"
+        return f"no sample stands before more of the {events} than chance allows"
+
     def place_of(self, one: StandoutSample) -> int | None:
         """Return the iteration of the newest of these batches that holds a sample; None if none does."""
         batches = (self.batch, *self.before)
@@ -91,8 +104,9 @@ class BatchAnswer:
         at = f"the batch of {self.batch.iteration:,}"
         size = f"{self.batch.count:,} sample{'s' * (self.batch.count != 1)}"
         if not self.here:
-            why = "none stands out" if self.events > 1 else f"one {self.unit} is too few to say which"
-            return f"{size} in {at}; {why}" + (f" over {self.events:,} {self.unit}s" if self.events > 1 else "")
+            over = f"; none stands out over {self.events:,} {self.unit}s"
+            few = f"; one {self.unit} is too few to say which" if self.events else ""
+            return f"{size} in {at}{over if self.events > 1 else few}"
         named = " ".join(f"{one.sample:,}" for one in self.here[:MOST_NAMED])
         more = " …" if len(self.here) > MOST_NAMED else ""
         times = [one.times for one in self.here]

@@ -7,7 +7,7 @@ from typing import Any
 
 from dtui.model.findings.review import INCIDENTS
 from dtui.safe_text import safe
-from dtui.tui.panes.batch import open_batch
+from dtui.tui.panes.batch import OPENING, OPENING_STEPS
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.axis import AxisPicture
 from dtui.tui.renderables.panes.incident_ribbon import IncidentRibbonPicture, entry_at
@@ -16,7 +16,7 @@ from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.panes.ribbon import RibbonPicture, anomaly_at
 from dtui.tui.renderables.panes.top_bar import TopBarPicture
 from dtui.tui.renderables.parts.picture import Picture
-from dtui.tui.state.actions import BAR, BAR_AFTER, BAR_LAST, SHOWN, Action, main_keys
+from dtui.tui.state.actions import BAR, BAR_AFTER, BAR_LAST, main_keys
 from dtui.tui.state.layout import RIBBON_ROWS, SMALLEST
 from dtui.tui.state.pane import Pane, Scene, Step
 from dtui.tui.state.questions import (
@@ -58,12 +58,12 @@ class Ribbon(Pane):
 
     name = "ribbon"
     fixed_rows = RIBBON_ROWS
-    actions = (Action("batch", ("D",), "batch", "Show the samples of the batch at the crosshair, or go back.", SHOWN),)
+    actions = (OPENING,)
 
     @property
     def steps(self) -> Mapping[str, Step]:
         """Open the batch behind an incident, from every screen."""
-        return {"batch": open_batch}
+        return OPENING_STEPS
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
         """Ask for incidents and anomalies, and for what detectors cannot judge."""

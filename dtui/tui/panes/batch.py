@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,9 @@ from dtui.query import RunQuery
 from dtui.tui.renderables.panes.batch import TITLE, BatchPicture
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.state.actions import SHOWN, Action
 from dtui.tui.state.numbers import Numbers
-from dtui.tui.state.pane import Pane, Scene
+from dtui.tui.state.pane import Pane, Scene, Step
 from dtui.tui.state.questions import Question
 from dtui.tui.state.selection import Selection
 
@@ -41,10 +42,15 @@ def open_batch(scene: Scene) -> Selection:
     return scene.selection.gone_back() if is_open else scene.opened(SCREEN)
 
 
+OPENING = Action("batch", ("D",), "batch", "Show the samples of the batch at the crosshair, or go back.", SHOWN)
+OPENING_STEPS: Mapping[str, Step] = {OPENING.id: open_batch}
+"""Of a pane that every screen has, so that the batch is one key away."""
+
+
 class Batch(Pane):
     """The samples at the crosshair; the keys of time go to other batches."""
 
-    name = "batch"
+    name = "batch_samples"
     title = TITLE
     has_time = False
     bar = ((("record_before", "record_after"), "other batch"), (("back",), "back"))

@@ -43,18 +43,13 @@ class BatchPicture(Picture):
     def _title(self) -> str:
         batch = self.found.batch
         left = f", the first {len(batch.samples):,} kept" if batch.left_out else ""
-        asked = "" if self.found.is_exact else f" · the nearest kept batch before {self.found.asked:,}"
+        asked = "" if self.found.is_exact else f" · the nearest kept before {self.found.asked:,}"
         return f"{batch.count:,} sample{'s' * (batch.count != 1)}{left}{asked}"
 
     def _draw_standouts(self, cells: Cells, frame: Frame, y: int, width: int) -> int:
         """Draw a line for each sample that stands out, and return the row below."""
         theme, found = frame.theme, self.found
-        events = f"{found.events:,} {found.unit}{'s' * (found.events != 1)}"
-        what = f"samples that stand before more of the {events} than chance allows"
-        if not found.standouts:
-            few = "; several are needed to say more" if found.events < 3 else ""
-            what = f"no sample stands before more of the {events} than chance allows{few}"
-        for line in wrap(what, max(1, width - 3)):
+        for line in wrap(found.heading, max(1, width - 3)):
             cells.text(2, y, line, theme.text)
             y += 1
         room = max(1, frame.height - y - (0 if width < frame.width else 3))
