@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import argparse
 
-from dtui.cli import batch, compare, images, relations
+from dtui.cli import compare, images, relations
 from dtui.cli.command import Command, Parser, add_json, add_quiet, add_run, positive
 from dtui.cli.reporting import nightly
+from dtui.cli.samples import batch
 from dtui.cli.shell import completion
 from dtui.version import __version__
 

@@ -50,6 +50,18 @@ class Listener(Protocol):
         """Hear that a loader had no more batches."""
 
 
+class Early:
+    """Listens to nothing, so that passes are known that begin before whoever wants to know of their batches."""
+
+    is_awake = True
+
+    def handed_out(self, one: Pass, batch: Any, positions: IntArray | None) -> None:
+        """Do nothing."""
+
+    def ended(self, one: Pass) -> None:
+        """Do nothing."""
+
+
 class Pass:
     """One pass over a loader.
 

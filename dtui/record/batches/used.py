@@ -39,6 +39,12 @@ UNSEEN = 8
 Ids = IntArray | Tensor
 
 
+def place_in(batches: Any) -> Place | None:
+    """Return where a batch has ids, if that is what `batches` says; None if it is a loader or a switch."""
+    is_place = not isinstance(batches, bool) and (isinstance(batches, int | str) or callable(batches))
+    return batches if is_place and not hasattr(batches, "dataset") else None
+
+
 class _Handed:
     """The batches of one pass that were handed out and not used yet, the oldest first."""
 
@@ -93,7 +99,6 @@ class UsedSamples:
         Raises:
             RecorderError: `batches` is none of that.
         """
-        self._place: Place | None = None
         self._dataset: Callable[[], Any] | None = None
         self._batch_size = 0
         self._choose(batches)
@@ -111,10 +116,8 @@ class UsedSamples:
         listen(self)
 
     def _choose(self, batches: Any) -> None:
-        is_place = not isinstance(batches, bool) and (isinstance(batches, int | str) or callable(batches))
-        if is_place and not hasattr(batches, "dataset"):
-            self._place = batches
-        elif batches is not True:
+        self._place = place_in(batches)
+        if self._place is None and batches is not True:
             dataset = found_in(batches, "dataset")
             if dataset is None:
                 raise RecorderError(

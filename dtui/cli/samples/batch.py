@@ -172,7 +172,7 @@ COMMANDS = (
             ("dtui batch sample_runs/mnist-batches --at 611 --skip skip.txt", "the ids that stand out, one a line"),
             ("dtui batch sample_runs/mnist-batches --at 611 --skip all.txt --skip-of before", "whole batches"),
         ),
-        "batch",
+        "samples.batch",
         _arguments,
     ),
 )
