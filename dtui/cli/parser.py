@@ -11,6 +11,7 @@ from dtui.cli import compare, images, relations
 from dtui.cli.command import Command, Parser, add_json, add_quiet, add_run, positive
 from dtui.cli.launching import launch
 from dtui.cli.reporting import nightly
+from dtui.cli.samples import batch
 from dtui.cli.shell import completion
 from dtui.version import __version__
 
@@ -271,6 +272,7 @@ COMMANDS = (
     ),
     *relations.COMMANDS,
     *images.COMMANDS,
+    *batch.COMMANDS,
     *compare.COMMANDS,
     Command(
         "advise",

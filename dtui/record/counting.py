@@ -13,6 +13,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from dtui.model import RunStatus
+from dtui.record.batches.used import UsedSamples
 from dtui.record.lifetime import weakly
 from dtui.record.recording import Ending, Recording
 from dtui.record.start.resume import Start
@@ -37,6 +38,7 @@ class Counting:
         recording: Recording,
         boundary: Boundary,
         is_open: Callable[[], bool],
+        batches: UsedSamples | None = None,
     ) -> None:
         """Begin to watch the updates.
 
@@ -48,6 +50,7 @@ class Counting:
             recording: The recording of the run.
             boundary: Catches failures.
             is_open: Whether the run is open, and this is its process.
+            batches: The samples of updates, None if they are not kept.
         """
         self.iteration = start.updates - 1
         """Of the last update, -1 before the first."""
@@ -64,6 +67,9 @@ class Counting:
         self._recording = recording
         self._boundary = boundary
         self._is_open = is_open
+        self._batches = batches
+        if batches is not None:
+            self.skips.on_skip = weakly(batches.drop)
 
     def after_step(self, optimizer: Optimizer, missed: int) -> None:
         """Count an update by the leading optimizer, and the missed updates before it."""
@@ -72,6 +78,8 @@ class Counting:
         with self._boundary.guard("updates", self.iteration):
             self.skips.follow(optimizer)
             if self.skips.is_known_skipped(optimizer):
+                if self._batches is not None:
+                    self._batches.drop()
                 return
             if missed:
                 self._pass_over(missed)
@@ -85,6 +93,9 @@ class Counting:
             call()
         self.iteration += 1
         self.unseen.counted(self.iteration)
+        if self._batches is not None and self._boundary.is_on("batches"):
+            with self._boundary.guard("batches", self.iteration):
+                self._batches.take()
         is_due = self.iteration % self._every == 0
         self.last_update.note(anew=is_due)
         with self._boundary.guard("log", self.iteration):
@@ -113,6 +124,7 @@ class Counting:
         """
         self.updates.remove()
         self.skips.remove()
+        self._leave_batches()
         unseen = self.unseen.closing(self.iteration)
         self._record_end(status)
         self._recording.finish(self.iteration, status, reason or unseen, self.scalars.own)
@@ -122,6 +134,7 @@ class Counting:
     def let_go(self) -> None:
         """Stop counting after the network is gone; logged values are kept."""
         self.updates.remove()
+        self._leave_batches()
         self._boundary.finish(self.iteration)
         self.scalars.end(self.iteration)
         self._recording.keep(self.scalars.own, at_end=True)
@@ -134,6 +147,10 @@ class Counting:
     def _rates(self) -> dict[str, Any]:
         """Return the learning rate of the optimizer that counts, and those of all others that were given."""
         return learning_rate(self.updates.leader) | self._further.read()
+
+    def _leave_batches(self) -> None:
+        if self._batches is not None:
+            self._batches.remove()
 
     def _explained(self) -> None:
         self.unseen.explained()

@@ -17,10 +17,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dtui.errors import RecorderError
-from dtui.model import RunMetadata, RunStatus, Structure
+from dtui.model import Column, RunMetadata, RunStatus, Structure
 from dtui.record.backends.choose import find_kernels
+from dtui.record.batches.used import UsedSamples
 from dtui.record.counting import Counting
-from dtui.record.flight.flight_recorder import plan_watches
+from dtui.record.flight.with_batches import plan_with_batches
 from dtui.record.lifetime import Life, find_former, weakly
 from dtui.record.recording import Recording
 from dtui.record.start.arguments import (
@@ -91,6 +92,7 @@ class Recorder(JudgeCalls):
         outputs: str | None = None,
         top: int = 0,
         activations: bool = False,
+        batches: Any = False,
     ) -> None:
         """Attach to a model and its optimizer.
 
@@ -132,6 +134,10 @@ class Recorder(JudgeCalls):
                 among the first five; `top_5_error` becomes a curve. 0 keeps the label alone.
             activations: Whether each validation keeps two numbers a filter, the share of activations that are zero and
                 their mean, and the nine images that excite it most; see README.md beside this file for what it costs.
+            batches: Whether to keep which samples each update was trained on, around the triggers of the flight
+                recorder and with the records. True takes their positions in the data set from the DataLoader that is
+                iterated while the model trains; a loader says which one; an index, a key, an attribute or a function
+                says where a batch has ids, as of an IterableDataset. Where `keep_around` is 0 it becomes 40.
 
         Raises:
             RecorderError: The arguments cannot work together, the path cannot be written, or the run to go on with has
@@ -151,7 +157,7 @@ class Recorder(JudgeCalls):
         check_classes(names, model, probes)
         check_outputs(outputs)
         check_top(top)
-        watch_plan = plan_watches(every, watch_every, keep_around, probes, self._exchange.is_first)
+        watch_plan = plan_with_batches(batches, every, watch_every, keep_around, probes, self._exchange.is_first)
         forget_told()
         import_for_threads(
             is_writer=self._exchange.is_first,
@@ -181,6 +187,8 @@ class Recorder(JudgeCalls):
             self._process = os.getpid()
             shown = name or self.path.name.removesuffix(SUFFIX)
             metadata = describe_run(shown, every, optimizers, hyperparameters or {}, notes)
+            watched = None if batches is False or not self._exchange.is_first else batches
+            self._batches = None if watched is None else UsedSamples(model, watched, weakly(self._is_judging))
             self._recording = Recording(
                 model,
                 probes,
@@ -192,6 +200,7 @@ class Recorder(JudgeCalls):
                 has_kernel=has_kernel,
                 is_traced=graph and start.past is None and (self._exchange.is_first or activations),
                 has_activations=activations,
+                batches=self._batches,
             )
             with refusals_told(self._exchange, start):
                 if start.past is not None and self._recording.can_begin:
@@ -202,7 +211,14 @@ class Recorder(JudgeCalls):
         if former is not None:
             former.make_way(self.path)
         self._counting = Counting(
-            model, optimizers, start, every, self._recording, self._boundary, is_open=weakly(self._is_ours)
+            model,
+            optimizers,
+            start,
+            every,
+            self._recording,
+            self._boundary,
+            is_open=weakly(self._is_ours),
+            batches=self._batches,
         )
         self._outputs.listen(model)
         self._end = EndWatch(weakly(self._finish), weakly(self._recording.note))
@@ -244,6 +260,18 @@ class Recorder(JudgeCalls):
                 self._tell_closed("log")
             elif not self._is_ended_elsewhere:
                 warn_once("log closed", f"log: the run is closed; {', '.join(values)} and what follows are not kept")
+
+    def samples(self, ids: Any) -> None:
+        """State which samples the next gradients are of, where no DataLoader hands them out; needs `batches`.
+
+        Args:
+            ids: Integers, shape (n,); once for each batch, of as many batches as an update adds up.
+        """
+        with self._boundary.guard("samples", self.iteration):
+            if self._batches is not None:
+                self._batches.say(ids)
+            elif self._exchange.is_first:
+                warn_once("samples", "samples: they are not kept; make the recorder with batches=True")
 
     def step(self) -> None:
         """Count one update, where no optimizer was given: call it after each, before gradients are cleared."""
@@ -371,7 +399,13 @@ class Recorder(JudgeCalls):
         """Whether the run is open, and this is the process that opened it, not a forked worker."""
         return not self._closed and os.getpid() == self._process
 
-    def _opener(self, start: Start, metadata: RunMetadata, names: Sequence[str]) -> Callable[[Structure], Store]:
+    def _is_judging(self) -> bool:
+        """Whether an evaluation is running."""
+        return self._is_within
+
+    def _opener(
+        self, start: Start, metadata: RunMetadata, names: Sequence[str]
+    ) -> Callable[[Structure, Sequence[Column]], Store]:
         """Return the function that creates the run on the writer's thread; it holds neither recorder nor network."""
         return partial(start.create, metadata, names)
 

@@ -63,6 +63,7 @@ class FakeReader:
     contents: Contents = field(default_factory=contents_of_today)
     gaps: tuple[Gap, ...] = ()
     triggers: tuple[Trigger, ...] = ()
+    columns: tuple[Column, ...] = ()
     watched: tuple[int, ...] = ()
     faults: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dtui.model import Check, Incident, Missing
 from dtui.model.cube import Cube, CubeRequest, GridCell, IncidentGrid
+from dtui.model.findings.batches import BatchAnswer
 from dtui.model.findings.incident_evidence import IncidentEvidence
 from dtui.model.relations import Event, FilterChoice
 from dtui.query.anomalies import decided_incidents
@@ -15,6 +16,7 @@ from dtui.query.relations import cube
 from dtui.query.relations.questions import RelationQuestions
 
 if TYPE_CHECKING:
+    from dtui.query.incidents.batches import Batches
     from dtui.query.incidents.walk import Incidents
 
 MOST_JUDGED = 1_000_000
@@ -65,7 +67,36 @@ class IncidentQuestions(RelationQuestions):
         """
         from dtui.query.incidents.evidence import evidence_of
 
-        return tuple(evidence_of(incident, self._data) for incident in incidents)
+        batches = self.incident_batches(incidents)
+        return tuple(evidence_of(one, self._data, batch) for one, batch in zip(incidents, batches, strict=True))
+
+    # --- the batch behind it
+    def batch(self, iteration: int) -> BatchAnswer:
+        """Return the samples of an iteration's batch, or of the nearest kept one before it, and who stands out.
+
+        Raises:
+            NotRecordedError: The run keeps no samples, or not yet.
+            UsageError: There is no such iteration, or no batch was kept at or before it.
+        """
+        return self._batches().at(iteration)
+
+    def incident_batches(self, incidents: Sequence[Incident]) -> tuple[BatchAnswer | None, ...]:
+        """Return the batch before each incident, in the same order; None where none was kept."""
+        if not self._has_batches:
+            return (None,) * len(incidents)
+        batches = self._batches()
+        return tuple(batches.near(incident) for incident in incidents)
+
+    @property
+    def _has_batches(self) -> bool:
+        from dtui.query.incidents.batches import COLUMNS
+
+        return bool({column.name for column in self._data.reader.columns} & {ids for ids, _ in COLUMNS})
+
+    def _batches(self) -> Batches:
+        from dtui.query.incidents.batches import Batches
+
+        return Batches(self._data, self.incidents() if self._has_batches and not self._data.triggers else ())
 
     def all_checks(self) -> tuple[Check, ...]:
         """Return everything that is looked for, with why this run could not be judged by it where it could not."""

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from dtui.errors import RecorderError
 from dtui.fork_gate import resting
@@ -43,6 +45,9 @@ MOST_TRIGGERS = 64
 """Triggers that a run keeps: what goes on breaking would fill the disk."""
 LARGEST_RING = 4 << 30
 """Bytes of the ring that are taken for a mistake."""
+
+Columns = Callable[[], Mapping[str, NDArray[Any]]]
+"""Gives what else a frame holds, on the writer's thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +141,7 @@ class _Kept:
     nonfinite: FloatArray | None
     scalars: Mapping[str, float]
     skips: Skips
+    columns: Mapping[str, NDArray[Any]]
 
 
 class Flight:
@@ -177,7 +183,12 @@ class Flight:
         return self._ring.numel() * 4 + self._meter.copied_bytes
 
     def watch(
-        self, sink: Sink, iteration: int, scalars: Callable[[], Mapping[str, float]], skips: Callable[[], Skips]
+        self,
+        sink: Sink,
+        iteration: int,
+        scalars: Callable[[], Mapping[str, float]],
+        skips: Callable[[], Skips],
+        columns: Columns = dict,
     ) -> bool:
         """Measure a watch and queue it for judging; False, without measuring, if no slot is free.
 
@@ -186,6 +197,7 @@ class Flight:
             iteration: Iteration of the watch.
             scalars: Returns the values logged since the watch before, as numbers.
             skips: Returns the updates that a gradient scaler skipped.
+            columns: Returns what else the watch holds.
 
         Raises:
             RecorderError: Judging has failed.
@@ -201,7 +213,7 @@ class Flight:
 
         def judge(store: Store) -> None:
             try:
-                kept = self._arrived(number, iteration, watch, scalars, skips)
+                kept = self._arrived(number, iteration, watch, scalars, skips, columns)
                 self._kept[slot] = kept
                 self._take(store, kept, is_next)
             except OSError:
@@ -245,6 +257,7 @@ class Flight:
         watch: Watch,
         scalars: Callable[[], Mapping[str, float]],
         skips: Callable[[], Skips],
+        further: Columns = dict,
     ) -> _Kept:
         """Wait for a watch to arrive, and set missing values to NaN."""
         if watch.event is not None:
@@ -260,7 +273,7 @@ class Flight:
                 norms[broken] = np.nan
         for row, columns in watch.absent:
             norms[row, columns] = np.nan
-        return _Kept(number, iteration, norms, nonfinite, dict(scalars()), skips())
+        return _Kept(number, iteration, norms, nonfinite, dict(scalars()), skips(), further())
 
     def _take(self, store: Store, kept: _Kept, is_next: bool) -> None:
         """Judge a watch, and store the watches that a trigger keeps."""
@@ -303,7 +316,7 @@ class Flight:
             self._deriver = Deriver(self._structure) if before is None else self._deriver
             if before is not None:
                 self._deriver.derive(self._raw(before))
-        watch = self._deriver.derive(self._raw(kept))
+        watch = replace(self._deriver.derive(self._raw(kept)), columns=kept.columns)
         self._derived, self._stored = number, kept.iteration
         store.append_watch(watch)
 

@@ -105,7 +105,9 @@ classes. All are chunked. A node with an axis of length 0 is left out.
     /scalars                 (S, n)        float64, NaN where a name was not logged; a logged NaN has the bits
                                            7FF8000000000001 (in runs of before 0.1.0 it has not)
     /tracks/<kind>/<statistic> (rows, n)   float32, of other tracks, mantissa rounded to its bits
-    /columns/<name>          (rows, n)     its dtype, of other columns
+    /columns/<name>          (rows, n)     its dtype, of other columns; samples (watches) and record_samples (records)
+                                           hold ids of the training samples of an update, NaN behind the last, and
+                                           sample_count and record_sample_count how many it had
     /validation/label        (I, n)        uint16; in a run of at most 65,535 classes 65,535 says that the image was not
                                            judged, or that its outputs were NaN; errors leave it out
     /validation/confidence   (I, n)        uint8

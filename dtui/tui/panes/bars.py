@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dtui.model.findings.review import INCIDENTS
 from dtui.safe_text import safe
+from dtui.tui.panes.batch import OPENING, OPENING_STEPS
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.axis import AxisPicture
 from dtui.tui.renderables.panes.incident_ribbon import IncidentRibbonPicture, entry_at
@@ -17,7 +18,7 @@ from dtui.tui.renderables.panes.top_bar import TopBarPicture
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import BAR, BAR_AFTER, BAR_LAST, main_keys
 from dtui.tui.state.layout import RIBBON_ROWS, SMALLEST
-from dtui.tui.state.pane import Pane, Scene
+from dtui.tui.state.pane import Pane, Scene, Step
 from dtui.tui.state.questions import (
     AnomaliesQuestion,
     IncidentsNotJudgedQuestion,
@@ -57,6 +58,12 @@ class Ribbon(Pane):
 
     name = "ribbon"
     fixed_rows = RIBBON_ROWS
+    actions = (OPENING,)
+
+    @property
+    def steps(self) -> Mapping[str, Step]:
+        """Open the batch behind an incident, from every screen."""
+        return OPENING_STEPS
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
         """Ask for incidents and anomalies, and for what detectors cannot judge."""
