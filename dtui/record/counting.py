@@ -60,6 +60,10 @@ class Counting:
         self._boundary = boundary
         self._is_open = is_open
 
+    def last(self) -> int:
+        """Return the iteration of the last update, -1 before the first."""
+        return self.iteration
+
     def after_step(self, optimizer: Optimizer, missed: int) -> None:
         """Count an update by the leading optimizer, and the missed updates before it."""
         if not self._is_open():

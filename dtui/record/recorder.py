@@ -167,6 +167,7 @@ class Recorder:
             self._closed = self._is_within = self._is_ended_elsewhere = self._is_orphaned = False
             self._process = os.getpid()
             shown = name or self.path.name.removesuffix(SUFFIX)
+            self._stop = self._exchange.stop_signal()
             metadata = describe_run(shown, every, first, hyperparameters or {}, notes)
             self._recording = Recording(
                 model,
@@ -178,6 +179,7 @@ class Recorder:
                 watch_plan=watch_plan,
                 has_kernel=has_kernel,
                 is_traced=graph and start.past is None and self._exchange.is_first,
+                stop=self._stop,
             )
             with refusals_told(self._exchange, start):
                 if start.past is not None and self._recording.can_begin:
@@ -190,6 +192,7 @@ class Recorder:
         self._counting = Counting(
             model, optimizers, start, every, self._recording, self._boundary, is_open=weakly(self._is_ours)
         )
+        self._stop.follow(weakly(self._counting.last))
         self._outputs.listen(model)
         self._end = EndWatch(weakly(self._finish), weakly(self._recording.note))
         self._life.watch(start, self._boundary, self._counting.skips, self._end, probes)
@@ -329,6 +332,16 @@ class Recorder:
     def iteration(self) -> int:
         """Iteration of the last update, -1 before the first: the number of updates minus one."""
         return self._counting.iteration
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether the training should end itself; reading it costs nothing, and it stays True.
+
+        True once the flight recorder saw a non-finite value, or `dtui watch … --stop` left a request in the run; never
+        by itself. The recorder stops nothing: the loop asks, saves its checkpoint and breaks. Of several processes each
+        gets the same answer at the same iteration, some 10 s later (see `dtui/record/README.md`).
+        """
+        return self._stop.is_due(self.iteration)
 
     @property
     def closed(self) -> bool:

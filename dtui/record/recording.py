@@ -28,6 +28,7 @@ from dtui.record.training.norm_layers import NormProbe, placed_norms, try_norms
 from dtui.record.training.scalar_log import Logged, OwnIterations, ScalarLog
 from dtui.record.training.skipped_updates import SkippedUpdates
 from dtui.record.writing.failure_guard import RECORDS, WATCHES, Boundary
+from dtui.record.writing.stopping import StopSignal
 from dtui.record.writing.warn import reason_of, warn_once
 from dtui.record.writing.writer_thread import Job, Sink, Store
 
@@ -66,6 +67,7 @@ class Recording:
         watch_plan: WatchPlan | None,
         has_kernel: bool,
         is_traced: bool,
+        stop: StopSignal,
     ) -> None:
         """Prepare; `begin` creates the run or goes on with it.
 
@@ -80,7 +82,9 @@ class Recording:
             watch_plan: Settings of the flight recorder, None for none.
             has_kernel: Whether to measure with a compiled kernel if one is available.
             is_traced: Whether to watch the first forward pass to find the graph.
+            stop: Is told of non-finite values, and looks for requests to stop.
         """
+        self._stop = stop
         self._model = weakref.ref(model)
         self._root = weakref.ref(unwrap(model))
         self._probes = probes
@@ -140,11 +144,12 @@ class Recording:
             self.is_sharded = self.measurer.is_sharded
             self._deriver = Deriver(structure)
             limit = min(MOST_WAITING, max(FEWEST_WAITING, WAITING_BYTES // self.measurer.record_bytes))
-            self.sink = Sink((lambda: resumed) if resumed is not None else partial(self._open_store, structure), limit)
+            opener = (lambda: resumed) if resumed is not None else partial(self._open_store, structure)
+            self.sink = Sink(opener, limit, self._stop.look)
             self._boundary.attach(self.sink)
             if self.watch_plan is not None:
                 with self._boundary.guard(WATCHES, self._start.updates):
-                    self.flight = Flight(self.watch_plan, structure, probes, self.has_kernel)
+                    self.flight = Flight(self.watch_plan, structure, probes, self.has_kernel, self._stop.saw_nonfinite)
         return self.sink
 
     def _completed(self, root: nn.Module | None, probes: list[LayerProbe], structure: Structure) -> Structure:
