@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -29,6 +30,7 @@ from dtui.query.data import RunData
 from dtui.query.findings import run_info
 from dtui.query.incidents import state, verdict
 from dtui.query.layers.questions import LayerQuestions
+from dtui.query.watching.progress import Progress
 
 if TYPE_CHECKING:
     from dtui.store import RunReader
@@ -79,6 +81,18 @@ class RunQuery(LayerQuestions, CompareQuestions):
         self._reader.settle()
 
     # --- the run
+    def quiet_seconds(self, now: float) -> float:
+        """Return for how long a live run has recorded nothing new; 0 where that is not much longer than usual.
+
+        Args:
+            now: Seconds, of any clock that only rises, and always of the same.
+        """
+        return self._progress.quiet(now)
+
+    @cached_property
+    def _progress(self) -> Progress:
+        return Progress(self._reader)
+
     @property
     def path(self) -> Path:
         """Where the run is."""

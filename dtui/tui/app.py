@@ -22,7 +22,7 @@ from textual.widgets import Static
 
 from dtui.errors import DtuiError, TerminalError
 from dtui.safe_text import safe
-from dtui.tui.events import Answered, Decided, Event, Failed, Opened
+from dtui.tui.events import Answered, Decided, Event, Failed, Opened, Quiet
 from dtui.tui.loader import Loader, Open, open_query
 from dtui.tui.terminal.capabilities import log_path
 from dtui.tui.terminal.driver import MustLeave, driver_class
@@ -157,6 +157,8 @@ class DtuiApp(App[None]):
             return
         elif self.session is None:
             return
+        elif isinstance(event, Quiet):
+            self.session.quiet(event.seconds)
         elif isinstance(event, Failed) and event.about == "switch":
             self.session.refuse_run(event.message)
         elif isinstance(event, Failed):

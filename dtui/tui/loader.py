@@ -8,6 +8,7 @@ names its question.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from dtui.errors import DtuiError, NotRecordedError
 from dtui.safe_text import safe
-from dtui.tui.events import Answered, Decided, Event, Failed, Opened
+from dtui.tui.events import Answered, Decided, Event, Failed, Opened, Quiet
 
 if TYPE_CHECKING:
     from dtui.model import RunStatus
@@ -71,6 +72,7 @@ class Loader:
         """Of the run's files; and the first one of this run: questions of an earlier one are about another run."""
         self._status: RunStatus | None = None
         self._told: set[str] = set()
+        self._quiet_minutes = 0
 
     # --- called from the app's thread
 
@@ -243,6 +245,15 @@ class Loader:
             self._revision += 1
             self._post(Opened(self._view()))
             self._tell_damage()
+        else:
+            self._tell_quiet()
+
+    def _tell_quiet(self) -> None:
+        """Say that nothing new comes, once a minute."""
+        seconds = self._opened().quiet_seconds(time.monotonic())
+        if seconds and int(seconds // 60) != self._quiet_minutes:
+            self._quiet_minutes = int(seconds // 60)
+            self._post(Quiet(seconds))
 
     def _tell_damage(self) -> None:
         """Report damage once, when it is found: in an answer, lost data look like data that were never recorded."""
@@ -309,7 +320,7 @@ class Loader:
 
     def _view(self) -> RunView:
         view = self._view_of(self._opened(), self._revision)
-        self._status = view.info.status
+        self._status, self._quiet_minutes = view.info.status, int(view.quiet_seconds // 60)
         return view
 
     def _view_of(self, query: RunQuery, revision: int) -> RunView:
@@ -327,14 +338,15 @@ def view_of(query: RunQuery, revision: int) -> RunView:
     import numpy as np
 
     from dtui.model.statistics import Rows
-    from dtui.query.compare.listing import located
+    from dtui.query.compare.listing import located, pace_of
     from dtui.tui.state.run_view import RunView
 
-    images = query.image_set()
+    images, info = query.image_set(), query.info()
+    rate, seconds_left = pace_of(query, info)
     classes = images.classes if images is not None else ()
     sizes = np.bincount(images.targets, minlength=len(classes)) if images is not None else np.zeros(0, np.int64)
     return RunView(
-        info=query.info(),
+        info=info,
         metadata=query.metadata(),
         tree=query.tree(),
         classes=classes,
@@ -349,4 +361,7 @@ def view_of(query: RunQuery, revision: int) -> RunView:
         path=str(located(query.path)),
         norms=query.structure().norms,
         norm_statistics=query.recorded(Rows.NORMS),
+        rate=rate,
+        seconds_left=seconds_left,
+        quiet_seconds=query.quiet_seconds(time.monotonic()),
     )

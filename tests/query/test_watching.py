@@ -15,6 +15,7 @@ import pytest
 
 from dtui.errors import OutputError, RunNotBegunError, RunNotFoundError
 from dtui.model import LAYER_STATISTICS, SOURCES, Record, RunStatus, Trigger
+from dtui.query import open_run
 from dtui.query.watching.events import EventKind, Severity, Wanted, WatchEvent
 from dtui.query.watching.pace import LEEWAY, UNKNOWN_SECONDS, Pace
 from dtui.query.watching.told import Told
@@ -220,6 +221,23 @@ def test_the_first_look_knows_from_the_files_for_how_long_nothing_came(tmp_path:
     writer.close()
 
 
+def test_a_query_says_how_long_a_live_run_has_been_quiet(tmp_path: Path) -> None:
+    with RunWriter(tmp_path / "run", STRUCTURE, METADATA, compact=False) as writer:
+        for position in range(4):
+            writer.append_record(calm(position))
+        with open_run(writer.path) as query:
+            assert query.quiet_seconds(100.0) == 0
+            assert query.quiet_seconds(159.0) == 0
+            assert query.quiet_seconds(161.0) == pytest.approx(61.0, abs=1.0)
+            writer.append_record(calm(4))
+            query.refresh()
+            assert query.quiet_seconds(162.0) == 0
+            assert query.quiet_seconds(223.0) == pytest.approx(61.0, abs=1.0)
+            writer.close()
+            query.refresh()
+            assert query.quiet_seconds(1_000.0) == 0
+
+
 # --- incidents
 
 
@@ -237,8 +255,6 @@ def test_incidents_of_a_run_are_told_once_by_severity_and_not_where_they_were_di
     assert told(Severity.ANY) == [430, 750, 1010, 1360, 1650]
     assert told(Severity.STRONG) == [750, 1010, 1360, 1650]
     assert told(Severity.LASTING) == [1010, 1360]
-    from dtui.query import open_run
-
     with open_run(path) as query:
         query.decide("incident-1360-filter-layer3.0.conv1", "dismissed")
     assert told(Severity.LASTING) == [1010]

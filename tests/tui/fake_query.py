@@ -107,6 +107,11 @@ class FakeQuery(FakeLayers, FakeValidation):
     damage = ()
     failed = ()
 
+    quiet = 0.0
+
+    def quiet_seconds(self, now):
+        return self.quiet
+
     def faults(self):
         return self.damage
 

@@ -67,6 +67,17 @@ def test_only_the_newest_of_many_requests_is_answered(desk):
     assert desk.events.empty()
 
 
+def test_that_nothing_new_comes_is_told_once_a_minute(desk):
+    for seconds, told in ((0.0, []), (61.0, [61.0]), (90.0, []), (121.0, [121.0]), (122.0, [])):
+        desk.query.quiet = seconds
+        desk.loader.poll()
+        desk.loader.ask([ClustersQuestion(int(seconds) + 2)], 0)  # answered after the look
+        events = [desk.next()]
+        while not isinstance(events[-1], Answered):
+            events.append(desk.next())
+        assert [event.seconds for event in events[:-1]] == told
+
+
 def test_damage_is_told_once_when_it_is_found(desk):
     for found, more in ((1, ""), (3, " (and 1 more; dtui check lists them)")):
         desk.query.damage = tuple(f"x.dtui/parts/{n}.h5: reading failed" for n in range(found))

@@ -68,9 +68,14 @@ class Pace:
 
     def stalled(self, now: float) -> float | None:
         """Return for how many seconds nothing new came, once for each stall; None while that is not strange."""
-        usual, quiet = self.usual, now - self._since
-        expected = UNKNOWN_SECONDS if usual is None else self._factor * usual
-        if self._is_told or quiet < max(self._least, expected, LEEWAY * self._longest):
+        quiet = self.strange(now)
+        if self._is_told or not quiet:
             return None
         self._is_told = True
         return quiet
+
+    def strange(self, now: float) -> float:
+        """Return for how many seconds nothing new came; 0 while that is not strange."""
+        usual, quiet = self.usual, now - self._since
+        expected = UNKNOWN_SECONDS if usual is None else self._factor * usual
+        return quiet if quiet >= max(self._least, expected, LEEWAY * self._longest) else 0.0

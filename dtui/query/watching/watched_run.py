@@ -15,9 +15,8 @@ from dtui.query.findings import UNEXPLAINED
 from dtui.query.run import RunQuery
 from dtui.query.watching.events import EventKind, Look, Severity, Wanted, WatchEvent
 from dtui.query.watching.nonfinite import Nonfinite, NonfiniteSearch
-from dtui.query.watching.pace import Pace
+from dtui.query.watching.progress import Progress
 from dtui.query.watching.told import Told
-from dtui.store.run.footprint import quiet_seconds, seconds_of_writing
 from dtui.store.run.turns import highest_turn
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class WatchedRun:
         self._query = RunQuery(self.path, self._reader)
         self._wanted, self._told = wanted, told
         self._nonfinite = NonfiniteSearch(self._reader)
-        self._pace: Pace | None = None
+        self._progress = Progress(self._reader, wanted.stall_factor, wanted.stall_seconds)
         self._remarked: set[str] = set()
         self._has_looked = False
         self.status = self._reader.status()
@@ -142,21 +141,10 @@ class WatchedRun:
         return f"nonfinite {one.what} {name} {one.iteration} {came_again}"
 
     def _stall(self, now: float) -> Iterator[WatchEvent]:
-        reader = self._reader
-        records = len(reader.record_iterations) - int(reader.is_watch.sum())
-        logged = sum(len(iterations) for iterations, _ in reader.logged.values())
-        mark = (records, len(reader.validation_iterations), len(reader.triggers), logged)
-        if self._pace is None:
-            self._pace = Pace(self._wanted.stall_factor, self._wanted.stall_seconds)
-            begun = max((join.iteration for join in reader.joins), default=0)
-            since = int((reader.record_iterations[~reader.is_watch] >= begun).sum())
-            span = seconds_of_writing(self.path)
-            average = span / (since - 1) if since > 1 and span == span else None
-            self._pace.begin(mark, records, now, quiet_seconds(self.path), average)
-        self._pace.see(mark, records, now)
-        quiet = None if self.status is not RunStatus.LIVE else self._pace.stalled(now)
+        pace = self._progress.see(now)
+        quiet = pace.stalled(now) if self.status is RunStatus.LIVE else None
         if quiet is not None:
-            usual, last = self._pace.usual, self.last_iteration
+            usual, last = pace.usual, self.last_iteration
             usually = "" if usual is None else f", usually a record comes every {as_seconds(usual)}"
             where = "" if last is None else f" since iteration {last:,}"
             sentence = f"nothing new for {as_seconds(quiet)}{where}{usually}"

@@ -55,6 +55,9 @@ class RunView:
         given: The runs that the person named, if there are two or more; all paths as in a list of runs.
         norms: The normalisation layers that were measured; names are data from outside.
         norm_statistics: The recorded statistics of normalisation layers.
+        rate: Iterations a second of a live run; NaN where that is not known.
+        seconds_left: Until a live training ends, if it goes on as now; NaN where that is not known.
+        quiet_seconds: For how long a live run has recorded nothing new, where that is much longer than usual; else 0.
     """
 
     info: RunInfo
@@ -79,6 +82,9 @@ class RunView:
     given: tuple[str, ...] = ()
     norms: tuple[NormLayer, ...] = ()
     norm_statistics: tuple[str, ...] = ()
+    rate: float = float("nan")
+    seconds_left: float = float("nan")
+    quiet_seconds: float = 0.0
 
     @property
     def is_live(self) -> bool:

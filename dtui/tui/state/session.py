@@ -310,6 +310,10 @@ class Session:
         self.settle(begin(self.scene) if old.is_empty and not view.is_empty else self.selection)
         self._follow_link()
 
+    def quiet(self, seconds: float) -> None:
+        """Show that a live run has recorded nothing new for so long."""
+        self.view = replace(self.view, quiet_seconds=seconds)
+
     def answered(self, question: Question[Any], answer: Any) -> None:
         """Take a new answer and show it."""
         self._failed = {}
