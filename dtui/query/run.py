@@ -25,6 +25,7 @@ from dtui.model import (
 from dtui.model.findings.advice import ThresholdAdvice
 from dtui.model.statistics import Rows, by_name
 from dtui.query import anomalies, curves, detecting
+from dtui.query.class_table import prepare_class_table
 from dtui.query.compare.questions import CompareQuestions
 from dtui.query.data import RunData
 from dtui.query.findings import run_info
@@ -183,6 +184,10 @@ class RunQuery(LayerQuestions, CompareQuestions):
             UsageError: The settings make no sense.
         """
         return anomalies.anomalies(self._data, settings)
+
+    def prepare_anomalies(self, settings: AnomalySettings, seconds: float) -> bool:
+        """Read what `anomalies` needs for about so long; return whether it needs no more."""
+        return prepare_class_table(self._data, settings, seconds)
 
     def top_anomalies(self, count: int, settings: AnomalySettings | None = None) -> tuple[Anomaly, ...]:
         """Return the strongest anomalies by falling score, then by iteration; of an ended run in milliseconds.

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from dtui.tui.state.run_view import RunView
 
 LOG = logging.getLogger(__name__)
+SLICE_SECONDS = 0.05
+"""How long a slow question is worked on before the others are looked at again."""
 PATIENCE_SECONDS = 1.0
 """How long a person who leaves waits for the question at hand, at most."""
 
@@ -282,9 +284,13 @@ class Loader:
                 self._deciding -= 1
 
     def _answer_next(self) -> None:
-        """Answer the first waiting request, then queue for the next, so that other jobs run in between."""
+        """Answer the first waiting request, or do a part of its work; then queue for the next.
+
+        So other jobs run in between. Quick requests come first: one that arrives while a slow one is at work waits for
+        no more than a part of it.
+        """
         with self._lock:
-            kind = next(iter(self._wanted), None)
+            kind = next(iter(sorted(self._wanted, key=lambda kind: kind.is_slow)), None)
             if kind is None:
                 self._draining = False
                 return
@@ -296,6 +302,11 @@ class Loader:
         from dtui.tui.state.questions import OthersQuestion
 
         _, question = ticket
+        if not question.prepare(self._opened(), SLICE_SECONDS):
+            with self._lock:
+                if self._asked.get(type(question)) == ticket:
+                    self._wanted = {type(question): ticket, **self._wanted}
+            return
         if isinstance(question, OthersQuestion):
             value = question.ask_others(self._beside())
         else:

@@ -112,6 +112,12 @@ class FakeQuery(FakeLayers, FakeValidation):
     def quiet_seconds(self, now):
         return self.quiet
 
+    def prepare_incidents(self, seconds):
+        return True
+
+    def prepare_anomalies(self, settings, seconds):
+        return True
+
     def faults(self):
         return self.damage
 
