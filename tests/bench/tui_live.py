@@ -132,7 +132,7 @@ def tui_hours() -> list[Measurement]:
 
 @benchmark
 def tui_waits() -> list[Measurement]:
-    """Time to a heatmap that is asked for while incidents are looked for, at the paper's scale, beside the search; s."""
+    """Time to a heatmap that is asked for while incidents are looked for, at the paper's scale, and the search; s."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "paper.dtui"
         shutil.copytree(invented("paper"), path)
