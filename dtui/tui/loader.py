@@ -335,8 +335,9 @@ class Loader:
         return view
 
     def _view_of(self, query: RunQuery, revision: int) -> RunView:
-        view = view_of(query, revision)
         from dtui.query.compare.listing import located, names_run
+
+        view = view_of(query, revision)
 
         if len(self._places) < 2 or not all(map(names_run, self._places)):
             return view
@@ -345,34 +346,7 @@ class Loader:
 
 
 def view_of(query: RunQuery, revision: int) -> RunView:
-    """Return what every screen needs to know about a run; anomalies and clusters are separate questions."""
-    import numpy as np
+    """Return what every screen needs to know about a run now."""
+    from dtui.tui.state.run_view import seen_in
 
-    from dtui.model.statistics import Rows
-    from dtui.query.compare.listing import located, pace_of
-    from dtui.tui.state.run_view import RunView
-
-    images, info = query.image_set(), query.info()
-    rate, seconds_left = pace_of(query, info)
-    classes = images.classes if images is not None else ()
-    sizes = np.bincount(images.targets, minlength=len(classes)) if images is not None else np.zeros(0, np.int64)
-    return RunView(
-        info=info,
-        metadata=query.metadata(),
-        tree=query.tree(),
-        classes=classes,
-        class_sizes=sizes,
-        stages=query.stages(),
-        limits=query.limits(),
-        iterations=np.union1d(query.record_iterations(), query.validation_iterations()),
-        revision=revision,
-        is_damaged=bool(query.faults()),
-        filter_statistics=query.recorded(Rows.FILTERS),
-        layer_statistics=query.recorded(Rows.LAYERS),
-        path=str(located(query.path)),
-        norms=query.structure().norms,
-        norm_statistics=query.recorded(Rows.NORMS),
-        rate=rate,
-        seconds_left=seconds_left,
-        quiet_seconds=query.quiet_seconds(time.monotonic()),
-    )
+    return seen_in(query, revision, time.monotonic())
