@@ -13,6 +13,7 @@ from dtui.cli.launching import launch
 from dtui.cli.reporting import nightly
 from dtui.cli.samples import batch
 from dtui.cli.shell import completion
+from dtui.cli.watching import watch
 from dtui.version import __version__
 
 COLORS = ("auto", "truecolor", "256", "16", "never")
@@ -305,6 +306,7 @@ COMMANDS = (
         _report_arguments,
     ),
     nightly.COMMAND,
+    watch.COMMAND,
     Command(
         "check",
         "Read every file of a run and say which are fine; exits with 1 on damage.",

@@ -71,6 +71,10 @@ class Counting:
         if batches is not None:
             self.skips.on_skip = weakly(batches.drop)
 
+    def last(self) -> int:
+        """Return the iteration of the last update, -1 before the first."""
+        return self.iteration
+
     def after_step(self, optimizer: Optimizer, missed: int) -> None:
         """Count an update by the leading optimizer, and the missed updates before it."""
         if not self._is_open():

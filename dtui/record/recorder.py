@@ -189,6 +189,7 @@ class Recorder(JudgeCalls):
             metadata = describe_run(shown, every, optimizers, hyperparameters or {}, notes)
             watched = None if batches is False or not self._exchange.is_first else batches
             self._batches = None if watched is None else UsedSamples(model, watched, weakly(self._is_judging))
+            self._stop = self._exchange.stop_signal()
             self._recording = Recording(
                 model,
                 probes,
@@ -201,6 +202,7 @@ class Recorder(JudgeCalls):
                 is_traced=graph and start.past is None and (self._exchange.is_first or activations),
                 has_activations=activations,
                 batches=self._batches,
+                stop=self._stop,
             )
             with refusals_told(self._exchange, start):
                 if start.past is not None and self._recording.can_begin:
@@ -220,6 +222,7 @@ class Recorder(JudgeCalls):
             is_open=weakly(self._is_ours),
             batches=self._batches,
         )
+        self._stop.follow(weakly(self._counting.last))
         self._outputs.listen(model)
         self._end = EndWatch(weakly(self._finish), weakly(self._recording.note))
         self._life.watch(start, self._boundary, self._counting.skips, self._end, probes)
@@ -380,6 +383,16 @@ class Recorder(JudgeCalls):
     def iteration(self) -> int:
         """Iteration of the last update, -1 before the first: the number of updates minus one."""
         return self._counting.iteration
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether the training should end itself; reading it costs nothing, and it stays True.
+
+        True once the flight recorder saw a non-finite value, or `dtui watch … --stop` left a request in the run; never
+        by itself. The recorder stops nothing: the loop asks, saves its checkpoint and breaks. Of several processes each
+        gets the same answer at the same iteration, some 10 s later (see `dtui/record/README.md`).
+        """
+        return self._stop.is_due(self.iteration)
 
     @property
     def closed(self) -> bool:

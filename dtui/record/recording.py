@@ -34,6 +34,7 @@ from dtui.record.training.scalar_log import Logged, OwnIterations, ScalarLog
 from dtui.record.training.skipped_updates import SkippedUpdates
 from dtui.record.validation.activations import Activations
 from dtui.record.writing.failure_guard import RECORDS, WATCHES, Boundary
+from dtui.record.writing.stopping import StopSignal
 from dtui.record.writing.warn import reason_of, warn_once
 from dtui.record.writing.writer_thread import Job, Sink, Store
 
@@ -72,6 +73,7 @@ class Recording:
         watch_plan: WatchPlan | None,
         has_kernel: bool,
         is_traced: bool,
+        stop: StopSignal,
         has_activations: bool = False,
         batches: UsedSamples | None = None,
     ) -> None:
@@ -90,7 +92,9 @@ class Recording:
             is_traced: Whether to watch the first forward pass to find the graph.
             has_activations: Whether to read activations in validations.
             batches: The samples of updates, None if they are not kept.
+            stop: Is told of non-finite values, and looks for requests to stop.
         """
+        self._stop = stop
         self._model = weakref.ref(model)
         self._root = weakref.ref(unwrap(model))
         self._probes = probes
@@ -156,11 +160,11 @@ class Recording:
             limit = min(MOST_WAITING, max(FEWEST_WAITING, WAITING_BYTES // self.measurer.record_bytes))
             columns = self._columns()
             opened = (lambda: resumed) if resumed is not None else partial(self._open_store, structure, columns)
-            self.sink = Sink(opened, limit)
+            self.sink = Sink(opened, limit, self._stop.look)
             self._boundary.attach(self.sink)
             if self.watch_plan is not None:
                 with self._boundary.guard(WATCHES, self._start.updates):
-                    self.flight = Flight(self.watch_plan, structure, probes, self.has_kernel)
+                    self.flight = Flight(self.watch_plan, structure, probes, self.has_kernel, self._stop.saw_nonfinite)
         return self.sink
 
     def _columns(self) -> Sequence[Column]:

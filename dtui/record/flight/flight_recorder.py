@@ -147,7 +147,14 @@ class _Kept:
 class Flight:
     """The flight recorder of one run. The training thread calls `watch`, the writer's thread calls the rest."""
 
-    def __init__(self, plan: WatchPlan, structure: Structure, probes: list[LayerProbe], fused: bool = False) -> None:
+    def __init__(
+        self,
+        plan: WatchPlan,
+        structure: Structure,
+        probes: list[LayerProbe],
+        fused: bool = False,
+        on_nonfinite: Callable[[], None] | None = None,
+    ) -> None:
         """Allocate everything, so that nothing is allocated later.
 
         Args:
@@ -155,10 +162,12 @@ class Flight:
             structure: Structure of the run.
             probes: Its layers, placed on the flat filter axis.
             fused: Whether to use a compiled kernel if one is available.
+            on_nonfinite: Called on the writer's thread when a watch saw NaN or Inf, in an update that counts.
 
         Raises:
             RecorderError: The weights cannot be watched.
         """
+        self._on_nonfinite = on_nonfinite
         self.plan = plan
         self._structure = structure
         self._meter = WatchMeter(probes, fused)
@@ -278,6 +287,8 @@ class Flight:
     def _take(self, store: Store, kept: _Kept, is_next: bool) -> None:
         """Judge a watch, and store the watches that a trigger keeps."""
         found = [] if kept.skips.is_last else self._judged_triggers(kept, is_next)
+        if self._on_nonfinite is not None and any(trigger.kind == "nonfinite" for trigger in found):
+            self._on_nonfinite()
         for trigger in found:
             if self._triggers == MOST_TRIGGERS:
                 warn_once("triggers", f"iteration {kept.iteration}: {MOST_TRIGGERS} triggers are kept; no more are")

@@ -26,6 +26,9 @@ A run is a directory `NAME.dtui`:
                                    writes, where it may; /document (JSON: run, tables with key, rows and
                                    columns; 5 columns where it does not say), /findings/table<n>
                                    (rows, columns) int64; ignored where anything in the key differs
+    stop.json                      somebody asks the process that records the run to stop: {run, turn, why, who, when,
+                                   check}; the recorder heeds it where run and turn (or a later one) are its own, so a
+                                   training that is resumed afterwards is not stopped; at most 4,096 bytes; optional
     compact.lock                   who is folding journals into parts at the moment
     resume.lock                    who is taking the run over from a dead writer at the moment, or is about to record
                                    the first record here: a folder with nothing but that is claimed, and no run yet
@@ -149,6 +152,7 @@ TRIGGERS_FILE = "triggers.jsonl"
 FINDINGS_FILE = "findings.h5"
 LOGGED_FILE = "logged.jsonl"
 TRIAGE_FILE = "triage.jsonl"
+STOP_FILE = "stop.json"
 LINE_FILES = (GAPS_FILE, TRIGGERS_FILE, LOGGED_FILE, TRIAGE_FILE)
 LOCK_FILE = "compact.lock"
 RESUME_LOCK_FILE = "resume.lock"
@@ -157,7 +161,7 @@ PARTS_FOLDER = "parts"
 RUN_ENTRIES = frozenset(
     {
         *(RUN_FILE, HEARTBEAT_FILE, STRUCTURE_FILE, IMAGES_FILE, FINDINGS_FILE, LOCK_FILE, RESUME_LOCK_FILE),
-        *(*LINE_FILES, JOURNAL_FOLDER, PARTS_FOLDER),
+        *(*LINE_FILES, STOP_FILE, JOURNAL_FOLDER, PARTS_FOLDER),
     }
 )
 """All that dtui puts into a run's folder: whoever finds something else there removes nothing."""
