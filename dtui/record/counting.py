@@ -6,6 +6,8 @@ Owns the iteration count. Nothing here waits for a device or the disk, and nothi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
+from weakref import WeakMethod
 
 from torch import nn
 from torch.optim import Optimizer
@@ -49,6 +51,8 @@ class Counting:
         """
         self.iteration = start.updates - 1
         """Of the last update, -1 before the first."""
+        self.before_update: WeakMethod[Any] | None = None
+        """Called before the next update is counted; it resets this."""
         self.scalars = ScalarLog()
         self.skips = SkippedUpdates(optimizers[0] if optimizers else None)
         self.updates = Updates(model, optimizers, weakly(self.after_step), weakly(self._explained))
@@ -76,6 +80,8 @@ class Counting:
         """Count one update, and record what is due."""
         if not self._is_open():
             return
+        if self.before_update is not None and (call := self.before_update()) is not None:
+            call()
         self.iteration += 1
         self.unseen.counted(self.iteration)
         is_due = self.iteration % self._every == 0

@@ -36,19 +36,20 @@ from dtui.record.start.resume import Start, find_start, refusals_told
 from dtui.record.start.run_metadata import describe_run
 from dtui.record.training.distributed import Exchange
 from dtui.record.training.layers import find_layers, unwrap
+from dtui.record.validation.judge_calls import JudgeCalls
 from dtui.record.validation.output_kind import OutputKind, check_outputs
 from dtui.record.validation.targets import Place
 from dtui.record.validation.thumbnails import Thumbnails
 from dtui.record.validation.validation_watch import Places, ValidationWatch
-from dtui.record.validation.validator import Validator
+from dtui.record.validation.validator import INTERRUPTED, Validator
 from dtui.record.writing.failure_guard import VALIDATIONS, Boundary
 from dtui.record.writing.process_end import EndWatch
 from dtui.record.writing.warn import forget_told, reason_of, warn_once
-from dtui.record.writing.writer_thread import Store
+from dtui.record.writing.writer_thread import Job, Store
 from dtui.run_path import SUFFIX
 
 
-class Recorder:
+class Recorder(JudgeCalls):
     """Records a training into a run that `dtui` can open while it grows.
 
     It hooks the optimizer, so that an unchanged training loop is recorded::
@@ -63,6 +64,8 @@ class Recorder:
     After construction it raises no exception. A failure is reported once as a RecorderWarning, the affected data are no
     longer recorded, and the run says what is missing. It draws no random number and changes no gradient.
     """
+
+    _counting: Counting
 
     def __init__(
         self,
@@ -282,7 +285,8 @@ class Recorder:
             if watch is not None:
                 with self._boundary.guard(VALIDATIONS, self.iteration):
                     watch.end()
-                    self._boundary.miss(VALIDATIONS, self.iteration, "the evaluation was interrupted")
+                    self._validator.interrupted()
+                    self._boundary.miss(VALIDATIONS, self.iteration, INTERRUPTED)
             raise
         finally:
             self._watch, self._is_within = None, False
@@ -290,9 +294,7 @@ class Recorder:
             with self._boundary.guard(VALIDATIONS, self.iteration):
                 watch.end()
                 self._counting.unseen.validated(self.iteration)
-                job = self._validator.end(watch, self.iteration)
-                if job is not None and not self._recording.begin().offer(job):
-                    self._boundary.miss(VALIDATIONS, job.iteration, "validations came faster than they were written")
+                self._write_judged(self._validator.end(watch, self.iteration))
 
     def predictions(self, logits: Tensor, targets: Any, ids: Any, images: Tensor | None = None) -> None:
         """State predictions, within `with recorder.validation():`.
@@ -314,6 +316,10 @@ class Recorder:
         """Recognise the kind of outputs by a training pass of another module: the one whose output is judged."""
         with self._boundary.guard("outputs", self.iteration):
             self._outputs.listen(network)
+
+    def _write_judged(self, job: Job | None) -> None:
+        if job is not None and not self._recording.begin().offer(job):
+            self._boundary.miss(VALIDATIONS, job.iteration, "validations came faster than they were written")
 
     def close(self) -> None:
         """End the run: record the weights as they are at the end, write what is queued, fold it, detach.
@@ -364,6 +370,7 @@ class Recorder:
 
     def let_go(self) -> None:
         """Stop recording, and drop all references to the network; the caller ends the run."""
+        self._end_judging()
         self._closed, self._is_orphaned, self._kept = True, True, None
         with self._boundary.guard("close", self.iteration):
             self._outputs.detach()
@@ -373,6 +380,7 @@ class Recorder:
     def _finish(self, status: RunStatus, reason: str) -> None:
         if not self._is_ours():
             return
+        self._end_judging(is_whole=status is RunStatus.DONE)
         self._closed, self._is_ended_elsewhere = True, self._counting.last_update.is_elsewhere()
         self._life.forget()
         reason = self._end.explain(reason)

@@ -5,14 +5,16 @@ Owns the rule for who may continue a run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from dtui.errors import DtuiError, RunDamagedError, RunExistsError, UsageError
 from dtui.model import ImageSet, Structure
+from dtui.model.columns import is_known
+from dtui.model.scalars import Points
 from dtui.run_path import with_suffix
 from dtui.store.disk.atomic_files import list_folder, make_folder
 from dtui.store.disk.json_lines import read_lines
@@ -60,6 +62,7 @@ class PastRun:
         lines: For each file of lines, the number of lines.
         contents: What the run holds; this does not change.
         fence: Lower bound for the ordinals of new frames, because an old writer may still append at `stops`.
+        logged: Values logged between records: name to iterations and values.
     """
 
     path: Path
@@ -73,6 +76,13 @@ class PastRun:
     lines: Mapping[str, int]
     contents: Contents
     fence: int = 0
+    logged: Mapping[str, Points] = field(default_factory=dict, repr=False)
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The names of the columns that its frames hold, as far as they are known."""
+        listed = (*self.contents.columns, *(() if self.images is None else self.images.columns))
+        return frozenset(column.name for column in listed)
 
     @property
     def begins(self) -> dict[Stream, int]:
@@ -153,13 +163,14 @@ def refuse_recorded(folder: Path) -> None:
 
 def _look_at(folder: Path) -> PastRun:
     opened = open_structure(folder)
-    unwritten = ", ".join(opened.contents.unwritten)
-    if unwritten:
-        raise UsageError(f"{folder}: holds {unwritten}, which this dtui does not record; go on with it in a newer dtui")
+    _require_known(folder, opened.contents.unwritten)  # before damage of its images is looked for
     if not opened.contents.has_labels:
         raise UsageError(f"{folder}: has no place for labels of images; go on with it in a newer dtui")
     reader = RunReader(folder)
     try:
+        _require_known(
+            folder, [] if reader.images is None else [one.name for one in reader.images.columns if not is_known(one)]
+        )
         views = {stream: reader.frames(stream) for stream in Stream}
         names = [name for kind in (JOURNAL_FOLDER, PARTS_FOLDER) for name in _names(folder / kind)]
         if reader.images is None and any(name.startswith(f"{Stream.VALIDATIONS}-") for name in names):
@@ -170,9 +181,15 @@ def _look_at(folder: Path) -> PastRun:
         stops = {stream: max(views[stream].stop, _stop_of(stream, names, opened.run_file)) for stream in Stream}
         lines = {name: len(read_lines(folder / name)[0]) for name in (GAPS_FILE, TRIGGERS_FILE, LOGGED_FILE)}
         known = (folder, opened.run, opened.run_file, reader.structure, reader.classes, reader.images)
-        return PastRun(*known, views, stops, lines, opened.contents)
+        return PastRun(*known, views, stops, lines, opened.contents, logged=dict(reader.logged))
     finally:
         reader.close()
+
+
+def _require_known(folder: Path, unwritten: Sequence[str]) -> None:
+    if unwritten:
+        names = ", ".join(unwritten)
+        raise UsageError(f"{folder}: holds {names}, which this dtui does not record; go on with it in a newer dtui")
 
 
 def require_ended(folder: Path) -> None:

@@ -1,0 +1,61 @@
+"""Finds which scores are not right where nobody gave a threshold: without assuming how scores are distributed.
+
+An item is not right where it scores worse than the worst quarter of all items did at the best of the last
+QUARTER_VALIDATIONS validations, the present one included. So a quarter of the items is not right while a training
+improves, and little more while it stands still; a share that rises says that scores fell. A limit that follows the
+scores themselves would hide that; one that trails behind them would rise past the items of a training that slows down,
+and say that it got worse. After a fall that lasts, the limit forgets the better time within the window.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+import numpy as np
+
+from dtui.model import FloatArray
+from dtui.model.judging import HIGHER, QUARTER_VALIDATIONS
+
+QUARTER = 0.25
+
+
+def worst_quarter(scores: FloatArray, better: str) -> float:
+    """Return the score that a quarter of the items is worse than.
+
+    Args:
+        scores: Shape (n,); NaN is left out.
+        better: HIGHER or LOWER.
+
+    Returns:
+        One of the scores; NaN where there is none.
+    """
+    known = np.sort(scores[~np.isnan(scores)])
+    if not len(known):
+        return float("nan")
+    place = int(QUARTER * len(known))
+    return float(known[place] if better == HIGHER else known[len(known) - 1 - place])
+
+
+class ScoreLimit:
+    """The limit of one run, from validation to validation."""
+
+    def __init__(self, better: str, quarters: Iterable[float] = ()) -> None:
+        """Begin with the worst quarters of the validations before, the last one last."""
+        self._better = better
+        self._quarters = deque(quarters, maxlen=QUARTER_VALIDATIONS)
+
+    def pass_on(self, quarter: float) -> float:
+        """Return the limit at a validation, given its worst quarter; NaN before any item had a score."""
+        self._quarters.append(quarter)
+        known = [one for one in self._quarters if not np.isnan(one)]
+        if not known:
+            return float("nan")
+        return max(known) if self._better == HIGHER else min(known)
+
+
+def is_right(scores: FloatArray, limit: float, better: str) -> np.ndarray:
+    """Return which scores are right, shape (n,): as good as the limit, or better. NaN is not."""
+    with np.errstate(invalid="ignore"):
+        result: np.ndarray = scores >= limit if better == HIGHER else scores <= limit
+    return result
