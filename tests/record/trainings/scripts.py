@@ -146,8 +146,8 @@ def detection(path: Path) -> Recorded:
                 out = model(pixel_values=held_out.images)
             sure = out.logits.softmax(2)[..., 0]
             found = [{"boxes": _corners(box), "scores": one} for box, one in zip(out.pred_boxes, sure, strict=True)]
-            matched = judging.matched_boxes(found, true, iou=0.3)
-            recorder.judge(range(24), matched, group=held_out.labels, name="F1 of boxes", images=held_out.images)
+            f1 = judging.matched_boxes(found, true, iou=0.2)
+            recorder.judge(range(24), f1, group=held_out.labels, threshold=0.5, name="F1", images=held_out.images)
     return recorder, model
 
 
