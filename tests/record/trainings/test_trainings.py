@@ -119,3 +119,14 @@ def test_the_report_opens(run: Recorded) -> None:
     assert "FilterMaps" in items["Filters"]
     assert "Chart" in items["Classes"]
     assert "Gallery" in items["Images"]
+
+
+def test_what_is_frozen_is_meant_to_be_and_what_trains_comes_first(run: Recorded) -> None:
+    frozen = {"lora": 14, "distillation": 4}.get(run.name, 0)
+    whole = [entry for entry in run.query.state().entries if not entry.filters]
+    assert [entry.standing.value for entry in whole] == ["not trained"] * frozen
+    desk = Desk(run.query).press("2")
+    selected = run.query.tree()[desk.session.selection.node]
+    assert selected.name not in {entry.layer for entry in whole}
+    said = f"{frozen} layers frozen, as it began"
+    assert (said in desk.panes()["tree"]) == bool(frozen)
