@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 HIGHER, LOWER = "higher", "lower"
 """Which scores are better."""
-BY_THRESHOLD, BY_QUARTER, BY_LABEL = "threshold", "quarter", "label"
-RULES = (BY_THRESHOLD, BY_QUARTER, BY_LABEL)
+BY_THRESHOLD, BY_TENTH, BY_LABEL = "threshold", "tenth", "label"
+RULES = (BY_THRESHOLD, BY_TENTH, BY_LABEL)
 NOT_RIGHT = "not right"
 """The name of the class that items get which are not right and have no label of their own; no item belongs to it."""
 ANOTHER = "another label"
 """The same where labels decide: a label that no group has."""
 SCORE = "score"
 """The score's name where nobody gave one, and the name of its column."""
-QUARTER_VALIDATIONS = 20
-"""Validations that the quarter rule looks back on, the present one included."""
-MEAN, LIMIT, WORST_QUARTER = "mean", "limit", "worst_quarter"
+TENTH_VALIDATIONS = 20
+"""Validations that the tenth rule looks back on, the present one included."""
+MEAN, LIMIT, WORST_TENTH = "mean", "limit", "worst_tenth"
 LONGEST_NAME = 64
 
 
@@ -31,8 +31,8 @@ class Judging:
     Attributes:
         score: Name of the score, such as "IoU"; data from outside.
         better: HIGHER or LOWER.
-        rule: BY_THRESHOLD: right from the threshold on. BY_QUARTER: not right where worse than the worst quarter was at
-            the best of the last QUARTER_VALIDATIONS validations. BY_LABEL: right where the label is the group.
+        rule: BY_THRESHOLD: right from the threshold on. BY_TENTH: not right where worse than the worst tenth was at
+            the best of the last TENTH_VALIDATIONS validations. BY_LABEL: right where the label is the group.
         threshold: Of BY_THRESHOLD; None for the other rules.
         other: Label of the class that no item belongs to.
         has_scores: Whether the items have scores; False where labels alone were given.
@@ -52,7 +52,7 @@ class Judging:
 
     @property
     def limit_name(self) -> str:
-        """The name under which the limit of the quarter rule is logged at every validation."""
+        """The name under which the limit of the tenth rule is logged at every validation."""
         return logged_name(self.score, LIMIT)
 
     @property
@@ -65,7 +65,7 @@ class Judging:
             return f"an item is right where its {self.score} is {side} {self.threshold:g}"
         return (
             f"an item is not right where its {self.score} ({self.better} is better) is worse than that of the worst "
-            f"quarter at the best of the last {QUARTER_VALIDATIONS} validations"
+            f"tenth at the best of the last {TENTH_VALIDATIONS} validations"
         )
 
 

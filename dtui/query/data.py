@@ -24,6 +24,7 @@ from dtui.model import (
     TimeAxis,
     Trigger,
 )
+from dtui.model.judging import Judging
 from dtui.model.scalars import Points, scalar_points
 from dtui.model.statistics import Rows
 from dtui.query.growing import GrowingArrays, Windows
@@ -303,6 +304,25 @@ class RunData:
             "class errors", len(self.validations), lambda some: read_errors(self.reader, self.layout.images, some)
         )
         return both[: len(both) // 2], both[len(both) // 2 :]
+
+    # --- what decides what is right
+    @property
+    def judging(self) -> Judging | None:
+        """What decides whether an image is right where class scores do not."""
+        return None if self.images is None else self.images.judging
+
+    def column(self, name: str, images: slice, validations: slice) -> FloatArray | None:
+        """Return a column of validations, shape (images, validations), float64; None where it was not recorded.
+
+        NaN where there is no value, or it is lost to damage.
+        """
+        column = next((one for one in self.reader.columns if one.name == name), None)
+        if column is None:
+            return None
+        values = self.reader.read_column(name, images, validations).astype(np.float64)
+        if not np.isnan(column.missing):
+            values[(values == column.missing) | (values < 0)] = np.nan
+        return values
 
     # --- correctness
     @property

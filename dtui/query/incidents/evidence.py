@@ -25,8 +25,8 @@ def evidence_of(incident: Incident, data: RunData) -> IncidentEvidence:
     label = incident.classes[0] if incident.classes else None
     series, moved = telling(data, incident), _moved(incident, data)
     if label is None or label >= len(data.class_sizes):
-        return IncidentEvidence(incident.id, series, label, moved=moved)
-    return IncidentEvidence(incident.id, series, label, *_became(label, incident, data), moved)
+        return IncidentEvidence(incident.id, series, label, moved=moved, judging=data.judging)
+    return IncidentEvidence(incident.id, series, label, *_became(label, incident, data), moved, data.judging)
 
 
 def _moved(incident: Incident, data: RunData) -> tuple[LayerMove, ...]:

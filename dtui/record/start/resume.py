@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 
 from dtui.errors import DtuiError, RecorderError, RunExistsError
 from dtui.model import Column, Layer, RunMetadata, Structure
-from dtui.model.judging import QUARTER_VALIDATIONS, WORST_QUARTER, logged_name
+from dtui.model.judging import TENTH_VALIDATIONS, WORST_TENTH, logged_name
 from dtui.record.start.arguments import REFUSE, REPLACE, RESUME, check_path, run_folder
 from dtui.record.training.distributed import Elsewhere, Exchange, untold_ranks
 from dtui.record.writing.warn import warn_once
@@ -61,16 +61,16 @@ class Start:
         """Iteration of the last validation that counts, None if there is none."""
         return None if self.past is None else self.past.last_validation_before(self.updates)
 
-    def worst_quarters(self) -> list[float]:
-        """Return the worst quarters of the scores at the last validations that count, the last one last."""
+    def worst_tenths(self) -> list[float]:
+        """Return the worst tenths of the scores at the last validations that count, the last one last."""
         images = None if self.past is None else self.past.images
         if self.past is None or images is None or images.judging is None:
             return []
-        points = self.past.logged.get(logged_name(images.judging.score, WORST_QUARTER))
+        points = self.past.logged.get(logged_name(images.judging.score, WORST_TENTH))
         if points is None:
             return []
         iterations, values = points
-        found: list[float] = values[iterations < self.updates][-QUARTER_VALIDATIONS:].tolist()
+        found: list[float] = values[iterations < self.updates][-TENTH_VALIDATIONS:].tolist()
         return found
 
     def check_network(self, structure: Structure) -> None:

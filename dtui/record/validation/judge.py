@@ -19,17 +19,17 @@ from dtui.model import MOST_CLASSES, ImageSet, IntArray, Validation
 from dtui.model.judging import (
     ANOTHER,
     BY_LABEL,
-    BY_QUARTER,
+    BY_TENTH,
     HIGHER,
     MEAN,
     NOT_RIGHT,
-    WORST_QUARTER,
+    WORST_TENTH,
     Judging,
     logged_name,
 )
 from dtui.record.training.distributed import Exchange
 from dtui.record.validation.judge_input import Call, Items, Terms, UnusableJudgementError, read
-from dtui.record.validation.score_limit import ScoreLimit, is_right, worst_quarter
+from dtui.record.validation.score_limit import ScoreLimit, is_right, worst_tenth
 from dtui.record.validation.thumbnails import Thumbnails, ThumbnailTaker, with_thumbnails
 from dtui.record.validation.tracked_images import ImagesChangedError, ImageTracker, Judgements, Nouns
 from dtui.record.writing.failure_guard import VALIDATIONS, Boundary
@@ -78,15 +78,15 @@ class Judge:
         """The iteration of the calls that are not yet a validation; None where there are none."""
         return None if self._pending is None else self._pending.iteration
 
-    def go_on(self, images: ImageSet, quarters: Sequence[float]) -> None:
-        """Go on with a resumed run; `quarters` are the worst quarters of its last validations."""
+    def go_on(self, images: ImageSet, tenths: Sequence[float]) -> None:
+        """Go on with a resumed run; `tenths` are the worst tenths of its last validations."""
         judging = images.judging
         if judging is not None:
             self._terms = Terms(
                 judging.rule, judging.threshold, judging.better, judging.score, has_scores=judging.has_scores
             )
             self._has_pictures = True
-            self._groups = Groups(images.classes, judging, quarters)
+            self._groups = Groups(images.classes, judging, tenths)
             self._groups.tracker.go_on(images)
 
     def add(self, iteration: int, terms: Terms, call: Call, images: Tensor | None, *, is_spread: bool) -> None:
@@ -194,13 +194,13 @@ class Judge:
 class Groups:
     """The groups of a run, and what is right in them."""
 
-    def __init__(self, classes: tuple[str, ...], judging: Judging, quarters: Sequence[float] = ()) -> None:
+    def __init__(self, classes: tuple[str, ...], judging: Judging, tenths: Sequence[float] = ()) -> None:
         """Begin with the names of the groups, and behind them that of the class without items."""
         self.judging = judging
         self.tracker = ImageTracker(classes, nouns=NOUNS)
         self._names = classes[: judging.other]
         self._classes = len(classes)
-        self._limit = ScoreLimit(judging.better, quarters)
+        self._limit = ScoreLimit(judging.better, tenths)
 
     @classmethod
     def of(cls, items: Items, names: tuple[str, ...] | None, terms: Terms) -> Groups:
@@ -236,10 +236,10 @@ class Groups:
         else:
             limit = judging.threshold
             if limit is None:
-                quarter = worst_quarter(items.scores, judging.better)
-                limit = self._limit.pass_on(quarter)
+                tenth = worst_tenth(items.scores, judging.better)
+                limit = self._limit.pass_on(tenth)
                 if known.any():
-                    logged |= {logged_name(judging.score, WORST_QUARTER): quarter, judging.limit_name: limit}
+                    logged |= {logged_name(judging.score, WORST_TENTH): tenth, judging.limit_name: limit}
             wrong = judging.other if given is None else np.where(given == targets, judging.other, given)
             labels = np.where(is_right(items.scores, limit, judging.better), targets, wrong)
             labels = np.where(known, labels, -1)
@@ -295,8 +295,8 @@ def _unlike(first: Terms, other: Terms) -> bool:
 def _said(terms: Terms) -> str:
     if terms.rule == BY_LABEL:
         return "by its label"
-    if terms.rule == BY_QUARTER:
-        return f"by the worst quarter ({terms.better} is better)"
+    if terms.rule == BY_TENTH:
+        return f"by the worst tenth ({terms.better} is better)"
     return f"by threshold={terms.threshold:g} ({terms.better} is better)"
 
 

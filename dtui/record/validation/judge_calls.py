@@ -70,7 +70,7 @@ class JudgeCalls:
             label: What each item was taken for, of the same kind; without a threshold an item is right where this is
                 its group.
             threshold: The score from which on an item is right. None: not right is what scores worse than the worst
-                quarter did at the best of the last 20 validations (see `dtui.record.validation.score_limit`).
+                tenth did at the best of the last 20 validations (see `dtui.record.validation.score_limit`).
             better: "higher", or "lower" for losses.
             name: Of the score, such as "IoU".
             images: For thumbnails, shape (n, 1 or 3, height, width).

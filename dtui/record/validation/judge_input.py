@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dtui.model.judging import BY_LABEL, BY_QUARTER, BY_THRESHOLD, HIGHER, LONGEST_NAME, LOWER, SCORE
+from dtui.model.judging import BY_LABEL, BY_TENTH, BY_THRESHOLD, HIGHER, LONGEST_NAME, LOWER, SCORE
 
 Values = Tensor | NDArray[Any]
 
@@ -88,7 +88,7 @@ class Terms:
             raise UnusableJudgementError(f"threshold={threshold!r}: give one finite number, or None")
         if name is not None and not (isinstance(name, str) and 1 <= len(name) <= LONGEST_NAME):
             raise UnusableJudgementError(f"name={str(name)[:LONGEST_NAME]!r}: give 1 to {LONGEST_NAME} characters")
-        rule = BY_THRESHOLD if threshold is not None else BY_QUARTER if label is None else BY_LABEL
+        rule = BY_THRESHOLD if threshold is not None else BY_TENTH if label is None else BY_LABEL
         number = None if threshold is None else float(threshold)
         return cls(rule, number, better, name or SCORE, scores is not None)
 

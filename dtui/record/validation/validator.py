@@ -65,7 +65,7 @@ class Validator:
             self._begun_after = start.updates - 1
             self._last = start.last_validation
             if start.past.images is not None and start.past.images.judging is not None:
-                self.judge.go_on(start.past.images, start.worst_quarters())
+                self.judge.go_on(start.past.images, start.worst_tenths())
             elif start.past.images is not None:
                 self._tracker.go_on(start.past.images)
 

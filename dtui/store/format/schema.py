@@ -69,7 +69,7 @@ images.h5 of I images has /document (JSON: run, classes, ids; columns, optional:
 judgements, which follow those; judging, optional), /targets (I,) uint16, ascending, and where there are
 thumbnails /thumbnail_offsets (I + 1,) int64 and /thumbnails (bytes,) uint8, one after the other.
 judging says that a number an item, the column score, decides what is right, and not the largest class score: score
-(its name), better ("higher" or "lower"), rule ("threshold", "quarter" or "label"; see `dtui.model.judging`), threshold
+(its name), better ("higher" or "lower"), rule ("threshold", "tenth" or "label"; see `dtui.model.judging`), threshold
 (a number, or null), other (the label of an item that is not right and has no label of its own; no item belongs to that
 class, the others are groups of items) and has_scores. A reader that does not know the rule shows label and class alone.
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from dtui.model import NOT_JUDGED_STORED, RunStatus
-from dtui.model.judging import QUARTER_VALIDATIONS, Judging
+from dtui.model.judging import TENTH_VALIDATIONS, Judging
 from dtui.record import RecorderWarning, Thumbnails
 from tests.record.conftest import MemoryStore, RecorderUnderTest, small_net
 
@@ -166,31 +166,31 @@ def test_a_score_that_is_nan_is_neither_right_nor_wrong(training: Callable[..., 
 # --- without a threshold
 
 
-def test_without_a_threshold_the_worst_quarter_is_not_right(training: Callable[..., Training]) -> None:
+def test_without_a_threshold_the_worst_tenth_is_not_right(training: Callable[..., Training]) -> None:
     one = training()
-    one.judge(range(8), torch.arange(8.0))
+    one.judge(range(20), torch.arange(20.0))
     store = one.end()
-    assert [label for _, label in judged(store).values()] == ["not right"] * 2 + ["all"] * 6
-    assert logged(store)[0] == {"score_mean": 3.5, "score_worst_quarter": 2.0, "score_limit": 2.0}
+    assert [label for _, label in judged(store).values()] == ["not right"] * 2 + ["all"] * 18
+    assert logged(store)[0] == {"score_mean": 9.5, "score_worst_tenth": 2.0, "score_limit": 2.0}
 
 
 def test_the_limit_is_that_of_the_best_of_the_last_validations(training: Callable[..., Training]) -> None:
     one = training()
-    scores = torch.arange(8.0)
-    rises = [0.0, 3.0, 1.0, *[0.0] * QUARTER_VALIDATIONS]
+    scores = torch.arange(20.0)
+    rises = [0.0, 3.0, 1.0, *[0.0] * TENTH_VALIDATIONS]
     for rise in rises:
-        one.judge(range(8), scores + rise)
+        one.judge(range(20), scores + rise)
     limits = [values["score_limit"] for _, values in sorted(logged(one.end()).items())]
-    quarters = [2.0 + rise for rise in rises]
-    assert limits == [max(quarters[max(0, at - 19) : at + 1]) for at in range(len(quarters))]
+    tenths = [2.0 + rise for rise in rises]
+    assert limits == [max(tenths[max(0, at - 19) : at + 1]) for at in range(len(tenths))]
 
 
 def test_of_losses_it_is_the_lowest(training: Callable[..., Training]) -> None:
     one = training()
-    one.judge(range(8), torch.arange(8.0), better="lower")
-    one.judge(range(8), torch.arange(8.0) + 1, better="lower")
+    one.judge(range(20), torch.arange(20.0), better="lower")
+    one.judge(range(20), torch.arange(20.0) + 1, better="lower")
     store = one.end()
-    assert [values["score_limit"] for _, values in sorted(logged(store).items())] == [5.0, 5.0]
+    assert [values["score_limit"] for _, values in sorted(logged(store).items())] == [17.0, 17.0]
     assert sum(label == "not right" for _, label in judged(store, 0).values()) == 2
     assert sum(label == "not right" for _, label in judged(store, 1).values()) == 3
 
