@@ -128,5 +128,5 @@ def test_what_is_frozen_is_meant_to_be_and_what_trains_comes_first(run: Recorded
     desk = Desk(run.query).press("2")
     selected = run.query.tree()[desk.session.selection.node]
     assert selected.name not in {entry.layer for entry in whole}
-    said = f"{frozen} layers frozen, as it began"
+    said = f"{frozen} layers frozen from the start"
     assert (said in desk.panes()["tree"]) == bool(frozen)

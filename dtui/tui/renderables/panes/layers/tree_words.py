@@ -22,7 +22,7 @@ STANDING_WORDS = {
     Standing.FROZEN: "stopped changing",
     Standing.NO_GRADIENT: "without a gradient",
     Standing.LATE_STARTER: "late starters",
-    Standing.UNTRAINED: "frozen, as it began",
+    Standing.UNTRAINED: "frozen from the start",
 }
 
 
