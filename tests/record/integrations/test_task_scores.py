@@ -98,5 +98,5 @@ def test_a_language_model_of_a_trainer_needs_the_callback_alone(tmp_path: Path) 
     assert reader.validation_iterations.tolist() == [1, 3]
     assert reader.images is not None
     assert len(reader.images.targets) == 6
-    assert "token loss" in reader.scalar_names()
+    assert "token loss_mean" in reader.scalar_names()
     reader.close()
