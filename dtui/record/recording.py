@@ -28,7 +28,7 @@ from dtui.record.training.coverage import try_coverage, try_trained
 from dtui.record.training.distributed import CLOSING_SECONDS, Exchange, PartMissingError
 from dtui.record.training.followers import Followers
 from dtui.record.training.graph import GraphTracer
-from dtui.record.training.layers import LayerProbe, describe, find_layers, place, unwrap
+from dtui.record.training.layers import LayerProbe, describe, find_layers, known_before, place, unwrap
 from dtui.record.training.norm_layers import NormProbe, placed_norms, try_norms
 from dtui.record.training.scalar_log import Logged, OwnIterations, ScalarLog
 from dtui.record.training.skipped_updates import SkippedUpdates
@@ -97,7 +97,7 @@ class Recording:
         self._stop = stop
         self._model = weakref.ref(model)
         self._root = weakref.ref(unwrap(model))
-        self._probes = probes
+        self._probes = probes = _going_on(probes, start)
         self._norms: list[NormProbe] = []
         self._known: Structure | None = None
         """Of a network whose shapes are known: it need not be there any more when the run begins."""
@@ -143,7 +143,7 @@ class Recording:
             if self._known is not None and not is_replaced:
                 probes, structure = place(self._probes), replace(self._known, edges=edges)
             elif root is not None:
-                self._probes[:] = find_layers(self._model() or root)
+                self._probes[:] = _going_on(find_layers(self._model() or root), self._start)
                 probes = place(self._probes)
                 structure = replace(describe(root, probes, edges), coverage=try_coverage(root, probes))
             else:
@@ -336,6 +336,12 @@ class Recording:
         self.sink.close(status, reason)
         self._start.give_up()
         self.let_go()
+
+
+def _going_on(probes: list[LayerProbe], start: Start) -> list[LayerProbe]:
+    """Return the layers to record: a run that an older dtui began goes on without those that it did not know."""
+    held = None if start.past is None else {layer.name for layer in start.past.structure.layers}
+    return probes if held is None else known_before(probes, held)
 
 
 def _writing(values: Sequence[Logged]) -> Callable[[Store], None]:
