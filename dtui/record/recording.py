@@ -17,6 +17,7 @@ from torch import nn
 from dtui.errors import RecorderError
 from dtui.model import RunStatus, Structure
 from dtui.record.flight.flight_recorder import Flight, WatchPlan
+from dtui.record.measure.compiled import load_kernels
 from dtui.record.measure.measurer import Measurer
 from dtui.record.measure.statistics import Deriver
 from dtui.record.start.resume import Start
@@ -99,6 +100,8 @@ class Recording:
         self._open_store = open_store
         self.watch_plan = watch_plan
         self.has_kernel = has_kernel
+        if has_kernel:
+            load_kernels()  # now, for the writer's thread may import nothing
         self._tracer = GraphTracer(model) if is_traced else None
         self.measurer: Measurer | None = None
         self.is_sharded = False
@@ -138,7 +141,7 @@ class Recording:
             resumed = self._start.go_on()
             self.measurer = Measurer(root, probes, self.has_kernel, self._norms)
             self.is_sharded = self.measurer.is_sharded
-            self._deriver = Deriver(structure)
+            self._deriver = Deriver(structure, self.has_kernel)
             limit = min(MOST_WAITING, max(FEWEST_WAITING, WAITING_BYTES // self.measurer.record_bytes))
             self.sink = Sink((lambda: resumed) if resumed is not None else partial(self._open_store, structure), limit)
             self._boundary.attach(self.sink)

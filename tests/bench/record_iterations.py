@@ -1,0 +1,144 @@
+"""What recording every iteration costs: the step of a ResNet-18, and a loop that is bound by Python.
+
+The machine that runs this is rarely quiet. So each recorded block has a neighbour that is not recorded, each row is the
+median of the ratios of neighbours, and the processor time of the training thread is given beside the clock.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dtui.record import Recorder
+from dtui.record.training.layers import find_layers, place
+from tests.bench.record_cost import best_seconds, torch_threads, ways
+from tests.bench.registry import Measurement, benchmark
+from tests.record.networks import ResNet18
+
+STEPS, PAIRS = 4, 12
+"""Steps of a block, and pairs of a block with the recorder and one without."""
+
+OPERATIONS = 2_000
+"""Operations of a step that is bound by Python: about those of a ResNet-50 with autocast, its backward and SGD."""
+
+Times = Mapping[str, float]
+
+
+def times_of(function: Callable[[], object], count: int) -> Times:
+    """Return the milliseconds that one of `count` calls takes: of this thread, and by the clock."""
+    start = time.thread_time(), time.perf_counter()
+    for _ in range(count):
+        function()
+    ends = time.thread_time(), time.perf_counter()
+    return {
+        name: 1e3 * (end - begin) / count
+        for name, begin, end in zip(("processor time of the training thread", "clock"), start, ends, strict=True)
+    }
+
+
+def neighbours(
+    plain: Callable[[], object], recorded: Callable[[], object], after: Callable[[], object], steps: int, pairs: int
+) -> list[tuple[str, float, float]]:
+    """Return for each clock its name, the median milliseconds of the plain call, and the median ratio of neighbours.
+
+    Args:
+        plain: One step.
+        recorded: One step that is recorded.
+        after: Called after each block, unmeasured: it waits for what the block has left to do.
+        steps: Of a block.
+        pairs: Of blocks.
+    """
+    for function in (plain, recorded, plain, recorded):
+        function()
+    after()
+    found: list[tuple[Times, Times]] = []
+    for turn in range(pairs):
+        blocks: dict[bool, Times] = {}
+        for is_recorded in (False, True) if turn % 2 else (True, False):
+            blocks[is_recorded] = times_of(recorded if is_recorded else plain, steps)
+            after()
+        found.append((blocks[False], blocks[True]))
+    return [
+        (
+            name,
+            statistics.median(without[name] for without, _ in found),
+            statistics.median(with_[name] / without[name] for without, with_ in found),
+        )
+        for name in found[0][0]
+    ]
+
+
+def step_of(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[torch.optim.Optimizer, Callable[[], Tensor]]:
+    """Return the optimizer of a model, and one training step."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
+
+    def step() -> Tensor:
+        optimizer.zero_grad()
+        loss = functional.cross_entropy(model(images), labels)
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    return optimizer, step
+
+
+@contextmanager
+def on_one_core(is_wanted: bool) -> Iterator[None]:
+    """Let every thread of this process, and what it starts, run on one core only."""
+    before = os.sched_getaffinity(0)
+    threads = [int(name) for name in os.listdir("/proc/self/task")] if is_wanted else []
+    for thread in threads:
+        os.sched_setaffinity(thread, {min(before)})
+    yield
+    for thread in threads:
+        os.sched_setaffinity(thread, before)
+
+
+@benchmark
+def record_resnet18_every1() -> list[Measurement]:
+    """A training step of a ResNet-18 (batch 8, 48×48, one thread) with every=1, against one without; and the floor."""
+    rows = []
+    with torch_threads(1):
+        for cores, is_one in {"": False, ", all on one core": True}.items():
+            with on_one_core(is_one):
+                for name, is_fused in ways().items():
+                    rows += resnet18_rows(f"record_resnet18_every1 {name}{cores}", is_fused)
+    return rows
+
+
+def resnet18_rows(name: str, is_fused: bool) -> list[Measurement]:
+    """Return the step with the recorder beside the one without, and one read of weights, weights before, gradients."""
+    torch.manual_seed(0)
+    images, labels = torch.randn(8, 3, 48, 48), torch.randint(0, 1000, (8,))
+    plain, recorded = ResNet18(), ResNet18()
+    step = step_of(plain, images, labels)[1]
+    optimizer, recorded_step = step_of(recorded, images, labels)
+    weights = [probe.weight() for probe in place(find_layers(plain))]
+    tensors = [*weights, *(weight.clone() for weight in weights), *(torch.randn_like(weight) for weight in weights)]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Recorder(Path(folder) / "run", recorded, optimizer, every=1, fused=is_fused) as recorder,
+    ):
+
+        def logged_step() -> None:
+            recorder.log(loss=recorded_step())
+
+        def wait() -> None:
+            sink = recorder._recording.sink
+            assert sink is not None
+            sink.drain()
+
+        found = neighbours(step, logged_step, wait, STEPS, PAIRS)
+    rows = [Measurement(f"{name}, {of}", ms * ratio, "step without", ms, "ms", ratio) for of, ms, ratio in found]
+    floor = 1e3 * best_seconds({"": lambda: [tensor.sum() for tensor in tensors]}, clock=time.thread_time)[""]
+    alone = found[0][1]
+    return [*rows, Measurement(f"{name}, floor", alone + floor, "step without", alone, "ms", (alone + floor) / alone)]
