@@ -10,25 +10,33 @@ import os
 import statistics
 import tempfile
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dtui.model import RunMetadata, Structure
 from dtui.record import Recorder
-from dtui.record.training.layers import find_layers, place
-from tests.bench.record_cost import best_seconds, torch_threads, ways
+from dtui.record.measure import compiled
+from dtui.record.measure.measurer import Measurer
+from dtui.record.measure.statistics import Deriver, RawRecord
+from dtui.record.training.layers import describe, find_layers, place
+from dtui.record.training.norm_layers import try_norms
+from dtui.store.write.run_writer import RunWriter
+from tests.bench.record_cost import best_seconds, torch_threads, trained_resnet50, ways
 from tests.bench.registry import Measurement, benchmark
 from tests.record.networks import ResNet18
 
 STEPS, PAIRS = 4, 12
 """Steps of a block, and pairs of a block with the recorder and one without."""
-
-OPERATIONS = 2_000
-"""Operations of a step that is bound by Python: about those of a ResNet-50 with autocast, its backward and SGD."""
 
 Times = Mapping[str, float]
 
@@ -142,3 +150,68 @@ def resnet18_rows(name: str, is_fused: bool) -> list[Measurement]:
     floor = 1e3 * best_seconds({"": lambda: [tensor.sum() for tensor in tensors]}, clock=time.thread_time)[""]
     alone = found[0][1]
     return [*rows, Measurement(f"{name}, floor", alone + floor, "step without", alone, "ms", (alone + floor) / alone)]
+
+
+RECORDS = 30
+
+
+class Stopwatch:
+    """Adds up the processor time that a thread spends in functions that free the interpreter while they run."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*arguments: Any) -> Any:
+            start = time.thread_time()
+            try:
+                return function(*arguments)
+            finally:
+                self.seconds += time.thread_time() - start
+
+        return timed
+
+
+@benchmark
+def record_interpreter() -> list[Measurement]:
+    """What a record of a ResNet-50 keeps the writer's thread busy, and for how long of it the interpreter is needed."""
+    model = trained_resnet50()
+    probes = place(find_layers(model))
+    structure = describe(model, probes)
+    norms, described = try_norms(model, structure.layers)
+    structure = replace(structure, norms=described)
+    raw = Measurer(model, probes, False, norms).measure()(0, {"loss": 1.0})
+    rows = []
+    for name, is_fused in ways().items():
+        whole, free = written_seconds(structure, raw, is_fused)
+        label = f"record_interpreter {name}"
+        rows.append(Measurement(label, 1e3 * (whole - free), "writer's thread", 1e3 * whole, "ms", 1 - free / whole))
+    return rows
+
+
+def written_seconds(structure: Structure, raw: RawRecord, is_fused: bool) -> tuple[float, float]:
+    """Return the median processor time of deriving and appending a record, and that without the interpreter.
+
+    NumPy frees it too, but only within each of its many calls, so that there is nothing to add up.
+    """
+    deriver, free = Deriver(structure, is_fused), Stopwatch()
+    metadata = RunMetadata("bench", "2026-01-01T00:00:00+00:00", 1)
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        store = stack.enter_context(RunWriter(Path(folder) / "run", structure, metadata, compact=False))
+        if deriver._compiled is not None:
+            kernels = SimpleNamespace(**vars(deriver._compiled._kernel))
+            kernels.take_sums, kernels.describe = free.around(kernels.take_sums), free.around(kernels.describe)
+            deriver._compiled._kernel = kernels
+            norms = SimpleNamespace(**vars(deriver._norms._kernel))
+            norms.derive = free.around(norms.derive)
+            deriver._norms._kernel = norms
+            stack.enter_context(patch("dtui.record.measure.compiled.sort_rows", free.around(compiled.sort_rows)))
+            stack.enter_context(patch("dtui.store.write.journal_writer.zlib.crc32", free.around(zlib.crc32)))
+            stack.enter_context(patch("dtui.store.write.journal_writer.os.writev", free.around(os.writev)))
+        found = []
+        for iteration in range(RECORDS):
+            free.seconds, start = 0.0, time.thread_time()
+            store.append_record(deriver.derive(replace(raw, iteration=iteration)))
+            found.append((time.thread_time() - start, free.seconds))
+    whole, without = zip(*found, strict=True)
+    return statistics.median(whole), statistics.median(without)

@@ -49,6 +49,11 @@ def load_kernels() -> Kernels | None:
     return Kernels(statistics_kernel, norm_kernel)
 
 
+def sort_rows(values: FloatArray) -> None:
+    """Sort along the last axis, in place, NaN last; NumPy frees the interpreter meanwhile."""
+    values.sort(axis=-1)
+
+
 class CompiledStatistics:
     """Computes record after record; keeps the norms of the last record, and memory for the samples."""
 
@@ -113,8 +118,8 @@ class CompiledStatistics:
             self._layer_rows,
             self._module_rows,
         )
-        self._layer_rows.sort(axis=-1)
-        self._module_rows.sort(axis=-1)
+        sort_rows(self._layer_rows)
+        sort_rows(self._module_rows)
         self._kernel.describe(
             self._nodes,
             self._layer_rows,

@@ -10,11 +10,12 @@ from typing import Any
 import numba
 import numpy as np
 
+from dtui.record.training.norm_layers import Kept
+
 COLUMNS = ("mean_shift", "variance_shift", "scale_shift", "zero_scales", "nonfinite")
 """The statistics in the order in which `derive` computes them; `places` says where each is stored."""
 
-_KINDS, _SCALE, _MEAN, _VARIANCE = 3, 0, 1, 2
-"""What is read from a layer, as in `dtui.record.training.norm_layers`."""
+_KINDS, _SCALE, _MEAN, _VARIANCE = len(Kept), int(Kept.SCALE), int(Kept.MEAN), int(Kept.VARIANCE)
 
 _options: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 _inner: Any = numba.njit(**_options)

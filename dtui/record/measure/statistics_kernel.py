@@ -13,6 +13,20 @@ from typing import Any
 import numba
 import numpy as np
 
+from dtui.model import SOURCES
+from dtui.record.backends.sums import (
+    DEVIATION,
+    GRADIENTS,
+    LARGEST,
+    NORM,
+    NORM1,
+    SMALLEST,
+    SOURCE_SUMS,
+    TOTAL,
+    UPDATES,
+    Sum,
+)
+
 FILTER_COLUMNS = (
     *("mean", "std", "norm", "share_negative", "sum_positive", "sum_negative"),
     *("update_norm", "update_ratio", "cosine_distance", "gradient_mean", "gradient_std", "gradient_norm", "nonfinite"),
@@ -29,10 +43,9 @@ NODE_SUMS = 9
 """What is added up over the filters of a layer, for each source, in the order below."""
 _SUM, _SQUARE, _NORM1, _COUNT, _MAX, _MIN, _NONFINITE, _TAKEN, _SCATTER = range(NODE_SUMS)
 
-_SOURCES, _SOURCE_SUMS, _NEGATIVES, _NONFINITE_SUMS = 3, 6, 18, 19
-"""Places of a filter's sums, as in `dtui.record.backends.sums`."""
-_TOTAL, _NORM, _MAGNITUDE, _LARGEST, _SMALLEST, _DEVIATION = range(6)
-_GRADIENTS, _UPDATES = 6, 12
+_SOURCES = len(SOURCES)
+_NEGATIVES, _NONFINITE_SUMS = int(Sum.WEIGHT_NEGATIVES), int(Sum.WEIGHT_NONFINITE)
+_GRADIENTS, _UPDATES = SOURCE_SUMS * GRADIENTS, SOURCE_SUMS * UPDATES
 
 _options: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 _inner: Any = numba.njit(**_options)
@@ -77,12 +90,12 @@ def _take_filter(s: Any, elements: Any, before: Any, out: Any, places: Any, colu
     """Fill the statistics of one filter from its sums `s`; `before` is its norm at the record before."""
     weights_broken, gradients_broken = _number(s[_NONFINITE_SUMS]), _number(s[_NONFINITE_SUMS + 1])
     count, gradient_count = _positive(elements - weights_broken), _positive(elements - gradients_broken)
-    total, norm, norm1 = np.float64(s[_TOTAL]), np.float64(s[_NORM]), np.float64(s[_MAGNITUDE])
-    change = np.float64(s[_UPDATES + _NORM]) * (np.nan if _number(s[_NONFINITE_SUMS + 2]) > 0 else 1.0)
-    slope_total, slope = np.float64(s[_GRADIENTS + _TOTAL]), np.float64(s[_GRADIENTS + _NORM])
+    total, norm, norm1 = np.float64(s[TOTAL]), np.float64(s[NORM]), np.float64(s[NORM1])
+    change = np.float64(s[_UPDATES + NORM]) * (np.nan if _number(s[_NONFINITE_SUMS + 2]) > 0 else 1.0)
+    slope_total, slope = np.float64(s[_GRADIENTS + TOTAL]), np.float64(s[_GRADIENTS + NORM])
     turn = (change * change - (norm - before) * (norm - before)) / _positive(2 * norm * before)
     out[places[0], column] = total / count
-    out[places[1], column] = np.sqrt(_scatter(total, norm, np.float64(s[_DEVIATION]), count) / count)
+    out[places[1], column] = np.sqrt(_scatter(total, norm, np.float64(s[DEVIATION]), count) / count)
     out[places[2], column] = np.nan if np.isnan(count) else norm
     out[places[3], column] = np.float64(s[_NEGATIVES]) / count
     out[places[4], column] = (norm1 + total) / 2
@@ -91,7 +104,7 @@ def _take_filter(s: Any, elements: Any, before: Any, out: Any, places: Any, colu
     out[places[7], column] = change / _positive(before)
     out[places[8], column] = 0.0 if turn < 0 else 2.0 if turn > 2 else turn
     out[places[9], column] = slope_total / gradient_count
-    slope_scatter = _scatter(slope_total, slope, np.float64(s[_GRADIENTS + _DEVIATION]), gradient_count)
+    slope_scatter = _scatter(slope_total, slope, np.float64(s[_GRADIENTS + DEVIATION]), gradient_count)
     out[places[10], column] = np.sqrt(slope_scatter / gradient_count)
     out[places[11], column] = np.nan if np.isnan(gradient_count) else slope
     out[places[12], column] = weights_broken + gradients_broken
@@ -100,29 +113,29 @@ def _take_filter(s: Any, elements: Any, before: Any, out: Any, places: Any, colu
 @_inner
 def _take_layer(sums: Any, first: Any, last: Any, elements: Any, source: int, nodes: Any) -> None:
     """Add up one source of the filters of a layer into `nodes`, shape (NODE_SUMS,)."""
-    begin, nonfinite = _SOURCE_SUMS * source, _NONFINITE_SUMS + source
+    begin, nonfinite = SOURCE_SUMS * source, _NONFINITE_SUMS + source
     total = square = norm1 = count = broken = scatter = taken = 0.0
     largest, smallest = -np.inf, np.inf
     for row in range(first, last):
         s = sums[row]
-        own_broken, norm = _number(s[nonfinite]), np.float64(s[begin + _NORM])
+        own_broken, norm = _number(s[nonfinite]), np.float64(s[begin + NORM])
         broken += own_broken
         if np.isnan(norm):  # not taken; a watch takes the norms alone
             continue
         taken = 1.0
         count += elements - own_broken
-        total += s[begin + _TOTAL]
+        total += s[begin + TOTAL]
         square += norm * norm
-        norm1 += s[begin + _MAGNITUDE]
-        largest = _larger(largest, np.float64(s[begin + _LARGEST]))
-        smallest = -_larger(-smallest, -np.float64(s[begin + _SMALLEST]))
+        norm1 += s[begin + NORM1]
+        largest = _larger(largest, np.float64(s[begin + LARGEST]))
+        smallest = -_larger(-smallest, -np.float64(s[begin + SMALLEST]))
     mean = total / _positive(count)
     for row in range(first, last):
         s = sums[row]
-        own, norm = elements - _number(s[nonfinite]), np.float64(s[begin + _NORM])
+        own, norm = elements - _number(s[nonfinite]), np.float64(s[begin + NORM])
         if own > 0 and not np.isnan(norm):
-            apart = s[begin + _TOTAL] / own - mean
-            own_scatter = _scatter(np.float64(s[begin + _TOTAL]), norm, np.float64(s[begin + _DEVIATION]), own)
+            apart = s[begin + TOTAL] / own - mean
+            own_scatter = _scatter(np.float64(s[begin + TOTAL]), norm, np.float64(s[begin + DEVIATION]), own)
             scatter += own_scatter + own * (apart * apart)
     nodes[_SUM], nodes[_SQUARE], nodes[_NORM1], nodes[_COUNT] = total, square, norm1, count
     nodes[_MAX], nodes[_MIN], nodes[_NONFINITE], nodes[_TAKEN], nodes[_SCATTER] = (
@@ -203,7 +216,7 @@ def take_sums(
     for layer in range(layers):
         for row in range(starts[layer], starts[layer + 1]):
             _take_filter(sums[row], elements[layer], before[row], filters, places, row)
-            before[row] = sums[row, _NORM]
+            before[row] = sums[row, NORM]
         for source in range(_SOURCES):
             _take_layer(sums, starts[layer], starts[layer + 1], elements[layer], source, nodes[layer, source])
         low = high = np.float64(np.nan)
