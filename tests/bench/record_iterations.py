@@ -85,14 +85,15 @@ def neighbours(
     ]
 
 
-def step_of(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[torch.optim.Optimizer, Callable[[], Tensor]]:
-    """Return the optimizer of a model, and one training step."""
+def step_of(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[torch.optim.Optimizer, Callable[..., Tensor]]:
+    """Return the optimizer of a model, and one training step, which runs what it is given before the update."""
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
 
-    def step() -> Tensor:
+    def step(before: Callable[[], object] = lambda: None) -> Tensor:
         optimizer.zero_grad()
         loss = functional.cross_entropy(model(images), labels)
         loss.backward()
+        before()
         optimizer.step()
         return loss.detach()
 
