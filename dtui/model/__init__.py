@@ -13,9 +13,11 @@ from dtui.model.arrays import (
     read_only,
 )
 from dtui.model.axis import TimeAxis
-from dtui.model.evidence import DEFAULT_WINDOW, Anomaly, AnomalySettings, Evidence, Missing, Showing
+from dtui.model.columns import Column
+from dtui.model.findings.evidence import DEFAULT_WINDOW, Anomaly, AnomalySettings, Evidence, Missing, Showing
+from dtui.model.findings.incidents import Cause, Incident
+from dtui.model.findings.state import RunState, Standing, StateEntry
 from dtui.model.findings.verdict import Check, ClassAt, ClassCourse, ErrorAt, Level, Verdict
-from dtui.model.incidents import Cause, Incident
 from dtui.model.records import (
     TRIGGER_KINDS,
     Gap,
@@ -27,7 +29,6 @@ from dtui.model.records import (
     every_that_fits,
 )
 from dtui.model.scalars import LARGEST, LOGGED_NAN, LOST_NAN, SKIPPED_UPDATES, was_logged, was_lost
-from dtui.model.state import RunState, Standing, StateEntry
 from dtui.model.statistics import (
     CHANGE_RATIO_EDGES,
     FILTER_STATISTICS,
@@ -87,6 +88,7 @@ __all__ = [
     "ClassCluster",
     "ClassCourse",
     "ClassErrors",
+    "Column",
     "Coverage",
     "Curves",
     "Edge",

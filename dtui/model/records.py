@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
+
+from numpy.typing import NDArray
 
 from dtui.model.arrays import ByteArray, FloatArray, IntArray, LabelArray
 
@@ -46,6 +49,8 @@ class Record:
         scalars: What the training loop logged since the record before, the last value of each name, such as
             "loss", "error" (a share in [0, 1]) and "learning_rate"; names are data from outside.
         norms: Shape (len(NORM_STATISTICS), N), float32; None where they were not measured, as in a watch.
+        columns: What else the frame holds, name to values, shape (rows,); a column that the run does not list is left
+            out, one that is not here has no value.
     """
 
     iteration: int
@@ -56,6 +61,7 @@ class Record:
     change_ratios: FloatArray
     scalars: Mapping[str, float]
     norms: FloatArray | None = None
+    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -66,11 +72,13 @@ class Validation:
         iteration: The iteration after which the validation took place.
         labels: Predicted label, shape (images,), uint16.
         confidences: Probability of that label, shape (images,), uint8, 255 is one.
+        columns: As of a Record: what else the frame holds.
     """
 
     iteration: int
     labels: LabelArray
     confidences: ByteArray
+    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

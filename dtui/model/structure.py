@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from dtui.model.arrays import LabelArray
+from dtui.model.columns import Column
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +184,11 @@ class ImageSet:
         ids: The id under which each image is known outside, such as its data set index; data from outside.
         thumbnails: Encoded PNG or JPEG bytes of each image; empty if the run has no thumbnails; an empty item for an
             image without one.
+        columns: What each validation holds beside labels and confidences.
     """
 
     classes: tuple[str, ...]
     targets: LabelArray
     ids: tuple[str, ...]
     thumbnails: tuple[bytes, ...] = field(default=(), repr=False)
+    columns: tuple[Column, ...] = ()

@@ -8,9 +8,9 @@ import numpy as np
 
 from dtui.analysis.layers.graph_lanes import lay_out
 from dtui.model import Layer, Module, NodeSeries, NormLayer, RunState, Structure
+from dtui.model.findings.state import Standing, StateEntry
 from dtui.model.layers import INSPECTED, FilterCourse, FilterHistory, NodeBoxes, NodeHistograms, NormSeries
 from dtui.model.relations import Event
-from dtui.model.state import Standing, StateEntry
 
 
 class FakeLayers:

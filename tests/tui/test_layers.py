@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from dtui.model import Incident
+from dtui.model.findings.incidents import Cause
 from dtui.model.findings.review import of_incident
-from dtui.model.incidents import Cause
 from dtui.model.layers import UPDATE_RATIO
 from dtui.model.statistics import NORM_STATISTICS
 from dtui.tui.panes.layers.filter_inspector import InspectedFilter, acts_words

@@ -10,7 +10,7 @@ import numpy as np
 from dtui.model.arrays import FloatArray, IntArray
 from dtui.model.axis import TimeAxis
 from dtui.model.compare.differences import Difference
-from dtui.model.incidents import Incident
+from dtui.model.findings.incidents import Incident
 from dtui.model.views import RunInfo
 
 RATE = "learning_rate"

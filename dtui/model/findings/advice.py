@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dtui.model.evidence import AnomalySettings
+from dtui.model.findings.evidence import AnomalySettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from dtui.model.evidence import Anomaly
-from dtui.model.incidents import Cause, Incident
+from dtui.model.findings.evidence import Anomaly
+from dtui.model.findings.incidents import Cause, Incident
 
 Listing = Literal["incidents", "anomalies"]
 """What is listed: one entry for each cause, or the paper's anomalies."""

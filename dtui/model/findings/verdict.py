@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dtui.model.incidents import Incident
+from dtui.model.findings.incidents import Incident
 from dtui.model.records import RunStatus
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from dtui.errors import DtuiError, RecorderError, RunExistsError
-from dtui.model import Layer, RunMetadata, Structure
+from dtui.model import Column, Layer, RunMetadata, Structure
 from dtui.record.start.arguments import REFUSE, REPLACE, RESUME, check_path, run_folder
 from dtui.record.training.distributed import Elsewhere, Exchange, untold_ranks
 from dtui.record.writing.warn import warn_once
@@ -90,13 +90,15 @@ class Start:
                     f"{len(names or ())} given {now!r}; give the classes of the run, {_OTHER_RUN}"
                 )
 
-    def create(self, metadata: RunMetadata, names: Sequence[str], structure: Structure) -> Store:
+    def create(
+        self, metadata: RunMetadata, names: Sequence[str], structure: Structure, columns: Sequence[Column] = ()
+    ) -> Store:
         """Create a new run; in all processes but the first, return its substitute."""
         from dtui.store import RunWriter
 
         if self.claim is None:
             return Elsewhere()
-        return RunWriter(self.path, structure, metadata, classes=names, claim=self.claim)
+        return RunWriter(self.path, structure, metadata, classes=names, claim=self.claim, columns=columns)
 
     def go_on(self) -> RunWriter | None:
         """Take the run over; None for a new one.

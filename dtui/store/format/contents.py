@@ -6,7 +6,7 @@ FORMAT_1 lists. The list alone fixes the layout of frames and parts, whatever th
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TypeVar
 from dtui.errors import NotRecordedError, RunFormatError, UsageError
 from dtui.model import SOURCES
 from dtui.model import statistics as known
+from dtui.model.columns import Column, is_known
 
 FORMAT_VERSION = 2
 """Of the runs that are begun."""
@@ -66,23 +67,6 @@ class Track:
     statistics: tuple[Stored, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One array that a frame holds beside statistics, such as the label of each image in a validation.
-
-    Attributes:
-        name: "label" and "confidence" are read; other columns are kept but not read.
-        dtype: Of an element, little-endian.
-        stream: The stream whose frames hold it.
-        rows: Elements per frame; None for one per image.
-    """
-
-    name: str
-    dtype: str
-    stream: str = "validations"
-    rows: int | None = None
-
-
 LABEL = Column("label", "<u2")
 CONFIDENCE = Column("confidence", "|u1")
 
@@ -130,7 +114,7 @@ class Contents:
     @property
     def unwritten(self) -> tuple[str, ...]:
         """Kinds of rows and columns that this dtui does not know, so that it cannot go on recording the run."""
-        others = (column.name for column in self.columns if column not in (LABEL, CONFIDENCE))
+        others = (column.name for column in self.columns if not is_known(column))
         return (*(track.kind for track in self.tracks if track.kind != known.Rows.NORMS), *others)
 
     def filter_statistic(self, name: str, run: Path) -> Stored:
@@ -199,13 +183,18 @@ def _made_once(
     return Contents(version, sources, of_filters, of_layers, tracks, columns)
 
 
-def contents_of_today(norms: int = 0) -> Contents:
-    """Return the contents of a run that this dtui begins; `norms` is its number of normalisation layers."""
+def contents_of_today(norms: int = 0, columns: Sequence[Column] = ()) -> Contents:
+    """Return the contents of a run that this dtui begins.
+
+    Args:
+        norms: Number of its normalisation layers.
+        columns: Columns of records and watches; those of validations are listed with the images.
+    """
     filters, layers, of_norms = (
         tuple(map(Stored.of, known.by_name(rows, known.STATISTICS).values())) for rows in known.Rows
     )
     tracks = (Track(known.Rows.NORMS.value, norms, of_norms),) if norms else ()
-    return contents(FORMAT_VERSION, SOURCES, filters, layers, tracks)
+    return contents(FORMAT_VERSION, SOURCES, filters, layers, tracks, (LABEL, CONFIDENCE, *columns))
 
 
 def require_format(run: Path, found: int) -> None:

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from dtui.model.columns import Column
 from dtui.model.statistics import WHOLE, Rows
 from dtui.store.format.contents import (
     CONFIDENCE,
     FORMAT_1,
     LABEL,
-    Column,
     Contents,
     Stored,
     Track,
@@ -46,7 +46,7 @@ def encode_contents(held: Contents) -> dict[str, object]:
     holds = {
         "sources": list(held.sources),
         "tracks": [filters, layers, *others],
-        "judgements": [_encode_column(column) for column in held.columns],
+        "judgements": encode_columns(held.columns),
     }
     return {"format": held.format, "holds": holds}
 
@@ -56,9 +56,27 @@ def _encode(one: Stored) -> dict[str, object]:
     return {**values, "norm_of": list(one.norm_of)} if one.norm_of else values
 
 
-def _encode_column(column: Column) -> dict[str, object]:
-    values: dict[str, object] = {"name": column.name, "dtype": column.dtype, "stream": column.stream}
-    return values if column.rows is None else {**values, "rows": column.rows}
+def encode_columns(columns: Iterable[Column]) -> list[dict[str, object]]:
+    """Return a list of columns as a document holds it."""
+    return [
+        {"name": one.name, "dtype": one.dtype, "stream": one.stream, **({} if one.rows is None else {"rows": one.rows})}
+        for one in columns
+    ]
+
+
+def parse_image_columns(items: Any) -> tuple[Column, ...]:
+    """Return the columns that images.h5 lists, of frames of validations.
+
+    Raises:
+        ValueError: The list is not valid.
+    """
+    if not isinstance(items, list) or len(items) > _MOST_LISTED:
+        raise ValueError(f"its columns are no list of at most {_MOST_LISTED:,}")
+    columns = tuple(map(_column, items))
+    _unique("column", (column.name for column in (LABEL, CONFIDENCE, *columns)))
+    if others := [column for column in columns if column.stream != LABEL.stream]:
+        raise ValueError(f"column {others[0].name} is of {others[0].stream}, not of {LABEL.stream}")
+    return columns
 
 
 def parse_contents(values: Mapping[str, Any], path: Path) -> Contents:

@@ -31,7 +31,7 @@ from dtui.model import (
 )
 from dtui.model.statistics import Rows
 from dtui.store.format.contents import Contents
-from dtui.store.format.contents_document import encode_contents, parse_contents
+from dtui.store.format.contents_document import encode_columns, encode_contents, parse_contents, parse_image_columns
 from dtui.store.format.schema import (
     LARGEST_DOCUMENT,
     LAST_ITERATION,
@@ -159,7 +159,8 @@ def parse_run_document(data: ByteArray, path: Path) -> RunDocument:
 
 def images_document(run: str, images: ImageSet) -> ByteArray:
     """Return the document of images.h5."""
-    return encode_document({"run": run, "classes": list(images.classes), "ids": list(images.ids)})
+    columns = {"columns": encode_columns(images.columns)} if images.columns else {}
+    return encode_document({"run": run, "classes": list(images.classes), "ids": list(images.ids), **columns})
 
 
 def parse_images_document(data: ByteArray, targets: LabelArray, path: Path) -> tuple[str, ImageSet]:
@@ -176,7 +177,8 @@ def parse_images_document(data: ByteArray, targets: LabelArray, path: Path) -> t
             raise ValueError(f"{len(ids)} ids for {len(targets)} images")
         if targets.size and (np.any(targets[1:] < targets[:-1]) or int(targets[-1]) >= len(classes)):
             raise ValueError("targets are not ascending labels of its classes")
-        return str(values["run"]), ImageSet(classes, targets, ids)
+        columns = parse_image_columns(values.get("columns", []))
+        return str(values["run"]), ImageSet(classes, targets, ids, columns=columns)
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise RunDamagedError(f"{path}: does not describe images ({error}); restore the file from a copy") from error
 

@@ -65,7 +65,8 @@ over validations without label and confidence; whoever folds or packs the run ke
 with a run writes NaN for a statistic that it does not measure, and leaves a run alone that holds tracks or columns
 which it does not know. A run of format 1 holds what FORMAT_1 lists (`dtui.store.format.contents`).
 
-images.h5 of I images has /document (JSON: run, classes, ids), /targets (I,) uint16, ascending, and where there are
+images.h5 of I images has /document (JSON: run, classes, ids; columns, optional: further columns of validations, as in
+judgements, which follow those), /targets (I,) uint16, ascending, and where there are
 thumbnails /thumbnail_offsets (I + 1,) int64 and /thumbnails (bytes,) uint8, one after the other.
 
 A training that goes on from a checkpoint is a join, an item of "joins" in run.json: the iteration of its first update,
@@ -121,12 +122,14 @@ import math
 import struct
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 
 from dtui.model import CHANGE_RATIO_EDGES, HISTOGRAM_BINS, ImageSet, Structure
+from dtui.model.columns import Column
 from dtui.model.statistics import Rows
-from dtui.store.format.contents import CONFIDENCE, FORMAT_1, LABEL, Column, Contents
+from dtui.store.format.contents import CONFIDENCE, FORMAT_1, LABEL, Contents
 
 RUN_FILE = "run.json"
 HEARTBEAT_FILE = "heartbeat"
@@ -239,6 +242,8 @@ class Sizes:
     """Of each layer: how many filters, and elements in each."""
     contents: Contents = FORMAT_1
     """What is measured on them, and what else there is."""
+    image_columns: tuple[Column, ...] = ()
+    """The columns of validations that are listed with the images."""
 
     @classmethod
     def of(cls, structure: Structure, contents: Contents) -> Sizes:
@@ -248,17 +253,21 @@ class Sizes:
         return cls(*lengths, layer_filters=filters, contents=contents)
 
     def with_images(self, images: ImageSet) -> Sizes:
-        """Return the sizes once the images are known."""
-        return replace(self, images=len(images.ids), classes=len(images.classes))
+        """Return the sizes once the images are known, and with them further columns of validations."""
+        listed = {column.name for column in self.contents.columns}
+        columns = tuple(column for column in images.columns if column.name not in listed)
+        return replace(self, images=len(images.ids), classes=len(images.classes), image_columns=columns)
 
     def columns(self, stream: Stream) -> list[tuple[Column, int]]:
         """Return the columns in frames of a stream, each with its number of rows, in storage order."""
-        columns = [column for column in self.contents.columns if column.stream == stream]
+        every = (*self.contents.columns, *self.image_columns)
+        columns = [column for column in every if column.stream == stream]
         return [(column, self.images if column.rows is None else column.rows) for column in columns]
 
 
 TRACK_FIELDS = {Rows.NORMS.value: "norms"}
 """Kind of rows to the attribute of a Record that holds its statistics."""
+OTHER_COLUMN = "column "
 COLUMN_FIELDS = {LABEL.name: "labels", CONFIDENCE.name: "confidences"}
 """Column to the attribute of a Validation that holds it."""
 
@@ -270,7 +279,13 @@ def track_field(kind: str) -> str:
 
 def column_field(name: str) -> str:
     """Return the name of the field that holds a column."""
-    return COLUMN_FIELDS.get(name, f"column {name}")
+    return COLUMN_FIELDS.get(name, f"{OTHER_COLUMN}{name}")
+
+
+def field_values(source: Any, field: str) -> Any:
+    """Return the values of a field from a Record or a Validation; None for a column that it does not have."""
+    name = field.removeprefix(OTHER_COLUMN)
+    return getattr(source, field) if name == field else source.columns.get(name)
 
 
 def frame_fields(stream: Stream, sizes: Sizes) -> dict[str, Field]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from dtui.model import BoolArray, Gap, ImageSet, IntArray, RunMetadata, RunStatus, Structure, Trigger
+from dtui.model import BoolArray, Column, Gap, ImageSet, IntArray, RunMetadata, RunStatus, Structure, Trigger
 from dtui.model.scalars import Points
 from dtui.store.format.contents import Contents
 from dtui.store.format.joins import Join, seams
@@ -68,6 +68,11 @@ class FollowedRun:
     def classes(self) -> tuple[str, ...]:
         """Class names in label order; data from outside."""
         return self._classes if self.images is None else self.images.classes
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """What frames hold beside statistics; further ones of validations are known once the images are."""
+        return tuple(column for stream in Stream for column, _ in self._streams.sizes.columns(stream))
 
     @property
     def record_iterations(self) -> IntArray:

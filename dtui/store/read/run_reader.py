@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dtui.errors import UsageError
+from dtui.errors import NotRecordedError, UsageError
 from dtui.model import FloatArray, IntArray
 from dtui.model.scalars import Points, scalar_points
 from dtui.model.statistics import Rows
@@ -24,12 +24,14 @@ from dtui.store.format.part_arrays import (
     CONFIDENCE_NODE,
     HISTOGRAM_NODE,
     LABEL_NODE,
+    column_node,
     filter_node,
     layer_node,
     module_node,
     track_node,
 )
 from dtui.store.read.followed_run import FollowedRun
+from dtui.store.read.stream_reader import StreamReader
 from dtui.store.run.anomaly_cache import Key
 
 
@@ -169,6 +171,46 @@ class RunReader(FollowedRun):
         labels are both damaged.
         """
         return self._read_validations(CLASS_ERROR_NODE, "<f4", range(self._streams.sizes.classes), validations)
+
+    # --- columns
+
+    def column_iterations(self, name: str) -> IntArray:
+        """Return the iterations of the frames that hold a column, shape (n,), int64, ascending.
+
+        Raises:
+            NotRecordedError: The run does not hold it, or not yet.
+        """
+        reader, _ = self._column(name)
+        return reader.iterations
+
+    def read_column(self, name: str, rows: slice, frames: slice) -> NDArray[Any]:
+        """Return a column, such as "score".
+
+        Args:
+            name: One of the `columns`.
+            rows: Of a frame: images, where the column says nothing else.
+            frames: Positions in `column_iterations`.
+
+        Returns:
+            Shape (rows, frames), of the column's type; unsigned integers are wider. Where there is no value NaN, or
+            `Column.missing`; where the files are damaged NaN, or NO_VALUE.
+
+        Raises:
+            NotRecordedError: The run does not hold it, or not yet.
+            UsageError: A slice runs backwards.
+        """
+        reader, length = self._column(name)
+        wanted = ascending(frames, len(reader.iterations))
+        return reader.read(column_node(name), ascending(rows, length), wanted)
+
+    def _column(self, name: str) -> tuple[StreamReader, int]:
+        """Return the reader of the frames that hold a column, and how many rows it has."""
+        for stream, reader in self._streams.by_name.items():
+            if reader is not None:
+                for column, rows in self._streams.sizes.columns(stream):
+                    if column.name == name:
+                        return reader, rows
+        raise NotRecordedError(f"{self.path}: {name} was not recorded in this run")
 
     def read_thumbnail(self, image: int) -> bytes:
         """Return the encoded thumbnail of an image, b"" if it has none; data from outside.

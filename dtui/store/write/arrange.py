@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dtui.errors import UsageError
+from dtui.model import Column
 from dtui.model.statistics import Rows
 from dtui.store.format.contents import Contents, contents_of_today
 from dtui.store.format.schema import TRACK_FIELDS, Field
@@ -27,13 +28,15 @@ class Arrangement:
         self._axes = {"filters": (filters,), "layers": nodes, "modules": nodes, TRACK_FIELDS[Rows.NORMS]: (norms,)}
 
     def arrange(self, field: Field, values: NDArray[Any] | None) -> NDArray[Any]:
-        """Return a field as a frame stores it: NaN for what is not measured, without statistics that the run lacks.
+        """Return a field as a frame stores it, without statistics that the run lacks.
+
+        What is not measured is NaN, or the largest number of an unsigned type.
 
         Raises:
             UsageError: The shape does not fit the run's structure.
         """
         if values is None:
-            return np.full(field.shape, np.nan, field.dtype)
+            return np.full(field.shape, Column(field.name, field.dtype.str).missing, field.dtype)
         for axis, places in enumerate(self._axes.get(field.name, ())):
             if places.are_others and values.ndim > axis and values.shape[axis] == places.measured:
                 values = places.take(values, axis)

@@ -54,7 +54,7 @@ def write_images(path: Path, run: str, images: ImageSet, shown: Path) -> None:
 def are_same(one: ImageSet, other: ImageSet) -> bool:
     """Whether two sets have the same images in the same order; thumbnails are not compared."""
     return (
-        (one.classes, one.ids) == (other.classes, other.ids)
+        (one.classes, one.ids, one.columns) == (other.classes, other.ids, other.columns)
         and len(one.targets) == len(other.targets)
         and bool(np.all(one.targets == other.targets))
     )

@@ -5,7 +5,7 @@ Owns the rule for who may continue a run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from dtui.errors import DtuiError, RunDamagedError, RunExistsError, UsageError
 from dtui.model import ImageSet, Structure
+from dtui.model.columns import is_known
 from dtui.run_path import with_suffix
 from dtui.store.disk.atomic_files import list_folder, make_folder
 from dtui.store.disk.json_lines import read_lines
@@ -73,6 +74,12 @@ class PastRun:
     lines: Mapping[str, int]
     contents: Contents
     fence: int = 0
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The names of the columns that its frames hold, as far as they are known."""
+        listed = (*self.contents.columns, *(() if self.images is None else self.images.columns))
+        return frozenset(column.name for column in listed)
 
     @property
     def begins(self) -> dict[Stream, int]:
@@ -153,13 +160,14 @@ def refuse_recorded(folder: Path) -> None:
 
 def _look_at(folder: Path) -> PastRun:
     opened = open_structure(folder)
-    unwritten = ", ".join(opened.contents.unwritten)
-    if unwritten:
-        raise UsageError(f"{folder}: holds {unwritten}, which this dtui does not record; go on with it in a newer dtui")
+    _require_known(folder, opened.contents.unwritten)  # before damage of its images is looked for
     if not opened.contents.has_labels:
         raise UsageError(f"{folder}: has no place for labels of images; go on with it in a newer dtui")
     reader = RunReader(folder)
     try:
+        _require_known(
+            folder, [] if reader.images is None else [one.name for one in reader.images.columns if not is_known(one)]
+        )
         views = {stream: reader.frames(stream) for stream in Stream}
         names = [name for kind in (JOURNAL_FOLDER, PARTS_FOLDER) for name in _names(folder / kind)]
         if reader.images is None and any(name.startswith(f"{Stream.VALIDATIONS}-") for name in names):
@@ -173,6 +181,12 @@ def _look_at(folder: Path) -> PastRun:
         return PastRun(*known, views, stops, lines, opened.contents)
     finally:
         reader.close()
+
+
+def _require_known(folder: Path, unwritten: Sequence[str]) -> None:
+    if unwritten:
+        names = ", ".join(unwritten)
+        raise UsageError(f"{folder}: holds {names}, which this dtui does not record; go on with it in a newer dtui")
 
 
 def require_ended(folder: Path) -> None:

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Self, cast
 
 from dtui.errors import RunExistsError, UsageError
-from dtui.model import Gap, ImageSet, Record, RunMetadata, RunStatus, Structure, Trigger, Validation
+from dtui.model import Column, Gap, ImageSet, Record, RunMetadata, RunStatus, Structure, Trigger, Validation
 from dtui.run_path import with_suffix
 from dtui.store.disk.run_folder import Place
 from dtui.store.format.contents import Contents, contents_of_today
@@ -31,6 +31,7 @@ from dtui.store.format.schema import (
     TRIGGERS_FILE,
     Sizes,
     Stream,
+    field_values,
     frame_fields,
 )
 from dtui.store.run.logged_values import LARGEST_LOGGED, logged_lines
@@ -61,6 +62,7 @@ class RunWriter:
         compact: bool = True,
         claim: Claim | None = None,
         contents: Contents | None = None,
+        columns: Sequence[Column] = (),
     ) -> None:
         """Create the run.
 
@@ -72,13 +74,14 @@ class RunWriter:
             compact: Whether to fold journals into parts during the recording, and the rest at the end.
             claim: The claim of its path, if this process has one already; `path` is ignored then.
             contents: What the run holds, if that differs from what this dtui measures.
+            columns: What else its records and watches hold. Those of validations are a part of the images.
 
         Raises:
             RunExistsError: The path exists already.
             OSError: It cannot be created. No partial run is left.
         """
         self.path = with_suffix(path).absolute() if claim is None else claim.path
-        held = contents_of_today(len(structure.norms)) if contents is None else contents
+        held = contents_of_today(len(structure.norms), columns) if contents is None else contents
         place, owner = begin_run(claim_new(self.path) if claim is None else claim, structure, metadata, classes, held)
         self._begin(place, owner, Sizes.of(structure, held), dict.fromkeys(Stream, 0), compact)
 
@@ -310,7 +313,7 @@ class RunWriter:
         if iteration <= self._last[stream]:
             last = self._last[stream]
             raise UsageError(f"{self.path}: iteration {iteration} of {stream} is not after the last one, {last}")
-        arrays = [self._arrangement.arrange(field, getattr(source, field.name)) for field in self._fields[stream]]
+        arrays = [self._arrangement.arrange(field, field_values(source, field.name)) for field in self._fields[stream]]
         journal = self._journals[stream]
         with self._place.named():
             if journal.is_between_files:

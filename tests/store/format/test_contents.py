@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from dtui.errors import NotRecordedError, RunDamagedError, RunFormatError, UsageError
-from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, SOURCES, HeatmapRequest, Record, TimeAxis
+from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, SOURCES, Column, HeatmapRequest, Record, TimeAxis
 from dtui.model import statistics as known
 from dtui.model.statistics import Drawn, Rows, Statistic
 from dtui.query import RunQuery
@@ -25,7 +25,6 @@ from dtui.store.format.contents import (
     CONFIDENCE,
     FORMAT_1,
     LABEL,
-    Column,
     Contents,
     Stored,
     Track,
@@ -33,7 +32,7 @@ from dtui.store.format.contents import (
     contents_of_today,
 )
 from dtui.store.format.documents import encode_document
-from dtui.store.format.schema import column_field, track_field
+from dtui.store.format.schema import track_field
 from dtui.store.run.opening import read_document
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
 from tests.store.read.test_watches import watch_at
@@ -241,13 +240,14 @@ def with_others(frame: object, held: Contents) -> object:
     """Return a frame with numbers in all that a run holds."""
     names = ("iteration", "filters", "layers", "modules", "histograms", "change_ratios", "scalars")
     some = {name: getattr(frame, name) for name in (*names, "labels", "confidences") if hasattr(frame, name)}
+    some["columns"] = {}
     at = some["iteration"]
     others = {
         track_field(track.kind): np.full((len(track.statistics), track.rows), at + 0.123) for track in held.tracks
     }
     for column in held.columns:
         rows = len(IMAGES.ids) if column.rows is None else column.rows
-        others[column_field(column.name)] = np.arange(rows) + at
+        some["columns"][column.name] = np.arange(rows) + at
     return SimpleNamespace(**{**others, **some})
 
 

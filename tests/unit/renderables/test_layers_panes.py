@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from dtui.model import RunState, Stage, TimeAxis
+from dtui.model.findings.state import Standing, StateEntry
 from dtui.model.layers import UPDATE_RATIO, NodeBoxes, NodeHistograms, NormSeries
-from dtui.model.state import Standing, StateEntry
 from dtui.tui.renderables.canvas.output import ColorMode
 from dtui.tui.renderables.canvas.palettes import value_colours
 from dtui.tui.renderables.canvas.primitives import blend_one

@@ -10,7 +10,7 @@ from typing import Any
 
 from dtui.model import HeatmapRequest, TreeNode
 from dtui.model.findings.review import Entry
-from dtui.model.state import Standing
+from dtui.model.findings.state import Standing
 from dtui.model.statistics import FILTERS, title_of
 from dtui.safe_text import safe
 from dtui.tui.panes.layers.filter_inspector import inspecting

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from dtui.model import TreeNode
+from dtui.model.findings.state import Standing
 from dtui.model.layers import GraphRow
-from dtui.model.state import Standing
 from dtui.safe_text import safe
 from dtui.tui.panes.layers.questions import GraphQuestion, StateQuestion
 from dtui.tui.panes.layers.tree_rows import counts_of

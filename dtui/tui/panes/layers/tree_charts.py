@@ -9,8 +9,8 @@ from itertools import pairwise
 from typing import Any
 
 from dtui.model import SOURCES, NodeSeries
+from dtui.model.findings.state import Standing
 from dtui.model.layers import BOX_STATISTICS, HISTOGRAM_SOURCES, UPDATE_RATIO, NodeBoxes, NormSeries
-from dtui.model.state import Standing
 from dtui.model.statistics import LAYERS, NORMS, title_of
 from dtui.safe_text import safe
 from dtui.tui.panes.layers.questions import (

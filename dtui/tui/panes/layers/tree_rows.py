@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dtui.model import NodeSeries, NormLayer, RunState, TreeNode
 from dtui.model.findings.review import Entry
-from dtui.model.state import Standing
+from dtui.model.findings.state import Standing
 from dtui.tui.state.places.search import find_matches
 
 LEAST_FOLDED_ROWS = 8

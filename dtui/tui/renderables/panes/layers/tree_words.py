@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from dtui.model import RunState
+from dtui.model.findings.state import Standing, StateEntry
 from dtui.model.layers import HEALTHY_RATIOS
-from dtui.model.state import Standing, StateEntry
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import text_width
 from dtui.tui.renderables.parts.chrome import number

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dtui.model.evidence import Evidence
+from dtui.model.findings.evidence import Evidence
 
 
 class Cause(StrEnum):
