@@ -39,6 +39,8 @@ class NormDeriver:
         self._before: _Float64 | None = None
         self._usual: _Float64 | None = None
         self._size: _Float64 = np.full(len(sizes), np.nan)
+        self._edges = np.append(self._starts, self._channels.sum())
+        self._places = np.array([] if kernel is None else list(map(NORM_STATISTICS.index, kernel.COLUMNS)))
 
     def derive(self, values: FloatArray) -> FloatArray:
         """Return the statistics of one record.
@@ -77,11 +79,11 @@ class NormDeriver:
         is_first = self._before is None
         if self._before is None or self._usual is None:
             self._before, self._usual = np.full(values.shape, np.nan), self._size.copy()
-        places = np.array([NORM_STATISTICS.index(name) for name in kernel.COLUMNS])
-        starts = np.append(self._starts, self._channels.sum())
         statistics = np.full((len(NORM_STATISTICS), len(self._channels)), np.nan, np.float32)
         values = np.require(values, np.float32, "CW")
-        kernel.derive(values, self._before, self._usual, self._size, starts, places, NEAR_ZERO, is_first, statistics)
+        kernel.derive(
+            values, self._before, self._usual, self._size, self._edges, self._places, NEAR_ZERO, is_first, statistics
+        )
         return statistics
 
     def _share_near_zero(self, scale: _Float64, usual: _Float64) -> _Float64:
