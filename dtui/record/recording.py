@@ -21,6 +21,7 @@ from dtui.model import Column, RunStatus, Structure
 from dtui.record.batches.samples import SampleColumns
 from dtui.record.batches.used import UsedSamples
 from dtui.record.flight.flight_recorder import Flight, WatchPlan
+from dtui.record.measure.compiled import load_kernels
 from dtui.record.measure.measurer import Measurer
 from dtui.record.measure.statistics import Deriver
 from dtui.record.start.resume import Start
@@ -113,6 +114,8 @@ class Recording:
         self._open_store = open_store
         self.watch_plan = watch_plan
         self.has_kernel = has_kernel
+        if has_kernel:
+            load_kernels()  # now, for the writer's thread may import nothing
         self._tracer = GraphTracer(model) if is_traced else None
         self.measurer: Measurer | None = None
         self.is_sharded = False
@@ -156,7 +159,7 @@ class Recording:
             resumed = self._start.go_on()
             self.measurer = Measurer(root, probes, self.has_kernel, self._norms)
             self.is_sharded = self.measurer.is_sharded
-            self._deriver = Deriver(structure)
+            self._deriver = Deriver(structure, self.has_kernel)
             limit = min(MOST_WAITING, max(FEWEST_WAITING, WAITING_BYTES // self.measurer.record_bytes))
             columns = self._columns()
             opened = (lambda: resumed) if resumed is not None else partial(self._open_store, structure, columns)

@@ -170,6 +170,7 @@ class Flight:
         self._on_nonfinite = on_nonfinite
         self.plan = plan
         self._structure = structure
+        self._fused = fused
         self._meter = WatchMeter(probes, fused)
         is_cuda = self._meter.device.type == "cuda"
         self._ring = torch.zeros((plan.slots, len(Norm), structure.filters), device="cpu", pin_memory=is_cuda)
@@ -180,7 +181,7 @@ class Flight:
         self._batch = min(JUDGED_TOGETHER, max(1, plan.waiting // 2))
         self._last = -1
         self._judge = Judge(structure.layers, plan.after)
-        self._deriver, self._derived = Deriver(structure), -1
+        self._deriver, self._derived = Deriver(structure, fused), -1
         self._remaining = self._triggers = 0
         self._stored = -1
         self._failure = ""
@@ -324,7 +325,7 @@ class Flight:
             return
         if self._derived != number - 1:
             before = self._in_ring(number - 1)
-            self._deriver = Deriver(self._structure) if before is None else self._deriver
+            self._deriver = Deriver(self._structure, self._fused) if before is None else self._deriver
             if before is not None:
                 self._deriver.derive(self._raw(before))
         watch = replace(self._deriver.derive(self._raw(kept)), columns=kept.columns)
