@@ -230,6 +230,16 @@ class SealedFile:
         self._chunks[node, place] = chunk
         return chunk
 
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of decoded chunks that are kept."""
+        return self._chunk_bytes
+
+    def forget_chunks(self) -> None:
+        """Drop the decoded chunks; they are decoded again when they are asked for."""
+        self._chunks.clear()
+        self._chunk_bytes = 0
+
     def _stored(self, places: ChunkPlaces, place: int) -> bytes:
         size = int(places.sizes[place])
         if size > LARGEST_CHUNK:

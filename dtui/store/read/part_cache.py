@@ -21,6 +21,8 @@ from dtui.store.format.schema import MOST_NODES, Stream
 from dtui.store.read.catalog import PartHead
 
 MOST_OPEN = 64
+CHUNKS_KEPT = 32 << 20
+"""Bytes of decoded chunks that are kept of all parts together: a run that grows for hours has ever more parts."""
 _ITERATION = np.dtype("<i8")
 
 
@@ -108,7 +110,17 @@ class OpenParts:
             if len(self._files) >= MOST_OPEN:
                 self._close(self._files.popitem(last=False)[1])
         self._files[path, group] = file
+        self._forget_chunks()
         return file
+
+    def _forget_chunks(self) -> None:
+        """Drop decoded chunks of the parts that were not used for longest, where all together take too much."""
+        kept = sum(file.kept_bytes for file in self._files.values())
+        for file in self._files.values():
+            if kept <= CHUNKS_KEPT:
+                return
+            kept -= file.kept_bytes
+            file.forget_chunks()
 
     @staticmethod
     def _close(file: SealedFile) -> None:
