@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 
 import torch
+from dying import make_dying
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset, TensorDataset
@@ -56,6 +57,7 @@ PAUSE_SECONDS = 0.003
 """After each update: so tiny a network trains faster than its watches are judged on a busy machine."""
 
 
+DYING = "mnist-dying"
 BATCHES = "mnist-batches"
 DAMAGED = (412, 1973, 3305)
 """Samples of the training set that are damaged from an epoch on: each time they are read their pixels are noise, of
@@ -121,7 +123,7 @@ def main(folder: Path, names: Sequence[str] = ()) -> None:
     """Make the named runs, or all, in a folder that has none of them."""
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    wanted = names or (*RUNS, RESUMED, BATCHES)
+    wanted = names or (*RUNS, RESUMED, BATCHES, DYING)
     for name in (name for name in RUNS if name in wanted):
         path = folder / f"{name}.dtui"
         train_demo(path, iterations=ITERATIONS, every=EVERY, seed=SEED, faults=RUNS[name])
@@ -131,6 +133,8 @@ def main(folder: Path, names: Sequence[str] = ()) -> None:
             print(path)
     if BATCHES in wanted:
         print(make_batches(folder))
+    if DYING in wanted:
+        print(make_dying(folder, SEED))
 
 
 def make_batches(folder: Path) -> Path:

@@ -110,7 +110,7 @@ def _state_text(state: RunState) -> str:
 def _since(entry: StateEntry) -> str:
     known = [at for at in entry.since if at is not None]
     if not known:
-        return "the beginning" if entry.standing == "no gradient" else ""
+        return "the beginning" if entry.standing in ("no gradient", "not trained") else ""
     return f"{min(known):,}" + (f"–{max(known):,}" if max(known) != min(known) else "")
 
 

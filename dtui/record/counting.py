@@ -6,6 +6,8 @@ Owns the iteration count. Nothing here waits for a device or the disk, and nothi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
+from weakref import WeakMethod
 
 from torch import nn
 from torch.optim import Optimizer
@@ -16,7 +18,7 @@ from dtui.record.lifetime import weakly
 from dtui.record.recording import Ending, Recording
 from dtui.record.start.resume import Start
 from dtui.record.training.last_update import LastUpdate, tell_few_records
-from dtui.record.training.scalar_log import ScalarLog, learning_rate
+from dtui.record.training.scalar_log import FurtherRates, ScalarLog, learning_rate
 from dtui.record.training.skipped_updates import SkippedUpdates
 from dtui.record.training.updates import Updates
 from dtui.record.unseen import Unseen
@@ -52,7 +54,10 @@ class Counting:
         """
         self.iteration = start.updates - 1
         """Of the last update, -1 before the first."""
+        self.before_update: WeakMethod[Any] | None = None
+        """Called before the next update is counted; it resets this."""
         self.scalars = ScalarLog()
+        self._further = FurtherRates(optimizers)
         self.skips = SkippedUpdates(optimizers[0] if optimizers else None)
         self.updates = Updates(model, optimizers, weakly(self.after_step), weakly(self._explained))
         self.unseen = Unseen(model, self.updates, boundary)
@@ -65,6 +70,10 @@ class Counting:
         self._batches = batches
         if batches is not None:
             self.skips.on_skip = weakly(batches.drop)
+
+    def last(self) -> int:
+        """Return the iteration of the last update, -1 before the first."""
+        return self.iteration
 
     def after_step(self, optimizer: Optimizer, missed: int) -> None:
         """Count an update by the leading optimizer, and the missed updates before it."""
@@ -84,6 +93,8 @@ class Counting:
         """Count one update, and record what is due."""
         if not self._is_open():
             return
+        if self.before_update is not None and (call := self.before_update()) is not None:
+            call()
         self.iteration += 1
         self.unseen.counted(self.iteration)
         if self._batches is not None and self._boundary.is_on("batches"):
@@ -94,7 +105,7 @@ class Counting:
         with self._boundary.guard("log", self.iteration):
             self.scalars.see_rate(self.updates.leader)
             if is_due:
-                self.scalars.put(learning_rate(self.updates.leader))
+                self.scalars.put(self._rates())
             if self.scalars.own.passed(self.iteration):
                 self._recording.keep(self.scalars.own)
         plan = self._recording.watch_plan
@@ -137,6 +148,10 @@ class Counting:
         """Drop all references to the network."""
         self.last_update.forget()
 
+    def _rates(self) -> dict[str, Any]:
+        """Return the learning rate of the optimizer that counts, and those of all others that were given."""
+        return learning_rate(self.updates.leader) | self._further.read()
+
     def _leave_batches(self) -> None:
         if self._batches is not None:
             self._batches.remove()
@@ -159,7 +174,7 @@ class Counting:
             if has_updates and self._boundary.is_on(RECORDS) and self._recording.can_close(self.iteration, status):
                 last = self.last_update
                 if last.is_at_rest() and last.has_weights() and (status is RunStatus.DONE or last.is_device_usable()):
-                    self.scalars.put(learning_rate(self.updates.leader))
+                    self.scalars.put(self._rates())
                     self._recording.record(self.iteration, self.scalars, self.skips, Ending(last.has_gradients()))
         except Exception as error:  # noqa: BLE001 - the run is ended in any case
             if status is RunStatus.DONE:

@@ -66,10 +66,12 @@ class FakeReader:
     columns: tuple[Column, ...] = ()
     watched: tuple[int, ...] = ()
     faults: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
     state: RunStatus = RunStatus.LIVE
     decided: dict[str, tuple[str, str]] = field(default_factory=dict)
     reads: list[tuple[object, ...]] = field(default_factory=list)
     total: int = 200
+    columns: tuple[Column, ...] = ()
 
     def __post_init__(self) -> None:
         random = np.random.default_rng(self.seed)

@@ -69,6 +69,8 @@ def _texts(reader: RunReader) -> Iterator[tuple[str, object]]:
     yield "layers", [(layer.name, layer.kind, layer.shape, layer.first_filter) for layer in structure.layers]
     yield "modules", [(module.name, module.kind, module.parent, module.layers) for module in structure.modules]
     yield "edges", [(edge.source, edge.target) for edge in structure.edges]
+    if structure.activations:
+        yield "activations", [(place.of, place.then) for place in structure.activations]
     yield "metadata", [known.name, known.created, known.every, known.invented, *map(sorted, _items(known))]
     yield "classes", reader.classes
     yield "ending", [str(reader.status()), reader.reason]

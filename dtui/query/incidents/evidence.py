@@ -26,8 +26,8 @@ def evidence_of(incident: Incident, data: RunData, batch: BatchAnswer | None = N
     label = incident.classes[0] if incident.classes else None
     series, moved = telling(data, incident), _moved(incident, data)
     if label is None or label >= len(data.class_sizes):
-        return IncidentEvidence(incident.id, series, label, moved=moved, batch=batch)
-    return IncidentEvidence(incident.id, series, label, *_became(label, incident, data), moved, batch)
+        return IncidentEvidence(incident.id, series, label, moved=moved, judging=data.judging, batch=batch)
+    return IncidentEvidence(incident.id, series, label, *_became(label, incident, data), moved, data.judging, batch)
 
 
 def _moved(incident: Incident, data: RunData) -> tuple[LayerMove, ...]:

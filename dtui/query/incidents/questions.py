@@ -17,7 +17,7 @@ from dtui.query.relations.questions import RelationQuestions
 
 if TYPE_CHECKING:
     from dtui.query.incidents.batches import Batches
-    from dtui.query.incidents.walk import Incidents
+    from dtui.query.incidents.sliced import SlicedIncidents
 
 MOST_JUDGED = 1_000_000
 """Records, or validations, in which incidents are looked for: at 1 to 6 ms each more of them take hours."""
@@ -27,10 +27,10 @@ class IncidentQuestions(RelationQuestions):
     """The part of `RunQuery` that answers questions about incidents."""
 
     @cached_property
-    def _incidents(self) -> Incidents:
-        from dtui.query.incidents.walk import Incidents  # the detectors; a viewer that opens a run needs none
+    def _incidents(self) -> SlicedIncidents:
+        from dtui.query.incidents.sliced import SlicedIncidents  # the detectors; a viewer that opens a run needs none
 
-        return Incidents(self._data)
+        return SlicedIncidents(self._data)
 
     @property
     def _is_too_long(self) -> bool:
@@ -42,6 +42,10 @@ class IncidentQuestions(RelationQuestions):
         if self._is_too_long:
             return ()
         return decided_incidents(self._data, self._incidents.incidents())
+
+    def prepare_incidents(self, seconds: float) -> bool:
+        """Look for incidents for about so long; return whether `incidents` would now answer at once."""
+        return self._is_too_long or self._incidents.go_on(seconds)
 
     def incidents_not_judged(self) -> tuple[Missing, ...]:
         """Return which missing data may hide incidents, one sentence each; empty if everything was recorded."""

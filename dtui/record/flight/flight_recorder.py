@@ -147,7 +147,14 @@ class _Kept:
 class Flight:
     """The flight recorder of one run. The training thread calls `watch`, the writer's thread calls the rest."""
 
-    def __init__(self, plan: WatchPlan, structure: Structure, probes: list[LayerProbe], fused: bool = False) -> None:
+    def __init__(
+        self,
+        plan: WatchPlan,
+        structure: Structure,
+        probes: list[LayerProbe],
+        fused: bool = False,
+        on_nonfinite: Callable[[], None] | None = None,
+    ) -> None:
         """Allocate everything, so that nothing is allocated later.
 
         Args:
@@ -155,12 +162,15 @@ class Flight:
             structure: Structure of the run.
             probes: Its layers, placed on the flat filter axis.
             fused: Whether to use a compiled kernel if one is available.
+            on_nonfinite: Called on the writer's thread when a watch saw NaN or Inf, in an update that counts.
 
         Raises:
             RecorderError: The weights cannot be watched.
         """
+        self._on_nonfinite = on_nonfinite
         self.plan = plan
         self._structure = structure
+        self._fused = fused
         self._meter = WatchMeter(probes, fused)
         is_cuda = self._meter.device.type == "cuda"
         self._ring = torch.zeros((plan.slots, len(Norm), structure.filters), device="cpu", pin_memory=is_cuda)
@@ -171,7 +181,7 @@ class Flight:
         self._batch = min(JUDGED_TOGETHER, max(1, plan.waiting // 2))
         self._last = -1
         self._judge = Judge(structure.layers, plan.after)
-        self._deriver, self._derived = Deriver(structure), -1
+        self._deriver, self._derived = Deriver(structure, fused), -1
         self._remaining = self._triggers = 0
         self._stored = -1
         self._failure = ""
@@ -278,6 +288,8 @@ class Flight:
     def _take(self, store: Store, kept: _Kept, is_next: bool) -> None:
         """Judge a watch, and store the watches that a trigger keeps."""
         found = [] if kept.skips.is_last else self._judged_triggers(kept, is_next)
+        if self._on_nonfinite is not None and any(trigger.kind == "nonfinite" for trigger in found):
+            self._on_nonfinite()
         for trigger in found:
             if self._triggers == MOST_TRIGGERS:
                 warn_once("triggers", f"iteration {kept.iteration}: {MOST_TRIGGERS} triggers are kept; no more are")
@@ -313,7 +325,7 @@ class Flight:
             return
         if self._derived != number - 1:
             before = self._in_ring(number - 1)
-            self._deriver = Deriver(self._structure) if before is None else self._deriver
+            self._deriver = Deriver(self._structure, self._fused) if before is None else self._deriver
             if before is not None:
                 self._deriver.derive(self._raw(before))
         watch = replace(self._deriver.derive(self._raw(kept)), columns=kept.columns)

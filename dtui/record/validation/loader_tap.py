@@ -99,6 +99,10 @@ class LoaderTap:
                 f"no ids; use shuffle=False or {_STATE}"
             )
 
+    def noting(self, batches: Iterator[Any]) -> Iterator[Any]:
+        """Yield the batches of a pass that began after `watch_order`, and take notes on them."""
+        return self._watch_loader(None, batches)
+
     def ids_of(self, number: int, count: int) -> IntArray | None:
         """Return the positions of a batch in the data set, shape (count,); None if they are unknown.
 

@@ -14,7 +14,7 @@ from dtui.tui.renderables.panes.incident_ribbon import IncidentRibbonPicture, en
 from dtui.tui.renderables.panes.key_bar import KeyBarPicture
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.panes.ribbon import RibbonPicture, anomaly_at
-from dtui.tui.renderables.panes.top_bar import TopBarPicture
+from dtui.tui.renderables.panes.top_bar import Pace, TopBarPicture
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import BAR, BAR_AFTER, BAR_LAST, main_keys
 from dtui.tui.state.layout import RIBBON_ROWS, SMALLEST
@@ -43,7 +43,9 @@ class TopBar(Pane):
         tabs = tuple((screen.key, screen.name, screen.name[:3]) for screen in scene.table.screens)
         selection = scene.selection
         active = selection.came_from[0][0] if selection.came_from else selection.screen
-        return TopBarPicture(scene.view.info, tabs, active, scene.view.is_damaged)
+        view = scene.view
+        pace = Pace(view.rate, view.seconds_left, view.quiet_seconds) if view.is_live else Pace()
+        return TopBarPicture(view.info, tabs, active, view.is_damaged, pace)
 
     def press(self, scene: Scene, frame: Frame, x: int, y: int) -> Selection | None:
         """Go to the screen of a tab."""

@@ -11,9 +11,11 @@ from dtui.tui.panes.cube import Cube
 from dtui.tui.panes.curves import Curves
 from dtui.tui.panes.entry_detail import EntryDetail
 from dtui.tui.panes.images import Images
-from dtui.tui.panes.layers.filter_inspector import SCREEN as FILTER
+from dtui.tui.panes.layers.exciting import ExcitingImages
 from dtui.tui.panes.layers.filter_inspector import FilterInspector
 from dtui.tui.panes.layers.filters import Filters
+from dtui.tui.panes.layers.inspected import EXCITED
+from dtui.tui.panes.layers.inspected import SCREEN as FILTER
 from dtui.tui.panes.layers.structure import SCREEN as STRUCTURE
 from dtui.tui.panes.layers.structure import StructurePane
 from dtui.tui.panes.layers.tree import Tree
@@ -29,6 +31,7 @@ from dtui.tui.panes.validation.inside import CONFUSION, GALLERY, IMAGE
 from dtui.tui.state.pane import Screen, Table
 
 RUNS = Runs()
+INSPECTOR = FilterInspector()
 
 SCREENS = (
     Screen("1", "Triage", (Triage(), EntryDetail())),
@@ -40,7 +43,8 @@ SCREENS = (
 )
 
 INNER: tuple[Screen, ...] = (
-    Screen("", FILTER, (FilterInspector(),), is_wide=True),
+    Screen("", FILTER, (INSPECTOR,), is_wide=True),
+    Screen("", EXCITED, (INSPECTOR, ExcitingImages()), is_wide=True),
     Screen("", STRUCTURE, (StructurePane(),)),
     Screen("", COMPARING, (Comparing(), ComparedLayers(), ComparedClasses())),
     Screen("", GALLERY, (GalleryPane(),)),
