@@ -74,8 +74,7 @@ def train_demo(
         },
         notes=[fault.as_note() for fault in faults],
         thumbnails=Thumbnails(picture=lambda identity: digits.pictures[int(identity)]),
-        keep_around=40,
-        batches=True,
+        batches=True,  # and with them the flight recorder
         on_existing="refuse",  # whoever watches it has the path already
     ) as recorder:
         for iteration in range(iterations):

@@ -18,7 +18,6 @@ from torch import nn
 
 from dtui.errors import RecorderError
 from dtui.model import Column, RunStatus, Structure
-from dtui.record.batches.samples import SampleColumns
 from dtui.record.batches.used import UsedSamples
 from dtui.record.flight.flight_recorder import Flight, WatchPlan
 from dtui.record.measure.compiled import load_kernels
@@ -124,7 +123,6 @@ class Recording:
         self._deriver: Deriver | None = None
         self.flight: Flight | None = None
         self._batches = batches
-        self._samples: SampleColumns | None = None
         self.sink: Sink | None = None
         self.activations = Activations(is_asked=has_activations)
 
@@ -161,7 +159,9 @@ class Recording:
             self.is_sharded = self.measurer.is_sharded
             self._deriver = Deriver(structure, self.has_kernel)
             limit = min(MOST_WAITING, max(FEWEST_WAITING, WAITING_BYTES // self.measurer.record_bytes))
-            columns = self._columns()
+            past = self._start.past
+            held = None if past is None else past.contents.columns
+            columns = () if self._batches is None else self._batches.begin(self._start.path, held)
             opened = (lambda: resumed) if resumed is not None else partial(self._open_store, structure, columns)
             self.sink = Sink(opened, limit, self._stop.look)
             self._boundary.attach(self.sink)
@@ -169,17 +169,6 @@ class Recording:
                 with self._boundary.guard(WATCHES, self._start.updates):
                     self.flight = Flight(self.watch_plan, structure, probes, self.has_kernel, self._stop.saw_nonfinite)
         return self.sink
-
-    def _columns(self) -> Sequence[Column]:
-        """Return the columns of a run that begins, and fix those of the frames to come."""
-        past = self._start.past
-        if self._batches is None:
-            return ()
-        self._samples = self._batches.columns() if past is None else SampleColumns.of_run(past.contents.columns)
-        if self._samples is None:
-            warn_once("batches", f"batches: {self._start.path} was begun without samples, and goes on without them")
-            return ()
-        return self._samples.listed
 
     def _completed(self, root: nn.Module | None, probes: list[LayerProbe], structure: Structure) -> Structure:
         """Return the structure with what is known only now: norms with the graph, those of a run that goes on as they
@@ -202,9 +191,7 @@ class Recording:
 
     def _filling(self, stream: str) -> Callable[[], Mapping[str, NDArray[Any]]]:
         """Return a function for the writer's thread that gives what else a frame of the last update holds."""
-        if self._batches is None or self._samples is None:
-            return dict
-        return self._samples.filling(self._batches.last, stream)
+        return dict if self._batches is None else self._batches.filling(stream)
 
     def record(self, iteration: int, scalars: ScalarLog, skips: SkippedUpdates, ending: Ending | None = None) -> None:
         """Measure everything once, and queue the job that derives and writes the record.

@@ -84,8 +84,10 @@ class BatchAnswer:
         events = f"{self.events:,} {self.unit}{'s' * (self.events != 1)}"
         if self.standouts:
             return f"samples that stand before more of the {events} than chance allows"
+        if not self.events:
+            return "nothing fired in this run and there is no incident, so no sample stands out"
         if self.events < FEW_EVENTS:
-            return f"{events} with batches: too few to say which samples are behind it"
+            return f"{events}: too few to say which samples are behind {'it' if self.events == 1 else 'them'}"
         return f"no sample stands before more of the {events} than chance allows"
 
     def place_of(self, one: StandoutSample) -> int | None:

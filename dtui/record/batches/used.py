@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from dtui.errors import RecorderError
-from dtui.model import IntArray
+from dtui.model import Column, IntArray
 from dtui.record.batches.passes import Pass, leave, listen, reach
 from dtui.record.batches.samples import MOST_SAMPLES, USUAL_SAMPLES, SampleColumns, Samples, as_ids
 from dtui.record.training.hooks import QuietHook
@@ -112,6 +114,7 @@ class UsedSamples:
         self._unknown = ""
         self._updates_without = 0
         self._has_seen = False
+        self._columns: SampleColumns | None = None
         self._handles = _at_gradients(model, self._arrived)
         listen(self)
 
@@ -203,9 +206,24 @@ class UsedSamples:
             self._tell_unseen()
         return self.last
 
-    def columns(self) -> SampleColumns:
-        """Return the columns of a run that begins now: as long as the last update, or as the loader says."""
-        return SampleColumns(len(self.last.read()) or self._batch_size or USUAL_SAMPLES)
+    def begin(self, run: Path, held: Sequence[Column] | None) -> Sequence[Column]:
+        """Return the columns of a run that begins now: as long as the last update, or as the loader says.
+
+        Args:
+            run: Its path.
+            held: The columns that a run holds which is gone on with; None for a new one.
+        """
+        if held is None:
+            self._columns = SampleColumns(len(self.last.read()) or self._batch_size or USUAL_SAMPLES)
+        else:
+            self._columns = SampleColumns.of_run(held)
+        if self._columns is None:
+            warn_once("batches", f"batches: {run} was begun without samples, and goes on without them")
+        return () if self._columns is None else self._columns.listed
+
+    def filling(self, stream: str) -> Callable[[], Mapping[str, NDArray[Any]]]:
+        """Return a function for the writer's thread that gives the columns of a frame of the last update."""
+        return dict if self._columns is None else self._columns.filling(self.last, stream)
 
     def drop(self) -> None:
         """Forget what was used for an update that a GradScaler skipped."""

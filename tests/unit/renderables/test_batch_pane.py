@@ -67,6 +67,8 @@ def test_what_has_no_room_is_counted() -> None:
 def test_nobody_stands_out() -> None:
     text = lines(80, 8, BatchAnswer(20, batch(20, [3]), (), (), 1))
     assert text[0] == " Batch of 20  1 sample"
-    assert text[1] == "  1 trigger with batches: too few to say which samples are behind it"
+    assert text[1] == "  1 trigger: too few to say which samples are behind it"
+    text = lines(80, 8, BatchAnswer(20, batch(20, [3]), (), (), 0))
+    assert text[1] == "  nothing fired in this run and there is no incident, so no sample stands out"
     text = lines(80, 8, BatchAnswer(20, batch(20, [3]), (), (), 8))
     assert text[1] == "  no sample stands before more of the 8 triggers than chance allows"
