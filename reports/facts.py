@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from dtui.errors import DtuiError
 from dtui.model import RunStatus, Verdict
-from dtui.reports.charts.pictures.drawing import percent
+from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.document import Fact
 from dtui.reports.sections.registry import View
 from dtui.safe_text import safe

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dtui.model import Incident
-from dtui.reports.charts.pictures.drawing import percent
+from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.charts.pictures.strip import StripMark, error_strip
 from dtui.reports.document import Opening, Picture, Said
 from dtui.reports.sections.curves import ERRORS, chosen_curves, nonfinite_words

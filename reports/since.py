@@ -18,7 +18,7 @@ from typing import Any
 
 from dtui.model import Incident, Verdict
 from dtui.output import OutputTarget
-from dtui.reports.charts.pictures.drawing import percent
+from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.sections.registry import View
 from dtui.safe_text import safe
 

@@ -5,6 +5,7 @@ Owns the element tree of such a picture; the library escapes every text.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
@@ -53,6 +54,36 @@ class Vectors:
         path = "M" + "L".join(f"{short(x)},{short(y)}" for x, y in points) + "Z"
         ElementTree.SubElement(self.element, "path", {"d": path, "fill": colour, **_spelled(more)})
 
+    def path(self, path: str, colour: str) -> None:
+        """Fill the outline that the text of a path gives."""
+        ElementTree.SubElement(self.element, "path", {"d": path, "fill": colour})
+
+    def steps(self, points: Sequence[tuple[float, float] | None], colour: str, width: float, **more: str) -> None:
+        """Add lines through points; None breaks the line, and a lone point is a dot."""
+        stretch: list[tuple[float, float]] = []
+        for point in (*points, None):
+            if point is not None:
+                stretch.append(point)
+                continue
+            if len(stretch) == 1:
+                self.dot(*stretch[0], width, colour)
+            elif stretch:
+                self.line(stretch, colour, width, **more)
+            stretch = []
+
+    def dot(self, x: float, y: float, radius: float, colour: str) -> None:
+        """Add a filled circle."""
+        place = {"cx": short(x), "cy": short(y), "r": short(radius)}
+        ElementTree.SubElement(self.element, "circle", {**place, "fill": colour})
+
+    def badge(self, x: float, y: float, text: str, colour: str, target: str, *, is_hollow: bool = False) -> None:
+        """Add a number on a pill that leads to an anchor of the page."""
+        link = Vectors(ElementTree.SubElement(self.element, "a", {"href": f"#{target}"}))
+        width = max(18.0, CHARACTER * len(text) + 8)
+        fill = "#ffffff" if is_hollow else colour
+        link.box(x - width / 2, y - 9, width, 18, fill, rx="9", stroke=colour)
+        link.words(x, y + 4, text, colour if is_hollow else "#ffffff", "middle", font_weight="bold")
+
     def words(
         self,
         x: float,
@@ -84,7 +115,7 @@ class Vectors:
 
 
 def fitted(text: str, room: float, *, from_end: bool = False) -> str:
-    """Return a text cut with an ellipsis so that it takes about `room` pixels at most.
+    """Return a text cut with an ellipsis so that it takes about `room` pixels at most; a letter of East Asia takes two.
 
     Args:
         text: One line.
@@ -92,9 +123,12 @@ def fitted(text: str, room: float, *, from_end: bool = False) -> str:
         from_end: Whether its end is kept: layers of a module differ there.
     """
     most = max(1, int(room / CHARACTER))
-    if len(text) <= most:
-        return text
-    return "…" + text[len(text) - most + 1 :] if from_end else text[: most - 1] + "…"
+    used = 0
+    for kept, character in enumerate(reversed(text) if from_end else text):
+        used += 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        if used > most - (kept < len(text) - 1):
+            return "…" + text[len(text) - kept :] if from_end else text[:kept] + "…"
+    return text
 
 
 def short(value: float) -> str:

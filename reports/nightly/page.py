@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dtui.reports.charts.pictures.drawing import percent
+from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.nightly.entry import Entry, Outcome
 from dtui.reports.nightly.index import Index, Row
 from dtui.reports.nightly.making import COLUMNS

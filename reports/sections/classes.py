@@ -8,7 +8,7 @@ from functools import partial
 from dtui.model import Anomaly
 from dtui.reports.charts import theme
 from dtui.reports.charts.heatmap import STRIPS, Group, Strip, class_heatmap, class_heatmap_pages
-from dtui.reports.charts.pictures.drawing import percent
+from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.charts.ribbon import RibbonMark, ribbon_marks
 from dtui.reports.document import Chart, Row, Section, Spec, Table
 from dtui.reports.sections.registry import View, section

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dtui.model import Incident
 from dtui.model.learning import Confusion
-from dtui.reports.charts.pictures.drawing import percent
+from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.document import Item, Paragraph, Row, Section, Table
 from dtui.reports.sections.registry import View, section
 

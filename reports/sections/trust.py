@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dtui.errors import NotRecordedError
 from dtui.model import AnomalySettings, Check
-from dtui.reports.charts.pictures.drawing import percent
+from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.document import Fact, Facts, Item, Paragraph, Row, Section, Table
 from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from dtui.model import BoolArray, FloatArray, TimeAxis
-from dtui.reports.charts import svg, theme
+from dtui.reports.charts import axis as time_axes
+from dtui.reports.charts import theme
 from dtui.reports.charts.heatmap import Group, Strip, class_heatmap_pages
 from dtui.reports.charts.rows.layer_tree import still_tree, tree_pages
+from dtui.reports.charts.vectors import fitted
 from dtui.reports.rows import LayerTree, Plane, TreeRow
 
 AXIS = TimeAxis(0, 100, 20)
@@ -73,8 +75,8 @@ def test_every_class_stands_on_one_page_of_the_heatmap(sizes: tuple[int, ...]) -
 @pytest.mark.parametrize(("first", "stop"), [(0, 1), (0, 10), (0, 2400), (7, 1_600_003), (10**9, 10**9 + 50)])
 def test_ticks_are_round_and_have_room(first: int, stop: int) -> None:
     axis = TimeAxis(first, stop, 10)
-    found = svg.ticks(axis, 480)
-    assert len(found) <= 480 / svg.TICK_ROOM + 1
+    found = time_axes.ticks(axis, 480)
+    assert len(found) <= 480 / time_axes.TICK_ROOM + 1
     assert len(found) >= 1
     assert all(first <= tick <= stop for tick in found)
     steps = set(np.diff(found).tolist())
@@ -83,6 +85,8 @@ def test_ticks_are_round_and_have_room(first: int, stop: int) -> None:
 
 
 def test_a_name_is_cut_where_it_does_not_fit() -> None:
-    assert svg.cut("short", 100) == "short"
-    assert svg.cut("a" * 50, 62) == "a" * 9 + "…"
-    assert svg.cut("猫" * 50, 62) == "猫" * 4 + "…"
+    assert fitted("short", 100) == "short"
+    assert fitted("a" * 50, 66) == "a" * 9 + "…"
+    assert fitted("猫" * 50, 66) == "猫" * 4 + "…"
+    assert fitted("猫" * 50, 66, from_end=True) == "…" + "猫" * 4
+    assert fitted("猫" * 5, 66) == "猫" * 5

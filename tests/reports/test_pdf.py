@@ -16,8 +16,8 @@ import pytest
 
 from dtui.errors import MissingExtraError, ReportError
 from dtui.reports import build, write_report
-from dtui.reports.charts.pictures.drawing import Drawing
 from dtui.reports.charts.raster import thumbnail
+from dtui.reports.charts.vectors import Vectors
 from dtui.reports.document import (
     Card,
     Chapter,
@@ -151,8 +151,8 @@ def every_place(name: str) -> Report:
     """A report that has a name from outside in every place of a document."""
     table = Table((name,), (False,), (Row((name,), kind="lost"),), f"note {name}", f"title {name}")
     facts = (Fact(f"fact {name}", f"value {name}", f"detail {name}"),)
-    drawing = Drawing(300, 60, name)
-    drawing.text(5, 30, "drawn")
+    drawing = Vectors.picture(300, 60, name)
+    drawing.words(5, 30, "drawn")
     small = Picture("p", f"picture {name}", f"shows {name}", drawing.svg(), 300)
     card = Card("run1-c", 1, 5, f"incident {name}", f"tag {name}", "flagged", facts, (small,), f"command {name}")
     thumbnails = (Thumbnail("", f"image {name}", (f"line {name}",), name), Thumbnail(PIXEL, "dot", (), name))

@@ -11,6 +11,8 @@ class Standing(StrEnum):
 
     DEAD = "dead"
     """Filters that no longer learn: next to no gradient while their layer has one."""
+    SILENT = "silent"
+    """Filters that let nothing through: zero behind their ReLU for every image of the last validation."""
     MOVING = "moving"
     """The few filters that go on changing when the rest of their layer has converged."""
     LATE_STARTER = "late starter"

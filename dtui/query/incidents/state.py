@@ -9,6 +9,7 @@ from dtui.analysis.standing import MOVING_RECORDS, dead_since, find_moving, laye
 from dtui.model import FloatArray, IntArray, Layer, RunState, Standing, StateEntry
 from dtui.query.data import RunData
 from dtui.query.heatmap import HeatmapQuery
+from dtui.query.layers.activations import silent_filters
 
 ORDER = tuple(Standing)
 
@@ -31,6 +32,9 @@ def _filters(
     if len(dead):
         norms, iterations = _of_run(data, "gradient_norm", layer, regular)
         entries.append(_entry(Standing.DEAD, layer, dead, dead_since(norms, dead, iterations)))
+    silent = silent_filters(data, layer.index)
+    if silent:
+        entries.append(_entry(Standing.SILENT, layer, np.array(list(silent)), list(silent.values())))
     late = np.flatnonzero(heatmaps.late_starters(layer.index))
     if len(late):
         began = heatmaps.began(layer.index)[late]

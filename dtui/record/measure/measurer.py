@@ -155,6 +155,9 @@ class Measurer:
             if device not in self._devices:
                 self._devices[device] = self._prepare(device)
         waits = [kept.take(layers.get(device, [])) for device, kept in self._devices.items()]
+        for taken in layers.values():
+            for rows in taken:
+                rows.gradient = None  # the training may want its memory back before the next record
         norms = self._take_norms()
 
         def finish(iteration: int, scalars: Mapping[str, float]) -> RawRecord:
@@ -188,10 +191,11 @@ class Measurer:
 
     def _gradient(self, index: int, probe: LayerProbe, rows: Tensor) -> Tensor | None:
         """Return the gradients of the weights in these rows; None if there are none."""
-        gradient, seen = probe.gradient(), self._seen[index]
+        seen = self._seen[index]
+        gradient = probe.gradient() if seen is None else seen[0].grad
         if gradient is not None and seen is not None and gradient.stride() == seen[2]:  # the rows are a view
-            return gradient.as_strided(rows.shape, rows.stride())
-        part = None if gradient is None else local_rows(gradient)
+            return gradient
+        part = None if gradient is None else local_rows(gradient.detach())
         return None if part is None else as_rows(probe.module, part[0], self._orders[index])
 
     def _find_rows(self, index: int, probe: LayerProbe) -> LayerRows | None:

@@ -8,7 +8,8 @@ import numpy as np
 
 from dtui.model.findings.telling import Telling
 from dtui.reports.charts import theme
-from dtui.reports.charts.pictures.drawing import CHARACTER, Drawing, Scale, number
+from dtui.reports.charts.pictures.scale import Scale, number
+from dtui.reports.charts.vectors import CHARACTER, Vectors
 from dtui.reports.document import Picture
 from dtui.safe_text import safe
 
@@ -28,7 +29,7 @@ def evidence_picture(id: str, series: Telling, begin: int) -> Picture:
     """
     title = safe(series.what, 120)
     words = evidence_words(series)
-    drawing = Drawing(WIDTH, HEIGHT, f"{title}: {words}")
+    drawing = Vectors.picture(WIDTH, HEIGHT, f"{title}: {words}")
     shown = series.values if series.others is None else np.concatenate([series.values, series.others])
     scale = Scale(shown, _TOP, _BOTTOM, is_share=series.unit == "share")
     labels = [number(value, series.unit) for value in (scale.high, scale.low)]
@@ -41,7 +42,7 @@ def evidence_picture(id: str, series: Telling, begin: int) -> Picture:
 
     for value, label in zip((scale.high, scale.low), labels, strict=True):
         drawing.line([(left, scale(value)), (WIDTH - _RIGHT, scale(value))], theme.GRID)
-        drawing.text(left - 4, scale(value) + 4, label, at="end")
+        drawing.words(left - 4, scale(value) + 4, label, at="end")
     if first <= begin <= last:
         drawing.line([(x(begin), _TOP - 6), (x(begin), _BOTTOM)], theme.LOST, 1, stroke_dasharray="3 3")
     for iteration, value in zip(series.iterations.tolist(), series.values.tolist(), strict=True):
@@ -57,11 +58,11 @@ def evidence_picture(id: str, series: Telling, begin: int) -> Picture:
     drawing.steps(_points(series.iterations.tolist(), series.values.tolist(), x, scale), theme.VALIDATION, 1.8)
     if series.then is not None and series.then_at is not None:
         drawing.dot(x(series.then_at), scale(series.then), 3, theme.LOST)
-    drawing.text(left, HEIGHT - 6, f"{first:,}")
-    drawing.text(WIDTH - _RIGHT, HEIGHT - 6, f"{last:,}", at="end")
+    drawing.words(left, HEIGHT - 6, f"{first:,}")
+    drawing.words(WIDTH - _RIGHT, HEIGHT - 6, f"{last:,}", at="end")
     middle = f"{begin:,}"
     if left + CHARACTER * (len(f"{first:,}") + 3) < x(begin) - 18 and x(begin) + 18 < WIDTH - 60:
-        drawing.text(x(begin), HEIGHT - 6, middle, theme.LOST, "middle")
+        drawing.words(x(begin), HEIGHT - 6, middle, theme.LOST, "middle")
     return Picture(id, title, f"{words}.", drawing.svg(), WIDTH)
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from dtui.model import BoolArray, TimeAxis
 from dtui.reports.charts import theme
 from dtui.reports.charts.curve_rows import Curve
-from dtui.reports.charts.pictures.drawing import CHARACTER, Drawing, Scale, number
+from dtui.reports.charts.pictures.scale import Scale, number
+from dtui.reports.charts.vectors import CHARACTER, Vectors
 from dtui.reports.document import Picture
 
 WIDE, NARROW = 1100, 360
@@ -59,7 +60,7 @@ def error_strip(
 
 
 def _drawn(width: int, curves: Sequence[Curve], axis: TimeAxis, marks: Sequence[StripMark], description: str) -> str:
-    drawing = Drawing(width, HEIGHT, description)
+    drawing = Vectors.picture(width, HEIGHT, description)
     every = np.concatenate([curve.values for curve in curves])
     scale = Scale(every, _TOP, PLOT, is_share=True)
 
@@ -68,7 +69,7 @@ def _drawn(width: int, curves: Sequence[Curve], axis: TimeAxis, marks: Sequence[
 
     for share in (scale.high, scale.high / 2, 0.0):
         drawing.line([(_LEFT, scale(share)), (width - _RIGHT, scale(share))], theme.GRID)
-        drawing.text(_LEFT - 6, scale(share) + 4, number(share, "share"), at="end")
+        drawing.words(_LEFT - 6, scale(share) + 4, number(share, "share"), at="end")
     for mark in marks:
         drawing.line(
             [(x(mark.iteration), _TOP), (x(mark.iteration), PLOT + 14)], _COLOURS[mark.kind], 1, stroke_opacity="0.55"
@@ -81,8 +82,8 @@ def _drawn(width: int, curves: Sequence[Curve], axis: TimeAxis, marks: Sequence[
     for place, words, kind, target in _badges(marks, x):
         drawing.badge(place, PLOT + 18, words, _COLOURS[kind], target, is_hollow=kind == "dismissed")
     for at, words, anchor in ((axis.first, f"{axis.first:,.0f}", "start"), (axis.stop, f"{axis.stop:,.0f}", "end")):
-        drawing.text(x(at), HEIGHT - 6, words, at=anchor)
-    drawing.text((_LEFT + width - _RIGHT) / 2, HEIGHT - 6, "iteration", at="middle")
+        drawing.words(x(at), HEIGHT - 6, words, at=anchor)
+    drawing.words((_LEFT + width - _RIGHT) / 2, HEIGHT - 6, "iteration", at="middle")
     return drawing.svg()
 
 
@@ -99,7 +100,7 @@ def _points(
     ]
 
 
-def _bars(drawing: Drawing, nonfinite: BoolArray | None, axis: TimeAxis, x: Callable[[float], float]) -> None:
+def _bars(drawing: Vectors, nonfinite: BoolArray | None, axis: TimeAxis, x: Callable[[float], float]) -> None:
     """Mark the columns in which NaN or Inf was logged."""
     for column in () if nonfinite is None else np.flatnonzero(nonfinite).tolist():
         begin = x(axis.first + column * axis.column_span)
@@ -107,11 +108,11 @@ def _bars(drawing: Drawing, nonfinite: BoolArray | None, axis: TimeAxis, x: Call
         drawing.box(begin, _TOP, max(1.0, width), PLOT - _TOP, theme.LOST, fill_opacity="0.35")
 
 
-def _names(drawing: Drawing, curves: Sequence[Curve], width: int) -> None:
+def _names(drawing: Vectors, curves: Sequence[Curve], width: int) -> None:
     """Write the names of the curves above them, from the right."""
     right = float(width - _RIGHT)
     for curve in reversed(curves):
-        drawing.text(right, 13, curve.name, curve.colour, "end")
+        drawing.words(right, 13, curve.name, curve.colour, "end")
         right -= CHARACTER * len(curve.name)
         dashes = {"stroke_dasharray": "4 2"} if curve.dashed else {}
         drawing.line([(right - 24, 9), (right - 6, 9)], curve.colour, 2, **dashes)

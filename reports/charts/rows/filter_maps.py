@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from dtui.model import FilterCourses, FloatArray
-from dtui.reports.charts import svg, theme
+from dtui.reports.charts import theme
+from dtui.reports.charts.axis import stage_lines, time_axis
 from dtui.reports.charts.raster import shade_picture
 from dtui.reports.charts.rows.layer_tree import short
+from dtui.reports.charts.vectors import Vectors
 from dtui.reports.rows import FilterMap, FilterMaps
 
 ROW = 16
@@ -49,26 +51,26 @@ def map_svg(maps: FilterMaps, shown: FilterMap, plot: int) -> str:
     """
     courses = shown.courses
     found = shades(courses, "layer")
-    parts = [_head(maps, shown)]
+    height = len(shown.names) * ROW
+    about = f"{maps.quantity} of {len(shown.names)} filters over time"
+    picture = Vectors.picture(theme.GUTTER + plot + theme.MARGIN, TOP + height + BOTTOM, about)
+    drawing = picture.group(transform=f"translate({theme.GUTTER},{TOP})")
+    _head(drawing, maps, shown)
     for place, name in enumerate(shown.names):
         y = place * ROW
-        strip = shade_picture(found[place : place + 1], theme.SHADE_STOPS)
-        where = {"x": 0, "y": y, "width": plot, "height": STRIP, "preserveAspectRatio": "none"}
-        parts.append(svg.element("image", href=strip, style="image-rendering:pixelated", **where))
-        about = svg.cut(shown.about[place], theme.GUTTER - 64)
-        parts.append(svg.text(f"filter {name}", -theme.GUTTER, y + STRIP / 2))
-        parts.append(svg.text(about, -8, y + STRIP / 2, text_anchor="end", fill=theme.MUTED))
-    height = len(shown.names) * ROW
-    parts += [svg.stage_lines(maps.stages, courses.axis, plot, height), svg.time_axis(courses.axis, plot, height)]
-    return svg.picture(parts, theme.GUTTER + plot + theme.MARGIN, TOP + height + BOTTOM, (theme.GUTTER, TOP))
+        drawing.image(0, y, plot, STRIP, shade_picture(found[place : place + 1], theme.SHADE_STOPS))
+        drawing.words(-theme.GUTTER, y + STRIP / 2 + 4, f"filter {name}", theme.INK, font_size="11")
+        drawing.words(-8, y + STRIP / 2 + 4, shown.about[place], at="end", room=theme.GUTTER - 64, font_size="11")
+    stage_lines(drawing, maps.stages, courses.axis, plot, height)
+    time_axis(drawing, courses.axis, plot, height)
+    return picture.svg()
 
 
-def _head(maps: FilterMaps, shown: FilterMap) -> str:
-    """Return the line above the strips: the shades and what they stand for."""
+def _head(drawing: Vectors, maps: FilterMaps, shown: FilterMap) -> None:
+    """Draw the line above the strips: the shades and what they stand for."""
     cells = 12
     ramp = shade_picture(np.linspace(0, 1, cells)[None], theme.SHADE_STOPS)
     words = f"{maps.quantity}, full at {short(shown.courses.layer_scale)}"
-    parts = [svg.element("image", href=ramp, x=0, y=-20, width=84, height=10, preserveAspectRatio="none")]
-    parts.append(svg.text(words, 92, -15))
-    parts.append(svg.text(f"{len(shown.names)} of {shown.filters:,} filters", -theme.GUTTER, -15, fill=theme.MUTED))
-    return "".join(parts)
+    drawing.image(0, -20, 84, 10, ramp)
+    drawing.words(92, -11, words, theme.INK, font_size="11")
+    drawing.words(-theme.GUTTER, -11, f"{len(shown.names)} of {shown.filters:,} filters", font_size="11")

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from dtui.model import BoolArray, FloatArray
-from dtui.reports.charts import svg, theme
+from dtui.reports.charts import theme
+from dtui.reports.charts.axis import stage_lines, time_axis
 from dtui.reports.charts.rows.horizon import bar_path, dwarfs, full_scales, horizon_paths, initially_open, visible_rows
+from dtui.reports.charts.vectors import Vectors
 from dtui.reports.rows import LayerTree, Plane, TreeRow
 
 ROW = 20
@@ -51,38 +53,43 @@ def tree_svg(tree: LayerTree, plane: Plane, shown: Sequence[int], plot: int) -> 
     full = full_scales(plane.values)
     own = dwarfs(full, plane.scale)
     signed = bool(np.nanmin(plane.values, initial=0.0) < 0)
-    parts = [_head(plane, _place(tree.rows, shown[0]), own=own, signed=signed)]
+    height = len(shown) * ROW
+    about = f"{plane.quantity} of {len(shown)} rows over time"
+    picture = Vectors.picture(theme.GUTTER + plot + theme.MARGIN, TOP + height + BOTTOM, about)
+    drawing = picture.group(transform=f"translate({theme.GUTTER},{TOP})")
+    _head(drawing, plane, _place(tree.rows, shown[0]), own=own, signed=signed)
     for place, k in enumerate(shown):
         bad = None if plane.nonfinite is None else plane.nonfinite[k]
         scale = float(full[k]) if own else plane.scale
-        parts.append(_bands(plane.values[k], scale, bad, plot, place * ROW))
-        parts.append(_name(tree.rows[k], plane.values[k], place * ROW, signed=signed))
-    height = len(shown) * ROW
-    parts += [svg.stage_lines(tree.stages, tree.axis, plot, height), svg.time_axis(tree.axis, plot, height)]
-    return svg.picture(parts, theme.GUTTER + plot + theme.MARGIN, TOP + height + BOTTOM, (theme.GUTTER, TOP))
+        _bands(drawing, plane.values[k], scale, bad, plot, place * ROW)
+        _name(drawing, tree.rows[k], plane.values[k], place * ROW, signed=signed)
+    stage_lines(drawing, tree.stages, tree.axis, plot, height)
+    time_axis(drawing, tree.axis, plot, height)
+    return picture.svg()
 
 
-def _bands(values: FloatArray, scale: float, bad: BoolArray | None, plot: int, y: int) -> str:
-    paths = [svg.element("path", d=path, fill=colour) for colour, path in horizon_paths(values, scale, ROW_HEIGHT)]
+def _bands(drawing: Vectors, values: FloatArray, scale: float, bad: BoolArray | None, plot: int, y: int) -> None:
+    drawing.line([(0, y + ROW_HEIGHT), (plot, y + ROW_HEIGHT)], theme.GRID)
+    bands = drawing.group(transform=f"translate(0,{y}) scale({plot / len(values):.5f},1)")
+    for colour, path in horizon_paths(values, scale, ROW_HEIGHT):
+        bands.path(path, colour)
     if bad is not None and bad.any():
-        paths.append(svg.element("path", d=bar_path(bad, ROW_HEIGHT), fill=theme.LOST))
-    ground = svg.element("line", x1=0, x2=plot, y1=y + ROW_HEIGHT, y2=y + ROW_HEIGHT, stroke=theme.GRID)
-    return ground + svg.element("g", "".join(paths), transform=f"translate(0,{y}) scale({plot / len(values):.5f},1)")
+        bands.path(bar_path(bad, ROW_HEIGHT), theme.LOST)
 
 
-def _name(row: TreeRow, values: FloatArray, y: int, *, signed: bool) -> str:
-    """Return the name of a row and its last value."""
-    middle = y + ROW_HEIGHT / 2
+def _name(drawing: Vectors, row: TreeRow, values: FloatArray, y: int, *, signed: bool) -> None:
+    """Draw the name of a row and its last value."""
+    base = y + ROW_HEIGHT / 2 + 4
     indent = row.depth * 11
-    label = svg.cut(f"{row.label}  {row.detail}" if row.detail else row.label, theme.GUTTER - 62 - indent)
+    label = f"{row.label}  {row.detail}" if row.detail else row.label
     weight = "bold" if row.is_module else "normal"
-    parts = [svg.text(label, indent - theme.GUTTER, middle, font_weight=weight)]
+    room = theme.GUTTER - 62 - indent
+    drawing.words(indent - theme.GUTTER, base, label, theme.INK, room=room, font_weight=weight, font_size="11")
     last = values[np.isfinite(values)][-1:]
     if last.size:
         value = float(last[0])
         colour = theme.HORIZON_NEGATIVE[1] if value < 0 else theme.HORIZON_POSITIVE[2]
-        parts.append(svg.text(short(value), -8, middle, text_anchor="end", fill=colour if signed else theme.INK))
-    return "".join(parts)
+        drawing.words(-8, base, short(value), colour if signed else theme.INK, "end", font_size="11")
 
 
 def _place(rows: Sequence[TreeRow], first: int) -> str:
@@ -95,15 +102,15 @@ def _place(rows: Sequence[TreeRow], first: int) -> str:
     return f"in {'.'.join(above[::-1])}" if above else ""
 
 
-def _head(plane: Plane, place: str, *, own: bool, signed: bool) -> str:
-    """Return the line above the rows: the colours, what they stand for, and where the values belong."""
+def _head(drawing: Vectors, plane: Plane, place: str, *, own: bool, signed: bool) -> None:
+    """Draw the line above the rows: the colours, what they stand for, and where the values belong."""
     colours = [*theme.HORIZON_NEGATIVE[::-1], *theme.HORIZON_POSITIVE] if signed else [*theme.HORIZON_POSITIVE]
     words = f"{plane.quantity}, {'each row on its own scale' if own else f'full at {short(plane.scale)}'}"
-    parts = [svg.element("rect", x=14 * k, y=-20, width=14, height=10, fill=colour) for k, colour in enumerate(colours)]
-    parts.append(svg.text(words, 14 * len(colours) + 8, -15))
-    parts.append(svg.text(svg.cut(place, theme.GUTTER - 70), -theme.GUTTER, -15, fill=theme.MUTED))
-    parts.append(svg.text("last value", -8, -15, text_anchor="end", fill=theme.MUTED))
-    return "".join(parts)
+    for k, colour in enumerate(colours):
+        drawing.box(14 * k, -20, 14, 10, colour)
+    drawing.words(14 * len(colours) + 8, -11, words, theme.INK, font_size="11")
+    drawing.words(-theme.GUTTER, -11, place, room=theme.GUTTER - 70, font_size="11")
+    drawing.words(-8, -11, "last value", at="end", font_size="11")
 
 
 def short(value: float) -> str:

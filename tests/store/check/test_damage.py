@@ -23,7 +23,7 @@ from tests.store.conftest import Recording
 from tests.store.killing import compact
 from tests.store.mutating import mutate_runs
 
-MUTATIONS = 400
+MUTATIONS = 240
 SHARES = 2
 """Tests that share the mutations among them, so that they spread over processes."""
 

@@ -18,7 +18,7 @@ from dtui.tui.renderables.canvas.primitives import SHADES, paint_pixels, quantis
 from dtui.tui.renderables.parts.chrome import draw_header
 from dtui.tui.renderables.parts.class_names import class_name
 from dtui.tui.renderables.parts.here_line import draw_here_line
-from dtui.tui.renderables.parts.judged_words import is_scored, score_words, wrong_colour
+from dtui.tui.renderables.parts.judged_words import is_scored, no_label_words, score_words, wrong_colour
 from dtui.tui.renderables.parts.label_letters import letter_of
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.pixel_rows import PixelRows
@@ -210,7 +210,7 @@ def _verdict_lines(frame: Frame, picture: ImagesPicture, share: float) -> list[t
     true_name = class_name(classes, verdict.target)
     sure = "" if np.isnan(verdict.confidence) else f" {verdict.confidence:.0%}"
     if verdict.label is None:
-        lines.append(("not validated yet" if verdict.iteration is None else "not judged", theme.muted, False))
+        lines.append((no_label_words(verdict), theme.muted, False))
     elif is_scored(verdict):
         is_right = verdict.label == verdict.target
         words = shorten(f"{'✓' if is_right else '✗'} {score_words(verdict)}", room)

@@ -11,6 +11,8 @@ from dtui.tui.renderables.canvas.palettes import label_colour
 from dtui.tui.renderables.canvas.theme import Theme
 
 LONGEST_NAME = 24
+BEHIND = 254
+"""A rank that is not among the first that were kept."""
 
 
 def has_labels(judging: Judging | None) -> bool:
@@ -26,6 +28,13 @@ def wrong_colour(theme: Theme, label: int, judging: Judging | None) -> int:
 def is_scored(verdict: ImageVerdict) -> bool:
     """Whether a score decides what is right."""
     return not has_labels(verdict.judging)
+
+
+def no_label_words(verdict: ImageVerdict) -> str:
+    """Return why an image has no label at the crosshair."""
+    if verdict.iteration is None:
+        return "not validated yet"
+    return "lost to damage" if verdict.judging is None else "not judged"
 
 
 def score_name(judging: Judging | None) -> str:
@@ -56,7 +65,8 @@ def second_words(verdict: ImageVerdict, name: str) -> str:
         sure = "" if math.isnan(verdict.second_confidence) else f" {verdict.second_confidence:.0%}"
         parts.append(f"second {name}{sure}")
     if verdict.rank is not None and verdict.rank > 0:
-        parts.append(f"true class {'after 254 others' if verdict.rank >= 254 else ordinal(verdict.rank + 1)}")
+        place = "not among the first" if verdict.rank >= BEHIND else ordinal(verdict.rank + 1)
+        parts.append(f"true class {place}")
     return ", ".join(parts)
 
 

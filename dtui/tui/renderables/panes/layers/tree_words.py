@@ -17,6 +17,7 @@ MOST_NUMBERS = 12
 HEALTHY_WORDS = "1e-4 to 1e-2"
 STANDING_WORDS = {
     Standing.DEAD: "dead",
+    Standing.SILENT: "silent",
     Standing.MOVING: "still moving",
     Standing.UNCHANGED: "unchanged",
     Standing.FROZEN: "stopped changing",
