@@ -78,6 +78,8 @@ def _judged(names: Sequence[str]) -> Iterator[str]:
                 try:
                     with _limited():
                         judged = judge(name, built, Path(folder))
+                except TimeoutError:
+                    judged.problem = "not built: trains too slowly here"
                 except Exception as error:
                     judged.problem = f"error: {type(error).__name__}: {error}"
             yield json.dumps(judged.as_json())

@@ -216,7 +216,7 @@ def build(public: Public) -> Built:
     import transformers
     from transformers import AutoConfig
 
-    kind = getattr(transformers, public.model, None)
+    kind: Any = getattr(transformers, public.model, None)
     if kind is None or not isinstance(kind, type):
         raise CannotBuildError("not in this release, or another library is missing")
     reasons: list[str] = []
