@@ -73,7 +73,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Trained]:
     result = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("driver.py")), str(folder)],
         cwd=folder,
-        env={**inherited, "PYTHONPATH": f"{BOOTSTRAP}{os.pathsep}{SCRIPTS.parents[3]}", VARIABLE: as_variable(settings)},
+        env={
+            **inherited,
+            "PYTHONPATH": f"{BOOTSTRAP}{os.pathsep}{SCRIPTS.parents[3]}",
+            VARIABLE: as_variable(settings),
+        },
         check=False,
     )
     assert result.returncode == 0
@@ -150,9 +154,7 @@ def test_settings_of_both_optimizers_are_kept(trained: Mapping[str, Trained]) ->
 
 
 def test_two_models_are_told_and_not_recorded(trained: Mapping[str, Trained]) -> None:
-    assert trained["gan"].problems == [
-        "two models are trained, a Discriminator and a Generator, and a run holds one"
-    ]
+    assert trained["gan"].problems == ["two models are trained, a Discriminator and a Generator, and a run holds one"]
     assert not (trained["gan"].folder / "gan.dtui").exists()
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import torch
 import tiny  # noqa: F401 - one thread
+import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 

@@ -1,4 +1,4 @@
-"""As pytorch/examples' imagenet/main.py is written: workers of its own, DistributedDataParallel where it is launched so."""
+"""As pytorch/examples' imagenet/main.py is written: workers of its own, and DDP where it is launched so."""
 
 from __future__ import annotations
 
@@ -37,7 +37,11 @@ def main_worker(rank, world):
     train_sampler = DistributedSampler(train_dataset) if world > 1 else None
     val_sampler = DistributedSampler(val_dataset, shuffle=False, drop_last=True) if world > 1 else None
     train_loader = DataLoader(
-        train_dataset, batch_size=16, shuffle=train_sampler is None, num_workers=0 if world > 1 else 2, sampler=train_sampler
+        train_dataset,
+        batch_size=16,
+        shuffle=train_sampler is None,
+        num_workers=0 if world > 1 else 2,
+        sampler=train_sampler,
     )
     val_loader = DataLoader(val_dataset, batch_size=8, shuffle=False, sampler=val_sampler)
     best_acc1 = 0

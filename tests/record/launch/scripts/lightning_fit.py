@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 
-import lightning as L
+import lightning as L  # noqa: N812
 import torch
 from tiny import Net, Squares, print_bits
 from torch.nn.functional import cross_entropy
@@ -37,7 +37,11 @@ class System(L.LightningModule):
 L.seed_everything(7, verbose=False)
 system = System()
 trainer = L.Trainer(
-    max_epochs=2, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
+    max_epochs=2,
+    accelerator="cpu",
+    logger=False,
+    enable_checkpointing=False,
+    enable_progress_bar=False,
     enable_model_summary=False,
 )
 trainer.fit(system, DataLoader(Squares(train=True), 8, shuffle=True), DataLoader(Squares(train=False), 10))
