@@ -183,7 +183,8 @@ def check_classes(names: tuple[str, ...] | None, model: nn.Module, probes: Seque
     """
     if not probes:
         raise RecorderError(
-            f"model: {type(model).__name__} holds no convolution and no fully connected layer of real weights to record"
+            f"model: {type(model).__name__} has no real weights to record: no convolution, no fully connected layer "
+            "and no matrix of its own"
         )
     if names is None or any(not probe.shape for probe in probes):
         return
