@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -90,6 +92,8 @@ def test_the_readmes_commands_work(
     if words[0] != "synth":
         for name in ("nightly", "small"):
             (tmp_path / "runs" / f"{name}.dtui").symlink_to(small_run)
+    (tmp_path / "train.py").touch()
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.chdir(tmp_path)
     assert main(words) in ((0, 1) if "--fail-on" in words or words[0] == "nightly" else (0,))
 

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 from dtui.errors import RecorderError
 from dtui.record import Recorder, recording
+from dtui.record.start.resume import count_updates
 from dtui.record.training import distributed
 from dtui.store.write.background_compactor import Compactor
 from tests.record.conftest import small_net
@@ -83,6 +84,36 @@ def fully_sharded(folder: Path) -> None:
         Recorder(folder / "refused", model, optimizer, keep_around=10)
     with Recorder(folder / "fsdp", model, optimizer, every=1) as recorder:
         train(model, recorder, optimizer)
+
+
+def cut_flat(folder: Path) -> None:
+    """FSDP1 is refused on both processes, and so is an optimizer that steps within backward."""
+    from torch.distributed.fsdp import FullyShardedDataParallel
+    from torch.distributed.optim import ZeroRedundancyOptimizer
+
+    for is_original in (False, True):
+        model = FullyShardedDataParallel(seeded(), use_orig_params=is_original, device_id=torch.device("cpu"))
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        with pytest.raises(RecorderError, match=r"\(FSDP1\) cuts weights .* use fully_shard \(FSDP2\) or Distr"):
+            Recorder(folder / "flat", model, optimizer)
+    model = nn.parallel.DistributedDataParallel(seeded())
+    hidden = ZeroRedundancyOptimizer(model.parameters(), torch.optim.SGD, overlap_with_ddp=True, lr=0.1)
+    with pytest.raises(RecorderError, match="leave overlap_with_ddp out"):
+        Recorder(folder / "flat", model, hidden)
+
+
+def states_spread(folder: Path) -> None:
+    """ZeRO: each process keeps a part of the optimizer's states, and all weights."""
+    from torch.distributed.optim import ZeroRedundancyOptimizer
+
+    model = nn.parallel.DistributedDataParallel(seeded())
+    optimizer = ZeroRedundancyOptimizer(model.parameters(), torch.optim.SGD, lr=0.1)
+    with Recorder(folder / "zero", model, optimizer, every=1) as recorder:
+        train(model, recorder, optimizer)
+    adam = ZeroRedundancyOptimizer(model.parameters(), torch.optim.AdamW, lr=0.1)
+    for _ in range(2):
+        adam.step()
+    assert count_updates(adam) == 2
 
 
 def normalised() -> nn.Module:
@@ -229,6 +260,8 @@ def main() -> None:
     dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
     data_parallel(folder)
     fully_sharded(folder)
+    cut_flat(folder)
+    states_spread(folder)
     with_norms(folder)
     resumed(folder)
     frugal(folder)

@@ -1,4 +1,4 @@
-"""A dozen of the constructors that `python -m tests.record.zoo` trains: same bits with and without the recorder."""
+"""Six of the constructors that `python -m tests.record.zoo` trains: same bits with and without the recorder."""
 
 from __future__ import annotations
 
@@ -13,23 +13,17 @@ from tests.record.zoo.trained_twice import judge
 pytestmark = pytest.mark.skipif(find_spec("transformers") is None, reason="transformers is not installed")
 
 STEPS = 6
-DOZEN = {  # with the least share of the parameters that is in layers
+FEW = {  # with the least share of the parameters that is in layers
     "ViTForImageClassification": 0.9,
-    "SegformerForSemanticSegmentation": 0.9,
     "LevitForImageClassification": 0.9,
-    "PvtForImageClassification": 0.9,
     "GPT2LMHeadModel": 0.9,
-    "LlamaForCausalLM": 0.7,
     "MixtralForCausalLM": 0.9,
     "MambaForCausalLM": 0.7,
-    "BertForMaskedLM": 0.8,
     "T5ForConditionalGeneration": 0.9,
-    "DistilBertForSequenceClassification": 0.5,
-    "ConvNextV2ForImageClassification": 0.9,
 }
 
 
-@pytest.mark.parametrize(("name", "least"), DOZEN.items(), ids=DOZEN)
+@pytest.mark.parametrize(("name", "least"), FEW.items(), ids=FEW)
 def test_a_public_model_trains_the_same_bits(tmp_path: Path, name: str, least: float) -> None:
     public = next(one for one in public_models() if one.name == name)
     judged = judge(name, build(public), tmp_path, STEPS)

@@ -15,6 +15,10 @@ from contextlib import suppress
 _SI_KERNEL = 0x80
 """Of asm-generic/siginfo.h: a signal that the terminal sent to its whole foreground group, the command included."""
 
+_GRACE_SECONDS = 1.0
+"""How long a signal is held back: one that was sent to the whole group, as by scancel, has reached the command already,
+and a second one makes a training end in haste."""
+
 _PASSED = {
     *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2),
     *(signal.SIGALRM, signal.SIGXCPU, signal.SIGWINCH),
@@ -43,7 +47,8 @@ def run_child(command: Sequence[str], environment: Mapping[str, str]) -> int:
                 return code
             got = signal.sigwaitinfo(waited)
             if got.si_signo != signal.SIGCHLD and got.si_code != _SI_KERNEL:
-                with suppress(ProcessLookupError):
+                signal.sigtimedwait({signal.SIGCHLD}, _GRACE_SECONDS)
+                if child.poll() is None:
                     child.send_signal(got.si_signo)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

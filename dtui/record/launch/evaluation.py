@@ -64,7 +64,7 @@ class Evaluations:
             context.__exit__(None, None, None)
             return None
         watch.leave_flags()
-        self._pass = _Pass(self, watch, context, data)
+        self._pass = _Pass(self, watch, context, data, model)
         self._watch_calls(True)
         return self._pass.of
 
@@ -143,7 +143,9 @@ class _Pass:
         watch: ValidationWatch,
         context: AbstractContextManager[None],
         data: DataOf,
+        model: nn.Module | None,
     ) -> None:
+        self._model = model  # a run ends with its model, and this pass comes before
         self._evaluations = evaluations
         self._watch = watch
         self.context = context

@@ -148,6 +148,7 @@ class ValidationWatch:
             self._last.detach()
         if self._tap is not None:
             self._tap.detach()
+            self._tap.loader = None  # what was seen waits for the writer, and must not keep the data
         for module, training in self._flags:
             if module.training != training:
                 module.training = training

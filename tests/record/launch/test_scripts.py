@@ -18,7 +18,19 @@ from dtui.launch_notes import BOOTSTRAP, VARIABLE, Notes, Settings, as_variable
 from dtui.query import RunQuery, open_run
 
 SCRIPTS = Path(__file__).parent / "scripts"
-PLAIN = ("mnist", "imagenet", "timm_shape", "sums", "folds", "lightning_fit", "hf_trainer", "generator", "gan", "own")
+PLAIN = (
+    "mnist",
+    "imagenet",
+    "timm_shape",
+    "sums",
+    "folds",
+    "lightning_fit",
+    "hf_trainer",
+    "generator",
+    "average",
+    "gan",
+    "own",
+)
 WORDS = {"imagenet": ["one"], "own": ["own-run"]}
 
 
@@ -87,6 +99,26 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Trained]:
     return {name: Trained(folder, name) for name in cases}
 
 
+def test_a_command_is_recorded_from_its_start_to_its_exit_code(trained: Mapping[str, Trained], tmp_path: Path) -> None:
+    """A shell script that calls Python, whose loaders have workers."""
+    words = f"{sys.executable} {SCRIPTS / 'mnist.py'} --workers 1 --exit 3"
+    (tmp_path / "go.sh").write_text(f"{sys.executable} -c pass; {words}; code=$?; {sys.executable} -c pass; exit $code")
+    result = subprocess.run(
+        [sys.executable, "-m", "dtui", "run", "--", "sh", "go.sh"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 3
+    assert re.findall("^BITS .*", result.stdout, re.MULTILINE) == trained["mnist-alone"].bits
+    assert result.stderr.splitlines() == [
+        "dtui: runs/go-1 is recorded, every 5 iterations; dtui runs/go-1 opens it",
+        "to standard error",
+        "dtui: runs/go-1: 8 records, 3 validations",
+    ]
+
+
 @pytest.mark.parametrize("name", [name for name in PLAIN if name not in ("gan", "own")])
 def test_a_script_trains_to_the_same_bits(name: str, trained: Mapping[str, Trained]) -> None:
     assert trained[name].bits
@@ -105,6 +137,7 @@ def test_a_script_trains_to_the_same_bits(name: str, trained: Mapping[str, Train
         ("hf_trainer", 24, 2, 30, ["LABEL_0", "LABEL_1", "LABEL_2"]),
         ("ddp", 6, 2, 30, ["upper", "middle", "lower"]),
         ("generator", 8, 0, 0, []),
+        ("average", 18, 2, 20, ["upper", "middle", "lower"]),
     ],
 )
 def test_a_script_is_recorded(
@@ -127,6 +160,7 @@ def test_what_was_judged_is_what_the_script_counted(trained: Mapping[str, Traine
         "timm_shape": [float(top1) / 100 for top1 in re.findall(r"top1 ([\d.]+)", trained["timm_shape"].out())],
         "sums": [int(share) / 100 for share in re.findall(r" (\d+)%", trained["sums"].out())],
     }
+    counted["average"] = [int(right) / 20 for right in re.findall(r"right (\d+)", trained["average"].out())][1:]
     for name, shares in counted.items():
         with trained[name].run() as query:
             judged = [1 - query.curves_at(at)["validation_error"] for at in query.validation_iterations().tolist()]

@@ -50,7 +50,7 @@ def alone(record: Callable[..., RecorderUnderTest]) -> MemoryStore:
     return recorder.store
 
 
-@pytest.mark.parametrize("name", ["ddp", "fsdp"])
+@pytest.mark.parametrize("name", ["ddp", "fsdp", "zero"])
 def test_the_run_of_two_processes_is_that_of_one(folder: Path, alone: MemoryStore, name: str) -> None:
     reader = RunReader(folder / f"{name}.dtui")
     assert reader.status() is RunStatus.DONE

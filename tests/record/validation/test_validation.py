@@ -109,6 +109,32 @@ def test_predictions_reach_their_images_through_every_loader(record: Make, model
     assert not recorder.store.gaps
 
 
+class Lengthless(nn.Module):
+    """Has a length that fails, as a compiled model has whose network has none."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def __len__(self) -> int:
+        raise TypeError("no len()")
+
+    def forward(self, x: Tensor) -> Any:
+        return self.inner(x)
+
+
+def test_the_module_that_the_evaluation_calls_is_never_asked_for_its_length(record: Make, model: nn.Module) -> None:
+    images, labels = pictures()
+    called = Lengthless(model)
+    recorder = record(model, every=1)
+    loader = DataLoader(TensorDataset(images, labels), 5)
+    with recorder.validation(loader, model=called), torch.no_grad():
+        for batch, _ in loader:
+            called(batch)
+    recorder.close()
+    check(recorder.store, model, images, labels)
+
+
 def test_batches_that_are_mappings_and_outputs_that_are_objects(record: Make) -> None:
     class Wrapped(nn.Module):
         def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Draws its batches from a generator, and calls parts of its model; in evaluation mode throughout; looks at one batch."""
+"""Draws its batches from a generator, and calls parts of its model, which is in evaluation mode throughout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""As pytorch/examples' imagenet/main.py is written: workers of its own, DistributedDataParallel where it is launched so."""
+"""As pytorch/examples' imagenet/main.py is written: workers of its own, and DDP where it is launched so."""
 
 from __future__ import annotations
 

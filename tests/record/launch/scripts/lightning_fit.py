@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 
-import lightning as L
+import lightning as L  # noqa: N812
 import torch
 from tiny import Net, Squares, print_bits
 from torch.nn.functional import cross_entropy

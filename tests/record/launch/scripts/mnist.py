@@ -6,7 +6,7 @@ import argparse
 import sys
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812
 import torch.optim as optim
 from tiny import Net, Squares, print_bits
 from torch.optim.lr_scheduler import StepLR

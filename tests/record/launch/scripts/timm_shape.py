@@ -1,4 +1,4 @@
-"""As timm's train.py is written: an optimizer from a factory, an average of the model, validate() for both, a scaler."""
+"""As timm's train.py is written: an optimizer from a factory, an average of the model, one validate(), a scaler."""
 
 from __future__ import annotations
 

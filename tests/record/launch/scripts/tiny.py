@@ -1,8 +1,9 @@
-"""Small made data and networks for the scripts, which are written as people write theirs. None of them knows of dtui."""
+"""Small made data and a network for the scripts, which are written as people write theirs; none knows of dtui."""
 
 from __future__ import annotations
 
 import hashlib
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ torch.set_num_threads(1)
 class Squares(Dataset[tuple[Tensor, int]]):
     """Pictures of one channel, of which the brightest corner is the class."""
 
-    classes = ["upper", "middle", "lower"]
+    classes: ClassVar = ["upper", "middle", "lower"]
 
     def __init__(self, *, train: bool) -> None:
         generator = torch.Generator().manual_seed(1 if train else 2)

@@ -1,0 +1,140 @@
+"""`dtui run`: the command has its terminal, input, signals and exit code, and one line says what was recorded."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from dtui.cli import main
+from dtui.cli.launching.launch import script_name
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+RUN = (sys.executable, "-m", "dtui", "run")
+
+
+def run(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*RUN, *words], capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload, no-any-return]
+
+
+def begin(words: Sequence[str], **options: object) -> subprocess.Popen[str]:
+    return subprocess.Popen([*RUN, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)  # type: ignore[call-overload, no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["python", "src/train.py", "--config", "b.py"], "train"),
+        (["python", "-m", "package.train"], "train"),
+        (["python", "-m", "package.__main__"], "package"),
+        (["python", "-m", "torch.distributed.run", "--nproc-per-node", "2", "pretrain.py"], "pretrain"),
+        (["torchrun", "--nproc-per-node=8", "-m", "package.finetune"], "finetune"),
+        (["accelerate", "launch", "examples/nlp.py"], "nlp"),
+        (["bash", "go.sh"], "go"),
+        (["./go.sh"], "go"),
+        (["make", "train"], "make"),
+        (["/usr/bin/python3.11", "-c", "pass"], "python3"),
+    ],
+)
+def test_a_run_is_named_after_the_script(words: list[str], name: str) -> None:
+    assert script_name(words) == name
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "line"),
+    [
+        ([], 2, "run: no command; give one after --, as in dtui run -- python train.py"),
+        (["--", "no-such-command", "a"], 127, "run: no-such-command: command not found"),
+        (["--", "./plain"], 126, "run: ./plain: Permission denied"),
+        (["--", sys.executable, "-c", "raise SystemExit(5)"], 5, "imported no torch"),
+        (["--", sys.executable, "-I", "-c", "pass"], 0, "started no Python that reads PYTHONPATH"),
+        (["--", "sh", "-c", "exit 7"], 7, "recorder = dtui.Recorder('runs/sh-1', model, optimizer)"),
+        (["--out", "/", "--", "true"], 2, "names no run"),
+        (["--every", "0", "--", "true"], 2, "whole number"),
+    ],
+)
+def test_one_line_tells_what_was_not_recorded(
+    words: list[str],
+    code: int,
+    line: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("plain").write_text("no program")
+    assert main(["run", *words]) == code
+    out, err = capfd.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith("dtui: ")
+    assert line in err
+    assert sorted(tmp_path.iterdir()) == [Path(tmp_path / "plain")]
+
+
+def test_input_and_output_are_those_of_the_command() -> None:
+    result = run("--", "sh", "-c", "cat; echo to err >&2", input="from me")
+    assert (result.returncode, result.stdout) == (0, "from me")
+    assert result.stderr.startswith("to err\n")
+
+
+def test_a_signal_to_dtui_reaches_the_command_and_ends_both_alike() -> None:
+    for told, script, code in (
+        (signal.SIGTERM, "echo ready; exec sleep 60", -signal.SIGTERM),
+        (signal.SIGUSR1, "trap 'exit 9' USR1; echo ready; while :; do sleep 0.01; done", 9),
+    ):
+        process = begin(["--", "sh", "-c", script])
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(told)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == code
+        assert "nothing is recorded" in err
+
+
+def test_ctrl_c_reaches_the_command_once() -> None:
+    """The terminal sends it to both; dtui does not pass it on again."""
+    script = "n=0; trap 'n=$((n+1)); echo got $n; read x; exit $n' INT; echo ready; while :; do sleep 0.01; done"
+    child, terminal = pty.fork()
+    if not child:
+        os.execv(RUN[0], [*RUN, "--", "sh", "-c", script])
+    seen = b""
+    for wanted, answer in ((b"ready", b"\x03"), (b"got 1", b"\n")):
+        while wanted not in seen:
+            seen += os.read(terminal, 1024)
+        os.write(terminal, answer)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+    os.close(terminal)
+
+
+def test_another_sitecustomize_is_executed_and_nothing_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("print('mine', __name__)")
+    code = (
+        "import sys, sitecustomize; print(sitecustomize.__file__, *sys.path[1:2], *{'torch', 'dtui'} & {*sys.modules})"
+    )
+    result = run("--", sys.executable, "-c", code, env=os.environ | {"PYTHONPATH": str(tmp_path)})
+    told, mine = "mine sitecustomize", tmp_path / "sitecustomize.py"
+    assert result.stdout.splitlines() == [told, told, f"{mine} {tmp_path}"]  # the first is dtui's own Python
+
+
+def test_a_python_without_dtui_trains_and_tells_it(tmp_path: Path) -> None:
+    """A torch that is none, and a dtui that is not there: the training goes on."""
+    (tmp_path / "torch" / "optim").mkdir(parents=True)
+    (tmp_path / "torch" / "__init__.py").touch()
+    (tmp_path / "torch" / "optim" / "__init__.py").touch()
+    (tmp_path / "torch" / "optim" / "optimizer.py").write_text(
+        "class Optimizer:\n    def __init__(self, a): self.a = a\n"
+    )
+    (tmp_path / "dtui.py").write_text("raise ModuleNotFoundError('No module named dtui', name='dtui')")
+    code = "from torch.optim.optimizer import Optimizer as O; print(O(1).a, O(2).a)"
+    (tmp_path / "train.py").write_text(code)
+    result = run("--", sys.executable, str(tmp_path / "train.py"), cwd=REPOSITORY)
+    assert (result.returncode, result.stdout) == (0, "1 2\n")
+    told = result.stderr.splitlines()
+    assert len(told) == 2
+    assert all(f"dtui is not installed in {sys.executable}" in line for line in told)

@@ -1,0 +1,32 @@
+"""Evaluates an average of the weights alone, on the first batches, while the model itself stays in training mode."""
+
+from __future__ import annotations
+
+import torch
+from tiny import Net, Squares, print_bits
+from torch.nn.functional import cross_entropy
+from torch.optim.swa_utils import AveragedModel
+from torch.utils.data import DataLoader
+
+torch.manual_seed(4)
+net = Net()
+optimizer = torch.optim.SGD(net.parameters(), lr=0.05)
+average = AveragedModel(net)
+losses = []
+for _ in range(3):
+    for x, y in DataLoader(Squares(train=True), 16, shuffle=True):
+        optimizer.zero_grad()
+        loss = cross_entropy(net(x), y)
+        loss.backward()
+        optimizer.step()
+        average.update_parameters(net)
+        losses.append(loss.item())
+    average.eval()
+    right = 0
+    with torch.no_grad():
+        for number, (x, y) in enumerate(DataLoader(Squares(train=False), 10)):
+            if number == 2:
+                break
+            right += (average(x).argmax(1) == y).sum().item()
+    print("right", right)
+print_bits(net, losses)
