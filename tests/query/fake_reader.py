@@ -15,6 +15,7 @@ from dtui.model import (
     LAYER_STATISTICS,
     RECORDS_A_BIN,
     SOURCES,
+    Column,
     Gap,
     ImageSet,
     Layer,
@@ -62,12 +63,15 @@ class FakeReader:
     contents: Contents = field(default_factory=contents_of_today)
     gaps: tuple[Gap, ...] = ()
     triggers: tuple[Trigger, ...] = ()
+    columns: tuple[Column, ...] = ()
     watched: tuple[int, ...] = ()
     faults: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
     state: RunStatus = RunStatus.LIVE
     decided: dict[str, tuple[str, str]] = field(default_factory=dict)
     reads: list[tuple[object, ...]] = field(default_factory=list)
     total: int = 200
+    columns: tuple[Column, ...] = ()
 
     def __post_init__(self) -> None:
         random = np.random.default_rng(self.seed)

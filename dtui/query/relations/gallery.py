@@ -9,11 +9,13 @@ import numpy as np
 from dtui.analysis.correctness import WORD, WordArray
 from dtui.analysis.relations.learning import images_of_list
 from dtui.errors import UsageError
-from dtui.model import BoolArray, IntArray, read_only
+from dtui.model import BoolArray, FloatArray, IntArray, read_only
+from dtui.model.judging import HIGHER
 from dtui.model.learning import GALLERY_SORTS, IMAGE_LISTS, TURNED_WRONG, Gallery, GalleryRequest
 from dtui.query.classes import check_labels
 from dtui.query.data import RunData
 from dtui.query.images import image_verdict, images_of, labels_at, position_of
+from dtui.query.layers.activations import exciting_images
 from dtui.query.relations.learning import learning
 
 UNKNOWN = 1 << 20
@@ -34,8 +36,13 @@ def gallery(data: RunData, request: GalleryRequest) -> Gallery:
         return Gallery(replace(request, first=0, count=0), nothing, (), nothing, None, 0, 0)
     chosen = _chosen(data, request)
     is_wrong = _is_wrong(data, chosen, position)
-    if request.sort == "wrong" and not request.listed:
-        chosen = chosen[_wrong_first(labels_at(data, chosen, position), images.targets[chosen], is_wrong)]
+    if request.sort == "wrong" and not request.listed and request.excites is None:
+        scores = _scores(data, chosen, position)
+        if scores is None:
+            order = _wrong_first(labels_at(data, chosen, position), images.targets[chosen], is_wrong)
+        else:
+            order = np.argsort(scores, kind="stable")  # NaN is last
+        chosen = chosen[order]
     first = max(0, min(request.first, len(chosen) - 1))
     shown = chosen[first : first + max(1, request.count)]
     learned = learning(data)
@@ -50,7 +57,22 @@ def gallery(data: RunData, request: GalleryRequest) -> Gallery:
     )
 
 
+def _scores(data: RunData, images: IntArray, position: int) -> FloatArray | None:
+    """Return the scores of images at a validation so that worse is smaller; None where scores do not decide."""
+    judging = data.judging
+    if judging is None or not judging.has_scores or position < 0 or not len(images):
+        return None
+    low, high = int(images.min()), int(images.max()) + 1
+    found = data.column("score", slice(low, high), slice(position, position + 1))
+    if found is None:
+        return None
+    values: FloatArray = found[images - low, 0]
+    return values if judging.better == HIGHER else -values
+
+
 def _chosen(data: RunData, request: GalleryRequest) -> IntArray:
+    if request.excites is not None:
+        return exciting_images(data, *request.excites, request.iteration)
     if not request.listed:
         return images_of(data, request.classes)
     if not len(data.validations):

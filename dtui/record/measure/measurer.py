@@ -123,7 +123,7 @@ class Measurer:
     @property
     def is_sharded(self) -> bool:
         """Whether this process holds only a part of the weights."""
-        weights = (probe.module._parameters.get("weight") for probe in self._probes)
+        weights = (probe.parameter for probe in self._probes)
         return any(map(is_sharded, weights)) or self._norms.is_sharded
 
     @property
@@ -179,7 +179,7 @@ class Measurer:
 
     def _rows(self, index: int, probe: LayerProbe) -> LayerRows | None:
         """Return the rows of a layer to read; None if this process holds none of it."""
-        parameter, seen = probe.module._parameters.get("weight"), self._seen[index]
+        parameter, seen = probe.parameter, self._seen[index]
         if seen is not None and seen[0] is parameter and seen[1:3] == (parameter.data_ptr(), parameter.stride()):
             rows: LayerRows | None = seen[3]
         else:

@@ -16,6 +16,7 @@ import numpy as np
 
 from dtui.errors import RunDamagedError, RunFormatError, UsageError
 from dtui.model import (
+    ActivationPlace,
     ByteArray,
     Coverage,
     Edge,
@@ -29,6 +30,7 @@ from dtui.model import (
     Trained,
     Unrecorded,
 )
+from dtui.model.judging import RULES, Judging, check_judging
 from dtui.model.statistics import Rows
 from dtui.store.format.contents import Contents
 from dtui.store.format.contents_document import encode_columns, encode_contents, parse_contents, parse_image_columns
@@ -116,6 +118,8 @@ def run_document(
     coverage = {} if structure.coverage is None else {"coverage": asdict(structure.coverage)}
     norms = {"norms": [asdict(norm) for norm in structure.norms]} if structure.norms else {}
     trained = {} if structure.trained is None else {"trained": asdict(structure.trained)}
+    places = [[place.of, place.then] for place in structure.activations]
+    activations = {"activations": places} if places else {}
     return encode_document(
         {
             "run": run,
@@ -127,6 +131,7 @@ def run_document(
             **coverage,
             **norms,
             **trained,
+            **activations,
             **encode_contents(contents),
         }
     )
@@ -148,7 +153,8 @@ def parse_run_document(data: ByteArray, path: Path) -> RunDocument:
         classes = tuple(str(name) for name in _bounded(values["classes"], MOST_CLASS_NAMES))
         norms = tuple(_norm(item) for item in _bounded(values.get("norms", []), MOST_NODES))
         trained = _trained(values.get("trained"), len(layers))
-        structure = Structure(layers, modules, edges, _coverage(values.get("coverage")), norms, trained)
+        places = _activations(values.get("activations", []), len(layers))
+        structure = Structure(layers, modules, edges, _coverage(values.get("coverage")), norms, trained, places)
         _check_structure(structure, contents)
         return RunDocument(str(values["run"]), structure, _metadata(values["metadata"]), classes, contents)
     except RunFormatError:
@@ -160,7 +166,9 @@ def parse_run_document(data: ByteArray, path: Path) -> RunDocument:
 def images_document(run: str, images: ImageSet) -> ByteArray:
     """Return the document of images.h5."""
     columns = {"columns": encode_columns(images.columns)} if images.columns else {}
-    return encode_document({"run": run, "classes": list(images.classes), "ids": list(images.ids), **columns})
+    judging = {} if images.judging is None else {"judging": asdict(images.judging)}
+    known = {"run": run, "classes": list(images.classes), "ids": list(images.ids)}
+    return encode_document({**known, **columns, **judging})
 
 
 def parse_images_document(data: ByteArray, targets: LabelArray, path: Path) -> tuple[str, ImageSet]:
@@ -178,7 +186,8 @@ def parse_images_document(data: ByteArray, targets: LabelArray, path: Path) -> t
         if targets.size and (np.any(targets[1:] < targets[:-1]) or int(targets[-1]) >= len(classes)):
             raise ValueError("targets are not ascending labels of its classes")
         columns = parse_image_columns(values.get("columns", []))
-        return str(values["run"]), ImageSet(classes, targets, ids, columns=columns)
+        judging = _judging(values.get("judging"), len(classes))
+        return str(values["run"]), ImageSet(classes, targets, ids, columns=columns, judging=judging)
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise RunDamagedError(f"{path}: does not describe images ({error}); restore the file from a copy") from error
 
@@ -230,6 +239,25 @@ def _trained(item: Mapping[str, Any] | None, layers: int) -> Trained | None:
     if any(type(index) is not int or not 0 <= index < layers for index in frozen) or len(set(frozen)) < len(frozen):
         raise ValueError("frozen layers that are not there")
     return Trained(_count(item["parameters"]), tuple(sorted(frozen)))
+
+
+def _judging(item: Mapping[str, Any] | None, classes: int) -> Judging | None:
+    """Return how items are judged; None where class scores decide, or by a rule that only a later dtui knows."""
+    if item is None or item["rule"] not in RULES:
+        return None
+    threshold, other, has_scores = item["threshold"], item["other"], item["has_scores"]
+    if type(other) is not int or type(has_scores) is not bool or not isinstance(threshold, int | float | None):
+        raise ValueError("how its items are judged is not told as it should be")
+    known = None if threshold is None else float(threshold)
+    judging = Judging(str(item["score"]), str(item["better"]), str(item["rule"]), known, other, has_scores)
+    return check_judging(judging, classes)
+
+
+def _activations(items: Any, layers: int) -> tuple[ActivationPlace, ...]:
+    places = tuple(ActivationPlace(str(of), str(then)[:64]) for of, then in _bounded(items, layers))
+    if len(places) not in (0, layers):
+        raise ValueError(f"activations of {len(places)} layers, where there are {layers}")
+    return places
 
 
 def _count(value: Any) -> int:

@@ -9,9 +9,16 @@ from dtui.model.learning import Gallery
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.renderables.canvas.palettes import label_colour
 from dtui.tui.renderables.parts.chrome import draw_header
 from dtui.tui.renderables.parts.class_names import bare_name, class_name
+from dtui.tui.renderables.parts.judged_words import (
+    is_scored,
+    no_label_words,
+    score_text,
+    score_words,
+    second_words,
+    wrong_colour,
+)
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.thumbnail import draw_thumbnail
 
@@ -105,6 +112,8 @@ class GalleryPicture(Picture):
         classes: Names by label; data from outside.
         title: What the images are; data from outside.
         size: As in `grid_of`.
+        head: What the header begins with.
+        nothing: What it says where there is no image.
     """
 
     gallery: Gallery
@@ -112,6 +121,8 @@ class GalleryPicture(Picture):
     classes: tuple[str, ...]
     title: str
     size: int | None = None
+    head: str = TITLE
+    nothing: str = "there is no such image"
 
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
         """Draw header, tiles and line."""
@@ -121,7 +132,7 @@ class GalleryPicture(Picture):
         for index, verdict in enumerate(self.gallery.shown[: grid.columns * grid.rows]):
             self._draw_tile(cells, frame, grid, index, verdict, first + index == self.selected)
         if not len(self.gallery.order):
-            cells.text(2, 1, "there is no such image", frame.theme.muted, limit=max(0, frame.width - 3))
+            cells.text(2, 1, self.nothing, frame.theme.muted, limit=max(0, frame.width - 3))
         self._draw_line(cells, frame)
         return cells
 
@@ -132,7 +143,7 @@ class GalleryPicture(Picture):
     def _draw_header(self, cells: Cells, frame: Frame, grid: Grid) -> None:
         theme, gallery = frame.theme, self.gallery
         total, first = len(gallery.order), gallery.request.first
-        x = draw_header(cells, frame, TITLE, max(0, frame.width - 1))
+        x = draw_header(cells, frame, self.head, max(0, frame.width - 1))
         last = min(total, first + grid.columns * grid.rows)
         shown = f"{first + 1:,}–{last:,} of {total:,}" if total else ""
         stop = frame.width - 1 - text_width(shown)
@@ -150,7 +161,11 @@ class GalleryPicture(Picture):
     ) -> None:
         theme, (x, y), (width, height) = frame.theme, grid.place(index), grid.tile
         is_wrong = verdict.label is not None and verdict.label != verdict.target
-        colour = label_colour(theme, verdict.label) if is_wrong and verdict.label is not None else theme.muted
+        colour = (
+            wrong_colour(theme, verdict.label, verdict.judging)
+            if is_wrong and verdict.label is not None
+            else theme.muted
+        )
         border = BORDERS["selected" if is_selected else "wrong" if is_wrong else "none"]
         edge = theme.flag if is_selected else colour
         top_left, across, top_right, down, bottom_left, bottom_right = border
@@ -164,7 +179,8 @@ class GalleryPicture(Picture):
             cells.text(x + (width - text_width(words)) // 2, y + (height - 1) // 2, words, theme.muted)
         else:
             draw_thumbnail(cells, x + 1, y + 1, width - 2, height - 2, verdict.pixels, frame.output)
-        if self.gallery.request.listed or len(self.gallery.request.classes) > 1:
+        request = self.gallery.request
+        if request.listed or request.excites is not None or len(request.classes) > 1:
             words = shorten(f" {bare_name(self.classes, verdict.target)} ", width - 2)
             cells.text(x + (width - text_width(words)) // 2, y, words, theme.text, bold=is_selected)
         label = _label(verdict, self.classes, width - 2)
@@ -194,7 +210,11 @@ def facts_of(frame: Frame, verdict: ImageVerdict, classes: tuple[str, ...], forg
     sure = "" if verdict.confidence != verdict.confidence else f" ({verdict.confidence:.0%})"
     true = class_name(classes, verdict.target)
     if verdict.label is None:
-        said = (f"is {true}, {'not validated yet' if verdict.iteration is None else 'lost to damage'}", theme.muted)
+        said = (f"is {true}, {no_label_words(verdict)}", theme.muted)
+    elif is_scored(verdict):
+        is_right = verdict.label == verdict.target
+        words = f"{'✓' if is_right else '✗'} {score_words(verdict)}, in {true}"
+        said = (words, theme.gained if is_right else theme.warning)
     elif verdict.label == verdict.target:
         said = (f"✓ {true}{sure}", theme.gained)
     else:
@@ -202,8 +222,10 @@ def facts_of(frame: Frame, verdict: ImageVerdict, classes: tuple[str, ...], forg
     always = verdict.validations > 0 and verdict.times_wrong == verdict.validations
     wrong = "always wrong" if always else f"wrong {verdict.times_wrong:,} of {verdict.validations:,}"
     ident = safe(verdict.id)
+    second = second_words(verdict, class_name(classes, -1 if verdict.second_label is None else verdict.second_label))
     return [
         said,
+        *([(second, theme.muted)] if second else []),
         (wrong, theme.warning if always else theme.text),
         (f"forgotten {forgotten:,} {'time' if forgotten == 1 else 'times'}", theme.text),
         (f"image {verdict.image:,}" + (f", id {ident}" if ident and ident != str(verdict.image) else ""), theme.muted),
@@ -215,7 +237,7 @@ def _label(verdict: ImageVerdict, classes: tuple[str, ...], room: int) -> str:
     if verdict.label is None:
         return shorten("?", room)
     is_right = verdict.label == verdict.target
-    name = bare_name(classes, verdict.label)
+    name = score_text(verdict.score) if is_scored(verdict) else bare_name(classes, verdict.label)
     head = "✓ " if is_right else "✗ "
     sure = "" if verdict.confidence != verdict.confidence else f" {verdict.confidence:.0%}"
     for text in (f" {head}{name}{sure} ", f" {head}{name} ", f"{head}{name}"):
