@@ -25,11 +25,13 @@ from torch.nn import functional
 
 from dtui.model import RunMetadata, Structure
 from dtui.record import Recorder
+from dtui.record.backends.layer_rows import LayerRows
+from dtui.record.backends.sums import Buffers
 from dtui.record.measure import compiled
 from dtui.record.measure.measurer import Measurer
 from dtui.record.measure.statistics import Deriver, RawRecord
 from dtui.record.training.layers import describe, find_layers, place
-from dtui.record.training.norm_layers import try_norms
+from dtui.record.training.norm_layers import find_norms, try_norms
 from dtui.store.write.run_writer import RunWriter
 from tests.bench.record_cost import best_seconds, torch_threads, trained_resnet50, ways
 from tests.bench.registry import Measurement, benchmark
@@ -216,3 +218,21 @@ def written_seconds(structure: Structure, raw: RawRecord, is_fused: bool) -> tup
             found.append((time.thread_time() - start, free.seconds))
     whole, without = zip(*found, strict=True)
     return statistics.median(whole), statistics.median(without)
+
+
+class Unread:
+    """A backend that reads nothing, so that what is left is the Python of a record."""
+
+    def take(self, layers: list[LayerRows], buffers: Buffers) -> None:
+        """Do nothing."""
+
+
+@benchmark
+def record_thread() -> list[Measurement]:
+    """What a record of a ResNet-50 takes the training thread beside its kernel: to find weights, gradients, norms."""
+    model = trained_resnet50()
+    probes = place(find_layers(model))
+    with patch("dtui.record.measure.measurer.summing_on", lambda *_, **__: Unread()):
+        measure = Measurer(model, probes, False, find_norms(model)).measure
+        python = 1e3 * best_seconds({"": measure}, 100)[""]
+    return [Measurement("record_thread", python, "wanted of a whole record on a GPU", 0.2, "ms", python / 0.2)]

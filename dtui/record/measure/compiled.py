@@ -103,8 +103,8 @@ class CompiledStatistics:
             self._layer_rows = np.empty(samples.shape, np.float32)
             self._module_rows = np.empty((len(SOURCES), *self._plans[sampled].shape), np.float32)
         self._kernel.take_sums(
-            np.require(sums.T, np.float32, "CW"),
-            np.require(samples, np.float32, "CW"),
+            np.require(sums.T, np.float32, ["C", "W"]),
+            np.require(samples, np.float32, ["C", "W"]),
             self._before,
             self._starts,
             self._elements,

@@ -85,7 +85,7 @@ def _change(what: int, values: Any, before: Any, channel: Any) -> Any:
     return abs(scale - before[_SCALE, channel]) if what == 2 else abs(scale)
 
 
-@numba.njit(_signature, **_options)  # type: ignore[untyped-decorator,unused-ignore]
+@numba.njit(_signature, **_options)
 def derive(
     values: Any,
     before: Any,

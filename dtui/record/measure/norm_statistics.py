@@ -80,7 +80,7 @@ class NormDeriver:
         if self._before is None or self._usual is None:
             self._before, self._usual = np.full(values.shape, np.nan), self._size.copy()
         statistics = np.full((len(NORM_STATISTICS), len(self._channels)), np.nan, np.float32)
-        values = np.require(values, np.float32, "CW")
+        values = np.require(values, np.float32, ["C", "W"])
         kernel.derive(
             values, self._before, self._usual, self._size, self._edges, self._places, NEAR_ZERO, is_first, statistics
         )

@@ -114,7 +114,9 @@ class Deriver:
         self._norm_before: _Float64 | None = None
         kernels = load_kernels() if has_kernel else None
         self._compiled = None if kernels is None else CompiledStatistics(structure, self._plan)
-        self._norms = NormDeriver([norm.channels for norm in structure.norms], kernels and kernels.norms)
+        self._norms = NormDeriver(
+            [norm.channels for norm in structure.norms], None if kernels is None else kernels.norms
+        )
 
     def derive(self, raw: RawRecord) -> Record:
         """Return the record; NaN where a statistic has no value."""

@@ -167,7 +167,7 @@ def _take_samples(weights: Any, gradients: Any, low: Any, high: Any, edges: Any,
         shares[edge] = unchanged / _positive(np.float64(count))
 
 
-@numba.njit(_take_signature, **_options)  # type: ignore[untyped-decorator,unused-ignore]
+@numba.njit(_take_signature, **_options)
 def take_sums(
     sums: Any,
     samples: Any,
@@ -279,7 +279,7 @@ def _merge(nodes: Any, source: int, members: Any, merged: Any) -> None:
             merged[_SCATTER] += node[_COUNT] * (apart * apart)
 
 
-@numba.njit(_describe_signature, **_options)  # type: ignore[untyped-decorator,unused-ignore]
+@numba.njit(_describe_signature, **_options)
 def describe(
     nodes: Any,
     layer_rows: Any,
