@@ -51,6 +51,9 @@ def _answers(reader: RunReader) -> Iterator[tuple[str, object]]:
     yield "class errors", reader.read_class_errors(every)
     assert reader.images is not None
     yield "targets", reader.images.targets
+    for column in reader.columns:
+        if column.name not in ("label", "confidence"):
+            yield f"column {column.name}", reader.read_column(column.name, every, every)
     yield "thumbnails", b"|".join(map(reader.read_thumbnail, range(len(reader.images.ids))))
 
 
