@@ -70,6 +70,9 @@ def run_info(options: argparse.Namespace) -> Outcome:
     ]
     if info.judging is not None:
         rows.insert(-1, ("judged", info.judging.sentence))
+    if info.activations:
+        kept = "share of zeros, mean, and the nine images that excite it most, of each filter at each validation"
+        rows.append(("activations", kept))
     if info.coverage is not None:
         rows.append(("parameters", info.coverage.text()))
     rows += _untrained(info)

@@ -40,7 +40,18 @@ from dtui.model.statistics import (
     WATCHED_FILTER_STATISTICS,
     WATCHED_LAYER_STATISTICS,
 )
-from dtui.model.structure import Coverage, Edge, ImageSet, Layer, Module, NormLayer, Structure, Trained, Unrecorded
+from dtui.model.structure import (
+    ActivationPlace,
+    Coverage,
+    Edge,
+    ImageSet,
+    Layer,
+    Module,
+    NormLayer,
+    Structure,
+    Trained,
+    Unrecorded,
+)
 from dtui.model.views import (
     ClassCluster,
     ClassErrors,
@@ -78,6 +89,7 @@ __all__ = [
     "TRIGGER_KINDS",
     "WATCHED_FILTER_STATISTICS",
     "WATCHED_LAYER_STATISTICS",
+    "ActivationPlace",
     "Anomaly",
     "AnomalySettings",
     "BoolArray",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from dtui.model.arrays import FloatArray, IntArray
 from dtui.model.axis import TimeAxis
 from dtui.model.statistics import NORMS
+from dtui.model.structure import ActivationPlace
 
 HEALTHY_RATIOS = (1e-4, 1e-2)
 """Update ratios of a layer, per update, as usual in a training that works. Source: dtui, after Karpathy's 1e-3."""
@@ -98,7 +99,7 @@ class FilterCourse:
     """One statistic of a filter over time, beside its layer.
 
     Attributes:
-        statistic: Of FILTER_STATISTICS.
+        statistic: Of FILTER_STATISTICS, or of ACTIVATION_COLUMNS.
         values: Shape (columns,): of the filter; within a column the largest.
         median: Shape (columns,): of the layer's filters, each with its largest value in the column.
         low: Shape (columns,): the 5th percentile of these.
@@ -123,7 +124,8 @@ class FilterHistory:
         layer: Index of its layer.
         filter: Its index within the layer.
         of: Filters of the layer.
-        courses: One for each statistic of INSPECTED that the run holds, in that order.
+        courses: One for each statistic of INSPECTED, and of ACTIVATION_COLUMNS, that the run holds, in that order.
+        read: Where its activations are read; None where they are not recorded.
     """
 
     axis: TimeAxis
@@ -131,7 +133,12 @@ class FilterHistory:
     filter: int
     of: int
     courses: tuple[FilterCourse, ...]
+    read: ActivationPlace | None = None
 
+
+ACTIVATION_COLUMNS = ("activation_zeros", "activation_mean")
+"""Columns of validations, which a FilterHistory has behind the statistics where the run holds them: the share of a
+filter's activations that are not above zero, and their mean."""
 
 INSPECTED = ("norm", "update_ratio", "gradient_norm", "cosine_distance")
 """Statistics in a FilterHistory."""

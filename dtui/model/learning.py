@@ -317,6 +317,7 @@ class GalleryRequest:
         sort: Of GALLERY_SORTS, for `classes`.
         since: For TURNED_WRONG: images that were right at the last validation before this iteration; None for the
             validation before the one that is shown.
+        excites: Layer and filter: the images that excite it most instead, the strongest first; None for none.
     """
 
     iteration: int
@@ -326,6 +327,7 @@ class GalleryRequest:
     listed: str = ""
     sort: str = "wrong"
     since: int | None = None
+    excites: tuple[int, int] | None = None
 
 
 TURNED_WRONG = "turned-wrong"

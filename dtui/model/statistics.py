@@ -148,7 +148,13 @@ CHANGE_RATIO_EDGES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Upper edges for the cumulative shares of |gradient / weight|, one share an edge."""
 
 
+COLUMN_TITLES = {"activation_zeros": "share of zeros", "activation_mean": "mean activation"}
+"""Columns of filters that are drawn as statistics are, and their titles."""
+
+
 def title_of(name: str) -> str:
     """Return the title of a statistic. A name that several kinds of rows share has one title."""
+    if name in COLUMN_TITLES:
+        return COLUMN_TITLES[name]
     known = FILTERS.get(name) or LAYERS.get(name) or NORMS.get(name)
     return name.replace("_", " ") if known is None else known.title

@@ -150,6 +150,26 @@ class Trained:
 
 
 @dataclass(frozen=True, slots=True)
+class ActivationPlace:
+    """Where the activations of a layer's filters are read in a validation.
+
+    Attributes:
+        of: Name of the module whose outputs are read: the layer, or the normalisation layer that alone follows it; data
+            from outside.
+        then: The activation function that alone follows it, such as "relu" or "gelu"; "" where another operation
+            follows, or several, or where that is not known.
+    """
+
+    of: str
+    then: str = ""
+
+    @property
+    def has_zeros(self) -> bool:
+        """Whether what is not above zero becomes zero, so that a filter can be silent."""
+        return self.then in ("relu", "relu6")
+
+
+@dataclass(frozen=True, slots=True)
 class Structure:
     """The network of a run: fixed once recording has begun.
 
@@ -160,6 +180,7 @@ class Structure:
         coverage: How much of the network is recorded; None where that is not known, as in older runs.
         norms: The normalisation layers that are measured, in `named_modules` order.
         trained: Which parts were set to be trained; None where that is not known, as in older runs.
+        activations: Of each layer where its activations are read; empty where they are not recorded.
     """
 
     layers: tuple[Layer, ...]
@@ -168,6 +189,7 @@ class Structure:
     coverage: Coverage | None = None
     norms: tuple[NormLayer, ...] = ()
     trained: Trained | None = None
+    activations: tuple[ActivationPlace, ...] = ()
 
     @property
     def filters(self) -> int:

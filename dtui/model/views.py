@@ -43,6 +43,7 @@ class RunInfo:
     iterations at which the training was resumed from a checkpoint, ascending. `coverage` says how much of the network
     is recorded. `trainable` is the number of elements of the parameters that were set to be trained. Both are None
     where that is not known. `judging` says what is right in a run that scores decide; `classes` are then its groups.
+    `activations` says whether validations hold activations of filters.
     """
 
     run: str
@@ -67,6 +68,7 @@ class RunInfo:
     trainable: int | None = None
     states: LayerStates = LayerStates()
     judging: Judging | None = None
+    activations: bool = False
 
 
 @dataclass(frozen=True, slots=True)

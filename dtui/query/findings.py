@@ -22,6 +22,7 @@ from dtui.model import (
 )
 from dtui.query.data import RunData
 from dtui.query.detecting import found_by
+from dtui.query.layers.activations import has_activations
 from dtui.query.layers.trained import layer_states
 
 MOST_ITERATIONS = 8
@@ -194,6 +195,7 @@ def run_info(data: RunData, detector_faults: tuple[str, ...]) -> RunInfo:
         trainable=None if structure.trained is None else structure.trained.parameters,
         states=layer_states(data),
         judging=data.judging,
+        activations=has_activations(data),
     )
 
 

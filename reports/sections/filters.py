@@ -9,6 +9,7 @@ from dtui.model import FilterCourses, Layer, Standing, StateEntry, TimeAxis
 from dtui.model.statistics import FILTERS
 from dtui.reports.document import Item, Paragraph, Row, Section, Table
 from dtui.reports.rows import FilterMap, FilterMaps
+from dtui.reports.sections.exciting import exciting_items
 from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
 
@@ -32,11 +33,13 @@ MOST_ROWS = 60
 MOST_NUMBERS = 16
 _WORDS = {
     Standing.DEAD: "next to no gradient any more",
+    Standing.SILENT: "zero behind their ReLU for every image of the last validation",
     Standing.MOVING: "still changing when the rest of the layer has converged",
     Standing.LATE_STARTER: "began to change long after the layer",
     Standing.UNCHANGED: "gets gradients and does not change",
     Standing.NO_GRADIENT: "never got a gradient",
     Standing.FROZEN: "gets no gradient any more",
+    Standing.UNTRAINED: "not trained: frozen from the beginning",
 }
 
 
@@ -56,6 +59,7 @@ def filters_section(view: View) -> Section | None:
         items.append(Table(columns, numeric, rows, note))
     else:
         items.append(Paragraph(f"Nothing stands out at the end of {state.records:,} records."))
+    items += exciting_items(view)
     items += [Paragraph(f"{line[:1].upper()}{line[1:]}.") for line in state.missing]
     found = {entry.standing for entry in state.entries}
     caption = "; ".join(f"{standing}: {words}" for standing, words in _WORDS.items() if standing in found)

@@ -84,7 +84,7 @@ def _facts(view: View, incident: Incident, evidence: IncidentEvidence) -> tuple[
 
 
 def _shown_by(view: View, evidence: IncidentEvidence) -> list[Fact]:
-    """Return what the images of its class became, and the layers that moved most then."""
+    """Return what the images of its class became, the layers that moved most then, and the samples before it."""
     facts = []
     if evidence.became and evidence.label is not None:
         told = ", ".join(f"{one.count:,} for {view.class_name(one.label)}" for one in evidence.became[:3])
@@ -98,6 +98,8 @@ def _shown_by(view: View, evidence: IncidentEvidence) -> list[Fact]:
     if evidence.moved:
         told = ", ".join(f"{safe(one.layer, 80)} {one.times:,.3g}×" for one in evidence.moved)
         facts.append(Fact("moved most", f"{told} the usual"))
+    if evidence.batch is not None:
+        facts.append(Fact("data", evidence.batch.sentence))
     return facts
 
 

@@ -63,8 +63,10 @@ class FakeReader:
     contents: Contents = field(default_factory=contents_of_today)
     gaps: tuple[Gap, ...] = ()
     triggers: tuple[Trigger, ...] = ()
+    columns: tuple[Column, ...] = ()
     watched: tuple[int, ...] = ()
     faults: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
     state: RunStatus = RunStatus.LIVE
     decided: dict[str, tuple[str, str]] = field(default_factory=dict)
     reads: list[tuple[object, ...]] = field(default_factory=list)

@@ -49,11 +49,11 @@ def _answers(reader: RunReader) -> Iterator[tuple[str, object]]:
     yield "labels", _as_stored(reader.read_labels(every, every), np.uint16)
     yield "confidences", _as_stored(reader.read_confidences(every, every), np.uint8)
     yield "class errors", reader.read_class_errors(every)
+    for name in (column.name for column in reader.columns if column.name not in ("label", "confidence")):
+        yield f"column {name} at", reader.column_iterations(name)
+        yield f"column {name}", reader.read_column(name, every, every)
     assert reader.images is not None
     yield "targets", reader.images.targets
-    for column in reader.columns:
-        if column.name not in ("label", "confidence"):
-            yield f"column {column.name}", reader.read_column(column.name, every, every)
     yield "thumbnails", b"|".join(map(reader.read_thumbnail, range(len(reader.images.ids))))
 
 
@@ -69,6 +69,8 @@ def _texts(reader: RunReader) -> Iterator[tuple[str, object]]:
     yield "layers", [(layer.name, layer.kind, layer.shape, layer.first_filter) for layer in structure.layers]
     yield "modules", [(module.name, module.kind, module.parent, module.layers) for module in structure.modules]
     yield "edges", [(edge.source, edge.target) for edge in structure.edges]
+    if structure.activations:
+        yield "activations", [(place.of, place.then) for place in structure.activations]
     yield "metadata", [known.name, known.created, known.every, known.invented, *map(sorted, _items(known))]
     yield "classes", reader.classes
     yield "ending", [str(reader.status()), reader.reason]
@@ -79,6 +81,9 @@ def _texts(reader: RunReader) -> Iterator[tuple[str, object]]:
         "triggers",
         [(each.iteration, each.kind, each.layer, each.filters, each.score, each.times) for each in reader.triggers],
     )
+    if reader.images is not None and reader.images.judging is not None:
+        of = reader.images.judging
+        yield "judging", [of.score, of.better, of.rule, of.threshold, of.other, of.has_scores]
     yield "image ids", None if reader.images is None else reader.images.ids
 
 

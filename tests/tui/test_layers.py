@@ -12,8 +12,9 @@ from dtui.model.findings.incidents import Cause
 from dtui.model.findings.review import of_incident
 from dtui.model.layers import UPDATE_RATIO
 from dtui.model.statistics import NORM_STATISTICS
-from dtui.tui.panes.layers.filter_inspector import InspectedFilter, acts_words
+from dtui.tui.panes.layers.filter_inspector import acts_words
 from dtui.tui.panes.layers.filters import FiltersOptions
+from dtui.tui.panes.layers.inspected import InspectedFilter
 from dtui.tui.panes.layers.questions import (
     BoxesQuestion,
     HeatmapQuestion,

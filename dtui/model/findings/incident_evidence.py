@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dtui.model.findings.batches import BatchAnswer
 from dtui.model.findings.telling import Telling
 from dtui.model.judging import Judging
 from dtui.model.learning import Confused
@@ -37,6 +38,7 @@ class IncidentEvidence:
             `MOST_IMAGES`; then others that were wrong.
         moved: The layers that moved most, at most 3, the most first.
         judging: What decides what is right, in a run that scores decide; None where class scores do.
+        batch: The samples trained on right before it; None where they were not kept.
     """
 
     id: str
@@ -48,6 +50,7 @@ class IncidentEvidence:
     wrong: tuple[int, ...] = ()
     moved: tuple[LayerMove, ...] = ()
     judging: Judging | None = None
+    batch: BatchAnswer | None = None
 
 
 MOST_IMAGES = 24

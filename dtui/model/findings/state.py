@@ -11,6 +11,8 @@ class Standing(StrEnum):
 
     DEAD = "dead"
     """Filters that no longer learn: next to no gradient while their layer has one."""
+    SILENT = "silent"
+    """Filters that let nothing through: zero behind their ReLU for every image of the last validation."""
     MOVING = "moving"
     """The few filters that go on changing when the rest of their layer has converged."""
     LATE_STARTER = "late starter"
@@ -18,9 +20,11 @@ class Standing(StrEnum):
     UNCHANGED = "unchanged"
     """A layer that gets gradients and does not change."""
     NO_GRADIENT = "no gradient"
-    """A layer that never got a gradient: frozen, or the loss does not depend on it."""
+    """A layer that was to be trained and never got a gradient: the loss does not depend on it."""
     FROZEN = "frozen"
     """A layer that changed before, and gets no gradient any more."""
+    UNTRAINED = "not trained"
+    """A layer that was frozen when recording began, and never changed: that is meant to be so."""
 
 
 @dataclass(frozen=True, slots=True)

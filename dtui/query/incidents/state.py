@@ -9,6 +9,7 @@ from dtui.analysis.standing import MOVING_RECORDS, dead_since, find_moving, laye
 from dtui.model import FloatArray, IntArray, Layer, RunState, Standing, StateEntry
 from dtui.query.data import RunData
 from dtui.query.heatmap import HeatmapQuery
+from dtui.query.layers.activations import silent_filters
 
 ORDER = tuple(Standing)
 
@@ -31,6 +32,9 @@ def _filters(
     if len(dead):
         norms, iterations = _of_run(data, "gradient_norm", layer, regular)
         entries.append(_entry(Standing.DEAD, layer, dead, dead_since(norms, dead, iterations)))
+    silent = silent_filters(data, layer.index)
+    if silent:
+        entries.append(_entry(Standing.SILENT, layer, np.array(list(silent)), list(silent.values())))
     late = np.flatnonzero(heatmaps.late_starters(layer.index))
     if len(late):
         began = heatmaps.began(layer.index)[late]
@@ -53,6 +57,10 @@ def _layers(data: RunData, regular: IntArray) -> list[StateEntry]:
     gradients, updates = (data.layers(source, "norm2")[:, regular] for source in ("gradients", "updates"))
     found = layers_without(gradients, updates, data.records[regular])
     layers = data.structure.layers
+    frozen = () if data.structure.trained is None else data.structure.trained.frozen
+    for index in set(frozen) & found.keys():
+        if found[index][0] == Standing.NO_GRADIENT:
+            found[index] = (Standing.UNTRAINED, None)
     return [
         StateEntry(Standing(how), layers[index].name, (), (since,), layers[index].filters)
         for index, (how, since) in found.items()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-from dtui.model import FilterCourses, FloatArray, Heatmap, HeatmapRequest, NodeSeries, TimeAxis, TreeNode
+from dtui.model import FilterCourses, FloatArray, Heatmap, HeatmapRequest, IntArray, NodeSeries, TimeAxis, TreeNode
 from dtui.model.layers import FilterHistory, NetworkGraph, NodeBoxes, NodeHistograms, NormSeries
 from dtui.query import tree
 from dtui.query.data import RunData
 from dtui.query.heatmap import HeatmapQuery
-from dtui.query.layers import boxes, filter_history, graph, histograms, norm_series, update_ratios
+from dtui.query.layers import activations, boxes, filter_history, graph, histograms, norm_series, update_ratios
 
 
 class LayerQuestions:
@@ -141,6 +141,42 @@ class LayerQuestions:
             UsageError: There is no such layer or filter.
         """
         return filter_history.filter_history(self._data, layer, filter, axis)
+
+    def has_activations(self) -> bool:
+        """Whether validations hold activations of filters; known once the first validation is."""
+        return activations.has_activations(self._data)
+
+    def activations(self, name: str, layer: int) -> FloatArray:
+        """Return activations of a layer's filters, shape (filters, validations), float32, read-only.
+
+        Columns are those of `validation_iterations`. NaN where the layer was not called, or not seen.
+
+        Args:
+            name: Of ACTIVATION_COLUMNS: "activation_zeros" is the share of activations that are not above zero, in
+                [0, 1], which are zero behind a ReLU; "activation_mean" their mean, behind the ReLU where one follows.
+            layer: Index of the layer; `structure().activations` says what is read of it.
+
+        Raises:
+            NotRecordedError: The run holds no activations.
+            UsageError: There is no such column or layer.
+        """
+        return activations.checked(self._data, name, layer)
+
+    def silent_filters(self, layer: int) -> dict[int, int]:
+        """Return the filters of a layer that let nothing through at the last validation, and since which iteration."""
+        return activations.silent_filters(self._data, layer)
+
+    def exciting_images(self, layer: int, filter: int, iteration: int) -> IntArray:
+        """Return the images that excite a filter most at the last validation up to an iteration, the strongest first.
+
+        Returns:
+            At most nine indices in the ImageSet, shape (n,), int64; empty where the run does not hold them, before the
+            first validation, and for a filter that lets nothing through.
+
+        Raises:
+            UsageError: There is no such layer or filter.
+        """
+        return activations.exciting_images(self._data, layer, filter, iteration)
 
     def network_graph(self) -> NetworkGraph:
         """Return the network as rows and lanes that can be drawn; its layers in order if no graph was recorded."""

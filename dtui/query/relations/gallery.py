@@ -15,6 +15,7 @@ from dtui.model.learning import GALLERY_SORTS, IMAGE_LISTS, TURNED_WRONG, Galler
 from dtui.query.classes import check_labels
 from dtui.query.data import RunData
 from dtui.query.images import image_verdict, images_of, labels_at, position_of
+from dtui.query.layers.activations import exciting_images
 from dtui.query.relations.learning import learning
 
 UNKNOWN = 1 << 20
@@ -35,7 +36,7 @@ def gallery(data: RunData, request: GalleryRequest) -> Gallery:
         return Gallery(replace(request, first=0, count=0), nothing, (), nothing, None, 0, 0)
     chosen = _chosen(data, request)
     is_wrong = _is_wrong(data, chosen, position)
-    if request.sort == "wrong" and not request.listed:
+    if request.sort == "wrong" and not request.listed and request.excites is None:
         scores = _scores(data, chosen, position)
         if scores is None:
             order = _wrong_first(labels_at(data, chosen, position), images.targets[chosen], is_wrong)
@@ -70,6 +71,8 @@ def _scores(data: RunData, images: IntArray, position: int) -> FloatArray | None
 
 
 def _chosen(data: RunData, request: GalleryRequest) -> IntArray:
+    if request.excites is not None:
+        return exciting_images(data, *request.excites, request.iteration)
     if not request.listed:
         return images_of(data, request.classes)
     if not len(data.validations):

@@ -232,6 +232,9 @@ def count_updates(optimizer: Optimizer | None) -> int | None:
     """Return the number of updates that an optimizer has done, from its state; None if unknown."""
     if optimizer is None:
         return None
+    inner = getattr(optimizer, "optim", None)
+    if isinstance(inner, Optimizer):  # ZeRO keeps the states of this process there
+        optimizer = inner
     found = [state["step"] for state in optimizer.state.values() if isinstance(state, dict) and "step" in state]
     found += [group["step"] for group in optimizer.param_groups if "step" in group]
     counts = [int(step) for step in found if isinstance(step, int | float | Tensor)]

@@ -1,7 +1,8 @@
 """Finds the graph of a network during one real forward pass of the training.
 
-Owns the map from tensors to the modules that made them. It runs no forward pass itself, so no random number is drawn
-and no buffer changes. The graph is optional: after any failure it is empty, and the training continues.
+Owns the map from tensors to the modules that made them; `followers` has what is done with each module's output. It runs
+no forward pass itself, so no random number is drawn and no buffer changes. The graph is optional: after any failure it
+is empty, and the training continues.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from torch.utils.hooks import RemovableHandle
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from dtui.model import Edge
+from dtui.record.training.followers import Followers
 from dtui.record.training.hooks import QuietHook
 from dtui.record.training.layers import unwrap, walk
 
@@ -40,8 +42,12 @@ class GraphTracer:
         self._trace: _Trace | None = None
         self._is_retired = False
         self.edges: tuple[Edge, ...] = ()
+        self.followers = Followers()
         self._handles: list[RemovableHandle] = []
-        if not any("_orig_mod" in module._modules for module in model.modules()):
+        if not any(
+            "_orig_mod" in module._modules or getattr(module, "_compiled_call_impl", None) is not None
+            for module in model.modules()
+        ):
             self._handles = [
                 root.register_forward_pre_hook(QuietHook(self._begin), with_kwargs=True),
                 root.register_forward_hook(QuietHook(self._end), with_kwargs=True, always_call=True),
@@ -84,6 +90,7 @@ class GraphTracer:
         self._trace = None
         self.detach()
         self.edges = trace.finish(output)
+        self.followers = trace.followers
 
 
 class _Trace(TorchFunctionMode):
@@ -95,6 +102,7 @@ class _Trace(TorchFunctionMode):
         self._root = root
         self._origin = WeakTensorKeyDictionary()
         self._edges: dict[tuple[str, str], None] = {}
+        self.followers = Followers()
         self._used: dict[str, int] = {}
         self._inside: list[str] = []
         self._leaf: tuple[nn.Module, list[str]] | None = None
@@ -146,6 +154,7 @@ class _Trace(TorchFunctionMode):
         return result
 
     def _follow(self, name: str, inputs: Any, result: Any) -> None:
+        self.followers.used(name.strip("_"), inputs, result)
         sources = self._sources(inputs)
         if not sources or not any(isinstance(leaf, Tensor) for leaf in tree_leaves(result)):
             return
@@ -178,10 +187,12 @@ class _Trace(TorchFunctionMode):
         if leaf is not module:
             return
         self._leaf = None
+        name = self._names.get(id(module), type(module).__name__)
+        self.followers.passed(name, module, (args, kwargs), output)
         if isinstance(module, nn.Identity) and len(sources) == 1:
             self._mark(output, sources[0])
             return
-        node = self._node(self._names.get(id(module), type(module).__name__))
+        node = self._node(name)
         self._connect(sources, node)
         self._mark(output, node)
 

@@ -193,6 +193,13 @@ class ImageTracker:
         placed[self._rows] = np.where(is_known, values, values.dtype.type(missing))
         return placed
 
+    def rows_of(self, ids: IdArray) -> IntArray:
+        """Return the row of each image in the image set, shape (n,); -1 for one that is not tracked."""
+        if self._ids is None or not len(ids) or ids.dtype.kind[0] != self._ids.dtype.kind[0]:
+            return np.full(len(ids), -1, dtype=np.int64)
+        place = np.minimum(np.searchsorted(self._ids, ids), len(self._ids) - 1)
+        return np.where(self._ids[place] == ids, self._rows[place], -1)
+
     def _take_stored(self, stored: ImageSet, judged: Judgements) -> None:
         """Find the rows of a resumed run's images, with ids of the type that its validations use."""
         if judged.classes < len(stored.classes):

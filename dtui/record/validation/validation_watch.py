@@ -7,8 +7,8 @@ module has the training flag that it had before.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from dtui.model import FloatArray, IntArray
+from dtui.record.validation.activation_part import ActivationPart
+from dtui.record.validation.activation_watch import ActivationWatch
 from dtui.record.validation.batch_matching import match
 from dtui.record.validation.loader_tap import LoaderTap
 from dtui.record.validation.output_kind import KINDS, Evidence, LastModules, last_operation
@@ -25,6 +27,10 @@ from dtui.record.validation.targets import Place, UnusableLoaderError, labels_in
 from dtui.record.validation.thumbnails import ThumbnailTaker
 from dtui.record.validation.tracked_images import IdArray, Judgements
 from dtui.record.writing.warn import warn_once
+
+
+class NotOneError(Exception):
+    """Raised within the context of a validation to leave out what was seen: it was none. Nobody is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,7 @@ class Watched:
         outputs: Number of outputs per image.
         tops: The labels with the largest scores, shape (n, k), the largest first; (n, 0) where nobody asked.
         seconds: Probability of the second of them, shape (n, 2), as `confidences`; (n, 0) likewise.
+        activations: What was counted of the activations; None where they are not recorded.
     """
 
     ids: IdArray
@@ -63,6 +70,7 @@ class Watched:
     outputs: int
     tops: IntArray = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
     seconds: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+    activations: ActivationPart | None = None
 
     def read_as(self, kind: str) -> Judgements:
         """Return the judgements, the outputs taken as LOGITS or as PROBABILITIES."""
@@ -87,15 +95,25 @@ class ValidationWatch:
     """Watches one validation from `begin` to `end`; `watched` tells what was seen."""
 
     def __init__(
-        self, model: nn.Module, loader: Any, thumbnails: ThumbnailTaker | None, places: Places, top: int = 0
+        self,
+        model: nn.Module,
+        loader: Any,
+        thumbnails: ThumbnailTaker | None,
+        places: Places,
+        activations: ActivationWatch | None = None,
+        top: int = 0,
     ) -> None:
-        """Prepare to watch; a loader of None leaves it to `predictions`, and `top` is as in `predict`."""
+        """Prepare to watch; a loader of None leaves it to `predictions`, activations of None are not read.
+
+        `top` is as in `predict`.
+        """
         self._top = top
         self._model: nn.Module | None = model
         self._places = places
         self._tap = None if loader is None else LoaderTap(loader, self._take, places.target)
         self._last: LastModules | None = None
         self.thumbnails = thumbnails
+        self._activations = activations
         self._flags: list[tuple[nn.Module, bool]] = []
         self._handle: RemovableHandle | None = None
         self._seen: list[Predicted] = []
@@ -116,12 +134,16 @@ class ValidationWatch:
             self._tap.attach()
             self._last = LastModules(model)
             self._handle = model.register_forward_hook(self._see, with_kwargs=True)
+        if self._activations is not None:
+            self._activations.begin()
 
     def end(self) -> None:
         """Detach, and give every module the training flag that it had at the beginning."""
         if self._handle is not None:
             self._handle.remove()
             self._handle = None
+        if self._activations is not None:
+            self._activations.end()
         if self._last is not None:
             self._last.detach()
         if self._tap is not None:
@@ -131,6 +153,31 @@ class ValidationWatch:
                 module.training = training
         self._flags = []
         self._model = None  # what was seen waits for the writer, and must not keep the network
+
+    # --- for an evaluation that nobody has marked, see dtui.record.launch.evaluation
+
+    def leave_flags(self) -> None:
+        """Leave the training flags alone: nobody knows when such an evaluation ends."""
+        self._flags = []
+
+    def noting(self, batches: Iterator[Any]) -> Iterator[Any]:
+        """Return the batches of the loader, which began to be iterated before it was watched."""
+        return batches if self._tap is None else self._tap.noting(batches)
+
+    def follow(self, model: nn.Module) -> None:
+        """Judge what another module returns from now on."""
+        if model is self._model or self._handle is None:
+            return
+        self._handle.remove()
+        if self._last is not None:
+            self._last.detach()
+        self._model, self._last = model, LastModules(model)
+        self._handle = model.register_forward_hook(self._see, with_kwargs=True)
+
+    @property
+    def passes(self) -> int:
+        """Number of calls of the model that were seen."""
+        return len(self._seen)
 
     def add(self, logits: Tensor, targets: Any, ids: Any, images: Tensor | None) -> None:
         """Add predictions that the user gives.
@@ -146,6 +193,8 @@ class ValidationWatch:
                 "give one of each an image"
             )
         self._given.append(_Given(predicted, true, known))
+        if self._activations is not None and not self._seen:
+            self._activations.judged(len(self._given) - 1, len(true))
         self._take(images, len(true))
 
     def watched(self) -> Watched:
@@ -158,7 +207,8 @@ class ValidationWatch:
         if self._problem is not None:
             raise self._problem
         if self._tap is None or (self._given and not self._seen):
-            return _collect([(given.predicted, given.targets, given.ids) for given in self._given])
+            given = [(given.predicted, given.targets, given.ids) for given in self._given]
+            return self._with_activations(_collect(given), given, [one.predicted for one in self._given])
         self._tap.check()
         batches = self._tap.batches
         has_ids = all(batch.ids is not None for batch in batches)  # one numbering for all of them
@@ -170,7 +220,20 @@ class ValidationWatch:
             position += len(batch.targets)
             if predicted is not None:
                 parts.append((predicted, batch.targets, ids))
-        return _collect(parts)
+        return self._with_activations(_collect(parts), parts, self._seen)
+
+    def _with_activations(
+        self, watched: Watched, parts: Sequence[tuple[Predicted, IntArray, IdArray]], passes: Sequence[Predicted]
+    ) -> Watched:
+        """Return what was watched with the activations of the passes that count; `parts` are those, in order."""
+        if self._activations is None:
+            return watched
+        number_of = {id(one): number for number, one in enumerate(passes)}
+        starts, position = {}, 0
+        for predicted, targets, _ in parts:
+            starts[number_of[id(predicted)]] = (position, len(targets))
+            position += len(targets)
+        return replace(watched, activations=self._activations.part(starts))
 
     def _take(self, images: Tensor | None, count: int) -> None:
         if self.thumbnails is not None:
@@ -187,6 +250,8 @@ class ValidationWatch:
             scores = find_scores(output, rows_of(args, kwargs), self._places.scores)
             ends_in = "" if self._last is None else self._last.told(scores)
             self._seen.append(predict(scores, batches, ends_in, self._top))
+            if self._activations is not None:
+                self._activations.judged(len(self._seen) - 1, len(scores), batches)
         except Exception as error:  # noqa: BLE001 - told when the validation ends; evaluation goes on
             self._problem = error
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from dtui.model import ImageSet, IntArray, Validation
 from dtui.record.start.resume import Start
 from dtui.record.training.distributed import Arrays, Exchange
 from dtui.record.training.layers import head_of
+from dtui.record.validation.activation_part import ActivationPart, merge_parts
+from dtui.record.validation.activations import Activations
 from dtui.record.validation.judge import JUDGE, Judge
 from dtui.record.validation.judge_input import Call, Given, Terms, UnusableJudgementError
 from dtui.record.validation.loader_tap import is_spread
@@ -64,6 +67,7 @@ class Validator:
         self._begun_after: int | None = None
         self._is_spread = False
         self._unsaved: tuple[ImageSet, IntArray] | None = None
+        self._activations: Activations | None = None
 
     def go_on(self, start: Start) -> None:
         """Continue a resumed run: use its images, and go on after its last validation."""
@@ -76,7 +80,13 @@ class Validator:
                 self._tracker.go_on(start.past.images)
 
     def begin(
-        self, model: nn.Module, loader: Any, spread: bool | None, iteration: int, places: Places
+        self,
+        model: nn.Module,
+        loader: Any,
+        spread: bool | None,
+        iteration: int,
+        places: Places,
+        activations: Activations | None = None,
     ) -> ValidationWatch | None:
         """Begin to watch a validation; None, and the reason told, where it cannot be watched.
 
@@ -86,6 +96,7 @@ class Validator:
             spread: Whether each process judges images of its own; None asks the loader.
             iteration: Updates done so far, minus one.
             places: Where labels and class scores are.
+            activations: Of the run; None for none.
         """
         self._is_spread = self._exchange.ranks > 1 and (is_spread(loader) if spread is None else spread)
         if not self._exchange.is_first and not self._is_spread:
@@ -93,7 +104,9 @@ class Validator:
         taker = None
         if self._thumbnails is not None and not self._tracker.is_known and self._exchange.is_first:
             taker = ThumbnailTaker(self._thumbnails)
-        watch = ValidationWatch(model, loader, taker, places, self._top)
+        self._activations = activations
+        reading = None if activations is None else activations.watch(model)
+        watch = ValidationWatch(model, loader, taker, places, reading, self._top)
         try:
             watch.begin()
         except BaseException as error:
@@ -183,14 +196,18 @@ class Validator:
         if not self._tracker.is_known:
             self._unsaved = self._tracker.begin(judged)
         labels, confidences, columns = self._tracker.place(judged)
-        result = Validation(iteration, labels, confidences, columns=columns)
+        counted = watched.activations
+        rows = None if counted is None else self._tracker.rows_of(watched.ids)
 
         def write(store: Store) -> None:
             if self._unsaved is not None:
                 images, order = self._unsaved
+                further = () if self._activations is None else self._activations.columns
+                images = replace(images, columns=(*images.columns, *further))
                 store.set_images(with_thumbnails(images, order.tolist(), watch.thumbnails))
                 self._unsaved = None
-            store.append_validation(result)
+            values = {} if counted is None or rows is None else counted.columns(rows)
+            store.append_validation(Validation(iteration, labels, confidences, columns={**columns, **values}))
             if "rank" in columns:
                 store.append_logged(iteration, top_error(columns["rank"], self._top))
 
@@ -211,7 +228,9 @@ class Validator:
 
 def _as_arrays(watched: Watched) -> Arrays:
     evidence = watched.evidence
+    counted = {} if watched.activations is None else watched.activations.arrays()
     return {
+        **counted,
         "ids": watched.ids,
         "targets": watched.targets,
         "labels": watched.labels,
@@ -232,7 +251,11 @@ def _merged(parts: Sequence[Arrays]) -> Watched:
     joined = {name: np.concatenate([part[name] for part in parts]) for name in _JOINED}
     looks = np.concatenate([part["looks"] for part in parts])
     evidence = Evidence.of(looks, {str(part["ends_in"]) for part in parts})
-    return Watched(**joined, evidence=evidence, outputs=outputs.pop())
+    counted = [ActivationPart.of_arrays(part) for part in parts]
+    lengths = np.cumsum([0, *(len(part["ids"]) for part in parts)]).tolist()
+    known = [(part, start) for part, start in zip(counted, lengths, strict=False) if part is not None]
+    activations = merge_parts([part for part, _ in known], [start for _, start in known]) if known else None
+    return Watched(**joined, evidence=evidence, outputs=outputs.pop(), activations=activations)
 
 
 _JOINED = ("ids", "targets", "labels", "confidences", "tops", "seconds")

@@ -16,6 +16,7 @@ import numpy as np
 
 from dtui.errors import RunDamagedError, RunFormatError, UsageError
 from dtui.model import (
+    ActivationPlace,
     ByteArray,
     Coverage,
     Edge,
@@ -117,6 +118,8 @@ def run_document(
     coverage = {} if structure.coverage is None else {"coverage": asdict(structure.coverage)}
     norms = {"norms": [asdict(norm) for norm in structure.norms]} if structure.norms else {}
     trained = {} if structure.trained is None else {"trained": asdict(structure.trained)}
+    places = [[place.of, place.then] for place in structure.activations]
+    activations = {"activations": places} if places else {}
     return encode_document(
         {
             "run": run,
@@ -128,6 +131,7 @@ def run_document(
             **coverage,
             **norms,
             **trained,
+            **activations,
             **encode_contents(contents),
         }
     )
@@ -149,7 +153,8 @@ def parse_run_document(data: ByteArray, path: Path) -> RunDocument:
         classes = tuple(str(name) for name in _bounded(values["classes"], MOST_CLASS_NAMES))
         norms = tuple(_norm(item) for item in _bounded(values.get("norms", []), MOST_NODES))
         trained = _trained(values.get("trained"), len(layers))
-        structure = Structure(layers, modules, edges, _coverage(values.get("coverage")), norms, trained)
+        places = _activations(values.get("activations", []), len(layers))
+        structure = Structure(layers, modules, edges, _coverage(values.get("coverage")), norms, trained, places)
         _check_structure(structure, contents)
         return RunDocument(str(values["run"]), structure, _metadata(values["metadata"]), classes, contents)
     except RunFormatError:
@@ -246,6 +251,13 @@ def _judging(item: Mapping[str, Any] | None, classes: int) -> Judging | None:
     known = None if threshold is None else float(threshold)
     judging = Judging(str(item["score"]), str(item["better"]), str(item["rule"]), known, other, has_scores)
     return check_judging(judging, classes)
+
+
+def _activations(items: Any, layers: int) -> tuple[ActivationPlace, ...]:
+    places = tuple(ActivationPlace(str(of), str(then)[:64]) for of, then in _bounded(items, layers))
+    if len(places) not in (0, layers):
+        raise ValueError(f"activations of {len(places)} layers, where there are {layers}")
+    return places
 
 
 def _count(value: Any) -> int:

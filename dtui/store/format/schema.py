@@ -26,6 +26,9 @@ A run is a directory `NAME.dtui`:
                                    writes, where it may; /document (JSON: run, tables with key, rows and
                                    columns; 5 columns where it does not say), /findings/table<n>
                                    (rows, columns) int64; ignored where anything in the key differs
+    stop.json                      somebody asks the process that records the run to stop: {run, turn, why, who, when,
+                                   check}; the recorder heeds it where run and turn (or a later one) are its own, so a
+                                   training that is resumed afterwards is not stopped; at most 4,096 bytes; optional
     compact.lock                   who is folding journals into parts at the moment
     resume.lock                    who is taking the run over from a dead writer at the moment, or is about to record
                                    the first record here: a folder with nothing but that is claimed, and no run yet
@@ -44,8 +47,9 @@ structure.h5 has one array, /document (JSON: run, metadata, classes, layers, mod
 many elements the network's parameters have, how many of them are in recorded layers, how many parameters are not, and
 the largest of those; norms, optional: the normalisation layers, of each name, kind, channels and layer, the name of
 the layer that it follows or ""; trained, optional: how many elements have the parameters that require a gradient when
-recording begins (parameters), and the indices of the layers that do not (frozen); in format 2 also format and holds,
-what the run holds). Frames and parts are laid out by holds:
+recording begins (parameters), and the indices of the layers that do not (frozen); activations, optional: of each layer
+[of, then], the module whose outputs are read in validations and the activation function that follows it or ""; in
+format 2 also format and holds, what the run holds). Frames and parts are laid out by holds:
 
     sources      of layer statistics, in storage order
     tracks       kinds of rows (kind) and what is measured of them (statistics, in storage order): filters and layers,
@@ -72,6 +76,8 @@ judging says that a number an item, the column score, decides what is right, and
 (its name), better ("higher" or "lower"), rule ("threshold", "tenth" or "label"; see `dtui.model.judging`), threshold
 (a number, or null), other (the label of an item that is not right and has no label of its own; no item belongs to that
 class, the others are groups of items) and has_scores. A reader that does not know the rule shows label and class alone.
+Of activations there are activation_zeros and activation_mean (F), a share of what is not above zero and a mean, and
+most_exciting (9 F): of each filter nine rows of images.h5, the strongest first; NaN and 4294967295 where there is none.
 
 A training that goes on from a checkpoint is a join, an item of "joins" in run.json: the iteration of its first update,
 of each stream the ordinals that it supersedes (first, stop), and how many lines of gaps.jsonl, triggers.jsonl and
@@ -102,7 +108,9 @@ classes. All are chunked. A node with an axis of length 0 is left out.
     /scalars                 (S, n)        float64, NaN where a name was not logged; a logged NaN has the bits
                                            7FF8000000000001 (in runs of before 0.1.0 it has not)
     /tracks/<kind>/<statistic> (rows, n)   float32, of other tracks, mantissa rounded to its bits
-    /columns/<name>          (rows, n)     its dtype, of other columns
+    /columns/<name>          (rows, n)     its dtype, of other columns; samples (watches) and record_samples (records)
+                                           hold ids of the training samples of an update, NaN behind the last, and
+                                           sample_count and record_sample_count how many it had
     /validation/label        (I, n)        uint16; in a run of at most 65,535 classes 65,535 says that the image was not
                                            judged, or that its outputs were NaN; errors leave it out
     /validation/confidence   (I, n)        uint8
@@ -144,6 +152,7 @@ TRIGGERS_FILE = "triggers.jsonl"
 FINDINGS_FILE = "findings.h5"
 LOGGED_FILE = "logged.jsonl"
 TRIAGE_FILE = "triage.jsonl"
+STOP_FILE = "stop.json"
 LINE_FILES = (GAPS_FILE, TRIGGERS_FILE, LOGGED_FILE, TRIAGE_FILE)
 LOCK_FILE = "compact.lock"
 RESUME_LOCK_FILE = "resume.lock"
@@ -152,7 +161,7 @@ PARTS_FOLDER = "parts"
 RUN_ENTRIES = frozenset(
     {
         *(RUN_FILE, HEARTBEAT_FILE, STRUCTURE_FILE, IMAGES_FILE, FINDINGS_FILE, LOCK_FILE, RESUME_LOCK_FILE),
-        *(*LINE_FILES, JOURNAL_FOLDER, PARTS_FOLDER),
+        *(*LINE_FILES, STOP_FILE, JOURNAL_FOLDER, PARTS_FOLDER),
     }
 )
 """All that dtui puts into a run's folder: whoever finds something else there removes nothing."""

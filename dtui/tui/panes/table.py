@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dtui.tui.panes.bars import Axis, KeyBar, Notice, Ribbon, TopBar
+from dtui.tui.panes.batch import SCREEN as BATCH
+from dtui.tui.panes.batch import Batch
 from dtui.tui.panes.classes import Classes
 from dtui.tui.panes.correlation import Correlation
 from dtui.tui.panes.cube import Cube
 from dtui.tui.panes.curves import Curves
 from dtui.tui.panes.entry_detail import EntryDetail
 from dtui.tui.panes.images import Images
-from dtui.tui.panes.layers.filter_inspector import SCREEN as FILTER
+from dtui.tui.panes.layers.exciting import ExcitingImages
 from dtui.tui.panes.layers.filter_inspector import FilterInspector
 from dtui.tui.panes.layers.filters import Filters
+from dtui.tui.panes.layers.inspected import EXCITED
+from dtui.tui.panes.layers.inspected import SCREEN as FILTER
 from dtui.tui.panes.layers.structure import SCREEN as STRUCTURE
 from dtui.tui.panes.layers.structure import StructurePane
 from dtui.tui.panes.layers.tree import Tree
@@ -27,6 +31,7 @@ from dtui.tui.panes.validation.inside import CONFUSION, GALLERY, IMAGE
 from dtui.tui.state.pane import Screen, Table
 
 RUNS = Runs()
+INSPECTOR = FilterInspector()
 
 SCREENS = (
     Screen("1", "Triage", (Triage(), EntryDetail())),
@@ -38,12 +43,14 @@ SCREENS = (
 )
 
 INNER: tuple[Screen, ...] = (
-    Screen("", FILTER, (FilterInspector(),), is_wide=True),
+    Screen("", FILTER, (INSPECTOR,), is_wide=True),
+    Screen("", EXCITED, (INSPECTOR, ExcitingImages()), is_wide=True),
     Screen("", STRUCTURE, (StructurePane(),)),
     Screen("", COMPARING, (Comparing(), ComparedLayers(), ComparedClasses())),
     Screen("", GALLERY, (GalleryPane(),)),
     Screen("", IMAGE, (History(), Portrait())),
     Screen("", CONFUSION, (Pairs(), Matrix())),
+    Screen("", BATCH, (Batch(),)),
 )
 """Screens without a tab: a pane opens them with `Scene.opened`, and Esc goes back."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from dtui.model import TreeNode
+from dtui.model import ActivationPlace, TreeNode
 from dtui.model.relations import Event
 from dtui.model.statistics import title_of
 from dtui.safe_text import safe
+from dtui.tui.panes.layers.inspected import InspectedFilter
 from dtui.tui.panes.layers.questions import FilterEventsQuestion, FilterHistoryQuestion, StateQuestion
 from dtui.tui.renderables.panes.layers.filter_inspector import TITLE, InspectorPicture
 from dtui.tui.renderables.panes.layers.tree_words import STANDING_WORDS
@@ -19,21 +19,7 @@ from dtui.tui.state.pane import Pane, Scene
 from dtui.tui.state.questions import Question
 from dtui.tui.state.selection import Selection
 
-SCREEN = "filter"
 MOST_TIMES = 4
-
-
-@dataclass(frozen=True, slots=True)
-class InspectedFilter:
-    """Which filter is looked at: the index of its layer, and its own within the layer."""
-
-    layer: int = 0
-    filter: int = 0
-
-
-def inspecting(scene: Scene, layer: int, filter: int) -> Selection:
-    """Return the selection that looks into a filter."""
-    return scene.at(scene.opened(SCREEN)).selection.put(InspectedFilter(layer, filter))
 
 
 class FilterInspector(Pane):
@@ -72,16 +58,18 @@ class FilterInspector(Pane):
         """Return the lines at the foot: its state, where it acts, and its weights."""
         chosen, state = scene.selection.get(InspectedFilter), scene.answers.get(StateQuestion)
         found = scene.answers.get(FilterEventsQuestion)
-        said = "looking …" if state is None else "alive"
+        states = []
         for entry in () if state is None else state.entries:
             if node is not None and entry.layer == node.name and (chosen.filter in entry.filters or not entry.filters):
                 since = entry.since[entry.filters.index(chosen.filter) if entry.filters else 0]
-                said = STANDING_WORDS[entry.standing] + (f" since {since:,}" if since is not None else "")
-                break
+                states.append(STANDING_WORDS[entry.standing] + (f" since {since:,}" if since is not None else ""))
+        said = "looking …" if state is None else ", ".join(states) or "alive"
         acts = ("looking where it acts …",) if found is None else acts_words(found.events, scene.view.classes)
         if found is not None and (found.layer, found.filter) != (chosen.layer, chosen.filter):
             acts = ("looking where it acts …",)
-        return (acts, (f"{said} · its weights were not kept in this run", said))
+        history = scene.answers.get(FilterHistoryQuestion)
+        read = () if history is None or history.read is None else (read_words(history.read),)
+        return (acts, (f"{said} · its weights were not kept in this run", said), *read)
 
     def numbers(self, scene: Scene) -> Numbers | None:
         """Return its courses, each beside the median and the spread of its layer."""
@@ -123,6 +111,15 @@ class FilterInspector(Pane):
         if node is None or chosen.filter < node.filters:
             return scene.selection
         return scene.selection.put(InspectedFilter(chosen.layer, node.filters - 1))
+
+
+def read_words(read: ActivationPlace) -> tuple[str, ...]:
+    """Return of which outputs the share of zeros and the mean are, ever shorter."""
+    of = safe(read.of)
+    if read.has_zeros:
+        return (f"activations: of {of}, behind its {read.then}", f"activations of {of}, {read.then}")
+    then = f"before its {read.then}" if read.then else "no ReLU alone follows"
+    return (f"activations: of {of}, {then}; zeros are what is not above zero", f"activations of {of}, {then}")
 
 
 def acts_words(events: Sequence[Event], classes: Sequence[str]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from dtui.model.findings.review import Entry
 from dtui.model.findings.state import Standing
 from dtui.model.statistics import FILTERS, title_of
 from dtui.safe_text import safe
-from dtui.tui.panes.layers.filter_inspector import inspecting
+from dtui.tui.panes.layers.inspected import inspecting
 from dtui.tui.panes.layers.questions import HeatmapQuestion, StateQuestion
 from dtui.tui.panes.rows import PixelPane
 from dtui.tui.renderables.panes.layers.filters import (
@@ -38,7 +38,7 @@ from dtui.tui.state.selection import Selection
 NORMALISATIONS = ("layer", "filter", "iteration")
 SORTS = ("index", "activity", "peak", "lead")
 SORT_WORDS = {"index": "index", "activity": "change", "peak": "time of peak", "lead": "incident first"}
-LISTED = (Standing.DEAD, Standing.MOVING, Standing.LATE_STARTER)
+LISTED = (Standing.DEAD, Standing.SILENT, Standing.MOVING, Standing.LATE_STARTER)
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,8 @@ def rows_of(scene: Scene, items: Sequence[TreeItem], is_flat: bool, is_searched:
     """
     options, view = scene.selection.get(TreeOptions), scene.view
     state = scene.answers.get(StateQuestion)
-    dead, moving = (counts_of(state, view.tree, standing) for standing in (Standing.DEAD, Standing.MOVING))
+    standings = (Standing.DEAD, Standing.MOVING, Standing.SILENT)
+    dead, moving, silent = (counts_of(state, view.tree, standing) for standing in standings)
     incidents = incidents_of(scene.entries, view.tree)
     rows = []
     for item in items:
@@ -168,6 +169,7 @@ def rows_of(scene: Scene, items: Sequence[TreeItem], is_flat: bool, is_searched:
                 0 if is_flat else node.depth,
                 dead=dead.get(node.index, 0),
                 moving=moving.get(node.index, 0),
+                silent=silent.get(node.index, 0),
                 incidents=incidents.get(node.index, ()),
                 about=safe(node.name),
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from dtui.model.learning import GALLERY_SORTS, TURNED_WRONG, Gallery, GalleryRequest
 from dtui.query import RunQuery
@@ -16,6 +16,7 @@ from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.panes.validation.gallery import SIZES, TITLE, GalleryPicture, Grid, grid_of, has_pictures
 from dtui.tui.renderables.parts.class_names import class_name
 from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.state.actions import BarItem
 from dtui.tui.state.key_steps import next_of
 from dtui.tui.state.navigate import select_row
 from dtui.tui.state.pane import Pane, Scene, Shows, Step
@@ -51,9 +52,10 @@ class GalleryPane(Pane):
 
     name = "tiles"
     title = TITLE
-    shows = Shows.CLASSES
+    shows: ClassVar[Shows | None] = Shows.CLASSES
     has_time = False
-    bar = (
+    question: ClassVar[type[GalleryQuestion]] = GalleryQuestion
+    bar: ClassVar[tuple[BarItem, ...]] = (
         (("fold_toggle",), "look at it"),
         (("fold_close", "fold_open"), "left, right"),
         (("sort",), "order"),
@@ -78,30 +80,31 @@ class GalleryPane(Pane):
 
     def grid(self, scene: Scene) -> Grid:
         """Return where the tiles stand."""
-        size, gallery = scene.selection.get(GalleryOptions).size, scene.answers.get(GalleryQuestion)
+        size, gallery = scene.selection.get(GalleryOptions).size, scene.answers.get(self.question)
         return grid_of(scene.layout.width, self.height(scene), size, has_pictures(gallery))
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
         """Ask for the images on the screen."""
         if self.height(scene) and len(scene.view.classes):
-            grid, options, window = self.grid(scene), scene.selection.get(GalleryOptions), self.window(scene.selection)
-            classes = () if options.listed else scene.view.group_classes(scene.selection)
-            count = grid.columns * grid.rows
-            yield GalleryQuestion(
-                GalleryRequest(
-                    scene.selection.cursor,
-                    window.first,
-                    count,
-                    classes,
-                    options.listed,
-                    options.sort,
-                    incident_begin(scene),
-                )
-            )
+            yield self.question(self.request(scene))
+
+    def request(self, scene: Scene) -> GalleryRequest:
+        """Return which images are on the screen."""
+        grid, options, window = self.grid(scene), scene.selection.get(GalleryOptions), self.window(scene.selection)
+        classes = () if options.listed else scene.view.group_classes(scene.selection)
+        return GalleryRequest(
+            scene.selection.cursor,
+            window.first,
+            grid.columns * grid.rows,
+            classes,
+            options.listed,
+            options.sort,
+            incident_begin(scene),
+        )
 
     def picture(self, scene: Scene) -> Picture:
         """Return the images at hand."""
-        gallery, view, options = scene.answers.get(GalleryQuestion), scene.view, scene.selection.get(GalleryOptions)
+        gallery, view, options = scene.answers.get(self.question), scene.view, scene.selection.get(GalleryOptions)
         if not len(view.classes) or not view.info.validations:
             return MessagePicture("No images in this run", "no validation was recorded; Esc goes back", self.title)
         if gallery is None:
@@ -135,7 +138,7 @@ class GalleryPane(Pane):
 
     def rows(self, scene: Scene) -> int:
         """Return the number of images."""
-        gallery = scene.answers.get(GalleryQuestion)
+        gallery = scene.answers.get(self.question)
         if gallery is not None and self._is_current(scene, gallery):
             return len(gallery.order)
         if scene.selection.get(GalleryOptions).listed:
@@ -169,7 +172,7 @@ class GalleryPane(Pane):
 
     def image(self, scene: Scene) -> int | None:
         """Return the selected image; None while it is not known."""
-        gallery, row = scene.answers.get(GalleryQuestion), self.row(scene)
+        gallery, row = scene.answers.get(self.question), self.row(scene)
         if gallery is None or not self._is_current(scene, gallery) or not 0 <= row < len(gallery.order):
             return None
         return int(gallery.order[row])
@@ -191,12 +194,12 @@ class GalleryPane(Pane):
 
     def answered(self, scene: Scene, question: Question[Any], answer: Any) -> Selection:
         """Stay on the same image when the order changes; show the most forgotten ones where none is always wrong."""
-        if not isinstance(question, GalleryQuestion):
+        if not isinstance(question, self.question):
             return scene.selection
         options = scene.selection.get(GalleryOptions)
         if options.listed == "always-wrong" == question.request.listed and not len(answer.order):
             return scene.selection.put(replace(options, listed="hard", nothing_always=True))
-        image, old = self.image(scene), scene.answers.get(GalleryQuestion)
+        image, old = self.image(scene), scene.answers.get(self.question)
         if image is None or old is None:
             return scene.selection
         found = (answer.order == image).nonzero()[0]

@@ -75,16 +75,24 @@ class EntryDetailPicture(Picture):
         for line in wrap(words_of(entry, self.classes), room - 1)[: max(1, frame.height - 2)]:
             cells.text(3, y, line, theme.bright, bold=True)
             y += 1
-        for line in self._facts():
+        first, *rest = self._facts()
+        for line, colour in ((first, theme.muted), *self._batch(frame), *((line, theme.muted) for line in rest)):
             for part in wrap(line, room - 1):
                 if y >= frame.height:
                     return y
-                cells.text(3, y, part, theme.muted)
+                cells.text(3, y, part, colour)
                 y += 1
         if entry.note and y < frame.height:
             cells.text(3, y, shorten(f"✎ {safe(entry.note, 200)}", room - 1), theme.flag)
             y += 1
         return y
+
+    def _batch(self, frame: Frame) -> Sequence[tuple[str, int]]:
+        """Return what the batches before it say, and its colour; nothing where they were not recorded."""
+        batch = None if self.evidence is None else self.evidence.batch
+        if batch is None:
+            return ()
+        return ((f"data: {batch.sentence} · D lists them", frame.theme.text if batch.here else frame.theme.muted),)
 
     def _facts(self) -> list[str]:
         entry, incident = self.entry, self.entry.incident

@@ -37,6 +37,7 @@ class TreeRow:
         norm: Place among the normalisation layers; None for a module or layer.
         dead: Dead filters at or below it at the end.
         moving: Filters at or below it that are still moving.
+        silent: Filters at or below it that let nothing through at the last validation.
         incidents: Iterations of the incidents that name a layer at or below it.
         about: Its first words in the line at the foot; data from outside.
     """
@@ -50,6 +51,7 @@ class TreeRow:
     norm: int | None = None
     dead: int = 0
     moving: int = 0
+    silent: int = 0
     incidents: tuple[int, ...] = ()
     about: str = ""
 
@@ -116,6 +118,8 @@ def draw_name(cells: Cells, frame: Frame, row: TreeRow, y: int, is_selected: boo
     name, detail = safe(row.name), safe(row.detail)
     bold = is_selected or (row.is_module and row.node.depth == 0)
     x = cells.text(x + 2, y, shorten_left(name, room), theme.bright if is_selected else theme.text, bold=bold)
+    if row.silent and end - x - 1 >= text_width(words := f"{row.silent:,} silent"):
+        x = cells.text(x + 1, y, words, theme.warning)
     if detail and end - x - 1 >= min(4, text_width(detail)):
         cells.text(x + 1, y, shorten(detail, end - x - 1), theme.text if is_selected else theme.muted)
 

@@ -17,11 +17,13 @@ MOST_NUMBERS = 12
 HEALTHY_WORDS = "1e-4 to 1e-2"
 STANDING_WORDS = {
     Standing.DEAD: "dead",
+    Standing.SILENT: "silent",
     Standing.MOVING: "still moving",
     Standing.UNCHANGED: "unchanged",
     Standing.FROZEN: "stopped changing",
     Standing.NO_GRADIENT: "without a gradient",
     Standing.LATE_STARTER: "late starters",
+    Standing.UNTRAINED: "frozen from the start",
 }
 
 

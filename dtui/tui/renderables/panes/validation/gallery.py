@@ -112,6 +112,8 @@ class GalleryPicture(Picture):
         classes: Names by label; data from outside.
         title: What the images are; data from outside.
         size: As in `grid_of`.
+        head: What the header begins with.
+        nothing: What it says where there is no image.
     """
 
     gallery: Gallery
@@ -119,6 +121,8 @@ class GalleryPicture(Picture):
     classes: tuple[str, ...]
     title: str
     size: int | None = None
+    head: str = TITLE
+    nothing: str = "there is no such image"
 
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
         """Draw header, tiles and line."""
@@ -128,7 +132,7 @@ class GalleryPicture(Picture):
         for index, verdict in enumerate(self.gallery.shown[: grid.columns * grid.rows]):
             self._draw_tile(cells, frame, grid, index, verdict, first + index == self.selected)
         if not len(self.gallery.order):
-            cells.text(2, 1, "there is no such image", frame.theme.muted, limit=max(0, frame.width - 3))
+            cells.text(2, 1, self.nothing, frame.theme.muted, limit=max(0, frame.width - 3))
         self._draw_line(cells, frame)
         return cells
 
@@ -139,7 +143,7 @@ class GalleryPicture(Picture):
     def _draw_header(self, cells: Cells, frame: Frame, grid: Grid) -> None:
         theme, gallery = frame.theme, self.gallery
         total, first = len(gallery.order), gallery.request.first
-        x = draw_header(cells, frame, TITLE, max(0, frame.width - 1))
+        x = draw_header(cells, frame, self.head, max(0, frame.width - 1))
         last = min(total, first + grid.columns * grid.rows)
         shown = f"{first + 1:,}–{last:,} of {total:,}" if total else ""
         stop = frame.width - 1 - text_width(shown)
@@ -175,7 +179,8 @@ class GalleryPicture(Picture):
             cells.text(x + (width - text_width(words)) // 2, y + (height - 1) // 2, words, theme.muted)
         else:
             draw_thumbnail(cells, x + 1, y + 1, width - 2, height - 2, verdict.pixels, frame.output)
-        if self.gallery.request.listed or len(self.gallery.request.classes) > 1:
+        request = self.gallery.request
+        if request.listed or request.excites is not None or len(request.classes) > 1:
             words = shorten(f" {bare_name(self.classes, verdict.target)} ", width - 2)
             cells.text(x + (width - text_width(words)) // 2, y, words, theme.text, bold=is_selected)
         label = _label(verdict, self.classes, width - 2)

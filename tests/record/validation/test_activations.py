@@ -1,0 +1,272 @@
+"""Activations of a validation: two numbers a filter and nine images, as counted image by image."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as functional
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from dtui.model import ActivationPlace
+from dtui.record import RecorderWarning
+from dtui.record.validation.activation_part import MISSING, ActivationPart, merge_parts
+from tests.record.conftest import MemoryStore, RecorderUnderTest
+
+Make = Callable[..., RecorderUnderTest]
+COUNT = 37
+ReadOut = dict[str, Tensor]
+
+
+class Net(nn.Module):
+    """ReLUs as modules, as functions, shared and in place; a residual branch; a fully connected layer on tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.stem, self.conv1, self.conv2 = nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 1)
+        self.norm1, self.norm2, self.relu = nn.BatchNorm2d(4), nn.BatchNorm2d(4), nn.ReLU(inplace=True)
+        self.tokens, self.head = nn.Linear(4, 6), nn.Linear(6, 3)
+        nn.init.constant_(self.norm1.bias[1:2], -50.0)  # a filter that lets nothing through
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.steps(images)["head"]
+
+    def steps(self, images: Tensor) -> ReadOut:
+        """What each layer's filters give on, by the layer's name, and before a ReLU where one follows."""
+        seen: ReadOut = {"stem": self.stem(images)}
+        shortcut = functional.relu(seen["stem"])
+        seen["conv1"] = self.norm1(self.conv1(shortcut))
+        branch = self.relu(seen["conv1"])
+        seen["conv2"] = self.norm2(self.conv2(branch))
+        joined = functional.relu(seen["conv2"] + shortcut)
+        seen["tokens"] = self.tokens(joined.flatten(2).transpose(1, 2))
+        seen["head"] = self.head(functional.gelu(seen["tokens"]).mean(1))
+        return seen
+
+
+HAS_RELU = {"stem", "conv1"}
+CHANNEL = {"stem": 1, "conv1": 1, "conv2": 1, "tokens": 2, "head": 1}
+
+
+def slow_answer(model: Net, images: Tensor) -> dict[str, tuple[Any, Any, Any]]:
+    """Share of zeros, mean, and largest value of each image, one image and one filter at a time."""
+    still = copy.deepcopy(model)
+    still.relu = nn.ReLU()
+    found: dict[str, tuple[Any, Any, Any]] = {}
+    with torch.no_grad():
+        seen = [still.steps(image[None]) for image in images]
+    for name, axis in CHANNEL.items():
+        values = torch.cat([one[name].double().movedim(axis, 0).flatten(1)[:, None] for one in seen], 1)
+        active = values.clamp(min=0) if name in HAS_RELU else values
+        share = [float((filter_ <= 0).double().mean()) for filter_ in values]
+        found[name] = share, [float(filter_.mean()) for filter_ in active], values.amax(2).numpy()
+    return found
+
+
+def images_and_labels(count: int = COUNT) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(7)
+    return torch.randn(count, 1, 8, 8, generator=generator), torch.randint(0, 3, (count,), generator=generator)
+
+
+def train_once(model: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor) -> None:
+    functional.cross_entropy(model(images), labels).backward()
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+@pytest.fixture
+def begun(record: Make) -> tuple[RecorderUnderTest, Net]:
+    """A recorder that has seen one update, and its network."""
+    model = Net()
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    recorder = record(model, optimizer, every=1, activations=True)
+    train_once(model, optimizer, *images_and_labels())
+    return recorder, model.eval()
+
+
+def check(store: MemoryStore, model: Net, images: Tensor, *, close: float = 1e-3) -> None:
+    assert store.images is not None
+    columns = store.validations[-1].columns
+    nine = columns["most_exciting"].reshape(-1, 9)
+    ids = np.array([int(one) for one in store.images.ids])
+    for layer in store.structure.layers:
+        share, mean, peaks = slow_answer(model, images)[layer.name]
+        rows = layer.filter_rows
+        np.testing.assert_allclose(columns["activation_zeros"][rows], share, atol=1 / 2048 + (close > 1e-3) * close)
+        np.testing.assert_allclose(columns["activation_mean"][rows], mean, rtol=close, atol=close)
+        for filter_, found in enumerate(nine[rows]):
+            order = np.argsort(-peaks[filter_], kind="stable")
+            wanted = [at for at in order if layer.name not in HAS_RELU or peaks[filter_][at] > 0][:9]
+            kept = found[found != MISSING]
+            assert len(kept) == len(set(kept)) == len(wanted)
+            if close <= 1e-3:
+                assert ids[kept].tolist() == wanted
+    assert columns["activation_zeros"][store.structure.layers[1].first_filter + 1] == 1.0
+    assert (nine[store.structure.layers[1].first_filter + 1] == MISSING).all()
+
+
+def test_places(begun: tuple[RecorderUnderTest, Net]) -> None:
+    recorder, _ = begun
+    recorder.close()
+    assert recorder.store.structure.activations == (
+        ActivationPlace("stem", "relu"),
+        ActivationPlace("norm1", "relu"),
+        ActivationPlace("norm2", ""),  # a sum follows
+        ActivationPlace("tokens", "gelu"),
+        ActivationPlace("head", ""),
+    )
+
+
+@pytest.mark.parametrize("how", ["plain", "shuffled", "predictions", "twice a batch", "channels last", "inference"])
+def test_counts(begun: tuple[RecorderUnderTest, Net], how: str) -> None:
+    recorder, model = begun
+    images, labels = images_and_labels()
+    if how == "channels last":
+        model.to(memory_format=torch.channels_last)
+    loader = DataLoader(TensorDataset(images, labels, torch.arange(COUNT)), 5, shuffle=how == "shuffled")
+    guard = torch.inference_mode() if how == "inference" else torch.no_grad()
+    with recorder.validation(None if how == "predictions" else loader, target=1), guard:
+        for some, true, ids in loader:
+            if how == "twice a batch":
+                model(some)
+            logits = model(some.contiguous(memory_format=torch.channels_last) if how == "channels last" else some)
+            if how == "predictions":
+                recorder.predictions(logits, true, ids)
+    recorder.close()
+    check(recorder.store, model, images)
+
+
+def test_half_precision_counts_in_whole_numbers(begun: tuple[RecorderUnderTest, Net]) -> None:
+    recorder, model = begun
+    images, labels = images_and_labels()
+    loader = DataLoader(TensorDataset(images, labels), 9)
+    with recorder.validation(loader), torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        for some, _ in loader:
+            model(some)
+    recorder.close()
+    check(recorder.store, model, images, close=0.05)
+
+
+def test_an_evaluation_is_the_same_to_the_last_bit(record: Make) -> None:
+    images, labels = images_and_labels()
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    model = nn.Sequential(nn.Flatten(2), nn.Linear(64, 8), layer, nn.Flatten(), nn.Linear(8, 3))
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    recorder = record(model, optimizer, every=1, activations=True)
+    train_once(model, optimizer, images, labels)
+    model.eval()
+    hooks = [len(module._forward_hooks) for module in model.modules()]
+    loader = DataLoader(TensorDataset(images, labels), 8)
+    with torch.no_grad():
+        wanted = [model(some) for some, _ in loader]
+        with recorder.validation(loader):
+            found = [model(some) for some, _ in loader]
+    recorder.close()
+    assert all(torch.equal(one, other) for one, other in zip(wanted, found, strict=True))
+    assert [len(module._forward_hooks) for module in model.modules()] == hooks
+    columns = recorder.store.validations[0].columns
+    is_left_alone = [
+        np.isnan(columns["activation_zeros"][one.filter_rows]).all() for one in recorder.store.structure.layers
+    ]
+    assert is_left_alone == [False, True, True, True, False]
+
+
+def test_an_average_is_read_where_it_is_called(begun: tuple[RecorderUnderTest, Net]) -> None:
+    recorder, model = begun
+    images, labels = images_and_labels()
+    average = copy.deepcopy(model)
+    with torch.no_grad():
+        average.stem.weight.mul_(-2)
+    loader = DataLoader(TensorDataset(images, labels), 8)
+    with recorder.validation(loader, model=average), torch.no_grad():
+        for some, _ in loader:
+            average(some)
+    recorder.close()
+    check(recorder.store, average, images)
+
+
+def test_a_layer_called_several_times_a_pass(record: Make) -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(1)
+            self.conv, self.head = nn.Conv2d(1, 1, 3, padding=1), nn.Linear(64, 3)
+
+        def forward(self, images: Tensor) -> Tensor:
+            return self.head(self.conv(self.conv(images).relu()).relu().flatten(1))
+
+    images, labels = images_and_labels()
+    model = Twice()
+    optimizer = torch.optim.SGD(model.parameters(), 0.0)
+    recorder = record(model, optimizer, every=1, activations=True)
+    train_once(model, optimizer, images, labels)
+    loader = DataLoader(TensorDataset(images, labels), 8)
+    with recorder.validation(loader), torch.no_grad():
+        for some, _ in loader:
+            model(some)
+        once = model.conv(images)
+        both = torch.stack([once, model.conv(once.relu())])
+    recorder.close()
+    store = recorder.store
+    assert store.structure.activations[0] == ActivationPlace("conv", "relu")
+    columns = store.validations[0].columns
+    assert columns["activation_zeros"][0] == pytest.approx(float((both <= 0).float().mean()), abs=1 / 2048)
+    assert store.images is not None
+    best = [int(store.images.ids[row]) for row in columns["most_exciting"][:9]]
+    assert best == both.amax((0, 2, 3, 4)).topk(9).indices.tolist()
+
+
+def in_trouble(recorder: RecorderUnderTest, model: Net, trouble: str) -> None:
+    """Evaluate in a way that gives no activations, or not all."""
+    images, labels = images_and_labels()
+    loader = DataLoader(TensorDataset(images, labels), 8)
+    called: Any = torch.compile(model, backend="eager") if trouble == "compiled" else model
+    if trouble == "no layer":
+        model.forward = lambda some: torch.zeros(len(some), 3)  # type: ignore[method-assign]
+    if trouble == "tokens":
+        model.tokens.register_forward_hook(lambda module, args, output: output.transpose(1, 2))
+        model.head.forward = lambda some: torch.zeros(len(some), 3)  # type: ignore[method-assign]
+    if trouble != "no validation":
+        with recorder.validation(loader, model=called), torch.no_grad():
+            for some, _ in loader:
+                model(some)
+    recorder.close()
+
+
+@pytest.mark.parametrize("trouble", ["compiled", "no layer", "no validation", "tokens"])
+def test_trouble_is_told_in_one_line(begun: tuple[RecorderUnderTest, Net], trouble: str) -> None:
+    with pytest.warns(RecorderWarning) as told:
+        in_trouble(*begun, trouble)
+    lines = [str(one.message) for one in told if "activations" in str(one.message)]
+    assert len(lines) == 1
+    assert trouble in lines[0]
+    assert "\n" not in lines[0]
+
+
+def test_parts_of_processes_are_the_whole() -> None:
+    generator = np.random.default_rng(5)
+    filters, images, kept = 7, 30, 16
+    values = generator.normal(size=(images, filters)).astype(np.float32)
+
+    def part(of: Any) -> ActivationPart:
+        order = np.argsort(-of, axis=0, kind="stable")[:kept]
+        peaks = np.full((kept, filters), -np.inf, np.float32)
+        places = np.full((kept, filters), -1)
+        peaks[: len(order)], places[: len(order)] = np.take_along_axis(of, order, axis=0), order
+        return ActivationPart((of <= 0).sum(0), of.sum(0, dtype=np.float64), np.full(filters, len(of)), peaks, places)
+
+    rows = generator.permutation(images)
+    whole = part(values).columns(rows)
+    merged = merge_parts([part(values[:9]), part(values[9:])], [0, 9]).columns(rows)
+    for name, wanted in whole.items():
+        np.testing.assert_array_equal(merged[name], wanted)
+    untracked = np.where(np.arange(images) < 25, -1, rows)  # fewer than nine are left
+    found = part(values).columns(untracked)["most_exciting"].reshape(filters, 9)
+    assert all(set(one[one != MISSING]) <= set(rows[25:]) for one in found)
+    assert (found == MISSING).any()
