@@ -65,17 +65,17 @@ def scenes(images: Tensor, labels: Tensor, count: int, generator: torch.Generato
 
 def network() -> nn.Sequential:
     """Return an encoder and a decoder with half of the pixels between them."""
-    fine, wide = nn.Conv2d(1, 12, 3, padding=1), nn.Conv2d(24, 24, 5, padding=4, dilation=2)
-    parts = {
-        "fine": nn.Sequential(OrderedDict(conv=fine, norm=nn.BatchNorm2d(12), relu=nn.ReLU())),
-        "down": nn.Sequential(
-            OrderedDict(conv=nn.Conv2d(12, 24, 3, stride=2, padding=1), norm=nn.BatchNorm2d(24), relu=nn.ReLU())
-        ),
-        "wide": nn.Sequential(OrderedDict(conv=wide, norm=nn.BatchNorm2d(24), relu=nn.ReLU())),
-        "up": nn.Upsample(scale_factor=2),
-        "pixels": nn.Conv2d(24, len(CLASSES), 3, padding=1),
+    sizes = {
+        "fine": nn.Conv2d(1, 12, 3, padding=1),
+        "down": nn.Conv2d(12, 24, 3, stride=2, padding=1),
+        "wide": nn.Conv2d(24, 24, 5, padding=4, dilation=2),
     }
-    return nn.Sequential(OrderedDict(parts))
+    parts: dict[str, nn.Module] = {
+        name: nn.Sequential(OrderedDict(conv=conv, norm=nn.BatchNorm2d(conv.out_channels), relu=nn.ReLU()))
+        for name, conv in sizes.items()
+    }
+    up, pixels = nn.Upsample(scale_factor=2), nn.Conv2d(24, len(CLASSES), 3, padding=1)
+    return nn.Sequential(OrderedDict(**parts, up=up, pixels=pixels))
 
 
 def main(folder: Path) -> Path:

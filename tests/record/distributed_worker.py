@@ -58,6 +58,19 @@ def yield_validation(model: nn.Module, recorder: Recorder) -> None:
             model(images)
 
 
+def judge_own(model: nn.Module, recorder: Recorder, optimizer: torch.optim.Optimizer) -> None:
+    """Each process judges every other image."""
+    images, _ = pictures()
+    own = range(dist.get_rank(), COUNT, dist.get_world_size())
+    for step in range(2):
+        optimizer.zero_grad()
+        model(images).sum().backward()
+        optimizer.step()
+        scores = torch.tensor([float(one + 100 * step) for one in own])
+        groups = [f"rank {dist.get_rank()}"] * len(own)
+        recorder.judge(own, scores, groups, threshold=10, spread=True)
+
+
 def data_parallel(folder: Path) -> None:
     model = nn.parallel.DistributedDataParallel(seeded())
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -65,6 +78,8 @@ def data_parallel(folder: Path) -> None:
         train(model, recorder, optimizer)
     if dist.get_rank() == 0:
         torch.save(model.module.state_dict(), folder / "ddp.pt")
+    with Recorder(folder / "judged", model, optimizer, every=1) as recorder:
+        judge_own(model, recorder, optimizer)
     with Recorder(folder / "watched", model, optimizer, every=10, keep_around=4) as recorder:
         assert (recorder._recording.watch_plan is not None) == (dist.get_rank() == 0)
         train(model, recorder, optimizer)

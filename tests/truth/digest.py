@@ -81,6 +81,9 @@ def _texts(reader: RunReader) -> Iterator[tuple[str, object]]:
         "triggers",
         [(each.iteration, each.kind, each.layer, each.filters, each.score, each.times) for each in reader.triggers],
     )
+    if reader.images is not None and reader.images.judging is not None:
+        of = reader.images.judging
+        yield "judging", [of.score, of.better, of.rule, of.threshold, of.other, of.has_scores]
     yield "image ids", None if reader.images is None else reader.images.ids
 
 

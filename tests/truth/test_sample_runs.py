@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dtui.model import Anomaly, AnomalySettings, HeatmapRequest, TimeAxis
+from dtui.model import Anomaly, AnomalySettings, Cause, HeatmapRequest, TimeAxis
 from dtui.query import RunQuery, open_run
 
 SAMPLES = Path(__file__).parents[2] / "sample_runs"
@@ -114,3 +114,13 @@ def test_every_query_answers(run):
     assert run.class_errors([cluster.classes for cluster in clusters], axis).values.shape == (len(clusters), 116)
     verdict = run.image_verdict(0, run.info().last_iteration)
     assert verdict.pixels is not None
+
+
+def test_the_segmentation_shows_both_faults_and_nothing_else():
+    with open_run(SAMPLES / "digits-segmentation.dtui") as query:
+        found = query.incidents()
+        assert [(one.cause, one.first) for one in found] == [(Cause.CLASS, 710), (Cause.FILTER, 1000)]
+        assert "group three" in found[0].sentence
+        assert (found[1].layers, found[1].filters) == (("down.conv",), (5,))
+        assert query.info().judging is not None
+        assert query.faults() == ()

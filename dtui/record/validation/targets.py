@@ -121,7 +121,7 @@ def _from_one_hot(array: NDArray[Any], where: str) -> IntArray:
     if not (is_one.sum(axis=1) == 1).all():
         raise UnusableLoaderError(
             f"validation: {where} of shape {array.shape} has several true labels an image, or none; "
-            "dtui judges one label an image"
+            "dtui judges one label an image; call recorder.judge for several"
         )
     labels: IntArray = is_one.argmax(axis=1).astype(np.int64)
     return labels

@@ -246,7 +246,7 @@ def _judging(item: Mapping[str, Any] | None, classes: int) -> Judging | None:
     if item is None or item["rule"] not in RULES:
         return None
     threshold, other, has_scores = item["threshold"], item["other"], item["has_scores"]
-    if type(other) is not int or type(has_scores) is not bool or not isinstance(threshold, int | float | None):
+    if type(other) is not int or type(has_scores) is not bool or type(threshold) not in (int, float, type(None)):
         raise ValueError("how its items are judged is not told as it should be")
     known = None if threshold is None else float(threshold)
     judging = Judging(str(item["score"]), str(item["better"]), str(item["rule"]), known, other, has_scores)

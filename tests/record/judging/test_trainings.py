@@ -28,6 +28,7 @@ from dtui.record.judging import (
     token_loss,
     truth_probability,
 )
+from dtui.store import pack_run
 
 ITEMS = 24
 COLOURS = ("background", "red", "green", "blue")
@@ -216,3 +217,43 @@ def assert_learned(path: Path, name: str) -> None:
         first, last = (query.curves_at(at) for at in (int(query.validation_iterations()[0]), 10**6))
         assert f"{name}_mean" in last
         assert last["validation_error"] < first["validation_error"]
+
+
+def train_on(path: Path, checkpoint: dict[str, Any] | None, updates: int) -> dict[str, Any]:
+    """Judge losses without a threshold at every update; return a checkpoint."""
+    torch.manual_seed(1)
+    model = nn.Linear(3, 1)
+    optimizer = torch.optim.SGD(model.parameters(), 0.0)
+    done = 0
+    if checkpoint is not None:
+        done = checkpoint["updates"]
+    with Recorder(path, model, optimizer, every=1, resume=True, iteration=done, fused=False) as recorder:
+        for step in range(done, done + updates):
+            model(torch.ones(1, 3)).sum().backward()
+            optimizer.step()
+            recorder.judge(range(20), torch.arange(20.0) + step, better="lower", name="loss")
+        return {"updates": recorder.iteration + 1}
+
+
+def test_a_resumed_run_goes_on_with_its_rule_and_its_limit(tmp_path: Path) -> None:
+    checkpoint = train_on(tmp_path / "run", None, 3)
+    train_on(tmp_path / "run", checkpoint, 3)
+    pack_run(tmp_path / "run.dtui", tmp_path / "packed.h5")
+    for name in ("run", "packed.h5"):
+        with open_run(tmp_path / name) as query:
+            info = query.info()
+            assert info.judging is not None
+            assert (info.judging.rule, info.judging.score, info.validations) == ("tenth", "loss", 6)
+            assert [query.curves_at(step)["loss_limit"] for step in range(6)] == [17.0] * 6
+            verdict = query.image_verdict(19, 5)
+            assert (verdict.score, verdict.label) == (24.0, 1)
+
+
+def test_another_rule_after_a_resume_is_told(tmp_path: Path) -> None:
+    checkpoint = train_on(tmp_path / "run", None, 2)
+    model = nn.Linear(3, 1)
+    with Recorder(tmp_path / "run", model, resume=True, iteration=checkpoint["updates"], fused=False) as recorder:
+        model.weight.data += 1
+        recorder.step()
+        with pytest.warns(RecorderWarning, match=r"judge: this call is judged by threshold=3 \(lower is better\), the"):
+            recorder.judge(range(20), torch.ones(20), threshold=3, better="lower")

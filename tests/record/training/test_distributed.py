@@ -144,6 +144,21 @@ def test_a_process_that_dies_costs_a_gap_and_no_hang(folder: Path) -> None:
     reader.close()
 
 
+def test_the_items_of_both_processes_make_one_validation(folder: Path) -> None:
+    reader = RunReader(folder / "judged.dtui")
+    assert reader.validation_iterations.tolist() == [0, 1]
+    assert reader.images is not None
+    assert reader.images.classes == ("rank 0", "rank 1", "not right")
+    ids = np.array([int(one) for one in reader.images.ids])
+    assert sorted(ids.tolist()) == list(range(COUNT))
+    scores = reader.read_column("score", slice(None), slice(None))
+    assert np.array_equal(scores, np.stack([ids, ids + 100.0], axis=1))
+    labels = reader.read_labels(slice(None), slice(None))
+    assert np.array_equal(labels[:, 0], np.where(ids >= 10, ids % 2, 2))
+    assert reader.gaps == ()
+    reader.close()
+
+
 def test_both_processes_go_on_from_the_checkpoint_or_are_refused_together(folder: Path) -> None:
     for rank in range(2):
         first, second, refusal = (folder / f"again-{rank}.txt").read_text().split("\n")
