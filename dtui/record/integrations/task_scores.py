@@ -74,8 +74,8 @@ def score_items(model: nn.Module, labels: Any, output: Any, first: int) -> ItemS
         return ItemScores("IoU", mean_iou(wide, labels, ignored), ids, group, RIGHT)
     kind, outputs = getattr(_config(model), "problem_type", None), logits.shape[-1]
     if kind == "multi_label_classification" and logits.shape == labels.shape:
-        pairs, sure, group = by_class(ids, truth_probability(logits, labels))
-        return ItemScores("probability", sure, pairs, group, RIGHT)
+        pairs, sure, of_label = by_class(ids, truth_probability(logits, labels))
+        return ItemScores("probability", sure, pairs, of_label, RIGHT)
     if (kind == "regression" or outputs == 1) and labels.is_floating_point() and labels.numel() == logits.numel():
         return ItemScores("error", absolute_error(logits, labels), ids, better="lower")
     return None
