@@ -82,7 +82,7 @@ class Activations:
 
     def tell_unread(self) -> None:
         """Tell at the end of the run that there was no validation."""
-        if self._is_asked and not self._is_read:
+        if self._is_asked and self._places and not self._is_read:
             warn_once(
                 "activations unread",
                 "activations: none were recorded, for no validation followed the first update; evaluate within "
