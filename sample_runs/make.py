@@ -1,7 +1,8 @@
-"""Makes the sample runs anew: `python sample_runs/make.py FOLDER`.
+"""Makes the sample runs anew: `python sample_runs/make.py FOLDER [NAME…]`.
 
 Two trainings of the same network on the same digits, the second with faults injected on purpose, which its notes list;
-and one of a tiny network that is stopped and goes on from a checkpoint, as a folder and packed. Everything that is
+one of a tiny network that is stopped and goes on from a checkpoint, as a folder and packed; and one with three damaged
+samples in its training set, of which it keeps in which batches they were. Everything that is
 drawn depends on the seed alone. The stored runs are never made anew: they show that what an earlier dtui wrote is read.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -17,7 +19,7 @@ import torch
 from dying import make_dying
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from dtui.demo.digits import CLASSES, load_digits
 from dtui.demo.faults import Fault, break_weights
@@ -55,6 +57,53 @@ PAUSE_SECONDS = 0.003
 """After each update: so tiny a network trains faster than its watches are judged on a busy machine."""
 
 
+DYING = "mnist-dying"
+BATCHES = "mnist-batches"
+DAMAGED = (412, 1973, 3305)
+"""Samples of the training set that are damaged from an epoch on: each time they are read their pixels are noise, of
+FACTOR times the usual size."""
+FACTOR = 50.0
+HEALTHY_EPOCHS, DAMAGED_EPOCHS = 4, 12
+
+
+class Damaged(Dataset[tuple[Tensor, Tensor]]):
+    """The digits to train on; some are huge noise once the damage is done."""
+
+    def __init__(self, images: Tensor, labels: Tensor) -> None:
+        """Begin healthy."""
+        self._images, self._labels = images, labels
+        self.is_damaged = False
+        self._noise = torch.Generator().manual_seed(SEED)
+
+    def __len__(self) -> int:
+        """Return the number of digits."""
+        return len(self._labels)
+
+    def __getitem__(self, item: int) -> tuple[Tensor, Tensor]:
+        """Return a digit and its label."""
+        image = self._images[item]
+        if self.is_damaged and item in DAMAGED:
+            image = FACTOR * torch.randn(image.shape, generator=self._noise)
+        return image, self._labels[item]
+
+
+class SmallNet(nn.Module):
+    """Two convolutions and a linear layer."""
+
+    def __init__(self) -> None:
+        """Build it."""
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 8, 3, 2, 1)
+        self.conv2 = nn.Conv2d(8, 16, 3, 2, 1)
+        self.fc = nn.Linear(16 * 16, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return class scores, shape (images, classes)."""
+        features = functional.relu(self.conv2(functional.relu(self.conv1(images))))
+        scores: Tensor = self.fc(features.flatten(1))
+        return scores
+
+
 class TinyNet(nn.Module):
     """One convolution of ten filters, each of which looks everywhere for its own digit."""
 
@@ -70,17 +119,69 @@ class TinyNet(nn.Module):
         return scores
 
 
-def main(folder: Path) -> None:
-    """Make all runs in a folder that has none of them."""
+def main(folder: Path, names: Sequence[str] = ()) -> None:
+    """Make the named runs, or all, in a folder that has none of them."""
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    for name, faults in RUNS.items():
+    wanted = names or (*RUNS, RESUMED, BATCHES, DYING)
+    for name in (name for name in RUNS if name in wanted):
         path = folder / f"{name}.dtui"
-        train_demo(path, iterations=ITERATIONS, every=EVERY, seed=SEED, faults=faults)
+        train_demo(path, iterations=ITERATIONS, every=EVERY, seed=SEED, faults=RUNS[name])
         print(path)
-    for path in make_resumed(folder):
-        print(path)
-    print(make_dying(folder, SEED))
+    if RESUMED in wanted:
+        for path in make_resumed(folder):
+            print(path)
+    if BATCHES in wanted:
+        print(make_batches(folder))
+    if DYING in wanted:
+        print(make_dying(folder, SEED))
+
+
+def make_batches(folder: Path) -> Path:
+    """Make the run whose training set is damaged from an epoch on: an unchanged loop over a DataLoader."""
+    digits, path = load_digits(), folder / f"{BATCHES}.dtui"
+    torch.manual_seed(SEED)
+    model = SmallNet()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.002, betas=(0.9, 0.98))
+    train = Damaged(digits.train_images, digits.train_labels)
+    loader = DataLoader(train, batch_size=32, shuffle=True, drop_last=True)
+    images, labels = digits.validation_images[:TRACKED_IMAGES], digits.validation_labels[:TRACKED_IMAGES]
+    validation = DataLoader(TensorDataset(images, labels), batch_size=TRACKED_IMAGES)
+    first = HEALTHY_EPOCHS * len(loader)
+    with Recorder(
+        path,
+        model,
+        optimizer,
+        every=10,
+        keep_around=KEEP_AROUND,
+        batches=True,
+        classes=CLASSES,
+        hyperparameters={
+            "network": "two convolutions and a linear layer",
+            "data": "5,000 MNIST digits, 14×14",
+            "batch": 32,
+            "seed": SEED,
+        },
+        notes=[
+            {"iteration": first, "kind": "damaged_samples", "samples": list(DAMAGED), "factor": FACTOR},
+        ],
+        thumbnails=Thumbnails(picture=lambda identity: digits.pictures[int(identity)]),
+    ) as recorder:
+        for epoch in range(HEALTHY_EPOCHS + DAMAGED_EPOCHS):
+            train.is_damaged = epoch >= HEALTHY_EPOCHS
+            for batch, targets in loader:
+                scores = model(batch)
+                loss = functional.cross_entropy(scores, targets, label_smoothing=0.1)
+                optimizer.zero_grad()
+                loss.backward()
+                recorder.log(loss=loss, error=(scores.argmax(1) != targets).float().mean())
+                optimizer.step()
+                time.sleep(PAUSE_SECONDS)
+                if recorder.iteration % 20 == 0:
+                    with recorder.validation(validation):
+                        evaluate(model, validation)
+    compact_run(path)
+    return path
 
 
 def make_resumed(folder: Path) -> tuple[Path, Path]:
@@ -152,4 +253,4 @@ def _load(checkpoint: Path, model: nn.Module, optimizer: torch.optim.Optimizer) 
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])

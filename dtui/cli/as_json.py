@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from dtui.model import Anomaly, Evidence, Incident, RunInfo, RunState, Verdict
 
 if TYPE_CHECKING:
+    from dtui.model.findings.batches import BatchAnswer
     from dtui.reports.build import ReportResult, RunSummary
 
 
@@ -80,11 +81,15 @@ def anomaly_fields(anomaly: Anomaly, classes: Sequence[str]) -> dict[str, Any]:
     return result
 
 
-def incident_fields(incident: Incident, classes: Sequence[str]) -> dict[str, Any]:
+def incident_fields(incident: Incident, classes: Sequence[str], batch: BatchAnswer | None = None) -> dict[str, Any]:
     """Return one object of the list of `dtui incidents --json`: classes are names, as in `--class`.
 
-    `batches` is null: which batches an incident began with is not recorded.
+    `batches` is null where no samples were kept right before the incident.
     """
+    batches = None
+    if batch is not None:
+        here = [one.sample for one in batch.here]
+        batches = {"iteration": batch.batch.iteration, "count": batch.batch.count, "standouts": here}
     result: dict[str, Any] = plain(
         {
             "id": incident.id,
@@ -103,7 +108,7 @@ def incident_fields(incident: Incident, classes: Sequence[str]) -> dict[str, Any
             "score": incident.score,
             "status": incident.status,
             "note": incident.note,
-            "batches": None,
+            "batches": batches,
         }
     )
     return result

@@ -108,7 +108,7 @@ def _print(outcome: Outcome) -> int:
     return int(outcome.code)
 
 
-def _fail(line: str, code: Exit) -> int:
+def _fail(line: str, code: int) -> int:
     try:
         if sys.stderr is not None:
             print(f"dtui: {safe(line, LONGEST_LINE)}", file=sys.stderr, flush=True)

@@ -11,6 +11,7 @@ from dtui.cli.command import Command, add_json, add_run, label_of, positive
 from dtui.cli.outcome import Outcome
 
 if TYPE_CHECKING:
+    from dtui.model.judging import Judging
     from dtui.model.learning import Confusion, ImageList, LearnedImage
     from dtui.query import RunQuery
 
@@ -26,7 +27,7 @@ def run_images(options: argparse.Namespace) -> Outcome:
         classes = _classes(query)
         label = label_of(options.run, options.class_name, classes)
         found = query.image_list(options.list, label, options.top)
-        remark = _remark(options.run, query)
+        remark, judging = _remark(options.run, query), query.info().judging
     if options.json:
         from dtui.cli.as_json import to_json
 
@@ -40,7 +41,7 @@ def run_images(options: argparse.Namespace) -> Outcome:
             ),
             remark=remark,
         )
-    return Outcome(_images_table(found, classes), remark=remark)
+    return Outcome(_images_table(found, classes, judging), remark=remark)
 
 
 def run_confusion(options: argparse.Namespace) -> Outcome:
@@ -51,7 +52,7 @@ def run_confusion(options: argparse.Namespace) -> Outcome:
         classes = _classes(query)
         label = label_of(options.run, options.class_name, classes)
         found = query.confusion(options.at, options.window)
-        remark = _remark(options.run, query)
+        remark = _remark(options.run, query) or _no_confusion(options.run, query)
     if label is not None:
         found = replace(
             found,
@@ -77,6 +78,14 @@ def _remark(run: str, query: RunQuery) -> str:
     faults = query.anomaly_faults()
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
     return f"{run}: judgements are missing where it is damaged: {faults[0]}{more}" if faults else ""
+
+
+def _no_confusion(run: str, query: RunQuery) -> str:
+    """Return why there is no confusion to speak of: scores decide what is right; "" where labels do."""
+    judging = query.info().judging
+    if judging is None or judging.is_labelled:
+        return ""
+    return f"{run}: the {judging.score} decides what is right, so nothing is taken for another; see dtui images"
 
 
 # --- JSON
@@ -137,7 +146,7 @@ _MEANINGS = {
 }
 
 
-def _images_table(found: ImageList, classes: Sequence[str]) -> str:
+def _images_table(found: ImageList, classes: Sequence[str], judging: Judging | None = None) -> str:
     from dtui.cli.as_json import class_name
     from dtui.cli.table import paint, table
 
@@ -157,6 +166,10 @@ def _images_table(found: ImageList, classes: Sequence[str]) -> str:
         for image in found.images
     ]
     headings = ["image", "class", ">wrong", ">forgotten", ">first right", "at last", "taken for"]
+    if judging is not None:
+        headings[:2] = ["item", "group"]
+        if not judging.is_labelled:
+            headings, rows = headings[:-1], [row[:-1] for row in rows]
     shown = f"{len(rows):,} of {found.total:,}" if len(rows) < found.total else f"{found.total:,}"
     return f"{table(headings, rows)}\n{paint(f'{found.name}: {meaning}; {shown}', 'dim')}"
 

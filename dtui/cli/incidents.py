@@ -30,13 +30,18 @@ def run_incidents(options: argparse.Namespace) -> Outcome:
         found = [one for one in query.incidents() if options.since is None or one.last >= options.since]
         missing, failed, damage = query.incidents_not_judged(), query.detector_faults(), query.faults()
         checks, info = query.incident_checks(), query.info()
+        batches = query.incident_batches(found) if options.json else ()
     code, remark = Exit.DONE, _remark(options.run, damage, failed, missing)
     if options.fail_on is not None:
         left = sum(one.status != "dismissed" for one in found)
         is_unsure = bool(damage or failed or any(not lacks.is_covered for lacks in missing))
         code = Exit.NOT_FINE if left >= options.fail_on else Exit.NOT_JUDGED if is_unsure else Exit.DONE
     if options.json:
-        return Outcome(to_json([incident_fields(one, classes) for one in found]), code, remark)
+        return Outcome(
+            to_json([incident_fields(one, classes, batch) for one, batch in zip(found, batches, strict=True)]),
+            code,
+            remark,
+        )
     seen = f"{info.records:,} records, {info.validations:,} validations"
     return Outcome(_text(found, checks, seen), code, remark)
 
@@ -105,7 +110,7 @@ def _state_text(state: RunState) -> str:
 def _since(entry: StateEntry) -> str:
     known = [at for at in entry.since if at is not None]
     if not known:
-        return "the beginning" if entry.standing == "no gradient" else ""
+        return "the beginning" if entry.standing in ("no gradient", "not trained") else ""
     return f"{min(known):,}" + (f"–{max(known):,}" if max(known) != min(known) else "")
 
 

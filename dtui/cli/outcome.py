@@ -30,10 +30,10 @@ class Outcome:
 
     Attributes:
         text: For standard output, without the last line break; "" prints nothing.
-        code: The exit code.
+        code: The exit code: one of `Exit`, or that of a command that was run.
         remark: One line for standard error, "" for none; it may quote names from outside.
     """
 
     text: str = ""
-    code: Exit = Exit.DONE
+    code: int = Exit.DONE
     remark: str = ""

@@ -9,8 +9,11 @@ import argparse
 
 from dtui.cli import compare, images, relations
 from dtui.cli.command import Command, Parser, add_json, add_quiet, add_run, positive
+from dtui.cli.launching import launch
 from dtui.cli.reporting import nightly
+from dtui.cli.samples import batch
 from dtui.cli.shell import completion
+from dtui.cli.watching import watch
 from dtui.version import __version__
 
 COLORS = ("auto", "truecolor", "256", "16", "never")
@@ -215,6 +218,7 @@ COMMANDS = (
         "screen",
         _demo_arguments,
     ),
+    launch.COMMAND,
     Command(
         "runs",
         "List the runs in a folder, the newest first.",
@@ -269,6 +273,7 @@ COMMANDS = (
     ),
     *relations.COMMANDS,
     *images.COMMANDS,
+    *batch.COMMANDS,
     *compare.COMMANDS,
     Command(
         "advise",
@@ -301,6 +306,7 @@ COMMANDS = (
         _report_arguments,
     ),
     nightly.COMMAND,
+    watch.COMMAND,
     Command(
         "check",
         "Read every file of a run and say which are fine; exits with 1 on damage.",

@@ -65,9 +65,11 @@ def run_info(options: argparse.Namespace) -> Outcome:
         ("recorded", f"{metadata.created}, every {metadata.every} iterations, format {info.format}"),
         ("iterations", _span(info)),
         ("records", f"{info.records:,}" + (f" and {info.watches:,} watches" if info.watches else "")),
-        ("validations", f"{info.validations:,} of {info.images:,} images in {info.classes:,} classes"),
+        ("validations", f"{info.validations:,} of {info.images:,} {_judged(info)}"),
         ("network", f"{info.layers:,} layer{'s' * (info.layers != 1)}, {info.filters:,} filters{_norms(info)}"),
     ]
+    if info.judging is not None:
+        rows.insert(-1, ("judged", info.judging.sentence))
     if info.activations:
         kept = "share of zeros, mean, and the nine images that excite it most, of each filter at each validation"
         rows.append(("activations", kept))
@@ -83,6 +85,12 @@ def run_info(options: argparse.Namespace) -> Outcome:
     rows += [("finding", finding) for finding in info.findings]
     rows += [("note", ", ".join(f"{name} {value}" for name, value in note.items())) for note in metadata.notes]
     return Outcome(_pairs(rows))
+
+
+def _judged(info: RunInfo) -> str:
+    """Return what the validations judge: images in classes, or items in groups."""
+    items, groups = ("images", "classes") if info.judging is None else ("items", "groups")
+    return f"{items} in {info.classes:,} {groups[:-1] if info.classes == 1 and info.judging else groups}"
 
 
 def run_anomalies(options: argparse.Namespace) -> Outcome:

@@ -74,10 +74,13 @@ def train_demo(
         },
         notes=[fault.as_note() for fault in faults],
         thumbnails=Thumbnails(picture=lambda identity: digits.pictures[int(identity)]),
+        keep_around=40,
+        batches=True,
         on_existing="refuse",  # whoever watches it has the path already
     ) as recorder:
         for iteration in range(iterations):
             chosen = next(batches)
+            recorder.samples(chosen)  # a DataLoader would say that by itself
             labels = poison_labels(digits.train_labels[chosen], faults, iteration)
             _set_learning_rate(optimizer, iteration, iterations, faults)
             break_weights(model, faults, iteration)

@@ -46,6 +46,9 @@ KNOWN_COLUMNS = MappingProxyType(
         "activation_mean": ("validations", "<f4"),
         "most_exciting": ("validations", "<u4"),
         "samples": ("watches", "<f8"),
+        "sample_count": ("watches", "<u4"),
+        "record_samples": ("records", "<f8"),
+        "record_sample_count": ("records", "<u4"),
     }
 )
 """The columns that this dtui records, name to stream and type: a run that holds others is not gone on with."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from dtui.model.arrays import BoolArray, ByteArray, FloatArray, IntArray
 from dtui.model.axis import TimeAxis
+from dtui.model.judging import Judging
 from dtui.model.views import ImageVerdict, Stage
 
 NEVER = -1
@@ -185,6 +188,7 @@ class TakenFor:
         labels: Wrong labels of each, shape (n,); the most frequent confusions first, then by labels.
         counts: Images of each, shape (n,).
         right: Images that were right.
+        judging: As of an ImageVerdict.
     """
 
     classes: tuple[int, ...]
@@ -193,6 +197,7 @@ class TakenFor:
     labels: IntArray
     counts: IntArray
     right: int
+    judging: Judging | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -211,6 +216,7 @@ class ConfusionMatrix:
         judged: Images of each row that were judged, shape (R,).
         more_rows: Classes with wrong images that are not among the rows.
         more_columns: Wrong labels that are not among the columns.
+        judging: As of an ImageVerdict; unless labels decide there is no confusion to speak of.
     """
 
     iteration: int | None
@@ -223,6 +229,7 @@ class ConfusionMatrix:
     judged: IntArray
     more_rows: int
     more_columns: int
+    judging: Judging | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +263,8 @@ class ImageHistory:
         partner_targets: True label of each, shape (n,).
         pixels: Its thumbnail, shape (height, width, 3), uint8; None if there is none.
         partner_pixels: Those of the partners.
+        judging: As of an ImageVerdict.
+        scores: Its scores, shape (validations,), NaN where there is none; empty where the run has none.
     """
 
     learned: LearnedImage
@@ -267,6 +276,8 @@ class ImageHistory:
     partner_targets: IntArray
     pixels: ByteArray | None
     partner_pixels: tuple[ByteArray | None, ...]
+    judging: Judging | None = None
+    scores: FloatArray = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -279,6 +290,8 @@ class LabelStrips:
         correct: Share of right judgements, shape (n, columns); NaN where there are none.
         wrong_label: The most frequent wrong label, shape (n, columns), int32; -1 where none was wrong.
         confidence: Mean probability of the predicted label, [0, 1], shape (n, columns); NaN where it is not known.
+        score: Mean score, shape (n, columns); NaN where there is none. None in a run without scores.
+        score_range: Smallest and largest score of the first image over the run.
     """
 
     axis: TimeAxis
@@ -286,6 +299,8 @@ class LabelStrips:
     correct: FloatArray
     wrong_label: IntArray
     confidence: FloatArray
+    score: FloatArray | None = None
+    score_range: tuple[float, float] = (0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +333,7 @@ class GalleryRequest:
 TURNED_WRONG = "turned-wrong"
 """The images that are wrong at a validation and were right before; by class."""
 GALLERY_SORTS = ("wrong", "index")
-"""Wrong images first, by their labels; or in the order of the run."""
+"""Wrong images first, by their labels, or by their scores where those decide; or in the order of the run."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

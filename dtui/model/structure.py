@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from dtui.model.arrays import LabelArray
 from dtui.model.columns import Column
+from dtui.model.judging import Judging
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +208,8 @@ class ImageSet:
         thumbnails: Encoded PNG or JPEG bytes of each image; empty if the run has no thumbnails; an empty item for an
             image without one.
         columns: What each validation holds beside labels and confidences.
+        judging: What decides whether an image is right, in a run that `Recorder.judge` judges; None where its largest
+            class score does.
     """
 
     classes: tuple[str, ...]
@@ -214,3 +217,4 @@ class ImageSet:
     ids: tuple[str, ...]
     thumbnails: tuple[bytes, ...] = field(default=(), repr=False)
     columns: tuple[Column, ...] = ()
+    judging: Judging | None = None

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from dtui.model.arrays import BoolArray, ByteArray, FloatArray, IntArray
 from dtui.model.axis import TimeAxis
+from dtui.model.judging import Judging
 from dtui.model.records import Gap, RunStatus
 from dtui.model.structure import Coverage
 
@@ -41,7 +42,8 @@ class RunInfo:
     `reason` says why a run crashed or is incomplete, "" for any other run; data from outside. `joins` are the
     iterations at which the training was resumed from a checkpoint, ascending. `coverage` says how much of the network
     is recorded. `trainable` is the number of elements of the parameters that were set to be trained. Both are None
-    where that is not known. `activations` says whether validations hold activations of filters.
+    where that is not known. `judging` says what is right in a run that scores decide; `classes` are then its groups.
+    `activations` says whether validations hold activations of filters.
     """
 
     run: str
@@ -65,6 +67,7 @@ class RunInfo:
     norms: int = 0
     trainable: int | None = None
     states: LayerStates = LayerStates()
+    judging: Judging | None = None
     activations: bool = False
 
 
@@ -341,6 +344,11 @@ class ImageVerdict:
         validations: Validations of the run so far, also those after `iteration`; validations whose label is lost do not
             count.
         pixels: The thumbnail, shape (height, width, 3), uint8; None if there is none.
+        judging: What decides whether it is right, in a run that scores decide; None where class scores do.
+        score: Its score at that validation; NaN where there is none.
+        rank: Place of the true class among the class scores, 0 for the first; None where that was not recorded.
+        second_label: The label with the second largest class score; None where that was not recorded.
+        second_confidence: Its probability, [0, 1]; NaN where that was not recorded.
     """
 
     image: int
@@ -352,3 +360,8 @@ class ImageVerdict:
     times_wrong: int
     validations: int
     pixels: ByteArray | None
+    judging: Judging | None = None
+    score: float = float("nan")
+    rank: int | None = None
+    second_label: int | None = None
+    second_confidence: float = float("nan")

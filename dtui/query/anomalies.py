@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from dtui.analysis.anomalies import check_settings, with_decisions, with_incident_decisions
 from dtui.analysis.thresholds import advise as advise_on
@@ -69,7 +70,20 @@ def _decisions(data: RunData) -> dict[str, tuple[str, str]]:
 
 def decided_incidents(data: RunData, incidents: Iterable[Incident]) -> tuple[Incident, ...]:
     """Return incidents with people's decisions on them or on their anomalies."""
-    return with_incident_decisions(incidents, _decisions(data), data.validation_interval)
+    decided = with_incident_decisions(incidents, _decisions(data), data.validation_interval)
+    return decided if data.judging is None else tuple(_of_groups(one, data.reader.classes) for one in decided)
+
+
+def _of_groups(incident: Incident, names: Sequence[str]) -> Incident:
+    """Return an incident whose sentence speaks of groups, in a run that has them in the place of classes."""
+    sentence, moved = incident.sentence, incident.moved_first
+    for label in incident.classes:
+        name = names[label] if label < len(names) else str(label)
+        sentence = sentence.replace(f"class {name}", f"group {name}")
+    for words in ("more class", "in many class"):
+        sentence = sentence.replace(f"{words}es", f"{words}".replace("class", "groups"))
+        sentence = sentence.replace(words, words.replace("class", "group"))
+    return replace(incident, sentence=sentence, moved_first=moved.replace("classes", "groups"))
 
 
 def decide(data: RunData, anomaly: str, status: str, note: str | None) -> None:

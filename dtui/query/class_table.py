@@ -34,6 +34,15 @@ def class_table(data: RunData, settings: AnomalySettings, rows: int | None = Non
     return data.remembered(whole, lambda: _whole(data, judged, settings))
 
 
+def prepare_class_table(data: RunData, settings: AnomalySettings, seconds: float) -> bool:
+    """Read labels for about so long; return whether `class_table` needs no more of them."""
+    if data.knows(("class table", settings)) or not len(data.validations):
+        return True
+    if not data.has_judgements and _kept(data, class_flips(data), settings, 1) is not None:
+        return True
+    return len(data.judgements(seconds).right) == len(data.validations) or data.images is None
+
+
 def class_flips(data: RunData) -> ClassFlips:
     """Return the flips of each class. They are counted on first use and remembered."""
 
@@ -54,9 +63,10 @@ def _whole(data: RunData, judged: ClassFlips, settings: AnomalySettings) -> IntA
 
 def _compute(data: RunData, judged: ClassFlips, settings: AnomalySettings) -> IntArray:
     """Compute a table. Keep it if the labels had to be read, the work took long, and no label was lost."""
-    is_first, begin = not data.has_judgements, time.monotonic()
+    is_first, begin = bool(data.seconds_of_judging) or not data.has_judgements, time.monotonic()
     table = find_flip_table(judged, settings)
-    is_slow = is_first and time.monotonic() - begin > WORTH_KEEPING_SECONDS
+    is_slow = is_first and time.monotonic() - begin + data.seconds_of_judging > WORTH_KEEPING_SECONDS
+    data.seconds_of_judging = 0.0
     if is_slow and data.judgements().lost is None and data.reader.status() is not RunStatus.LIVE:
         with contextlib.suppress(OSError, DtuiError):  # a folder that cannot be written to, a full disk
             data.reader.keep_findings(_key(judged, settings), table)

@@ -5,6 +5,8 @@ Owns what is read from the store and when it is forgotten.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -24,6 +26,7 @@ from dtui.model import (
     TimeAxis,
     Trigger,
 )
+from dtui.model.judging import Judging
 from dtui.model.scalars import Points, scalar_points
 from dtui.model.statistics import Rows
 from dtui.query.growing import GrowingArrays, Windows
@@ -58,6 +61,8 @@ class RunData:
         self._joins = reader.joins
         self._status = reader.status()
         self._judgements: Judgements | None = None
+        self.seconds_of_judging = 0.0
+        """That were spent on reading labels a little at a time."""
         self.detector_faults: dict[str, str] = {}
         """One line for each detector that failed when it was last asked, by its name."""
 
@@ -304,6 +309,25 @@ class RunData:
         )
         return both[: len(both) // 2], both[len(both) // 2 :]
 
+    # --- what decides what is right
+    @property
+    def judging(self) -> Judging | None:
+        """What decides whether an image is right where class scores do not."""
+        return None if self.images is None else self.images.judging
+
+    def column(self, name: str, images: slice, validations: slice) -> FloatArray | None:
+        """Return a column of validations, shape (images, validations), float64; None where it was not recorded.
+
+        NaN where there is no value, or it is lost to damage.
+        """
+        column = next((one for one in self.reader.columns if one.name == name), None)
+        if column is None:
+            return None
+        values = self.reader.read_column(name, images, validations).astype(np.float64)
+        if not np.isnan(column.missing):
+            values[(values == column.missing) | (values < 0)] = np.nan
+        return values
+
     def growing_columns(self, key: Hashable, count: int, read: Callable[[slice], FloatArray]) -> FloatArray:
         """Return an array over all records or validations, of which only the new columns are read."""
         return self._growing.columns(("columns", key), count, read)
@@ -332,14 +356,17 @@ class RunData:
         """Whether the labels have been read already."""
         return self._judgements is not None
 
-    def judgements(self) -> Judgements:
-        """Return right or wrong of every image at every validation."""
+    def judgements(self, seconds: float = math.inf) -> Judgements:
+        """Return right or wrong of every image at every validation, or of as many as can be read in some seconds."""
+        begun = time.monotonic()
         if self._judgements is None or not len(self._judgements.right):  # the images may have come since
             self._judgements = Judgements(self.layout)
         images = self.images
         if images is not None and len(self._judgements.right) < len(self.validations):
             every = slice(0, len(images.targets))
             self._judgements.extend(
-                len(self.validations), images.targets, lambda some: self.reader.read_labels(every, some)
+                len(self.validations), images.targets, lambda some: self.reader.read_labels(every, some), seconds
             )
+        if seconds < math.inf:
+            self.seconds_of_judging += time.monotonic() - begun
         return self._judgements

@@ -120,6 +120,12 @@ def _judged(data: RunData) -> list[str]:
         return []
     first = int(partial[0])
     what = "a validation has" if len(partial) == 1 else f"{len(partial):,} validations have"
+    if data.judging is not None and data.judging.has_scores:
+        return [
+            f"{what} a {data.judging.score} for a part of the items only, first at iteration "
+            f"{int(data.validations[first])} ({int(judged[first]):,} of {images:,}); the others were not judged, or it "
+            "was NaN: they are neither right nor wrong there"
+        ]
     return [
         f"{what} a label for a part of the images only, first at iteration {int(data.validations[first])} "
         f"({int(judged[first]):,} of {images:,}); the others were not judged, or their outputs were NaN"
@@ -178,7 +184,7 @@ def run_info(data: RunData, detector_faults: tuple[str, ...]) -> RunInfo:
         last_iteration=int(iterations.max()) if len(iterations) else None,
         layers=len(structure.layers),
         filters=structure.filters,
-        classes=len(reader.classes),
+        classes=len(reader.classes) if data.judging is None else data.judging.other,
         images=data.layout.total_images,
         gaps=reader.gaps,
         findings=(*reader.faults, *findings(data), *detector_faults),
@@ -188,6 +194,7 @@ def run_info(data: RunData, detector_faults: tuple[str, ...]) -> RunInfo:
         norms=len(structure.norms),
         trainable=None if structure.trained is None else structure.trained.parameters,
         states=layer_states(data),
+        judging=data.judging,
         activations=has_activations(data),
     )
 

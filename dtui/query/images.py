@@ -254,6 +254,7 @@ def taken_for(data: RunData, classes: tuple[int, ...], iteration: int) -> TakenF
         labels=read_only(pairs[order] % LABELS),
         counts=read_only(counts[order]),
         right=int(np.count_nonzero(is_right)),
+        judging=data.judging,
     )
 
 
@@ -267,16 +268,30 @@ def image_verdict(data: RunData, image: int, iteration: int) -> ImageVerdict:
         label = int(data.reader.read_labels(one, here)[0, 0])
         confidence = int(data.reader.read_confidences(one, here)[0, 0])
         judged_at = int(data.validations[position])
-    judged = data.judgements()
+    judged, judging = data.judgements(), data.judging
     times = int(judged.times_judged[image])
+    score, rank, second, second_sure = (
+        _value(data, name, image, position) for name in ("score", "rank", "second_label", "second_confidence")
+    )
     return ImageVerdict(
         image=image,
         id=images.ids[image] if image < len(images.ids) else str(image),
         target=int(images.targets[image]),
         label=None if label < 0 else label,
-        confidence=float("nan") if label < 0 or confidence < 0 else confidence / 255,
+        confidence=float("nan") if label < 0 or confidence < 0 or judging is not None else confidence / 255,
         iteration=judged_at,
         times_wrong=times - int(judged.times_right[image]),
         validations=times,
         pixels=data.remembered(("thumbnail", image), lambda: decode_thumbnail(data.reader.read_thumbnail(image))),
+        judging=judging,
+        score=score,
+        rank=None if np.isnan(rank) else int(rank),
+        second_label=None if np.isnan(second) else int(second),
+        second_confidence=second_sure / 255,
     )
+
+
+def _value(data: RunData, name: str, image: int, position: int) -> float:
+    """Return a column's value of an image at a validation; NaN where there is none."""
+    found = data.column(name, slice(image, image + 1), slice(position, position + 1)) if position >= 0 else None
+    return float("nan") if found is None else float(found[0, 0])

@@ -5,6 +5,8 @@ Owns what counts as judged: a label that is lost to damage is neither right nor 
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -33,7 +35,9 @@ class Judgements:
         self.times_right: IntArray = np.zeros(layout.total_images, dtype=np.int64)
         self.times_judged: IntArray = np.zeros(layout.total_images, dtype=np.int64)
 
-    def extend(self, validations: int, targets: LabelArray, read: Callable[[slice], IntArray]) -> None:
+    def extend(
+        self, validations: int, targets: LabelArray, read: Callable[[slice], IntArray], seconds: float = math.inf
+    ) -> None:
         """Add the new validations, a few at a time.
 
         Args:
@@ -41,7 +45,9 @@ class Judgements:
             targets: True labels, shape (images,).
             read: Returns the labels at some validations, shape (images, validations); negative where one is lost or
                 the image was not judged.
+            seconds: After so many no more are read; the next call goes on.
         """
+        until = time.monotonic() + seconds
         at_once = max(1, LABELS_AT_ONCE // max(1, len(targets)))
         right, lost = [self.right], {}
         for first in range(len(self.right), validations, at_once):
@@ -54,6 +60,8 @@ class Judgements:
                 is_lost = labels < 0
                 lost[first] = self.layout.pack(np.ascontiguousarray(is_lost.T))
                 self.times_judged -= np.count_nonzero(is_lost, axis=1)
+            if time.monotonic() >= until:
+                break
         self.right = np.concatenate(right)
         if self.lost is not None or lost:
             known = np.zeros((0, self.right.shape[1]), np.uint64) if self.lost is None else self.lost

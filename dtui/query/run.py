@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -24,11 +25,13 @@ from dtui.model import (
 from dtui.model.findings.advice import ThresholdAdvice
 from dtui.model.statistics import Rows, by_name
 from dtui.query import anomalies, curves, detecting
+from dtui.query.class_table import prepare_class_table
 from dtui.query.compare.questions import CompareQuestions
 from dtui.query.data import RunData
 from dtui.query.findings import run_info
 from dtui.query.incidents import state, verdict
 from dtui.query.layers.questions import LayerQuestions
+from dtui.query.watching.progress import Progress
 
 if TYPE_CHECKING:
     from dtui.store import RunReader
@@ -79,6 +82,18 @@ class RunQuery(LayerQuestions, CompareQuestions):
         self._reader.settle()
 
     # --- the run
+    def quiet_seconds(self, now: float) -> float:
+        """Return for how long a live run has recorded nothing new; 0 where that is not much longer than usual.
+
+        Args:
+            now: Seconds, of any clock that only rises, and always of the same.
+        """
+        return self._progress.quiet(now)
+
+    @cached_property
+    def _progress(self) -> Progress:
+        return Progress(self._reader)
+
     @property
     def path(self) -> Path:
         """Where the run is."""
@@ -169,6 +184,10 @@ class RunQuery(LayerQuestions, CompareQuestions):
             UsageError: The settings make no sense.
         """
         return anomalies.anomalies(self._data, settings)
+
+    def prepare_anomalies(self, settings: AnomalySettings, seconds: float) -> bool:
+        """Read what `anomalies` needs for about so long; return whether it needs no more."""
+        return prepare_class_table(self._data, settings, seconds)
 
     def top_anomalies(self, count: int, settings: AnomalySettings | None = None) -> tuple[Anomaly, ...]:
         """Return the strongest anomalies by falling score, then by iteration; of an ended run in milliseconds.

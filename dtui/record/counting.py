@@ -6,16 +6,19 @@ Owns the iteration count. Nothing here waits for a device or the disk, and nothi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
+from weakref import WeakMethod
 
 from torch import nn
 from torch.optim import Optimizer
 
 from dtui.model import RunStatus
+from dtui.record.batches.used import UsedSamples
 from dtui.record.lifetime import weakly
 from dtui.record.recording import Ending, Recording
 from dtui.record.start.resume import Start
 from dtui.record.training.last_update import LastUpdate, tell_few_records
-from dtui.record.training.scalar_log import ScalarLog, learning_rate
+from dtui.record.training.scalar_log import FurtherRates, ScalarLog, learning_rate
 from dtui.record.training.skipped_updates import SkippedUpdates
 from dtui.record.training.updates import Updates
 from dtui.record.unseen import Unseen
@@ -35,6 +38,7 @@ class Counting:
         recording: Recording,
         boundary: Boundary,
         is_open: Callable[[], bool],
+        batches: UsedSamples | None = None,
     ) -> None:
         """Begin to watch the updates.
 
@@ -46,10 +50,14 @@ class Counting:
             recording: The recording of the run.
             boundary: Catches failures.
             is_open: Whether the run is open, and this is its process.
+            batches: The samples of updates, None if they are not kept.
         """
         self.iteration = start.updates - 1
         """Of the last update, -1 before the first."""
+        self.before_update: WeakMethod[Any] | None = None
+        """Called before the next update is counted; it resets this."""
         self.scalars = ScalarLog()
+        self._further = FurtherRates(optimizers)
         self.skips = SkippedUpdates(optimizers[0] if optimizers else None)
         self.updates = Updates(model, optimizers, weakly(self.after_step), weakly(self._explained))
         self.unseen = Unseen(model, self.updates, boundary)
@@ -59,6 +67,13 @@ class Counting:
         self._recording = recording
         self._boundary = boundary
         self._is_open = is_open
+        self._batches = batches
+        if batches is not None:
+            self.skips.on_skip = weakly(batches.drop)
+
+    def last(self) -> int:
+        """Return the iteration of the last update, -1 before the first."""
+        return self.iteration
 
     def after_step(self, optimizer: Optimizer, missed: int) -> None:
         """Count an update by the leading optimizer, and the missed updates before it."""
@@ -67,6 +82,8 @@ class Counting:
         with self._boundary.guard("updates", self.iteration):
             self.skips.follow(optimizer)
             if self.skips.is_known_skipped(optimizer):
+                if self._batches is not None:
+                    self._batches.drop()
                 return
             if missed:
                 self._pass_over(missed)
@@ -76,14 +93,19 @@ class Counting:
         """Count one update, and record what is due."""
         if not self._is_open():
             return
+        if self.before_update is not None and (call := self.before_update()) is not None:
+            call()
         self.iteration += 1
         self.unseen.counted(self.iteration)
+        if self._batches is not None and self._boundary.is_on("batches"):
+            with self._boundary.guard("batches", self.iteration):
+                self._batches.take()
         is_due = self.iteration % self._every == 0
         self.last_update.note(anew=is_due)
         with self._boundary.guard("log", self.iteration):
             self.scalars.see_rate(self.updates.leader)
             if is_due:
-                self.scalars.put(learning_rate(self.updates.leader))
+                self.scalars.put(self._rates())
             if self.scalars.own.passed(self.iteration):
                 self._recording.keep(self.scalars.own)
         plan = self._recording.watch_plan
@@ -106,6 +128,7 @@ class Counting:
         """
         self.updates.remove()
         self.skips.remove()
+        self._leave_batches()
         unseen = self.unseen.closing(self.iteration)
         self._record_end(status)
         self._recording.finish(self.iteration, status, reason or unseen, self.scalars.own)
@@ -115,6 +138,7 @@ class Counting:
     def let_go(self) -> None:
         """Stop counting after the network is gone; logged values are kept."""
         self.updates.remove()
+        self._leave_batches()
         self._boundary.finish(self.iteration)
         self.scalars.end(self.iteration)
         self._recording.keep(self.scalars.own, at_end=True)
@@ -123,6 +147,14 @@ class Counting:
     def forget(self) -> None:
         """Drop all references to the network."""
         self.last_update.forget()
+
+    def _rates(self) -> dict[str, Any]:
+        """Return the learning rate of the optimizer that counts, and those of all others that were given."""
+        return learning_rate(self.updates.leader) | self._further.read()
+
+    def _leave_batches(self) -> None:
+        if self._batches is not None:
+            self._batches.remove()
 
     def _explained(self) -> None:
         self.unseen.explained()
@@ -142,7 +174,7 @@ class Counting:
             if has_updates and self._boundary.is_on(RECORDS) and self._recording.can_close(self.iteration, status):
                 last = self.last_update
                 if last.is_at_rest() and last.has_weights() and (status is RunStatus.DONE or last.is_device_usable()):
-                    self.scalars.put(learning_rate(self.updates.leader))
+                    self.scalars.put(self._rates())
                     self._recording.record(self.iteration, self.scalars, self.skips, Ending(last.has_gradients()))
         except Exception as error:  # noqa: BLE001 - the run is ended in any case
             if status is RunStatus.DONE:

@@ -147,6 +147,11 @@ def wait_for_ended() -> None:
     signals.give_back()  # one that ended on its writer's thread could not
 
 
+def has_open() -> bool:
+    """Whether this process has an open recorder."""
+    return any(life._process == os.getpid() for life in list(_open))
+
+
 def find_former(new: Life) -> Life | None:
     """Return the open recorder that a new recorder replaces, None if there is none.
 

@@ -17,10 +17,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from dtui.errors import RecorderError
-from dtui.model import RunMetadata, RunStatus, Structure
+from dtui.model import Column, RunMetadata, RunStatus, Structure
 from dtui.record.backends.choose import find_kernels
+from dtui.record.batches.used import UsedSamples
 from dtui.record.counting import Counting
-from dtui.record.flight.flight_recorder import plan_watches
+from dtui.record.flight.with_batches import plan_with_batches
 from dtui.record.lifetime import Life, find_former, weakly
 from dtui.record.recording import Recording
 from dtui.record.start.arguments import (
@@ -29,6 +30,7 @@ from dtui.record.start.arguments import (
     check_existing,
     check_optimizers,
     check_period,
+    check_whole,
     run_folder,
 )
 from dtui.record.start.preload import import_for_threads
@@ -36,19 +38,21 @@ from dtui.record.start.resume import Start, find_start, refusals_told
 from dtui.record.start.run_metadata import describe_run
 from dtui.record.training.distributed import Exchange
 from dtui.record.training.layers import find_layers, unwrap
+from dtui.record.validation.judge_calls import JudgeCalls
 from dtui.record.validation.output_kind import OutputKind, check_outputs
+from dtui.record.validation.ranks import check_top
 from dtui.record.validation.targets import Place
 from dtui.record.validation.thumbnails import Thumbnails
-from dtui.record.validation.validation_watch import Places, ValidationWatch
-from dtui.record.validation.validator import Validator
+from dtui.record.validation.validation_watch import NotOneError, Places, ValidationWatch
+from dtui.record.validation.validator import INTERRUPTED, Validator
 from dtui.record.writing.failure_guard import VALIDATIONS, Boundary
 from dtui.record.writing.process_end import EndWatch
 from dtui.record.writing.warn import forget_told, reason_of, warn_once
-from dtui.record.writing.writer_thread import Store
+from dtui.record.writing.writer_thread import Job, Store
 from dtui.run_path import SUFFIX
 
 
-class Recorder:
+class Recorder(JudgeCalls):
     """Records a training into a run that `dtui` can open while it grows.
 
     It hooks the optimizer, so that an unchanged training loop is recorded::
@@ -63,6 +67,8 @@ class Recorder:
     After construction it raises no exception. A failure is reported once as a RecorderWarning, the affected data are no
     longer recorded, and the run says what is missing. It draws no random number and changes no gradient.
     """
+
+    _counting: Counting
 
     def __init__(
         self,
@@ -84,7 +90,9 @@ class Recorder:
         resume: bool | None = None,
         iteration: int | None = None,
         outputs: str | None = None,
+        top: int = 0,
         activations: bool = False,
+        batches: Any = False,
     ) -> None:
         """Attach to a model and its optimizer.
 
@@ -122,8 +130,14 @@ class Recorder:
             outputs: What the model returns in a validation: "logits", or "probabilities" where it ends in Sigmoid or
                 Softmax. None recognises them, by the values, the last operation of a pass in training, or the module
                 they came from, and tells once where that proves nothing.
+            top: With 5 validations also keep the second label with its confidence, and the place of the true class
+                among the first five; `top_5_error` becomes a curve. 0 keeps the label alone.
             activations: Whether each validation keeps two numbers a filter, the share of activations that are zero and
                 their mean, and the nine images that excite it most; see README.md beside this file for what it costs.
+            batches: Whether to keep which samples each update was trained on, around the triggers of the flight
+                recorder and with the records. True takes their positions in the data set from the DataLoader that is
+                iterated while the model trains; a loader says which one; an index, a key, an attribute or a function
+                says where a batch has ids, as of an IterableDataset. Where `keep_around` is 0 it becomes 40.
 
         Raises:
             RecorderError: The arguments cannot work together, the path cannot be written, or the run to go on with has
@@ -136,12 +150,14 @@ class Recorder:
         existing = check_existing(on_existing, resume)
         self._exchange = Exchange(str(path))
         optimizers = check_optimizers(optimizer, model)
+        check_whole(model, optimizers)
         first = optimizers[0] if optimizers else None
         probes = find_layers(model)
         names = as_class_names(classes)
         check_classes(names, model, probes)
         check_outputs(outputs)
-        watch_plan = plan_watches(every, watch_every, keep_around, probes, self._exchange.is_first)
+        check_top(top)
+        watch_plan = plan_with_batches(batches, every, watch_every, keep_around, probes, self._exchange.is_first)
         forget_told()
         import_for_threads(
             is_writer=self._exchange.is_first,
@@ -164,13 +180,16 @@ class Recorder:
             self._kept = model if first is None else None  # whoever calls `step` has the recorder
             self._boundary = Boundary()
             self._outputs = OutputKind(outputs)
-            self._validator = Validator(names, thumbnails, self._exchange, self._boundary, self._outputs, model)
+            self._validator = Validator(names, thumbnails, self._exchange, self._boundary, self._outputs, model, top)
             self._validator.go_on(start)
             self._watch: ValidationWatch | None = None
             self._closed = self._is_within = self._is_ended_elsewhere = self._is_orphaned = False
             self._process = os.getpid()
             shown = name or self.path.name.removesuffix(SUFFIX)
-            metadata = describe_run(shown, every, first, hyperparameters or {}, notes)
+            metadata = describe_run(shown, every, optimizers, hyperparameters or {}, notes)
+            watched = None if batches is False or not self._exchange.is_first else batches
+            self._batches = None if watched is None else UsedSamples(model, watched, weakly(self._is_judging))
+            self._stop = self._exchange.stop_signal()
             self._recording = Recording(
                 model,
                 probes,
@@ -182,6 +201,8 @@ class Recorder:
                 has_kernel=has_kernel,
                 is_traced=graph and start.past is None and (self._exchange.is_first or activations),
                 has_activations=activations,
+                batches=self._batches,
+                stop=self._stop,
             )
             with refusals_told(self._exchange, start):
                 if start.past is not None and self._recording.can_begin:
@@ -192,8 +213,16 @@ class Recorder:
         if former is not None:
             former.make_way(self.path)
         self._counting = Counting(
-            model, optimizers, start, every, self._recording, self._boundary, is_open=weakly(self._is_ours)
+            model,
+            optimizers,
+            start,
+            every,
+            self._recording,
+            self._boundary,
+            is_open=weakly(self._is_ours),
+            batches=self._batches,
         )
+        self._stop.follow(weakly(self._counting.last))
         self._outputs.listen(model)
         self._end = EndWatch(weakly(self._finish), weakly(self._recording.note))
         self._life.watch(start, self._boundary, self._counting.skips, self._end, probes)
@@ -234,6 +263,18 @@ class Recorder:
                 self._tell_closed("log")
             elif not self._is_ended_elsewhere:
                 warn_once("log closed", f"log: the run is closed; {', '.join(values)} and what follows are not kept")
+
+    def samples(self, ids: Any) -> None:
+        """State which samples the next gradients are of, where no DataLoader hands them out; needs `batches`.
+
+        Args:
+            ids: Integers, shape (n,); once for each batch, of as many batches as an update adds up.
+        """
+        with self._boundary.guard("samples", self.iteration):
+            if self._batches is not None:
+                self._batches.say(ids)
+            elif self._exchange.is_first:
+                warn_once("samples", "samples: they are not kept; make the recorder with batches=True")
 
     def step(self) -> None:
         """Count one update, where no optimizer was given: call it after each, before gradients are cleared."""
@@ -287,11 +328,13 @@ class Recorder:
                 self._watch = watch
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             if watch is not None:
                 with self._boundary.guard(VALIDATIONS, self.iteration):
                     watch.end()
-                    self._boundary.miss(VALIDATIONS, self.iteration, "the evaluation was interrupted")
+                    self._validator.interrupted()
+                    if not isinstance(error, NotOneError):
+                        self._boundary.miss(VALIDATIONS, self.iteration, INTERRUPTED)
             raise
         finally:
             self._watch, self._is_within = None, False
@@ -299,9 +342,7 @@ class Recorder:
             with self._boundary.guard(VALIDATIONS, self.iteration):
                 watch.end()
                 self._counting.unseen.validated(self.iteration)
-                job = self._validator.end(watch, self.iteration)
-                if job is not None and not self._recording.begin().offer(job):
-                    self._boundary.miss(VALIDATIONS, job.iteration, "validations came faster than they were written")
+                self._write_judged(self._validator.end(watch, self.iteration))
 
     def predictions(self, logits: Tensor, targets: Any, ids: Any, images: Tensor | None = None) -> None:
         """State predictions, within `with recorder.validation():`.
@@ -324,6 +365,10 @@ class Recorder:
         with self._boundary.guard("outputs", self.iteration):
             self._outputs.listen(network)
 
+    def _write_judged(self, job: Job | None) -> None:
+        if job is not None and not self._recording.begin().offer(job):
+            self._boundary.miss(VALIDATIONS, job.iteration, "validations came faster than they were written")
+
     def close(self) -> None:
         """End the run: record the weights as they are at the end, write what is queued, fold it, detach.
 
@@ -338,6 +383,16 @@ class Recorder:
     def iteration(self) -> int:
         """Iteration of the last update, -1 before the first: the number of updates minus one."""
         return self._counting.iteration
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether the training should end itself; reading it costs nothing, and it stays True.
+
+        True once the flight recorder saw a non-finite value, or `dtui watch … --stop` left a request in the run; never
+        by itself. The recorder stops nothing: the loop asks, saves its checkpoint and breaks. Of several processes each
+        gets the same answer at the same iteration, some 10 s later (see `dtui/record/README.md`).
+        """
+        return self._stop.is_due(self.iteration)
 
     @property
     def closed(self) -> bool:
@@ -357,7 +412,13 @@ class Recorder:
         """Whether the run is open, and this is the process that opened it, not a forked worker."""
         return not self._closed and os.getpid() == self._process
 
-    def _opener(self, start: Start, metadata: RunMetadata, names: Sequence[str]) -> Callable[[Structure], Store]:
+    def _is_judging(self) -> bool:
+        """Whether an evaluation is running."""
+        return self._is_within
+
+    def _opener(
+        self, start: Start, metadata: RunMetadata, names: Sequence[str]
+    ) -> Callable[[Structure, Sequence[Column]], Store]:
         """Return the function that creates the run on the writer's thread; it holds neither recorder nor network."""
         return partial(start.create, metadata, names)
 
@@ -373,6 +434,7 @@ class Recorder:
 
     def let_go(self) -> None:
         """Stop recording, and drop all references to the network; the caller ends the run."""
+        self._end_judging()
         self._closed, self._is_orphaned, self._kept = True, True, None
         with self._boundary.guard("close", self.iteration):
             self._outputs.detach()
@@ -382,6 +444,7 @@ class Recorder:
     def _finish(self, status: RunStatus, reason: str) -> None:
         if not self._is_ours():
             return
+        self._end_judging(is_whole=status is RunStatus.DONE)
         self._closed, self._is_ended_elsewhere = True, self._counting.last_update.is_elsewhere()
         self._life.forget()
         reason = self._end.explain(reason)

@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
+from numpy.typing import NDArray
 from torch import nn
 
 from dtui.errors import RecorderError
-from dtui.model import RunStatus, Structure
+from dtui.model import Column, RunStatus, Structure
+from dtui.record.batches.samples import SampleColumns
+from dtui.record.batches.used import UsedSamples
 from dtui.record.flight.flight_recorder import Flight, WatchPlan
+from dtui.record.measure.compiled import load_kernels
 from dtui.record.measure.measurer import Measurer
 from dtui.record.measure.statistics import Deriver
 from dtui.record.start.resume import Start
@@ -24,12 +29,13 @@ from dtui.record.training.coverage import try_coverage, try_trained
 from dtui.record.training.distributed import CLOSING_SECONDS, Exchange, PartMissingError
 from dtui.record.training.followers import Followers
 from dtui.record.training.graph import GraphTracer
-from dtui.record.training.layers import LayerProbe, describe, find_layers, place, unwrap
+from dtui.record.training.layers import LayerProbe, describe, find_layers, known_before, place, unwrap
 from dtui.record.training.norm_layers import NormProbe, placed_norms, try_norms
 from dtui.record.training.scalar_log import Logged, OwnIterations, ScalarLog
 from dtui.record.training.skipped_updates import SkippedUpdates
 from dtui.record.validation.activations import Activations
 from dtui.record.writing.failure_guard import RECORDS, WATCHES, Boundary
+from dtui.record.writing.stopping import StopSignal
 from dtui.record.writing.warn import reason_of, warn_once
 from dtui.record.writing.writer_thread import Job, Sink, Store
 
@@ -64,11 +70,13 @@ class Recording:
         exchange: Exchange,
         boundary: Boundary,
         *,
-        open_store: Callable[[Structure], Store],
+        open_store: Callable[[Structure, Sequence[Column]], Store],
         watch_plan: WatchPlan | None,
         has_kernel: bool,
         is_traced: bool,
+        stop: StopSignal,
         has_activations: bool = False,
+        batches: UsedSamples | None = None,
     ) -> None:
         """Prepare; `begin` creates the run or goes on with it.
 
@@ -78,16 +86,19 @@ class Recording:
             start: Where the run begins.
             exchange: The exchange with the other processes.
             boundary: Receives the gaps.
-            open_store: Creates a new run, given its structure. The writer's thread calls it, and holds its references
-                until then.
+            open_store: Creates a new run, given its structure and further columns. The writer's thread calls it, and
+                holds its references until then.
             watch_plan: Settings of the flight recorder, None for none.
             has_kernel: Whether to measure with a compiled kernel if one is available.
             is_traced: Whether to watch the first forward pass to find the graph.
             has_activations: Whether to read activations in validations.
+            batches: The samples of updates, None if they are not kept.
+            stop: Is told of non-finite values, and looks for requests to stop.
         """
+        self._stop = stop
         self._model = weakref.ref(model)
         self._root = weakref.ref(unwrap(model))
-        self._probes = probes
+        self._probes = probes = _going_on(probes, start)
         self._norms: list[NormProbe] = []
         self._known: Structure | None = None
         """Of a network whose shapes are known: it need not be there any more when the run begins."""
@@ -103,6 +114,8 @@ class Recording:
         self._open_store = open_store
         self.watch_plan = watch_plan
         self.has_kernel = has_kernel
+        if has_kernel:
+            load_kernels()  # now, for the writer's thread may import nothing
         self._tracer = GraphTracer(model) if is_traced else None
         self.measurer: Measurer | None = None
         self.is_sharded = False
@@ -110,6 +123,8 @@ class Recording:
         """Iteration of the last record that this process measured, -1 before the first."""
         self._deriver: Deriver | None = None
         self.flight: Flight | None = None
+        self._batches = batches
+        self._samples: SampleColumns | None = None
         self.sink: Sink | None = None
         self.activations = Activations(is_asked=has_activations)
 
@@ -131,7 +146,7 @@ class Recording:
             if self._known is not None and not is_replaced:
                 probes, structure = place(self._probes), replace(self._known, edges=edges)
             elif root is not None:
-                self._probes[:] = find_layers(self._model() or root)
+                self._probes[:] = _going_on(find_layers(self._model() or root), self._start)
                 probes = place(self._probes)
                 structure = replace(describe(root, probes, edges), coverage=try_coverage(root, probes))
             else:
@@ -144,14 +159,27 @@ class Recording:
             resumed = self._start.go_on()
             self.measurer = Measurer(root, probes, self.has_kernel, self._norms)
             self.is_sharded = self.measurer.is_sharded
-            self._deriver = Deriver(structure)
+            self._deriver = Deriver(structure, self.has_kernel)
             limit = min(MOST_WAITING, max(FEWEST_WAITING, WAITING_BYTES // self.measurer.record_bytes))
-            self.sink = Sink((lambda: resumed) if resumed is not None else partial(self._open_store, structure), limit)
+            columns = self._columns()
+            opened = (lambda: resumed) if resumed is not None else partial(self._open_store, structure, columns)
+            self.sink = Sink(opened, limit, self._stop.look)
             self._boundary.attach(self.sink)
             if self.watch_plan is not None:
                 with self._boundary.guard(WATCHES, self._start.updates):
-                    self.flight = Flight(self.watch_plan, structure, probes, self.has_kernel)
+                    self.flight = Flight(self.watch_plan, structure, probes, self.has_kernel, self._stop.saw_nonfinite)
         return self.sink
+
+    def _columns(self) -> Sequence[Column]:
+        """Return the columns of a run that begins, and fix those of the frames to come."""
+        past = self._start.past
+        if self._batches is None:
+            return ()
+        self._samples = self._batches.columns() if past is None else SampleColumns.of_run(past.contents.columns)
+        if self._samples is None:
+            warn_once("batches", f"batches: {self._start.path} was begun without samples, and goes on without them")
+            return ()
+        return self._samples.listed
 
     def _completed(self, root: nn.Module | None, probes: list[LayerProbe], structure: Structure) -> Structure:
         """Return the structure with what is known only now: norms with the graph, those of a run that goes on as they
@@ -171,6 +199,12 @@ class Recording:
         followers = Followers() if self._tracer is None else self._tracer.followers
         places = self.activations.place(probes, self._norms, followers, None if past is None else past.structure)
         return replace(structure, activations=places)
+
+    def _filling(self, stream: str) -> Callable[[], Mapping[str, NDArray[Any]]]:
+        """Return a function for the writer's thread that gives what else a frame of the last update holds."""
+        if self._batches is None or self._samples is None:
+            return dict
+        return self._samples.filling(self._batches.last, stream)
 
     def record(self, iteration: int, scalars: ScalarLog, skips: SkippedUpdates, ending: Ending | None = None) -> None:
         """Measure everything once, and queue the job that derives and writes the record.
@@ -198,7 +232,7 @@ class Recording:
         with_gradients = {} if ending is None else {"with_gradients": ending.with_gradients}
         finish = self.measurer.measure(**with_gradients)
         logged, skipped = scalars.take(), skips.take()
-        largest = self._largest_norms(sink)
+        largest, columns = self._largest_norms(sink), self._filling(RECORDS)
         self._note_changes(iteration, self.measurer)
         self.last_record = iteration
 
@@ -219,7 +253,7 @@ class Recording:
                 return
             for part in parts:
                 raw = raw.with_part(**part)
-            store.append_record(deriver.derive(raw))
+            store.append_record(replace(deriver.derive(raw), columns=columns()))
 
         sink.offer(Job(RECORDS, iteration, write))
 
@@ -251,7 +285,7 @@ class Recording:
         sink, flight = self.begin(), self.flight
         if flight is None or sink.is_refused:
             return
-        if not flight.watch(sink, iteration, scalars.fresh(), skips.take()):
+        if not flight.watch(sink, iteration, scalars.fresh(), skips.take(), self._filling(WATCHES)):
             self._boundary.miss(WATCHES, iteration, "watches came faster than they were judged")
 
     def can_close(self, iteration: int, status: RunStatus) -> bool:
@@ -305,6 +339,12 @@ class Recording:
         self.sink.close(status, reason)
         self._start.give_up()
         self.let_go()
+
+
+def _going_on(probes: list[LayerProbe], start: Start) -> list[LayerProbe]:
+    """Return the layers to record: a run that an older dtui began goes on without those that it did not know."""
+    held = None if start.past is None else {layer.name for layer in start.past.structure.layers}
+    return probes if held is None else known_before(probes, held)
 
 
 def _writing(values: Sequence[Logged]) -> Callable[[Store], None]:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
@@ -22,7 +21,8 @@ from textual.widgets import Static
 
 from dtui.errors import DtuiError, TerminalError
 from dtui.safe_text import safe
-from dtui.tui.events import Answered, Decided, Event, Failed, Opened
+from dtui.tui.asking import AskingApp
+from dtui.tui.events import Answered, Decided, Event, Failed, Opened, Quiet
 from dtui.tui.loader import Loader, Open, open_query
 from dtui.tui.terminal.capabilities import log_path
 from dtui.tui.terminal.driver import MustLeave, driver_class
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from dtui.tui.state.places.link import Link
     from dtui.tui.state.review.reviewing import Decision
     from dtui.tui.state.session import Session
-    from dtui.tui.widgets.command_line import CommandLine
     from dtui.tui.widgets.pane_widget import PaneWidget
 
 LOG = logging.getLogger(__name__)
@@ -45,7 +44,7 @@ IDLE_POLLS = 5
 """A run that is not live is looked at every so many polls: decisions of other people may arrive."""
 
 
-class DtuiApp(App[None]):
+class DtuiApp(AskingApp):
     """Shows one run."""
 
     CSS = """
@@ -157,6 +156,8 @@ class DtuiApp(App[None]):
             return
         elif self.session is None:
             return
+        elif isinstance(event, Quiet):
+            self.session.quiet(event.seconds)
         elif isinstance(event, Failed) and event.about == "switch":
             self.session.refuse_run(event.message)
         elif isinstance(event, Failed):
@@ -209,7 +210,7 @@ class DtuiApp(App[None]):
 
     def action_interrupt(self) -> None:
         """Close the dialog over the data (as Ctrl+C drops a line in a shell); without a dialog, leave."""
-        line = self._command_line
+        line = self.command_line
         if isinstance(self.screen, ModalScreen):
             self.screen.dismiss(None)
         elif line is not None and line.is_asking:
@@ -258,7 +259,7 @@ class DtuiApp(App[None]):
         if choice is not None:
             self._choose(session, choice)
         elif action in ("palette", "help", "search", "note", "export"):
-            self._open(action, session)
+            self.ask_for(action, session)
         elif action in ("back", "quit"):
             if not session.go_back() and action == "quit":
                 self.exit()
@@ -273,10 +274,11 @@ class DtuiApp(App[None]):
             self.copy_to_clipboard(link)
             session.fail(f"copied: {link}")
         else:
-            self._write(session.perform(action))
+            self.write_down(session.perform(action))
         self.paint()
 
-    def _write(self, decisions: tuple[Decision, ...]) -> None:
+    def write_down(self, decisions: tuple[Decision, ...]) -> None:
+        """Have decisions written."""
         for decision in decisions:
             self.loader.decide(decision.entry, decision.status, decision.note)
 
@@ -289,87 +291,6 @@ class DtuiApp(App[None]):
                 self.paint()
 
         self.push_screen(ChooseScreen(choice), take)
-
-    @property
-    def _command_line(self) -> CommandLine | None:
-        """The line that asks for text on the data screen that is shown; None while there is none."""
-        from dtui.tui.screens.base import DataScreen
-
-        return self.screen.command_line if isinstance(self.screen, DataScreen) and self.screen.is_mounted else None
-
-    def _open(self, action: str, session: Session) -> None:
-        """Open help, or ask for a line: a search, a note, a place to go to."""
-        from dtui.tui.screens.help import HelpScreen
-        from dtui.tui.widgets.command_line import Wish
-
-        line = self._command_line
-        if action == "help":
-            self.push_screen(HelpScreen())
-        elif line is None:
-            return
-        elif action == "palette":
-            line.ask(Wish(":", "", self._go, suggest=self._suggest))
-        elif action == "export":
-            from dtui.tui.export import first_name, heading_of, wrong_name
-
-            svg = self.export_screenshot(title=heading_of(session.scene))
-            line.ask(Wish("write to", first_name(session.scene), partial(self._export, svg), changed=wrong_name))
-        elif action == "search":
-            if session.searched is None:
-                session.fail("search: nothing on this screen has names")
-                return
-            before = session.current_search
-
-            def restore(line: str | None, _: int) -> None:
-                if line is None:
-                    self._search(before)
-
-            line.ask(Wish("/", before, restore, changed=self._search))
-        else:
-            entries = session.targets()
-            if entries:
-                line.ask(Wish("note", safe(entries[0].note), self._note))
-
-    def _export(self, svg: str, name: str | None, _: int) -> None:
-        """Write what was on the screen before the line was asked for."""
-        from dtui.tui.export import export
-
-        if self.session is None or name is None:
-            return
-        try:
-            self.session.fail(export(name, self.session.scene, svg))
-        except DtuiError as error:
-            self.session.fail(str(error))
-        self.paint()
-
-    def _suggest(self, line: str) -> list[tuple[str, str]]:
-        from dtui.tui.state.places.go_to import hints
-        from dtui.tui.widgets.command_line import MOST_SUGGESTIONS
-
-        session = self.session
-        return [] if session is None else hints(session.find_places(line, MOST_SUGGESTIONS))
-
-    def _go(self, line: str | None, chosen: int) -> None:
-        """Go to the chosen place, or say that there is none."""
-        session = self.session
-        if session is None or line is None:
-            return
-        action = session.go(line, chosen)
-        if action is not None:
-            self.perform(action)
-        self.paint()
-
-    def _search(self, pattern: str) -> str:
-        if self.session is None:
-            return ""
-        wrong = self.session.search(pattern)
-        self.paint()
-        return wrong
-
-    def _note(self, line: str | None, _: int) -> None:
-        if self.session is not None and line is not None:
-            self._write(self.session.note(line))
-            self.paint()
 
     def on_data_screen_keyed(self, message: DataScreen.Keyed) -> None:
         """Perform the action of a key."""

@@ -37,6 +37,13 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
+class Quiet:
+    """A live run has recorded nothing new for so many seconds, which is strange."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """Something could not be read.
 
@@ -51,4 +58,4 @@ class Failed:
     error: DtuiError
 
 
-Event = Opened | Answered | Decided | Failed
+Event = Opened | Answered | Decided | Quiet | Failed

@@ -8,6 +8,7 @@ names its question.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from dtui.errors import DtuiError, NotRecordedError
 from dtui.safe_text import safe
-from dtui.tui.events import Answered, Decided, Event, Failed, Opened
+from dtui.tui.events import Answered, Decided, Event, Failed, Opened, Quiet
 
 if TYPE_CHECKING:
     from dtui.model import RunStatus
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from dtui.tui.state.run_view import RunView
 
 LOG = logging.getLogger(__name__)
+SLICE_SECONDS = 0.05
+"""How long a slow question is worked on before the others are looked at again."""
 PATIENCE_SECONDS = 1.0
 """How long a person who leaves waits for the question at hand, at most."""
 
@@ -71,6 +74,7 @@ class Loader:
         """Of the run's files; and the first one of this run: questions of an earlier one are about another run."""
         self._status: RunStatus | None = None
         self._told: set[str] = set()
+        self._quiet_minutes = 0
 
     # --- called from the app's thread
 
@@ -243,6 +247,15 @@ class Loader:
             self._revision += 1
             self._post(Opened(self._view()))
             self._tell_damage()
+        else:
+            self._tell_quiet()
+
+    def _tell_quiet(self) -> None:
+        """Say that nothing new comes, once a minute."""
+        seconds = self._opened().quiet_seconds(time.monotonic())
+        if seconds and int(seconds // 60) != self._quiet_minutes:
+            self._quiet_minutes = int(seconds // 60)
+            self._post(Quiet(seconds))
 
     def _tell_damage(self) -> None:
         """Report damage once, when it is found: in an answer, lost data look like data that were never recorded."""
@@ -271,9 +284,13 @@ class Loader:
                 self._deciding -= 1
 
     def _answer_next(self) -> None:
-        """Answer the first waiting request, then queue for the next, so that other jobs run in between."""
+        """Answer the first waiting request, or do a part of its work; then queue for the next.
+
+        So other jobs run in between. Quick requests come first: one that arrives while a slow one is at work waits for
+        no more than a part of it.
+        """
         with self._lock:
-            kind = next(iter(self._wanted), None)
+            kind = next(iter(sorted(self._wanted, key=lambda kind: kind.is_slow)), None)
             if kind is None:
                 self._draining = False
                 return
@@ -285,6 +302,11 @@ class Loader:
         from dtui.tui.state.questions import OthersQuestion
 
         _, question = ticket
+        if not question.prepare(self._opened(), SLICE_SECONDS):
+            with self._lock:
+                if self._asked.get(type(question)) == ticket:
+                    self._wanted = {type(question): ticket, **self._wanted}
+            return
         if isinstance(question, OthersQuestion):
             value = question.ask_others(self._beside())
         else:
@@ -309,12 +331,13 @@ class Loader:
 
     def _view(self) -> RunView:
         view = self._view_of(self._opened(), self._revision)
-        self._status = view.info.status
+        self._status, self._quiet_minutes = view.info.status, int(view.quiet_seconds // 60)
         return view
 
     def _view_of(self, query: RunQuery, revision: int) -> RunView:
-        view = view_of(query, revision)
         from dtui.query.compare.listing import located, names_run
+
+        view = view_of(query, revision)
 
         if len(self._places) < 2 or not all(map(names_run, self._places)):
             return view
@@ -323,30 +346,7 @@ class Loader:
 
 
 def view_of(query: RunQuery, revision: int) -> RunView:
-    """Return what every screen needs to know about a run; anomalies and clusters are separate questions."""
-    import numpy as np
+    """Return what every screen needs to know about a run now."""
+    from dtui.tui.state.run_view import seen_in
 
-    from dtui.model.statistics import Rows
-    from dtui.query.compare.listing import located
-    from dtui.tui.state.run_view import RunView
-
-    images = query.image_set()
-    classes = images.classes if images is not None else ()
-    sizes = np.bincount(images.targets, minlength=len(classes)) if images is not None else np.zeros(0, np.int64)
-    return RunView(
-        info=query.info(),
-        metadata=query.metadata(),
-        tree=query.tree(),
-        classes=classes,
-        class_sizes=sizes,
-        stages=query.stages(),
-        limits=query.limits(),
-        iterations=np.union1d(query.record_iterations(), query.validation_iterations()),
-        revision=revision,
-        is_damaged=bool(query.faults()),
-        filter_statistics=query.recorded(Rows.FILTERS),
-        layer_statistics=query.recorded(Rows.LAYERS),
-        path=str(located(query.path)),
-        norms=query.structure().norms,
-        norm_statistics=query.recorded(Rows.NORMS),
-    )
+    return seen_in(query, revision, time.monotonic())

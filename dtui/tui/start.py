@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dtui.errors import UsageError
-from dtui.tui.terminal.capabilities import THEMES, find_mode, log_path, quiet_terminal, require_terminal
+from dtui.tui.terminal.capabilities import THEMES, find_mode, is_served, log_path, quiet_terminal, require_terminal
 
 if TYPE_CHECKING:
     from dtui.tui.state.places.link import Link
@@ -36,7 +36,7 @@ def start(
         raise UsageError(f"theme {theme!r}: not known; give one of {', '.join(THEMES)}")
     mode = find_mode(color, os.environ)
     require_terminal()
-    for frozen_size in ("COLUMNS", "LINES"):
+    for frozen_size in () if is_served(os.environ) else ("COLUMNS", "LINES"):
         os.environ.pop(frozen_size, None)
     os.environ["TEXTUAL_COLOR_SYSTEM"] = _SYSTEMS[mode]
     if mode != "none":

@@ -51,19 +51,23 @@ def classes_section(view: View) -> Section | None:
             row["target"] = view.anchors[row["target"]]
         return spec
 
+    of_what = "classes" if view.info.judging is None else "groups"
     caption = (
-        f"{len(ordered):,} classes, clustered by the course of their error; a cluster's first strip is its mean. "
+        f"{len(ordered):,} {of_what}, clustered by the course of their error; a cluster's first strip is its mean. "
         "A column shows the largest error of its iterations. "
         "Triangles mark anomaly iterations, ▲ gained and ▼ lost."
     )
     if len(ordered) > STRIPS:
         caption += " Where classes share a pixel row, it shows the largest error among them."
-    description = f"Error of {len(ordered):,} classes over the iterations as a heatmap in {len(groups)} clusters."
+    if view.info.judging is not None:
+        said = safe(view.info.judging.sentence, 300)
+        caption += f" The error is the share of a group's items that are not right: {said}."
+    description = f"Error of {len(ordered):,} {of_what} over the iterations as a heatmap in {len(groups)} clusters."
     paper = partial(class_heatmap_pages, groups, axis, stages=view.stage_changes)
     chart = Chart(f"{view.prefix}-class-error", "", "vega", specify, description, paper)
     hint = "Click a triangle to find it in the table."
     tables = tuple(_listed(view, by, title) for by, title in _LISTS[: 2 if len(ordered) > LISTED else 1])
-    return Section(f"{view.prefix}-classes", "Classes", caption, (*tables, chart), hint)
+    return Section(f"{view.prefix}-classes", of_what.capitalize(), caption, (*tables, chart), hint)
 
 
 LISTED = 10
@@ -87,4 +91,5 @@ def _listed(view: View, by: str, title: str) -> Table:
         )
         for one in view.query.class_courses(by, LISTED)
     )
-    return Table(_COLUMNS, (False, *(True,) * 6), rows, title=title)
+    columns = _COLUMNS if view.info.judging is None else ("group", "items", *_COLUMNS[2:])
+    return Table(columns, (False, *(True,) * 6), rows, title=title)

@@ -20,7 +20,7 @@ LEAST_SCORE = 0.2
 @section("confusions", order=70)
 def confusions_section(view: View) -> Section | None:
     """Return tables of confusions; nothing without validations."""
-    if view.info.validations == 0 or not view.classes:
+    if view.info.validations == 0 or not view.classes or not view.has_confusions:
         return None
     last = view.query.confusion(int(view.query.validation_iterations()[-1]))
     items: list[Item] = [_pairs(view, last)] if last.pairs else [Paragraph("At the last validation, none is confused.")]

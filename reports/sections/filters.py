@@ -35,7 +35,7 @@ MOST_GALLERIES = 6
 A_CAUSE = 2
 """Filters of one incident, or of the silent ones of one layer."""
 LOOKED_BACK = 3
-"""Validations that are looked at, from the one asked for backwards, for one that the filter let something through at."""
+"""Validations that are looked at, backwards, for one at which the filter let something through."""
 _WORDS = {
     Standing.DEAD: "next to no gradient any more",
     Standing.SILENT: "zero behind their ReLU for every image of the last validation",
@@ -44,6 +44,7 @@ _WORDS = {
     Standing.UNCHANGED: "gets gradients and does not change",
     Standing.NO_GRADIENT: "never got a gradient",
     Standing.FROZEN: "gets no gradient any more",
+    Standing.UNTRAINED: "not trained: frozen from the beginning",
 }
 
 

@@ -29,6 +29,8 @@ def images_section(view: View) -> Section | None:
     if not items:
         return None
     caption = "Each image with its class, what it was taken for most often, and in how many validations it was wrong."
+    if not view.has_confusions:
+        caption = "Each item with its group, and in how many validations it was not right."
     return Section(f"{view.prefix}-images", "Images", caption, tuple(items))
 
 
@@ -52,7 +54,7 @@ def _image(view: View, one: LearnedImage) -> Thumbnail:
     wrong = f"wrong {one.wrong:,} of {one.judged:,}"
     lines = [wrong]
     taken = ""
-    if one.taken_for is not None:
+    if one.taken_for is not None and view.has_confusions:
         taken = f"taken for {view.class_name(one.taken_for)} {one.taken_for_times:,}×"
         lines.insert(0, taken)
     if one.forgotten:

@@ -67,7 +67,12 @@ def _facts(view: View, incident: Incident, evidence: IncidentEvidence) -> tuple[
         more = len(incident.filters) - MOST_NUMBERS
         facts.append(Fact("filters", f"{shown} and {more:,} more" if more > 0 else shown))
     if incident.classes:
-        facts.append(Fact("classes", ", ".join(view.class_name(label) for label in incident.classes)))
+        facts.append(
+            Fact(
+                "classes" if view.info.judging is None else "groups",
+                ", ".join(view.class_name(label) for label in incident.classes),
+            )
+        )
     facts += _shown_by(view, evidence)
     if incident.last > incident.first:
         facts.append(Fact("evidence", f"from {incident.first:,} to {incident.last:,}"))
@@ -79,17 +84,22 @@ def _facts(view: View, incident: Incident, evidence: IncidentEvidence) -> tuple[
 
 
 def _shown_by(view: View, evidence: IncidentEvidence) -> list[Fact]:
-    """Return what the images of its class became, and the layers that moved most then."""
+    """Return what the images of its class became, the layers that moved most then, and the samples before it."""
     facts = []
     if evidence.became and evidence.label is not None:
         told = ", ".join(f"{one.count:,} for {view.class_name(one.label)}" for one in evidence.became[:3])
         name, wrong = view.class_name(evidence.label), sum(one.count for one in evidence.became)
+        if not view.has_confusions:
+            facts.append(Fact("not right", f"{wrong:,} of {evidence.judged:,} of {name} at {evidence.moment:,}"))
+    if evidence.became and evidence.label is not None and view.has_confusions:
         facts.append(
             Fact(f"{name} was taken", f"{told}; {wrong:,} of {evidence.judged:,} wrong at {evidence.moment:,}")
         )
     if evidence.moved:
         told = ", ".join(f"{safe(one.layer, 80)} {one.times:,.3g}×" for one in evidence.moved)
         facts.append(Fact("moved most", f"{told} the usual"))
+    if evidence.batch is not None:
+        facts.append(Fact("data", evidence.batch.sentence))
     return facts
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dtui.model import RunInfo
 from dtui.reports.document import Fact, Facts, Section
 from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
@@ -26,7 +27,7 @@ def _size(view: View) -> tuple[Fact, ...]:
         Fact("iterations", _iterations(info.first_iteration, info.last_iteration)),
         Fact("records", f"{info.records:,}", f"and {info.watches:,} watches" if info.watches else ""),
         Fact("validations", f"{info.validations:,}"),
-        Fact("images", f"{info.images:,}", _counted(info.classes, "class", "es")),
+        _judged(info),
         Fact("network", _counted(info.layers, "layer"), _counted(info.filters, "filter")),
     ]
     if info.coverage is not None:
@@ -35,6 +36,13 @@ def _size(view: View) -> tuple[Fact, ...]:
         facts.append(Fact("resumed", f"{len(info.joins):,}×", _listed(info.joins)))
     facts.append(Fact("format", str(info.format)))
     return tuple(facts)
+
+
+def _judged(info: RunInfo) -> Fact:
+    """Return what the validations judge, and by what."""
+    if info.judging is None:
+        return Fact("images", f"{info.images:,}", _counted(info.classes, "class", "es"))
+    return Fact("items", f"{info.images:,}", f"{_counted(info.classes, 'group')}; {safe(info.judging.sentence, 300)}")
 
 
 def _settings(view: View) -> tuple[Fact, ...]:

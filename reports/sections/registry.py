@@ -41,6 +41,16 @@ class View:
         """What is known about the run in one line."""
         return self.query.info()
 
+    @property
+    def has_confusions(self) -> bool:
+        """Whether a label says what an image was taken for; not where its score decides what is right."""
+        return self.info.judging is None or self.info.judging.is_labelled
+
+    @property
+    def nouns(self) -> tuple[str, str]:
+        """What is judged, and what it belongs to: images and classes, or items and groups."""
+        return ("images", "classes") if self.info.judging is None else ("items", "groups")
+
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
         """Stretches of constant learning rate."""

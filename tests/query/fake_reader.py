@@ -63,6 +63,7 @@ class FakeReader:
     contents: Contents = field(default_factory=contents_of_today)
     gaps: tuple[Gap, ...] = ()
     triggers: tuple[Trigger, ...] = ()
+    columns: tuple[Column, ...] = ()
     watched: tuple[int, ...] = ()
     faults: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
@@ -70,6 +71,7 @@ class FakeReader:
     decided: dict[str, tuple[str, str]] = field(default_factory=dict)
     reads: list[tuple[object, ...]] = field(default_factory=list)
     total: int = 200
+    columns: tuple[Column, ...] = ()
 
     def __post_init__(self) -> None:
         random = np.random.default_rng(self.seed)

@@ -10,7 +10,7 @@ import pytest
 
 from dtui.errors import UsageError
 from dtui.model import Anomaly, AnomalySettings
-from dtui.query import class_table, open_run
+from dtui.query import class_table, judgements, open_run
 from dtui.store import check_run, compact_run, pack_run
 from dtui.store.check.result import FileState
 from dtui.store.run.anomaly_cache import MOST_TABLES, FindingsFile
@@ -54,6 +54,26 @@ def test_what_was_kept_is_not_computed_again(run: Path, computed: list[AnomalySe
     ask(run, other)
     ask(run)
     assert computed == [AnomalySettings(), other]
+
+
+def test_what_was_read_a_little_at_a_time_is_the_same_and_kept(
+    run: Path, computed: list[AnomalySettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = AnomalySettings()
+    monkeypatch.setattr(judgements, "LABELS_AT_ONCE", 1)
+    with open_run(run) as query:
+        slices = 1
+        while not query.prepare_anomalies(settings, 0.0):
+            slices += 1
+        assert slices == len(query.validation_iterations())
+        sliced = query.anomalies(settings)
+    assert ask(run) == sliced
+    assert computed == [settings]
+    with open_run(run) as query:
+        assert query.prepare_anomalies(settings, 0.0)  # the kept ones need no label
+        assert not query._data.has_judgements
+    (run / "findings.h5").unlink()
+    assert ask(run) == sliced
 
 
 def test_a_small_run_is_left_alone(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -214,6 +214,35 @@ def test_evidence_of_an_ended_run_is_kept_and_found_again(run: Path, monkeypatch
         assert query.incidents() == first
 
 
+def test_a_little_at_a_time_the_same_is_found_and_kept(run: Path, monkeypatch: pytest.MonkeyPatch):
+    with open_run(run) as query:
+        slices = 1
+        while not query.prepare_incidents(0.0):
+            slices += 1
+        assert slices > 3
+        assert (run / "findings.h5").exists()
+        sliced = query.incidents()
+        assert query.prepare_incidents(0.0)
+    assert not computed(monkeypatch, run)
+    (run / "findings.h5").unlink()
+    with open_run(run) as query:
+        assert not query.prepare_incidents(0.0)
+        assert query.incidents() == sliced  # the rest at once
+    with open_run(run) as query:
+        assert query.incidents() == sliced
+
+
+def test_a_run_that_grows_between_two_slices_answers_like_one_that_is_opened_anew():
+    growing = troubled_reader(100)
+    query = asked(growing)
+    assert not query.prepare_incidents(0.0)
+    growing.grow(180, 180)
+    query.refresh()
+    while not query.prepare_incidents(0.0):
+        pass
+    assert query.incidents() == asked(troubled_reader(180)).incidents()
+
+
 def test_another_version_is_not_believed(run: Path, monkeypatch: pytest.MonkeyPatch):
     with open_run(run) as query:
         query.incidents()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from dtui.model import Gap, ImageSet, Record, RunStatus, Structure, Trigger, Validation
+from dtui.model import Column, Gap, ImageSet, Record, RunStatus, Structure, Trigger, Validation
 from dtui.record import Recorder
 
 if not torch.cuda.is_available():
@@ -35,6 +35,7 @@ class MemoryStore:
 
     def __init__(self, structure: Structure) -> None:
         self.structure = structure
+        self.columns: Sequence[Column] = ()
         self.records: list[Record] = []
         self.validations: list[Validation] = []
         self.watches: list[Record] = []
@@ -95,8 +96,9 @@ class RecorderUnderTest(Recorder):
     prepare: Callable[[MemoryStore], None] = staticmethod(lambda store: None)
 
     def _opener(self, *_: object) -> Any:
-        def create(structure: Structure) -> MemoryStore:
+        def create(structure: Structure, columns: Sequence[Column] = ()) -> MemoryStore:
             self.store = MemoryStore(structure)
+            self.store.columns = columns
             self.prepare(self.store)
             return self.store
 

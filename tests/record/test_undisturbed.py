@@ -73,7 +73,7 @@ FAULTS: dict[str, tuple[str, BaseException, int]] = {
     ),
     "the loader cannot be tapped": ("dtui.record.validation.loader_tap.LoaderTap._swap", RuntimeError("no class"), 1),
     "a batch cannot be read": ("dtui.record.validation.loader_tap.LoaderTap._read", RuntimeError("no batch"), 2),
-    "positions cannot be read": ("dtui.record.validation.loader_tap.np.asarray", RuntimeError("no positions"), 2),
+    "positions cannot be read": ("dtui.record.training.loader_order.np.asarray", RuntimeError("no positions"), 2),
     "a prediction cannot be read": ("dtui.record.validation.validation_watch.predict", OUT_OF_MEMORY, 2),
     "a validation cannot be judged": (
         "dtui.record.validation.validation_watch.ValidationWatch.watched",

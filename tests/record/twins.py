@@ -131,7 +131,7 @@ def measure_twice(model: nn.Module, size: float = 1e-3, way: str = "torch") -> t
     """Return the second of two records, the structure, and the model at the first."""
     measurer, probes = measurer_of(model, way)
     structure = describe(model, probes)
-    deriver = Deriver(structure)
+    deriver = Deriver(structure, way in ("kernel", "triton"))
     change(model, 1)
     before = copy.deepcopy(model)
     deriver.derive(measurer.measure()(0, {}))

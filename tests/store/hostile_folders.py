@@ -288,7 +288,6 @@ FOLDER_ATTACKS: dict[str, Attack] = {
     ),
     "run.json: join at infinity": run_file(joins=[join(float("inf"), 0, 5)]),  # type: ignore[arg-type]
     "run.json: more joins than fit": run_file(joins=MANY_JOINS * 8),
-    "run.json: as many joins as fit": run_file(joins=MANY_JOINS),
     "run.json: as many joins as fit, and gaps": many_joins_and_gaps,
     "gaps: text": lines("gaps.jsonl", {"first": 1, "last": 2, "stream": "records", "reason": HOSTILE}),
     "gaps: huge numbers": lines("gaps.jsonl", {"first": 1, "last": 10**4000, "stream": "records", "reason": ""}),

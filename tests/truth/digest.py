@@ -49,9 +49,9 @@ def _answers(reader: RunReader) -> Iterator[tuple[str, object]]:
     yield "labels", _as_stored(reader.read_labels(every, every), np.uint16)
     yield "confidences", _as_stored(reader.read_confidences(every, every), np.uint8)
     yield "class errors", reader.read_class_errors(every)
-    for column in reader.columns:
-        if column.name not in ("label", "confidence"):
-            yield f"column {column.name}", reader.read_column(column.name, every, every)
+    for name in (column.name for column in reader.columns if column.name not in ("label", "confidence")):
+        yield f"column {name} at", reader.column_iterations(name)
+        yield f"column {name}", reader.read_column(name, every, every)
     assert reader.images is not None
     yield "targets", reader.images.targets
     yield "thumbnails", b"|".join(map(reader.read_thumbnail, range(len(reader.images.ids))))

@@ -107,6 +107,17 @@ class FakeQuery(FakeLayers, FakeValidation):
     damage = ()
     failed = ()
 
+    quiet = 0.0
+
+    def quiet_seconds(self, now):
+        return self.quiet
+
+    def prepare_incidents(self, seconds):
+        return True
+
+    def prepare_anomalies(self, settings, seconds):
+        return True
+
     def faults(self):
         return self.damage
 

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from dtui.errors import UsageError
 from dtui.model import ClassCluster
+from dtui.model.findings.batches import BatchAnswer, KeptBatch, StandoutSample
 from dtui.model.learning import (
     ConfusionChange,
     ConfusionMatrix,
@@ -50,6 +52,13 @@ class FakeValidation:
             3,
             10,
         )
+
+    def batch(self, iteration):
+        if iteration < self.every:
+            raise UsageError(f"no batch was kept at or before {iteration}; the first one is at {self.every}")
+        batches = [KeptBatch(at, np.arange(at, at + 40), 50) for at in range(iteration, iteration - 3, -1)]
+        named = (StandoutSample(iteration + 3, 4, 9, 5, 1e-5), StandoutSample(1, 3, 9, 3, 1e-3))
+        return BatchAnswer(iteration, batches[0], tuple(batches[1:]), named, 9)
 
     def image_history(self, image, partners=8):
         self._ask("history", image)

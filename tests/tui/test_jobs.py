@@ -11,7 +11,7 @@ import pytest
 
 from tests.tui.driving import press, screen_text
 from tests.tui.test_app import go
-from tests.tui.test_samples import FAULTS, opened
+from tests.tui.test_samples import BATCHES, FAULTS, opened
 
 SIZE = (80, 24)
 JOBS = [
@@ -28,12 +28,31 @@ JOBS = [
     ("the strongest incident and its images", ["g", "enter", "i"], [r"→? ?9"]),
     ("where two runs part", ["6", "k", "equals_sign"], [r"first divergence: iteration 430, class 4; fc"]),
 ]
+OF_BATCHES = [
+    (
+        "which batch came before it, in words",
+        [],
+        [r"data: 1 sample id stands before 8 of 25 triggers, this one too: 412", r"D"],
+    ),
+    (
+        "which batch came before it",
+        ["D"],
+        [r"Batch of 611 +32 samples", r"412 +8 of 25 triggers .* in this batch", r"412 3,177 793", r"610 +3,867 2,356"],
+    ),
+    ("which batch came before the next one", ["n", "D"], [r"Batch of 950", r"1,973 +11 of 25 triggers .* this batch"]),
+    ("which batch came before that one", ["D", "comma"], [r"Batch of 610"]),
+    ("back from the batch", ["D", "escape"], [r"Triage", r"Evidence"]),
+]
+"""Of the sample run whose training set has damaged samples."""
 
 
-@pytest.mark.parametrize(("job", "keys", "answers"), JOBS, ids=[job for job, _, _ in JOBS])
-async def test_it_is_answered_in_three_keys(job, keys, answers):
+EVERY = [*((FAULTS, *job) for job in JOBS), *((BATCHES, *job) for job in OF_BATCHES)]
+
+
+@pytest.mark.parametrize(("run", "job", "keys", "answers"), EVERY, ids=[job for _, job, _, _ in EVERY])
+async def test_it_is_answered_in_three_keys(run, job, keys, answers):
     assert len(keys) <= 3
-    async with opened(FAULTS, SIZE) as (app, pilot):
+    async with opened(run, SIZE) as (app, pilot):
         for key in keys:
             if key.startswith(":"):
                 await go(app, pilot, key[1:])

@@ -11,7 +11,7 @@ import pytest
 from dtui.errors import RunDamagedError
 from dtui.model import AnomalySettings
 from dtui.tui.loader import Answered, Decided, Failed, Loader, Opened
-from dtui.tui.state.questions import AnomaliesQuestion, ClustersQuestion
+from dtui.tui.state.questions import AnomaliesQuestion, ClustersQuestion, IncidentsQuestion
 from tests.tui.fake_query import FakeQuery
 
 PATIENCE_SECONDS = 20
@@ -65,6 +65,47 @@ def test_only_the_newest_of_many_requests_is_answered(desk):
         ("clusters", 8),
     ]
     assert desk.events.empty()
+
+
+def test_that_nothing_new_comes_is_told_once_a_minute(desk):
+    for seconds, told in ((0.0, []), (61.0, [61.0]), (90.0, []), (121.0, [121.0]), (122.0, [])):
+        desk.query.quiet = seconds
+        desk.loader.poll()
+        desk.loader.ask([ClustersQuestion(int(seconds) + 2)], 0)  # answered after the look
+        events = [desk.next()]
+        while not isinstance(events[-1], Answered):
+            events.append(desk.next())
+        assert [event.seconds for event in events[:-1]] == told
+
+
+def test_a_quick_question_passes_a_slow_one_that_is_at_work(desk):
+    begun, done = threading.Event(), threading.Event()
+
+    def prepare(seconds):
+        begun.set()
+        return done.is_set()
+
+    desk.query.prepare_incidents = prepare
+    slow = [IncidentsQuestion(), AnomaliesQuestion(AnomalySettings())]
+    desk.loader.ask(slow, 0)
+    assert begun.wait(PATIENCE_SECONDS)
+    for count in (2, 3):
+        desk.loader.ask([*slow, ClustersQuestion(count)], 0)
+        assert desk.next().question == ClustersQuestion(count)
+    done.set()
+    assert [desk.next().question for _ in slow] == slow  # the more important one of two slow ones is finished first
+
+
+def test_a_slow_question_that_nobody_asks_any_more_is_dropped(desk):
+    begun = threading.Event()
+    desk.query.prepare_incidents = lambda seconds: begun.set()
+    desk.loader.ask([IncidentsQuestion()], 0)
+    assert begun.wait(PATIENCE_SECONDS)
+    desk.loader.ask([ClustersQuestion(2)], 0)
+    assert desk.next().question == ClustersQuestion(2)
+    desk.loader.ask([ClustersQuestion(3)], 0)
+    assert desk.next().question == ClustersQuestion(3)
+    assert not desk.loader._wanted
 
 
 def test_damage_is_told_once_when_it_is_found(desk):

@@ -17,6 +17,7 @@ from tests.tui.driving import is_complete, press, screen_text, until
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 FAULTS = SAMPLES / "mnist-faults.dtui"
 RESUMED = SAMPLES / "mnist-resumed.dtui"
+BATCHES = SAMPLES / "mnist-batches.dtui"
 
 
 @asynccontextmanager

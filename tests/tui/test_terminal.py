@@ -15,7 +15,14 @@ import pytest
 from dtui.errors import TerminalError, UsageError
 from dtui.tui import run_tui
 from dtui.tui.terminal import driver
-from dtui.tui.terminal.capabilities import check_terminal, find_mode, log_path, needs_ascii, quiet_terminal
+from dtui.tui.terminal.capabilities import (
+    check_terminal,
+    find_mode,
+    log_path,
+    needs_ascii,
+    quiet_terminal,
+    require_terminal,
+)
 from dtui.tui.terminal.tty import is_plain, resetting, setting
 
 
@@ -96,6 +103,18 @@ def test_the_log_has_a_place(monkeypatch, tmp_path):
     blocked.write_text("")
     monkeypatch.setenv("XDG_STATE_HOME", str(blocked))
     assert log_path().parent.name.startswith("dtui-")
+
+
+def test_a_browser_is_served_by_textuals_own_driver_in_all_colours(monkeypatch):
+    served = {"TEXTUAL_DRIVER": "textual.drivers.web_driver:WebDriver"}
+    assert find_mode("auto", served) == "truecolor"
+    assert find_mode("auto", {**served, "NO_COLOR": "1"}) == "none"
+    assert find_mode("auto", {"TEXTUAL_DRIVER": "another"}) == "16"
+    with pytest.raises(TerminalError):
+        require_terminal()  # a test has none
+    monkeypatch.setenv("TEXTUAL_DRIVER", served["TEXTUAL_DRIVER"])
+    require_terminal()
+    assert driver.driver_class() is None
 
 
 def test_the_driver_is_for_the_releases_of_textual_it_was_tried_with(monkeypatch):

@@ -7,7 +7,7 @@ import argparse
 from dtui.cli.command import Command
 
 SHELLS = ("bash", "zsh", "fish")
-_PATHS = frozenset({"RUN", "PATH", "DIR", "OUT", "OUT.h5"})
+_PATHS = frozenset({"RUN", "PATH", "DIR", "OUT", "OUT.h5", "FILE"})
 """Names of arguments that are completed to files and folders."""
 
 

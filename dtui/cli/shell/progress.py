@@ -36,6 +36,10 @@ class StatusLine:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Take the line away, so that something else can be printed."""
         if self._is_visible:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dtui.model.findings.batches import BatchAnswer
 from dtui.model.findings.telling import Telling
+from dtui.model.judging import Judging
 from dtui.model.learning import Confused
 
 
@@ -35,6 +37,8 @@ class IncidentEvidence:
         wrong: Images of the class that were wrong there and right at the validation before the incident, at most
             `MOST_IMAGES`; then others that were wrong.
         moved: The layers that moved most, at most 3, the most first.
+        judging: What decides what is right, in a run that scores decide; None where class scores do.
+        batch: The samples trained on right before it; None where they were not kept.
     """
 
     id: str
@@ -45,6 +49,8 @@ class IncidentEvidence:
     judged: int = 0
     wrong: tuple[int, ...] = ()
     moved: tuple[LayerMove, ...] = ()
+    judging: Judging | None = None
+    batch: BatchAnswer | None = None
 
 
 MOST_IMAGES = 24

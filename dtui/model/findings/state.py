@@ -20,9 +20,11 @@ class Standing(StrEnum):
     UNCHANGED = "unchanged"
     """A layer that gets gradients and does not change."""
     NO_GRADIENT = "no gradient"
-    """A layer that never got a gradient: frozen, or the loss does not depend on it."""
+    """A layer that was to be trained and never got a gradient: the loss does not depend on it."""
     FROZEN = "frozen"
     """A layer that changed before, and gets no gradient any more."""
+    UNTRAINED = "not trained"
+    """A layer that was frozen when recording began, and never changed: that is meant to be so."""
 
 
 @dataclass(frozen=True, slots=True)

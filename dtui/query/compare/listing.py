@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from dtui.errors import DtuiError, RunNotBegunError
-from dtui.model import FloatArray, RunStatus, TimeAxis
+from dtui.model import FloatArray, RunInfo, RunStatus, TimeAxis
 from dtui.model.compare import RunRow
 from dtui.query.compare.settings import settings_of
 from dtui.query.run import RunQuery, open_run
@@ -48,10 +48,8 @@ def run_row(path: str | Path, *, has_incidents: bool = True) -> RunRow:
 def row_of(query: RunQuery, *, has_incidents: bool = True) -> RunRow:
     """Return one row on an open run."""
     info, metadata = query.info(), query.metadata()
-    rate = _rate(query)
-    left = _planned(metadata.hyperparameters) - 1 - (info.last_iteration or 0)
+    rate, seconds_left = pace_of(query, info)
     of, line = _sparkline(query)
-    is_live = info.status is RunStatus.LIVE
     return RunRow(
         path=str(query.path),
         info=info,
@@ -61,9 +59,16 @@ def row_of(query: RunQuery, *, has_incidents: bool = True) -> RunRow:
         sparkline=line,
         sparkline_of=of,
         rate=rate,
-        seconds_left=max(0.0, left / rate) if is_live and rate > 0 else float("nan"),
+        seconds_left=seconds_left,
         incidents=_incidents(query) if has_incidents else None,
     )
+
+
+def pace_of(query: RunQuery, info: RunInfo) -> tuple[float, float]:
+    """Return the iterations a second of a live run, and the seconds that are left; NaN where they are not known."""
+    rate = _rate(query, info)
+    left = _planned(query.metadata().hyperparameters) - 1 - (info.last_iteration or 0)
+    return rate, max(0.0, left / rate) if info.status is RunStatus.LIVE and rate > 0 else float("nan")
 
 
 def located(path: Path) -> Path:
@@ -102,9 +107,8 @@ def runs_at(paths: Sequence[Path]) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(located(path) for path in found))
 
 
-def _rate(query: RunQuery) -> float:
+def _rate(query: RunQuery, info: RunInfo) -> float:
     """Return the iterations a second of a live run since its present recorder began; NaN for any other."""
-    info = query.info()
     if info.status is not RunStatus.LIVE or info.last_iteration is None:
         return float("nan")
     begun = info.joins[-1] if info.joins else info.first_iteration or 0

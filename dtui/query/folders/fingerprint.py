@@ -19,11 +19,12 @@ from dtui.store.format.schema import (
     LOCK_FILE,
     PARTS_FOLDER,
     RESUME_LOCK_FILE,
+    STOP_FILE,
     TEMPORARY_MARK,
 )
 from dtui.store.read.packed_run import triage_path
 
-_SAYS_NOTHING = frozenset({FINDINGS_FILE, HEARTBEAT_FILE, LOCK_FILE, RESUME_LOCK_FILE})
+_SAYS_NOTHING = frozenset({FINDINGS_FILE, HEARTBEAT_FILE, LOCK_FILE, RESUME_LOCK_FILE, STOP_FILE})
 _TAIL = 4096
 """Bytes at the end of each file that count: sealed files have their checksums there, and other files only grow."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dtui.model import FloatArray, Incident
+from dtui.model.findings.batches import BatchAnswer
 from dtui.model.findings.incident_evidence import MOST_IMAGES, IncidentEvidence, LayerMove
 from dtui.model.learning import Confused
 from dtui.query.data import RunData
@@ -20,13 +21,13 @@ LEAST_BEFORE = 5
 """Records before, without which nobody knows what is usual."""
 
 
-def evidence_of(incident: Incident, data: RunData) -> IncidentEvidence:
-    """Answer `RunQuery.incident_evidence` for one incident."""
+def evidence_of(incident: Incident, data: RunData, batch: BatchAnswer | None = None) -> IncidentEvidence:
+    """Answer `RunQuery.incident_evidence` for one incident, of which the batch before it is known."""
     label = incident.classes[0] if incident.classes else None
     series, moved = telling(data, incident), _moved(incident, data)
     if label is None or label >= len(data.class_sizes):
-        return IncidentEvidence(incident.id, series, label, moved=moved)
-    return IncidentEvidence(incident.id, series, label, *_became(label, incident, data), moved)
+        return IncidentEvidence(incident.id, series, label, moved=moved, judging=data.judging, batch=batch)
+    return IncidentEvidence(incident.id, series, label, *_became(label, incident, data), moved, data.judging, batch)
 
 
 def _moved(incident: Incident, data: RunData) -> tuple[LayerMove, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dtui.model import Check, Incident, Missing
 from dtui.model.cube import Cube, CubeRequest, GridCell, IncidentGrid
+from dtui.model.findings.batches import BatchAnswer
 from dtui.model.findings.incident_evidence import IncidentEvidence
 from dtui.model.relations import Event, FilterChoice
 from dtui.query.anomalies import decided_incidents
@@ -15,7 +16,8 @@ from dtui.query.relations import cube
 from dtui.query.relations.questions import RelationQuestions
 
 if TYPE_CHECKING:
-    from dtui.query.incidents.walk import Incidents
+    from dtui.query.incidents.batches import Batches
+    from dtui.query.incidents.sliced import SlicedIncidents
 
 MOST_JUDGED = 1_000_000
 """Records, or validations, in which incidents are looked for: at 1 to 6 ms each more of them take hours."""
@@ -25,10 +27,10 @@ class IncidentQuestions(RelationQuestions):
     """The part of `RunQuery` that answers questions about incidents."""
 
     @cached_property
-    def _incidents(self) -> Incidents:
-        from dtui.query.incidents.walk import Incidents  # the detectors; a viewer that opens a run needs none
+    def _incidents(self) -> SlicedIncidents:
+        from dtui.query.incidents.sliced import SlicedIncidents  # the detectors; a viewer that opens a run needs none
 
-        return Incidents(self._data)
+        return SlicedIncidents(self._data)
 
     @property
     def _is_too_long(self) -> bool:
@@ -40,6 +42,10 @@ class IncidentQuestions(RelationQuestions):
         if self._is_too_long:
             return ()
         return decided_incidents(self._data, self._incidents.incidents())
+
+    def prepare_incidents(self, seconds: float) -> bool:
+        """Look for incidents for about so long; return whether `incidents` would now answer at once."""
+        return self._is_too_long or self._incidents.go_on(seconds)
 
     def incidents_not_judged(self) -> tuple[Missing, ...]:
         """Return which missing data may hide incidents, one sentence each; empty if everything was recorded."""
@@ -65,7 +71,36 @@ class IncidentQuestions(RelationQuestions):
         """
         from dtui.query.incidents.evidence import evidence_of
 
-        return tuple(evidence_of(incident, self._data) for incident in incidents)
+        batches = self.incident_batches(incidents)
+        return tuple(evidence_of(one, self._data, batch) for one, batch in zip(incidents, batches, strict=True))
+
+    # --- the batch behind it
+    def batch(self, iteration: int) -> BatchAnswer:
+        """Return the samples of an iteration's batch, or of the nearest kept one before it, and who stands out.
+
+        Raises:
+            NotRecordedError: The run keeps no samples, or not yet.
+            UsageError: There is no such iteration, or no batch was kept at or before it.
+        """
+        return self._batches().at(iteration)
+
+    def incident_batches(self, incidents: Sequence[Incident]) -> tuple[BatchAnswer | None, ...]:
+        """Return the batch before each incident, in the same order; None where none was kept."""
+        if not self._has_batches:
+            return (None,) * len(incidents)
+        batches = self._batches()
+        return tuple(batches.near(incident) for incident in incidents)
+
+    @property
+    def _has_batches(self) -> bool:
+        from dtui.query.incidents.batches import COLUMNS
+
+        return bool({column.name for column in self._data.reader.columns} & {ids for ids, _ in COLUMNS})
+
+    def _batches(self) -> Batches:
+        from dtui.query.incidents.batches import Batches
+
+        return Batches(self._data, self.incidents() if self._has_batches and not self._data.triggers else ())
 
     def all_checks(self) -> tuple[Check, ...]:
         """Return everything that is looked for, with why this run could not be judged by it where it could not."""

@@ -57,6 +57,10 @@ def _layers(data: RunData, regular: IntArray) -> list[StateEntry]:
     gradients, updates = (data.layers(source, "norm2")[:, regular] for source in ("gradients", "updates"))
     found = layers_without(gradients, updates, data.records[regular])
     layers = data.structure.layers
+    frozen = () if data.structure.trained is None else data.structure.trained.frozen
+    for index in set(frozen) & found.keys():
+        if found[index][0] == Standing.NO_GRADIENT:
+            found[index] = (Standing.UNTRAINED, None)
     return [
         StateEntry(Standing(how), layers[index].name, (), (since,), layers[index].filters)
         for index, (how, since) in found.items()

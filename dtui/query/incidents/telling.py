@@ -201,7 +201,8 @@ def _nonfinite(data: RunData, one: Evidence, incident: Incident) -> Series | Non
 def _network(data: RunData, one: Evidence, incident: Incident) -> Series | None:
     validations = _validations(data, incident.first)
     errors = _of_all(data)[validations]
-    return "error of all classes", "share", data.validations[validations], errors, None, ""
+    every = "error of all classes" if data.judging is None else "error of all groups"
+    return every, "share", data.validations[validations], errors, None, ""
 
 
 def _class(data: RunData, one: Evidence, incident: Incident) -> Series | None:
@@ -213,8 +214,9 @@ def _class(data: RunData, one: Evidence, incident: Incident) -> Series | None:
     every = _of_all(data)[validations]
     names = data.reader.classes
     name = names[label] if label < len(names) else str(label)
-    name = name if name.lower().startswith("class") else f"class {name}"
-    return f"error of {name}", "share", data.validations[validations], errors, every, "all classes"
+    one_of, of_all = ("class", "all classes") if data.judging is None else ("group", "all groups")
+    name = name if name.lower().startswith(one_of) else f"{one_of} {name}"
+    return f"error of {name}", "share", data.validations[validations], errors, every, of_all
 
 
 def _of_all(data: RunData) -> FloatArray:

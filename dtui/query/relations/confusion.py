@@ -99,6 +99,7 @@ def confusion_matrix(data: RunData, iteration: int, since: int | None, rows: int
         judged=read_only(here.judged[shown_rows]),
         more_rows=int(np.count_nonzero(wrong)) - int(np.count_nonzero(wrong[shown_rows])),
         more_columns=int(np.count_nonzero(taken)) - int(np.count_nonzero(taken[shown_columns])),
+        judging=data.judging,
     )
 
 

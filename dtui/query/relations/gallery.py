@@ -9,7 +9,8 @@ import numpy as np
 from dtui.analysis.correctness import WORD, WordArray
 from dtui.analysis.relations.learning import images_of_list
 from dtui.errors import UsageError
-from dtui.model import BoolArray, IntArray, read_only
+from dtui.model import BoolArray, FloatArray, IntArray, read_only
+from dtui.model.judging import HIGHER
 from dtui.model.learning import GALLERY_SORTS, IMAGE_LISTS, TURNED_WRONG, Gallery, GalleryRequest
 from dtui.query.classes import check_labels
 from dtui.query.data import RunData
@@ -36,7 +37,12 @@ def gallery(data: RunData, request: GalleryRequest) -> Gallery:
     chosen = _chosen(data, request)
     is_wrong = _is_wrong(data, chosen, position)
     if request.sort == "wrong" and not request.listed and request.excites is None:
-        chosen = chosen[_wrong_first(labels_at(data, chosen, position), images.targets[chosen], is_wrong)]
+        scores = _scores(data, chosen, position)
+        if scores is None:
+            order = _wrong_first(labels_at(data, chosen, position), images.targets[chosen], is_wrong)
+        else:
+            order = np.argsort(scores, kind="stable")  # NaN is last
+        chosen = chosen[order]
     first = max(0, min(request.first, len(chosen) - 1))
     shown = chosen[first : first + max(1, request.count)]
     learned = learning(data)
@@ -49,6 +55,19 @@ def gallery(data: RunData, request: GalleryRequest) -> Gallery:
         wrong=int(np.count_nonzero(is_wrong)),
         validations=len(data.validations),
     )
+
+
+def _scores(data: RunData, images: IntArray, position: int) -> FloatArray | None:
+    """Return the scores of images at a validation so that worse is smaller; None where scores do not decide."""
+    judging = data.judging
+    if judging is None or not judging.has_scores or position < 0 or not len(images):
+        return None
+    low, high = int(images.min()), int(images.max()) + 1
+    found = data.column("score", slice(low, high), slice(position, position + 1))
+    if found is None:
+        return None
+    values: FloatArray = found[images - low, 0]
+    return values if judging.better == HIGHER else -values
 
 
 def _chosen(data: RunData, request: GalleryRequest) -> IntArray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from dtui.analysis.downsample import pool_mean, records_of_columns
@@ -28,6 +30,7 @@ def image_history(data: RunData, image: int, partners: int) -> ImageHistory:
     flipping = data.remembered("flipping", lambda: Flipping(judged.layout, judged.right, judged.lost))
     found, shared = flipping.partners(image, partners)
     labels = data.reader.read_labels(slice(image, image + 1), slice(0, len(data.validations)))[0]
+    scores = data.column("score", slice(image, image + 1), slice(0, len(data.validations)))
     return ImageHistory(
         learned=learned_images(data, np.array([image]))[0],
         stretches=_stretches(labels, data.validations),
@@ -38,6 +41,8 @@ def image_history(data: RunData, image: int, partners: int) -> ImageHistory:
         partner_targets=read_only(images.targets[found].astype(np.int64)),
         pixels=decode_thumbnail(data.reader.read_thumbnail(image)),
         partner_pixels=tuple(decode_thumbnail(data.reader.read_thumbnail(one)) for one in found.tolist()),
+        judging=data.judging,
+        scores=read_only(np.zeros(0) if scores is None else scores[0]),
     )
 
 
@@ -71,16 +76,31 @@ def label_strips(data: RunData, images: tuple[int, ...], axis: TimeAxis) -> Labe
     shape = (len(images), axis.columns)
     correct, confidence = np.full(shape, np.nan), np.full(shape, np.nan)
     wrong: IntArray = np.full(shape, NO_LABEL, dtype=np.int32)
+    has_scores = data.judging is not None and data.judging.has_scores
+    scores = np.full(shape, np.nan) if has_scores else None
     for row, image in enumerate(images):
         one = slice(image, image + 1)
         labels = data.reader.read_labels(one, needed)
         sure = data.reader.read_confidences(one, needed)
         target = int(data.images.targets[image]) if data.images is not None else 0
         correct[row] = pool_mean(_where(labels >= 0, labels == target), own)[0]
-        confidence[row] = pool_mean(_where((labels >= 0) & (sure >= 0), sure / CONFIDENCES), own)[0]
+        if data.judging is None:
+            confidence[row] = pool_mean(_where((labels >= 0) & (sure >= 0), sure / CONFIDENCES), own)[0]
+        if scores is not None and (found := data.column("score", one, needed)) is not None:
+            scores[row] = pool_mean(np.where(np.isfinite(found), found, np.nan), own)[0]
         if held.has_value.any():
             wrong[row] = wrong_labels(data, np.array([image]), held, 1)[0]
-    return LabelStrips(axis, images, read_only(correct), read_only(wrong), read_only(confidence))
+    strips = LabelStrips(axis, images, read_only(correct), read_only(wrong), read_only(confidence))
+    if scores is None or not images:
+        return strips
+    return replace(strips, score=read_only(scores), score_range=_score_range(data, images[0]))
+
+
+def _score_range(data: RunData, image: int) -> tuple[float, float]:
+    """Return the smallest and the largest score of an image over the run; (0, 1) where it has none."""
+    every = data.column("score", slice(image, image + 1), slice(0, len(data.validations)))
+    finite = np.zeros(0) if every is None else every[np.isfinite(every)]
+    return (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
 
 
 def _where(known: np.ndarray, values: np.ndarray) -> FloatArray:

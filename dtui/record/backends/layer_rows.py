@@ -22,7 +22,8 @@ class LayerRows:
         weight: Shape (filters, elements), contiguous, any floating dtype.
         previous: Same shape, float32: the weight at the record before. It is overwritten with `weight`.
         is_first: Whether `previous` holds nothing yet.
-        gradient: Like `weight`; None if there is none.
+        gradient: The elements in the order of `weight`, without holes, in whatever shape; None if there is none. A
+            compiled kernel asks for its address alone, and a view of each layer costs more than that of the rest.
         positions: Flat positions of the samples among these rows, ascending, int64 on the CPU.
         place: Position of the first of these samples among all samples of the layer.
     """
@@ -36,16 +37,25 @@ class LayerRows:
     positions: Tensor
     place: int
 
+    @property
+    def gradient_rows(self) -> Tensor | None:
+        """The gradient, shaped like `weight`."""
+        gradient, weight = self.gradient, self.weight
+        if gradient is None or gradient.shape == weight.shape:
+            return gradient
+        return gradient.as_strided(weight.shape, weight.stride())
+
     def cut(self, first: int, last: int) -> LayerRows:
         """Return the rows from `first` to `last` (exclusive)."""
         elements = self.weight.shape[1]
+        gradient = self.gradient_rows
         begin, end = np.searchsorted(self.positions.numpy(), (first * elements, last * elements)).tolist()
         return replace(
             self,
             column=self.column + first,
             weight=self.weight[first:last],
             previous=self.previous[first:last],
-            gradient=None if self.gradient is None else self.gradient[first:last],
+            gradient=None if gradient is None else gradient[first:last],
             positions=self.positions[begin:end] - first * elements,
             place=self.place + begin,
         )

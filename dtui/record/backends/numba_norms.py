@@ -65,7 +65,8 @@ class KernelNorms:
         table: FloatArray = norms.numpy()
         for layer in layers:
             weight = layer.weight.numpy()
-            gradient = weight if layer.gradient is None else layer.gradient.numpy()
+            rows = layer.gradient_rows
+            gradient = weight if rows is None else rows.numpy()
             self._kernel(weight, layer.previous.numpy(), gradient, table, layer.column)
         return True
 

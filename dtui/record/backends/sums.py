@@ -26,6 +26,9 @@ SOURCE_SUMS = 6
 class Sum(IntEnum):
     """Rows of the sum buffer. Each row has one number per filter, over the finite elements only.
 
+    The kernels take their places from here. numba knows by a kernel's own file alone that its cache is out of date, so
+    whoever changes this list changes those files too.
+
     A deviation is the norm of the values minus their mean. It is NaN where sum and norm give it without loss of digits.
     """
 

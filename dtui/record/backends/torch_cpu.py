@@ -89,7 +89,7 @@ class TorchSums:
         scratch = chunk.scratch[0]
         weight = _as_float32(layer.weight[chunk.first : chunk.last], chunk.scratch[1])
         previous = layer.previous[chunk.first : chunk.last]
-        gradient = layer.gradient
+        gradient = layer.gradient_rows
         if gradient is not None:
             gradient = _as_float32(gradient[chunk.first : chunk.last], chunk.scratch[2])
             _take_source(gradient, chunk, GRADIENTS)
@@ -108,7 +108,7 @@ class TorchSums:
     def _take_again(self, layers: list[LayerRows]) -> None:
         """Sum again the rows whose sums are not finite, or have too few digits."""
         for layer in layers:
-            for source, values in ((WEIGHTS, layer.weight), (GRADIENTS, layer.gradient)):
+            for source, values in ((WEIGHTS, layer.weight), (GRADIENTS, layer.gradient_rows)):
                 if values is None:
                     continue
                 for chunk in self._chunks_of(layer):

@@ -70,7 +70,7 @@ class DeviceSums:
         previous = [layers[index].previous[first:last] for index, first, last in group.parts]
         torch._foreach_copy_(group.weights, [layers[index].weight[first:last] for index, first, last in group.parts])
         if group.has_gradient:
-            found = [(layers[index].gradient, first, last) for index, first, last in group.parts]
+            found = [(layers[index].gradient_rows, first, last) for index, first, last in group.parts]
             torch._foreach_copy_(group.gradients, [all_[first:last] for all_, first, last in found if all_ is not None])
         if not group.is_first:
             torch._foreach_copy_(group.updates, group.weights)

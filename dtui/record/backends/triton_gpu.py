@@ -69,6 +69,8 @@ class _Launches:
     def __init__(self) -> None:
         self._plans: dict[tuple[object, ...], list[_Launch]] = {}
         self._addresses: list[_Addresses] = []
+        self._last: tuple[list[LayerRows], list[torch.dtype | None]] = [], []
+        self._plan: list[_Launch] = []
         self._table = torch.empty(0)
 
     def of(self, layers: list[LayerRows], each: int, device: torch.device) -> tuple[Tensor, list[_Launch]]:
@@ -80,6 +82,9 @@ class _Launches:
             device: Their device.
         """
         addresses = [_addresses(layer) for layer in layers]
+        types = [None if layer.gradient is None else layer.gradient.dtype for layer in layers]
+        if addresses == self._addresses and (layers, types) == self._last:  # as at most records
+            return self._table, self._plan
         kinds = [_kind(layer, some) for layer, some in zip(layers, addresses, strict=True)]
         key = tuple(
             (layer.column, layer.weight.shape, id(layer.positions), *kind)
@@ -92,7 +97,8 @@ class _Launches:
             self._plans[key] = [_plan(layers, some, kind, each, device) for kind, some in alike.items()]
         if addresses != self._addresses:
             self._table, self._addresses = _on_device(np.array(addresses, np.int64), device), addresses
-        return self._table, self._plans[key]
+        self._last, self._plan = (list(layers), types), self._plans[key]
+        return self._table, self._plan
 
 
 class _Compiled:

@@ -15,7 +15,15 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
+from dtui.record.backends import sums as shared
+
 _INFINITY = tl.constexpr(float("inf"))
+_SOURCE_SUMS = tl.constexpr(shared.SOURCE_SUMS)
+_TOTAL, _NORM, _NORM1 = tl.constexpr(shared.TOTAL), tl.constexpr(shared.NORM), tl.constexpr(shared.NORM1)
+_LARGEST, _SMALLEST = tl.constexpr(shared.LARGEST), tl.constexpr(shared.SMALLEST)
+_DEVIATION = tl.constexpr(shared.DEVIATION)
+_NEGATIVES = tl.constexpr(int(shared.Sum.WEIGHT_NEGATIVES))
+_NONFINITE = tl.constexpr(int(shared.Sum.WEIGHT_NONFINITE))
 _SAFE_SMALLEST = tl.constexpr(1e-15)
 """Below, a square loses digits in float32; above, one that is too large is not finite."""
 
@@ -41,7 +49,7 @@ def take_rows(
             of the first filter.
         layer_of: Row in `layers` of each program, int32.
         by_filter: Shape (filters, sums_each), float32: six sums of the weights, of the gradients and of the updates,
-            then the counts of negative weights (18) and of non-finite elements (19 to 21), as in `sums.Sum`.
+            then the counts of negative weights and of non-finite elements, as in `sums.Sum`.
         weight_type: Element type of the weights.
         gradient_type: Element type of the gradients.
         sums_each: Number of sums per filter.
@@ -71,7 +79,7 @@ def take_rows(
         d_sums = _add(d_sums, more_updates, rest, d_shift)
         g_sums = _add(g_sums, more_gradients, rest, g_shift)
         negatives += tl.where(more_weights < 0, 1.0, 0.0)
-    tl.store(out + 18, tl.sum(negatives))
+    tl.store(out + _NEGATIVES, tl.sum(negatives))
     _finish(w, p, g, elements, out, w_shift, w_sums, 0, block)
     if has_gradient:
         _finish(w, p, g, elements, out, g_shift, g_sums, 1, block)
@@ -257,14 +265,14 @@ def _finish(w, p, g, elements, out, shift, sums, source: tl.constexpr, block: tl
     is_plain = (square < _INFINITY) & ((most > _SAFE_SMALLEST) | (most == 0))
     if is_plain:
         shifted = tl.sum(sums[0])
-        first = out + 6 * source
-        tl.store(first, shifted + shift * elements)
-        tl.store(first + 1, tl.sqrt(square))
-        tl.store(first + 2, tl.sum(sums[3]))
-        tl.store(first + 3, top)
-        tl.store(first + 4, bottom)
-        tl.store(first + 5, tl.sqrt(tl.maximum(tl.sum(sums[1]) - shifted * shifted / elements, 0.0)))
-        tl.store(out + 19 + source, 0.0)
+        first = out + _SOURCE_SUMS * source
+        tl.store(first + _TOTAL, shifted + shift * elements)
+        tl.store(first + _NORM, tl.sqrt(square))
+        tl.store(first + _NORM1, tl.sum(sums[3]))
+        tl.store(first + _LARGEST, top)
+        tl.store(first + _SMALLEST, bottom)
+        tl.store(first + _DEVIATION, tl.sqrt(tl.maximum(tl.sum(sums[1]) - shifted * shifted / elements, 0.0)))
+        tl.store(out + _NONFINITE + source, 0.0)
     else:
         _take_carefully(w, p, g, elements, out, source, block)
 
@@ -306,21 +314,21 @@ def _take_carefully(w, p, g, elements, out, source: tl.constexpr, block: tl.cons
         values = _load_source(w, p, g, places, mask, source)
         centred = tl.where(mask & (tl.abs(values) < _INFINITY), values * inverse - mean, 0.0)
         scatter += centred * centred
-    first = out + 6 * source
-    tl.store(first, tl.sum(total) * scale)
-    tl.store(first + 1, tl.sqrt(tl.sum(square)) * scale)
-    tl.store(first + 2, tl.sum(magnitude) * scale)
-    tl.store(first + 3, top)
-    tl.store(first + 4, bottom)
-    tl.store(first + 5, tl.sqrt(tl.sum(scatter)) * scale)
-    tl.store(out + 19 + source, elements - number)
+    first = out + _SOURCE_SUMS * source
+    tl.store(first + _TOTAL, tl.sum(total) * scale)
+    tl.store(first + _NORM, tl.sqrt(tl.sum(square)) * scale)
+    tl.store(first + _NORM1, tl.sum(magnitude) * scale)
+    tl.store(first + _LARGEST, top)
+    tl.store(first + _SMALLEST, bottom)
+    tl.store(first + _DEVIATION, tl.sqrt(tl.sum(scatter)) * scale)
+    tl.store(out + _NONFINITE + source, elements - number)
     if source == 0:
-        tl.store(out + 18, tl.sum(negatives))
+        tl.store(out + _NEGATIVES, tl.sum(negatives))
 
 
 @triton.jit
 def _forget(out, source: tl.constexpr):
     """Mark a source as absent."""
-    for index in tl.static_range(6):
-        tl.store(out + 6 * source + index, float("nan"))
-    tl.store(out + 19 + source, 0.0)
+    for index in tl.static_range(_SOURCE_SUMS):
+        tl.store(out + _SOURCE_SUMS * source + index, float("nan"))
+    tl.store(out + _NONFINITE + source, 0.0)

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from dtui.errors import RecorderError
 from dtui.fork_gate import resting
@@ -43,6 +45,9 @@ MOST_TRIGGERS = 64
 """Triggers that a run keeps: what goes on breaking would fill the disk."""
 LARGEST_RING = 4 << 30
 """Bytes of the ring that are taken for a mistake."""
+
+Columns = Callable[[], Mapping[str, NDArray[Any]]]
+"""Gives what else a frame holds, on the writer's thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +141,20 @@ class _Kept:
     nonfinite: FloatArray | None
     scalars: Mapping[str, float]
     skips: Skips
+    columns: Mapping[str, NDArray[Any]]
 
 
 class Flight:
     """The flight recorder of one run. The training thread calls `watch`, the writer's thread calls the rest."""
 
-    def __init__(self, plan: WatchPlan, structure: Structure, probes: list[LayerProbe], fused: bool = False) -> None:
+    def __init__(
+        self,
+        plan: WatchPlan,
+        structure: Structure,
+        probes: list[LayerProbe],
+        fused: bool = False,
+        on_nonfinite: Callable[[], None] | None = None,
+    ) -> None:
         """Allocate everything, so that nothing is allocated later.
 
         Args:
@@ -149,12 +162,15 @@ class Flight:
             structure: Structure of the run.
             probes: Its layers, placed on the flat filter axis.
             fused: Whether to use a compiled kernel if one is available.
+            on_nonfinite: Called on the writer's thread when a watch saw NaN or Inf, in an update that counts.
 
         Raises:
             RecorderError: The weights cannot be watched.
         """
+        self._on_nonfinite = on_nonfinite
         self.plan = plan
         self._structure = structure
+        self._fused = fused
         self._meter = WatchMeter(probes, fused)
         is_cuda = self._meter.device.type == "cuda"
         self._ring = torch.zeros((plan.slots, len(Norm), structure.filters), device="cpu", pin_memory=is_cuda)
@@ -165,7 +181,7 @@ class Flight:
         self._batch = min(JUDGED_TOGETHER, max(1, plan.waiting // 2))
         self._last = -1
         self._judge = Judge(structure.layers, plan.after)
-        self._deriver, self._derived = Deriver(structure), -1
+        self._deriver, self._derived = Deriver(structure, fused), -1
         self._remaining = self._triggers = 0
         self._stored = -1
         self._failure = ""
@@ -177,7 +193,12 @@ class Flight:
         return self._ring.numel() * 4 + self._meter.copied_bytes
 
     def watch(
-        self, sink: Sink, iteration: int, scalars: Callable[[], Mapping[str, float]], skips: Callable[[], Skips]
+        self,
+        sink: Sink,
+        iteration: int,
+        scalars: Callable[[], Mapping[str, float]],
+        skips: Callable[[], Skips],
+        columns: Columns = dict,
     ) -> bool:
         """Measure a watch and queue it for judging; False, without measuring, if no slot is free.
 
@@ -186,6 +207,7 @@ class Flight:
             iteration: Iteration of the watch.
             scalars: Returns the values logged since the watch before, as numbers.
             skips: Returns the updates that a gradient scaler skipped.
+            columns: Returns what else the watch holds.
 
         Raises:
             RecorderError: Judging has failed.
@@ -201,7 +223,7 @@ class Flight:
 
         def judge(store: Store) -> None:
             try:
-                kept = self._arrived(number, iteration, watch, scalars, skips)
+                kept = self._arrived(number, iteration, watch, scalars, skips, columns)
                 self._kept[slot] = kept
                 self._take(store, kept, is_next)
             except OSError:
@@ -245,6 +267,7 @@ class Flight:
         watch: Watch,
         scalars: Callable[[], Mapping[str, float]],
         skips: Callable[[], Skips],
+        further: Columns = dict,
     ) -> _Kept:
         """Wait for a watch to arrive, and set missing values to NaN."""
         if watch.event is not None:
@@ -260,11 +283,13 @@ class Flight:
                 norms[broken] = np.nan
         for row, columns in watch.absent:
             norms[row, columns] = np.nan
-        return _Kept(number, iteration, norms, nonfinite, dict(scalars()), skips())
+        return _Kept(number, iteration, norms, nonfinite, dict(scalars()), skips(), further())
 
     def _take(self, store: Store, kept: _Kept, is_next: bool) -> None:
         """Judge a watch, and store the watches that a trigger keeps."""
         found = [] if kept.skips.is_last else self._judged_triggers(kept, is_next)
+        if self._on_nonfinite is not None and any(trigger.kind == "nonfinite" for trigger in found):
+            self._on_nonfinite()
         for trigger in found:
             if self._triggers == MOST_TRIGGERS:
                 warn_once("triggers", f"iteration {kept.iteration}: {MOST_TRIGGERS} triggers are kept; no more are")
@@ -300,10 +325,10 @@ class Flight:
             return
         if self._derived != number - 1:
             before = self._in_ring(number - 1)
-            self._deriver = Deriver(self._structure) if before is None else self._deriver
+            self._deriver = Deriver(self._structure, self._fused) if before is None else self._deriver
             if before is not None:
                 self._deriver.derive(self._raw(before))
-        watch = self._deriver.derive(self._raw(kept))
+        watch = replace(self._deriver.derive(self._raw(kept)), columns=kept.columns)
         self._derived, self._stored = number, kept.iteration
         store.append_watch(watch)
 

@@ -144,7 +144,7 @@ class WatchMeter:
         rows = []
         for index, probe in enumerate(self._probes):
             source = self._sources[index]
-            parameter = probe.module._parameters.get("weight")
+            parameter = probe.parameter
             is_same = source is not None and source.parameter is not None and source.parameter is parameter
             if source is None or not is_same or source.address != _address(parameter):
                 source = self._read_source(index, probe, parameter)
@@ -262,7 +262,7 @@ def one_device(probes: list[LayerProbe]) -> torch.device:
     Raises:
         RecorderError: Weights are sharded, or on several devices.
     """
-    weights = {probe.name: probe.module._parameters.get("weight") for probe in probes}
+    weights = {probe.name: probe.parameter for probe in probes}
     sharded = next((name for name, weight in weights.items() if is_sharded(weight)), None)
     if sharded is not None:
         raise RecorderError(

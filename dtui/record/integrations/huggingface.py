@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from dtui.errors import MissingExtraError
+from dtui.record.integrations.task_scores import class_names, score_items
 from dtui.record.integrations.trainings import Trainings
 from dtui.record.recorder import Recorder
 from dtui.record.start.arguments import as_class_names, check_existing, check_path, check_period
@@ -78,7 +79,8 @@ class DtuiCallback(TrainerCallback):  # type: ignore[misc]
         if model is None:
             return
         self._detach()
-        classes = _class_names(unwrap(model)) if self._classes is None else self._classes
+        self._judged = 0
+        classes = class_names(unwrap(model)) if self._classes is None else self._classes
         self.recorder = self._trainings.begin(self.recorder, model, optimizer, state.global_step, classes=classes)
         if args.world_size > 1:
             warn_once("trainer", "evaluation: it is spread over several processes; its images are not recorded")
@@ -100,6 +102,7 @@ class DtuiCallback(TrainerCallback):  # type: ignore[misc]
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """End the validation, which began with the first forward pass of the evaluation."""
+        self._judged = 0
         if self._validation is not None:
             self._validation.close()
             self._validation = None
@@ -121,7 +124,17 @@ class DtuiCallback(TrainerCallback):  # type: ignore[misc]
     def _see(self, module: nn.Module, args: Any, kwargs: Mapping[str, Any], output: Any) -> None:
         """Judge one batch of an evaluation; the images are in the order of the data set."""
         labels = kwargs.get("labels")
-        if self.recorder is None or module.training:
+        if self.recorder is None or module.training or self.recorder.closed:
+            return
+        found = score_items(module, labels, output, self._judged)
+        if found is not None:
+            self._judged += len(output.logits)
+            images = kwargs.get("pixel_values")
+            self.recorder.judge(
+                *(found.ids, found.scores, found.group, None, found.threshold, found.better),
+                name=found.name,
+                images=images if isinstance(images, Tensor) and len(images) == len(found.scores) else None,
+            )
             return
         try:
             targets = labels_in(labels, "labels of the evaluation")
@@ -137,11 +150,3 @@ class DtuiCallback(TrainerCallback):  # type: ignore[misc]
         self._judged += len(targets)
         images = kwargs.get("pixel_values")
         self.recorder.predictions(scores, targets, ids, images if isinstance(images, Tensor) else None)
-
-
-def _class_names(model: nn.Module) -> tuple[str, ...] | None:
-    """Return the class names of a model's configuration in label order; None if it has none."""
-    names = getattr(getattr(model, "config", None), "id2label", None)
-    if not isinstance(names, Mapping) or len(names) < 2:
-        return None
-    return tuple(str(names[label]) for label in sorted(names))

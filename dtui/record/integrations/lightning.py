@@ -19,6 +19,8 @@ from torch.utils.hooks import RemovableHandle
 
 from dtui.errors import MissingExtraError
 from dtui.model import IntArray
+from dtui.record.batches.passes import Early, leave, listen
+from dtui.record.batches.used import place_in
 from dtui.record.integrations.trainings import Trainings
 from dtui.record.recorder import Recorder
 from dtui.record.start.arguments import as_class_names, check_existing, check_path, check_period
@@ -26,7 +28,7 @@ from dtui.record.training.hooks import QuietHook
 from dtui.record.training.layers import find_layers
 from dtui.record.validation.loader_tap import LoaderTap
 from dtui.record.validation.scores import find_scores, rows_of
-from dtui.record.validation.targets import Place, UnusableLoaderError, images_of, targets_of
+from dtui.record.validation.targets import Place, UnusableLoaderError, images_of, pick, targets_of
 from dtui.record.validation.validation_watch import Places
 from dtui.record.writing.warn import warn_once
 
@@ -74,6 +76,8 @@ class DtuiCallback(Callback):  # type: ignore[misc]
         check_path(path, check_existing(options.get("on_existing"), options.get("resume")))
         as_class_names(classes)
         self._trainings = Trainings(path, every=every, classes=classes, **options)
+        self._ids = place_in(options.get("batches", False))
+        self._early = Early() if options.get("batches", False) is not False else None
         self._network = network
         self._places = Places(target, scores)
         self._order: _Order | None = None
@@ -83,6 +87,11 @@ class DtuiCallback(Callback):  # type: ignore[misc]
         self._handle: RemovableHandle | None = None
         self._output: Any = None
         self._told: dict[str, Tensor] = {}
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note the batches of the first epoch, which begins before there is a recorder."""
+        if self._early is not None:
+            listen(self._early)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Attach to the module and its first optimizer, on every process; each fit is recorded."""
@@ -94,6 +103,14 @@ class DtuiCallback(Callback):  # type: ignore[misc]
         if self._order is not None:
             self._order.detach()
         self._order = _Order(trainer)
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """State the ids of a batch where it has them; the loader of a stream is one batch ahead."""
+        if self.recorder is not None and self._ids is not None:
+            try:
+                self.recorder.samples(pick(batch, self._ids))
+            except Exception as error:  # noqa: BLE001 - somebody's batch, or their function of it
+                warn_once("batches", f"batches: a batch has no ids: {error}")
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: Any) -> None:
         """Log the loss and what the module logged."""
@@ -155,11 +172,15 @@ class DtuiCallback(Callback):  # type: ignore[misc]
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """End the run as crashed."""
         self._detach()
+        if self._early is not None:
+            leave(self._early)
         if self.recorder is not None:
             self.recorder.__exit__(type(exception), exception, None)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """End the run."""
+        if self._early is not None:
+            leave(self._early)
         if self._order is not None:
             self._order.detach()
             self._order = None

@@ -34,6 +34,10 @@ class Trainings:
         """Whether the user asked to resume an existing run."""
         return bool(self._arguments.get("resume") or self._arguments.get("on_existing") == "resume")
 
+    def choose(self, **arguments: Any) -> None:
+        """Give arguments that were not known before a training begins."""
+        self._arguments |= arguments
+
     def begin(
         self, last: Recorder | None, model: nn.Module, optimizer: Any, updates: int | None, **further: Any
     ) -> Recorder:

@@ -123,7 +123,7 @@ class Measurer:
     @property
     def is_sharded(self) -> bool:
         """Whether this process holds only a part of the weights."""
-        weights = (probe.module._parameters.get("weight") for probe in self._probes)
+        weights = (probe.parameter for probe in self._probes)
         return any(map(is_sharded, weights)) or self._norms.is_sharded
 
     @property
@@ -155,6 +155,9 @@ class Measurer:
             if device not in self._devices:
                 self._devices[device] = self._prepare(device)
         waits = [kept.take(layers.get(device, [])) for device, kept in self._devices.items()]
+        for taken in layers.values():
+            for rows in taken:
+                rows.gradient = None  # the training may want its memory back before the next record
         norms = self._take_norms()
 
         def finish(iteration: int, scalars: Mapping[str, float]) -> RawRecord:
@@ -176,7 +179,7 @@ class Measurer:
 
     def _rows(self, index: int, probe: LayerProbe) -> LayerRows | None:
         """Return the rows of a layer to read; None if this process holds none of it."""
-        parameter, seen = probe.module._parameters.get("weight"), self._seen[index]
+        parameter, seen = probe.parameter, self._seen[index]
         if seen is not None and seen[0] is parameter and seen[1:3] == (parameter.data_ptr(), parameter.stride()):
             rows: LayerRows | None = seen[3]
         else:
@@ -188,10 +191,11 @@ class Measurer:
 
     def _gradient(self, index: int, probe: LayerProbe, rows: Tensor) -> Tensor | None:
         """Return the gradients of the weights in these rows; None if there are none."""
-        gradient, seen = probe.gradient(), self._seen[index]
+        seen = self._seen[index]
+        gradient = probe.gradient() if seen is None else seen[0].grad
         if gradient is not None and seen is not None and gradient.stride() == seen[2]:  # the rows are a view
-            return gradient.as_strided(rows.shape, rows.stride())
-        part = None if gradient is None else local_rows(gradient)
+            return gradient
+        part = None if gradient is None else local_rows(gradient.detach())
         return None if part is None else as_rows(probe.module, part[0], self._orders[index])
 
     def _find_rows(self, index: int, probe: LayerProbe) -> LayerRows | None:

@@ -7,6 +7,7 @@ there before they show in a loss.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,9 @@ _Float64 = NDArray[np.float64]
 class NormDeriver:
     """Computes record after record; keeps the values of the last record, and the usual size of the scales."""
 
-    def __init__(self, channels: Sequence[int]) -> None:
-        """Prepare for layers with these numbers of channels, each > 0."""
+    def __init__(self, channels: Sequence[int], kernel: ModuleType | None = None) -> None:
+        """Prepare for layers with these numbers of channels, each > 0; `kernel` is `norm_kernel`, None for NumPy."""
+        self._kernel = kernel
         self._starts = np.cumsum([0, *channels[:-1]]) if channels else np.zeros(0, np.int64)
         self._groups: list[tuple[IntArray, IntArray]] = []
         """Layers of equally many channels together: which layers, (k,), and where their values are, (k, channels)."""
@@ -37,6 +39,8 @@ class NormDeriver:
         self._before: _Float64 | None = None
         self._usual: _Float64 | None = None
         self._size: _Float64 = np.full(len(sizes), np.nan)
+        self._edges = np.append(self._starts, self._channels.sum())
+        self._places = np.array([] if kernel is None else list(map(NORM_STATISTICS.index, kernel.COLUMNS)))
 
     def derive(self, values: FloatArray) -> FloatArray:
         """Return the statistics of one record.
@@ -49,6 +53,8 @@ class NormDeriver:
             Shape (len(NORM_STATISTICS), layers), float32, over the finite channels; NaN if there are none, and at the
             first record in statistics that compare two records.
         """
+        if self._kernel is not None:
+            return self._compiled(self._kernel, values)
         now = values.astype(np.float64)
         taken, broken = ~np.isnan(now), np.isinf(now)
         now[broken] = np.nan
@@ -67,6 +73,18 @@ class NormDeriver:
                 "nonfinite": np.where(self._sums(taken) > 0, self._sums(broken), np.nan),
             }
             return np.stack([columns[name] for name in NORM_STATISTICS]).astype(np.float32)
+
+    def _compiled(self, kernel: ModuleType, values: FloatArray) -> FloatArray:
+        """Return the same, computed in one call that frees the interpreter."""
+        is_first = self._before is None
+        if self._before is None or self._usual is None:
+            self._before, self._usual = np.full(values.shape, np.nan), self._size.copy()
+        statistics = np.full((len(NORM_STATISTICS), len(self._channels)), np.nan, np.float32)
+        values = np.require(values, np.float32, "CW")
+        kernel.derive(
+            values, self._before, self._usual, self._size, self._edges, self._places, NEAR_ZERO, is_first, statistics
+        )
+        return statistics
 
     def _share_near_zero(self, scale: _Float64, usual: _Float64) -> _Float64:
         """Return the share of each layer's scales that are small compared with their usual size at the first record."""

@@ -26,6 +26,7 @@ from dtui.model import (
     Structure,
 )
 from dtui.record.backends.sums import SOURCE_SUMS, Sum
+from dtui.record.measure.compiled import CompiledStatistics, load_kernels
 from dtui.record.measure.norm_statistics import NormDeriver
 from dtui.record.measure.samples import plan_modules
 from dtui.record.training.norm_layers import Kept
@@ -95,8 +96,13 @@ class RawRecord:
 class Deriver:
     """Computes record after record; keeps the norms of the last record."""
 
-    def __init__(self, structure: Structure) -> None:
-        """Prepare the index arrays for a structure."""
+    def __init__(self, structure: Structure, has_kernel: bool = False) -> None:
+        """Prepare the index arrays for a structure.
+
+        Args:
+            structure: The network.
+            has_kernel: Whether to compute with compiled kernels where they are available.
+        """
         self._starts = np.array([layer.first_filter for layer in structure.layers])
         self._filters = np.array([layer.filters for layer in structure.layers])
         self._layer_elements = np.array([int(np.prod(layer.shape)) for layer in structure.layers], dtype=np.float64)
@@ -106,10 +112,16 @@ class Deriver:
         elements = [int(count) for count in self._layer_elements]
         self._plan = plan_modules(elements, [module.layers for module in structure.modules])
         self._norm_before: _Float64 | None = None
-        self._norms = NormDeriver([norm.channels for norm in structure.norms])
+        kernels = load_kernels() if has_kernel else None
+        self._compiled = None if kernels is None else CompiledStatistics(structure, self._plan)
+        self._norms = NormDeriver([norm.channels for norm in structure.norms], kernels and kernels.norms)
 
     def derive(self, raw: RawRecord) -> Record:
         """Return the record; NaN where a statistic has no value."""
+        norms = None if raw.norms is None else self._norms.derive(raw.norms)
+        if self._compiled is not None:
+            arrays = self._compiled.derive(raw.sums, raw.samples)
+            return Record(raw.iteration, *arrays, dict(raw.scalars), norms)
         sums = raw.sums.astype(np.float64)
         samples = np.where(np.isfinite(raw.samples), raw.samples, np.float32(np.nan))
         with np.errstate(all="ignore"):
@@ -118,7 +130,6 @@ class Deriver:
             layers, modules = self._layer_statistics(sums, samples)
             histograms = self._histograms(samples[0], layers[0])
             shares = _change_ratio_shares(samples[0], samples[SOURCES.index("gradients")])
-        norms = None if raw.norms is None else self._norms.derive(raw.norms)
         return Record(raw.iteration, filters, layers, modules, histograms, shares, dict(raw.scalars), norms)
 
     def _filter_statistics(self, sums: _Float64) -> FloatArray:

@@ -21,6 +21,10 @@ from dtui.run_path import with_suffix
 ON_EXISTING = NUMBER, RESUME, REPLACE, REFUSE = "number", "resume", "replace", "refuse"
 """What is done where a run is already; the first is the default."""
 
+_DEEPSPEED = (
+    "DeepSpeed keeps weights and updates in buffers of its own; use fully_shard (FSDP2) or DistributedDataParallel"
+)
+
 OR_GO_ON = "go on with it by resume=True"
 
 
@@ -106,6 +110,8 @@ def check_optimizers(optimizers: Any, model: nn.Module) -> tuple[Optimizer, ...]
     if not given:
         return ()
     first = given[0]
+    if _is_of_deepspeed(first):
+        raise RecorderError(f"optimizer: {type(first).__name__}: {_DEEPSPEED}")
     if not isinstance(first, Optimizer):
         raise RecorderError(
             f"optimizer: a {type(first).__name__} is not a torch.optim.Optimizer; "
@@ -121,10 +127,36 @@ def check_optimizers(optimizers: Any, model: nn.Module) -> tuple[Optimizer, ...]
     return tuple(optimizer for optimizer in given if isinstance(optimizer, Optimizer))
 
 
+def check_whole(model: nn.Module, optimizers: Sequence[Optimizer]) -> None:
+    """Refuse what keeps weights or updates in buffers of its own, where they cannot be read as weights of layers.
+
+    Raises:
+        RecorderError: The model is of DeepSpeed, FSDP1 or fairscale, or the optimizer updates during backward.
+    """
+    for module in model.modules():
+        names = {kind.__name__ for kind in type(module).__mro__}
+        if "FullyShardedDataParallel" in names:
+            raise RecorderError(
+                "model: FullyShardedDataParallel (FSDP1) cuts weights into flat pieces that have no filters; use "
+                "fully_shard (FSDP2) or DistributedDataParallel"
+            )
+        if _is_of_deepspeed(module) and any(name.endswith("Engine") for name in names):
+            raise RecorderError(f"model: {type(module).__name__}: {_DEEPSPEED}")
+    if any(getattr(optimizer, "_overlap_with_ddp", False) for optimizer in optimizers):
+        raise RecorderError(
+            "optimizer: ZeroRedundancyOptimizer with overlap_with_ddp=True makes its updates within backward, where "
+            "they cannot be counted; leave overlap_with_ddp out"
+        )
+
+
 def _unwrapped(optimizer: Any) -> Any:
-    while isinstance(getattr(optimizer, "optimizer", None), Optimizer):
+    while isinstance(getattr(optimizer, "optimizer", None), Optimizer) and not _is_of_deepspeed(optimizer):
         optimizer = optimizer.optimizer
     return optimizer
+
+
+def _is_of_deepspeed(thing: object) -> bool:
+    return any(kind.__module__.partition(".")[0] == "deepspeed" for kind in type(thing).__mro__)
 
 
 def as_class_names(classes: Sequence[str] | None) -> tuple[str, ...] | None:
@@ -151,7 +183,8 @@ def check_classes(names: tuple[str, ...] | None, model: nn.Module, probes: Seque
     """
     if not probes:
         raise RecorderError(
-            f"model: {type(model).__name__} holds no convolution and no fully connected layer of real weights to record"
+            f"model: {type(model).__name__} has no real weights to record: no convolution, no fully connected layer "
+            "and no matrix of its own"
         )
     if names is None or any(not probe.shape for probe in probes):
         return

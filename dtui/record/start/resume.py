@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 
 from dtui.errors import DtuiError, RecorderError, RunExistsError
 from dtui.model import Column, Layer, RunMetadata, Structure
+from dtui.model.judging import TENTH_VALIDATIONS, WORST_TENTH, logged_name
 from dtui.record.start.arguments import REFUSE, REPLACE, RESUME, check_path, run_folder
 from dtui.record.training.distributed import Elsewhere, Exchange, untold_ranks
 from dtui.record.writing.warn import warn_once
@@ -60,6 +61,18 @@ class Start:
         """Iteration of the last validation that counts, None if there is none."""
         return None if self.past is None else self.past.last_validation_before(self.updates)
 
+    def worst_tenths(self) -> list[float]:
+        """Return the worst tenths of the scores at the last validations that count, the last one last."""
+        images = None if self.past is None else self.past.images
+        if self.past is None or images is None or images.judging is None:
+            return []
+        points = self.past.logged.get(logged_name(images.judging.score, WORST_TENTH))
+        if points is None:
+            return []
+        iterations, values = points
+        found: list[float] = values[iterations < self.updates][-TENTH_VALIDATIONS:].tolist()
+        return found
+
     def check_network(self, structure: Structure) -> None:
         """Refuse to go on with a run of another network.
 
@@ -83,6 +96,8 @@ class Start:
             RecorderError: A name differs, or there are more or fewer.
         """
         old = () if self.past is None else self.past.classes
+        if self.past is not None and self.past.images is not None and self.past.images.judging is not None:
+            old = old[: self.past.images.judging.other]  # the one behind it has no items
         for place, (before, now) in enumerate(zip_longest(old, names or ()) if old and names is not None else ()):
             if before != now:
                 raise RecorderError(
@@ -217,6 +232,9 @@ def count_updates(optimizer: Optimizer | None) -> int | None:
     """Return the number of updates that an optimizer has done, from its state; None if unknown."""
     if optimizer is None:
         return None
+    inner = getattr(optimizer, "optim", None)
+    if isinstance(inner, Optimizer):  # ZeRO keeps the states of this process there
+        optimizer = inner
     found = [state["step"] for state in optimizer.state.values() if isinstance(state, dict) and "step" in state]
     found += [group["step"] for group in optimizer.param_groups if "step" in group]
     counts = [int(step) for step in found if isinstance(step, int | float | Tensor)]

@@ -14,6 +14,7 @@ import torch
 from torch.optim import Optimizer
 
 from dtui.model import RunMetadata
+from dtui.record.training.scalar_log import MOST_OPTIMIZERS, named
 from dtui.record.writing.warn import warn_once
 from dtui.safe_text import ELLIPSIS
 from dtui.version import __version__
@@ -25,17 +26,22 @@ LONGEST_TEXT = 1000
 def describe_run(
     name: str,
     every: int,
-    optimizer: Optimizer | None,
+    optimizers: Sequence[Optimizer],
     hyperparameters: Mapping[str, object],
     notes: Sequence[Mapping[str, object]],
 ) -> RunMetadata:
-    """Return the metadata of a run that begins now. The user's hyper-parameters override the optimizer's."""
+    """Return the metadata of a run that begins now. The user's hyper-parameters override the optimizers'.
+
+    Those of the second of several optimizers are called optimizer_2, lr_2 and so on.
+    """
     parameters = {_short(key): _short(value) for key, value in hyperparameters.items()}
-    if optimizer is not None:
-        parameters.setdefault("optimizer", type(optimizer).__name__)
-        for key, value in optimizer.defaults.items():
+    for optimizer, ending in named(optimizers[:MOST_OPTIMIZERS]):
+        parameters.setdefault(f"optimizer{ending}", _kind(optimizer))
+        inner = getattr(optimizer, "optim", None)
+        defaults = {**(inner.defaults if isinstance(inner, Optimizer) else {}), **optimizer.defaults}
+        for key, value in defaults.items():
             if isinstance(value, int | float | tuple):
-                parameters.setdefault(key, _short(value))
+                parameters.setdefault(f"{key}{ending}", _short(value))
     versions = {
         "dtui": __version__,
         "torch": str(torch.__version__),
@@ -44,6 +50,13 @@ def describe_run(
     }
     created = datetime.now(UTC).isoformat(timespec="seconds")
     return RunMetadata(_short(name), created, every, False, versions, parameters, tuple(map(_as_stored, notes)))
+
+
+def _kind(optimizer: Optimizer) -> str:
+    """Return the name of an optimizer's class, and of the class that it spreads over processes (ZeRO)."""
+    inner = getattr(optimizer, "optim", None)
+    of = f" of {type(inner).__name__}" if isinstance(inner, Optimizer) else ""
+    return type(optimizer).__name__ + of
 
 
 def _as_stored(note: Mapping[str, object]) -> dict[str, object]:

@@ -8,15 +8,14 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from dtui.model import Coverage, Trained, Unrecorded
-from dtui.record.training.layers import LayerProbe, is_layer, kind_of, walk, weight_type
+from dtui.record.training.layers import LayerProbe, kind_of, walk, weight_type
+from dtui.record.training.own_weights import is_layer
 from dtui.record.writing.warn import reason_of, warn_once
 
 KEPT = 32
 """Parameters that are named, the largest ones."""
 LITTLE = 0.5
 """A smaller share is told when recording begins."""
-
-_OF_WEIGHT = ("weight", "weight_g", "weight_v", "weight_orig")
 
 
 def measure_coverage(root: nn.Module, probes: Sequence[LayerProbe]) -> Coverage:
@@ -27,7 +26,7 @@ def measure_coverage(root: nn.Module, probes: Sequence[LayerProbe]) -> Coverage:
         probes: Its recorded layers. The weight of each counts as recorded, and so do the parameters it is computed
             from.
     """
-    recorded = {id(parameter) for probe in probes for parameter in _made_from(probe.module)}
+    recorded = {id(parameter) for probe in probes for parameter in probe.made_from}
     seen: set[int] = set()
     total = known = 0
     others: list[Unrecorded] = []
@@ -55,9 +54,7 @@ def measure_trained(root: nn.Module, probes: Sequence[LayerProbe]) -> Trained:
         if parameter.requires_grad and not is_lazy(parameter)
     }
     frozen = tuple(
-        index
-        for index, probe in enumerate(probes)
-        if not any(parameter.requires_grad for parameter in _made_from(probe.module))
+        index for index, probe in enumerate(probes) if not any(parameter.requires_grad for parameter in probe.made_from)
     )
     return Trained(sum(elements.values()), frozen)
 
@@ -92,7 +89,10 @@ def _tell(root: nn.Module, coverage: Coverage) -> None:
                 f"layer {name or kind_of(module)}: its {kind} weights are not recorded; only real ones are",
             )
     if coverage.share < LITTLE:
-        warn_once("coverage", f"model: {coverage.text()}; convolutions and fully connected layers are recorded")
+        warn_once(
+            "coverage",
+            f"model: {coverage.text()}; convolutions and fully connected layers are recorded",
+        )
 
 
 def _own_parameters(module: nn.Module) -> list[tuple[str, Tensor]]:
@@ -103,11 +103,3 @@ def _own_parameters(module: nn.Module) -> list[tuple[str, Tensor]]:
     if isinstance(made, nn.ModuleDict):
         own += [(f"parametrizations.{name}", parameter) for name, parameter in made.named_parameters()]
     return own
-
-
-def _made_from(module: nn.Module) -> list[Tensor]:
-    """Return the parameters from which a layer's weight is computed, or the weight itself."""
-    made = getattr(module, "parametrizations", None)
-    if isinstance(made, nn.ModuleDict) and "weight" in made:
-        return list(made["weight"].parameters())
-    return [parameter for name in _OF_WEIGHT if (parameter := module._parameters.get(name)) is not None]

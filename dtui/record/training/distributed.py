@@ -25,6 +25,7 @@ from torch import Tensor
 from dtui.errors import RecorderError
 from dtui.fork_gate import resting
 from dtui.model import Gap, ImageSet, Record, RunStatus, Trigger, Validation
+from dtui.record.writing.stopping import StopSignal
 
 WAIT_SECONDS = 60.0
 """How long the first rank's writer waits for a part."""
@@ -89,6 +90,22 @@ class Exchange:
             raise RecorderError(f"rank 0: {refusal}")
         return int(updates), str(path)
 
+    def stop_signal(self) -> StopSignal:
+        """Return the answer to whether the training should stop, the same in all ranks."""
+        if self._store is None or self.ranks == 1:
+            return StopSignal()
+        return StopSignal(announce=self.announce_stop) if self.is_first else StopSignal(heard=self.announced_stop)
+
+    def announce_stop(self, iteration: int) -> None:
+        """As the first rank, tell the others from which iteration on the training should stop."""
+        if self._store is not None:
+            self._store.set(f"{self._prefix}/stop", str(iteration))
+
+    def announced_stop(self) -> int | None:
+        """Return what the first rank has told, None for nothing yet."""
+        key = f"{self._prefix}/stop"
+        return int(self._store.get(key)) if self._store is not None and self._store.check([key]) else None
+
     def leave(self, stream: str, iteration: int, arrays: Arrays) -> None:
         """Leave this rank's part for the first rank."""
         if self._store is None:
@@ -148,6 +165,14 @@ def untold_ranks() -> int:
     return ranks if ranks > 1 and "RANK" in os.environ else 0
 
 
+def rank_here() -> int:
+    """Return the rank of this process; before torch.distributed is initialised as its launcher tells, 0 for none."""
+    if dist.is_available() and dist.is_initialized():
+        return dist.get_rank()
+    told = os.environ.get("RANK", os.environ.get("LOCAL_RANK", ""))
+    return int(told) if told.isdecimal() else 0
+
+
 class Elsewhere:
     """The store of a process that does not write the run."""
 
@@ -182,6 +207,10 @@ class Elsewhere:
 
     def heartbeat(self) -> None:
         """See `set_images`."""
+
+    def asked_to_stop(self) -> bool:
+        """Return False: the first process looks, and tells the others."""
+        return False
 
     def close(self, status: RunStatus = RunStatus.DONE, reason: str = "") -> None:
         """See `set_images`."""

@@ -44,7 +44,10 @@ class GraphTracer:
         self.edges: tuple[Edge, ...] = ()
         self.followers = Followers()
         self._handles: list[RemovableHandle] = []
-        if not any("_orig_mod" in module._modules for module in model.modules()):
+        if not any(
+            "_orig_mod" in module._modules or getattr(module, "_compiled_call_impl", None) is not None
+            for module in model.modules()
+        ):
             self._handles = [
                 root.register_forward_pre_hook(QuietHook(self._begin), with_kwargs=True),
                 root.register_forward_hook(QuietHook(self._end), with_kwargs=True, always_call=True),

@@ -7,17 +7,23 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Container, Iterator
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.nn.modules.conv import _ConvTransposeNd
 from torch.nn.parameter import is_lazy
-from torch.nn.utils.spectral_norm import SpectralNorm
-from torch.nn.utils.weight_norm import WeightNorm
 
 from dtui.model import Edge, Layer, Module, Structure
+from dtui.record.training.own_weights import (
+    WEIGHT,
+    effective_weight,
+    is_filters_last,
+    is_layer,
+    made_from,
+    weight_identity,
+    weight_names,
+)
 
 _WRAPPED_UNDER = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
 _MADE_AT_RUN_TIME = ("Parametrized", "FSDP")
@@ -27,18 +33,20 @@ class LayerProbe:
     """One layer of a live network. It does not keep the network alive.
 
     Attributes:
-        name: Dotted name in the unwrapped network.
+        name: Dotted name in the unwrapped network; with the weight's name if that is not "weight".
+        weight_name: Name of the weight in its module.
         aliases: Other names of modules that use the same weight.
         shape: Of the weight, filters first.
         first_filter: Row of its filter 0 on the flat filter axis.
         present: False once the network no longer has this layer in this shape.
     """
 
-    __slots__ = ("_module", "aliases", "first_filter", "name", "present", "shape")
+    __slots__ = ("_module", "aliases", "first_filter", "name", "present", "shape", "weight_name")
 
-    def __init__(self, name: str, module: nn.Module) -> None:
+    def __init__(self, name: str, module: nn.Module, weight_name: str = WEIGHT) -> None:
         self.name = name
         self.module = module
+        self.weight_name = weight_name
         self.aliases: tuple[str, ...] = ()
         self.shape: tuple[int, ...] = ()
         self.first_filter = 0
@@ -70,13 +78,23 @@ class LayerProbe:
         """Number of weights in the layer."""
         return math.prod(self.shape)
 
+    @property
+    def parameter(self) -> Tensor | None:
+        """The weight as a parameter of its module; None if it is parametrized."""
+        return self.module._parameters.get(self.weight_name)
+
+    @property
+    def made_from(self) -> list[Tensor]:
+        """The parameters from which the weight is computed, or the weight itself."""
+        return made_from(self.module, self.weight_name)
+
     def weight(self) -> Tensor:
         """Return the weight that the network uses, detached."""
-        return _effective_weight(self.module)
+        return effective_weight(self.module, self.weight_name)
 
     def gradient(self) -> Tensor | None:
         """Return the weight's gradient, detached; None if the layer is frozen or parametrized."""
-        weight = self.module._parameters.get("weight")
+        weight = self.parameter
         return None if weight is None or weight.grad is None else weight.grad.detach()
 
 
@@ -116,17 +134,6 @@ def _has_twins(module: nn.Module) -> bool:
     return len(set(children)) != len(children)
 
 
-def is_layer(module: nn.Module) -> bool:
-    """Whether a module's weight is recorded: convolutions of every kind and fully connected layers."""
-    return isinstance(module, _ConvNd | nn.Linear) or _is_filters_last(module)
-
-
-def _is_filters_last(module: nn.Module) -> bool:
-    """Whether it is the fully connected layer of GPT-2 in transformers, which stores (inputs, outputs)."""
-    kind = type(module)
-    return kind.__name__ == "Conv1D" and kind.__module__ == "transformers.pytorch_utils"
-
-
 def find_layers(root: nn.Module) -> list[LayerProbe]:
     """Return the layers of a network in `named_modules` order, one per weight; lazy layers have no shape yet.
 
@@ -138,18 +145,31 @@ def find_layers(root: nn.Module) -> list[LayerProbe]:
     found: dict[int, LayerProbe] = {}
     users: dict[int, list[str]] = {}
     for name, module in walk(root):
-        identity = _weight_identity(module)
-        if identity is None:
-            continue
-        users.setdefault(identity, []).append(name)
-        if identity not in found and is_layer(module) and weight_type(module).is_floating_point:
-            found[identity] = LayerProbe(name or kind_of(module), module)
+        weights = weight_names(module)
+        for weight in weights or (WEIGHT,):
+            identity = weight_identity(module, weight)
+            if identity is None:
+                continue
+            full = name if weight == WEIGHT else f"{name}.{weight}".removeprefix(".")
+            users.setdefault(identity, []).append(full)
+            if identity not in found and weights and weight_type(module, weight).is_floating_point:
+                found[identity] = LayerProbe(full or kind_of(module), module, weight)
     for identity, probe in found.items():
         probe.aliases = tuple(name for name in users[identity] if name and name != probe.name)
-        weight = probe.module._parameters.get("weight")
-        if weight is None or not is_lazy(weight):
-            probe.shape = _filters_first_shape(probe.module)
+        weight_now = probe.parameter
+        if weight_now is None or not is_lazy(weight_now):
+            probe.shape = _filters_first_shape(probe)
     return list(found.values())
+
+
+def known_before(probes: list[LayerProbe], names: Container[str]) -> list[LayerProbe]:
+    """Return the layers with which a run can go on: without weights that no layer holds, if it has none of them.
+
+    Args:
+        probes: The layers of the network.
+        names: Those of the run.
+    """
+    return [probe for probe in probes if is_layer(probe.module) or probe.name in names]
 
 
 def head_of(root: nn.Module, outputs: int) -> str:
@@ -163,10 +183,10 @@ def head_of(root: nn.Module, outputs: int) -> str:
     return f"layer {probe.name} has {count} output{'s' * (count != 1)}"
 
 
-def weight_type(module: nn.Module) -> torch.dtype:
+def weight_type(module: nn.Module, name: str = WEIGHT) -> torch.dtype:
     """Return the element type of a layer's weight."""
-    weight = module._parameters.get("weight")
-    return _effective_weight(module).dtype if weight is None else weight.dtype
+    weight = module._parameters.get(name)
+    return effective_weight(module, name).dtype if weight is None else weight.dtype
 
 
 def place(probes: list[LayerProbe]) -> list[LayerProbe]:
@@ -222,7 +242,7 @@ def rebind(root: nn.Module, probes: list[LayerProbe]) -> list[str]:
 
 def has_filters_first(module: nn.Module) -> bool:
     """Whether the first axis of a layer's weight is its filters."""
-    return not isinstance(module, _ConvTransposeNd) and not _is_filters_last(module)
+    return not isinstance(module, _ConvTransposeNd) and not is_filters_last(module)
 
 
 def row_order(module: nn.Module, weight: Tensor) -> torch.memory_format:
@@ -250,7 +270,7 @@ def as_rows(module: nn.Module, tensor: Tensor, order: torch.memory_format) -> Te
         inputs, outputs = tensor.shape[:2]
         grouped = tensor.reshape(module.groups, inputs // module.groups, outputs, -1)
         return grouped.permute(0, 2, 1, 3).reshape(module.groups * outputs, -1)
-    if _is_filters_last(module):
+    if is_filters_last(module):
         return tensor.t().contiguous()
     filters, elements = tensor.shape[0], math.prod(tensor.shape[1:])
     if order != torch.contiguous_format:
@@ -271,50 +291,11 @@ def reorder_rows(
     return rows.view(filters, *shape[2:], shape[1]).movedim(-1, 1).reshape(rows.shape).contiguous()
 
 
-def _effective_weight(module: nn.Module) -> Tensor:
-    parametrizations = getattr(module, "parametrizations", None)
-    if isinstance(parametrizations, nn.ModuleDict) and "weight" in parametrizations:
-        with _in_evaluation(parametrizations["weight"]), torch.no_grad():
-            return torch.as_tensor(module.weight).detach()
-    for hook in module._forward_pre_hooks.values():
-        if isinstance(hook, WeightNorm) and hook.name == "weight":
-            with torch.no_grad():
-                return torch.as_tensor(hook.compute_weight(module)).detach()
-        if isinstance(hook, SpectralNorm) and hook.name == "weight":
-            with torch.no_grad():
-                return hook.compute_weight(module, do_power_iteration=False).detach()
-    return torch.as_tensor(module.weight).detach()
-
-
-@contextmanager
-def _in_evaluation(module: nn.Module) -> Iterator[None]:
-    """Read a parametrization as in evaluation: in training, reading changes the buffers of spectral norm."""
-    flags = [(part, part.training) for part in module.modules()]
-    try:
-        for part, _ in flags:
-            part.training = False
-        yield
-    finally:
-        for part, training in flags:
-            part.training = training
-
-
-def _weight_identity(module: nn.Module) -> int | None:
-    parametrizations = getattr(module, "parametrizations", None)
-    if isinstance(parametrizations, nn.ModuleDict) and "weight" in parametrizations:
-        return id(next(parametrizations["weight"].parameters(), parametrizations["weight"]))
-    for name in ("weight", "weight_v", "weight_orig"):
-        parameter = module._parameters.get(name)
-        if parameter is not None:
-            return id(parameter)
-    return None
-
-
-def _filters_first_shape(module: nn.Module) -> tuple[int, ...]:
-    shape = tuple(_effective_weight(module).shape)
+def _filters_first_shape(probe: LayerProbe) -> tuple[int, ...]:
+    module, shape = probe.module, tuple(probe.weight().shape)
     if isinstance(module, _ConvTransposeNd):
         return (shape[1] * module.groups, shape[0] // module.groups, *shape[2:])
-    return (shape[1], shape[0]) if _is_filters_last(module) else shape
+    return (shape[1], shape[0]) if is_filters_last(module) else shape
 
 
 def kind_of(module: nn.Module) -> str:

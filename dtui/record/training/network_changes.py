@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from torch import Tensor, nn
 
-from dtui.record.training.layers import is_layer
+from dtui.record.training.own_weights import weight_names
 
 T = TypeVar("T", nn.Module, Tensor)
 
@@ -31,7 +31,9 @@ class NetworkWatch:
             if module._modules
         ]
         self._weights = [
-            (weakref.ref(module), _ref(module._parameters.get("weight"))) for module in modules if is_layer(module)
+            (weakref.ref(module), name, _ref(module._parameters.get(name)))
+            for module in modules
+            for name in weight_names(module)
         ]
 
     def has_changed(self) -> bool:
@@ -40,8 +42,8 @@ class NetworkWatch:
         if root is None:
             return False
         is_same = all(_has_children(found(), children) for found, children in self._children) and all(
-            (layer := found()) is not None and _is(layer._parameters.get("weight"), weight)
-            for found, weight in self._weights
+            (layer := found()) is not None and _is(layer._parameters.get(name), weight)
+            for found, name, weight in self._weights
         )
         if not is_same:
             self._look(root)

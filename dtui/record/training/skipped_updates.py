@@ -41,6 +41,8 @@ class SkippedUpdates:
         """Begin to watch an optimizer; None for none yet."""
         self._optimizer: weakref.ref[Optimizer] | None = None
         self.told = 0
+        self.on_skip: Callable[[], None] = _nothing
+        """Called when a scaler has left an update out, of which the optimizer does not tell."""
         self._known = 0
         self._on_device: Tensor | None = None
         self._last: Tensor | None = None
@@ -84,7 +86,9 @@ class SkippedUpdates:
 
     def note_untold(self, told: int) -> None:
         """Count an update that a scaler made, unless the optimizer has reported one since the count was `told`."""
-        self._known += self.told == told
+        if self.told == told:
+            self._known += 1
+            self.on_skip()
 
     def take(self) -> Callable[[], Skips]:
         """Return a function for another thread that waits for the device and gives the count."""
@@ -95,6 +99,10 @@ class SkippedUpdates:
             return Skips(count, last is not None and bool(last.sum() > 0))
 
         return read
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 def _is_at_hand(tensor: Tensor) -> bool:

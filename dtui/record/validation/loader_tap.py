@@ -10,22 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from types import new_class
 from typing import Any
 
-import numpy as np
 from torch import Tensor
-from torch.utils.data import IterableDataset, SequentialSampler, Subset
 
 from dtui.model import IntArray
+from dtui.record.training.loader_order import (
+    as_positions,
+    base_positions,
+    each_of,
+    found_in,
+    is_sequential,
+    keeps_order,
+    noting_kind,
+    set_class,
+)
 from dtui.record.validation.targets import Place, UnusableLoaderError, images_of, targets_of
 
-_INNER = ("loader", "_loader", "dataloader", "_dataloader", "base_dataloader", "data_loader", "dl", "iterable")
-"""Attributes under which wrappers keep the loader that they draw from: timm's, accelerate's, Fabric's, tqdm's."""
-_MOST_INNER = 8
 _STATE = "recorder.predictions(logits, targets, ids)"
-_set_class = object.__dict__["__class__"].__set__
-"""Sets the class of an object also where its class, as accelerate's loaders do, defines `__class__` as a property."""
 
 
 @dataclass(eq=False, slots=True)
@@ -85,17 +87,21 @@ class LoaderTap:
         Raises:
             UnusableLoaderError: The order cannot be known.
         """
-        sampler = _found(self.loader, "batch_sampler")
+        sampler = found_in(self.loader, "batch_sampler")
         if isinstance(sampler, list | tuple):
-            self._drawn = [_as_positions(batch) for batch in sampler]
-        elif not _keeps_order(self.loader) or not (
-            _is_sequential(self.loader) if sampler is None else self._swap(sampler, self._watch_sampler)
+            self._drawn = [as_positions(batch) for batch in sampler]
+        elif not keeps_order(self.loader) or not (
+            is_sequential(self.loader) if sampler is None else self._swap(sampler, self._watch_sampler)
         ):
-            sampler = _found(self.loader, "sampler") if sampler is None else sampler
+            sampler = found_in(self.loader, "sampler") if sampler is None else sampler
             raise UnusableLoaderError(
                 f"validation loader: the order of its {type(sampler).__name__} cannot be watched, so its images have "
                 f"no ids; use shuffle=False or {_STATE}"
             )
+
+    def noting(self, batches: Iterator[Any]) -> Iterator[Any]:
+        """Yield the batches of a pass that began after `watch_order`, and take notes on them."""
+        return self._watch_loader(None, batches)
 
     def ids_of(self, number: int, count: int) -> IntArray | None:
         """Return the positions of a batch in the data set, shape (count,); None if they are unknown.
@@ -112,7 +118,7 @@ class LoaderTap:
     def detach(self) -> None:
         """Restore the loader."""
         for thing, kind in self._undo:
-            _set_class(thing, kind)
+            set_class(thing, kind)
         self._undo = []
 
     def check(self) -> None:
@@ -129,9 +135,8 @@ class LoaderTap:
         def iterate(self_: Any) -> Any:
             return watch(self_, original(self_))
 
-        body = {"__iter__": iterate, "__module__": kind.__module__, "__slots__": ()}
         try:
-            _set_class(thing, new_class(kind.__name__, (kind,), {}, lambda names: names.update(body)))
+            set_class(thing, noting_kind(kind, "__iter__", iterate))
         except (TypeError, AttributeError):
             return False
         self._undo.append((thing, kind))
@@ -142,8 +147,8 @@ class LoaderTap:
         self._drawn = drawn
 
         def watched() -> Iterator[Any]:
-            for batch in _each(indices):
-                drawn.append(_as_positions(batch))
+            for batch in each_of(indices):
+                drawn.append(as_positions(batch))
                 yield batch
 
         return watched()
@@ -151,7 +156,7 @@ class LoaderTap:
     def _watch_loader(self, _: Any, batches: Iterator[Any]) -> Iterator[Any]:
         def watched() -> Iterator[Any]:
             drawn: list[IntArray] = []
-            for number, batch in enumerate(_each(batches)):
+            for number, batch in enumerate(each_of(batches)):
                 if number == 0:
                     drawn = self._drawn
                 self._note(batch, drawn[number] if number < len(drawn) else None)
@@ -173,8 +178,8 @@ class LoaderTap:
 
     def _ids(self, drawn: IntArray | None, count: int) -> IntArray | None:
         if drawn is not None and len(drawn) == count:
-            return _base_positions(_found(self.loader, "dataset"), drawn)
-        if drawn is not None and len(drawn) and not _is_sequential(self.loader):
+            return base_positions(found_in(self.loader, "dataset"), drawn)
+        if drawn is not None and len(drawn) and not is_sequential(self.loader):
             raise UnusableLoaderError(
                 f"validation loader: a batch holds {count} images where its sampler drew {len(drawn)}, so they have no "
                 f"ids; use shuffle=False or {_STATE}"
@@ -182,71 +187,8 @@ class LoaderTap:
         return None
 
 
-def _chain(loader: Any) -> Iterator[Any]:
-    """Yield a loader, the one that it draws from, and so on."""
-    for _ in range(_MOST_INNER):
-        if loader is None:
-            return
-        yield loader
-        loader = next((inner for name in _INNER if (inner := _attribute(loader, name)) is not None), None)
-
-
-def _attribute(thing: Any, name: str) -> Any:
-    """Return an attribute of a user's loader, None if there is none or reading it fails."""
-    try:
-        return getattr(thing, name, None)
-    except Exception:  # noqa: BLE001 - a property of somebody's class
-        return None
-
-
-def _found(loader: Any, name: str) -> Any:
-    """Return an attribute of a loader, or of the nearest loader that it draws from; None if there is none."""
-    return next((found for one in _chain(loader) if (found := _attribute(one, name)) is not None), None)
-
-
-def _each(iterator: Iterator[Any]) -> Iterator[Any]:
-    """Yield the items of an iterator without calling `iter` on it: if it is its own loader, that calls us again."""
-    while True:
-        try:
-            one = next(iterator)
-        except StopIteration:
-            return
-        yield one
-
-
 def is_spread(loader: Any) -> bool:
     """Whether a loader gives each process of a distributed training different images."""
-    samplers = (loader, _found(loader, "sampler"), _found(loader, "batch_sampler"))
+    samplers = (loader, found_in(loader, "sampler"), found_in(loader, "batch_sampler"))
     kinds = [type(sampler).__name__ for sampler in samplers]
     return any("Distributed" in kind or "Shard" in kind for kind in kinds)
-
-
-def _as_positions(batch: Any) -> IntArray:
-    """Return the positions that a sampler drew, shape (n,); empty if they are not integers."""
-    try:
-        return np.asarray(batch, dtype=np.int64).reshape(-1)
-    except Exception:  # noqa: BLE001 - between the sampler and somebody's loader
-        return np.empty(0, dtype=np.int64)
-
-
-def _is_sequential(loader: Any) -> bool:
-    """Whether a loader gives out its images in the order of the data set, or in an order that cannot be known."""
-    sampler = _found(loader, "sampler")
-    return (
-        sampler is None
-        or isinstance(sampler, SequentialSampler | list | tuple | range)
-        or isinstance(_found(loader, "dataset"), IterableDataset)  # a stream, of which the order is all that is known
-    )
-
-
-def _keeps_order(loader: Any) -> bool:
-    """Whether a loader gives out batches in the order in which its sampler drew them."""
-    return bool(getattr(loader, "in_order", True)) or not getattr(loader, "num_workers", 0)
-
-
-def _base_positions(dataset: Any, positions: IntArray) -> IntArray:
-    """Return positions in the data set below all subsets: stable when the same image is reached another way."""
-    while isinstance(dataset, Subset):
-        positions = np.asarray(dataset.indices, dtype=np.int64)[positions]
-        dataset = dataset.dataset
-    return positions

@@ -34,6 +34,9 @@ class Predicted:
         outputs: Number of outputs per image; one output means two classes.
         batches: Number of batches that the loader had given out before the pass ended.
         ends_in: LOGITS or PROBABILITIES if the last operation was seen, else "".
+        tops: The outputs with the largest values, shape (n, k), int64, the largest first; None where nobody asked, or
+            there is but one output.
+        seconds: Probability of the second of them, shape (n, 2), float: as logits, as probabilities; None likewise.
     """
 
     labels: Tensor
@@ -42,6 +45,8 @@ class Predicted:
     outputs: int
     batches: int
     ends_in: str = ""
+    tops: Tensor | None = None
+    seconds: Tensor | None = None
 
 
 def rows_of(args: Any, kwargs: Mapping[str, Any]) -> int | None:
@@ -121,8 +126,15 @@ def _as_rows(scores: Tensor, count: int | None) -> Tensor:
 
 
 @torch.no_grad()
-def predict(scores: Tensor, batches: int, ends_in: str = "") -> Predicted:
-    """Reduce class scores, shape (n, outputs), to labels and their probabilities, without waiting for the device."""
+def predict(scores: Tensor, batches: int, ends_in: str = "", top: int = 0) -> Predicted:
+    """Reduce class scores, shape (n, outputs), to labels and their probabilities, without waiting for the device.
+
+    Args:
+        scores: As a model returns them.
+        batches: See `Predicted`.
+        ends_in: See `Predicted`.
+        top: How many of the largest to keep for each image; 0 for the label alone.
+    """
     values = scores.detach()
     tolerance = 1e-4 if not values.is_floating_point() else max(1e-4, 2 * torch.finfo(values.dtype).eps)
     if values.is_quantized:
@@ -134,16 +146,25 @@ def predict(scores: Tensor, batches: int, ends_in: str = "") -> Predicted:
         confidences = torch.stack([torch.sigmoid(value.abs()), torch.maximum(value, 1 - value)], 1)
     else:
         label = values.argmax(1, keepdim=True)
-        top = values.gather(1, label)
-        softmax = (top - values.logsumexp(1, keepdim=True)).exp()
-        softmax = torch.where(top == torch.inf, 1.0, softmax)
-        labels, confidences = label.expand(-1, 2), torch.cat([softmax, top.clamp(0, 1)], 1)
+        first = values.gather(1, label)
+        softmax = (first - values.logsumexp(1, keepdim=True)).exp()
+        softmax = torch.where(first == torch.inf, 1.0, softmax)
+        labels, confidences = label.expand(-1, 2), torch.cat([softmax, first.clamp(0, 1)], 1)
     is_nan = values.isnan().any(1)
     labels = torch.where(is_nan[:, None], NO_LABEL, labels)
     known = torch.where(is_nan[:, None], 0.5, values)
     off = torch.where(is_nan, 0, (known.sum(1) - 1).abs() / tolerance)
     looks = torch.stack([known.amin(), known.amax(), off.amax()]).float() if len(values) else _nothing(values)
-    return Predicted(labels, confidences, looks, values.shape[1], batches, ends_in)
+    more = _top(values, top) if top and values.shape[1] > 1 else (None, None)
+    return Predicted(labels, confidences, looks, values.shape[1], batches, ends_in, *more)
+
+
+def _top(values: Tensor, top: int) -> tuple[Tensor, Tensor]:
+    """Return the places of the largest values, shape (n, k), and the probability of the second in both ways, (n, 2)."""
+    found = values.topk(min(top, values.shape[1]), dim=1)
+    second: Tensor = found.values[:, 1:2]
+    softmax = torch.where(second == torch.inf, 1.0, (second - values.logsumexp(1, keepdim=True)).exp())
+    return found.indices, torch.cat([softmax, second.clamp(0, 1)], 1)
 
 
 def _nothing(values: Tensor) -> Tensor:

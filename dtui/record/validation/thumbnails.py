@@ -52,6 +52,16 @@ class ThumbnailTaker:
         self._kept_bytes = 0
         self._kept: list[ByteArray | None] = []
 
+    @property
+    def count(self) -> int:
+        """Number of images so far."""
+        return len(self._kept)
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether any picture was kept, or is made of an image's id."""
+        return self.settings.picture is not None or any(one is not None for one in self._kept)
+
     def _wants_more(self) -> bool:
         """Whether there is room for another batch: raw pixels take at most eight times the bytes allowed."""
         return self.settings.picture is None and self._kept_bytes < 8 * self.settings.limit_bytes

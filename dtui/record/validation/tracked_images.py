@@ -5,13 +5,15 @@ Owns the mapping from the ids of a loader to the rows of the store.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dtui.model import MOST_CLASSES, NOT_JUDGED_STORED, BoolArray, ByteArray, FloatArray, ImageSet, IntArray, LabelArray
+from dtui.model.columns import Column
 from dtui.record.writing.warn import warn_once
 
 IGNORED = -100
@@ -34,6 +36,7 @@ class Judgements:
         labels: Predicted labels, shape (n,), int64; negative where the outputs were NaN.
         confidences: Probability of the predicted label, shape (n,), in [0, 1]; NaN where the outputs were.
         classes: Number of labels that the network can predict.
+        columns: What else is known of each image, by the column's name, shape (n,): floats, or unsigned integers.
     """
 
     ids: IdArray
@@ -41,20 +44,42 @@ class Judgements:
     labels: IntArray
     confidences: FloatArray
     classes: int
+    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def chosen(self, which: BoolArray) -> Judgements:
+        """Return some of the images, given shape (n,)."""
+        arrays = (self.ids[which], self.targets[which], self.labels[which], self.confidences[which])
+        return Judgements(*arrays, self.classes, {name: values[which] for name, values in self.columns.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Nouns:
+    """What messages call the things that are tracked."""
+
+    what: str = "validation"
+    items: str = "images"
+    target: str = "true label"
+    outputs: str = "outputs"
+    nan: str = "have no label there"
 
 
 class ImageTracker:
     """Knows the images from the first validation on."""
 
     def __init__(
-        self, classes: Sequence[str] | None, head_of: Callable[[int], str] = lambda outputs: f"{outputs} outputs"
+        self,
+        classes: Sequence[str] | None,
+        head_of: Callable[[int], str] = lambda outputs: f"{outputs} outputs",
+        nouns: Nouns = Nouns(),
     ) -> None:
         """Begin without images.
 
         Args:
             classes: Names in label order, or None to number them.
             head_of: Says which layer gives so many outputs.
+            nouns: What messages call the things that are tracked.
         """
+        self._nouns = nouns
         self._names = None if classes is None else tuple(classes)
         self._head_of = head_of
         self._classes: int | None = None
@@ -83,7 +108,7 @@ class ImageTracker:
             ImagesChangedError: There are none, or their labels do not fit the classes.
         """
         if len(judged.ids) == 0:
-            raise ImagesChangedError("validation: no image was judged")
+            raise ImagesChangedError(f"{self._nouns.what}: no {self._nouns.items[:-1]} was judged")
         judged = _with_labels(judged)
         names = self._names if self._names is not None else tuple(str(label) for label in range(judged.classes))
         if judged.classes > MOST_CLASSES and self._names is None:
@@ -107,22 +132,24 @@ class ImageTracker:
         self._rows[order] = np.arange(len(ids))
         self._names, self._classes = names, judged.classes
         shown = tuple(str(identity) for identity in ids[order])
-        return ImageSet(names, targets[order].astype(np.uint16), shown), first[order]
+        columns = tuple(Column(name, values.dtype.str) for name, values in judged.columns.items())
+        return ImageSet(names, targets[order].astype(np.uint16), shown, columns=columns), first[order]
 
-    def place(self, judged: Judgements) -> tuple[LabelArray, ByteArray]:
-        """Return labels and confidences in the order of the image set.
+    def place(self, judged: Judgements) -> tuple[LabelArray, ByteArray, dict[str, NDArray[Any]]]:
+        """Return labels, confidences and columns in the order of the image set.
 
         Images that are not tracked are ignored, with one warning. If an image comes twice, the first judgement counts.
 
         Returns:
             Shape (images,), uint16, and shape (images,), uint8, where 255 is one; NOT_JUDGED_STORED and 0 for an image
-            that was not judged.
+            that was not judged. Columns by name, shape (images,), each of its own type; NaN, or the largest unsigned
+            integer, for such an image.
 
         Raises:
             ImagesChangedError: No tracked image was judged, a true label is another than at the beginning, or the
                 network tells another number of classes apart.
         """
-        judged = _with_labels(judged)
+        judged, nouns = _with_labels(judged), self._nouns
         if self._stored is not None:
             self._take_stored(self._stored, judged)
         if self._classes is not None and judged.classes != self._classes:
@@ -131,31 +158,40 @@ class ImageTracker:
                 "validation; record what it has become as a run of its own"
             )
         if self._ids is None or judged.ids.dtype.kind != self._ids.dtype.kind:
-            raise ImagesChangedError("validation: the images' ids are of another kind than in the first validation")
+            raise ImagesChangedError(
+                f"{nouns.what}: the {nouns.items}' ids are of another kind than in the first validation"
+            )
         ids, first = _first_of_each(judged.ids)
         place = np.minimum(np.searchsorted(ids, self._ids), max(len(ids) - 1, 0))
         is_seen = ids[place] == self._ids if len(ids) else np.zeros(len(self._ids), dtype=bool)
         if not is_seen.any():
             raise ImagesChangedError(
-                f"validation: none of the {len(self._ids)} tracked images were judged; "
-                "validate on the same images every time"
+                f"{nouns.what}: none of the {len(self._ids)} tracked {nouns.items} were judged; "
+                f"validate on the same {nouns.items} every time"
             )
         chosen = first[place]
         changed = is_seen & (judged.targets[chosen] != self._targets)
         if changed.any():
             raise ImagesChangedError(
-                f"validation: {int(changed.sum())} images have another true label than in the first validation "
-                f"(such as id {self._ids[int(np.argmax(changed))]}); give every image an id of its own"
+                f"{nouns.what}: {int(changed.sum())} {nouns.items} have another {nouns.target} than in the first "
+                f"validation (such as id {self._ids[int(np.argmax(changed))]}); give every one an id of its own"
             )
         is_nan = is_seen & (judged.labels[chosen] < 0)
-        _tell(len(ids), is_seen, is_nan)
+        _tell(len(ids), is_seen, is_nan, nouns)
         labels = np.empty(len(self._rows), dtype=np.uint16)
         confidences = np.empty(len(self._rows), dtype=np.uint8)
         is_known = is_seen & ~is_nan
         labels[self._rows] = np.where(is_known, judged.labels[chosen], NOT_JUDGED_STORED)
         scaled = np.nan_to_num(judged.confidences[chosen].astype(np.float64)) * 255
         confidences[self._rows] = np.where(is_known, np.clip(np.rint(scaled), 0, 255), 0)
-        return labels, confidences
+        return labels, confidences, {name: self._placed(one[chosen], is_known) for name, one in judged.columns.items()}
+
+    def _placed(self, values: NDArray[Any], is_known: BoolArray) -> NDArray[Any]:
+        """Return a column in the order of the image set, given in the order of the ids, shape (images,)."""
+        missing = np.nan if values.dtype.kind == "f" else np.iinfo(values.dtype).max
+        placed = np.empty(len(self._rows), dtype=values.dtype)
+        placed[self._rows] = np.where(is_known, values, values.dtype.type(missing))
+        return placed
 
     def rows_of(self, ids: IdArray) -> IntArray:
         """Return the row of each image in the image set, shape (n,); -1 for one that is not tracked."""
@@ -189,31 +225,29 @@ def _with_labels(judged: Judgements) -> Judgements:
     warn_once("ignored", f"validation: {int((~has_label).sum())} images have no label ({IGNORED}) and are left out")
     if not has_label.any():
         raise ImagesChangedError("validation: no image has a label")
-    return Judgements(
-        judged.ids[has_label],
-        judged.targets[has_label],
-        judged.labels[has_label],
-        judged.confidences[has_label],
-        judged.classes,
-    )
+    return judged.chosen(has_label)
 
 
-def _tell(judged: int, is_seen: BoolArray, is_nan: BoolArray) -> None:
+def _tell(judged: int, is_seen: BoolArray, is_nan: BoolArray, nouns: Nouns) -> None:
     """Warn once of images not tracked, not judged, or judged NaN; the two flag arrays are for the tracked ones."""
     tracked, seen, nan = len(is_seen), int(is_seen.sum()), int(is_nan.sum())
     if judged > seen:
         warn_once(
             "more images",
-            f"validation: {judged - seen} of {judged} images were not in the first validation and are not followed; "
-            "a run follows the images that its first validation judges",
+            f"{nouns.what}: {judged - seen} of {judged} {nouns.items} were not in the first validation and are not "
+            f"followed; a run follows the {nouns.items} that its first validation judges",
         )
     if seen < tracked:
         warn_once(
             "fewer images",
-            f"validation: {tracked - seen} of {tracked} tracked images were not judged; they have no value there",
+            f"{nouns.what}: {tracked - seen} of {tracked} tracked {nouns.items} were not judged; "
+            "they have no value there",
         )
     if nan:
-        warn_once("nan outputs", f"validation: the outputs of {nan} of {seen} images are NaN; they have no label there")
+        warn_once(
+            "nan outputs",
+            f"{nouns.what}: the {nouns.outputs} of {nan} of {seen} {nouns.items} are NaN; they {nouns.nan}",
+        )
 
 
 def _first_of_each(ids: IdArray) -> tuple[IdArray, IntArray]:

@@ -7,8 +7,8 @@ module has the training flag that it had before.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,16 @@ from dtui.record.validation.activation_watch import ActivationWatch
 from dtui.record.validation.batch_matching import match
 from dtui.record.validation.loader_tap import LoaderTap
 from dtui.record.validation.output_kind import KINDS, Evidence, LastModules, last_operation
+from dtui.record.validation.ranks import ranked
 from dtui.record.validation.scores import Predicted, as_array, find_scores, predict, rows_of
 from dtui.record.validation.targets import Place, UnusableLoaderError, labels_in
 from dtui.record.validation.thumbnails import ThumbnailTaker
 from dtui.record.validation.tracked_images import IdArray, Judgements
 from dtui.record.writing.warn import warn_once
+
+
+class NotOneError(Exception):
+    """Raised within the context of a validation to leave out what was seen: it was none. Nobody is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,8 @@ class Watched:
         confidences: Their probabilities, shape (n, 2).
         evidence: The evidence for which of the two counts.
         outputs: Number of outputs per image.
+        tops: The labels with the largest scores, shape (n, k), the largest first; (n, 0) where nobody asked.
+        seconds: Probability of the second of them, shape (n, 2), as `confidences`; (n, 0) likewise.
         activations: What was counted of the activations; None where they are not recorded.
     """
 
@@ -61,13 +68,18 @@ class Watched:
     confidences: FloatArray
     evidence: Evidence
     outputs: int
+    tops: IntArray = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
+    seconds: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
     activations: ActivationPart | None = None
 
     def read_as(self, kind: str) -> Judgements:
         """Return the judgements, the outputs taken as LOGITS or as PROBABILITIES."""
         column = KINDS.index(kind)
         labels, confidences = self.labels[:, column], self.confidences[:, column]
-        return Judgements(self.ids, self.targets, labels, confidences, max(2, self.outputs))
+        columns = {}
+        if self.tops.shape[1] > 1:
+            columns = ranked(self.targets, self.tops, self.seconds[:, column])
+        return Judgements(self.ids, self.targets, labels, confidences, max(2, self.outputs), columns)
 
 
 @dataclass(eq=False, slots=True)
@@ -89,8 +101,13 @@ class ValidationWatch:
         thumbnails: ThumbnailTaker | None,
         places: Places,
         activations: ActivationWatch | None = None,
+        top: int = 0,
     ) -> None:
-        """Prepare to watch; a loader of None leaves it to `predictions`, activations of None are not read."""
+        """Prepare to watch; a loader of None leaves it to `predictions`, activations of None are not read.
+
+        `top` is as in `predict`.
+        """
+        self._top = top
         self._model: nn.Module | None = model
         self._places = places
         self._tap = None if loader is None else LoaderTap(loader, self._take, places.target)
@@ -137,6 +154,31 @@ class ValidationWatch:
         self._flags = []
         self._model = None  # what was seen waits for the writer, and must not keep the network
 
+    # --- for an evaluation that nobody has marked, see dtui.record.launch.evaluation
+
+    def leave_flags(self) -> None:
+        """Leave the training flags alone: nobody knows when such an evaluation ends."""
+        self._flags = []
+
+    def noting(self, batches: Iterator[Any]) -> Iterator[Any]:
+        """Return the batches of the loader, which began to be iterated before it was watched."""
+        return batches if self._tap is None else self._tap.noting(batches)
+
+    def follow(self, model: nn.Module) -> None:
+        """Judge what another module returns from now on."""
+        if model is self._model or self._handle is None:
+            return
+        self._handle.remove()
+        if self._last is not None:
+            self._last.detach()
+        self._model, self._last = model, LastModules(model)
+        self._handle = model.register_forward_hook(self._see, with_kwargs=True)
+
+    @property
+    def passes(self) -> int:
+        """Number of calls of the model that were seen."""
+        return len(self._seen)
+
     def add(self, logits: Tensor, targets: Any, ids: Any, images: Tensor | None) -> None:
         """Add predictions that the user gives.
 
@@ -144,7 +186,7 @@ class ValidationWatch:
             ValueError: Their lengths do not fit together.
         """
         true, known = labels_in(targets, "targets"), _as_ids(ids)
-        predicted = _stated(logits, len(true))
+        predicted = _stated(logits, len(true), self._top)
         if not len(predicted.labels) == len(true) == len(known):
             raise ValueError(
                 f"predictions: {len(predicted.labels)} logits, {len(true)} targets, {len(known)} ids; "
@@ -206,16 +248,17 @@ class ValidationWatch:
         try:
             batches = len(self._tap.batches) if self._tap is not None else 0
             scores = find_scores(output, rows_of(args, kwargs), self._places.scores)
-            self._seen.append(predict(scores, batches, "" if self._last is None else self._last.told(scores)))
+            ends_in = "" if self._last is None else self._last.told(scores)
+            self._seen.append(predict(scores, batches, ends_in, self._top))
             if self._activations is not None:
                 self._activations.judged(len(self._seen) - 1, len(scores), batches)
         except Exception as error:  # noqa: BLE001 - told when the validation ends; evaluation goes on
             self._problem = error
 
 
-def _stated(logits: Tensor, count: int) -> Predicted:
+def _stated(logits: Tensor, count: int, top: int) -> Predicted:
     scores = find_scores(logits, count)
-    return predict(scores, 0, last_operation(scores))
+    return predict(scores, 0, last_operation(scores), top)
 
 
 def _collect(parts: Sequence[tuple[Predicted, IntArray, IdArray]]) -> Watched:
@@ -230,7 +273,12 @@ def _collect(parts: Sequence[tuple[Predicted, IntArray, IdArray]]) -> Watched:
     targets = np.concatenate([part for _, part, _ in parts])
     ids = np.concatenate([part for _, _, part in parts])
     evidence = Evidence.of(looks, {predicted.ends_in for predicted, _, _ in parts})
-    return Watched(ids, targets, labels, confidences, evidence, outputs.pop())
+    more = [
+        as_array([one if one is not None else predicted.confidences[:, :0] for predicted, one in kept])
+        for kept in ([(one, one.tops) for one, _, _ in parts], [(one, one.seconds) for one, _, _ in parts])
+    ]
+    tops, seconds = more[0].astype(np.int64), more[1].astype(np.float32)
+    return Watched(ids, targets, labels, confidences, evidence, outputs.pop(), tops, seconds)
 
 
 def _as_ids(ids: Any) -> IdArray:

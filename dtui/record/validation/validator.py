@@ -19,8 +19,11 @@ from dtui.record.training.distributed import Arrays, Exchange
 from dtui.record.training.layers import head_of
 from dtui.record.validation.activation_part import ActivationPart, merge_parts
 from dtui.record.validation.activations import Activations
+from dtui.record.validation.judge import JUDGE, Judge
+from dtui.record.validation.judge_input import Call, Given, Terms, UnusableJudgementError
 from dtui.record.validation.loader_tap import is_spread
 from dtui.record.validation.output_kind import Evidence, OutputKind
+from dtui.record.validation.ranks import top_error
 from dtui.record.validation.targets import UnusableLoaderError
 from dtui.record.validation.thumbnails import Thumbnails, ThumbnailTaker, with_thumbnails
 from dtui.record.validation.tracked_images import ImagesChangedError, ImageTracker
@@ -29,6 +32,7 @@ from dtui.record.writing.failure_guard import VALIDATIONS, Boundary
 from dtui.record.writing.warn import warn_once
 from dtui.record.writing.writer_thread import Job, Store
 
+INTERRUPTED = "the evaluation was interrupted"
 TWICE = "twice"
 """Cause of the warning that a validation does not count, as there was one at its iteration."""
 
@@ -44,12 +48,19 @@ class Validator:
         boundary: Boundary,
         outputs: OutputKind,
         model: nn.Module,
+        top: int = 0,
     ) -> None:
-        """Begin without images; `names` are those of the classes, `outputs` what is known of those of the model."""
+        """Begin without images; `names` are those of the classes, `outputs` what is known of those of the model.
+
+        `top` is how many of the largest class scores to look at, 0 for the first alone.
+        """
+        self._top = top
         network = weakref.ref(model)  # a run does not keep its model
         self._tracker = ImageTracker(names, lambda count: "" if (found := network()) is None else head_of(found, count))
         self._outputs = outputs
         self._thumbnails = thumbnails
+        self.judge = Judge(names, thumbnails, exchange, boundary)
+        """Judges the run's items by scores, if `judge` is called."""
         self._exchange = exchange
         self._boundary = boundary
         self._last: int | None = None
@@ -63,7 +74,9 @@ class Validator:
         if start.past is not None:
             self._begun_after = start.updates - 1
             self._last = start.last_validation
-            if start.past.images is not None:
+            if start.past.images is not None and start.past.images.judging is not None:
+                self.judge.go_on(start.past.images, start.worst_tenths())
+            elif start.past.images is not None:
                 self._tracker.go_on(start.past.images)
 
     def begin(
@@ -92,7 +105,8 @@ class Validator:
         if self._thumbnails is not None and not self._tracker.is_known and self._exchange.is_first:
             taker = ThumbnailTaker(self._thumbnails)
         self._activations = activations
-        watch = ValidationWatch(model, loader, taker, places, None if activations is None else activations.watch(model))
+        reading = None if activations is None else activations.watch(model)
+        watch = ValidationWatch(model, loader, taker, places, reading, self._top)
         try:
             watch.begin()
         except BaseException as error:
@@ -103,19 +117,54 @@ class Validator:
             return None
         return watch
 
+    def add(self, given: Given, iteration: int) -> Job | None:
+        """Add a call of `Recorder.judge` after `iteration`; bad input is told, and the call left out.
+
+        Returns:
+            The job that writes the calls before as a validation, if they were at another iteration.
+        """
+        iteration = max(iteration, 0)
+        try:
+            if self._tracker.is_known:
+                raise UnusableJudgementError(
+                    "the validations before recorded class scores; a run records one or the other"
+                )
+            call, terms = Call.of(given), Terms.of(given)
+            spread = self._is_spread if given.is_within and given.spread is None else given.spread
+            is_spread = self._exchange.ranks > 1 and bool(spread)
+            before = self.completed() if self.judge.pending not in (None, iteration) else None
+            if self._exchange.is_first or is_spread:
+                self.judge.add(iteration, terms, call, given.images, is_spread=is_spread)
+            elif spread is None:
+                warn_once(
+                    "judge on ranks",
+                    "judge: only the items of the first process are recorded; where each process judges items of its "
+                    "own, give spread=True",
+                )
+            return before
+        except UnusableJudgementError as error:
+            self._refuse(iteration, ValueError(f"judge: {error}"), JUDGE)
+            return None
+
+    def completed(self) -> Job | None:
+        """Return the job that writes the calls of `Recorder.judge` so far as one validation; None if there is none."""
+        iteration, job = self.judge.pending, self.judge.complete()
+        return job if iteration is not None and self._is_next(iteration) else None
+
+    def interrupted(self) -> None:
+        """Forget the calls of `Recorder.judge` that are not yet a validation: its evaluation was interrupted."""
+        if self.judge.pending is not None:
+            self._boundary.miss(VALIDATIONS, self.judge.pending, INTERRUPTED)
+            self.judge.drop()
+
     def end(self, watch: ValidationWatch, iteration: int) -> Job | None:
         """Return the job that writes a validation that has ended; None if there is nothing to write."""
+        if self.judge.has_begun:
+            self.judge.use_pictures(watch.thumbnails)
+            return self.completed()
         iteration = max(iteration, 0)
-        if self._last is not None and iteration <= self._last:
-            if iteration == self._begun_after:  # before going on, as after the checkpoint was written
-                return None
-            warn_once(
-                TWICE,
-                f"iteration {iteration}: validated twice without an update in between; the first counts. "
-                "Where the network was trained in between, call recorder.step() after each update",
-            )
+        if not self._is_next(iteration):
             return None
-        self._last = iteration
         try:
             watched = watch.watched()
             if self._is_spread:
@@ -125,27 +174,42 @@ class Validator:
             self._refuse(iteration, error)
             return None
 
-    def _refuse(self, iteration: int, error: Exception) -> None:
-        warn_once(VALIDATIONS, f"iteration {iteration}: {error}")
+    def _is_next(self, iteration: int) -> bool:
+        """Whether a validation at an iteration counts: it is the first there."""
+        if self._last is None or iteration > self._last:
+            self._last = iteration
+            return True
+        if iteration != self._begun_after:  # before going on, as after the checkpoint was written
+            warn_once(
+                TWICE,
+                f"iteration {iteration}: validated twice without an update in between; the first counts. "
+                "Where the network was trained in between, call recorder.step() after each update",
+            )
+        return False
+
+    def _refuse(self, iteration: int, error: Exception, cause: str = VALIDATIONS) -> None:
+        warn_once(cause, f"iteration {iteration}: {error}")
         self._boundary.miss(VALIDATIONS, iteration, str(error))
 
     def _job(self, watch: ValidationWatch, watched: Watched, iteration: int) -> Job:
         judged = watched.read_as(self._outputs.decide(watched.evidence, watched.outputs, iteration))
         if not self._tracker.is_known:
             self._unsaved = self._tracker.begin(judged)
-        result = Validation(iteration, *self._tracker.place(judged))
+        labels, confidences, columns = self._tracker.place(judged)
         counted = watched.activations
         rows = None if counted is None else self._tracker.rows_of(watched.ids)
 
         def write(store: Store) -> None:
             if self._unsaved is not None:
                 images, order = self._unsaved
-                columns = () if self._activations is None else self._activations.columns
-                images = replace(images, columns=(*images.columns, *columns))
+                further = () if self._activations is None else self._activations.columns
+                images = replace(images, columns=(*images.columns, *further))
                 store.set_images(with_thumbnails(images, order.tolist(), watch.thumbnails))
                 self._unsaved = None
             values = {} if counted is None or rows is None else counted.columns(rows)
-            store.append_validation(replace(result, columns={**result.columns, **values}))
+            store.append_validation(Validation(iteration, labels, confidences, columns={**columns, **values}))
+            if "rank" in columns:
+                store.append_logged(iteration, top_error(columns["rank"], self._top))
 
         return Job(VALIDATIONS, iteration, write)
 
@@ -174,6 +238,8 @@ def _as_arrays(watched: Watched) -> Arrays:
         "looks": np.array([[evidence.low, evidence.high, evidence.off]]),
         "ends_in": np.array(evidence.ends_in),
         "outputs": np.array(watched.outputs),
+        "tops": watched.tops,
+        "seconds": watched.seconds,
     }
 
 
@@ -192,4 +258,4 @@ def _merged(parts: Sequence[Arrays]) -> Watched:
     return Watched(**joined, evidence=evidence, outputs=outputs.pop(), activations=activations)
 
 
-_JOINED = ("ids", "targets", "labels", "confidences")
+_JOINED = ("ids", "targets", "labels", "confidences", "tops", "seconds")

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 import warnings
+from contextlib import suppress
 
 from dtui.safe_text import safe
 
@@ -16,6 +18,8 @@ LONGEST_REASON = 600
 """Characters of an exception that a run keeps: some quote all of their data."""
 
 _told: set[str] = set()
+_in_one_line: set[bool] = set()
+_said_otherwise: set[str] = set()
 _lock = threading.Lock()
 
 
@@ -35,10 +39,31 @@ def warn_once(cause: str, message: str) -> None:
             return
         _told.add(cause)
     text = f"dtui: {safe(message, 600)}"
+    if _in_one_line:
+        if cause not in _said_otherwise:
+            tell(text)
+        return
     try:
         warnings.warn(text, RecorderWarning, stacklevel=3)
     except RecorderWarning:
         logging.getLogger("dtui").warning(text)
+
+
+def tell_in_one_line(*said_otherwise: str) -> None:
+    """Tell all from here on in lines on standard error: the script's filters of warnings know nothing of dtui.
+
+    Args:
+        said_otherwise: Causes that the caller tells of in its own words.
+    """
+    _in_one_line.add(True)
+    _said_otherwise.update(said_otherwise)
+
+
+def tell(text: str) -> None:
+    """Write one line to standard error, if there is one."""
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
 
 
 def hush(cause: str) -> None:

@@ -61,6 +61,9 @@ class Store(Protocol):
     def heartbeat(self) -> None:
         """Show that the run is alive."""
 
+    def asked_to_stop(self) -> bool:
+        """Whether somebody asked the training to stop."""
+
     def close(self, status: RunStatus = ..., reason: str = ...) -> None:
         """End the run."""
 
@@ -85,13 +88,17 @@ class Job:
 class Sink:
     """A queue of jobs and the thread that works through them in order."""
 
-    def __init__(self, open_store: Callable[[], Store], limit: int) -> None:
+    def __init__(
+        self, open_store: Callable[[], Store], limit: int, beat: Callable[[Store], None] | None = None
+    ) -> None:
         """Start the thread.
 
         Args:
             open_store: Creates the run; called once, on the thread.
             limit: Most jobs of one stream that may wait, >= 1.
+            beat: Called on the thread at least once a second, and before each job; it must not raise.
         """
+        self._beat = beat
         self._open_store: Callable[[], Store] | None = open_store
         self._limit = limit
         self._jobs: deque[Job] = deque()
@@ -230,6 +237,8 @@ class Sink:
     def _work(self, store: Store, job: Job | None, noted: str) -> None:
         try:
             store.heartbeat()
+            if self._beat is not None:
+                self._beat(store)
             if noted:
                 with suppress(OSError):
                     store.note_reason(noted)

@@ -30,6 +30,7 @@ from dtui.store.format.schema import (
     PARTS_FOLDER,
     RESUME_LOCK_FILE,
     RUN_FILE,
+    STOP_FILE,
     STRUCTURE_FILE,
     TEMPORARY_MARK,
     Sizes,
@@ -43,6 +44,7 @@ from dtui.store.read.run_reader import RunReader
 from dtui.store.read.unreadable_arrays import lost_arrays
 from dtui.store.run.opening import OpenedRun, OpenImages, find_run, open_structure
 from dtui.store.run.run_file import RunFile
+from dtui.store.run.stop_request import read_stop_request
 from dtui.store.run.turns import is_claim
 
 SUPERSEDED = "superseded by a training that was resumed before it"
@@ -84,6 +86,7 @@ class _Checker:
         self._parts = OpenParts(opened.run)
         file = opened.run_file
         self._is_ended = file is not None and (file.closed is not None or file.writer.is_alive() is False)
+        self._turn = 1 if file is None else file.turn
         joins = () if opened.run_file is None else opened.run_file.joins
         self._holes = {stream: holes_of(joins, stream) for stream in Stream}
 
@@ -122,6 +125,8 @@ class _Checker:
                 verdict = self._attempt(path, "findings that took long, a cache", "", self._check_sealed)
                 is_fine = verdict.state is FileState.FINE
                 yield verdict if is_fine else self._verdict(path, FileState.LEFT_OVER, "a damaged cache; made anew")
+            elif name == STOP_FILE:
+                yield self._check_stop(path)
             elif name in (HEARTBEAT_FILE, LOCK_FILE, RESUME_LOCK_FILE) or is_claim(name):
                 yield self._verdict(path, FileState.FINE, "")
             else:
@@ -248,6 +253,15 @@ class _Checker:
         if bad:
             return self._verdict(path, FileState.DAMAGED, f"{bad} lines are lost, {len(lines)} are fine")
         return self._verdict(path, FileState.FINE, f"{len(lines)} lines")
+
+    def _check_stop(self, path: Path) -> FileCheck:
+        try:
+            found = read_stop_request(path.parent)
+        except OSError:
+            return self._verdict(path, FileState.LEFT_OVER, "a damaged request to stop, which stops nothing")
+        if found is None or found.run != self._run or found.turn < self._turn:
+            return self._verdict(path, FileState.LEFT_OVER, "a request to stop for a training that has ended")
+        return self._verdict(path, FileState.FINE, "a request to stop")
 
     def _attempt(self, path: Path, holds: str, costs: str, attempt: Callable[[Path], None]) -> FileCheck:
         try:

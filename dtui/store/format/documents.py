@@ -30,6 +30,7 @@ from dtui.model import (
     Trained,
     Unrecorded,
 )
+from dtui.model.judging import RULES, Judging, check_judging
 from dtui.model.statistics import Rows
 from dtui.store.format.contents import Contents
 from dtui.store.format.contents_document import encode_columns, encode_contents, parse_contents, parse_image_columns
@@ -165,7 +166,9 @@ def parse_run_document(data: ByteArray, path: Path) -> RunDocument:
 def images_document(run: str, images: ImageSet) -> ByteArray:
     """Return the document of images.h5."""
     columns = {"columns": encode_columns(images.columns)} if images.columns else {}
-    return encode_document({"run": run, "classes": list(images.classes), "ids": list(images.ids), **columns})
+    judging = {} if images.judging is None else {"judging": asdict(images.judging)}
+    known = {"run": run, "classes": list(images.classes), "ids": list(images.ids)}
+    return encode_document({**known, **columns, **judging})
 
 
 def parse_images_document(data: ByteArray, targets: LabelArray, path: Path) -> tuple[str, ImageSet]:
@@ -183,7 +186,8 @@ def parse_images_document(data: ByteArray, targets: LabelArray, path: Path) -> t
         if targets.size and (np.any(targets[1:] < targets[:-1]) or int(targets[-1]) >= len(classes)):
             raise ValueError("targets are not ascending labels of its classes")
         columns = parse_image_columns(values.get("columns", []))
-        return str(values["run"]), ImageSet(classes, targets, ids, columns=columns)
+        judging = _judging(values.get("judging"), len(classes))
+        return str(values["run"]), ImageSet(classes, targets, ids, columns=columns, judging=judging)
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise RunDamagedError(f"{path}: does not describe images ({error}); restore the file from a copy") from error
 
@@ -235,6 +239,18 @@ def _trained(item: Mapping[str, Any] | None, layers: int) -> Trained | None:
     if any(type(index) is not int or not 0 <= index < layers for index in frozen) or len(set(frozen)) < len(frozen):
         raise ValueError("frozen layers that are not there")
     return Trained(_count(item["parameters"]), tuple(sorted(frozen)))
+
+
+def _judging(item: Mapping[str, Any] | None, classes: int) -> Judging | None:
+    """Return how items are judged; None where class scores decide, or by a rule that only a later dtui knows."""
+    if item is None or item["rule"] not in RULES:
+        return None
+    threshold, other, has_scores = item["threshold"], item["other"], item["has_scores"]
+    if type(other) is not int or type(has_scores) is not bool or not isinstance(threshold, int | float | None):
+        raise ValueError("how its items are judged is not told as it should be")
+    known = None if threshold is None else float(threshold)
+    judging = Judging(str(item["score"]), str(item["better"]), str(item["rule"]), known, other, has_scores)
+    return check_judging(judging, classes)
 
 
 def _activations(items: Any, layers: int) -> tuple[ActivationPlace, ...]:

@@ -26,6 +26,9 @@ A run is a directory `NAME.dtui`:
                                    writes, where it may; /document (JSON: run, tables with key, rows and
                                    columns; 5 columns where it does not say), /findings/table<n>
                                    (rows, columns) int64; ignored where anything in the key differs
+    stop.json                      somebody asks the process that records the run to stop: {run, turn, why, who, when,
+                                   check}; the recorder heeds it where run and turn (or a later one) are its own, so a
+                                   training that is resumed afterwards is not stopped; at most 4,096 bytes; optional
     compact.lock                   who is folding journals into parts at the moment
     resume.lock                    who is taking the run over from a dead writer at the moment, or is about to record
                                    the first record here: a folder with nothing but that is claimed, and no run yet
@@ -67,10 +70,14 @@ with a run writes NaN for a statistic that it does not measure, and leaves a run
 which it does not know. A run of format 1 holds what FORMAT_1 lists (`dtui.store.format.contents`).
 
 images.h5 of I images has /document (JSON: run, classes, ids; columns, optional: further columns of validations, as in
-judgements, which follow those), /targets (I,) uint16, ascending, and where there are
-thumbnails /thumbnail_offsets (I + 1,) int64 and /thumbnails (bytes,) uint8, one after the other. Of activations there
-are activation_zeros and activation_mean (F), a share of what is not above zero and a mean, and most_exciting (9 F): of
-each filter nine rows of images.h5, the strongest first; NaN and 4294967295 where there is none.
+judgements, which follow those; judging, optional), /targets (I,) uint16, ascending, and where there are
+thumbnails /thumbnail_offsets (I + 1,) int64 and /thumbnails (bytes,) uint8, one after the other.
+judging says that a number an item, the column score, decides what is right, and not the largest class score: score
+(its name), better ("higher" or "lower"), rule ("threshold", "tenth" or "label"; see `dtui.model.judging`), threshold
+(a number, or null), other (the label of an item that is not right and has no label of its own; no item belongs to that
+class, the others are groups of items) and has_scores. A reader that does not know the rule shows label and class alone.
+Of activations there are activation_zeros and activation_mean (F), a share of what is not above zero and a mean, and
+most_exciting (9 F): of each filter nine rows of images.h5, the strongest first; NaN and 4294967295 where there is none.
 
 A training that goes on from a checkpoint is a join, an item of "joins" in run.json: the iteration of its first update,
 of each stream the ordinals that it supersedes (first, stop), and how many lines of gaps.jsonl, triggers.jsonl and
@@ -101,7 +108,9 @@ classes. All are chunked. A node with an axis of length 0 is left out.
     /scalars                 (S, n)        float64, NaN where a name was not logged; a logged NaN has the bits
                                            7FF8000000000001 (in runs of before 0.1.0 it has not)
     /tracks/<kind>/<statistic> (rows, n)   float32, of other tracks, mantissa rounded to its bits
-    /columns/<name>          (rows, n)     its dtype, of other columns
+    /columns/<name>          (rows, n)     its dtype, of other columns; samples (watches) and record_samples (records)
+                                           hold ids of the training samples of an update, NaN behind the last, and
+                                           sample_count and record_sample_count how many it had
     /validation/label        (I, n)        uint16; in a run of at most 65,535 classes 65,535 says that the image was not
                                            judged, or that its outputs were NaN; errors leave it out
     /validation/confidence   (I, n)        uint8
@@ -143,6 +152,7 @@ TRIGGERS_FILE = "triggers.jsonl"
 FINDINGS_FILE = "findings.h5"
 LOGGED_FILE = "logged.jsonl"
 TRIAGE_FILE = "triage.jsonl"
+STOP_FILE = "stop.json"
 LINE_FILES = (GAPS_FILE, TRIGGERS_FILE, LOGGED_FILE, TRIAGE_FILE)
 LOCK_FILE = "compact.lock"
 RESUME_LOCK_FILE = "resume.lock"
@@ -151,7 +161,7 @@ PARTS_FOLDER = "parts"
 RUN_ENTRIES = frozenset(
     {
         *(RUN_FILE, HEARTBEAT_FILE, STRUCTURE_FILE, IMAGES_FILE, FINDINGS_FILE, LOCK_FILE, RESUME_LOCK_FILE),
-        *(*LINE_FILES, JOURNAL_FOLDER, PARTS_FOLDER),
+        *(*LINE_FILES, STOP_FILE, JOURNAL_FOLDER, PARTS_FOLDER),
     }
 )
 """All that dtui puts into a run's folder: whoever finds something else there removes nothing."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from dtui.store.format.schema import HEARTBEAT_FILE, RUN_FILE, TRIAGE_FILE
+from dtui.store.format.schema import HEARTBEAT_FILE, JOURNAL_FOLDER, PARTS_FOLDER, RUN_FILE, TRIAGE_FILE
 
 _DEEPEST = 2
 
@@ -50,6 +50,37 @@ def seconds_at_work(folder: Path) -> float:
     except OSError:
         return float("nan")
     return now - begun if now > begun else float("nan")
+
+
+def quiet_seconds(folder: Path) -> float:
+    """Return how long before its last sign of life a run was last written to; 0 where that is not known."""
+    try:
+        return max(0.0, os.stat(folder / HEARTBEAT_FILE).st_mtime - _written(folder))
+    except OSError:
+        return 0.0
+
+
+def seconds_of_writing(folder: Path) -> float:
+    """Return the time from when the present recorder began to what it wrote last; NaN if that is not known."""
+    try:
+        span = _written(folder) - os.stat(folder / RUN_FILE).st_mtime
+    except OSError:
+        return float("nan")
+    return span if span > 0 else float("nan")
+
+
+def _written(folder: Path) -> float:
+    """Return when a frame was last appended; the fold of the last ones counts where no journal is left.
+
+    Raises:
+        FileNotFoundError: There are no frames.
+    """
+    for name in (JOURNAL_FOLDER, PARTS_FOLDER):
+        with os.scandir(folder / name) as entries:
+            times = [entry.stat(follow_symlinks=False).st_mtime for entry in entries]
+        if times:
+            return max(times)
+    raise FileNotFoundError(folder)
 
 
 def stamp_of(path: Path) -> tuple[tuple[int, int] | None, ...]:

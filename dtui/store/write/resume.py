@@ -6,7 +6,7 @@ Owns the rule for who may continue a run.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from dtui.errors import DtuiError, RunDamagedError, RunExistsError, UsageError
 from dtui.model import ImageSet, Structure
 from dtui.model.columns import is_known
+from dtui.model.scalars import Points
 from dtui.run_path import with_suffix
 from dtui.store.disk.atomic_files import list_folder, make_folder
 from dtui.store.disk.json_lines import read_lines
@@ -61,6 +62,7 @@ class PastRun:
         lines: For each file of lines, the number of lines.
         contents: What the run holds; this does not change.
         fence: Lower bound for the ordinals of new frames, because an old writer may still append at `stops`.
+        logged: Values logged between records: name to iterations and values.
     """
 
     path: Path
@@ -74,6 +76,7 @@ class PastRun:
     lines: Mapping[str, int]
     contents: Contents
     fence: int = 0
+    logged: Mapping[str, Points] = field(default_factory=dict, repr=False)
 
     @property
     def columns(self) -> frozenset[str]:
@@ -178,7 +181,7 @@ def _look_at(folder: Path) -> PastRun:
         stops = {stream: max(views[stream].stop, _stop_of(stream, names, opened.run_file)) for stream in Stream}
         lines = {name: len(read_lines(folder / name)[0]) for name in (GAPS_FILE, TRIGGERS_FILE, LOGGED_FILE)}
         known = (folder, opened.run, opened.run_file, reader.structure, reader.classes, reader.images)
-        return PastRun(*known, views, stops, lines, opened.contents)
+        return PastRun(*known, views, stops, lines, opened.contents, logged=dict(reader.logged))
     finally:
         reader.close()
 

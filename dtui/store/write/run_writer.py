@@ -36,6 +36,7 @@ from dtui.store.format.schema import (
 )
 from dtui.store.run.logged_values import LARGEST_LOGGED, logged_lines
 from dtui.store.run.ownership import Ownership
+from dtui.store.run.stop_request import StopWatch
 from dtui.store.write.arrange import Arrangement
 from dtui.store.write.background_compactor import Compactor
 from dtui.store.write.claim import Claim, claim_new
@@ -125,6 +126,7 @@ class RunWriter:
         self._heartbeat_at = float("-inf")
         self._last = dict.fromkeys(Stream, -1)
         self._lines = LineQueue(lambda: owner.require(fresh=True), self._allow_line)
+        self._stop_watch = StopWatch(owner.run_file.run, owner.run_file.turn)
         token = run_token(owner.run_file.run)
         folder, version = (lambda: place.here / JOURNAL_FOLDER), sizes.contents.format
         self._journals = {stream: JournalWriter(folder, stream, token, version, counts[stream]) for stream in Stream}
@@ -238,6 +240,12 @@ class RunWriter:
                 pass
         if self._syncing.is_due():
             self.sync()
+
+    def asked_to_stop(self) -> bool:
+        """Whether somebody asked this training to stop (`dtui watch --stop`). Never raises."""
+        with contextlib.suppress(OSError):  # the folder is gone
+            return self._stop_watch.look(self._place.here)
+        return False
 
     def sync(self) -> None:
         """Synchronise all appended frames to the disk; frames that it fails to keep are noted as a gap."""

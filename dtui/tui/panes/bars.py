@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dtui.model.findings.review import INCIDENTS
 from dtui.safe_text import safe
+from dtui.tui.panes.batch import OPENING, OPENING_STEPS
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.axis import AxisPicture
 from dtui.tui.renderables.panes.incident_ribbon import IncidentRibbonPicture, entry_at
 from dtui.tui.renderables.panes.key_bar import KeyBarPicture
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.panes.ribbon import RibbonPicture, anomaly_at
-from dtui.tui.renderables.panes.top_bar import TopBarPicture
+from dtui.tui.renderables.panes.top_bar import Pace, TopBarPicture
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import BAR, BAR_AFTER, BAR_LAST, main_keys
 from dtui.tui.state.layout import RIBBON_ROWS, SMALLEST
-from dtui.tui.state.pane import Pane, Scene
+from dtui.tui.state.pane import Pane, Scene, Step
 from dtui.tui.state.questions import (
     AnomaliesQuestion,
     IncidentsNotJudgedQuestion,
@@ -42,7 +43,9 @@ class TopBar(Pane):
         tabs = tuple((screen.key, screen.name, screen.name[:3]) for screen in scene.table.screens)
         selection = scene.selection
         active = selection.came_from[0][0] if selection.came_from else selection.screen
-        return TopBarPicture(scene.view.info, tabs, active, scene.view.is_damaged)
+        view = scene.view
+        pace = Pace(view.rate, view.seconds_left, view.quiet_seconds) if view.is_live else Pace()
+        return TopBarPicture(view.info, tabs, active, view.is_damaged, pace)
 
     def press(self, scene: Scene, frame: Frame, x: int, y: int) -> Selection | None:
         """Go to the screen of a tab."""
@@ -57,6 +60,12 @@ class Ribbon(Pane):
 
     name = "ribbon"
     fixed_rows = RIBBON_ROWS
+    actions = (OPENING,)
+
+    @property
+    def steps(self) -> Mapping[str, Step]:
+        """Open the batch behind an incident, from every screen."""
+        return OPENING_STEPS
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
         """Ask for incidents and anomalies, and for what detectors cannot judge."""

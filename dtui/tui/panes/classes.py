@@ -155,6 +155,7 @@ class Classes(ListPane):
             scene.answers.get(ErrorsNowQuestion),
             self._worst(scene),
             "no class has an incident here: a shows all classes" if options.only_here else "no class is called that",
+            self.title if view.info.judging is None else "Groups",
         )
 
     def _title(self, scene: Scene) -> str:

@@ -70,6 +70,10 @@ class CubeQuestion(Question[Faces]):
     grid: GridQuestion
     about = "cube"
 
+    def prepare(self, query: RunQuery, seconds: float) -> bool:
+        """Look for incidents."""
+        return query.prepare_incidents(seconds)
+
     def ask(self, query: RunQuery) -> Faces:
         """Return them."""
         return query.cube(self.request, self.grid.choice)

@@ -28,6 +28,10 @@ class EvidenceQuestion(Question[Mapping[str, IncidentEvidence]]):
     ids: tuple[str, ...]
     about = "evidence"
 
+    def prepare(self, query: RunQuery, seconds: float) -> bool:
+        """Look for incidents."""
+        return query.prepare_incidents(seconds)
+
     def ask(self, query: RunQuery) -> Mapping[str, IncidentEvidence]:
         """Return it by the incident's id; an incident that there is no longer is left out."""
         wanted = [incident for incident in query.incidents() if incident.id in self.ids]

@@ -66,6 +66,10 @@ class GridQuestion(Question[IncidentGrid]):
     dismissed: frozenset[str]
     about = "grid of incidents"
 
+    def prepare(self, query: RunQuery, seconds: float) -> bool:
+        """Look for incidents."""
+        return query.prepare_incidents(seconds)
+
     def ask(self, query: RunQuery) -> IncidentGrid:
         """Return it."""
         return query.incident_grid(self.choice, self.order)

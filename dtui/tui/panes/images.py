@@ -146,7 +146,8 @@ class Images(PixelPane):
         now, taken = scene.answers.get(ErrorsNowQuestion), scene.answers.get(TakenForQuestion)
         if taken is not None and taken.classes != shown:
             taken = None
-        return ImagesPicture(images, title, row, view.classes, view.info.validations, verdict, now, taken)
+        judging = view.info.judging
+        return ImagesPicture(images, title, row, view.classes, view.info.validations, verdict, now, taken, judging)
 
     def is_foldable(self, scene: Scene) -> bool:
         """Whether there is an image to look at."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dtui.tui.panes.bars import Axis, KeyBar, Notice, Ribbon, TopBar
+from dtui.tui.panes.batch import SCREEN as BATCH
+from dtui.tui.panes.batch import Batch
 from dtui.tui.panes.classes import Classes
 from dtui.tui.panes.correlation import Correlation
 from dtui.tui.panes.cube import Cube
@@ -48,6 +50,7 @@ INNER: tuple[Screen, ...] = (
     Screen("", GALLERY, (GalleryPane(),)),
     Screen("", IMAGE, (History(), Portrait())),
     Screen("", CONFUSION, (Pairs(), Matrix())),
+    Screen("", BATCH, (Batch(),)),
 )
 """Screens without a tab: a pane opens them with `Scene.opened`, and Esc goes back."""
 

@@ -27,6 +27,10 @@ class Question(Generic[AnswerT]):
     is_slow: ClassVar[bool] = False
     """Whether its answer takes long: the others are answered first."""
 
+    def prepare(self, query: RunQuery, seconds: float) -> bool:
+        """Do a part of the work, for about so long; return whether the rest is quick. Others are answered between."""
+        return True
+
     def ask(self, query: RunQuery) -> AnswerT:
         """Return the answer, in the loader's thread."""
         raise NotImplementedError
@@ -53,6 +57,11 @@ class AnomaliesQuestion(Question[tuple[Anomaly, ...]]):
 
     settings: AnomalySettings
     about = "anomalies"
+    is_slow = True
+
+    def prepare(self, query: RunQuery, seconds: float) -> bool:
+        """Read labels."""
+        return query.prepare_anomalies(self.settings, seconds)
 
     def ask(self, query: RunQuery) -> tuple[Anomaly, ...]:
         """Return them."""
@@ -76,6 +85,11 @@ class IncidentsQuestion(Question[tuple[Incident, ...]]):
     """The incidents; RunView keeps them."""
 
     about = "incidents"
+    is_slow = True
+
+    def prepare(self, query: RunQuery, seconds: float) -> bool:
+        """Look for them."""
+        return query.prepare_incidents(seconds)
 
     def ask(self, query: RunQuery) -> tuple[Incident, ...]:
         """Return them."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
 
 from dtui.model import (
     FILTER_STATISTICS,
@@ -23,7 +25,12 @@ from dtui.model import (
     TreeNode,
 )
 from dtui.model.findings.review import ANOMALIES, INCIDENTS, Entry, Listing, of_anomaly, of_incident
+from dtui.model.statistics import Rows
+from dtui.query.compare.listing import located, pace_of
 from dtui.tui.state.selection import Selection
+
+if TYPE_CHECKING:
+    from dtui.query import RunQuery
 
 FoundT = TypeVar("FoundT", Anomaly, Incident, Entry)
 
@@ -55,6 +62,9 @@ class RunView:
         given: The runs that the person named, if there are two or more; all paths as in a list of runs.
         norms: The normalisation layers that were measured; names are data from outside.
         norm_statistics: The recorded statistics of normalisation layers.
+        rate: Iterations a second of a live run; NaN where that is not known.
+        seconds_left: Until a live training ends, if it goes on as now; NaN where that is not known.
+        quiet_seconds: For how long a live run has recorded nothing new, where that is much longer than usual; else 0.
     """
 
     info: RunInfo
@@ -79,6 +89,9 @@ class RunView:
     given: tuple[str, ...] = ()
     norms: tuple[NormLayer, ...] = ()
     norm_statistics: tuple[str, ...] = ()
+    rate: float = float("nan")
+    seconds_left: float = float("nan")
+    quiet_seconds: float = 0.0
 
     @property
     def is_live(self) -> bool:
@@ -145,6 +158,40 @@ class RunView:
         )
         entries = {listing: tuple(decide(one) for one in of) for listing, of in self.entries.items()}
         return replace(view, entries=entries)
+
+
+def seen_in(query: RunQuery, revision: int, now: float) -> RunView:
+    """Return what every screen needs to know about a run; anomalies and clusters are separate questions.
+
+    Args:
+        query: The run.
+        revision: Of its files.
+        now: Seconds, of any clock that only rises, and always of the same.
+    """
+    images, info = query.image_set(), query.info()
+    rate, seconds_left = pace_of(query, info)
+    classes = images.classes if images is not None else ()
+    sizes = np.bincount(images.targets, minlength=len(classes)) if images is not None else np.zeros(0, np.int64)
+    return RunView(
+        info=info,
+        metadata=query.metadata(),
+        tree=query.tree(),
+        classes=classes,
+        class_sizes=sizes,
+        stages=query.stages(),
+        limits=query.limits(),
+        iterations=np.union1d(query.record_iterations(), query.validation_iterations()),
+        revision=revision,
+        is_damaged=bool(query.faults()),
+        filter_statistics=query.recorded(Rows.FILTERS),
+        layer_statistics=query.recorded(Rows.LAYERS),
+        path=str(located(query.path)),
+        norms=query.structure().norms,
+        norm_statistics=query.recorded(Rows.NORMS),
+        rate=rate,
+        seconds_left=seconds_left,
+        quiet_seconds=query.quiet_seconds(now),
+    )
 
 
 def axis_limits(view: RunView) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
 from dtui.model import Incident
@@ -19,8 +19,8 @@ from dtui.tui.state.choice import Choice, Option
 from dtui.tui.state.key_steps import STEPS
 from dtui.tui.state.look import look
 from dtui.tui.state.pane import Pane, Scene, Step, Table
-from dtui.tui.state.places.go_to import Place, places
-from dtui.tui.state.places.link import Link, follow, link_words
+from dtui.tui.state.places.going import Going
+from dtui.tui.state.places.link import Link
 from dtui.tui.state.places.search import compile_search
 from dtui.tui.state.questions import AnomaliesQuestion, Answers, ClustersQuestion, IncidentsQuestion, Question
 from dtui.tui.state.review.entry_steps import (
@@ -38,7 +38,7 @@ from dtui.tui.state.settle import begin
 from dtui.tui.state.settle import settle as settled
 
 
-class Session:
+class Session(Going):
     """The state of the TUI once a run is open."""
 
     def __init__(
@@ -65,7 +65,7 @@ class Session:
         """Panes that raised since something happened last, by name: each says so in its place."""
         self._link = link
         self.settle(begin(self.scene))
-        self._follow_link()
+        self.follow_link()
 
     # --- what is
 
@@ -89,7 +89,7 @@ class Session:
         self.begin_to_act()
         if action in ("flag", "dismiss", "undo"):
             return self._review(action)
-        step = self._step_of(action)
+        step = self.step_of(action)
         if step is None:
             self.message = f"{self.table.by_id[action].words}: not on this screen"
             return ()
@@ -127,15 +127,7 @@ class Session:
         self.begin_to_act()
         self.take(self.scene.pane, option.step)
 
-    def reach(self, action: str) -> None:
-        """Go to the first screen where an action has an effect; stay if it has one here."""
-        if self._step_of(action) is None:
-            for pane in self.table.panes:
-                if action in pane.steps:
-                    self.choose(self.scene.with_pane(pane))
-                    return
-
-    def _step_of(self, action: str) -> Step | None:
+    def step_of(self, action: str) -> Step | None:
         """Return the step of an action: a pane's own, or else that of every screen; None if it has none."""
         return self.scene.step_of(action) or STEPS.get(action) or self.table.steps.get(action)
 
@@ -163,44 +155,6 @@ class Session:
         """Take a selection that was not made by keys."""
         self.begin_to_act()
         self.settle(selection)
-
-    def go_to(self, pane: Pane, step: Step) -> None:
-        """Go to a pane and take a step there."""
-        self.choose(self.scene.with_pane(pane))
-        self.take(pane, step)
-
-    def find_places(self, line: str, most: int) -> list[Place]:
-        """Return what a typed line may mean, the best first."""
-        return places(self.scene, line, most)
-
-    def go(self, line: str, chosen: int) -> str | None:
-        """Go to the chosen one of the places that a line may mean; return the action to perform, if it is one."""
-        found = self.find_places(line, chosen + 1)
-        if not 0 <= chosen < len(found):
-            self.fail(f"{safe(line, 40)}: no iteration, layer, class or action is called so")
-            return None
-        place = found[chosen]
-        if place.action is not None:
-            self.reach(place.action)
-            return place.action
-        if place.step is not None and place.pane is not None:
-            self.go_to(place.pane, place.step)
-        elif place.step is not None:
-            self.choose(place.step(self.scene))
-        return None
-
-    def link(self, run: Path) -> str:
-        """Return the command that opens what is selected now."""
-        return link_words(self.scene, str(run))
-
-    def _follow_link(self) -> None:
-        """Go to the place that was asked for, once; an empty run has none yet."""
-        if self._link is None or self.view.is_empty:
-            return
-        selection, said = follow(self.scene, self._link)
-        self._link, self._touched = None, True
-        self.settle(selection)
-        self.message = "; ".join(said)
 
     def refuse_run(self, message: str) -> None:
         """Stay with the open run, because the other one cannot be opened; a screen that needs both is left."""
@@ -308,7 +262,11 @@ class Session:
         old, self._failed = self.view, {}
         self.view = view.keeping_answers(old)
         self.settle(begin(self.scene) if old.is_empty and not view.is_empty else self.selection)
-        self._follow_link()
+        self.follow_link()
+
+    def quiet(self, seconds: float) -> None:
+        """Show that a live run has recorded nothing new for so long."""
+        self.view = replace(self.view, quiet_seconds=seconds)
 
     def answered(self, question: Question[Any], answer: Any) -> None:
         """Take a new answer and show it."""

@@ -20,14 +20,22 @@ COLORS = ("auto", "truecolor", "256", "16", "never")
 THEMES = ("dark", "light")
 INSTEAD = "use `dtui report RUN -o OUT.html`, or `dtui info RUN`"
 LOG_BYTES = 1_000_000
+_WEB_DRIVER = "textual.drivers.web_driver:WebDriver"
+
+
+def is_served(environment: Mapping[str, str]) -> bool:
+    """Whether textual-serve started us, to be shown in a browser: it says so, and reads what we draw from a pipe."""
+    return environment.get("TEXTUAL_DRIVER") == _WEB_DRIVER
 
 
 def require_terminal() -> None:
-    """Refuse this process' terminal if it cannot show the TUI.
+    """Refuse this process' terminal if it cannot show the TUI. A browser can.
 
     Raises:
         TerminalError: See `check_terminal`.
     """
+    if is_served(os.environ):
+        return
     is_tty = sys.__stdin__ is not None and sys.__stdin__.isatty()
     check_terminal(os.environ, is_tty and terminal_stream() is not None)
 
@@ -65,7 +73,7 @@ def find_mode(color: str, environment: Mapping[str, str]) -> str:
         return "none" if color == "never" else color
     if environment.get("NO_COLOR"):
         return "none"
-    if environment.get("COLORTERM", "").strip().lower() in ("truecolor", "24bit"):
+    if is_served(environment) or environment.get("COLORTERM", "").strip().lower() in ("truecolor", "24bit"):
         return "truecolor"
     term = environment.get("TERM", "").lower()
     if term.endswith(("-direct", "-truecolor")) or "kitty" in term or "ghostty" in term:

@@ -26,7 +26,7 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.messages import TerminalSupportsSynchronizedOutput
 
-from dtui.tui.terminal.capabilities import terminal_stream
+from dtui.tui.terminal.capabilities import is_served, terminal_stream
 from dtui.tui.terminal.input_bytes import InputBytes
 from dtui.tui.terminal.input_events import KNOWN_VERSIONS, InputEvents
 from dtui.tui.terminal.signals import Signals
@@ -45,7 +45,9 @@ LEAVING_SECONDS = 0.3
 
 
 def driver_class() -> type[Driver] | None:
-    """Return the driver for the installed Textual; None (use Textual's own) if this release was not tested."""
+    """Return the driver for the installed Textual; None (use Textual's own) in a browser, or if it was not tested."""
+    if is_served(os.environ):
+        return None
     if version("textual") in KNOWN_VERSIONS:
         return TerminalDriver
     LOG.warning("Textual %s was not tried with dtui's driver", version("textual"))

@@ -399,3 +399,14 @@ def is_aligned(measurer: Measurer, probes: list[LayerProbe]) -> bool:
 
 def raise_(error: Exception) -> None:
     raise error
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_record_does_not_hold_the_gradients_until_the_next(way: str) -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Linear(9, 5))
+    measurer, _ = measurer_of(model, way)
+    for seed in range(3):
+        change(model, seed)
+        measurer.measure()
+    held = [seen[3].gradient for seen in measurer._seen if seen is not None]
+    assert held == [None, None]

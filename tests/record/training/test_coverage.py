@@ -137,7 +137,7 @@ def test_weights_that_are_no_real_numbers_are_left_out_and_told(tmp_path: Path, 
     assert reader.structure.coverage is not None
     assert reader.structure.coverage.largest[1] == Unrecorded("1.weight", "Conv2d", 36)
     reader.close()
-    with pytest.raises(RecorderError, match="no fully connected layer of real weights"):
+    with pytest.raises(RecorderError, match="no real weights to record"):
         Recorder(tmp_path / "other", model[1], every=1)
 
 

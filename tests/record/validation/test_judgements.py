@@ -19,7 +19,18 @@ from dtui.record.validation.output_kind import LOGITS, PROBABILITIES, Evidence, 
 from dtui.record.validation.scores import predict
 from dtui.record.validation.validation_watch import Watched
 from dtui.record.validation.validator import _as_arrays, _merged
-from tests.record.judging import COUNT, Headed, Make, accuracy, evaluate, largest, over_half, over_zero, pictures, same
+from tests.record.evaluating import (
+    COUNT,
+    Headed,
+    Make,
+    accuracy,
+    evaluate,
+    largest,
+    over_half,
+    over_zero,
+    pictures,
+    same,
+)
 
 
 class Batch(NamedTuple):

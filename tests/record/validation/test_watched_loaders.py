@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from dtui.errors import RecorderError
 from dtui.model import NOT_JUDGED_STORED
 from dtui.record import RecorderWarning
-from tests.record.judging import COUNT, Headed, Make, accuracy, evaluate, over_half, pictures, same
+from tests.record.evaluating import COUNT, Headed, Make, accuracy, evaluate, over_half, pictures, same
 
 
 class Property:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+
+from dtui.model.findings.batches import BatchAnswer, KeptBatch, StandoutSample
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.frame import Frame
+from dtui.tui.renderables.panes.batch import BatchPicture
 from dtui.tui.renderables.panes.layers.filter_inspector import InspectorPicture
 from dtui.tui.renderables.panes.layers.tree import ChartKind, TreeLook
 from dtui.tui.renderables.parts.grid.places import Face
@@ -57,6 +61,13 @@ Draw = Callable[[Frame, str, float | None, int | None], Cells]
 """Draws a pane with a name from outside, a constant value (None for varied ones) and the cursor's iteration."""
 
 TABS = (("1", "Layers", "Lay"), ("2", "Validation", "Val"), ("3", "Correlation", "Cor"))
+BATCH = BatchAnswer(
+    500,
+    KeptBatch(490, np.arange(990, 1400), 500),
+    tuple(KeptBatch(at, np.arange(at, at + 9), 9) for at in (480, 470)),
+    tuple(StandoutSample(480 + 10**place, 9 - place, 9, 9, 0.001) for place in range(10)),
+    9,
+)
 KEYS = (("j/k", "select"), ("←/→", "cursor"), ("n/N", "anomaly"), ("f", "flag"))
 ANOMALIES = (anomaly(100), anomaly(500, "gained", 0.9), anomaly(505, "both", 0.5, 1), anomaly(990, "lost", 1.0))
 
@@ -130,6 +141,7 @@ PANES: dict[str, Draw] = {
     "portrait": lambda where, name, fill, cursor: draw_portrait(where, name, cursor),
     "pairs": lambda where, name, fill, cursor: draw_pairs(where, name, fill),
     "matrix": lambda where, name, fill, cursor: draw_matrix(where, name, 3),
+    "batch": lambda where, name, fill, cursor: BatchPicture(BATCH).draw(where, cursor),
     "here line": lambda where, name, fill, cursor: draw_here(where, make_taken({(4, 1): 98, (4, 0): 1}), (name, name)),
     "correlation": lambda where, name, fill, cursor: draw_correlation(where, name, cursor, is_detailed=False),
     "mini-sets": lambda where, name, fill, cursor: draw_correlation(where, name, cursor, is_detailed=True),

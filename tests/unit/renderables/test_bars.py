@@ -13,7 +13,7 @@ from dtui.tui.renderables.canvas.palettes import ramp
 from dtui.tui.renderables.canvas.sgr import to_text
 from dtui.tui.renderables.canvas.theme import DARK
 from dtui.tui.renderables.panes.ribbon import anomaly_at, label_of
-from dtui.tui.renderables.panes.top_bar import TopBarPicture
+from dtui.tui.renderables.panes.top_bar import Pace, TopBarPicture
 from dtui.tui.renderables.parts.class_names import class_name
 from tests.anomalies import watch_anomaly
 from tests.unit.renderables.builders import (
@@ -66,6 +66,37 @@ def test_the_top_bar_shows_status_and_that_a_run_is_invented() -> None:
     incomplete = draw_top_bar(frame(90, 1), make_info(status=RunStatus.INCOMPLETE), TABS, 1)
     assert incomplete.fg[0, to_text(incomplete).index("□ incomplete 1,000")] == DARK.warning
     assert to_text(draw_top_bar(frame(70, 1), None, TABS, 1)).startswith(" dtui ")
+
+
+NAMES = ("Triage", "Layers", "Validation", "Correlation", "Cube", "Runs")
+SIX = tuple((str(n), name, name[:3]) for n, name in enumerate(NAMES, 1))
+
+
+@pytest.mark.parametrize(
+    ("width", "pace", "shown"),
+    [
+        (150, Pace(12.34, 7_512), "4 Correlation  5 Cube  6 Runs   ● live 1,000 · 12 it/s · 2 h 05 left"),
+        (110, Pace(12.34, 7_512), "4 Cor  5 Cub  6 Run   ● live 1,000 · 12 it/s · 2 h 05 left"),
+        (100, Pace(12.34, 7_512), "4 Cor  5 Cub  6 Run   ● live 1,000 · 2 h 05 left"),
+        (80, Pace(12.34, 7_512), "  1  2 Lay  3  4  5  6   ● live 1,000 · 12 it/s · 2 h 05 left"),
+        (80, Pace(0.05), "  1  2 Lay  3  4  5  6   ● live 1,000 · 3.0 it/min"),
+        (60, Pace(3.21, 60.0), "  1  2 Lay  3  4  5  6   ● live 1,000"),
+        (80, Pace(3.21, 60.0, 185), "  1  2 Lay  3  4  5  6   ● live 1,000 · no update for 3 min"),
+        (60, Pace(3.21, 60.0, 185), "  1  2  3  4  5  6   ● live · no update for 3 min"),
+        (150, Pace(), "6 Runs   ● live 1,000"),
+    ],
+)
+def test_a_live_run_says_how_fast_it_is_wherever_there_is_room(width: int, pace: Pace, shown: str) -> None:
+    info = make_info("resnet50-imagenet", RunStatus.LIVE)
+    picture = TopBarPicture(info, SIX, 1, pace=pace)
+    cells = picture.draw(frame(width, 1))
+    said = to_text(cells)
+    assert said.endswith(shown)
+    assert said.startswith(" dtui  re")
+    for (key, _, _), (x, _, size, _) in zip(SIX, picture.tab_regions(frame(width, 1)), strict=True):
+        assert key in said[x : x + size]
+    if pace.quiet_seconds:
+        assert cells.fg[0, said.index("no update")] == DARK.warning
 
 
 @pytest.mark.parametrize("width", [200, 80, 60, 30])

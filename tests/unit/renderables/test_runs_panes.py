@@ -7,10 +7,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from dtui.model.compare import RunRow
 from dtui.tui.renderables.canvas.cells import text_width
 from dtui.tui.renderables.canvas.sgr import to_text
-from dtui.tui.renderables.panes.runs.run_list import columns_for, duration, rate_of, size_in_words
+from dtui.tui.renderables.panes.runs.run_list import columns_for, duration, rate_in_words, size_in_words
 from tests.unit.renderables.builders import frame
 from tests.unit.renderables.runs_panes import draw_compared, draw_comparing, draw_run_list, run_list
 
@@ -85,7 +84,7 @@ def test_times_in_words(seconds: float, words: str) -> None:
     ("rate", "words"), [(np.nan, ""), (0.0, ""), (0.05, "3.0/min"), (2.34, "2.3/s"), (817, "817/s")]
 )
 def test_rates_in_words(rate: float, words: str) -> None:
-    assert rate_of(RunRow("a", rate=rate)) == words
+    assert rate_in_words(rate) == words
 
 
 @pytest.mark.parametrize(("size", "words"), [(0, ""), (10, "1 kB"), (3_600_000, "3.6 MB"), (25e9, "25 GB")])

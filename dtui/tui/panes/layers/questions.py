@@ -144,6 +144,10 @@ class FilterEventsQuestion(Question[FilterEvents]):
     about = "where the filter acts"
     is_slow = True
 
+    def prepare(self, query: RunQuery, seconds: float) -> bool:
+        """Look for incidents."""
+        return query.prepare_incidents(seconds)
+
     def ask(self, query: RunQuery) -> FilterEvents:
         """Return it."""
         found = [

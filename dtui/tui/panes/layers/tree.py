@@ -229,8 +229,10 @@ class Tree(ListPane):
     # --- what changes around it
 
     def begin(self, scene: Scene) -> Selection:
-        """Select the first layer, fold modules until all rows fit, and choose a statistic that the run has."""
-        layer = next((node.index for node in scene.view.tree if node.layer is not None), 0)
+        """Select the first layer that is trained, fold modules until all rows fit, and choose a recorded statistic."""
+        tree, frozen = scene.view.tree, scene.view.info.states.frozen
+        layers = [node for node in tree if node.layer is not None]
+        layer = next((node.index for node in layers if node.name not in frozen), layers[0].index if layers else 0)
         scene = scene.at(self._fitted(scene.at(scene.selection.changed(node=layer))))
         every = recorded(scene)
         if not every or scene.selection.get(TreeOptions).statistic in every:
@@ -253,7 +255,8 @@ class Tree(ListPane):
         if options.fitted is None or options.fitted == room or not tree:
             return scene.selection
         open_ = parents_of(tree, min(scene.selection.node, len(tree) - 1))
-        return scene.selection.put(replace(options, folded=initial_folds(tree, room, open_), fitted=room))
+        folded = initial_folds(tree, room, open_, scene.view.info.states.frozen)
+        return scene.selection.put(replace(options, folded=folded, fitted=room))
 
     def show(self, scene: Scene, entry: Entry) -> Selection:
         """Select the layer that an entry names first."""

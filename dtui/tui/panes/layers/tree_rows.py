@@ -39,24 +39,29 @@ def parents_of(tree: Sequence[TreeNode], node: int) -> set[int]:
 
 
 def initial_folds(
-    tree: tuple[TreeNode, ...], rows: int, open_: frozenset[int] | set[int] = frozenset()
+    tree: tuple[TreeNode, ...],
+    rows: int,
+    open_: frozenset[int] | set[int] = frozenset(),
+    frozen: Sequence[str] = (),
 ) -> frozenset[int]:
     """Return the nodes to fold: the deepest modules, until the rest fits into about `rows` rows.
+
+    Those in which nothing is trained come first, so that what is trained stays open.
 
     Args:
         tree: All nodes.
         rows: Rows of the tree that there is room for.
         open_: Nodes that stay open, whatever the room.
+        frozen: Names of layers that are not trained.
     """
     folded: set[int] = set()
-    modules = [node for node in tree if node.layer is None]
-    for depth in sorted({node.depth for node in modules}, reverse=True):
+    still = {node.layer for node in tree if node.layer is not None and node.name in set(frozen)}
+    modules = [node for node in tree if node.layer is None and node.index not in open_]
+    modules.sort(key=lambda node: (not still.issuperset(node.layers), -node.depth, -node.index))
+    for node in modules:
         if len(visible_nodes(tree, frozenset(folded), "")) <= max(rows, LEAST_FOLDED_ROWS):
             break
-        for node in reversed([node for node in modules if node.depth == depth and node.index not in open_]):
-            folded.add(node.index)
-            if len(visible_nodes(tree, frozenset(folded), "")) <= max(rows, LEAST_FOLDED_ROWS):
-                break
+        folded.add(node.index)
     return frozenset(folded)
 
 

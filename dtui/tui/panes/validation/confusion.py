@@ -15,6 +15,7 @@ from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.panes.validation import matrix as drawn
 from dtui.tui.renderables.panes.validation import pairs as drawn_pairs
+from dtui.tui.renderables.parts.judged_words import has_labels, score_name
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.layout import LEAST_ROWS, divide
 from dtui.tui.state.pane import Pane, Scene, Shows, Step
@@ -121,6 +122,13 @@ class Pairs(ListPane):
             )
         if matrix is None:
             return MessagePicture(title=self.title)
+        if not has_labels(matrix.judging):
+            name = score_name(matrix.judging)
+            return MessagePicture(
+                "No confusion in this run",
+                f"an item is right or not, by its {name}; Esc goes back",
+                self.title,
+            )
         window, pair = self.window(scene.selection), selected_pair(scene)
         is_here = any((one.target, one.label) == pair for one in matrix.changed)
         return drawn_pairs.PairsPicture(

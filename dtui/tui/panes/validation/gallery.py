@@ -32,7 +32,7 @@ LISTS = {
     "easy": "learned for good, the first ones first",
 }
 """Lists of images over all classes, in the order in which the key goes through them, and their words."""
-SORT_WORDS = {"wrong": "wrong ones first", "index": "in the order of the run"}
+SORT_WORDS = {"wrong": "the worst first", "index": "in the order of the run"}
 
 
 @dataclass(frozen=True, slots=True)

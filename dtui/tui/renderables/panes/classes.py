@@ -63,6 +63,7 @@ class ClassesPicture(Picture):
         errors_now: Exact errors, on an axis of one column and one iteration; used if that is the cursor.
         worst: Name (data from outside) and error of the worst class at the cursor; None for none.
         empty: What to say where there are no rows.
+        name: Of the pane.
     """
 
     rows: Sequence[ClassRow]
@@ -76,6 +77,7 @@ class ClassesPicture(Picture):
     errors_now: ClassErrors | None = field(default=None, compare=False)
     worst: tuple[str, float] | None = field(default=None, compare=False)
     empty: str = ""
+    name: str = TITLE
     crosshair = True
 
     @property
@@ -150,7 +152,7 @@ def _draw_classes_header(cells: Cells, frame: Frame, picture: ClassesPicture) ->
     cells.clear(0, 0, cells.width)
     if cells.height:
         cells.bg[0] = theme.panel
-    x = draw_header(cells, frame, TITLE, max(0, frame.width - 1))
+    x = draw_header(cells, frame, picture.name, max(0, frame.width - 1))
     colours = ramp(theme, "error", frame.output)
     needed = x + 3 + sum(text_width(text) + 3 for text, _ in words)
     stop = draw_legend(cells, frame, colours, "0", "100%", "error", left=needed)

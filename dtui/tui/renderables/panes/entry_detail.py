@@ -14,13 +14,13 @@ from dtui.model.findings.telling import Telling
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.renderables.canvas.palettes import label_colour
 from dtui.tui.renderables.panes.incident_ribbon import mark_colour
 from dtui.tui.renderables.panes.message import wrap
 from dtui.tui.renderables.panes.triage import words_of
 from dtui.tui.renderables.parts.chrome import draw_header, number
 from dtui.tui.renderables.parts.class_names import class_name
 from dtui.tui.renderables.parts.column_chart import draw_columns, draw_share_bars
+from dtui.tui.renderables.parts.judged_words import has_labels, is_scored, score_name, score_words, wrong_colour
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.thumbnail import draw_thumbnail
 
@@ -75,16 +75,24 @@ class EntryDetailPicture(Picture):
         for line in wrap(words_of(entry, self.classes), room - 1)[: max(1, frame.height - 2)]:
             cells.text(3, y, line, theme.bright, bold=True)
             y += 1
-        for line in self._facts():
+        first, *rest = self._facts()
+        for line, colour in ((first, theme.muted), *self._batch(frame), *((line, theme.muted) for line in rest)):
             for part in wrap(line, room - 1):
                 if y >= frame.height:
                     return y
-                cells.text(3, y, part, theme.muted)
+                cells.text(3, y, part, colour)
                 y += 1
         if entry.note and y < frame.height:
             cells.text(3, y, shorten(f"✎ {safe(entry.note, 200)}", room - 1), theme.flag)
             y += 1
         return y
+
+    def _batch(self, frame: Frame) -> Sequence[tuple[str, int]]:
+        """Return what the batches before it say, and its colour; nothing where they were not recorded."""
+        batch = None if self.evidence is None else self.evidence.batch
+        if batch is None:
+            return ()
+        return ((f"data: {batch.sentence} · D lists them", frame.theme.text if batch.here else frame.theme.muted),)
 
     def _facts(self) -> list[str]:
         entry, incident = self.entry, self.entry.incident
@@ -111,12 +119,14 @@ class EntryDetailPicture(Picture):
             return y
         name = class_name(self.classes, evidence.label)
         at = f" at {evidence.moment:,}" if evidence.moment is not None else ""
-        cells.text(
-            3, y, shorten(f"{name} was taken for{at}, of {evidence.judged:,} images:", room - 1), frame.theme.text
-        )
+        words = f"{name} was taken for{at}, of {evidence.judged:,} images:"
+        if not has_labels(evidence.judging):
+            words = f"{name}{at}, of {evidence.judged:,} items, by their {score_name(evidence.judging)}:"
+        cells.text(3, y, shorten(words, room - 1), frame.theme.text)
         shown = evidence.became[: 3 if frame.height < 16 else 5]
         bars = [
-            (class_name(self.classes, pair.label), pair.count, label_colour(frame.theme, pair.label)) for pair in shown
+            (class_name(self.classes, pair.label), pair.count, wrong_colour(frame.theme, pair.label, evidence.judging))
+            for pair in shown
         ]
         return y + 1 + draw_share_bars(cells, frame, 5, y + 1, room - 4, bars, evidence.judged)
 
@@ -172,7 +182,8 @@ class EntryDetailPicture(Picture):
                 break
             draw_thumbnail(cells, left, y + 1, columns, rows, image.pixels, frame.output)
             label = "?" if image.label is None else class_name(self.classes, image.label)
-            cells.text(left, y + 1 + rows, shorten(f"→ {label}", columns), theme.incorrect)
+            words = score_words(image) if is_scored(image) else f"→ {label}"
+            cells.text(left, y + 1 + rows, shorten(words, columns), theme.incorrect)
 
 
 def _shown(value: float, series: Telling) -> str:

@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dtui.model import ClassErrors, ImageRows, ImageVerdict, IntArray
+from dtui.model.judging import Judging
 from dtui.model.learning import TakenFor
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, UintArray, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame, Region
-from dtui.tui.renderables.canvas.palettes import interpolate, label_colour
+from dtui.tui.renderables.canvas.palettes import interpolate
 from dtui.tui.renderables.canvas.primitives import SHADES, paint_pixels, quantise, resample, shading_colours
 from dtui.tui.renderables.parts.chrome import draw_header
 from dtui.tui.renderables.parts.class_names import class_name
 from dtui.tui.renderables.parts.here_line import draw_here_line
+from dtui.tui.renderables.parts.judged_words import is_scored, no_label_words, score_words, wrong_colour
 from dtui.tui.renderables.parts.label_letters import letter_of
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.pixel_rows import PixelRows
@@ -43,6 +45,7 @@ class ImagesPicture(Picture):
         verdict: On the selected image at the cursor; None while it loads.
         errors_now: Exact errors, on an axis of one column and one iteration; used if that is the cursor.
         taken: What the images were taken for at the cursor; None while it loads.
+        judging: What decides what is right, in a run that scores decide; None where class scores do.
     """
 
     images: ImageRows
@@ -53,6 +56,7 @@ class ImagesPicture(Picture):
     verdict: ImageVerdict | None = field(default=None, compare=False)
     errors_now: ClassErrors | None = field(default=None, compare=False)
     taken: TakenFor | None = field(default=None, compare=False)
+    judging: Judging | None = None
     crosshair = True
 
     @property
@@ -70,7 +74,7 @@ class ImagesPicture(Picture):
             return cells
         place = place_of(rows, frame.height)
         if by_label:
-            steps, colours = _steps_by_label(frame, rows, labels)
+            steps, colours = _steps_by_label(frame, rows, labels, self.judging)
         else:
             axis = frame.axis.with_columns(frame.plot_width)
             colours = _correctness_colours(frame)
@@ -132,13 +136,17 @@ def _frequent_labels(wrong: IntArray) -> list[int]:
     return [int(label) for label in labels[order]]
 
 
-def _steps_by_label(frame: Frame, rows: ImageRows, labels: Sequence[int]) -> tuple[IntArray, UintArray]:
+def _steps_by_label(
+    frame: Frame, rows: ImageRows, labels: Sequence[int], judging: Judging | None
+) -> tuple[IntArray, UintArray]:
     """Return colour indices and colours: right, then the wrong labels. One wrong image makes a pixel wrong."""
     assert frame.axis is not None
     axis = frame.axis.with_columns(frame.plot_width)
     correct = resample(rows.correct, rows.request.axis, axis)
     wrong = resample(rows.wrong_label, rows.request.axis, axis)
-    colours = np.array([frame.theme.correct, *(label_colour(frame.theme, label) for label in labels)], np.uint32)
+    colours = np.array(
+        [frame.theme.correct, *(wrong_colour(frame.theme, label, judging) for label in labels)], np.uint32
+    )
     steps = np.where(np.isfinite(correct), 0, -1)
     step_of = np.zeros(max(labels, default=-1) + 2, np.int64)
     step_of[labels] = np.arange(1, len(labels) + 1)
@@ -202,7 +210,12 @@ def _verdict_lines(frame: Frame, picture: ImagesPicture, share: float) -> list[t
     true_name = class_name(classes, verdict.target)
     sure = "" if np.isnan(verdict.confidence) else f" {verdict.confidence:.0%}"
     if verdict.label is None:
-        lines.append(("not validated yet" if verdict.iteration is None else "lost to damage", theme.muted, False))
+        lines.append((no_label_words(verdict), theme.muted, False))
+    elif is_scored(verdict):
+        is_right = verdict.label == verdict.target
+        words = shorten(f"{'✓' if is_right else '✗'} {score_words(verdict)}", room)
+        lines.append((words, theme.gained if is_right else theme.warning, True))
+        lines.append((f"in {true_name}", theme.muted, False))
     elif verdict.label == verdict.target:
         if text_width(true_name + sure) + 2 > room:
             sure = ""
@@ -231,12 +244,14 @@ def _draw_images_header(cells: Cells, frame: Frame, picture: ImagesPicture, labe
     theme, rows, request, classes = frame.theme, picture.images, picture.images.request, picture.classes
     x = draw_header(cells, frame, TITLE, max(0, frame.gutter - 1))
     cells.text(x + 2, 0, safe(picture.title), theme.accent, limit=max(0, frame.gutter - x - 3))
-    counts = f"{rows.images:,} images"
+    counts = f"{rows.images:,} {'images' if picture.judging is None else 'items'}"
     end = cells.text(frame.gutter, 0, counts, theme.text, limit=frame.plot_width)
     if request.colour_by == "label":
         items = [(theme.correct, "right")]
         names = [safe(classes[label]) if label < len(classes) else str(label) for label in labels]
-        items += [(label_colour(theme, label), name) for label, name in zip(labels, names, strict=True)]
+        items += [
+            (wrong_colour(theme, label, picture.judging), name) for label, name in zip(labels, names, strict=True)
+        ]
     else:
         ends = np.array([0, CORRECTNESS_STEPS - 1])
         ramp = _correctness_colours(frame)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dtui.model import RunInfo, RunStatus
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame, Region
+from dtui.tui.renderables.panes.runs.run_list import duration, rate_in_words
 from dtui.tui.renderables.parts.picture import Picture
 
 Tab = tuple[str, str, str]
@@ -24,33 +25,66 @@ _STATUS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast a live training is.
+
+    Attributes:
+        rate: Iterations a second; NaN where that is not known.
+        seconds_left: Until it ends; NaN where that is not known.
+        quiet_seconds: For how long nothing new came, where that is strange; else 0.
+    """
+
+    rate: float = float("nan")
+    seconds_left: float = float("nan")
+    quiet_seconds: float = 0.0
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What to say, the fullest first: rate and time left, the time left alone; or that nothing new comes."""
+        if self.quiet_seconds:
+            return (f"no update for {duration(self.quiet_seconds)}",)
+        rate = rate_in_words(self.rate).replace("/", " it/")
+        left = f"{duration(self.seconds_left)} left" if duration(self.seconds_left) else ""
+        both = tuple(part for part in (rate, left) if part)
+        return (" · ".join(both), both[-1]) if both else ()
+
+
+@dataclass(frozen=True, slots=True)
 class _Layout:
-    """The parts that fit: from the left name, badge, size; from the right status, tabs."""
+    """The parts that fit: from the left name, badge, size; from the right status and pace, tabs."""
 
     name: str
     size: str
     labels: tuple[str, ...]
     status: str
+    pace: str = ""
+
+    @property
+    def right(self) -> str:
+        """What stands at the right end."""
+        return f"{self.status} · {self.pace}" if self.pace else self.status
 
 
 @dataclass(frozen=True, slots=True)
 class TopBarPicture(Picture):
     """The top bar, one row. Parts that do not fit are left out in a fixed order.
 
-    First the size of the network, then long tab names, then the end of the run's name, then the names of inactive tabs.
-    The badge of an invented run always stays.
+    First the size of the network, then long tab names, then the end of the run's name, then the names of inactive tabs,
+    then how fast a live run is. The badge of an invented run always stays.
 
     Attributes:
         info: The run; None while it loads.
         tabs: A key, a label and a short label for each screen.
         active: Index of the screen shown.
         is_damaged: Whether anything of the run is known to be damaged or missing.
+        pace: How fast a live run is.
     """
 
     info: RunInfo | None
     tabs: tuple[Tab, ...]
     active: int
     is_damaged: bool = False
+    pace: Pace = Pace()
 
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
         """Draw the row."""
@@ -83,7 +117,9 @@ class TopBarPicture(Picture):
                 RunStatus.CRASHED: theme.crashed,
             }
             colour = theme.warning if self.is_damaged else colours.get(info.status, theme.muted)
-            cells.text(frame.width - 1 - text_width(layout.status), 0, layout.status, colour)
+            x = cells.text(frame.width - 1 - text_width(layout.right), 0, layout.status, colour)
+            if layout.pace:
+                cells.text(x, 0, f" · {layout.pace}", theme.warning if self.pace.quiet_seconds else theme.text)
         return cells
 
     def tab_regions(self, frame: Frame) -> tuple[Region, ...]:
@@ -92,7 +128,7 @@ class TopBarPicture(Picture):
 
 
 def _tab_columns(frame: Frame, tabs: Sequence[Tab], layout: _Layout) -> tuple[Region, ...]:
-    x = frame.width - _tabs_width(tabs, layout.labels) - text_width(layout.status) - (3 if layout.status else 1)
+    x = frame.width - _tabs_width(tabs, layout.labels) - text_width(layout.right) - (3 if layout.right else 1)
     regions = []
     for (key, _, _), label in zip(tabs, layout.labels, strict=True):
         width = text_width(key) + text_width(label) + (3 if label else 2)
@@ -126,10 +162,20 @@ def _lay_out(frame: Frame, picture: TopBarPicture) -> _Layout:
         fixed = 5 + badge + _tabs_width(tabs, labels) + text_width(status) + 4
         return frame.width - fixed
 
-    if text_width(name) + text_width(size) + 6 <= room(long, full):
-        return _Layout(name, size, long, full)
-    for labels, least in ((long, 99), (short, 99), (short, 12), (only, 8), (keys, 4)):
-        if min(least, text_width(name)) + 2 <= room(labels, full):
-            return _Layout(shorten(name, room(labels, full) - 2), "", labels, full)
+    said = picture.pace.words
+    whole = _Layout(name, size, long, full, said[0] if said else "")
+    if text_width(name) + text_width(size) + 6 <= room(long, whole.right):
+        return whole
+    ways = [(labels, least, full, pace) for pace in said for labels, least in ((long, 99), (short, 99), (short, 12))]
+    ways += [(only, 8, full, pace) for pace in said]
+    if info is not None and picture.pace.quiet_seconds:  # this is worth more than the names of tabs and the records
+        ways += [(keys, 4, full, said[0]), (keys, 3, _STATUS[info.status], said[0])]
+    ways += [
+        (labels, least, full, "") for labels, least in ((long, 99), (short, 99), (short, 12), (only, 8), (keys, 4))
+    ]
+    for labels, least, status, pace in ways:
+        fits = _Layout("", "", labels, status, pace)
+        if min(least, text_width(name)) + 2 <= room(labels, fits.right):
+            return replace(fits, name=shorten(name, room(labels, fits.right) - 2))
     mark = full[:1]
     return _Layout(shorten(name, max(0, room(keys, mark) - 2)), "", keys, mark)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dtui.model.learning import TakenFor
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.renderables.canvas.palettes import label_colour
 from dtui.tui.renderables.parts.class_names import bare_name
+from dtui.tui.renderables.parts.judged_words import wrong_colour
 
 LONGEST_BAR = 16
 LONGEST_NAME = 18
@@ -52,7 +52,7 @@ def draw_here_line(cells: Cells, frame: Frame, y: int, taken: TakenFor | None, c
         room = stop - x - text_width(bar + number) - 2 - (0 if is_last else 12)
         if told and text_width(name) > room:
             break
-        colour = label_colour(theme, label)
+        colour = wrong_colour(theme, label, taken.judging)
         x = cells.text(x, y, shorten(name, max(1, room)), colour, bold=True)
         x = cells.text(x + 1, y, bar, colour)
         x = cells.text(x + (0 if bar in EIGHTHS else 1), y, number, theme.text)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dtui.model import FloatArray, NodeSeries, RunState, Stage, TimeAxis
+from dtui.model.findings.state import Standing
 from dtui.model.layers import UPDATE_RATIO, NodeBoxes, NodeHistograms, NormSeries
 from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.frame import Frame
@@ -106,7 +107,8 @@ class TreePicture(Picture):
         draw_titles(cells, frame, is_ratio=_is_ratio(self.chart))
         if above > 1:
             line = fitting(network_lines(self.state, self.look.filters), frame.width - 2)
-            stands_out = self.state is not None and bool(self.state.entries)
+            entries = () if self.state is None else self.state.entries
+            stands_out = any(entry.standing is not Standing.UNTRAINED for entry in entries)
             colour = frame.theme.warning if stands_out else frame.theme.muted
             cells.text(1, 1, line, colour, limit=max(0, frame.width - 2))
         _draw_charts(cells, frame, self, shown, above)

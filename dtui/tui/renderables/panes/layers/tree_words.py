@@ -23,6 +23,7 @@ STANDING_WORDS = {
     Standing.FROZEN: "stopped changing",
     Standing.NO_GRADIENT: "without a gradient",
     Standing.LATE_STARTER: "late starters",
+    Standing.UNTRAINED: "frozen from the start",
 }
 
 

@@ -101,7 +101,7 @@ class RunsPicture(Picture):
         elif column.key == "iterations":
             text = "none yet" if info.last_iteration is None else f"{info.last_iteration:,}"
         elif column.key == "rate":
-            text, colour = rate_of(row), theme.muted
+            text, colour = rate_in_words(row.rate), theme.muted
         elif column.key == "left":
             text, colour = duration(row.seconds_left), theme.muted
         elif column.key == "error":
@@ -201,17 +201,13 @@ def error_of(row: RunRow) -> str:
     return ""
 
 
-def rate_of(row: RunRow) -> str:
+def rate_in_words(rate: float) -> str:
     """Return iterations a second, or a minute where they are few; "" if not known."""
-    if not np.isfinite(row.rate) or row.rate <= 0:
+    if not np.isfinite(rate) or rate <= 0:
         return ""
-    return (
-        f"{row.rate:,.0f}/s"
-        if row.rate >= 10
-        else f"{row.rate:.1f}/s"
-        if row.rate >= 0.1
-        else f"{60 * row.rate:.1f}/min"
-    )
+    if rate < 0.1:
+        return f"{60 * rate:.1f}/min"
+    return f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
 
 
 def duration(seconds: float) -> str:

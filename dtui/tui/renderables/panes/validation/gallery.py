@@ -9,9 +9,16 @@ from dtui.model.learning import Gallery
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.renderables.canvas.palettes import label_colour
 from dtui.tui.renderables.parts.chrome import draw_header
 from dtui.tui.renderables.parts.class_names import bare_name, class_name
+from dtui.tui.renderables.parts.judged_words import (
+    is_scored,
+    no_label_words,
+    score_text,
+    score_words,
+    second_words,
+    wrong_colour,
+)
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.thumbnail import draw_thumbnail
 
@@ -154,7 +161,11 @@ class GalleryPicture(Picture):
     ) -> None:
         theme, (x, y), (width, height) = frame.theme, grid.place(index), grid.tile
         is_wrong = verdict.label is not None and verdict.label != verdict.target
-        colour = label_colour(theme, verdict.label) if is_wrong and verdict.label is not None else theme.muted
+        colour = (
+            wrong_colour(theme, verdict.label, verdict.judging)
+            if is_wrong and verdict.label is not None
+            else theme.muted
+        )
         border = BORDERS["selected" if is_selected else "wrong" if is_wrong else "none"]
         edge = theme.flag if is_selected else colour
         top_left, across, top_right, down, bottom_left, bottom_right = border
@@ -199,7 +210,11 @@ def facts_of(frame: Frame, verdict: ImageVerdict, classes: tuple[str, ...], forg
     sure = "" if verdict.confidence != verdict.confidence else f" ({verdict.confidence:.0%})"
     true = class_name(classes, verdict.target)
     if verdict.label is None:
-        said = (f"is {true}, {'not validated yet' if verdict.iteration is None else 'lost to damage'}", theme.muted)
+        said = (f"is {true}, {no_label_words(verdict)}", theme.muted)
+    elif is_scored(verdict):
+        is_right = verdict.label == verdict.target
+        words = f"{'✓' if is_right else '✗'} {score_words(verdict)}, in {true}"
+        said = (words, theme.gained if is_right else theme.warning)
     elif verdict.label == verdict.target:
         said = (f"✓ {true}{sure}", theme.gained)
     else:
@@ -207,8 +222,10 @@ def facts_of(frame: Frame, verdict: ImageVerdict, classes: tuple[str, ...], forg
     always = verdict.validations > 0 and verdict.times_wrong == verdict.validations
     wrong = "always wrong" if always else f"wrong {verdict.times_wrong:,} of {verdict.validations:,}"
     ident = safe(verdict.id)
+    second = second_words(verdict, class_name(classes, -1 if verdict.second_label is None else verdict.second_label))
     return [
         said,
+        *([(second, theme.muted)] if second else []),
         (wrong, theme.warning if always else theme.text),
         (f"forgotten {forgotten:,} {'time' if forgotten == 1 else 'times'}", theme.text),
         (f"image {verdict.image:,}" + (f", id {ident}" if ident and ident != str(verdict.image) else ""), theme.muted),
@@ -220,7 +237,7 @@ def _label(verdict: ImageVerdict, classes: tuple[str, ...], room: int) -> str:
     if verdict.label is None:
         return shorten("?", room)
     is_right = verdict.label == verdict.target
-    name = bare_name(classes, verdict.label)
+    name = score_text(verdict.score) if is_scored(verdict) else bare_name(classes, verdict.label)
     head = "✓ " if is_right else "✗ "
     sure = "" if verdict.confidence != verdict.confidence else f" {verdict.confidence:.0%}"
     for text in (f" {head}{name}{sure} ", f" {head}{name} ", f"{head}{name}"):

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from dtui.model import FloatArray, IntArray, Stage
+from dtui.model.judging import Judging
 from dtui.model.learning import ImageHistory, LabelStrips
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, UintArray, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.renderables.canvas.palettes import label_colour
 from dtui.tui.renderables.canvas.primitives import EIGHTHS, paint_pixels, resample
 from dtui.tui.renderables.parts.chrome import draw_header, draw_stages, select_gutter
 from dtui.tui.renderables.parts.class_names import bare_name, class_name
+from dtui.tui.renderables.parts.judged_words import has_labels, score_name, score_text, wrong_colour
 from dtui.tui.renderables.parts.label_letters import letter_of
 from dtui.tui.renderables.parts.picture import Picture
 
@@ -52,15 +53,23 @@ class HistoryPicture(Picture):
             select_gutter(cells, frame, places.label.start, len(places.label))
         learned = self.history.learned
         own = class_name(self.classes, learned.target)
-        cells.text(2, places.label.start, f"is {own}", theme.bright, bold=True, limit=room)
+        cells.text(
+            2,
+            places.label.start,
+            f"{'is' if has_labels(self.history.judging) else 'in'} {own}",
+            theme.bright,
+            bold=True,
+            limit=room,
+        )
         if len(places.label) > 1:
             cells.text(2, places.label.start + 1, f"{self.history.flips:,} flips", theme.muted, limit=room)
         self._draw_strip(cells, frame, 0, places.label)
         if len(places.confidence):
             y = places.confidence.start
-            cells.text(2, y, "confidence", theme.muted, limit=room)
+            name, span = self._course_words()
+            cells.text(2, y, name, theme.muted, limit=room)
             if len(places.confidence) > 1:
-                cells.text(2, y + 1, "0–100 %", theme.faint, limit=room)
+                cells.text(2, y + 1, span, theme.faint, limit=room)
             self._draw_confidence(cells, frame, places.confidence)
         if places.heading is not None:
             words = "flips with it" if len(self.history.partners) else "no other image flips with it"
@@ -76,8 +85,24 @@ class HistoryPicture(Picture):
 
     @property
     def has_confidence(self) -> bool:
-        """Whether any confidence of the image is known."""
-        return self.strips is not None and bool(np.isfinite(self.strips.confidence[:1]).any())
+        """Whether any confidence, or score, of the image is known."""
+        return self.strips is not None and bool(np.isfinite(self._course(self.strips)).any())
+
+    def _course(self, strips: LabelStrips) -> FloatArray:
+        """Return what is drawn below the labels of the image, shape (1, columns), in [0, 1]: its score, else how sure
+        its label was."""
+        if strips.score is None:
+            return strips.confidence[:1]
+        low, high = strips.score_range
+        result: FloatArray = np.clip((strips.score[:1] - low) / (high - low or 1.0), 0, 1)
+        return result
+
+    def _course_words(self) -> tuple[str, str]:
+        """Return what it is, and its range."""
+        if self.strips is None or self.strips.score is None:
+            return "confidence", "0–100 %"
+        low, high = map(score_text, self.strips.score_range)
+        return score_name(self.history.judging), f"{low} to {high}"
 
     def _draw_header(self, cells: Cells, frame: Frame) -> None:
         """Write which image it is, and the colours of its labels at the right end."""
@@ -89,7 +114,7 @@ class HistoryPicture(Picture):
         for label in self._labels():
             patch = solid if frame.output.has_pixels else letter_of(label) * 2
             words = shorten(class_name(self.classes, label), 14)
-            items.append((patch, words, label_colour(theme, label)))
+            items.append((patch, words, wrong_colour(theme, label, self.history.judging)))
         while items and x + 2 + sum(text_width(words) + 5 for _, words, _ in items) > frame.width:
             items.pop()
         x = frame.width + 1 - sum(text_width(words) + 5 for _, words, _ in items)
@@ -110,13 +135,13 @@ class HistoryPicture(Picture):
         axis = frame.axis.with_columns(frame.plot_width)
         correct = resample(self.strips.correct[row], self.strips.axis, axis)
         wrong = resample(self.strips.wrong_label[row], self.strips.axis, axis)
-        paint_labels(cells, frame, rows, correct, wrong)
+        paint_labels(cells, frame, rows, correct, wrong, self.history.judging)
 
     def _draw_confidence(self, cells: Cells, frame: Frame, rows: range) -> None:
         if self.strips is None or frame.axis is None or frame.plot_width < 1:
             return
         axis = frame.axis.with_columns(frame.plot_width)
-        values = resample(self.strips.confidence[0], self.strips.axis, axis)
+        values = resample(self._course(self.strips)[0], self.strips.axis, axis)
         known = np.isfinite(values)
         eighths = np.maximum(1, np.rint(np.where(known, values, 0) * 8 * len(rows))).astype(np.int64)
         for index, y in enumerate(rows):
@@ -175,7 +200,9 @@ def rows_needed(has_confidence: bool, partners: int) -> int:
     return 1 + 2 + (2 if has_confidence else 0) + 1 + partners
 
 
-def paint_labels(cells: Cells, frame: Frame, rows: range, correct: FloatArray, wrong: IntArray) -> None:
+def paint_labels(
+    cells: Cells, frame: Frame, rows: range, correct: FloatArray, wrong: IntArray, judging: Judging | None = None
+) -> None:
     """Paint labels over time: right ones, the colour of each wrong label, letters where there are no colours.
 
     Args:
@@ -184,9 +211,12 @@ def paint_labels(cells: Cells, frame: Frame, rows: range, correct: FloatArray, w
         rows: Terminal rows to fill.
         correct: Share of right judgements, shape (columns,); NaN for none.
         wrong: The wrong label, shape (columns,); -1 for none. It wins over a right one.
+        judging: What decides what is right where class scores do not.
     """
     kinds = [int(label) for label in np.unique(wrong[wrong >= 0])]
-    colours = np.array([frame.theme.correct, *(label_colour(frame.theme, label) for label in kinds)], np.uint32)
+    colours = np.array(
+        [frame.theme.correct, *(wrong_colour(frame.theme, label, judging) for label in kinds)], np.uint32
+    )
     steps = np.where(np.isfinite(correct), 0, -1)
     steps = np.where(wrong >= 0, 1 + np.searchsorted(kinds, wrong), steps) if kinds else steps
     for y in rows:

@@ -15,6 +15,7 @@ from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.palettes import label_colour, ramp, to_lab
 from dtui.tui.renderables.parts.chrome import draw_header
 from dtui.tui.renderables.parts.class_names import bare_name
+from dtui.tui.renderables.parts.judged_words import has_labels, score_name
 from dtui.tui.renderables.parts.picture import Picture
 
 TITLE = "Matrix"
@@ -77,6 +78,10 @@ class MatrixPicture(Picture):
         x = draw_header(cells, frame, TITLE, max(0, frame.width - 1))
         if matrix.iteration is None:
             cells.text(x + 2, 0, "not validated yet", theme.muted)
+            return cells
+        if not has_labels(matrix.judging):
+            words = f"none: the {score_name(matrix.judging)} decides what is right, and no label"
+            cells.text(x + 2, 0, words, theme.muted, limit=max(0, frame.width - x - 3))
             return cells
         words = f"rows: true class · columns: taken for · images at {matrix.iteration:,}"
         if text_width(words) > frame.width - x - 3:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from dtui.model import ImageVerdict
 from dtui.model.learning import ImageHistory, LabelStretch
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.renderables.canvas.palettes import label_colour
 from dtui.tui.renderables.panes.validation.gallery import facts_of
 from dtui.tui.renderables.parts.chrome import draw_header
 from dtui.tui.renderables.parts.class_names import class_name
+from dtui.tui.renderables.parts.judged_words import has_labels, score_name, score_text, wrong_colour
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.thumbnail import draw_thumbnail
 
@@ -58,7 +60,9 @@ class PortraitPicture(Picture):
         width, y = stop - left - 1, 1
         if verdict is not None:
             for index, (text, colour) in enumerate(
-                facts_of(frame, verdict, self.classes, self.history.learned.forgotten)[:3]
+                facts_of(frame, verdict, self.classes, self.history.learned.forgotten)[
+                    : 3 if verdict.rank is None else 4
+                ]
             ):
                 cells.text(left, y, text, colour, bold=index == 0, limit=max(0, width))
                 y += 1
@@ -102,7 +106,7 @@ class PortraitPicture(Picture):
             begin = x + 2 + span - text_width(_span(one))
             cells.text(begin, line, _span(one), theme.bright if is_here else theme.muted, bold=is_here)
             words = _said(one, self.history.learned.target, self.classes)
-            wrong = theme.muted if one.label is None else label_colour(theme, one.label)
+            wrong = theme.muted if one.label is None else wrong_colour(theme, one.label, self.history.judging)
             colour = theme.gained if is_right else wrong
             cells.text(x + 4 + span, line, words, colour, bold=is_here, limit=max(0, stop - x - span - 5))
 
@@ -124,9 +128,13 @@ def _summary(history: ImageHistory, classes: Sequence[str]) -> list[str]:
         lines.append(
             f"first right at {learned.first_right:,}; {'right' if learned.is_right_at_last else 'wrong'} at the end"
         )
-    if learned.taken_for is not None:
+    if learned.taken_for is not None and has_labels(history.judging):
         times = f"{learned.taken_for_times:,} {'time' if learned.taken_for_times == 1 else 'times'}"
         lines.append(f"usual wrong label {class_name(classes, learned.taken_for)}, {times}")
+    finite = history.scores[np.isfinite(history.scores)]
+    if len(finite):
+        low, high = score_text(float(finite.min())), score_text(float(finite.max()))
+        lines.append(f"{score_name(history.judging)} from {low} to {high}, {score_text(float(finite[-1]))} at the end")
     return lines
 
 

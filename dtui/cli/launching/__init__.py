@@ -1,0 +1,1 @@
+"""Starts the command of `dtui run`, and says afterwards what was recorded."""

@@ -1,0 +1,116 @@
+"""The command `run`: records the training of a command that says nothing of dtui."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+
+from dtui.cli.command import Command, positive
+from dtui.cli.launching.child import end_like, run_child
+from dtui.cli.launching.summary import summary
+from dtui.cli.outcome import Outcome
+from dtui.errors import UsageError
+from dtui.launch_notes import BOOTSTRAP, VARIABLE, Settings, as_variable
+from dtui.run_path import SUFFIX, with_suffix
+from dtui.safe_text import safe
+
+_NOT_FOUND, _NOT_EXECUTABLE = 127, 126
+"""Exit codes of a shell for a command that does not exist, and for one that cannot be executed."""
+_LAUNCHERS = ("torchrun", "accelerate", "launch", "deepspeed", "srun", "mpirun", "nice", "env", "time", "uv", "run")
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--every",
+        type=positive,
+        metavar="N",
+        help="iterations between records (default: a tenth of an epoch, 100 at most)",
+    )
+    parser.add_argument(
+        "--out", metavar="RUN", help="where to record (default: runs/SCRIPT-NUMBER, the first number that is free)"
+    )
+    parser.add_argument(
+        "command", metavar="COMMAND", nargs=argparse.REMAINDER, help="what starts the training, after --"
+    )
+
+
+COMMAND = Command(
+    "run",
+    "Run a training script as it is, and record it: its model, optimizer and evaluations are found.",
+    (
+        ("dtui run -- python train.py --lr 0.1", "into runs/train-1, about ten records an epoch"),
+        ("dtui run --every 10 --out runs/first -- python -m package.train", "every 10 iterations, into runs/first"),
+        ("dtui run -- torchrun --nproc-per-node 2 train.py", "a launcher, or a shell script that calls Python"),
+    ),
+    "launching.launch",
+    _arguments,
+)
+
+
+def run_run(options: argparse.Namespace) -> Outcome:
+    """Run a command, and say what was recorded of it. The exit code is the command's."""
+    command = options.command[1:] if options.command[:1] == ["--"] else options.command
+    if not command:
+        raise UsageError("run: no command; give one after --, as in dtui run -- python train.py")
+    shown = options.out or _free_name(command)
+    path = with_suffix(shown)
+    if not path.name:
+        raise UsageError(f"--out {shown}: names no run; give a path such as runs/first")
+    folder = tempfile.mkdtemp(prefix="dtui-run-")
+    try:
+        settings = Settings(str(path.absolute()), str(path).removesuffix(SUFFIX), options.every, folder)
+        try:
+            code = run_child(command, _environment(settings))
+        except OSError as error:
+            return _not_started(command[0], error)
+        remark = summary(command, settings)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    if code < 0:
+        _tell_at_once(remark)
+        return Outcome(code=end_like(code))
+    return Outcome(code=code, remark=remark)
+
+
+def _not_started(name: str, error: OSError) -> Outcome:
+    if isinstance(error, FileNotFoundError):
+        return Outcome(code=_NOT_FOUND, remark=f"run: {name}: command not found")
+    return Outcome(code=_NOT_EXECUTABLE, remark=f"run: {name}: {error.strerror}")
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """Return the environment of the command: every Python in it imports our module when it begins."""
+    before = os.environ.get("PYTHONPATH", "")
+    path = os.pathsep.join([str(BOOTSTRAP), before] if before else [str(BOOTSTRAP)])
+    return {**os.environ, "PYTHONPATH": path, VARIABLE: as_variable(settings)}
+
+
+def _free_name(command: Sequence[str]) -> str:
+    name = script_name(command)
+    taken = (Path("runs") / f"{name}-{number}" for number in count(1))
+    return str(next(path for path in taken if not os.path.lexists(with_suffix(path))))
+
+
+def script_name(command: Sequence[str]) -> str:
+    """Return the name of what a command runs: a file of Python or shell, the module after -m, or its program."""
+    words = list(command)
+    for place, word in enumerate(words):
+        if word.endswith((".py", ".sh")) and Path(word).stem:
+            return Path(word).stem
+        if word == "-m" and place + 1 < len(words) and words[place + 1] not in ("torch.distributed.run",):
+            parts = words[place + 1].split(".")
+            if parts[-1] not in _LAUNCHERS:
+                return parts[-2] if parts[-1] == "__main__" and len(parts) > 1 else parts[-1]
+    return Path(words[0]).name.partition(".")[0] or "run"
+
+
+def _tell_at_once(line: str) -> None:
+    with suppress(OSError, AttributeError):
+        print(f"dtui: {safe(line, 600)}", file=sys.stderr, flush=True)

@@ -1,0 +1,77 @@
+"""Says in one line what was recorded of a command, and what to add to the script where something was not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from dtui.errors import DtuiError
+from dtui.launch_notes import LEFT_ALONE, OPTIMIZER, PYTHON, TORCH, Notes, Settings, shown_path
+
+_MOST_SHOWN = 5
+
+
+def summary(command: Sequence[str], settings: Settings) -> str:
+    """Return the line for a command that has ended.
+
+    Args:
+        command: Its words.
+        settings: What its processes were asked for; they left their notes in the folder named there.
+    """
+    notes = Notes(settings.folder)
+    left = notes.read()
+    recorded = list(dict.fromkeys(note.recorded for note in left if note.recorded))
+    problems = list(dict.fromkeys(note.problem for note in left if note.problem))
+    if recorded:
+        return _what(recorded, problems, settings)
+    if problems and all(problem.endswith(LEFT_ALONE) for problem in problems):
+        return f"run: {problems[0]}"
+    return f"run: nothing is recorded: {_why_not(Path(command[0]).name, notes, problems, settings)}"
+
+
+def _why_not(name: str, notes: Notes, problems: Sequence[str], settings: Settings) -> str:
+    add = f"to record it, add to the script {_line(settings)}"
+    if problems:
+        return f"{'; '.join(problems)}; {add}"
+    if not notes.has(PYTHON):
+        return f"{name} started no Python that reads PYTHONPATH (python -I and -E do not); {add}"
+    if not notes.has(TORCH):
+        return f"{name} imported no torch"
+    if not notes.has(OPTIMIZER):
+        return f"{name} made no optimizer of torch.optim; {add}"
+    return f"{name} made an optimizer, but no update"
+
+
+def _line(settings: Settings) -> str:
+    return f"recorder = dtui.Recorder({settings.shown!r}, model, optimizer)"
+
+
+def _what(recorded: Sequence[str], problems: Sequence[str], settings: Settings) -> str:
+    held = [_held(path) for path in recorded]
+    said = []
+    for path, (records, validations) in list(zip(recorded, held, strict=True))[:_MOST_SHOWN]:
+        counts = [_counted(records, "record")] + ([_counted(validations, "validation")] if validations else [])
+        said.append(f"{shown_path(settings, path)}: {', '.join(counts)}")
+    if len(recorded) > _MOST_SHOWN:
+        said.append(f"{len(recorded) - _MOST_SHOWN} more")
+    if not any(validations for _, validations in held):
+        said.append(
+            f"no validation was found; to record it, add to the script {_line(settings)} and around the evaluation "
+            "with recorder.validation(loader):"
+        )
+    return "; ".join([*said, *problems])
+
+
+def _held(path: str) -> tuple[int, int]:
+    """Return how many records and validations a run holds; none where it cannot be read."""
+    from dtui.query import open_run
+
+    with suppress(DtuiError, OSError), open_run(Path(path)) as query:
+        info = query.info()
+        return info.records, info.validations
+    return 0, 0
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -1,0 +1,1 @@
+"""The command on the samples of a training."""

@@ -1,0 +1,1 @@
+"""The command that watches runs and calls somebody: watch."""

@@ -1,0 +1,1 @@
+"""Follows runs and tells what somebody must hear of, each thing once."""

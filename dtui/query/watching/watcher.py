@@ -1,0 +1,182 @@
+"""Follows a run, or all runs of a folder, also those that appear in it later; keeps open only what is being recorded.
+
+Owns which runs are followed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from dtui.errors import DtuiError, RunNotBegunError
+from dtui.query.compare.listing import located, names_run
+from dtui.query.watching.events import Look, Wanted, WatchEvent
+from dtui.query.watching.told import Told
+from dtui.query.watching.watched_run import WatchedRun
+from dtui.store.format.schema import RUN_FILE
+from dtui.store.run.life import meet
+from dtui.store.run.list_runs import find_runs
+from dtui.store.run.run_file import RunFile, stamp_of
+
+MOST_FOLLOWED = 64
+"""Runs of a folder that are followed at once: each takes memory for the size of its network."""
+SCAN_SHARE = 20.0
+"""A folder is searched for new runs so seldom that it takes a twentieth of the time at most."""
+
+
+class Watcher:
+    """Follows what is at one place. Not thread-safe."""
+
+    def __init__(
+        self,
+        place: Path,
+        wanted: Wanted,
+        told: Told | None = None,
+        *,
+        is_once: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Find what is there.
+
+        Args:
+            place: A run, or a folder of runs.
+            wanted: What is watched for.
+            told: What was told before.
+            is_once: Whether there is only one look: then runs that have ended are looked at, too.
+            clock: Seconds that only rise.
+
+        Raises:
+            RunNotFoundError, RunFormatError, RunDamagedError: The run, or the folder, is not there or cannot be read.
+            RunNotBegunError: The run is claimed, nothing is recorded in it yet, and there is only one look.
+        """
+        self._place, self._wanted, self._is_once, self._clock = place, wanted, is_once, clock
+        self._told = Told() if told is None else told
+        self._is_run = names_run(place)
+        self._followed: dict[Path, WatchedRun] = {}
+        self._ended: dict[Path, object] = {}
+        self._remarked: dict[Path, str] = {}
+        self._scan_at, self._paths = float("-inf"), ()  # type: float, tuple[Path, ...]
+        self.is_over = False
+        """Whether the run has ended, so that nothing more will come of it. A folder is never over."""
+        if self._is_run:
+            self._open_first(located(place))
+        else:
+            self._paths = self._scan()
+            if not is_once:
+                self._pass_over_old()
+
+    def close(self) -> None:
+        """Close all runs."""
+        for run in self._followed.values():
+            run.close()
+        self._followed.clear()
+
+    @property
+    def following(self) -> tuple[WatchedRun, ...]:
+        """The runs that are open."""
+        return tuple(self._followed.values())
+
+    def look(self) -> Look:
+        """Look at every run; return what is new. A run that cannot be read is told once, and hinders no other."""
+        events: list[WatchEvent] = []
+        remarks: list[str] = []
+        for path in self._to_look_at(remarks):
+            try:
+                found = self._look_at(path)
+            except RunNotBegunError:
+                continue
+            except (DtuiError, OSError) as error:
+                self._lose(path, error, remarks)
+                continue
+            self._remarked.pop(path, None)
+            events += found.events
+            remarks += found.remarks
+        return Look(tuple(events), tuple(remarks))
+
+    # --- one run
+
+    def _open_first(self, path: Path) -> None:
+        try:
+            self._followed[path] = WatchedRun(path, self._wanted, self._told)
+        except RunNotBegunError:
+            if self._is_once:
+                raise
+
+    def _look_at(self, path: Path) -> Look:
+        if path not in self._followed:
+            self._followed[path] = WatchedRun(path, self._wanted, self._told)
+        run = self._followed[path]
+        if self._is_once:
+            run.settle()
+        found = run.look(self._clock())
+        if run.is_over:
+            self._ended[path] = stamp_of(path / RUN_FILE)
+            self._followed.pop(path).close()
+            self.is_over = self._is_run
+        return found
+
+    def _lose(self, path: Path, error: Exception, remarks: list[str]) -> None:
+        """Close a run that cannot be read; if it was replaced, the next look opens the new one."""
+        lost = self._followed.pop(path, None)
+        if lost is not None:
+            lost.close()
+        line = str(error)
+        if self._remarked.get(path) != line:
+            self._remarked[path] = line
+            remarks.append(line)
+        if self._is_run and not path.exists():
+            self.is_over = True
+
+    # --- a folder
+
+    def _to_look_at(self, remarks: list[str]) -> list[Path]:
+        if self._is_run:
+            return [located(self._place)]
+        if self._clock() >= self._scan_at:
+            try:
+                self._paths = self._scan()
+                self._remarked.pop(self._place, None)
+            except DtuiError as error:
+                self._lose(self._place, error, remarks)
+        for path in [path for path in self._followed if path not in self._paths and not path.exists()]:
+            remarks.append(f"{path}: the run was removed; it is not watched any more")
+            self._followed.pop(path).close()
+        wanted = [path for path in self._paths if path in self._followed or self._is_new(path)]
+        if len(wanted) > MOST_FOLLOWED and not self._is_once and self._place not in self._remarked:
+            self._remarked[self._place] = "many"
+            remarks.append(f"{self._place}: {len(wanted)} live runs; the newest {MOST_FOLLOWED} are watched")
+        return wanted if self._is_once else wanted[:MOST_FOLLOWED]
+
+    def _is_new(self, path: Path) -> bool:
+        """Whether a run is not known to have ended, or has gone on since."""
+        return path not in self._ended or self._ended[path] != stamp_of(path / RUN_FILE)
+
+    def _scan(self) -> tuple[Path, ...]:
+        begun = self._clock()
+        found = tuple(located(path) for path in find_runs(self._place))
+        meet(found)
+        took = self._clock() - begun
+        self._scan_at = begun + SCAN_SHARE * took
+        for gone in [path for path in self._ended if path not in found]:
+            del self._ended[gone]
+        return found
+
+    def _pass_over_old(self) -> None:
+        """Leave out what ended before anybody watched: it is no news."""
+        for path in self._paths:
+            if not self._told.is_new and not self._told.knows(str(path), "over"):
+                continue  # an earlier process watched this folder, and this run ended since
+            if _has_ended(path):
+                self._ended[path] = stamp_of(path / RUN_FILE)
+                self._told.add(str(path), "over")
+
+
+def _has_ended(path: Path) -> bool:
+    if not path.is_dir():
+        return True
+    try:
+        found = RunFile.read(path)
+    except OSError:
+        return False
+    return found.closed is not None or found.writer.is_alive() is False

@@ -1,0 +1,1 @@
+"""Knows which samples of the data set went into each update."""

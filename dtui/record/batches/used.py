@@ -1,0 +1,266 @@
+"""Finds the samples whose gradients went into each update.
+
+Owns the rule. A loader hands out a batch; when gradients arrive at the network, the newest batch of each loader that
+was not used yet was used; an update takes all that were used since the one before. So a batch that a loop passes over,
+one that a wrapper has fetched ahead, and the batches of an evaluation are none of them. An update without a new batch
+(the second step of SAM, a GAN's other half) used those of the update before.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from dtui.errors import RecorderError
+from dtui.model import IntArray
+from dtui.record.batches.passes import Pass, leave, listen, reach
+from dtui.record.batches.samples import MOST_SAMPLES, USUAL_SAMPLES, SampleColumns, Samples, as_ids
+from dtui.record.training.hooks import QuietHook
+from dtui.record.training.loader_order import below_subsets, found_in
+from dtui.record.validation.targets import Place, pick
+from dtui.record.writing.warn import reason_of, warn_once
+
+MOST_HANDED = 1_024
+"""Batches of one loader that are kept between two updates: more micro-batches than anybody adds up."""
+MOST_OPEN = 16
+"""Loaders that are iterated at once."""
+HOOKED = 3
+"""Parameters at which the arrival of gradients is seen: the first, the middle and the last that are trained."""
+UNSEEN = 8
+"""Updates without a batch after which that is told."""
+
+Ids = IntArray | Tensor
+
+
+def place_in(batches: Any) -> Place | None:
+    """Return where a batch has ids, if that is what `batches` says; None if it is a loader or a switch."""
+    is_place = not isinstance(batches, bool) and (isinstance(batches, int | str) or callable(batches))
+    return batches if is_place and not hasattr(batches, "dataset") else None
+
+
+class _Handed:
+    """The batches of one pass that were handed out and not used yet, the oldest first."""
+
+    def __init__(self, one: Pass) -> None:
+        self.one = one
+        self.waiting: deque[Ids] = deque(maxlen=MOST_HANDED)
+        self.count = 0
+        self.is_over = False
+        self._ahead: int | None = None
+
+    def is_before(self, other: Pass) -> bool:
+        """Whether another pass replaces this one: over the same loader, or the same data set if this is dropped."""
+        loader, mine = other.loader(), self.one
+        is_dropped = mine.iterator is not None and mine.iterator() is None
+        return (loader is not None and mine.loader() is loader) or (is_dropped and mine.dataset() is other.dataset())
+
+    def take(self) -> Ids | None:
+        """Return the newest batch that the training has, None if it has used all of them."""
+        held = self._held()
+        if len(self.waiting) <= held:
+            return None
+        taken = self.waiting[-1 - held]
+        del self.waiting[len(self.waiting) - 1 - held]
+        return taken
+
+    def pass_over(self) -> list[Ids]:
+        """Return what the training has and has not used, and forget it."""
+        held = self._held()
+        passed = list(self.waiting)[: len(self.waiting) - held]
+        for _ in passed:
+            self.waiting.popleft()
+        return passed
+
+    def _held(self) -> int:
+        """Return how many batches a wrapper holds back: one, if it had two before the first was used."""
+        if self._ahead is None and self.count:
+            self._ahead = int(self.one.is_ahead and self.count > 1)
+        return 0 if self.is_over else min(self._ahead or 0, len(self.waiting))
+
+
+class UsedSamples:
+    """The samples that one network was trained on since its last update."""
+
+    def __init__(self, model: nn.Module, batches: Any, is_paused: Callable[[], bool]) -> None:
+        """Begin to watch.
+
+        Args:
+            model: The network.
+            batches: True for the positions in the data set; the training's loader; or where a batch has ids.
+            is_paused: Whether an evaluation is running, so that no batch is for training.
+
+        Raises:
+            RecorderError: `batches` is none of that.
+        """
+        self._dataset: Callable[[], Any] | None = None
+        self._batch_size = 0
+        self._choose(batches)
+        self._is_paused = is_paused
+        self._open: list[_Handed] = []
+        self._used: list[Ids] = []
+        self.last: Samples = Samples()
+        """Those of the last update."""
+        self._task = -1
+        self._is_stated = self._is_done = False
+        self._unknown = ""
+        self._updates_without = 0
+        self._has_seen = False
+        self._handles = _at_gradients(model, self._arrived)
+        listen(self)
+
+    def _choose(self, batches: Any) -> None:
+        self._place = place_in(batches)
+        if self._place is None and batches is not True:
+            dataset = found_in(batches, "dataset")
+            if dataset is None:
+                raise RecorderError(
+                    f"batches={type(batches).__name__}: give True, the training's DataLoader, or where the ids are in "
+                    "a batch: a key, an index or a function; without a DataLoader call recorder.samples(ids)"
+                )
+            self._dataset = reach(below_subsets(dataset)[0])
+            size = found_in(batches, "batch_size")
+            self._batch_size = size if isinstance(size, int) else 0
+
+    # --- what the loaders tell
+
+    @property
+    def is_awake(self) -> bool:
+        """Whether a batch that is handed out now may be for training."""
+        return torch.is_grad_enabled() and not self._is_paused()
+
+    def handed_out(self, one: Pass, batch: Any, positions: IntArray | None) -> None:
+        """Note a batch; never raises."""
+        try:
+            ids = positions if self._place is None else as_ids(pick(batch, self._place))
+            if ids is None:
+                self._unknown = one.problem or f"a {one.kind} hands out no positions"
+                return
+            handed = next((held for held in self._open if held.one is one), None)
+            if handed is None:
+                handed = self._begin(one)
+            handed.count += 1
+            handed.waiting.append(ids)
+        except Exception as error:  # noqa: BLE001 - between somebody's loader and their loop
+            warn_once("batches", f"batches: a batch has no ids at {self._place!r}: {reason_of(error)}")
+
+    def ended(self, one: Pass) -> None:
+        """Note that a loader was asked for more than it had: whoever asked itself is done with the last batch."""
+        for handed in [held for held in self._open if held.one is one]:
+            handed.is_over = True
+            if not one.is_ahead:
+                self._open.remove(handed)
+                self._is_done = True
+
+    def _begin(self, one: Pass) -> _Handed:
+        """Return the place for the batches of a new pass; what the pass before it left goes with that."""
+        self._open = [held for held in self._open if not held.is_before(one)][1 - MOST_OPEN :]
+        self._open.append(_Handed(one))
+        return self._open[-1]
+
+    # --- what the training does
+
+    def say(self, ids: Any) -> None:
+        """Take ids that the training states, as those of the batch that it trains on next.
+
+        Raises:
+            ValueError: They are no integers.
+        """
+        self._used.append(as_ids(ids))
+        self._is_stated = True
+
+    def _arrived(self) -> None:
+        """Note that gradients arrive at the network: each loader's newest batch was used."""
+        task = torch._C._current_graph_task_id()
+        if self._is_stated or (task == self._task and task >= 0):
+            return
+        self._task = task
+        for handed in list(self._open):
+            ids = handed.take()
+            if ids is not None and self._is_followed(handed.one):
+                self._used.append(ids)
+
+    def take(self) -> Samples:
+        """Return the samples of the update that was just done."""
+        used, self._used = self._used, []
+        passed = [
+            ids for held in list(self._open) for ids in held.pass_over() if not used and self._is_followed(held.one)
+        ]
+        self._open = [handed for handed in self._open if handed.waiting or not handed.is_over]
+        used = used or passed  # no gradient was seen to arrive: all that was handed out
+        if used or self._is_done:
+            self.last = Samples(tuple(used[:MOST_SAMPLES]))
+        self._is_done = False
+        self._has_seen = self._has_seen or bool(used)
+        self._updates_without += not self._has_seen
+        if self._updates_without == UNSEEN:
+            self._tell_unseen()
+        return self.last
+
+    def columns(self) -> SampleColumns:
+        """Return the columns of a run that begins now: as long as the last update, or as the loader says."""
+        return SampleColumns(len(self.last.read()) or self._batch_size or USUAL_SAMPLES)
+
+    def drop(self) -> None:
+        """Forget what was used for an update that a GradScaler skipped."""
+        self._used = []
+
+    def remove(self) -> None:
+        """Watch no longer."""
+        leave(self)
+        for handle in self._handles:
+            handle.remove()
+        self._handles, self._open = [], []
+
+    # --- which data set counts
+
+    def _is_followed(self, one: Pass) -> bool:
+        """Whether a pass is over the data set whose positions count: the first that was trained on."""
+        if self._place is not None:
+            return True
+        followed = None if self._dataset is None else self._dataset()
+        if followed is None:
+            self._dataset = one.dataset
+        elif followed is not one.dataset():
+            warn_once(
+                "batches mixed",
+                "batches: the training uses several data sets, and a position in one is another sample in the next; "
+                f"those in the first, {type(followed).__name__}, are kept; batches=LOADER chooses another",
+            )
+            return False
+        return True
+
+    def _tell_unseen(self) -> None:
+        if self._unknown:
+            what = f"the samples of the training loader have no ids: {self._unknown}"
+            remedy = 'say where a batch has them, as in batches="id"'
+        else:
+            what = f"{UNSEEN} updates, and no DataLoader has handed out a batch that they used"
+            remedy = "make the recorder before the loop over the loader begins"
+        warn_once("batches", f"batches: {what}; {remedy}, or call recorder.samples(ids) at each batch")
+
+
+def _at_gradients(model: nn.Module, arrived: Callable[[], None]) -> list[RemovableHandle]:
+    """Call a method, without keeping its object alive, when a gradient has arrived at one of a few parameters."""
+    reached = weakref.WeakMethod(arrived)
+
+    def see(_: Tensor) -> None:
+        method = reached()
+        if method is not None:
+            method()
+
+    trained = [own for own in model.parameters() if own.requires_grad]
+    count = min(HOOKED, len(trained))
+    places = {round(place * (len(trained) - 1) / max(1, count - 1)) for place in range(count)}
+    handles = []
+    for place in places:
+        with suppress(Exception):  # a kind of parameter that takes no hook; the batches between updates are taken then
+            hook = trained[place].register_post_accumulate_grad_hook(QuietHook(see))  # type: ignore[no-untyped-call]
+            handles.append(hook)
+    return handles

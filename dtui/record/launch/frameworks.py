@@ -1,0 +1,90 @@
+"""Gives the Trainers of Lightning and of Hugging Face our callbacks, where the script gives them none."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from dtui.launch_notes import Notes, Settings
+from dtui.record.launch.loaders import choose_every, class_names
+from dtui.record.launch.telling import tell_begun
+from dtui.record.training.distributed import rank_here
+
+_OURS = "dtui_launched"
+
+
+def has_callback(trainer: Any) -> bool:
+    """Whether the script gave a Trainer a callback of dtui."""
+    return any(_is_of_dtui(one) and not hasattr(one, _OURS) for one in _callbacks(trainer))
+
+
+def add_callback(trainer: Any, method: str, settings: Settings, notes: Notes) -> None:
+    """Give a Trainer our callback; one that it has from an earlier training goes on.
+
+    Args:
+        trainer: Of Lightning or Hugging Face.
+        method: The method that begins the training: "fit" or "train".
+        settings: What `dtui run` asks for.
+        notes: Where a run is noted.
+    """
+    if any(_is_of_dtui(one) for one in _callbacks(trainer)):
+        return
+    if method == "train":
+        trainer.add_callback(_of_huggingface(settings, notes))
+    else:
+        trainer.callbacks.insert(0, _of_lightning(settings, notes))  # Lightning wants its checkpoints last
+
+
+def _callbacks(trainer: Any) -> list[Any]:
+    handler = getattr(trainer, "callback_handler", None)
+    return list(trainer.callbacks if handler is None else handler.callbacks)
+
+
+def _is_of_dtui(callback: Any) -> bool:
+    return any(kind.__module__.startswith("dtui.record.integrations.") for kind in type(callback).__mro__)
+
+
+def _of_lightning(settings: Settings, notes: Notes) -> Any:
+    from dtui.record.integrations.lightning import DtuiCallback
+
+    class Launched(DtuiCallback):
+        """Chooses what only the Trainer knows, when a training begins."""
+
+        def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+            """Choose how often to record, and find the names of the classes."""
+            loaders = trainer.val_dataloaders or trainer.train_dataloader
+            loader = loaders[0] if isinstance(loaders, list | tuple) and loaders else loaders
+            updates = _whole(trainer.num_training_batches, trainer.max_steps) // trainer.accumulate_grad_batches
+            every = settings.every or choose_every(updates)
+            self._trainings.choose(every=every, classes=class_names(loader, pl_module))
+            super().on_train_start(trainer, pl_module)
+            if self.recorder is not None and rank_here() == 0:
+                tell_begun(notes, settings, self.recorder)
+
+    callback = Launched(settings.path)
+    setattr(callback, _OURS, True)
+    return callback
+
+
+def _of_huggingface(settings: Settings, notes: Notes) -> Any:
+    from dtui.record.integrations.huggingface import DtuiCallback
+
+    class Launched(DtuiCallback):
+        """Chooses what only the Trainer knows, when a training begins."""
+
+        def on_train_begin(self, args: Any, state: Any, control: Any, *rest: Any, **kwargs: Any) -> None:
+            """Choose how often to record."""
+            epochs = max(1, int(state.num_train_epochs or 1))
+            self._trainings.choose(every=settings.every or choose_every(_whole(state.max_steps) // epochs))
+            super().on_train_begin(args, state, control, *rest, **kwargs)
+            if self.recorder is not None and rank_here() == 0:
+                tell_begun(notes, settings, self.recorder)
+
+    callback = Launched(settings.path)
+    setattr(callback, _OURS, True)
+    return callback
+
+
+def _whole(*counts: Any) -> int:
+    """Return the smallest of some counts; those below 1, infinite or unknown do not count. 0 if there are none."""
+    return int(min((one for one in counts if isinstance(one, int | float) and 1 <= one < sys.maxsize), default=0))

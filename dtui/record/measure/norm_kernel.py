@@ -1,0 +1,147 @@
+"""The compiled form of `dtui.record.measure.norm_statistics`: the same formulas in one call that frees the interpreter.
+
+Owns nothing but speed. Imports numba; `compiled` loads it. `tests/record/measure/test_kernels.py` compares the two.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+
+from dtui.record.training.norm_layers import Kept
+
+COLUMNS = ("mean_shift", "variance_shift", "scale_shift", "zero_scales", "nonfinite")
+"""The statistics in the order in which `derive` computes them; `places` says where each is stored."""
+
+_KINDS, _SCALE, _MEAN, _VARIANCE = len(Kept), int(Kept.SCALE), int(Kept.MEAN), int(Kept.VARIANCE)
+
+_options: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
+_inner: Any = numba.njit(**_options)
+_signature = (
+    "void(float32[:, ::1], float64[:, ::1], float64[::1], float64[::1], int64[::1], int64[::1], float64,"
+    " boolean, float32[:, ::1])"
+)
+
+
+@_inner
+def _positive(value: Any) -> Any:
+    return value if value > 0 else np.nan
+
+
+@_inner
+def _finite(value: Any) -> Any:
+    return np.float64(np.nan) if np.isinf(value) else np.float64(value)
+
+
+@_inner
+def _pick(values: Any, count: int, rank: int) -> Any:
+    """Return the value of a rank among the first `count`, which it reorders: those of lower ranks come first."""
+    low, high = 0, count - 1
+    while low < high:
+        pivot = values[(low + high) // 2]
+        left, right = low, high
+        while left <= right:
+            while values[left] < pivot:
+                left += 1
+            while values[right] > pivot:
+                right -= 1
+            if left <= right:
+                values[left], values[right] = values[right], values[left]
+                left += 1
+                right -= 1
+        if rank <= right:
+            high = right
+        elif rank >= left:
+            low = left
+        else:
+            break
+    return values[rank]
+
+
+@_inner
+def _median(values: Any, count: int) -> Any:
+    """Return the median of the first `count` values, which it reorders; NaN for none."""
+    if count == 0:
+        return np.nan
+    upper = _pick(values, count, count // 2)
+    if count % 2:
+        return upper
+    return (values[: count // 2].max() + upper) / 2
+
+
+@_inner
+def _change(what: int, values: Any, before: Any, channel: Any) -> Any:
+    """Return the value of a channel whose median over the layer gives a statistic: the first three of COLUMNS, then the
+    size of the scales. NaN where it has none."""
+    if what == 0:
+        shift = _finite(values[_MEAN, channel]) - before[_MEAN, channel]
+        return shift * shift / _positive(before[_VARIANCE, channel])
+    if what == 1:
+        variance = _positive(_finite(values[_VARIANCE, channel]))
+        return abs(np.log(variance / _positive(before[_VARIANCE, channel])))
+    scale = _finite(values[_SCALE, channel])
+    return abs(scale - before[_SCALE, channel]) if what == 2 else abs(scale)
+
+
+@numba.njit(_signature, **_options)  # type: ignore[untyped-decorator,unused-ignore]
+def derive(
+    values: Any,
+    before: Any,
+    usual: Any,
+    sizes: Any,
+    starts: Any,
+    places: Any,
+    near_zero: Any,
+    is_first: Any,
+    statistics: Any,
+) -> None:
+    """Compute the statistics of one record.
+
+    Args:
+        values: Shape (3, channels of all layers), float32: scales, running means and running variances; NaN for what a
+            layer lacks, infinity for what is NaN itself.
+        before: Same shape, float64: those at the record before, NaN for none; replaced by those of now.
+        usual: Shape (layers,): usual size of the scales; the first record fills it.
+        sizes: Shape (layers,): sizes of the scales at the record before, NaN for none; replaced by those of now.
+        starts: Shape (layers + 1,): first channel of each layer, and all channels.
+        places: Row of each of COLUMNS in `statistics`.
+        near_zero: A scale below this share of the usual size counts as zero.
+        is_first: Whether this is the first record.
+        statistics: Filled, shape (len(COLUMNS), layers).
+    """
+    scratch, medians = np.empty(values.shape[1], np.float64), np.empty(4, np.float64)
+    for layer in range(starts.shape[0] - 1):
+        first, last = starts[layer], starts[layer + 1]
+        taken = broken = 0
+        for kind in range(_KINDS):
+            for channel in range(first, last):
+                taken += not np.isnan(values[kind, channel])
+                broken += np.isinf(values[kind, channel])
+        for what in range(4):
+            count = 0
+            for channel in range(first, last):
+                value = _change(what, values, before, channel)
+                if not np.isnan(value):
+                    scratch[count] = value
+                    count += 1
+            medians[what] = _median(scratch, count)
+        statistics[places[0], layer] = np.sqrt(medians[0])
+        statistics[places[1], layer] = medians[1]
+        statistics[places[2], layer] = medians[2] / _positive(sizes[layer])
+        statistics[places[4], layer] = broken if taken else np.nan
+        sizes[layer] = medians[3]
+    for kind in range(_KINDS):
+        for channel in range(values.shape[1]):
+            before[kind, channel] = _finite(values[kind, channel])
+    if is_first:
+        usual[:] = sizes
+    for layer in range(starts.shape[0] - 1):
+        limit = near_zero * _positive(usual[layer])
+        judged = near = 0
+        for channel in range(starts[layer], starts[layer + 1]):
+            size = abs(before[_SCALE, channel])
+            judged += not (np.isnan(size) or np.isnan(limit))
+            near += size < limit
+        statistics[places[3], layer] = near / _positive(np.float64(judged))

@@ -1,0 +1,115 @@
+"""The part of the app that asks for a line of text: a search, a note, a place to go to, a file to write."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from textual.app import App
+
+from dtui.errors import DtuiError
+from dtui.safe_text import safe
+
+if TYPE_CHECKING:
+    from dtui.tui.state.review.reviewing import Decision
+    from dtui.tui.state.session import Session
+    from dtui.tui.widgets.command_line import CommandLine
+
+
+class AskingApp(App[None]):
+    """An app that asks for lines; what they mean is the session's to say."""
+
+    session: Session | None
+
+    def paint(self) -> None:
+        """Ask for missing data and show the data at hand."""
+        raise NotImplementedError
+
+    def perform(self, action: str) -> None:
+        """Perform an action of the registry."""
+        raise NotImplementedError
+
+    def write_down(self, decisions: tuple[Decision, ...]) -> None:
+        """Have decisions written."""
+        raise NotImplementedError
+
+    @property
+    def command_line(self) -> CommandLine | None:
+        """The line that asks for text on the data screen that is shown; None while there is none."""
+        from dtui.tui.screens.base import DataScreen
+
+        return self.screen.command_line if isinstance(self.screen, DataScreen) and self.screen.is_mounted else None
+
+    def ask_for(self, action: str, session: Session) -> None:
+        """Open help, or ask for a line: a search, a note, a place to go to."""
+        from dtui.tui.screens.help import HelpScreen
+        from dtui.tui.widgets.command_line import Wish
+
+        line = self.command_line
+        if action == "help":
+            self.push_screen(HelpScreen())
+        elif line is None:
+            return
+        elif action == "palette":
+            line.ask(Wish(":", "", self._go, suggest=self._suggest))
+        elif action == "export":
+            from dtui.tui.export import first_name, heading_of, wrong_name
+
+            svg = self.export_screenshot(title=heading_of(session.scene))
+            line.ask(Wish("write to", first_name(session.scene), partial(self._export, svg), changed=wrong_name))
+        elif action == "search":
+            if session.searched is None:
+                session.fail("search: nothing on this screen has names")
+                return
+            before = session.current_search
+
+            def restore(line: str | None, _: int) -> None:
+                if line is None:
+                    self._search(before)
+
+            line.ask(Wish("/", before, restore, changed=self._search))
+        else:
+            entries = session.targets()
+            if entries:
+                line.ask(Wish("note", safe(entries[0].note), self._note))
+
+    def _export(self, svg: str, name: str | None, _: int) -> None:
+        """Write what was on the screen before the line was asked for."""
+        from dtui.tui.export import export
+
+        if self.session is None or name is None:
+            return
+        try:
+            self.session.fail(export(name, self.session.scene, svg))
+        except DtuiError as error:
+            self.session.fail(str(error))
+        self.paint()
+
+    def _suggest(self, line: str) -> list[tuple[str, str]]:
+        from dtui.tui.state.places.go_to import hints
+        from dtui.tui.widgets.command_line import MOST_SUGGESTIONS
+
+        session = self.session
+        return [] if session is None else hints(session.find_places(line, MOST_SUGGESTIONS))
+
+    def _go(self, line: str | None, chosen: int) -> None:
+        """Go to the chosen place, or say that there is none."""
+        session = self.session
+        if session is None or line is None:
+            return
+        action = session.go(line, chosen)
+        if action is not None:
+            self.perform(action)
+        self.paint()
+
+    def _search(self, pattern: str) -> str:
+        if self.session is None:
+            return ""
+        wrong = self.session.search(pattern)
+        self.paint()
+        return wrong
+
+    def _note(self, line: str | None, _: int) -> None:
+        if self.session is not None and line is not None:
+            self.write_down(self.session.note(line))
+            self.paint()

@@ -1,0 +1,76 @@
+"""Says how an image was judged where a score decides what is right, and not a label."""
+
+from __future__ import annotations
+
+import math
+
+from dtui.model import ImageVerdict
+from dtui.model.judging import Judging
+from dtui.safe_text import safe
+from dtui.tui.renderables.canvas.palettes import label_colour
+from dtui.tui.renderables.canvas.theme import Theme
+
+LONGEST_NAME = 24
+BEHIND = 254
+"""A rank that is not among the first that were kept."""
+
+
+def has_labels(judging: Judging | None) -> bool:
+    """Whether a label says what an image was taken for."""
+    return judging is None or judging.is_labelled
+
+
+def wrong_colour(theme: Theme, label: int, judging: Judging | None) -> int:
+    """Return the colour of a wrong label; that of all that is wrong where the item is not right, and no more."""
+    return theme.incorrect if judging is not None and label == judging.other else label_colour(theme, label)
+
+
+def is_scored(verdict: ImageVerdict) -> bool:
+    """Whether a score decides what is right."""
+    return not has_labels(verdict.judging)
+
+
+def no_label_words(verdict: ImageVerdict) -> str:
+    """Return why an image has no label at the crosshair."""
+    if verdict.iteration is None:
+        return "not validated yet"
+    return "lost to damage" if verdict.judging is None else "not judged"
+
+
+def score_name(judging: Judging | None) -> str:
+    """Return the name of the score, harmless to show."""
+    return safe(judging.score, LONGEST_NAME) if judging is not None else "score"
+
+
+def score_words(verdict: ImageVerdict) -> str:
+    """Return "IoU 0.83"; the name alone where there is no score."""
+    name = score_name(verdict.judging)
+    return name if math.isnan(verdict.score) else f"{name} {score_text(verdict.score)}"
+
+
+def score_text(score: float) -> str:
+    """Return a score in three digits."""
+    return f"{score:.2f}" if 0 < abs(score) < 10 and abs(score) >= 0.005 else f"{score:.3g}"
+
+
+def second_words(verdict: ImageVerdict, name: str) -> str:
+    """Return "second cat 12 %, true class 3rd": what is known behind the first label; "" for nothing.
+
+    Args:
+        verdict: On the image.
+        name: Of its second label, harmless to show.
+    """
+    parts = []
+    if verdict.second_label is not None:
+        sure = "" if math.isnan(verdict.second_confidence) else f" {verdict.second_confidence:.0%}"
+        parts.append(f"second {name}{sure}")
+    if verdict.rank is not None and verdict.rank > 0:
+        place = "not among the first" if verdict.rank >= BEHIND else ordinal(verdict.rank + 1)
+        parts.append(f"true class {place}")
+    return ", ".join(parts)
+
+
+def ordinal(place: int) -> str:
+    """Return "1st", "2nd", "3rd", "4th"."""
+    tens, ones = place // 10 % 10, place % 10
+    return f"{place}{'th' if tens == 1 else {1: 'st', 2: 'nd', 3: 'rd'}.get(ones, 'th')}"

@@ -1,0 +1,93 @@
+"""The part of a session that goes to places: a typed line, a link, an action that another screen has."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from dtui.safe_text import safe
+from dtui.tui.state.pane import Pane, Scene, Step
+from dtui.tui.state.places.go_to import Place, places
+from dtui.tui.state.places.link import Link, follow, link_words
+from dtui.tui.state.run_view import RunView
+from dtui.tui.state.selection import Selection
+
+
+class Going(ABC):
+    """Goes to places in a run."""
+
+    view: RunView
+    message: str
+    _link: Link | None
+    _touched: bool
+
+    @property
+    @abstractmethod
+    def scene(self) -> Scene:
+        """Everything that decides what a key does."""
+
+    @abstractmethod
+    def step_of(self, action: str) -> Step | None:
+        """Return the step of an action: a pane's own, or else that of every screen; None if it has none."""
+
+    @abstractmethod
+    def choose(self, selection: Selection) -> None:
+        """Take a selection that was not made by keys."""
+
+    @abstractmethod
+    def take(self, pane: Pane, step: Step) -> None:
+        """Take a step."""
+
+    @abstractmethod
+    def settle(self, selection: Selection) -> None:
+        """Take the nearest possible selection."""
+
+    @abstractmethod
+    def fail(self, message: str) -> None:
+        """Show a message about data that could not be read or written."""
+
+    def reach(self, action: str) -> None:
+        """Go to the first screen where an action has an effect; stay if it has one here."""
+        if self.step_of(action) is None:
+            for pane in self.scene.table.panes:
+                if action in pane.steps:
+                    self.choose(self.scene.with_pane(pane))
+                    return
+
+    def go_to(self, pane: Pane, step: Step) -> None:
+        """Go to a pane and take a step there."""
+        self.choose(self.scene.with_pane(pane))
+        self.take(pane, step)
+
+    def find_places(self, line: str, most: int) -> list[Place]:
+        """Return what a typed line may mean, the best first."""
+        return places(self.scene, line, most)
+
+    def go(self, line: str, chosen: int) -> str | None:
+        """Go to the chosen one of the places that a line may mean; return the action to perform, if it is one."""
+        found = self.find_places(line, chosen + 1)
+        if not 0 <= chosen < len(found):
+            self.fail(f"{safe(line, 40)}: no iteration, layer, class or action is called so")
+            return None
+        place = found[chosen]
+        if place.action is not None:
+            self.reach(place.action)
+            return place.action
+        if place.step is not None and place.pane is not None:
+            self.go_to(place.pane, place.step)
+        elif place.step is not None:
+            self.choose(place.step(self.scene))
+        return None
+
+    def link(self, run: Path) -> str:
+        """Return the command that opens what is selected now."""
+        return link_words(self.scene, str(run))
+
+    def follow_link(self) -> None:
+        """Go to the place that was asked for, once; an empty run has none yet."""
+        if self._link is None or self.view.is_empty:
+            return
+        selection, said = follow(self.scene, self._link)
+        self._link, self._touched = None, True
+        self.settle(selection)
+        self.message = "; ".join(said)

@@ -1,0 +1,82 @@
+"""`dtui batch`: what it says, the list of ids that it writes, and one line for what cannot be answered."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dtui.cli import main
+
+SAMPLES = Path(__file__).parents[2] / "sample_runs"
+BATCHES = str(SAMPLES / "mnist-batches")
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    code = main(["batch", *words])
+    return code, *capsys.readouterr()
+
+
+def test_it_lists_the_batch_those_before_and_who_stands_out(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, error = said(capsys, BATCHES, "--at", "611")
+    assert (code, error) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == "batch of iteration 611: 32 samples"
+    assert lines[1].startswith("412 3177 793")
+    assert lines[3].startswith("before it  610: 3867, 2356")
+    assert [line.split()[0] for line in lines[-3:]] == ["1973", "412", "3305"]
+    assert lines[-2].endswith("in 611")
+
+
+def test_an_iteration_that_was_not_kept_has_the_nearest_before(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = said(capsys, BATCHES, "--at", "705")
+    assert out.startswith("batch of iteration 700, the nearest kept one before 705: 32 samples")
+
+
+def test_json_has_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = said(capsys, BATCHES, "--at", "612", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert (found["asked"], found["iteration"], found["count"], found["left_out"]) == (612, 612, 32, 0)
+    assert [one["sample"] for one in found["standouts"] if one["here"]] == [412]
+    assert [one["iteration"] for one in found["before"]][:2] == [611, 610]
+
+
+def test_a_skip_list_has_one_id_a_line_and_says_what_it_replaces(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "skip.txt"
+    _, _, error = said(capsys, BATCHES, "--at", "611", "--skip", str(path))
+    assert path.read_text() == "1973\n412\n3305\n"
+    assert error == f"dtui: {path}: written, 3 ids of samples that stand out, one a line\n"
+    _, _, error = said(capsys, BATCHES, "--at", "611", "--skip", str(path), "--skip-of", "batch")
+    assert len(path.read_text().splitlines()) == 32
+    assert "replaced, 32 ids of iteration 611" in error
+    _, _, error = said(capsys, BATCHES, "--at", "611", "--skip", str(path), "--skip-of", "before")
+    assert "replaced, 288 ids of iterations 603 to 611" in error
+    code, out, error = said(capsys, BATCHES, "--at", "611", "--skip", "-")
+    assert (code, out) == (2, "")
+    assert error == "dtui: batch: standard output has the answer; give --skip a file\n"
+
+
+@pytest.mark.parametrize(
+    ("run", "at", "says"),
+    [
+        (BATCHES, "99999", "there is no iteration 99,999; the run has 0 to 1,999"),
+        (BATCHES, "-1", "there is no iteration -1"),
+        (str(SAMPLES / "mnist-faults"), "430", "no samples of batches were recorded; record with batches=True"),
+        (str(SAMPLES / "mnist-resumed.h5"), "430", "no samples of batches were recorded; record with batches=True"),
+    ],
+)
+def test_what_cannot_be_answered_is_one_line(run: str, at: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, error = said(capsys, run, "--at", at)
+    assert (code, out, error.count("\n")) == (2, "", 1)
+    assert says in error
+
+
+def test_a_packed_run_answers_the_same(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    _, folder, _ = said(capsys, BATCHES, "--at", "611")
+    assert main(["pack", BATCHES, str(tmp_path / "run.h5")]) == 0
+    capsys.readouterr()
+    assert said(capsys, str(tmp_path / "run.h5"), "--at", "611") == (0, folder, "")

@@ -1,0 +1,175 @@
+"""`dtui watch` on the command line: what it prints, calls and exits with; names from a run are never a command."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dtui.cli import main
+from dtui.cli.watching.calling import call
+from dtui.model import RunMetadata, RunStatus
+from dtui.store import RunWriter
+from dtui.store.format.schema import STOP_FILE
+from tests.query.test_watching import calm
+from tests.store.builders import METADATA, STRUCTURE
+
+HOSTILE = "$(touch owned) `touch owned`; touch owned\n~!touch owned\n\x1b]0;x\x07"
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> Iterator[RunWriter]:
+    """A live run with hostile names, in which nothing has happened yet."""
+    structure = replace(STRUCTURE, layers=tuple(replace(one, name=f"{HOSTILE}{one.name}") for one in STRUCTURE.layers))
+    metadata = RunMetadata(HOSTILE, METADATA.created, METADATA.every)
+    made = RunWriter(tmp_path / "runs" / "run", structure, metadata, compact=False)
+    made.append_record(calm(0))
+    yield made
+    made.close()
+
+
+def test_nothing_is_0_something_1_and_no_run_2(
+    writer: RunWriter, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = str(writer.path)
+    assert main(["watch", run, "--once"]) == 0
+    assert capsys.readouterr() == ("", "")
+    writer.append_record(calm(1, "weights"))
+    assert main(["watch", run, "--once"]) == 1
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    assert shown.out.count("\n") == 1
+    assert "nonfinite" in shown.out
+    assert not set(shown.out) & set("\x1b\x07")
+    assert main(["watch", run, "--once", "--on", "crash,stall"]) == 0
+    for place in ("nowhere", str(tmp_path / "nowhere"), __file__):
+        assert main(["watch", place, "--once"]) == 2
+        shown = capsys.readouterr()
+        assert (shown.out, shown.err.count("\n")) == ("", 1)
+
+
+def test_the_command_gets_the_event_as_json_and_nothing_of_the_run_is_run(
+    writer: RunWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    writer.append_record(calm(1, "weights"))
+    assert main(["watch", "runs", "--once", "--json", "--run", "cat > got; echo printed"]) == 1
+    got = (tmp_path / "got").read_text()
+    assert got == capsys.readouterr().out  # one line each, and what the command prints is not among them
+    event = json.loads(got)
+    assert list(event) == [
+        *("event", "run", "path", "status", "iteration", "sentence", "text", "time", "details", "incident")
+    ]
+    assert (event["event"], event["run"], event["path"]) == ("nonfinite", HOSTILE, str(writer.path))
+    assert (event["status"], event["iteration"], event["incident"]) == ("live", 10, None)
+    assert event["details"]["values"] == [
+        {"what": "weights", "name": f"{HOSTILE}stage.\x1b[31mconv", "layers": 1, "iteration": 10}
+    ]
+    assert main(["watch", "runs", "--once", "--plain", "--run", "cat > got"]) == 1
+    plain = (tmp_path / "got").read_bytes()
+    assert plain.startswith(b"dtui: $(touch owned)")
+    assert plain.count(b"\n") == 1
+    assert plain[:-1].isascii()
+    assert plain[:-1].decode().isprintable()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["got", "runs"]
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("exit 3", "dtui: --run: exited with 3"),
+        ("kill -9 $$", "dtui: --run: was ended by signal 9"),
+        ("exec 0<&-; exit 0", ""),
+        ("no-such-program-here 2>/dev/null", "dtui: --run: exited with 127"),
+        ("trap '' TERM; sleep 600", None),
+    ],
+)
+def test_a_command_that_fails_or_hangs_is_one_line(
+    writer: RunWriter,
+    command: str,
+    told: str | None,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dtui.cli.watching.calling._FAREWELL_SECONDS", 0.1)
+    writer.append_record(calm(1, "weights"))
+    assert (
+        main(["watch", str(writer.path), "--once", "--run", command, "--timeout", "0.3" if told is None else "60"]) == 1
+    )
+    shown = capfd.readouterr().err.strip()
+    assert shown == (
+        "dtui: --run: took longer than 0.3 s and was ended; --timeout gives it more" if told is None else told
+    )
+
+
+def test_a_hanging_command_ends_with_all_that_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dtui.cli.watching.calling._FAREWELL_SECONDS", 0.1)
+    pipe = tmp_path / "alive"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert "took longer than" in call(f"exec 3> {shlex.quote(str(pipe))}; sleep 600 & sleep 600", "{}\n", 0.3)
+    os.set_blocking(reading, True)
+    assert os.read(reading, 1) == b""  # the end of the file: no process holds the pipe any more
+    os.close(reading)
+
+
+def test_stop_asks_now_or_when_something_happens(
+    writer: RunWriter, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = str(writer.path)
+    assert main(["watch", run, "--once", "--stop"]) == 0
+    assert not writer.asked_to_stop()
+    assert main(["watch", run, "--stop"]) == 0
+    assert "asked to stop" in capsys.readouterr().out
+    assert writer.asked_to_stop()
+    second = RunWriter(tmp_path / "runs" / "second", STRUCTURE, METADATA, compact=False)
+    second.append_record(calm(0, "weights"))
+    assert main(["watch", str(tmp_path / "runs"), "--stop"]) == 2
+    assert main(["watch", str(tmp_path / "runs"), "--on", "nonfinite", "--once", "--stop"]) == 1
+    assert second.asked_to_stop()
+    second.close()
+    (second.path / STOP_FILE).unlink()
+    assert main(["watch", str(second.path), "--stop"]) == 2
+    assert "nothing records it any more" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--on", "boom"], "argument --on: 'boom' is no event; there are crash, nonfinite, stall, incident"),
+        (["--poll", "0"], "argument --poll: '0' is no length of time; give seconds, or 15m, or 2h"),
+        (["--stall-factor", "nan"], "argument --stall-factor: 'nan' is not a number above 0"),
+        (["--stall-seconds", "x"], "argument --stall-seconds: 'x' is no length of time; give seconds, or 15m, or 2h"),
+    ],
+)
+def test_bad_usage_is_one_line(words: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["watch", "runs", *words]) == 2
+    assert capsys.readouterr() == ("", f"dtui: {line}; see dtui watch --help\n")
+
+
+def test_it_follows_a_training_to_its_end_and_ends_on_a_signal(writer: RunWriter, tmp_path: Path) -> None:
+    """One process watches the run, another its folder; both are started before anything happens."""
+    command = [sys.executable, "-m", "dtui", "watch", "--poll", "0.1", "--on", "crash,nonfinite"]
+    watching = [
+        subprocess.Popen([*command, place], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for place in (str(writer.path), str(tmp_path / "runs"))
+    ]
+    writer.append_record(calm(1, "weights"))
+    first = [process.stdout.readline() for process in watching if process.stdout is not None]
+    assert all("nonfinite" in line for line in first)
+    writer.close(RunStatus.CRASHED, "boom")
+    assert watching[0].communicate(timeout=60)[0].count("crash ") == 1
+    assert watching[0].returncode == 1
+    assert watching[1].stdout is not None
+    assert "boom" in watching[1].stdout.readline()
+    watching[1].send_signal(signal.SIGTERM)
+    assert watching[1].communicate(timeout=60) == ("", "")
+    assert watching[1].returncode == 1

@@ -1,0 +1,164 @@
+"""The batch of an iteration and who stands out, in the shipped run with damaged samples and in runs made by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dtui.errors import NotRecordedError, UsageError
+from dtui.model import Column, Trigger
+from dtui.query import RunQuery, open_run
+from dtui.query.incidents import batches as batches_module
+from dtui.store import RunWriter
+from tests.store.builders import METADATA, STRUCTURE, make_record
+
+SAMPLE = Path(__file__).parents[2] / "sample_runs" / "mnist-batches.dtui"
+DAMAGED = {412, 1973, 3305}
+ROWS = 4
+
+
+@pytest.fixture(scope="module")
+def sample() -> Iterator[RunQuery]:
+    with open_run(SAMPLE) as query:
+        yield query
+
+
+def test_the_damaged_samples_of_the_shipped_run_are_named_and_nobody_else(sample: RunQuery) -> None:
+    found = sample.batch(611)
+    assert {one.sample for one in found.standouts} == DAMAGED
+    assert found.batch.iteration == found.asked == 611
+    assert 412 in found.batch.samples
+    assert [one.sample for one in found.here] == [412]
+    assert [one.iteration for one in found.before] == list(range(610, 602, -1))
+    assert (found.batch.count, found.batch.left_out, found.events) == (32, 0, 25)
+    assert all(one.chance <= 0.02 for one in found.standouts)
+
+
+def test_each_trigger_of_the_shipped_run_has_a_damaged_sample_in_its_batches(sample: RunQuery) -> None:
+    for trigger in sample._data.triggers:
+        found = sample.batch(trigger.iteration)
+        batches = (found.batch, *found.before[:3])
+        assert DAMAGED & {int(one) for batch in batches for one in batch.samples}
+
+
+def test_each_incident_has_the_batch_before_it_in_words(sample: RunQuery) -> None:
+    incidents = sample.incidents()
+    batches = sample.incident_batches(incidents)
+    told = [batch.sentence for batch in batches if batch is not None]
+    assert len(told) == len(incidents) >= 5
+    assert told[1] == "1 sample id stands before 8 of 25 triggers, this one too: 412"
+    evidence = sample.incident_evidence(incidents[:1])
+    assert evidence[0].batch is not None
+
+
+def make(
+    path: Path,
+    watched: Mapping[int, Sequence[float]],
+    recorded: Iterable[int] = (0, 100),
+    triggers: Iterable[int] = (),
+    counts: Mapping[int, int] | None = None,
+) -> RunQuery:
+    """Write a run with batches at some watches, none of which is a record."""
+    columns = (Column("samples", "<f8", "watches", ROWS), Column("sample_count", "<u4", "watches", 1))
+    with RunWriter(path, STRUCTURE, METADATA, compact=False, columns=columns) as writer:
+        for iteration in recorded:
+            writer.append_record(make_record(iteration // 10))
+        for iteration, ids in watched.items():
+            row = np.full(ROWS, np.nan)
+            row[: len(ids)] = ids
+            watch = make_record(iteration, every=1)
+            count = len(ids) if counts is None else counts[iteration]
+            values = {"samples": row, "sample_count": np.array([count], np.uint32)}
+            object.__setattr__(watch, "columns", values)
+            writer.append_watch(watch)
+        for iteration in triggers:
+            writer.append_trigger(Trigger(iteration, "loss", "", (), 9.0, 7.0))
+    return open_run(path)
+
+
+def test_a_batch_that_was_not_kept_is_the_nearest_before_and_says_so(tmp_path: Path) -> None:
+    with make(tmp_path / "run", {20: [1, 2], 21: [3], 40: [5]}) as query:
+        found = query.batch(30)
+        assert (found.asked, found.batch.iteration, found.is_exact) == (30, 21, False)
+        assert found.batch.samples.tolist() == [3]
+        assert [one.samples.tolist() for one in found.before] == [[1, 2]]
+        assert query.batch(40).before == ()
+        assert found.sentence == "1 sample in the batch of 21"
+
+
+def test_what_is_not_there_is_refused_in_one_line(tmp_path: Path) -> None:
+    with make(tmp_path / "run", {20: [1]}) as query:
+        with pytest.raises(UsageError, match="no batch was kept at or before 19; the first one is at 20"):
+            query.batch(19)
+        for iteration in (-1, 101):
+            with pytest.raises(UsageError, match=rf"there is no iteration {iteration}; the run has 0 to 100"):
+                query.batch(iteration)
+    with make(tmp_path / "none", {}) as query, pytest.raises(NotRecordedError, match=r"no batch was kept yet"):
+        query.batch(10)
+    with open_run(SAMPLE.with_name("mnist-faults.dtui")) as query:
+        with pytest.raises(NotRecordedError, match=r"record with batches=True"):
+            query.batch(10)
+        assert set(query.incident_batches(query.incidents())) == {None}
+
+
+def test_samples_that_did_not_fit_are_counted(tmp_path: Path) -> None:
+    with make(tmp_path / "run", {20: [1, 2, 3, 4]}, counts={20: 9}) as query:
+        batch = query.batch(20).batch
+        assert (len(batch.samples), batch.count, batch.left_out) == (4, 9, 5)
+
+
+def test_what_is_no_id_is_no_sample(tmp_path: Path) -> None:
+    """A run may come from anybody."""
+    with make(tmp_path / "run", {20: [7, -3, np.inf, 1e300]}, counts={20: (1 << 32) - 1}) as query:
+        batch = query.batch(20).batch
+        assert (batch.samples.tolist(), batch.count) == ([7], 1)
+
+
+def around(triggers: Sequence[int], poison: int) -> dict[int, list[int]]:
+    """Return batches of three around triggers, the poison in the trigger's own."""
+    generator = np.random.default_rng(2)
+    watched = {}
+    for trigger in triggers:
+        for iteration in range(trigger - 5, trigger + 6):
+            watched[iteration] = generator.integers(1000, 9000, 3).tolist()
+        watched[trigger][1] = poison
+    return watched
+
+
+TRIGGERS = [20, 40, 60, 80]
+
+
+def test_a_sample_before_every_trigger_is_named_and_one_trigger_names_nobody(tmp_path: Path) -> None:
+    with make(tmp_path / "run", around(TRIGGERS, 77), triggers=TRIGGERS) as query:
+        found = query.batch(60)
+        assert [(one.sample, one.times, one.of, one.batches) for one in found.standouts] == [(77, 4, 4, 4)]
+        assert found.place_of(found.standouts[0]) == 60
+        assert found.sentence == "1 sample id stands before 4 of 4 triggers, this one too: 77"
+        assert query.batch(55).sentence == "3 samples in the batch of 55; none stands out over 4 triggers"
+    with make(tmp_path / "one", around([40], 77), triggers=[40]) as query:
+        assert query.batch(40).standouts == ()
+        assert query.batch(40).sentence.endswith("in the batch of 40; one trigger is too few to say which")
+
+
+def test_of_very_many_batches_those_of_triggers_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches_module, "MOST_READ", 32 * ROWS)
+    monkeypatch.setattr(batches_module, "AT_ONCE", 4)
+    with make(tmp_path / "run", around(TRIGGERS, 77), triggers=TRIGGERS) as query:
+        assert [one.sample for one in query.batch(60).standouts] == [77]
+
+
+def test_records_alone_are_enough(tmp_path: Path) -> None:
+    columns = (Column("record_samples", "<f8", "records", 2), Column("record_sample_count", "<u4", "records", 1))
+    with RunWriter(tmp_path / "run", STRUCTURE, METADATA, compact=False, columns=columns) as writer:
+        for place in range(4):
+            record = make_record(place)
+            values = {"record_samples": np.array([place, place + 50.0]), "record_sample_count": np.array([2])}
+            object.__setattr__(record, "columns", values)
+            writer.append_record(record)
+    with open_run(tmp_path / "run") as query:
+        found = query.batch(25)
+        assert (found.batch.iteration, found.batch.samples.tolist(), found.unit) == (20, [2, 52], "incident")
+        assert [one.iteration for one in found.before] == [10, 0]

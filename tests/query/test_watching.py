@@ -1,0 +1,423 @@
+"""`dtui watch`: each thing that happens in a run is told, once, and nothing else is."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dtui.errors import OutputError, RunNotBegunError, RunNotFoundError
+from dtui.model import LAYER_STATISTICS, SOURCES, Record, RunStatus, Trigger
+from dtui.query import open_run
+from dtui.query.watching.events import EventKind, Severity, Wanted, WatchEvent
+from dtui.query.watching.pace import LEEWAY, UNKNOWN_SECONDS, Pace
+from dtui.query.watching.told import Told
+from dtui.query.watching.watched_run import as_seconds
+from dtui.query.watching.watcher import Watcher
+from dtui.store import RunWriter, find_past
+from dtui.store.run.run_file import Process, RunFile
+from tests.store.builders import METADATA, STRUCTURE, make_record
+
+SAMPLES = Path(__file__).parents[2] / "sample_runs"
+NONFINITE = LAYER_STATISTICS.index("nonfinite")
+STALL = Wanted(frozenset({EventKind.STALL}))
+
+
+def calm(position: int, bad: str = "", **scalars: float) -> Record:
+    """Return a record of a healthy training, or one in which layer 1 has a NaN in its weights or gradients."""
+    record = make_record(position)
+    layers = np.ones_like(record.layers)
+    layers[:, NONFINITE] = 0
+    if bad:
+        layers[SOURCES.index(bad), NONFINITE, 1] = 3
+    filters = np.ones_like(record.filters)
+    return replace(record, layers=layers, filters=filters, scalars={"loss": 0.5, **scalars})
+
+
+class Live:
+    """A run that this process records, and a watcher of it on a clock of its own."""
+
+    def __init__(self, path: Path, wanted: Wanted | None = None) -> None:
+        self.writer = RunWriter(path, STRUCTURE, METADATA, compact=False)
+        self.path, self.now, self.count = self.writer.path, 1_000.0, 0
+        self.append()
+        self.watcher = Watcher(self.path, wanted or Wanted(), clock=lambda: self.now)
+
+    def append(self, bad: str = "", **scalars: float) -> None:
+        self.writer.append_record(calm(self.count, bad, **scalars))
+        self.count += 1
+
+    def look(self, seconds: float = 0.0) -> list[WatchEvent]:
+        self.now += seconds
+        found = self.watcher.look()
+        assert found.remarks == ()
+        return list(found.events)
+
+    def close(self) -> None:
+        self.watcher.close()
+        with contextlib.suppress(OSError):  # where a test has removed or resumed the run
+            self.writer.close()
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[Live]:
+    made = Live(tmp_path / "run")
+    yield made
+    made.close()
+
+
+def killed(path: Path) -> None:
+    """Let the process that records a run be gone without closing it."""
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    file = RunFile.read(path)
+    replace(file, writer=replace(Process.this(), pid=child), closed=None).write(path)
+
+
+def kinds(events: list[WatchEvent]) -> list[str]:
+    return [str(event.kind) for event in events]
+
+
+# --- crash
+
+
+def test_a_healthy_training_is_never_told_of(live: Live) -> None:
+    for _ in range(30):
+        live.append()
+        assert live.look(5.0) == []
+    live.writer.close()
+    assert live.look(5.0) == []
+    assert live.watcher.is_over
+
+
+def test_a_crash_is_told_once_with_its_reason(live: Live) -> None:
+    live.writer.close(RunStatus.CRASHED, "RuntimeError: CUDA out of memory")
+    (event,) = live.look(1.0)
+    assert (event.kind, event.iteration, event.status) == (EventKind.CRASH, 0, RunStatus.CRASHED)
+    assert event.sentence == "crashed after iteration 0: RuntimeError: CUDA out of memory"
+    assert live.watcher.is_over
+    assert live.look(1.0) == []
+
+
+def test_a_killed_training_is_told_and_again_when_it_is_killed_after_a_resume(live: Live) -> None:
+    killed(live.path)
+    (event,) = live.look(1.0)
+    assert event.sentence == "crashed after iteration 0: nobody closed it, and nothing records it any more"
+    past = find_past(live.path)
+    assert past is not None
+    RunWriter.resume(past, 10, compact=False).append_record(calm(1))
+    assert live.look(1.0) == []
+    assert live.watcher.following != ()
+    killed(live.path)
+    assert [one.iteration for one in live.look(1.0)] == [10]
+
+
+# --- non-finite values
+
+
+@pytest.mark.parametrize("source", ["weights", "gradients"])
+def test_nan_in_a_layer_is_told_once(live: Live, source: str) -> None:
+    live.append()
+    assert live.look() == []
+    live.append(source)
+    (event,) = live.look()
+    assert (event.kind, event.iteration) == (EventKind.NONFINITE, 20)
+    assert event.sentence == f"at iteration 20 {source} of layer stage.\x1b[31mconv are NaN or Inf"
+    for _ in range(3):
+        live.append(source)
+        assert live.look() == []
+
+
+def test_what_turns_nan_together_is_told_together_and_what_follows_later_by_itself(live: Live) -> None:
+    live.append("gradients", loss=float("nan"))
+    (event,) = live.look()
+    assert event.sentence.endswith("gradients of layer stage.\x1b[31mconv are NaN or Inf; loss is NaN or Inf")
+    live.append("weights", loss=float("inf"))
+    assert [one.sentence for one in live.look()] == [
+        "at iteration 20 weights of layer stage.\x1b[31mconv are NaN or Inf"
+    ]
+
+
+def test_a_value_between_records_and_a_trigger_are_told(live: Live) -> None:
+    live.writer.append_logged(4, {"accuracy": float("nan")})
+    assert [one.sentence for one in live.look()] == ["at iteration 4 accuracy is NaN or Inf"]
+    live.writer.append_trigger(Trigger(7, "loss", "", (), 9.0, 4.0))
+    assert kinds(live.look()) == ["incident"]
+    live.writer.append_trigger(Trigger(8, "nonfinite", "fc", (1,), 1.0, float("nan")))
+    assert [one.sentence for one in live.look()] == ["at iteration 8 the flight recorder saw NaN or Inf in layer fc"]
+
+
+def test_after_a_resume_the_same_nan_is_told_again_and_an_older_one_is_not(live: Live) -> None:
+    live.append()
+    live.append("gradients")
+    live.append(accuracy=float("inf"))
+    assert len(live.look()) == 1
+    live.writer.close()
+    assert live.look() == []
+    past = find_past(live.path)
+    assert past is not None
+    live.writer = RunWriter.resume(past, 25, compact=False)
+    live.append(accuracy=float("inf"))
+    assert [one.sentence for one in live.look()] == ["at iteration 40 accuracy is NaN or Inf"]
+
+
+# --- stall
+
+
+def test_a_stall_is_ten_times_the_usual_interval_and_a_minute_at_least(tmp_path: Path) -> None:
+    live = Live(tmp_path / "run", STALL)
+    for _ in range(5):
+        live.append()
+        assert live.look(20.0) == []
+    assert live.look(199.0) == []  # a long validation
+    (event,) = live.look(1.0)
+    assert event.sentence == "nothing new for 3 min since iteration 50, usually a record comes every 20 s"
+    assert live.look(10_000.0) == []
+    live.append()
+    assert live.look(1.0) == []
+    live.close()
+
+
+@pytest.mark.parametrize("interval", [0.01, 2.0, 30.0])
+def test_the_pace_decides_when_nothing_new_is_strange(interval: float) -> None:
+    pace, now = Pace(10.0, 60.0), 0.0
+    pace.begin(0, 0, now, 0.0, None)
+    assert pace.stalled(now + UNKNOWN_SECONDS - 1) is None  # its first records may wait for a compiler
+    for record in range(1, 10):
+        now += interval
+        pace.see(record, record, now)
+    limit = max(60.0, 10 * interval)
+    assert pace.usual == pytest.approx(interval)
+    assert pace.stalled(now + limit - 0.001) is None
+    assert pace.stalled(now + limit) == pytest.approx(limit)
+    assert pace.stalled(now + limit + 1) is None  # told once
+    pace.see("a validation", 9, now + limit + 5)
+    assert pace.stalled(now + 2 * limit + 4) is None
+    assert pace.stalled(now + limit + 5 + LEEWAY * (limit + 5)) is not None  # such a pause has ended by itself before
+
+
+def test_the_first_look_knows_from_the_files_for_how_long_nothing_came(tmp_path: Path) -> None:
+    writer = RunWriter(tmp_path / "run", STRUCTURE, METADATA, compact=False)
+    for position in range(11):
+        writer.append_record(calm(position))
+    for name, at in (("run.json", 1_000), ("journal", 1_020), ("heartbeat", 1_079)):
+        files = [*(writer.path / name).iterdir()] if name == "journal" else [writer.path / name]
+        for file in files:
+            os.utime(file, (at, at))
+    for at, found in ((1_079, 0), (1_081, 1)):  # records came every 2 s: a minute counts
+        os.utime(writer.path / "heartbeat", (at, at))
+        watcher = Watcher(writer.path, STALL, is_once=True)
+        assert len(watcher.look().events) == found
+        watcher.close()
+    writer.close()
+
+
+def test_a_query_says_how_long_a_live_run_has_been_quiet(tmp_path: Path) -> None:
+    with RunWriter(tmp_path / "run", STRUCTURE, METADATA, compact=False) as writer:
+        for position in range(4):
+            writer.append_record(calm(position))
+        with open_run(writer.path) as query:
+            assert query.quiet_seconds(100.0) == 0
+            assert query.quiet_seconds(159.0) == 0
+            assert query.quiet_seconds(161.0) == pytest.approx(61.0, abs=1.0)
+            writer.append_record(calm(4))
+            query.refresh()
+            assert query.quiet_seconds(162.0) == 0
+            assert query.quiet_seconds(223.0) == pytest.approx(61.0, abs=1.0)
+            writer.close()
+            query.refresh()
+            assert query.quiet_seconds(1_000.0) == 0
+
+
+# --- incidents
+
+
+def test_incidents_of_a_run_are_told_once_by_severity_and_not_where_they_were_dismissed(tmp_path: Path) -> None:
+    path = tmp_path / "run.dtui"
+    shutil.copytree(SAMPLES / "mnist-faults.dtui", path)
+
+    def told(severity: Severity) -> list[int | None]:
+        watcher = Watcher(path, Wanted(frozenset({EventKind.INCIDENT}), severity))
+        first, second = watcher.look(), watcher.look()
+        assert second.events == ()
+        watcher.close()
+        return [event.iteration for event in first.events]
+
+    assert told(Severity.ANY) == [430, 750, 1010, 1360, 1650]
+    assert told(Severity.STRONG) == [750, 1010, 1360, 1650]
+    assert told(Severity.LASTING) == [1010, 1360]
+    with open_run(path) as query:
+        query.decide("incident-1360-filter-layer3.0.conv1", "dismissed")
+    assert told(Severity.LASTING) == [1010]
+
+
+def test_an_incident_that_gets_another_name_while_it_grows_is_told_once(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_faults = Watcher(SAMPLES / "mnist-faults.dtui", Wanted(frozenset({EventKind.INCIDENT})))
+    found = [event.incident for event in with_faults.look().events]
+    with_faults.close()
+    incidents = [one for one in found if one is not None]
+    shown = [()] + [(replace(incidents[0], id=f"incident-{n}-gradient-network", first=n),) for n in (430, 440)]
+    monkeypatch.setattr("dtui.query.run.RunQuery.incidents", lambda query: shown[min(live.count - 2, 2)])
+    for expected in (0, 1, 0):
+        live.append()
+        assert len(live.look()) == expected
+    shown[2] += (replace(incidents[1]),)
+    live.append()
+    assert [event.iteration for event in live.look()] == [750]
+
+
+# --- a folder
+
+
+def test_a_folder_tells_of_new_runs_and_not_of_what_ended_before(tmp_path: Path) -> None:
+    for name in ("old", "older"):
+        with RunWriter(tmp_path / name, STRUCTURE, METADATA, compact=False) as writer:
+            writer.append_record(calm(0, "weights"))
+    killed(tmp_path / "older.dtui")
+    now = [0.0]
+    watcher = Watcher(tmp_path, Wanted(), clock=lambda: now[0])
+    assert watcher.look().events == ()
+    new = RunWriter(tmp_path / "deep" / "new", STRUCTURE, METADATA, compact=False)
+    new.append_record(calm(0, "weights"))
+    now[0] += 60
+    assert [(event.path, event.kind) for event in watcher.look().events] == [(str(new.path), EventKind.NONFINITE)]
+    assert not watcher.is_over
+    new.close(RunStatus.CRASHED, "boom")
+    now[0] += 60
+    assert kinds(list(watcher.look().events)) == ["crash"]
+    assert watcher.following == ()
+    past = find_past(tmp_path / "old")
+    assert past is not None
+    resumed = RunWriter.resume(past, 10, compact=False)
+    resumed.append_record(calm(1, "gradients"))
+    now[0] += 60
+    assert [event.run for event in watcher.look().events] == ["a <run>"]
+    watcher.close()
+    resumed.close()
+
+
+def test_one_look_at_a_folder_tells_of_all_runs(tmp_path: Path) -> None:
+    with RunWriter(tmp_path / "old", STRUCTURE, METADATA, compact=False) as writer:
+        writer.append_record(calm(0))
+    killed(tmp_path / "old.dtui")
+    watcher = Watcher(tmp_path, Wanted(), is_once=True)
+    assert kinds(list(watcher.look().events)) == ["crash"]
+
+
+def test_a_run_that_goes_away_or_is_replaced_is_told_once_and_hinders_no_other(live: Live) -> None:
+    folder = live.path.parent
+    now = [0.0]
+    watcher = Watcher(folder, Wanted(), clock=lambda: now[0])
+    assert watcher.look().remarks == ()
+    other = RunWriter(folder / "other", STRUCTURE, METADATA, compact=False)
+    other.append_record(calm(0))
+    now[0] += 60
+    watcher.look()
+    shutil.rmtree(live.path)
+    remarks = []
+    for _ in range(4):
+        other.append_record(calm(int(now[0]), "weights"))
+        now[0] += 60
+        found = watcher.look()
+        remarks += found.remarks
+    assert len(remarks) == 1
+    assert "removed" in remarks[0]
+    shutil.rmtree(other.path)
+    replaced = RunWriter(folder / "other", STRUCTURE, METADATA, compact=False)
+    replaced.append_record(calm(0, "weights"))
+    told = []
+    for _ in range(3):
+        now[0] += 60
+        found = watcher.look()
+        told += [*found.remarks, *kinds(list(found.events))]
+    assert [line for line in told if "another run has taken its place" in line or line == "nonfinite"] == told
+    assert told.count("nonfinite") == 1
+    watcher.close()
+
+
+def test_what_is_no_run_is_refused_and_a_claimed_one_waited_for(tmp_path: Path) -> None:
+    with pytest.raises(RunNotFoundError, match="no such file or directory"):
+        Watcher(tmp_path / "nowhere", Wanted())
+    (tmp_path / "file.txt").write_text("x")
+    with pytest.raises(RunNotFoundError, match="a file, not a run"):
+        Watcher(tmp_path / "file.txt", Wanted())
+    from dtui.store.write.claim import claim_new
+
+    claim = claim_new(tmp_path / "claimed.dtui")
+    with pytest.raises(RunNotBegunError):
+        Watcher(tmp_path / "claimed", Wanted(), is_once=True)
+    watcher = Watcher(tmp_path / "claimed", Wanted())
+    assert watcher.look().events == ()
+    assert not watcher.is_over
+    with RunWriter(tmp_path / "claimed", STRUCTURE, METADATA, compact=False, claim=claim) as writer:
+        writer.append_record(calm(0, "weights"))
+        assert kinds(list(watcher.look().events)) == ["nonfinite"]
+    watcher.close()
+
+
+# --- what was told
+
+
+def test_what_was_told_is_not_told_again_after_a_restart(tmp_path: Path) -> None:
+    file = tmp_path / "told.json"
+    path = tmp_path / "runs" / "run.dtui"
+    with RunWriter(path, STRUCTURE, METADATA, compact=False) as writer:
+        writer.append_record(calm(0, "weights"))
+    for expected in (["nonfinite"], []):
+        told = Told(file)
+        watcher = Watcher(path.parent, Wanted(), told, is_once=True)
+        assert kinds(list(watcher.look().events)) == expected
+        told.save()
+    second = RunWriter(tmp_path / "runs" / "second", STRUCTURE, METADATA, compact=False)
+    second.append_record(calm(0, "weights"))
+    second.close()
+    told = Told(file)
+    watcher = Watcher(path.parent, Wanted(), told)  # it ended while nobody watched, and that is news
+    assert [event.path for event in watcher.look().events] == [str(second.path)]
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"dtui_watch": 9}', b'{"told": {}}', b"\xff", b"[" * 100_000])
+def test_a_file_that_is_not_ours_is_refused_and_left_as_it_is(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_bytes(content)
+    with pytest.raises(OutputError, match="not a file that dtui watch keeps"):
+        Told(file)
+    assert file.read_bytes() == content
+
+
+def test_what_is_kept_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dtui.query.watching.told.MOST_KEYS", 3)
+    monkeypatch.setattr("dtui.query.watching.told.MOST_RUNS", 2)
+    told = Told(tmp_path / "file")
+    for run in "abc":
+        assert all(told.add(run, str(key)) for key in range(5))
+        assert not told.add(run, "4")
+    told.save()
+    assert json.loads((tmp_path / "file").read_text())["told"] == {run: ["2", "3", "4"] for run in "bc"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.004, "4 ms"),
+        (0.5, "0.5 s"),
+        (59.6, "60 s"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (7199, "120 min"),
+        (9000, "2.5 h"),
+    ],
+)
+def test_lengths_of_time_are_words(seconds: float, words: str) -> None:
+    assert as_seconds(seconds) == words

@@ -1,0 +1,393 @@
+"""Which samples went into each update, against the samples that really were in the loop's hands."""
+
+from __future__ import annotations
+
+import copy
+import io
+import pickle
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    Dataset,
+    DistributedSampler,
+    IterableDataset,
+    RandomSampler,
+    Subset,
+    WeightedRandomSampler,
+    random_split,
+)
+
+from dtui.errors import RecorderError
+from dtui.record import RecorderWarning
+from dtui.record.batches.used import UsedSamples
+from dtui.record.writing.warn import forget_told
+
+COUNT = 29
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+class Numbered(Dataset[Any]):
+    """Items that know their position."""
+
+    def __len__(self) -> int:
+        return COUNT
+
+    def __getitem__(self, item: Any) -> Any:
+        return torch.ones(3), torch.as_tensor(item)
+
+
+class Stream(IterableDataset[Any]):
+    """A stream whose items have an id of their own."""
+
+    def __iter__(self) -> Iterator[Any]:
+        for number in range(COUNT):
+            yield {"x": torch.ones(3), "id": 1000 + number}
+
+
+class Ahead:
+    """A wrapper that fetches the next batch before it hands out one, as timm's PrefetchLoader does."""
+
+    def __init__(self, loader: Any) -> None:
+        self.loader = loader
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __iter__(self) -> Iterator[Any]:
+        last = None
+        for batch in self.loader:
+            if last is not None:
+                yield last
+            last = batch
+        if last is not None:
+            yield last
+
+
+class Loop:
+    """A training whose updates are compared with what the watch says."""
+
+    def __init__(self, batches: Any = True) -> None:
+        forget_told()
+        self.model = nn.Linear(3, 1)
+        self.optimizer = torch.optim.SGD(self.model.parameters(), 0.01)
+        self.is_paused = False
+        self.used = UsedSamples(self.model, batches, lambda: self.is_paused)
+        self.real: list[list[int]] = []
+        self.said: list[list[int]] = []
+        self.now: list[int] = []
+
+    def backward(self, images: Any, ids: Any) -> None:
+        self.model(images).mean().backward()
+        self.now += np.asarray(ids).reshape(-1).tolist()
+
+    def step(self) -> None:
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.said.append(sorted(self.used.take().read().tolist()))
+        self.real.append(sorted(self.now))
+        self.now = []
+
+    def train(self, loader: Any, epochs: int = 2) -> None:
+        for _ in range(epochs):
+            for images, ids in loader:
+                self.backward(images, ids)
+                self.step()
+
+    def check(self, updates: int) -> None:
+        self.used.remove()
+        assert self.said == self.real
+        assert len(self.real) == updates
+
+
+def plain(data: Any = None, **options: Any) -> DataLoader[Any]:
+    given = {"batch_size": 4, "shuffle": True} | options
+    return DataLoader(Numbered() if data is None else data, **given)
+
+
+def prepared() -> Any:
+    accelerate = pytest.importorskip("accelerate")
+    return accelerate.Accelerator(cpu=True).prepare(plain())
+
+
+MAKES: dict[str, tuple[Callable[[], Any], int]] = {
+    "shuffled": (plain, 8),
+    "two workers": (lambda: plain(num_workers=2), 8),
+    "workers that stay": (lambda: plain(num_workers=1, persistent_workers=True, prefetch_factor=4), 8),
+    "with replacement": (lambda: plain(shuffle=False, sampler=WeightedRandomSampler([1.0] * COUNT, 20)), 5),
+    "one part of several": (
+        lambda: plain(shuffle=False, sampler=DistributedSampler(Numbered(), num_replicas=2, rank=1)),
+        4,
+    ),
+    "batches of a list": (lambda: DataLoader(Numbered(), batch_sampler=[[3, 1], [4, 1, 5], [9]]), 3),
+    "batches of its sampler": (
+        lambda: DataLoader(Numbered(), batch_size=None, sampler=BatchSampler(RandomSampler(range(COUNT)), 4, True)),
+        7,
+    ),
+    "a prefetcher": (lambda: Ahead(plain()), 8),
+    "a prefetcher and workers": (lambda: Ahead(plain(num_workers=1)), 8),
+    "one batch": (lambda: Ahead(plain(batch_size=COUNT)), 1),
+    "accelerate": (prepared, 8),
+}
+
+
+class Whole(Numbered):
+    """A data set that is asked for whole batches."""
+
+    def __getitem__(self, item: Any) -> Any:
+        return torch.ones(len(item), 3), torch.as_tensor(item)
+
+
+@pytest.mark.parametrize("name", MAKES)
+@pytest.mark.parametrize("is_given", [False, True])
+def test_each_update_has_the_samples_that_were_used(name: str, is_given: bool) -> None:
+    make, updates = MAKES[name]
+    loader = make()
+    if name == "batches of its sampler":
+        loader = DataLoader(Whole(), batch_size=None, sampler=loader.sampler)
+    loop = Loop(loader if is_given else True)
+    loop.train(loader)
+    loop.check(2 * updates)
+
+
+def test_micro_batches_that_are_added_up_all_count() -> None:
+    loop = Loop()
+    for number, (images, ids) in enumerate(plain(batch_size=2)):
+        loop.backward(images, ids)
+        if number % 3 == 2:
+            loop.step()
+    loop.check(5)
+    assert [len(ids) for ids in loop.real] == [6, 6, 6, 6, 5]
+
+
+@pytest.mark.parametrize("wrap", [lambda loader: loader, Ahead])
+def test_micro_batches_that_were_fetched_together_all_count(wrap: Any) -> None:
+    """As the Trainer of transformers does: all of an update first, the last update with fewer."""
+    loop = Loop()
+    for _ in range(2):
+        batches = iter(wrap(plain(batch_size=3)))
+        for size in (4, 4, 2):
+            for images, ids in [next(batches) for _ in range(size)]:
+                loop.backward(images, ids)
+            loop.step()
+    loop.check(6)
+
+
+def test_two_loaders_of_one_data_set_both_count() -> None:
+    data = Numbered()
+    loop = Loop()
+    for (images, ids), (more, others) in zip(plain(data), plain(data, batch_size=3), strict=False):
+        loop.backward(torch.cat([images, more]), torch.cat([ids, others]))
+        loop.step()
+    loop.check(8)
+
+
+def test_another_data_set_has_other_positions() -> None:
+    loop = Loop()
+
+    def train() -> None:
+        for first, second in zip(plain(), plain(), strict=True):
+            loop.backward(first[0] + second[0], first[1])
+            loop.step()
+
+    with pytest.warns(RecorderWarning, match=r"several data sets.*batches=LOADER"):
+        train()
+    loop.check(8)
+
+
+def test_a_loader_is_chosen() -> None:
+    chosen, other = plain(), plain()
+    loop = Loop(chosen)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RecorderWarning)
+        for first, second in zip(other, chosen, strict=True):
+            loop.backward(first[0] + second[0], second[1])
+            loop.step()
+    loop.check(8)
+
+
+def test_batches_that_are_passed_over_do_not_count() -> None:
+    loop = Loop()
+    for number, (images, ids) in enumerate(plain(batch_size=2)):
+        if number < 4 or number % 3 == 0:
+            continue
+        loop.backward(images, ids)
+        if number % 3 == 2:
+            loop.step()
+    loop.check(4)
+
+
+def test_a_loop_that_breaks_leaves_its_last_batch() -> None:
+    loader = plain()
+    loop = Loop()
+    for stop in (3, 0, 5):
+        for number, (images, ids) in enumerate(loader):
+            if number == stop:
+                break
+            loop.backward(images, ids)
+            loop.step()
+    loop.check(8)
+
+
+@pytest.mark.parametrize("way", ["no_grad", "paused", "to the end"])
+def test_an_evaluation_is_no_training(way: str) -> None:
+    data = Numbered()
+    train, held = random_split(data, [20, 9])
+    loop = Loop()
+    for images, ids in plain(train):
+        loop.backward(images, ids)
+        loop.step()
+        loop.is_paused = way == "paused"
+        with torch.set_grad_enabled(way != "no_grad"):
+            for number, _ in enumerate(plain(held)):
+                if number and way != "to the end":
+                    break
+        loop.is_paused = False
+    loop.check(5)
+
+
+def test_a_second_step_on_the_same_batch_has_the_same_samples() -> None:
+    loop = Loop()
+    for images, ids in plain():
+        for _ in range(2):
+            loop.backward(images, ids)
+            loop.step()
+    loop.check(16)
+
+
+def test_an_update_without_any_gradient_that_was_seen_takes_what_was_handed_out() -> None:
+    loop = Loop()
+    for images, ids in plain():
+        for parameter in loop.model.parameters():
+            parameter.grad = torch.autograd.grad(loop.model(images).mean(), parameter)[0]
+        loop.now = ids.tolist()
+        loop.step()
+    loop.check(8)
+
+
+def test_checkpointed_passes_are_one_backward() -> None:
+    from torch.utils.checkpoint import checkpoint
+
+    loop = Loop()
+    for number, (images, ids) in enumerate(plain()):
+        if number == 2:
+            continue
+        checkpoint(loop.model, images.requires_grad_(), use_reentrant=True).mean().backward()
+        loop.now = ids.tolist()
+        loop.step()
+    loop.check(7)
+
+
+def test_positions_are_those_below_all_subsets() -> None:
+    data = Subset(Subset(Numbered(), range(5, 25)), [19, 0, 7, 3])
+    loop = Loop()
+    loop.train(plain(data, batch_size=3))
+    loop.check(4)
+    assert {number for ids in loop.said for number in ids} == {24, 5, 12, 8}
+
+
+@pytest.mark.parametrize("place", ["id", lambda batch: batch["id"].tolist()])
+def test_a_stream_says_where_its_ids_are(place: Any) -> None:
+    loop = Loop(place)
+    for batch in plain(Stream(), shuffle=False):
+        loop.backward(batch["x"], batch["id"])
+        loop.step()
+    loop.check(8)
+
+
+def train_on_stream(loop: Loop, epochs: int) -> None:
+    for _ in range(epochs):
+        for batch in plain(Stream(), shuffle=False):
+            loop.backward(batch["x"], [])
+            loop.step()
+
+
+def test_a_stream_without_ids_is_told_once() -> None:
+    loop = Loop()
+    with pytest.warns(RecorderWarning, match=r'a Stream hands out no positions; .* batches="id"') as told:
+        train_on_stream(loop, 2)
+    assert len(told) == 1
+    loop.check(16)
+
+
+def test_a_place_that_is_not_there_is_told_once() -> None:
+    loop = Loop("uid")
+    with pytest.warns(RecorderWarning, match=r"no ids at 'uid'") as told:
+        train_on_stream(loop, 1)
+    assert len(told) == 1
+    loop.check(8)
+
+
+def test_ids_that_the_loop_states() -> None:
+    loop = Loop()
+    for chosen in torch.randperm(COUNT).split(5):
+        loop.used.say(chosen)
+        loop.backward(torch.ones(len(chosen), 3), chosen)
+        loop.step()
+    loop.check(6)
+
+
+def test_a_skipped_update_takes_its_samples_with_it() -> None:
+    loop = Loop()
+    for number, (images, ids) in enumerate(plain()):
+        loop.backward(images, ids)
+        if number == 3:
+            loop.used.drop()
+            loop.now = []
+            continue
+        loop.step()
+    loop.check(7)
+
+
+def test_what_is_no_loader_is_refused() -> None:
+    with pytest.raises(RecorderError, match=r"batches=list: .*recorder\.samples\(ids\)"):
+        Loop([1, 2, 3])
+
+
+def test_order_random_numbers_and_objects_stay_as_they_are() -> None:
+    def orders(is_watched: bool) -> tuple[list[list[int]], Any]:
+        loader = plain(num_workers=1, persistent_workers=True)
+        loop = Loop() if is_watched else None
+        torch.manual_seed(4)
+        found = []
+        for _ in range(2):
+            iterator = iter(loader)
+            assert isinstance(iterator, torch.utils.data.dataloader._MultiProcessingDataLoaderIter)
+            assert len(iterator) == 8
+            assert type(loader.batch_sampler) is BatchSampler
+            found += [ids.tolist() for _, ids in iterator]
+        if loop is not None:
+            loop.used.remove()
+        return found, torch.rand(1).item()
+
+    before = DataLoader.__iter__
+    assert orders(True) == orders(False)
+    assert DataLoader.__iter__ is before
+
+
+def test_a_watched_network_is_copied_and_stored() -> None:
+    loop = Loop()
+    copied = copy.deepcopy(loop.model)
+    copied(torch.ones(1, 3)).sum().backward()
+    torch.save(loop.model, io.BytesIO())
+    pickle.dumps(loop.model)
+    loop.used.remove()
+
+
+def test_what_is_kept_stays_small() -> None:
+    loop = Loop()
+    for _ in range(3):
+        for _ in plain(batch_size=1):
+            pass
+    iterator = iter(DataLoader(Numbered(), 1, sampler=RandomSampler(range(COUNT), True, 3000)))
+    for _ in range(2500):
+        next(iterator)
+    assert sum(len(handed.waiting) for handed in loop.used._open) == 1024
+    loop.used.remove()

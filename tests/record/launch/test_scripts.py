@@ -1,0 +1,165 @@
+"""Scripts of many shapes, none of which knows of dtui, are recorded as they are, and train to the same bits."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dtui.launch_notes import BOOTSTRAP, VARIABLE, Notes, Settings, as_variable
+from dtui.query import RunQuery, open_run
+
+SCRIPTS = Path(__file__).parent / "scripts"
+PLAIN = ("mnist", "imagenet", "timm_shape", "sums", "folds", "lightning_fit", "hf_trainer", "generator", "gan", "own")
+WORDS = {"imagenet": ["one"], "own": ["own-run"]}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a script left."""
+
+    folder: Path
+    name: str
+
+    def out(self, rank: int = 0) -> str:
+        return (self.folder / f"{self.name}.{rank}.out").read_text()
+
+    def err(self, rank: int = 0) -> str:
+        return (self.folder / f"{self.name}.{rank}.err").read_text()
+
+    @property
+    def bits(self) -> list[str]:
+        return re.findall("^BITS .*", self.out(), re.MULTILINE)
+
+    @property
+    def problems(self) -> list[str]:
+        return [note.problem for note in Notes(self.folder / f"{self.name}.notes").read() if note.problem]
+
+    def run(self, ending: str = "") -> RunQuery:
+        return open_run(self.folder / f"{self.name}{ending}.dtui")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Trained]:
+    """Every script, trained once with dtui and once without."""
+    folder = tmp_path_factory.mktemp("scripts")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    cases = {}
+    for name in (*PLAIN, "ddp"):
+        (folder / f"{name}.notes").mkdir()
+        words = [str(SCRIPTS / f"{name}.py"), *WORDS.get(name, ())]
+        settings = Settings(str(folder / f"{name}.dtui"), name, 1, str(folder / f"{name}.notes"))
+        environment = {VARIABLE: as_variable(settings)}
+        if name == "ddp":
+            words = [str(SCRIPTS / "imagenet.py"), "launched"]
+            group = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+            cases[name] = {"words": words, "processes": [environment | group | {"RANK": rank} for rank in "01"]}
+            continue
+        cases[name] = {"words": words, "processes": [environment]}
+        if name not in ("own", "gan"):
+            cases[f"{name}-alone"] = {"words": words, "processes": [{}]}
+    (folder / "cases.json").write_text(json.dumps(cases))
+    inherited = {name: value for name, value in os.environ.items() if name not in ("RANK", "WORLD_SIZE")}
+    result = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("driver.py")), str(folder)],
+        cwd=folder,
+        env={
+            **inherited,
+            "PYTHONPATH": f"{BOOTSTRAP}{os.pathsep}{SCRIPTS.parents[3]}",
+            VARIABLE: as_variable(settings),
+        },
+        check=False,
+    )
+    assert result.returncode == 0
+    codes = json.loads((folder / "codes.json").read_text())
+    told = {name: (folder / f"{name}.err").read_text() for name, code in codes.items() if code}
+    assert told == {}
+    return {name: Trained(folder, name) for name in cases}
+
+
+@pytest.mark.parametrize("name", [name for name in PLAIN if name not in ("gan", "own")])
+def test_a_script_trains_to_the_same_bits(name: str, trained: Mapping[str, Trained]) -> None:
+    assert trained[name].bits
+    assert trained[name].bits == trained[f"{name}-alone"].bits
+    assert "Traceback" not in trained[name].err()
+
+
+@pytest.mark.parametrize(
+    ("name", "records", "validations", "images", "classes"),
+    [
+        ("mnist", 36, 3, 30, ["upper", "middle", "lower"]),
+        ("imagenet", 12, 2, 30, ["upper", "middle", "lower"]),
+        ("timm_shape", 12, 2, 30, ["upper", "middle", "lower"]),
+        ("sums", 18, 3, 24, ["upper", "middle", "lower"]),
+        ("lightning_fit", 24, 2, 30, ["upper", "middle", "lower"]),
+        ("hf_trainer", 24, 2, 30, ["LABEL_0", "LABEL_1", "LABEL_2"]),
+        ("ddp", 6, 2, 30, ["upper", "middle", "lower"]),
+        ("generator", 8, 0, 0, []),
+    ],
+)
+def test_a_script_is_recorded(
+    name: str, records: int, validations: int, images: int, classes: list[str], trained: Mapping[str, Trained]
+) -> None:
+    with trained[name].run() as query:
+        info = query.info()
+        assert (info.records, info.validations, info.images) == (records, validations, images)
+        found = query.image_set()
+        assert list(found.classes if found is not None else ()) == classes
+        assert not info.gaps
+        assert 0 < query.curves_at(records)["loss"] < 3
+    assert trained[name].err().count("is recorded, at every iteration") == 1
+    assert not trained[name].problems
+
+
+def test_what_was_judged_is_what_the_script_counted(trained: Mapping[str, Trained]) -> None:
+    counted = {
+        "mnist": [int(right) / 30 for right in re.findall(r"Accuracy: (\d+)/30", trained["mnist"].out())],
+        "timm_shape": [float(top1) / 100 for top1 in re.findall(r"top1 ([\d.]+)", trained["timm_shape"].out())],
+        "sums": [int(share) / 100 for share in re.findall(r" (\d+)%", trained["sums"].out())],
+    }
+    for name, shares in counted.items():
+        with trained[name].run() as query:
+            judged = [1 - query.curves_at(at)["validation_error"] for at in query.validation_iterations().tolist()]
+        assert judged == pytest.approx(shares, abs=0.006), name
+
+
+def test_the_loss_is_the_one_that_was_scaled_and_summed_over_micro_batches(trained: Mapping[str, Trained]) -> None:
+    """Two halves of 8 images make an update, times 1,024 by the scaler: none of that shows."""
+    with trained["timm_shape"].run() as query:
+        first = query.curves_at(0)["loss"]
+    assert first == pytest.approx(float(trained["timm_shape"].out().split()[1]), abs=1e-6)
+
+
+def test_each_training_of_a_process_is_a_run(trained: Mapping[str, Trained]) -> None:
+    for ending in ("", "-2", "-3"):
+        with trained["folds"].run(ending) as query:
+            assert query.info().records == 4
+
+
+def test_settings_of_both_optimizers_are_kept(trained: Mapping[str, Trained]) -> None:
+    with trained["sums"].run() as query:
+        settings = query.metadata().hyperparameters
+        assert (settings["optimizer"], settings["optimizer_2"], settings["lr_2"]) == ("SGD", "AdamW", "0.01")
+        assert query.curves_at(17)["learning_rate_2"] == pytest.approx(0.01)
+
+
+def test_two_models_are_told_and_not_recorded(trained: Mapping[str, Trained]) -> None:
+    assert trained["gan"].problems == ["two models are trained, a Discriminator and a Generator, and a run holds one"]
+    assert not (trained["gan"].folder / "gan.dtui").exists()
+
+
+def test_a_recorder_of_the_script_is_left_alone(trained: Mapping[str, Trained]) -> None:
+    assert trained["own"].problems == ["the script has a recorder of its own; it is left alone"]
+    assert not (trained["own"].folder / "own.dtui").exists()
+    with open_run(trained["own"].folder / "own-run.dtui") as query:
+        assert query.info().records == 2

@@ -1,0 +1,1 @@
+"""Trains public model constructors with and without the recorder: `python -m tests.record.zoo`."""
