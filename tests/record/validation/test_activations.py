@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from dtui.model import ActivationPlace
 from dtui.record import Recorder, RecorderWarning
-from dtui.record.validation.activation_part import MISSING, ActivationPart, merge_parts
+from dtui.record.validation.activations.part import MISSING, ActivationPart, merge_parts
 from dtui.store import RunReader
 from tests.record.conftest import MemoryStore, RecorderUnderTest
 
