@@ -32,7 +32,7 @@ from dtui.record.training.layers import LayerProbe, describe, find_layers, known
 from dtui.record.training.norm_layers import NormProbe, placed_norms, try_norms
 from dtui.record.training.scalar_log import Logged, OwnIterations, ScalarLog
 from dtui.record.training.skipped_updates import SkippedUpdates
-from dtui.record.validation.activations import Activations
+from dtui.record.validation.activations.of_run import Activations
 from dtui.record.writing.failure_guard import RECORDS, WATCHES, Boundary
 from dtui.record.writing.stopping import StopSignal
 from dtui.record.writing.warn import reason_of, warn_once

@@ -7,8 +7,7 @@ from pathlib import Path
 from dtui.model import Standing
 from dtui.query import open_run
 from dtui.reports.document import Gallery
-from dtui.reports.sections.exciting import exciting_items
-from dtui.reports.sections.filters import _WORDS
+from dtui.reports.sections.filters import _WORDS, exciting_items
 from dtui.reports.sections.registry import View
 
 SAMPLES = Path(__file__).parents[2] / "sample_runs"

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from dtui.model import FloatArray, IntArray
-from dtui.record.validation.activation_part import ActivationPart
-from dtui.record.validation.activation_watch import ActivationWatch
+from dtui.record.validation.activations.part import ActivationPart
+from dtui.record.validation.activations.watch import ActivationWatch
 from dtui.record.validation.batch_matching import match
 from dtui.record.validation.loader_tap import LoaderTap
 from dtui.record.validation.output_kind import KINDS, Evidence, LastModules, last_operation

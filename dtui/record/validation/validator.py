@@ -17,8 +17,8 @@ from dtui.model import ImageSet, IntArray, Validation
 from dtui.record.start.resume import Start
 from dtui.record.training.distributed import Arrays, Exchange
 from dtui.record.training.layers import head_of
-from dtui.record.validation.activation_part import ActivationPart, merge_parts
-from dtui.record.validation.activations import Activations
+from dtui.record.validation.activations.of_run import Activations
+from dtui.record.validation.activations.part import ActivationPart, merge_parts
 from dtui.record.validation.judge import JUDGE, Judge
 from dtui.record.validation.judge_input import Call, Given, Terms, UnusableJudgementError
 from dtui.record.validation.loader_tap import is_spread

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from dtui.model import ActivationPlace
-from dtui.record import RecorderWarning
-from dtui.record.validation.activation_part import MISSING, ActivationPart, merge_parts
+from dtui.record import Recorder, RecorderWarning
+from dtui.record.validation.activations.part import MISSING, ActivationPart, merge_parts
+from dtui.store import RunReader
 from tests.record.conftest import MemoryStore, RecorderUnderTest
 
 Make = Callable[..., RecorderUnderTest]
@@ -174,7 +176,7 @@ def test_an_evaluation_is_the_same_to_the_last_bit(record: Make) -> None:
     is_left_alone = [
         np.isnan(columns["activation_zeros"][one.filter_rows]).all() for one in recorder.store.structure.layers
     ]
-    assert is_left_alone == [False, True, True, True, False]
+    assert is_left_alone == [False, True, True, True, True, False]
 
 
 def test_an_average_is_read_where_it_is_called(begun: tuple[RecorderUnderTest, Net]) -> None:
@@ -247,6 +249,34 @@ def test_trouble_is_told_in_one_line(begun: tuple[RecorderUnderTest, Net], troub
     assert len(lines) == 1
     assert trouble in lines[0]
     assert "\n" not in lines[0]
+
+
+def test_a_resumed_run_keeps_its_activations_and_a_run_without_gets_none(tmp_path: Path) -> None:
+    images, labels = images_and_labels()
+    loader = DataLoader(TensorDataset(images, labels), 8)
+
+    def go_on(name: str, done: int, *, activations: bool) -> None:
+        model = Net()
+        optimizer = torch.optim.SGD(model.parameters(), 0.01)
+        recorder = Recorder(
+            tmp_path / name, model, optimizer, every=1, resume=True, iteration=done, activations=activations
+        )
+        train_once(model, optimizer, images, labels)
+        with recorder.validation(loader), torch.no_grad():
+            for some, _ in loader:
+                model.eval()(some)
+        recorder.close()
+
+    for done, activations in enumerate((True, True, False)):
+        go_on("with", done, activations=activations)
+    reader = RunReader(tmp_path / "with.dtui")
+    zeros = reader.read_column("activation_zeros", slice(None), slice(None))
+    assert np.isfinite(zeros).all(axis=0).tolist() == [True, True, False]
+    assert reader.structure.activations[1] == ActivationPlace("norm1", "relu")  # no graph is traced after a resume
+    reader.close()
+    go_on("without", 0, activations=False)
+    with pytest.warns(RecorderWarning, match="activations: the run was begun without them, and goes on without"):
+        go_on("without", 1, activations=True)
 
 
 def test_parts_of_processes_are_the_whole() -> None:

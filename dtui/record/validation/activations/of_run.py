@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from torch import nn
 
 from dtui.model import ActivationPlace, Column, Structure
-from dtui.record.training.activation_places import activation_places, find_readings
 from dtui.record.training.followers import Followers
 from dtui.record.training.layers import LayerProbe
 from dtui.record.training.norm_layers import NormProbe
-from dtui.record.validation.activation_part import IMAGES_A_FILTER, MEAN, MOST_EXCITING, ZEROS
-from dtui.record.validation.activation_watch import ActivationWatch, refusal
+from dtui.record.validation.activations.part import IMAGES_A_FILTER, MEAN, MOST_EXCITING, ZEROS
+from dtui.record.validation.activations.places import activation_places, find_readings
+from dtui.record.validation.activations.watch import ActivationWatch, refusal
 from dtui.record.writing.warn import warn_once
 
 
@@ -82,7 +82,7 @@ class Activations:
 
     def tell_unread(self) -> None:
         """Tell at the end of the run that there was no validation."""
-        if self._is_asked and not self._is_read:
+        if self._is_asked and self._places and not self._is_read:
             warn_once(
                 "activations unread",
                 "activations: none were recorded, for no validation followed the first update; evaluate within "

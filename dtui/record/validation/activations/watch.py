@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from dtui.record.training.activation_places import Reading
 from dtui.record.training.hooks import QuietHook
-from dtui.record.validation.activation_part import ActivationPart
-from dtui.record.validation.activation_tally import CANDIDATES, ROW_BITS, Ranking, Tally
+from dtui.record.validation.activations.part import ActivationPart
+from dtui.record.validation.activations.places import Reading
+from dtui.record.validation.activations.tally import CANDIDATES, ROW_BITS, Ranking, Tally
 from dtui.record.validation.output_kind import is_compiled
 from dtui.record.writing.warn import reason_of, warn_once
 

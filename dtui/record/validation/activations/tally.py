@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dtui.record.training.activation_places import Reading
+from dtui.record.validation.activations.places import Reading
 
 CANDIDATES = 16
 """Images kept of each filter: nine are stored, and some may turn out to be none of the tracked ones."""
