@@ -17,8 +17,8 @@ from torch import nn
 from torch.optim import Optimizer
 
 from dtui.model import RunStatus
+from dtui.record.network.layers import LayerProbe
 from dtui.record.start.resume import Start
-from dtui.record.training.layers import LayerProbe
 from dtui.record.training.skipped_updates import SkippedUpdates
 from dtui.record.writing import signals
 from dtui.record.writing.failure_guard import Boundary

@@ -23,6 +23,7 @@ from dtui.record.batches.used import UsedSamples
 from dtui.record.counting import Counting
 from dtui.record.flight.with_batches import plan_with_batches
 from dtui.record.lifetime import Life, find_former, weakly
+from dtui.record.network.layers import find_layers, unwrap
 from dtui.record.recording import Recording
 from dtui.record.start.arguments import (
     as_class_names,
@@ -37,7 +38,6 @@ from dtui.record.start.preload import import_for_threads
 from dtui.record.start.resume import Start, find_start, refusals_told
 from dtui.record.start.run_metadata import describe_run
 from dtui.record.training.distributed import Exchange
-from dtui.record.training.layers import find_layers, unwrap
 from dtui.record.validation.judge_calls import JudgeCalls
 from dtui.record.validation.output_kind import OutputKind, check_outputs
 from dtui.record.validation.ranks import check_top

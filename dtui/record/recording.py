@@ -23,13 +23,13 @@ from dtui.record.flight.flight_recorder import Flight, WatchPlan
 from dtui.record.measure.compiled import load_kernels
 from dtui.record.measure.measurer import Measurer
 from dtui.record.measure.statistics import Deriver
+from dtui.record.network.coverage import try_coverage, try_trained
+from dtui.record.network.followers import Followers
+from dtui.record.network.graph import GraphTracer
+from dtui.record.network.layers import LayerProbe, describe, find_layers, known_before, place, unwrap
+from dtui.record.network.norm_layers import NormProbe, placed_norms, try_norms
 from dtui.record.start.resume import Start
-from dtui.record.training.coverage import try_coverage, try_trained
 from dtui.record.training.distributed import CLOSING_SECONDS, Exchange, PartMissingError
-from dtui.record.training.followers import Followers
-from dtui.record.training.graph import GraphTracer
-from dtui.record.training.layers import LayerProbe, describe, find_layers, known_before, place, unwrap
-from dtui.record.training.norm_layers import NormProbe, placed_norms, try_norms
 from dtui.record.training.scalar_log import Logged, OwnIterations, ScalarLog
 from dtui.record.training.skipped_updates import SkippedUpdates
 from dtui.record.validation.activations.of_run import Activations

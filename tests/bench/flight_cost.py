@@ -17,7 +17,7 @@ from dtui.demo.training import BATCH
 from dtui.model import Gap, ImageSet, Record, RunStatus, Trigger, Validation
 from dtui.record import Recorder
 from dtui.record.flight.flight_recorder import JUDGED_TOGETHER, Flight, WatchPlan
-from dtui.record.training.layers import describe, find_layers, place
+from dtui.record.network.layers import describe, find_layers, place
 from dtui.record.training.skipped_updates import Skips
 from dtui.record.writing.writer_thread import Job
 from tests.bench.record_cost import REPEATS, best_seconds, trained_resnet50

@@ -20,8 +20,8 @@ from dtui.record import Recorder
 from dtui.record.measure.measurer import Measurer
 from dtui.record.measure.norm_statistics import NormDeriver
 from dtui.record.measure.norm_values import NormValues
-from dtui.record.training.layers import find_layers, place
-from dtui.record.training.norm_layers import find_norms
+from dtui.record.network.layers import find_layers, place
+from dtui.record.network.norm_layers import find_norms
 from tests.bench.registry import Measurement, benchmark
 from tests.record.networks import ResNet50
 

@@ -18,7 +18,7 @@ from torch.nn import functional
 from dtui.record import Recorder
 from dtui.record.flight.norm_meter import WatchMeter
 from dtui.record.measure.measurer import Measurer
-from dtui.record.training.layers import find_layers, place
+from dtui.record.network.layers import find_layers, place
 from tests.bench.registry import Measurement, benchmark
 from tests.record.networks import ResNet50
 

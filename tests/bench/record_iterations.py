@@ -30,8 +30,8 @@ from dtui.record.backends.sums import Buffers
 from dtui.record.measure import compiled
 from dtui.record.measure.measurer import Measurer
 from dtui.record.measure.statistics import Deriver, RawRecord
-from dtui.record.training.layers import describe, find_layers, place
-from dtui.record.training.norm_layers import find_norms, try_norms
+from dtui.record.network.layers import describe, find_layers, place
+from dtui.record.network.norm_layers import find_norms, try_norms
 from dtui.store.write.run_writer import RunWriter
 from tests.bench.record_cost import best_seconds, torch_threads, trained_resnet50, ways
 from tests.bench.registry import Measurement, benchmark

@@ -18,7 +18,7 @@ from dtui.record.backends.torch_gpu import DeviceSums
 from dtui.record.backends.triton_gpu import TritonSums
 from dtui.record.measure.measurer import Measurer, _Device
 from dtui.record.measure.statistics import Deriver
-from dtui.record.training.layers import LayerProbe, describe, find_layers, place
+from dtui.record.network.layers import LayerProbe, describe, find_layers, place
 
 needs_numba = pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed")
 needs_triton = pytest.mark.skipif(find_spec("triton") is None, reason="triton is not installed")

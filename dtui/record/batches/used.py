@@ -24,7 +24,7 @@ from dtui.errors import RecorderError
 from dtui.model import Column, IntArray
 from dtui.record.batches.passes import Pass, leave, listen, reach
 from dtui.record.batches.samples import MOST_SAMPLES, USUAL_SAMPLES, SampleColumns, Samples, as_ids
-from dtui.record.training.hooks import QuietHook
+from dtui.record.network.hooks import QuietHook
 from dtui.record.training.loader_order import below_subsets, found_in
 from dtui.record.validation.targets import Place, pick
 from dtui.record.writing.warn import reason_of, warn_once

@@ -26,8 +26,8 @@ from dtui.record.backends.sums import Sum
 from dtui.record.flight.norm_meter import Norm, Watch, WatchMeter, one_device
 from dtui.record.flight.triggers import Judge
 from dtui.record.measure.statistics import Deriver, RawRecord
+from dtui.record.network.layers import LayerProbe
 from dtui.record.training.largest import Largest
-from dtui.record.training.layers import LayerProbe
 from dtui.record.training.skipped_updates import Skips
 from dtui.record.writing.failure_guard import WATCHES
 from dtui.record.writing.warn import reason_of, warn_once

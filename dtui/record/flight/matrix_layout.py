@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dtui.model import IntArray
 from dtui.record.backends.layer_rows import LayerRows
-from dtui.record.training.layers import LayerProbe
+from dtui.record.network.layers import LayerProbe
 
 NO_SAMPLES = torch.empty(0, dtype=torch.int64)
 

@@ -25,8 +25,8 @@ from dtui.model import FloatArray
 from dtui.record.backends.choose import norming_on
 from dtui.record.backends.layer_rows import LayerRows
 from dtui.record.flight.matrix_layout import NO_SAMPLES, Piece, lay_out
+from dtui.record.network.layers import LayerProbe, as_rows, row_order
 from dtui.record.training.distributed import is_sharded
-from dtui.record.training.layers import LayerProbe, as_rows, row_order
 
 CACHED_ELEMENTS = 1 << 18
 """Elements of one matrix on the CPU: 1 MiB, which stay in the cache between the passes; smaller ones cost calls."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dtui.errors import RecorderError
 from dtui.record.flight.flight_recorder import WatchPlan, plan_watches
-from dtui.record.training.layers import LayerProbe
+from dtui.record.network.layers import LayerProbe
 from dtui.record.writing.warn import warn_once
 
 KEPT_AROUND = 40

@@ -19,10 +19,10 @@ from torch.utils.hooks import RemovableHandle
 from dtui.errors import MissingExtraError
 from dtui.record.integrations.task_scores import class_names, score_items
 from dtui.record.integrations.trainings import Trainings
+from dtui.record.network.hooks import QuietHook
+from dtui.record.network.layers import unwrap
 from dtui.record.recorder import Recorder
 from dtui.record.start.arguments import as_class_names, check_existing, check_path, check_period
-from dtui.record.training.hooks import QuietHook
-from dtui.record.training.layers import unwrap
 from dtui.record.validation.scores import find_scores
 from dtui.record.validation.targets import UnusableLoaderError, labels_in
 from dtui.record.writing.warn import warn_once

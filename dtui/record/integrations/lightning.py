@@ -22,10 +22,10 @@ from dtui.model import IntArray
 from dtui.record.batches.passes import Early, leave, listen
 from dtui.record.batches.used import place_in
 from dtui.record.integrations.trainings import Trainings
+from dtui.record.network.hooks import QuietHook
+from dtui.record.network.layers import find_layers
 from dtui.record.recorder import Recorder
 from dtui.record.start.arguments import as_class_names, check_existing, check_path, check_period
-from dtui.record.training.hooks import QuietHook
-from dtui.record.training.layers import find_layers
 from dtui.record.validation.loader_tap import LoaderTap
 from dtui.record.validation.scores import find_scores, rows_of
 from dtui.record.validation.targets import Place, UnusableLoaderError, images_of, pick, targets_of

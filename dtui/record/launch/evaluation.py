@@ -17,8 +17,8 @@ from torch import nn
 
 from dtui.record.launch.finding import parameters_of
 from dtui.record.launch.loaders import DataOf
+from dtui.record.network.layers import unwrap
 from dtui.record.recorder import Recorder
-from dtui.record.training.layers import unwrap
 from dtui.record.validation.validation_watch import NotOneError, ValidationWatch
 
 

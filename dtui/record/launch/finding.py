@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from torch import nn
 from torch.optim import Optimizer
 
-from dtui.record.training.layers import find_layers, kind_of, unwrap
+from dtui.record.network.layers import find_layers, kind_of, unwrap
 
 
 class NotFoundError(ValueError):

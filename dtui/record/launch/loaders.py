@@ -10,8 +10,8 @@ from torch import nn
 from torch.utils.data import DistributedSampler, RandomSampler, SequentialSampler, Subset
 
 from dtui.errors import RecorderError
+from dtui.record.network.layers import find_layers
 from dtui.record.start.arguments import as_class_names, check_classes
-from dtui.record.training.layers import find_layers
 
 MOST_APART = 100
 """Iterations between two records at most, where nobody says how many: the Recorder's own default."""

@@ -22,8 +22,7 @@ from dtui.record.backends.sums import Buffers, Sum, Summing
 from dtui.record.measure.norm_values import NormValues
 from dtui.record.measure.samples import LayerSampler
 from dtui.record.measure.statistics import RawRecord
-from dtui.record.training.distributed import is_sharded, local_rows
-from dtui.record.training.layers import (
+from dtui.record.network.layers import (
     LayerProbe,
     as_rows,
     has_filters_first,
@@ -31,8 +30,9 @@ from dtui.record.training.layers import (
     reorder_rows,
     row_order,
 )
-from dtui.record.training.network_changes import NetworkWatch
-from dtui.record.training.norm_layers import NormProbe
+from dtui.record.network.network_changes import NetworkWatch
+from dtui.record.network.norm_layers import NormProbe
+from dtui.record.training.distributed import is_sharded, local_rows
 from dtui.record.writing.warn import reason_of, warn_once
 
 

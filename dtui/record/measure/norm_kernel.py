@@ -10,7 +10,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from dtui.record.training.norm_layers import Kept
+from dtui.record.network.norm_layers import Kept
 
 COLUMNS = ("mean_shift", "variance_shift", "scale_shift", "zero_scales", "nonfinite")
 """The statistics in the order in which `derive` computes them; `places` says where each is stored."""

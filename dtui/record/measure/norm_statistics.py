@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dtui.model import NORM_STATISTICS, FloatArray, IntArray
-from dtui.record.training.norm_layers import Kept
+from dtui.record.network.norm_layers import Kept
 
 NEAR_ZERO = 1e-3
 """A scale below this share of what was usual at the first record counts as zero. Source: dtui (FINDINGS §2)."""

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from dtui.fork_gate import resting
 from dtui.model import FloatArray, IntArray
+from dtui.record.network.norm_layers import Kept, NormProbe, find_norms, kept_of
 from dtui.record.training.distributed import is_sharded, local_rows
-from dtui.record.training.norm_layers import Kept, NormProbe, find_norms, kept_of
 from dtui.record.writing.warn import warn_once
 
 _PLAIN = (Tensor, nn.Parameter)

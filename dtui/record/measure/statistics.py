@@ -29,7 +29,7 @@ from dtui.record.backends.sums import SOURCE_SUMS, Sum
 from dtui.record.measure.compiled import CompiledStatistics, load_kernels
 from dtui.record.measure.norm_statistics import NormDeriver
 from dtui.record.measure.samples import plan_modules
-from dtui.record.training.norm_layers import Kept
+from dtui.record.network.norm_layers import Kept
 from dtui.record.training.skipped_updates import Skips
 
 _Float64 = NDArray[np.float64]

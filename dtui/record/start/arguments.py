@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 
 from dtui.errors import RecorderError, RunExistsError
 from dtui.model import MOST_CLASSES
-from dtui.record.training.layers import LayerProbe
+from dtui.record.network.layers import LayerProbe
 from dtui.run_path import with_suffix
 
 ON_EXISTING = NUMBER, RESUME, REPLACE, REFUSE = "number", "resume", "replace", "refuse"

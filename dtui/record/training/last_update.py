@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from dtui.model import every_that_fits
+from dtui.record.network.layers import unwrap
+from dtui.record.network.own_weights import is_layer
 from dtui.record.training.distributed import is_sharded
-from dtui.record.training.layers import unwrap
-from dtui.record.training.own_weights import is_layer
 from dtui.record.writing.warn import warn_once
 
 FEW_ELEMENTS = 8

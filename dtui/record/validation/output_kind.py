@@ -10,7 +10,7 @@ from torch.utils.hooks import RemovableHandle
 
 from dtui.errors import RecorderError
 from dtui.model import FloatArray
-from dtui.record.training.hooks import QuietHook
+from dtui.record.network.hooks import QuietHook
 from dtui.record.validation.scores import find_scores
 from dtui.record.validation.targets import UnusableLoaderError
 from dtui.record.writing.warn import warn_once

@@ -14,9 +14,9 @@ import numpy as np
 from torch import nn
 
 from dtui.model import ImageSet, IntArray, Validation
+from dtui.record.network.layers import head_of
 from dtui.record.start.resume import Start
 from dtui.record.training.distributed import Arrays, Exchange
-from dtui.record.training.layers import head_of
 from dtui.record.validation.activations.of_run import Activations
 from dtui.record.validation.activations.part import ActivationPart, merge_parts
 from dtui.record.validation.judge import JUDGE, Judge

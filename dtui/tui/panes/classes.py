@@ -16,8 +16,8 @@ from dtui.tui.panes.validation.inside import INSIDE, open_gallery
 from dtui.tui.renderables.panes.classes import TITLE, ClassesPicture, class_row_height
 from dtui.tui.renderables.panes.classes import ClassRow as DrawnClass
 from dtui.tui.renderables.panes.message import MessagePicture
-from dtui.tui.renderables.parts.class_names import class_name
 from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.renderables.parts.words.class_names import class_name
 from dtui.tui.state.actions import SHOWN, Action
 from dtui.tui.state.key_steps import cycling
 from dtui.tui.state.navigate import select_row

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from dtui.model import FILTER_STATISTICS
 from dtui.record import RecorderWarning
 from dtui.record.measure.norm_values import NormValues
-from dtui.record.training.norm_layers import find_norms
+from dtui.record.network.norm_layers import find_norms
 from dtui.record.writing.writer_thread import Job
 from tests.record.conftest import RecorderUnderTest, small_net
 

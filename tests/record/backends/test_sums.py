@@ -28,7 +28,7 @@ from dtui.record.backends.torch_gpu import DeviceSums
 from dtui.record.backends.triton_gpu import TritonNorms, TritonSums
 from dtui.record.measure.measurer import Measurer
 from dtui.record.measure.statistics import Deriver
-from dtui.record.training.layers import LayerProbe, describe
+from dtui.record.network.layers import LayerProbe, describe
 from dtui.record.writing.warn import RecorderWarning, forget_told
 from tests.record import twins
 from tests.record.twins import (

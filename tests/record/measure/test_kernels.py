@@ -15,8 +15,8 @@ from dtui.record.backends.sums import Sum
 from dtui.record.measure import compiled
 from dtui.record.measure.norm_statistics import NormDeriver
 from dtui.record.measure.statistics import Deriver, RawRecord
-from dtui.record.training.layers import describe
-from dtui.record.training.norm_layers import Kept
+from dtui.record.network.layers import describe
+from dtui.record.network.norm_layers import Kept
 from dtui.record.training.skipped_updates import Skips
 from dtui.record.writing.warn import RecorderWarning
 from tests.record.twins import change, measurer_of, needs_numba

@@ -18,8 +18,8 @@ from dtui.model import NORM_STATISTICS, Edge, Layer, NormLayer, Structure
 from dtui.record import Recorder
 from dtui.record.measure.measurer import Measurer
 from dtui.record.measure.statistics import Deriver
-from dtui.record.training.layers import describe, find_layers, place
-from dtui.record.training.norm_layers import Kept, find_norms, layers_before, try_norms
+from dtui.record.network.layers import describe, find_layers, place
+from dtui.record.network.norm_layers import Kept, find_norms, layers_before, try_norms
 from dtui.store import RunReader
 from tests.record.conftest import RecorderUnderTest
 from tests.record.twins import assert_close

@@ -14,7 +14,7 @@ from dtui.model import CHANGE_RATIO_EDGES, FILTER_STATISTICS, HISTOGRAM_BINS, LA
 from dtui.record.measure.measurer import Measurer
 from dtui.record.measure.samples import LayerSampler
 from dtui.record.measure.statistics import Deriver
-from dtui.record.training.layers import describe, find_layers, place
+from dtui.record.network.layers import describe, find_layers, place
 from tests.record.twins import (
     KINDS,
     WAYS,

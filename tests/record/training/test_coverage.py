@@ -15,8 +15,8 @@ from dtui.cli import main
 from dtui.errors import RecorderError
 from dtui.model import Coverage, Unrecorded
 from dtui.record import Recorder, RecorderWarning
-from dtui.record.training.coverage import KEPT, measure_coverage
-from dtui.record.training.layers import find_layers
+from dtui.record.network.coverage import KEPT, measure_coverage
+from dtui.record.network.layers import find_layers
 from dtui.store import RunReader, pack_run
 from tests.record.conftest import small_net
 

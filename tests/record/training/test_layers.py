@@ -15,9 +15,9 @@ from torch.overrides import BaseTorchFunctionMode, _get_current_function_mode_st
 
 from dtui.model import FILTER_STATISTICS, Structure
 from dtui.record import RecorderWarning
-from dtui.record.training.graph import GraphTracer
-from dtui.record.training.hooks import QuietHook
-from dtui.record.training.layers import describe, find_layers, place, unwrap
+from dtui.record.network.graph import GraphTracer
+from dtui.record.network.hooks import QuietHook
+from dtui.record.network.layers import describe, find_layers, place, unwrap
 from tests.record.conftest import RecorderUnderTest, small_net
 from tests.record.networks import DenseBlock, DenseNet, Inception, MobileNet, ResNet50, Tied, Vgg
 
@@ -209,7 +209,7 @@ def test_a_broken_tracer_leaves_the_forward_pass_alone(monkeypatch: pytest.Monke
     images = torch.randn(2, 1, 8, 8)
     wanted = model(images)
     tracer = GraphTracer(model)
-    monkeypatch.setattr("dtui.record.training.graph._Trace._sources", lambda self, values: 1 / 0)
+    monkeypatch.setattr("dtui.record.network.graph._Trace._sources", lambda self, values: 1 / 0)
     assert torch.equal(model(images), wanted)
     assert all(edge.target == "output" for edge in tracer.edges)
 

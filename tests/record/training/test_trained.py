@@ -15,8 +15,8 @@ from dtui.cli import main
 from dtui.model import LayerStates, Trained
 from dtui.query import RunQuery
 from dtui.record import Recorder
-from dtui.record.training.coverage import measure_trained
-from dtui.record.training.layers import find_layers
+from dtui.record.network.coverage import measure_trained
+from dtui.record.network.layers import find_layers
 from dtui.store import RunWriter, pack_run
 from tests.store.builders import METADATA, STRUCTURE, make_record
 

@@ -14,7 +14,7 @@ from dtui.tui.renderables.canvas.sgr import to_text
 from dtui.tui.renderables.canvas.theme import DARK
 from dtui.tui.renderables.panes.ribbon import anomaly_at, label_of
 from dtui.tui.renderables.panes.top_bar import Pace, TopBarPicture
-from dtui.tui.renderables.parts.class_names import class_name
+from dtui.tui.renderables.parts.words.class_names import class_name
 from tests.anomalies import watch_anomaly
 from tests.unit.renderables.builders import (
     anomaly,

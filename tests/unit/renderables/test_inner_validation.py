@@ -18,7 +18,7 @@ from dtui.tui.renderables.panes.validation.history import HistoryPicture, rows_o
 from dtui.tui.renderables.panes.validation.matrix import MatrixPicture, table_of
 from dtui.tui.renderables.panes.validation.pairs import pair_name
 from dtui.tui.renderables.panes.validation.portrait import PortraitPicture
-from dtui.tui.renderables.parts.label_letters import letter_of
+from dtui.tui.renderables.parts.words.label_letters import letter_of
 from tests.unit.renderables.builders import axis_of, frame, make_errors, make_verdict
 from tests.unit.renderables.validation_builders import (
     draw_gallery,

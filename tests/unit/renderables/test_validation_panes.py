@@ -13,7 +13,7 @@ from dtui.tui.renderables.canvas.sgr import to_text
 from dtui.tui.renderables.canvas.theme import DARK, LIGHT, Theme
 from dtui.tui.renderables.panes.classes import ClassesPicture, ClassRow
 from dtui.tui.renderables.panes.images import place_of
-from dtui.tui.renderables.parts.label_letters import letter_of
+from dtui.tui.renderables.parts.words.label_letters import letter_of
 from tests.unit.renderables.builders import (
     anomaly,
     axis_of,

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from torch import nn
 
 from dtui.model import ActivationPlace, Column, Structure
-from dtui.record.training.followers import Followers
-from dtui.record.training.layers import LayerProbe
-from dtui.record.training.norm_layers import NormProbe
+from dtui.record.network.followers import Followers
+from dtui.record.network.layers import LayerProbe
+from dtui.record.network.norm_layers import NormProbe
 from dtui.record.validation.activations.part import IMAGES_A_FILTER, MEAN, MOST_EXCITING, ZEROS
 from dtui.record.validation.activations.places import activation_places, find_readings
 from dtui.record.validation.activations.watch import ActivationWatch, refusal

@@ -15,10 +15,10 @@ from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
 from dtui.model import ActivationPlace
-from dtui.record.training.followers import MODULE, Followers
-from dtui.record.training.layers import LayerProbe, unwrap, walk
-from dtui.record.training.norm_layers import NormProbe
-from dtui.record.training.own_weights import is_layer
+from dtui.record.network.followers import MODULE, Followers
+from dtui.record.network.layers import LayerProbe, unwrap, walk
+from dtui.record.network.norm_layers import NormProbe
+from dtui.record.network.own_weights import is_layer
 
 _CHANNEL_NORMS = re.compile("(Batch|Instance|Group)Norm")
 """Those that keep each channel where it is; one over the features of a token mixes them."""

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from dtui.record.training.hooks import QuietHook
+from dtui.record.network.hooks import QuietHook
 from dtui.record.validation.activations.part import ActivationPart
 from dtui.record.validation.activations.places import Reading
 from dtui.record.validation.activations.tally import CANDIDATES, ROW_BITS, Ranking, Tally

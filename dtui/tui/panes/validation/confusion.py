@@ -15,8 +15,8 @@ from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.panes.validation import matrix as drawn
 from dtui.tui.renderables.panes.validation import pairs as drawn_pairs
-from dtui.tui.renderables.parts.judged_words import has_labels, score_name
 from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.renderables.parts.words.judged_words import has_labels, score_name
 from dtui.tui.state.layout import LEAST_ROWS, divide
 from dtui.tui.state.pane import Pane, Scene, Shows, Step
 from dtui.tui.state.questions import Question

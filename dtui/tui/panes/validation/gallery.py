@@ -14,8 +14,8 @@ from dtui.tui.panes.validation.inside import INSIDE, GalleryOptions, incident_be
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.message import MessagePicture
 from dtui.tui.renderables.panes.validation.gallery import SIZES, TITLE, GalleryPicture, Grid, grid_of, has_pictures
-from dtui.tui.renderables.parts.class_names import class_name
 from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.renderables.parts.words.class_names import class_name
 from dtui.tui.state.actions import BarItem
 from dtui.tui.state.key_steps import next_of
 from dtui.tui.state.navigate import select_row

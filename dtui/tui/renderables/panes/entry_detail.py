@@ -18,11 +18,11 @@ from dtui.tui.renderables.panes.incident_ribbon import mark_colour
 from dtui.tui.renderables.panes.message import wrap
 from dtui.tui.renderables.panes.triage import words_of
 from dtui.tui.renderables.parts.chrome import draw_header, number
-from dtui.tui.renderables.parts.class_names import class_name
 from dtui.tui.renderables.parts.column_chart import draw_columns, draw_share_bars
-from dtui.tui.renderables.parts.judged_words import has_labels, is_scored, score_name, score_words, wrong_colour
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.thumbnail import draw_thumbnail
+from dtui.tui.renderables.parts.words.class_names import class_name
+from dtui.tui.renderables.parts.words.judged_words import has_labels, is_scored, score_name, score_words, wrong_colour
 
 TITLE = "Evidence"
 WIDE = 110

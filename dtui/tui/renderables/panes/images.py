@@ -16,13 +16,13 @@ from dtui.tui.renderables.canvas.frame import Frame, Region
 from dtui.tui.renderables.canvas.palettes import interpolate
 from dtui.tui.renderables.canvas.primitives import SHADES, paint_pixels, quantise, resample, shading_colours
 from dtui.tui.renderables.parts.chrome import draw_header
-from dtui.tui.renderables.parts.class_names import class_name
 from dtui.tui.renderables.parts.here_line import draw_here_line
-from dtui.tui.renderables.parts.judged_words import is_scored, no_label_words, score_words, wrong_colour
-from dtui.tui.renderables.parts.label_letters import letter_of
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.pixel_rows import PixelRows
 from dtui.tui.renderables.parts.thumbnail import draw_thumbnail
+from dtui.tui.renderables.parts.words.class_names import class_name
+from dtui.tui.renderables.parts.words.judged_words import is_scored, no_label_words, score_words, wrong_colour
+from dtui.tui.renderables.parts.words.label_letters import letter_of
 
 TITLE = "Images"
 CORRECTNESS_STEPS = 8

@@ -11,8 +11,8 @@ from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.parts.anomaly_marks import draw_mark, strongest_marks
 from dtui.tui.renderables.parts.chrome import draw_header, draw_stages
-from dtui.tui.renderables.parts.class_names import class_name
 from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.renderables.parts.words.class_names import class_name
 
 
 @dataclass(frozen=True, slots=True)

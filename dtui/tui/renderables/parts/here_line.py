@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dtui.model.learning import TakenFor
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.renderables.parts.class_names import bare_name
-from dtui.tui.renderables.parts.judged_words import wrong_colour
+from dtui.tui.renderables.parts.words.class_names import bare_name
+from dtui.tui.renderables.parts.words.judged_words import wrong_colour
 
 LONGEST_BAR = 16
 LONGEST_NAME = 18

@@ -10,8 +10,10 @@ from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.parts.chrome import draw_header
-from dtui.tui.renderables.parts.class_names import bare_name, class_name
-from dtui.tui.renderables.parts.judged_words import (
+from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.renderables.parts.thumbnail import draw_thumbnail
+from dtui.tui.renderables.parts.words.class_names import bare_name, class_name
+from dtui.tui.renderables.parts.words.judged_words import (
     is_scored,
     no_label_words,
     score_text,
@@ -19,8 +21,6 @@ from dtui.tui.renderables.parts.judged_words import (
     second_words,
     wrong_colour,
 )
-from dtui.tui.renderables.parts.picture import Picture
-from dtui.tui.renderables.parts.thumbnail import draw_thumbnail
 
 TITLE = "Gallery"
 SIZES = (8, 10, 14, 16, 20, 28, 32, 48, 64)

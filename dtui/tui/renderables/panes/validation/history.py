@@ -15,10 +15,10 @@ from dtui.tui.renderables.canvas.cells import Cells, UintArray, shorten, text_wi
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.primitives import EIGHTHS, paint_pixels, resample
 from dtui.tui.renderables.parts.chrome import draw_header, draw_stages, select_gutter
-from dtui.tui.renderables.parts.class_names import bare_name, class_name
-from dtui.tui.renderables.parts.judged_words import has_labels, score_name, score_text, wrong_colour
-from dtui.tui.renderables.parts.label_letters import letter_of
 from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.renderables.parts.words.class_names import bare_name, class_name
+from dtui.tui.renderables.parts.words.judged_words import has_labels, score_name, score_text, wrong_colour
+from dtui.tui.renderables.parts.words.label_letters import letter_of
 
 TITLE = "Labels"
 PARTNERS = 8

@@ -14,9 +14,9 @@ from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.palettes import label_colour, ramp, to_lab
 from dtui.tui.renderables.parts.chrome import draw_header
-from dtui.tui.renderables.parts.class_names import bare_name
-from dtui.tui.renderables.parts.judged_words import has_labels, score_name
 from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.renderables.parts.words.class_names import bare_name
+from dtui.tui.renderables.parts.words.judged_words import has_labels, score_name
 
 TITLE = "Matrix"
 NARROWEST = 5

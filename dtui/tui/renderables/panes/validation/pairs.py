@@ -14,8 +14,8 @@ from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.palettes import label_colour, ramp
 from dtui.tui.renderables.canvas.primitives import paint_pixels, quantise, resample
 from dtui.tui.renderables.parts.chrome import draw_header, draw_legend, draw_stages, draw_thumb, select_gutter
-from dtui.tui.renderables.parts.class_names import bare_name
 from dtui.tui.renderables.parts.picture import Picture
+from dtui.tui.renderables.parts.words.class_names import bare_name
 
 TITLE = "Confusion"
 

@@ -13,10 +13,10 @@ from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.validation.gallery import facts_of
 from dtui.tui.renderables.parts.chrome import draw_header
-from dtui.tui.renderables.parts.class_names import class_name
-from dtui.tui.renderables.parts.judged_words import has_labels, score_name, score_text, wrong_colour
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.thumbnail import draw_thumbnail
+from dtui.tui.renderables.parts.words.class_names import class_name
+from dtui.tui.renderables.parts.words.judged_words import has_labels, score_name, score_text, wrong_colour
 
 TITLE = "Image"
 WORDS = 30

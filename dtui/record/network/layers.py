@@ -15,7 +15,7 @@ from torch.nn.modules.conv import _ConvTransposeNd
 from torch.nn.parameter import is_lazy
 
 from dtui.model import Edge, Layer, Module, Structure
-from dtui.record.training.own_weights import (
+from dtui.record.network.own_weights import (
     WEIGHT,
     effective_weight,
     is_filters_last,

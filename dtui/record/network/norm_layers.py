@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from dtui.model import Edge, Layer, NormLayer
-from dtui.record.training.layers import kind_of, walk
-from dtui.record.training.own_weights import is_layer
+from dtui.record.network.layers import kind_of, walk
+from dtui.record.network.own_weights import is_layer
 from dtui.record.writing.warn import reason_of, warn_once
 
 _NAMES = re.compile("(Batch|Instance|Layer|Group|RMS)Norm")

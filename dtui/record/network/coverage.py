@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from dtui.model import Coverage, Trained, Unrecorded
-from dtui.record.training.layers import LayerProbe, kind_of, walk, weight_type
-from dtui.record.training.own_weights import is_layer
+from dtui.record.network.layers import LayerProbe, kind_of, walk, weight_type
+from dtui.record.network.own_weights import is_layer
 from dtui.record.writing.warn import reason_of, warn_once
 
 KEPT = 32

@@ -22,9 +22,9 @@ from torch.utils.hooks import RemovableHandle
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from dtui.model import Edge
-from dtui.record.training.followers import Followers
-from dtui.record.training.hooks import QuietHook
-from dtui.record.training.layers import unwrap, walk
+from dtui.record.network.followers import Followers
+from dtui.record.network.hooks import QuietHook
+from dtui.record.network.layers import unwrap, walk
 
 _PASSED_OVER = {"__get__", "__set__", "size", "dim", "numel", "stride", "is_floating_point"}
 _LIKE = {"view_as", "reshape_as", "expand_as", "type_as"}

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from torch import Tensor, nn
 
-from dtui.record.training.own_weights import weight_names
+from dtui.record.network.own_weights import weight_names
 
 T = TypeVar("T", nn.Module, Tensor)
 

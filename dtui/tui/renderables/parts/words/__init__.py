@@ -1,0 +1,1 @@
+"""Words and names that several panes show."""
