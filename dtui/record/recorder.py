@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -38,21 +37,20 @@ from dtui.record.start.preload import import_for_threads
 from dtui.record.start.resume import Start, find_start, refusals_told
 from dtui.record.start.run_metadata import describe_run
 from dtui.record.training.distributed import Exchange
-from dtui.record.validation.judge_calls import JudgeCalls
+from dtui.record.validation.calls import ValidationCalls
 from dtui.record.validation.output_kind import OutputKind, check_outputs
 from dtui.record.validation.ranks import check_top
-from dtui.record.validation.targets import Place
 from dtui.record.validation.thumbnails import Thumbnails
-from dtui.record.validation.validation_watch import NotOneError, Places, ValidationWatch
-from dtui.record.validation.validator import INTERRUPTED, Validator
-from dtui.record.writing.failure_guard import VALIDATIONS, Boundary
+from dtui.record.validation.validation_watch import ValidationWatch
+from dtui.record.validation.validator import Validator
+from dtui.record.writing.failure_guard import Boundary
 from dtui.record.writing.process_end import EndWatch
 from dtui.record.writing.warn import forget_told, reason_of, warn_once
-from dtui.record.writing.writer_thread import Job, Store
+from dtui.record.writing.writer_thread import Store
 from dtui.run_path import SUFFIX
 
 
-class Recorder(JudgeCalls):
+class Recorder(ValidationCalls):
     """Records a training into a run that `dtui` can open while it grows.
 
     It hooks the optimizer, so that an unchanged training loop is recorded::
@@ -284,91 +282,6 @@ class Recorder(JudgeCalls):
         elif self._counting.updates.is_given:
             warn_once("step", "step: the optimizer is hooked and counts its own updates; the call is ignored")
 
-    @contextmanager
-    def validation(
-        self,
-        loader: Any = None,
-        *,
-        model: nn.Module | None = None,
-        spread: bool | None = None,
-        target: Place | None = None,
-        scores: Place | None = None,
-    ) -> Iterator[None]:
-        """Record how every image is judged by the evaluation inside the context.
-
-        The evaluation is the user's own, unchanged: predictions are seen where the model returns them, images
-        and true labels where the loader hands them out, in any order. Every module has the same training flag
-        afterwards as before.
-
-        Args:
-            loader: The object that the evaluation iterates over: a DataLoader with any sampler, or a list of
-                batches. None where `predictions` is called instead.
-            model: The module that the evaluation calls, where it is not the recorder's own: an EMA copy, or the
-                compiled form.
-            spread: Whether each process of a distributed training judges images of its own; None asks the
-                loader: those of a DistributedSampler are.
-            target: Where the true labels are in a batch: an index, a key or an attribute, or a function that returns
-                them for a batch. None looks for them, and tells once where several parts could be meant.
-            scores: Where the class scores are in what the model returns, named in the same ways.
-        """
-        watch = None
-        self._tell_closed("validation")
-        self._is_within = True
-        with self._boundary.guard(VALIDATIONS, self.iteration):
-            if self._is_ours() and self._boundary.is_on(VALIDATIONS):
-                self._counting.unseen.validating(self.iteration)
-                watch = self._validator.begin(
-                    self._model if model is None else model,
-                    loader,
-                    spread,
-                    self.iteration,
-                    Places(target, scores),
-                    self._recording.activations,
-                )
-                self._watch = watch
-        try:
-            yield
-        except BaseException as error:
-            if watch is not None:
-                with self._boundary.guard(VALIDATIONS, self.iteration):
-                    watch.end()
-                    self._validator.interrupted()
-                    if not isinstance(error, NotOneError):
-                        self._boundary.miss(VALIDATIONS, self.iteration, INTERRUPTED)
-            raise
-        finally:
-            self._watch, self._is_within = None, False
-        if watch is not None:
-            with self._boundary.guard(VALIDATIONS, self.iteration):
-                watch.end()
-                self._counting.unseen.validated(self.iteration)
-                self._write_judged(self._validator.end(watch, self.iteration))
-
-    def predictions(self, logits: Tensor, targets: Any, ids: Any, images: Tensor | None = None) -> None:
-        """State predictions, within `with recorder.validation():`.
-
-        Args:
-            logits: Class scores, shape (n, classes), or of one output (n, 1) or (n,); probabilities where the
-                recorder's `outputs` are.
-            targets: True labels, shape (n,), (n, 1) or one-hot.
-            ids: What each image is known by in every validation: integers or strings, shape (n,).
-            images: The inputs for thumbnails, shape (n, 1 or 3, height, width).
-        """
-        with self._boundary.guard("predictions", self.iteration):
-            if self._watch is not None:
-                self._watch.add(logits, targets, ids, images)
-            elif not self._is_within:  # else it has been told why this validation is not recorded
-                warn_once("predictions", "predictions: not within `with recorder.validation():`; they are left out")
-
-    def watch_outputs(self, network: nn.Module) -> None:
-        """Recognise the kind of outputs by a training pass of another module: the one whose output is judged."""
-        with self._boundary.guard("outputs", self.iteration):
-            self._outputs.listen(network)
-
-    def _write_judged(self, job: Job | None) -> None:
-        if job is not None and not self._recording.begin().offer(job):
-            self._boundary.miss(VALIDATIONS, job.iteration, "validations came faster than they were written")
-
     def close(self) -> None:
         """End the run: record the weights as they are at the end, write what is queued, fold it, detach.
 
@@ -412,10 +325,6 @@ class Recorder(JudgeCalls):
         """Whether the run is open, and this is the process that opened it, not a forked worker."""
         return not self._closed and os.getpid() == self._process
 
-    def _is_judging(self) -> bool:
-        """Whether an evaluation is running."""
-        return self._is_within
-
     def _opener(
         self, start: Start, metadata: RunMetadata, names: Sequence[str]
     ) -> Callable[[Structure, Sequence[Column]], Store]:
@@ -425,7 +334,8 @@ class Recorder(JudgeCalls):
     @property
     def _model(self) -> nn.Module:
         """The module that the evaluation calls: the given one, or the network if its wrapper is gone."""
-        model = self._given() or self._network()
+        given = self._given()
+        model = self._network() if given is None else given  # not `or`: a compiled model has no truth
         if model is None:
             raise RecorderError("the model is gone; make a new recorder for another")
         return model

@@ -43,7 +43,7 @@ def test_a_jump_is_shown_beside_the_other_filters_of_the_layer(shown: dict[Cause
     assert np.allclose(first.others, np.median(ratios[layer.filter_rows], axis=0))
     assert (first.then, first.then_at) == (30.0, at(JUMP))
     assert first.before == pytest.approx(float(np.median(ratios[11, :AROUND])))
-    assert first.what == f"change of filter {11 - layer.filter_rows.start} of {layer.name} in one record, ‖Δw‖ ⁄ ‖w‖"
+    assert first.what == f"change of filter {11 - layer.filter_rows.start} of {layer.name} in one record, ‖Δw‖ / ‖w‖"
 
 
 def test_filters_that_died_are_shown_beside_those_that_live(shown: dict[Cause, tuple[Telling, ...]]):

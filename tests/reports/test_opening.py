@@ -78,7 +78,7 @@ def test_each_incident_has_pictures_that_show_it_and_a_command(chapter: Chapter)
     assert all(card.pictures for card in found)
     jump = found[3]
     assert jump.command.endswith("mnist-faults.dtui --at 1360 --layer layer3.0.conv1")
-    assert jump.pictures[0].title == "change of filter 17 of layer3.0.conv1 in one record, ‖Δw‖ ⁄ ‖w‖"
+    assert jump.pictures[0].title == "change of filter 17 of layer3.0.conv1 in one record, ‖Δw‖ / ‖w‖"
     assert jump.pictures[0].description == (
         "about 0.00183 before; 14,728 at 1,360; dashed: the middle filter of the layer."
     )

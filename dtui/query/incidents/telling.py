@@ -101,7 +101,7 @@ def _filter(data: RunData, one: Evidence, incident: Incident) -> Series | None:
         return None
     iterations, values = read
     shown = [number for number in filters if number < len(values)]
-    what = f"change of {_named(shown, one.layer or '')} in one record, ‖Δw‖ ⁄ ‖w‖"
+    what = f"change of {_named(shown, one.layer or '')} in one record, ‖Δw‖ / ‖w‖"
     return what, "number", iterations, _largest(values[shown]), column_medians(values), "the middle filter of the layer"
 
 
@@ -139,7 +139,7 @@ def _change_of_layer(data: RunData, one: Evidence, incident: Incident) -> Series
     updates, weights = (data.reader.read_layers(source, "norm2", records) for source in ("updates", "weights"))
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = updates / weights
-    what = f"change of {one.layer} in one record, ‖Δw‖ ⁄ ‖w‖"
+    what = f"change of {one.layer} in one record, ‖Δw‖ / ‖w‖"
     return what, "number", data.records[records], ratio[layer], column_medians(ratio), "the middle layer"
 
 
