@@ -26,7 +26,7 @@ def first_facts(view: View) -> tuple[Fact, ...]:
         _error(verdict),
         _incidents(verdict),
         _state(verdict),
-        _class(verdict),
+        _class(verdict, view.group),
         _filters(verdict, view.info.filters),
     )
 
@@ -56,11 +56,11 @@ def _state(verdict: Verdict) -> Fact:
     return Fact("state", str(verdict.status), data)
 
 
-def _class(verdict: Verdict) -> Fact:
+def _class(verdict: Verdict, group: str) -> Fact:
     worst = verdict.worst_class
     if worst is None:
-        return Fact("worst class", "not known", "no class was validated")
-    return Fact("worst class", safe(worst.name, 60), f"{percent(worst.error)} wrong at {worst.iteration:,}")
+        return Fact(f"worst {group}", "not known", f"no {group} was validated")
+    return Fact(f"worst {group}", safe(worst.name, 60), f"{percent(worst.error)} wrong at {worst.iteration:,}")
 
 
 def _filters(verdict: Verdict, filters: int) -> Fact:

@@ -21,7 +21,9 @@ def images_section(view: View) -> Section | None:
     items: list[Item] = []
     for label in _classes_of_incidents(view):
         found = view.query.image_list("hard", label, A_CLASS)
-        items += _gallery(view, found, f"Forgotten most often of {view.class_name(label)}, a class of an incident")
+        items += _gallery(
+            view, found, f"Forgotten most often of {view.class_name(label)}, a {view.group} of an incident"
+        )
     items += _gallery(view, view.query.image_list("always-wrong", top=MOST_IMAGES), "Wrong all along")
     items += _gallery(
         view, view.query.image_list("hard", top=MOST_IMAGES), "Forgotten most often: right, then wrong again"

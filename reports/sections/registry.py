@@ -51,6 +51,11 @@ class View:
         """What is judged, and what it belongs to: images and classes, or items and groups."""
         return ("images", "classes") if self.info.judging is None else ("items", "groups")
 
+    @property
+    def group(self) -> str:
+        """What one of those is called: class or group."""
+        return "class" if self.info.judging is None else "group"
+
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
         """Stretches of constant learning rate."""
