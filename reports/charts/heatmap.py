@@ -78,13 +78,14 @@ class Group:
     marks: tuple[RibbonMark, ...]
 
 
-def class_heatmap(groups: Sequence[Group], axis: TimeAxis, *, stages: Sequence[int]) -> Spec:
+def class_heatmap(groups: Sequence[Group], axis: TimeAxis, *, stages: Sequence[int], one: str = "class") -> Spec:
     """Return the clusters with their classes.
 
     Args:
         groups: In reading order, at least one.
         axis: The columns of all values.
         stages: Iterations at which the learning rate changed.
+        one: What a strip is of.
 
     Raises:
         ValueError: There is no group, or a strip has another number of columns.
@@ -109,7 +110,7 @@ def class_heatmap(groups: Sequence[Group], axis: TimeAxis, *, stages: Sequence[i
         hit_mark(),
         theme.crosshair(),
         triangle_mark(),
-        *header_marks(),
+        *header_marks(one),
     ]
     return spec
 

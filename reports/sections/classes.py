@@ -46,7 +46,7 @@ def classes_section(view: View) -> Section | None:
     ]
 
     def specify() -> Spec:
-        spec = class_heatmap(groups, axis, stages=view.stage_changes)
+        spec = class_heatmap(groups, axis, stages=view.stage_changes, one=view.group)
         for row in next(data["values"] for data in spec["data"] if data["name"] == "marks"):
             row["target"] = view.anchors[row["target"]]
         return spec
@@ -58,7 +58,7 @@ def classes_section(view: View) -> Section | None:
         "Triangles mark anomaly iterations, ▲ gained and ▼ lost."
     )
     if len(ordered) > STRIPS:
-        caption += " Where classes share a pixel row, it shows the largest error among them."
+        caption += f" Where {of_what} share a pixel row, it shows the largest error among them."
     if view.info.judging is not None:
         said = safe(view.info.judging.sentence, 300)
         caption += f" The error is the share of a group's items that are not right: {said}."
