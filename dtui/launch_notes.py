@@ -48,12 +48,6 @@ class Settings:
     batches: bool = False
     activations: bool = False
 
-    @property
-    def options(self) -> dict[str, bool]:
-        """The arguments of the recorder that were asked for."""
-        asked = {"batches": self.batches, "activations": self.activations}
-        return {name: True for name, is_wanted in asked.items() if is_wanted}
-
 
 def read_settings() -> Settings | None:
     """Return the settings that this process was started with; None if there are none, or they cannot be read."""

@@ -192,7 +192,8 @@ class Session:
                 found.optimizers,
                 every=every,
                 classes=class_names(loader, found.model),
-                **self._settings.options,
+                batches=self._settings.batches,
+                activations=self._settings.activations,
             )
         except DtuiError as error:
             self._end(str(error))
