@@ -115,7 +115,9 @@ def class_heatmap(groups: Sequence[Group], axis: TimeAxis, *, stages: Sequence[i
     return spec
 
 
-def class_heatmap_pages(groups: Sequence[Group], axis: TimeAxis, *, stages: Sequence[int]) -> tuple[Spec, ...]:
+def class_heatmap_pages(
+    groups: Sequence[Group], axis: TimeAxis, *, stages: Sequence[int], one: str = "class"
+) -> tuple[Spec, ...]:
     """Return the clusters for paper: as many pages as they need, a cluster that does not fit is cut between strips."""
     if sum(len(group.strips) for group in groups) > STRIPS:
         pages = [list(groups)]
@@ -135,7 +137,7 @@ def class_heatmap_pages(groups: Sequence[Group], axis: TimeAxis, *, stages: Sequ
                 rest, name = rest[fit:], f"{group.name}, more"
                 if not rest:
                     break
-    return tuple({**class_heatmap(page, axis, stages=stages), "width": theme.PAPER_PLOT} for page in pages)
+    return tuple({**class_heatmap(page, axis, stages=stages, one=one), "width": theme.PAPER_PLOT} for page in pages)
 
 
 def _lay_out(groups: Sequence[Group]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

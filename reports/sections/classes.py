@@ -63,7 +63,7 @@ def classes_section(view: View) -> Section | None:
         said = safe(view.info.judging.sentence, 300)
         caption += f" The error is the share of a group's items that are not right: {said}."
     description = f"Error of {len(ordered):,} {of_what} over the iterations as a heatmap in {len(groups)} clusters."
-    paper = partial(class_heatmap_pages, groups, axis, stages=view.stage_changes)
+    paper = partial(class_heatmap_pages, groups, axis, stages=view.stage_changes, one=view.group)
     chart = Chart(f"{view.prefix}-class-error", "", "vega", specify, description, paper)
     hint = "Click a triangle to find it in the table."
     tables = tuple(_listed(view, by, title) for by, title in _LISTS[: 2 if len(ordered) > LISTED else 1])
