@@ -37,12 +37,16 @@ class Settings:
         shown: The same, as a person would type it where `dtui run` was called.
         every: Iterations from one record to the next; None chooses by the length of an epoch.
         folder: Where notes are left.
+        batches: Whether to keep which samples each update was trained on.
+        activations: Whether validations keep what the filters let through.
     """
 
     path: str
     shown: str
     every: int | None
     folder: str
+    batches: bool = False
+    activations: bool = False
 
 
 def read_settings() -> Settings | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from dtui.errors import DtuiError, OutputError, UsageError
 from dtui.model import Incident, Verdict
+from dtui.model.findings.batches import BatchAnswer
 from dtui.query import RunQuery, open_run
 from dtui.reports.document import Chapter, Fact, Opening, Paragraph, Report, Section
 from dtui.reports.facts import findings_of, first_facts
@@ -43,6 +44,7 @@ class RunSummary:
         since: What changed since then.
         incidents: All incidents by iteration.
         classes: Names by label; data from outside.
+        batches: The batch behind each incident; None where none was kept.
     """
 
     run: Path
@@ -52,6 +54,7 @@ class RunSummary:
     since: tuple[str, ...]
     incidents: tuple[Incident, ...]
     classes: tuple[str, ...]
+    batches: tuple[BatchAnswer | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +203,8 @@ def _summary(chapter: Chapter, view: View, run: Path) -> RunSummary:
     title, since = ("", ()) if opening is None else (opening.since_title, opening.since)
     classes = () if images is None else images.classes
     try:
-        return RunSummary(run, view.verdict, chapter.facts, title, since, view.incidents, classes)
+        batches = view.query.incident_batches(view.incidents)
+        return RunSummary(run, view.verdict, chapter.facts, title, since, view.incidents, classes, batches)
     except DtuiError:  # as the chapter says
         return RunSummary(run, None, (), title, since, (), classes)
 

@@ -128,7 +128,8 @@ def _run_fields(run: RunSummary) -> dict[str, Any]:
     verdict = None if run.verdict is None else verdict_fields(run.verdict)
     since = {"title": run.since_title, "changes": run.since} if run.since_title else None
     answer: dict[str, Any] = plain({"run": run.run, "verdict": verdict, "facts": run.facts, "since": since})
-    answer["incidents"] = [incident_fields(one, run.classes) for one in run.incidents]
+    incidents = zip(run.incidents, run.batches, strict=True)
+    answer["incidents"] = [incident_fields(one, run.classes, batch) for one, batch in incidents]
     return answer
 
 

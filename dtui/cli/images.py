@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dtui.cli.command import Command, add_json, add_run, label_of, positive
 from dtui.cli.outcome import Outcome
+from dtui.safe_text import safe
 
 if TYPE_CHECKING:
     from dtui.model.judging import Judging
@@ -52,7 +53,9 @@ def run_confusion(options: argparse.Namespace) -> Outcome:
         classes = _classes(query)
         label = label_of(options.run, options.class_name, classes)
         found = query.confusion(options.at, options.window)
-        remark = _remark(options.run, query) or _no_confusion(options.run, query)
+        remark, nothing = _remark(options.run, query), _no_confusion(options.run, query)
+    if nothing:  # the table would say "not right" of every group
+        found, remark = replace(found, pairs=(), grown=()), remark or (nothing if options.json else "")
     if label is not None:
         found = replace(
             found,
@@ -63,7 +66,7 @@ def run_confusion(options: argparse.Namespace) -> Outcome:
         from dtui.cli.as_json import to_json
 
         return Outcome(to_json(_confusion_fields(found, classes)), remark=remark)
-    return Outcome(_confusion_text(found, classes), remark=remark)
+    return Outcome(nothing or _confusion_text(found, classes), remark=remark)
 
 
 def _classes(query: RunQuery) -> tuple[str, ...]:
@@ -85,7 +88,7 @@ def _no_confusion(run: str, query: RunQuery) -> str:
     judging = query.info().judging
     if judging is None or judging.is_labelled:
         return ""
-    return f"{run}: the {judging.score} decides what is right, so nothing is taken for another; see dtui images"
+    return f"{safe(run)}: no confusions: the {safe(judging.score)} decides what is right; see dtui images"
 
 
 # --- JSON

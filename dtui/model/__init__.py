@@ -18,6 +18,7 @@ from dtui.model.findings.evidence import DEFAULT_WINDOW, Anomaly, AnomalySetting
 from dtui.model.findings.incidents import Cause, Incident
 from dtui.model.findings.state import RunState, Standing, StateEntry
 from dtui.model.findings.verdict import Check, ClassAt, ClassCourse, ErrorAt, Level, Verdict
+from dtui.model.layers import NodeSeries, TreeNode
 from dtui.model.records import (
     TRIGGER_KINDS,
     Gap,
@@ -63,10 +64,8 @@ from dtui.model.views import (
     ImagesRequest,
     ImageVerdict,
     LayerStates,
-    NodeSeries,
     RunInfo,
     Stage,
-    TreeNode,
 )
 
 __all__ = [

@@ -88,3 +88,10 @@ def check_judging(judging: Judging, classes: int) -> Judging:
     if not 1 <= len(judging.score) <= LONGEST_NAME:
         raise ValueError("a score without a name, or with a very long one")
     return judging
+
+
+def as_groups(words: str, judging: Judging | None) -> str:
+    """Return words of ours on classes, said of groups in a run that scores decide; not for names from outside."""
+    if judging is None:
+        return words
+    return words.replace("classes", "groups").replace("Classes", "Groups").replace("class", "group")

@@ -1,4 +1,4 @@
-"""Answers about layers and their filters: box plots, histograms, normalisation layers, one filter, the drawn network.
+"""Answers about layers and their filters: tree, series, box plots, histograms, norms, one filter, the drawn network.
 
 All arrays are read-only. Columns are those of the axis, as in `dtui.model.views`.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dtui.model.arrays import FloatArray, IntArray
+from dtui.model.arrays import BoolArray, FloatArray, IntArray
 from dtui.model.axis import TimeAxis
 from dtui.model.statistics import NORMS
 from dtui.model.structure import ActivationPlace
@@ -23,6 +23,64 @@ BOX_STATISTICS = ("min", "q1", "median", "q3", "max")
 
 HISTOGRAM_SOURCES = ("weights", "gradients")
 """What a run stores histograms of: the weights themselves, and |gradient / weight|."""
+
+
+@dataclass(frozen=True, slots=True)
+class TreeNode:
+    """A row of the network hierarchy: a module or a layer.
+
+    Attributes:
+        index: Position in depth-first order; stable for a run.
+        name: Full dotted name; data from outside.
+        label: Last part of the name; data from outside.
+        depth: 0 for the children of the root.
+        parent: Index of the parent node, -1 at the top.
+        layer: Index of the layer, None for a module.
+        module: Index of the module, None for a layer.
+        layers: Indices of all layers at or below it.
+        kind: Class name, such as "Conv2d", "Linear", "BasicBlock".
+        detail: Kernel size of a layer, such as "3×3"; empty for modules and fully connected layers.
+        filters: Number of filters at or below it.
+        first_filter: Its first row on the flat filter axis (rows of a node follow each other).
+    """
+
+    index: int
+    name: str
+    label: str
+    depth: int
+    parent: int
+    layer: int | None
+    module: int | None
+    layers: tuple[int, ...]
+    kind: str
+    detail: str
+    filters: int
+    first_filter: int
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class NodeSeries:
+    """One statistic of several tree nodes.
+
+    Attributes:
+        axis: The columns.
+        statistic: Of LAYER_STATISTICS.
+        source: Of SOURCES.
+        nodes: Tree node indices, one a row.
+        values: Shape (nodes, columns); within a column the value farthest from zero.
+        scale: Full height of a horizon graph, > 0, the same for every node and window: take the 99th percentile of
+            |value| over the records for each layer and module but the root, then the 90th percentile of these.
+        nonfinite: Shape (nodes, columns): NaN or Inf was counted among the source's elements within the column. None
+            where there is none, which is nearly always.
+    """
+
+    axis: TimeAxis
+    statistic: str
+    source: str
+    nodes: tuple[int, ...]
+    values: FloatArray
+    scale: float
+    nonfinite: BoolArray | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)

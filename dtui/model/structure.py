@@ -121,14 +121,17 @@ class Coverage:
         """Recorded share of all elements, in [0, 1]; 1 if there are no elements."""
         return self.recorded / self.parameters if self.parameters else 1.0
 
-    def text(self, named: int = 4) -> str:
-        """Return one line with the names of the largest parameters that are not recorded; data from outside."""
+    @property
+    def percent(self) -> str:
+        """That share as people read it, such as "97 %"; of a part that is tiny, or not all, it says so."""
         percent = round(100 * self.share)
         if percent in (0, 100) and 0 < self.recorded < self.parameters:
-            share = "less than 1 %" if percent == 0 else "more than 99 %"
-        else:
-            share = f"{percent} %"
-        line = f"{share} of the {self.parameters:,} parameters are weights of recorded layers"
+            return "less than 1 %" if percent == 0 else "more than 99 %"
+        return f"{percent} %"
+
+    def text(self, named: int = 4) -> str:
+        """Return one line with the names of the largest parameters that are not recorded; data from outside."""
+        line = f"{self.percent} of the {self.parameters:,} parameters are weights of recorded layers"
         names = [f"{one.name} ({one.kind}, {one.elements:,})" for one in self.largest[:named]]
         if not names:
             return line

@@ -5,12 +5,10 @@ Owns sorting, normalising and pooling of filters, and their marks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dtui.analysis.downsample import ColumnRecords, mean_rows, pool_farthest, pool_largest, row_edges
 from dtui.analysis.filters import (
@@ -38,6 +36,7 @@ from dtui.model import (
 )
 from dtui.model.statistics import FILTERS, Drawn
 from dtui.query.data import RunData
+from dtui.query.layers.shading import ROWS_AT_ONCE, by_blocks, magnitudes_of, shades_of, usable
 from dtui.query.tree import node_of, tree_of
 
 NORMALISATIONS = ("layer", "filter", "iteration")
@@ -51,8 +50,6 @@ MOST_FOR_SCALE = 1_000_000
 SEARCHED_FIRST = 64
 SEARCHED_AT_ONCE = 1_024
 LEAST_BINS_A_COLUMN = 4
-ROWS_AT_ONCE = 128
-"""Filters that are worked on together: what is made of so few on the way stays in the processor's cache."""
 
 
 @dataclass(eq=False, slots=True)
@@ -94,17 +91,17 @@ class HeatmapQuery:
         held = self._data.held(request.axis, stored.is_watched)
         pooled = self._pooled(node, request.statistic, held, None if request.normalise == "iteration" else rows)
         if request.normalise == "iteration":
-            divisor = _usable(column_quantiles(np.abs(pooled), SCALE_QUANTILE))[None, :]
+            divisor = usable(column_quantiles(np.abs(pooled), SCALE_QUANTILE))[None, :]
             pooled, scale = pooled[rows], float("nan")
         elif request.normalise == "filter":
-            divisor = _usable(self._row_peaks(node, request.statistic)[rows])[:, None]
+            divisor = usable(self._row_peaks(node, request.statistic)[rows])[:, None]
             scale = float("nan")
         else:
             scale = self._scale(node, request.statistic)
             divisor = np.full((1, 1), scale)
         known = FILTERS.get(request.statistic)
         decades = self._decades(node, request.statistic) if known is not None and known.drawn is Drawn.LOG else 0.0
-        shades = _shades(pooled, divisor.astype(np.float32), decades)
+        shades = shades_of(pooled, divisor.astype(np.float32), decades)
         pixels = max(1, request.pixels)
         marks = self._data.remembered(("marks", node.index), lambda: self._marks(node))
         return Heatmap(
@@ -131,7 +128,7 @@ class HeatmapQuery:
         if node is None:
             raise UsageError(f"layer {layer}: the run has layers 0–{len(self._data.structure.layers) - 1}")
         matrix = self._data.filters_overview(statistic, layer)
-        times = standing_out(_magnitudes(matrix, np.nan))
+        times = standing_out(magnitudes_of(matrix, np.nan))
         wanted = [one for one in dict.fromkeys(first) if 0 <= one < node.filters]
         strongest = by_largest_first(np.nan_to_num(times, nan=-1.0))
         filters = np.array([*wanted, *(one for one in strongest.tolist() if one not in wanted)][:count], dtype=np.int64)
@@ -143,9 +140,9 @@ class HeatmapQuery:
             filters=read_only(filters),
             times=read_only(times[filters]),
             values=read_only(pooled[filters]),
-            layer_scale=float(_usable(np.array([self._scale(node, statistic)]))[0]),
-            filter_scales=read_only(_usable(self._row_peaks(node, statistic)[filters])),
-            column_scales=read_only(_usable(column_quantiles(np.abs(pooled), SCALE_QUANTILE))),
+            layer_scale=float(usable(np.array([self._scale(node, statistic)]))[0]),
+            filter_scales=read_only(usable(self._row_peaks(node, statistic)[filters])),
+            column_scales=read_only(usable(column_quantiles(np.abs(pooled), SCALE_QUANTILE))),
         )
 
     # --- rows
@@ -178,16 +175,16 @@ class HeatmapQuery:
         if not len(edges):
             return np.zeros((len(matrix), 0))
         lengths = np.diff(np.append(edges, matrix.shape[1]))
-        return _by_blocks(
+        return by_blocks(
             matrix,
-            lambda values: np.add.reduceat(_magnitudes(values, 0), edges, axis=1, dtype=np.float64) / lengths,
+            lambda values: np.add.reduceat(magnitudes_of(values, 0), edges, axis=1, dtype=np.float64) / lengths,
         )
 
     def _activity(self, layer: int, statistic: str) -> FloatArray:
         """Return the sum of magnitudes of each filter over the records, or the bins of a long run."""
-        return _by_blocks(
+        return by_blocks(
             self._data.filters_overview(statistic, layer),
-            lambda values: _magnitudes(values, 0).sum(axis=1, dtype=np.float64),
+            lambda values: magnitudes_of(values, 0).sum(axis=1, dtype=np.float64),
         )
 
     def _peak_position(self, layer: int, statistic: str) -> IntArray:
@@ -195,7 +192,7 @@ class HeatmapQuery:
         matrix = self._data.filters_overview(statistic, layer)
         if not matrix.shape[1]:
             return np.zeros(len(matrix), dtype=np.int64)
-        return _by_blocks(matrix, lambda values: _magnitudes(values, -1).argmax(axis=1))
+        return by_blocks(matrix, lambda values: magnitudes_of(values, -1).argmax(axis=1))
 
     def _row_peaks(self, node: TreeNode, statistic: str) -> FloatArray:
         """Return the largest finite magnitude of each filter of the node over the run, shape (n,)."""
@@ -204,7 +201,7 @@ class HeatmapQuery:
             matrices = (self._data.filters_overview(statistic, layer) for layer in node.layers)
             return np.concatenate(
                 [
-                    _by_blocks(matrix, lambda values: _magnitudes(values, 0).max(axis=1, initial=0))
+                    by_blocks(matrix, lambda values: magnitudes_of(values, 0).max(axis=1, initial=0))
                     for matrix in matrices
                 ]
             )
@@ -333,31 +330,3 @@ def _check(request: HeatmapRequest) -> None:
     ):
         if name not in known:
             raise UsageError(f"{what} {name!r} is unknown; use one of {', '.join(known)}")
-
-
-def _shades(values: FloatArray, divisor: FloatArray, decades: float) -> FloatArray:
-    """Return the magnitudes as shares of `divisor` in [0, 1], on a logarithmic scale if it has decades; NaN stays."""
-    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        shares: FloatArray = np.abs(values) / divisor
-        if decades:
-            shares = 1 + np.log10(shares) / np.float32(decades)
-    return np.clip(shares, 0.0, 1.0)
-
-
-def _by_blocks(matrix: FloatArray, reduce: Callable[[FloatArray], NDArray[Any]]) -> NDArray[Any]:
-    """Apply `reduce` to each row, some rows at a time; shape (rows,)."""
-    starts = range(0, max(1, len(matrix)), ROWS_AT_ONCE)
-    return np.concatenate([reduce(matrix[start : start + ROWS_AT_ONCE]) for start in starts])
-
-
-def _magnitudes(values: FloatArray, otherwise: float) -> FloatArray:
-    """Return the magnitudes of values, with a replacement for values that are not finite."""
-    magnitudes: FloatArray = np.abs(values)
-    magnitudes[~np.isfinite(magnitudes)] = otherwise
-    return magnitudes
-
-
-def _usable(divisors: FloatArray) -> FloatArray:
-    """Return the divisors, with 1 in place of those that cannot be used."""
-    result: FloatArray = np.where(divisors > 0, divisors, 1.0)
-    return result

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dtui.model.cube import IncidentGrid, RowKind, module_groups
+from dtui.model.judging import Judging, as_groups
 from dtui.reports.charts import theme
 from dtui.reports.charts.vectors import CHARACTER, Vectors, colour_of
 from dtui.reports.document import Picture
@@ -40,12 +41,14 @@ class GridSheet:
         rows: Places of the rows that are shown.
         names: Name of every row of the grid, harmless to show.
         layers: Names of all layers, harmless to show.
+        judging: What decides what is right; None where class scores do.
     """
 
     grid: IncidentGrid
     rows: tuple[int, ...]
     names: tuple[str, ...]
     layers: tuple[str, ...]
+    judging: Judging | None = None
 
     @property
     def most(self) -> int:
@@ -53,14 +56,14 @@ class GridSheet:
         return max(1, int(self.grid.counts[list(self.rows)].max(initial=0)))
 
 
-def row_name(kind: RowKind, label: int | None, classes: Sequence[str]) -> str:
-    """Return what a row is called."""
+def row_name(kind: RowKind, label: int | None, classes: Sequence[str], judging: Judging | None = None) -> str:
+    """Return what a row is called, class or group."""
     if kind is RowKind.ALL:
-        return "all classes"
+        return as_groups("all classes", judging)
     if label is None:
-        return "no class"
+        return as_groups("no class", judging)
     name = classes[label] if label < len(classes) else str(label)
-    return f"class {name}" if name.isdigit() else name
+    return f"{as_groups('class', judging)} {name}" if name.isdigit() else name
 
 
 def abstract_grid(id: str, sheet: GridSheet, description: str) -> Picture:
@@ -69,7 +72,8 @@ def abstract_grid(id: str, sheet: GridSheet, description: str) -> Picture:
     Source: DeepTracker (ACM TIST 2018), correlation view, abstract.
     """
     wide, narrow, paper = (_abstract(width, sheet, description) for width in SIZES)
-    return Picture(id, "Which layers moved when which class broke", description, wide, WIDE, narrow, paper=paper)
+    title = as_groups("Which layers moved when which class broke", sheet.judging)
+    return Picture(id, title, description, wide, WIDE, narrow, paper=paper)
 
 
 def detailed_grid(id: str, sheet: GridSheet, description: str) -> Picture:

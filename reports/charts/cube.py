@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dtui.model.cube import Cube
+from dtui.model.judging import as_groups
 from dtui.reports.charts import theme
 from dtui.reports.charts.correlation import GridSheet
 from dtui.reports.charts.raster import LEVELS, error_picture, ramp, shade_picture
@@ -251,7 +252,7 @@ def _names(inner: Vectors, box: Box, sheet: CubeSheet, *, is_wide: bool) -> None
 def _key(drawing: Vectors, width: int, sheet: CubeSheet) -> None:
     """Write what the shades stand for, above the cube at the left, where there is room."""
     lines = (
-        (theme.ERROR_STOPS, "error of a class: 0 to 100 %"),
+        (theme.ERROR_STOPS, as_groups("error of a class: 0 to 100 %", sheet.grid.judging)),
         (theme.USUAL_STOPS, f"{sheet.quantity}: a tenth of the usual to ten times"),
     )
     if width != WIDE:

@@ -78,13 +78,14 @@ class Group:
     marks: tuple[RibbonMark, ...]
 
 
-def class_heatmap(groups: Sequence[Group], axis: TimeAxis, *, stages: Sequence[int]) -> Spec:
+def class_heatmap(groups: Sequence[Group], axis: TimeAxis, *, stages: Sequence[int], one: str = "class") -> Spec:
     """Return the clusters with their classes.
 
     Args:
         groups: In reading order, at least one.
         axis: The columns of all values.
         stages: Iterations at which the learning rate changed.
+        one: What a strip is of.
 
     Raises:
         ValueError: There is no group, or a strip has another number of columns.
@@ -109,12 +110,14 @@ def class_heatmap(groups: Sequence[Group], axis: TimeAxis, *, stages: Sequence[i
         hit_mark(),
         theme.crosshair(),
         triangle_mark(),
-        *header_marks(),
+        *header_marks(one),
     ]
     return spec
 
 
-def class_heatmap_pages(groups: Sequence[Group], axis: TimeAxis, *, stages: Sequence[int]) -> tuple[Spec, ...]:
+def class_heatmap_pages(
+    groups: Sequence[Group], axis: TimeAxis, *, stages: Sequence[int], one: str = "class"
+) -> tuple[Spec, ...]:
     """Return the clusters for paper: as many pages as they need, a cluster that does not fit is cut between strips."""
     if sum(len(group.strips) for group in groups) > STRIPS:
         pages = [list(groups)]
@@ -134,7 +137,7 @@ def class_heatmap_pages(groups: Sequence[Group], axis: TimeAxis, *, stages: Sequ
                 rest, name = rest[fit:], f"{group.name}, more"
                 if not rest:
                     break
-    return tuple({**class_heatmap(page, axis, stages=stages), "width": theme.PAPER_PLOT} for page in pages)
+    return tuple({**class_heatmap(page, axis, stages=stages, one=one), "width": theme.PAPER_PLOT} for page in pages)
 
 
 def _lay_out(groups: Sequence[Group]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -100,8 +100,8 @@ def triangle_mark() -> Spec:
     return mark("symbol", enter, update, data="marks", name="triangle")
 
 
-def header_marks() -> list[Spec]:
-    """Return the scale of the colours and the readout above the strips."""
+def header_marks(one: str = "class") -> list[Spec]:
+    """Return the scale of the colours and the readout above the strips; `one` is what a strip is of."""
     palette = error_palette()
     swatches = 24
     width = theme.GUTTER - 110
@@ -115,7 +115,7 @@ def header_marks() -> list[Spec]:
         " + ' · iteration ' + format(mark.iteration - 0.5, ',d')"
         " + (mark.anomalies > 1 ? ' · ' + mark.anomalies + ' anomalies here' : '')"
         " : over ? over.name + ' · ' + shown_text + (value == null ? '' : ' · error ' + format(value, '.1%'))"
-        " : 'error of each class' + (iteration == null ? '' : ' · ' + shown_text)"
+        f" : 'error of each {one}' + (iteration == null ? '' : ' · ' + shown_text)"
     )
     for text, x, fill in (
         ("'error 0'", -theme.GUTTER, theme.MUTED),

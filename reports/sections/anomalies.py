@@ -32,7 +32,7 @@ def anomalies_section(view: View) -> Section | None:
     rows = tuple(_row(view, anchor, group) for anchor, group in shown)
     used = [k for k in range(len(_COLUMNS)) if any(row.cells[k] for row in rows)]
     table = Table(
-        tuple(_COLUMNS[k] for k in used),
+        tuple(view.of_groups(_COLUMNS[k]) for k in used),
         tuple(_NUMERIC[k] for k in used),
         tuple(replace(row, cells=tuple(row.cells[k] for k in used)) for row in rows),
         _note(len(shown), held, len(view.anomalies)),

@@ -46,7 +46,7 @@ def classes_section(view: View) -> Section | None:
     ]
 
     def specify() -> Spec:
-        spec = class_heatmap(groups, axis, stages=view.stage_changes)
+        spec = class_heatmap(groups, axis, stages=view.stage_changes, one=view.group)
         for row in next(data["values"] for data in spec["data"] if data["name"] == "marks"):
             row["target"] = view.anchors[row["target"]]
         return spec
@@ -58,12 +58,12 @@ def classes_section(view: View) -> Section | None:
         "Triangles mark anomaly iterations, ▲ gained and ▼ lost."
     )
     if len(ordered) > STRIPS:
-        caption += " Where classes share a pixel row, it shows the largest error among them."
+        caption += f" Where {of_what} share a pixel row, it shows the largest error among them."
     if view.info.judging is not None:
         said = safe(view.info.judging.sentence, 300)
         caption += f" The error is the share of a group's items that are not right: {said}."
     description = f"Error of {len(ordered):,} {of_what} over the iterations as a heatmap in {len(groups)} clusters."
-    paper = partial(class_heatmap_pages, groups, axis, stages=view.stage_changes)
+    paper = partial(class_heatmap_pages, groups, axis, stages=view.stage_changes, one=view.group)
     chart = Chart(f"{view.prefix}-class-error", "", "vega", specify, description, paper)
     hint = "Click a triangle to find it in the table."
     tables = tuple(_listed(view, by, title) for by, title in _LISTS[: 2 if len(ordered) > LISTED else 1])

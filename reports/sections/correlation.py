@@ -8,6 +8,7 @@ import numpy as np
 
 from dtui.errors import NotRecordedError
 from dtui.model.cube import CellEvent, CellFilter, GridCell, IncidentGrid, RowKind
+from dtui.model.judging import as_groups
 from dtui.reports.charts.correlation import GridSheet, abstract_grid, detailed_grid, row_name
 from dtui.reports.document import Item, Paragraph, Row, Section, Table
 from dtui.reports.sections.registry import View, section
@@ -45,12 +46,12 @@ def correlation_section(view: View) -> Section | None:
     if cells:
         items.append(_table(sheet, cells))
     caption = (
-        f"The {grid.found.choice.count} filters that changed most at each incident, counted by layer. A row is a class "
-        "with incidents; a bad step of the whole network is in the row “all classes”. ◆ marks a layer that the "
-        "incident itself names."
+        f"The {grid.found.choice.count} filters that changed most at each incident, counted by layer. "
+        f"A row is a {view.group} with incidents; a bad step of the whole network is in the row "
+        f"“{view.of_groups('all classes')}”. ◆ marks a layer that the incident itself names."
     )
     if len(sheet.rows) < len(grid.rows):
-        caption += f" {len(grid.rows) - len(sheet.rows)} classes with fewer filters are left out."
+        caption += f" {len(grid.rows) - len(sheet.rows)} {view.of_groups('classes')} with fewer filters are left out."
     return Section(id_, title, caption, tuple(items))
 
 
@@ -58,9 +59,9 @@ def sheet_of(grid: IncidentGrid, view: View, most: int) -> GridSheet:
     """Return the grid with names, and the rows that are shown: at most so many classes, and both other rows."""
     classes = [place for place, row in enumerate(grid.rows) if row.kind is RowKind.CLASS][:most]
     others = [place for place, row in enumerate(grid.rows) if row.kind is not RowKind.CLASS]
-    names = tuple(row_name(row.kind, row.label, view.classes) for row in grid.rows)
+    names = tuple(row_name(row.kind, row.label, view.classes, view.info.judging) for row in grid.rows)
     layers = tuple(safe(layer.name, 60) for layer in view.query.structure().layers)
-    return GridSheet(grid, (*classes, *others), names, layers)
+    return GridSheet(grid, (*classes, *others), names, layers, view.info.judging)
 
 
 def _cells(view: View, sheet: GridSheet) -> tuple[GridCell, ...]:
@@ -91,7 +92,7 @@ def _sentence(sheet: GridSheet, cells: Sequence[GridCell]) -> str:
 def _moved(sheet: GridSheet, cell: GridCell) -> str:
     who = {
         RowKind.ALL: "At the bad step of the whole network",
-        RowKind.NO_CLASS: "Where no class moved",
+        RowKind.NO_CLASS: as_groups("Where no class moved", sheet.judging),
     }.get(sheet.grid.rows[cell.row].kind, f"When {sheet.names[cell.row]} broke")
     strongest = cell.strongest
     if strongest is None:
@@ -123,7 +124,14 @@ def _table(sheet: GridSheet, cells: Sequence[GridCell]) -> Table:
     found.sort(key=lambda one: (-(one[0].sigma if one[0].sigma == one[0].sigma else -1.0), one[1].iteration))
     unusual = [one for one in found if not one[0].sigma < LEAST_SIGMA]
     rows = tuple(_row(sheet, cell, event, strongest) for strongest, event, cell in unusual[:MOST_TABLED])
-    columns = ("class", "iteration", "layer", "filters, most unusual first", "change against usual", "σ")
+    columns = (
+        as_groups("class", sheet.judging),
+        "iteration",
+        "layer",
+        "filters, most unusual first",
+        "change against usual",
+        "σ",
+    )
     rest = len(found) - len(rows)
     note = "Of the first filter: its change against its own 20 records before, and how unusual that is."
     if rest:

@@ -35,12 +35,12 @@ def cube_section(view: View) -> Section | None:
     said = _sentence(sheet)
     caption = (
         f"In front the {quantity} of each layer against its usual, the 20 records before; on top the error of each "
-        "class with incidents; at the right the filters that changed most, which tie both together. Red marks are "
-        "incidents and the layers that they moved; dark bars are mini-sets, as thick as they are large."
+        f"{view.group} with incidents; at the right the filters that changed most, which tie both together. "
+        "Red marks are incidents and the layers that they moved; dark bars are mini-sets, as thick as they are large."
     )
     left_out = len(cube.grid.rows) - len(sheet.grid.rows)
     if left_out > 0:
-        caption += f" {left_out} classes with fewer anomaly filters are left out."
+        caption += f" {left_out} {view.of_groups('classes')} with fewer anomaly filters are left out."
     return Section(id_, title, caption, (cube_picture(f"{id_}-picture", sheet, said), Paragraph(said)))
 
 

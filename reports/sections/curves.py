@@ -62,7 +62,7 @@ def curves_section(view: View) -> Section | None:
     caption = "Error is the share of images judged wrong. " if errors else ""
     if errors and view.anomalies:
         caption += (
-            "A triangle marks an anomaly iteration: unusually many images of a class flip at once, "
+            f"A triangle marks an anomaly iteration: unusually many {view.nouns[0]} of a {view.group} flip at once, "
             "▼ lost or ▲ gained; its size grows with their share. "
         )
     if any(curve.nonfinite is not None for curve in (*errors, *losses)):

@@ -59,7 +59,7 @@ def incident_card(view: View, incident: Incident, suffix: str = "") -> Card:
 
 
 def _facts(view: View, incident: Incident, evidence: IncidentEvidence) -> tuple[Fact, ...]:
-    facts = [Fact("cause", incident.cause.heading)]
+    facts = [Fact("cause", view.of_groups(incident.cause.heading))]
     if incident.layers:
         facts.append(Fact("where" if len(incident.layers) == 1 else "layers", safe(", ".join(incident.layers), 200)))
     if incident.filters:

@@ -16,6 +16,7 @@ import numpy as np
 
 from dtui.errors import UsageError
 from dtui.model import Anomaly, Incident, RunInfo, Stage, TimeAxis, Verdict
+from dtui.model.judging import as_groups
 from dtui.query import RunQuery
 from dtui.reports.charts.theme import MAX_COLUMNS
 from dtui.reports.document import Section
@@ -54,7 +55,11 @@ class View:
     @property
     def group(self) -> str:
         """What one of those is called: class or group."""
-        return "class" if self.info.judging is None else "group"
+        return self.of_groups("class")
+
+    def of_groups(self, words: str) -> str:
+        """Return words of ours on classes, said of groups in a run that scores decide."""
+        return as_groups(words, self.info.judging)
 
     @cached_property
     def stages(self) -> tuple[Stage, ...]:

@@ -63,7 +63,7 @@ def _thresholds(view: View) -> list[Item]:
     marks = f", which marks {used:,} of {advice.counted:,} validations" if used is not None else ""
     proposed = "none suits" if advice.proposed is None else percent(advice.proposed)
     facts = (
-        Fact("used for anomalies", percent(USED), f"of a class's images{marks}"),
+        Fact("used for anomalies", percent(USED), f"of a {view.group}'s {view.nouns[0]}{marks}"),
         Fact("proposed for this run", proposed, f"the smallest that marks at most {percent(advice.most)} of them"),
     )
     return [Facts(facts, "Thresholds of the anomalies")]

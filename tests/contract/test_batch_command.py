@@ -80,3 +80,14 @@ def test_a_packed_run_answers_the_same(capsys: pytest.CaptureFixture[str], tmp_p
     assert main(["pack", BATCHES, str(tmp_path / "run.h5")]) == 0
     capsys.readouterr()
     assert said(capsys, str(tmp_path / "run.h5"), "--at", "611") == (0, folder, "")
+
+
+def test_a_report_as_json_names_the_batches_as_the_list_of_incidents_does(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["incidents", BATCHES, "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert main(["report", BATCHES, "--json", "--format", "text", "-o", str(tmp_path / "report.txt")]) == 0
+    (run,) = json.loads(capsys.readouterr().out)["runs"]
+    assert [one["batches"] for one in run["incidents"]] == [one["batches"] for one in listed]
+    assert {"iteration": 611, "count": 32, "standouts": [412]} in [one["batches"] for one in listed]

@@ -163,3 +163,14 @@ def test_what_cannot_be_asked_is_one_line(
     output = capsys.readouterr()
     assert output.out == ""
     assert re.fullmatch(f"dtui: .*{says}.*\n", output.err), output.err
+
+
+def test_a_run_that_scores_decide_has_no_confusions(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = str(repository / "sample_runs" / "digits-segmentation")
+    nothing = f"{run}: no confusions: the IoU decides what is right; see dtui images\n"
+    assert main(["confusion", run, "--at", "1000"]) == 0
+    assert capsys.readouterr() == (nothing, "")
+    assert main(["confusion", run, "--at", "1000", "--json"]) == 0
+    output = capsys.readouterr()
+    assert [json.loads(output.out)[key] for key in ("iteration", "confusions", "grown")] == [1000, [], []]
+    assert output.err == f"dtui: {nothing}"

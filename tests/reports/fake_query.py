@@ -137,6 +137,9 @@ class FakeQuery(FakeLearning, RunQuery):
     def incidents(self) -> tuple[Incident, ...]:
         return tuple(replace(one, **self.decided.get(one.id, {})) for one in self.happened)
 
+    def incident_batches(self, incidents: Sequence[Incident]) -> tuple[None, ...]:
+        return (None,) * len(incidents)
+
     def telling(self, incident: Incident) -> tuple[Telling, ...]:
         at = self.record_iterations()
         what = f"change of {incident.layers[0]}" if incident.layers else f"error of {self.names[1]}"

@@ -36,6 +36,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", metavar="RUN", help="where to record (default: runs/SCRIPT-NUMBER, the first number that is free)"
     )
+    parser.add_argument("--batches", action="store_true", help="keep which samples each update was trained on")
+    parser.add_argument("--activations", action="store_true", help="keep what filters let through in evaluations")
     parser.add_argument(
         "command", metavar="COMMAND", nargs=argparse.REMAINDER, help="what starts the training, after --"
     )
@@ -47,6 +49,7 @@ COMMAND = Command(
     (
         ("dtui run -- python train.py --lr 0.1", "into runs/train-1, about ten records an epoch"),
         ("dtui run --every 10 --out runs/first -- python -m package.train", "every 10 iterations, into runs/first"),
+        ("dtui run --batches --activations -- python train.py", "also the samples of updates, and activations"),
         ("dtui run -- torchrun --nproc-per-node 2 train.py", "a launcher, or a shell script that calls Python"),
     ),
     "launching.launch",
@@ -65,7 +68,8 @@ def run_run(options: argparse.Namespace) -> Outcome:
         raise UsageError(f"--out {shown}: names no run; give a path such as runs/first")
     folder = tempfile.mkdtemp(prefix="dtui-run-")
     try:
-        settings = Settings(str(path.absolute()), str(path).removesuffix(SUFFIX), options.every, folder)
+        more = (options.batches, options.activations)
+        settings = Settings(str(path.absolute()), str(path).removesuffix(SUFFIX), options.every, folder, *more)
         try:
             code = run_child(command, _environment(settings))
         except OSError as error:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from dtui.model.findings.evidence import Anomaly
 from dtui.model.findings.incidents import Cause, Incident
+from dtui.model.judging import Judging, as_groups
 
 Listing = Literal["incidents", "anomalies"]
 """What is listed: one entry for each cause, or the paper's anomalies."""
@@ -36,6 +37,7 @@ class Entry:
         note: A person's words; data from outside.
         incident: What it was made of; None for an anomaly.
         anomaly: The same; None for an incident.
+        judging: What decides what is right; None where class scores do. In such a run classes are groups.
     """
 
     id: str
@@ -51,6 +53,7 @@ class Entry:
     note: str = ""
     incident: Incident | None = None
     anomaly: Anomaly | None = None
+    judging: Judging | None = None
 
     @property
     def layer(self) -> str | None:
@@ -73,24 +76,26 @@ class Entry:
 
     def place(self, class_names: Sequence[str]) -> str:
         """Return where it is, such as "class cat", "layer3.conv1 filter 17" or "network"; names come from outside."""
-        if self.layers and self.kind != Cause.CLASS.heading:
+        if self.layers and (self.incident is None or self.incident.cause is not Cause.CLASS):
             more = f" and {len(self.filters) - 1} more" if len(self.filters) > 1 else ""
             return self.layers[0] + (f" filter {self.filters[0]}{more}" if self.filters else "")
         if self.classes:
             label = self.classes[0]
             name = class_names[label] if label < len(class_names) else str(label)
-            return f"class {name}" + (f" and {len(self.classes) - 1} more" if len(self.classes) > 1 else "")
+            return f"{as_groups('class', self.judging)} {name}" + (
+                f" and {len(self.classes) - 1} more" if len(self.classes) > 1 else ""
+            )
         return "network" if self.anomaly is None else self.anomaly.shown.subject
 
 
-def of_incident(incident: Incident) -> Entry:
+def of_incident(incident: Incident, judging: Judging | None = None) -> Entry:
     """Return an incident as an entry."""
     return Entry(
         id=incident.id,
         iteration=incident.first,
         last=incident.last,
         sign=_SIGNS.get(incident.cause, _SIGN_BY_SCOPE[incident.scope]),
-        kind=incident.cause.heading,
+        kind=as_groups(incident.cause.heading, judging),
         layers=incident.layers,
         filters=incident.filters,
         classes=incident.classes,
@@ -98,10 +103,11 @@ def of_incident(incident: Incident) -> Entry:
         status=incident.status,
         note=incident.note,
         incident=incident,
+        judging=judging,
     )
 
 
-def of_anomaly(anomaly: Anomaly) -> Entry:
+def of_anomaly(anomaly: Anomaly, judging: Judging | None = None) -> Entry:
     """Return an anomaly as an entry."""
     found, label = anomaly.evidence, anomaly.class_index
     return Entry(
@@ -117,6 +123,7 @@ def of_anomaly(anomaly: Anomaly) -> Entry:
         status=anomaly.status,
         note=anomaly.note,
         anomaly=anomaly,
+        judging=judging,
     )
 
 

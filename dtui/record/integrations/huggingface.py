@@ -18,7 +18,7 @@ from torch.utils.hooks import RemovableHandle
 
 from dtui.errors import MissingExtraError
 from dtui.record.integrations.task_scores import class_names, score_items
-from dtui.record.integrations.trainings import Trainings
+from dtui.record.integrations.trainings import Trainings, is_asked_to_stop
 from dtui.record.network.hooks import QuietHook
 from dtui.record.network.layers import unwrap
 from dtui.record.recorder import Recorder
@@ -86,6 +86,11 @@ class DtuiCallback(TrainerCallback):  # type: ignore[misc]
             warn_once("trainer", "evaluation: it is spread over several processes; its images are not recorded")
             return
         self._handle = unwrap(model).register_forward_hook(QuietHook(self._see), with_kwargs=True)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """End the training where the recorder says that it should stop."""
+        if not control.should_training_stop and is_asked_to_stop(self.recorder):
+            control.should_training_stop = True
 
     def on_log(
         self,

@@ -21,7 +21,7 @@ from dtui.errors import MissingExtraError
 from dtui.model import IntArray
 from dtui.record.batches.passes import Early, leave, listen
 from dtui.record.batches.used import place_in
-from dtui.record.integrations.trainings import Trainings
+from dtui.record.integrations.trainings import Trainings, is_asked_to_stop
 from dtui.record.network.hooks import QuietHook
 from dtui.record.network.layers import find_layers
 from dtui.record.recorder import Recorder
@@ -113,9 +113,11 @@ class DtuiCallback(Callback):  # type: ignore[misc]
                 warn_once("batches", f"batches: a batch has no ids: {error}")
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: Any) -> None:
-        """Log the loss and what the module logged."""
+        """Log the loss and what the module logged; end the fit where the recorder says that it should stop."""
         loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
         self._log_new(trainer, **({"loss": loss} if isinstance(loss, Tensor) else {}))
+        if not trainer.should_stop and is_asked_to_stop(self.recorder):
+            trainer.should_stop = True
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log what the module logged for the epoch."""

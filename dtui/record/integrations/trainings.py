@@ -12,6 +12,10 @@ from torch import nn
 
 from dtui.record.recorder import Recorder
 from dtui.record.start.arguments import NUMBER
+from dtui.record.training.distributed import rank_here
+from dtui.record.writing.warn import tell
+
+STOPS = "the flight recorder saw NaN or Inf, or somebody asked for it"
 
 
 class Trainings:
@@ -72,3 +76,12 @@ class Trainings:
         if updates and (updates == last.iteration + 1 or self.is_resumed):
             return {"path": last.path, "resume": True, "iteration": updates}
         return {"path": self._path, "on_existing": NUMBER, **({"iteration": updates} if updates else {})}
+
+
+def is_asked_to_stop(recorder: Recorder | None) -> bool:
+    """Whether a trainer should end its training now: `Recorder.should_stop`, and a line that says why it ends."""
+    if recorder is None or recorder.closed or not recorder.should_stop:
+        return False
+    if rank_here() == 0:
+        tell(f"dtui: the training ends after iteration {recorder.iteration}: {STOPS}")
+    return True

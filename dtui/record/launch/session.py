@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 
 from dtui.errors import DtuiError
 from dtui.launch_notes import LEFT_ALONE, OPTIMIZER, Note, Notes, Settings, read_settings
+from dtui.record.batches.passes import Early, leave, listen
 from dtui.record.launch import frameworks
 from dtui.record.launch.evaluation import Evaluations
 from dtui.record.launch.finding import Found, NotFoundError, apart, find_training, has_all, parameters_of, trained
@@ -89,6 +90,7 @@ class Session:
         self._foreign = 0
         self._trainings = 0
         self._hooks: Hooks | None = None
+        self._early = Early()
 
     # --- the beginning of a training
 
@@ -100,6 +102,8 @@ class Session:
             self._notes.mark(OPTIMIZER)
             self._hooks = Hooks(self)
             self._hooks.install()
+            if self._settings.batches:
+                listen(self._early)
         self._optimizers.append(weakref.ref(optimizer))
         if self._state is _State.LOOKING or (self._recorder is not None and self._recorder.closed):
             self._look()
@@ -188,6 +192,8 @@ class Session:
                 found.optimizers,
                 every=every,
                 classes=class_names(loader, found.model),
+                batches=self._settings.batches,
+                activations=self._settings.activations,
             )
         except DtuiError as error:
             self._end(str(error))
@@ -268,6 +274,7 @@ class Session:
 
     def _end(self, problem: str) -> None:
         self._state = _State.OVER
+        leave(self._early)
         if self._hooks is not None:
             self._hooks.stop()
         if problem:

@@ -91,7 +91,8 @@ def _tell(root: nn.Module, coverage: Coverage) -> None:
     if coverage.share < LITTLE:
         warn_once(
             "coverage",
-            f"model: {coverage.text()}; convolutions and fully connected layers are recorded",
+            f"model: {coverage.text()}; recorded are convolutions, fully connected layers and "
+            "matrices that modules hold themselves; embeddings, norms and biases are not",
         )
 
 

@@ -88,6 +88,8 @@ class OutputKind:
         self._kind = ""
         self._is_assumed = False
         self._trained = ""
+        self.is_launched = False
+        """Whether `dtui run` records, so that no line of the script can give outputs=…."""
         self._handle: RemovableHandle | None = None
 
     def listen(self, model: nn.Module) -> None:
@@ -139,7 +141,7 @@ class OutputKind:
             warn_once(
                 "outputs changed",
                 f"iteration {iteration}: the outputs are {kind} from here on; validations before were judged as if "
-                f'they were {self._kind}; give outputs="{kind}" if they were not',
+                f"they were {self._kind}; {self._remedy(kind)}",
             )
         self._kind = kind
         return kind
@@ -150,10 +152,14 @@ class OutputKind:
         kind = self._trained or PROBABILITIES
         why = "as in training" if self._trained else "for all lie between 0 and 1"
         other = KINDS[1 - KINDS.index(kind)]
-        warn_once(
-            "outputs", f'validation: the outputs are taken as {kind}, {why}; give outputs="{other}" if they are not'
-        )
+        if not (self.is_launched and self._trained):  # nobody asked, and a pass in training has shown it
+            warn_once("outputs", f"validation: the outputs are taken as {kind}, {why}; {self._remedy(other)}")
         return kind
+
+    def _remedy(self, kind: str) -> str:
+        if self.is_launched:
+            return f'a recorder of your own says otherwise with outputs="{kind}"'
+        return f'give outputs="{kind}" if they {"were" if self._kind else "are"} not'
 
 
 def is_compiled(model: nn.Module) -> bool:

@@ -78,7 +78,9 @@ class Ribbon(Pane):
         """Return them."""
         view, selection, nothing = scene.view, scene.selection, without_entries(scene)
         if selection.listing == INCIDENTS:
-            return IncidentRibbonPicture(scene.entries, selection.entry, view.classes, view.stages, nothing)
+            return IncidentRibbonPicture(
+                scene.entries, selection.entry, view.classes, view.stages, nothing, view.info.judging
+            )
         return RibbonPicture(view.anomalies, selection.entry, view.classes, view.stages, nothing)
 
     def press(self, scene: Scene, frame: Frame, x: int, y: int) -> Selection | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from dtui.model import TimeAxis
 from dtui.model.findings.review import Entry
+from dtui.model.judging import as_groups
 from dtui.safe_text import safe
 from dtui.tui.panes.rows import ListPane
 from dtui.tui.panes.validation.classes_here import ErrorsNowQuestion, ErrorsQuestion, WorstQuestion, labels_here
@@ -39,6 +40,7 @@ SORTS = {
 }
 """Orders of the classes within a cluster, and their words."""
 FEWEST_CLASSES = 3
+NONE_HERE, NONE_CALLED = "no class has an incident here: a shows all classes", "no class is called that"
 """Rows that the classes of a cluster must have for it to be opened at first."""
 NO_VALIDATION = (
     "No validations in this run",
@@ -154,8 +156,8 @@ class Classes(ListPane):
             self._title(scene),
             scene.answers.get(ErrorsNowQuestion),
             self._worst(scene),
-            "no class has an incident here: a shows all classes" if options.only_here else "no class is called that",
-            self.title if view.info.judging is None else "Groups",
+            as_groups(NONE_HERE if options.only_here else NONE_CALLED, view.info.judging),
+            as_groups(self.title, view.info.judging),
         )
 
     def _title(self, scene: Scene) -> str:
@@ -317,8 +319,9 @@ class Classes(ListPane):
             yield f"clusters of classes: {words}", "Put classes together in this way.", step
         for sort, words in SORTS.items():
             yield f"classes by {words}", "Order the classes so.", cycling(ClassesOptions, "sort", (sort,))
+        one = as_groups("class", scene.view.info.judging)
         for label, name in enumerate(scene.view.classes):
-            yield f"class {safe(name)}", "Select this class.", partial(_go_to_class, label=label)
+            yield f"{one} {safe(name)}", f"Select this {one}.", partial(_go_to_class, label=label)
 
 
 def _go_to_class(scene: Scene, label: int) -> Selection:

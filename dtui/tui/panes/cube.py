@@ -153,6 +153,7 @@ class Cube(GridPane):
             QUANTITIES[options.quantity][2],
             scene.answers.get(CellQuestion),
             _is_tabs(scene),
+            scene.view.info.judging,
         )
 
     def pick(self, scene: Scene) -> Pick:

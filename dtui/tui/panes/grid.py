@@ -9,6 +9,7 @@ from typing import Any
 
 from dtui.model.cube import GridCell, IncidentGrid, RowKind
 from dtui.model.findings.review import Entry
+from dtui.model.judging import as_groups
 from dtui.model.relations import CHANGES, FilterChoice
 from dtui.model.statistics import title_of
 from dtui.query import RunQuery
@@ -130,7 +131,7 @@ class GridPane(Pane):
         if self.grid(scene) is None:
             return MessagePicture("Looking for incidents …", "the detectors read the whole run once", self.title)
         words = "No incident, so there is nothing to correlate"
-        return MessagePicture(words, "rows are classes with incidents", self.title)
+        return MessagePicture(words, as_groups("rows are classes with incidents", scene.view.info.judging), self.title)
 
     def look(self, scene: Scene, grid: IncidentGrid) -> GridLook:
         """Return names and words."""
@@ -140,9 +141,9 @@ class GridPane(Pane):
         events = grid.events_of(row, layer) or grid.rows[row].events
         ids = dict.fromkeys(grid.found.events[event].id for event in events)
         found = [by_id[one].sentence for one in ids if one in by_id]
-        order = ORDER_WORDS[options.order]
+        order = as_groups(ORDER_WORDS[options.order], view.info.judging)
         return GridLook(
-            names=tuple(row_words(one, view.classes) for one in grid.rows),
+            names=tuple(row_words(one, view.classes, view.info.judging) for one in grid.rows),
             layers=layer_names(scene),
             title=f"{options.count} filters of largest {title_of(options.statistic)} at each incident · {order}",
             sentences=tuple(found[:MOST_SENTENCES]),
@@ -155,13 +156,17 @@ class GridPane(Pane):
             return None
         look = self.look(scene, grid)
         rows = [(name, *counts) for name, counts in zip(look.names, grid.counts.tolist(), strict=True)]
-        return Numbers(f"anomaly filters: {look.title}", ("class", *look.layers), rows)
+        return Numbers(
+            f"anomaly filters: {look.title}", (as_groups("class", scene.view.info.judging), *look.layers), rows
+        )
 
     def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:
         """Offer the orders of the classes."""
         for order, words in ORDER_WORDS.items():
             step = cycling(GridOptions, "order", (order,))
-            yield f"{self.title.lower()}: classes {words}", "Order the classes with incidents.", step
+            said = (f"{self.title.lower()}: classes {words}", "Order the classes with incidents.")
+            name, about = (as_groups(line, scene.view.info.judging) for line in said)
+            yield name, about, step
 
     # --- its rows and layers
 

@@ -123,12 +123,12 @@ class RunView:
 
     def with_anomalies(self, anomalies: tuple[Anomaly, ...], settings: AnomalySettings) -> RunView:
         """Return the view with the anomalies under some settings."""
-        entries = {**self.entries, ANOMALIES: tuple(map(of_anomaly, anomalies))}
+        entries = {**self.entries, ANOMALIES: tuple(of_anomaly(one, self.info.judging) for one in anomalies)}
         return replace(self, anomalies=anomalies, searched=settings, entries=entries)
 
     def with_incidents(self, incidents: tuple[Incident, ...]) -> RunView:
         """Return the view with the incidents."""
-        entries = {**self.entries, INCIDENTS: tuple(map(of_incident, incidents))}
+        entries = {**self.entries, INCIDENTS: tuple(of_incident(one, self.info.judging) for one in incidents)}
         return replace(self, incidents=incidents, knows_incidents=True, entries=entries)
 
     def keeping_answers(self, old: RunView) -> RunView:

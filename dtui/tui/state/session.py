@@ -294,7 +294,7 @@ class Session(Going):
         known = {incident.id for incident in self.view.incidents}
         new = [incident for incident in incidents if incident.id not in known]
         if self.view.knows_incidents and self.view.is_live and new:
-            latest = of_incident(max(new, key=lambda incident: incident.score))
+            latest = of_incident(max(new, key=lambda incident: incident.score), self.view.info.judging)
             more = f" and {len(new) - 1} more" if len(new) > 1 else ""
             self.message = (
                 f"new: {latest.sign} {safe(latest.place(self.view.classes), 40)} at {latest.iteration:,}{more}"

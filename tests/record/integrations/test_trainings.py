@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from dtui.model import RunStatus
 from dtui.record import RecorderWarning
+from dtui.record.writing.stopping import StopSignal
 from dtui.store import RunReader
 from tests.record.conftest import RecorderUnderTest, small_net
 from tests.record.integrations import test_integrations
@@ -124,6 +125,16 @@ class TestSeveralFits:
         assert_run(tmp_path / "run", range(5), [4])
         assert runs_in(tmp_path) == ["run.dtui"]
 
+    def test_a_fit_ends_where_the_recorder_says_that_it_should(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr(StopSignal, "is_due", lambda _, iteration: iteration >= 6)
+        trainer = self.kit.trainer(tmp_path, self.callback(tmp_path), max_epochs=4)
+        self.fit(trainer, self.kit.module(True))
+        assert trainer.global_step == 7
+        assert_run(tmp_path / "run", range(7), [4, 6])  # Lightning validates before it ends
+        assert capsys.readouterr().err.count("dtui: the training ends after iteration 6: the flight recorder saw") == 1
+
     def test_a_fit_after_one_that_failed_is_recorded(self, tmp_path: Path) -> None:
         module, callback = self.kit.module(True), self.callback(tmp_path)
         module.fail_at = 3
@@ -169,6 +180,15 @@ class TestSeveralTrainings:
         trainer.train(resume_from_checkpoint=str(tmp_path / "out" / "checkpoint-4"))
         assert_run(tmp_path / "run", range(6), [1, 3, 5], [4])
         assert runs_in(tmp_path) == ["run.dtui"]
+
+    def test_a_training_ends_where_the_recorder_says_that_it_should(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr(StopSignal, "is_due", lambda _, iteration: iteration >= 2)
+        trainer = self.trainer(tmp_path, model=self.kit.model())
+        trainer.train()
+        assert trainer.state.global_step == 3
+        assert capsys.readouterr().err.count("dtui: the training ends after iteration 2: the flight recorder saw") == 1
 
     def test_a_training_that_was_broken_off_is_ended_when_the_next_begins(self, tmp_path: Path) -> None:
         trainer = self.trainer(tmp_path, model=self.kit.model())

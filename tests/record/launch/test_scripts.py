@@ -100,11 +100,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Trained]:
 
 
 def test_a_command_is_recorded_from_its_start_to_its_exit_code(trained: Mapping[str, Trained], tmp_path: Path) -> None:
-    """A shell script that calls Python, whose loaders have workers."""
+    """A shell script that calls Python, whose loaders have workers; with all that can be asked for."""
     words = f"{sys.executable} {SCRIPTS / 'mnist.py'} --workers 1 --exit 3"
     (tmp_path / "go.sh").write_text(f"{sys.executable} -c pass; {words}; code=$?; {sys.executable} -c pass; exit $code")
     result = subprocess.run(
-        [sys.executable, "-m", "dtui", "run", "--", "sh", "go.sh"],
+        [sys.executable, "-m", "dtui", "run", "--batches", "--activations", "--", "sh", "go.sh"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -117,6 +117,9 @@ def test_a_command_is_recorded_from_its_start_to_its_exit_code(trained: Mapping[
         "to standard error",
         "dtui: runs/go-1: 8 records, 3 validations",
     ]
+    with open_run(tmp_path / "runs" / "go-1") as query:
+        assert len(query.batch(5).batch.samples) == 8
+        assert len(query.exciting_images(0, 0, 35))
 
 
 @pytest.mark.parametrize("name", [name for name in PLAIN if name not in ("gan", "own")])

@@ -19,6 +19,7 @@ from dtui.record.validation.output_kind import LOGITS, PROBABILITIES, Evidence, 
 from dtui.record.validation.scores import predict
 from dtui.record.validation.validation_watch import Watched
 from dtui.record.validation.validator import _as_arrays, _merged
+from dtui.record.writing.warn import forget_told
 from tests.record.evaluating import (
     COUNT,
     Headed,
@@ -167,6 +168,25 @@ def test_what_was_assumed_is_told_and_a_proof_changes_it(record: Make) -> None:
     kept = evaluate(recorder, model, [(images, labels)], over_zero)
     recorder.close()
     assert [accuracy(recorder.store, place) for place in (1, 2)] == pytest.approx([own, kept])
+
+
+def test_who_records_a_script_without_a_line_is_told_what_such_a_line_could_say(record: Make) -> None:
+    images, labels = pictures(2)
+    for has_trained, told in ((True, []), (False, ['a recorder of your own says otherwise with outputs="logits"'])):
+        forget_told()
+        model = Headed(1, same, gain=1e-3)
+        with torch.no_grad():
+            model.net[4].bias.fill_(500.0)
+        recorder = record(model, every=1)
+        recorder._outputs.is_launched = True
+        recorder.step()
+        if has_trained:
+            model(images)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            evaluate(recorder, model, [(images, labels)], over_zero)
+        recorder.close()
+        assert [str(one.message).rpartition("; ")[2] for one in caught] == told
 
 
 def test_a_pass_in_training_counts_more_than_what_was_assumed_before(record: Make) -> None:

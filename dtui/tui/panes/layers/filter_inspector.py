@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dtui.model import ActivationPlace, TreeNode
+from dtui.model.judging import Judging, as_groups
 from dtui.model.relations import Event
 from dtui.model.statistics import title_of
 from dtui.safe_text import safe
@@ -64,7 +65,11 @@ class FilterInspector(Pane):
                 since = entry.since[entry.filters.index(chosen.filter) if entry.filters else 0]
                 states.append(STANDING_WORDS[entry.standing] + (f" since {since:,}" if since is not None else ""))
         said = "looking …" if state is None else ", ".join(states) or "alive"
-        acts = ("looking where it acts …",) if found is None else acts_words(found.events, scene.view.classes)
+        acts = (
+            ("looking where it acts …",)
+            if found is None
+            else acts_words(found.events, scene.view.classes, scene.view.info.judging)
+        )
         if found is not None and (found.layer, found.filter) != (chosen.layer, chosen.filter):
             acts = ("looking where it acts …",)
         history = scene.answers.get(FilterHistoryQuestion)
@@ -122,7 +127,7 @@ def read_words(read: ActivationPlace) -> tuple[str, ...]:
     return (f"activations: of {of}, {then}; zeros are what is not above zero", f"activations of {of}, {then}")
 
 
-def acts_words(events: Sequence[Event], classes: Sequence[str]) -> tuple[str, ...]:
+def acts_words(events: Sequence[Event], classes: Sequence[str], judging: Judging | None = None) -> tuple[str, ...]:
     """Return at which incidents and anomalies a filter was among those that changed most, ever shorter."""
     if not events:
         return (
@@ -136,15 +141,17 @@ def acts_words(events: Sequence[Event], classes: Sequence[str]) -> tuple[str, ..
             times.append(event.iteration)
     lines = []
     for most in (len(by_class), 6, 3, 2, 1):
-        parts = [_at(label, times, classes) for label, times in list(by_class.items())[:most]]
-        more = f" · {len(by_class) - most} more classes" if len(by_class) > most else ""
+        parts = [
+            _at(label, times, classes, as_groups("class", judging)) for label, times in list(by_class.items())[:most]
+        ]
+        more = f" · {len(by_class) - most} more {as_groups('classes', judging)}" if len(by_class) > most else ""
         lines.append(f"among the 10 that changed most: {' · '.join(parts)}{more}")
         lines.append(f"most changed: {' · '.join(parts)}{more}")
     return tuple(dict.fromkeys(lines))
 
 
-def _at(label: int | None, times: Sequence[int], classes: Sequence[str]) -> str:
-    name = "incident" if label is None else f"class {safe(classes[label]) if label < len(classes) else label}"
+def _at(label: int | None, times: Sequence[int], classes: Sequence[str], group: str) -> str:
+    name = "incident" if label is None else f"{group} {safe(classes[label]) if label < len(classes) else label}"
     shown = ", ".join(f"{time:,}" for time in sorted(times)[:MOST_TIMES])
     more = f" and {len(times) - MOST_TIMES} more" if len(times) > MOST_TIMES else ""
     return f"{name} at {shown}{more}"

@@ -55,6 +55,9 @@ class StructurePane(ListPane):
         words = [f"{layers:,} layers, {branches:,} branches, {sum(row.inputs > 1 for row in graph.rows):,} junctions"]
         if not graph.is_recorded:
             words = ["the graph was not recorded: layers in their order", "graph not recorded"]
+        coverage = scene.view.info.coverage
+        if coverage is not None:
+            words.insert(0, f"{words[0]} · {coverage.percent} of the parameters recorded")
         search = scene.selection.search_of(self.name)
         words = [f"{line} · /{safe(search, 24)}" if search else line for line in (*words, f"{layers:,} layers")]
         return StructurePicture(

@@ -8,6 +8,7 @@ import numpy as np
 
 from dtui.model import FloatArray, IntArray
 from dtui.model.cube import Cube, GridCell, Lit, any_of, group_of
+from dtui.model.judging import Judging, as_groups
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, UintArray, text_width
 from dtui.tui.renderables.canvas.frame import Frame
@@ -49,6 +50,7 @@ class CubePicture(Picture):
         quantity: What layers × time shows, such as "norm of updates".
         cell: The picked cell in detail; None while it loads.
         is_tabs: Whether only `face` is shown.
+        judging: What decides what is right; None where class scores do.
     """
 
     cube: Cube
@@ -60,7 +62,13 @@ class CubePicture(Picture):
     quantity: str
     cell: GridCell | None = None
     is_tabs: bool = False
+    judging: Judging | None = None
     is_all_readout = True
+
+    @property
+    def tabs(self) -> tuple[str, ...]:
+        """What the faces are called."""
+        return tuple(as_groups(words, self.judging) for words in TABS)
 
     @property
     def crosshair(self) -> float:  # type: ignore[override]
@@ -103,7 +111,7 @@ def _draw_header(cells: Cells, frame: Frame, picture: CubePicture) -> None:
     theme = frame.theme
     x = draw_header(cells, frame, TITLE) + 2
     if picture.is_tabs:
-        for face, words in enumerate(TABS):
+        for face, words in enumerate(picture.tabs):
             ink, is_here = (theme.bright, True) if face == picture.face else (theme.faint, False)
             x = (
                 cells.text(
@@ -127,7 +135,9 @@ def _draw_classes(cells: Cells, frame: Frame, picture: CubePicture, place: CubeP
     has_time = place.columns is None or not picture.is_tabs
     if has_time:
         if not picture.is_tabs:
-            _face_title(cells, frame, frame.gutter + 2, 0, TABS[0], picture.face is Face.CLASSES, frame.plot_width - 2)
+            _face_title(
+                cells, frame, frame.gutter + 2, 0, picture.tabs[0], picture.face is Face.CLASSES, frame.plot_width - 2
+            )
         _class_legend(cells, frame)
         errors = _on_axis(cube, frame, cube.errors)[list(rows)]
         colours = ramp(theme, "error", frame.output)
@@ -204,8 +214,8 @@ def _draw_layers(cells: Cells, frame: Frame, picture: CubePicture, place: CubePl
     if not picture.is_tabs:
         x = frame.gutter + 2
         limit = frame.plot_width - 2
-        _face_title(cells, frame, x, place.layer_top - 1, TABS[1], picture.face is Face.LAYERS, limit)
-        after = x + text_width(TABS[1]) + 2
+        _face_title(cells, frame, x, place.layer_top - 1, picture.tabs[1], picture.face is Face.LAYERS, limit)
+        after = x + text_width(picture.tabs[1]) + 2
         _layer_legend(cells, frame, place.layer_top - 1, after, picture.quantity)
     shades, groups = _on_axis(cube, frame, cube.shades), len(cube.layer_groups)
     pixels = np.arange(2 * place.layers) * groups // max(1, 2 * place.layers)
@@ -297,7 +307,7 @@ def _times(shade: float) -> str:
 def _draw_grid(cells: Cells, frame: Frame, picture: CubePicture, place: CubePlace, columns: LayerColumns) -> None:
     grid, is_here = picture.cube.grid, picture.face is Face.GRID
     if not picture.is_tabs:
-        _face_title(cells, frame, columns.left, 0, TABS[2], is_here, frame.right - 2)
+        _face_title(cells, frame, columns.left, 0, picture.tabs[2], is_here, frame.right - 2)
     layers = grid.counts.shape[1]
     draw_brackets(cells, frame, 1, picture.look.layers, columns.spans(layers))
     rows = tuple(range(place.first, place.first + place.classes))

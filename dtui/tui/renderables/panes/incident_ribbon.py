@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dtui.model import Stage
 from dtui.model.findings.review import Entry
+from dtui.model.judging import Judging, as_groups
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
@@ -47,6 +48,7 @@ class IncidentRibbonPicture(Picture):
         classes: Names by label; data from outside.
         stages: Learning-rate stages, dashed verticals.
         nothing: Texts for a ribbon without entries, the longest first; the first that fits is shown.
+        judging: What decides what is right; None where class scores do.
     """
 
     entries: tuple[Entry, ...]
@@ -54,6 +56,7 @@ class IncidentRibbonPicture(Picture):
     classes: tuple[str, ...]
     stages: tuple[Stage, ...] = ()
     nothing: tuple[str, ...] = ("none found",)
+    judging: Judging | None = None
     crosshair = True
 
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
@@ -88,7 +91,7 @@ class IncidentRibbonPicture(Picture):
             x = 2
             for sign, word in LEGEND:
                 x = cells.text(x, 2, sign, _colour_of(theme, sign))
-                x = cells.text(x + 1, 2, word, theme.muted) + 1
+                x = cells.text(x + 1, 2, as_groups(word, self.judging), theme.muted) + 1
 
 
 def marks_of(frame: Frame, entries: Sequence[Entry], selected: str | None) -> list[RibbonMark]:

@@ -189,7 +189,8 @@ def _value_words(look: TreeLook, readout: Readout) -> str:
     """Return the value at the cursor in words, "" for none."""
     if not np.isfinite(readout.value):
         return ""
-    return f"{'median' if look.chart is ChartKind.BOX else look.title} {number(readout.value)}"
+    what = "median" if look.chart is ChartKind.BOX else look.title.partition(" · ")[0]
+    return f"{what} {number(readout.value)}"
 
 
 def _value_of(series: NodeSeries, row: TreeRow, at: TimeAxis, place: int) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 
 from dtui.model import BoolArray, IntArray
 from dtui.model.cube import GridRow, IncidentGrid, RowKind, module_groups, neighbours
+from dtui.model.judging import Judging, as_groups
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, UintArray, text_width
 from dtui.tui.renderables.canvas.frame import Frame
@@ -26,14 +27,14 @@ FADE = 0.7
 """How far colours go towards the panel where nothing belongs to the pick."""
 
 
-def row_words(row: GridRow, classes: Sequence[str]) -> str:
-    """Return what a row is called; the name of a class comes from outside and is made harmless here."""
+def row_words(row: GridRow, classes: Sequence[str], judging: Judging | None = None) -> str:
+    """Return what a row is called, class or group; the name of a class comes from outside and is made harmless here."""
     if row.kind is RowKind.ALL:
-        return "all classes"
+        return as_groups("all classes", judging)
     if row.label is None:
-        return "no class"
+        return as_groups("no class", judging)
     name = classes[row.label] if row.label < len(classes) else str(row.label)
-    return f"class {name}" if name.isdigit() else safe(name)
+    return f"{as_groups('class', judging)} {name}" if name.isdigit() else safe(name)
 
 
 def ending_of(text: str, room: int) -> str:
