@@ -21,7 +21,7 @@ from dtui.tui.renderables.canvas.theme import DARK
 from dtui.tui.renderables.panes.layers.kept_weights import draw_kept, kept_rows
 from tests.tui.desk import Desk
 
-BROKEN_AT = {0: 45, 2: 90, 4: 135}
+BROKEN_AT = {1: 90, 2: 135}
 """Layers, and the updates before which their filter 1 is broken."""
 
 
@@ -30,7 +30,7 @@ def query(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunQuery]:
     path = tmp_path_factory.mktemp("kept") / "run.dtui"
     torch.manual_seed(3)
     model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 3, 3), nn.Flatten(), nn.Linear(48, 3))
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.001)
     images, labels = torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 2, 0])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(triggers, "WARM_UP", 20)
@@ -39,7 +39,7 @@ def query(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunQuery]:
                 for layer, at in BROKEN_AT.items():
                     if iteration == at:
                         with torch.no_grad():
-                            model[layer].weight[1] *= -8
+                            model[2 * layer].weight[1] *= -3
                 optimizer.zero_grad()
                 loss = functional.cross_entropy(model(images), labels)
                 loss.backward()
@@ -58,7 +58,7 @@ def looking(query: RunQuery, layer: int, filter: int, at: int, size: tuple[int, 
 
 
 def test_the_filter_shows_its_weights_before_and_after(query: RunQuery) -> None:
-    for layer, at in enumerate(BROKEN_AT.values()):
+    for layer, at in BROKEN_AT.items():
         kept = query.kept_weights(layer, 1, at)
         assert [(one.before_at is not None, one.after_at is not None) for one in kept] == [(True, True)]
         text = looking(query, layer, 1, at).text()
@@ -83,7 +83,7 @@ def test_a_small_terminal_keeps_the_courses_and_names_the_iteration(query: RunQu
 
 
 def drawn(query: RunQuery, layer: int, mode: ColorMode, width: int = 100, rows: int | None = None) -> Cells:
-    (kept,) = query.kept_weights(layer, 1, list(BROKEN_AT.values())[layer])
+    (kept,) = query.kept_weights(layer, 1, BROKEN_AT[layer])
     cells = Cells(width, 12, DARK)
     frame = Frame(width, 12, 18, None, DARK, Output(mode))
     draw_kept(cells, frame, 0, kept_rows(kept, 10) if rows is None else rows, kept, (1, 1))
@@ -95,8 +95,8 @@ def lines(cells: Cells) -> list[str]:
 
 
 def test_without_colours_each_weight_is_a_sign_and_a_size(query: RunQuery) -> None:
-    (kept,) = query.kept_weights(0, 1, 45)
-    text = lines(drawn(query, 0, ColorMode.NONE))
+    (kept,) = query.kept_weights(1, 1, 90)
+    text = lines(drawn(query, 1, ColorMode.NONE))
     largest = max(np.abs(kept.before).max(), np.abs(kept.after).max())
 
     def said(values: np.ndarray) -> list[str]:
@@ -105,8 +105,10 @@ def test_without_colours_each_weight_is_a_sign_and_a_size(query: RunQuery) -> No
 
     for row in range(3):
         line = text[2 + row].ljust(100)
-        assert [line[2 + 2 * x : 4 + 2 * x] for x in range(3)] == said(kept.before)[3 * row : 3 * row + 3]
-        assert [line[50 + 2 * x : 52 + 2 * x] for x in range(3)] == said(kept.after)[3 * row : 3 * row + 3]
+        for channel in range(4):
+            first, x = 9 * channel + 3 * row, 8 * channel
+            assert line[2 + x : 10 + x] == "".join(said(kept.before)[first : first + 3]) + "  "
+            assert line[50 + x : 58 + x] == "".join(said(kept.after)[first : first + 3]) + "  "
 
 
 def test_with_colours_signs_differ_and_kernels_stand_beside_each_other(query: RunQuery) -> None:
