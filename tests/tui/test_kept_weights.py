@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from dtui.model.findings.kept_weights import KeptWeights
 from dtui.query import RunQuery, open_run
 from dtui.record import Recorder
 from dtui.record.flight import triggers
@@ -63,8 +64,8 @@ def test_the_filter_shows_its_weights_before_and_after(query: RunQuery) -> None:
         assert [(one.before_at is not None, one.after_at is not None) for one in kept] == [(True, True)]
         text = looking(query, layer, 1, at).text()
         assert f"Weights around iteration {at}" in text
-        assert f"before: after update {kept[0].before_at}" in text
-        assert f"after: after update {kept[0].after_at}" in text
+        assert f"before, at update {kept[0].before_at}" in text
+        assert f"after, at update {kept[0].after_at}" in text
         assert f"its weights are kept around {at}" in text
         assert "were not kept" not in text
 
@@ -77,9 +78,15 @@ def test_a_filter_that_no_trigger_names_says_so(query: RunQuery) -> None:
     assert "Weights around" not in text
 
 
-def test_a_small_terminal_keeps_the_courses_and_names_the_iteration(query: RunQuery) -> None:
+def test_they_fit_a_small_terminal_beside_the_courses(query: RunQuery) -> None:
     text = looking(query, 1, 1, 90, (80, 24)).text()
-    assert "its weights are kept around 90" in text
+    for words in (
+        "its weights are kept around 90",
+        "Weights around iteration 90",
+        "after, at update",
+        "cosine distance",
+    ):
+        assert words in text
 
 
 def drawn(query: RunQuery, layer: int, mode: ColorMode, width: int = 100, rows: int | None = None) -> Cells:
@@ -128,3 +135,29 @@ def test_a_vector_is_a_strip_in_lines(query: RunQuery) -> None:
     cells = drawn(query, 2, ColorMode.TRUECOLOR, 60)
     assert "first 39 of 48 weights" in lines(cells)[0]
     assert kept_rows(query.kept_weights(2, 1, 135)[0], 40) == 5
+
+
+def test_a_side_without_contrast_gets_a_scale_of_its_own() -> None:
+    weak, strong = np.array([0.5, -1.0], np.float32), np.array([1000.0, np.nan], np.float32)
+    kept = KeptWeights(9, 0, 0, (2,), 4, weak, 10, strong)
+    cells = Cells(140, 5, DARK)
+    draw_kept(cells, Frame(140, 5, 34, None, DARK, Output(ColorMode.NONE)), 0, 5, kept, (2, 3))
+    text = lines(cells)
+    assert text[0].strip() == (
+        "Weights around iteration 9 (2 of 3 triggers that name it) · all 2 weights · each side on a scale of its own"
+    )
+    assert "before, at update 4  9 is 1" in text[1]
+    assert "after, at update 10  9 is 1" in text[1]
+    assert text[2].split() == ["+4-9", "+9××"]
+
+
+def test_a_side_that_is_not_kept_says_so_and_a_close_one_shares_the_scale() -> None:
+    empty, values = np.zeros(0, np.float32), np.array([0.5, -1.0], np.float32)
+    cells = Cells(100, 5, DARK)
+    frame = Frame(100, 5, 18, None, DARK, Output(ColorMode.NONE))
+    draw_kept(cells, frame, 0, 5, KeptWeights(9, 0, 0, (2,), None, empty, 10, values), (1, 1))
+    assert "before: not kept" in lines(cells)[1]
+    assert lines(cells)[2].split() == ["+4-9"]
+    draw_kept(cells, frame, 0, 5, KeptWeights(9, 0, 0, (2,), 4, values / 4, 10, values), (1, 1))
+    assert "scale of its own" not in lines(cells)[0]
+    assert lines(cells)[2].split() == ["+1-2", "+4-9"]

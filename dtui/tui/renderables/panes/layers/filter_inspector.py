@@ -24,7 +24,7 @@ from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.row_dots import dot_spans
 
 TITLE = "Filter"
-LEAST_COURSE = 3
+LEAST_COURSE = 2
 """Rows that a course keeps beside the pictures of the weights."""
 LOG_DECADES = 2.0
 """From here on a course is drawn on a logarithmic scale."""
@@ -65,7 +65,7 @@ class InspectorPicture(Picture):
                 begin = cells.text(begin, 0, words, colour) + 2
         foot, rows = self._words_rows(frame), self._kept_rows(frame)
         if self.kept is not None and rows:
-            draw_kept(cells, frame, frame.height - foot - rows, rows, self.kept, self.place)
+            draw_kept(cells, frame, frame.height - foot - rows - 1, rows, self.kept, self.place)
         for lines, y in zip(self.words, range(frame.height - foot, frame.height), strict=False):
             cells.text(1, y, fitting(lines, frame.width - 2), theme.text, limit=max(0, frame.width - 2))
         if self.history is not None and frame.axis is not None and frame.plot_width > 0:
@@ -98,12 +98,12 @@ class InspectorPicture(Picture):
 
     def _foot(self, frame: Frame) -> int:
         rows = self._kept_rows(frame)
-        return self._words_rows(frame) + rows + bool(rows)
+        return self._words_rows(frame) + (rows + 2 if rows else 0)
 
     def _kept_rows(self, frame: Frame) -> int:
         """Return the rows of its weights: what a header and courses of LEAST_COURSE rows leave."""
         courses = 0 if self.history is None else len(self.history.courses)
-        room = frame.height - 2 - self._words_rows(frame) - LEAST_COURSE * courses
+        room = frame.height - 3 - self._words_rows(frame) - LEAST_COURSE * courses
         return 0 if self.kept is None else kept_rows(self.kept, room)
 
     def _words_rows(self, frame: Frame) -> int:

@@ -1,4 +1,4 @@
-"""Draws the weights of a filter before and after a trigger as small pictures, side by side on one scale."""
+"""Draws the weights of a filter before and after a trigger as small pictures, side by side."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ PIXEL = 2
 """Columns of one weight: about as wide as a row is high."""
 LEVELS = 7
 """Colours on each side of zero."""
+MOST_APART = 8.0
+"""Times that the largest weights of both sides may differ on one scale."""
 STRIP_ROWS = 3
 MOST_ROWS = 7
 CAPTION_ROWS = 2
@@ -53,18 +55,17 @@ def draw_kept(cells: Cells, frame: Frame, y: int, rows: int, kept: KeptWeights, 
     theme, half = frame.theme, (frame.width - 4) // 2
     stored = max(len(kept.before), len(kept.after))
     layout = _lay_out(kept.shape, stored, max(1, (half - 1) // PIXEL), rows - CAPTION_ROWS)
-    size = _scale(layout, (kept.before, kept.after))
+    sizes = _scales(layout, kept.before, kept.after)
     of = f" ({place[0]} of {place[1]} triggers that name it)" if place[1] > 1 else ""
+    apart = " · each side on a scale of its own" if sizes[0] != sizes[1] else ""
     x = cells.text(1, y, f"Weights around iteration {kept.iteration:,}", theme.bright, bold=True)
-    room = max(0, frame.width - 1 - x)
-    x = cells.text(x, y, f"{of} · {layout.words}", theme.muted, limit=room)
-    if x + 24 < frame.width:
-        _draw_scale(cells, frame, x + 2, y, size)
-    sides = (("before", kept.before_at, kept.before), ("after", kept.after_at, kept.after))
-    for left, (name, at, values) in zip((2, 2 + half), sides, strict=True):
-        words = f"{name}: not kept" if at is None else f"{name}: after update {at:,}"
-        cells.text(left, y + 1, words, theme.text, limit=max(0, half - 1))
+    cells.text(x, y, f"{of} · {layout.words}{apart}", theme.muted, limit=max(0, frame.width - 1 - x))
+    sides = (("before", kept.before_at, kept.before, sizes[0]), ("after", kept.after_at, kept.after, sizes[1]))
+    for left, (name, at, values, size) in zip((2, 2 + half), sides, strict=True):
+        words = f"{name}: not kept" if at is None else f"{name}, at update {at:,}"
+        x = cells.text(left, y + 1, words, theme.text, limit=max(0, half - 1))
         if at is not None:
+            _draw_scale(cells, frame, x + 2, y + 1, left + half - x - 3, size)
             _draw_values(cells, frame, left, y + CAPTION_ROWS, layout, values, size)
 
 
@@ -104,11 +105,17 @@ def _of(count: int, total: int, noun: str) -> str:
     return f"all {total:,} {noun}" if total > 1 else f"its one {noun[:-1]}"
 
 
-def _scale(layout: _Layout, sides: Sequence[FloatArray]) -> float:
-    """Return the largest finite size of a weight that is shown, on either side; 0 where there is none."""
-    shown = [values[layout.at[(layout.at >= 0) & (layout.at < len(values))]] for values in sides]
-    sizes = np.abs(np.concatenate(shown))
-    return float(sizes[np.isfinite(sizes)].max(initial=0.0))
+def _scales(layout: _Layout, before: FloatArray, after: FloatArray) -> tuple[float, float]:
+    """Return the size of a weight that has the strongest colour on each side, 0 where all are zero.
+
+    It is the same on both, unless the weaker side would be without contrast then.
+    """
+    sizes = []
+    for values in (before, after):
+        shown = np.abs(values[layout.at[(layout.at >= 0) & (layout.at < len(values))]])
+        sizes.append(float(shown[np.isfinite(shown)].max(initial=0.0)))
+    low, high = sorted(sizes)
+    return (high, high) if low * MOST_APART >= high or not low else (sizes[0], sizes[1])
 
 
 def _colours(frame: Frame) -> tuple[UintArray, UintArray]:
@@ -145,14 +152,17 @@ def _digit(share: float) -> str:
     return f"{'-' if share < 0 else '+'}{tenths}" if tenths else " 0"
 
 
-def _draw_scale(cells: Cells, frame: Frame, x: int, y: int, size: float) -> None:
-    """Draw what the colours stand for, where it has room."""
-    theme = frame.theme
-    if not frame.output.has_pixels:
-        cells.text(x, y, f"9 is {number(size)}", theme.muted, limit=max(0, frame.width - x - 1))
-        return
+def _draw_scale(cells: Cells, frame: Frame, x: int, y: int, room: int, size: float) -> None:
+    """Draw what the colours stand for; in words where they have no room, or the terminal has few."""
+    theme, low, high = frame.theme, f"{number(-size)} ", f" {number(size)}"
     up, down = _colours(frame)
-    x = cells.text(x, y, f"{number(-size)} ", theme.muted)
-    for colour in (*down[:0:-1].tolist(), *up.tolist()):
-        x = cells.text(x, y, " ", bg=colour)
-    cells.text(x, y, f" {number(size)}", theme.muted)
+    colours = (*down[:0:-1].tolist(), *up.tolist())
+    if not frame.output.has_pixels:
+        cells.text(x, y, f"9 is {number(size)}", theme.muted, limit=max(0, room))
+    elif len(low) + len(colours) + len(high) > room:
+        cells.text(x, y, f"±{number(size)}", theme.muted, limit=max(0, room))
+    else:
+        x = cells.text(x, y, low, theme.muted)
+        for colour in colours:
+            x = cells.text(x, y, " ", bg=colour)
+        cells.text(x, y, high, theme.muted)
