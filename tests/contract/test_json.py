@@ -40,6 +40,7 @@ INFO = {
     "norms": int,
     "trainable": (int, type(None)),
     "states": dict,
+    "judging": (dict, type(None)),
     "activations": bool,
 }
 ANOMALY = {
