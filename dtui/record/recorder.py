@@ -20,6 +20,7 @@ from dtui.model import Column, RunMetadata, RunStatus, Structure
 from dtui.record.backends.choose import find_kernels
 from dtui.record.batches.used import UsedSamples
 from dtui.record.counting import Counting
+from dtui.record.flight.kept_weights import MOST_BYTES
 from dtui.record.flight.with_batches import plan_with_batches
 from dtui.record.lifetime import Life, find_former, weakly
 from dtui.record.network.layers import find_layers, unwrap
@@ -91,6 +92,7 @@ class Recorder(ValidationCalls):
         top: int = 0,
         activations: bool = False,
         batches: Any = False,
+        keep_weights: int = MOST_BYTES,
     ) -> None:
         """Attach to a model and its optimizer.
 
@@ -136,6 +138,8 @@ class Recorder(ValidationCalls):
                 recorder and with the records. True takes their positions in the data set from the DataLoader that is
                 iterated while the model trains; a loader says which one; an index, a key, an attribute or a function
                 says where a batch has ids, as of an IterableDataset. Where `keep_around` is 0 it becomes 40.
+            keep_weights: Bytes of weights kept a trigger of the flight recorder, 0 to 65,536, of the filters that it
+                names, from before it and from after it; takes 8 bytes a weight of host memory. 0 for none.
 
         Raises:
             RecorderError: The arguments cannot work together, the path cannot be written, or the run to go on with has
@@ -155,7 +159,8 @@ class Recorder(ValidationCalls):
         check_classes(names, model, probes)
         check_outputs(outputs)
         check_top(top)
-        watch_plan = plan_with_batches(batches, every, watch_every, keep_around, probes, self._exchange.is_first)
+        is_first = self._exchange.is_first
+        watch_plan = plan_with_batches(batches, every, watch_every, keep_around, probes, is_first, keep_weights)
         forget_told()
         import_for_threads(
             is_writer=self._exchange.is_first,

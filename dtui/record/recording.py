@@ -19,7 +19,8 @@ from torch import nn
 from dtui.errors import RecorderError
 from dtui.model import Column, RunStatus, Structure
 from dtui.record.batches.used import UsedSamples
-from dtui.record.flight.flight_recorder import Flight, WatchPlan
+from dtui.record.flight.flight_recorder import Flight
+from dtui.record.flight.plan import WatchPlan
 from dtui.record.measure.compiled import load_kernels
 from dtui.record.measure.measurer import Measurer
 from dtui.record.measure.statistics import Deriver
@@ -293,7 +294,7 @@ class Recording:
         if self._tracer is not None:
             self._tracer.detach()
         if self.flight is not None and self.sink is not None:
-            self.flight.flush(self.sink)
+            self.flight.end(self.sink)
         self.measurer = self.flight = self._tracer = None
 
     def finish(self, iteration: int, status: RunStatus, reason: str, log: OwnIterations) -> None:
@@ -318,7 +319,7 @@ class Recording:
         if self._exchange.is_first and status is RunStatus.DONE:
             self.activations.tell_unread()
         if self.flight is not None:
-            self.flight.flush(self.sink)
+            self.flight.end(self.sink)
         with self._boundary.guard(LOGGED, iteration):
             self.keep(log, at_end=True)
         if status is RunStatus.DONE and self._start.is_passed(iteration):

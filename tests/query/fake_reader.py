@@ -25,6 +25,7 @@ from dtui.model import (
     Structure,
     Trigger,
 )
+from dtui.model.findings.kept_weights import WeightsAt
 from dtui.model.scalars import Points
 from dtui.store.format.contents import Contents, contents_of_today
 from dtui.store.format.rounding import round_mantissa
@@ -63,6 +64,7 @@ class FakeReader:
     contents: Contents = field(default_factory=contents_of_today)
     gaps: tuple[Gap, ...] = ()
     triggers: tuple[Trigger, ...] = ()
+    weights: tuple[WeightsAt, ...] = ()
     columns: tuple[Column, ...] = ()
     watched: tuple[int, ...] = ()
     faults: tuple[str, ...] = ()
@@ -103,6 +105,9 @@ class FakeReader:
         self.labels = np.where(right, self.targets[:, None], wrong).astype(np.uint16)
         self.confidences = random.integers(0, 256, (images, n)).astype(np.uint8)
         self.thumbnails: dict[int, bytes] = {}
+
+    def kept_weights(self) -> list[WeightsAt]:
+        return list(self.weights)
 
     # --- life
     def grow(self, records: int, validations: int) -> None:

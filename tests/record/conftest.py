@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from dtui.model import Column, Gap, ImageSet, Record, RunStatus, Structure, Trigger, Validation
+from dtui.model.findings.kept_weights import WeightsAt
 from dtui.record import Recorder
 
 if not torch.cuda.is_available():
@@ -40,6 +41,7 @@ class MemoryStore:
         self.validations: list[Validation] = []
         self.watches: list[Record] = []
         self.triggers: list[Trigger] = []
+        self.weights: list[WeightsAt] = []
         self.gaps: list[Gap] = []
         self.logged: list[tuple[int, dict[str, float]]] = []
         self.images: ImageSet | None = None
@@ -61,6 +63,9 @@ class MemoryStore:
 
     def append_trigger(self, trigger: Trigger) -> None:
         self.triggers.append(trigger)
+
+    def append_weights(self, weights: WeightsAt) -> None:
+        self.weights.append(weights)
 
     def append_validation(self, validation: Validation) -> None:
         assert self.images is not None

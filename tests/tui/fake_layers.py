@@ -90,6 +90,9 @@ class FakeLayers:
     def class_events(self, settings=None):
         return (Event(0, 105, "class-0"), Event(1, 200, "class-1"))
 
+    def kept_weights(self, layer=None, filter=None, iteration=None):
+        return ()
+
     def events_of_filter(self, layer, filter, events, choice=None):
         self._ask("acts", layer, filter)
         return tuple(events) if filter % 2 else ()

@@ -6,11 +6,21 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from dtui.model import FilterCourses, FloatArray, Heatmap, HeatmapRequest, IntArray, NodeSeries, TimeAxis, TreeNode
+from dtui.model.findings.kept_weights import KeptWeights
 from dtui.model.layers import FilterHistory, NetworkGraph, NodeBoxes, NodeHistograms, NormSeries
 from dtui.query import tree
 from dtui.query.data import RunData
 from dtui.query.heatmap import HeatmapQuery
-from dtui.query.layers import activations, boxes, filter_history, graph, histograms, norm_series, update_ratios
+from dtui.query.layers import (
+    activations,
+    boxes,
+    filter_history,
+    graph,
+    histograms,
+    kept_weights,
+    norm_series,
+    update_ratios,
+)
 
 
 class LayerQuestions:
@@ -141,6 +151,24 @@ class LayerQuestions:
             UsageError: There is no such layer or filter.
         """
         return filter_history.filter_history(self._data, layer, filter, axis)
+
+    def kept_weights(
+        self, layer: int | None = None, filter: int | None = None, iteration: int | None = None
+    ) -> tuple[KeptWeights, ...]:
+        """Return the weights that the flight recorder kept of filters that its triggers name, by trigger and filter.
+
+        Args:
+            layer: Index of the only layer that is wanted; None for all.
+            filter: The only filter of that layer; None for all.
+            iteration: Of the only trigger; None for all.
+
+        Returns:
+            One item a trigger and filter, ascending; empty where nothing was kept.
+
+        Raises:
+            UsageError: There is no such layer or filter.
+        """
+        return kept_weights.kept_weights(self._data, layer, filter, iteration)
 
     def has_activations(self) -> bool:
         """Whether validations hold activations of filters; known once the first validation is."""

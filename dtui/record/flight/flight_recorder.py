@@ -11,6 +11,7 @@ it.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,7 +24,9 @@ from dtui.errors import RecorderError
 from dtui.fork_gate import resting
 from dtui.model import LARGEST, SOURCES, FloatArray, Structure, Trigger
 from dtui.record.backends.sums import Sum
-from dtui.record.flight.norm_meter import Norm, Watch, WatchMeter, one_device
+from dtui.record.flight.kept_weights import WeightKeeper
+from dtui.record.flight.norm_meter import Norm, Watch, WatchMeter
+from dtui.record.flight.plan import WatchPlan
 from dtui.record.flight.triggers import Judge
 from dtui.record.measure.statistics import Deriver, RawRecord
 from dtui.record.network.layers import LayerProbe
@@ -37,98 +40,13 @@ _SUMS = [Sum.UPDATE_NORM, Sum.WEIGHT_NORM, Sum.GRADIENT_NORM]
 _NONFINITE = [Sum.UPDATE_NONFINITE, Sum.WEIGHT_NONFINITE, Sum.GRADIENT_NONFINITE]
 """Where derive expects the rows of Norm."""
 
-LEAST_WAITING = 16
-"""Watches that may wait for the writer, at least; more are dropped, and the run says so."""
 JUDGED_TOGETHER = 8
 """Watches that wake the writer once: each waking costs the training thread as much as the judging."""
 MOST_TRIGGERS = 64
 """Triggers that a run keeps: what goes on breaking would fill the disk."""
-LARGEST_RING = 4 << 30
-"""Bytes of the ring that are taken for a mistake."""
 
 Columns = Callable[[], Mapping[str, NDArray[Any]]]
 """Gives what else a frame holds, on the writer's thread."""
-
-
-@dataclass(frozen=True, slots=True)
-class WatchPlan:
-    """The settings of the flight recorder for one run.
-
-    Attributes:
-        every: Iterations from one watch to the next, >= 1.
-        keep_around: Watches kept around a trigger, >= 2: half of them before it, the rest after it.
-    """
-
-    every: int
-    keep_around: int
-
-    @property
-    def before(self) -> int:
-        """Watches kept before a trigger."""
-        return self.keep_around // 2
-
-    @property
-    def after(self) -> int:
-        """Watches kept after a trigger."""
-        return self.keep_around - self.before
-
-    @property
-    def waiting(self) -> int:
-        """Most watches that may wait to be judged."""
-        return max(self.after, LEAST_WAITING)
-
-    @property
-    def slots(self) -> int:
-        """Watches in the ring: the window before a trigger, one watch before that, and the waiting watches."""
-        return self.before + 1 + self.waiting
-
-    def ring_bytes(self, filters: int) -> int:
-        """Return the bytes of the ring: three float32 per filter and watch."""
-        return self.slots * 4 * len(Norm) * filters
-
-
-def plan_watches(
-    every: int, watch_every: int | None, keep_around: int, probes: list[LayerProbe], is_first: bool
-) -> WatchPlan | None:
-    """Return the settings of the flight recorder, None if there is none.
-
-    Args:
-        every: Iterations from one record to the next.
-        watch_every: Iterations from one watch to the next; None stands for 1.
-        keep_around: Watches kept around a trigger; 0 for no flight recorder.
-        probes: The layers.
-        is_first: Whether this process writes the run; only that process watches.
-
-    Raises:
-        RecorderError: The numbers do not fit together, or the weights cannot be watched.
-    """
-    for name, value in (("watch_every", 1 if watch_every is None else watch_every), ("keep_around", keep_around)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < (name == "watch_every"):
-            raise RecorderError(f"{name}={value!r}: give an integer of at least {int(name == 'watch_every')}")
-    if keep_around == 0:
-        if watch_every is not None:
-            raise RecorderError(
-                f"watch_every={watch_every}: nothing is watched without keep_around; try keep_around=200"
-            )
-        return None
-    plan = WatchPlan(1 if watch_every is None else watch_every, keep_around)
-    if keep_around < 2:
-        raise RecorderError(f"keep_around={keep_around}: a trigger needs a watch on each side; give at least 2")
-    if plan.every >= every or every % plan.every:
-        raise RecorderError(
-            f"watch_every={plan.every}: watches come between records, which come every {every}; "
-            "give a smaller number that divides it"
-        )
-    filters = sum(probe.shape[0] for probe in probes if probe.shape)
-    if plan.ring_bytes(filters) > LARGEST_RING:
-        most = LARGEST_RING // max(1, plan.ring_bytes(filters) // plan.slots)
-        raise RecorderError(
-            f"keep_around={keep_around}: its ring would take {plan.ring_bytes(filters) / 1e9:.1f} GB of memory "
-            f"(12 bytes for each of {filters:,} filters and watches); give at most {most:,}"
-        )
-    if all(probe.shape for probe in probes):
-        one_device(probes)
-    return plan if is_first else None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -172,6 +90,7 @@ class Flight:
         self._structure = structure
         self._fused = fused
         self._meter = WatchMeter(probes, fused)
+        self._weights = WeightKeeper(self._meter, structure.layers, plan.keep_weights)
         is_cuda = self._meter.device.type == "cuda"
         self._ring = torch.zeros((plan.slots, len(Norm), structure.filters), device="cpu", pin_memory=is_cuda)
         self._events = [torch.cuda.Event() if is_cuda else None for _ in range(plan.slots)]  # type: ignore[no-untyped-call]
@@ -189,8 +108,8 @@ class Flight:
 
     @property
     def bytes(self) -> int:
-        """Bytes of memory: the ring, and the copy of the weights at the watch before."""
-        return self._ring.numel() * 4 + self._meter.copied_bytes
+        """Bytes of memory: the ring, the copy of the weights at the watch before, and those from before a trigger."""
+        return self._ring.numel() * 4 + self._meter.copied_bytes + self._weights.bytes
 
     def watch(
         self,
@@ -220,12 +139,15 @@ class Flight:
         is_next = iteration - self._last == self.plan.every
         watch = self._meter.measure(self._ring[slot], self._events[slot])
         self._filled, self._last = number + 1, iteration
+        write_weights = self._weights.watched(number, iteration)
 
         def judge(store: Store) -> None:
             try:
                 kept = self._arrived(number, iteration, watch, scalars, skips, columns)
                 self._kept[slot] = kept
                 self._take(store, kept, is_next)
+                write_weights(store)
+                self._weights.judged(number)
             except OSError:
                 raise
             except Exception as error:
@@ -252,6 +174,12 @@ class Flight:
                 raise errors[0]
 
         return not pending or sink.offer(Job(WATCHES, pending[0][0], judge, pending[-1][0]), self.plan.slots)
+
+    def end(self, sink: Sink) -> None:
+        """Queue the waiting watches for judging, and what is still wanted of the last one; no watch follows."""
+        self.flush(sink)
+        last = self._last
+        sink.offer(Job(WATCHES, last, lambda store: self._weights.end(store, last)), sys.maxsize)
 
     # --- on the writer's thread
 
@@ -296,6 +224,7 @@ class Flight:
                 break
             self._triggers += 1
             store.append_trigger(trigger)
+            self._weights.want(store, trigger)
             first = kept.number if self._remaining else max(0, kept.number - self.plan.before)
             self._remaining = self.plan.after + 1
             for earlier in range(first, kept.number):

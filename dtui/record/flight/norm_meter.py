@@ -108,6 +108,26 @@ class WatchMeter:
         """Bytes of the copy of the weights at the watch before."""
         return sum(matrix.numel() * 4 for matrix, _, _ in self._groups)
 
+    @property
+    def matrices(self) -> list[Tensor]:
+        """The weights at the last watch, float32, one filter a row; see `place_of` and `orders`."""
+        return [matrix for matrix, _, _ in self._groups]
+
+    def place_of(self, layer: int, filter: int) -> tuple[int, int]:
+        """Return the matrix that holds a filter of a layer, and its row there."""
+        for index, (_, pieces, columns) in enumerate(self._groups):
+            for piece in pieces:
+                if piece.layer == layer and piece.start <= filter < piece.stop:
+                    return index, piece.columns.start - columns.start + filter - piece.start
+        raise LookupError(f"layer {layer} filter {filter}")
+
+    def orders(self) -> list[torch.memory_format | None]:
+        """Return the memory order of each layer's rows at the last watch; None for a layer that was not there."""
+        return [
+            source.order if known and source is not None else None
+            for source, known in zip(self._sources, self._known, strict=True)
+        ]
+
     @torch.no_grad()
     def measure(self, norms: Tensor, event: torch.cuda.Event | None = None) -> Watch:
         """Read every weight and gradient once.

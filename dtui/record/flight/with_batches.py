@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dtui.errors import RecorderError
-from dtui.record.flight.flight_recorder import WatchPlan, plan_watches
+from dtui.record.flight.kept_weights import MOST_BYTES
+from dtui.record.flight.plan import WatchPlan, plan_watches
 from dtui.record.network.layers import LayerProbe
 from dtui.record.writing.warn import warn_once
 
@@ -12,7 +13,13 @@ KEPT_AROUND = 40
 
 
 def plan_with_batches(
-    batches: object, every: int, watch_every: int | None, keep_around: int, probes: list[LayerProbe], is_first: bool
+    batches: object,
+    every: int,
+    watch_every: int | None,
+    keep_around: int,
+    probes: list[LayerProbe],
+    is_first: bool,
+    keep_weights: int = MOST_BYTES,
 ) -> WatchPlan | None:
     """Return the settings of the flight recorder, None if there is none; see `plan_watches`.
 
@@ -20,9 +27,9 @@ def plan_with_batches(
         RecorderError: As `plan_watches` does, about watches that were asked for.
     """
     if batches is False or keep_around != 0 or every == 1:
-        return plan_watches(every, watch_every, keep_around, probes, is_first)
+        return plan_watches(every, watch_every, keep_around, probes, is_first, keep_weights)
     try:
-        return plan_watches(every, watch_every, KEPT_AROUND, probes, is_first)
+        return plan_watches(every, watch_every, KEPT_AROUND, probes, is_first, keep_weights)
     except RecorderError as error:
         if watch_every is not None:
             raise

@@ -25,6 +25,7 @@ from torch import Tensor
 from dtui.errors import RecorderError
 from dtui.fork_gate import resting
 from dtui.model import Gap, ImageSet, Record, RunStatus, Trigger, Validation
+from dtui.model.findings.kept_weights import WeightsAt
 from dtui.record.writing.stopping import StopSignal
 
 WAIT_SECONDS = 60.0
@@ -188,6 +189,9 @@ class Elsewhere:
         """See `set_images`."""
 
     def append_trigger(self, trigger: Trigger) -> None:
+        """See `set_images`."""
+
+    def append_weights(self, weights: WeightsAt) -> None:
         """See `set_images`."""
 
     def append_validation(self, validation: Validation) -> None:

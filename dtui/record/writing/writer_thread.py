@@ -15,6 +15,7 @@ from typing import Protocol
 from dtui.errors import RunExistsError
 from dtui.fork_gate import ForkGate, forget_in_child, resting
 from dtui.model import Gap, ImageSet, Record, RunStatus, Trigger, Validation
+from dtui.model.findings.kept_weights import WeightsAt
 from dtui.record.writing.warn import reason_of, warn_once
 
 HEARTBEAT_SECONDS = 1.0
@@ -42,6 +43,9 @@ class Store(Protocol):
 
     def append_trigger(self, trigger: Trigger) -> None:
         """Append why watches are kept."""
+
+    def append_weights(self, weights: WeightsAt) -> None:
+        """Append weights around a trigger."""
 
     def append_validation(self, validation: Validation) -> None:
         """Append a validation."""

@@ -19,6 +19,12 @@ A run is a directory `NAME.dtui`:
     parts/<stream>-<first>-<stop>.h5   frames `first` to `stop` (exclusive) of a stream; immutable, published by rename
     gaps.jsonl                     what could not be recorded, one line per gap
     triggers.jsonl                 what the flight recorder fired on, one line per trigger; optional
+    weights.jsonl                  weights of the filters that a trigger names, a line for those before it and one for
+                                   those after it: iteration and layer of the trigger, at (the iteration after whose
+                                   update they were read; less than iteration: before), shape (of one filter, without
+                                   the filters' axis), filters (indices within the layer), values (base64 of float32,
+                                   little-endian: of each filter equally many elements, the first ones in C order);
+                                   optional; written up to 12 MiB
     logged.jsonl                   what was logged between records, with its own iteration: iteration, values (name to
                                    number, also NaN, Infinity, -Infinity), a line an iteration; optional
     triage.jsonl                   people's decisions on anomalies, one line per decision
@@ -80,12 +86,12 @@ Of activations there are activation_zeros and activation_mean (F), a share of wh
 most_exciting (9 F): of each filter nine rows of images.h5, the strongest first; NaN and 4294967295 where there is none.
 
 A training that goes on from a checkpoint is a join, an item of "joins" in run.json: the iteration of its first update,
-of each stream the ordinals that it supersedes (first, stop), and how many lines of gaps.jsonl, triggers.jsonl and
-logged.jsonl came before it. It is written before the first frame that follows it. Superseded frames do not count: of a
-part they are the last ones. A line before a join does not count where its iteration is at or after that of the join.
-Where another writer might still append, the first new frame has an ordinal out of its reach, at least the "fence" of
-its turn: the join supersedes all between. run.json holds the "turn" of its writer, where it is not 1; the writer with
-the highest turn records the run.
+of each stream the ordinals that it supersedes (first, stop), and how many lines of gaps.jsonl, triggers.jsonl,
+weights.jsonl and logged.jsonl came before it. It is written before the first frame that follows it. Superseded frames
+do not count: of a part they are the last ones. A line before a join does not count where its iteration is at or after
+that of the join. Where another writer might still append, the first new frame has an ordinal out of its reach, at least
+the "fence" of its turn: the join supersedes all between. run.json holds the "turn" of its writer, where it is not 1;
+the writer with the highest turn records the run.
 
 What an `.h5` file uses of HDF5 is what version 1.6 has, and a reader may refuse anything else: a superblock of version
 0, object headers of version 1, groups with symbol tables, and arrays of the types below in chunks with an index of
@@ -152,8 +158,9 @@ TRIGGERS_FILE = "triggers.jsonl"
 FINDINGS_FILE = "findings.h5"
 LOGGED_FILE = "logged.jsonl"
 TRIAGE_FILE = "triage.jsonl"
+WEIGHTS_FILE = "weights.jsonl"
 STOP_FILE = "stop.json"
-LINE_FILES = (GAPS_FILE, TRIGGERS_FILE, LOGGED_FILE, TRIAGE_FILE)
+LINE_FILES = (GAPS_FILE, TRIGGERS_FILE, LOGGED_FILE, TRIAGE_FILE, WEIGHTS_FILE)
 LOCK_FILE = "compact.lock"
 RESUME_LOCK_FILE = "resume.lock"
 JOURNAL_FOLDER = "journal"

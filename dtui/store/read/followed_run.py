@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dtui.model import BoolArray, Column, Gap, ImageSet, IntArray, RunMetadata, RunStatus, Structure, Trigger
+from dtui.model.findings.kept_weights import WeightsAt
 from dtui.model.scalars import Points
 from dtui.store.format.contents import Contents
 from dtui.store.format.joins import Join, seams
@@ -88,6 +89,13 @@ class FollowedRun:
     def triggers(self) -> tuple[Trigger, ...]:
         """What the flight recorder fired on, in order of recording; data from outside."""
         return self._around.triggers
+
+    def kept_weights(self) -> list[WeightsAt]:
+        """Return the weights that the flight recorder kept around triggers, in order of recording; read anew each time.
+
+        Lines that do not describe weights are left out.
+        """
+        return self._around.kept_weights()
 
     @property
     def logged(self) -> Mapping[str, Points]:

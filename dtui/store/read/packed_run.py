@@ -15,8 +15,10 @@ import numpy as np
 
 from dtui.errors import RunDamagedError, RunFormatError
 from dtui.model import ByteArray, IntArray, RunStatus
+from dtui.model.findings.kept_weights import WeightsAt
 from dtui.store.format.contents import require_format
 from dtui.store.format.documents import decode_document, encode_document
+from dtui.store.format.flight_lines import parse_trigger, weights_in
 from dtui.store.format.joins import Join, gaps_that_count, triggers_that_count
 from dtui.store.format.schema import (
     GAPS_FILE,
@@ -28,6 +30,7 @@ from dtui.store.format.schema import (
     STRUCTURE_GROUP,
     TRIAGE_FILE,
     TRIGGERS_FILE,
+    WEIGHTS_FILE,
     Sizes,
     Stream,
 )
@@ -37,7 +40,7 @@ from dtui.store.read.source import RunSource
 from dtui.store.run.decisions import Triage
 from dtui.store.run.logged_values import LoggedValues
 from dtui.store.run.opening import OpenedRun, OpenImages, read_document, read_structure
-from dtui.store.run.sidecars import Surroundings, parse_gap, parse_trigger
+from dtui.store.run.sidecars import Surroundings, parse_gap
 
 Lost = Mapping[str, tuple[tuple[int, int], ...]]
 """Array of a stream to the stretches of frames, first and stop, at which its values were damaged already."""
@@ -251,6 +254,10 @@ class PackedSurroundings(Surroundings):
             self._read_images()
         self._decisions = self.decisions()
         return before != (self._open_images, self._decisions, self.faults)
+
+    def kept_weights(self) -> list[WeightsAt]:
+        """Return the weights kept around triggers, those that count and can be read."""
+        return weights_in(self._document.lines[WEIGHTS_FILE], self.joins)
 
     def status(self) -> RunStatus:
         """Return how the run ended."""

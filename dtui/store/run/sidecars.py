@@ -6,17 +6,18 @@ Owns when these files are read again.
 from __future__ import annotations
 
 import errno
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 from dtui.errors import RunDamagedError
-from dtui.model import TRIGGER_KINDS, Gap, ImageSet, RunStatus, Trigger
+from dtui.model import Gap, ImageSet, RunStatus, Trigger
+from dtui.model.findings.kept_weights import WeightsAt
 from dtui.model.scalars import Points
 from dtui.store.disk.atomic_files import list_folder
 from dtui.store.disk.json_lines import LineTail, read_lines
+from dtui.store.format.flight_lines import parse_trigger, weights_in
 from dtui.store.format.joins import Join, gaps_that_count, triggers_that_count
 from dtui.store.format.schema import (
     FINDINGS_FILE,
@@ -25,12 +26,12 @@ from dtui.store.format.schema import (
     JOURNAL_FOLDER,
     LAST_ITERATION,
     LOGGED_FILE,
-    MOST_FILTERS,
     PARTS_FOLDER,
     RUN_FILE,
     STRUCTURE_FILE,
     TRIAGE_FILE,
     TRIGGERS_FILE,
+    WEIGHTS_FILE,
     Stream,
 )
 from dtui.store.run.anomaly_cache import FindingsFile
@@ -85,6 +86,10 @@ class Surroundings(ABC):
     def authors(self) -> dict[str, tuple[str, str]]:
         """Return who decided last and when, by anomaly id, as the last `decisions` read it; data from outside."""
         return dict(self._triage.authors)
+
+    @abstractmethod
+    def kept_weights(self) -> list[WeightsAt]:
+        """Return the weights kept around triggers, those that count and can be read."""
 
     def append_decision(self, anomaly: str, status: str, note: str) -> None:
         """Add a person's decision, with its author and time.
@@ -153,6 +158,7 @@ class FolderSurroundings(Surroundings):
         self._image_fault = ""
         self._line_faults: tuple[str, ...] = ()
         self._life = Life(path)
+        self._weights: tuple[int, int, int] | None = None
         self._logged_tail, self._logged = LineTail(path / LOGGED_FILE), LoggedValues()
 
     @property
@@ -174,6 +180,7 @@ class FolderSurroundings(Surroundings):
         self.gaps = self.gaps if gaps is None else gaps_that_count(gaps, self.joins)
         self.triggers = self.triggers if triggers is None else triggers_that_count(triggers, self.joins)
         self._line_faults = (*gap_faults, *trigger_faults, *logged_faults)
+        self._weights = stamp_of(self._path / WEIGHTS_FILE)
         self._decisions = self.decisions()
         return before != self._told()
 
@@ -230,6 +237,14 @@ class FolderSurroundings(Surroundings):
         """Return who decided last and when, by anomaly id, as the last `decisions` read it; data from outside."""
         return dict(self._triage.authors)
 
+    def kept_weights(self) -> list[WeightsAt]:
+        """Return the weights kept around triggers, those that count and can be read."""
+        try:
+            lines, _ = read_lines(self._path / WEIGHTS_FILE)
+        except OSError:
+            return []  # which `dtui check` tells
+        return weights_in(lines, self.joins)
+
     def append_decision(self, anomaly: str, status: str, note: str) -> None:
         """Add a person's decision, unless another run has replaced this one."""
         self._require_same()
@@ -268,7 +283,16 @@ class FolderSurroundings(Surroundings):
 
     def _told(self) -> tuple[object, ...]:
         logged = id(self.logged)  # made anew where it changes
-        return (self._open_images, self._run_file, self.gaps, self.triggers, logged, self._decisions, self.faults)
+        return (
+            self._open_images,
+            self._run_file,
+            self.gaps,
+            self.triggers,
+            self._weights,
+            logged,
+            self._decisions,
+            self.faults,
+        )
 
     def _read_logged(self, *, is_joined: bool) -> tuple[str, ...]:
         """Read the values logged since the last call; returns the faults of the file."""
@@ -307,21 +331,3 @@ def parse_gap(line: Mapping[str, object]) -> Gap | None:
     if not 0 <= first <= last <= LAST_ITERATION:
         return None
     return Gap(first, last, str(stream), str(line.get("reason", "")))
-
-
-def parse_trigger(line: Mapping[str, object]) -> Trigger | None:
-    """Return the trigger in a line, None if the line is not valid."""
-    iteration, kind, filters = line.get("iteration"), line.get("kind"), line.get("filters")
-    if not isinstance(iteration, int) or kind not in TRIGGER_KINDS or not isinstance(filters, list):
-        return None
-    if not 0 <= iteration <= LAST_ITERATION:
-        return None
-    numbers = [value for value in filters if type(value) is int and 0 <= value < MOST_FILTERS]
-    score, times = (_number(line.get(name)) for name in ("score", "times"))
-    return Trigger(iteration, str(kind), str(line.get("layer", "")), tuple(numbers), score, times)
-
-
-def _number(value: object) -> float:
-    if isinstance(value, int) and abs(value) > LAST_ITERATION:
-        return math.nan
-    return float(value) if isinstance(value, int | float) else math.nan

@@ -31,6 +31,7 @@ from dtui.store.format.schema import (
     RESUME_LOCK_FILE,
     RUN_FILE,
     TRIGGERS_FILE,
+    WEIGHTS_FILE,
     Stream,
     parse_journal_name,
     parse_part_name,
@@ -179,7 +180,9 @@ def _look_at(folder: Path) -> PastRun:
                 "restore it from a copy, or record into another run"
             )
         stops = {stream: max(views[stream].stop, _stop_of(stream, names, opened.run_file)) for stream in Stream}
-        lines = {name: len(read_lines(folder / name)[0]) for name in (GAPS_FILE, TRIGGERS_FILE, LOGGED_FILE)}
+        lines = {
+            name: len(read_lines(folder / name)[0]) for name in (GAPS_FILE, TRIGGERS_FILE, LOGGED_FILE, WEIGHTS_FILE)
+        }
         known = (folder, opened.run, opened.run_file, reader.structure, reader.classes, reader.images)
         return PastRun(*known, views, stops, lines, opened.contents, logged=dict(reader.logged))
     finally:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import math
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -18,9 +17,11 @@ from typing import Self, cast
 
 from dtui.errors import RunExistsError, UsageError
 from dtui.model import Column, Gap, ImageSet, Record, RunMetadata, RunStatus, Structure, Trigger, Validation
+from dtui.model.findings.kept_weights import WeightsAt
 from dtui.run_path import with_suffix
 from dtui.store.disk.run_folder import Place
 from dtui.store.format.contents import Contents, contents_of_today
+from dtui.store.format.flight_lines import trigger_line, weights_lines
 from dtui.store.format.joins import Join
 from dtui.store.format.names import run_token
 from dtui.store.format.schema import (
@@ -29,6 +30,7 @@ from dtui.store.format.schema import (
     JOURNAL_FOLDER,
     LOGGED_FILE,
     TRIGGERS_FILE,
+    WEIGHTS_FILE,
     Sizes,
     Stream,
     field_values,
@@ -202,10 +204,11 @@ class RunWriter:
 
     def append_trigger(self, trigger: Trigger) -> None:
         """Note why watches are kept. If the disk fails now, the line is written later."""
-        numbers = {"score": trigger.score, "times": trigger.times}
-        known = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
-        where = {"layer": trigger.layer, "filters": list(trigger.filters)}
-        self._lines.add(TRIGGERS_FILE, [{"iteration": trigger.iteration, "kind": trigger.kind, **where, **known}])
+        self._lines.add(TRIGGERS_FILE, [trigger_line(trigger)])
+
+    def append_weights(self, weights: WeightsAt) -> None:
+        """Note weights around a trigger, while their file has room. If the disk fails now, they are written later."""
+        self._lines.add(WEIGHTS_FILE, weights_lines(self._place.here / WEIGHTS_FILE, weights))
 
     def append_logged(self, iteration: int, values: Mapping[str, float]) -> None:
         """Write values with the iteration at which they were logged. If the disk fails now, they are written later.

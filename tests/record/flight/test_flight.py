@@ -25,7 +25,7 @@ from dtui.model import (
 )
 from dtui.query import open_run
 from dtui.record import Recorder, RecorderWarning
-from dtui.record.flight import flight_recorder as flight_module
+from dtui.record.flight import plan as plan_module
 from dtui.record.flight import triggers as triggers_module
 from tests.record.conftest import MemoryStore, RecorderUnderTest, small_net
 from tests.record.test_loops import update
@@ -147,7 +147,7 @@ def test_the_memory_is_the_stated_one(record: Make) -> None:
     update(model, optimizer)
     flight, weights, filters = recorder._recording.flight, 36 + 144 + 36 + 216 + 162, 4 + 4 + 4 + 6 + 3
     assert flight is not None
-    assert flight.bytes == 4 * weights + (200 + 1) * 12 * filters
+    assert flight.bytes == (4 + 8) * weights + (200 + 1) * 12 * filters
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_sharded_weights_are_refused(record: Make, monkeypatch: pytest.MonkeyPat
 
 
 def test_watches_that_come_too_fast_are_dropped_and_noted(record: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flight_module, "LEAST_WAITING", 3)
+    monkeypatch.setattr(plan_module, "LEAST_WAITING", 3)
     release, reached = threading.Event(), threading.Event()
 
     def slow(store: MemoryStore) -> None:

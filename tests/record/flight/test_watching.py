@@ -12,8 +12,9 @@ from torch import nn
 from dtui.errors import RecorderError
 from dtui.record.backends.triton_gpu import TritonNorms
 from dtui.record.flight import norm_meter
-from dtui.record.flight.flight_recorder import Flight, WatchPlan
+from dtui.record.flight.flight_recorder import Flight
 from dtui.record.flight.norm_meter import Norm, WatchMeter
+from dtui.record.flight.plan import WatchPlan
 from dtui.record.network.layers import LayerProbe, describe, find_layers, place
 from dtui.record.training.skipped_updates import Skips
 from tests.record.twins import GPU, needs_numba, needs_triton

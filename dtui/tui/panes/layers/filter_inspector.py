@@ -6,12 +6,18 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dtui.model import ActivationPlace, TreeNode
+from dtui.model.findings.kept_weights import KeptWeights
 from dtui.model.judging import Judging, as_groups
 from dtui.model.relations import Event
 from dtui.model.statistics import title_of
 from dtui.safe_text import safe
 from dtui.tui.panes.layers.inspected import InspectedFilter
-from dtui.tui.panes.layers.questions import FilterEventsQuestion, FilterHistoryQuestion, StateQuestion
+from dtui.tui.panes.layers.questions import (
+    FilterEventsQuestion,
+    FilterHistoryQuestion,
+    FilterWeightsQuestion,
+    StateQuestion,
+)
 from dtui.tui.renderables.panes.layers.filter_inspector import TITLE, InspectorPicture
 from dtui.tui.renderables.panes.layers.tree_words import STANDING_WORDS
 from dtui.tui.renderables.parts.picture import Picture
@@ -41,7 +47,10 @@ class FilterInspector(Pane):
             if node is None
             else f"{' '.join((node.name, node.detail)).strip()} · {node.kind} · {node.filters:,} filters"
         )
-        return InspectorPicture(name, chosen.filter, history, self._words(scene, node))
+        kept = self._kept(scene)
+        shown = None if not kept else shown_of(kept, scene.selection.cursor)
+        place = (1, 1) if shown is None or kept is None else (kept.index(shown) + 1, len(kept))
+        return InspectorPicture(name, chosen.filter, history, self._words(scene, node), shown, place)
 
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
         """Ask for its courses, its state, and where it acts."""
@@ -50,6 +59,13 @@ class FilterInspector(Pane):
             yield FilterHistoryQuestion(chosen.layer, chosen.filter, scene.axis)
             yield StateQuestion()
             yield FilterEventsQuestion(chosen.layer, chosen.filter)
+            yield FilterWeightsQuestion(chosen.layer, chosen.filter)
+
+    def _kept(self, scene: Scene) -> tuple[KeptWeights, ...] | None:
+        """Return its weights that are kept, None while they are looked for."""
+        chosen, found = scene.selection.get(InspectedFilter), scene.answers.get(FilterWeightsQuestion)
+        is_of_it = found is not None and (found.layer, found.filter) == (chosen.layer, chosen.filter)
+        return found.kept if found is not None and is_of_it else None
 
     def _node(self, scene: Scene) -> TreeNode | None:
         layer = scene.selection.get(InspectedFilter).layer
@@ -74,7 +90,8 @@ class FilterInspector(Pane):
             acts = ("looking where it acts …",)
         history = scene.answers.get(FilterHistoryQuestion)
         read = () if history is None or history.read is None else (read_words(history.read),)
-        return (acts, (f"{said} · its weights were not kept in this run", said), *read)
+        kept = self._kept(scene)
+        return (acts, (said, said) if kept is None else (f"{said} · {kept_words(kept)}", said), *read)
 
     def numbers(self, scene: Scene) -> Numbers | None:
         """Return its courses, each beside the median and the spread of its layer."""
@@ -116,6 +133,20 @@ class FilterInspector(Pane):
         if node is None or chosen.filter < node.filters:
             return scene.selection
         return scene.selection.put(InspectedFilter(chosen.layer, node.filters - 1))
+
+
+def shown_of(kept: Sequence[KeptWeights], cursor: int | None) -> KeptWeights:
+    """Return the weights around the last trigger up to the crosshair, those around the first where none is."""
+    return next((one for one in reversed(kept) if cursor is None or one.iteration <= cursor), kept[0])
+
+
+def kept_words(kept: Sequence[KeptWeights]) -> str:
+    """Return around which iterations weights of a filter are kept."""
+    if not kept:
+        return "its weights were not kept in this run"
+    times = sorted({one.iteration for one in kept})
+    more = f" and {len(times) - MOST_TIMES} more" if len(times) > MOST_TIMES else ""
+    return f"its weights are kept around {', '.join(f'{time:,}' for time in times[:MOST_TIMES])}{more}"
 
 
 def read_words(read: ActivationPlace) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dtui.model import Heatmap, HeatmapRequest, NodeSeries, RunState, TimeAxis
+from dtui.model.findings.kept_weights import KeptWeights
 from dtui.model.layers import FilterHistory, NetworkGraph, NodeBoxes, NodeHistograms, NormSeries
 from dtui.model.relations import Event
 from dtui.query import RunQuery
@@ -118,6 +119,28 @@ class FilterHistoryQuestion(Question[FilterHistory]):
     def ask(self, query: RunQuery) -> FilterHistory:
         """Return it."""
         return query.filter_history(self.layer, self.filter, self.axis)
+
+
+@dataclass(frozen=True, slots=True)
+class FilterWeights:
+    """The weights that are kept of a filter around triggers, ascending."""
+
+    layer: int
+    filter: int
+    kept: tuple[KeptWeights, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FilterWeightsQuestion(Question[FilterWeights]):
+    """The weights of a filter."""
+
+    layer: int
+    filter: int
+    about = "weights of the filter"
+
+    def ask(self, query: RunQuery) -> FilterWeights:
+        """Return them."""
+        return FilterWeights(self.layer, self.filter, query.kept_weights(self.layer, self.filter))
 
 
 @dataclass(frozen=True, slots=True)

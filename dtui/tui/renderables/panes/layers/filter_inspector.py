@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from dtui.model import FloatArray, TimeAxis
+from dtui.model.findings.kept_weights import KeptWeights
 from dtui.model.layers import FilterCourse, FilterHistory
 from dtui.model.statistics import title_of
 from dtui.safe_text import safe
@@ -16,12 +17,15 @@ from dtui.tui.renderables.canvas.cells import Cells, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.output import ColorMode
 from dtui.tui.renderables.canvas.primitives import braille_spans, resample
+from dtui.tui.renderables.panes.layers.kept_weights import draw_kept, kept_rows
 from dtui.tui.renderables.panes.layers.tree_words import fitting
 from dtui.tui.renderables.parts.chrome import draw_header, number
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.row_dots import dot_spans
 
 TITLE = "Filter"
+LEAST_COURSE = 2
+"""Rows that a course keeps beside the pictures of the weights."""
 LOG_DECADES = 2.0
 """From here on a course is drawn on a logarithmic scale."""
 
@@ -35,12 +39,16 @@ class InspectorPicture(Picture):
         filter: Its number.
         history: Its courses, over any axis; None while they load.
         words: Lines at the foot, each with ever shorter forms; data from outside.
+        kept: Its weights before and after a trigger, shown above the words; None where none are kept.
+        place: Which of how many triggers with kept weights that is, from 1.
     """
 
     name: str
     filter: int
     history: FilterHistory | None
     words: tuple[tuple[str, ...], ...] = ()
+    kept: KeptWeights | None = None
+    place: tuple[int, int] = (1, 1)
     crosshair = True
 
     def draw(self, frame: Frame, iteration: int | None = None) -> Cells:
@@ -55,7 +63,10 @@ class InspectorPicture(Picture):
         if begin + wide <= frame.width + 2:
             for words, colour in legend:
                 begin = cells.text(begin, 0, words, colour) + 2
-        for lines, y in zip(self.words, range(frame.height - self._foot(frame), frame.height), strict=False):
+        foot, rows = self._words_rows(frame), self._kept_rows(frame)
+        if self.kept is not None and rows:
+            draw_kept(cells, frame, frame.height - foot - rows - 1, rows, self.kept, self.place)
+        for lines, y in zip(self.words, range(frame.height - foot, frame.height), strict=False):
             cells.text(1, y, fitting(lines, frame.width - 2), theme.text, limit=max(0, frame.width - 2))
         if self.history is not None and frame.axis is not None and frame.plot_width > 0:
             for course, (y, tall) in zip(self.history.courses, self._places(frame), strict=False):
@@ -86,6 +97,16 @@ class InspectorPicture(Picture):
                 cells.text(2, y + 1 + offset, words, colour, limit=max(0, room - 1))
 
     def _foot(self, frame: Frame) -> int:
+        rows = self._kept_rows(frame)
+        return self._words_rows(frame) + (rows + 2 if rows else 0)
+
+    def _kept_rows(self, frame: Frame) -> int:
+        """Return the rows of its weights: what a header and courses of LEAST_COURSE rows leave."""
+        courses = 0 if self.history is None else len(self.history.courses)
+        room = frame.height - 3 - self._words_rows(frame) - LEAST_COURSE * courses
+        return 0 if self.kept is None else kept_rows(self.kept, room)
+
+    def _words_rows(self, frame: Frame) -> int:
         return len(self.words) if frame.height >= 10 else 1 if frame.height >= 6 else 0
 
     def _places(self, frame: Frame) -> Sequence[tuple[int, int]]:
