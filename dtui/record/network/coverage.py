@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parameter import is_lazy
 
 from dtui.model import Coverage, Trained, Unrecorded
 from dtui.record.network.layers import LayerProbe, kind_of, walk, weight_type
+from dtui.record.network.other_parameters import outside_layers, own_parameters
 from dtui.record.network.own_weights import is_layer
 from dtui.record.writing.warn import reason_of, warn_once
 
@@ -26,21 +27,14 @@ def measure_coverage(root: nn.Module, probes: Sequence[LayerProbe]) -> Coverage:
         probes: Its recorded layers. The weight of each counts as recorded, and so do the parameters it is computed
             from.
     """
-    recorded = {id(parameter) for probe in probes for parameter in probe.made_from}
-    seen: set[int] = set()
     total = known = 0
     others: list[Unrecorded] = []
-    for prefix, module in walk(root):
-        for name, parameter in _own_parameters(module):
-            if id(parameter) in seen or is_lazy(parameter):
-                continue
-            seen.add(id(parameter))
-            total += parameter.numel()
-            if id(parameter) in recorded:
-                known += parameter.numel()
-            else:
-                full = f"{prefix}.{name}" if prefix else name
-                others.append(Unrecorded(full, kind_of(module), parameter.numel()))
+    for name, _, module, parameter, is_outside in outside_layers(root, probes):
+        total += parameter.numel()
+        if is_outside:
+            others.append(Unrecorded(name, kind_of(module), parameter.numel()))
+        else:
+            known += parameter.numel()
     others.sort(key=lambda one: -one.elements)
     return Coverage(total, known, len(others), tuple(others[:KEPT]))
 
@@ -50,7 +44,7 @@ def measure_trained(root: nn.Module, probes: Sequence[LayerProbe]) -> Trained:
     elements = {
         id(parameter): parameter.numel()
         for _, module in walk(root)
-        for _, parameter in _own_parameters(module)
+        for _, parameter in own_parameters(module)
         if parameter.requires_grad and not is_lazy(parameter)
     }
     frozen = tuple(
@@ -93,13 +87,3 @@ def _tell(root: nn.Module, coverage: Coverage) -> None:
             "coverage",
             f"model: {coverage.text()}; convolutions and fully connected layers are recorded",
         )
-
-
-def _own_parameters(module: nn.Module) -> list[tuple[str, Tensor]]:
-    own: list[tuple[str, Tensor]] = [
-        (name, parameter) for name, parameter in module._parameters.items() if parameter is not None
-    ]
-    made = getattr(module, "parametrizations", None)
-    if isinstance(made, nn.ModuleDict):
-        own += [(f"parametrizations.{name}", parameter) for name, parameter in made.named_parameters()]
-    return own
