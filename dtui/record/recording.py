@@ -103,7 +103,7 @@ class Recording:
         """Of a network whose shapes are known: it need not be there any more when the run begins."""
         if all(probe.shape for probe in probes):
             with suppress(Exception):  # it fails again at the first record, where that is told
-                coverage = try_coverage(unwrap(model), probes)
+                coverage = try_coverage(unwrap(model), probes, start.has_parameters)
                 known = replace(describe(unwrap(model), place(probes)), coverage=coverage)
                 self._known = self._rows.find(unwrap(model), probes, known)
         self._start = start
@@ -145,7 +145,9 @@ class Recording:
             elif root is not None:
                 self._probes[:] = _going_on(find_layers(self._model() or root), self._start)
                 probes = place(self._probes)
-                structure = replace(describe(root, probes, edges), coverage=try_coverage(root, probes))
+                structure = replace(
+                    describe(root, probes, edges), coverage=try_coverage(root, probes, self._start.has_parameters)
+                )
             else:
                 raise RecorderError(f"{self._start.path}: the model is gone before the shapes of its layers were known")
             if self._tracer is not None:

@@ -9,7 +9,7 @@ from torch.nn.parameter import is_lazy
 
 from dtui.model import Coverage, Trained, Unrecorded
 from dtui.record.network.layers import LayerProbe, kind_of, walk, weight_type
-from dtui.record.network.other_parameters import outside_layers, own_parameters
+from dtui.record.network.other_parameters import outside_layers, own_parameters, with_rows
 from dtui.record.network.own_weights import is_layer
 from dtui.record.writing.warn import reason_of, warn_once
 
@@ -62,18 +62,24 @@ def try_trained(root: nn.Module, probes: Sequence[LayerProbe]) -> Trained | None
         return None
 
 
-def try_coverage(root: nn.Module, probes: Sequence[LayerProbe]) -> Coverage | None:
-    """Return how much of a network is recorded, and warn the user if it is little; None if that fails."""
+def try_coverage(root: nn.Module, probes: Sequence[LayerProbe], has_rows: bool = True) -> Coverage | None:
+    """Return how much of a network is in recorded layers, and warn the user if it is little; None if that fails.
+
+    Args:
+        root: The unwrapped network.
+        probes: Its recorded layers.
+        has_rows: Whether parameters outside the layers have a row each; a run of before goes on without.
+    """
     try:
         coverage = measure_coverage(root, probes)
-        _tell(root, coverage)
+        _tell(root, coverage, len(with_rows(root, probes)) if has_rows else 0)
     except Exception as error:  # noqa: BLE001 - it is only told; the training is recorded all the same
         warn_once("coverage", f"model: how much of it is recorded is not known: {reason_of(error)}")
         return None
     return coverage
 
 
-def _tell(root: nn.Module, coverage: Coverage) -> None:
+def _tell(root: nn.Module, coverage: Coverage, rows: int) -> None:
     """Warn once that little of a network is recorded, what is missing, and which layers cannot be recorded."""
     for name, module in walk(root):
         if is_layer(module) and not weight_type(module).is_floating_point:
@@ -85,5 +91,5 @@ def _tell(root: nn.Module, coverage: Coverage) -> None:
     if coverage.share < LITTLE:
         warn_once(
             "coverage",
-            f"model: {coverage.text()}; convolutions and fully connected layers are recorded",
+            f"model: {coverage.text(rows=rows)}; convolutions and fully connected layers are recorded by filter",
         )

@@ -77,6 +77,17 @@ def outside_layers(root: nn.Module, probes: Sequence[LayerProbe]) -> Iterator[tu
                 yield full, prefix, module, parameter, id(parameter) not in recorded
 
 
+def with_rows(root: nn.Module, probes: Sequence[LayerProbe]) -> list[tuple[str, str, nn.Module, Tensor]]:
+    """Return the parameters that have a row, as `outside_layers` gives them: those that are trained come first."""
+    found = [
+        (name, owner, module, parameter)
+        for name, owner, module, parameter, is_outside in outside_layers(root, probes)
+        if is_outside and parameter.is_floating_point() and parameter.numel()
+    ]
+    by_size = sorted(range(len(found)), key=lambda at: (not found[at][3].requires_grad, -found[at][3].numel()))
+    return [found[at] for at in sorted(by_size[:MOST_OTHER_PARAMETERS])]
+
+
 def find_parameters(
     root: nn.Module, probes: Sequence[LayerProbe], layers: Sequence[Layer], edges: Sequence[Edge] = ()
 ) -> tuple[list[ParameterProbe], tuple[OtherParameter, ...]]:
@@ -88,13 +99,7 @@ def find_parameters(
         layers: Their descriptions.
         edges: Its graph; empty if it was not traced.
     """
-    found = [
-        (name, owner, module, parameter)
-        for name, owner, module, parameter, is_outside in outside_layers(root, probes)
-        if is_outside and parameter.is_floating_point() and parameter.numel()
-    ]
-    by_size = sorted(range(len(found)), key=lambda at: (not found[at][3].requires_grad, -found[at][3].numel()))
-    found = [found[at] for at in sorted(by_size[:MOST_OTHER_PARAMETERS])]
+    found = with_rows(root, probes)
     owners = list(dict.fromkeys(owner for _, owner, _, _ in found))
     before = layers_before(owners, layers, [name for name, _ in walk(root)], edges)
     layer_of = {owner: _own_layer(owner, layers) or behind for owner, behind in zip(owners, before, strict=True)}

@@ -240,7 +240,8 @@ def own_part(tensor: Tensor) -> Tensor | None:
         is_copy = not placement.is_shard() and spread.device_mesh.get_local_rank(axis) > 0
         if placement.is_partial() or is_copy:
             return None
-    return spread.to_local()
+    part: Tensor = spread.to_local()
+    return part
 
 
 def local_rows(tensor: Tensor) -> tuple[Tensor, int] | None:
