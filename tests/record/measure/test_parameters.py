@@ -19,7 +19,7 @@ from dtui.record.measure import parameter_values
 from dtui.record.measure.measurer import Measurer
 from dtui.record.measure.parameter_values import parameter_statistics
 from dtui.record.measure.statistics import RawRecord
-from dtui.record.network import other_parameters
+from dtui.record.network import other_parameters, other_rows
 from dtui.record.network.layers import describe, find_layers, place
 from dtui.record.network.other_parameters import find_parameters
 from dtui.store import RunReader
@@ -254,5 +254,20 @@ def test_a_training_its_run_and_one_that_goes_on(tmp_path: Path) -> None:
     assert np.isnan(found[UPDATE, :-1]).any(axis=0).tolist() == [True, False, False, True]
     assert np.isnan(found[:, -1, 3]).all()
     assert (found[GRADIENT, :-1] > 0).all()
+    assert reader.faults == ()
+    reader.close()
+
+
+def test_a_run_that_was_begun_without_them_goes_on_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, path = Small(), tmp_path / "run"
+    with monkeypatch.context() as before:
+        before.setattr(other_rows, "try_parameters", lambda *_: ([], ()))
+        with Recorder(path, model, every=1) as recorder:
+            recorder.step()
+    with Recorder(path, model, every=1, resume=True, iteration=1) as recorder:
+        recorder.step()
+    reader = RunReader(path.with_suffix(".dtui"))
+    assert reader.structure.parameters == ()
+    assert reader.record_iterations.tolist() == [0, 1]
     assert reader.faults == ()
     reader.close()
