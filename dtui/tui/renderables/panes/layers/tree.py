@@ -151,7 +151,8 @@ class TreePicture(Picture):
         if row.norm is not None:
             series = self.beside.of(row.norm)
             said[0] += "" if series is None else f": {series.title} {number(readout.value)}"
-            said.append(f"update ratio {number(readout.ratio)}" if np.isfinite(readout.ratio) else "")
+            is_other = series is not None and series.statistic != UPDATE_RATIO
+            said.append(f"update ratio {number(readout.ratio)}" if is_other and np.isfinite(readout.ratio) else "")
         else:
             said[0] += f": {ratio_words(readout.ratio)}" if self.ratios is not None else ""
             said.append(f"{row.dead or 'none'} of {row.node.filters:,} dead" if self.state is not None else "")
