@@ -41,6 +41,7 @@ INFO = {
     "other_parameters": int,
     "trainable": (int, type(None)),
     "states": dict,
+    "judging": (dict, type(None)),
     "activations": bool,
 }
 ANOMALY = {
