@@ -71,7 +71,7 @@ class _Small:
     def pieces(self) -> dict[int, Tensor]:
         """Return the values at the record before, by row."""
         sizes = [one.numel() for one in self.now]
-        return {} if self.before is None else dict(zip(self.rows, self.before.split(sizes), strict=True))
+        return {} if self.before is None else dict(zip(self.rows, torch.split(self.before, sizes), strict=True))
 
     def keep(self, before: Mapping[int, Tensor]) -> None:
         """Take the values at the record before from those of an earlier plan."""
@@ -87,7 +87,7 @@ class _Small:
         """Read the values, and what they moved since the record before; as `ParameterValues._read`."""
         values, before, starts = torch.cat(self.now), self.before, self.starts
         self.before = values
-        waits = [(0, self.rows, partial(_norms_of_pieces, values, starts))]
+        waits: list[tuple[int, list[int], _Wait]] = [(0, self.rows, partial(_norms_of_pieces, values, starts))]
         if before is not None:
             waits.append((1, self.rows, partial(_norms_of_pieces, values - before, starts)))
         return waits
