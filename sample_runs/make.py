@@ -16,7 +16,6 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from dying import make_dying
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset, TensorDataset
@@ -134,6 +133,8 @@ def main(folder: Path, names: Sequence[str] = ()) -> None:
     if BATCHES in wanted:
         print(make_batches(folder))
     if DYING in wanted:
+        from dying import make_dying  # a neighbour of this script
+
         print(make_dying(folder, SEED))
 
 

@@ -224,7 +224,10 @@ def test_a_loss_that_turns_nan_and_skipped_updates_are_told_by_info(
         ({"classes": ("a",)}, "classes: 1 names; give between 2 and 65535"),
         ({"classes": "abc"}, "classes='abc': give the names in label order"),
         ({"classes": [str(label) for label in range(70_000)]}, "classes: 70000 names"),
-        ({"model": nn.Sequential(nn.ReLU())}, "model: Sequential holds no convolution and no fully connected layer"),
+        (
+            {"model": nn.Sequential(nn.ReLU())},
+            "model: Sequential has no real weights to record",
+        ),
         (
             {"optimizer": torch.optim.SGD([nn.Parameter(torch.zeros(1))])},
             "none of its 1 parameters belongs to the model",

@@ -93,7 +93,7 @@ def warm_up() -> None:
         made.compact()
         made.close()
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            _commands(made.path, is_compacting=False, has_screen=True)  # folding would make this process nice
+            _commands(made.path, is_compacting=False, has_screen=True)
 
 
 def _written_to_stderr() -> str:

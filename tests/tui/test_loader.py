@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from queue import Queue
 
@@ -105,6 +106,9 @@ def test_a_slow_question_that_nobody_asks_any_more_is_dropped(desk):
     assert desk.next().question == ClustersQuestion(2)
     desk.loader.ask([ClustersQuestion(3)], 0)
     assert desk.next().question == ClustersQuestion(3)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while desk.loader._wanted and time.monotonic() < deadline:  # it is dropped after the answer
+        time.sleep(0.01)
     assert not desk.loader._wanted
 
 

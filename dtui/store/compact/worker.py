@@ -258,8 +258,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--follow", action="store_true", help="first fold at every byte j on standard input, until f")
     options = parser.parse_args(arguments)
-    with contextlib.suppress(OSError):
-        os.nice(19)
     if options.follow:
         _follow(options.run)
     outcome: dict[str, object] = {"published": [], "removed": 0, "busy": False, "fault": ""}

@@ -42,7 +42,7 @@ def open_batch(scene: Scene) -> Selection:
     return scene.selection.gone_back() if is_open else scene.opened(SCREEN)
 
 
-OPENING = Action("batch", ("D",), "batch", "Show the samples of the batch at the crosshair, or go back.", SHOWN)
+OPENING = Action("batch", ("D",), "batch", "Show the samples of the batch at the crosshair.", SHOWN)
 OPENING_STEPS: Mapping[str, Step] = {OPENING.id: open_batch}
 """Of a pane that every screen has, so that the batch is one key away."""
 

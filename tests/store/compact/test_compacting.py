@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -133,3 +135,18 @@ def test_a_compactor_that_hangs_is_waited_for_once(tmp_path: Path, monkeypatch: 
     child.kill()
     child.wait()
     assert started == ["--follow --finish"]
+
+
+def test_folding_gives_way_to_the_training_and_makes_no_other_process_nice(recording: Recording) -> None:
+    recording.append(3)
+    before = os.nice(0)
+    assert compact.main([str(recording.path), "--wait"]) == 0
+    assert os.nice(0) == before
+    program = (
+        "import os, runpy, sys\n"
+        "sys.argv = ['compact', '--help']\n"
+        "try: runpy.run_module('dtui.store.compact', run_name='__main__')\n"
+        "finally: print(os.nice(0))"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False).stdout
+    assert said.splitlines()[-1] == "19"

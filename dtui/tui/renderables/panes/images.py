@@ -244,7 +244,7 @@ def _draw_images_header(cells: Cells, frame: Frame, picture: ImagesPicture, labe
     theme, rows, request, classes = frame.theme, picture.images, picture.images.request, picture.classes
     x = draw_header(cells, frame, TITLE, max(0, frame.gutter - 1))
     cells.text(x + 2, 0, safe(picture.title), theme.accent, limit=max(0, frame.gutter - x - 3))
-    counts = f"{rows.images:,} {'images' if picture.judging is None else 'items'}"
+    counts = f"{rows.images:,} images" if picture.judging is None else f"{rows.images:,} items"
     end = cells.text(frame.gutter, 0, counts, theme.text, limit=frame.plot_width)
     if request.colour_by == "label":
         items = [(theme.correct, "right")]
