@@ -120,7 +120,7 @@ def findings_of(view: View) -> tuple[str, ...]:
         findings = (f"{what}: {view.info.reason}", *findings)
     coverage = view.info.coverage
     if coverage is not None and coverage.share < LITTLE:
-        findings = (*findings, coverage.text(3))
+        findings = (*findings, coverage.text(3, view.info.other_parameters))
     lines = [safe(finding, 400) for finding in findings[:MOST_FINDINGS]]
     if len(findings) > MOST_FINDINGS:
         lines.append(f"{len(findings) - MOST_FINDINGS:,} more: dtui check lists every file")

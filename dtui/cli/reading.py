@@ -74,7 +74,7 @@ def run_info(options: argparse.Namespace) -> Outcome:
         kept = "share of zeros, mean, and the nine images that excite it most, of each filter at each validation"
         rows.append(("activations", kept))
     if info.coverage is not None:
-        rows.append(("parameters", info.coverage.text()))
+        rows.append(("parameters", info.coverage.text(rows=info.other_parameters)))
     rows += _untrained(info)
     if metadata.hyperparameters:
         rows.append(("training", ", ".join(f"{name} {value}" for name, value in metadata.hyperparameters.items())))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from dtui.model.arrays import BoolArray, FloatArray, IntArray
 from dtui.model.axis import TimeAxis
-from dtui.model.statistics import NORMS
+from dtui.model.statistics import title_of
 from dtui.model.structure import ActivationPlace
 
 HEALTHY_RATIOS = (1e-4, 1e-2)
@@ -130,14 +130,14 @@ class NodeHistograms:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class NormSeries:
-    """One statistic of normalisation layers over time.
+    """One statistic of normalisation layers, or of parameters outside the layers, over time.
 
     Attributes:
         axis: The columns.
-        statistic: Of NORM_STATISTICS.
-        norms: Places in `Structure.norms`, one a row.
+        statistic: Of NORM_STATISTICS; of PARAMETER_STATISTICS or UPDATE_RATIO.
+        norms: Places in `Structure.norms`, or in `Structure.parameters`, one a row.
         values: Shape (norms, columns); within a column the largest.
-        scale: Full height of a horizon graph, > 0, for every one of the run's normalisation layers.
+        scale: Full height of a horizon graph, > 0, for every one of the run's.
     """
 
     axis: TimeAxis
@@ -149,7 +149,7 @@ class NormSeries:
     @property
     def title(self) -> str:
         """The statistic as people read it."""
-        return NORMS[self.statistic].title
+        return title_of(self.statistic)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -51,6 +51,8 @@ class Record:
         norms: Shape (len(NORM_STATISTICS), N), float32; None where they were not measured, as in a watch.
         columns: What else the frame holds, name to values, shape (rows,); a column that the run does not list is left
             out, one that is not here has no value.
+        parameters: Shape (len(PARAMETER_STATISTICS), parameters outside the layers), float32; None where they were not
+            measured, as in a watch.
     """
 
     iteration: int
@@ -62,6 +64,7 @@ class Record:
     scalars: Mapping[str, float]
     norms: FloatArray | None = None
     columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    parameters: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)

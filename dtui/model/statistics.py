@@ -25,6 +25,8 @@ class Rows(StrEnum):
     LAYERS = "layers"
     NORMS = "norms"
     """Normalisation layers."""
+    PARAMETERS = "parameters"
+    """Parameters outside the recorded layers."""
 
 
 class Drawn(StrEnum):
@@ -40,11 +42,13 @@ class Drawn(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Statistic:
-    """One number that is measured of every filter, of every layer and module, or of every normalisation layer.
+    """One number that is measured of every filter, of every layer and module, of every normalisation layer, or of
+    every parameter outside the layers.
 
     Attributes:
         name: Name in records, files, selections and arguments.
-        rows: Whether it is a statistic of filters, of layers and modules, or of normalisation layers.
+        rows: Whether it is a statistic of filters, of layers and modules, of normalisation layers, or of parameters
+            outside the layers.
         sources: Its input: one of SOURCES, or several together. A layer statistic is measured on each of them
             separately.
         bits: Number of mantissa bits that are kept, in [1, 23]; layer statistics keep all.
@@ -73,7 +77,7 @@ class Statistic:
 
 
 _WEIGHTS, _GRADIENTS, _UPDATES = ((source,) for source in SOURCES)
-_FILTERS, _LAYERS, _NORMS = Rows.FILTERS, Rows.LAYERS, Rows.NORMS
+_FILTERS, _LAYERS, _NORMS, _PARAMETERS = Rows
 _PRECISE, _ROUGH = 10, 7
 """Bits that are kept of filter statistics. The relative error is at most 2^-11 (0.05 %) of what is measured on weights,
 and 2^-8 (0.4 %) of gradients and updates, which differ by 20 to 80 % from one record to the next. Counts are whole."""
@@ -116,6 +120,11 @@ STATISTICS = (
     Statistic("scale_shift", _NORMS, _WEIGHTS, _PRECISE, words="shift of the scale"),
     Statistic("zero_scales", _NORMS, _WEIGHTS, _PRECISE, words="share of scales near zero"),
     Statistic("nonfinite", _NORMS, _WEIGHTS, words="NaN and Inf", unit="elements"),
+    # Of a parameter outside the layers. How many of its two tensors, values and gradient, hold a NaN or an Inf.
+    Statistic("norm", _PARAMETERS, _WEIGHTS, _PRECISE),
+    Statistic("update_norm", _PARAMETERS, _UPDATES, _PRECISE),
+    Statistic("gradient_norm", _PARAMETERS, _GRADIENTS, _PRECISE),
+    Statistic("nonfinite", _PARAMETERS, ("weights", "gradients"), words="NaN and Inf", unit="tensors"),
 )
 """All that this dtui measures. The order within a kind of rows is that of new records and runs."""
 
@@ -128,12 +137,15 @@ def by_name(rows: Rows, statistics: tuple[Statistic, ...] = STATISTICS) -> Mappi
 FILTERS = by_name(Rows.FILTERS)
 LAYERS = by_name(Rows.LAYERS)
 NORMS = by_name(Rows.NORMS)
+PARAMETERS = by_name(Rows.PARAMETERS)
 FILTER_STATISTICS = tuple(FILTERS)
 """Names of the statistics of one filter, in storage order."""
 LAYER_STATISTICS = tuple(LAYERS)
 """Names of the statistics of one layer or module for each source, in storage order."""
 NORM_STATISTICS = tuple(NORMS)
 """Names of the statistics of one normalisation layer, in storage order."""
+PARAMETER_STATISTICS = tuple(PARAMETERS)
+"""Names of the statistics of one parameter outside the layers, in storage order."""
 WATCHED_FILTER_STATISTICS = tuple(name for name, one in FILTERS.items() if one.is_watched)
 WATCHED_LAYER_STATISTICS = tuple(name for name, one in LAYERS.items() if one.is_watched)
 """What a watch of the flight recorder measures; its other statistics are NaN, its histograms empty."""
@@ -156,5 +168,5 @@ def title_of(name: str) -> str:
     """Return the title of a statistic. A name that several kinds of rows share has one title."""
     if name in COLUMN_TITLES:
         return COLUMN_TITLES[name]
-    known = FILTERS.get(name) or LAYERS.get(name) or NORMS.get(name)
+    known = FILTERS.get(name) or LAYERS.get(name) or NORMS.get(name) or PARAMETERS.get(name)
     return name.replace("_", " ") if known is None else known.title

@@ -85,9 +85,33 @@ class NormLayer:
     layer: str = ""
 
 
+MOST_OTHER_PARAMETERS = 1_024
+"""Parameters outside the layers that a run has a row for, the largest ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherParameter:
+    """A parameter outside the recorded layers: one row of the statistics of parameters.
+
+    Attributes:
+        name: Dotted; data from outside.
+        kind: Class name of the module that owns it; data from outside.
+        elements: Their number, > 0.
+        layer: Name of the layer that it belongs to or follows: that whose bias it is, else as of a NormLayer; "" if
+            there is none. Data from outside.
+    """
+
+    name: str
+    kind: str
+    elements: int
+    layer: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Unrecorded:
     """A parameter outside the recorded layers: a bias, an embedding, a parameter of a norm, or a user's own parameter.
+
+    Since it may have a row of its own (OtherParameter), its name is older than what it says.
 
     Attributes:
         name: Dotted; data from outside.
@@ -107,7 +131,7 @@ class Coverage:
     Attributes:
         parameters: Elements of all parameters, each parameter once.
         recorded: Elements of the weights of recorded layers.
-        unrecorded: Number of parameters that are not recorded.
+        unrecorded: Number of parameters that are in no recorded layer.
         largest: Some of these parameters, the largest first.
     """
 
@@ -129,14 +153,22 @@ class Coverage:
             return "less than 1 %" if percent == 0 else "more than 99 %"
         return f"{percent} %"
 
-    def text(self, named: int = 4) -> str:
-        """Return one line with the names of the largest parameters that are not recorded; data from outside."""
+    def text(self, named: int = 4, rows: int = 0) -> str:
+        """Return one line with the names of the largest parameters outside the layers; data from outside.
+
+        Args:
+            named: Names in it.
+            rows: How many of those have a row each.
+        """
         line = f"{self.percent} of the {self.parameters:,} parameters are weights of recorded layers"
         names = [f"{one.name} ({one.kind}, {one.elements:,})" for one in self.largest[:named]]
         if not names:
             return line
         rest = self.unrecorded - len(names)
-        return f"{line}; not recorded: {', '.join(names)}" + (f" and {rest:,} more" if rest else "")
+        told = ", ".join(names) + (f" and {rest:,} more" if rest else "")
+        if 0 < rows < self.unrecorded:
+            return f"{line}; others: {told}, of which {rows:,} are recorded as one row each"
+        return f"{line}; {'recorded as one row each' if rows else 'not recorded'}: {told}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +216,7 @@ class Structure:
         norms: The normalisation layers that are measured, in `named_modules` order.
         trained: Which parts were set to be trained; None where that is not known, as in older runs.
         activations: Of each layer where its activations are read; empty where they are not recorded.
+        parameters: The parameters outside the layers that are measured, in `named_parameters` order.
     """
 
     layers: tuple[Layer, ...]
@@ -193,6 +226,7 @@ class Structure:
     norms: tuple[NormLayer, ...] = ()
     trained: Trained | None = None
     activations: tuple[ActivationPlace, ...] = ()
+    parameters: tuple[OtherParameter, ...] = ()
 
     @property
     def filters(self) -> int:

@@ -65,6 +65,7 @@ class RunInfo:
     joins: tuple[int, ...] = ()
     coverage: Coverage | None = None
     norms: int = 0
+    other_parameters: int = 0
     trainable: int | None = None
     states: LayerStates = LayerStates()
     judging: Judging | None = None

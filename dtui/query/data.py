@@ -276,6 +276,14 @@ class RunData:
             ("norms", statistic), len(self.records), lambda records: self.reader.read_norms(statistic, records)
         )
 
+    def parameters(self, statistic: str) -> FloatArray:
+        """Return a statistic of all parameters outside the layers, shape (P, n); NaN in watches."""
+        return self._growing.columns(
+            ("parameters", statistic),
+            len(self.records),
+            lambda records: self.reader.read_parameters(statistic, records),
+        )
+
     def scalar(self, name: str) -> FloatArray:
         """Return what each record holds of a scalar, shape (n,), NaN where it was not logged."""
         row: FloatArray = self._growing.columns(

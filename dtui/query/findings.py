@@ -20,6 +20,7 @@ from dtui.model import (
     every_that_fits,
     was_logged,
 )
+from dtui.model.statistics import Rows
 from dtui.query.data import RunData
 from dtui.query.detecting import found_by
 from dtui.query.layers.activations import has_activations
@@ -34,7 +35,7 @@ def findings(data: RunData) -> tuple[str, ...]:
     return data.remembered(
         "findings",
         lambda: (
-            *(*_too_few(data), *_tensors(data), *_norms(data), *_scalars(data)),
+            *(*_too_few(data), *_tensors(data), *_norms(data), *_parameters(data), *_scalars(data)),
             *(*_judged(data), *_skipped(data), *_fired(data)),
         ),
     )
@@ -68,6 +69,22 @@ def _tensors(data: RunData) -> list[str]:
                 f"first in layer {layer.name} at iteration {int(data.records[record])}"
             )
     return lines
+
+
+def _parameters(data: RunData) -> list[str]:
+    """Return a line where parameters outside the layers, or their gradients, were NaN or Inf."""
+    if "nonfinite" not in data.reader.contents.of(Rows.PARAMETERS):
+        return []
+    counts = np.nan_to_num(data.parameters("nonfinite"))
+    if not counts.any():
+        return []
+    record = int(counts.any(axis=0).argmax())
+    first = data.structure.parameters[int(counts[:, record].argmax())]
+    touched = int(counts.any(axis=1).sum())
+    return [
+        f"values or gradients are NaN or Inf in {touched} parameter{'s' if touched != 1 else ''} outside the layers, "
+        f"first in {first.name} at iteration {int(data.records[record])}"
+    ]
 
 
 def _norms(data: RunData) -> list[str]:
@@ -192,6 +209,7 @@ def run_info(data: RunData, detector_faults: tuple[str, ...]) -> RunInfo:
         watches=int(np.count_nonzero(data.is_watch)),
         coverage=structure.coverage,
         norms=len(structure.norms),
+        other_parameters=len(structure.parameters),
         trainable=None if structure.trained is None else structure.trained.parameters,
         states=layer_states(data),
         judging=data.judging,

@@ -28,7 +28,7 @@ from dtui.record.network.coverage import try_coverage, try_trained
 from dtui.record.network.followers import Followers
 from dtui.record.network.graph import GraphTracer
 from dtui.record.network.layers import LayerProbe, describe, find_layers, known_before, place, unwrap
-from dtui.record.network.norm_layers import NormProbe, placed_norms, try_norms
+from dtui.record.network.other_rows import OtherRows
 from dtui.record.start.resume import Start
 from dtui.record.training.distributed import CLOSING_SECONDS, Exchange, PartMissingError
 from dtui.record.training.scalar_log import Logged, OwnIterations, ScalarLog
@@ -99,15 +99,14 @@ class Recording:
         self._model = weakref.ref(model)
         self._root = weakref.ref(unwrap(model))
         self._probes = probes = _going_on(probes, start)
-        self._norms: list[NormProbe] = []
+        self._rows = OtherRows()
         self._known: Structure | None = None
         """Of a network whose shapes are known: it need not be there any more when the run begins."""
         if all(probe.shape for probe in probes):
             with suppress(Exception):  # it fails again at the first record, where that is told
-                coverage = try_coverage(unwrap(model), probes)
+                coverage = try_coverage(unwrap(model), probes, start.has_parameters)
                 known = replace(describe(unwrap(model), place(probes)), coverage=coverage)
-                self._norms, norms = try_norms(unwrap(model), known.layers)
-                self._known = replace(known, norms=norms)
+                self._known = self._rows.find(unwrap(model), probes, known)
         self._start = start
         self._exchange = exchange
         self._boundary = boundary
@@ -147,7 +146,9 @@ class Recording:
             elif root is not None:
                 self._probes[:] = _going_on(find_layers(self._model() or root), self._start)
                 probes = place(self._probes)
-                structure = replace(describe(root, probes, edges), coverage=try_coverage(root, probes))
+                structure = replace(
+                    describe(root, probes, edges), coverage=try_coverage(root, probes, self._start.has_parameters)
+                )
             else:
                 raise RecorderError(f"{self._start.path}: the model is gone before the shapes of its layers were known")
             if self._tracer is not None:
@@ -156,7 +157,7 @@ class Recording:
             structure = self._completed(root, probes, structure)
             structure = self._with_activations(probes, structure)
             resumed = self._start.go_on()
-            self.measurer = Measurer(root, probes, self.has_kernel, self._norms)
+            self.measurer = Measurer(root, probes, self.has_kernel, self._rows.norms, self._rows.parameters)
             self.is_sharded = self.measurer.is_sharded
             self._deriver = Deriver(structure, self.has_kernel)
             limit = min(MOST_WAITING, max(FEWEST_WAITING, WAITING_BYTES // self.measurer.record_bytes))
@@ -172,22 +173,20 @@ class Recording:
         return self.sink
 
     def _completed(self, root: nn.Module | None, probes: list[LayerProbe], structure: Structure) -> Structure:
-        """Return the structure with what is known only now: norms with the graph, those of a run that goes on as they
-        are there, and which layers are frozen."""
+        """Return the structure with what is known only now: other rows with the graph, those of a run that goes on as
+        they are there, and which layers are frozen."""
         past = self._start.past
         if past is not None:
-            self._norms = [] if root is None else placed_norms(root, past.structure.norms)
-            return replace(structure, norms=past.structure.norms)
+            return self._rows.place(root, past.structure, structure)
         if root is None:
             return structure
-        self._norms, norms = try_norms(root, structure.layers, structure.edges)
-        return replace(structure, norms=norms, trained=try_trained(root, probes))
+        return replace(self._rows.find(root, probes, structure), trained=try_trained(root, probes))
 
     def _with_activations(self, probes: list[LayerProbe], structure: Structure) -> Structure:
         """Return the structure with the places where activations are read, if they are."""
         past = self._start.past
         followers = Followers() if self._tracer is None else self._tracer.followers
-        places = self.activations.place(probes, self._norms, followers, None if past is None else past.structure)
+        places = self.activations.place(probes, self._rows.norms, followers, None if past is None else past.structure)
         return replace(structure, activations=places)
 
     def _filling(self, stream: str) -> Callable[[], Mapping[str, NDArray[Any]]]:

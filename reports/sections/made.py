@@ -31,7 +31,9 @@ def _size(view: View) -> tuple[Fact, ...]:
         Fact("network", _counted(info.layers, "layer"), _counted(info.filters, "filter")),
     ]
     if info.coverage is not None:
-        facts.append(Fact("parameters", f"{info.coverage.parameters:,}", safe(info.coverage.text(3), 400)))
+        facts.append(
+            Fact("parameters", f"{info.coverage.parameters:,}", safe(info.coverage.text(3, info.other_parameters), 400))
+        )
     if info.joins:
         facts.append(Fact("resumed", f"{len(info.joins):,}×", _listed(info.joins)))
     facts.append(Fact("format", str(info.format)))

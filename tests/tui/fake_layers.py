@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from dtui.analysis.layers.graph_lanes import lay_out
-from dtui.model import Layer, Module, NodeSeries, NormLayer, RunState, Structure
+from dtui.model import Layer, Module, NodeSeries, NormLayer, OtherParameter, RunState, Structure
 from dtui.model.findings.state import Standing, StateEntry
 from dtui.model.layers import INSPECTED, FilterCourse, FilterHistory, NodeBoxes, NodeHistograms, NormSeries
 from dtui.model.relations import Event
@@ -17,6 +17,7 @@ class FakeLayers:
     """Deterministic: a block's second layer has two dead filters, and one that moves."""
 
     norms: tuple[NormLayer, ...] = ()
+    parameters: tuple[OtherParameter, ...] = ()
     standing: tuple[StateEntry, ...] | None = None
 
     def structure(self):
@@ -25,7 +26,9 @@ class FakeLayers:
             for node in self.tree_
             if node.layer is not None
         )
-        return Structure(layers, (Module(0, "", "Net", -1, tuple(range(len(layers)))),), norms=self.norms)
+        return Structure(
+            layers, (Module(0, "", "Net", -1, tuple(range(len(layers)))),), norms=self.norms, parameters=self.parameters
+        )
 
     def with_norms(self):
         """Return itself, with a normalisation layer behind each layer of a block."""
@@ -34,6 +37,16 @@ class FakeLayers:
             for node in self.tree_
             if node.layer is not None and node.depth == 1
         )
+        return self
+
+    def with_parameters(self):
+        """Return itself, with a bias of each layer of a block, and a table of words that follows none."""
+        biases = (
+            OtherParameter(f"{node.name}.bias", "Conv2d", node.filters, node.name)
+            for node in self.tree_
+            if node.layer is not None and node.depth == 1
+        )
+        self.parameters = (OtherParameter("wte.weight", "Embedding", 1000), *biases)
         return self
 
     def state(self, is_brief=False):
@@ -66,6 +79,11 @@ class FakeLayers:
     def norm_series(self, norms, statistic, axis):
         self._ask("norms", tuple(norms), statistic)
         return NormSeries(axis, statistic, tuple(norms), np.full((len(norms), axis.columns), 0.25), 0.5)
+
+    def parameter_series(self, places, statistic, axis):
+        self._ask("parameters", tuple(places), statistic)
+        value = 0.003 if statistic == "update_ratio" else 7.5
+        return NormSeries(axis, statistic, tuple(places), np.full((len(places), axis.columns), value), 10.0)
 
     def filter_history(self, layer, filter, axis):
         self._ask("filter", layer, filter)

@@ -20,6 +20,7 @@ from dtui.tui.panes.layers.questions import (
     HeatmapQuestion,
     HistogramsQuestion,
     NormsQuestion,
+    ParametersQuestion,
     RatiosQuestion,
     SeriesQuestion,
 )
@@ -160,6 +161,41 @@ def test_normalisation_layers_get_rows_when_one_of_their_statistics_is_chosen():
     session.take_option(hide)
     answer(session, query)
     assert "≈" not in texts(session)[0]
+    assert session.selection.get(TreeOptions).norm is None
+
+
+def test_parameters_outside_the_layers_get_rows_of_their_own_beside_those_of_norms():
+    query = FakeQuery().with_norms().with_parameters()
+    session = session_of(query)
+    assert "▫" not in texts(session)[0]
+    assert ParametersQuestion not in questions(session)
+    group = [option for option in session.choice("statistic").options if option.group.startswith("Other parameters")]
+    assert [option.words for option in group] == [
+        *("norm", "update norm", "gradient norm", "NaN and Inf", "update ratio", "without their rows")
+    ]
+    norms = [option for option in session.choice("statistic").options if option.group.startswith("Normalisation")]
+    session.take_option(group[0])
+    session.take_option(norms[0])
+    answer(session, query)
+    text = texts(session)[0]
+    lines = text.split("\n")
+    assert "≈ shift of the running mean · ▫ norm" in lines[0]
+    layer = next(index for index, line in enumerate(lines) if "■ conv0" in line)
+    assert "≈ conv0_bn" in lines[layer + 1]
+    assert "▫ conv0.bias" in lines[layer + 2]
+    assert next(line for line in lines if "▫" in line and "■" not in line), "what follows no layer comes first"
+    assert "7.5" in lines[layer + 2]
+    assert "0.003" in lines[layer + 2]
+    while (norm := session.selection.get(TreeOptions).norm) is None or norm < len(session.view.norms):
+        do(session, query, "row_down")
+    assert "elements) at" in texts(session)[0]
+    session.take_option(group[4])
+    answer(session, query)
+    assert "▫ update ratio" in texts(session)[0].split("\n")[0]
+    session.take_option(group[5])
+    answer(session, query)
+    assert "▫" not in texts(session)[0]
+    assert "≈ conv0_bn" in texts(session)[0]
     assert session.selection.get(TreeOptions).norm is None
 
 

@@ -1,4 +1,4 @@
-"""Answers one statistic of normalisation layers over time."""
+"""Answers one statistic of normalisation layers, or of parameters outside the layers, over time."""
 
 from __future__ import annotations
 
@@ -9,26 +9,44 @@ import numpy as np
 from dtui.analysis.downsample import pool_largest
 from dtui.analysis.quantiles import column_quantiles, magnitude_quantile
 from dtui.errors import UsageError
-from dtui.model import TimeAxis, read_only
-from dtui.model.layers import NormSeries
+from dtui.model import FloatArray, TimeAxis, read_only
+from dtui.model.layers import UPDATE_RATIO, NormSeries
 from dtui.query.data import RunData
+from dtui.query.layers.update_ratios import parameter_update_ratios
 from dtui.query.tree import SCALE_LAYERS, SCALE_QUANTILE
 
 
 def norm_series(data: RunData, norms: Sequence[int], statistic: str, axis: TimeAxis) -> NormSeries:
     """Answer `RunQuery.norm_series`."""
     data.reader.contents.norm_statistic(statistic, data.reader.path)
-    known = len(data.structure.norms)
-    for index in norms:
-        if not 0 <= index < known:
-            raise UsageError(f"normalisation layer {index}: the run has {known}, counted from 0")
+    _check(norms, len(data.structure.norms), "normalisation layer")
     data.begin_answer("norm series")
-    every = data.norms(statistic)
-    pooled = pool_largest(every[list(norms)], data.held(axis, is_watched=False))
+    return _series(data, norms, statistic, axis, data.norms(statistic))
+
+
+def parameter_series(data: RunData, places: Sequence[int], statistic: str, axis: TimeAxis) -> NormSeries:
+    """Answer `RunQuery.parameter_series`."""
+    stored = ("norm", "update_norm") if statistic == UPDATE_RATIO else (statistic,)
+    for name in stored:
+        data.reader.contents.parameter_statistic(name, data.reader.path)
+    _check(places, len(data.structure.parameters), "parameter")
+    data.begin_answer(f"parameter series {statistic}")
+    every = parameter_update_ratios(data) if statistic == UPDATE_RATIO else data.parameters(statistic)
+    return _series(data, places, statistic, axis, every)
+
+
+def _check(places: Sequence[int], known: int, what: str) -> None:
+    for index in places:
+        if not 0 <= index < known:
+            raise UsageError(f"{what} {index}: the run has {known}, counted from 0")
+
+
+def _series(data: RunData, rows: Sequence[int], statistic: str, axis: TimeAxis, every: FloatArray) -> NormSeries:
+    """Return some rows of a statistic, of which `every` has all."""
+    pooled = pool_largest(every[list(rows)], data.held(axis, is_watched=False))
 
     def scale() -> float:
         return magnitude_quantile(column_quantiles(np.abs(every).T, SCALE_QUANTILE), SCALE_LAYERS)
 
-    return NormSeries(
-        axis, statistic, tuple(norms), read_only(pooled), data.remembered(("norm scale", statistic), scale)
-    )
+    remembered = data.remembered(("norm scale", statistic, len(every)), scale)
+    return NormSeries(axis, statistic, tuple(rows), read_only(pooled), remembered)

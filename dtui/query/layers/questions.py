@@ -144,6 +144,31 @@ class LayerQuestions:
         """
         return norm_series.norm_series(self._data, norms, statistic, axis)
 
+    def parameters(self, statistic: str) -> FloatArray:
+        """Return one statistic of the parameters outside the layers at every record, as `norms` does.
+
+        Rows are those of `structure().parameters`, shape (parameters, records), float32, read-only.
+
+        Raises:
+            NotRecordedError: The run does not hold the statistic, or no such parameters.
+            UsageError: There is no such statistic.
+        """
+        return self._data.parameters(statistic)
+
+    def parameter_series(self, places: Sequence[int], statistic: str, axis: TimeAxis) -> NormSeries:
+        """Return one statistic of some parameters outside the layers over time.
+
+        Args:
+            places: Places in `structure().parameters`.
+            statistic: Of PARAMETER_STATISTICS, or UPDATE_RATIO.
+            axis: The columns.
+
+        Raises:
+            NotRecordedError: The run does not hold the statistic.
+            UsageError: An unknown parameter or statistic.
+        """
+        return norm_series.parameter_series(self._data, places, statistic, axis)
+
     def filter_history(self, layer: int, filter: int, axis: TimeAxis) -> FilterHistory:
         """Return what a filter did over the run, beside the other filters of its layer.
 

@@ -41,6 +41,16 @@ def node_update_ratios(data: RunData, nodes: Sequence[int], axis: TimeAxis) -> N
     return NodeSeries(axis, UPDATE_RATIO, "updates", tuple(nodes), read_only(pooled), 1.0)
 
 
+def parameter_update_ratios(data: RunData) -> FloatArray:
+    """Return the ratios of the parameters outside the layers, shape (parameters, n)."""
+
+    def ratios() -> FloatArray:
+        names = {"updates": "update_norm", "weights": "norm"}
+        return _per_update(data, lambda source, _: data.parameters(names[source]))
+
+    return data.remembered("parameter update ratios", ratios)
+
+
 def _per_update(data: RunData, read: Callable[[str, str], FloatArray]) -> FloatArray:
     """Return ‖Δw‖ ⁄ ‖w before‖, divided by the updates from the record before to each record, shape (nodes, n)."""
     regular = np.flatnonzero(~data.is_watch)

@@ -25,7 +25,8 @@ class Nonfinite:
     """One thing that was NaN or Inf; names are data from outside.
 
     Attributes:
-        what: "weights", "gradients", "normalisation", "watch" (the flight recorder), or "value": a logged one.
+        what: "weights", "gradients", "normalisation", "parameter" (outside the layers), "watch" (the flight
+            recorder), or "value": a logged one.
         name: Of the layer where it was first, or of the value; "" where none is known.
         layers: That were hit in that record; 0 for a value.
         iteration: At which it was first.
@@ -44,6 +45,8 @@ class Nonfinite:
             return f"{self.name} is NaN or Inf"
         if self.what == "watch":
             return f"the flight recorder saw NaN or Inf{f' in layer {self.name}' if self.name else ' in the loss'}"
+        if self.what == "parameter":
+            return f"parameter {self.name}{more} or its gradient is NaN or Inf"
         what = "scales or running statistics" if self.what == "normalisation" else self.what
         return f"{what} of layer {self.name}{more} are NaN or Inf"
 
@@ -89,6 +92,7 @@ class NonfiniteSearch:
             window = slice(start, min(start + AT_ONCE, len(iterations)))
             yield from self._layers(window)
             yield from self._norms(window)
+            yield from self._parameters(window)
             yield from self._scalars(window)
         self._last = int(iterations[-1]) if len(iterations) else -1
         triggers = reader.triggers
@@ -112,6 +116,12 @@ class NonfiniteSearch:
         if reader.structure.norms and "nonfinite" in reader.contents.of(Rows.NORMS):
             names = [norm.name for norm in reader.structure.norms]
             yield from self._rows("normalisation", names, reader.read_norms("nonfinite", window), window)
+
+    def _parameters(self, window: slice) -> Iterator[Nonfinite]:
+        reader = self._reader
+        if "nonfinite" in reader.contents.of(Rows.PARAMETERS):
+            names = [one.name for one in reader.structure.parameters]
+            yield from self._rows("parameter", names, reader.read_parameters("nonfinite", window), window)
 
     def _rows(self, what: str, names: list[str], counts: FloatArray, window: slice) -> Iterator[Nonfinite]:
         hit = np.nan_to_num(counts) > 0

@@ -16,10 +16,12 @@ from torch import Tensor, nn
 
 from dtui.fork_gate import resting
 from dtui.model import FloatArray
+from dtui.model.arrays import BoolArray
 from dtui.record.backends.choose import summing_on
 from dtui.record.backends.layer_rows import LayerRows
 from dtui.record.backends.sums import Buffers, Sum, Summing
 from dtui.record.measure.norm_values import NormValues
+from dtui.record.measure.parameter_values import ParameterValues
 from dtui.record.measure.samples import LayerSampler
 from dtui.record.measure.statistics import RawRecord
 from dtui.record.network.layers import (
@@ -32,6 +34,7 @@ from dtui.record.network.layers import (
 )
 from dtui.record.network.network_changes import NetworkWatch
 from dtui.record.network.norm_layers import NormProbe
+from dtui.record.network.other_parameters import ParameterProbe
 from dtui.record.training.distributed import is_sharded, local_rows
 from dtui.record.writing.warn import reason_of, warn_once
 
@@ -97,6 +100,7 @@ class Measurer:
         probes: list[LayerProbe],
         fused: bool = False,
         norms: Sequence[NormProbe] = (),
+        parameters: Sequence[ParameterProbe] = (),
     ) -> None:
         """Prepare for the layers of a network that have been placed on the flat filter axis.
 
@@ -105,9 +109,11 @@ class Measurer:
             probes: Its layers.
             fused: Whether to use a compiled kernel if one is available.
             norms: Its normalisation layers, in the order of the run.
+            parameters: Its parameters outside the layers, in the order of the run.
         """
         self._fused = fused
         self._norms = NormValues(norms)
+        self._parameters = ParameterValues(parameters)
         self._root = None if root is None else weakref.ref(root)
         self._probes = probes
         self._filters = sum(probe.shape[0] for probe in probes)
@@ -124,13 +130,14 @@ class Measurer:
     def is_sharded(self) -> bool:
         """Whether this process holds only a part of the weights."""
         weights = (probe.parameter for probe in self._probes)
-        return any(map(is_sharded, weights)) or self._norms.is_sharded
+        return any(map(is_sharded, weights)) or self._norms.is_sharded or self._parameters.is_sharded
 
     @property
     def record_bytes(self) -> int:
         """Bytes that one record takes while it waits to be written."""
         samples = 3 * len(self._probes) * self._sampler.samples
-        return 4 * (len(Sum) * self._filters + samples) + self._norms.record_bytes
+        others = self._norms.record_bytes + self._parameters.record_bytes
+        return 4 * (len(Sum) * self._filters + samples) + others
 
     @torch.no_grad()
     def measure(self, *, with_gradients: bool = True) -> Callable[[int, Mapping[str, float]], RawRecord]:
@@ -142,6 +149,7 @@ class Measurer:
         root = None if self._root is None else self._root()
         if root is not None and self._network is not None and self._network.has_changed():
             self._norms.rebind(root)
+            self._parameters.rebind(root)
             self.changes = rebind(root, self._probes)
             for change in self.changes:
                 warn_once(change, change)
@@ -158,10 +166,10 @@ class Measurer:
         for taken in layers.values():
             for rows in taken:
                 rows.gradient = None  # the training may want its memory back before the next record
-        norms = self._take_norms()
+        norms, parameters, spread = self._take_norms(), *self._take_parameters(with_gradients)
 
         def finish(iteration: int, scalars: Mapping[str, float]) -> RawRecord:
-            raw = RawRecord(iteration, *waits[0](), scalars, norms())
+            raw = RawRecord(iteration, *waits[0](), scalars, norms(), parameters(), spread)
             for wait in waits[1:]:
                 raw = raw.with_part(*wait())
             return raw
@@ -176,6 +184,15 @@ class Measurer:
             warn_once("norms", f"normalisation layers are not recorded from here on: {reason_of(error)}")
             self._norms = NormValues(())
             return lambda: None
+
+    def _take_parameters(self, with_gradients: bool) -> tuple[Callable[[], FloatArray | None], BoolArray | None]:
+        """Read the parameters outside the layers; which of them are spread follows. A failure leaves out them alone."""
+        try:
+            return self._parameters.take(with_gradients=with_gradients), self._parameters.spread
+        except Exception as error:  # noqa: BLE001 - the rest is recorded all the same
+            warn_once("parameters", f"parameters outside the layers are not recorded from here on: {reason_of(error)}")
+            self._parameters = ParameterValues(())
+            return lambda: None, None
 
     def _rows(self, index: int, probe: LayerProbe) -> LayerRows | None:
         """Return the rows of a layer to read; None if this process holds none of it."""

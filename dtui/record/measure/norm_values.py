@@ -87,7 +87,7 @@ class NormValues:
         if flat is None:
             self._plan(tensors)
             flat = [torch.cat(group.tensors) for group in self._groups]
-        waits = [(group, _arriving(found)) for group, found in zip(self._groups, flat, strict=True)]
+        waits = [(group, arriving(found)) for group, found in zip(self._groups, flat, strict=True)]
         shape = len(Kept), self._starts[-1]
 
         def arrive() -> FloatArray:
@@ -141,8 +141,8 @@ class NormValues:
                     yield kept * self._starts[-1] + self._starts[index], probe.channels, tensor
 
 
-def _arriving(values: Tensor) -> Callable[[], FloatArray]:
-    """Return a function that waits for a gathered vector; training continues while it is copied from a GPU."""
+def arriving(values: Tensor) -> Callable[[], FloatArray]:
+    """Return a function that waits for a vector; training continues while it is copied from a GPU."""
     if values.dtype != torch.float32:
         values = values.float()
     if values.device.type != "cuda":

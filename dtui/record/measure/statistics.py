@@ -28,6 +28,7 @@ from dtui.model import (
 from dtui.record.backends.sums import SOURCE_SUMS, Sum
 from dtui.record.measure.compiled import CompiledStatistics, load_kernels
 from dtui.record.measure.norm_statistics import NormDeriver
+from dtui.record.measure.parameter_values import joined, parameter_statistics
 from dtui.record.measure.samples import plan_modules
 from dtui.record.network.norm_layers import Kept
 from dtui.record.training.skipped_updates import Skips
@@ -47,6 +48,8 @@ class RawRecord:
         scalars: The values that the loop logged.
         norms: Values of the normalisation layers, shape (len(Kept), channels of all), see `NormValues.take`; None if
             there are none, or they were not read.
+        parameters: Norms of the parameters outside the layers, see `ParameterValues.take`; None as of norms.
+        spread: Which of these are spread over processes, shape (parameters,); None as of norms.
     """
 
     iteration: int
@@ -54,17 +57,29 @@ class RawRecord:
     samples: FloatArray
     scalars: Mapping[str, float]
     norms: FloatArray | None = None
+    parameters: FloatArray | None = None
+    spread: BoolArray | None = None
 
     def parts(self) -> dict[str, FloatArray]:
         """Return the parts of this record that another process needs, by the names of `with_part`."""
         own = {"sums": self.sums, "samples": self.samples}
-        return own if self.norms is None else {**own, "scales": self.norms[Kept.SCALE]}
+        if self.norms is not None:
+            own["scales"] = self.norms[Kept.SCALE]
+        if self.parameters is not None and self.spread is not None:
+            own["parameters"] = np.where(self.spread, self.parameters, np.float32(np.nan))
+        return own
 
-    def with_part(self, sums: FloatArray, samples: FloatArray, scales: FloatArray | None = None) -> RawRecord:
+    def with_part(
+        self,
+        sums: FloatArray,
+        samples: FloatArray,
+        scales: FloatArray | None = None,
+        parameters: FloatArray | None = None,
+    ) -> RawRecord:
         """Return the record merged with a part from another device or process, which is NaN except at its own filters.
 
         Of the normalisation layers only the scales can be spread over processes; the other values are always this
-        process's.
+        process's. The squares of the norms of parameters that are spread are added.
         """
         merged = np.where(np.isnan(self.sums), sums, self.sums)
         nonfinite = slice(Sum.WEIGHT_NONFINITE, None)  # 0 where nothing was taken; a gathered filter is in both
@@ -74,7 +89,10 @@ class RawRecord:
         if norms is not None and scales is not None and norms[Kept.SCALE].shape == scales.shape:
             norms = norms.copy()
             norms[Kept.SCALE] = np.where(np.isnan(norms[Kept.SCALE]), scales, norms[Kept.SCALE])
-        return replace(self, sums=merged, samples=values, norms=norms)
+        own = self.parameters
+        if own is not None and parameters is not None and own.shape == parameters.shape:
+            own = joined(own, parameters)
+        return replace(self, sums=merged, samples=values, norms=norms, parameters=own)
 
     def with_skips(self, skips: Skips) -> RawRecord:
         """Return the record with the number of updates that a GradScaler has skipped so far, if there are any.
@@ -120,10 +138,17 @@ class Deriver:
 
     def derive(self, raw: RawRecord) -> Record:
         """Return the record; NaN where a statistic has no value."""
-        norms = None if raw.norms is None else self._norms.derive(raw.norms)
+        return replace(
+            self._derive(raw),
+            norms=None if raw.norms is None else self._norms.derive(raw.norms),
+            parameters=None if raw.parameters is None else parameter_statistics(raw.parameters),
+        )
+
+    def _derive(self, raw: RawRecord) -> Record:
+        """Return the record of filters, layers and modules."""
         if self._compiled is not None:
             arrays = self._compiled.derive(raw.sums, raw.samples)
-            return Record(raw.iteration, *arrays, dict(raw.scalars), norms)
+            return Record(raw.iteration, *arrays, dict(raw.scalars))
         sums = raw.sums.astype(np.float64)
         samples = np.where(np.isfinite(raw.samples), raw.samples, np.float32(np.nan))
         with np.errstate(all="ignore"):
@@ -132,7 +157,7 @@ class Deriver:
             layers, modules = self._layer_statistics(sums, samples)
             histograms = self._histograms(samples[0], layers[0])
             shares = _change_ratio_shares(samples[0], samples[SOURCES.index("gradients")])
-        return Record(raw.iteration, filters, layers, modules, histograms, shares, dict(raw.scalars), norms)
+        return Record(raw.iteration, filters, layers, modules, histograms, shares, dict(raw.scalars))
 
     def _filter_statistics(self, sums: _Float64) -> FloatArray:
         nonfinite = np.nan_to_num(sums[Sum.WEIGHT_NONFINITE :])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parameter import is_lazy
 
 from dtui.model import Coverage, Trained, Unrecorded
 from dtui.record.network.layers import LayerProbe, kind_of, walk, weight_type
+from dtui.record.network.other_parameters import outside_layers, own_parameters, with_rows
 from dtui.record.network.own_weights import is_layer
 from dtui.record.writing.warn import reason_of, warn_once
 
@@ -26,21 +27,14 @@ def measure_coverage(root: nn.Module, probes: Sequence[LayerProbe]) -> Coverage:
         probes: Its recorded layers. The weight of each counts as recorded, and so do the parameters it is computed
             from.
     """
-    recorded = {id(parameter) for probe in probes for parameter in probe.made_from}
-    seen: set[int] = set()
     total = known = 0
     others: list[Unrecorded] = []
-    for prefix, module in walk(root):
-        for name, parameter in _own_parameters(module):
-            if id(parameter) in seen or is_lazy(parameter):
-                continue
-            seen.add(id(parameter))
-            total += parameter.numel()
-            if id(parameter) in recorded:
-                known += parameter.numel()
-            else:
-                full = f"{prefix}.{name}" if prefix else name
-                others.append(Unrecorded(full, kind_of(module), parameter.numel()))
+    for name, _, module, parameter, is_outside in outside_layers(root, probes):
+        total += parameter.numel()
+        if is_outside:
+            others.append(Unrecorded(name, kind_of(module), parameter.numel()))
+        else:
+            known += parameter.numel()
     others.sort(key=lambda one: -one.elements)
     return Coverage(total, known, len(others), tuple(others[:KEPT]))
 
@@ -50,7 +44,7 @@ def measure_trained(root: nn.Module, probes: Sequence[LayerProbe]) -> Trained:
     elements = {
         id(parameter): parameter.numel()
         for _, module in walk(root)
-        for _, parameter in _own_parameters(module)
+        for _, parameter in own_parameters(module)
         if parameter.requires_grad and not is_lazy(parameter)
     }
     frozen = tuple(
@@ -68,18 +62,24 @@ def try_trained(root: nn.Module, probes: Sequence[LayerProbe]) -> Trained | None
         return None
 
 
-def try_coverage(root: nn.Module, probes: Sequence[LayerProbe]) -> Coverage | None:
-    """Return how much of a network is recorded, and warn the user if it is little; None if that fails."""
+def try_coverage(root: nn.Module, probes: Sequence[LayerProbe], has_rows: bool = True) -> Coverage | None:
+    """Return how much of a network is in recorded layers, and warn the user if it is little; None if that fails.
+
+    Args:
+        root: The unwrapped network.
+        probes: Its recorded layers.
+        has_rows: Whether parameters outside the layers have a row each; a run of before goes on without.
+    """
     try:
         coverage = measure_coverage(root, probes)
-        _tell(root, coverage)
+        _tell(root, coverage, len(with_rows(root, probes)) if has_rows else 0)
     except Exception as error:  # noqa: BLE001 - it is only told; the training is recorded all the same
         warn_once("coverage", f"model: how much of it is recorded is not known: {reason_of(error)}")
         return None
     return coverage
 
 
-def _tell(root: nn.Module, coverage: Coverage) -> None:
+def _tell(root: nn.Module, coverage: Coverage, rows: int) -> None:
     """Warn once that little of a network is recorded, what is missing, and which layers cannot be recorded."""
     for name, module in walk(root):
         if is_layer(module) and not weight_type(module).is_floating_point:
@@ -91,16 +91,6 @@ def _tell(root: nn.Module, coverage: Coverage) -> None:
     if coverage.share < LITTLE:
         warn_once(
             "coverage",
-            f"model: {coverage.text()}; recorded are convolutions, fully connected layers and "
-            "matrices that modules hold themselves; embeddings, norms and biases are not",
+            f"model: {coverage.text(rows=rows)}; recorded by filter are convolutions, fully connected layers and "
+            "matrices that modules hold themselves",
         )
-
-
-def _own_parameters(module: nn.Module) -> list[tuple[str, Tensor]]:
-    own: list[tuple[str, Tensor]] = [
-        (name, parameter) for name, parameter in module._parameters.items() if parameter is not None
-    ]
-    made = getattr(module, "parametrizations", None)
-    if isinstance(made, nn.ModuleDict):
-        own += [(f"parametrizations.{name}", parameter) for name, parameter in made.named_parameters()]
-    return own

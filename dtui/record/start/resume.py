@@ -57,6 +57,11 @@ class Start:
         return self.past is not None and iteration >= self.updates
 
     @property
+    def has_parameters(self) -> bool:
+        """Whether parameters outside the layers have a row each: a run that was begun without goes on without."""
+        return self.past is None or bool(self.past.structure.parameters)
+
+    @property
     def last_validation(self) -> int | None:
         """Iteration of the last validation that counts, None if there is none."""
         return None if self.past is None else self.past.last_validation_before(self.updates)

@@ -232,6 +232,22 @@ def is_sharded(tensor: Tensor | None) -> bool:
     return spread is not None and any(placement.is_shard() for placement in spread.placements)
 
 
+def own_part(tensor: Tensor) -> Tensor | None:
+    """Return the part of a parameter or gradient that this rank counts: every element is counted by one rank of all.
+
+    A rank whose part another rank counts, and one whose values are a term of a sum, counts none: None.
+    """
+    spread = _as_dtensor(tensor)
+    if spread is None:
+        return tensor
+    for axis, placement in enumerate(spread.placements):
+        is_copy = not placement.is_shard() and spread.device_mesh.get_local_rank(axis) > 0
+        if placement.is_partial() or is_copy:
+            return None
+    part: Tensor = spread.to_local()
+    return part
+
+
 def local_rows(tensor: Tensor) -> tuple[Tensor, int] | None:
     """Return the rows of a weight that this rank holds, and the index of the first.
 

@@ -54,7 +54,8 @@ class Stored:
 class Track:
     """Statistics of another kind of rows than filters and layers, in records and watches, float32.
 
-    This dtui writes and reads the track of normalisation layers. It keeps any other track that it finds in a run.
+    This dtui writes and reads the tracks of normalisation layers and of parameters outside the layers. It keeps any
+    other track that it finds in a run.
 
     Attributes:
         kind: Kind of the rows, such as "norms".
@@ -66,6 +67,9 @@ class Track:
     rows: int
     statistics: tuple[Stored, ...]
 
+
+_WRITTEN = (known.Rows.NORMS, known.Rows.PARAMETERS)
+"""Kinds of rows of the tracks that this dtui writes."""
 
 LABEL = Column("label", "<u2")
 CONFIDENCE = Column("confidence", "|u1")
@@ -115,7 +119,7 @@ class Contents:
     def unwritten(self) -> tuple[str, ...]:
         """Kinds of rows and columns that this dtui does not know, so that it cannot go on recording the run."""
         others = (column.name for column in self.columns if not is_known(column))
-        return (*(track.kind for track in self.tracks if track.kind != known.Rows.NORMS), *others)
+        return (*(track.kind for track in self.tracks if track.kind not in _WRITTEN), *others)
 
     def filter_statistic(self, name: str, run: Path) -> Stored:
         """Return a statistic of filters.
@@ -147,6 +151,16 @@ class Contents:
         """
         every = known.by_name(known.Rows.NORMS, known.STATISTICS)
         return _find(self.of(known.Rows.NORMS), name, "norm statistic", run, every)
+
+    def parameter_statistic(self, name: str, run: Path) -> Stored:
+        """Return a statistic of parameters outside the layers.
+
+        Raises:
+            NotRecordedError: The run does not hold it, or no such parameters.
+            UsageError: There is no such statistic.
+        """
+        every = known.by_name(known.Rows.PARAMETERS, known.STATISTICS)
+        return _find(self.of(known.Rows.PARAMETERS), name, "parameter statistic", run, every)
 
 
 def _find(there: Mapping[str, _T], name: str, what: str, run: Path, every: Container[str]) -> _T:
@@ -183,17 +197,19 @@ def _made_once(
     return Contents(version, sources, of_filters, of_layers, tracks, columns)
 
 
-def contents_of_today(norms: int = 0, columns: Sequence[Column] = ()) -> Contents:
+def contents_of_today(norms: int = 0, columns: Sequence[Column] = (), parameters: int = 0) -> Contents:
     """Return the contents of a run that this dtui begins.
 
     Args:
         norms: Number of its normalisation layers.
         columns: Columns of records and watches; those of validations are listed with the images.
+        parameters: Number of its parameters outside the layers that have a row.
     """
-    filters, layers, of_norms = (
+    filters, layers, of_norms, of_parameters = (
         tuple(map(Stored.of, known.by_name(rows, known.STATISTICS).values())) for rows in known.Rows
     )
-    tracks = (Track(known.Rows.NORMS.value, norms, of_norms),) if norms else ()
+    of_rows = ((known.Rows.NORMS, norms, of_norms), (known.Rows.PARAMETERS, parameters, of_parameters))
+    tracks = tuple(Track(kind.value, rows, measured) for kind, rows, measured in of_rows if rows)
     return contents(FORMAT_VERSION, SOURCES, filters, layers, tracks, (LABEL, CONFIDENCE, *columns))
 
 

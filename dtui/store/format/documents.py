@@ -25,6 +25,7 @@ from dtui.model import (
     Layer,
     Module,
     NormLayer,
+    OtherParameter,
     RunMetadata,
     Structure,
     Trained,
@@ -41,6 +42,7 @@ from dtui.store.format.schema import (
     MOST_FILTERS,
     MOST_IMAGES,
     MOST_NODES,
+    MOST_PARAMETERS,
     MOST_UNRECORDED,
     MOST_VALUES,
 )
@@ -120,6 +122,7 @@ def run_document(
     trained = {} if structure.trained is None else {"trained": asdict(structure.trained)}
     places = [[place.of, place.then] for place in structure.activations]
     activations = {"activations": places} if places else {}
+    parameters = {"parameters": [asdict(one) for one in structure.parameters]} if structure.parameters else {}
     return encode_document(
         {
             "run": run,
@@ -132,6 +135,7 @@ def run_document(
             **norms,
             **trained,
             **activations,
+            **parameters,
             **encode_contents(contents),
         }
     )
@@ -154,7 +158,9 @@ def parse_run_document(data: ByteArray, path: Path) -> RunDocument:
         norms = tuple(_norm(item) for item in _bounded(values.get("norms", []), MOST_NODES))
         trained = _trained(values.get("trained"), len(layers))
         places = _activations(values.get("activations", []), len(layers))
-        structure = Structure(layers, modules, edges, _coverage(values.get("coverage")), norms, trained, places)
+        others = tuple(_parameter(item) for item in _bounded(values.get("parameters", []), MOST_PARAMETERS))
+        coverage = _coverage(values.get("coverage"))
+        structure = Structure(layers, modules, edges, coverage, norms, trained, places, others)
         _check_structure(structure, contents)
         return RunDocument(str(values["run"]), structure, _metadata(values["metadata"]), classes, contents)
     except RunFormatError:
@@ -216,6 +222,10 @@ def _norm(item: Mapping[str, Any]) -> NormLayer:
     if type(channels) is not int or not 0 < channels <= LAST_ITERATION:
         raise ValueError(f"{str(channels)[:20]} is not a number of channels")
     return NormLayer(str(item["name"]), str(item["kind"]), channels, str(item["layer"]))
+
+
+def _parameter(item: Mapping[str, Any]) -> OtherParameter:
+    return OtherParameter(str(item["name"]), str(item["kind"]), _count(item["elements"]), str(item["layer"]))
 
 
 def _coverage(item: Mapping[str, Any] | None) -> Coverage | None:
@@ -301,3 +311,5 @@ def _check_structure(structure: Structure, contents: Contents) -> None:
             raise ValueError(f"module {index} names layers that are not there")
     if len(structure.norms) != contents.rows_of(Rows.NORMS):
         raise ValueError(f"{len(structure.norms)} normalisation layers, rows of {contents.rows_of(Rows.NORMS)}")
+    if len(structure.parameters) != contents.rows_of(Rows.PARAMETERS):
+        raise ValueError(f"{len(structure.parameters)} parameters, rows of {contents.rows_of(Rows.PARAMETERS)}")

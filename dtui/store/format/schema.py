@@ -54,15 +54,17 @@ many elements the network's parameters have, how many of them are in recorded la
 the largest of those; norms, optional: the normalisation layers, of each name, kind, channels and layer, the name of
 the layer that it follows or ""; trained, optional: how many elements have the parameters that require a gradient when
 recording begins (parameters), and the indices of the layers that do not (frozen); activations, optional: of each layer
-[of, then], the module whose outputs are read in validations and the activation function that follows it or ""; in
-format 2 also format and holds, what the run holds). Frames and parts are laid out by holds:
+[of, then], the module whose outputs are read in validations and the activation function that follows it or "";
+parameters, optional: the parameters outside the layers, at most 1,024, of each name, kind (of its module), elements and
+layer, as of norms; in format 2 also format and holds, what the run holds). Frames and parts are laid out by holds:
 
     sources      of layer statistics, in storage order
     tracks       kinds of rows (kind) and what is measured of them (statistics, in storage order): filters and layers,
-                 which are always there, and others, of so many rows (rows), such as biases, embeddings or heads; norms
-                 has a row for each item of norms above. Of a statistic: name, of (sources), bits (of mantissa that are
-                 kept, 1 to 23; 23 of layers), watched (whether watches have a value), norm_of (of filters, optional:
-                 mean and standard deviation from which it follows in records, as √elements · √(mean² + std²))
+                 which are always there, and others, of so many rows (rows), such as heads; norms has a row for each
+                 item of norms above, parameters for each of parameters. Of a statistic: name, of (sources), bits (of
+                 mantissa that are kept, 1 to 23; 23 of layers), watched (whether watches have a value), norm_of (of
+                 filters, optional: mean and standard deviation from which it follows in records, as
+                 √elements · √(mean² + std²))
     judgements   columns of a frame: name, dtype (|u1 <u2 <u4 <f2 <f4 <f8), stream (whose frames have it) and rows (of a
                  frame; without it, one an image): label and confidence, and others, such as scores of images, sample
                  ids of batches or kept weights
@@ -147,6 +149,7 @@ import numpy as np
 from dtui.model import CHANGE_RATIO_EDGES, HISTOGRAM_BINS, ImageSet, Structure
 from dtui.model.columns import Column
 from dtui.model.statistics import Rows
+from dtui.model.structure import MOST_OTHER_PARAMETERS
 from dtui.store.format.contents import CONFIDENCE, FORMAT_1, LABEL, Contents
 
 RUN_FILE = "run.json"
@@ -196,6 +199,7 @@ MOST_NODES = 1_000_000
 MOST_CLASS_NAMES = 65_536
 """That a reader takes: one more than a recorder does now, for the runs of before."""
 MOST_UNRECORDED = 1_024
+MOST_PARAMETERS = MOST_OTHER_PARAMETERS
 MOST_VALUES = 5_000_000
 """In a JSON document: each takes up to a hundred bytes of memory once it is parsed."""
 MOST_LOGGED_NAMES = 4_096
@@ -285,7 +289,7 @@ class Sizes:
         return [(column, self.images if column.rows is None else column.rows) for column in columns]
 
 
-TRACK_FIELDS = {Rows.NORMS.value: "norms"}
+TRACK_FIELDS = {Rows.NORMS.value: "norms", Rows.PARAMETERS.value: "parameters"}
 """Kind of rows to the attribute of a Record that holds its statistics."""
 OTHER_COLUMN = "column "
 COLUMN_FIELDS = {LABEL.name: "labels", CONFIDENCE.name: "confidences"}

@@ -122,6 +122,18 @@ class RunReader(FollowedRun):
         self.contents.norm_statistic(statistic, self.path)
         return self._read_records(track_node(Rows.NORMS, statistic), range(len(self.structure.norms)), records)
 
+    def read_parameters(self, statistic: str, records: slice) -> FloatArray:
+        """Return one statistic of all parameters outside the layers, as `read_norms` does; rows as in
+        `structure.parameters`.
+
+        Raises:
+            NotRecordedError: The run does not hold it, or no such parameters.
+            UsageError: There is no such statistic, or the slice runs backwards.
+        """
+        self.contents.parameter_statistic(statistic, self.path)
+        rows = range(len(self.structure.parameters))
+        return self._read_records(track_node(Rows.PARAMETERS, statistic), rows, records)
+
     def read_histograms(self, layer: int, records: slice) -> IntArray:
         """Return the weight histograms of a layer, shape (HISTOGRAM_BINS, records), int64; NO_VALUE where damaged.
 

@@ -20,12 +20,15 @@ class Arrangement:
 
     def __init__(self, path: Path, held: Contents) -> None:
         """Compare the list of the run at `path` with what is measured."""
-        today = contents_of_today(norms=1)
+        today = contents_of_today(norms=1, parameters=1)
         filters = _Places(tuple(held.filters), tuple(today.filters))
         nodes = (_Places(held.sources, today.sources), _Places(tuple(held.layers), tuple(today.layers)))
-        norms = _Places(tuple(held.of(Rows.NORMS)), tuple(today.of(Rows.NORMS)))
+        tracks = {
+            TRACK_FIELDS[kind]: (_Places(tuple(held.of(kind)), tuple(today.of(kind))),)
+            for kind in (Rows.NORMS, Rows.PARAMETERS)
+        }
         self._path = path
-        self._axes = {"filters": (filters,), "layers": nodes, "modules": nodes, TRACK_FIELDS[Rows.NORMS]: (norms,)}
+        self._axes = {"filters": (filters,), "layers": nodes, "modules": nodes, **tracks}
 
     def arrange(self, field: Field, values: NDArray[Any] | None) -> NDArray[Any]:
         """Return a field as a frame stores it, without statistics that the run lacks.

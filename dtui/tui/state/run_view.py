@@ -17,6 +17,7 @@ from dtui.model import (
     Incident,
     IntArray,
     NormLayer,
+    OtherParameter,
     RunInfo,
     RunMetadata,
     RunStatus,
@@ -62,6 +63,8 @@ class RunView:
         given: The runs that the person named, if there are two or more; all paths as in a list of runs.
         norms: The normalisation layers that were measured; names are data from outside.
         norm_statistics: The recorded statistics of normalisation layers.
+        parameters: The parameters outside the layers that were measured; names are data from outside.
+        parameter_statistics: The recorded statistics of these.
         rate: Iterations a second of a live run; NaN where that is not known.
         seconds_left: Until a live training ends, if it goes on as now; NaN where that is not known.
         quiet_seconds: For how long a live run has recorded nothing new, where that is much longer than usual; else 0.
@@ -89,9 +92,16 @@ class RunView:
     given: tuple[str, ...] = ()
     norms: tuple[NormLayer, ...] = ()
     norm_statistics: tuple[str, ...] = ()
+    parameters: tuple[OtherParameter, ...] = ()
+    parameter_statistics: tuple[str, ...] = ()
     rate: float = float("nan")
     seconds_left: float = float("nan")
     quiet_seconds: float = 0.0
+
+    @property
+    def beside(self) -> tuple[NormLayer | OtherParameter, ...]:
+        """What can have a row behind a layer: the normalisation layers, then the parameters outside the layers."""
+        return (*self.norms, *self.parameters)
 
     @property
     def is_live(self) -> bool:
@@ -188,6 +198,8 @@ def seen_in(query: RunQuery, revision: int, now: float) -> RunView:
         path=str(located(query.path)),
         norms=query.structure().norms,
         norm_statistics=query.recorded(Rows.NORMS),
+        parameters=query.structure().parameters,
+        parameter_statistics=query.recorded(Rows.PARAMETERS),
         rate=rate,
         seconds_left=seconds_left,
         quiet_seconds=query.quiet_seconds(now),

@@ -74,7 +74,9 @@ def test_info_json_and_report_tell_it_of_a_folder_and_of_a_packed_run(
 ) -> None:
     torch.manual_seed(1)
     model = nn.Sequential(nn.Embedding(1000, 8), *(nn.LayerNorm(8) for _ in range(MANY)), nn.Linear(8, 3))
-    with pytest.warns(RecorderWarning, match="less than 1 % of the .* not recorded: 0.weight .Embedding, 8,000."):
+    with pytest.warns(
+        RecorderWarning, match="less than 1 % of the .* recorded as one row each: 0.weight .Embedding, 8,000."
+    ):
         recorder = Recorder(tmp_path / "run", model, every=1)
     with warnings.catch_warnings():
         warnings.simplefilter("error", RecorderWarning)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, NORM_STATISTICS, SOURCES, RunStatus
+from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, NORM_STATISTICS, PARAMETER_STATISTICS, SOURCES, RunStatus
 from dtui.model.statistics import FILTERS
 from dtui.store import RunReader
 from tests.record.conftest import MemoryStore, RecorderUnderTest
@@ -88,6 +88,11 @@ def test_norms_are_those_of_one_process(folder: Path, record: Callable[..., Reco
         wanted = np.stack([one.norms[index] for one in recorder.store.records], axis=1)
         np.testing.assert_allclose(found, wanted, rtol=2e-3, atol=1e-6, err_msg=statistic)
     assert not np.isnan(found).any()
+    assert reader.structure.parameters == recorder.store.structure.parameters
+    for index, statistic in enumerate(PARAMETER_STATISTICS):
+        found = reader.read_parameters(statistic, slice(None))
+        wanted = np.stack([one.parameters[index] for one in recorder.store.records], axis=1)
+        np.testing.assert_allclose(found, wanted, rtol=2e-3, atol=1e-5, err_msg=statistic)
     reader.close()
 
 

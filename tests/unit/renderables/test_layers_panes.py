@@ -18,7 +18,7 @@ from dtui.tui.renderables.canvas.theme import DARK
 from dtui.tui.renderables.panes.layers.filters import place_of
 from dtui.tui.renderables.panes.layers.tree import ChartKind, TreeLook, TreePicture
 from dtui.tui.renderables.panes.layers.tree_charts import box_heights, zones
-from dtui.tui.renderables.panes.layers.tree_gutter import TreeRow
+from dtui.tui.renderables.panes.layers.tree_gutter import BesideSeries, TreeRow
 from dtui.tui.renderables.panes.layers.tree_words import fitting, network_lines
 from tests.unit.renderables.builders import (
     LOOK,
@@ -242,7 +242,12 @@ def test_normalisation_layers_have_rows_and_a_statistic_of_their_own() -> None:
     norm = TreeRow(rows[1].node, False, False, "bn1", "BatchNorm2d", 1, norm=0, about="bn1 (BatchNorm2d, 8 channels)")
     norms = NormSeries(axis_of(where), "mean_shift", (0,), np.full((1, where.plot_width), 0.25), 0.5)
     picture = TreePicture(
-        (*rows[:2], norm, rows[2]), 0, 2, make_series(rows, axis_of(where)), TreeLook("mean"), norms=norms
+        (*rows[:2], norm, rows[2]),
+        0,
+        2,
+        make_series(rows, axis_of(where)),
+        TreeLook("mean"),
+        beside=BesideSeries(norms),
     )
     text = to_text(picture.draw(where, 500)).split("\n")
     assert text[4].startswith("▌ ≈ bn1 BatchNorm2d                          0.250")

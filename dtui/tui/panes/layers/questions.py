@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dtui.model import Heatmap, HeatmapRequest, NodeSeries, RunState, TimeAxis
 from dtui.model.findings.kept_weights import KeptWeights
-from dtui.model.layers import FilterHistory, NetworkGraph, NodeBoxes, NodeHistograms, NormSeries
+from dtui.model.layers import UPDATE_RATIO, FilterHistory, NetworkGraph, NodeBoxes, NodeHistograms, NormSeries
 from dtui.model.relations import Event
 from dtui.query import RunQuery
 from dtui.tui.state.questions import Question
@@ -81,6 +81,33 @@ class NormsQuestion(Question[NormSeries]):
     def ask(self, query: RunQuery) -> NormSeries:
         """Return it."""
         return query.norm_series(self.norms, self.statistic, self.axis)
+
+
+@dataclass(frozen=True, slots=True)
+class ParametersQuestion(Question[NormSeries]):
+    """One statistic of parameters outside the layers over time."""
+
+    parameters: tuple[int, ...]
+    statistic: str
+    axis: TimeAxis
+    about = "parameters"
+
+    def ask(self, query: RunQuery) -> NormSeries:
+        """Return it."""
+        return query.parameter_series(self.parameters, self.statistic, self.axis)
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterRatiosQuestion(Question[NormSeries]):
+    """The update ratios of parameters outside the layers over time."""
+
+    parameters: tuple[int, ...]
+    axis: TimeAxis
+    about = "update ratios of parameters"
+
+    def ask(self, query: RunQuery) -> NormSeries:
+        """Return them."""
+        return query.parameter_series(self.parameters, UPDATE_RATIO, self.axis)
 
 
 @dataclass(frozen=True, slots=True)

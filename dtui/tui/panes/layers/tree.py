@@ -16,9 +16,9 @@ from dtui.tui.panes.layers.questions import RatiosQuestion, SeriesQuestion, Stat
 from dtui.tui.panes.layers.structure import SCREEN as STRUCTURE
 from dtui.tui.panes.layers.tree_charts import (
     TreeOptions,
+    beside_of,
     chart_of,
     next_source,
-    norms_of,
     numbers_of,
     recorded,
     rows_of,
@@ -36,7 +36,7 @@ from dtui.tui.panes.layers.tree_rows import (
     parents_of,
     values_at,
     visible_nodes,
-    with_norms,
+    with_rows_beside,
 )
 from dtui.tui.panes.rows import ListPane
 from dtui.tui.renderables.panes.layers.tree import TITLE, ChartKind, TreeLook, TreePicture, info_rows
@@ -163,7 +163,7 @@ class Tree(ListPane):
             chart,
             look,
             scene.answers.get(RatiosQuestion),
-            norms_of(scene),
+            beside_of(scene),
             state,
             view.stages,
             total=len(items),
@@ -192,7 +192,7 @@ class Tree(ListPane):
             values = values_at(scene.answers.get(_question_of(options)), selection.cursor)
             entry = view.find_entry(selection.entry)
             nodes = ordered_layers(found, options.order, scene.entries, entry, values)
-        return with_norms(nodes, view.norms if options.shows_norms else ())
+        return with_rows_beside(nodes, view.beside, options.beside(view))
 
     def select(self, scene: Scene, row: int) -> Selection:
         """Return the selection on a row."""
@@ -247,7 +247,7 @@ class Tree(ListPane):
         height = divide(*scene.size, needed, place if is_alone else None).panes[place]
         options = scene.selection.get(TreeOptions)
         rows = (height - sum(info_rows(height))) // self.tall(scene)
-        return max(1, rows // 2 if options.shows_norms else rows)
+        return max(1, rows // 2 if options.beside(scene.view) else rows)
 
     def _fitted(self, scene: Scene) -> Selection:
         """Return the selection with as many modules open as there is room for, those of the selected node first."""

@@ -8,27 +8,30 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
-from dtui.model import SOURCES, NodeSeries
+from dtui.model import SOURCES, NodeSeries, NormLayer, OtherParameter
 from dtui.model.findings.state import Standing
-from dtui.model.layers import BOX_STATISTICS, HISTOGRAM_SOURCES, UPDATE_RATIO, NodeBoxes, NormSeries
-from dtui.model.statistics import LAYERS, NORMS, title_of
+from dtui.model.layers import BOX_STATISTICS, HISTOGRAM_SOURCES, UPDATE_RATIO, NodeBoxes
+from dtui.model.statistics import LAYERS, NORMS, PARAMETERS, title_of
 from dtui.safe_text import safe
 from dtui.tui.panes.layers.questions import (
     BoxesQuestion,
     HistogramsQuestion,
     NormsQuestion,
+    ParameterRatiosQuestion,
+    ParametersQuestion,
     RatiosQuestion,
     SeriesQuestion,
     StateQuestion,
 )
 from dtui.tui.panes.layers.tree_rows import TreeItem, counts_of, incidents_of
 from dtui.tui.renderables.panes.layers.tree_charts import Charted, ChartKind
-from dtui.tui.renderables.panes.layers.tree_gutter import TreeRow
+from dtui.tui.renderables.panes.layers.tree_gutter import NORM_MARK, PARAMETER_MARK, BesideSeries, TreeRow
 from dtui.tui.state.choice import Choice, Option
 from dtui.tui.state.key_steps import next_of
 from dtui.tui.state.numbers import Numbers, over_time
 from dtui.tui.state.pane import Scene
 from dtui.tui.state.questions import Question
+from dtui.tui.state.run_view import RunView
 from dtui.tui.state.selection import Selection
 
 PLAIN = ("Sequential", "ModuleList", "ModuleDict")
@@ -48,7 +51,8 @@ class TreeOptions:
         fitted: Rows that modules were folded for; None once a person has folded one.
         order: Of ORDERS.
         norm_statistic: Shown in the rows of normalisation layers; None where these rows are hidden.
-        norm: Place of the selected normalisation layer; None where a node is selected.
+        parameter_statistic: As norm_statistic, of the parameters outside the layers.
+        norm: Place in `RunView.beside` of what is selected behind a layer; None where a node is selected.
     """
 
     statistic: str = "mean"
@@ -59,12 +63,14 @@ class TreeOptions:
     fitted: int | None = -1
     order: str = "depth"
     norm_statistic: str | None = None
+    parameter_statistic: str | None = None
     norm: int | None = None
 
-    @property
-    def shows_norms(self) -> bool:
-        """Whether normalisation layers have rows."""
-        return self.norm_statistic is not None
+    def beside(self, view: RunView) -> tuple[int, ...]:
+        """Return the places in `RunView.beside` of what has a row behind its layer."""
+        norms = range(len(view.norms)) if self.norm_statistic is not None else ()
+        others = range(len(view.norms), len(view.beside)) if self.parameter_statistic is not None else ()
+        return (*norms, *others)
 
 
 def recorded(scene: Scene) -> tuple[str, ...]:
@@ -95,9 +101,14 @@ def wanted_charts(scene: Scene, nodes: tuple[int, ...], here: Sequence[TreeItem]
         yield HistogramsQuestion(on_screen, _histogram_source(options), axis, 2 * tall_of(scene.selection))
     elif options.statistic != UPDATE_RATIO:
         yield SeriesQuestion(nodes, options.statistic, options.source, axis)
+    beside, first = dict.fromkeys(item.norm for item in here if item.norm is not None), len(scene.view.norms)
     if options.norm_statistic is not None:
-        norms = tuple(dict.fromkeys(item.norm for item in here if item.norm is not None))
-        yield NormsQuestion(norms, options.norm_statistic, axis)
+        yield NormsQuestion(tuple(place for place in beside if place < first), options.norm_statistic, axis)
+    if options.parameter_statistic is not None:
+        parameters = tuple(place - first for place in beside if place >= first)
+        yield ParametersQuestion(parameters, options.parameter_statistic, axis)
+        if _has_ratios(scene):
+            yield ParameterRatiosQuestion(parameters, axis)
 
 
 def chart_of(scene: Scene) -> Charted | None:
@@ -110,9 +121,21 @@ def chart_of(scene: Scene) -> Charted | None:
     return scene.answers.get(RatiosQuestion if options.statistic == UPDATE_RATIO else SeriesQuestion)
 
 
-def norms_of(scene: Scene) -> NormSeries | None:
-    """Return the numbers of normalisation layers, if these have rows."""
-    return scene.answers.get(NormsQuestion) if scene.selection.get(TreeOptions).shows_norms else None
+def beside_of(scene: Scene) -> BesideSeries:
+    """Return the numbers at hand of what has rows behind layers, by place in `RunView.beside`."""
+    options, first = scene.selection.get(TreeOptions), len(scene.view.norms)
+    norms = scene.answers.get(NormsQuestion) if options.norm_statistic is not None else None
+    parameters = ratios = None
+    if options.parameter_statistic is not None:
+        parameters, ratios = (
+            None if found is None else replace(found, norms=tuple(place + first for place in found.norms))
+            for found in (scene.answers.get(ParametersQuestion), scene.answers.get(ParameterRatiosQuestion))
+        )
+    return BesideSeries(norms, parameters, ratios)
+
+
+def _has_ratios(scene: Scene) -> bool:
+    return {"norm", "update_norm"} <= set(scene.view.parameter_statistics)
 
 
 def title_of_chart(scene: Scene) -> str:
@@ -130,8 +153,10 @@ def title_of_chart(scene: Scene) -> str:
         title = "histograms of weights" if is_weights else "histograms of |gradient / weight|"
     else:
         title = ""
-    norms = norms_of(scene)
-    return f"{title} · ≈ {norms.title}" if norms is not None else title
+    beside = beside_of(scene)
+    for mark, series in ((NORM_MARK, beside.norms), (PARAMETER_MARK, beside.parameters)):
+        title += f" · {mark} {series.title}" if series is not None else ""
+    return title
 
 
 def rows_of(scene: Scene, items: Sequence[TreeItem], is_flat: bool, is_searched: bool) -> tuple[TreeRow, ...]:
@@ -152,11 +177,7 @@ def rows_of(scene: Scene, items: Sequence[TreeItem], is_flat: bool, is_searched:
     for item in items:
         node, is_module = item.node, item.node.layer is None
         if item.norm is not None:
-            norm = view.norms[item.norm]
-            about = f"{safe(norm.name)} ({safe(norm.kind)}, {norm.channels:,} channels)"
-            name = norm.name if is_flat else norm.name.rpartition(".")[2]
-            indent = 0 if is_flat else node.depth
-            rows.append(TreeRow(node, False, False, name, norm.kind, indent, item.norm, about=about))
+            rows.append(_row_beside(item, item.norm, view.beside[item.norm], is_flat))
             continue
         name = node.name if is_module or is_flat else node.label
         rows.append(
@@ -175,6 +196,24 @@ def rows_of(scene: Scene, items: Sequence[TreeItem], is_flat: bool, is_searched:
             )
         )
     return tuple(rows)
+
+
+def _row_beside(item: TreeItem, place: int, one: NormLayer | OtherParameter, is_flat: bool) -> TreeRow:
+    """Return the row of a normalisation layer or a parameter; that of a parameter has its module's name, too."""
+    is_norm = isinstance(one, NormLayer)
+    size = f"{one.channels:,} channels" if isinstance(one, NormLayer) else f"{one.elements:,} elements"
+    name = one.name if is_flat else ".".join(one.name.split(".")[-1 if is_norm else -2 :])
+    return TreeRow(
+        item.node,
+        False,
+        False,
+        name,
+        one.kind,
+        0 if is_flat else item.node.depth,
+        place,
+        about=f"{safe(one.name)} ({safe(one.kind)}, {size})",
+        mark=NORM_MARK if is_norm else PARAMETER_MARK,
+    )
 
 
 def numbers_of(scene: Scene) -> Numbers | None:
@@ -220,13 +259,20 @@ def with_statistic(scene: Scene, statistic: str) -> Selection:
 
 
 def _with_norms(scene: Scene, statistic: str | None) -> Selection:
-    options = scene.selection.get(TreeOptions)
-    norm = options.norm if statistic is not None else None
-    return scene.selection.put(replace(options, norm_statistic=statistic, norm=norm))
+    return _with_beside(scene, replace(scene.selection.get(TreeOptions), norm_statistic=statistic))
+
+
+def _with_parameters(scene: Scene, statistic: str | None) -> Selection:
+    return _with_beside(scene, replace(scene.selection.get(TreeOptions), parameter_statistic=statistic))
+
+
+def _with_beside(scene: Scene, options: TreeOptions) -> Selection:
+    norm = options.norm if options.norm in options.beside(scene.view) else None
+    return scene.selection.put(replace(options, norm=norm))
 
 
 def statistics_choice(scene: Scene) -> Choice:
-    """Return the list of statistics: of layers, and of normalisation layers."""
+    """Return the list of statistics: of layers, of normalisation layers, and of parameters outside the layers."""
     options = scene.selection.get(TreeOptions)
     of_layers = recorded(scene)
     lines = [
@@ -241,7 +287,19 @@ def statistics_choice(scene: Scene) -> Choice:
             for name in scene.view.norm_statistics
         ]
         lines.append(Option("without their rows", partial(_with_norms, statistic=None), "", group))
+    if scene.view.parameters:
+        group = "Other parameters (biases, embeddings …), in rows of their own"
+        ratio = (UPDATE_RATIO,) if _has_ratios(scene) else ()
+        lines += [
+            Option(title_of(name), partial(_with_parameters, statistic=name), _parameter_help(name), group)
+            for name in (*scene.view.parameter_statistics, *ratio)
+        ]
+        lines.append(Option("without their rows", partial(_with_parameters, statistic=None), "", group))
     return Choice("Statistic of the tree", tuple(lines), chosen)
+
+
+def _parameter_help(name: str) -> str:
+    return PARAMETERS[name].unit if name in PARAMETERS else "‖Δw‖ / ‖w‖ per update"
 
 
 def _help_of(name: str, source: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dtui.model import NodeSeries, NormLayer, RunState, TreeNode
+from dtui.model import NodeSeries, NormLayer, OtherParameter, RunState, TreeNode
 from dtui.model.findings.review import Entry
 from dtui.model.findings.state import Standing
 from dtui.tui.state.places.search import find_matches
@@ -17,11 +17,11 @@ ORDERS = ("depth", "incident", "statistic")
 
 @dataclass(frozen=True, slots=True)
 class TreeItem:
-    """A row of the tree: a node, or a normalisation layer behind it.
+    """A row of the tree: a node, or a normalisation layer or parameter behind it.
 
     Attributes:
-        node: The node; of a normalisation layer the one that it follows.
-        norm: Place among the normalisation layers; None for a node.
+        node: The node; of what stands behind a layer that layer.
+        norm: Place in `RunView.beside`; None for a node.
     """
 
     node: TreeNode
@@ -81,11 +81,19 @@ def visible_nodes(tree: tuple[TreeNode, ...], folded: frozenset[int], search: st
     return tuple(rows)
 
 
-def with_norms(nodes: Sequence[TreeNode], norms: Sequence[NormLayer]) -> tuple[TreeItem, ...]:
-    """Return the rows of nodes, each normalisation layer behind the layer that it follows; those of none come first."""
+def with_rows_beside(
+    nodes: Sequence[TreeNode], beside: Sequence[NormLayer | OtherParameter], places: Sequence[int]
+) -> tuple[TreeItem, ...]:
+    """Return the rows of nodes, and behind each layer what belongs to it or follows it; what has none comes first.
+
+    Args:
+        nodes: In order.
+        beside: The normalisation layers, then the parameters outside the layers.
+        places: Those that are shown.
+    """
     behind: dict[str, list[int]] = {}
-    for place, norm in enumerate(norms):
-        behind.setdefault(norm.layer, []).append(place)
+    for place in places:
+        behind.setdefault(beside[place].layer, []).append(place)
     layers = {node.name for node in nodes if node.layer is not None}
     first = next((node for node in nodes if node.layer is not None), None)
     items = []
@@ -94,7 +102,7 @@ def with_norms(nodes: Sequence[TreeNode], norms: Sequence[NormLayer]) -> tuple[T
         if node.layer is not None:
             own = behind.get(node.name, [])
             if node is first:
-                own = [*own, *(place for place, norm in enumerate(norms) if norm.layer == "" and "" not in layers)]
+                own = [*own, *(behind.get("", ()) if "" not in layers else ())]
             items += [TreeItem(node, place) for place in own]
     return tuple(items)
 

@@ -23,6 +23,8 @@ from dtui.tui.renderables.panes.layers.tree_charts import (
     rows_at,
 )
 from dtui.tui.renderables.panes.layers.tree_gutter import (
+    NOTHING_BESIDE,
+    BesideSeries,
     Readout,
     TreeRow,
     draw_name,
@@ -76,7 +78,7 @@ class TreePicture(Picture):
         chart: The numbers, by node, over any axis; nodes without any have an empty chart. None while they load.
         look: Chart kind, title.
         ratios: Update ratios by node; None while they load, or where they were not recorded.
-        norms: Of the normalisation layers that are shown; None while it loads.
+        beside: Of what is shown behind layers: normalisation layers and parameters.
         state: What stands out at the end; None while it loads.
         stages: Learning-rate stages, dashed verticals.
         total: Number of all rows; 0 if there are none but these.
@@ -88,7 +90,7 @@ class TreePicture(Picture):
     chart: Charted | None = None
     look: TreeLook = TreeLook()
     ratios: NodeSeries | None = None
-    norms: NormSeries | None = None
+    beside: BesideSeries = NOTHING_BESIDE
     state: RunState | None = None
     stages: tuple[Stage, ...] = ()
     total: int = 0
@@ -147,7 +149,10 @@ class TreePicture(Picture):
         x = cells.text(1, y, row.about, theme.accent, limit=max(0, min(frame.width * 2 // 5, frame.width - 2)))
         said = [f"at {iteration:,}"]
         if row.norm is not None:
-            said[0] += f": {self.look.title if self.norms is None else self.norms.title} {number(readout.value)}"
+            series = self.beside.of(row.norm)
+            said[0] += "" if series is None else f": {series.title} {number(readout.value)}"
+            is_other = series is not None and series.statistic != UPDATE_RATIO
+            said.append(f"update ratio {number(readout.ratio)}" if is_other and np.isfinite(readout.ratio) else "")
         else:
             said[0] += f": {ratio_words(readout.ratio)}" if self.ratios is not None else ""
             said.append(f"{row.dead or 'none'} of {row.node.filters:,} dead" if self.state is not None else "")
@@ -166,11 +171,10 @@ class TreePicture(Picture):
         at = frame.axis.with_columns(frame.plot_width)
         place = column - frame.gutter
         if row.norm is not None:
-            norms = self.norms
-            if norms is None or row.norm not in norms.norms:
-                return Readout()
-            values = resample(norms.values[norms.norms.index(row.norm)], norms.axis, at)
-            return Readout(value=float(values[place]))
+            value, ratio = (
+                _beside_value(series, row.norm, at, place) for series in (self.beside.of(row.norm), self.beside.ratios)
+            )
+            return Readout(value, ratio)
         ratio = _value_of(self.ratios, row, at, place) if self.ratios is not None else float("nan")
         chart, index = self.chart, row.node.index
         if isinstance(chart, NodeSeries):
@@ -191,6 +195,13 @@ def _value_words(look: TreeLook, readout: Readout) -> str:
         return ""
     what = "median" if look.chart is ChartKind.BOX else look.title.partition(" · ")[0]
     return f"{what} {number(readout.value)}"
+
+
+def _beside_value(series: NormSeries | None, row: int, at: TimeAxis, place: int) -> float:
+    if series is None or row not in series.norms:
+        return float("nan")
+    values: FloatArray = resample(series.values[series.norms.index(row)], series.axis, at)
+    return float(values[place])
 
 
 def _value_of(series: NodeSeries, row: TreeRow, at: TimeAxis, place: int) -> float:
@@ -226,7 +237,7 @@ def _draw_charts(cells: Cells, frame: Frame, picture: TreePicture, shown: Sequen
         shares = rows_at(chart.shares, chart.axis, frame, places)
         if shares.ndim == 3:
             draw_histograms(cells, frame, above, shares, tall)
-    _draw_norms(cells, frame, picture, shown, above)
+    _draw_beside(cells, frame, picture, shown, above)
     for index, row in enumerate(shown):
         y = above + index * tall
         if row.is_open:
@@ -234,16 +245,20 @@ def _draw_charts(cells: Cells, frame: Frame, picture: TreePicture, shown: Sequen
         _mark_incidents(cells, frame, row, y, picture.look.flagged)
 
 
-def _draw_norms(cells: Cells, frame: Frame, picture: TreePicture, shown: Sequence[TreeRow], above: int) -> None:
-    """Draw a horizon graph in the rows of normalisation layers: theirs is another statistic than that of layers."""
-    norms = picture.norms
-    if norms is None:
-        return
+def _draw_beside(cells: Cells, frame: Frame, picture: TreePicture, shown: Sequence[TreeRow], above: int) -> None:
+    """Draw a horizon graph in the rows behind layers, or the colours of an update ratio: theirs is another statistic
+    than that of layers."""
+    tall = picture.look.tall
     for index, row in enumerate(shown):
-        if row.norm is not None and row.norm in norms.norms:
-            own = norms.norms.index(row.norm)
-            values = rows_at(norms.values[own : own + 1] / norms.scale, norms.axis, frame, [0])
-            draw_series(cells, frame, above + index * picture.look.tall, values, picture.look.tall, ChartKind.HORIZON)
+        series = None if row.norm is None else picture.beside.of(row.norm)
+        if series is None or row.norm is None:
+            continue
+        own, y = series.norms.index(row.norm), above + index * tall
+        values = rows_at(series.values[own : own + 1], series.axis, frame, [0])
+        if series.statistic == UPDATE_RATIO:
+            draw_ratios(cells, frame, y, values, tall)
+        else:
+            draw_series(cells, frame, y, values / series.scale, tall, ChartKind.HORIZON)
 
 
 def _place(row: TreeRow, chart: Charted | None) -> int | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dtui.model import FloatArray, TreeNode
-from dtui.model.layers import HEALTHY_RATIOS
+from dtui.model.layers import HEALTHY_RATIOS, NormSeries
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
@@ -22,24 +22,51 @@ VALUE, RATIO, COUNTS = 26, 34, 44
 NUMBER = 7
 """Columns of a value or ratio."""
 
+NORM_MARK, PARAMETER_MARK = "≈", "▫"
+"""Before the name of a normalisation layer, and of a parameter outside the layers."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class BesideSeries:
+    """The numbers of what has rows behind layers, each by place among all of these; None while they load.
+
+    Attributes:
+        norms: Of the normalisation layers.
+        parameters: Of the parameters outside the layers.
+        ratios: The update ratios of these parameters.
+    """
+
+    norms: NormSeries | None = None
+    parameters: NormSeries | None = None
+    ratios: NormSeries | None = None
+
+    def of(self, place: int) -> NormSeries | None:
+        """Return the series that has the row of a place."""
+        return next((one for one in (self.norms, self.parameters) if one is not None and place in one.norms), None)
+
+
+NOTHING_BESIDE = BesideSeries()
+"""Where nothing is shown behind layers."""
+
 
 @dataclass(frozen=True, slots=True)
 class TreeRow:
     """A visible row of the tree.
 
     Attributes:
-        node: The tree node in the row; of a normalisation layer the layer that it follows.
+        node: The tree node in the row; of what stands behind a layer that layer.
         is_open: Whether its children are visible; False for a layer.
         is_module: Whether it can be opened.
         name: What the row is called, so that it can be told apart; data from outside.
         detail: Behind the name, muted: kernel size, class of the module; data from outside.
         indent: Columns before its mark.
-        norm: Place among the normalisation layers; None for a module or layer.
+        norm: Place among what stands behind layers; None for a module or layer.
         dead: Dead filters at or below it at the end.
         moving: Filters at or below it that are still moving.
         silent: Filters at or below it that let nothing through at the last validation.
         incidents: Iterations of the incidents that name a layer at or below it.
         about: Its first words in the line at the foot; data from outside.
+        mark: Before the name of what stands behind a layer.
     """
 
     node: TreeNode
@@ -54,6 +81,7 @@ class TreeRow:
     silent: int = 0
     incidents: tuple[int, ...] = ()
     about: str = ""
+    mark: str = NORM_MARK
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -127,7 +155,7 @@ def draw_name(cells: Cells, frame: Frame, row: TreeRow, y: int, is_selected: boo
 def _mark_of(row: TreeRow, frame: Frame, is_selected: bool) -> tuple[str, int]:
     theme = frame.theme
     if row.norm is not None:
-        return "≈", theme.muted
+        return row.mark, theme.muted
     if row.is_module:
         return "▾" if row.is_open else "▸", theme.accent if is_selected else theme.muted
     return "■", theme.module if row.node.kind.startswith("Linear") else theme.layer
@@ -158,8 +186,7 @@ def write_columns(cells: Cells, frame: Frame, row: TreeRow, y: int, readout: Rea
         is_blank = row.is_open or (not readout.statistic and row.norm is None)
         write_value(cells, ends["value"], y, "" if is_blank else number(value, signed), colour, room=NUMBER)
     if "ratio" in ends:
-        ratio = readout.ratio if row.norm is None else float("nan")
-        write_value(cells, ends["ratio"], y, *ratio_text(frame, ratio), room=NUMBER + 1)
+        write_value(cells, ends["ratio"], y, *ratio_text(frame, readout.ratio), room=NUMBER + 1)
 
 
 def ratio_text(frame: Frame, ratio: float) -> tuple[str, int]:
