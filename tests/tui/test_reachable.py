@@ -12,8 +12,8 @@ import pytest
 
 from dtui.model import Column, ImageSet, Structure
 from dtui.model.columns import KNOWN_COLUMNS
-from dtui.model.statistics import FILTERS, LAYERS, NORMS, SOURCES, title_of
-from dtui.model.structure import Trained
+from dtui.model.statistics import FILTERS, LAYERS, NORMS, PARAMETERS, SOURCES, title_of
+from dtui.model.structure import OtherParameter, Trained
 from dtui.query import open_run
 from dtui.store import RunWriter
 from dtui.store.format.contents import contents_of_today
@@ -63,6 +63,10 @@ def _ways() -> Iterator[tuple[str, Way]]:
         words = (rf"▌Layers .*≈ {re.escape(one.title)} ", rf"≈ norm BatchNorm2d +{NUMBER} ")
         words += (rf"down\.conv at .* · mean of weights {NUMBER}",)
         yield track_node("norms", name), Way("digits-segmentation", None, (*tree, PICK + one.title), words)
+    for name in PARAMETERS:
+        title = re.escape(title_of(name))
+        words = (rf"▌Layers .*▫ {title} ", rf"▫ fc\.bias Linear +{NUMBER} ")
+        yield track_node("parameters", name), Way("ranked", None, (*tree, PICK + title_of(name)), words)
     histograms = ("2", "b", "b", "b")
     yield "/layers/histogram", Way(faults, None, histograms, ("histograms of weights", r"−0\.546 … 0\.561"))
     words = (r"histograms of \|gradient / weight\|", r"\|grad/weight\| 1e-7…10")
@@ -99,6 +103,7 @@ def _document_ways() -> Iterator[tuple[str, Way]]:
     yield "Structure.coverage", Way("mnist-dying", None, graph, (r"99 % of the parameters recorded",))
     yield "Structure.norms", Way(mask, None, ("2", PICK + "shift of the scale"), (r"≈ norm BatchNorm2d",))
     yield "Structure.trained", Way("ranked", None, ("2", "z"), (r"1 layer frozen from the start: fc",))
+    yield "Structure.parameters", Way("ranked", None, ("2", PICK + title_of("update_norm")), (r"▫ fc\.bias",))
     yield "Structure.activations", Way("mnist-dying", 500, ("2", "tab", "enter"), (r"of conv1, behind its relu",))
     yield "ImageSet.classes", Way(mask, None, ("3",), (r"  three ",))
     yield "ImageSet.targets", Way(mask, None, ("3", "tab", "enter"), (r"in three",))
@@ -114,7 +119,7 @@ def stored() -> set[str]:
     """Return every array of a part of today's format, those of layers and modules for each statistic, and documents."""
     columns = [Column(name, dtype, stream, None) for name, (stream, dtype) in KNOWN_COLUMNS.items()]
     others = [replace(column, rows=2) for column in columns if column.stream != "validations"]
-    held = contents_of_today(1, others)
+    held = contents_of_today(1, others, 1)
     sizes = Sizes.of(STRUCTURE, held).with_images(
         replace(IMAGES, columns=tuple(column for column in columns if column.stream == "validations"))
     )
@@ -131,14 +136,15 @@ def ranked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that keeps what came second, the true class third, and whose last layer is frozen."""
     columns = tuple(Column(name, KNOWN_COLUMNS[name][1]) for name in ("rank", "second_label", "second_confidence"))
     path = tmp_path_factory.mktemp("ranked") / "ranked"
-    structure = replace(STRUCTURE, trained=Trained(162, (2,)))
+    bias = OtherParameter("fc.bias", "Linear", 4, "fc")
+    structure = replace(STRUCTURE, trained=Trained(162, (2,)), parameters=(bias,))
     with RunWriter(path, structure, METADATA, compact=False) as writer:
         writer.set_images(replace(IMAGES, columns=columns, thumbnails=()))
         for position in range(4):
             record = make_record(position)
             record.layers[1:, :, 2] = np.nan  # no gradient, and no update
             record.layers[2, list(LAYERS).index("norm2"), 2] = 0
-            writer.append_record(record)
+            writer.append_record(replace(record, parameters=np.full((len(PARAMETERS), 1), 0.5, np.float32)))
             first = replace(make_validation(position, 10), labels=np.full(6, 3, np.uint16))
             second = {"rank": np.full(6, 2), "second_label": np.full(6, 1), "second_confidence": np.full(6, 51)}
             writer.append_validation(replace(first, columns=second))

@@ -43,6 +43,7 @@ from dtui.store.format.schema import (
     TARGETS_NODE,
     THUMBNAIL_OFFSETS_NODE,
     THUMBNAILS_NODE,
+    WEIGHTS_FILE,
     Sizes,
     Stream,
 )
@@ -222,13 +223,17 @@ class RunPacker:
                 for stream, reader in self._readers.items()
                 if len(reader.iterations)
             },
-            lines={name: self._lines(name) for name in LINE_FILES},
+            lines={name: self._lines(name) for name in LINE_FILES if self._is_listed(name)},
             missing=[
                 line.replace(f"{self._folder}/", "").replace(str(self._folder), self._folder.name) for line in lines
             ],
             format=self._source.opened.contents.format,
             ended=self._around.ended,
         )
+
+    def _is_listed(self, name: str) -> bool:
+        """Whether the document names a file of lines: the older ones always."""
+        return name != WEIGHTS_FILE or (self._folder / name).exists()
 
     def _lines(self, name: str) -> list[dict[str, object]]:
         try:

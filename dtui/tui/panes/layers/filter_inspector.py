@@ -175,7 +175,7 @@ def acts_words(events: Sequence[Event], classes: Sequence[str], judging: Judging
         parts = [
             _at(label, times, classes, as_groups("class", judging)) for label, times in list(by_class.items())[:most]
         ]
-        more = f" · {len(by_class) - most} more {as_groups('classes', judging)}" if len(by_class) > most else ""
+        more = as_groups(f" · {len(by_class) - most} more classes", judging) if len(by_class) > most else ""
         lines.append(f"among the 10 that changed most: {' · '.join(parts)}{more}")
         lines.append(f"most changed: {' · '.join(parts)}{more}")
     return tuple(dict.fromkeys(lines))
