@@ -34,6 +34,45 @@ def repository() -> Path:
     return REPOSITORY
 
 
+FAMILIES = (
+    "tests/store/pack/test_hostile_packed.py::",
+    "tests/store/pack/test_pack.py::test_nothing_in_a_packed_run_runs[",
+    "tests/store/read/test_hostile_runs.py::",
+    "tests/store/read/test_contract.py::",
+    "tests/store/write/test_crashes.py::test_a_writer_and_a_compactor_may_die_at_any_call[",
+    "tests/store/write/test_kills.py::test_runs_endure_ordeals[",
+    "tests/store/check/test_damage.py::test_mutated_runs_never_lie[",
+    "tests/record/test_forks.py::test_workers_of_a_data_loader_are_begun_in_every_way[",
+    "tests/record/test_zoo.py::",
+    "tests/tui/test_fuzz.py::",
+)
+"""Families of long tests that differ in one parameter."""
+SHARE = 3
+"""Of each family one in so many runs; all with --all."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that runs the families whole."""
+    parser.addoption("--all", action="store_true", help="run all of the families of long tests, and not a third")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out two thirds of each family; what is named on the command line runs whole."""
+    if config.getoption("--all") or any(".py" in word for word in config.args):
+        return
+    seen: Counter[str] = Counter()
+    kept: list[pytest.Item] = []
+    left: list[pytest.Item] = []
+    for item in items:
+        name = item.nodeid.partition("[")[0]
+        is_long = "[" in item.nodeid and item.nodeid.startswith(FAMILIES)
+        (left if is_long and seen[name] % SHARE else kept).append(item)
+        seen[name] += 1
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = kept
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object | None:
     """Give each process of `pytest -n` neighbouring tests, so that few import torch or make the same fixture.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -102,10 +103,12 @@ def test_ctrl_c_reaches_the_command_once() -> None:
     script = "n=0; trap 'n=$((n+1)); echo got $n; read x; exit $n' INT; echo ready; while :; do sleep 0.01; done"
     child, terminal = pty.fork()
     if not child:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever is started in the background ignores it
         os.execv(RUN[0], [*RUN, "--", "sh", "-c", script])
     seen = b""
     for wanted, answer in ((b"ready", b"\x03"), (b"got 1", b"\n")):
         while wanted not in seen:
+            assert select.select([terminal], [], [], 60)[0], seen
             seen += os.read(terminal, 1024)
         os.write(terminal, answer)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1

@@ -131,7 +131,7 @@ def test_what_it_says_of_itself(segmentation: RunQuery, capsys: pytest.CaptureFi
     assert "an item is right where its IoU is at least 0.5" in shown
     assert "group green" in said("incidents", str(segmentation.path))
     told = said("confusion", str(segmentation.path), "--at", "80")
-    assert "the IoU decides what is right, so nothing is taken for another" in told
+    assert "no confusions: the IoU decides what is right" in told
 
 
 def test_many_labels_an_image_are_items_each(tmp_path: Path) -> None:

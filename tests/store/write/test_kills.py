@@ -30,8 +30,8 @@ from tests.store.ordeal import KINDS, endure
 from tests.store.tally import Tally
 from tests.store.twin import Twin
 
-DEATHS = 180
-SHARES = 3
+DEATHS = 120
+SHARES = 2
 """Tests that share the deaths among them, so that they spread over processes."""
 
 
