@@ -50,7 +50,8 @@ def test_nothing_is_0_something_1_and_no_run_2(
     assert "nonfinite" in shown.out
     assert not set(shown.out) & set("\x1b\x07")
     assert main(["watch", run, "--once", "--on", "crash,stall"]) == 0
-    for place in ("nowhere", str(tmp_path / "nowhere"), __file__):
+    (tmp_path / "empty").mkdir()
+    for place in ("nowhere", str(tmp_path / "nowhere"), str(tmp_path / "empty"), __file__):
         assert main(["watch", place, "--once"]) == 2
         shown = capsys.readouterr()
         assert (shown.out, shown.err.count("\n")) == ("", 1)

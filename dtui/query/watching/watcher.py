@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from dtui.errors import DtuiError, RunNotBegunError
+from dtui.errors import DtuiError, RunNotBegunError, RunNotFoundError
 from dtui.query.compare.listing import located, names_run
 from dtui.query.watching.events import Look, Wanted, WatchEvent
 from dtui.query.watching.told import Told
@@ -47,7 +47,8 @@ class Watcher:
             clock: Seconds that only rise.
 
         Raises:
-            RunNotFoundError, RunFormatError, RunDamagedError: The run, or the folder, is not there or cannot be read.
+            RunNotFoundError, RunFormatError, RunDamagedError: The run, or the folder, is not there or cannot be read; or
+                there is no run in the folder, and only one look.
             RunNotBegunError: The run is claimed, nothing is recorded in it yet, and there is only one look.
         """
         self._place, self._wanted, self._is_once, self._clock = place, wanted, is_once, clock
@@ -65,6 +66,8 @@ class Watcher:
             self._paths = self._scan()
             if not is_once:
                 self._pass_over_old()
+            elif not self._paths:
+                raise RunNotFoundError(f"{place}: no run in this folder; give the folder that holds them")
 
     def close(self) -> None:
         """Close all runs."""
