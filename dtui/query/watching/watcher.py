@@ -47,7 +47,7 @@ class Watcher:
             clock: Seconds that only rise.
 
         Raises:
-            RunNotFoundError, RunFormatError, RunDamagedError: The run, or the folder, is not there or cannot be read; or
+            RunNotFoundError, RunFormatError, RunDamagedError: The run or the folder is not there or cannot be read; or
                 there is no run in the folder, and only one look.
             RunNotBegunError: The run is claimed, nothing is recorded in it yet, and there is only one look.
         """
