@@ -31,6 +31,8 @@ from dtui.record.network.layers import LayerProbe, describe, find_layers, known_
 from dtui.record.network.other_rows import OtherRows
 from dtui.record.start.resume import Start
 from dtui.record.training.distributed import CLOSING_SECONDS, Exchange, PartMissingError
+from dtui.record.training.gradient_look import GradientLook
+from dtui.record.training.nonfinite_notes import NonfiniteNotes
 from dtui.record.training.scalar_log import Logged, OwnIterations, ScalarLog
 from dtui.record.training.skipped_updates import SkippedUpdates
 from dtui.record.validation.activations.of_run import Activations
@@ -124,6 +126,8 @@ class Recording:
         self.flight: Flight | None = None
         self._batches = batches
         self.sink: Sink | None = None
+        self.look = GradientLook()
+        self._nonfinite = NonfiniteNotes(start.updates)
         self.activations = Activations(is_asked=has_activations)
 
     @property
@@ -160,6 +164,9 @@ class Recording:
             self.measurer = Measurer(root, probes, self.has_kernel, self._rows.norms, self._rows.parameters)
             self.is_sharded = self.measurer.is_sharded
             self._deriver = Deriver(structure, self.has_kernel)
+            self._nonfinite.names = [layer.name for layer in structure.layers] + [one.name for one in structure.norms]
+            if self._exchange.is_first or self.is_sharded:
+                self.look.bind(probes, self._rows.norms)
             limit = min(MOST_WAITING, max(FEWEST_WAITING, WAITING_BYTES // self.measurer.record_bytes))
             past = self._start.past
             held = None if past is None else past.contents.columns
@@ -170,6 +177,7 @@ class Recording:
             if self.watch_plan is not None:
                 with self._boundary.guard(WATCHES, self._start.updates):
                     self.flight = Flight(self.watch_plan, structure, probes, self.has_kernel, self._stop.saw_nonfinite)
+                    self.flight.on_watch = self._nonfinite.saw_counts
         return self.sink
 
     def _completed(self, root: nn.Module | None, probes: list[LayerProbe], structure: Structure) -> Structure:
@@ -215,18 +223,21 @@ class Recording:
             return
         if self.measurer is None or self._deriver is None:
             return
-        deriver, sharded, exchange = self._deriver, self.is_sharded, self._exchange
+        deriver, sharded, exchange, nonfinite = self._deriver, self.is_sharded, self._exchange, self._nonfinite
         with_gradients = {} if ending is None else {"with_gradients": ending.with_gradients}
         finish = self.measurer.measure(**with_gradients)
         logged, skipped = scalars.take(), skips.take()
         largest, columns = self._largest_norms(sink), self._filling(RECORDS)
         self._note_changes(iteration, self.measurer)
+        self.look.refresh()
+        looked = self.look.take()
         self.last_record = iteration
 
         def write(store: Store) -> None:
             raw = finish(iteration, {})
             raw = replace(raw, scalars={**largest(), **logged()})  # after finish has waited for the device
-            raw = raw.with_skips(skipped())
+            seen = [] if looked is None else looked()
+            raw = replace(raw.with_skips(skipped()), seen=seen[0].as_array() if seen else None)
             if not exchange.is_first:
                 exchange.leave(RECORDS, iteration, raw.parts())
                 return
@@ -240,7 +251,10 @@ class Recording:
                 return
             for part in parts:
                 raw = raw.with_part(**part)
-            store.append_record(replace(deriver.derive(raw), columns=columns()))
+            record = replace(deriver.derive(raw), columns=columns())
+            store.append_record(record)
+            nonfinite.saw(store, raw.seen)
+            nonfinite.saw_record(store, record)
 
         sink.offer(Job(RECORDS, iteration, write))
 
@@ -275,6 +289,22 @@ class Recording:
         if not flight.watch(sink, iteration, scalars.fresh(), skips.take(), self._filling(WATCHES)):
             self._boundary.miss(WATCHES, iteration, "watches came faster than they were judged")
 
+    def tell_look(self, iteration: int) -> None:
+        """Queue what a look before an update saw; where weights are spread, the next record takes it along."""
+        plan, self.look.plan = self.look.plan, None
+        looked = None if self.is_sharded else self.look.take()
+        if self.sink is None or not self._exchange.is_first or (looked is None and plan is None):
+            return
+        nonfinite = self._nonfinite
+
+        def write(store: Store) -> None:
+            if plan is not None:
+                store.append_nonfinite(plan)
+            for seen in () if looked is None else looked():
+                nonfinite.saw(store, seen.as_array())
+
+        self.sink.offer(Job(LOGGED, iteration, write), sys.maxsize)
+
     def can_close(self, iteration: int, status: RunStatus) -> bool:
         """Whether a closing record would be new, and all processes can be expected to make it."""
         return iteration > self.last_record and not (self.is_sharded and status is not RunStatus.DONE)
@@ -292,6 +322,7 @@ class Recording:
         """Drop all references to a network that is gone; waiting watches are still judged."""
         if self._tracer is not None:
             self._tracer.detach()
+        self.look.forget()
         if self.flight is not None and self.sink is not None:
             self.flight.end(self.sink)
         self.measurer = self.flight = self._tracer = None
@@ -320,6 +351,7 @@ class Recording:
         if self.flight is not None:
             self.flight.end(self.sink)
         with self._boundary.guard(LOGGED, iteration):
+            self.tell_look(iteration)
             self.keep(log, at_end=True)
         if status is RunStatus.DONE and self._start.is_passed(iteration):
             self.sink.offer(Job(RECORDS, iteration, lambda store: store.supersede()))

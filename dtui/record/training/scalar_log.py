@@ -44,6 +44,8 @@ class ScalarLog:
         self._values: dict[str, float | Tensor] = {}
         self._fresh: dict[str, float | Tensor] = {}
         self._losses, self._rates = Largest(), Largest()
+        self.on_loss: Callable[[float | Tensor], None] = _nothing
+        """Called with each logged loss."""
         self.own = OwnIterations()
 
     def add(self, values: Mapping[str, Any], iteration: int = -1) -> None:
@@ -57,6 +59,7 @@ class ScalarLog:
             self.own.add(name, iteration, kept)
             if name == "loss":
                 self._losses.add(kept)
+                self.on_loss(kept)
 
     def see_rate(self, optimizer: Optimizer | None) -> None:
         """Note the learning rate of an update."""
@@ -200,6 +203,10 @@ class OwnIterations:
     def _choose(self, name: str, last: _Last) -> None:
         last.is_kept = True
         self._chosen.append(Logged(max(last.iteration, 0), name, last.value))
+
+
+def _nothing(_: float | Tensor) -> None:
+    """Do nothing."""
 
 
 def learning_rate(optimizer: Optimizer | None) -> dict[str, Any]:
