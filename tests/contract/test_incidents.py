@@ -33,6 +33,7 @@ INCIDENT = {
     "status": str,
     "note": str,
     "batches": type(None),
+    "origin": type(None),
 }
 EVIDENCE = (
     "detector",

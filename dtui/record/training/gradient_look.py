@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import math
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -153,7 +153,7 @@ class GradientLook:
             self._pending = None
             if self._device is not None:
                 self._pending = self._device.measure(self._watch, self._known_loss()) if self._is_on else None
-            elif norm.device.type == "cpu" and not math.isfinite(float(norm)) and not self._is_resting:
+            elif not self._is_resting and self._is_spoilt(norm):
                 self._pending = self._read(0)
         except Exception as error:  # noqa: BLE001 - as above
             self._fail(error)
@@ -177,6 +177,16 @@ class GradientLook:
             if seen.is_broken:
                 self._found.append(seen)
 
+    def _is_spoilt(self, norm: Tensor) -> bool:
+        """Whether gradients with this norm are to be read, before it spoils them all."""
+        if type(norm) is Tensor and norm.device.type == "cpu":
+            return not math.isfinite(float(norm))
+        return self._is_sum_broken()  # of weights that are spread: nobody may ask the other processes
+
+    def _is_sum_broken(self) -> bool:
+        gradient = None if self._first is None else self._first.grad
+        return gradient is not None and not math.isfinite(float(_held(gradient).sum()))
+
     def _is_loss_broken(self) -> bool:
         return isinstance(self._loss, float) and not math.isfinite(self._loss)
 
@@ -190,8 +200,7 @@ class GradientLook:
             return False
         if self._watch is not None:
             self._watch.begin()
-        gradient = None if self._first is None else self._first.grad
-        is_broken = gradient is not None and not math.isfinite(float(_held(gradient).sum()))
+        is_broken = self._is_sum_broken()
         if self._watch is not None:
             self._watch.end()
             self._decide(iteration)
@@ -214,15 +223,15 @@ class GradientLook:
         every = [parameter for own in owned for parameter in own]
         self._first = min(next((own for own in owned if own), []), key=lambda one: one.numel(), default=None)
         self._ids = frozenset(map(id, every))
-        devices = {parameter.device.type for parameter in every}
-        if devices == {"cuda"} and len({parameter.device for parameter in every}) == 1:
+        devices = {parameter.device for parameter in every}
+        if _is_one_gpu(devices):
             if self._device is None or not self._device.is_of(owned, self._statistics):
                 self._device = DeviceLook(owned, self._statistics)
-        elif devices != {"cpu"}:
+        elif devices != {torch.device("cpu")}:
             self._first = self._device = None
         if not self._is_bound and every:
             self._is_bound, self._is_on = True, self._first is not None or self._device is not None
-            self._watch = HostStopwatch() if self._device is None else DeviceStopwatch()
+            self._watch = DeviceStopwatch() if every[0].device.type == "cuda" else HostStopwatch()
 
     def _read(self, iteration: int) -> Seen:
         """Read all gradients and weights; this takes as long as it takes, once."""
@@ -252,6 +261,10 @@ def _held(tensor: Any) -> Tensor:
     """Return the values that this process holds."""
     held: Tensor = tensor.to_local() if is_sharded(tensor) else tensor
     return held.coalesce().values() if held.layout is torch.sparse_coo else held
+
+
+def _is_one_gpu(devices: Collection[torch.device]) -> bool:
+    return len(devices) == 1 and next(iter(devices)).type == "cuda"
 
 
 def _trained(parameters: Any) -> Any:

@@ -72,16 +72,16 @@ class DeviceStopwatch:
         if self._is_running:
             both = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
             self._events.append(both)
-            both[0].record()  # type: ignore[no-untyped-call]
+            both[0].record()
 
     def end(self) -> None:
         """Note that it has ended."""
         if self._is_running:
-            self._events[-1][1].record()  # type: ignore[no-untyped-call]
+            self._events[-1][1].record()
 
     def share(self) -> float | None:
         """Return the share once enough updates were measured and the GPU has done them."""
-        if len(self._events) <= PASSED + MEASURED or not self._events[-1][0].query():
+        if len(self._events) <= PASSED + MEASURED or not self._events[-1][0].query():  # type: ignore[no-untyped-call]
             return None
         kept = self._events[PASSED:]
         looks = [one.elapsed_time(other) for one, other in kept[:-1]]

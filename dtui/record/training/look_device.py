@@ -8,6 +8,7 @@ begins anew, so the writer learns at which update each tensor was first not fini
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,7 +50,6 @@ class DeviceLook:
         self._seen: list[bool] = [False] * len(entries)
         self._has_loss = False
         self._last = -1
-        self._copying: torch.cuda.Stream | None = None
 
     def is_of(self, owned: Sequence[Sequence[Tensor]], statistics: Sequence[Tensor | None]) -> bool:
         """Whether these are the tensors that are looked at."""
@@ -64,11 +64,11 @@ class DeviceLook:
         found = []
         for first, stop in self._groups:
             held = [
-                one.grad if is_gradient else one
+                _local(one.grad if is_gradient else one)
                 for one, is_gradient in zip(self._tensors[first:stop], self._is_gradient[first:stop], strict=True)
             ]
             self._seen[first:stop] = [one is not None for one in held]
-            present = [_local(one) for one in held if one is not None]
+            present = [one for one in held if one is not None]
             sizes = iter(torch._foreach_norm(present, torch.inf) if present else ())
             zero = self._zero[self._tensors[first].dtype]
             found.append(torch.stack([zero if one is None else next(sizes) for one in held]).float())
@@ -101,17 +101,20 @@ class DeviceLook:
         self._age.zero_()
 
         def read() -> list[Seen]:
-            with resting():
-                event.synchronize()
+            if event is not None:
+                with resting():
+                    event.synchronize()
             return self._read(ages.numpy(), last, np.array(seen, dtype=np.bool_), has_loss)
 
         return read
 
-    def _copy(self) -> tuple[Tensor, torch.cuda.Event]:
+    def _copy(self) -> tuple[Tensor, torch.cuda.Event | None]:
+        if self._age.device.type == "cpu":
+            return self._age.clone(), None
         copy = torch.empty(self._age.shape, device="cpu", pin_memory=True)
         copy.copy_(self._age, non_blocking=True)
         event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        event.record()  # type: ignore[no-untyped-call]
+        event.record()
         return copy, event
 
     def _read(self, ages: np.ndarray, last: int, seen: np.ndarray, has_loss: bool) -> list[Seen]:
@@ -150,6 +153,7 @@ def first_broken(
     return [Seen(last - int(oldest) + 1, codes, loss)]
 
 
-def _local(tensor: Tensor) -> Tensor:
-    held: Tensor = tensor.to_local() if is_sharded(tensor) else tensor  # type: ignore[attr-defined]
-    return held
+def _local(tensor: Any) -> Tensor | None:
+    """Return the values that this process holds; None for none."""
+    held: Tensor | None = tensor.to_local() if is_sharded(tensor) else tensor
+    return held if held is not None and held.numel() and held.layout is torch.strided else None

@@ -54,7 +54,7 @@ class Seen:
         """Return it with the names of layers and normalisation layers."""
 
         def those(row: Of, code: int) -> tuple[str, ...]:
-            return tuple(names[at] for at in np.flatnonzero(self.codes[row] == code))
+            return tuple(names[at] for at in np.flatnonzero(self.codes[row] == code).tolist())
 
         return BrokenGradients(
             self.iteration,

@@ -18,7 +18,7 @@ from dtui.model.findings.nonfinite import Began, BrokenGradients, Origin
 from dtui.query import open_run
 from dtui.query.incidents.origin import origins
 from dtui.record.training import look_cost
-from dtui.record.training.look_device import first_broken
+from dtui.record.training.look_device import DeviceLook, first_broken
 from dtui.record.training.seen import BROKEN, FINITE, UNKNOWN, Of, Seen, joined_seen
 
 BROKE = 7
@@ -147,6 +147,28 @@ def test_a_layer_whose_backward_pass_gives_nan_is_named(tmp_path: Path, options:
     assert len(seen(path)) == 1
 
 
+@pytest.mark.usefixtures("looked")
+@pytest.mark.parametrize("options", [{}, {"clip": 1.0}, {"log": "before", "micro": 2}, {"every": 3}], ids=str)
+def test_the_counters_that_a_gpu_keeps_name_it_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+) -> None:
+    monkeypatch.setattr("dtui.record.training.gradient_look._is_one_gpu", lambda devices: True)
+    taken: list[bool] = []
+    take = DeviceLook.take
+    monkeypatch.setattr(DeviceLook, "take", lambda look: (taken.append(True), take(look))[1])
+    assert_root(train(tmp_path / "run", **options))
+    assert taken
+
+
+@pytest.mark.usefixtures("looked")
+def test_the_counters_of_a_gpu_do_not_count_updates_that_a_scaler_leaves_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dtui.record.training.gradient_look._is_one_gpu", lambda devices: True)
+    for fused in (False, True):
+        assert seen(scaled(tmp_path / str(fused), fused=fused, clip=True)) == []
+
+
 @pytest.mark.usefixtures("not_looked")
 @pytest.mark.parametrize(
     "options", [{"clip": 1.0}, {"keep_around": 8}, {"every": 1}], ids=["clipped", "watched", "recorded"]
@@ -245,15 +267,12 @@ def test_a_gradient_that_only_its_own_layer_has_is_found_by_its_weights(tmp_path
     assert (found.began, found.layers, found.iteration) == (Began.WEIGHTS, ("conv3",), BROKE + 1)
 
 
-@pytest.mark.usefixtures("looked")
-@pytest.mark.parametrize("fused", [False, True])
-@pytest.mark.parametrize("clip", [False, True])
-def test_updates_that_a_scaler_leaves_out_are_no_alarm(tmp_path: Path, fused: bool, clip: bool) -> None:
+def scaled(path: Path, *, fused: bool, clip: bool) -> Path:
     torch.manual_seed(3)
     net = Net()
     optimizer = torch.optim.SGD(net.parameters(), 0.01, fused=fused)
     scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
-    with dtui.Recorder(tmp_path / "run", net, optimizer, every=5, keep_around=6) as recorder:
+    with dtui.Recorder(path, net, optimizer, every=5, keep_around=6) as recorder:
         for at in range(14):
             net.root.at = at - BROKE
             optimizer.zero_grad()
@@ -265,8 +284,16 @@ def test_updates_that_a_scaler_leaves_out_are_no_alarm(tmp_path: Path, fused: bo
             scaler.step(optimizer)
             scaler.update()
         assert recorder.iteration == 12
-    assert seen(recorder.path) == []
-    with open_run(recorder.path) as query:
+    return recorder.path
+
+
+@pytest.mark.usefixtures("looked")
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("clip", [False, True])
+def test_updates_that_a_scaler_leaves_out_are_no_alarm(tmp_path: Path, fused: bool, clip: bool) -> None:
+    path = scaled(tmp_path / "run", fused=fused, clip=clip)
+    assert seen(path) == []
+    with open_run(path) as query:
         assert not any(one.cause is Cause.NONFINITE for one in query.incidents())
 
 
