@@ -62,9 +62,9 @@ class RawRecord:
     spread: BoolArray | None = None
     seen: IntArray | None = None
 
-    def parts(self) -> dict[str, FloatArray]:
+    def parts(self) -> dict[str, NDArray[Any]]:
         """Return the parts of this record that another process needs, by the names of `with_part`."""
-        own = {"sums": self.sums, "samples": self.samples}
+        own: dict[str, NDArray[Any]] = {"sums": self.sums, "samples": self.samples}
         if self.seen is not None:
             own["seen"] = self.seen
         if self.norms is not None:
