@@ -95,7 +95,9 @@ def _looks(plan: LookPlan) -> str:
     cost = f"{100 * plan.share:.2g} % of an update's time"
     if plan.layers:
         return f"gradients are looked at for NaN and Inf before every update, which takes {cost}"
-    return f"gradients are not looked at for NaN and Inf: that would take {cost}, at most 0.2 % are; a logged loss is"
+    return (
+        f"NaN and Inf in gradients are looked for in records only: before every update it would take {cost}, over 0.2 %"
+    )
 
 
 def _judged(info: RunInfo) -> str:
