@@ -68,7 +68,7 @@ class Counting:
         self._boundary = boundary
         self._is_open = is_open
         self._batches = batches
-        self._look = recording.look
+        self._look = recording.looks.gradients
         self._look.listen(weakly(self._next_of))
         self.scalars.on_loss = self._look.saw_loss
         self.skips.on_skip = weakly(self._skipped)
@@ -123,7 +123,7 @@ class Counting:
                 self._recording.give_up_records()
         if self._look.has_news:
             with self._boundary.guard("log", self.iteration):
-                self._recording.tell_look(self.iteration)
+                self._recording.tell_looks(self.iteration)
 
     def finish(self, status: RunStatus, reason: str, *, is_new: bool) -> None:
         """Record the end, write queued jobs and end the run.

@@ -52,7 +52,7 @@ def looked(name: str) -> list[Measurement]:
         limit, gradient_look.MOST_SHARE = gradient_look.MOST_SHARE, float("inf")
         try:
             with Recorder(Path(folder) / "run", model, optimizer, every=10_000) as recorder:
-                look = recorder._recording.look
+                look = recorder._recording.looks.gradients
                 for at in range(STEPS[name]):
                     begin = time.perf_counter()
                     optimizer.zero_grad()
