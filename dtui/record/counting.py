@@ -96,8 +96,7 @@ class Counting:
             return
         if self.before_update is not None and (call := self.before_update()) is not None:
             call()
-        if self.updates.is_stated:
-            self._look.before_step(None)
+        self._look.after_late_step(is_stated=self.updates.is_stated)
         self.iteration += 1
         self._look.after_step()
         self.unseen.counted(self.iteration)

@@ -54,7 +54,7 @@ class GradientLook:
         self._watch: Stopwatch | None = None
         self._pending: Any = None
         self._found: list[Seen] = []
-        self._is_resting = False
+        self._is_resting = self._is_late = False
         self._is_on = self._is_bound = False
         self._handle: Any = None
         self._next: Callable[[Optimizer | None], int | None] = _nobody
@@ -131,14 +131,27 @@ class GradientLook:
 
     # --- when
     def before_step(self, optimizer: Optimizer | None, *, is_closed: bool = False) -> None:
-        """Look, just before an optimizer makes an update; `is_closed`: it computes its gradients itself, in it."""
-        if not self._is_bound or is_closed:
-            return
+        """Look, just before an optimizer makes an update.
+
+        Where it computes its gradients itself, within the update (`is_closed`), they are not there yet:
+        `after_late_step` looks at them.
+        """
+        self._is_late = is_closed
+        if not is_closed:
+            found_inf = getattr(optimizer, "found_inf", None)
+            self._look_safely(optimizer, found_inf if isinstance(found_inf, Tensor) else None)
+
+    def after_late_step(self, *, is_stated: bool) -> None:
+        """Look just after an update where that was not possible before it: the weights say nothing then."""
+        if self._is_late or is_stated:
+            self._is_late = False
+            self._look_safely(None, None, is_late=True)
+
+    def _look_safely(self, optimizer: Optimizer | None, found_inf: Tensor | None, *, is_late: bool = False) -> None:
         try:
-            iteration = self._next(optimizer)
+            iteration = self._next(optimizer) if self._is_bound else None
             if iteration is not None and not _is_captured():
-                found_inf = getattr(optimizer, "found_inf", None)
-                self._look(iteration, found_inf if isinstance(found_inf, Tensor) else None)
+                self._look(iteration, found_inf, is_late)
         except Exception as error:  # noqa: BLE001 - as above
             self._fail(error)
 
@@ -158,7 +171,7 @@ class GradientLook:
         except Exception as error:  # noqa: BLE001 - as above
             self._fail(error)
 
-    def _look(self, iteration: int, found_inf: Tensor | None) -> None:
+    def _look(self, iteration: int, found_inf: Tensor | None, is_late: bool) -> None:
         pending, self._pending = self._pending, None
         if self._device is not None:
             if self._is_on:
@@ -173,7 +186,7 @@ class GradientLook:
             self._is_resting = False
         elif not self._is_resting:
             self._is_resting = True
-            seen = self._read(iteration) if pending is None else Seen(iteration, pending.codes, pending.loss)
+            seen = self._read(iteration, is_late) if pending is None else Seen(iteration, pending.codes, pending.loss)
             if seen.is_broken:
                 self._found.append(seen)
 
@@ -233,13 +246,13 @@ class GradientLook:
             self._is_bound, self._is_on = True, self._first is not None or self._device is not None
             self._watch = DeviceStopwatch() if every[0].device.type == "cuda" else HostStopwatch()
 
-    def _read(self, iteration: int) -> Seen:
-        """Read all gradients and weights; this takes as long as it takes, once."""
+    def _read(self, iteration: int, is_late: bool = False) -> Seen:
+        """Read all gradients and, before the update, all weights; this takes as long as it takes, once."""
         codes = np.zeros((len(Of), len(self.names)), np.int64)
         with torch.no_grad():
             for at, own in enumerate(self._owned):
                 codes[Of.GRADIENT, at] = _code([one.grad for one in own if one.grad is not None])
-                codes[Of.WEIGHT, at] = _code([one.detach() for one in own])
+                codes[Of.WEIGHT, at] = UNKNOWN if is_late else _code([one.detach() for one in own])
             for at, mean in enumerate(self._statistics, len(self._probes)):
                 codes[Of.STATISTIC, at] = UNKNOWN if mean is None else _code([mean])
         loss = self._known_loss()

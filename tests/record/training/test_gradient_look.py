@@ -311,7 +311,29 @@ def test_updates_that_the_training_states_itself_are_looked_at(tmp_path: Path) -
                     own -= 0.01 * own.grad
             recorder.step()
     (found,) = seen(recorder.path)
-    assert (found.iteration, found.broken) == (BROKE, ("conv1", "conv2", "bn1"))
+    assert (found.iteration, found.broken, found.weights) == (BROKE, ("conv1", "conv2", "bn1"), ())
+
+
+@pytest.mark.usefixtures("looked")
+@pytest.mark.parametrize("clip", [False, True])
+def test_gradients_that_an_optimizer_computes_within_its_step_are_looked_at(tmp_path: Path, clip: bool) -> None:
+    torch.manual_seed(3)
+    net = Net()
+    optimizer = torch.optim.SGD(net.parameters(), 0.01)
+
+    def closure() -> Tensor:  # as Lightning has it
+        optimizer.zero_grad()
+        loss = functional.cross_entropy(net(torch.randn(4, 1, 8, 8)), torch.randint(0, 3, (4,)))
+        loss.backward()
+        if clip:
+            nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        return loss
+
+    with dtui.Recorder(tmp_path / "run", net, optimizer, every=10) as recorder:
+        for at in range(12):
+            net.root.at = at - BROKE
+            optimizer.step(closure)
+    assert_root(recorder.path)
 
 
 @pytest.mark.usefixtures("looked")
