@@ -213,7 +213,7 @@ def run_info(data: RunData, detector_faults: tuple[str, ...]) -> RunInfo:
         findings=(*reader.faults, *findings(data), *detector_faults),
         joins=reader.seams,
         watches=int(np.count_nonzero(data.is_watch)),
-        looks=data.reader.broken_gradients()[1],
+        looks=data.remembered("looks", lambda: data.reader.broken_gradients()[1]),
         coverage=structure.coverage,
         norms=len(structure.norms),
         other_parameters=len(structure.parameters),

@@ -226,7 +226,7 @@ class Recording:
         logged, skipped = scalars.take(), skips.take()
         largest, columns = self._largest_norms(sink), self._filling(RECORDS)
         self._note_changes(iteration, self.measurer)
-        looked = self.looks.take()
+        looked = self.looks.take(is_changed=self.measurer.has_changed)
         self.last_record = iteration
 
         def write(store: Store) -> None:

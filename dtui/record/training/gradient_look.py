@@ -31,6 +31,8 @@ from dtui.record.training.look_device import DeviceLook
 from dtui.record.training.seen import BROKEN, FINITE, UNKNOWN, Of, Seen
 from dtui.record.writing.warn import reason_of, warn_once
 
+SELDOM = 64
+"""Records from one search for the parameters to the next, where nothing seems to have changed."""
 _CLIPPING = "_clip_grads_with_norm_"
 _looks: weakref.WeakSet[GradientLook] = weakref.WeakSet()
 
@@ -54,6 +56,7 @@ class GradientLook:
         self._watch: Stopwatch | None = None
         self._pending: Any = None
         self._found: list[Seen] = []
+        self._records = 0
         self._is_resting = self._is_late = False
         self._is_on = self._is_bound = False
         self._handle: Any = None
@@ -83,10 +86,16 @@ class GradientLook:
         self.names = [one.name for one in probes] + [one.name for one in norms]
         self.refresh()
 
-    def refresh(self) -> None:
-        """Find the parameters again, which a training may replace; once a record is enough."""
+    def refresh(self, *, is_changed: bool = True) -> None:
+        """Find the parameters again at a record, where the network has changed, and at times in any case.
+
+        That takes as long as the rest of a record, and a training that thaws layers changes no module.
+        """
+        self._records += 1
+        is_time = self._records & (self._records - 1) == 0 or self._records % SELDOM == 0
         try:
-            self._refresh()
+            if is_changed or is_time:
+                self._refresh()
         except Exception as error:  # noqa: BLE001 - the training goes on, and everything else is recorded
             self._fail(error)
 
@@ -228,13 +237,14 @@ class GradientLook:
 
     # --- what
     def _refresh(self) -> None:
-        owned = [list(_trained([*probe.made_from, probe.module._parameters.get("bias")])) for probe in self._probes]
+        owned = [list(_held_of([*probe.made_from, probe.module._parameters.get("bias")])) for probe in self._probes]
         modules = [norm.module for norm in self._norms]
-        owned += [[] if module is None else list(_trained(module._parameters.values())) for module in modules]
+        owned += [[] if module is None else list(_held_of(module._parameters.values())) for module in modules]
         self._statistics = [None if module is None else module._buffers.get("running_mean") for module in modules]
         self._owned = owned
         every = [parameter for own in owned for parameter in own]
-        self._first = min(next((own for own in owned if own), []), key=lambda one: one.numel(), default=None)
+        trained = ([one for one in own if one.requires_grad] for own in owned)
+        self._first = min(next((own for own in trained if own), []), key=lambda one: one.numel(), default=None)
         self._ids = frozenset(map(id, every))
         devices = {parameter.device for parameter in every}
         if _is_one_gpu(devices):
@@ -280,8 +290,8 @@ def _is_one_gpu(devices: Collection[torch.device]) -> bool:
     return len(devices) == 1 and next(iter(devices)).type == "cuda"
 
 
-def _trained(parameters: Any) -> Any:
-    return (one for one in parameters if one is not None and one.requires_grad and one.numel())
+def _held_of(parameters: Any) -> Any:
+    return (one for one in parameters if one is not None and one.numel())
 
 
 def _nobody(_: Optimizer | None) -> int | None:

@@ -37,12 +37,12 @@ class Looks:
         if is_first or is_spread:
             self.gradients.bind(probes, norms)
 
-    def take(self) -> Callable[[], IntArray | None]:
+    def take(self, *, is_changed: bool) -> Callable[[], IntArray | None]:
         """Return a function for the writer's thread that gives what was seen since the last record, None for nothing.
 
         It is `Seen.as_array`, which a record takes along: so the first process gets it from all others.
         """
-        self.gradients.refresh()
+        self.gradients.refresh(is_changed=is_changed)
         read = self.gradients.take()
         return lambda: next((one.as_array() for one in (() if read is None else read())), None)
 

@@ -413,3 +413,30 @@ def test_parts_of_processes_are_put_together_and_nothing_unseen_is_called_finite
         [UNKNOWN, BROKEN, UNKNOWN],
     )
     assert joined_seen(None, None) is None
+
+
+@pytest.mark.usefixtures("looked")
+def test_layers_that_are_thawed_and_those_that_are_replaced_are_looked_at(tmp_path: Path) -> None:
+    def thaw(net: Net, at: int) -> None:
+        net.root.at = at - BROKE - 4
+        if at in (0, 4):
+            for own in (*net.conv1.parameters(), *net.bn1.parameters(), *net.conv2.parameters()):
+                own.requires_grad_(at == 4)
+        if at == 2:
+            net.conv3.weight = nn.Parameter(net.conv3.weight.detach().clone())
+            for group in optimizers[0].param_groups:
+                group["params"] = list(net.parameters())
+
+    optimizers: list[torch.optim.Optimizer] = []
+
+    def make(own: Any) -> torch.optim.Optimizer:
+        optimizers.append(torch.optim.SGD(own, 0.01))
+        return optimizers[0]
+
+    found = origin(train(tmp_path / "run", spoil=thaw, make=make, every=2))
+    assert (found.began, found.layers, found.beside, found.iteration) == (
+        Began.BACKWARD,
+        ("conv2",),
+        ("conv3",),
+        BROKE + 4,
+    )
