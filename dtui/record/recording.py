@@ -174,7 +174,7 @@ class Recording:
             if self.watch_plan is not None:
                 with self._boundary.guard(WATCHES, self._start.updates):
                     self.flight = Flight(self.watch_plan, structure, probes, self.has_kernel, self._stop.saw_nonfinite)
-                    self.flight.on_watch = self.looks.notes.saw_counts
+                    self.flight.on_watch = self.looks.note_watch
         return self.sink
 
     def _completed(self, root: nn.Module | None, probes: list[LayerProbe], structure: Structure) -> Structure:
@@ -220,7 +220,7 @@ class Recording:
             return
         if self.measurer is None or self._deriver is None:
             return
-        deriver, sharded, exchange, nonfinite = self._deriver, self.is_sharded, self._exchange, self.looks.notes
+        deriver, sharded, exchange, looks = self._deriver, self.is_sharded, self._exchange, self.looks
         with_gradients = {} if ending is None else {"with_gradients": ending.with_gradients}
         finish = self.measurer.measure(**with_gradients)
         logged, skipped = scalars.take(), skips.take()
@@ -248,8 +248,7 @@ class Recording:
                 raw = raw.with_part(**part)
             record = replace(deriver.derive(raw), columns=columns())
             store.append_record(record)
-            nonfinite.saw(store, raw.seen)
-            nonfinite.saw_record(store, record)
+            looks.note_record(store, raw.seen, record)
 
         sink.offer(Job(RECORDS, iteration, write))
 
