@@ -28,7 +28,7 @@ from dtui.model import (
 from dtui.record.backends.sums import SOURCE_SUMS, Sum
 from dtui.record.measure.compiled import CompiledStatistics, load_kernels
 from dtui.record.measure.norm_statistics import NormDeriver
-from dtui.record.measure.parameter_values import joined, parameter_statistics
+from dtui.record.measure.parameter_values import READ, joined, parameter_statistics
 from dtui.record.measure.samples import plan_modules
 from dtui.record.network.norm_layers import Kept
 from dtui.record.training.seen import joined_seen
@@ -103,8 +103,8 @@ class RawRecord:
     def with_skips(self, skips: Skips) -> RawRecord:
         """Return the record with the number of updates that a GradScaler has skipped so far, if there are any.
 
-        If its own update was skipped, its gradients are still scaled, so only the count of non-finite ones is
-        meaningful.
+        If its own update was skipped, its gradients are still scaled, and NaN or Inf among them is no trouble: it has
+        none of them.
         """
         if not skips.count:
             return self
@@ -113,8 +113,12 @@ class RawRecord:
             return raw
         sums, samples = raw.sums.copy(), raw.samples.copy()
         sums[Sum.GRADIENT_SUM : Sum.GRADIENT_DEVIATION + 1] = np.nan
+        sums[Sum.GRADIENT_NONFINITE] = 0
         samples[SOURCES.index("gradients")] = np.nan
-        return replace(raw, sums=sums, samples=samples)
+        parameters = None if raw.parameters is None else raw.parameters.copy()
+        if parameters is not None:
+            parameters[READ.index("gradient_norm")] = np.nan
+        return replace(raw, sums=sums, samples=samples, parameters=parameters)
 
 
 class Deriver:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import dtui
-from dtui.model import Cause
+from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, PARAMETER_STATISTICS, SOURCES, Cause
 from dtui.model.findings.nonfinite import Began, BrokenGradients, Origin
 from dtui.query import open_run
 from dtui.query.incidents.origin import origins
+from dtui.record.measure.measurer import Measurer
+from dtui.record.measure.statistics import Deriver
+from dtui.record.network.layers import describe, find_layers, place
+from dtui.record.network.other_parameters import try_parameters
 from dtui.record.training import look_cost
 from dtui.record.training.look_device import DeviceLook, first_broken
 from dtui.record.training.seen import BROKEN, FINITE, UNKNOWN, Of, Seen, joined_seen
+from dtui.record.training.skipped_updates import Skips
 
 BROKE = 7
 
@@ -440,3 +446,25 @@ def test_layers_that_are_thawed_and_those_that_are_replaced_are_looked_at(tmp_pa
         ("conv3",),
         BROKE + 4,
     )
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_record_of_an_update_that_a_gpu_left_out_holds_no_alarm(fused: bool) -> None:
+    net = Net()
+    probes = place(find_layers(net))
+    functional.cross_entropy(net(torch.randn(4, 1, 8, 8)), torch.randint(0, 3, (4,))).backward()
+    for own in net.parameters():
+        own.grad.fill_(float("nan"))
+    others, parameters = try_parameters(net, probes, describe(net, probes).layers, ())
+    structure = replace(describe(net, probes), parameters=parameters)
+    raw = Measurer(net, probes, fused, (), others).measure()(3, {})
+    gradients, count = SOURCES.index("gradients"), LAYER_STATISTICS.index("nonfinite")
+    bad = Deriver(structure, fused).derive(raw.with_skips(Skips(1, False)))
+    assert (bad.layers[gradients, count] > 0).all()
+    assert bad.parameters is not None
+    assert bad.parameters[PARAMETER_STATISTICS.index("nonfinite")].any()
+    left_out = Deriver(structure, fused).derive(raw.with_skips(Skips(1, True)))
+    assert np.isnan(left_out.layers[gradients, count]).all()
+    assert not np.nan_to_num(left_out.filters[FILTER_STATISTICS.index("nonfinite")]).any()
+    assert left_out.parameters is not None
+    assert not left_out.parameters[PARAMETER_STATISTICS.index("nonfinite")].any()
