@@ -12,6 +12,7 @@ from dtui.model.findings.batches import BatchAnswer
 from dtui.model.findings.incident_evidence import IncidentEvidence
 from dtui.model.relations import Event, FilterChoice
 from dtui.query.anomalies import decided_incidents
+from dtui.query.incidents.origin import with_origins
 from dtui.query.relations import cube
 from dtui.query.relations.questions import RelationQuestions
 
@@ -41,7 +42,7 @@ class IncidentQuestions(RelationQuestions):
         """Return the incidents, one for each cause, with people's decisions, by iteration; none in a longer run."""
         if self._is_too_long:
             return ()
-        return decided_incidents(self._data, self._incidents.incidents())
+        return decided_incidents(self._data, with_origins(self._incidents.incidents(), self._data))
 
     def prepare_incidents(self, seconds: float) -> bool:
         """Look for incidents for about so long; return whether `incidents` would now answer at once."""
