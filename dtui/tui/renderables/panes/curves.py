@@ -21,7 +21,7 @@ from dtui.tui.renderables.parts.chrome import (
     number,
 )
 from dtui.tui.renderables.parts.picture import Picture
-from dtui.tui.renderables.parts.plotext_adapter import plot_lines
+from dtui.tui.renderables.parts.braille_lines import plot_lines
 from dtui.tui.renderables.parts.scale import Scale, linear_scale, logarithmic_scale
 
 TITLE = "Error"
@@ -83,7 +83,7 @@ class CurvesPicture(Picture):
         scales = _scales(points, self.log_scale)
         heights = [scales[name].shares(points[name]) for name in reversed(names)]
         colours = [_colour(frame, name, names) for name in reversed(names)]
-        ch, fg = plot_lines(heights, colours, 0.0, 1.0, columns, rows, frame.theme.panel)
+        ch, fg = plot_lines(heights, colours, 0.0, 1.0, columns, rows)
         cells.paste(frame.gutter, 1, ch, fg)
         _mark_bad_columns(cells, frame, curves, names, text_width(title) + 3)
         if names:
