@@ -6,6 +6,7 @@ rest together with the run.
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from dtui.tui.state.pane import Table
     from dtui.tui.state.places.link import Link
     from dtui.tui.state.review.reviewing import Decision
+    from dtui.tui.state.run_view import RunView
     from dtui.tui.state.session import Session
     from dtui.tui.widgets.pane_widget import PaneWidget
 
@@ -111,7 +113,7 @@ class DtuiApp(AskingApp):
         self.register_theme(textual_theme(self._theme))
         self.theme = f"dtui-{self._theme.name}"
         self._starts_in_list = bool(places)
-        self.loader = Loader(path, self._post, open_, places)
+        self.loader = Loader(path, self._post, open_, places, self._first_session)
 
     def _post(self, event: Event) -> None:
         self.post_message(self.Told(event))
@@ -121,8 +123,8 @@ class DtuiApp(AskingApp):
         yield Static(Content(f"opening {safe(self.path.name)} …"), id="opening")
 
     def on_mount(self) -> None:
-        """Open the run, and poll it for new data from then on."""
-        self.loader.start()
+        """Open the run once the first paint is out, and poll it for new data from then on."""
+        self.call_after_refresh(self.loader.start)
         self.set_interval(POLL_SECONDS, self._poll)
 
     def on_unmount(self) -> None:
@@ -132,6 +134,9 @@ class DtuiApp(AskingApp):
     def _poll(self) -> None:
         self._polls += 1
         session = self.session
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
         if session is not None and (session.view.is_live or self._polls % IDLE_POLLS == 0):
             self.loader.poll()
 
@@ -145,7 +150,7 @@ class DtuiApp(AskingApp):
 
         if isinstance(event, Opened):
             if self.session is None:
-                await self._begin(event)
+                await self._begin(event.session or self._first_session(event.view))
             elif event.is_other:
                 self.path, self.session = Path(event.view.path), self.session.with_run(event.view)
             else:
@@ -174,19 +179,25 @@ class DtuiApp(AskingApp):
             self.session.rings = False
         self.paint()
 
-    async def _begin(self, event: Opened) -> None:
-        """Make the screens when there is something to show."""
+    def _first_session(self, view: RunView) -> Session:
+        """Return what shows the run first; called in the loader's thread, which imports what the screens need."""
+        import dtui.tui.screens.base  # noqa: F401  the app's thread needs it next, and would stand still meanwhile
         from dtui.tui.panes.table import TABLE
-        from dtui.tui.screens.base import DataScreen
         from dtui.tui.state.session import Session
+
+        session = Session(self._table or TABLE, view, *self.size, link=self._link)
+        if self._starts_in_list and session.table.runs is not None:
+            session.choose(session.scene.with_pane(session.table.runs))
+        return session
+
+    async def _begin(self, session: Session) -> None:
+        """Make the screens when there is something to show."""
+        from dtui.tui.screens.base import DataScreen
         from dtui.tui.terminal.textual_patch import install
 
         install()
-        self._output = output_for(*self._wishes)
-        table = self._table or TABLE
-        self.session = Session(table, event.view, *self.size, link=self._link)
-        if self._starts_in_list and table.runs is not None:
-            self.session.choose(self.session.scene.with_pane(table.runs))
+        self._output, self.session, table = output_for(*self._wishes), session, session.table
+        session.resized(*self.size)
         self._data_screens = [DataScreen(table, screen) for screen in table.every_screen]
         for screen, line in zip(self._data_screens, table.every_screen, strict=True):
             self.install_screen(screen, line.name)  # else Textual removes a screen that is left

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dtui.query.compare.others import Others
     from dtui.tui.state.questions import Question
     from dtui.tui.state.run_view import RunView
+    from dtui.tui.state.session import Session
 
 LOG = logging.getLogger(__name__)
 SLICE_SECONDS = 0.05
@@ -37,6 +38,7 @@ PATIENCE_SECONDS = 1.0
 
 Post = Callable[[Event], None]
 Open = Callable[[Path], "RunQuery"]
+Begin = Callable[["RunView"], "Session"]
 
 
 def open_query(path: Path) -> RunQuery:
@@ -49,7 +51,14 @@ def open_query(path: Path) -> RunQuery:
 class Loader:
     """Asks a RunQuery in its own thread and posts the answers."""
 
-    def __init__(self, path: Path, post: Post, open_: Open = open_query, places: Sequence[Path] = ()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        post: Post,
+        open_: Open = open_query,
+        places: Sequence[Path] = (),
+        begin: Begin | None = None,
+    ) -> None:
         """Prepare; nothing is opened before `start`.
 
         Args:
@@ -58,8 +67,10 @@ class Loader:
             open_: Opens the run, in the loader's thread.
             places: Runs and folders to list; none for the folder of the run. If `path` cannot be opened, the first of
                 these runs that can is.
+            begin: Makes what shows the run, in the loader's thread; None to have it made elsewhere.
         """
         self._path, self._tell, self._open, self._places = path, post, open_, tuple(places)
+        self._begin = begin
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread = Thread(target=self._work, name="dtui-loader", daemon=True)
         self._deciding = 0
@@ -192,8 +203,29 @@ class Loader:
             self._query = self._open_any()
             if self._query is None:
                 raise
-        self._post(Opened(self._view()))
+        view = self._view()
+        self._post(Opened(view, session=self._first_session(view)))
         self._tell_damage()
+
+    def _first_session(self, view: RunView) -> Session | None:
+        """Return what shows the run first, filled as far as that is quick."""
+        if self._begin is None:
+            return None
+        from dtui.tui.first_look import first_look
+
+        session = self._begin(view)
+        answered = first_look(session, self._answer_within)
+        with self._lock:
+            self._asked.update({type(question): (view.revision, question) for question in answered})
+        return session
+
+    def _answer_within(self, question: Question[Any], seconds: float) -> tuple[Any] | None:
+        """Return the answer to a question; None if it is not there within so many seconds."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if question.prepare(self._opened(), min(left, SLICE_SECONDS)):
+                return (self._value(question),)
+        return None
 
     def _open_any(self) -> RunQuery | None:
         """Open the first of the listed runs that can be opened; None if none can."""
@@ -299,23 +331,25 @@ class Loader:
         self._submit(self._answer_next, "")
 
     def _answer(self, ticket: tuple[int, Question[Any]]) -> None:
-        from dtui.tui.state.questions import OthersQuestion
-
         _, question = ticket
         if not question.prepare(self._opened(), SLICE_SECONDS):
             with self._lock:
                 if self._asked.get(type(question)) == ticket:
                     self._wanted = {type(question): ticket, **self._wanted}
             return
-        if isinstance(question, OthersQuestion):
-            value = question.ask_others(self._beside())
-        else:
-            value = question.ask(self._opened())
+        value = self._value(question)
         with self._lock:
             is_current = self._asked.get(type(question)) == ticket
         if is_current:
             self._post(Answered(question, value))
         self._tell_damage()
+
+    def _value(self, question: Question[Any]) -> Any:
+        from dtui.tui.state.questions import OthersQuestion
+
+        if isinstance(question, OthersQuestion):
+            return question.ask_others(self._beside())
+        return question.ask(self._opened())
 
     def _opened(self) -> RunQuery:
         if self._query is None:

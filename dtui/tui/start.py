@@ -5,6 +5,7 @@ Owns the order of these steps.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -44,6 +45,7 @@ def start(
     else:
         os.environ["NO_COLOR"] = "1"
 
+    gc.disable()  # what the start makes lives as long as the app: walking it again and again costs a twelfth of the time
     from dtui.tui.app import DtuiApp
     from dtui.tui.terminal.signals import exit_code
 

@@ -12,6 +12,7 @@ from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, text_width
 from dtui.tui.renderables.canvas.frame import Frame, Region
 from dtui.tui.renderables.canvas.primitives import resample
+from dtui.tui.renderables.parts.braille_lines import plot_lines
 from dtui.tui.renderables.parts.chrome import (
     NONFINITE_WORDS,
     draw_header,
@@ -21,7 +22,6 @@ from dtui.tui.renderables.parts.chrome import (
     number,
 )
 from dtui.tui.renderables.parts.picture import Picture
-from dtui.tui.renderables.parts.braille_lines import plot_lines
 from dtui.tui.renderables.parts.scale import Scale, linear_scale, logarithmic_scale
 
 TITLE = "Error"
