@@ -45,7 +45,7 @@ def start(
     else:
         os.environ["NO_COLOR"] = "1"
 
-    gc.disable()  # what the start makes lives as long as the app: walking it again and again costs a twelfth of the time
+    gc.disable()  # until the first screen is there: what a start makes stays, and to walk it again and again takes long
     from dtui.tui.app import DtuiApp
     from dtui.tui.terminal.signals import exit_code
 
