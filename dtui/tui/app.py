@@ -151,6 +151,7 @@ class DtuiApp(AskingApp):
         if isinstance(event, Opened):
             if self.session is None:
                 await self._begin(event.session or self._first_session(event.view))
+                return
             elif event.is_other:
                 self.path, self.session = Path(event.view.path), self.session.with_run(event.view)
             else:
@@ -201,6 +202,7 @@ class DtuiApp(AskingApp):
         self._data_screens = [DataScreen(table, screen) for screen in table.every_screen]
         for screen, line in zip(self._data_screens, table.every_screen, strict=True):
             self.install_screen(screen, line.name)  # else Textual removes a screen that is left
+        self.paint()
         await self.push_screen(self._data_screens[self.session.selection.screen])
 
     def _handle_exception(self, error: Exception) -> None:
@@ -241,14 +243,11 @@ class DtuiApp(AskingApp):
         if session is None or self._output is None:
             return
         screen = self._data_screens[session.selection.screen]
-        if self.screen is not screen and self.screen in self._data_screens:
-            self.switch_screen(screen)
-        if not screen.is_mounted:
-            self.call_after_refresh(self.paint)
-            return
         scene, (pictures, questions) = session.scene, session.look()
         frames = {pane: scene.frame_of(pane, self._theme, self._output) for pane in pictures}
         screen.show(pictures, frames, None if session.view.is_empty else session.selection.cursor)
+        if self.screen is not screen and self.screen in self._data_screens:
+            self.switch_screen(screen)  # filled already: it is drawn once
         self.loader.ask(questions, session.view.revision)
         if session.selection.run not in (None, session.view.path):
             self.loader.switch(Path(str(session.selection.run)))
