@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -15,19 +17,18 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.content import Content
 from textual.message import Message
 from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from dtui.errors import DtuiError, TerminalError
-from dtui.safe_text import safe
 from dtui.tui.asking import AskingApp
 from dtui.tui.events import Answered, Decided, Event, Failed, Opened, Quiet
-from dtui.tui.loader import Loader, Open, open_query
-from dtui.tui.terminal.capabilities import log_path
+from dtui.tui.loader import Loader
+from dtui.tui.opening import Open, open_query
+from dtui.tui.terminal.capabilities import log_path, needs_ascii
 from dtui.tui.terminal.driver import MustLeave, driver_class
 from dtui.tui.terminal.themes import output_for, textual_theme, theme_for
+from dtui.tui.widgets.opening import Opening
 
 if TYPE_CHECKING:
     from dtui.tui.renderables.canvas.output import Output
@@ -49,9 +50,6 @@ IDLE_POLLS = 5
 class DtuiApp(AskingApp):
     """Shows one run."""
 
-    CSS = """
-    #opening { width: 100%; height: 100%; content-align: center middle; color: $text-muted; }
-    """
     TITLE = "dtui"
     ENABLE_COMMAND_PALETTE = False
     ALLOW_SELECT = False  # a drag moves the crosshair; as a selection of text it would repaint every pane as well
@@ -119,8 +117,10 @@ class DtuiApp(AskingApp):
         self.post_message(self.Told(event))
 
     def compose(self) -> ComposeResult:
-        """Show at once that the run is being opened."""
-        yield Static(Content(f"opening {safe(self.path.name)} …"), id="opening")
+        """Show at once the run's name, and that it is being opened."""
+        _, ascii_only, _ = self._wishes
+        is_ascii = ascii_only or needs_ascii(os.environ, getattr(sys.__stderr__, "encoding", None))
+        yield Opening(self.path.name, self._theme, is_ascii=is_ascii)
 
     def on_mount(self) -> None:
         """Open the run once the first paint is out, and poll it for new data from then on."""

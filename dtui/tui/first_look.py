@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dtui.query import RunQuery
     from dtui.tui.state.questions import Question
     from dtui.tui.state.session import Session
 
@@ -16,26 +17,33 @@ PATIENCE_SECONDS = 0.6
 """What takes longer is answered behind the first screen, piece by piece."""
 
 
-def first_look(session: Session, answer: Callable[[Question[Any], float], tuple[Any] | None]) -> list[Question[Any]]:
+def first_look(session: Session, query: RunQuery, value: Callable[[Question[Any]], Any]) -> list[Question[Any]]:
     """Answer what a session asks until it asks nothing new, or for a moment; return the questions that were answered.
 
     A question that cannot be answered ends it: it is asked again when the screen is there, and the error shown on it.
 
     Args:
         session: What is shown first.
-        answer: Answers a question; None if that would take longer than so many seconds.
+        query: The run.
+        value: Returns the answer to a prepared question.
     """
     until = time.monotonic() + PATIENCE_SECONDS
     answered: dict[type[Question[Any]], Question[Any]] = {}
     while new := [one for one in session.look()[1] if answered.get(type(one)) != one]:
         for question in new:
             try:
-                value = answer(question, until - time.monotonic())
+                if not _is_prepared(question, query, until):
+                    return list(answered.values())
+                session.answered(question, value(question))
             except Exception:
-                LOG.info("%s has to wait for the screen", question.about, exc_info=True)
-                value = None
-            if value is None:
+                LOG.info("%s: asked again behind the screen", question.about, exc_info=True)
                 return list(answered.values())
-            session.answered(question, *value)
             answered[type(question)] = question
     return list(answered.values())
+
+
+def _is_prepared(question: Question[Any], query: RunQuery, until: float) -> bool:
+    while (left := until - time.monotonic()) > 0:
+        if question.prepare(query, left):
+            return True
+    return False

@@ -10,8 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import replace
+from contextlib import ExitStack
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Thread
@@ -20,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 from dtui.errors import DtuiError, NotRecordedError
 from dtui.safe_text import safe
 from dtui.tui.events import Answered, Decided, Event, Failed, Opened, Quiet
+from dtui.tui.first_look import first_look
+from dtui.tui.opening import Open, open_first, open_query, view_of
 
 if TYPE_CHECKING:
     from dtui.model import RunStatus
@@ -37,15 +38,7 @@ PATIENCE_SECONDS = 1.0
 
 
 Post = Callable[[Event], None]
-Open = Callable[[Path], "RunQuery"]
 Begin = Callable[["RunView"], "Session"]
-
-
-def open_query(path: Path) -> RunQuery:
-    """Open a run; imports the store in the thread that calls it."""
-    from dtui.query import open_run
-
-    return open_run(path)
 
 
 class Loader:
@@ -200,9 +193,10 @@ class Loader:
         try:
             self._query = self._open(self._path)
         except DtuiError:
-            self._query = self._open_any()
-            if self._query is None:
+            first = open_first(self._open, self._places)
+            if first is None:
                 raise
+            self._path, self._query = first
         view = self._view()
         self._post(Opened(view, session=self._first_session(view)))
         self._tell_damage()
@@ -211,34 +205,11 @@ class Loader:
         """Return what shows the run first, filled as far as that is quick."""
         if self._begin is None:
             return None
-        from dtui.tui.first_look import first_look
-
         session = self._begin(view)
-        answered = first_look(session, self._answer_within)
+        answered = first_look(session, self._opened(), self._value)
         with self._lock:
             self._asked.update({type(question): (view.revision, question) for question in answered})
         return session
-
-    def _answer_within(self, question: Question[Any], seconds: float) -> tuple[Any] | None:
-        """Return the answer to a question; None if it is not there within so many seconds."""
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
-            if question.prepare(self._opened(), min(left, SLICE_SECONDS)):
-                return (self._value(question),)
-        return None
-
-    def _open_any(self) -> RunQuery | None:
-        """Open the first of the listed runs that can be opened; None if none can."""
-        if not self._places:
-            return None
-        from dtui.query.compare.listing import runs_at
-
-        for path in runs_at(self._places):
-            with suppress(DtuiError, OSError):
-                query = self._open(path)
-                self._path = path
-                return query
-        return None
 
     def _switch(self, path: Path) -> None:
         """Open another run. What was asked of the old one is forgotten, so that answers never mix."""
@@ -246,7 +217,7 @@ class Loader:
             query = self._open(path)
             with ExitStack() as stack:
                 stack.callback(query.close)
-                view = self._view_of(query, self._revision + 1)
+                view = view_of(query, self._revision + 1, self._places)
                 stack.pop_all()
         finally:
             with self._lock:
@@ -364,23 +335,6 @@ class Loader:
         return self._others
 
     def _view(self) -> RunView:
-        view = self._view_of(self._opened(), self._revision)
+        view = view_of(self._opened(), self._revision, self._places)
         self._status, self._quiet_minutes = view.info.status, int(view.quiet_seconds // 60)
         return view
-
-    def _view_of(self, query: RunQuery, revision: int) -> RunView:
-        from dtui.query.compare.listing import located, names_run
-
-        view = view_of(query, revision)
-
-        if len(self._places) < 2 or not all(map(names_run, self._places)):
-            return view
-
-        return replace(view, given=tuple(str(located(place)) for place in self._places))
-
-
-def view_of(query: RunQuery, revision: int) -> RunView:
-    """Return what every screen needs to know about a run now."""
-    from dtui.tui.state.run_view import seen_in
-
-    return seen_in(query, revision, time.monotonic())

@@ -61,7 +61,10 @@ def start(
             bell=bell,
             places=places,
         )
-        app.run(mouse=mouse)
+        try:
+            app.run(mouse=mouse)
+        finally:
+            gc.enable()
     if app.ended_by is not None:
         raise SystemExit(exit_code(app.ended_by))
     if app.error is not None:
