@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dtui.tui.state.session import Session
 
 LOG = logging.getLogger(__name__)
-PATIENCE_SECONDS = 0.6
+PATIENCE_SECONDS = 1.0
 """What takes longer is answered behind the first screen, piece by piece."""
 
 
