@@ -53,9 +53,10 @@ class IncidentQuestions(RelationQuestions):
 
     def _found(self) -> tuple[Incident, ...]:
         """Return the incidents without decisions: they are grouped once until the run changes, or ends."""
-        return self._data.remembered(
-            ("incidents", self._data.reader.status()), lambda: origin.with_origins(self._incidents.incidents(), self._data)
-        )
+        return self._data.remembered(("incidents", self._data.reader.status()), self._with_origins)
+
+    def _with_origins(self) -> tuple[Incident, ...]:
+        return origin.with_origins(self._incidents.incidents(), self._data)
 
     def prepare_incidents(self, seconds: float) -> bool:
         """Look for incidents for about so long; return whether `incidents` would now answer at once."""

@@ -1,0 +1,104 @@
+"""Plots series with plotext and returns cells. No other module uses plotext.
+
+Owns plotext's global figure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from dtui.model import FloatArray, IntArray
+from dtui.tui.renderables.canvas.cells import UintArray
+
+_SGR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def plot_lines(
+    series: Sequence[FloatArray],
+    colours: Sequence[int],
+    low: float,
+    high: float,
+    width: int,
+    height: int,
+    background: int,
+) -> tuple[UintArray, UintArray]:
+    """Plot series as braille lines and return characters and foregrounds, each of shape (height, width).
+
+    Args:
+        series: Each of shape (2 * width,): two points a column; NaN breaks the line.
+        colours: 0xRRGGBB, one a series; later series lie on top.
+        low: Value at the bottom, < high.
+        high: Value at the top.
+        width: Columns, >= 1.
+        height: Rows, >= 1.
+        background: Colour behind the lines.
+
+    Source: plotext 5.3.
+    """
+    ch = np.full((height, width), 32, np.uint32)
+    fg = np.zeros((height, width), np.uint32)
+    for values, colour in zip(series, colours, strict=True):
+        drawn = _parse(_plot(values, colour, low, high, width, height, background), width, height)
+        dots = drawn != 32
+        ch = np.where(dots, np.where(ch == 32, drawn, ch | drawn), ch)
+        fg = np.where(dots, np.uint32(colour), fg)
+    return ch, fg
+
+
+def _plot(values: FloatArray, colour: int, low: float, high: float, width: int, height: int, background: int) -> str:
+    """Return plotext's drawing of one series. Given several, plotext lets the last one erase dots of the others."""
+    import plotext
+
+    plotext.clear_figure()
+    plotext.limit_size(False, False)
+    plotext.plot_size(width, height)
+    plotext.frame(False)
+    plotext.xaxes(False, False)
+    plotext.yaxes(False, False)
+    plotext.xticks([])
+    plotext.yticks([])
+    plotext.canvas_color(_triplet(background))
+    plotext.axes_color(_triplet(background))
+    plotext.xlim(0, 2 * width - 1)
+    plotext.ylim(low, high)
+    for begin, end in _unbroken(values):
+        x, y = _corners(values[begin:end], low, high, height)
+        plotext.plot((x + begin).tolist(), y.tolist(), marker="braille", color=_triplet(colour))
+    drawn: str = plotext.build()
+    plotext.clear_figure()
+    return drawn
+
+
+def _corners(values: FloatArray, low: float, high: float, height: int) -> tuple[IntArray, FloatArray]:
+    """Return the points of a line on the grid of dots, leaving out those within a level stretch.
+
+    plotext is slow for each line between two points; a level stretch needs only its two ends.
+    """
+    steps = 4 * height - 1
+    levels = np.rint((np.clip(values, low, high) - low) / (high - low) * steps)
+    turns = levels[1:] != levels[:-1]
+    kept = np.flatnonzero(np.concatenate(([True], turns)) | np.concatenate((turns, [True])))
+    return kept, low + levels[kept] / steps * (high - low)
+
+
+def _triplet(colour: int) -> tuple[int, int, int]:
+    return colour >> 16, colour >> 8 & 255, colour & 255
+
+
+def _unbroken(values: FloatArray) -> list[tuple[int, int]]:
+    """Return begin and end of each stretch of finite values."""
+    known = np.concatenate(([False], np.isfinite(values), [False]))
+    edges = np.flatnonzero(known[1:] != known[:-1])
+    return list(zip(edges[0::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def _parse(drawn: str, width: int, height: int) -> UintArray:
+    """Return the braille glyphs of what plotext drew, shape (height, width); blanks for everything else."""
+    ch = np.full((height, width), 32, np.uint32)
+    for y, line in enumerate(_SGR.sub("", drawn).split("\n")[:height]):
+        points = np.array([ord(glyph) for glyph in line[:width]], np.uint32)
+        ch[y, : len(points)] = np.where((points > 0x2800) & (points <= 0x28FF), points, 32)
+    return ch
