@@ -110,6 +110,7 @@
     document.querySelectorAll("tr.chosen").forEach(other => other.classList.remove("chosen"));
     row.classList.add("chosen");
     row.scrollIntoView({block: "center"});
+    row.focus({preventScroll: true});
   };
 
   const bring = async host => {
@@ -127,6 +128,7 @@
     });
     chapterOf(name).views.push(view);
     views[host.id] = view;
+    window.dtuiReport.steer(host, view, spec, goTo);
     new ResizeObserver(() => {
       const width = plotWidth(host, spec);
       if (width !== view.width()) view.width(width).runAsync();
