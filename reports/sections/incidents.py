@@ -55,6 +55,7 @@ def incident_card(view: View, incident: Incident, suffix: str = "") -> Card:
             evidence_picture(f"{anchor}-{k}", series, incident.first) for k, series in enumerate(pictures, 1)
         ),
         command=view.command(incident.first, next(iter(incident.layers), ""), next(iter(incident.classes), None)),
+        rank=view.ranks.get(incident.id, 0),
     )
 
 

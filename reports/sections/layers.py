@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dtui.errors import NotRecordedError
 from dtui.model import TreeNode
 from dtui.model.statistics import LAYERS, SOURCES
@@ -45,7 +47,8 @@ def layers_section(view: View) -> Section | None:
     name = f"{view.prefix}-layer-tree"
     rows = tuple(_row(node) for node in tree)
     shown = LayerTree(
-        name, _words(planes, len(tree)), rows, tuple(planes), view.record_axis, view.stage_changes, printed
+        *(name, _words(planes, len(tree)), rows, tuple(planes), view.record_axis, view.stage_changes, printed),
+        named=_named(view, tree),
     )
     caption = (
         "One horizon graph a row: a value fills a pale band first, then a darker one over it; blue is positive, brown "
@@ -55,6 +58,14 @@ def layers_section(view: View) -> Section | None:
         caption += " A red bar through a row is where NaN or Inf was counted among its elements."
     hint = f"Choose one of {len(planes)} statistics above the rows. Click a module to fold or unfold it."
     return Section(anchor, "Layers", caption, (shown, *items), hint)
+
+
+def _named(view: View, tree: Sequence[TreeNode]) -> tuple[int, ...]:
+    """Return the rows of the layers that incidents name, the worst incident's first."""
+    places = {node.layer: place for place, node in enumerate(tree) if node.layer is not None}
+    layers = {layer.name: layer.index for layer in view.query.structure().layers}
+    named = (layers[name] for one in view.verdict.worst for name in one.layers if name in layers)
+    return tuple(dict.fromkeys(places[layer] for layer in named if layer in places))
 
 
 def _plane(view: View, rows: int, statistic: str, source: str) -> Plane:

@@ -86,6 +86,11 @@ class View:
         """The number of each incident in the report, by its id: 1 for the first in time."""
         return {incident.id: number for number, incident in enumerate(self.incidents, 1)}
 
+    @cached_property
+    def ranks(self) -> dict[str, int]:
+        """The place of each incident to look at among them, by its id: 1 for the worst."""
+        return {incident.id: rank for rank, incident in enumerate(self.verdict.worst, 1)}
+
     def anchor_of(self, incident: Incident) -> str:
         """Return the anchor of an incident; the chapter itself where the report does not list incidents."""
         return f"{self.prefix}-incident{self.numbers[incident.id]}" if "incidents" in self.shown else self.prefix
