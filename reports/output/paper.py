@@ -12,7 +12,7 @@ from dtui.reports.document import Card, Chapter, Fact, Facts, Gallery, Item, Row
 
 CARDS = 8
 """Incidents with pictures, the worst; the others have a line each."""
-ROWS, NARROW_ROWS = 16, 40
+ROWS, NARROW_ROWS = 16, 28
 """Rows of a table, and of one so narrow that its halves stand side by side."""
 NARROW = 50
 """Characters of the longest cells of a row of such a table, at most."""

@@ -19,8 +19,8 @@ ROW_HEIGHT = 17
 TOP, BOTTOM = 26, 40
 ROWS = (theme.PAPER_HEIGHT - TOP - BOTTOM) // ROW
 """Rows that fit a page."""
-FOLDED = 30
-"""Rows on paper of a network that has more than fit a page."""
+FOLDED = 16
+"""Rows on paper of a network that has more than fit a page: two statistics of so many share one."""
 
 
 def paper_rows(tree: LayerTree) -> tuple[int, ...]:
