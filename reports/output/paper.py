@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from dtui.reports.document import Card, Chapter, Fact, Facts, Gallery, Item, Row, Section, Table
+from dtui.reports.document import Card, Chapter, Gallery, Item, Row, Section, Table
 
 CARDS = 8
 """Incidents with pictures, the worst; the others have a line each."""
@@ -16,7 +16,6 @@ ROWS, NARROW_ROWS = 16, 28
 """Rows of a table, and of one so narrow that its halves stand side by side."""
 NARROW = 50
 """Characters of the longest cells of a row of such a table, at most."""
-FACTS = 12
 IMAGES, OF_MANY = 12, 6
 """Images of a gallery, and of one among many galleries."""
 GALLERIES = 3
@@ -55,9 +54,6 @@ def _cards(items: tuple[Item, ...]) -> Iterator[Item]:
 def _item(item: Item, galleries: int) -> Item:
     if isinstance(item, Table):
         return _table(item)
-    if isinstance(item, Facts) and len(item.facts) > SLACK * FACTS:
-        more = Fact("further ones", f"{len(item.facts) - FACTS:,}")
-        return replace(item, facts=(*item.facts[:FACTS], more))
     if isinstance(item, Gallery):
         most = OF_MANY if galleries > GALLERIES else IMAGES
         left = len(item.images) - most

@@ -7,7 +7,7 @@ from dtui.reports.document import Fact, Facts, Section
 from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
 
-MOST_EVENTS = 24
+MOST_EVENTS = 14
 
 
 @section("made", order=140)

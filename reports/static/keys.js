@@ -75,6 +75,8 @@
     if (isHeatmap) host.addEventListener("blur", () => view.signal("over", null).runAsync());
   };
 
+  dtuiReport.kept.splice(0).forEach(chart => dtuiReport.steer(...chart));
+
   document.querySelectorAll(".strip figure").forEach(figure => {
     const [first, stop] = [Number(figure.dataset.first), Number(figure.dataset.stop)];
     const name = figure.closest(".strip").dataset.chapter;

@@ -14,8 +14,8 @@ from dtui.reports.charts import theme
 from dtui.reports.charts.heatmap import Group, Strip, class_heatmap_pages
 from dtui.reports.charts.rows.layer_tree import FOLDED, ROWS, paper_rows, still_tree, tree_pages
 from dtui.reports.charts.vectors import fitted
-from dtui.reports.document import Card, Chapter, Fact, Facts, Gallery, Item, Row, Section, Table, Thumbnail
-from dtui.reports.output.paper import CARDS, FACTS, NARROW_ROWS, OF_MANY, on_paper
+from dtui.reports.document import Card, Chapter, Gallery, Item, Row, Section, Table, Thumbnail
+from dtui.reports.output.paper import CARDS, NARROW_ROWS, OF_MANY, on_paper
 from dtui.reports.output.paper import ROWS as TABLE_ROWS
 from dtui.reports.rows import LayerTree, Plane, TreeRow
 
@@ -136,17 +136,14 @@ def test_long_lists_end_earlier_on_paper_and_say_how_much_is_left_out() -> None:
     wide = tuple(Row((str(k), "x" * 80)) for k in range(100))
     narrow = tuple(Row((str(k), "x")) for k in range(100))
     image = Thumbnail("", "a", (), "")
-    facts = tuple(Fact(str(k), "") for k in range(50))
     galleries = [Gallery(f"{k}", (image,) * 12) for k in range(4)]
     columns, numeric = ("number", "what"), (True, False)
-    found = printed(Table(columns, numeric, wide, "A note."), Table(columns, numeric, narrow), Facts(facts), *galleries)
+    found = printed(Table(columns, numeric, wide, "A note."), Table(columns, numeric, narrow), *galleries)
     assert isinstance(found[0], Table)
     assert found[0].rows == wide[:TABLE_ROWS]
     assert found[0].note == f"{100 - TABLE_ROWS} more rows in the HTML report. A note."
     assert isinstance(found[1], Table)
     assert found[1].rows == narrow[:NARROW_ROWS]
-    assert isinstance(found[2], Facts)
-    assert found[2].facts == (*facts[:FACTS], Fact("further ones", f"{50 - FACTS}"))
-    assert [len(one.images) for one in found[3:] if isinstance(one, Gallery)] == [OF_MANY] * 4
+    assert [len(one.images) for one in found[2:] if isinstance(one, Gallery)] == [OF_MANY] * 4
     short = Table(columns, numeric, wide[: TABLE_ROWS + 2])
     assert printed(short) == (short,), "a few more cost no page"
