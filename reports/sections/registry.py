@@ -22,6 +22,9 @@ from dtui.reports.charts.theme import MAX_COLUMNS
 from dtui.reports.document import Section
 from dtui.safe_text import safe
 
+NOTHING_YET = "Nothing has been recorded yet."
+NOTHING_READ = "Nothing of this run can be read: its files are damaged."
+
 
 @dataclass(frozen=True)
 class View:
@@ -41,6 +44,13 @@ class View:
     def info(self) -> RunInfo:
         """What is known about the run in one line."""
         return self.query.info()
+
+    @property
+    def nothing(self) -> str:
+        """Why there is nothing to show, in a sentence; "" where there is something."""
+        if self.info.records + self.info.validations:
+            return ""
+        return NOTHING_READ if self.info.findings else NOTHING_YET
 
     @property
     def has_confusions(self) -> bool:
