@@ -51,10 +51,10 @@ def layers_section(view: View) -> Section | None:
         return Section(anchor, "Layers", "", tuple(items))
     printed = tuple(k for k, plane in enumerate(planes) if (plane.name, plane.source) in FIRST) or (0,)
     name = f"{view.prefix}-layer-tree"
-    rows = tuple(_row(node) for node in tree)
+    rows = tuple(row_of(node) for node in tree)
     shown = LayerTree(
         *(name, _words(planes, len(tree)), rows, tuple(planes), view.record_axis, view.stage_changes, printed),
-        named=_named(view, tree),
+        named=named_rows(view, tree),
     )
     caption = (
         "One horizon graph a row: a value fills a pale band first, then a darker one over it; blue is positive, brown "
@@ -66,7 +66,7 @@ def layers_section(view: View) -> Section | None:
     return Section(anchor, "Layers", caption, (shown, *items), hint)
 
 
-def _named(view: View, tree: Sequence[TreeNode]) -> tuple[int, ...]:
+def named_rows(view: View, tree: Sequence[TreeNode]) -> tuple[int, ...]:
     """Return the rows of the layers that incidents name, the worst incident's first."""
     places = {node.layer: place for place, node in enumerate(tree) if node.layer is not None}
     layers = {layer.name: layer.index for layer in view.query.structure().layers}
@@ -94,7 +94,8 @@ def _words(planes: list[Plane], rows: int) -> str:
     return said
 
 
-def _row(node: TreeNode) -> TreeRow:
+def row_of(node: TreeNode) -> TreeRow:
+    """Return a module or layer as the pictures show it."""
     return TreeRow(
         label=safe(node.label, 60),
         name=safe(node.name, 120),
@@ -143,7 +144,7 @@ def boxes_section(view: View) -> Section | None:
 
 def _layers_that_matter(view: View, tree: Sequence[TreeNode]) -> list[int]:
     """Return nodes of layers: those that incidents name, the worst first, then others at equal distances."""
-    chosen = list(_named(view, tree))[:MOST_BOXES]
+    chosen = list(named_rows(view, tree))[:MOST_BOXES]
     others = [place for place, node in enumerate(tree) if node.layer is not None and place not in chosen]
     missing = min(MOST_BOXES - len(chosen), len(others))
     places = (round(k * (len(others) - 1) / max(1, missing - 1)) for k in range(missing))

@@ -1,4 +1,4 @@
-"""Box plots and the confusion matrix: what they show, at every size, and what a slider and the crosshair do."""
+"""Box plots, structure and the confusion matrix: what they show, at every size, and what a slider does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from dtui.reports import build, build_report, write_report
 from dtui.reports.charts import theme
 from dtui.reports.charts.pictures.boxes import BoxPanel, box_picture
 from dtui.reports.charts.pictures.matrix import MatrixSheet, matrix_picture, shade
+from dtui.reports.charts.pictures.structure import structure_picture
 from dtui.reports.document import Picture
+from dtui.reports.rows import TreeRow
 from dtui.reports.sections.confusions import MOST_CLASSES
 from tests.reports.browser import Browser
 from tests.reports.fake_query import FakeQuery
@@ -72,6 +74,35 @@ def test_the_layers_of_incidents_come_first_and_words_say_what_changed() -> None
     assert len(bold) == 6
     assert "is in layer3.0.conv1." in shown.description
     assert shown.svg.count(theme.LOST) == 2, "one incident names layer3.0.conv1, one layer2.1.conv1"
+
+
+def structure(stages: int) -> list[TreeRow]:
+    """Stages of two layers each, between two layers."""
+    rows = [TreeRow("conv1", "conv1", "3×3", "Conv2d", 8, -1, 0, False)]
+    for stage in range(stages):
+        top = len(rows)
+        rows.append(TreeRow(f"stage{stage} <&>", f"stage{stage}", "", "Sequential", 16, -1, 0, True))
+        rows += [TreeRow(name, f"stage{stage}.{name}", "", "Conv2d", 8, top, 1, False) for name in ("a", "b")]
+    return [*rows, TreeRow("fc", "fc", "", "Linear", 10, -1, 0, False)]
+
+
+def test_a_module_is_as_wide_as_the_layers_that_it_holds() -> None:
+    rows = structure(3)
+    shown = structure_picture("s", rows, [3], "", "said")
+    for svg, side in ((shown.svg, "width"), (shown.paper, "width"), (shown.narrow, "height")):
+        found = boxes(svg)
+        assert len(found) == len(rows)
+        sizes = [float(one.get(side, "")) for one in found]
+        assert sizes[1] == pytest.approx(2 * sizes[0], abs=0.1)
+        assert [k for k, one in enumerate(found) if one.get("stroke") == theme.LOST] == [3]
+        assert {"conv1", "stage0 <&>", "fc"} <= {word.partition("  ")[0] for word in words(svg)}
+
+
+def test_of_a_very_deep_network_the_outermost_modules_are_drawn() -> None:
+    rows = structure(200)
+    found = boxes(structure_picture("s", rows, [3], "", "").svg)
+    assert len(found) == 202
+    assert [k for k, one in enumerate(found) if one.get("stroke") == theme.LOST] == [1], "the module that holds it"
 
 
 def sheet(*, has_others: bool = False) -> MatrixSheet:
