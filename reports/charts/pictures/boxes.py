@@ -112,7 +112,8 @@ def _panel(drawing: Vectors, panel: BoxPanel, axis: TimeAxis, width: float) -> N
     for column in range(axis.columns):
         five = finite[:, column].tolist()
         if np.isfinite(five).all():
-            _box(drawing, five, scale, left + (column + 0.5) * step, step, _said(five, axis, column))
+            said = _said(five, axis, column) if width != NARROW else ""  # no pointer rests on a telephone
+            _box(drawing, five, scale, left + (column + 0.5) * step, step, said)
     foot = TOP + PLOT + 16
     drawing.words(left, foot, f"{int(np.ceil(axis.first)):,}", font_size="11")
     drawing.words(width, foot, f"{int(axis.stop):,}", at="end", font_size="11")
