@@ -132,7 +132,7 @@ def _matrix(
         turned = {} if is_flat else {"transform": f"rotate(-65 {x + 3:.1f} -6)"}
         ink = theme.MUTED if column == len(sheet.names) else theme.INK
         at, shown = ("middle", name) if is_flat else ("start", fitted(name, 96.0))
-        drawing.words(x + (0 if is_flat else 3), -6, shown, ink, at, font_size="11", **turned)
+        drawing.words(x + (0 if is_flat else 3), -6, shown, ink, at, None, font_size="11", **turned)
     counts, shares = sheet.counts[step], sheet.shares(step)
     for row, name in enumerate(sheet.names):
         y = row * cell
@@ -145,7 +145,7 @@ def _matrix(
             drawing.box(x, y, cell - 1, cell - 1, colour, stroke=theme.GRID, stroke_width="0.5", **place)
             text = _fitting(count, cell) if row != column or cell > 30 else ""
             ink = theme.MUTED if row == column else "#ffffff" if shares[row, column] > 0.25 else theme.INK
-            drawing.words(x + cell / 2 - 0.5, y + cell / 2 + 3.5, text, ink, "middle", font_size="11", **place)
+            drawing.words(x + cell / 2 - 0.5, y + cell / 2 + 3.5, text, ink, "middle", None, font_size="11", **place)
 
 
 def _fitting(count: int, cell: float) -> str:
