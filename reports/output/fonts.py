@@ -100,6 +100,7 @@ def write_codes(characters: Iterable[str], path: Path) -> None:
     builder.setupNameTable(named)  # Typst passes over a font without the last two
     builder.setupOS2()
     builder.setupPost()
+    builder.updateHead(created=0, modified=0)  # no clock
     builder.save(path)
 
 
