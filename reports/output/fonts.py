@@ -23,6 +23,8 @@ FAMILIES = ("Liberation Sans", "Noto Emoji", "DejaVu Sans")
 """The shipped families, in the order in which they are asked for a character."""
 CODES = "dtui Codes"
 """The family of a font that is made for the characters that no font has."""
+NO_TIME = 2_082_844_800
+"""1970 in seconds since 1904: a font of ours holds no time, so that the same characters are the same bytes."""
 MOST_LOOKED_INTO = 400
 """Most font files of the machine that are opened to find a character."""
 
@@ -100,7 +102,7 @@ def write_codes(characters: Iterable[str], path: Path) -> None:
     builder.setupNameTable(named)  # Typst passes over a font without the last two
     builder.setupOS2()
     builder.setupPost()
-    builder.updateHead(created=0, modified=0)  # no clock
+    builder.updateHead(created=NO_TIME, modified=NO_TIME)
     builder.save(path)
 
 

@@ -9,7 +9,7 @@ import pytest
 from fontTools.ttLib import TTFont
 
 from dtui.reports.output import fonts
-from dtui.reports.output.fonts import FAMILIES, SHIPPED, choose_fonts, write_codes
+from dtui.reports.output.fonts import FAMILIES, NO_TIME, SHIPPED, choose_fonts, write_codes
 
 NOBODY = "\U00012000"
 
@@ -62,7 +62,7 @@ def test_a_character_without_a_font_gets_a_box_with_its_number(tmp_path: Path) -
     write_codes(NOBODY + "狗猫", tmp_path / "b.ttf")
     assert (tmp_path / "a.ttf").read_bytes() == (tmp_path / "b.ttf").read_bytes()
     with TTFont(tmp_path / "a.ttf") as font:
-        assert (font["head"].created, font["head"].modified) == (0, 0), "no clock"
+        assert (font["head"].created, font["head"].modified) == (NO_TIME, NO_TIME), "no clock"
         names = font.getBestCmap()
         assert set(names) == set(map(ord, "猫狗" + NOBODY))
         widths = {character: font["hmtx"][names[ord(character)]][0] for character in "猫" + NOBODY}

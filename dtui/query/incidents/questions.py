@@ -54,7 +54,8 @@ class IncidentQuestions(RelationQuestions):
     def _found(self) -> tuple[Incident, ...]:
         """Return the incidents without decisions: they are grouped once until the run changes, or ends."""
         return self._data.remembered(
-            ("incidents", self._data.reader.status()), lambda: origin.with_origins(self._incidents.incidents(), self._data)
+            ("incidents", self._data.reader.status()),
+            lambda: origin.with_origins(self._incidents.incidents(), self._data),
         )
 
     def prepare_incidents(self, seconds: float) -> bool:
