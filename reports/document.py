@@ -158,6 +158,7 @@ class Card:
         facts: Its place, its classes, what moved first, people's notes.
         pictures: Its evidence, the most telling first.
         command: Shows it in the terminal; empty where no command can be written down.
+        rank: Its place among the incidents to look at, the worst has 1; 0 for one that is none of them.
     """
 
     id: str
@@ -169,6 +170,7 @@ class Card:
     facts: tuple[Fact, ...] = ()
     pictures: tuple[Picture, ...] = ()
     command: str = ""
+    rank: int = 0
 
     @property
     def marks(self) -> str:

@@ -7,7 +7,7 @@ from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.charts.pictures.strip import StripMark, error_strip
 from dtui.reports.document import Opening, Picture, Said
 from dtui.reports.sections.curves import ERRORS, chosen_curves, nonfinite_words
-from dtui.reports.sections.registry import View
+from dtui.reports.sections.registry import NOTHING_READ, View
 from dtui.safe_text import safe
 
 MOST_WORST = 3
@@ -31,7 +31,7 @@ def opening_of(view: View, since_title: str = "", since: tuple[str, ...] = ()) -
         worst.append(Said(f"And {more:,} more incident{'s' * (more != 1)}.", where))
     return Opening(
         level=str(verdict.level),
-        headline=verdict.headline,
+        headline=NOTHING_READ if view.nothing == NOTHING_READ else verdict.headline,
         worst=tuple(worst),
         remarks=tuple(safe(remark, LONGEST) for remark in verdict.remarks),
         since=since,

@@ -69,6 +69,7 @@ class LayerTree:
         axis: The columns of all values.
         stages: Iterations at which the learning rate changed.
         printed: Positions of the statistics that paper shows.
+        named: Positions of the rows that incidents name, the worst incident's first.
     """
 
     id: str
@@ -78,6 +79,7 @@ class LayerTree:
     axis: TimeAxis
     stages: Sequence[int]
     printed: tuple[int, ...] = (0,)
+    named: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -112,6 +114,7 @@ class FilterMaps:
         maps: The layers in the order of the switch; at least one, all with the same axis.
         stages: Iterations at which the learning rate changed.
         printed: How many of the layers paper shows.
+        printed_filters: How many filters of each.
     """
 
     id: str
@@ -120,3 +123,4 @@ class FilterMaps:
     maps: tuple[FilterMap, ...]
     stages: Sequence[int]
     printed: int = 2
+    printed_filters: int = 12

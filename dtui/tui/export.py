@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import io
 import re
 from pathlib import Path
 
@@ -13,6 +15,12 @@ from dtui.tui.state.pane import Scene
 
 ENDINGS = (".svg", ".png", ".csv")
 _REMOTE_FONT = re.compile(r',\s*url\("https?://[^"]*"\)\s*format\("[^"]*"\)')
+_TEXT = re.compile(r">([^<]+)<")
+FOREIGN = 0x2E80
+"""Characters below are in every font for terminals: letters of Europe, lines, blocks, braille."""
+NOBODY = "\u0378"
+"""Assigned to no character."""
+MOST_TRIED, ACROSS, CELL = 400, 40, 24
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -60,7 +68,8 @@ def export(name: str, scene: Scene, svg: str) -> str:
         drawn = without_remote_fonts(svg)
         data = drawn.encode() if ending == ".svg" else _png(drawn)
     target.write(data)
-    return f"written: {safe(name)}, {len(data):,} bytes"
+    lacking = not_drawn(svg) if ending == ".png" else ""
+    return f"written: {safe(name)}, {len(data):,} bytes{_told(lacking)}"
 
 
 def without_remote_fonts(svg: str) -> str:
@@ -75,6 +84,40 @@ def find_numbers(scene: Scene) -> Numbers | None:
         if found is not None:
             return found
     return None
+
+
+def not_drawn(svg: str) -> str:
+    """Return the characters of a picture that no font of this machine has, ascending.
+
+    A grid of them is drawn, and compared with a character that does not exist.
+    """
+    from PIL import Image
+
+    texts = html.unescape("".join(_TEXT.findall(svg)))
+    wanted = sorted({one for one in texts if not one.isspace() and ord(one) >= FOREIGN})[:MOST_TRIED]
+    if not wanted:
+        return ""
+    shown, rows = [NOBODY, *wanted], -(-(1 + len(wanted)) // ACROSS)
+    places = [(k % ACROSS * CELL, k // ACROSS * CELL) for k in range(len(shown))]
+    cells = "".join(
+        f'<text x="{x + 4}" y="{y + 18}">{html.escape(one)}</text>' for one, (x, y) in zip(shown, places, strict=True)
+    )
+    grid = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{ACROSS * CELL}" height="{rows * CELL}" font-size="14" '
+        f'font-family="Fira Code, DejaVu Sans Mono, monospace">{cells}</svg>'
+    )
+    with Image.open(io.BytesIO(_png(grid))) as drawn:
+        ink = drawn.convert("RGBA").getchannel("A")
+    cut = [ink.crop((x, y, x + CELL, y + CELL)).tobytes() for x, y in places]
+    return "".join(one for one, pixels in zip(wanted, cut[1:], strict=True) if pixels == cut[0] or not any(pixels))
+
+
+def _told(lacking: str) -> str:
+    if not lacking:
+        return ""
+    some = " ".join(f"{safe(one)} U+{ord(one):04X}" for one in lacking[:3])
+    more = f" and {len(lacking) - 3:,} more" if len(lacking) > 3 else ""
+    return f"; no font here has {some}{more}: install one that has, such as Noto Sans CJK, or write .svg"
 
 
 def _png(svg: str) -> bytes:

@@ -18,6 +18,8 @@ WIDE, NARROW = 1100, 360
 SIZES = (WIDE, NARROW, theme.PAPER_WIDTH)
 ROW = 20.0
 """Pixels of a row of the abstract picture, and of one incident in detail."""
+PAPER_ROW = 15.0
+"""The same on paper."""
 MARGIN = 64.0
 """Pixels at the right end, for the counts of the rows."""
 BARS = 34.0
@@ -88,23 +90,27 @@ def detailed_grid(id: str, sheet: GridSheet, description: str) -> Picture:
     return Picture(id, "The same in detail: filters that move together", description, wide, WIDE, narrow, paper=paper)
 
 
+def _row(width: int) -> float:
+    return PAPER_ROW if width == theme.PAPER_WIDTH else ROW
+
+
 # --- abstract
 def _abstract(width: int, sheet: GridSheet, description: str) -> str:
-    gutter, layers = _gutter(width, sheet), len(sheet.layers)
+    gutter, layers, pitch = _gutter(width, sheet), len(sheet.layers), _row(width)
     column = (width - gutter - MARGIN) / max(1, layers)
     foot = _foot(column, sheet.layers)
-    top, bottom = 40.0, 40.0 + ROW * len(sheet.rows)
+    top, bottom = 40.0, 40.0 + pitch * len(sheet.rows)
     drawing = Vectors.picture(width, bottom + 6 + BARS + foot, description)
     _legend(drawing, width, 0, sheet.most, "anomaly filters")
     _brackets(drawing, gutter, top, [column] * layers, sheet.layers)
     for place, row in enumerate(sheet.rows):
-        y = top + place * ROW
-        drawing.words(gutter - 8, y + ROW * 0.7, sheet.names[row], theme.INK, "end", gutter - 12)
-        drawing.box(gutter, y, column * layers - 1, ROW - 1, EMPTY)
+        y = top + place * pitch
+        drawing.words(gutter - 8, y + pitch / 2 + 4, sheet.names[row], theme.INK, "end", gutter - 12)
+        drawing.box(gutter, y, column * layers - 1, pitch - 1, EMPTY)
         for layer in range(layers):
-            _cell(drawing, sheet, row, layer, gutter + layer * column, y, column)
+            _cell(drawing, sheet, row, layer, gutter + layer * column, y, (column, pitch))
         total = int(sheet.grid.counts[row].sum())
-        drawing.words(width - MARGIN + 8, y + ROW * 0.7, f"{total:,}", theme.INK)
+        drawing.words(width - MARGIN + 8, y + pitch / 2 + 4, f"{total:,}", theme.INK)
     if column > 6:
         for layer in range(1, layers):
             x = gutter + layer * column - 0.5
@@ -117,7 +123,10 @@ def _abstract(width: int, sheet: GridSheet, description: str) -> str:
     return drawing.svg()
 
 
-def _cell(drawing: Vectors, sheet: GridSheet, row: int, layer: int, x: float, y: float, column: float) -> None:
+def _cell(
+    drawing: Vectors, sheet: GridSheet, row: int, layer: int, x: float, y: float, size: tuple[float, float]
+) -> None:
+    column, pitch = size
     count, named = int(sheet.grid.counts[row, layer]), bool(sheet.grid.named[row, layer])
     if not count and not named:
         return
@@ -126,15 +135,15 @@ def _cell(drawing: Vectors, sheet: GridSheet, row: int, layer: int, x: float, y:
     filters = "1 filter" if count == 1 else f"{count} filters"
     said = f"{sheet.names[row]} × {sheet.layers[layer]}: {filters}" if count else ""
     gap = 1.0 if column > 6 else 0.0
-    drawing.box(x, y, column - gap, ROW - 1, colour, said + (", named by the incident" if named and said else ""))
+    drawing.box(x, y, column - gap, pitch - 1, colour, said + (", named by the incident" if named and said else ""))
     ink = "#ffffff" if share > 0.45 else theme.INK
     if named:
         mark = f"{NAMED} {count}" if count and column >= 2 * LEAST_NUMBER else NAMED
         drawing.words(
-            x + (column - gap) / 2, y + ROW * 0.7, mark, ink if count else theme.LOST, "middle", font_size="11"
+            x + (column - gap) / 2, y + pitch / 2 + 4, mark, ink if count else theme.LOST, "middle", font_size="11"
         )
     elif count and column >= LEAST_NUMBER:
-        drawing.words(x + (column - gap) / 2, y + ROW * 0.7, f"{count}", ink, "middle", font_size="11")
+        drawing.words(x + (column - gap) / 2, y + pitch / 2 + 4, f"{count}", ink, "middle", font_size="11")
 
 
 def _share(count: int, most: int) -> float:
@@ -166,7 +175,8 @@ def _detailed(width: int, sheet: GridSheet, description: str) -> str:
     widths = [unit * int(grid.found.totals[layer]) + 4.0 for layer in layers]
     names = [sheet.layers[layer] for layer in layers]
     foot = _foot(min(widths, default=0.0), names)
-    top, bottom = 40.0, 40.0 + ROW * len(events)
+    pitch = _row(width)
+    top, bottom = 40.0, 40.0 + pitch * len(events)
     drawing = Vectors.picture(width, bottom + 12 + foot, description)
     most = max((one.importance for one in grid.found.mini_sets), default=1)
     _legend(drawing, width, 1, most, "importance")
@@ -174,19 +184,19 @@ def _detailed(width: int, sheet: GridSheet, description: str) -> str:
     drawing.words(width - MARGIN + 4, top - 8, "iteration", theme.MUTED, font_size="11")
     last = None
     for place, (row, event) in enumerate(events):
-        y = top + place * ROW
+        y = top + place * pitch
         if row != last:
             drawing.line([(0, y), (width, y)], theme.FAINT)
-            drawing.words(gutter - 8, y + ROW * 0.7, sheet.names[row], theme.INK, "end", gutter - 12)
+            drawing.words(gutter - 8, y + pitch / 2 + 4, sheet.names[row], theme.INK, "end", gutter - 12)
         last = row
         drawing.words(
-            width - MARGIN + 4, y + ROW * 0.7, f"{grid.found.events[event].iteration:,}", theme.INK, font_size="10"
+            width - MARGIN + 4, y + pitch / 2 + 4, f"{grid.found.events[event].iteration:,}", theme.INK, font_size="11"
         )
     drawing.line([(0, bottom), (width, bottom)], theme.FAINT)
     x = gutter
     for layer, own in zip(layers, widths, strict=True):
         drawing.line([(x, top), (x, bottom)], theme.GRID)
-        _bars(drawing, sheet, layer, (x + 2, top), unit, [event for _, event in events], most)
+        _bars(drawing, sheet, layer, (x + 2, top), (unit, pitch), [event for _, event in events], most)
         x += own
     drawing.line([(x, top), (x, bottom)], theme.GRID)
     middles = [gutter + sum(widths[:place]) + own / 2 for place, own in enumerate(widths)]
@@ -199,12 +209,12 @@ def _bars(
     sheet: GridSheet,
     layer: int,
     corner: tuple[float, float],
-    unit: float,
+    sizes: tuple[float, float],
     events: Sequence[int],
     most: int,
 ) -> None:
     """Draw the mini-sets of a layer side by side, each at every incident at which it moved."""
-    x, top = corner
+    (x, top), (unit, pitch) = corner, sizes
     for one in sheet.grid.mini_sets_of(layer):
         size = unit * len(one.filters)
         colour = colour_of(theme.CORRELATION_STOPS, _share(one.importance, most))
@@ -213,10 +223,10 @@ def _bars(
         rows = [place for place, event in enumerate(events) if sheet.grid.holds(one, event)]
         if len(rows) > 1:
             middle = x + size / 2
-            drawing.line([(middle, top + rows[0] * ROW), (middle, top + (rows[-1] + 1) * ROW)], theme.FAINT)
+            drawing.line([(middle, top + rows[0] * pitch), (middle, top + (rows[-1] + 1) * pitch)], theme.FAINT)
         for place in rows:
             gap = 1.0 if size > 4 else 0.0
-            drawing.box(x, top + place * ROW + 2, size - gap, ROW - 4, colour, said)
+            drawing.box(x, top + place * pitch + 2, size - gap, pitch - 4, colour, said)
         x += size
 
 

@@ -6,6 +6,7 @@ Owns its geometry. The picture is complete without scripts; `static/cube.js` lin
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,7 +108,8 @@ def _box(width: int, sheet: CubeSheet) -> Box:
         left = min(150.0, CHARACTER * max(map(len, sheet.layer_names), default=0) + 16)
     else:
         unit, row = min(20.0, max(9.0, 110 / classes)), min(14.0, max(6.0, 300 / layers))
-        left = 74.0
+        longest = CHARACTER * max(map(len, sheet.layer_names), default=0) + 16
+        left = min(130.0, longest) if width == theme.PAPER_WIDTH else 74.0
     return Box(left, width - left - 24 - unit * classes, row, layers, unit, classes)
 
 
@@ -126,7 +128,7 @@ def _drawn(width: int, sheet: CubeSheet, description: str) -> str:
     _front(faces["front"], box, sheet)
     _top(faces["top"], box, sheet)
     _right(faces["right"], box, sheet)
-    _names(inner, box, sheet, is_wide=width == WIDE)
+    _names(inner, box, sheet, 9.0 if width == NARROW else 11.0)
     _key(drawing, width, sheet)
     return drawing.svg()
 
@@ -229,24 +231,24 @@ def _frame(face: Vectors, width: float, height: float) -> None:
     face.box(0, 0, width, height, "none", stroke=theme.INK, stroke_width="0.8", pointer_events="all", data_part="hit")
 
 
-def _names(inner: Vectors, box: Box, sheet: CubeSheet, *, is_wide: bool) -> None:
-    """Write the layers left of the front, and the classes along the slanted edge of the top."""
+def _names(inner: Vectors, box: Box, sheet: CubeSheet, size: float) -> None:
+    """Write the layers left of the front, and the classes along the slanted edge of the top, so many that none meet."""
     group = inner.group(data_part="layers")
-    every = max(1, round(11 / box.row))
+    every = math.ceil(size / box.row)
     for row, name in enumerate(sheet.layer_names):
         if row % every == 0:
-            size = "11" if is_wide else "9"
-            shown = fitted(name, (box.left - 8) * SIZE / float(size), from_end=True)
-            group.words(-6, (row + 0.5) * box.row + 4, shown, theme.INK, "end", font_size=size)
+            shown = fitted(name, (box.left - 8) * SIZE / size, from_end=True)
+            group.words(-6, (row + 0.5) * box.row + 4, shown, theme.INK, "end", font_size=short(size))
     group = inner.group(data_part="classes")
-    every = max(1, round(10 / (box.unit * DEPTH[1])))
+    every = math.ceil(size / (box.unit * DEPTH[1]))
+    first = next((k for k in range(box.classes) if (k + 0.5) * box.unit * DEPTH[1] + box.row / 2 >= size), 0)
     for place, row in enumerate(sheet.grid.rows):
         middle = (place + 0.5) * box.unit
-        if place % every == 0:
+        if place >= first and (place - first) % every == 0:
             x, y = DEPTH[0] * middle - 6, -DEPTH[1] * middle + 4
             room = box.left + DEPTH[0] * middle - 10
-            size = "11" if is_wide else "9"
-            group.words(x, y, sheet.grid.names[row], theme.INK, "end", room, data_depth=short(middle), font_size=size)
+            more = {"data_depth": short(middle), "font_size": short(size)}
+            group.words(x, y, sheet.grid.names[row], theme.INK, "end", room, **more)
 
 
 def _key(drawing: Vectors, width: int, sheet: CubeSheet) -> None:

@@ -89,8 +89,9 @@ def curve_chart(
     )
     chart = chart.add_params(
         alt.param(name="iteration", value=None), alt.param(name="shown", expr=_shown(axis))
-    ).configure(**theme.config(), view=alt.ViewConfig(stroke=None))
+    ).configure(**theme.config(), view=alt.ViewConfig(stroke=None), aria=False, mark=alt.MarkConfig(aria=False))
     spec: Spec = chart.to_dict(validate=False)  # half of its time; the tests hold it against the schema
+    spec["usermeta"] = {"columns": axis.columns}
     spec["datasets"] = {
         "once": [{"x": 0}],
         "curves": curve_rows(curves, axis),

@@ -99,7 +99,7 @@ def class_heatmap(groups: Sequence[Group], axis: TimeAxis, *, stages: Sequence[i
     rows, marks = _lay_out(groups)
     height = rows[-1]["y"] + rows[-1]["height"] + 4
     spec = theme.frame(height, top=TOP, bottom=BOTTOM, limits=limits)
-    spec["usermeta"] = {"decode": DECODE, "palette": error_palette()}
+    spec["usermeta"] = {"decode": DECODE, "palette": error_palette(), "columns": axis.columns}
     spec["signals"] += [*theme.column_signals(limits, axis.columns), *hover_signals()]
     spec["data"] = [{"name": "rows", "values": rows}, {"name": "marks", "values": marks}]
     spec["marks"] = [

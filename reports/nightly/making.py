@@ -26,6 +26,7 @@ from dtui.reports.nightly.entry import Entry, Outcome, Record, read_entry, read_
 from dtui.reports.nightly.places import ENTRY_FILE, RECORD_FILE, REPORT, STAGING_MARK, digest, is_left_over, run_folder
 from dtui.reports.nightly.plan import Unit
 from dtui.reports.rendering import Renderer
+from dtui.reports.sections.registry import NOTHING_READ, NOTHING_YET
 from dtui.reports.since import state_file
 
 COLUMNS = 60
@@ -90,10 +91,12 @@ def entry_of(query: RunQuery, said: RunSummary, problems: Sequence[str], report:
     if verdict is None:
         raise ReportError("; ".join(problems) or f"{query.path}: no verdict; try dtui check")
     last, best = verdict.last_error, verdict.best_error
-    is_empty = not verdict.records and not verdict.validations and verdict.level is not Level.LOOK
+    holds_nothing = not verdict.records and not verdict.validations and verdict.level is not Level.LOOK
+    is_lost = holds_nothing and bool(info.findings)  # recorded, and damaged
+    is_empty = holds_nothing and not is_lost
     return Entry(
         outcome=Outcome.EMPTY if is_empty else _OUTCOMES[verdict.level],
-        headline="Nothing has been recorded yet." if is_empty else verdict.headline,
+        headline=NOTHING_YET if is_empty else NOTHING_READ if is_lost else verdict.headline,
         details=() if is_empty else _details(verdict),
         since_title=said.since_title,
         since=said.since,

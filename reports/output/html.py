@@ -44,7 +44,14 @@ def render_html(report: Report, drawings: Drawings, failures: Mapping[str, str],
     Source: dtui.
     """
     style = _static("report.css")
-    scripts = [bundle, _static("report.js"), _static("rows.js"), _static("cube.js")]
+    scripts = [
+        bundle,
+        _static("report.js"),
+        _static("rows.js"),
+        _static("cube.js"),
+        _static("confusion.js"),
+        _static("keys.js"),
+    ]
     policy = "; ".join(
         (
             "default-src 'none'",

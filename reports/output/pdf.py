@@ -18,7 +18,7 @@ from typing import Any, Self
 from dtui.errors import MissingExtraError
 from dtui.reports.charts import theme
 from dtui.reports.charts.rows.filter_maps import map_svg
-from dtui.reports.charts.rows.layer_tree import tree_pages
+from dtui.reports.charts.rows.layer_tree import paper_rows, tree_pages
 from dtui.reports.document import (
     Card,
     Chapter,
@@ -35,13 +35,14 @@ from dtui.reports.document import (
     Table,
 )
 from dtui.reports.output.child import Child
+from dtui.reports.output.paper import on_paper
 from dtui.reports.rows import FilterMaps, LayerTree
 from dtui.safe_text import safe
 
 TIME_LIMIT_SECONDS = 120.0
 LONGEST_CELL = 400
 """Characters of a table's cell; a longer one would push the others off the page."""
-LONG_CELL, WIDEST_CELL = 24, 120
+LONG_CELL, WIDEST_CELL = 34, 120
 """Columns with a cell of more characters share the room that others leave, by the longest cell up to this length."""
 Data = dict[str, Any]
 Printed = Mapping[str, tuple[str, ...]]
@@ -111,7 +112,7 @@ def document_data(report: Report, printed: Printed, failures: Mapping[str, str])
         "title": report.title,
         "heading": pieces(report.title),
         "moment": max(moments, key=lambda moment: tuple(moment.values()), default=None),
-        "chapters": [_chapter(chapter, printed, failures) for chapter in report.chapters],
+        "chapters": [_chapter(on_paper(chapter), printed, failures) for chapter in report.chapters],
     }
 
 
@@ -185,12 +186,16 @@ def _chart(chart: Chart, printed: Printed, failures: Mapping[str, str]) -> Itera
 def _layer_tree(tree: LayerTree, *_: object) -> Iterator[Data]:
     for k in tree.printed:
         title = tree.planes[k].quantity
-        yield _pictures(title[:1].upper() + title[1:], tree.description, tree_pages(tree, tree.planes[k]))
+        shown = paper_rows(tree)
+        of = f", {len(shown)} of {len(tree.rows)} rows: where incidents are" if len(shown) < len(tree.rows) else ""
+        pages = tree_pages(tree, tree.planes[k], shown)
+        yield _pictures(f"{title[:1].upper()}{title[1:]}{of}", tree.description, pages)
 
 
 def _filter_maps(maps: FilterMaps, *_: object) -> Iterator[Data]:
     for shown in maps.maps[: maps.printed]:
-        yield _pictures(shown.layer, maps.description, (map_svg(maps, shown, theme.PAPER_PLOT),))
+        picture = map_svg(maps, shown, theme.PAPER_PLOT, maps.printed_filters)
+        yield _pictures(shown.layer, maps.description, (picture,))
 
 
 def _pictures(title: str, description: str, pages: Sequence[str], failure: str = "") -> Data:

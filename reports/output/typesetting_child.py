@@ -17,8 +17,6 @@ from typing import Any
 from dtui.reports.output.child import answer_lines, first_line, limit_memory
 
 TEMPLATE = Path(__file__).parent.parent / "templates" / "report.typ"
-SUBSTITUTE = "□"
-"""Drawn in a chart in place of a character that no font has."""
 _SVG_TEXT = re.compile(r"<(?:text|tspan)\b[^>]*>([^<]+)<")
 
 
@@ -33,18 +31,27 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     """
     import typst
 
-    from dtui.reports.output.fonts import choose_fonts, links_folder, name_of
+    from dtui.reports.output.fonts import CODES, choose_fonts, drawn_by, links_folder, name_of, write_codes
 
     document = request["document"]
     try:
         with links_folder() as links:
             choice = choose_fonts(set("".join(_texts(document))), Path(links))
             missing = {
-                character: {"character": character, "code": f"{ord(character):04X}", "name": name_of(character)}
+                character: {
+                    "character": character,
+                    "code": f"{ord(character):04X}",
+                    "name": name_of(character),
+                    "font": drawn_by(character),
+                }
                 for character in choice.missing
             }
-            document = {**_marked(document, missing), "families": choice.families}
-            fonts = typst.Fonts(False, False, list(choice.folders))
+            families, folders = choice.families, choice.folders
+            if missing:
+                write_codes(missing, Path(links) / "codes.ttf")
+                families, folders = (*families, CODES), tuple(dict.fromkeys((*folders, Path(links))))
+            document = {**_marked(document, missing), "families": families}
+            fonts = typst.Fonts(False, False, list(folders))
             return {"pdf": base64.b64encode(_compiled(document, fonts)).decode("ascii"), "missing": choice.missing}
     except (typst.TypstError, OSError, ValueError, KeyError, TypeError) as error:
         return {"error": first_line(error)}
@@ -87,7 +94,7 @@ def _svg_texts(svg: str) -> Iterator[str]:
 
 
 def _marked(value: Any, missing: dict[str, dict[str, str]]) -> Any:
-    """Return the document with each missing character as a piece of its own, and in pictures a substitute for it."""
+    """Return the document with each missing character as a piece of its own; pictures say which they have."""
     if isinstance(value, list):
         cut = re.compile(f"([{re.escape(''.join(missing))}])") if missing else None
         pieces: list[Any] = []
@@ -105,7 +112,6 @@ def _marked(value: Any, missing: dict[str, dict[str, str]]) -> Any:
     if "svg" in value:
         texts = set("".join(_svg_texts(value["svg"])))
         marked["missing"] = [told for character, told in missing.items() if character in texts]
-        marked["svg"] = value["svg"].translate({ord(told["character"]): SUBSTITUTE for told in marked["missing"]})
     return marked
 
 

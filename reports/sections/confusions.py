@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from dtui.model import Incident
+import numpy as np
+
+from dtui.model import Incident, IntArray
 from dtui.model.learning import Confusion
+from dtui.reports.charts.pictures.matrix import MOST_STEPS, MatrixSheet, matrix_picture
 from dtui.reports.charts.pictures.scale import percent
-from dtui.reports.document import Item, Paragraph, Row, Section, Table
+from dtui.reports.document import Item, Paragraph, Picture, Row, Section, Table
 from dtui.reports.sections.registry import View, section
 
 MOST_PAIRS = 15
+MOST_CLASSES = 12
+"""Of the matrix: all that there are, or those of incidents and of the most frequent confusions."""
+EARLY = 0.2
+"""Part of the run after which a validation can be the worst: at the beginning everything is wrong."""
 MOST_INCIDENTS = 12
 A_INCIDENT = 3
 WINDOW = 3
@@ -24,6 +31,8 @@ def confusions_section(view: View) -> Section | None:
         return None
     last = view.query.confusion(int(view.query.validation_iterations()[-1]))
     items: list[Item] = [_pairs(view, last)] if last.pairs else [Paragraph("At the last validation, none is confused.")]
+    matrix = _matrix(view, last)
+    items[:0] = [] if matrix is None else [matrix]
     around = [row for incident in _with_classes(view) for row in _grown(view, incident)]
     if around:
         columns = ("incident", "iteration", "class", "taken for", "before", "after")
@@ -32,7 +41,87 @@ def confusions_section(view: View) -> Section | None:
         items.append(Table(columns, numeric, tuple(around), title=title))
     wrong = sum(pair.count for pair in last.pairs)
     caption = f"At {last.iteration:,}, {wrong:,} images are wrong, in {len(last.pairs):,} pairs of classes."
-    return Section(f"{view.prefix}-confusions", "Confusions", caption, tuple(items))
+    hint = "" if matrix is None else "The slider leads the matrix through the validations, as does the crosshair."
+    return Section(f"{view.prefix}-confusions", "Confusions", caption, tuple(items), hint)
+
+
+def _matrix(view: View, last: Confusion) -> Picture | None:
+    """Return the matrix of all validations; None where nothing was ever confused."""
+    shown = _classes_shown(view, last)
+    sheet = _sheet(view, shown)
+    wrong = _wrong(sheet.counts)
+    if not wrong.any():
+        return None
+    all_of_them = "all classes" if not sheet.has_others else f"{len(shown)} of {len(view.classes):,} classes"
+    told = [f"{all_of_them}: {int(wrong[step]):,} images wrong {when}" for step, when in _moments(sheet)]
+    cells = sheet.counts[-1].copy()
+    np.fill_diagonal(cells, 0)
+    row, column = np.unravel_index(int(cells.argmax()), cells.shape)
+    if cells[row, column]:
+        label = sheet.names[column] if column < len(sheet.names) else "others"
+        told.append(f"most often at the end {sheet.names[row]} is taken for {label}, {int(cells[row, column]):,}×")
+    title = "What each class is taken for"
+    if sheet.has_others:
+        title += ": the classes of incidents, and of the most frequent confusions"
+    words = f"Matrix of true and predicted classes. {'; '.join(told)}."
+    return matrix_picture(f"{view.prefix}-confusion-matrix", sheet, _kept(view, sheet), title, words)
+
+
+def _wrong(counts: IntArray) -> IntArray:
+    """Return how many images are not on the diagonal at each validation."""
+    own = np.arange(counts.shape[1])
+    result: IntArray = counts.sum(axis=(1, 2)) - counts[:, own, own].sum(axis=1)
+    return result
+
+
+def _moments(sheet: MatrixSheet) -> list[tuple[int, str]]:
+    worst = (sheet.worst, f"at {int(sheet.iterations[sheet.worst]):,}, the worst after the first fifth")
+    return [worst, (len(sheet.iterations) - 1, "at the end")]
+
+
+def _classes_shown(view: View, last: Confusion) -> list[int]:
+    """Return labels: all of few classes, else those of incidents and what they became, then the most frequent pairs."""
+    if len(view.classes) <= MOST_CLASSES:
+        return list(range(len(view.classes)))
+    wanted: dict[int, None] = {}
+    for label in dict.fromkeys(label for one in view.verdict.worst for label in one.classes[:1]):
+        became = view.query.confusion_times(label).labels[:1].tolist() if len(wanted) < MOST_CLASSES // 2 else []
+        wanted.update(dict.fromkeys([label, *became]))
+        if len(wanted) >= MOST_CLASSES // 2:
+            break
+    for pair in last.pairs:
+        if len(wanted) + len({pair.target, pair.label} - set(wanted)) > MOST_CLASSES:
+            break
+        wanted.update(dict.fromkeys([pair.target, pair.label]))
+    return sorted(wanted)[:MOST_CLASSES]
+
+
+def _sheet(view: View, shown: list[int]) -> MatrixSheet:
+    iterations = view.query.validation_iterations()
+    counts = np.zeros((len(iterations), len(shown), len(shown) + 1), dtype=np.int64)
+    judged = np.zeros((len(iterations), len(shown)), dtype=np.int64)
+    place = {label: column for column, label in enumerate(shown)}
+    for row, label in enumerate(shown):
+        times = view.query.confusion_times(label)
+        judged[:, row] = times.judged
+        counts[:, row, row] = times.judged - times.counts.sum(axis=0)
+        for wrong, found in zip(times.labels.tolist(), times.counts, strict=True):
+            counts[:, row, place.get(wrong, len(shown))] += found
+    late = int(EARLY * len(iterations))
+    worst = late + int(_wrong(counts)[late:].argmax())
+    names = tuple(view.class_name(label) for label in shown)
+    return MatrixSheet(names, iterations, counts, judged, len(shown) < len(view.classes), worst)
+
+
+def _kept(view: View, sheet: MatrixSheet) -> list[int]:
+    """Return the validations that the page holds: all, or of many some at equal distances and those of incidents."""
+    steps = len(sheet.iterations)
+    if steps <= MOST_STEPS:
+        return list(range(steps))
+    begins = np.array([one.first for one in view.incidents[:MOST_STEPS]], dtype=np.int64)
+    at = np.clip(np.searchsorted(sheet.iterations, begins), 0, steps - 1)
+    even = np.linspace(0, steps - 1, MOST_STEPS).round().astype(np.int64)
+    return sorted({*even.tolist(), *at.tolist(), sheet.worst, steps - 1})
 
 
 def _pairs(view: View, last: Confusion) -> Table:
@@ -41,7 +130,12 @@ def _pairs(view: View, last: Confusion) -> Table:
         for pair in last.pairs[:MOST_PAIRS]
     )
     left = len(last.pairs) - len(rows)
-    note = f"{left:,} more pairs, each of {last.pairs[MOST_PAIRS].count:,} images or fewer." if left else ""
+    most = last.pairs[MOST_PAIRS].count if left else 0
+    note = (
+        f"{left:,} more pair{'s' * (left != 1)}, of {f'{most:,} images each or fewer' if most > 1 else '1 image each'}."
+        if left
+        else ""
+    )
     columns, numeric = ("class", "taken for", "images", "of its images"), (False, False, True, True)
     return Table(columns, numeric, rows, note, "The most frequent at the end")
 

@@ -18,8 +18,8 @@ MOST_NUMBERS = 12
 def incidents_section(view: View) -> Section | None:
     """Return the incidents by iteration, each with small pictures of its evidence."""
     anchor, title = f"{view.prefix}-incidents", "What happened"
-    if view.info.records + view.info.validations == 0:
-        return Section(anchor, title, "", (Paragraph("Nothing has been recorded yet."),))
+    if view.nothing:
+        return Section(anchor, title, "", (Paragraph(view.nothing),))
     if not view.incidents:
         seen = f"{view.info.records:,} records and {view.info.validations:,} validations"
         return Section(anchor, title, "", (Paragraph(f"No incident in {seen}."),))
@@ -55,6 +55,7 @@ def incident_card(view: View, incident: Incident, suffix: str = "") -> Card:
             evidence_picture(f"{anchor}-{k}", series, incident.first) for k, series in enumerate(pictures, 1)
         ),
         command=view.command(incident.first, next(iter(incident.layers), ""), next(iter(incident.classes), None)),
+        rank=view.ranks.get(incident.id, 0),
     )
 
 

@@ -1,10 +1,16 @@
-"""The section on the layers: the network hierarchy as horizon graphs, of every statistic that the run holds."""
+"""The sections on the layers: the network hierarchy as horizon graphs, and how weights are distributed over time."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
 
 from dtui.errors import NotRecordedError
 from dtui.model import TreeNode
 from dtui.model.statistics import LAYERS, SOURCES
+from dtui.reports.charts.pictures.boxes import BoxPanel, box_picture
+from dtui.reports.charts.pictures.scale import number
 from dtui.reports.document import Item, Paragraph, Section
 from dtui.reports.rows import LayerTree, Plane, TreeRow
 from dtui.reports.sections.registry import View, section
@@ -12,6 +18,8 @@ from dtui.safe_text import safe
 
 FIRST = (("mean", "weights"), ("norm2", "updates"))
 """What stands first in the switch, and is printed."""
+MOST_BOXES, BOX_COLUMNS = 6, 24
+MOST_MARKS = 12
 _WORDS = {
     "norm1": "L1 norm",
     "norm2": "norm",
@@ -43,9 +51,10 @@ def layers_section(view: View) -> Section | None:
         return Section(anchor, "Layers", "", tuple(items))
     printed = tuple(k for k, plane in enumerate(planes) if (plane.name, plane.source) in FIRST) or (0,)
     name = f"{view.prefix}-layer-tree"
-    rows = tuple(_row(node) for node in tree)
+    rows = tuple(row_of(node) for node in tree)
     shown = LayerTree(
-        name, _words(planes, len(tree)), rows, tuple(planes), view.record_axis, view.stage_changes, printed
+        *(name, _words(planes, len(tree)), rows, tuple(planes), view.record_axis, view.stage_changes, printed),
+        named=named_rows(view, tree),
     )
     caption = (
         "One horizon graph a row: a value fills a pale band first, then a darker one over it; blue is positive, brown "
@@ -55,6 +64,14 @@ def layers_section(view: View) -> Section | None:
         caption += " A red bar through a row is where NaN or Inf was counted among its elements."
     hint = f"Choose one of {len(planes)} statistics above the rows. Click a module to fold or unfold it."
     return Section(anchor, "Layers", caption, (shown, *items), hint)
+
+
+def named_rows(view: View, tree: Sequence[TreeNode]) -> tuple[int, ...]:
+    """Return the rows of the layers that incidents name, the worst incident's first."""
+    places = {node.layer: place for place, node in enumerate(tree) if node.layer is not None}
+    layers = {layer.name: layer.index for layer in view.query.structure().layers}
+    named = (layers[name] for one in view.verdict.worst for name in one.layers if name in layers)
+    return tuple(dict.fromkeys(places[layer] for layer in named if layer in places))
 
 
 def _plane(view: View, rows: int, statistic: str, source: str) -> Plane:
@@ -77,7 +94,8 @@ def _words(planes: list[Plane], rows: int) -> str:
     return said
 
 
-def _row(node: TreeNode) -> TreeRow:
+def row_of(node: TreeNode) -> TreeRow:
+    """Return a module or layer as the pictures show it."""
     return TreeRow(
         label=safe(node.label, 60),
         name=safe(node.name, 120),
@@ -88,3 +106,67 @@ def _row(node: TreeNode) -> TreeRow:
         depth=node.depth,
         is_module=node.layer is None,
     )
+
+
+@section("boxes", order=90)
+def boxes_section(view: View) -> Section | None:
+    """Return the weights of the layers that matter as box plots over time."""
+    tree = view.query.tree()
+    if not tree or view.info.records == 0:
+        return None
+    anchor, title = f"{view.prefix}-boxes", "Distributions"
+    nodes = _layers_that_matter(view, tree)
+    axis = view.record_axis.with_columns(min(BOX_COLUMNS, view.record_axis.columns))
+    try:
+        boxes = view.query.node_boxes(nodes, "weights", axis)
+    except NotRecordedError as error:
+        return Section(anchor, title, "", (Paragraph(f"{safe(str(error), 300)}."),))
+    named = {name for one in view.verdict.worst for name in one.layers}
+    panels = [
+        BoxPanel(
+            safe(tree[node].name, 120),
+            boxes.values[:, place],
+            tuple(one.first for one in view.verdict.worst if tree[node].name in one.layers)[:MOST_MARKS],
+        )
+        for place, node in enumerate(nodes)
+    ]
+    incidents = sum(tree[node].name in named for node in nodes)
+    which = "those of incidents first" if incidents else "from the first to the last, for no incident names one"
+    caption = (
+        f"The weights of {len(nodes)} layers, {which}. Each box is a stretch of iterations and holds the middle half "
+        "of the weights, the line in it is the median, and the thin line reaches from the smallest to the largest."
+    )
+    if any(panel.incidents for panel in panels):
+        caption += " A dashed red line is where an incident that names the layer begins."
+    picture = box_picture(f"{anchor}-picture", panels, axis, _box_words(panels))
+    return Section(anchor, title, caption, (picture,))
+
+
+def _layers_that_matter(view: View, tree: Sequence[TreeNode]) -> list[int]:
+    """Return nodes of layers: those that incidents name, the worst first, then others at equal distances."""
+    chosen = list(named_rows(view, tree))[:MOST_BOXES]
+    others = [place for place, node in enumerate(tree) if node.layer is not None and place not in chosen]
+    missing = min(MOST_BOXES - len(chosen), len(others))
+    places = (round(k * (len(others) - 1) / max(1, missing - 1)) for k in range(missing))
+    return [*chosen, *dict.fromkeys(others[place] for place in places)]
+
+
+def _box_words(panels: Sequence[BoxPanel]) -> str:
+    """Say how wide the middle half is at first and at the end where it changed most, and how far a weight went."""
+    said = [f"Box plots of the weights of {len(panels)} layers over time."]
+    grown: list[tuple[float, str, float, float]] = []
+    for panel in panels:
+        width = panel.values[3] - panel.values[1]
+        known = width[np.isfinite(width) & (width > 0)]
+        if len(known) > 1:
+            first, last = float(known[0]), float(known[-1])
+            grown.append((abs(np.log(last / first)), panel.name, first, last))
+    if grown:
+        _, name, first, last = max(grown)
+        said.append(
+            f"The middle half of {name} was {number(first, '')} wide at first and is {number(last, '')} at last."
+        )
+    sizes = [np.nan_to_num(np.abs(panel.values[[0, 4]]).max(axis=0), nan=0.0, posinf=0.0) for panel in panels]
+    farthest = max(range(len(panels)), key=lambda place: float(sizes[place].max(initial=0.0)))
+    most = float(sizes[farthest].max(initial=0.0))
+    return " ".join([*said, f"The weight farthest from zero, {number(most, '')}, is in {panels[farthest].name}."])

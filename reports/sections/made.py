@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 from dtui.model import RunInfo
-from dtui.reports.document import Fact, Facts, Section
+from dtui.reports.charts.pictures.structure import structure_picture
+from dtui.reports.document import Fact, Facts, Item, Section
+from dtui.reports.sections.layers import named_rows, row_of
 from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
 
-MOST_EVENTS = 24
+MOST_EVENTS = 14
 
 
 @section("made", order=140)
 def made_section(view: View) -> Section | None:
     """Return where and how the run was made."""
     lists = (("What was recorded", _size(view)), ("With what", _settings(view)), ("Known events", _notes(view)))
-    items = tuple(Facts(facts, title) for title, facts in lists if facts)
+    items: list[Item] = [Facts(facts, title) for title, facts in lists if facts]
+    items[1:1] = _structure(view)
     caption = "What the run says about itself: its size, the versions of its packages, and what was passed along."
-    return Section(f"{view.prefix}-made", "How it was made", caption, items)
+    return Section(f"{view.prefix}-made", "How it was made", caption, tuple(items))
+
+
+def _structure(view: View) -> list[Item]:
+    """Return the picture of the network; nothing for one without layers."""
+    tree = view.query.tree()
+    if not any(node.layer is not None for node in tree):
+        return []
+    rows, named = tuple(map(row_of, tree)), named_rows(view, tree) if view.incidents else ()
+    top = [row for row in rows if row.depth == 0]
+    layers, modules = sum(not row.is_module for row in rows), sum(row.is_module for row in rows)
+    more = " and more" if len(top) > 12 else ""
+    said = (
+        f"The network from its input: {', '.join(row.label for row in top[:12])}{more}; "
+        f"{layers:,} layers in {modules:,} modules."
+    )
+    if named:
+        said += f" Framed red are the layers that incidents name, {len(named)}."
+    title = "The network, from its input; framed red what incidents name" if named else "The network, from its input"
+    return [structure_picture(f"{view.prefix}-structure", rows, named, title, said)]
 
 
 def _size(view: View) -> tuple[Fact, ...]:

@@ -22,6 +22,9 @@ from dtui.reports.charts.theme import MAX_COLUMNS
 from dtui.reports.document import Section
 from dtui.safe_text import safe
 
+NOTHING_YET = "Nothing has been recorded yet."
+NOTHING_READ = "Nothing of this run can be read: its files are damaged."
+
 
 @dataclass(frozen=True)
 class View:
@@ -41,6 +44,13 @@ class View:
     def info(self) -> RunInfo:
         """What is known about the run in one line."""
         return self.query.info()
+
+    @property
+    def nothing(self) -> str:
+        """Why there is nothing to show, in a sentence; "" where there is something."""
+        if self.info.records + self.info.validations:
+            return ""
+        return NOTHING_READ if self.info.findings else NOTHING_YET
 
     @property
     def has_confusions(self) -> bool:
@@ -85,6 +95,11 @@ class View:
     def numbers(self) -> dict[str, int]:
         """The number of each incident in the report, by its id: 1 for the first in time."""
         return {incident.id: number for number, incident in enumerate(self.incidents, 1)}
+
+    @cached_property
+    def ranks(self) -> dict[str, int]:
+        """The place of each incident to look at among them, by its id: 1 for the worst."""
+        return {incident.id: rank for rank, incident in enumerate(self.verdict.worst, 1)}
 
     def anchor_of(self, incident: Incident) -> str:
         """Return the anchor of an incident; the chapter itself where the report does not list incidents."""

@@ -110,6 +110,7 @@
     document.querySelectorAll("tr.chosen").forEach(other => other.classList.remove("chosen"));
     row.classList.add("chosen");
     row.scrollIntoView({block: "center"});
+    row.focus({preventScroll: true});
   };
 
   const bring = async host => {
@@ -127,6 +128,7 @@
     });
     chapterOf(name).views.push(view);
     views[host.id] = view;
+    window.dtuiReport.steer(host, view, spec, goTo); // by keys.js, or kept for it
     new ResizeObserver(() => {
       const width = plotWidth(host, spec);
       if (width !== view.width()) view.width(width).runAsync();
@@ -147,5 +149,6 @@
     row.addEventListener("mouseleave", () => show(row.dataset.chapter, null));
   });
 
-  window.dtuiReport = {views, rows: {}, show, listen: (name, heard) => chapterOf(name).listeners.push(heard)};
+  const kept = [];
+  window.dtuiReport = {views, rows: {}, kept, steer: (...chart) => kept.push(chart), show, listen: (name, heard) => chapterOf(name).listeners.push(heard)};
 })();

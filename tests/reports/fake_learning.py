@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from dtui.errors import NotRecordedError
-from dtui.model import Check, ClassCourse, FloatArray, ImageVerdict, Incident, TreeNode
+from dtui.model import Check, ClassCourse, FloatArray, ImageVerdict, Incident, TimeAxis, TreeNode
 from dtui.model.findings.advice import ThresholdAdvice
 from dtui.model.findings.incident_evidence import IncidentEvidence, LayerMove
-from dtui.model.learning import Confused, Confusion, ConfusionChange, ImageList, LearnedImage
+from dtui.model.layers import NodeBoxes
+from dtui.model.learning import Confused, Confusion, ConfusionChange, ConfusionTimes, ImageList, LearnedImage
 
 
 class FakeLearning:
@@ -50,6 +51,21 @@ class FakeLearning:
         pairs = (Confused(0, 1, 5, 0.1), Confused(1, 0, 2, 0.04))
         grown = (ConfusionChange(1, 0, 0.0, 0.5, 25.0, 2.5), ConfusionChange(0, 1, 0.0, 0.01, 1.0, 0.01))
         return Confusion(iteration, pairs, (10,), (20,), grown)
+
+    def confusion_times(self, label: int) -> ConfusionTimes:
+        """Every image that is wrong is taken for the next class."""
+        wrong = np.rint(50 * self.errors[label, : self.records]).astype(np.int64)
+        at = self.every * np.arange(self.records)
+        return ConfusionTimes(
+            *(label, at, np.array([(label + 1) % len(self.names)]), wrong[None], np.full(self.records, 50))
+        )
+
+    def node_boxes(self, nodes: Sequence[int], source: str, axis: TimeAxis) -> NodeBoxes:
+        """Boxes around zero, as wide as the number of the node; the last column of the first has no value."""
+        spread = np.array([-3.0, -1.0, 0.0, 1.0, 3.0])[:, None, None] * (1 + np.array(nodes))[None, :, None]
+        values = np.repeat(spread, axis.columns, axis=2)
+        values[:, 0, -1] = np.nan
+        return NodeBoxes(axis, source, tuple(nodes), values, -9.0, 9.0)
 
     def all_checks(self) -> tuple[Check, ...]:
         held = Check("jumps of filters", "filter statistics", "", False, "FINDINGS §2", (("least z", 6.0),))

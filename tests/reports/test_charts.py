@@ -65,7 +65,7 @@ def test_a_curve_breaks_off_where_there_is_no_value_and_a_bar_marks_nan() -> Non
     assert spec["datasets"]["nonfinite"] == [{"begin": 10, "end": 20}]
     with ChartConverter() as converter:
         svg = converter.draw(Chart("nan", "", "vega-lite", lambda: spec, ""))
-    (line,) = re.findall(r'aria-roledescription="line mark" d="([^"]*)"', svg)
+    (line,) = re.findall(r'class="mark-line[^>]*><path[^>]* d="([^"]*)"', svg)
     assert line.count("M") == 3
 
 

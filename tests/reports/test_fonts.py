@@ -6,9 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from fontTools.ttLib import TTFont
 
 from dtui.reports.output import fonts
-from dtui.reports.output.fonts import FAMILIES, SHIPPED, choose_fonts
+from dtui.reports.output.fonts import FAMILIES, NO_TIME, SHIPPED, choose_fonts, write_codes
 
 NOBODY = "\U00012000"
 
@@ -53,3 +54,19 @@ def test_only_plain_upright_fonts_of_the_machine_are_looked_into() -> None:
     found = fonts._machine_fonts()
     assert found == fonts._machine_fonts()
     assert all(path.is_file() and "Oblique" not in path.name for _, path in found)
+
+
+def test_a_character_without_a_font_gets_a_box_with_its_number(tmp_path: Path) -> None:
+    """Two such characters differ, a wide one is as wide as its neighbours, and the same ones are the same bytes."""
+    write_codes("猫狗" + NOBODY, tmp_path / "a.ttf")
+    write_codes(NOBODY + "狗猫", tmp_path / "b.ttf")
+    assert (tmp_path / "a.ttf").read_bytes() == (tmp_path / "b.ttf").read_bytes()
+    with TTFont(tmp_path / "a.ttf") as font:
+        assert (font["head"].created, font["head"].modified) == (NO_TIME, NO_TIME), "no clock"
+        names = font.getBestCmap()
+        assert set(names) == set(map(ord, "猫狗" + NOBODY))
+        widths = {character: font["hmtx"][names[ord(character)]][0] for character in "猫" + NOBODY}
+        assert widths == {"猫": 2048, NOBODY: round(0.7 * 2048)}
+        drawn = [font["glyf"][names[ord(character)]] for character in "猫狗"]
+        assert drawn[0] != drawn[1]
+        assert all(glyph.xMin >= 0 and glyph.xMax <= 2048 for glyph in drawn)

@@ -12,8 +12,11 @@ from dtui.model import BoolArray, FloatArray, TimeAxis
 from dtui.reports.charts import axis as time_axes
 from dtui.reports.charts import theme
 from dtui.reports.charts.heatmap import Group, Strip, class_heatmap_pages
-from dtui.reports.charts.rows.layer_tree import still_tree, tree_pages
+from dtui.reports.charts.rows.layer_tree import FOLDED, ROWS, paper_rows, still_tree, tree_pages
 from dtui.reports.charts.vectors import fitted
+from dtui.reports.document import Card, Chapter, Gallery, Item, Row, Section, Table, Thumbnail
+from dtui.reports.output.paper import CARDS, NARROW_ROWS, OF_MANY, on_paper
+from dtui.reports.output.paper import ROWS as TABLE_ROWS
 from dtui.reports.rows import LayerTree, Plane, TreeRow
 
 AXIS = TimeAxis(0, 100, 20)
@@ -32,7 +35,8 @@ def test_every_row_stands_on_one_page_of_a_tree(count: int) -> None:
     bad = np.zeros((count, 20), bool)
     bad[-1, 5:7] = True
     shown = tree(count, np.random.default_rng(3).normal(size=(count, 20)), bad)
-    pages = tree_pages(shown, shown.planes[0])
+    every = range(count)
+    pages = tree_pages(shown, shown.planes[0], every)
     parsed = [ElementTree.fromstring(page) for page in pages]
     assert all(float(page.get("height", "")) <= theme.PAPER_HEIGHT for page in parsed)
     assert {float(page.get("width", "")) for page in parsed} == {theme.GUTTER + theme.PAPER_PLOT + theme.MARGIN}
@@ -42,7 +46,7 @@ def test_every_row_stands_on_one_page_of_a_tree(count: int) -> None:
     assert all("in top" in page for page in pages[1:]), "where a page begins"
     sizes = [int(size) for page in pages for size in re.findall(r'font-size="(\d+)"', page)]
     assert min(sizes) >= 11, "8 points on paper"
-    assert pages == tree_pages(shown, shown.planes[0])
+    assert pages == tree_pages(shown, shown.planes[0], every)
 
 
 def test_a_jump_of_one_iteration_can_be_seen_on_paper_and_without_a_script() -> None:
@@ -50,7 +54,7 @@ def test_a_jump_of_one_iteration_can_be_seen_on_paper_and_without_a_script() -> 
     values[3, 7] = 2.0
     shown = tree(5, values)
     darkest = theme.HORIZON_POSITIVE[2]
-    for drawn in (*tree_pages(shown, shown.planes[0]), still_tree(shown)):
+    for drawn in (*tree_pages(shown, shown.planes[0], range(5)), still_tree(shown)):
         bands = [path for path in ElementTree.fromstring(drawn).iter() if path.get("fill") == darkest and path.get("d")]
         assert [band.get("d") for band in bands] == ["M0,17h7v-17h1v17Z"]
 
@@ -90,3 +94,56 @@ def test_a_name_is_cut_where_it_does_not_fit() -> None:
     assert fitted("猫" * 50, 66) == "猫" * 4 + "…"
     assert fitted("猫" * 50, 66, from_end=True) == "…" + "猫" * 4
     assert fitted("猫" * 5, 66) == "猫" * 5
+
+
+def test_a_large_tree_unfolds_on_paper_where_incidents_are() -> None:
+    """Outermost modules, then what incidents name with all that holds it; a small one stands there whole."""
+    rows = []
+    for stage in range(4):
+        top = len(rows)
+        rows.append(TreeRow(f"stage{stage}", f"stage{stage}", "", "Sequential", 1, -1, 0, True))
+        for block in range(8):
+            rows.append(TreeRow(f"{block}", f"stage{stage}.{block}", "", "Block", 1, top, 1, True))
+            rows.append(TreeRow("conv", f"stage{stage}.{block}.conv", "3×3", "Conv2d", 1, len(rows) - 1, 2, False))
+    plane = Plane("mean", "weights", "mean", np.ones((len(rows), 20)), 2.0)
+    deep = len(rows) - 1
+    shown = paper_rows(LayerTree("t", "", tuple(rows), (plane,), AXIS, [], named=(deep,)))
+    assert {deep, deep - 1, *(k for k, row in enumerate(rows) if row.depth == 0)} <= set(shown)
+    assert len(shown) == FOLDED
+    assert list(shown) == sorted(shown)
+    assert all(rows[k].parent in shown for k in shown if rows[k].parent >= 0)
+    small = LayerTree("t", "", tuple(rows[:ROWS]), (plane,), AXIS, [])
+    assert paper_rows(small) == tuple(range(ROWS))
+
+
+def printed(*items: Item) -> tuple[Item, ...]:
+    chapter = Chapter("c", "c", "done", False, (), (Section("c-s", "s", "", items),))
+    return on_paper(chapter).sections[0].items
+
+
+def test_the_worst_incidents_keep_their_pictures_on_paper_and_the_others_a_line_each() -> None:
+    cards = [Card(f"c{n}", n, 10 * n, f"what {n}", "over", "new", rank=20 - n) for n in range(1, 20)]
+    *kept, table = printed(*cards)
+    assert [card.number for card in kept if isinstance(card, Card)] == list(range(20 - CARDS, 20))
+    assert isinstance(table, Table)
+    assert [row.cells for row in table.rows] == [
+        (f"{n}", f"{10 * n}", f"what {n}", "over") for n in range(1, 20 - CARDS)
+    ]
+    assert printed(*cards[:CARDS]) == tuple(cards[:CARDS])
+
+
+def test_long_lists_end_earlier_on_paper_and_say_how_much_is_left_out() -> None:
+    wide = tuple(Row((str(k), "x" * 80)) for k in range(100))
+    narrow = tuple(Row((str(k), "x")) for k in range(100))
+    image = Thumbnail("", "a", (), "")
+    galleries = [Gallery(f"{k}", (image,) * 12) for k in range(4)]
+    columns, numeric = ("number", "what"), (True, False)
+    found = printed(Table(columns, numeric, wide, "A note."), Table(columns, numeric, narrow), *galleries)
+    assert isinstance(found[0], Table)
+    assert found[0].rows == wide[:TABLE_ROWS]
+    assert found[0].note == f"{100 - TABLE_ROWS} more rows in the HTML report. A note."
+    assert isinstance(found[1], Table)
+    assert found[1].rows == narrow[:NARROW_ROWS]
+    assert [len(one.images) for one in found[2:] if isinstance(one, Gallery)] == [OF_MANY] * 4
+    short = Table(columns, numeric, wide[: TABLE_ROWS + 2])
+    assert printed(short) == (short,), "a few more cost no page"

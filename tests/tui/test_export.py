@@ -11,7 +11,8 @@ import pytest
 
 from dtui.errors import OutputError, UsageError
 from dtui.model import TimeAxis
-from dtui.tui.export import export, first_name, without_remote_fonts, wrong_name
+from dtui.tui import export as exporting
+from dtui.tui.export import export, first_name, not_drawn, without_remote_fonts, wrong_name
 from dtui.tui.state.numbers import Numbers, over_time, to_csv
 from tests.tui.driving import press, running, screen_text, until
 from tests.tui.fake_query import FakeQuery
@@ -133,3 +134,21 @@ def test_a_picture_that_cannot_be_drawn_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(vl_convert, "svg_to_png", fail)
     with pytest.raises(OutputError, match="the picture could not be made: no svg"):
         export(str(tmp_path / "a.png"), None, "<svg/>")  # type: ignore[arg-type]
+
+
+def test_a_character_that_no_font_has_is_found_before_the_picture_is_read():
+    """Private use, which nobody draws; letters, lines and what a font has are not named."""
+    svg = "<svg><text>a é │ █ ⣿ \ue123</text><style>.a{}</style><text>&#xE124; &lt;</text></svg>"
+    assert not_drawn(svg.replace("\ue123", "").replace("&#xE124;", "")) == ""
+    assert not_drawn(svg) == "\ue123\ue124"
+
+
+def test_what_is_missing_in_a_png_is_said_in_one_line(monkeypatch, tmp_path):
+    monkeypatch.setattr(exporting, "not_drawn", lambda svg: "猫犬鳥魚")
+    svg = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>'
+    said = export(str(tmp_path / "a.png"), None, svg)
+    assert said.endswith(
+        "; no font here has 猫 U+732B 犬 U+72AC 鳥 U+9CE5 and 1 more: install one that has, such as Noto Sans CJK, "
+        "or write .svg"
+    )
+    assert "no font" not in export(str(tmp_path / "a.svg"), None, svg)

@@ -60,7 +60,7 @@ def error_strip(
 
 
 def _drawn(width: int, curves: Sequence[Curve], axis: TimeAxis, marks: Sequence[StripMark], description: str) -> str:
-    drawing = Vectors.picture(width, HEIGHT, description)
+    drawing = Vectors.picture(width, HEIGHT, description, role="group" if marks else "img")
     every = np.concatenate([curve.values for curve in curves])
     scale = Scale(every, _TOP, PLOT, is_share=True)
 

@@ -41,22 +41,23 @@ def shades(courses: FilterCourses, normalise: str) -> FloatArray:
     return result
 
 
-def map_svg(maps: FilterMaps, shown: FilterMap, plot: int) -> str:
+def map_svg(maps: FilterMaps, shown: FilterMap, plot: int, most: int | None = None) -> str:
     """Return the filters of a layer, normalised by layer.
 
     Args:
         maps: What is shown, and the stages.
         shown: The layer.
         plot: Pixels of the time axis.
+        most: Filters that are shown; None for all.
     """
-    courses = shown.courses
+    courses, names = shown.courses, shown.names[:most]
     found = shades(courses, "layer")
-    height = len(shown.names) * ROW
-    about = f"{maps.quantity} of {len(shown.names)} filters over time"
+    height = len(names) * ROW
+    about = f"{maps.quantity} of {len(names)} filters over time"
     picture = Vectors.picture(theme.GUTTER + plot + theme.MARGIN, TOP + height + BOTTOM, about)
     drawing = picture.group(transform=f"translate({theme.GUTTER},{TOP})")
-    _head(drawing, maps, shown)
-    for place, name in enumerate(shown.names):
+    _head(drawing, maps, shown, len(names))
+    for place, name in enumerate(names):
         y = place * ROW
         drawing.image(0, y, plot, STRIP, shade_picture(found[place : place + 1], theme.SHADE_STOPS))
         drawing.words(-theme.GUTTER, y + STRIP / 2 + 4, f"filter {name}", theme.INK, font_size="11")
@@ -66,11 +67,11 @@ def map_svg(maps: FilterMaps, shown: FilterMap, plot: int) -> str:
     return picture.svg()
 
 
-def _head(drawing: Vectors, maps: FilterMaps, shown: FilterMap) -> None:
+def _head(drawing: Vectors, maps: FilterMaps, shown: FilterMap, filters: int) -> None:
     """Draw the line above the strips: the shades and what they stand for."""
     cells = 12
     ramp = shade_picture(np.linspace(0, 1, cells)[None], theme.SHADE_STOPS)
     words = f"{maps.quantity}, full at {short(shown.courses.layer_scale)}"
     drawing.image(0, -20, 84, 10, ramp)
     drawing.words(92, -11, words, theme.INK, font_size="11")
-    drawing.words(-theme.GUTTER, -11, f"{len(shown.names)} of {shown.filters:,} filters", font_size="11")
+    drawing.words(-theme.GUTTER, -11, f"{filters} of {shown.filters:,} filters", font_size="11")

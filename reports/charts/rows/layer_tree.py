@@ -19,19 +19,38 @@ ROW_HEIGHT = 17
 TOP, BOTTOM = 26, 40
 ROWS = (theme.PAPER_HEIGHT - TOP - BOTTOM) // ROW
 """Rows that fit a page."""
+FOLDED = 16
+"""Rows on paper of a network that has more than fit a page: two statistics of so many share one."""
 
 
-def tree_pages(tree: LayerTree, plane: Plane) -> tuple[str, ...]:
-    """Return a statistic for paper: pages of SVG, each with its axis, on which every row is unfolded.
+def paper_rows(tree: LayerTree) -> tuple[int, ...]:
+    """Return the rows that paper shows: all of a small network, else those that fit a page.
+
+    Of a large one these are the outermost modules, then what incidents name, then modules further inside.
+    """
+    if len(tree.rows) <= ROWS:
+        return tuple(range(len(tree.rows)))
+    wanted = {k for k, row in enumerate(tree.rows) if row.depth == 0}
+    deeper = sorted((row.depth, k) for k, row in enumerate(tree.rows) if row.depth > 0)
+    for row in (*tree.named, *(k for _, k in deeper)):
+        line = {row}
+        while (row := tree.rows[row].parent) >= 0:
+            line.add(row)
+        if len(wanted | line) > FOLDED:
+            break
+        wanted |= line
+    return tuple(sorted(wanted))
+
+
+def tree_pages(tree: LayerTree, plane: Plane, rows: Sequence[int]) -> tuple[str, ...]:
+    """Return a statistic for paper: pages of SVG, each with its axis.
 
     Source: DeepTracker (ACM TIST 2018), layer view.
     """
-    pages = -(-len(tree.rows) // ROWS)
-    length = -(-len(tree.rows) // pages)  # pages of equal length, so that none holds a row or two
-    every = range(len(tree.rows))
+    pages = -(-len(rows) // ROWS)
+    length = -(-len(rows) // pages)  # pages of equal length, so that none holds a row or two
     return tuple(
-        tree_svg(tree, plane, every[first : first + length], theme.PAPER_PLOT)
-        for first in range(0, len(tree.rows), length)
+        tree_svg(tree, plane, rows[first : first + length], theme.PAPER_PLOT) for first in range(0, len(rows), length)
     )
 
 

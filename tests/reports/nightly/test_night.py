@@ -317,3 +317,18 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_index(folder: Path, tmp_path
         name: before[name] for name in ("index.html", "index.json")
     }
     assert set(after) == set(before)
+
+
+def test_a_run_whose_files_are_all_damaged_is_not_called_empty(folder: Path, tmp_path: Path):
+    for journal in (folder / "calm.dtui" / "journal").iterdir():
+        journal.write_bytes(b"\0" * 2000)
+    for part in (folder / "calm.dtui" / "parts").glob("*.h5"):
+        part.write_bytes(b"\0" * 2000)
+    index = night(folder, tmp_path / "night")
+    assert outcomes(index)["calm"] == "unsure"
+    (row,) = (one for one in index.rows if one.run == "calm.dtui")
+    assert row.entry is not None
+    assert row.entry.headline == "Nothing of this run can be read: its files are damaged."
+    report = next((tmp_path / "night" / "runs").glob("calm/*/report.txt")).read_text()
+    assert "Nothing of this run can be read" in report
+    assert "Nothing has been recorded" not in report
