@@ -70,7 +70,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Trained]:
     for name in (*PLAIN, "ddp"):
         (folder / f"{name}.notes").mkdir()
         words = [str(SCRIPTS / f"{name}.py"), *WORDS.get(name, ())]
-        settings = Settings(str(folder / f"{name}.dtui"), name, 1, str(folder / f"{name}.notes"))
+        settings = Settings(str(folder / f"{name}.dtui"), name, 1, str(folder / f"{name}.notes"), batches=True)
         environment = {VARIABLE: as_variable(settings)}
         if name == "ddp":
             words = [str(SCRIPTS / "imagenet.py"), "launched"]
@@ -140,7 +140,7 @@ def test_a_script_trains_to_the_same_bits(name: str, trained: Mapping[str, Train
         ("hf_trainer", 24, 2, 30, ["LABEL_0", "LABEL_1", "LABEL_2"]),
         ("ddp", 6, 2, 30, ["upper", "middle", "lower"]),
         ("generator", 8, 0, 0, []),
-        ("average", 18, 2, 20, ["upper", "middle", "lower"]),
+        ("average", 18, 2, 20, ["0", "1", "2"]),
     ],
 )
 def test_a_script_is_recorded(
@@ -168,6 +168,21 @@ def test_what_was_judged_is_what_the_script_counted(trained: Mapping[str, Traine
         with trained[name].run() as query:
             judged = [1 - query.curves_at(at)["validation_error"] for at in query.validation_iterations().tolist()]
         assert judged == pytest.approx(shares, abs=0.006), name
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        *(("mnist", 8), ("imagenet", 16), ("timm_shape", 16), ("sums", 12)),
+        *(("lightning_fit", 8), ("hf_trainer", 8), ("average", 16), ("ddp", 16)),
+    ],
+)
+def test_the_batch_of_the_first_update_is_kept(name: str, size: int, trained: Mapping[str, Trained]) -> None:
+    """The recorder is made when the model is first called: after the loader, or before it the optimizer, was used."""
+    with trained[name].run() as query:
+        batches = [query.batch(update).batch.samples.tolist() for update in range(3)]
+    assert [len(batch) for batch in batches] == 3 * [size]
+    assert len(set().union(*batches)) == 3 * size  # in an epoch no sample comes twice
 
 
 def test_the_loss_is_the_one_that_was_scaled_and_summed_over_micro_batches(trained: Mapping[str, Trained]) -> None:
