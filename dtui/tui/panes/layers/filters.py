@@ -84,8 +84,9 @@ class Filters(PixelPane):
         every, now = _recorded(scene), scene.selection.get(FiltersOptions).statistic
         if action != "statistic" or not every:
             return None
+        units = {name: one.unit for name, one in FILTERS.items()}
         options = (
-            Option(title_of(name), partial(_with_statistic, statistic=name), FILTERS[name].unit) for name in every
+            Option(title_of(name), partial(_with_statistic, statistic=name), units.get(name, "")) for name in every
         )
         return Choice("Statistic of the filters", tuple(options), every.index(now) if now in every else -1)
 
