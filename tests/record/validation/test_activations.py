@@ -144,6 +144,24 @@ def test_counts(begun: tuple[RecorderUnderTest, Net], how: str) -> None:
     check(recorder.store, model, images)
 
 
+def test_of_several_calls_for_a_batch_an_image_has_its_largest_value(begun: tuple[RecorderUnderTest, Net]) -> None:
+    recorder, model = begun
+    images, labels = images_and_labels()
+    loader = DataLoader(TensorDataset(images, labels), 5)
+    with recorder.validation(loader), torch.no_grad():
+        for some, _ in loader:
+            model(some)
+            model(0.1 * some)
+    recorder.close()
+    store = recorder.store
+    assert store.images is not None
+    with torch.no_grad():
+        both = [model.stem(images).amax((2, 3)), model.stem(0.1 * images).amax((2, 3))]
+    wanted = torch.maximum(*both).topk(9, dim=0).indices.T.tolist()
+    rows = store.validations[-1].columns["most_exciting"].reshape(-1, 9)[store.structure.layers[0].filter_rows]
+    assert [[int(store.images.ids[row]) for row in nine] for nine in rows.tolist()] == wanted
+
+
 def test_half_precision_counts_in_whole_numbers(begun: tuple[RecorderUnderTest, Net]) -> None:
     recorder, model = begun
     images, labels = images_and_labels()
