@@ -45,7 +45,7 @@ def test_they_are_statistics_of_the_filters(query: RunQuery) -> None:
     desk.session.choose(desk.session.scene.selection.put(replace(filters, statistic="activation_zeros")))
     desk.press("down", "up")
     assert desk.session.scene.view.filter_statistics[-2:] == ("activation_zeros", "activation_mean")
-    assert "share of zeros" in desk.text()
+    assert "filters × 50 validations   share of zeros" in desk.text()
 
 
 def test_the_inspector_shows_courses_and_the_images_at_the_crosshair(query: RunQuery) -> None:
