@@ -189,19 +189,24 @@ class ActivationPlace:
     """Where the activations of a layer's filters are read in a validation.
 
     Attributes:
-        of: Name of the module whose outputs are read: the layer, or the normalisation layer that alone follows it; data
-            from outside.
+        of: Name of the module whose outputs are read: the layer, the normalisation layer that alone follows it, or the
+            attention or recurrent module that it is part of; data from outside. "" where it has no activations.
         then: The activation function that alone follows it, such as "relu" or "gelu"; "" where another operation
-            follows, or several, or where that is not known.
+            follows, or several, or where that is not known. Where it has no activations: why, in a few words.
     """
 
     of: str
     then: str = ""
 
     @property
+    def lacking(self) -> str:
+        """Why the layer has no activations; "" if it has."""
+        return "" if self.of else self.then or "not known"
+
+    @property
     def has_zeros(self) -> bool:
         """Whether what is not above zero becomes zero, so that a filter can be silent."""
-        return self.then in ("relu", "relu6")
+        return bool(self.of) and self.then in ("relu", "relu6")
 
 
 @dataclass(frozen=True, slots=True)

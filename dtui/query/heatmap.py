@@ -34,8 +34,9 @@ from dtui.model import (
     TreeNode,
     read_only,
 )
-from dtui.model.statistics import FILTERS, Drawn
+from dtui.model.statistics import Drawn
 from dtui.query.data import RunData
+from dtui.query.layers.filter_values import values_of
 from dtui.query.layers.shading import ROWS_AT_ONCE, by_blocks, magnitudes_of, shades_of, usable
 from dtui.query.tree import node_of, tree_of
 
@@ -49,7 +50,6 @@ LOG_DECADES = (1.0, 9.0)
 MOST_FOR_SCALE = 1_000_000
 SEARCHED_FIRST = 64
 SEARCHED_AT_ONCE = 1_024
-LEAST_BINS_A_COLUMN = 4
 
 
 @dataclass(eq=False, slots=True)
@@ -81,14 +81,14 @@ class HeatmapQuery:
     def heatmap(self, request: HeatmapRequest) -> Heatmap:
         """Answer `RunQuery.heatmap`."""
         _check(request)
-        stored = self._data.reader.contents.filter_statistic(request.statistic, self._data.reader.path)
+        source = values_of(self._data, request.statistic)
         self._data.begin_answer("heatmap")
         node = node_of(self._data, request.node)
         order = self._order(node, request)
         first = max(0, min(request.first, node.filters - 1))
         count = max(1, min(request.count, node.filters - first))
         rows = order[first : first + count]
-        held = self._data.held(request.axis, stored.is_watched)
+        held = source.held(request.axis)
         pooled = self._pooled(node, request.statistic, held, None if request.normalise == "iteration" else rows)
         if request.normalise == "iteration":
             divisor = usable(column_quantiles(np.abs(pooled), SCALE_QUANTILE))[None, :]
@@ -99,8 +99,7 @@ class HeatmapQuery:
         else:
             scale = self._scale(node, request.statistic)
             divisor = np.full((1, 1), scale)
-        known = FILTERS.get(request.statistic)
-        decades = self._decades(node, request.statistic) if known is not None and known.drawn is Drawn.LOG else 0.0
+        decades = self._decades(node, request.statistic) if source.drawn is Drawn.LOG else 0.0
         shades = shades_of(pooled, divisor.astype(np.float32), decades)
         pixels = max(1, request.pixels)
         marks = self._data.remembered(("marks", node.index), lambda: self._marks(node))
@@ -114,7 +113,7 @@ class HeatmapQuery:
             dead=read_only(marks[0][order]),
             late=read_only(marks[1][order]),
             labels=read_only(marks[2][order]),
-            nonfinite=self._nonfinite(node, held, rows, pixels),
+            nonfinite=self._nonfinite(node, held, rows, pixels) if source.is_of_records else None,
             decades=decades,
         )
 
@@ -122,17 +121,17 @@ class HeatmapQuery:
         self, layer: int, statistic: str, axis: TimeAxis, count: int, first: Sequence[int] = ()
     ) -> FilterCourses:
         """Answer `RunQuery.filter_courses`."""
-        stored = self._data.reader.contents.filter_statistic(statistic, self._data.reader.path)
+        source = values_of(self._data, statistic)
         self._data.begin_answer("heatmap")
         node = next((node for node in tree_of(self._data) if node.layer == layer), None)
         if node is None:
             raise UsageError(f"layer {layer}: the run has layers 0–{len(self._data.structure.layers) - 1}")
-        matrix = self._data.filters_overview(statistic, layer)
+        matrix = source.overview(layer)
         times = standing_out(magnitudes_of(matrix, np.nan))
         wanted = [one for one in dict.fromkeys(first) if 0 <= one < node.filters]
         strongest = by_largest_first(np.nan_to_num(times, nan=-1.0))
         filters = np.array([*wanted, *(one for one in strongest.tolist() if one not in wanted)][:count], dtype=np.int64)
-        pooled = self._pooled(node, statistic, self._data.held(axis, stored.is_watched), None)
+        pooled = self._pooled(node, statistic, source.held(axis), None)
         return FilterCourses(
             axis=axis,
             layer=layer,
@@ -170,7 +169,7 @@ class HeatmapQuery:
 
     def _course(self, layer: int, statistic: str) -> FloatArray:
         """Return the mean magnitude of each filter over equal stretches of time, shape (filters, at most 128)."""
-        matrix = self._data.filters_overview(statistic, layer)
+        matrix = values_of(self._data, statistic).overview(layer)
         edges = row_edges(matrix.shape[1], FEATURES)
         if not len(edges):
             return np.zeros((len(matrix), 0))
@@ -183,13 +182,13 @@ class HeatmapQuery:
     def _activity(self, layer: int, statistic: str) -> FloatArray:
         """Return the sum of magnitudes of each filter over the records, or the bins of a long run."""
         return by_blocks(
-            self._data.filters_overview(statistic, layer),
+            values_of(self._data, statistic).overview(layer),
             lambda values: magnitudes_of(values, 0).sum(axis=1, dtype=np.float64),
         )
 
     def _peak_position(self, layer: int, statistic: str) -> IntArray:
         """Return the record, or bin of a long run, in which each filter's magnitude is largest."""
-        matrix = self._data.filters_overview(statistic, layer)
+        matrix = values_of(self._data, statistic).overview(layer)
         if not matrix.shape[1]:
             return np.zeros(len(matrix), dtype=np.int64)
         return by_blocks(matrix, lambda values: magnitudes_of(values, -1).argmax(axis=1))
@@ -198,7 +197,7 @@ class HeatmapQuery:
         """Return the largest finite magnitude of each filter of the node over the run, shape (n,)."""
 
         def peaks() -> FloatArray:
-            matrices = (self._data.filters_overview(statistic, layer) for layer in node.layers)
+            matrices = (values_of(self._data, statistic).overview(layer) for layer in node.layers)
             return np.concatenate(
                 [
                     by_blocks(matrix, lambda values: magnitudes_of(values, 0).max(axis=1, initial=0))
@@ -212,7 +211,7 @@ class HeatmapQuery:
         """Return the 99.5th percentile of magnitudes over the node's filters and records, > 0; a sample of many."""
 
         def scale() -> float:
-            samples = [self._data.filters_sample(statistic, layer) for layer in node.layers]
+            samples = [values_of(self._data, statistic).sample(layer) for layer in node.layers]
             stride = max(1, -(-sum(sample.size for sample in samples) // MOST_FOR_SCALE))
             return magnitude_quantile(np.concatenate([thin(sample, stride) for sample in samples]), SCALE_QUANTILE)
 
@@ -222,7 +221,7 @@ class HeatmapQuery:
         """Return the decades of a logarithmic scale from a sample of the node's positive values."""
 
         def decades() -> float:
-            samples = [self._data.filters_sample(statistic, layer) for layer in node.layers]
+            samples = [values_of(self._data, statistic).sample(layer) for layer in node.layers]
             stride = max(1, -(-sum(sample.size for sample in samples) // MOST_FOR_SCALE))
             every = np.concatenate([thin(sample, stride) for sample in samples])
             positive = every[np.isfinite(every) & (every > 0)]
@@ -234,13 +233,9 @@ class HeatmapQuery:
         return self._data.remembered(("decades", node.index, statistic), decades)
 
     def _pooled(self, node: TreeNode, statistic: str, held: ColumnRecords, rows: IntArray | None) -> FloatArray:
-        """Return some filters of a node by column, in the order of `rows` (all of them if None), raw.
-
-        Columns of many records of a long run are made of bins: see `ColumnRecords.in_bins`.
-        """
-        is_coarse = self._data.is_long and held.is_wide(LEAST_BINS_A_COLUMN * RECORDS_A_BIN)
-        known = FILTERS.get(statistic)
-        pool = pool_farthest if known is None or known.drawn is Drawn.SIGNED else pool_largest
+        """Return some filters of a node by column, in the order of `rows` (all of them if None), raw."""
+        source = values_of(self._data, statistic)
+        pool = pool_farthest if source.drawn is Drawn.SIGNED else pool_largest
         wanted = np.arange(node.filters) if rows is None else rows
         result = np.full((len(wanted), held.columns), np.nan, dtype=np.float32)
         first = 0
@@ -248,11 +243,7 @@ class HeatmapQuery:
             filters = self._data.structure.layers[layer].filters
             here = np.flatnonzero((wanted >= first) & (wanted < first + filters))
             if len(here):
-                if is_coarse:
-                    matrix, shown = self._data.filter_bins(statistic, layer), held.in_bins(RECORDS_A_BIN)
-                else:
-                    matrix, start = self._data.filters_within(statistic, layer, held.needed)
-                    shown = held.shifted(start)
+                matrix, shown = source.within(layer, held)
                 for at in range(0, len(here), ROWS_AT_ONCE):
                     some = here[at : at + ROWS_AT_ONCE]
                     result[some] = pool(matrix[wanted[some] - first], shown)

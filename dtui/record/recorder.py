@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 
 from dtui.errors import RecorderError
@@ -23,6 +23,7 @@ from dtui.record.counting import Counting
 from dtui.record.flight.kept_weights import MOST_BYTES
 from dtui.record.flight.with_batches import plan_with_batches
 from dtui.record.lifetime import Life, find_former, weakly
+from dtui.record.loop_calls import LoopCalls
 from dtui.record.network.layers import find_layers, unwrap
 from dtui.record.recording import Recording
 from dtui.record.start.arguments import (
@@ -46,12 +47,12 @@ from dtui.record.validation.validation_watch import ValidationWatch
 from dtui.record.validation.validator import Validator
 from dtui.record.writing.failure_guard import Boundary
 from dtui.record.writing.process_end import EndWatch
-from dtui.record.writing.warn import forget_told, reason_of, warn_once
+from dtui.record.writing.warn import forget_told, reason_of
 from dtui.record.writing.writer_thread import Store
 from dtui.run_path import SUFFIX
 
 
-class Recorder(ValidationCalls):
+class Recorder(LoopCalls, ValidationCalls):
     """Records a training into a run that `dtui` can open while it grows.
 
     It hooks the optimizer, so that an unchanged training loop is recorded::
@@ -66,8 +67,6 @@ class Recorder(ValidationCalls):
     After construction it raises no exception. A failure is reported once as a RecorderWarning, the affected data are no
     longer recorded, and the run says what is missing. It draws no random number and changes no gradient.
     """
-
-    _counting: Counting
 
     def __init__(
         self,
@@ -248,45 +247,6 @@ class Recorder(ValidationCalls):
         """Pickle as nothing: a recorder belongs to its process."""
         return (_nothing, ())
 
-    def log(self, **values: float | Tensor) -> None:
-        """Keep scalars; never waits for a device.
-
-        A value belongs to the last update that was done when it was logged. Of a name that is logged at every update,
-        or more than 16 times between two records, the records alone keep one: the last before each.
-
-        Args:
-            values: Numbers or tensors of one element, such as loss=loss; "loss" and "error" (a share in [0, 1])
-                have their own place on the screens.
-        """
-        with self._boundary.guard("log", self.iteration):
-            if not self._closed:
-                self._counting.scalars.add(values, self.iteration)
-                self._counting.unseen.logged(self.iteration)
-            elif self._is_orphaned:
-                self._tell_closed("log")
-            elif not self._is_ended_elsewhere:
-                warn_once("log closed", f"log: the run is closed; {', '.join(values)} and what follows are not kept")
-
-    def samples(self, ids: Any) -> None:
-        """State which samples the next gradients are of, where no DataLoader hands them out; needs `batches`.
-
-        Args:
-            ids: Integers, shape (n,); once for each batch, of as many batches as an update adds up.
-        """
-        with self._boundary.guard("samples", self.iteration):
-            if self._batches is not None:
-                self._batches.say(ids)
-            elif self._exchange.is_first:
-                warn_once("samples", "samples: they are not kept; make the recorder with batches=True")
-
-    def step(self) -> None:
-        """Count one update, where no optimizer was given: call it after each, before gradients are cleared."""
-        self._tell_closed("step")
-        if self._counting.updates.state():
-            self._counting.count()
-        elif self._counting.updates.is_given:
-            warn_once("step", "step: the optimizer is hooked and counts its own updates; the call is ignored")
-
     def close(self) -> None:
         """End the run: record the weights as they are at the end, write what is queued, fold it, detach.
 
@@ -298,33 +258,9 @@ class Recorder(ValidationCalls):
         self._finish(RunStatus.DONE, "")
 
     @property
-    def iteration(self) -> int:
-        """Iteration of the last update, -1 before the first: the number of updates minus one."""
-        return self._counting.iteration
-
-    @property
-    def should_stop(self) -> bool:
-        """Whether the training should end itself; reading it costs nothing, and it stays True.
-
-        True once the flight recorder saw a non-finite value, or `dtui watch … --stop` left a request in the run; never
-        by itself. The recorder stops nothing: the loop asks, saves its checkpoint and breaks. Of several processes each
-        gets the same answer at the same iteration, some 10 s later (see `dtui/record/README.md`).
-        """
-        return self._stop.is_due(self.iteration)
-
-    @property
     def closed(self) -> bool:
         """Whether the run has ended, so that nothing is recorded any more."""
         return self._closed
-
-    def _tell_closed(self, what: str) -> None:
-        if self._is_orphaned:
-            gone = f"the model that {self.path.name} records is gone, and with it the run has ended"
-            warn_once(
-                "closed", f"{what}: {gone} at iteration {self.iteration}; make a recorder of the model that is trained"
-            )
-        elif self._closed:
-            warn_once("closed", f"{what}: {self.path.name} is closed, and nothing is recorded; make another recorder")
 
     def _is_ours(self) -> bool:
         """Whether the run is open, and this is the process that opened it, not a forked worker."""

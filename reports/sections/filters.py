@@ -6,13 +6,15 @@ import math
 
 from dtui.errors import NotRecordedError
 from dtui.model import FilterCourses, Layer, Standing, StateEntry, TimeAxis
-from dtui.model.statistics import FILTERS
+from dtui.model.layers import ACTIVATION_COLUMNS
+from dtui.model.statistics import title_of
 from dtui.reports.charts.raster import thumbnail
 from dtui.reports.document import Gallery, Item, Paragraph, Row, Section, Table, Thumbnail
 from dtui.reports.rows import FilterMap, FilterMaps
 from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
 
+ZEROS = ACTIVATION_COLUMNS[0]
 SHOWN = ("update_ratio", "update_norm", "norm", "std", "mean")
 """Statistics of filters, the first that the run holds is shown."""
 MOST_LAYERS = 12
@@ -20,7 +22,12 @@ FEW_LAYERS = 6
 """Where incidents name fewer layers, others are shown up to this number."""
 MOST_FILTERS = 24
 MOST_COLUMNS = 380
-_QUANTITIES = {"update_ratio": "relative size of updates", "update_norm": "size of updates", "norm": "norm of weights"}
+_QUANTITIES = {
+    "update_ratio": "relative size of updates",
+    "update_norm": "size of updates",
+    "norm": "norm of weights",
+    ZEROS: "share of activations that are zero behind the ReLU",
+}
 
 
 CAPTION = (
@@ -56,6 +63,7 @@ def filters_section(view: View) -> Section | None:
     state = view.query.state()
     shades = filter_maps(view)
     items: list[Item] = [] if shades is None else [shades]
+    items += activation_maps(view)
     if state.entries:
         rows = tuple(_row(entry) for entry in state.entries[:MOST_ROWS])
         left = len(state.entries) - len(rows)
@@ -105,15 +113,27 @@ def filter_maps(view: View) -> FilterMaps | None:
     return None
 
 
-def _shown(view: View, statistic: str, maps: tuple[FilterMap, ...]) -> FilterMaps:
-    quantity = _QUANTITIES.get(statistic, FILTERS[statistic].title)
+def activation_maps(view: View) -> list[Item]:
+    """Return the share of zeros of the filters of the layers that have activations; nothing in a run without."""
+    structure = view.query.structure()
+    if not view.info.activations or view.info.records == 0:
+        return []
+    places = zip(structure.layers, structure.activations, strict=True)
+    layers = tuple(layer for layer, place in places if place.has_zeros)
+    axis = view.record_axis.with_columns(min(MOST_COLUMNS, view.record_axis.columns))
+    maps = tuple(_map(view, layer, ZEROS, group, filters, axis) for layer, group, filters in _chosen(view, layers))
+    return [_shown(view, ZEROS, maps, "-zeros")] if maps else []
+
+
+def _shown(view: View, statistic: str, maps: tuple[FilterMap, ...], ending: str = "") -> FilterMaps:
+    quantity = _QUANTITIES.get(statistic, title_of(statistic))
     strongest = max(maps, key=lambda shown: _strongest(shown.courses))
     description = f"The {quantity} of filters of {len(maps)} layers over the iterations, as shades"
     times = _strongest(strongest.courses)
     if times > 0:
         first = strongest.names[strongest.courses.times.tolist().index(times)]
         description += f"; farthest from its usual place was filter {first} of {strongest.layer}, {_times(times)}"
-    return FilterMaps(f"{view.prefix}-filter-maps", f"{description}.", quantity, maps, view.stage_changes)
+    return FilterMaps(f"{view.prefix}-filter-maps{ending}", f"{description}.", quantity, maps, view.stage_changes)
 
 
 def _strongest(courses: FilterCourses) -> float:

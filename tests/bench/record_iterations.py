@@ -35,7 +35,7 @@ from dtui.record.network.norm_layers import find_norms, try_norms
 from dtui.store.write.run_writer import RunWriter
 from tests.bench.record_cost import best_seconds, torch_threads, trained_resnet50, ways
 from tests.bench.registry import Measurement, benchmark
-from tests.record.networks import ResNet18
+from tests.record.networks import ResNet18, ResNet50
 
 STEPS, PAIRS = 4, 12
 """Steps of a block, and pairs of a block with the recorder and one without."""
@@ -236,3 +236,42 @@ def record_thread() -> list[Measurement]:
         measure = Measurer(model, probes, False, find_norms(model)).measure
         python = 1e3 * best_seconds({"": measure}, 100)[""]
     return [Measurement("record_thread", python, "wanted of a whole record on a GPU", 0.2, "ms", python / 0.2)]
+
+
+@benchmark
+def record_python() -> list[Measurement]:
+    """A step that Python bounds: a ResNet-50's 161 parameters, a channel wide, every=1; a record of the same thread.
+
+    What the thread does for a record is nearly all Python here, that of the kernel's call included; a GPU adds
+    launches.
+    """
+    rows = []
+    with torch_threads(1):
+        for name, is_fused in ways().items():
+            torch.manual_seed(0)
+            images, labels = torch.randn(2, 3, 32, 32), torch.randint(0, 10, (2,))
+            plain, recorded = ResNet50(width=1), ResNet50(width=1)
+            step = step_of(plain, images, labels)[1]
+            optimizer, recorded_step = step_of(recorded, images, labels)
+            with (
+                tempfile.TemporaryDirectory() as folder,
+                Recorder(Path(folder) / "run", recorded, optimizer, every=1, fused=is_fused) as recorder,
+            ):
+
+                def logged_step(recorder: Recorder = recorder, step: Callable[[], Tensor] = recorded_step) -> None:
+                    recorder.log(loss=step())
+
+                def wait(recorder: Recorder = recorder) -> None:
+                    sink = recorder._recording.sink
+                    assert sink is not None
+                    sink.drain()
+
+                found = neighbours(step, logged_step, wait, 3 * STEPS, 2 * PAIRS)
+            label = f"record_python {name}"
+            rows += [
+                Measurement(f"{label}, {of}", ms * ratio, "step without", ms, "ms", ratio) for of, ms, ratio in found
+            ]
+            _, ms, ratio = found[0]
+            record = ms * (ratio - 1)
+            rows.append(Measurement(f"{label}, a record", record, "wanted on a GPU", 0.2, "ms", record / 0.2))
+    return rows

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dtui.errors import NotRecordedError, UsageError
-from dtui.model import ActivationPlace, Column, Standing, TimeAxis
+from dtui.model import ActivationPlace, Column, HeatmapRequest, Standing, TimeAxis
 from dtui.model.learning import GalleryRequest
 from dtui.query import RunQuery, open_run
 from dtui.store import RunWriter
@@ -95,6 +95,25 @@ def test_the_history_of_a_filter_has_its_activations_behind_its_statistics(query
     assert history.read == PLACES[0]
 
 
+@pytest.mark.parametrize("name", ["activation_zeros", "activation_mean"])
+def test_a_heatmap_has_them_at_the_validations(query: RunQuery, name: str) -> None:
+    """One column a validation; of two validations in a column the larger, NaN where it was not seen."""
+    axis = TimeAxis(0, 160, 8)
+    node = next(node for node in query.tree() if node.layer == 0)
+    heatmap = query.heatmap(HeatmapRequest(node.index, name, axis, 0, 3, 3, "layer", "index"))
+    known = np.array([values(at)[name][:3] if at != 5 else np.full(3, np.nan) for at in range(COUNT)]).T
+    np.testing.assert_allclose(heatmap.values, known, rtol=1e-6)
+    np.testing.assert_allclose(heatmap.shades, np.clip(np.abs(known) / heatmap.scale, 0, 1), rtol=1e-5)
+    assert heatmap.nonfinite is None
+    assert np.nanmax(np.abs(known)) >= heatmap.scale > 0
+    half = query.heatmap(HeatmapRequest(node.index, name, TimeAxis(0, 160, 4), 0, 3, 3, "filter", "activity"))
+    assert half.order.tolist() == np.argsort(-np.nansum(np.abs(known), axis=1), kind="stable").tolist()
+    pooled = np.fmax(known[:, ::2], known[:, 1::2])
+    np.testing.assert_allclose(half.values, pooled[half.order], rtol=1e-6)
+    courses = query.filter_courses(0, name, axis, 3)
+    np.testing.assert_allclose(courses.values, known[courses.filters], rtol=1e-6)
+
+
 def test_a_run_without_activations(tmp_path: Path) -> None:
     with RunWriter(tmp_path / "run", STRUCTURE, METADATA, compact=False) as writer:
         writer.set_images(IMAGES)
@@ -106,6 +125,8 @@ def test_a_run_without_activations(tmp_path: Path) -> None:
         assert query.exciting_images(0, 0, 45).tolist() == []
         with pytest.raises(NotRecordedError, match=r"activations were not recorded; give Recorder\(activations=True\)"):
             query.activations("activation_zeros", 0)
+        with pytest.raises(NotRecordedError, match=r"activations were not recorded; give Recorder\(activations=True\)"):
+            query.heatmap(HeatmapRequest(0, "activation_zeros", TimeAxis(0, 20, 2), 0, 3, 3, "layer", "index"))
 
 
 def test_places_of_another_number_of_layers_are_refused() -> None:

@@ -89,16 +89,18 @@ def fully_sharded(folder: Path) -> None:
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
-    mesh = init_device_mesh("cpu", (dist.get_world_size(),))
-    model = seeded()
-    for layer in (model[0], model[2], model[4]):
-        fully_shard(layer, mesh=mesh)
-    fully_shard(model, mesh=mesh)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    with pytest.raises(RecorderError, match="is sharded over processes, watches need whole weights"):
-        Recorder(folder / "refused", model, optimizer, keep_around=10)
-    with Recorder(folder / "fsdp", model, optimizer, every=1) as recorder:
-        train(model, recorder, optimizer)
+    ranks = dist.get_world_size()
+    for name, shape in (("fsdp", (ranks,)), ("hsdp", (2, ranks // 2))):  # two copies, each over half of the ranks
+        mesh = init_device_mesh("cpu", shape, mesh_dim_names=("copies", "shards")[-len(shape) :])
+        model = seeded()
+        for layer in (model[0], model[2], model[4]):
+            fully_shard(layer, mesh=mesh)
+        fully_shard(model, mesh=mesh)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        with pytest.raises(RecorderError, match="is sharded over processes, watches need whole weights"):
+            Recorder(folder / "refused", model, optimizer, keep_around=10)
+        with Recorder(folder / name, model, optimizer, every=1) as recorder:
+            train(model, recorder, optimizer)
 
 
 def broken(folder: Path) -> None:
@@ -172,9 +174,11 @@ def with_norms(folder: Path) -> None:
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
-    whole, sharded = nn.parallel.DistributedDataParallel(normalised()), normalised()
-    fully_shard(sharded, mesh=init_device_mesh("cpu", (dist.get_world_size(),)))
-    for name, model in (("norms-ddp", whole), ("norms-fsdp", sharded)):
+    ranks = dist.get_world_size()
+    whole, sharded, copied = nn.parallel.DistributedDataParallel(normalised()), normalised(), normalised()
+    fully_shard(sharded, mesh=init_device_mesh("cpu", (ranks,)))
+    fully_shard(copied, mesh=init_device_mesh("cpu", (2, ranks // 2), mesh_dim_names=("copies", "shards")))
+    for name, model in (("norms-ddp", whole), ("norms-fsdp", sharded), ("norms-hsdp", copied)):
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         with Recorder(folder / name, model, optimizer, every=1) as recorder:
             train(model, recorder, optimizer, is_validated=False)
@@ -300,9 +304,10 @@ def ended(folder: Path) -> None:
 
 def main() -> None:
     rank, port, folder = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+    ranks = int(sys.argv[4]) if sys.argv[4:] else 2
     torch.set_num_threads(1)
     Compactor.finish = lambda self: None  # type: ignore[method-assign]  # has its tests, and takes a second a run
-    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=ranks)
     data_parallel(folder)
     fully_sharded(folder)
     broken(folder)

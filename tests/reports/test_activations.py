@@ -7,7 +7,8 @@ from pathlib import Path
 from dtui.model import Standing
 from dtui.query import open_run
 from dtui.reports.document import Gallery
-from dtui.reports.sections.filters import _WORDS, exciting_items
+from dtui.reports.rows import FilterMaps
+from dtui.reports.sections.filters import _WORDS, activation_maps, exciting_items
 from dtui.reports.sections.registry import View
 
 SAMPLES = Path(__file__).parents[2] / "sample_runs"
@@ -27,6 +28,18 @@ def test_silent_filters_show_what_excited_them_before() -> None:
     assert Standing.SILENT in _WORDS
 
 
+def test_the_share_of_zeros_is_a_map_of_the_layers_that_have_it() -> None:
+    with open_run(SAMPLES / "mnist-dying.dtui") as query:
+        (item,) = activation_maps(View(query, "run"))
+        assert isinstance(item, FilterMaps)
+        assert [one.layer for one in item.maps] == ["conv1", "conv2", "conv3", "fc1"]
+        for shown in item.maps:
+            layer = next(one.index for one in query.structure().layers if one.name == shown.layer)
+            last = query.activations("activation_zeros", layer)[shown.courses.filters, -1]
+            assert shown.courses.values[:, -1].tolist() == last.tolist()
+    assert item.quantity == "share of activations that are zero behind the ReLU"
+
+
 def test_a_run_without_activations_shows_none() -> None:
     with open_run(SAMPLES / "mnist-resumed.dtui") as query:
-        assert exciting_items(View(query, "run")) == []
+        assert exciting_items(View(query, "run")) == activation_maps(View(query, "run")) == []

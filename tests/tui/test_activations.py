@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from dtui.model import ActivationPlace
 from dtui.query import RunQuery, open_run
 from dtui.tui.panes.layers.exciting import NOTHING
 from dtui.tui.panes.layers.filter_inspector import read_words
+from dtui.tui.panes.layers.filters import FiltersOptions
 from dtui.tui.panes.layers.inspected import inspecting
 from tests.tui.conftest import SAMPLES
 from tests.tui.desk import Desk
@@ -33,6 +35,17 @@ def test_layers_say_which_filters_are_silent(query: RunQuery) -> None:
     assert "28 of 90 filters silent" in text
     assert "conv2 7 silent" in text
     assert "silent" not in next(line for line in text.splitlines() if "■ fc2" in line)
+
+
+def test_they_are_statistics_of_the_filters(query: RunQuery) -> None:
+    """The last two of the list: the share of zeros is a heatmap like any other."""
+    desk = Desk(query, (150, 50)).press("2")
+    desk.session.choose(replace(desk.session.scene.selection, node=1))
+    filters = desk.session.scene.selection.get(FiltersOptions)
+    desk.session.choose(desk.session.scene.selection.put(replace(filters, statistic="activation_zeros")))
+    desk.press("down", "up")
+    assert desk.session.scene.view.filter_statistics[-2:] == ("activation_zeros", "activation_mean")
+    assert "filters × 50 validations   share of zeros" in desk.text()
 
 
 def test_the_inspector_shows_courses_and_the_images_at_the_crosshair(query: RunQuery) -> None:
@@ -66,6 +79,7 @@ def test_it_fits_a_small_terminal(query: RunQuery) -> None:
         (ActivationPlace("bn\x1b[31m1", "relu"), "behind its relu"),
         (ActivationPlace("fc", "gelu"), "before its gelu; zeros are what is not above zero"),
         (ActivationPlace("bn2"), "no ReLU alone follows"),
+        (ActivationPlace("", "a row is an\x1b expert"), "no activations: a row is an"),
     ],
 )
 def test_what_is_read_is_said(place: ActivationPlace, words: str) -> None:

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, Protocol
 
+import torch
 from torch.utils.data import DataLoader
 
 from dtui.model import IntArray
@@ -32,6 +33,8 @@ from dtui.record.training.loader_order import (
 
 CALLS = 6
 """Calls up the stack in which a wrapper is looked for that iterates over a loader."""
+MOST_EARLY = 1_024
+"""Batches that are kept for whoever wants to know of them later."""
 NOT_AHEAD = ("tqdm", "lightning", "lightning_fabric", "pytorch_lightning")
 """Packages whose wrappers hand out each batch before they ask for the next one."""
 
@@ -51,15 +54,37 @@ class Listener(Protocol):
 
 
 class Early:
-    """Listens to nothing, so that passes are known that begin before whoever wants to know of their batches."""
+    """Keeps what was handed out before whoever wants to know of it is there: `pass_on` tells it of that."""
 
-    is_awake = True
+    def __init__(self) -> None:
+        self._seen: deque[tuple[Pass, IntArray | None, bool]] = deque(maxlen=MOST_EARLY)
+
+    @property
+    def is_awake(self) -> bool:
+        """Whether a batch that is handed out now may be for training."""
+        return torch.is_grad_enabled()
 
     def handed_out(self, one: Pass, batch: Any, positions: IntArray | None) -> None:
-        """Do nothing."""
+        """Keep the positions of a batch, not the batch."""
+        self._seen.append((one, positions, False))
 
     def ended(self, one: Pass) -> None:
-        """Do nothing."""
+        """Forget a pass, unless a wrapper around it may still hold a batch back."""
+        if one.is_ahead:
+            self._seen.append((one, None, True))
+            return
+        for seen in [seen for seen in self._seen if seen[0] is one]:
+            self._seen.remove(seen)
+
+    def tell(self, listener: Listener) -> None:
+        """Tell a listener of the passes that still go on."""
+        for one, positions, is_over in list(self._seen):
+            if one.iterator is None or one.iterator() is None:
+                continue
+            if is_over:
+                listener.ended(one)
+            else:
+                listener.handed_out(one, None, positions)
 
 
 class Pass:
@@ -157,15 +182,23 @@ def listen(listener: Listener) -> None:
         return iterator
 
     iterate.dtui_original = original  # type: ignore[attr-defined]
+    iterate.dtui_itself = iterate  # type: ignore[attr-defined]  # a wrapper with functools.wraps gets this one, too
     DataLoader.__iter__ = iterate  # type: ignore[method-assign]
 
 
+def pass_on(listener: Listener) -> None:
+    """Tell a new listener of the batches that `Early` ones heard of before, each without the batch itself."""
+    for early in list(_listeners):
+        if isinstance(early, Early):
+            early.tell(listener)
+
+
 def leave(listener: Listener) -> None:
-    """Tell a listener no more."""
+    """Tell a listener no more. The hook stays where somebody else's lies on top of it; without listeners it is idle."""
     _listeners.discard(listener)
-    original = getattr(DataLoader.__iter__, "dtui_original", None)
-    if original is not None and not _listeners:
-        DataLoader.__iter__ = original  # type: ignore[method-assign]
+    placed: Any = DataLoader.__iter__
+    if not _listeners and getattr(placed, "dtui_itself", None) is placed:
+        DataLoader.__iter__ = placed.dtui_original  # type: ignore[method-assign]
 
 
 _listeners: weakref.WeakSet[Listener] = weakref.WeakSet()

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dtui.model import Column, IntArray
+from dtui.record.training.devices import when_ready
 from dtui.record.writing.failure_guard import RECORDS, WATCHES
 from dtui.record.writing.warn import warn_once
 
@@ -77,8 +78,10 @@ class SampleColumns:
         Those are the ids, NaN behind the last, and how many there were; of more than fit the first are kept.
         """
         ids_name, count_name = _NAMES[stream]
+        ready = when_ready(samples.parts)
 
         def fill() -> Mapping[str, NDArray[Any]]:
+            ready()
             ids = samples.read()
             if len(ids) > self.rows:
                 warn_once(

@@ -22,7 +22,7 @@ from torch.utils.hooks import RemovableHandle
 
 from dtui.errors import RecorderError
 from dtui.model import Column, IntArray
-from dtui.record.batches.passes import Pass, leave, listen, reach
+from dtui.record.batches.passes import Pass, leave, listen, pass_on, reach
 from dtui.record.batches.samples import MOST_SAMPLES, USUAL_SAMPLES, SampleColumns, Samples, as_ids
 from dtui.record.network.hooks import QuietHook
 from dtui.record.training.loader_order import below_subsets, found_in
@@ -117,6 +117,8 @@ class UsedSamples:
         self._columns: SampleColumns | None = None
         self._handles = _at_gradients(model, self._arrived)
         listen(self)
+        if self._place is None:
+            pass_on(self)
 
     def _choose(self, batches: Any) -> None:
         self._place = place_in(batches)

@@ -54,6 +54,13 @@ def optimizer_made(optimizer: Optimizer) -> None:
         session.made(optimizer)
 
 
+def loader_iterated() -> None:
+    """Note that a DataLoader is about to be iterated, for the first time in this process. The bootstrap calls this."""
+    session = _here()
+    if session is not None:
+        session.hear_batches()
+
+
 def training_begins(trainer: Any, method: str) -> None:
     """Note that a Trainer of Lightning ("fit") or of Hugging Face ("train") begins. The bootstrap calls this."""
     session = _here()
@@ -102,11 +109,15 @@ class Session:
             self._notes.mark(OPTIMIZER)
             self._hooks = Hooks(self)
             self._hooks.install()
-            if self._settings.batches:
-                listen(self._early)
+            self.hear_batches()
         self._optimizers.append(weakref.ref(optimizer))
         if self._state is _State.LOOKING or (self._recorder is not None and self._recorder.closed):
             self._look()
+
+    def hear_batches(self) -> None:
+        """Note batches from here on, for the recorder that is not there yet, where they are asked for."""
+        if self._settings.batches and self._state is not _State.OVER:
+            listen(self._early)
 
     def begin_framework(self, trainer: Any, method: str) -> None:
         """Give a Trainer our callback, and leave the training to it."""

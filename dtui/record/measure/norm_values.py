@@ -21,6 +21,7 @@ from dtui.record.training.distributed import is_sharded, local_rows
 from dtui.record.writing.warn import warn_once
 
 _PLAIN = (Tensor, nn.Parameter)
+_NOTHING = (None,) * len(Kept)
 
 
 class _Group:
@@ -113,7 +114,7 @@ class NormValues:
         tensors: list[Tensor | None] = []
         for probe in self._probes:
             module = probe.module
-            tensors += (None,) * len(Kept) if module is None else kept_of(module)
+            tensors += _NOTHING if module is None else kept_of(module)
         return tensors
 
     def _plan(self, tensors: list[Tensor | None]) -> None:

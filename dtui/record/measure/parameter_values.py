@@ -6,7 +6,7 @@ Owns the copy of their values at the record before, and the formulas. Nothing he
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from operator import is_
 
 import numpy as np
@@ -63,9 +63,9 @@ class _Small:
         self.before: Tensor | None = None
         """Their values at the record before, one after the other; NaN for one that is new."""
 
-    @property
+    @cached_property
     def starts(self) -> IntArray:
-        """Where each begins."""
+        """Where each begins; asked once the plan is made."""
         return np.cumsum([0, *(one.numel() for one in self.now[:-1])])
 
     def pieces(self) -> dict[int, Tensor]:
@@ -96,7 +96,7 @@ class _Small:
         """Return the gradients one after the other; None where one has none, or one of another kind."""
         found = [one.grad for one in self.now]
         is_plain = all(
-            type(gradient) is Tensor and gradient.layout is torch.strided and _is_alike(gradient, now)
+            type(gradient) is Tensor and gradient.layout is torch.strided and gradient.shape == now.shape
             for gradient, now in zip(found, self.now, strict=True)
         )
         return torch.cat([gradient for gradient in found if gradient is not None]) if is_plain else None

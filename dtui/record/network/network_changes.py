@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import weakref
-from typing import TypeVar
 
 from torch import Tensor, nn
 
 from dtui.record.network.own_weights import weight_names
 
-T = TypeVar("T", nn.Module, Tensor)
-
 
 class NetworkWatch:
     """Tells whether modules or weights of a network were replaced, without a walk through the network.
 
-    It keeps none of them alive, and compares object identity: a freed object equals no existing one.
+    It keeps none of them alive. Containers are compared by the identity of their children. A freed child may pass it
+    on, so all modules must live, too.
     """
 
     def __init__(self, root: nn.Module) -> None:
@@ -26,10 +24,9 @@ class NetworkWatch:
     def _look(self, root: nn.Module) -> None:
         modules = list(root.modules())
         self._children = [
-            (weakref.ref(module), [_ref(child) for child in module._modules.values()])
-            for module in modules
-            if module._modules
+            (weakref.ref(module), list(map(id, module._modules.values()))) for module in modules if module._modules
         ]
+        self._leaves = [weakref.ref(module) for module in modules if not module._modules]
         self._weights = [
             (weakref.ref(module), name, _ref(module._parameters.get(name)))
             for module in modules
@@ -41,24 +38,29 @@ class NetworkWatch:
         root = self._root()
         if root is None:
             return False
-        is_same = all(_has_children(found(), children) for found, children in self._children) and all(
-            (layer := found()) is not None and _is(layer._parameters.get(name), weight)
-            for found, name, weight in self._weights
-        )
+        is_same = self._is_same()
         if not is_same:
             self._look(root)
         return not is_same
 
+    def _is_same(self) -> bool:
+        """Plain loops: this is asked at every record, of hundreds of modules."""
+        for found, children in self._children:
+            module = found()
+            if module is None or list(map(id, module._modules.values())) != children:
+                return False
+        for found in self._leaves:
+            if found() is None:
+                return False
+        for found, name, known in self._weights:
+            module = found()
+            if module is None:
+                return False
+            weight = module._parameters.get(name)
+            if (weight is not None) if known is None else (weight is None or known() is not weight):
+                return False
+        return True
 
-def _ref(thing: T | None) -> weakref.ref[T] | None:
+
+def _ref(thing: Tensor | None) -> weakref.ref[Tensor] | None:
     return None if thing is None else weakref.ref(thing)
-
-
-def _is(thing: T | None, known: weakref.ref[T] | None) -> bool:
-    return known is None if thing is None else known is not None and known() is thing
-
-
-def _has_children(module: nn.Module | None, known: list[weakref.ref[nn.Module] | None]) -> bool:
-    if module is None or len(module._modules) != len(known):
-        return False
-    return all(map(_is, module._modules.values(), known))

@@ -7,12 +7,10 @@ context of `Recorder.validation` ends, or when the run is closed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from dtui.model import MOST_CLASSES, ImageSet, IntArray, Validation
@@ -27,6 +25,7 @@ from dtui.model.judging import (
     Judging,
     logged_name,
 )
+from dtui.record.training.devices import when_ready
 from dtui.record.training.distributed import Exchange
 from dtui.record.validation.judge_input import Call, Items, Terms, UnusableJudgementError, read
 from dtui.record.validation.score_limit import ScoreLimit, is_right, worst_tenth
@@ -135,7 +134,8 @@ class Judge:
         if pending is None:
             return None
         self._has_pictures = True
-        ready = _when_ready(pending.calls)
+        calls = pending.calls
+        ready = when_ready(part for one in calls for part in (one.ids, one.scores, one.groups, one.labels))
         write = self._write_spread if pending.is_spread else self._write
 
         def work(store: Store) -> None:
@@ -298,24 +298,3 @@ def _said(terms: Terms) -> str:
     if terms.rule == BY_TENTH:
         return f"by the worst tenth ({terms.better} is better)"
     return f"by threshold={terms.threshold:g} ({terms.better} is better)"
-
-
-def _when_ready(calls: Sequence[Call]) -> Callable[[], None]:
-    """Return a function for another thread that waits until devices have computed what was given."""
-    devices = {
-        part.device
-        for call in calls
-        for part in (call.ids, call.scores, call.groups, call.labels)
-        if isinstance(part, Tensor) and part.device.type == "cuda"
-    }
-    events = []
-    for device in devices:
-        event: Any = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        event.record(torch.cuda.current_stream(device))
-        events.append(event)
-
-    def wait() -> None:
-        for event in events:
-            event.synchronize()
-
-    return wait

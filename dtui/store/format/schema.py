@@ -61,9 +61,10 @@ many elements the network's parameters have, how many of them are in recorded la
 the largest of those; norms, optional: the normalisation layers, of each name, kind, channels and layer, the name of
 the layer that it follows or ""; trained, optional: how many elements have the parameters that require a gradient when
 recording begins (parameters), and the indices of the layers that do not (frozen); activations, optional: of each layer
-[of, then], the module whose outputs are read in validations and the activation function that follows it or "";
-parameters, optional: the parameters outside the layers, at most 1,024, of each name, kind (of its module), elements and
-layer, as of norms; in format 2 also format and holds, what the run holds). Frames and parts are laid out by holds:
+[of, then], the module whose outputs are read in validations and the activation function that follows it or "", or ""
+and why there is none; parameters, optional: the parameters outside the layers, at most 1,024, of each name, kind (of
+its module), elements and layer, as of norms; in format 2 also format and holds, what the run holds). Frames and parts
+are laid out by holds:
 
     sources      of layer statistics, in storage order
     tracks       kinds of rows (kind) and what is measured of them (statistics, in storage order): filters and layers,

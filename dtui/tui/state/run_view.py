@@ -26,6 +26,7 @@ from dtui.model import (
     TreeNode,
 )
 from dtui.model.findings.review import ANOMALIES, INCIDENTS, Entry, Listing, of_anomaly, of_incident
+from dtui.model.layers import ACTIVATION_COLUMNS
 from dtui.model.statistics import Rows
 from dtui.query.compare.listing import located, pace_of
 from dtui.tui.state.selection import Selection
@@ -56,7 +57,7 @@ class RunView:
         entries: What people review, by listing, in the order of the review.
         clusters: By rising mean error; empty until they are requested.
         revision: Grows whenever the run's files change.
-        is_damaged: Whether anything of it is known to be damaged or missing.
+        filter_statistics: The recorded statistics of filters, and the columns of activations.
         filter_statistics: The recorded statistics of filters.
         layer_statistics: The recorded statistics of layers.
         path: Where the run is.
@@ -193,7 +194,7 @@ def seen_in(query: RunQuery, revision: int, now: float) -> RunView:
         iterations=np.union1d(query.record_iterations(), query.validation_iterations()),
         revision=revision,
         is_damaged=bool(query.faults()),
-        filter_statistics=query.recorded(Rows.FILTERS),
+        filter_statistics=(*query.recorded(Rows.FILTERS), *(ACTIVATION_COLUMNS if info.activations else ())),
         layer_statistics=query.recorded(Rows.LAYERS),
         path=str(located(query.path)),
         norms=query.structure().norms,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -66,15 +68,16 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Trained]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
+    group = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     cases = {}
     for name in (*PLAIN, "ddp"):
         (folder / f"{name}.notes").mkdir()
         words = [str(SCRIPTS / f"{name}.py"), *WORDS.get(name, ())]
-        settings = Settings(str(folder / f"{name}.dtui"), name, 1, str(folder / f"{name}.notes"))
+        settings = Settings(str(folder / f"{name}.dtui"), name, 1, str(folder / f"{name}.notes"), batches=True)
         environment = {VARIABLE: as_variable(settings)}
         if name == "ddp":
             words = [str(SCRIPTS / "imagenet.py"), "launched"]
-            group = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+            cases["ddp-alone"] = {"words": words, "processes": [group | {"RANK": rank} for rank in "01"]}
             cases[name] = {"words": words, "processes": [environment | group | {"RANK": rank} for rank in "01"]}
             continue
         cases[name] = {"words": words, "processes": [environment]}
@@ -122,7 +125,67 @@ def test_a_command_is_recorded_from_its_start_to_its_exit_code(trained: Mapping[
         assert len(query.exciting_images(0, 0, 35))
 
 
-@pytest.mark.parametrize("name", [name for name in PLAIN if name not in ("gan", "own")])
+def launch(folder: Path, name: str, *words: str) -> subprocess.Popen[str]:
+    """Begin `dtui run` with a launcher, which is a command as pip installs it, for the Python of the tests."""
+    point = next((one for one in metadata.entry_points(group="console_scripts", name=name)), None)
+    if point is None:
+        pytest.skip(f"{name} is not installed")
+    file = folder / name
+    call = f"from {point.module} import {point.attr}\nif __name__ == '__main__':\n    sys.exit({point.attr}())\n"
+    file.write_text(f"#!{sys.executable}\nimport sys\n{call}")
+    file.chmod(0o700)
+    kept = {name: value for name, value in os.environ.items() if name not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")}
+    more = {"PYTHONPATH": str(SCRIPTS.parents[3]), "OMP_NUM_THREADS": "1", "PATH": f"{folder}:{os.environ['PATH']}"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "dtui", "run", "--batches", "--every", "2", "--out", "first", "--", name, *words],
+        cwd=folder,
+        env=kept | more,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "end", "records"),
+    [
+        ("torchrun", ["--nproc-per-node", "2", str(SCRIPTS / "imagenet.py"), "launched", "3"], None, 3),
+        ("accelerate", ["launch", "--multi_gpu", "--num_processes", "2", str(SCRIPTS / "accelerated.py")], None, 6),
+        (
+            "torchrun",
+            ["--nproc-per-node", "2", str(SCRIPTS / "accelerated.py"), "endless"],
+            signal.SIGTERM,
+            0,
+        ),
+    ],
+    ids=["torchrun", "accelerate", "SIGTERM"],
+)
+def test_a_launcher(
+    name: str, words: list[str], end: int | None, records: int, trained: Mapping[str, Trained], tmp_path: Path
+) -> None:
+    """One run is recorded, by the first process; bits, exit codes and signals are as without."""
+    with launch(tmp_path, name, *words) as process:
+        assert process.stdout is not None
+        out = ""
+        while end is not None and "trained" not in out:
+            out += process.stdout.readline()
+        if end is not None:
+            process.send_signal(end)
+        rest, err = process.communicate()
+    assert [path.name for path in tmp_path.glob("*.dtui")] == ["first.dtui"]
+    assert len(re.findall("^dtui: first is recorded", err, re.MULTILINE)) == 1
+    if "launched" in words:
+        assert re.findall("^BITS .*", rest, re.MULTILINE) == trained["ddp-alone"].bits
+    assert process.returncode == (0 if name == "accelerate" else 1)  # torchrun's own code where a process fails
+    with open_run(tmp_path / "first") as query:
+        info = query.info()
+        assert str(info.status) == ("done" if end is None else "crashed")
+        assert info.records == records or end is not None
+        assert info.validations >= 2
+        assert query.batch(0).batch.samples.size
+
+
+@pytest.mark.parametrize("name", [*(name for name in PLAIN if name not in ("gan", "own")), "ddp"])
 def test_a_script_trains_to_the_same_bits(name: str, trained: Mapping[str, Trained]) -> None:
     assert trained[name].bits
     assert trained[name].bits == trained[f"{name}-alone"].bits
@@ -140,7 +203,7 @@ def test_a_script_trains_to_the_same_bits(name: str, trained: Mapping[str, Train
         ("hf_trainer", 24, 2, 30, ["LABEL_0", "LABEL_1", "LABEL_2"]),
         ("ddp", 6, 2, 30, ["upper", "middle", "lower"]),
         ("generator", 8, 0, 0, []),
-        ("average", 18, 2, 20, ["upper", "middle", "lower"]),
+        ("average", 18, 2, 20, ["0", "1", "2"]),
     ],
 )
 def test_a_script_is_recorded(
@@ -168,6 +231,21 @@ def test_what_was_judged_is_what_the_script_counted(trained: Mapping[str, Traine
         with trained[name].run() as query:
             judged = [1 - query.curves_at(at)["validation_error"] for at in query.validation_iterations().tolist()]
         assert judged == pytest.approx(shares, abs=0.006), name
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        *(("mnist", 8), ("imagenet", 16), ("timm_shape", 16), ("sums", 12)),
+        *(("lightning_fit", 8), ("hf_trainer", 8), ("average", 16), ("ddp", 16)),
+    ],
+)
+def test_the_batch_of_the_first_update_is_kept(name: str, size: int, trained: Mapping[str, Trained]) -> None:
+    """The recorder is made when the model is first called: after the loader, or before it the optimizer, was used."""
+    with trained[name].run() as query:
+        batches = [query.batch(update).batch.samples.tolist() for update in range(3)]
+    assert [len(batch) for batch in batches] == 3 * [size]
+    assert len(set().union(*batches)) == 3 * size  # in an epoch no sample comes twice
 
 
 def test_the_loss_is_the_one_that_was_scaled_and_summed_over_micro_batches(trained: Mapping[str, Trained]) -> None:

@@ -50,7 +50,7 @@ def alone(record: Callable[..., RecorderUnderTest]) -> MemoryStore:
     return recorder.store
 
 
-@pytest.mark.parametrize("name", ["ddp", "fsdp", "zero"])
+@pytest.mark.parametrize("name", ["ddp", "fsdp", "hsdp", "zero"])
 def test_the_run_of_two_processes_is_that_of_one(folder: Path, alone: MemoryStore, name: str) -> None:
     reader = RunReader(folder / f"{name}.dtui")
     assert reader.status() is RunStatus.DONE
@@ -83,7 +83,7 @@ def test_the_first_layer_without_a_finite_gradient_is_that_of_all_processes(fold
     assert (found.iteration, found.broken, found.finite) == (2, ("0",), ("2", "4"))
 
 
-@pytest.mark.parametrize("name", ["norms-ddp", "norms-fsdp"])
+@pytest.mark.parametrize("name", ["norms-ddp", "norms-fsdp", "norms-hsdp"])
 def test_norms_are_those_of_one_process(folder: Path, record: Callable[..., RecorderUnderTest], name: str) -> None:
     model = normalised()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -106,7 +106,7 @@ def test_norms_are_those_of_one_process(folder: Path, record: Callable[..., Reco
     reader.close()
 
 
-@pytest.mark.parametrize("name", ["ddp", "fsdp"])
+@pytest.mark.parametrize("name", ["ddp", "fsdp", "hsdp"])
 def test_the_images_of_both_processes_are_judged(folder: Path, alone: MemoryStore, name: str) -> None:
     reader = RunReader(folder / f"{name}.dtui")
     assert reader.validation_iterations.tolist() == [0, 2, 4]

@@ -144,6 +144,24 @@ def test_counts(begun: tuple[RecorderUnderTest, Net], how: str) -> None:
     check(recorder.store, model, images)
 
 
+def test_of_several_calls_for_a_batch_an_image_has_its_largest_value(begun: tuple[RecorderUnderTest, Net]) -> None:
+    recorder, model = begun
+    images, labels = images_and_labels()
+    loader = DataLoader(TensorDataset(images, labels), 5)
+    with recorder.validation(loader), torch.no_grad():
+        for some, _ in loader:
+            model(some)
+            model(0.1 * some)
+    recorder.close()
+    store = recorder.store
+    assert store.images is not None
+    with torch.no_grad():
+        both = [model.stem(images).amax((2, 3)), model.stem(0.1 * images).amax((2, 3))]
+    wanted = torch.maximum(*both).topk(9, dim=0).indices.T.tolist()
+    rows = store.validations[-1].columns["most_exciting"].reshape(-1, 9)[store.structure.layers[0].filter_rows]
+    assert [[int(store.images.ids[row]) for row in nine] for nine in rows.tolist()] == wanted
+
+
 def test_half_precision_counts_in_whole_numbers(begun: tuple[RecorderUnderTest, Net]) -> None:
     recorder, model = begun
     images, labels = images_and_labels()
@@ -224,6 +242,32 @@ def test_a_layer_called_several_times_a_pass(record: Make) -> None:
     assert best == both.amax((0, 2, 3, 4)).topk(9).indices.tolist()
 
 
+def test_a_fully_connected_layer_before_a_relu_in_its_place(record: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where an image has one value a filter nothing is summed up: the numbers are no views of what changes later."""
+    monkeypatch.setattr("dtui.record.validation.activations.tally.BLOCK", 12)
+    images, labels = images_and_labels()
+    torch.manual_seed(2)
+    for function in (nn.ReLU(inplace=True), nn.Hardswish(inplace=True)):
+        model = nn.Sequential(nn.Flatten(), nn.Linear(64, 6), function, nn.Linear(6, 3))
+        optimizer = torch.optim.SGD(model.parameters(), 0.01)
+        recorder = record(model, optimizer, every=1, activations=True)
+        train_once(model, optimizer, images, labels)
+        loader = DataLoader(TensorDataset(images, labels), 8)
+        with recorder.validation(loader), torch.no_grad():
+            for some, _ in loader:
+                model(some)
+        recorder.close()
+        with torch.no_grad():
+            values = model[1](images.flatten(1)).double()
+        after = values.clamp(min=0) if isinstance(function, nn.ReLU) else values
+        columns = recorder.store.validations[0].columns
+        np.testing.assert_allclose(columns["activation_zeros"][:6], (values <= 0).double().mean(0), atol=1 / 2048)
+        np.testing.assert_allclose(columns["activation_mean"][:6], after.mean(0), rtol=1e-3, atol=1e-3)
+        assert recorder.store.images is not None
+        best = [int(recorder.store.images.ids[row]) for row in columns["most_exciting"][: 6 * 9 : 9]]
+        assert best == values.argmax(0).tolist()
+
+
 def in_trouble(recorder: RecorderUnderTest, model: Net, trouble: str) -> None:
     """Evaluate in a way that gives no activations, or not all."""
     images, labels = images_and_labels()
@@ -300,3 +344,80 @@ def test_parts_of_processes_are_the_whole() -> None:
     found = part(values).columns(untracked)["most_exciting"].reshape(filters, 9)
     assert all(set(one[one != MISSING]) <= set(rows[25:]) for one in found)
     assert (found == MISSING).any()
+
+
+class Tokens(nn.Module):
+    """Attention, a recurrent layer of two layers in both directions, and a cell that is called for each token."""
+
+    def __init__(self, *, batch_first: bool) -> None:
+        super().__init__()
+        torch.manual_seed(6)
+        self.batch_first = batch_first
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=batch_first)
+        self.lstm = nn.LSTM(8, 3, num_layers=2, bidirectional=True, batch_first=batch_first)
+        self.cell, self.head = nn.RNNCell(6, 4, nonlinearity="relu"), nn.Linear(4, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.steps(images)["head"][:, 0]
+
+    def steps(self, images: Tensor) -> ReadOut:
+        """What the units give on, with the images first."""
+        tokens = images.flatten(1).unflatten(1, (8, 8))
+        tokens = tokens if self.batch_first else tokens.transpose(0, 1)
+        attended, _ = self.attention(tokens, tokens, tokens, need_weights=False)
+        recurrent, _ = self.lstm(attended)
+        attended, recurrent = (part if self.batch_first else part.transpose(0, 1) for part in (attended, recurrent))
+        states = [self.cell(recurrent[:, 0])]
+        for token in range(1, 8):
+            states.append(self.cell(recurrent[:, token], states[-1]))
+        seen = {"attention.out_proj": attended, "cell.weight_ih": torch.stack(states, 1)}
+        seen["lstm.weight_ih_l1"] = recurrent[..., :3].repeat(1, 1, 4)  # the four gates of a unit
+        seen["lstm.weight_hh_l1_reverse"] = recurrent[..., 3:].repeat(1, 1, 4)
+        return {**seen, "head": self.head(states[-1])[:, None]}
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_attention_and_recurrent_layers(record: Make, batch_first: bool) -> None:
+    images, labels = images_and_labels()
+    model = Tokens(batch_first=batch_first)
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    recorder = record(model, optimizer, every=1, activations=True)
+    with pytest.warns(RecorderWarning) as told:
+        train_once(model, optimizer, images, labels)
+    assert [str(one.message) for one in told if "activations" in str(one.message)] == [
+        "dtui: activations: some layers have none: attention.in_proj_weight (torch computes queries, keys and values "
+        "in one function); lstm.weight_ih_l0, lstm.weight_hh_l0, lstm.weight_ih_l0_reverse and 1 more (torch returns "
+        "the outputs of its last layer alone)"
+    ]
+    model.eval()
+    loader = DataLoader(TensorDataset(images, labels), 5)
+    with recorder.validation(loader), torch.no_grad():
+        for some, _ in loader:
+            model(some)
+        seen = model.steps(images)
+    recorder.close()
+    store, columns = recorder.store, recorder.store.validations[0].columns
+    assert store.images is not None
+    nine = columns["most_exciting"].reshape(-1, 9)
+    layers = store.structure.layers
+    places = {layer.name: place for layer, place in zip(layers, store.structure.activations, strict=True)}
+    for layer in layers:
+        rows, zeros = layer.filter_rows, columns["activation_zeros"][layer.filter_rows]
+        if places[layer.name].lacking:
+            assert np.isnan(zeros).all()
+            continue
+        name = layer.name if layer.name in seen else {"lstm.weight_hh_l1": "lstm.weight_ih_l1"}.get(layer.name, "")
+        if not name:
+            continue
+        values = seen[name].double()
+        np.testing.assert_allclose(zeros, (values <= 0).double().mean((0, 1)).numpy(), atol=1 / 2048)
+        np.testing.assert_allclose(columns["activation_mean"][rows], values.mean((0, 1)).numpy(), rtol=1e-3, atol=1e-3)
+        best = values.amax(1).argmax(0).tolist()
+        is_some = (values.amax((0, 1)) > 0).tolist()
+        found = [int(store.images.ids[one]) if one != MISSING else -1 for one in nine[rows][:, 0].tolist()]
+        assert [at for at, there in zip(found, is_some, strict=True) if there] == [
+            at for at, there in zip(best, is_some, strict=True) if there
+        ]
+    assert places["attention.out_proj"] == ActivationPlace("attention")
+    assert places["cell.weight_ih"] == ActivationPlace("cell", "relu")
+    assert places["attention.in_proj_weight"].lacking.startswith("torch computes queries")

@@ -15,6 +15,7 @@ _WAITED_FOR = {
     "lightning.pytorch.trainer.trainer": "trainer",
     "pytorch_lightning.trainer.trainer": "trainer",
     "transformers.trainer": "trainer",
+    "torch.utils.data.dataloader": "loaders",
 }
 
 
@@ -40,7 +41,7 @@ def _follow(spec, what):
 
         def exec_module(module):
             original(module)
-            _quietly(_watch_optimizers if what == "optimizers" else _watch_trainer, module)
+            _quietly(_WATCHES[what], module)
 
         spec.loader.exec_module = exec_module
     except AttributeError:
@@ -78,6 +79,34 @@ def _watch_trainer(module):
     setattr(kind, name, begin)
 
 
+def _watch_loaders(module):
+    """Have dtui told when the first loader is iterated, if samples are to be kept: that may be before any optimizer."""
+    import functools
+
+    original = module.DataLoader.__iter__
+
+    told = []
+
+    @functools.wraps(original)
+    def iterate(loader):
+        if told:
+            return original(loader)
+        told.append(True)
+        is_on_top = module.DataLoader.__iter__ is iterate
+        _quietly(_tell_of_loaders)
+        return (module.DataLoader.__iter__ if is_on_top else original)(loader)
+
+    module.DataLoader.__iter__ = iterate
+
+
+def _tell_of_loaders():
+    if _settings().get("batches"):
+        _tell("loader_iterated")
+
+
+_WATCHES = {"optimizers": _watch_optimizers, "trainer": _watch_trainer, "loaders": _watch_loaders}
+
+
 def _tell(name, *arguments):
     if "torch" in sys.modules:
         from dtui.record.launch import session
@@ -106,10 +135,14 @@ def _quietly(function, *arguments):
             sys.stderr.write(f"dtui: run: {line}\n")
 
 
-def _folder():
+def _settings():
     import json
 
-    return json.loads(os.environ["DTUI_RUN"])["folder"]
+    return json.loads(os.environ["DTUI_RUN"])
+
+
+def _folder():
+    return _settings()["folder"]
 
 
 def _mark(name):

@@ -11,7 +11,7 @@ from dtui.record.network.followers import Followers
 from dtui.record.network.layers import LayerProbe
 from dtui.record.network.norm_layers import NormProbe
 from dtui.record.validation.activations.part import IMAGES_A_FILTER, MEAN, MOST_EXCITING, ZEROS
-from dtui.record.validation.activations.places import activation_places, find_readings
+from dtui.record.validation.activations.places import activation_places, find_readings, in_short
 from dtui.record.validation.activations.watch import ActivationWatch, refusal
 from dtui.record.writing.warn import warn_once
 
@@ -51,7 +51,18 @@ class Activations:
                 )
         elif self._is_asked:
             self._places = activation_places(probes, norms, followers)
+            self._tell_lacking()
         return self._places
+
+    def _tell_lacking(self) -> None:
+        """Tell which layers have no activations, and why."""
+        why: dict[str, list[str]] = {}
+        for probe, place in zip(self._probes, self._places, strict=True):
+            if place.lacking:
+                why.setdefault(place.lacking, []).append(probe.name)
+        if why:
+            parts = "; ".join(f"{in_short(names)} ({reason})" for reason, names in why.items())
+            warn_once("activations lacking", f"activations: some layers have none: {parts}")
 
     def watch(self, model: nn.Module) -> ActivationWatch | None:
         """Return what reads the activations of a model in a validation; None where they are not recorded.

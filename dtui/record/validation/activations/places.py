@@ -1,13 +1,15 @@
 """Says of each layer where the activations of its filters are read, and finds the modules for that in a live network.
 
 Owns the rule: what a layer returns, or the normalisation layer that alone follows it, just before the activation
-function. Where a ReLU follows, what is not above zero there is what is zero after it, be it a module or a function.
+function. Where a ReLU follows, what is not above zero there is what is zero after it, be it a module or a function. The
+last projection of torch's attention is read where the attention returns it, and the gates of a recurrent layer have the
+activations of their unit; matrices of which no module returns what they compute have none, and say why.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,10 +20,15 @@ from dtui.model import ActivationPlace
 from dtui.record.network.followers import MODULE, Followers
 from dtui.record.network.layers import LayerProbe, unwrap, walk
 from dtui.record.network.norm_layers import NormProbe
-from dtui.record.network.own_weights import is_layer
+from dtui.record.network.own_weights import WEIGHT, is_layer
+from dtui.record.writing.warn import warn_once
 
 _CHANNEL_NORMS = re.compile("(Batch|Instance|Group)Norm")
 """Those that keep each channel where it is; one over the features of a token mixes them."""
+
+
+MOST_NAMED = 3
+"""Layers that a message names."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -35,6 +42,10 @@ class Reading:
         module: The module whose outputs are read.
         channels: Axis of the filters in them, from the end: -1 of a fully connected layer, -3 of a Conv2d.
         then: The activation function that follows, "" where that is not known.
+        units: Where the channels of its filters begin in the outputs, and how many there are; None for all. Where there
+            are fewer than filters, as of the gates of a recurrent layer, filter f has channel f modulo that.
+        dims: Dimensions of the outputs for a batch, at least; one less is a single image.
+        images: Axis of the images.
     """
 
     layer: str
@@ -43,6 +54,9 @@ class Reading:
     module: nn.Module
     channels: int
     then: str
+    units: tuple[int, int] | None = None
+    dims: int = 0
+    images: int = 0
 
 
 def activation_places(
@@ -50,10 +64,25 @@ def activation_places(
 ) -> tuple[ActivationPlace, ...]:
     """Return for each layer the place where its activations are read; the layer itself where nothing was traced."""
     known = {norm.name: norm for norm in norms}
-    return tuple(_place(probe, known, followers) for probe in probes)
+    attentions = {_owner(probe) for probe in probes if isinstance(probe.module, nn.MultiheadAttention)}
+    return tuple(_place(probe, known, followers, attentions) for probe in probes)
 
 
-def _place(probe: LayerProbe, norms: Mapping[str, NormProbe], followers: Followers) -> ActivationPlace:
+def _owner(probe: LayerProbe) -> str:
+    """Return the name of the module that holds the weight."""
+    return probe.name if probe.weight_name == WEIGHT else probe.name.removesuffix(f".{probe.weight_name}")
+
+
+def _place(
+    probe: LayerProbe, norms: Mapping[str, NormProbe], followers: Followers, attentions: Collection[str]
+) -> ActivationPlace:
+    if not is_layer(probe.module):
+        lacking = _lacking(probe)
+        return ActivationPlace("", lacking) if lacking else ActivationPlace(_owner(probe), _then_of(probe.module))
+    attention, _, last = probe.name.rpartition(".")
+    if last == "out_proj" and attention in attentions:
+        then = followers.after(attention)
+        return ActivationPlace(attention, "" if then.startswith(MODULE) else then)
     after = followers.after(probe.name)
     if not after.startswith(MODULE):
         return ActivationPlace(probe.name, after)
@@ -67,13 +96,32 @@ def _place(probe: LayerProbe, norms: Mapping[str, NormProbe], followers: Followe
     return ActivationPlace(norm.name, "" if then.startswith(MODULE) else then)
 
 
+def _lacking(probe: LayerProbe) -> str:
+    """Return why a matrix that a module holds itself has no activations; "" if it has."""
+    module = probe.module
+    if isinstance(module, nn.MultiheadAttention):
+        return "torch computes queries, keys and values in one function"
+    if isinstance(module, nn.RNNCellBase):
+        return ""
+    if isinstance(module, nn.RNNBase):
+        if f"_l{module.num_layers - 1}" not in probe.weight_name:
+            return "torch returns the outputs of its last layer alone"
+        return "a projection follows its units" if module.proj_size else ""
+    return "a row is an expert" if len(probe.shape) == 3 else "no module returns what it computes"
+
+
+def _then_of(module: nn.Module) -> str:
+    """Return the ReLU that is in what a recurrent module returns, "" for any other function."""
+    return "relu" if getattr(module, "nonlinearity", "") == "relu" else ""
+
+
 def find_readings(
     model: nn.Module, probes: Sequence[LayerProbe], places: Sequence[ActivationPlace]
 ) -> tuple[Reading, ...]:
     """Return what is read of each layer of a network; layers that it lacks are left out.
 
-    Layers inside torch's TransformerEncoderLayer are left out as well while its fast path is on: a hook turns that path
-    off, and its answers would differ in their last bits.
+    Layers inside torch's TransformerEncoderLayer are left out and told while its fast path is on: a hook turns that
+    path off, and its answers would differ in their last bits.
 
     Args:
         model: The module that the evaluation calls, wrapped or not: the recorder's own, or an average of it.
@@ -84,14 +132,46 @@ def find_readings(
     if len(probes) == 1 and probes[0].name not in modules:
         modules[probes[0].name] = unwrap(model)  # a network that is one layer has no name
     left_alone = _left_alone(model)
-    found = []
+    found, hidden = [], []
     for probe, place in zip(probes, places, strict=True):
-        layer, module = modules.get(probe.name), modules.get(place.of)
-        if layer is None or module is None or not is_layer(layer) or id(layer) in left_alone:
+        owner, module = modules.get(_owner(probe)), modules.get(place.of)
+        if place.lacking or owner is None or module is None:
             continue
-        channels = -1 - len(layer.kernel_size) if isinstance(layer, _ConvNd) else -1
-        found.append(Reading(probe.name, probe.first_filter, probe.shape[0], module, channels, place.then))
+        if id(owner) in left_alone:
+            hidden.append(probe.name)
+            continue
+        reading = _reading(probe, place, owner, module)
+        if reading is not None:
+            found.append(reading)
+    if hidden:
+        warn_once(
+            "activations hidden",
+            f"activations: {in_short(hidden)} have none while torch's fast path of a TransformerEncoderLayer is on, "
+            "for a hook would change its answers; torch.backends.mha.set_fastpath_enabled(False) turns it off",
+        )
     return tuple(found)
+
+
+def _reading(probe: LayerProbe, place: ActivationPlace, owner: nn.Module, module: nn.Module) -> Reading | None:
+    """Return how a layer is read; None where an average of the model has something else in its place."""
+    rows = (probe.name, probe.first_filter, probe.shape[0], module)
+    if isinstance(owner, nn.RNNBase | nn.RNNCellBase):
+        size = owner.hidden_size
+        units = (size if probe.weight_name.endswith("_reverse") else 0, size)
+        if isinstance(owner, nn.RNNCellBase):
+            return Reading(*rows, -1, place.then, units)
+        return Reading(*rows, -1, place.then, units, 3, 0 if owner.batch_first else 1)
+    if not is_layer(owner):
+        return None
+    if isinstance(module, nn.MultiheadAttention):
+        return Reading(*rows, -1, place.then, None, 3, 0 if module.batch_first else 1)
+    return Reading(*rows, -1 - len(owner.kernel_size) if isinstance(owner, _ConvNd) else -1, place.then)
+
+
+def in_short(names: Sequence[str]) -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"{', '.join(names[:MOST_NAMED])}{more}"
 
 
 def _left_alone(model: nn.Module) -> set[int]:

@@ -81,7 +81,7 @@ class Tally:
             out = room[: len(block)]
             zeros = _sum(torch.le(block, 0, out=out), inner, small)  # four times as fast as a bool
             active = _sum(_after(self.reading.then, block, out), inner, small)
-            parts.append((zeros, active, block.amax(inner) if inner else block))
+            parts.append((zeros, active, block.amax(inner) if inner else block.clone()))
         joined = [torch.cat(part) for part in zip(*parts, strict=True)] if len(parts) > 1 else parts[0]
         return torch.stack(list(joined[:2])).to(exact).sum(1), joined[2]
 
@@ -99,11 +99,19 @@ class Tally:
 
     def _as_batch(self, output: Tensor) -> Tensor:
         """Return the output with images as its first axis: a single image, as a layer may be given it, becomes one."""
-        if output.dim() == -self.reading.channels:
+        reading = self.reading
+        dims = reading.dims or 1 - reading.channels
+        if output.dim() == dims - 1:
             output = output.unsqueeze(0)
-        if output.dim() < 1 - self.reading.channels or output.shape[self.reading.channels] != self.reading.filters:
-            raise ValueError(f"an output of shape {tuple(output.shape)} for {self.reading.filters} filters")
-        return output
+        elif output.dim() >= dims and reading.images:
+            output = output.transpose(0, reading.images)
+        first, units = reading.units or (0, reading.filters)
+        has_all = output.dim() >= dims and output.shape[reading.channels] >= first + units
+        if not has_all or (reading.units is None and output.shape[reading.channels] != units):
+            raise ValueError(f"an output of shape {tuple(output.shape)} for {reading.filters} filters")
+        if reading.units is None:
+            return output
+        return torch.cat(reading.filters // units * [output.narrow(reading.channels, first, units)], reading.channels)
 
 
 class Ranking:
@@ -145,7 +153,8 @@ def _after(then: str, values: Tensor, room: Tensor) -> Tensor:
 
 
 def _sum(values: Tensor, inner: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    return values.sum(inner, dtype=dtype) if inner else values.to(dtype)
+    """Return the sums over some axes; a copy where there is none, for the memory of `values` is used again."""
+    return values.sum(inner, dtype=dtype) if inner else values.to(dtype, copy=True)
 
 
 def _larger(one: Tensor, other: Tensor) -> Tensor:

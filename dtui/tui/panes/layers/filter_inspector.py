@@ -151,6 +151,8 @@ def kept_words(kept: Sequence[KeptWeights]) -> str:
 
 def read_words(read: ActivationPlace) -> tuple[str, ...]:
     """Return of which outputs the share of zeros and the mean are, ever shorter."""
+    if read.lacking:
+        return (f"no activations: {safe(read.lacking)}", "no activations")
     of = safe(read.of)
     if read.has_zeros:
         return (f"activations: of {of}, behind its {read.then}", f"activations of {of}, {read.then}")

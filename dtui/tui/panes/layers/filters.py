@@ -11,6 +11,7 @@ from typing import Any
 from dtui.model import HeatmapRequest, TreeNode
 from dtui.model.findings.review import Entry
 from dtui.model.findings.state import Standing
+from dtui.model.layers import ACTIVATION_COLUMNS
 from dtui.model.statistics import FILTERS, title_of
 from dtui.safe_text import safe
 from dtui.tui.panes.layers.inspected import inspecting
@@ -84,8 +85,9 @@ class Filters(PixelPane):
         every, now = _recorded(scene), scene.selection.get(FiltersOptions).statistic
         if action != "statistic" or not every:
             return None
+        units = {name: one.unit for name, one in FILTERS.items()}
         options = (
-            Option(title_of(name), partial(_with_statistic, statistic=name), FILTERS[name].unit) for name in every
+            Option(title_of(name), partial(_with_statistic, statistic=name), units.get(name, "")) for name in every
         )
         return Choice("Statistic of the filters", tuple(options), every.index(now) if now in every else -1)
 
@@ -134,15 +136,17 @@ class Filters(PixelPane):
             return MessagePicture(title=self.title)
         node = view.tree[heatmap.request.node]
         layers = sorted((found.layer, found.name) for found in view.tree if found.layer is not None)
+        is_activation = heatmap.request.statistic in ACTIVATION_COLUMNS
         look = FiltersLook(
             node=f"{node.name} {node.detail}".strip(),
             title=title_of(heatmap.request.statistic),
-            records=view.info.records,
+            records=view.info.validations if is_activation else view.info.records,
             layer_names=tuple(name for _, name in layers),
             order=SORT_WORDS.get(heatmap.request.sort, heatmap.request.sort),
             moving=self._moving(scene, node),
             standing=self._standing(scene, node),
             stands_out=any(self._entries(scene, node, standing) for standing in LISTED),
+            moments="validations" if is_activation else "records",
         )
         row = min(self.row(scene), max(0, heatmap.filters - 1)) if node.index == scene.selection.node else 0
         return FiltersPicture(heatmap, row, look)

@@ -21,6 +21,7 @@ def main():
         mp.spawn(main_worker, nprocs=2, args=(2,))
     elif kind == "launched":
         main_worker(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
+        sys.exit(int(sys.argv[2]) if sys.argv[2:] else 0)
     else:
         main_worker(0, 1)
 

@@ -43,12 +43,13 @@ class FiltersLook:
     Attributes:
         node: Name of the layer or module; data from outside.
         title: What is shown, such as "cosine distance".
-        records: Number of records in the run.
+        records: Number of records in the run, or of what else the values are of.
         layer_names: Layer index to name, for a module with several layers; data from outside.
         order: The order of the rows, in words.
         moving: Filters of the node that are still moving.
         standing: What stands out among its filters, for the line at the foot, ever shorter ones; data from outside.
         stands_out: Whether anything does.
+        moments: What the values are of, such as "records".
     """
 
     node: str
@@ -59,6 +60,7 @@ class FiltersLook:
     moving: frozenset[int] = frozenset()
     standing: tuple[str, ...] = ()
     stands_out: bool = False
+    moments: str = "records"
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +284,7 @@ def _draw_filters_header(cells: Cells, frame: Frame, heatmap: Heatmap, look: Fil
         notes.append(f"{place.per_pixel:.1f} filters/px")
     if heatmap.nonfinite is not None:
         notes.insert(0, NONFINITE_WORDS)
-    records = f" × {look.records:,} records"
+    records = f" × {look.records:,} {look.moments}"
     everything = frame.gutter + text_width(counts + records + " · ".join(notes)) + 5
     stop = draw_legend(cells, frame, colours, low, high, left=everything)
     if stop == frame.width:
