@@ -1,4 +1,4 @@
-"""Declares the arguments of every command, with an example for each option.
+"""Lists every command, and declares the arguments of those that are not declared beside what runs them.
 
 Owns the names and defaults that people type. README shows the examples given here; a test compares them.
 """
