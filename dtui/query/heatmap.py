@@ -37,7 +37,7 @@ from dtui.model import (
 from dtui.model.statistics import FILTERS, Drawn
 from dtui.query.data import RunData
 from dtui.query.layers.shading import ROWS_AT_ONCE, by_blocks, magnitudes_of, shades_of, usable
-from dtui.query.tree import node_of, tree_of
+from dtui.query.tree import check_layer, node_of, tree_of
 
 NORMALISATIONS = ("layer", "filter", "iteration")
 SORTS = ("index", "activity", "peak", "similarity", "lead")
@@ -124,9 +124,8 @@ class HeatmapQuery:
         """Answer `RunQuery.filter_courses`."""
         stored = self._data.reader.contents.filter_statistic(statistic, self._data.reader.path)
         self._data.begin_answer("heatmap")
-        node = next((node for node in tree_of(self._data) if node.layer == layer), None)
-        if node is None:
-            raise UsageError(f"layer {layer}: the run has layers 0–{len(self._data.structure.layers) - 1}")
+        check_layer(self._data, layer)
+        node = next(node for node in tree_of(self._data) if node.layer == layer)
         matrix = self._data.filters_overview(statistic, layer)
         times = standing_out(magnitudes_of(matrix, np.nan))
         wanted = [one for one in dict.fromkeys(first) if 0 <= one < node.filters]
