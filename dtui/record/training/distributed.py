@@ -24,8 +24,9 @@ from torch import Tensor
 
 from dtui.errors import RecorderError
 from dtui.fork_gate import resting
+from dtui.model import Gap, ImageSet, Record, RunStatus, Trigger, Validation
+from dtui.model.findings.kept_weights import WeightsAt
 from dtui.record.writing.stopping import StopSignal
-from dtui.record.writing.writer_thread import Store
 
 WAIT_SECONDS = 60.0
 """How long the first rank's writer waits for a part."""
@@ -173,14 +174,50 @@ def rank_here() -> int:
     return int(told) if told.isdecimal() else 0
 
 
-class Elsewhere(Store):
-    """The store of a process that does not write the run: the first process does, so its methods do nothing."""
+class Elsewhere:
+    """The store of a process that does not write the run."""
 
     is_complete = False
+
+    def set_images(self, images: ImageSet) -> None:
+        """Do nothing: the first process does it. The same holds for all methods below."""
+
+    def append_record(self, record: Record) -> None:
+        """See `set_images`."""
+
+    def append_watch(self, watch: Record) -> None:
+        """See `set_images`."""
+
+    def append_trigger(self, trigger: Trigger) -> None:
+        """See `set_images`."""
+
+    def append_weights(self, weights: WeightsAt) -> None:
+        """See `set_images`."""
+
+    def append_validation(self, validation: Validation) -> None:
+        """See `set_images`."""
+
+    def append_gap(self, gap: Gap) -> None:
+        """See `set_images`."""
+
+    def append_logged(self, iteration: int, values: Mapping[str, float]) -> None:
+        """See `set_images`."""
+
+    def supersede(self) -> None:
+        """See `set_images`."""
+
+    def note_reason(self, reason: str) -> None:
+        """See `set_images`."""
+
+    def heartbeat(self) -> None:
+        """See `set_images`."""
 
     def asked_to_stop(self) -> bool:
         """Return False: the first process looks, and tells the others."""
         return False
+
+    def close(self, status: RunStatus = RunStatus.DONE, reason: str = "") -> None:
+        """See `set_images`."""
 
 
 def _as_dtensor(tensor: Tensor | None) -> Any:
