@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from dtui.demo.digits import CLASSES, load_digits
 from dtui.demo.faults import Fault
-from dtui.demo.training import evaluate, shuffled_batches
+from dtui.demo.training import evaluate, shuffled_batches, update
 from dtui.record.recorder import Recorder
 from dtui.record.validation.thumbnails import Thumbnails
 
@@ -77,12 +77,7 @@ def make_dying(folder: Path, seed: int) -> Path:
         for iteration, chosen in enumerate(islice(shuffled_batches(len(digits.train_labels), seed), ITERATIONS)):
             for group in optimizer.param_groups:
                 group["lr"] = LEARNING_RATE * (SPIKE.factor if SPIKE.is_active(iteration) else 1.0)
-            scores = model(digits.train_images[chosen])
-            loss = functional.cross_entropy(scores, digits.train_labels[chosen])
-            optimizer.zero_grad()
-            loss.backward()
-            recorder.log(loss=loss, error=(scores.argmax(1) != digits.train_labels[chosen]).float().mean())
-            optimizer.step()
+            update(recorder, model, optimizer, digits.train_images[chosen], digits.train_labels[chosen])
             if iteration % VALIDATED_EVERY == 0:
                 with recorder.validation(loader):
                     evaluate(model, loader)

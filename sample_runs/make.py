@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from dtui.demo.digits import CLASSES, load_digits
 from dtui.demo.faults import Fault, break_weights
-from dtui.demo.training import evaluate, shuffled_batches, train_demo
+from dtui.demo.training import evaluate, shuffled_batches, train_demo, update
 from dtui.record.recorder import Recorder
 from dtui.record.validation.thumbnails import Thumbnails
 from dtui.store import compact_run, pack_run
@@ -171,12 +171,7 @@ def make_batches(folder: Path) -> Path:
         for epoch in range(HEALTHY_EPOCHS + DAMAGED_EPOCHS):
             train.is_damaged = epoch >= HEALTHY_EPOCHS
             for batch, targets in loader:
-                scores = model(batch)
-                loss = functional.cross_entropy(scores, targets, label_smoothing=0.1)
-                optimizer.zero_grad()
-                loss.backward()
-                recorder.log(loss=loss, error=(scores.argmax(1) != targets).float().mean())
-                optimizer.step()
+                update(recorder, model, optimizer, batch, targets, smoothing=0.1)
                 time.sleep(PAUSE_SECONDS)
                 if recorder.iteration % 20 == 0:
                     with recorder.validation(validation):
@@ -228,12 +223,7 @@ def _train_tiny(path: Path, checkpoint: Path, updates: int) -> None:
         batches = islice(shuffled_batches(len(digits.train_labels), SEED), done, updates)
         for iteration, chosen in enumerate(batches, done):
             break_weights(model, faults, iteration)
-            scores = model(digits.train_images[chosen])
-            loss = functional.cross_entropy(scores, digits.train_labels[chosen])
-            optimizer.zero_grad()
-            loss.backward()
-            recorder.log(loss=loss, error=(scores.argmax(1) != digits.train_labels[chosen]).float().mean())
-            optimizer.step()
+            update(recorder, model, optimizer, digits.train_images[chosen], digits.train_labels[chosen])
             time.sleep(PAUSE_SECONDS)
             if iteration % (10 * RESUMED_EVERY) == 0:
                 with recorder.validation(loader):

@@ -31,7 +31,7 @@ def find_moving(update_ratio: FloatArray) -> BoolArray:
     filters, records = update_ratio.shape
     if records < MOVING_RECORDS:
         return np.zeros(filters, dtype=np.bool_)
-    moves = _moves(update_ratio, column_medians(update_ratio))
+    moves = _reaches(update_ratio, MOVING_TIMES * column_medians(update_ratio))
     known = np.isfinite(update_ratio)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.count_nonzero(moves, axis=1) / np.count_nonzero(known, axis=1)
@@ -47,9 +47,7 @@ def moving_since(update_ratio: FloatArray, rows: IntArray, iterations: IntArray)
         rows: The filters.
         iterations: Of the records, shape (n,).
     """
-    with np.errstate(invalid="ignore"):
-        moves = update_ratio[rows] >= MOVING_TIMES * column_medians(update_ratio)
-    moves &= update_ratio[rows] > 0
+    moves = _reaches(update_ratio[rows], MOVING_TIMES * column_medians(update_ratio))
     known = np.isfinite(update_ratio[rows])
     later, of = (np.cumsum(flags[:, ::-1], axis=1)[:, ::-1] for flags in (moves, known))
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -65,9 +63,7 @@ def dead_since(gradient_norms: FloatArray, rows: IntArray, iterations: IntArray)
         rows: The filters.
         iterations: Of the records, shape (n,).
     """
-    with np.errstate(invalid="ignore"):
-        alive = gradient_norms[rows] >= DEAD_SHARE * column_medians(gradient_norms)
-    alive &= gradient_norms[rows] > 0
+    alive = _reaches(gradient_norms[rows], DEAD_SHARE * column_medians(gradient_norms))
     return [_behind_last(row, iterations) for row in alive]
 
 
@@ -102,10 +98,11 @@ def layers_without(
     return found
 
 
-def _moves(update_ratio: FloatArray, medians: FloatArray) -> BoolArray:
+def _reaches(values: FloatArray, limits: FloatArray) -> BoolArray:
+    """Return which values reach the limit of their column, and are above zero; False for NaN."""
     with np.errstate(invalid="ignore"):
-        moves: BoolArray = update_ratio >= MOVING_TIMES * medians
-    return moves & (update_ratio > 0)
+        found: BoolArray = (values >= limits) & (values > 0)
+    return found
 
 
 def _behind_last(flags: BoolArray, iterations: IntArray) -> int | None:

@@ -80,6 +80,19 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON for scripts instead of text for people")
 
 
+def add_run_and_json(parser: argparse.ArgumentParser) -> None:
+    """Declare the argument for the run, and --json."""
+    add_run(parser)
+    add_json(parser)
+
+
+def add_fail_on(parser: argparse.ArgumentParser) -> None:
+    """Declare --fail-on."""
+    parser.add_argument(
+        "--fail-on", type=positive, metavar="N", help="exit with 1 if N or more are found that nobody has dismissed"
+    )
+
+
 def add_quiet(parser: argparse.ArgumentParser) -> None:
     """Declare --quiet."""
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")

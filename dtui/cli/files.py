@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from dtui.cli.command import Command, add_json, add_run, add_run_and_json, positive
 from dtui.cli.outcome import Exit, Outcome
 from dtui.cli.shell.progress import StatusLine, is_watched
 from dtui.cli.table import paint, table
@@ -13,6 +14,8 @@ from dtui.errors import UsageError
 from dtui.output import find_target
 from dtui.run_path import with_suffix
 from dtui.safe_text import safe
+
+PRESETS = ("paper", "small", "tenfold")
 
 
 def run_report(options: argparse.Namespace) -> Outcome:
@@ -132,3 +135,62 @@ class Progress:
         if self._visible and percent != self._shown:
             self._shown = percent
             print(f"\r{self._what} {percent:3d} %", end="\n" if done >= total else "", file=sys.stderr, flush=True)
+
+
+# --- arguments
+def _pack_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run(parser)
+    parser.add_argument(
+        "output", metavar="OUT.h5", help="the file to write, whose name ends in .h5; - for standard output"
+    )
+    parser.add_argument("--force", action="store_true", help="replace a file that is there")
+    add_json(parser)
+
+
+def _synth_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("output", metavar="OUT", help="the run to write")
+    parser.add_argument("--preset", choices=PRESETS, required=True, help="which size")
+    parser.add_argument("--records", type=positive, metavar="N", help="number of records (default: the preset's)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="random seed (default: %(default)s)")
+
+
+COMMANDS = (
+    Command(
+        "check",
+        "Read every file of a run and say which are fine; exits with 1 on damage.",
+        (
+            ("dtui check sample_runs/mnist-faults", "one line a file"),
+            ("dtui check sample_runs/mnist-faults --json", "the same for a script"),
+        ),
+        "files",
+        add_run_and_json,
+    ),
+    Command(
+        "compact",
+        "Fold a run's journal into parts; the recorder does this by itself, this repeats it.",
+        (("dtui compact runs/resnet20", "safe at any time"), ("dtui compact runs/resnet20 --json", "for a script")),
+        "files",
+        add_run_and_json,
+    ),
+    Command(
+        "pack",
+        "Write a run into one file, to share or archive; every command reads it. Exits with 1 if something is missing.",
+        (
+            ("dtui pack sample_runs/mnist-faults mnist.h5", "then dtui mnist.h5 opens it"),
+            ("dtui pack sample_runs/mnist-faults mnist.h5 --force --json", "replace it; for a script"),
+            ("dtui pack sample_runs/mnist-faults -", "to standard output, to be piped into ssh"),
+        ),
+        "files",
+        _pack_arguments,
+    ),
+    Command(
+        "synth",
+        "Write an invented run with planted anomalies, for benchmarks; it says so everywhere.",
+        (
+            ("dtui synth runs/small --preset small", "in seconds"),
+            ("dtui synth runs/paper --preset paper --records 100 --seed 1", "54 layers, 27,560 filters, 50,000 images"),
+        ),
+        "files",
+        _synth_arguments,
+    ),
+)

@@ -1,4 +1,4 @@
-"""Declares the arguments of every command, with an example for each option.
+"""Lists every command, and declares the arguments of those that are not declared beside what runs them.
 
 Owns the names and defaults that people type. README shows the examples given here; a test compares them.
 """
@@ -7,8 +7,17 @@ from __future__ import annotations
 
 import argparse
 
-from dtui.cli import compare, images, relations
-from dtui.cli.command import Command, Parser, add_json, add_quiet, add_run, positive
+from dtui.cli import compare, files, images, relations
+from dtui.cli.command import (
+    Command,
+    Parser,
+    add_fail_on,
+    add_json,
+    add_quiet,
+    add_run,
+    add_run_and_json,
+    positive,
+)
 from dtui.cli.launching import launch
 from dtui.cli.reporting import nightly
 from dtui.cli.samples import batch
@@ -20,7 +29,6 @@ COLORS = ("auto", "truecolor", "256", "16", "never")
 THEMES = ("dark", "light")
 RULES = ("left", "right", "either")
 EXIT_CODES = "exit codes: 0 done or fine, 1 judged not fine, 2 could not judge, 3 run unreadable, 130 interrupted"
-PRESETS = ("paper", "small", "tenfold")
 SETTINGS: dict[str, tuple[object, ...]] = {
     "theme": THEMES,
     "color": COLORS,
@@ -104,19 +112,12 @@ def _runs_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def _run_and_json(parser: argparse.ArgumentParser) -> None:
-    add_run(parser)
-    add_json(parser)
-
-
 def _incidents_arguments(parser: argparse.ArgumentParser) -> None:
     add_run(parser)
     parser.add_argument(
         "--since", type=int, default=None, metavar="I", help="only what goes on at iteration I or later"
     )
-    parser.add_argument(
-        "--fail-on", type=positive, metavar="N", help="exit with 1 if N or more are found that nobody has dismissed"
-    )
+    add_fail_on(parser)
     add_json(parser)
 
 
@@ -139,9 +140,7 @@ def _anomalies_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--class", dest="class_name", metavar="NAME", help="only this class")
     parser.add_argument("--top", type=positive, metavar="N", help="only the N strongest, by falling score")
-    parser.add_argument(
-        "--fail-on", type=positive, metavar="N", help="exit with 1 if N or more are found that nobody has dismissed"
-    )
+    add_fail_on(parser)
     add_json(parser)
 
 
@@ -167,22 +166,6 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
         "--compare", action="store_true", help="of three runs or more, put the first beside each of the others, too"
     )
     add_json(parser)
-
-
-def _pack_arguments(parser: argparse.ArgumentParser) -> None:
-    add_run(parser)
-    parser.add_argument(
-        "output", metavar="OUT.h5", help="the file to write, whose name ends in .h5; - for standard output"
-    )
-    parser.add_argument("--force", action="store_true", help="replace a file that is there")
-    add_json(parser)
-
-
-def _synth_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("output", metavar="OUT", help="the run to write")
-    parser.add_argument("--preset", choices=PRESETS, required=True, help="which size")
-    parser.add_argument("--records", type=positive, metavar="N", help="number of records (default: the preset's)")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="random seed (default: %(default)s)")
 
 
 OPEN = Command(
@@ -234,7 +217,7 @@ COMMANDS = (
             ("dtui info sample_runs/mnist-faults --json", "the same for a script"),
         ),
         "reading",
-        _run_and_json,
+        add_run_and_json,
     ),
     Command(
         "incidents",
@@ -255,7 +238,7 @@ COMMANDS = (
             ("dtui state sample_runs/mnist-faults --json", "every filter, for a script"),
         ),
         "incidents",
-        _run_and_json,
+        add_run_and_json,
     ),
     Command(
         "anomalies",
@@ -283,7 +266,7 @@ COMMANDS = (
             ("dtui advise sample_runs/mnist-faults --json", "the same for a script"),
         ),
         "judging",
-        _run_and_json,
+        add_run_and_json,
     ),
     Command(
         "report",
@@ -307,44 +290,7 @@ COMMANDS = (
     ),
     nightly.COMMAND,
     watch.COMMAND,
-    Command(
-        "check",
-        "Read every file of a run and say which are fine; exits with 1 on damage.",
-        (
-            ("dtui check sample_runs/mnist-faults", "one line a file"),
-            ("dtui check sample_runs/mnist-faults --json", "the same for a script"),
-        ),
-        "files",
-        _run_and_json,
-    ),
-    Command(
-        "compact",
-        "Fold a run's journal into parts; the recorder does this by itself, this repeats it.",
-        (("dtui compact runs/resnet20", "safe at any time"), ("dtui compact runs/resnet20 --json", "for a script")),
-        "files",
-        _run_and_json,
-    ),
-    Command(
-        "pack",
-        "Write a run into one file, to share or archive; every command reads it. Exits with 1 if something is missing.",
-        (
-            ("dtui pack sample_runs/mnist-faults mnist.h5", "then dtui mnist.h5 opens it"),
-            ("dtui pack sample_runs/mnist-faults mnist.h5 --force --json", "replace it; for a script"),
-            ("dtui pack sample_runs/mnist-faults -", "to standard output, to be piped into ssh"),
-        ),
-        "files",
-        _pack_arguments,
-    ),
-    Command(
-        "synth",
-        "Write an invented run with planted anomalies, for benchmarks; it says so everywhere.",
-        (
-            ("dtui synth runs/small --preset small", "in seconds"),
-            ("dtui synth runs/paper --preset paper --records 100 --seed 1", "54 layers, 27,560 filters, 50,000 images"),
-        ),
-        "files",
-        _synth_arguments,
-    ),
+    *files.COMMANDS,
     completion.COMMAND,
 )
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -33,7 +32,6 @@ def train_demo(
     every: int = 10,
     seed: int = 0,
     faults: Sequence[Fault] = (),
-    delay: float = 0.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Train the network and record it, with one validation at every record.
@@ -44,7 +42,6 @@ def train_demo(
         every: Updates from one record and validation to the next.
         seed: For the weights and the order of the images.
         faults: Injected faults; stored as notes of the run.
-        delay: Seconds to wait after each iteration, so that a person can watch.
         progress: Called with the iterations done and `iterations`.
 
     Returns:
@@ -83,20 +80,30 @@ def train_demo(
             labels = poison_labels(digits.train_labels[chosen], faults, iteration)
             _set_learning_rate(optimizer, iteration, iterations, faults)
             break_weights(model, faults, iteration)
-            scores = model(digits.train_images[chosen])
-            loss = functional.cross_entropy(scores, labels)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            recorder.log(loss=loss, error=(scores.argmax(1) != labels).float().mean())
-            optimizer.step()
+            update(recorder, model, optimizer, digits.train_images[chosen], labels)
             if iteration % every == 0:
                 with recorder.validation(loader):
                     evaluate(model, loader)
             if progress is not None:
                 progress(iteration + 1, iterations)
-            if delay > 0:
-                time.sleep(delay)
     return recorder.path
+
+
+def update(
+    recorder: Recorder,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    images: Tensor,
+    labels: Tensor,
+    smoothing: float = 0.0,
+) -> None:
+    """Do one update on a batch, and log its loss and the share of wrong predictions."""
+    scores = model(images)
+    loss = functional.cross_entropy(scores, labels, label_smoothing=smoothing)
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    recorder.log(loss=loss, error=(scores.argmax(1) != labels).float().mean())
+    optimizer.step()
 
 
 @torch.no_grad()

@@ -38,7 +38,7 @@ from dtui.model.statistics import Drawn
 from dtui.query.data import RunData
 from dtui.query.layers.filter_values import values_of
 from dtui.query.layers.shading import ROWS_AT_ONCE, by_blocks, magnitudes_of, shades_of, usable
-from dtui.query.tree import node_of, tree_of
+from dtui.query.tree import check_layer, node_of, tree_of
 
 NORMALISATIONS = ("layer", "filter", "iteration")
 SORTS = ("index", "activity", "peak", "similarity", "lead")
@@ -123,9 +123,8 @@ class HeatmapQuery:
         """Answer `RunQuery.filter_courses`."""
         source = values_of(self._data, statistic)
         self._data.begin_answer("heatmap")
-        node = next((node for node in tree_of(self._data) if node.layer == layer), None)
-        if node is None:
-            raise UsageError(f"layer {layer}: the run has layers 0–{len(self._data.structure.layers) - 1}")
+        check_layer(self._data, layer)
+        node = next(node for node in tree_of(self._data) if node.layer == layer)
         matrix = source.overview(layer)
         times = standing_out(magnitudes_of(matrix, np.nan))
         wanted = [one for one in dict.fromkeys(first) if 0 <= one < node.filters]

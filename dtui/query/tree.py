@@ -30,6 +30,30 @@ SCALE_LAYERS = 0.9
 MOST_FOR_SCALE = 1_000_000
 
 
+def check_layer(data: RunData, layer: int) -> Layer:
+    """Return a layer.
+
+    Raises:
+        UsageError: There is no such layer.
+    """
+    layers = data.structure.layers
+    if not 0 <= layer < len(layers):
+        raise UsageError(f"layer {layer}: the run has layers 0–{len(layers) - 1}")
+    return layers[layer]
+
+
+def check_filter(data: RunData, layer: int, filter: int) -> Layer:
+    """Return the layer of a filter.
+
+    Raises:
+        UsageError: There is no such layer or filter.
+    """
+    own = check_layer(data, layer)
+    if not 0 <= filter < own.filters:
+        raise UsageError(f"layer {own.name} filter {filter}: the layer has filters 0–{own.filters - 1}")
+    return own
+
+
 def build_tree(structure: Structure) -> tuple[TreeNode, ...]:
     """Return the modules and layers below the root, depth-first in layer order.
 

@@ -15,9 +15,9 @@ from dtui.model import FILTER_STATISTICS, ImageSet, Layer, Module, Structure, Va
 from dtui.query import open_run
 from dtui.store import RunWriter
 from dtui.store.format.contents import Stored, contents
+from tests.contract.test_images import EVIL, answer
 from tests.store.builders import METADATA, make_record
 
-EVIL = "\x1b]0;renamed\x07[red]{name}"
 STRUCTURE = Structure(
     (Layer(0, EVIL, "Conv2d", (6, 1, 3, 3), 0), Layer(1, "fc", "Linear", (4, 6), 6)),
     (Module(0, "", "Net", -1, (0, 1)),),
@@ -45,13 +45,6 @@ def write(path: Path, validations: int = 16, **given: Any) -> Path:
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     return write(tmp_path / "small")
-
-
-def answer(words: list[str], capsys: pytest.CaptureFixture[str]) -> Any:
-    assert main([*words, "--json"]) == 0
-    output = capsys.readouterr()
-    assert output.out.isascii()
-    return json.loads(output.out)
 
 
 def test_correlation_as_json(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

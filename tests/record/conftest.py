@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from torch import nn
 from dtui.model import Column, Gap, ImageSet, Record, RunStatus, Structure, Trigger, Validation
 from dtui.model.findings.kept_weights import WeightsAt
 from dtui.model.findings.nonfinite import BrokenGradients, LookPlan
-from dtui.record import Recorder
+from dtui.record import Recorder, RecorderWarning
 
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # read where the kernels are defined
@@ -113,6 +114,17 @@ class RecorderUnderTest(Recorder):
             return self.store
 
         return create
+
+
+@pytest.fixture
+def nothing_else_is_told(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Fail where the recorder tells anything. Where a warning is an error, it writes it to the log."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", RecorderWarning)
+        yield
+    told = [line.message for line in caplog.get_records("call") if line.name == "dtui"]
+    assert [line for line in told if "a run is already there, so this one is" not in line] == []
 
 
 @pytest.fixture(autouse=True)

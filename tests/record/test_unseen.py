@@ -70,14 +70,7 @@ def assert_nothing_was_told(recorder: RecorderUnderTest) -> None:
     assert (recorder.store.reason, recorder.store.gaps) == ("", [])
 
 
-@pytest.fixture(autouse=True)
-def _nothing_else_is_told(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Where a warning is an error, the recorder writes it to the log."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", RecorderWarning)
-        yield
-    assert [line.message for line in caplog.get_records("call") if line.name == "dtui"] == []
+pytestmark = pytest.mark.usefixtures("nothing_else_is_told")
 
 
 # --- updates that nobody tells of

@@ -61,3 +61,13 @@ def recording(tmp_path: Path) -> Iterator[Recording]:
     made = Recording(tmp_path / "run")
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def folded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of 36 records, of which 32 are in a part and four in a journal."""
+    made = Recording(tmp_path_factory.mktemp("hostile") / "run")
+    made.append(36)
+    made.compact()
+    made.close()
+    return made.path

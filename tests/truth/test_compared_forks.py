@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 
 from dtui.query import open_run
-from tests.truth.corpus.data import MissingData, load
 from tests.truth.corpus.seeds import Plan
 from tests.truth.corpus.train import make_run, run_path, truth_path
 
@@ -19,22 +16,12 @@ CLEAN = Plan(3, "digits", "normalised", "sgd", "constant", 3, 42)
 STRUCK_AT = 28
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Leave torch's threads as they were."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
-def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clean(digits: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run without a fault."""
-    try:
-        load(CLEAN.data)
-    except MissingData as missing:
-        pytest.skip(str(missing))
     folder = tmp_path_factory.mktemp("clean")
     make_run(CLEAN, folder)
     return run_path(folder, CLEAN.seed)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import torch
 from dtui.query import open_run
 from dtui.store import RunReader
 from tests.truth.corpus import judging, train
-from tests.truth.corpus.data import MissingData, load
+from tests.truth.corpus.data import load
 from tests.truth.corpus.kinds import KINDS
 from tests.truth.corpus.seeds import Plan
 from tests.truth.corpus.train import draw_faults, make_run, run_path, truth_path
@@ -36,22 +35,12 @@ FAULTY = Plan(
 HEALTHY = Plan(1, "digits", "perceptron", "adamw", "cosine", 3, 100)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Leave torch's threads as they were."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(digits: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with two runs, one of them healthy, and their truths."""
-    try:
-        load("digits")
-    except MissingData as missing:
-        pytest.skip(str(missing))
     folder = tmp_path_factory.mktemp("corpus")
     for plan in (FAULTY, HEALTHY):
         assert make_run(plan, folder)

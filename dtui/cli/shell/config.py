@@ -40,14 +40,9 @@ def config_path() -> Path:
     return folder / "dtui" / "config.toml"
 
 
-def read_config(allowed: Mapping[str, tuple[object, ...]], path: Path | None = None) -> Config:
-    """Return the configuration. Never raises.
-
-    Args:
-        allowed: The values that each key may have.
-        path: Of the file; None for the user's.
-    """
-    path = path or config_path()
+def read_config(allowed: Mapping[str, tuple[object, ...]]) -> Config:
+    """Return the configuration; `allowed` are the values that each key may have. Never raises."""
+    path = config_path()
     try:
         content = _content(path)
         import tomllib  # nobody waits for it who has no configuration

@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -108,11 +108,10 @@ def _until_ended() -> Iterator[None]:
 class Teller:
     """Prints events, calls the person's command, and asks the training to stop."""
 
-    def __init__(self, options: argparse.Namespace, call: Callable[[str, str, float], str] | None = None) -> None:
+    def __init__(self, options: argparse.Namespace) -> None:
         from dtui.cli.shell.progress import StatusLine
-        from dtui.cli.watching.calling import call as run_command
 
-        self._options, self._call = options, call or run_command
+        self._options = options
         self._status = StatusLine("watch")
         self._prints = True
         self.has_fired = False
@@ -128,7 +127,9 @@ class Teller:
             self._ask_to_stop(event)
         if options.run_command is not None:
             told = plain_line(event) if options.plain else as_json
-            fault = self._call(options.run_command, f"{told}\n", options.timeout)
+            from dtui.cli.watching.calling import call
+
+            fault = call(options.run_command, f"{told}\n", options.timeout)
             if fault:
                 self.remark(fault)
 

@@ -28,16 +28,11 @@ TOTALS = ("iterations", "max_iterations", "max_steps", "total_steps", "num_steps
 """Hyper-parameters that say how many updates the training will do."""
 
 
-def run_row(path: str | Path, *, has_incidents: bool = True) -> RunRow:
-    """Return one row on a run, also if it cannot be read: then with the reason.
-
-    Args:
-        path: The run.
-        has_incidents: Whether to look for incidents, which may take seconds in a large run.
-    """
+def run_row(path: str | Path) -> RunRow:
+    """Return one row on a run, also if it cannot be read: then with the reason."""
     try:
         with open_run(path) as query:
-            return row_of(query, has_incidents=has_incidents)
+            return row_of(query)
     except DtuiError as error:
         reason = str(error).removeprefix(f"{path}: ").removeprefix(f"{path}/")
         return RunRow(str(path), reason, is_claimed=isinstance(error, RunNotBegunError))

@@ -7,11 +7,12 @@ import numpy as np
 from dtui.analysis.downsample import pool_largest, records_of_columns
 from dtui.analysis.layers.silent import NEVER, silent_since
 from dtui.errors import NotRecordedError, UsageError
-from dtui.model import FloatArray, IntArray, Layer, TimeAxis, read_only
+from dtui.model import FloatArray, IntArray, TimeAxis, read_only
 from dtui.model.layers import ACTIVATION_COLUMNS, FilterCourse
 from dtui.query.data import RunData
 from dtui.query.images import position_of
 from dtui.query.layers.courses import course_of
+from dtui.query.tree import check_filter
 
 EXCITING = "most_exciting"
 IMAGES_A_FILTER = 9
@@ -21,21 +22,6 @@ def has_activations(data: RunData) -> bool:
     """Whether validations of the run hold activations; known once its first validation is."""
     held = {column.name for column in data.reader.columns}
     return held.issuperset((*ACTIVATION_COLUMNS, EXCITING))
-
-
-def check_filter(data: RunData, layer: int, filter: int) -> Layer:
-    """Return the layer of a filter.
-
-    Raises:
-        UsageError: There is no such layer or filter.
-    """
-    layers = data.structure.layers
-    if not 0 <= layer < len(layers):
-        raise UsageError(f"layer {layer}: the run has layers 0–{len(layers) - 1}")
-    own = layers[layer]
-    if not 0 <= filter < own.filters:
-        raise UsageError(f"layer {own.name} filter {filter}: the layer has filters 0–{own.filters - 1}")
-    return own
 
 
 def activations(data: RunData, name: str, layer: int) -> FloatArray:

@@ -6,8 +6,9 @@ from dtui.analysis.downsample import pool_largest
 from dtui.model import RECORDS_A_BIN, FloatArray, TimeAxis
 from dtui.model.layers import INSPECTED, FilterHistory
 from dtui.query.data import RunData
-from dtui.query.layers.activations import activation_courses, check_filter
+from dtui.query.layers.activations import activation_courses
 from dtui.query.layers.courses import course_of
+from dtui.query.tree import check_filter
 
 LEAST_BINS_A_COLUMN = 4
 

@@ -8,7 +8,7 @@ from dtui.errors import UsageError
 from dtui.model import FloatArray
 from dtui.model.findings.kept_weights import KeptWeights, WeightsAt
 from dtui.query.data import RunData
-from dtui.query.layers.activations import check_filter
+from dtui.query.tree import check_filter
 
 _NOTHING: FloatArray = np.zeros(0, np.float32)
 

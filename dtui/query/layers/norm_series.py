@@ -11,6 +11,7 @@ from dtui.analysis.quantiles import column_quantiles, magnitude_quantile
 from dtui.errors import UsageError
 from dtui.model import FloatArray, TimeAxis, read_only
 from dtui.model.layers import UPDATE_RATIO, NormSeries
+from dtui.model.statistics import Rows
 from dtui.query.data import RunData
 from dtui.query.layers.update_ratios import parameter_update_ratios
 from dtui.query.tree import SCALE_LAYERS, SCALE_QUANTILE
@@ -18,7 +19,7 @@ from dtui.query.tree import SCALE_LAYERS, SCALE_QUANTILE
 
 def norm_series(data: RunData, norms: Sequence[int], statistic: str, axis: TimeAxis) -> NormSeries:
     """Answer `RunQuery.norm_series`."""
-    data.reader.contents.norm_statistic(statistic, data.reader.path)
+    data.reader.contents.track_statistic(Rows.NORMS, statistic, data.reader.path)
     _check(norms, len(data.structure.norms), "normalisation layer")
     data.begin_answer("norm series")
     return _series(data, norms, statistic, axis, data.norms(statistic))
@@ -28,7 +29,7 @@ def parameter_series(data: RunData, places: Sequence[int], statistic: str, axis:
     """Answer `RunQuery.parameter_series`."""
     stored = ("norm", "update_norm") if statistic == UPDATE_RATIO else (statistic,)
     for name in stored:
-        data.reader.contents.parameter_statistic(name, data.reader.path)
+        data.reader.contents.track_statistic(Rows.PARAMETERS, name, data.reader.path)
     _check(places, len(data.structure.parameters), "parameter")
     data.begin_answer(f"parameter series {statistic}")
     every = parameter_update_ratios(data) if statistic == UPDATE_RATIO else data.parameters(statistic)

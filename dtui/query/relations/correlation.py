@@ -17,6 +17,7 @@ from dtui.model.relations import Correlation, Event, FilterChoice, MiniSet
 from dtui.query.classes import check_labels
 from dtui.query.data import RunData
 from dtui.query.relations.anomaly_filters import FilterChanges, layer_of_filters
+from dtui.query.tree import check_filter
 
 
 def class_events(anomalies: Iterable[Anomaly]) -> tuple[Event, ...]:
@@ -73,12 +74,7 @@ def events_of_filter(
     data: RunData, changes: FilterChanges, layer: int, filter: int, events: Sequence[Event], choice: FilterChoice
 ) -> tuple[Event, ...]:
     """Answer `RunQuery.events_of_filter`."""
-    layers = data.structure.layers
-    if not 0 <= layer < len(layers):
-        raise UsageError(f"layer {layer}: the run has layers 0–{len(layers) - 1}")
-    own = layers[layer]
-    if not 0 <= filter < own.filters:
-        raise UsageError(f"layer {own.name} filter {filter}: the layer has filters 0–{own.filters - 1}")
+    own = check_filter(data, layer, filter)
     ordered = sorted(events, key=_column)
     places = changes.places(np.array([event.iteration for event in ordered], dtype=np.int64), choice)
     found = changes.at_places(places, choice)

@@ -37,6 +37,7 @@ from dtui.model.cube import (
 from dtui.model.relations import Correlation, Event
 from dtui.query.classes import class_errors
 from dtui.query.data import RunData
+from dtui.query.tree import check_layer
 
 ORDERS = ("class", "time", "count")
 """Of the classes: by label, by their first incident, by falling number of anomaly filters."""
@@ -123,8 +124,7 @@ def grid_cell(data: RunData, grid: IncidentGrid, row: int, layer: int) -> GridCe
     """Answer `RunQuery.grid_cell`."""
     if not 0 <= row < len(grid.rows):
         raise UsageError(f"row {row} of the grid: it has {len(grid.rows)} rows")
-    if not 0 <= layer < len(data.structure.layers):
-        raise UsageError(f"layer {layer}: the run has layers 0–{len(data.structure.layers) - 1}")
+    check_layer(data, layer)
     events = []
     for event in grid.events_of(row, layer):
         own = [one for one in grid.mini_sets_of(layer) if grid.holds(one, event)]

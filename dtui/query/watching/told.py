@@ -6,7 +6,6 @@ Owns that file. It is bounded; what is wrong with it is told, and it is begun an
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 
 from dtui.errors import OutputError
@@ -56,13 +55,6 @@ class Told:
             del self._runs[next(iter(self._runs))]
         self._is_changed = True
         return True
-
-    def keep_only(self, runs: Iterable[str]) -> None:
-        """Forget all runs but these: the others are gone."""
-        there = set(runs)
-        for gone in [run for run in self._runs if run not in there]:
-            del self._runs[gone]
-            self._is_changed = True
 
     def save(self) -> None:
         """Write the file, if there is one and anything has changed.

@@ -5,7 +5,6 @@ Owns that choice, by device.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
@@ -14,9 +13,8 @@ from torch import Tensor, nn
 
 from dtui.errors import MissingExtraError
 from dtui.record.backends.layer_rows import LayerRows
-from dtui.record.backends.numba_cpu import KernelSums, load_kernel
-from dtui.record.backends.numba_norms import KernelNorms, load_watch_kernel
-from dtui.record.backends.sums import Buffers, Summing
+from dtui.record.backends.numba_cpu import KernelNorms, KernelSums, load_kernels
+from dtui.record.backends.sums import Summing
 from dtui.record.backends.torch_cpu import TorchSums
 from dtui.record.backends.torch_gpu import DeviceSums
 from dtui.record.backends.triton_gpu import TritonNorms, TritonSums, load_triton_kernels
@@ -30,13 +28,12 @@ class Norming(Protocol):
         """Fill the norms, shape (3, F), and replace `previous` by `weight`; False, doing nothing, if it cannot."""
 
 
-def find_kernels(fused: bool | None, model: nn.Module, *, is_watched: bool) -> bool:
+def find_kernels(fused: bool | None, model: nn.Module) -> bool:
     """Load the kernels for a model's device, and return whether to use them.
 
     Args:
         fused: Whether to use them; None uses them if they are available.
         model: The model, with its weights on the device of the training.
-        is_watched: Whether there is a flight recorder, which has a kernel of its own.
 
     Raises:
         MissingExtraError: `fused` is True, and numba (CPU) or triton (GPU) is not installed.
@@ -48,9 +45,7 @@ def find_kernels(fused: bool | None, model: nn.Module, *, is_watched: bool) -> b
         if "cuda" in types:
             load_triton_kernels()
         if "cpu" in types:
-            load_kernel()
-            if is_watched:
-                load_watch_kernel()
+            load_kernels()
     except Exception as error:
         if fused:
             raise
@@ -60,14 +55,14 @@ def find_kernels(fused: bool | None, model: nn.Module, *, is_watched: bool) -> b
     return bool(types)
 
 
-def summing_on(device: torch.device, make_buffers: Callable[[], Buffers], *, fused: bool) -> Summing:
+def summing_on(device: torch.device, *, fused: bool) -> Summing:
     """Return the backend that sums layers on a device, with a compiled kernel if wanted and available."""
     with suppress(MissingExtraError):
         if fused and device.type == "cuda":
             return TritonSums()
         if fused and device.type == "cpu":
-            return KernelSums(load_kernel())
-    return TorchSums(make_buffers()) if device.type == "cpu" else DeviceSums()
+            return KernelSums()
+    return TorchSums() if device.type == "cpu" else DeviceSums()
 
 
 def norming_on(device: torch.device, *, fused: bool) -> Norming | None:

@@ -1,4 +1,4 @@
-"""Computes the sums on the CPU with one compiled kernel, in one pass over the memory; needs numba (optional).
+"""Computes sums and norms on the CPU with compiled kernels, each in one pass over the memory; needs numba.
 
 Owns its table of addresses (`dtui.record.backends.numba_kernel` says what each column means).
 """
@@ -9,41 +9,44 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.util import find_spec
+from types import ModuleType
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from dtui.errors import MissingExtraError
 from dtui.model import FloatArray, IntArray
 from dtui.record.backends.layer_rows import LayerRows, is_float32
 from dtui.record.backends.sums import CHUNK_ELEMENTS, Buffers
 
-Kernel = Callable[[IntArray, FloatArray, FloatArray], None]
-
 MOST_THREADS = 8
 """More than these wait for the same memory."""
 
 
-def load_kernel() -> Kernel:
-    """Return the kernel. The first call on a machine compiles it in some seconds; later calls load it from the disk.
+def load_kernels() -> ModuleType:
+    """Return the module of the kernels. Its first import on a machine compiles them in some seconds.
 
     Raises:
         MissingExtraError: numba is not installed.
     """
     if find_spec("numba") is None:
-        raise MissingExtraError("Recorder(fused=True): numba is not installed; pip install '.[fast]' in dtui's folder")
-    from dtui.record.backends.numba_kernel import take_layers
+        raise MissingExtraError("Recorder(fused=True): numba is not installed; pip install numba")
+    from dtui.record.backends import numba_kernel
 
-    kernel: Kernel = take_layers
-    return kernel
+    return numba_kernel
 
 
 class KernelSums:
     """Computes the sums of all layers in one call, or in one call per thread if the training uses several threads."""
 
-    def __init__(self, kernel: Kernel) -> None:
-        """Use this kernel."""
-        self._kernel = kernel
+    def __init__(self) -> None:
+        """Load the kernels.
+
+        Raises:
+            MissingExtraError: numba is not installed.
+        """
+        self._take: Callable[[IntArray, FloatArray, FloatArray], None] = load_kernels().take_layers
         self._pool: ThreadPoolExecutor | None = None
 
     def take(self, layers: list[LayerRows], buffers: Buffers) -> None:
@@ -59,13 +62,13 @@ class KernelSums:
         each = buffers.samples.shape[2]
         threads = min(MOST_THREADS, torch.get_num_threads())
         if threads == 1:
-            self._kernel(_table(layers, each), *filled)
+            self._take(_table(layers, each), *filled)
             return
         if self._pool is None:
             self._pool = ThreadPoolExecutor(MOST_THREADS - 1, "dtui-sums")
         parts = share_out(layers, threads)
-        others = [self._pool.submit(self._kernel, _table(part, each), *filled) for part in parts[1:]]
-        self._kernel(_table(parts[0], each), *filled)
+        others = [self._pool.submit(self._take, _table(part, each), *filled) for part in parts[1:]]
+        self._take(_table(parts[0], each), *filled)
         for other in others:
             other.result()
 
@@ -77,6 +80,37 @@ class KernelSums:
             part = layer.cut(start, min(filters, start + step))
             gradient = None if part.gradient is None else part.gradient.float()
             self._run([replace(part, weight=part.weight.float(), gradient=gradient)], buffers)
+
+
+class KernelNorms:
+    """Computes the norms of a watch for all layers."""
+
+    def __init__(self) -> None:
+        """Load the kernels.
+
+        Raises:
+            MissingExtraError: numba is not installed.
+        """
+        self._take: Callable[[FloatArray, FloatArray, FloatArray, FloatArray, int], None] = load_kernels().watch_rows
+
+    def take(self, layers: list[LayerRows], norms: Tensor) -> bool:
+        """Fill the norms of updates, weights and gradients, and replace `previous` by `weight`.
+
+        Args:
+            layers: The layers, without samples.
+            norms: Shape (3, F).
+
+        Returns:
+            False if a layer is not float32; then nothing is done.
+        """
+        if not all(map(is_float32, layers)):
+            return False
+        table: FloatArray = norms.numpy()
+        for layer in layers:
+            weight, rows = layer.weight.numpy(), layer.gradient_rows
+            gradient = weight if rows is None else rows.numpy()
+            self._take(weight, layer.previous.numpy(), gradient, table, layer.column)
+        return True
 
 
 def _table(layers: list[LayerRows], each: int) -> IntArray:

@@ -1,6 +1,6 @@
-"""The compiled kernel for the CPU: all sums and samples of some layers in one pass over the memory. Imports numba.
+"""The compiled kernels for the CPU: sums and samples, or the norms of a watch, in one pass. Imports numba.
 
-Owns the arithmetic of that pass; `sums` defines the sums. `numba_cpu` loads it.
+Owns the arithmetic of these passes; `sums` defines the sums. `numba_cpu` loads them.
 
 Each layer is a row of a table of addresses, so that one call processes all layers. One call per layer would cost
 Python's time for each, and another thread could take the interpreter between two calls.
@@ -40,34 +40,31 @@ _MOST_MEAN = 0.9
 
 _single, _double = np.float32, np.float64
 _SIGNATURE = "void(int64[:, ::1], float32[:, ::1], float32[:, ::1])"
+_WATCH_SIGNATURE = "void(float32[:, ::1], float32[:, ::1], float32[:, ::1], float32[:, ::1], int64)"
+_RELAXED = {"reassoc", "contract", "nsz"}
 _options: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
-_fast: Any = numba.njit(fastmath={"reassoc", "contract", "nsz"}, **_options)
-_inlined: Any = numba.njit(fastmath={"reassoc", "contract", "nsz"}, inline="always", **_options)
+_fast: Any = numba.njit(fastmath=_RELAXED, **_options)
+_inlined: Any = numba.njit(fastmath=_RELAXED, inline="always", **_options)
 _exact: Any = numba.njit(**_options)
-_entry: Any = numba.njit(_SIGNATURE, fastmath={"reassoc", "contract", "nsz"}, **_options)
+_entry: Any = numba.njit(_SIGNATURE, fastmath=_RELAXED, **_options)
+_watch_entry: Any = numba.njit(_WATCH_SIGNATURE, fastmath=_RELAXED, **_options)
 _intrinsic: Any = intrinsic
 
 
-@_intrinsic
-def _floats_at(context: Any, address: Any) -> Any:
-    """Turn an address into a pointer to float32."""
-    pointer = types.CPointer(types.float32)
+def _pointer_to(element: Any) -> Any:
+    """Return a function that turns an address into a pointer to elements of this type."""
+    pointer = types.CPointer(element)
 
-    def generate(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], target.get_value_type(pointer))
+    def convert(context: Any, address: Any) -> Any:
+        def generate(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.inttoptr(arguments[0], target.get_value_type(pointer))
 
-    return pointer(address), generate
+        return pointer(address), generate
+
+    return _intrinsic(convert)
 
 
-@_intrinsic
-def _integers_at(context: Any, address: Any) -> Any:
-    """Turn an address into a pointer to int64."""
-    pointer = types.CPointer(types.int64)
-
-    def generate(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], target.get_value_type(pointer))
-
-    return pointer(address), generate
+_floats_at, _integers_at = _pointer_to(types.float32), _pointer_to(types.int64)
 
 
 def _chosen(comparison: str) -> Any:
@@ -253,3 +250,29 @@ def take_layers(table: Any, sums: Any, samples: Any) -> None:
                 at += 1
             # Last: the sums and samples of the updates read the previous weights.
             _copy(w, p)
+
+
+@_watch_entry
+def watch_rows(weights: Any, before: Any, gradients: Any, norms: Any, first: Any) -> None:
+    """Fill the norms of the updates, the weights and the gradients of each row, and replace `before` by `weights`.
+
+    Args:
+        weights: Shape (rows, elements).
+        before: Same shape.
+        gradients: Same shape.
+        norms: Shape (3, F), in the order of `dtui.record.flight.norm_meter.Norm`.
+        first: Column of row 0.
+    """
+    for row in range(weights.shape[0]):
+        update = size = slope = _single(0)
+        for column in range(weights.shape[1]):
+            value = weights[row, column]
+            change = value - before[row, column]
+            gradient = gradients[row, column]
+            update += change * change
+            size += value * value
+            slope += gradient * gradient
+            before[row, column] = value
+        norms[0, first + row] = np.sqrt(update)
+        norms[1, first + row] = np.sqrt(size)
+        norms[2, first + row] = np.sqrt(slope)

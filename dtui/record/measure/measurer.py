@@ -253,8 +253,4 @@ class Measurer:
 
     def _prepare(self, device: torch.device) -> _Device:
         filters, layers, samples = self._filters, len(self._probes), self._sampler.samples
-
-        def make() -> Buffers:
-            return Buffers(filters, layers, samples, device)
-
-        return _Device(make, summing_on(device, make, fused=self._fused))
+        return _Device(lambda: Buffers(filters, layers, samples, device), summing_on(device, fused=self._fused))

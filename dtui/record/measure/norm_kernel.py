@@ -10,6 +10,7 @@ from typing import Any
 import numba
 import numpy as np
 
+from dtui.record.measure.statistics_kernel import OPTIONS, inner, positive
 from dtui.record.network.norm_layers import Kept
 
 COLUMNS = ("mean_shift", "variance_shift", "scale_shift", "zero_scales", "nonfinite")
@@ -17,75 +18,32 @@ COLUMNS = ("mean_shift", "variance_shift", "scale_shift", "zero_scales", "nonfin
 
 _KINDS, _SCALE, _MEAN, _VARIANCE = len(Kept), int(Kept.SCALE), int(Kept.MEAN), int(Kept.VARIANCE)
 
-_options: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
-_inner: Any = numba.njit(**_options)
 _signature = (
     "void(float32[:, ::1], float64[:, ::1], float64[::1], float64[::1], int64[::1], int64[::1], float64,"
     " boolean, float32[:, ::1])"
 )
 
 
-@_inner
-def _positive(value: Any) -> Any:
-    return value if value > 0 else np.nan
-
-
-@_inner
+@inner
 def _finite(value: Any) -> Any:
     return np.float64(np.nan) if np.isinf(value) else np.float64(value)
 
 
-@_inner
-def _pick(values: Any, count: int, rank: int) -> Any:
-    """Return the value of a rank among the first `count`, which it reorders: those of lower ranks come first."""
-    low, high = 0, count - 1
-    while low < high:
-        pivot = values[(low + high) // 2]
-        left, right = low, high
-        while left <= right:
-            while values[left] < pivot:
-                left += 1
-            while values[right] > pivot:
-                right -= 1
-            if left <= right:
-                values[left], values[right] = values[right], values[left]
-                left += 1
-                right -= 1
-        if rank <= right:
-            high = right
-        elif rank >= left:
-            low = left
-        else:
-            break
-    return values[rank]
-
-
-@_inner
-def _median(values: Any, count: int) -> Any:
-    """Return the median of the first `count` values, which it reorders; NaN for none."""
-    if count == 0:
-        return np.nan
-    upper = _pick(values, count, count // 2)
-    if count % 2:
-        return upper
-    return (values[: count // 2].max() + upper) / 2
-
-
-@_inner
+@inner
 def _change(what: int, values: Any, before: Any, channel: Any) -> Any:
     """Return the value of a channel whose median over the layer gives a statistic: the first three of COLUMNS, then the
     size of the scales. NaN where it has none."""
     if what == 0:
         shift = _finite(values[_MEAN, channel]) - before[_MEAN, channel]
-        return shift * shift / _positive(before[_VARIANCE, channel])
+        return shift * shift / positive(before[_VARIANCE, channel])
     if what == 1:
-        variance = _positive(_finite(values[_VARIANCE, channel]))
-        return abs(np.log(variance / _positive(before[_VARIANCE, channel])))
+        variance = positive(_finite(values[_VARIANCE, channel]))
+        return abs(np.log(variance / positive(before[_VARIANCE, channel])))
     scale = _finite(values[_SCALE, channel])
     return abs(scale - before[_SCALE, channel]) if what == 2 else abs(scale)
 
 
-@numba.njit(_signature, **_options)
+@numba.njit(_signature, **OPTIONS)
 def derive(
     values: Any,
     before: Any,
@@ -126,10 +84,10 @@ def derive(
                 if not np.isnan(value):
                     scratch[count] = value
                     count += 1
-            medians[what] = _median(scratch, count)
+            medians[what] = np.median(scratch[:count]) if count else np.nan
         statistics[places[0], layer] = np.sqrt(medians[0])
         statistics[places[1], layer] = medians[1]
-        statistics[places[2], layer] = medians[2] / _positive(sizes[layer])
+        statistics[places[2], layer] = medians[2] / positive(sizes[layer])
         statistics[places[4], layer] = broken if taken else np.nan
         sizes[layer] = medians[3]
     for kind in range(_KINDS):
@@ -138,10 +96,10 @@ def derive(
     if is_first:
         usual[:] = sizes
     for layer in range(starts.shape[0] - 1):
-        limit = near_zero * _positive(usual[layer])
+        limit = near_zero * positive(usual[layer])
         judged = near = 0
         for channel in range(starts[layer], starts[layer + 1]):
             size = abs(before[_SCALE, channel])
             judged += not (np.isnan(size) or np.isnan(limit))
             near += size < limit
-        statistics[places[3], layer] = near / _positive(np.float64(judged))
+        statistics[places[3], layer] = near / positive(np.float64(judged))

@@ -47,8 +47,8 @@ _SOURCES = len(SOURCES)
 _NEGATIVES, _NONFINITE_SUMS = int(Sum.WEIGHT_NEGATIVES), int(Sum.WEIGHT_NONFINITE)
 _GRADIENTS, _UPDATES = SOURCE_SUMS * GRADIENTS, SOURCE_SUMS * UPDATES
 
-_options: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
-_inner: Any = numba.njit(**_options)
+OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
+inner: Any = numba.njit(**OPTIONS)
 _take_signature = (
     "void(float32[:, ::1], float32[:, :, ::1], float64[::1], int64[::1], float64[::1], int64[:, ::1], float32[::1],"
     " int64[::1], float32[:, ::1], float64[:, :, ::1], uint32[:, ::1], float32[:, ::1], float32[:, :, ::1],"
@@ -60,40 +60,41 @@ _describe_signature = (
 )
 
 
-@_inner
-def _positive(value: Any) -> Any:
+@inner
+def positive(value: Any) -> Any:
+    """Return a number if it is above zero, else NaN, because it cannot be a divisor."""
     return value if value > 0 else np.nan
 
 
-@_inner
+@inner
 def _number(value: Any) -> Any:
     return 0.0 if np.isnan(value) else np.float64(value)
 
 
-@_inner
+@inner
 def _larger(one: Any, other: Any) -> Any:
     """Return the larger of two numbers, NaN if one of them is NaN."""
     return other if other > one or np.isnan(other) else one
 
 
-@_inner
+@inner
 def _scatter(total: Any, norm: Any, deviation: Any, count: Any) -> Any:
     """Return the sum of squared differences from the mean of one filter."""
     if not np.isnan(deviation):
         return deviation * deviation
-    scatter = norm * norm - total * total / _positive(count)
+    scatter = norm * norm - total * total / positive(count)
     return 0.0 if scatter < 0 else scatter
 
 
-@_inner
+@inner
 def _take_filter(s: Any, elements: Any, before: Any, out: Any, places: Any, column: Any) -> None:
     """Fill the statistics of one filter from its sums `s`; `before` is its norm at the record before."""
     weights_broken, gradients_broken = _number(s[_NONFINITE_SUMS]), _number(s[_NONFINITE_SUMS + 1])
-    count, gradient_count = _positive(elements - weights_broken), _positive(elements - gradients_broken)
+    count, gradient_count = positive(elements - weights_broken), positive(elements - gradients_broken)
     total, norm, norm1 = np.float64(s[TOTAL]), np.float64(s[NORM]), np.float64(s[NORM1])
     change = np.float64(s[_UPDATES + NORM]) * (np.nan if _number(s[_NONFINITE_SUMS + 2]) > 0 else 1.0)
     slope_total, slope = np.float64(s[_GRADIENTS + TOTAL]), np.float64(s[_GRADIENTS + NORM])
-    turn = (change * change - (norm - before) * (norm - before)) / _positive(2 * norm * before)
+    turn = (change * change - (norm - before) * (norm - before)) / positive(2 * norm * before)
     out[places[0], column] = total / count
     out[places[1], column] = np.sqrt(_scatter(total, norm, np.float64(s[DEVIATION]), count) / count)
     out[places[2], column] = np.nan if np.isnan(count) else norm
@@ -101,7 +102,7 @@ def _take_filter(s: Any, elements: Any, before: Any, out: Any, places: Any, colu
     out[places[4], column] = (norm1 + total) / 2
     out[places[5], column] = (total - norm1) / 2
     out[places[6], column] = change
-    out[places[7], column] = change / _positive(before)
+    out[places[7], column] = change / positive(before)
     out[places[8], column] = 0.0 if turn < 0 else 2.0 if turn > 2 else turn
     out[places[9], column] = slope_total / gradient_count
     slope_scatter = _scatter(slope_total, slope, np.float64(s[_GRADIENTS + DEVIATION]), gradient_count)
@@ -110,7 +111,7 @@ def _take_filter(s: Any, elements: Any, before: Any, out: Any, places: Any, colu
     out[places[12], column] = weights_broken + gradients_broken
 
 
-@_inner
+@inner
 def _take_layer(sums: Any, first: Any, last: Any, elements: Any, source: int, nodes: Any) -> None:
     """Add up one source of the filters of a layer into `nodes`, shape (NODE_SUMS,)."""
     begin, nonfinite = SOURCE_SUMS * source, _NONFINITE_SUMS + source
@@ -129,7 +130,7 @@ def _take_layer(sums: Any, first: Any, last: Any, elements: Any, source: int, no
         norm1 += s[begin + NORM1]
         largest = _larger(largest, np.float64(s[begin + LARGEST]))
         smallest = -_larger(-smallest, -np.float64(s[begin + SMALLEST]))
-    mean = total / _positive(count)
+    mean = total / positive(count)
     for row in range(first, last):
         s = sums[row]
         own, norm = elements - _number(s[nonfinite]), np.float64(s[begin + NORM])
@@ -147,7 +148,7 @@ def _take_layer(sums: Any, first: Any, last: Any, elements: Any, source: int, no
     )
 
 
-@_inner
+@inner
 def _take_samples(weights: Any, gradients: Any, low: Any, high: Any, edges: Any, bins: Any, shares: Any) -> None:
     """Fill the histogram of a layer's sampled weights, and the shares of its change ratios; NaN is passed over."""
     bins[:] = 0
@@ -164,10 +165,10 @@ def _take_samples(weights: Any, gradients: Any, low: Any, high: Any, edges: Any,
         limit, unchanged = edges[edge], 0
         for index in range(weights.shape[0]):
             unchanged += abs(gradients[index]) <= limit * abs(weights[index])
-        shares[edge] = unchanged / _positive(np.float64(count))
+        shares[edge] = unchanged / positive(np.float64(count))
 
 
-@numba.njit(_take_signature, **_options)
+@numba.njit(_take_signature, **OPTIONS)
 def take_sums(
     sums: Any,
     samples: Any,
@@ -226,7 +227,7 @@ def take_sums(
         _take_samples(layer_rows[0, layer], layer_rows[1, layer], low, high, edges, histograms[layer], shares[layer])
 
 
-@_inner
+@inner
 def _quantile(ordered: Any, count: Any, quantile: Any) -> Any:
     place = quantile * max(count - 1, 0)
     below = np.int64(np.floor(place))
@@ -235,10 +236,10 @@ def _quantile(ordered: Any, count: Any, quantile: Any) -> Any:
     return low + (high - low) * (place - below)
 
 
-@_inner
+@inner
 def _describe_node(node: Any, ordered: Any, places: Any, source: Any, index: Any, out: Any) -> None:
     """Fill the statistics of one source of a layer or module from its sums and its sorted samples."""
-    taken, count = node[_TAKEN] > 0, _positive(node[_COUNT])
+    taken, count = node[_TAKEN] > 0, positive(node[_COUNT])
     gap = 0.0 if taken and not np.isnan(count) else np.nan
     variance = node[_SCATTER] / count
     out[source, places[0], index] = node[_MAX] + gap
@@ -259,7 +260,7 @@ def _describe_node(node: Any, ordered: Any, places: Any, source: Any, index: Any
     out[source, places[11], index] = node[_NONFINITE] if taken or node[_NONFINITE] > 0 else np.nan
 
 
-@_inner
+@inner
 def _merge(nodes: Any, source: int, members: Any, merged: Any) -> None:
     """Add up the sums of a module's layers into `merged`, shape (NODE_SUMS,)."""
     merged[:] = 0.0
@@ -271,7 +272,7 @@ def _merge(nodes: Any, source: int, members: Any, merged: Any) -> None:
         merged[_TAKEN] = max(merged[_TAKEN], node[_TAKEN])
         merged[_MAX] = _larger(merged[_MAX], node[_MAX])
         merged[_MIN] = -_larger(-merged[_MIN], -node[_MIN])
-    mean = merged[_SUM] / _positive(merged[_COUNT])
+    mean = merged[_SUM] / positive(merged[_COUNT])
     for layer in members:
         node = nodes[layer, source]
         if node[_COUNT] > 0:
@@ -279,7 +280,7 @@ def _merge(nodes: Any, source: int, members: Any, merged: Any) -> None:
             merged[_SCATTER] += node[_COUNT] * (apart * apart)
 
 
-@numba.njit(_describe_signature, **_options)
+@numba.njit(_describe_signature, **OPTIONS)
 def describe(
     nodes: Any,
     layer_rows: Any,

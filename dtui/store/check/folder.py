@@ -230,7 +230,7 @@ class _Checker:
     def _lost_arrays(self, path: Path, stream: Stream, first: int, stop: int, *, with_data: bool) -> list[str]:
         head = self._parts.read_head(stream, path, first, stop)
         nodes = part_nodes(stream, self._sizes, len(head.scalars), stop - first).values()
-        return lost_arrays(self._parts, nodes, path, stop - first, with_data=with_data)
+        return lost_arrays(self._parts.file(path), nodes, stop - first, with_data=with_data)
 
     def _check_sealed(self, path: Path) -> None:
         verify_seal(path, whole=True)

@@ -38,7 +38,7 @@ def publish(temporary: Path, path: Path) -> None:
     sync_folder(path.parent)
 
 
-def open_again(path: Path, flags: int, mode: int = 0o666) -> int:
+def open_again(path: Path, flags: int) -> int:
     """Open a file or folder; try again if a network filesystem reports a stale handle (ESTALE).
 
     A handle is stale when another host replaced the file and this host still remembers the old one. The next attempt
@@ -48,7 +48,6 @@ def open_again(path: Path, flags: int, mode: int = 0o666) -> int:
     Args:
         path: Of the file.
         flags: As for `os.open`. Child processes do not inherit the descriptor.
-        mode: Permissions of a new file.
 
     Returns:
         A descriptor.
@@ -58,7 +57,7 @@ def open_again(path: Path, flags: int, mode: int = 0o666) -> int:
     """
     for pause in _STALE_PAUSES:
         try:
-            descriptor = os.open(path, flags | os.O_CLOEXEC, mode)
+            descriptor = os.open(path, flags | os.O_CLOEXEC, 0o666)
         except OSError as error:
             if error.errno != errno.ESTALE:
                 raise
@@ -68,7 +67,7 @@ def open_again(path: Path, flags: int, mode: int = 0o666) -> int:
             os.close(descriptor)
         with resting():
             time.sleep(pause)
-    return os.open(path, flags | os.O_CLOEXEC, mode)
+    return os.open(path, flags | os.O_CLOEXEC, 0o666)
 
 
 def sync_data(descriptor: int) -> None:

@@ -91,9 +91,9 @@ class SealedFileBuilder:
         with self._told_as_disk():
             self._arrays[node].write_chunk(start, data)
 
-    def add(self, node: str, values: NDArray[Any], *, compress: bool = True) -> None:
+    def add(self, node: str, values: NDArray[Any]) -> None:
         """Declare and write a one-dimensional array that is not empty."""
-        self.create(node, values.dtype, values.shape, (min(values.shape[0], 1 << 16),), compress=compress)
+        self.create(node, values.dtype, values.shape, (min(values.shape[0], 1 << 16),))
         self.write(node, (slice(None),), values)
 
     def seal(self) -> None:

@@ -86,7 +86,12 @@ class SealedFile:
         self._file.close()
 
     def read(
-        self, node: str, dtype: np.dtype[Any], shape: tuple[int, ...], index: tuple[slice | int, ...]
+        self,
+        node: str,
+        dtype: np.dtype[Any],
+        shape: tuple[int, ...],
+        index: tuple[slice, ...],
+        out: NDArray[Any] | None = None,
     ) -> NDArray[Any]:
         """Return a part of one array.
 
@@ -94,7 +99,8 @@ class SealedFile:
             node: Its path.
             dtype: The element type that it must have.
             shape: The shape that it must have.
-            index: What to read, one item per axis; further axes are read whole.
+            index: What to read, one slice per axis; further axes are read whole.
+            out: Filled and returned, if given; it has the shape of the part. After an error its content is undefined.
 
         Raises:
             RunDamagedError: The array is missing, is something else, or fails its checksum.
@@ -102,29 +108,9 @@ class SealedFile:
         items = (*index, *(slice(None) for _ in shape[len(index) :]))
         with self._translated(f"reading {node}"):
             wanted = [_positions(item, length) for item, length in zip(items, shape, strict=True)]
-            out = np.empty(tuple(map(len, wanted)), dtype)
-            self._fill(out, node, dtype, shape, wanted)
-            return out[tuple(0 if isinstance(item, int) else slice(None) for item in items)]
-
-    def read_into(
-        self, out: NDArray[Any], node: str, dtype: np.dtype[Any], shape: tuple[int, ...], index: tuple[slice, ...]
-    ) -> None:
-        """Fill an array with a part of a stored array, as `read` returns it. After an error its content is undefined.
-
-        Args:
-            out: The array to fill; it has the shape of the part.
-            node: The array's path.
-            dtype: The element type that it must have.
-            shape: The shape that it must have.
-            index: What to read, one slice per axis.
-
-        Raises:
-            RunDamagedError: The array is missing, is something else, or fails its checksum.
-        """
-        with self._translated(f"reading {node}"):
-            self._fill(
-                out, node, dtype, shape, [_positions(item, length) for item, length in zip(index, shape, strict=True)]
-            )
+            filled = np.empty(tuple(map(len, wanted)), dtype) if out is None else out
+            self._fill(filled, node, dtype, shape, wanted)
+            return filled
 
     def _fill(
         self, out: NDArray[Any], node: str, dtype: np.dtype[Any], shape: tuple[int, ...], wanted: Sequence[range]
@@ -259,10 +245,8 @@ def _said(array: StoredArray) -> str:
     return f"{array.dtype} {array.shape}"
 
 
-def _positions(item: slice | int, length: int) -> range:
-    """Return the positions that an index item selects along an axis, ascending."""
-    if isinstance(item, int):
-        return range(length)[item : item + 1 or None]
+def _positions(item: slice, length: int) -> range:
+    """Return the positions that a slice selects along an axis, ascending."""
     wanted = range(length)[item]
     if wanted.step < 1:
         raise ValueError(f"{item} runs backwards")

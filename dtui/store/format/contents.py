@@ -142,25 +142,15 @@ class Contents:
         found = _find(self.layers, name, "layer statistic", run, every)
         return tuple(self.layers).index(name), found
 
-    def norm_statistic(self, name: str, run: Path) -> Stored:
-        """Return a statistic of normalisation layers.
+    def track_statistic(self, rows: known.Rows, name: str, run: Path) -> Stored:
+        """Return a statistic of normalisation layers, or of parameters outside the layers.
 
         Raises:
-            NotRecordedError: The run does not hold it, or no normalisation layers.
+            NotRecordedError: The run does not hold it, or no such rows.
             UsageError: There is no such statistic.
         """
-        every = known.by_name(known.Rows.NORMS, known.STATISTICS)
-        return _find(self.of(known.Rows.NORMS), name, "norm statistic", run, every)
-
-    def parameter_statistic(self, name: str, run: Path) -> Stored:
-        """Return a statistic of parameters outside the layers.
-
-        Raises:
-            NotRecordedError: The run does not hold it, or no such parameters.
-            UsageError: There is no such statistic.
-        """
-        every = known.by_name(known.Rows.PARAMETERS, known.STATISTICS)
-        return _find(self.of(known.Rows.PARAMETERS), name, "parameter statistic", run, every)
+        what = "norm statistic" if rows is known.Rows.NORMS else "parameter statistic"
+        return _find(self.of(rows), name, what, run, known.by_name(rows, known.STATISTICS))
 
 
 def _find(there: Mapping[str, _T], name: str, what: str, run: Path, every: Container[str]) -> _T:

@@ -74,6 +74,10 @@ class Node:
         """Return the length of the last axis for a number of frames."""
         return -(-frames // self.span)
 
+    def shape(self, frames: int) -> tuple[int, ...]:
+        """Return the shape of the array for a number of frames."""
+        return (*self.rows, self.length(frames))
+
     @property
     def row_elements(self) -> int:
         """Number of elements in one row of the first axis, for one frame."""

@@ -6,7 +6,7 @@ Owns the loop over parts and journals, and the second attempt after compaction r
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -87,16 +87,19 @@ class StreamFiles:
 
     def has(self, span: PartSpan, node: Node) -> bool:
         """Whether a part holds an optional array."""
-        return self._parts.has(span.path, node, span.group)
+        return self._parts.file(span.path, span.group).has(node.path)
 
-    def read_part(self, span: PartSpan, node: Node, index: tuple[slice | int, ...]) -> NDArray[Any]:
-        """Return a piece of one array of a part.
+    def read_part(
+        self, span: PartSpan, node: Node, index: tuple[slice, ...], out: NDArray[Any] | None = None
+    ) -> NDArray[Any]:
+        """Return a piece of one array of a part, in `out` if given; after an error its content is undefined.
 
         Raises:
             FileNotFoundError: The part was replaced by a larger one.
             RunDamagedError: It is damaged.
         """
-        return self._parts.read(span.path, node, span.frames, index, span.group)
+        file = self._parts.file(span.path, span.group)
+        return file.read(node.path, node.dtype, node.shape(span.frames), index, out)
 
     def fill_from_part(self, span: PartSpan, node: Node, index: tuple[slice, ...], target: NDArray[Any]) -> None:
         """Read a piece of one array of a part; damaged chunks get "no value" and make one fault.
@@ -108,51 +111,31 @@ class StreamFiles:
         key = (span.path, span.group, node.path)
         if key not in self._damaged_chunks:
             try:
-                self._parts.read_into(target, span.path, node, span.frames, index, span.group)
+                self.read_part(span, node, index, target)
                 return
             except RunDamagedError as error:
                 if not self.has(span, node):
                     raise
                 self.note_damage(error)
                 self._damaged_chunks[key] = set()
-        shape, chunk = (*node.rows, node.length(span.frames)), (*node.chunk, node.frames)
+        shape, chunk = node.shape(span.frames), (*node.chunk, node.frames)
         read_around(
             lambda some: self.read_part(span, node, some), shape, chunk, index, target, self._damaged_chunks[key]
         )
 
-    def gather(
-        self,
-        frames: range,
-        out: NDArray[Any],
-        from_part: Callable[[PartSpan, slice, NDArray[Any]], None],
-        from_journal: Callable[[FrameSpan, range, NDArray[Any]], None],
-    ) -> None:
-        """Fill the last axis of an array with some frames.
+    def pieces(self, frames: range, out: NDArray[Any]) -> Iterator[tuple[PartSpan | FrameSpan, range, NDArray[Any]]]:
+        """Yield where some frames are: a part or journal, their positions among its frames, and their columns of `out`.
 
         Args:
             frames: Positions of the frames, ascending.
             out: Shape (…, len(frames)).
-            from_part: Fills the given columns with the frames at given positions of a part.
-            from_journal: The same for a stretch of a journal.
-
-        Raises:
-            RunDamagedError: A file was lost while it was read.
         """
-
-        def walk() -> None:
-            begin = 0
-            for span in self.view.spans:
-                wanted, low = _overlap(frames, begin, len(span.iterations))
-                begin += len(span.iterations)
-                if not wanted:
-                    continue
-                target = out[..., low : low + len(wanted)]
-                if isinstance(span, PartSpan):
-                    from_part(span, slice(span.skip + wanted.start, span.skip + wanted[-1] + 1, wanted.step), target)
-                else:
-                    from_journal(span, wanted, target)
-
-        self.look_twice(walk)
+        begin = 0
+        for span in self.view.spans:
+            wanted, low = _overlap(frames, begin, len(span.iterations))
+            begin += len(span.iterations)
+            if wanted:
+                yield span, wanted, out[..., low : low + len(wanted)]
 
     def look_twice(self, read: Callable[[], _Answer]) -> _Answer:
         """Return what `read` returns. If compaction replaced a file meanwhile, refresh and read again.
@@ -197,6 +180,11 @@ class StreamFiles:
         """
         self.note_damage(error)
         target[...] = no_value(target.dtype)
+
+
+def positions_in(span: PartSpan, wanted: range) -> slice:
+    """Return the positions in the arrays of a part of some of its frames that count."""
+    return slice(span.skip + wanted.start, span.skip + wanted[-1] + 1, wanted.step)
 
 
 def _unreadable(error: OSError) -> RunDamagedError:

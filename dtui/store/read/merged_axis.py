@@ -58,6 +58,8 @@ class MergedReader:
         Raises:
             RunDamagedError: A file was lost while it was read.
         """
+        if not self._has_watches:
+            return self.records.read(path, rows, frames)
         return self._read(frames, lambda reader, some: reader.read(path, rows, some))
 
     def read_bins(self, path: str, rows: range, bins: range) -> NDArray[Any]:

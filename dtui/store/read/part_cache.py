@@ -8,15 +8,13 @@ from __future__ import annotations
 import contextlib
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dtui.errors import RunDamagedError
 from dtui.store.disk.sealed_file import SealedFile
 from dtui.store.format.documents import decode_document
-from dtui.store.format.part_arrays import ITERATIONS_NODE, Node
+from dtui.store.format.part_arrays import ITERATIONS_NODE
 from dtui.store.format.schema import MOST_NODES, Stream
 from dtui.store.read.catalog import PartHead
 
@@ -34,44 +32,25 @@ class OpenParts:
         self._run = run
         self._files: OrderedDict[tuple[Path, str], SealedFile] = OrderedDict()
 
-    def read(
-        self, path: Path, node: Node, frames: int, index: tuple[slice | int, ...], group: str = ""
-    ) -> NDArray[Any]:
-        """Return a piece of one array of a part of `frames` frames.
+    def file(self, path: Path, group: str = "") -> SealedFile:
+        """Return a part, opened if it is not open yet. Ask anew for each use: it may be closed for another one.
 
         Args:
             path: Of the file.
-            node: The array.
-            frames: Number of frames in the part.
-            index: What to read.
             group: The group that holds the part: "" in a separate file.
 
         Raises:
             FileNotFoundError: The part was replaced by a larger one.
             RunDamagedError: It is damaged.
         """
-        return self._file(path, group).read(node.path, node.dtype, (*node.rows, node.length(frames)), index)
-
-    def read_into(
-        self, out: NDArray[Any], path: Path, node: Node, frames: int, index: tuple[slice, ...], group: str = ""
-    ) -> None:
-        """Fill `out` with a piece of one array of a part, as `read` returns it.
-
-        Raises:
-            FileNotFoundError: The part was replaced by a larger one.
-            RunDamagedError: It is damaged; `out` is undefined then.
-        """
-        shape = (*node.rows, node.length(frames))
-        self._file(path, group).read_into(out, node.path, node.dtype, shape, index)
-
-    def has(self, path: Path, node: Node, group: str = "") -> bool:
-        """Whether a part holds an optional array.
-
-        Raises:
-            FileNotFoundError: The part was replaced by a larger one.
-            RunDamagedError: It is damaged.
-        """
-        return self._file(path, group).has(node.path)
+        file = self._files.pop((path, group), None)
+        if file is None:
+            file = SealedFile(path, group)
+            if len(self._files) >= MOST_OPEN:
+                self._close(self._files.popitem(last=False)[1])
+        self._files[path, group] = file
+        self._forget_chunks()
+        return file
 
     def read_head(self, stream: Stream, path: Path, first: int, stop: int, group: str = "") -> PartHead:
         """Read and return the head of a part.
@@ -80,7 +59,7 @@ class OpenParts:
             FileNotFoundError: The part was replaced by a larger one.
             RunDamagedError: It is damaged, belongs to another run, or does not match its name.
         """
-        file = self._file(path, group)
+        file = self.file(path, group)
         count = stop - first
         if count > path.stat().st_size:
             raise RunDamagedError(f"{path}: its name promises {count} frames, more than it has bytes; it is left out")
@@ -102,16 +81,6 @@ class OpenParts:
     def close(self) -> None:
         """Close all parts."""
         self.forget(set())
-
-    def _file(self, path: Path, group: str) -> SealedFile:
-        file = self._files.pop((path, group), None)
-        if file is None:
-            file = SealedFile(path, group)
-            if len(self._files) >= MOST_OPEN:
-                self._close(self._files.popitem(last=False)[1])
-        self._files[path, group] = file
-        self._forget_chunks()
-        return file
 
     def _forget_chunks(self) -> None:
         """Drop decoded chunks of the parts that were not used for longest, where all together take too much."""

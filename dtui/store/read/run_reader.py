@@ -119,8 +119,7 @@ class RunReader(FollowedRun):
             NotRecordedError: The run does not hold it, or no normalisation layers.
             UsageError: There is no such statistic, or the slice runs backwards.
         """
-        self.contents.norm_statistic(statistic, self.path)
-        return self._read_records(track_node(Rows.NORMS, statistic), range(len(self.structure.norms)), records)
+        return self._read_track(Rows.NORMS, statistic, len(self.structure.norms), records)
 
     def read_parameters(self, statistic: str, records: slice) -> FloatArray:
         """Return one statistic of all parameters outside the layers, as `read_norms` does; rows as in
@@ -130,9 +129,7 @@ class RunReader(FollowedRun):
             NotRecordedError: The run does not hold it, or no such parameters.
             UsageError: There is no such statistic, or the slice runs backwards.
         """
-        self.contents.parameter_statistic(statistic, self.path)
-        rows = range(len(self.structure.parameters))
-        return self._read_records(track_node(Rows.PARAMETERS, statistic), rows, records)
+        return self._read_track(Rows.PARAMETERS, statistic, len(self.structure.parameters), records)
 
     def read_histograms(self, layer: int, records: slice) -> IntArray:
         """Return the weight histograms of a layer, shape (HISTOGRAM_BINS, records), int64; NO_VALUE where damaged.
@@ -276,6 +273,10 @@ class RunReader(FollowedRun):
 
     def _read_records(self, node: str, rows: range, records: slice) -> NDArray[Any]:
         return self._streams.records.read(node, rows, ascending(records, len(self.record_iterations)))
+
+    def _read_track(self, rows: Rows, statistic: str, count: int, records: slice) -> NDArray[Any]:
+        self.contents.track_statistic(rows, statistic, self.path)
+        return self._read_records(track_node(rows, statistic), range(count), records)
 
     def _read_statistic(self, node: str, source: str, statistic: str, records: slice) -> NDArray[Any]:
         row, _ = self.contents.layer_statistic(statistic, source, self.path)

@@ -86,7 +86,7 @@ class RunStreams:
             for reader, span in spans
             if isinstance(span, PartSpan)
             for path in lost_arrays(
-                self._parts, reader.nodes(span), span.path, span.frames, span.group, with_data=with_data
+                self._parts.file(span.path, span.group), reader.nodes(span), span.frames, with_data=with_data
             )
         ]
 

@@ -17,7 +17,7 @@ from dtui.store.disk.atomic_files import open_plain
 from dtui.store.disk.journal import Frame, read_scalars
 from dtui.store.format.part_arrays import SCALARS_NODE
 from dtui.store.read.catalog import FrameSpan, PartSpan
-from dtui.store.read.frame_files import StreamFiles
+from dtui.store.read.frame_files import StreamFiles, positions_in
 
 
 class ScalarReader:
@@ -43,22 +43,23 @@ class ScalarReader:
         """
         out = np.full(len(frames), np.nan)
 
-        def from_part(span: PartSpan, steps: slice, target: NDArray[Any]) -> None:
-            if name not in span.scalars:
-                return
-            try:
-                row = span.scalars.index(name)
-                node = self._files.nodes(span)[SCALARS_NODE]
-                self._files.fill_from_part(span, node, (slice(row, row + 1), steps), target[np.newaxis])
-            except RunDamagedError as error:
-                self._files.note_lost(error, target)
+        def fill() -> None:
+            for span, wanted, target in self._files.pieces(frames, out):
+                if isinstance(span, FrameSpan):
+                    scalars = self._of_frames(span, [span.frames[position] for position in wanted])
+                    target[...] = [some.get(name, np.nan) for some in scalars]
+                elif name in span.scalars:
+                    self._fill_from_part(span, span.scalars.index(name), wanted, target[np.newaxis])
 
-        def from_journal(span: FrameSpan, wanted: range, target: NDArray[Any]) -> None:
-            scalars = self._of_frames(span, [span.frames[position] for position in wanted])
-            target[...] = [some.get(name, np.nan) for some in scalars]
-
-        self._files.gather(frames, out, from_part, from_journal)
+        self._files.look_twice(fill)
         return out
+
+    def _fill_from_part(self, span: PartSpan, row: int, wanted: range, target: NDArray[Any]) -> None:
+        try:
+            index = (slice(row, row + 1), positions_in(span, wanted))
+            self._files.fill_from_part(span, self._files.nodes(span)[SCALARS_NODE], index, target)
+        except RunDamagedError as error:
+            self._files.note_lost(error, target)
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all scalars, in order of their first appearance.

@@ -24,9 +24,9 @@ from dtui.store.format.derived import class_errors, norms
 from dtui.store.format.part_arrays import CLASS_ERROR_NODE, LABEL_NODE, Node, filter_node, part_nodes
 from dtui.store.format.rounding import round_mantissa
 from dtui.store.format.schema import LARGEST_ANSWER, Sizes, Stream, frame_fields
-from dtui.store.read.catalog import FrameSpan, PartSpan, StreamView
+from dtui.store.read.catalog import PartSpan, StreamView
 from dtui.store.read.coarse_level import gather_bins
-from dtui.store.read.frame_files import StreamFiles
+from dtui.store.read.frame_files import StreamFiles, positions_in
 from dtui.store.read.part_cache import OpenParts
 from dtui.store.read.scalar_reader import ScalarReader
 from dtui.store.read.source import RunSource
@@ -130,29 +130,33 @@ class StreamReader:
         shape = (len(rows), *node.rows[1:], len(frames))
         out = self._room(path, shape, answer_type(node.dtype))
 
-        def from_part(span: PartSpan, positions: slice, target: NDArray[Any]) -> None:
-            layout = self._files.nodes(span)[path]
-            inner = (*[slice(None)] * (len(node.rows) - 1), positions)
-            try:
-                for some in _row_blocks(rows, layout, target):
-                    index = (slice(some.start, some.stop, some.step), *inner)
-                    at = rows.index(some[0])
-                    self._files.fill_from_part(span, layout, index, target[at : at + len(some)])
-                lost = span.lost_at(path, positions)
-                if lost.any():
-                    self._files.note_damage(RunDamagedError(_lost_when_packed(span, path)))
-                    target[..., lost] = no_value(target.dtype)
-            except RunDamagedError as error:
-                self._files.note_lost(error, target)
-
-        def from_journal(span: FrameSpan, wanted: range, target: NDArray[Any]) -> None:
-            with open_plain(span.path) as file:
-                for at, position in enumerate(wanted):
-                    target[..., at] = self._read_frame(file, span.frames[position], node, rows)
+        def fill() -> None:
+            for span, wanted, target in self._files.pieces(frames, out):
+                if isinstance(span, PartSpan):
+                    self._fill_from_part(span, path, rows, positions_in(span, wanted), target)
+                else:
+                    with open_plain(span.path) as file:
+                        for at, position in enumerate(wanted):
+                            target[..., at] = self._read_frame(file, span.frames[position], node, rows)
 
         if out.size:
-            self._files.gather(frames, out, from_part, from_journal)
+            self._files.look_twice(fill)
         return out
+
+    def _fill_from_part(self, span: PartSpan, path: str, rows: range, positions: slice, target: NDArray[Any]) -> None:
+        node = self._files.nodes(span)[path]
+        inner = (*[slice(None)] * (len(node.rows) - 1), positions)
+        try:
+            for some in _row_blocks(rows, node, target):
+                index = (slice(some.start, some.stop, some.step), *inner)
+                at = rows.index(some[0])
+                self._files.fill_from_part(span, node, index, target[at : at + len(some)])
+            lost = span.lost_at(path, positions)
+            if lost.any():
+                self._files.note_damage(RunDamagedError(_lost_when_packed(span, path)))
+                target[..., lost] = no_value(target.dtype)
+        except RunDamagedError as error:
+            self._files.note_lost(error, target)
 
     def _with_lost_errors(self, errors: NDArray[Any], rows: range, frames: range) -> NDArray[Any]:
         """Return class errors; compute damaged ones again from the labels."""

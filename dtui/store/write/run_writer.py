@@ -56,7 +56,10 @@ _HEARTBEAT_SECONDS = 1.0
 
 
 class RunWriter:
-    """Records one run. Not thread-safe: one thread appends."""
+    """Records one run. Not thread-safe: one thread appends.
+
+    Once it `is_complete`, run.json says how the run ended, and only folding is left.
+    """
 
     def __init__(
         self,
@@ -127,7 +130,7 @@ class RunWriter:
         self._process = os.getpid()
         self._join: Join | None = None
         self._images: ImageSet | None = None
-        self._closed = self._is_complete = False
+        self._closed = self.is_complete = False
         self._stops, self._untouched = counts, set(Stream)
         self._heartbeat_at = float("-inf")
         self._last = dict.fromkeys(Stream, -1)
@@ -277,11 +280,6 @@ class RunWriter:
         with self._place.named():
             self._owner.write(reason=reason)
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether run.json says how the run ended, and only folding is left."""
-        return self._is_complete
-
     def close(self, status: RunStatus = RunStatus.DONE, reason: str = "") -> None:
         """End the run and fold everything into parts; a second call does nothing.
 
@@ -302,7 +300,7 @@ class RunWriter:
             with self._place.named():
                 ended = datetime.now(UTC).isoformat(timespec="seconds")
                 self._owner.write(closed=status, reason=reason, counts=counts, ended=ended)
-            self._is_complete = True
+            self.is_complete = True
             if self._lines.lost:
                 what = f"{self._lines.lost:,} gaps, triggers or logged values could not be noted"
                 raise OSError(errno.EIO, f"{what}; check the disk, and what {GAPS_FILE} holds", str(self.path))

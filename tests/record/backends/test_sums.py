@@ -284,15 +284,16 @@ class TestWhichWay:
     ) -> None:
         monkeypatch.setattr(numba_cpu, "find_spec", lambda name: True)
         monkeypatch.setitem(sys.modules, "dtui.record.backends.numba_kernel", None)
+        monkeypatch.delattr("dtui.record.backends.numba_kernel", raising=False)
         with pytest.warns(RecorderWarning, match="compiled kernel cannot be used, so torch is"):
             recorder = Recorder(tmp_path / "run", nn.Linear(4, 2))
         assert not recorder._recording.has_kernel
         recorder.close()
 
     def test_a_model_on_another_device_compiles_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(kernels, "load_kernel", lambda: 1 / 0)
+        monkeypatch.setattr(kernels, "load_kernels", lambda: 1 / 0)
         monkeypatch.setattr(kernels, "load_triton_kernels", lambda: 1 / 0)
-        assert kernels.find_kernels(True, nn.Linear(4, 2, device="meta"), is_watched=True)
+        assert kernels.find_kernels(True, nn.Linear(4, 2, device="meta"))
 
     @pytest.mark.parametrize("module", ["numba", "triton"])
     def test_what_is_not_installed_is_told_where_it_is_wanted(
@@ -301,32 +302,28 @@ class TestWhichWay:
         for place in (numba_cpu, triton_gpu):
             monkeypatch.setattr(place, "find_spec", lambda name: None)
         model = SimpleNamespace(parameters=lambda: [SimpleNamespace(device=torch.device(WHERE[module]))])
-        assert kernels.find_kernels(None, model, is_watched=False) is False  # type: ignore[arg-type]
+        assert kernels.find_kernels(None, model) is False  # type: ignore[arg-type]
         with pytest.raises(MissingExtraError, match=f"{module} is not installed; pip install"):
-            kernels.find_kernels(True, model, is_watched=False)  # type: ignore[arg-type]
+            kernels.find_kernels(True, model)  # type: ignore[arg-type]
 
     def test_each_device_has_a_way_of_its_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Also where the network moves to another after recording began, and the kernel for that is not installed."""
         for place in (numba_cpu, triton_gpu):
             monkeypatch.setattr(place, "find_spec", lambda name: None)
-        ways = {name: kernels.summing_on(torch.device(name), small_buffers, fused=True) for name in ("cpu", "cuda")}
+        ways = {name: kernels.summing_on(torch.device(name), fused=True) for name in ("cpu", "cuda")}
         assert (type(ways["cpu"]), type(ways["cuda"])) == (TorchSums, DeviceSums)
         assert kernels.norming_on(torch.device("cuda"), fused=True) is None
 
     @needs_triton
     def test_on_a_gpu_triton_takes_the_sums_unless_it_is_not_wanted(self) -> None:
         gpu = torch.device("cuda")
-        assert type(kernels.summing_on(gpu, small_buffers, fused=True)) is TritonSums
-        assert type(kernels.summing_on(gpu, small_buffers, fused=False)) is DeviceSums
+        assert type(kernels.summing_on(gpu, fused=True)) is TritonSums
+        assert type(kernels.summing_on(gpu, fused=False)) is DeviceSums
         assert type(kernels.norming_on(gpu, fused=True)) is TritonNorms
         assert kernels.norming_on(gpu, fused=False) is None
 
 
 WHERE = {"numba": "cpu", "triton": "cuda"}
-
-
-def small_buffers() -> Buffers:
-    return Buffers(3, 1, 4, torch.device("cpu"))
 
 
 @needs_triton

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +22,7 @@ from tests.record.test_loops import data, update
 Make = Callable[..., RecorderUnderTest]
 
 
-@pytest.fixture(autouse=True)
-def _nothing_else_is_told(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Where a warning is an error, the recorder writes it to the log."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", RecorderWarning)
-        yield
-    told = [line.message for line in caplog.get_records("call") if line.name == "dtui"]
-    assert [line for line in told if "a run is already there, so this one is" not in line] == []
+pytestmark = pytest.mark.usefixtures("nothing_else_is_told")
 
 
 def assert_run(path: Path, records: range, validations: list[int], joins: list[int] | None = None) -> None:

@@ -134,11 +134,17 @@ def test_promised_probabilities_that_are_none_are_refused(record: Make) -> None:
     assert recorder.store.validations == []
 
 
-def test_logits_that_happen_to_lie_between_0_and_1_are_logits_where_training_shows_it(record: Make) -> None:
-    images, labels = pictures(2)
+def between_0_and_1() -> Headed:
+    """A model whose logits happen to lie between 0 and 1."""
     model = Headed(1, same, gain=1e-3)
     with torch.no_grad():
         model.net[4].bias.fill_(500.0)
+    return model
+
+
+def test_logits_that_happen_to_lie_between_0_and_1_are_logits_where_training_shows_it(record: Make) -> None:
+    images, labels = pictures(2)
+    model = between_0_and_1()
     recorder = record(model, every=1)
     recorder.step()
     model(images)
@@ -150,9 +156,7 @@ def test_logits_that_happen_to_lie_between_0_and_1_are_logits_where_training_sho
 
 def test_what_was_assumed_is_told_and_a_proof_changes_it(record: Make) -> None:
     images, labels = pictures(2)
-    model = Headed(1, same, gain=1e-3)
-    with torch.no_grad():
-        model.net[4].bias.fill_(500.0)
+    model = between_0_and_1()
     recorder = record(model, every=1)
     recorder.step()
     with pytest.warns(
@@ -191,9 +195,7 @@ def test_who_records_a_script_without_a_line_is_told_what_such_a_line_could_say(
 
 def test_a_pass_in_training_counts_more_than_what_was_assumed_before(record: Make) -> None:
     images, labels = pictures(2)
-    model = Headed(1, same, gain=1e-3)
-    with torch.no_grad():
-        model.net[4].bias.fill_(500.0)
+    model = between_0_and_1()
     recorder = record(model, every=1)
     recorder.step()
     with pytest.warns(RecorderWarning, match="taken as probabilities, for all lie between 0 and 1"):

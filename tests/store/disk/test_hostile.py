@@ -13,20 +13,10 @@ import pytest
 
 from dtui.errors import DtuiError
 from dtui.store import RunReader, check_run
-from tests.store.conftest import Recording
 from tests.store.hostile import ATTACKS, reseal, unseal
 from tests.store.mutating import answers
 
 PART = "parts/records-0000000000-0000000032.h5"
-
-
-@pytest.fixture(scope="module")
-def folded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = Recording(tmp_path_factory.mktemp("hostile") / "run")
-    made.append(36)
-    made.compact()
-    made.close()
-    return made.path
 
 
 def read_all(path: Path) -> RunReader | None:

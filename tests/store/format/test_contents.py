@@ -441,6 +441,17 @@ def relist(path: Path, change: Change) -> None:
     write_small_file(path / "structure.h5", {"/document": encode_document(values)})
 
 
+def assert_refused(run: Path, path: Path, change: Change, message: str) -> None:
+    """A copy of a run whose list was changed is refused in one clear line."""
+    shutil.copytree(run, path)
+    relist(path, change)
+    with pytest.raises(RunDamagedError, match=rf"structure\.h5: .*{message}.*restore the file") as told:
+        RunReader(path)
+    assert "\n" not in str(told.value)
+    assert "\x1b" not in str(told.value)
+    assert not check_run(path).is_fine
+
+
 @pytest.fixture(scope="module")
 def plain_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with RunWriter(tmp_path_factory.mktemp("plain") / "run", STRUCTURE, METADATA, compact=False) as writer:
@@ -450,15 +461,7 @@ def plain_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_list_that_cannot_be_is_one_clear_line(plain_run: Path, tmp_path: Path, name: str) -> None:
-    change, message = BAD[name]
-    path = tmp_path / "run.dtui"
-    shutil.copytree(plain_run, path)
-    relist(path, change)
-    with pytest.raises(RunDamagedError, match=rf"structure\.h5: .*{message}.*restore the file") as told:
-        RunReader(path)
-    assert "\n" not in str(told.value)
-    assert "\x1b" not in str(told.value)
-    assert not check_run(path).is_fine
+    assert_refused(plain_run, tmp_path / "run.dtui", *BAD[name])
 
 
 def test_an_unknown_key_of_the_list_is_passed_over(plain_run: Path, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dtui.errors import NotRecordedError, RunDamagedError, UsageError
+from dtui.errors import NotRecordedError, UsageError
 from dtui.model import NORM_STATISTICS, NormLayer, Record
 from dtui.model import statistics as known
 from dtui.model.statistics import NORMS, Rows, Statistic
@@ -19,7 +18,7 @@ from dtui.query import RunQuery
 from dtui.store import RunReader, RunWriter, check_run, compact_run, find_past, pack_run
 from dtui.store.run.opening import read_document
 from tests.store.builders import METADATA, STRUCTURE, make_record
-from tests.store.format.test_contents import fold, relist
+from tests.store.format.test_contents import assert_refused, fold
 from tests.store.read.test_watches import watch_at
 from tests.store.twin import Twin, rounded
 
@@ -192,11 +191,4 @@ def norm_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", BAD)
 def test_norms_that_cannot_be_are_one_clear_line(norm_run: Path, tmp_path: Path, name: str) -> None:
-    change, message = BAD[name]
-    path = tmp_path / "run.dtui"
-    shutil.copytree(norm_run, path)
-    relist(path, change)
-    with pytest.raises(RunDamagedError, match=rf"structure\.h5: .*{message}.*restore the file") as told:
-        RunReader(path)
-    assert "\n" not in str(told.value)
-    assert not check_run(path).is_fine
+    assert_refused(norm_run, tmp_path / "run.dtui", *BAD[name])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dtui.errors import NotRecordedError, RunDamagedError, UsageError
+from dtui.errors import NotRecordedError, UsageError
 from dtui.model import PARAMETER_STATISTICS, NormLayer, OtherParameter, Record, TimeAxis
 from dtui.model.layers import UPDATE_RATIO
 from dtui.model.statistics import PARAMETERS, Rows
@@ -18,7 +17,7 @@ from dtui.query import RunQuery
 from dtui.query.watching.nonfinite import NonfiniteSearch
 from dtui.store import RunReader, RunWriter, check_run, compact_run, find_past, pack_run
 from tests.store.builders import METADATA, STRUCTURE, make_record
-from tests.store.format.test_contents import fold, relist
+from tests.store.format.test_contents import assert_refused, fold
 from tests.store.read.test_watches import watch_at
 from tests.store.twin import rounded
 
@@ -138,11 +137,4 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", BAD)
 def test_lists_that_cannot_be_are_one_clear_line(run: Path, tmp_path: Path, name: str) -> None:
-    change, message = BAD[name]
-    path = tmp_path / "run.dtui"
-    shutil.copytree(run, path)
-    relist(path, change)
-    with pytest.raises(RunDamagedError, match=rf"structure\.h5: .*{message}.*restore the file") as told:
-        RunReader(path)
-    assert "\n" not in str(told.value)
-    assert not check_run(path).is_fine
+    assert_refused(run, tmp_path / "run.dtui", *BAD[name])

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from dtui.store.disk.sealed_builder import write_small_file
-from tests.store.conftest import Recording
 from tests.store.foreign import FOREIGN, write_foreign
 from tests.store.hostile import reseal
 from tests.store.hostile_folders import FOLDER_ATTACKS, SECRET, fill_outside, snapshot
@@ -17,16 +16,6 @@ from tests.store.surviving import survive
 
 MOST_MEMORY = 700 << 20
 SEALED = ("structure.h5", "images.h5", "parts/records-0000000000-0000000032.h5")
-
-
-@pytest.fixture(scope="module")
-def folded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = Recording(tmp_path_factory.mktemp("hostile") / "run")
-    made.append(36)
-    made.compact()
-    made.close()
-    (made.path / "journal" / "records-0000000032.dtj").stat()
-    return made.path
 
 
 @pytest.mark.parametrize("name", FOLDER_ATTACKS)

@@ -144,15 +144,20 @@ def test_a_part_that_reads_back_differently_is_not_published(
     assert list((recording.path / "parts").iterdir()) == []
 
 
-def test_two_compactors_exclude_each_other(recording: Recording) -> None:
-    recording.append(40)
-    first, second = RunCompactor(recording.path), RunCompactor(recording.path)
+def assert_one_compacts(path: Path) -> None:
+    """While one compactor has the lock, another does nothing."""
+    first, second = RunCompactor(path), RunCompactor(path)
     assert first._lock.acquire()
     assert second.compact(finish=False) is None
     first._lock.release()
     assert second.compact(finish=False)
     first.close()
     second.close()
+
+
+def test_two_compactors_exclude_each_other(recording: Recording) -> None:
+    recording.append(40)
+    assert_one_compacts(recording.path)
 
 
 def test_the_lock_of_a_dead_compactor_is_taken_over(recording: Recording) -> None:
@@ -271,10 +276,4 @@ def test_a_filesystem_without_links_has_locks(recording: Recording, monkeypatch:
 
     monkeypatch.setattr("dtui.store.run.lock.os.link", refuse)
     recording.append(40)
-    first, second = RunCompactor(recording.path), RunCompactor(recording.path)
-    assert first._lock.acquire()
-    assert second.compact(finish=False) is None
-    first._lock.release()
-    assert second.compact(finish=False)
-    first.close()
-    second.close()
+    assert_one_compacts(recording.path)

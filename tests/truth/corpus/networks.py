@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dtui.demo.network import BasicBlock
+
 
 class Plain(nn.Module):
     """Four convolutions without normalisation."""
@@ -50,22 +52,6 @@ class Normalised(nn.Module):
         return self.fc(functional.relu(self.bn4(self.conv4(features))).flatten(1))
 
 
-class _Block(nn.Module):
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(outputs)
-        self.downsample: nn.Module = nn.Identity()
-        if stride != 1 or inputs != outputs:
-            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
-
-    def forward(self, images: Tensor) -> Tensor:
-        inner = functional.relu(self.bn1(self.conv1(images)))
-        return functional.relu(self.bn2(self.conv2(inner)) + self.downsample(images))
-
-
 class Residual(nn.Module):
     """A ResNet of nine layers with batch normalisation."""
 
@@ -75,9 +61,9 @@ class Residual(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(1, width, 3, 2, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
-        self.block1 = _Block(width, width, 1)
-        self.block2 = _Block(width, 2 * width, 2)
-        self.block3 = _Block(2 * width, 4 * width, 2)
+        self.block1 = BasicBlock(width, width, 1)
+        self.block2 = BasicBlock(width, 2 * width, 2)
+        self.block3 = BasicBlock(2 * width, 4 * width, 2)
         self.fc = nn.Linear(4 * width * (-(-size // 8)) ** 2, classes)
 
     def forward(self, images: Tensor) -> Tensor:

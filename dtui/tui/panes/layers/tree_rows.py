@@ -170,8 +170,3 @@ def incidents_of(entries: Sequence[Entry], tree: Sequence[TreeNode]) -> dict[int
             for index in (node.index, *parents_of(tree, node.index)):
                 found[index] = (*found.get(index, ()), *by_name[node.name])
     return found
-
-
-def node_named(tree: Sequence[TreeNode], name: str) -> TreeNode | None:
-    """Return the node of a name; None if there is none."""
-    return next((node for node in tree if node.name == name), None)

@@ -83,10 +83,10 @@ def draw_joins(cells: Cells, frame: Frame, joins: Sequence[int]) -> None:
         cells.fg[:, x] = np.where(blank, np.uint32(frame.theme.muted), cells.fg[:, x])
 
 
-def mark_absent(cells: Cells, frame: Frame, where: BoolArray, top: int = 1) -> None:
-    """Put a dot on the panel's ground into cells, shape (terminal rows from row `top` on, columns), without a value."""
-    rows, columns = np.nonzero(where[: frame.height - top, : frame.plot_width])
-    y, x = top + rows, frame.gutter + columns
+def mark_absent(cells: Cells, frame: Frame, where: BoolArray) -> None:
+    """Put a dot on the panel's ground into cells, shape (terminal rows but the first, columns), without a value."""
+    rows, columns = np.nonzero(where[: frame.height - 1, : frame.plot_width])
+    y, x = 1 + rows, frame.gutter + columns
     cells.ch[y, x] = ord("·")
     cells.fg[y, x] = frame.theme.line
     cells.bg[y, x] = frame.theme.panel
