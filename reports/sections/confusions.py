@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dtui.model import Incident
-from dtui.model.learning import Confusion
+from dtui.model.learning import Confusion, ConfusionChange
 from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.document import Item, Paragraph, Row, Section, Table
 from dtui.reports.sections.registry import View, section
@@ -24,7 +24,9 @@ def confusions_section(view: View) -> Section | None:
         return None
     last = view.query.confusion(int(view.query.validation_iterations()[-1]))
     items: list[Item] = [_pairs(view, last)] if last.pairs else [Paragraph("At the last validation, none is confused.")]
-    around = [row for incident in _with_classes(view) for row in _grown(view, incident)]
+    incidents = _with_classes(view)
+    grown = view.query.grown_confusions([one.first for one in incidents], WINDOW, A_INCIDENT)
+    around = [row for incident, found in zip(incidents, grown, strict=True) for row in _grown(view, incident, found)]
     if around:
         columns = ("incident", "iteration", "class", "taken for", "before", "after")
         numeric = (True, True, False, False, True, True)
@@ -53,8 +55,7 @@ def _with_classes(view: View) -> list[Incident]:
     return sorted(lost, key=lambda one: one.first)
 
 
-def _grown(view: View, incident: Incident) -> list[Row]:
-    grown = view.query.confusion(incident.first, WINDOW).grown
+def _grown(view: View, incident: Incident, grown: tuple[ConfusionChange, ...]) -> list[Row]:
     return [
         Row(
             (
@@ -67,6 +68,6 @@ def _grown(view: View, incident: Incident) -> list[Row]:
             ),
             iteration=incident.first,
         )
-        for pair in grown[:A_INCIDENT]
+        for pair in grown
         if pair.score >= LEAST_SCORE
     ]
