@@ -11,8 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from dtui.analysis.correctness import WORD, PackedLayout, WordArray
-from dtui.analysis.relations.learning import MOST_IN_A_BYTE
+from dtui.analysis.correctness import WORD, PackedLayout, WordArray, count_true
 from dtui.model import NO_VALUE, BoolArray, IntArray, LabelArray
 from dtui.query.labels.wrong_labels import IMAGES_A_BLOCK, WrongLabels
 
@@ -102,8 +101,8 @@ class Judgements:
                 is_wrong &= ~lost
             if self.wrong is not None:
                 self.wrong.add(labels, is_wrong)
-        self.times_right += _counts(is_right)
-        self.times_judged += shape[0] if is_lost is None else shape[0] - _counts(is_lost)
+        self.times_right += count_true(is_right)
+        self.times_judged += shape[0] if is_lost is None else shape[0] - count_true(is_lost)
         return is_right, is_lost
 
     def labels(self, images: slice, validations: slice, targets: LabelArray) -> IntArray | None:
@@ -142,11 +141,3 @@ class Judgements:
         unpacked = np.unpackbits(words, axis=1, bitorder="little").view(np.bool_)
         result: BoolArray = unpacked[:, bits - begin * WORD]
         return result
-
-
-def _counts(flags: BoolArray) -> IntArray:
-    """Count the True of each column, shape (columns,), int64; a byte holds so many at a time as it can."""
-    counts: IntArray = np.zeros(flags.shape[1], dtype=np.int64)
-    for first in range(0, len(flags), MOST_IN_A_BYTE):
-        counts += flags[first : first + MOST_IN_A_BYTE].view(np.uint8).sum(axis=0, dtype=np.uint8)
-    return counts
