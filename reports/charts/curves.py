@@ -83,16 +83,7 @@ def curve_chart(
         _place_layer(len(curves)),
         _crosshair_layer(height + strip),
     ]
-    chart = alt.LayerChart(  # all at once: each method that adds something copies every layer
-        layer=layers,
-        width=width,
-        height=height,
-        padding={"left": theme.GUTTER, "right": theme.MARGIN, "top": top, "bottom": 40 + strip},
-        autosize=alt.AutoSizeParams(type="none"),
-        params=[alt.param(name="iteration", value=None).param, alt.param(name="shown", expr=_shown(axis)).param],
-        config=alt.Config(**theme.config(), view=alt.ViewConfig(stroke=None)),
-    )
-    spec: Spec = chart.to_dict(validate=False)  # half of its time; the tests hold it against the schema
+    spec = _layered(layers, axis, (width, height), (top, 40 + strip))
     spec["datasets"] = {
         "once": [{"x": 0}],
         "curves": curve_rows(curves, axis),
@@ -106,7 +97,28 @@ def curve_chart(
     return spec
 
 
-def _channels(**wanted: float | str | alt.SchemaBase) -> dict[str, alt.SchemaBase]:
+def _layered(layers: list[alt.Chart], axis: TimeAxis, size: tuple[int, int], room: tuple[int, int]) -> Spec:
+    """Return the layers as one specification, with its width and height, and the room above and below."""
+    width, height = size
+    top, bottom = room
+    params: list[Any] = [
+        alt.param(name="iteration", value=None).param,
+        alt.param(name="shown", expr=_shown(axis)).param,
+    ]
+    chart = alt.LayerChart(  # all at once: each method that adds something copies every layer
+        layer=layers,
+        width=width,
+        height=height,
+        padding={"left": theme.GUTTER, "right": theme.MARGIN, "top": top, "bottom": bottom},
+        autosize=alt.AutoSizeParams(type="none"),
+        params=params,
+        config=alt.Config(**theme.config(), view=alt.ViewConfig(stroke=None)),
+    )
+    spec: Spec = chart.to_dict(validate=False)  # half of its time; the tests hold it against the schema
+    return spec
+
+
+def _channels(**wanted: float | str | alt.SchemaBase) -> dict[str, Any]:
     """Return encodings with their classes: a number is a place in pixels, a text a field with its type.
 
     Altair would find the classes by itself, but each time by comparing all that it has: 20 ms a channel.

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dtui.analysis.correctness import PackedLayout
-from dtui.errors import UsageError
+from dtui.errors import RunDamagedError, UsageError
 from dtui.query import RunQuery
 from dtui.query.labels import judgements, wrong_labels
 from dtui.query.labels.judgements import Judgements
@@ -58,6 +58,28 @@ def test_kept_labels_are_those_that_were_read(of: tuple[np.ndarray, np.ndarray],
     np.testing.assert_array_equal(found, np.maximum(labels[first:stop, begin:end], -1))
     np.testing.assert_array_equal(kept.times_right, (labels == targets[:, None]).sum(axis=1))
     np.testing.assert_array_equal(kept.times_judged, (labels >= 0).sum(axis=1))
+
+
+def test_a_file_that_is_lost_while_labels_are_read_costs_no_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = FakeReader()
+    monkeypatch.setattr(judgements, "LABELS_AT_ONCE", 10 * 157)
+    calls = []
+
+    def read(images: slice, validations: slice) -> np.ndarray:
+        calls.append(validations)
+        if len(calls) == 3:
+            raise RunDamagedError("part: was lost while it was read")
+        return reader.read_labels(images, validations)
+
+    kept = Judgements(PackedLayout.of(reader.targets, 4), most_labels=10**6)
+    with pytest.raises(RunDamagedError):
+        kept.extend(50, reader.targets, read)
+    kept.extend(50, reader.targets, read)
+    assert calls[3] == calls[2], "it goes on where it stopped"
+    labels = reader.labels[:, :50]
+    np.testing.assert_array_equal(kept.times_right, (labels == reader.targets[:, None]).sum(axis=1))
+    np.testing.assert_array_equal(kept.labels(slice(0, 157), slice(0, 50), reader.targets), labels)
+    assert Judgements(kept.layout, 9).labels(slice(0, 157), slice(0, 0), reader.targets).shape == (157, 0)
 
 
 def test_labels_that_are_too_many_are_read_again(monkeypatch: pytest.MonkeyPatch) -> None:

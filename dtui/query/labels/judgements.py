@@ -13,11 +13,13 @@ import numpy as np
 
 from dtui.analysis.correctness import WORD, PackedLayout, WordArray, count_true
 from dtui.model import NO_VALUE, BoolArray, IntArray, LabelArray
-from dtui.query.labels.wrong_labels import IMAGES_A_BLOCK, WrongLabels
+from dtui.query.labels.wrong_labels import IMAGES_A_BLOCK, Block, WrongLabels, held_block
 
 LABELS_AT_ONCE = 16_000_000
 TOGETHER = 256
 """Validations that the store keeps together: other stretches would decode some of them twice."""
+LONGEST = 16 * TOGETHER
+"""Validations read at once of few images."""
 ReadLabels = Callable[[slice, slice], IntArray]
 """Returns the labels of some images at some validations, shape (images, validations); negative where one is lost or the
 image was not judged."""
@@ -48,7 +50,7 @@ class Judgements:
         self.lost: WordArray | None = None
         self.times_right: IntArray = np.zeros(layout.total_images, dtype=np.int64)
         self.times_judged: IntArray = np.zeros(layout.total_images, dtype=np.int64)
-        self.wrong = WrongLabels(layout.total_images, most_labels) if most_labels else None
+        self.wrong = WrongLabels(most_labels) if most_labels else None
 
     def extend(self, validations: int, targets: LabelArray, read: ReadLabels, seconds: float = math.inf) -> None:
         """Add the new validations, a few at a time.
@@ -60,19 +62,25 @@ class Judgements:
             seconds: After so many no more are read; the next call goes on.
         """
         until = time.monotonic() + seconds
-        at_once = max(1, LABELS_AT_ONCE // max(1, len(targets)))
+        at_once = max(1, min(LONGEST, LABELS_AT_ONCE // max(1, len(targets))))
         at_once -= at_once % TOGETHER if at_once > TOGETHER else 0
         right, lost = [self.right], {}
         first = len(self.right)
-        while first < validations:
-            stop = min((first // at_once + 1) * at_once, validations)
-            is_right, is_lost = self._judge(slice(first, stop), targets, read)
-            right.append(self.layout.pack(is_right))
-            if is_lost is not None:
-                lost[first] = self.layout.pack(is_lost)
-            first = stop
-            if time.monotonic() >= until:
-                break
+        try:
+            while first < validations:
+                stop = min((first // at_once + 1) * at_once, validations)
+                is_right, is_lost = self._judge(slice(first, stop), targets, read)
+                right.append(self.layout.pack(is_right))
+                if is_lost is not None:
+                    lost[first] = self.layout.pack(is_lost)
+                first = stop
+                if time.monotonic() >= until:
+                    break
+        finally:  # what was read before a file was lost stays
+            self._append(right, lost)
+
+    def _append(self, right: list[WordArray], lost: dict[int, WordArray]) -> None:
+        """Put new words behind those that are there, which come first in `right`; `lost` is by first validation."""
         self.right = np.concatenate(right)
         if self.lost is not None or lost:
             known = np.zeros((0, self.right.shape[1]), np.uint64) if self.lost is None else self.lost
@@ -85,8 +93,7 @@ class Judgements:
         shape = (part.stop - part.start, len(targets))
         is_right: BoolArray = np.empty(shape, np.bool_)
         is_lost: BoolArray | None = None
-        if self.wrong is not None:
-            self.wrong.begin(part.start)
+        blocks: list[Block] = []
         for first in range(0, len(targets), IMAGES_A_BLOCK):  # so few that they stay in the processor's cache
             some = slice(first, min(first + IMAGES_A_BLOCK, len(targets)))
             read_labels = read(some, part)
@@ -99,8 +106,10 @@ class Judgements:
                 lost = np.less(read_labels.T, 0, out=is_lost[:, some])
                 right &= ~lost
                 is_wrong &= ~lost
-            if self.wrong is not None:
-                self.wrong.add(labels, is_wrong)
+            if self.wrong is not None and self.wrong.is_whole:
+                blocks.append(held_block(labels, is_wrong))
+        if self.wrong is not None:
+            self.wrong.add(part.start, blocks)
         self.times_right += count_true(is_right)
         self.times_judged += shape[0] if is_lost is None else shape[0] - count_true(is_lost)
         return is_right, is_lost

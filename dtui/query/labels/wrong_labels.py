@@ -14,8 +14,10 @@ from dtui.model import BoolArray, IntArray, LabelArray
 
 IMAGES_A_BLOCK = 1_024
 """Images whose labels are read and held together."""
-Stretch = tuple[int, list[tuple[IntArray, LabelArray]]]
-"""The first validation; and for each block of images where each validation's wrong labels begin, and the labels."""
+Block = tuple[IntArray, LabelArray]
+"""Where each validation's wrong labels begin, with the end behind the last, and the labels."""
+Stretch = tuple[int, list[Block]]
+"""The first validation, and the blocks of all images, in order."""
 
 
 @dataclass(eq=False, slots=True)
@@ -23,40 +25,23 @@ class WrongLabels:
     """The wrong labels of all images, until they are more than `most`.
 
     Attributes:
-        images: Number of images.
         most: Labels held, two bytes each; with more of them, none is held any more.
         is_whole: Whether all that was given is still held.
     """
 
-    images: int
     most: int
     is_whole: bool = True
     _held: int = 0
     _stretches: list[Stretch] = field(default_factory=list)
 
-    def begin(self, validation: int) -> None:
-        """Begin the stretch of validations that starts at `validation`; blocks of all images follow, in order."""
-        if self.is_whole:
-            self._stretches.append((validation, []))
-
-    def add(self, labels: LabelArray, is_wrong: BoolArray) -> None:
-        """Add the next block of a stretch.
-
-        Args:
-            labels: Shape (validations, images of the block); what it says where nothing is wrong is not kept.
-            is_wrong: Same shape; not where a label is lost, or the image was not judged.
-        """
-        if not self.is_whole:
-            return
-        counts = np.bitwise_count(np.packbits(is_wrong, axis=1)).sum(axis=1, dtype=np.int64)
-        self._held += int(counts.sum())
+    def add(self, first: int, blocks: list[Block]) -> None:
+        """Add the blocks of all images at the validations from `first` on, behind those that are held."""
+        self._held += sum(len(labels) for _, labels in blocks)
         if self._held > self.most:
             self.is_whole = False
             self._stretches.clear()
-            return
-        begins: IntArray = np.concatenate([[0], np.cumsum(counts)])
-        kept = labels.ravel().compress(is_wrong.ravel())  # four times as fast as labels[is_wrong]
-        self._stretches[-1][1].append((begins, kept))
+        if self.is_whole:
+            self._stretches.append((first, blocks))
 
     def fill(
         self, labels: IntArray, is_wrong: BoolArray, first_image: int, validations: slice, before: IntArray
@@ -74,7 +59,7 @@ class WrongLabels:
         stop = first_image + labels.shape[1]
         after = first_image - first_image % IMAGES_A_BLOCK + IMAGES_A_BLOCK
         edges = [first_image, *range(after, stop, IMAGES_A_BLOCK), stop]
-        for (begin, blocks), end in zip(self._stretches, stops, strict=True):
+        for (begin, blocks), end in zip(self._stretches, stops, strict=False):  # none before the first validation
             low, high = max(begin, validations.start), min(end, validations.stop)
             rows = slice(low - validations.start, high - validations.start)
             for first, stop in pairwise(edges) if low < high and labels.size else ():
@@ -83,6 +68,18 @@ class WrongLabels:
                 starts = begins[low - begin : high - begin] + (before[rows] if first == first_image else 0)
                 here = is_wrong[rows, columns]
                 labels[rows, columns][here] = wrong[_runs(starts, np.count_nonzero(here, axis=1))]
+
+
+def held_block(labels: LabelArray, is_wrong: BoolArray) -> Block:
+    """Return what is held of some images.
+
+    Args:
+        labels: Shape (validations, images).
+        is_wrong: Same shape; not where a label is lost, or the image was not judged.
+    """
+    counts = np.bitwise_count(np.packbits(is_wrong, axis=1)).sum(axis=1, dtype=np.int64)
+    kept = labels.ravel().compress(is_wrong.ravel())  # four times as fast as labels[is_wrong]
+    return np.concatenate([[0], np.cumsum(counts)]), kept
 
 
 def _runs(starts: IntArray, counts: IntArray) -> IntArray:
