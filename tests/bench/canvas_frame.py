@@ -117,7 +117,7 @@ def canvas_frame() -> list[Measurement]:
 
 @benchmark
 def canvas_draw() -> list[Measurement]:
-    """Numbers to cells: tree and heatmap of a 200×50 frame beside writing the frame; curves are plotext's time."""
+    """Numbers to cells: tree and heatmap of a 200×50 frame beside writing the frame."""
     screen = Screen()
     panes = milliseconds(lambda: screen.draw_panes(300))
     curves = milliseconds(screen.draw_curves)

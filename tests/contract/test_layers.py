@@ -12,7 +12,7 @@ import pytest
 
 VIEWER_NEEDS_NONE_OF = {"torch", "scipy", "pandas", "matplotlib", "sklearn", "mlxtend"}
 REPORTS_ONLY = {"jinja2", "altair", "vl_convert", "typst"}
-TERMINAL_ONLY = {"textual", "rich", "plotext"}
+TERMINAL_ONLY = {"textual", "rich"}
 
 
 def modules_after(code: str, *arguments: str) -> set[str]:
@@ -29,7 +29,7 @@ def modules_after(code: str, *arguments: str) -> set[str]:
     [
         ("import dtui", VIEWER_NEEDS_NONE_OF | REPORTS_ONLY | TERMINAL_ONLY | {"numpy", "tables", "PIL"}),
         ("import dtui.cli.entry", VIEWER_NEEDS_NONE_OF | REPORTS_ONLY | TERMINAL_ONLY | {"numpy", "tables", "PIL"}),
-        ("import dtui.tui, dtui.tui.app", VIEWER_NEEDS_NONE_OF | REPORTS_ONLY | {"tables", "plotext"}),
+        ("import dtui.tui, dtui.tui.app", VIEWER_NEEDS_NONE_OF | REPORTS_ONLY | {"tables"}),
         (
             "import dtui.tui.renderables.panes.layers.tree",
             VIEWER_NEEDS_NONE_OF | REPORTS_ONLY | {"textual", "rich", "tables"},

@@ -12,6 +12,7 @@ from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, text_width
 from dtui.tui.renderables.canvas.frame import Frame, Region
 from dtui.tui.renderables.canvas.primitives import resample
+from dtui.tui.renderables.parts.braille_lines import plot_lines
 from dtui.tui.renderables.parts.chrome import (
     NONFINITE_WORDS,
     draw_header,
@@ -21,7 +22,6 @@ from dtui.tui.renderables.parts.chrome import (
     number,
 )
 from dtui.tui.renderables.parts.picture import Picture
-from dtui.tui.renderables.parts.plotext_adapter import plot_lines
 from dtui.tui.renderables.parts.scale import Scale, linear_scale, logarithmic_scale
 
 TITLE = "Error"
@@ -83,7 +83,7 @@ class CurvesPicture(Picture):
         scales = _scales(points, self.log_scale)
         heights = [scales[name].shares(points[name]) for name in reversed(names)]
         colours = [_colour(frame, name, names) for name in reversed(names)]
-        ch, fg = plot_lines(heights, colours, 0.0, 1.0, columns, rows, frame.theme.panel)
+        ch, fg = plot_lines(heights, colours, 0.0, 1.0, columns, rows)
         cells.paste(frame.gutter, 1, ch, fg)
         _mark_bad_columns(cells, frame, curves, names, text_width(title) + 3)
         if names:

@@ -16,9 +16,9 @@ from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.primitives import resample
 from dtui.tui.renderables.canvas.theme import Theme
 from dtui.tui.renderables.panes.incident_ribbon import mark_colour
+from dtui.tui.renderables.parts.braille_lines import plot_lines
 from dtui.tui.renderables.parts.chrome import draw_header
 from dtui.tui.renderables.parts.picture import Picture
-from dtui.tui.renderables.parts.plotext_adapter import plot_lines
 from dtui.tui.renderables.parts.scale import Scale, linear_scale
 
 TITLE = "Compare"
@@ -159,7 +159,7 @@ class ComparingPicture(Picture):
         scale = linear_scale(np.concatenate(series), is_share, 1.0 if is_share else np.inf)
         # A lies on top: where they are the same one line is seen, and where B goes another way, its own.
         heights, colours = [scale.heights(one) for one in reversed(series)], [theme.train, theme.validation]
-        ch, fg = plot_lines(heights, colours, scale.low, scale.high, columns, rows, theme.panel)
+        ch, fg = plot_lines(heights, colours, scale.low, scale.high, columns, rows)
         cells.paste(frame.gutter, top, ch, fg)
         self._draw_scale(cells, frame, scale, top, rows)
 
