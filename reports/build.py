@@ -30,6 +30,8 @@ from dtui.safe_text import safe
 
 __all__ = ["FORMATS", "ReportResult", "RunSummary", "build_report", "write_report"]
 Progress = Callable[[str], None]
+_LABELS = frozenset(("images", "confusions"))
+"""Sections that ask for most labels: in a report with one of them they are read once and kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,17 +232,8 @@ def _chapter(
     before: Before | None,
 ) -> tuple[Chapter, View]:
     view = View(query, prefix, tuple(name for name, _ in builders))
-    made = []
-    for name, build in builders:
-        say(f"{safe(view.info.run, 40)}: {name}")
-        try:
-            part = build(view)
-        except DtuiError as error:
-            problems.append(f"section {name}: {error}")
-            note = Paragraph(f"This section could not be made: {safe(str(error), 400)}")
-            part = Section(f"{prefix}-{name}", name.capitalize(), "", (note,))
-        if part is not None:
-            made.append(part)
+    with query.keeping_labels() if _LABELS.intersection(view.shown) else nullcontext():
+        made = _sections(view, builders, say, problems)
     facts, opening = _first_screen(view, problems, before)
     chapter = Chapter(
         id=prefix,
@@ -254,6 +247,24 @@ def _chapter(
         opening=opening,
     )
     return chapter, view
+
+
+def _sections(
+    view: View, builders: Sequence[tuple[str, SectionBuilder]], say: Progress, problems: list[str]
+) -> list[Section]:
+    """Return the sections that have something to show; one that fails says so in its place."""
+    made = []
+    for name, build in builders:
+        say(f"{safe(view.info.run, 40)}: {name}")
+        try:
+            part = build(view)
+        except DtuiError as error:
+            problems.append(f"section {name}: {error}")
+            note = Paragraph(f"This section could not be made: {safe(str(error), 400)}")
+            part = Section(f"{view.prefix}-{name}", name.capitalize(), "", (note,))
+        if part is not None:
+            made.append(part)
+    return made
 
 
 def _first_screen(view: View, problems: list[str], before: Before | None) -> tuple[tuple[Fact, ...], Opening | None]:

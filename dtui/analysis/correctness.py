@@ -14,6 +14,15 @@ from dtui.model import BoolArray, IntArray, LabelArray
 
 WordArray = NDArray[np.uint64]
 WORD = 64
+MOST_IN_A_BYTE = 255
+
+
+def count_true(flags: BoolArray) -> IntArray:
+    """Count the True of each column of shape (rows, columns), shape (columns,), int64; in bytes while they suffice."""
+    counts: IntArray = np.zeros(flags.shape[1], dtype=np.int64)
+    for first in range(0, len(flags), MOST_IN_A_BYTE):
+        counts += flags[first : first + MOST_IN_A_BYTE].view(np.uint8).sum(axis=0, dtype=np.uint8)
+    return counts
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -107,6 +107,6 @@ def standing_out(magnitudes: FloatArray) -> FloatArray:
     place = finite[:, median > 0] / median[median > 0]
     known = np.isfinite(place).any(axis=1)
     if known.any():
-        usual = np.maximum(np.nanmedian(place[known], axis=1), LEAST_PLACE)
+        usual = np.maximum(column_medians(place[known].T), LEAST_PLACE)
         result[known] = np.nanmax(place[known], axis=1) / usual
     return result

@@ -90,13 +90,17 @@ def class_courses(data: RunData, by: str, top: int) -> tuple[ClassCourse, ...]:
         raise UsageError(f"class list {by!r} is unknown; use one of {', '.join(COURSES)}")
     if top < 1:
         raise UsageError(f"classes: the top {top}; ask for at least 1")
+    courses = data.remembered("class courses", lambda: _courses(data))
+    return tuple(sorted(courses, key=lambda one: (-(one.last if by == COURSES[0] else one.change), one.label))[:top])
+
+
+def _courses(data: RunData) -> list[ClassCourse]:
+    """Return the course of every class that was ever judged, by label."""
     errors = data.class_errors()
     known = np.isfinite(errors)
     labels = np.flatnonzero(known.any(axis=1)) if errors.size else np.zeros(0, dtype=np.int64)
     late = np.arange(errors.shape[1]) >= int(EARLY * errors.shape[1])
-    courses = [_course(data, int(label), errors[label], known[label], late) for label in labels]
-    courses.sort(key=lambda one: (-(one.last if by == COURSES[0] else one.change), one.label))
-    return tuple(courses[:top])
+    return [_course(data, int(label), errors[label], known[label], late) for label in labels]
 
 
 def _course(data: RunData, label: int, errors: FloatArray, known: BoolArray, late: BoolArray) -> ClassCourse:

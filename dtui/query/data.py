@@ -5,20 +5,16 @@ Owns what is read from the store and when it is forgotten.
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dtui.analysis.correctness import PackedLayout
 from dtui.analysis.downsample import ColumnRecords, records_of_columns
 from dtui.model import (
     RECORDS_A_BIN,
     BoolArray,
     FloatArray,
-    ImageSet,
     IntArray,
     NormLayer,
     RunStatus,
@@ -26,43 +22,32 @@ from dtui.model import (
     TimeAxis,
     Trigger,
 )
-from dtui.model.judging import Judging
 from dtui.model.scalars import Points, scalar_points
 from dtui.model.statistics import Rows
-from dtui.query.growing import GrowingArrays, Windows
-from dtui.query.judgements import Judgements
-from dtui.query.partial import read_errors
+from dtui.query.growing import Windows
+from dtui.query.labels.validation_data import ValidationData
 
 if TYPE_CHECKING:
     from dtui.store import RunReader
 
-Answer = TypeVar("Answer")
 LONG = 4_096
 """Records from which on filters are not kept whole: 2,048 filters of them are 32 MB a statistic."""
 SAMPLED_BLOCKS = 8
 SAMPLED_AT_ONCE = 64
 
 
-class RunData:
-    """A run's numbers as arrays over the whole run; each refresh reads only the new columns.
-
-    `remembered` keeps results computed from them until the run changes.
-    """
+class RunData(ValidationData):
+    """A run's numbers as arrays over the whole run; each refresh reads only the new columns."""
 
     def __init__(self, reader: RunReader) -> None:
         """Take over a reader; nothing is read before the first question."""
-        self.reader = reader
-        self._growing = GrowingArrays()
+        super().__init__(reader)
         self._windows = Windows()
         self.generation = 0
         """Changes whenever records no longer stand where they stood."""
-        self._memory: dict[Hashable, object] = {}
         self._seen: tuple[IntArray, IntArray] = (self.records, self.validations)
         self._joins = reader.joins
         self._status = reader.status()
-        self._judgements: Judgements | None = None
-        self.seconds_of_judging = 0.0
-        """That were spent on reading labels a little at a time."""
         self.detector_faults: dict[str, str] = {}
         """One line for each detector that failed when it was last asked, by its name."""
 
@@ -91,26 +76,11 @@ class RunData:
         self._growing.begin_answer(kind)
         self._windows.begin_answer(kind)
 
-    def remembered(self, key: Hashable, compute: Callable[[], Answer]) -> Answer:
-        """Return the result of `compute`, calling it at most once until the run changes."""
-        if key not in self._memory:
-            self._memory[key] = compute()
-        return cast(Answer, self._memory[key])
-
-    def knows(self, key: Hashable) -> bool:
-        """Whether `remembered` already has the result."""
-        return key in self._memory
-
     # --- the run
     @property
     def structure(self) -> Structure:
         """The network."""
         return self.reader.structure
-
-    @property
-    def images(self) -> ImageSet | None:
-        """The validation images, without thumbnails."""
-        return self.reader.images
 
     @property
     def records(self) -> IntArray:
@@ -139,11 +109,6 @@ class RunData:
         last = places[np.maximum(held.stops - 1, 0)] + 1
         starts = places[np.minimum(held.starts, len(places) - 1)]
         return ColumnRecords(starts, np.where(held.has_value, last, starts))
-
-    @property
-    def validations(self) -> IntArray:
-        """Iterations of the validations, shape (m,), ascending."""
-        return self.reader.validation_iterations
 
     @property
     def triggers(self) -> tuple[Trigger, ...]:
@@ -299,82 +264,6 @@ class RunData:
 
         return self.remembered(("points", name), join)
 
-    def class_errors(self) -> FloatArray:
-        """Return, for each class, the wrong images as a share of the judged ones, shape (C, m)."""
-        if not len(self.validations):  # the reader may not know the images yet, nor how many rows there will be
-            return np.zeros((len(self.layout.images), 0))
-        return self._class_errors()[0]
-
-    def judged(self) -> FloatArray:
-        """Return the number of judged images of each class, shape (C, m); all images where labels are lost."""
-        if not len(self.validations):
-            return np.zeros((len(self.layout.images), 0))
-        return self._class_errors()[1]
-
-    def _class_errors(self) -> tuple[FloatArray, FloatArray]:
-        both = self._growing.columns(
-            "class errors", len(self.validations), lambda some: read_errors(self.reader, self.layout.images, some)
-        )
-        return both[: len(both) // 2], both[len(both) // 2 :]
-
-    # --- what decides what is right
-    @property
-    def judging(self) -> Judging | None:
-        """What decides whether an image is right where class scores do not."""
-        return None if self.images is None else self.images.judging
-
-    def column(self, name: str, images: slice, validations: slice) -> FloatArray | None:
-        """Return a column of validations, shape (images, validations), float64; None where it was not recorded.
-
-        NaN where there is no value, or it is lost to damage.
-        """
-        column = next((one for one in self.reader.columns if one.name == name), None)
-        if column is None:
-            return None
-        values = self.reader.read_column(name, images, validations).astype(np.float64)
-        if not np.isnan(column.missing):
-            values[(values == column.missing) | (values < 0)] = np.nan
-        return values
-
     def growing_columns(self, key: Hashable, count: int, read: Callable[[slice], FloatArray]) -> FloatArray:
         """Return an array over all records or validations, of which only the new columns are read."""
         return self._growing.columns(("columns", key), count, read)
-
-    # --- correctness
-    @property
-    def layout(self) -> PackedLayout:
-        """Where each image's bit lies in `judgements`."""
-
-        def lay_out() -> PackedLayout:
-            images = self.images
-            if images is None:
-                return PackedLayout.of(np.zeros(0, dtype=np.uint16), len(self.reader.classes))
-            most = int(images.targets.max(initial=0)) + 1
-            return PackedLayout.of(images.targets, max(len(images.classes), most))
-
-        return self.remembered("layout", lay_out)
-
-    @property
-    def class_sizes(self) -> IntArray:
-        """Images of each class, shape (C,)."""
-        return self.layout.images
-
-    @property
-    def has_judgements(self) -> bool:
-        """Whether the labels have been read already."""
-        return self._judgements is not None
-
-    def judgements(self, seconds: float = math.inf) -> Judgements:
-        """Return right or wrong of every image at every validation, or of as many as can be read in some seconds."""
-        begun = time.monotonic()
-        if self._judgements is None or not len(self._judgements.right):  # the images may have come since
-            self._judgements = Judgements(self.layout)
-        images = self.images
-        if images is not None and len(self._judgements.right) < len(self.validations):
-            every = slice(0, len(images.targets))
-            self._judgements.extend(
-                len(self.validations), images.targets, lambda some: self.reader.read_labels(every, some), seconds
-            )
-        if seconds < math.inf:
-            self.seconds_of_judging += time.monotonic() - begun
-        return self._judgements

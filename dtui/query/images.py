@@ -167,7 +167,7 @@ def wrong_labels(data: RunData, images: IntArray, held: ColumnRecords, pixels: i
     for columns in _column_batches(held, max(1, AT_ONCE // (high - low))):
         starts, stops = held.starts[columns], held.stops[columns]
         window = slice(int(starts.min()), int(stops.max()))
-        labels = data.reader.read_labels(slice(low, high), window)
+        labels = data.labels(slice(low, high), window)
         lengths = stops - starts
         ends = np.cumsum(lengths)
         positions = np.arange(ends[-1]) + np.repeat(starts - window.start - ends + lengths, lengths)
@@ -233,7 +233,7 @@ def labels_at(data: RunData, images: IntArray, position: int) -> IntArray:
     if position < 0 or not len(images):
         return np.full(len(images), NO_VALUE, dtype=np.int32)
     low, high = int(images.min()), int(images.max()) + 1
-    labels: IntArray = data.reader.read_labels(slice(low, high), slice(position, position + 1))[images - low, 0]
+    labels: IntArray = data.labels(slice(low, high), slice(position, position + 1))[images - low, 0]
     return labels
 
 
@@ -265,7 +265,7 @@ def image_verdict(data: RunData, image: int, iteration: int) -> ImageVerdict:
     label, confidence, judged_at = NO_VALUE, NO_VALUE, None
     if position >= 0:
         one, here = slice(image, image + 1), slice(position, position + 1)
-        label = int(data.reader.read_labels(one, here)[0, 0])
+        label = int(data.labels(one, here)[0, 0])
         confidence = int(data.reader.read_confidences(one, here)[0, 0])
         judged_at = int(data.validations[position])
     judged, judging = data.judgements(), data.judging

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -84,6 +85,13 @@ class RunQuery(LayerQuestions, CompareQuestions):
     def settle(self) -> None:
         """Wait some seconds to find out whether another host still records; for callers that ask only once."""
         self._reader.settle()
+
+    def keeping_labels(self) -> AbstractContextManager[None]:
+        """Read the labels once and keep them within the block: for callers that ask for most, such as a report.
+
+        More than 48 MB of wrong labels are not kept; they are then read whenever they are asked for.
+        """
+        return self._data.keeping_labels()
 
     # --- the run
     def quiet_seconds(self, now: float) -> float:

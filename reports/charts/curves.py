@@ -32,9 +32,11 @@ CHARACTER = 6.2
 LOG_FROM = 40.0
 """Ratio of the largest to the smallest value from which on the loss is drawn on a logarithmic scale."""
 _READ_OUT = "(iteration == null ? datum.last === true : datum.column == shown)"
+"""Which row's value stands beside the name: the crosshair's, else the curve's last, which another curve may outlast."""
 _VALUES_AT = -44
 """Where the values in the gutter end."""
-"""Which row's value stands beside the name: the crosshair's, else the curve's last, which another curve may outlast."""
+_FIELDS: dict[str, Any] = {"x": alt.X, "x2": alt.X2, "y": alt.Y, "y2": alt.Y2, "text": alt.Text}
+_PLACES: dict[str, Any] = {"x": alt.XValue, "x2": alt.X2Value, "y": alt.YValue, "y2": alt.Y2Value}
 
 
 def curve_chart(
@@ -81,17 +83,7 @@ def curve_chart(
         _place_layer(len(curves)),
         _crosshair_layer(height + strip),
     ]
-    chart = alt.layer(*layers).properties(
-        width=width,
-        height=height,
-        padding={"left": theme.GUTTER, "right": theme.MARGIN, "top": top, "bottom": 40 + strip},
-        autosize=alt.AutoSizeParams(type="none"),
-    )
-    chart = chart.add_params(
-        alt.param(name="iteration", value=None), alt.param(name="shown", expr=_shown(axis))
-    ).configure(**theme.config(), view=alt.ViewConfig(stroke=None), aria=False, mark=alt.MarkConfig(aria=False))
-    spec: Spec = chart.to_dict(validate=False)  # half of its time; the tests hold it against the schema
-    spec["usermeta"] = {"columns": axis.columns}
+    spec = _layered(layers, axis, (width, height), (top, 40 + strip))
     spec["datasets"] = {
         "once": [{"x": 0}],
         "curves": curve_rows(curves, axis),
@@ -103,6 +95,43 @@ def curve_chart(
     used = {layer["data"]["name"] for layer in spec["layer"]}
     spec["datasets"] = {name: rows for name, rows in spec["datasets"].items() if name in used}
     return spec
+
+
+def _layered(layers: list[alt.Chart], axis: TimeAxis, size: tuple[int, int], room: tuple[int, int]) -> Spec:
+    """Return the layers as one specification, with its width and height, and the room above and below."""
+    width, height = size
+    top, bottom = room
+    params: list[Any] = [
+        alt.param(name="iteration", value=None).param,
+        alt.param(name="shown", expr=_shown(axis)).param,
+    ]
+    chart = alt.LayerChart(  # all at once: each method that adds something copies every layer
+        layer=layers,
+        width=width,
+        height=height,
+        padding={"left": theme.GUTTER, "right": theme.MARGIN, "top": top, "bottom": bottom},
+        autosize=alt.AutoSizeParams(type="none"),
+        params=params,
+        config=alt.Config(
+            **theme.config(), view=alt.ViewConfig(stroke=None), aria=False, mark=alt.MarkConfig(aria=False)
+        ),
+    )
+    spec: Spec = chart.to_dict(validate=False)  # half of its time; the tests hold it against the schema
+    spec["usermeta"] = {"columns": axis.columns}
+    return spec
+
+
+def _channels(**wanted: float | str | alt.SchemaBase) -> dict[str, Any]:
+    """Return encodings with their classes: a number is a place in pixels, a text a field with its type.
+
+    Altair would find the classes by itself, but each time by comparing all that it has: 20 ms a channel.
+    """
+    return {
+        name: channel
+        if isinstance(channel, alt.SchemaBase)
+        else (_FIELDS[name](channel) if isinstance(channel, str) else _PLACES[name](channel))
+        for name, channel in wanted.items()
+    }
 
 
 def _shown(axis: TimeAxis) -> str:
@@ -120,7 +149,7 @@ def _nonfinite_layers(curves: Sequence[Curve], height: int) -> list[alt.Chart]:
     bar: alt.Chart = (
         alt.Chart(alt.NamedData(name="nonfinite"))
         .mark_rect(color=theme.LOST, opacity=0.25, stroke=theme.LOST, strokeWidth=0.8, strokeOpacity=0.6)
-        .encode(x="begin:Q", x2="end:Q", y=alt.value(0), y2=alt.value(height))
+        .encode(**_channels(x="begin:Q", x2="end:Q", y=0, y2=height))
     )
     return [bar]
 
@@ -168,21 +197,23 @@ def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: flo
         scale=scale,
         axis=alt.Axis(title=None, format=value_format, domain=False, ticks=False, **_decades(scale, curves)),
     )
-    base = alt.Chart(alt.NamedData(name="curves")).encode(x=_x(axis, strip), color=colour)
+    base = alt.Chart(alt.NamedData(name="curves")).encode(**_channels(x=_x(axis, strip), color=colour))
     layers = []
     if any(curve.extremes is not None for curve in curves):
         layers.append(
             base.transform_filter("isValid(datum.high)")
             .mark_area(interpolate="step", opacity=0.28, clip=True, line=False)
-            .encode(y=alt.Y("low:Q", title=None), y2="high:Q")
+            .encode(**_channels(y=alt.Y("low:Q", title=None), y2="high:Q"))
         )
     layers.append(
-        base.mark_line(interpolate="step", strokeWidth=1.6, strokeCap="round", clip=True).encode(y=y, strokeDash=dash)
+        base.mark_line(interpolate="step", strokeWidth=1.6, strokeCap="round", clip=True).encode(
+            **_channels(y=y, strokeDash=dash)
+        )
     )
     read = base.transform_filter("datum.column == shown")
     layers.append(
         read.mark_point(filled=True, size=34, opacity=1).encode(
-            y="value:Q", opacity=alt.condition("iteration == null", alt.value(0), alt.value(1))
+            **_channels(y="value:Q", opacity=alt.OpacityValue(1, condition={"test": "iteration == null", "value": 0}))
         )
     )
     shown_format = ".1%" if unit == "share" else ".4~g"
@@ -193,16 +224,16 @@ def _curve_layers(curves: Sequence[Curve], axis: TimeAxis, unit: str, strip: flo
         key = alt.Chart(alt.NamedData(name="once"))
         layers += [
             key.mark_text(align="left", text=curve.name, fontSize=11, **label).encode(
-                x=alt.value(18 - theme.GUTTER), y=alt.value(row)
+                **_channels(x=18 - theme.GUTTER, y=row)
             ),
             key.mark_rule(strokeWidth=2.4, color=curve.colour, strokeDash=[4, 2] if curve.dashed else [1, 0]).encode(
-                x=alt.value(-theme.GUTTER), x2=alt.value(12 - theme.GUTTER), y=alt.value(row)
+                **_channels(x=-theme.GUTTER, x2=12 - theme.GUTTER, y=row)
             ),
             alt.Chart(alt.NamedData(name="curves"))
             .transform_filter(f"{_READ_OUT} && datum.curve == {theme.quoted(curve.name)}")
             .transform_calculate(label=f"isValid(datum.value) ? format(datum.value, '{shown_format}') : datum.missing")
             .mark_text(align="right", **value)
-            .encode(x=alt.value(_VALUES_AT), y=alt.value(row), text="label:N"),
+            .encode(**_channels(x=_VALUES_AT, y=row, text="label:N")),
         ]
     return layers
 
@@ -213,7 +244,7 @@ def _place_layer(curves: int) -> alt.Chart:
         alt.Chart(alt.NamedData(name="once"))
         .transform_calculate(label="iteration == null ? 'last' : 'iteration ' + format(iteration, ',d')")
         .mark_text(align="right", baseline="middle", color=theme.MUTED, fontSize=11)
-        .encode(x=alt.value(_VALUES_AT), y=alt.value(7 + 18 * curves), text="label:N")
+        .encode(**_channels(x=_VALUES_AT, y=7 + 18 * curves, text="label:N"))
     )
     return layer
 
@@ -221,17 +252,17 @@ def _place_layer(curves: int) -> alt.Chart:
 def _stage_layers(stages: Sequence[Stage], axis: TimeAxis, height: int) -> list[alt.Chart]:
     if not stages:
         return []
-    base = alt.Chart(alt.NamedData(name="stages")).encode(x="iteration:Q")
+    base = alt.Chart(alt.NamedData(name="stages")).encode(**_channels(x="iteration:Q"))
     layers = [
         base.mark_text(align="left", dx=4, color=theme.MUTED, fontSize=11, baseline="bottom").encode(
-            text="label:N", y=alt.value(-4)
+            **_channels(text="label:N", y=-4)
         )
     ]
     changes = f"datum.iteration > {axis.first}"
     layers.append(
         base.transform_filter(changes)
         .mark_rule(color=theme.MUTED, strokeDash=[3, 3], opacity=0.55)
-        .encode(y=alt.value(-16), y2=alt.value(height))
+        .encode(**_channels(y=-16, y2=height))
     )
     return layers
 
@@ -254,19 +285,19 @@ def _event_lanes(events: Sequence[Event], axis: TimeAxis, width: int) -> list[in
 def _event_layers(events: Sequence[Event], lanes: Sequence[int], height: int) -> list[alt.Chart]:
     if not events:
         return []
-    base = alt.Chart(alt.NamedData(name="events")).encode(x="iteration:Q")
+    base = alt.Chart(alt.NamedData(name="events")).encode(**_channels(x="iteration:Q"))
     layers = []
     foot = height if len(events) <= EVENTS_WITH_LINES else 0
     unlabelled = base.transform_filter("datum.lane < 0").mark_rule(color=theme.EVENT, opacity=0.6)
     if min(lanes) < 0:
-        layers.append(unlabelled.encode(y=alt.value(-6), y2=alt.value(foot)))
+        layers.append(unlabelled.encode(**_channels(y=-6, y2=foot)))
     for lane in range(max(lanes) + 1):
         at = -20 - EVENT_LANE * lane
         mine = base.transform_filter(f"datum.lane == {lane}")
-        layers.append(mine.mark_rule(color=theme.EVENT, opacity=0.6).encode(y=alt.value(at), y2=alt.value(foot)))
+        layers.append(mine.mark_rule(color=theme.EVENT, opacity=0.6).encode(**_channels(y=at, y2=foot)))
         layers.append(
             mine.mark_text(align="left", dx=4, color=theme.EVENT, fontSize=11, baseline="middle").encode(
-                text="label:N", y=alt.value(at)
+                **_channels(text="label:N", y=at)
             )
         )
     return layers
@@ -286,12 +317,12 @@ def _ribbon_layers(ribbon: Sequence[RibbonMark], height: int) -> list[alt.Chart]
             alt.Chart(alt.NamedData(name="ribbon"))
             .transform_filter(f"datum.direction == '{direction}'")
             .mark_point(shape=shape, filled=True, opacity=0.85, color=colour)
-            .encode(x="iteration:Q", y=alt.value(at), size=alt.Size("size:Q", scale=None, legend=None)),
+            .encode(**_channels(x="iteration:Q", y=at, size=alt.Size("size:Q", scale=None, legend=None))),
             key.mark_point(shape=shape, filled=True, size=60, opacity=1, color=colour).encode(
-                x=alt.value(6 - theme.GUTTER), y=alt.value(at)
+                **_channels(x=6 - theme.GUTTER, y=at)
             ),
             key.mark_text(align="left", baseline="middle", color=colour, fontSize=12, text=direction).encode(
-                x=alt.value(18 - theme.GUTTER), y=alt.value(at)
+                **_channels(x=18 - theme.GUTTER, y=at)
             ),
         ]
     return layers
@@ -303,6 +334,6 @@ def _crosshair_layer(height: float) -> alt.Chart:
         .transform_calculate(iteration="iteration == null ? null : iteration + 0.5")
         .transform_filter("iteration != null")
         .mark_rule(color=theme.CROSSHAIR, opacity=0.75)
-        .encode(x="iteration:Q", y=alt.value(0), y2=alt.value(height))
+        .encode(**_channels(x="iteration:Q", y=0, y2=height))
     )
     return layer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dtui.model import Incident, IntArray
-from dtui.model.learning import Confusion
+from dtui.model.learning import Confusion, ConfusionChange
 from dtui.reports.charts.pictures.matrix import MOST_STEPS, MatrixSheet, matrix_picture
 from dtui.reports.charts.pictures.scale import percent
 from dtui.reports.document import Item, Paragraph, Picture, Row, Section, Table
@@ -33,7 +33,9 @@ def confusions_section(view: View) -> Section | None:
     items: list[Item] = [_pairs(view, last)] if last.pairs else [Paragraph("At the last validation, none is confused.")]
     matrix = _matrix(view, last)
     items[:0] = [] if matrix is None else [matrix]
-    around = [row for incident in _with_classes(view) for row in _grown(view, incident)]
+    incidents = _with_classes(view)
+    grown = view.query.grown_confusions([one.first for one in incidents], WINDOW, A_INCIDENT)
+    around = [row for incident, found in zip(incidents, grown, strict=True) for row in _grown(view, incident, found)]
     if around:
         columns = ("incident", "iteration", "class", "taken for", "before", "after")
         numeric = (True, True, False, False, True, True)
@@ -147,8 +149,7 @@ def _with_classes(view: View) -> list[Incident]:
     return sorted(lost, key=lambda one: one.first)
 
 
-def _grown(view: View, incident: Incident) -> list[Row]:
-    grown = view.query.confusion(incident.first, WINDOW).grown
+def _grown(view: View, incident: Incident, grown: tuple[ConfusionChange, ...]) -> list[Row]:
     return [
         Row(
             (
@@ -161,6 +162,6 @@ def _grown(view: View, incident: Incident) -> list[Row]:
             ),
             iteration=incident.first,
         )
-        for pair in grown[:A_INCIDENT]
+        for pair in grown
         if pair.score >= LEAST_SCORE
     ]

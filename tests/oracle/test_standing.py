@@ -50,6 +50,29 @@ def test_moving_filters():
     assert 5 < hits < 40
 
 
+def test_moving_since_with_values_of_every_kind():
+    random = np.random.default_rng(3)
+    values = np.array([0, 1, 2, 4, 8, 8, 33, 4e-38, 1e-45, np.nan, np.inf, -np.inf], np.float32)
+    found = 0
+    for _ in range(300):
+        ratios = random.choice(values, (random.integers(1, 14), random.integers(1, 12)))
+        rows = random.permutation(len(ratios))
+        since = moving_since(ratios, rows, ITERATIONS)
+        for row, told in zip(rows.tolist(), since, strict=True):
+            moved = [_is_moving(ratios[:, at], row) for at in range(ratios.shape[1])]
+            known = np.isfinite(ratios[row])
+            later = [sum(moved[at:]) / max(1, known[at:].sum()) for at in range(len(moved))]
+            slow = [at for at in range(len(moved)) if moved[at] and (later[at] >= 0.75 or not known[at:].any())]
+            assert told == (slow[0] * 10 if slow else None)
+            found += told is not None
+    assert found > 100
+
+
+def _is_moving(column: np.ndarray, row: int) -> bool:
+    finite = [value for value in column.tolist() if np.isfinite(value)]
+    return bool(finite) and column[row] > 0 and column[row] >= 4 * statistics.median(finite)
+
+
 def test_too_few_records_move_nothing():
     assert not find_moving(layer(1)[:, :19]).any()
     assert not find_moving(np.full((3, 20), np.nan)).any()

@@ -12,8 +12,9 @@ import tables
 
 from dtui.errors import UsageError
 from dtui.model import Anomaly, AnomalySettings
-from dtui.query import class_table, judgements, open_run
+from dtui.query import class_table, open_run
 from dtui.query.incidents import walk
+from dtui.query.labels import judgements
 from dtui.store import check_run, compact_run, pack_run
 from dtui.store.check.result import FileState
 from dtui.store.run.anomaly_cache import MOST_TABLES, FindingsFile

@@ -245,7 +245,7 @@ def test_a_verdict_is_the_last_at_or_before(reader):
 def test_a_long_run_is_answered_in_batches(monkeypatch, reader, axis):
     whole = RunQuery(reader.path, FakeReader())
     monkeypatch.setattr("dtui.query.images.AT_ONCE", 300)
-    monkeypatch.setattr("dtui.query.judgements.LABELS_AT_ONCE", 300)
+    monkeypatch.setattr("dtui.query.labels.judgements.LABELS_AT_ONCE", 300)
     batched = RunQuery(reader.path, reader)
     request = ImagesRequest(CLASSES, axis, 10, 100, 20, "error", "label")
     ours, theirs = batched.image_rows(request), whole.image_rows(request)

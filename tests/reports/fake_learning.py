@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 
@@ -49,8 +50,16 @@ class FakeLearning:
 
     def confusion(self, iteration: int, window: int = 1) -> Confusion:
         pairs = (Confused(0, 1, 5, 0.1), Confused(1, 0, 2, 0.04))
+        return Confusion(iteration, pairs, (10,), (20,), self.grown_confusions([iteration])[0])
+
+    def grown_confusions(
+        self, iterations: Sequence[int], window: int = 1, top: int = 20
+    ) -> tuple[tuple[ConfusionChange, ...], ...]:
         grown = (ConfusionChange(1, 0, 0.0, 0.5, 25.0, 2.5), ConfusionChange(0, 1, 0.0, 0.01, 1.0, 0.01))
-        return Confusion(iteration, pairs, (10,), (20,), grown)
+        return tuple(grown[:top] for _ in iterations)
+
+    def keeping_labels(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def confusion_times(self, label: int) -> ConfusionTimes:
         """Every image that is wrong is taken for the next class."""

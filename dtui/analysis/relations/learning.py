@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from dtui.analysis.correctness import PackedLayout, WordArray
+from dtui.analysis.correctness import MOST_IN_A_BYTE, PackedLayout, WordArray
 from dtui.model import BoolArray, FloatArray, IntArray
 from dtui.model.learning import NEVER, ImageLearning
 
-MOST_IN_A_BYTE = 255
 BITS_AT_ONCE = 16_000_000
 
 

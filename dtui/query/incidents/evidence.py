@@ -65,7 +65,7 @@ def _became(
     at = first + int(np.nanargmax(errors))
     begin = int(data.layout.first_image[label])
     rows = slice(begin, begin + int(data.class_sizes[label]))
-    labels = data.reader.read_labels(rows, slice(max(0, first - 1), at + 1))
+    labels = data.labels(rows, slice(max(0, first - 1), at + 1))
     here, before = labels[:, -1].astype(np.int64), labels[:, 0].astype(np.int64)
     known = (here >= 0) & (here < len(data.class_sizes))
     found, counts = np.unique(here[known & (here != label)], return_counts=True)

@@ -30,15 +30,10 @@ MOST_CHANGES = 200
 
 def confusion(data: RunData, iteration: int, window: int) -> Confusion:
     """Answer `RunQuery.confusion`."""
-    if not 1 <= window <= MOST_COMPARED:
-        raise UsageError(f"confusion: {window} validations before and after; use 1 to {MOST_COMPARED}")
+    _check_window(window)
     at = _validation_at(data, iteration)
-    before = slice(max(0, at - window), at)
-    after = slice(at, min(at + window, len(data.validations)))
-    targets, labels = _labels(data, slice(before.start, after.stop))  # read once: neighbours share a block of the file
-    parts = [slice(some.start - before.start, some.stop - before.start) for some in (slice(at, at + 1), before, after)]
-    here, earlier, later = (count_confusions(labels[:, part], targets, len(data.class_sizes)) for part in parts)
-    growth = find_growth(earlier, later, data.class_sizes)
+    before, after = _around(data, at, window)
+    here = _count(data, slice(at, at + 1))
     order = np.lexsort((here.labels, here.targets, -here.counts))
     return Confusion(
         iteration=int(data.validations[at]),
@@ -53,8 +48,39 @@ def confusion(data: RunData, iteration: int, window: int) -> Confusion:
         ),
         before=tuple(data.validations[before].tolist()),
         after=tuple(data.validations[after].tolist()),
-        grown=_told(growth),
+        grown=_told(_growth(data, at, window)),
     )
+
+
+def grown_confusions(
+    data: RunData, iterations: tuple[int, ...], window: int, top: int
+) -> tuple[tuple[ConfusionChange, ...], ...]:
+    """Answer `RunQuery.grown_confusions`."""
+    _check_window(window)
+    if top < 1:
+        raise UsageError(f"confusions that grew: the top {top}; ask for at least 1")
+    places = [_validation_at(data, iteration) for iteration in iterations]
+    found = {at: _told(_growth(data, at, window).chosen(slice(0, top))) for at in sorted(set(places))}
+    return tuple(found[at] for at in places)
+
+
+def _check_window(window: int) -> None:
+    if not 1 <= window <= MOST_COMPARED:
+        raise UsageError(f"confusion: {window} validations before and after; use 1 to {MOST_COMPARED}")
+
+
+def _around(data: RunData, at: int, window: int) -> tuple[slice, slice]:
+    """Return the validations before one, and those from it on."""
+    return slice(max(0, at - window), at), slice(at, min(at + window, len(data.validations)))
+
+
+def _growth(data: RunData, at: int, window: int) -> Changes:
+    """Return the confusions that grew at a validation."""
+    before, after = _around(data, at, window)
+    targets, labels = _labels(data, slice(before.start, after.stop))  # read once: neighbours share a block of the file
+    parts = (labels[:, : at - before.start], labels[:, at - before.start :])
+    earlier, later = (count_confusions(part, targets, len(data.class_sizes)) for part in parts)
+    return find_growth(earlier, later, data.class_sizes)
 
 
 def _told(changes: Changes) -> tuple[ConfusionChange, ...]:
@@ -146,7 +172,7 @@ def _labels(data: RunData, validations: slice) -> tuple[LabelArray, IntArray]:
     images = data.images
     if images is None:
         return np.zeros(0, dtype=np.uint16), np.zeros((0, 0), dtype=np.int64)
-    return images.targets, data.reader.read_labels(slice(0, len(images.targets)), validations)
+    return images.targets, data.labels(slice(0, len(images.targets)), validations)
 
 
 def confusion_times(data: RunData, label: int) -> ConfusionTimes:
@@ -154,6 +180,6 @@ def confusion_times(data: RunData, label: int) -> ConfusionTimes:
     check_labels(data, [label])
     first = int(data.layout.first_image[label])
     rows = slice(first, first + int(data.class_sizes[label]))
-    labels = data.reader.read_labels(rows, slice(0, len(data.validations)))
+    labels = data.labels(rows, slice(0, len(data.validations)))
     found, counts, judged = confusions_over_time(labels, label)
     return ConfusionTimes(label, data.validations, read_only(found), read_only(counts), read_only(judged))

@@ -29,7 +29,7 @@ def image_history(data: RunData, image: int, partners: int) -> ImageHistory:
     judged = data.judgements()
     flipping = data.remembered("flipping", lambda: Flipping(judged.layout, judged.right, judged.lost))
     found, shared = flipping.partners(image, partners)
-    labels = data.reader.read_labels(slice(image, image + 1), slice(0, len(data.validations)))[0]
+    labels = data.labels(slice(image, image + 1), slice(0, len(data.validations)))[0]
     scores = data.column("score", slice(image, image + 1), slice(0, len(data.validations)))
     return ImageHistory(
         learned=learned_images(data, np.array([image]))[0],
@@ -80,7 +80,7 @@ def label_strips(data: RunData, images: tuple[int, ...], axis: TimeAxis) -> Labe
     scores = np.full(shape, np.nan) if has_scores else None
     for row, image in enumerate(images):
         one = slice(image, image + 1)
-        labels = data.reader.read_labels(one, needed)
+        labels = data.labels(one, needed)
         sure = data.reader.read_confidences(one, needed)
         target = int(data.images.targets[image]) if data.images is not None else 0
         correct[row] = pool_mean(_where(labels >= 0, labels == target), own)[0]

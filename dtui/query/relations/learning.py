@@ -18,7 +18,7 @@ from dtui.query.data import RunData
 from dtui.query.relations.correlation import class_events
 
 READ_TOGETHER = 512
-"""Images whose labels are read at once."""
+"""Images whose labels are read at once, where they are not kept."""
 
 
 def learning(data: RunData) -> ImageLearning:
@@ -83,7 +83,7 @@ def _taken_for(data: RunData, images: IntArray, targets: list[int]) -> dict[int,
     for block in np.split(ascending, np.flatnonzero(np.diff(ascending // READ_TOGETHER)) + 1):
         if len(block):
             first = int(block[0])
-            labels = data.reader.read_labels(slice(first, int(block[-1]) + 1), every)
+            labels = data.labels(slice(first, int(block[-1]) + 1), every)
             for image in block.tolist():
                 row = labels[image - first]
                 wrong = Counter(row[(row >= 0) & (row != target[image])].tolist())

@@ -11,7 +11,7 @@ from dtui.query.relations.validation_questions import ValidationQuestions
 
 if TYPE_CHECKING:
     from dtui.model import AnomalySettings, relations
-    from dtui.model.learning import Confusion, ConfusionTimes, ImageLearning, ImageList, StageDensity
+    from dtui.model.learning import Confusion, ConfusionChange, ConfusionTimes, ImageLearning, ImageList, StageDensity
     from dtui.model.relations import CommonFilters, Correlation, Event, EventFilters, FilterChoice
     from dtui.query import anomalies
     from dtui.query.relations import anomaly_filters, confusion, correlation, learning
@@ -124,6 +124,21 @@ class RelationQuestions(ValidationQuestions):
                 range.
         """
         return confusion.confusion(self._data, iteration, window)
+
+    def grown_confusions(
+        self, iterations: Sequence[int], window: int = 1, top: int = 20
+    ) -> tuple[tuple[ConfusionChange, ...], ...]:
+        """Return the confusions that grew most at each of some iterations, as `confusion` tells them.
+
+        Args:
+            iterations: Of the run.
+            window: Number of validations before, and from each on, that are compared, >= 1.
+            top: Only the first so many of each, >= 1.
+
+        Raises:
+            UsageError: As `confusion`, or `top` is below 1.
+        """
+        return confusion.grown_confusions(self._data, tuple(iterations), window, top)
 
     def confusion_times(self, label: int) -> ConfusionTimes:
         """Return the wrong labels of a class over the run.

@@ -38,7 +38,8 @@ def is_not_judged(labels: IntArray, classes: int) -> BoolArray:
 
 def as_read(labels: IntArray, classes: int) -> IntArray:
     """Replace the stored code for "not judged" by NOT_JUDGED, in place, and return the labels."""
-    labels[is_not_judged(labels, classes)] = NOT_JUDGED
+    if labels.max(initial=0) >= NOT_JUDGED_STORED:
+        labels[is_not_judged(labels, classes)] = NOT_JUDGED
     return labels
 
 

@@ -1,0 +1,170 @@
+"""Holds what a run's validations say: labels, judgements, errors of classes and columns.
+
+Owns when labels are read, and how many of them are kept.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar, cast
+
+import numpy as np
+
+from dtui.analysis.correctness import PackedLayout
+from dtui.model import FloatArray, ImageSet, IntArray
+from dtui.model.judging import Judging
+from dtui.query.growing import GrowingArrays
+from dtui.query.labels.judgements import Judgements
+from dtui.query.labels.partial import read_errors
+
+if TYPE_CHECKING:
+    from dtui.store import RunReader
+
+Answer = TypeVar("Answer")
+LABELS_KEPT = 24_000_000
+"""Wrong labels that are kept at most, two bytes each; a run of 1,000 validations of 50,000 images has 16 million."""
+
+
+class ValidationData:
+    """A run's validations as arrays over the whole run.
+
+    `remembered` keeps results computed from them until the run changes.
+    """
+
+    def __init__(self, reader: RunReader) -> None:
+        """Take over a reader; nothing is read before the first question."""
+        self.reader = reader
+        self._growing = GrowingArrays()
+        self._memory: dict[Hashable, object] = {}
+        self._judgements: Judgements | None = None
+        self._keeps_labels = False
+        self.seconds_of_judging = 0.0
+        """That were spent on reading labels a little at a time."""
+
+    def remembered(self, key: Hashable, compute: Callable[[], Answer]) -> Answer:
+        """Return the result of `compute`, calling it at most once until the run changes."""
+        if key not in self._memory:
+            self._memory[key] = compute()
+        return cast(Answer, self._memory[key])
+
+    def knows(self, key: Hashable) -> bool:
+        """Whether `remembered` already has the result."""
+        return key in self._memory
+
+    @property
+    def images(self) -> ImageSet | None:
+        """The validation images, without thumbnails."""
+        return self.reader.images
+
+    @property
+    def validations(self) -> IntArray:
+        """Iterations of the validations, shape (m,), ascending."""
+        return self.reader.validation_iterations
+
+    # --- errors
+    def class_errors(self) -> FloatArray:
+        """Return, for each class, the wrong images as a share of the judged ones, shape (C, m)."""
+        if not len(self.validations):  # the reader may not know the images yet, nor how many rows there will be
+            return np.zeros((len(self.layout.images), 0))
+        return self._class_errors()[0]
+
+    def judged(self) -> FloatArray:
+        """Return the number of judged images of each class, shape (C, m); all images where labels are lost."""
+        if not len(self.validations):
+            return np.zeros((len(self.layout.images), 0))
+        return self._class_errors()[1]
+
+    def _class_errors(self) -> tuple[FloatArray, FloatArray]:
+        both = self._growing.columns(
+            "class errors", len(self.validations), lambda some: read_errors(self.reader, self.layout.images, some)
+        )
+        return both[: len(both) // 2], both[len(both) // 2 :]
+
+    # --- what decides what is right
+    @property
+    def judging(self) -> Judging | None:
+        """What decides whether an image is right where class scores do not."""
+        return None if self.images is None else self.images.judging
+
+    def column(self, name: str, images: slice, validations: slice) -> FloatArray | None:
+        """Return a column of validations, shape (images, validations), float64; None where it was not recorded.
+
+        NaN where there is no value, or it is lost to damage.
+        """
+        column = next((one for one in self.reader.columns if one.name == name), None)
+        if column is None:
+            return None
+        values = self.reader.read_column(name, images, validations).astype(np.float64)
+        if not np.isnan(column.missing):
+            values[(values == column.missing) | (values < 0)] = np.nan
+        return values
+
+    # --- labels
+    @contextmanager
+    def keeping_labels(self) -> Iterator[None]:
+        """Answer `RunQuery.keeping_labels`."""
+        before, self._keeps_labels = self._keeps_labels, True
+        if not before:
+            self._judgements = None  # what was read without being kept is read once more, with the first question
+        try:
+            yield
+        finally:
+            self._keeps_labels = before
+            if self._judgements is not None and not before:
+                self._judgements.wrong = None
+
+    def labels(self, images: slice, validations: slice) -> IntArray:
+        """Return predicted labels, kept ones without reading them again.
+
+        Args:
+            images: Step 1, within the images.
+            validations: Step 1, within the validations.
+
+        Returns:
+            Shape (images, validations), int32; negative where one is lost or the image was not judged.
+        """
+        known = self.images
+        if self._keeps_labels and known is not None:
+            kept = self.judgements().labels(images, validations, known.targets)
+            if kept is not None:
+                return kept
+        return self.reader.read_labels(images, validations)
+
+    # --- correctness
+    @property
+    def layout(self) -> PackedLayout:
+        """Where each image's bit lies in `judgements`."""
+
+        def lay_out() -> PackedLayout:
+            images = self.images
+            if images is None:
+                return PackedLayout.of(np.zeros(0, dtype=np.uint16), len(self.reader.classes))
+            most = int(images.targets.max(initial=0)) + 1
+            return PackedLayout.of(images.targets, max(len(images.classes), most))
+
+        return self.remembered("layout", lay_out)
+
+    @property
+    def class_sizes(self) -> IntArray:
+        """Images of each class, shape (C,)."""
+        return self.layout.images
+
+    @property
+    def has_judgements(self) -> bool:
+        """Whether the labels have been read already."""
+        return self._judgements is not None
+
+    def judgements(self, seconds: float = math.inf) -> Judgements:
+        """Return right or wrong of every image at every validation, or of as many as can be read in some seconds."""
+        begun = time.monotonic()
+        if self._judgements is None or not len(self._judgements.right):  # the images may have come since
+            self._judgements = Judgements(self.layout, LABELS_KEPT if self._keeps_labels else 0)
+        images = self.images
+        if images is not None and len(self._judgements.right) < len(self.validations):
+            self._judgements.extend(len(self.validations), images.targets, self.reader.read_labels, seconds)
+        if seconds < math.inf:
+            self.seconds_of_judging += time.monotonic() - begun
+        return self._judgements
