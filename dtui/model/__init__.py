@@ -31,6 +31,7 @@ from dtui.model.records import (
 )
 from dtui.model.scalars import LARGEST, LOGGED_NAN, LOST_NAN, SKIPPED_UPDATES, was_logged, was_lost
 from dtui.model.statistics import (
+    ADAPTER_STATISTICS,
     CHANGE_RATIO_EDGES,
     FILTER_STATISTICS,
     HISTOGRAM_BINS,
@@ -44,8 +45,10 @@ from dtui.model.statistics import (
 )
 from dtui.model.structure import (
     ActivationPlace,
+    Adapter,
     Coverage,
     Edge,
+    HeadGroup,
     ImageSet,
     Layer,
     Module,
@@ -71,6 +74,7 @@ from dtui.model.views import (
 )
 
 __all__ = [
+    "ADAPTER_STATISTICS",
     "CHANGE_RATIO_EDGES",
     "DEFAULT_WINDOW",
     "FILTER_STATISTICS",
@@ -92,6 +96,7 @@ __all__ = [
     "WATCHED_FILTER_STATISTICS",
     "WATCHED_LAYER_STATISTICS",
     "ActivationPlace",
+    "Adapter",
     "Anomaly",
     "AnomalySettings",
     "BoolArray",
@@ -111,6 +116,7 @@ __all__ = [
     "FilterCourses",
     "FloatArray",
     "Gap",
+    "HeadGroup",
     "Heatmap",
     "HeatmapRequest",
     "ImageRows",

@@ -119,20 +119,23 @@ class RunReader(FollowedRun):
             NotRecordedError: The run does not hold it, or no normalisation layers.
             UsageError: There is no such statistic, or the slice runs backwards.
         """
-        self.contents.norm_statistic(statistic, self.path)
-        return self._read_records(track_node(Rows.NORMS, statistic), range(len(self.structure.norms)), records)
+        return self.read_rows(Rows.NORMS, statistic, records)
 
     def read_parameters(self, statistic: str, records: slice) -> FloatArray:
-        """Return one statistic of all parameters outside the layers, as `read_norms` does; rows as in
-        `structure.parameters`.
+        """Return one statistic of all parameters outside the layers; raises as `read_rows` does."""
+        return self.read_rows(Rows.PARAMETERS, statistic, records)
+
+    def read_rows(self, kind: Rows, statistic: str, records: slice) -> FloatArray:
+        """Return one statistic of all rows of a kind that has a track of its own, as `read_norms` does.
+
+        Rows are as in `structure`: its norms, parameters outside the layers, or adapters.
 
         Raises:
-            NotRecordedError: The run does not hold it, or no such parameters.
+            NotRecordedError: The run does not hold it, or no such rows.
             UsageError: There is no such statistic, or the slice runs backwards.
         """
-        self.contents.parameter_statistic(statistic, self.path)
-        rows = range(len(self.structure.parameters))
-        return self._read_records(track_node(Rows.PARAMETERS, statistic), rows, records)
+        self.contents.row_statistic(kind, statistic, self.path)
+        return self._read_records(track_node(kind, statistic), range(self.contents.rows_of(kind)), records)
 
     def read_histograms(self, layer: int, records: slice) -> IntArray:
         """Return the weight histograms of a layer, shape (HISTOGRAM_BINS, records), int64; NO_VALUE where damaged.
