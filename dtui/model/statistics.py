@@ -167,14 +167,18 @@ CHANGE_RATIO_EDGES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Upper edges for the cumulative shares of |gradient / weight|, one share an edge."""
 
 
-COLUMN_TITLES = {"activation_zeros": "share of zeros", "activation_mean": "mean activation"}
-"""Columns of filters that are drawn as statistics are, and their titles."""
+OTHER_TITLES = {
+    "activation_zeros": "share of zeros",
+    "activation_mean": "mean activation",
+    "adapter_ratio": "‖BA‖·scale ⁄ ‖W‖",
+}
+"""What is no statistic and is drawn as one, and its title."""
 
 
 def title_of(name: str) -> str:
     """Return the title of a statistic. A name that several kinds of rows share has one title."""
-    if name in COLUMN_TITLES:
-        return COLUMN_TITLES[name]
+    if name in OTHER_TITLES:
+        return OTHER_TITLES[name]
     every = (FILTERS, LAYERS, NORMS, PARAMETERS, ADAPTERS)
     known = next((of[name] for of in every if name in of), None)
     return name.replace("_", " ") if known is None else known.title

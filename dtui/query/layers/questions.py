@@ -5,17 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
+from dtui.analysis.layers.initial_std import initial_std
+from dtui.errors import UsageError
 from dtui.model import FilterCourses, FloatArray, Heatmap, HeatmapRequest, IntArray, NodeSeries, TimeAxis, TreeNode
 from dtui.model.findings.kept_weights import KeptWeights
-from dtui.model.layers import FilterHistory, NetworkGraph, NodeBoxes, NodeHistograms, NormSeries
+from dtui.model.layers import (
+    AttentionHead,
+    FilterHistory,
+    InitialStd,
+    NetworkGraph,
+    NodeBoxes,
+    NodeHistograms,
+    NormSeries,
+)
 from dtui.query import tree
 from dtui.query.data import RunData
 from dtui.query.heatmap import HeatmapQuery
 from dtui.query.layers import (
     activations,
+    adapters,
     boxes,
     filter_history,
     graph,
+    heads,
     histograms,
     kept_weights,
     norm_series,
@@ -168,6 +180,81 @@ class LayerQuestions:
             UsageError: An unknown parameter or statistic.
         """
         return norm_series.parameter_series(self._data, places, statistic, axis)
+
+    def adapters(self, statistic: str) -> FloatArray:
+        """Return one statistic of the adapters at every record, shape (adapters, records), float32, read-only.
+
+        Rows are those of `structure().adapters`. NaN where there is no value: of adapters that are not measured or are
+        merged into their weight, of a share where that weight is not recorded, and in every watch.
+
+        Args:
+            statistic: "adapter_norm", ‖BA‖ · scale; or ADAPTER_RATIO, that as a share of the norm of its weight.
+
+        Raises:
+            NotRecordedError: The run does not hold it, or no adapters.
+            UsageError: There is no such statistic.
+        """
+        return adapters.adapters(self._data, statistic)
+
+    def adapter_series(self, places: Sequence[int], statistic: str, axis: TimeAxis) -> NormSeries:
+        """Return one statistic of some adapters over time, as `adapters` has it; places in `structure().adapters`.
+
+        Raises:
+            NotRecordedError: The run does not hold it, or no adapters.
+            UsageError: An unknown adapter or statistic.
+        """
+        return adapters.adapter_series(self._data, places, statistic, axis)
+
+    def heads(self, layer: int | None = None) -> tuple[AttentionHead, ...]:
+        """Return the attention heads that a layer makes, or all; those of outputs are stretches of inputs.
+
+        Raises:
+            UsageError: There is no such layer.
+        """
+        return heads.heads_of(self._data, layer)
+
+    def head_values(self, layer: int, statistic: str) -> FloatArray:
+        """Return one statistic of the heads that a layer's filters make, shape (heads, records), float32, read-only.
+
+        Made of the statistics of their filters: norms as the root of the sum of squares, means, spreads and sums as for
+        all their weights together, the update ratio ‖Δw‖ ⁄ ‖w before‖. The cosine distance is the mean of the filters',
+        weighted with their squared norms, which is exact as far as these keep their shares.
+
+        Args:
+            layer: Index of the layer.
+            statistic: Of FILTER_STATISTICS.
+
+        Raises:
+            NotRecordedError: The run does not hold the statistics behind it, or the layer makes no heads.
+            UsageError: There is no such layer or statistic.
+        """
+        return heads.head_values(self._data, layer, statistic)
+
+    def head_series(self, places: Sequence[int], statistic: str, axis: TimeAxis) -> NormSeries:
+        """Return one statistic of some heads over time, on a scale of their own.
+
+        Args:
+            places: Places among the items of `heads()` that are not of inputs.
+            statistic: Of FILTER_STATISTICS.
+            axis: The columns.
+
+        Raises:
+            NotRecordedError: The run does not hold the statistics behind it.
+            UsageError: An unknown head or statistic.
+        """
+        return heads.head_series(self._data, places, statistic, axis)
+
+    def initial_std(self, layer: int) -> InitialStd | None:
+        """Return the standard deviations with which a layer's weights would start; None where its shape does not tell.
+
+        Raises:
+            UsageError: There is no such layer.
+        """
+        structure = self._data.structure
+        if not 0 <= layer < len(structure.layers):
+            raise UsageError(f"layer {layer}: the run has layers 0–{len(structure.layers) - 1}")
+        of = structure.layers[layer]
+        return initial_std(of.kind, of.shape, structure.groups[layer] if structure.groups else None)
 
     def filter_history(self, layer: int, filter: int, axis: TimeAxis) -> FilterHistory:
         """Return what a filter did over the run, beside the other filters of its layer.
