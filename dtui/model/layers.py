@@ -66,8 +66,8 @@ class AttentionHead:
     """One head of an attention, as far as one layer makes it.
 
     Attributes:
-        name: Name of the layer; data from outside.
-        layer: Index of the layer.
+        layer: Name of the layer; data from outside.
+        index: Index of the layer.
         part: Of HEAD_PARTS.
         head: Its number, from 0.
         first: Its first filter within the layer; of an output its first input.
@@ -75,8 +75,8 @@ class AttentionHead:
         of_inputs: Whether these are inputs: then every filter of the layer belongs to all heads.
     """
 
-    name: str
-    layer: int
+    layer: str
+    index: int
     part: str
     head: int
     first: int
@@ -87,6 +87,23 @@ class AttentionHead:
     def title(self) -> str:
         """As people read it, such as "query 3"."""
         return f"{self.part} {self.head}"
+
+
+@dataclass(frozen=True, slots=True)
+class MovedHead:
+    """How much an attention head moved, beside the others of its layer and part.
+
+    Attributes:
+        head: The head.
+        ratio: Its mean update ratio, per update, > 0.
+        times: That, divided by the median of the layer's heads of the same part.
+        iteration: Of the record at which its update ratio was largest.
+    """
+
+    head: AttentionHead
+    ratio: float
+    times: float
+    iteration: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +253,9 @@ class FilterHistory:
         of: Filters of the layer.
         courses: One for each statistic of INSPECTED, and of ACTIVATION_COLUMNS, that the run holds, in that order.
         read: Where its activations are read; None where they are not recorded.
+        std: Shape (columns,): the standard deviation of its weights, NaN where it has none; None where it was not
+            recorded.
+        starts: Where that of the layer's weights would start; None where its shape does not tell.
     """
 
     axis: TimeAxis
@@ -244,6 +264,8 @@ class FilterHistory:
     of: int
     courses: tuple[FilterCourse, ...]
     read: ActivationPlace | None = None
+    std: FloatArray | None = None
+    starts: InitialStd | None = None
 
 
 ACTIVATION_COLUMNS = ("activation_zeros", "activation_mean")

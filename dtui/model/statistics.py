@@ -170,7 +170,7 @@ CHANGE_RATIO_EDGES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 OTHER_TITLES = {
     "activation_zeros": "share of zeros",
     "activation_mean": "mean activation",
-    "adapter_ratio": "‖BA‖·scale ⁄ ‖W‖",
+    "adapter_ratio": "‖BA‖·scale / ‖W‖",
 }
 """What is no statistic and is drawn as one, and its title."""
 

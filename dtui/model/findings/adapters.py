@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from dtui.model.structure import LORA
 
 NAMED = 3
+MANY = 5.0
+"""From so many times on a share is told in times, not in percent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ def adapter_sentences(adapters: Sequence[AdapterState]) -> tuple[str, ...]:
         said = f"{len(measured):,} {LORA} of rank {ranks}"
         if compared:
             first = compared[0]
-            said += f"; the largest, ‖BA‖·scale {share_text(first.share)} of ‖W‖, is that of {first.name}"
+            said += f"; the largest, with a ‖BA‖·scale of {share_text(first.share)}, is that of {first.name}"
         lines.append(said)
     still = [one for one in measured if one.size == 0]
     if still:
@@ -60,8 +62,10 @@ def adapter_sentences(adapters: Sequence[AdapterState]) -> tuple[str, ...]:
 
 
 def share_text(share: float | None) -> str:
-    """Return a share of a weight's norm as people read it, such as "3.1 %"; "" for none."""
-    return "" if share is None else f"{100 * share:.3g} %"
+    """Return a share of a weight's norm as people read it, such as "3.1 % of ‖W‖"; "" for none."""
+    if share is None:
+        return ""
+    return f"{100 * share:.3g} % of ‖W‖" if share < MANY else f"{share:,.3g} times ‖W‖"
 
 
 def _count(adapters: Sequence[AdapterState], verb: str) -> str:

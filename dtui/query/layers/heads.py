@@ -6,13 +6,14 @@ Owns the formulas. Filters are stored with 10 or 7 bits, so heads are as exact a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
 from dtui.analysis.downsample import pool_farthest, pool_largest
 from dtui.errors import NotRecordedError, UsageError
 from dtui.model import FloatArray, HeadGroup, TimeAxis, read_only
-from dtui.model.layers import AttentionHead, NormSeries
+from dtui.model.layers import UPDATE_RATIO, AttentionHead, MovedHead, NormSeries
 from dtui.model.statistics import FILTERS, Drawn
 from dtui.query.data import RunData
 from dtui.query.layers.norm_series import scale_of
@@ -56,8 +57,8 @@ def head_series(data: RunData, places: Sequence[int], statistic: str, axis: Time
     held = data.held(axis, data.reader.contents.filter_statistic(statistic, data.reader.path).is_watched)
     pool = pool_farthest if FILTERS[statistic].drawn is Drawn.SIGNED else pool_largest
     values: FloatArray = np.full((len(places), axis.columns), np.nan, np.float32)
-    for layer in dict.fromkeys(every[place].layer for place in places):
-        rows = [row for row, place in enumerate(places) if every[place].layer == layer]
+    for layer in dict.fromkeys(every[place].index for place in places):
+        rows = [row for row, place in enumerate(places) if every[place].index == layer]
         start = 0
 
         def read(name: str, layer: int = layer) -> FloatArray:
@@ -66,8 +67,41 @@ def head_series(data: RunData, places: Sequence[int], statistic: str, axis: Time
             return matrix
 
         joined = _joined(data, [every[places[row]] for row in rows], statistic, read)
+        if statistic == UPDATE_RATIO:
+            joined = joined / _updates_since(data)[start : start + joined.shape[1]]
         values[rows] = pool(joined, held.shifted(start))
     return NormSeries(axis, statistic, tuple(places), read_only(values), scale_of(values))
+
+
+def moved_heads(data: RunData, most: int) -> tuple[MovedHead, ...]:
+    """Answer `RunQuery.moved_heads`."""
+    found: list[MovedHead] = []
+    if not data.records_filters(*FORMULAS[UPDATE_RATIO][0]):
+        return ()
+    iterations = data.sampled_records()
+    since = _updates_since(data)[np.searchsorted(data.records, iterations)]
+    for layer in dict.fromkeys(group.layer for group in data.structure.heads if not group.of_inputs):
+        data.begin_answer("moved heads")
+        heads = [one for one in heads_of(data, layer) if not one.of_inputs]
+        ratios = _joined(data, heads, UPDATE_RATIO, partial(data.filters_sample, layer=layer)) / since
+        known = np.isfinite(ratios)
+        with np.errstate(all="ignore"):
+            means = np.where(known, ratios, 0).sum(1) / known.sum(1)
+        for part in dict.fromkeys(one.part for one in heads):
+            rows = [row for row, one in enumerate(heads) if one.part == part and means[row] > 0]
+            usual = float(np.median(means[rows])) if rows else 1.0
+            for row in rows:
+                at = int(iterations[int(np.nanargmax(np.where(known[row], ratios[row], np.nan)))])
+                found.append(MovedHead(heads[row], float(means[row]), float(means[row]) / usual, at))
+    return tuple(sorted(found, key=lambda one: -one.times)[:most])
+
+
+def _updates_since(data: RunData) -> FloatArray:
+    """Return the updates from the record before to each record, shape (records,); NaN in watches, and at the first."""
+    regular = np.flatnonzero(~data.is_watch)
+    updates: FloatArray = np.full(len(data.records), np.nan, np.float32)
+    updates[regular[1:]] = np.diff(data.records[regular])
+    return updates
 
 
 def _joined(data: RunData, heads: Sequence[AttentionHead], statistic: str, read: _Read) -> FloatArray:

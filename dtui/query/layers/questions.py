@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-from dtui.analysis.layers.initial_std import initial_std
-from dtui.errors import UsageError
 from dtui.model import FilterCourses, FloatArray, Heatmap, HeatmapRequest, IntArray, NodeSeries, TimeAxis, TreeNode
 from dtui.model.findings.kept_weights import KeptWeights
 from dtui.model.layers import (
     AttentionHead,
     FilterHistory,
     InitialStd,
+    MovedHead,
     NetworkGraph,
     NodeBoxes,
     NodeHistograms,
@@ -231,7 +230,7 @@ class LayerQuestions:
         return heads.head_values(self._data, layer, statistic)
 
     def head_series(self, places: Sequence[int], statistic: str, axis: TimeAxis) -> NormSeries:
-        """Return one statistic of some heads over time, on a scale of their own.
+        """Return one statistic of some heads over time, on a scale of their own; the update ratio per update.
 
         Args:
             places: Places among the items of `heads()` that are not of inputs.
@@ -244,17 +243,20 @@ class LayerQuestions:
         """
         return heads.head_series(self._data, places, statistic, axis)
 
+    def moved_heads(self, most: int) -> tuple[MovedHead, ...]:
+        """Return at most `most` heads: those that moved most beside the others of their layer. Long runs are sampled.
+
+        Empty where no heads are known, or their updates were not recorded.
+        """
+        return heads.moved_heads(self._data, most)
+
     def initial_std(self, layer: int) -> InitialStd | None:
         """Return the standard deviations with which a layer's weights would start; None where its shape does not tell.
 
         Raises:
             UsageError: There is no such layer.
         """
-        structure = self._data.structure
-        if not 0 <= layer < len(structure.layers):
-            raise UsageError(f"layer {layer}: the run has layers 0–{len(structure.layers) - 1}")
-        of = structure.layers[layer]
-        return initial_std(of.kind, of.shape, structure.groups[layer] if structure.groups else None)
+        return filter_history.starts_of(self._data, layer)
 
     def filter_history(self, layer: int, filter: int, axis: TimeAxis) -> FilterHistory:
         """Return what a filter did over the run, beside the other filters of its layer.

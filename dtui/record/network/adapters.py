@@ -18,6 +18,7 @@ from dtui.record.writing.warn import reason_of, warn_once
 
 NAMED = 3
 """Adapters that a message names."""
+_BELOW = (".base_layer", ".base_layer.in_proj_weight")
 _PAIRS = (("lora_A", "lora_B"), ("lora_embedding_A", "lora_embedding_B"))
 
 
@@ -72,13 +73,14 @@ def find_adapters(root: nn.Module, probes: Sequence[LayerProbe]) -> tuple[list[A
         probes: Its recorded layers.
     """
     layers = [probe.name for probe in probes]
+    known_as = {other: probe.name for probe in probes for other in (probe.name, *probe.aliases)}
     found: list[AdapterProbe] = []
     described: list[Adapter] = []
     for name, module, adapter, kind in _every(root):
         pair = _pair(module, adapter)
         rank = 0 if pair is None else int(pair[0].shape[0])
         scale = getattr(module, "scaling", {}).get(adapter, 1.0) if pair is not None else 1.0
-        base = next((known for known in layers if known == f"{name}.base_layer"), "")
+        base = next((known_as[below] for end in _BELOW if (below := f"{name}{end}") in known_as), "")
         made = tuple(known for known in layers if known.startswith(f"{name}.lora_") and known.endswith(f".{adapter}"))
         described.append(Adapter(name, adapter, kind, rank, float(scale), base, made))
         found.append(AdapterProbe(name, adapter, kind == LORA, module))

@@ -99,9 +99,9 @@ def _adapter(item: Mapping[str, Any], layers: tuple[Layer, ...]) -> Adapter:
 
 def _groups(items: Any, layers: tuple[Layer, ...]) -> tuple[int, ...]:
     groups = tuple(map(_count, bounded(items, len(layers))))
-    if groups and (
-        len(groups) != len(layers) or any(not one or of.filters % one for one, of in zip(groups, layers, strict=True))
-    ):
+    if groups and len(groups) != len(layers):
+        raise ValueError(f"groups of {len(groups)} layers, where there are {len(layers)}")
+    if any(not one or of.filters % one for one, of in zip(groups, layers, strict=False)):
         raise ValueError("groups that the layers do not have")
     return groups
 

@@ -195,7 +195,7 @@ def test_what_is_missing_is_told_by_name_in_one_line_each(
         "adapters: those of base_model.model.last (DoRA) are not compared with their weights; of adapters only LoRA is"
     ]
     lines = adapter_sentences(RunQuery(path).info().adapters)
-    assert lines[0].startswith("2 LoRA of rank 2; the largest, ‖BA‖·scale ")
+    assert lines[0].startswith("2 LoRA of rank 2; the largest, with a ‖BA‖·scale of ")
     assert lines[1:] == (
         "1 stands beside a weight that is not recorded: base_model.model.words",
         "1 is not compared with the weight (DoRA; only LoRA is): base_model.model.last",

@@ -198,8 +198,8 @@ def test_series_of_heads_of_two_layers_and_what_is_refused(trained: tuple[Path, 
     last = len(every) - 1
     series = query.head_series([0, last], "norm", TimeAxis(0, 5, 5))
     for row, at in enumerate((0, last)):
-        own = [one for one in every if one.layer == every[at].layer]
-        expected = query.head_values(every[at].layer, "norm")[own.index(every[at])]
+        own = [one for one in every if one.index == every[at].index]
+        expected = query.head_values(every[at].index, "norm")[own.index(every[at])]
         np.testing.assert_allclose(series.values[row], expected)
     with pytest.raises(NotRecordedError, match="makes no attention heads"):
         query.head_values(layers["last"], "norm")
