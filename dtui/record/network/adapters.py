@@ -160,17 +160,19 @@ def _pair(module: nn.Module, adapter: str) -> tuple[Tensor, Tensor] | None:
     """Return A and B of an adapter; None where it has none whose shapes fit."""
     if adapter not in getattr(module, "scaling", ()):
         return None
-    for names in _PAIRS:
-        holders: list[Any] = [getattr(module, name, None) or {} for name in names]
-        a, b = (_tensor(holder[adapter]) if adapter in holder else None for holder in holders)
+    parts = module._modules  # what a module answers by name takes longer, and this is asked at every record
+    for first, second in _PAIRS:
+        a, b = _factor(parts.get(first), adapter), _factor(parts.get(second), adapter)
         if a is not None and b is not None:
             return (a, b) if min(a.dim(), b.dim()) > 1 and a.shape[0] == b.shape[1] else None
     return None
 
 
-def _tensor(part: Any) -> Tensor | None:
-    found = part if isinstance(part, Tensor) else getattr(part, "weight", None)
-    return found if isinstance(found, Tensor) else None
+def _factor(holder: nn.Module | None, adapter: str) -> Tensor | None:
+    if holder is None:
+        return None
+    own = holder._modules.get(adapter)
+    return holder._parameters.get(adapter) if own is None else own._parameters.get("weight")
 
 
 def _tell(adapters: Sequence[Adapter]) -> None:
