@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from dtui.model.arrays import BoolArray, ByteArray, FloatArray, IntArray
 from dtui.model.axis import TimeAxis
 from dtui.model.findings.adapters import AdapterState
+from dtui.model.findings.nonfinite import LookPlan
 from dtui.model.judging import Judging
 from dtui.model.records import Gap, RunStatus
 from dtui.model.structure import Coverage
@@ -46,6 +47,8 @@ class RunInfo:
     where that is not known. `judging` says what is right in a run that scores decide; `classes` are then its groups.
     `activations` says whether validations hold activations of filters. `heads` counts the attention heads that layers
     make, those of queries, keys and values each; `adapters` are those at the last record.
+    `looks` says whether the gradients of every
+    update are looked at for NaN and Inf; None where the recorder has not decided it.
     """
 
     run: str
@@ -74,6 +77,7 @@ class RunInfo:
     activations: bool = False
     heads: int = 0
     adapters: tuple[AdapterState, ...] = ()
+    looks: LookPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)

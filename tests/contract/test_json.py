@@ -45,6 +45,7 @@ INFO = {
     "activations": bool,
     "heads": int,
     "adapters": list,
+    "looks": (dict, type(None)),
 }
 ANOMALY = {
     "id": str,

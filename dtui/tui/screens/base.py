@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -45,9 +46,14 @@ class DataScreen(TextualScreen[None]):
         super().__init__()
         self._panes = {pane.name: pane for pane in (*table.above, *screen.panes, *table.below)}
 
+    @cached_property
+    def _widgets(self) -> tuple[PaneWidget, ...]:
+        """The widgets of the panes, also before the screen is on the terminal: so they have their pictures at once."""
+        return tuple(map(PaneWidget, self._panes))
+
     def compose(self) -> ComposeResult:
-        """Make the widgets; they get their pictures later."""
-        yield from map(PaneWidget, self._panes)
+        """Put the widgets on the screen."""
+        yield from self._widgets
         yield CommandLine()
 
     @property
@@ -66,7 +72,7 @@ class DataScreen(TextualScreen[None]):
 
     def show(self, pictures: Mapping[Pane, Picture], frames: Mapping[Pane, Frame], iteration: int | None) -> None:
         """Show a picture in each pane that has one, and hide the others."""
-        for widget in self.query(PaneWidget):
+        for widget in self._widgets:
             pane = self.pane_of(widget)
             picture, frame = pictures.get(pane), frames.get(pane)
             visible = picture is not None and frame is not None and frame.height > 0

@@ -6,11 +6,11 @@ Owns the one patch of Textual. Textual 8.2.8 rewrites a line from the left edge 
 
 from __future__ import annotations
 
-from importlib.metadata import version
-
 from rich.console import Console
 from rich.control import Control
 from textual._compositor import ChopsUpdate
+
+from dtui.tui.terminal.releases import version
 
 PATCHED_VERSIONS = frozenset({"8.2.8"})
 """Releases whose ChopsUpdate was read and measured; any other is left as it is."""
