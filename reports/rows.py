@@ -24,6 +24,7 @@ class TreeRow:
         parent: Position of its parent among the rows, -1 at the top.
         depth: 0 at the top.
         is_module: Whether it holds other rows.
+        starts: Where the standard deviation of its weights would start, in words; "" for nothing.
     """
 
     label: str
@@ -34,6 +35,7 @@ class TreeRow:
     parent: int
     depth: int
     is_module: bool
+    starts: str = ""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -91,9 +91,13 @@ def run_state(options: argparse.Namespace) -> Outcome:
 
 def _state_text(state: RunState) -> str:
     from dtui.cli.table import paint, table
+    from dtui.model.findings.adapters import adapter_sentences
+    from dtui.safe_text import safe
 
+    adapters = [f"adapters: {safe(line, LONGEST_SENTENCE)}" for line in adapter_sentences(state.adapters)]
     if not state.entries:
-        return paint(f"nothing stands out at the end of {state.records:,} records", "dim")
+        nothing = paint(f"nothing stands out at the end of {state.records:,} records", "dim")
+        return "\n".join([nothing, *adapters])
     rows = [
         [
             str(entry.standing),
@@ -104,7 +108,7 @@ def _state_text(state: RunState) -> str:
         ]
         for entry in state.entries
     ]
-    return table(["state", "layer", ">filters", ">since", "which"], rows)
+    return "\n".join([table(["state", "layer", ">filters", ">since", "which"], rows), *adapters])
 
 
 def _since(entry: StateEntry) -> str:

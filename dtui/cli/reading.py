@@ -52,6 +52,7 @@ def run_runs(options: argparse.Namespace) -> Outcome:
 def run_info(options: argparse.Namespace) -> Outcome:
     """Show what a run holds."""
     from dtui.cli.as_json import info_fields, to_json
+    from dtui.model.findings.adapters import adapter_sentences
     from dtui.query import open_run
 
     with open_run(options.run) as query:
@@ -78,7 +79,10 @@ def run_info(options: argparse.Namespace) -> Outcome:
         rows.append(("between records", _looks(info.looks)))
     if info.coverage is not None:
         rows.append(("parameters", info.coverage.text(rows=info.other_parameters)))
+    if info.heads:
+        rows.append(("attention", f"{info.heads:,} heads of queries, keys and values, each made of filters"))
     rows += _untrained(info)
+    rows += [("adapters", line) for line in adapter_sentences(info.adapters)]
     if metadata.hyperparameters:
         rows.append(("training", ", ".join(f"{name} {value}" for name, value in metadata.hyperparameters.items())))
     if info.joins:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
     from dtui.model.scalars import LARGEST, LOGGED_NAN, LOST_NAN, SKIPPED_UPDATES, was_logged, was_lost
     from dtui.model.statistics import (
+        ADAPTER_STATISTICS,
         CHANGE_RATIO_EDGES,
         FILTER_STATISTICS,
         HISTOGRAM_BINS,
@@ -53,8 +54,10 @@ if TYPE_CHECKING:
     )
     from dtui.model.structure import (
         ActivationPlace,
+        Adapter,
         Coverage,
         Edge,
+        HeadGroup,
         ImageSet,
         Layer,
         Module,
@@ -80,6 +83,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "ADAPTER_STATISTICS",
     "CHANGE_RATIO_EDGES",
     "DEFAULT_WINDOW",
     "FILTER_STATISTICS",
@@ -101,6 +105,7 @@ __all__ = [
     "WATCHED_FILTER_STATISTICS",
     "WATCHED_LAYER_STATISTICS",
     "ActivationPlace",
+    "Adapter",
     "Anomaly",
     "AnomalySettings",
     "BoolArray",
@@ -120,6 +125,7 @@ __all__ = [
     "FilterCourses",
     "FloatArray",
     "Gap",
+    "HeadGroup",
     "Heatmap",
     "HeatmapRequest",
     "ImageRows",
@@ -161,6 +167,9 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ADAPTER_STATISTICS": "statistics",
+    "Adapter": "structure",
+    "HeadGroup": "structure",
     "ActivationPlace": "structure",
     "Anomaly": "findings.evidence",
     "AnomalySettings": "findings.evidence",

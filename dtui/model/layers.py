@@ -18,6 +18,9 @@ HEALTHY_RATIOS = (1e-4, 1e-2)
 UPDATE_RATIO = "update_ratio"
 """What a NodeSeries of update ratios per update calls its statistic."""
 
+ADAPTER_RATIO = "adapter_ratio"
+"""What a NormSeries calls ‖BA‖ · scale of adapters, divided by the norm of the weight."""
+
 BOX_STATISTICS = ("min", "q1", "median", "q3", "max")
 """What a box plot is made of, from the bottom."""
 
@@ -56,6 +59,71 @@ class TreeNode:
     detail: str
     filters: int
     first_filter: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionHead:
+    """One head of an attention, as far as one layer makes it.
+
+    Attributes:
+        layer: Name of the layer; data from outside.
+        index: Index of the layer.
+        part: Of HEAD_PARTS.
+        head: Its number, from 0.
+        first: Its first filter within the layer; of an output its first input.
+        stop: The filter behind its last.
+        of_inputs: Whether these are inputs: then every filter of the layer belongs to all heads.
+    """
+
+    layer: str
+    index: int
+    part: str
+    head: int
+    first: int
+    stop: int
+    of_inputs: bool = False
+
+    @property
+    def title(self) -> str:
+        """As people read it, such as "query 3"."""
+        return f"{self.part} {self.head}"
+
+
+@dataclass(frozen=True, slots=True)
+class MovedHead:
+    """How much an attention head moved, beside the others of its layer and part.
+
+    Attributes:
+        head: The head.
+        ratio: Its mean update ratio, per update, > 0.
+        times: That, divided by the median of the layer's heads of the same part.
+        iteration: Of the record at which its update ratio was largest.
+    """
+
+    head: AttentionHead
+    ratio: float
+    times: float
+    iteration: int
+
+
+@dataclass(frozen=True, slots=True)
+class InitialStd:
+    """Standard deviations with which a weight would start, > 0.
+
+    Attributes:
+        he: After He, for ReLU.
+        xavier: After Xavier Glorot.
+        default: Torch's own, of linear layers and convolutions; NaN for others.
+    """
+
+    he: float
+    xavier: float
+    default: float
+
+    def told(self) -> tuple[tuple[str, float], ...]:
+        """Return who would start where, in words and numbers."""
+        every = (("He", self.he), ("Xavier", self.xavier), ("torch's default", self.default))
+        return tuple((who, value) for who, value in every if value == value)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -130,12 +198,13 @@ class NodeHistograms:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class NormSeries:
-    """One statistic of normalisation layers, or of parameters outside the layers, over time.
+    """One statistic of normalisation layers, parameters outside the layers, adapters or attention heads, over time.
 
     Attributes:
         axis: The columns.
-        statistic: Of NORM_STATISTICS; of PARAMETER_STATISTICS or UPDATE_RATIO.
-        norms: Places in `Structure.norms`, or in `Structure.parameters`, one a row.
+        statistic: Of NORM_STATISTICS; of PARAMETER_STATISTICS or UPDATE_RATIO; of ADAPTER_STATISTICS or ADAPTER_RATIO;
+            of FILTER_STATISTICS.
+        norms: Places in `Structure.norms`, `parameters` or `adapters`, or among the heads that filters make; one a row.
         values: Shape (norms, columns); within a column the largest.
         scale: Full height of a horizon graph, > 0, for every one of the run's.
     """
@@ -184,6 +253,9 @@ class FilterHistory:
         of: Filters of the layer.
         courses: One for each statistic of INSPECTED, and of ACTIVATION_COLUMNS, that the run holds, in that order.
         read: Where its activations are read; None where they are not recorded.
+        std: Shape (columns,): the standard deviation of its weights, NaN where it has none; None where it was not
+            recorded.
+        starts: Where that of the layer's weights would start; None where its shape does not tell.
     """
 
     axis: TimeAxis
@@ -192,6 +264,8 @@ class FilterHistory:
     of: int
     courses: tuple[FilterCourse, ...]
     read: ActivationPlace | None = None
+    std: FloatArray | None = None
+    starts: InitialStd | None = None
 
 
 ACTIVATION_COLUMNS = ("activation_zeros", "activation_mean")

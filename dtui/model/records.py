@@ -53,6 +53,7 @@ class Record:
             out, one that is not here has no value.
         parameters: Shape (len(PARAMETER_STATISTICS), parameters outside the layers), float32; None where they were not
             measured, as in a watch.
+        adapters: Shape (len(ADAPTER_STATISTICS), adapters), float32; None as of parameters.
     """
 
     iteration: int
@@ -65,6 +66,7 @@ class Record:
     norms: FloatArray | None = None
     columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     parameters: FloatArray | None = None
+    adapters: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)

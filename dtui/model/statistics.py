@@ -27,6 +27,8 @@ class Rows(StrEnum):
     """Normalisation layers."""
     PARAMETERS = "parameters"
     """Parameters outside the recorded layers."""
+    ADAPTERS = "adapters"
+    """Adapters beside weights, such as LoRA."""
 
 
 class Drawn(StrEnum):
@@ -43,12 +45,12 @@ class Drawn(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Statistic:
     """One number that is measured of every filter, of every layer and module, of every normalisation layer, or of
-    every parameter outside the layers.
+    every parameter outside the layers, or of every adapter.
 
     Attributes:
         name: Name in records, files, selections and arguments.
-        rows: Whether it is a statistic of filters, of layers and modules, of normalisation layers, or of parameters
-            outside the layers.
+        rows: Whether it is a statistic of filters, of layers and modules, of normalisation layers, of parameters
+            outside the layers, or of adapters.
         sources: Its input: one of SOURCES, or several together. A layer statistic is measured on each of them
             separately.
         bits: Number of mantissa bits that are kept, in [1, 23]; layer statistics keep all.
@@ -77,7 +79,7 @@ class Statistic:
 
 
 _WEIGHTS, _GRADIENTS, _UPDATES = ((source,) for source in SOURCES)
-_FILTERS, _LAYERS, _NORMS, _PARAMETERS = Rows
+_FILTERS, _LAYERS, _NORMS, _PARAMETERS, _ADAPTERS = Rows
 _PRECISE, _ROUGH = 10, 7
 """Bits that are kept of filter statistics. The relative error is at most 2^-11 (0.05 %) of what is measured on weights,
 and 2^-8 (0.4 %) of gradients and updates, which differ by 20 to 80 % from one record to the next. Counts are whole."""
@@ -125,6 +127,8 @@ STATISTICS = (
     Statistic("update_norm", _PARAMETERS, _UPDATES, _PRECISE),
     Statistic("gradient_norm", _PARAMETERS, _GRADIENTS, _PRECISE),
     Statistic("nonfinite", _PARAMETERS, ("weights", "gradients"), words="NaN and Inf", unit="tensors"),
+    # Of an adapter: how large a change it makes to its weight.
+    Statistic("adapter_norm", _ADAPTERS, _WEIGHTS, _PRECISE, words="‖BA‖·scale"),
 )
 """All that this dtui measures. The order within a kind of rows is that of new records and runs."""
 
@@ -138,12 +142,15 @@ FILTERS = by_name(Rows.FILTERS)
 LAYERS = by_name(Rows.LAYERS)
 NORMS = by_name(Rows.NORMS)
 PARAMETERS = by_name(Rows.PARAMETERS)
+ADAPTERS = by_name(Rows.ADAPTERS)
 FILTER_STATISTICS = tuple(FILTERS)
 """Names of the statistics of one filter, in storage order."""
 LAYER_STATISTICS = tuple(LAYERS)
 """Names of the statistics of one layer or module for each source, in storage order."""
 NORM_STATISTICS = tuple(NORMS)
 """Names of the statistics of one normalisation layer, in storage order."""
+ADAPTER_STATISTICS = tuple(ADAPTERS)
+"""Names of the statistics of one adapter, in storage order."""
 PARAMETER_STATISTICS = tuple(PARAMETERS)
 """Names of the statistics of one parameter outside the layers, in storage order."""
 WATCHED_FILTER_STATISTICS = tuple(name for name, one in FILTERS.items() if one.is_watched)
@@ -160,13 +167,18 @@ CHANGE_RATIO_EDGES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Upper edges for the cumulative shares of |gradient / weight|, one share an edge."""
 
 
-COLUMN_TITLES = {"activation_zeros": "share of zeros", "activation_mean": "mean activation"}
-"""Columns of filters that are drawn as statistics are, and their titles."""
+OTHER_TITLES = {
+    "activation_zeros": "share of zeros",
+    "activation_mean": "mean activation",
+    "adapter_ratio": "‖BA‖·scale / ‖W‖",
+}
+"""What is no statistic and is drawn as one, and its title."""
 
 
 def title_of(name: str) -> str:
     """Return the title of a statistic. A name that several kinds of rows share has one title."""
-    if name in COLUMN_TITLES:
-        return COLUMN_TITLES[name]
-    known = FILTERS.get(name) or LAYERS.get(name) or NORMS.get(name) or PARAMETERS.get(name)
+    if name in OTHER_TITLES:
+        return OTHER_TITLES[name]
+    every = (FILTERS, LAYERS, NORMS, PARAMETERS, ADAPTERS)
+    known = next((of[name] for of in every if name in of), None)
     return name.replace("_", " ") if known is None else known.title

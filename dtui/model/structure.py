@@ -107,6 +107,77 @@ class OtherParameter:
     layer: str = ""
 
 
+HEAD_PARTS = ("query", "key", "value", "output")
+"""What the heads of a layer make of an attention."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadGroup:
+    """The heads of an attention that a layer makes, each a stretch of its filters; or, of an output, of its inputs.
+
+    Attributes:
+        layer: Index of the layer.
+        part: Of HEAD_PARTS.
+        first: First filter of head 0, within the layer.
+        step: From the first filter of a head to that of the next, >= size.
+        size: Filters of a head, >= 1.
+        count: Number of heads, >= 1.
+        of_inputs: Whether these are inputs of the layer, so that every filter belongs to all heads.
+    """
+
+    layer: int
+    part: str
+    first: int
+    step: int
+    size: int
+    count: int
+    of_inputs: bool = False
+
+    def filters_of(self, head: int) -> slice:
+        """Return the filters of a head within the layer; of an output its inputs."""
+        first = self.first + head * self.step
+        return slice(first, first + self.size)
+
+
+LORA = "LoRA"
+"""The kind of adapter that is measured."""
+MOST_ADAPTERS = 16_384
+"""Adapters that a run has a row for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """A small change that is learned beside a weight: one row of the statistics of adapters.
+
+    Attributes:
+        name: Dotted name of the module that it changes; data from outside.
+        adapter: Its own name, such as "default"; data from outside.
+        kind: LORA, or of what dtui does not measure what it is, such as "DoRA"; data from outside.
+        rank: Its rank; 0 where it has none.
+        scale: What its product BA was multiplied by when recording began.
+        base: Name of the recorded layer whose weight it changes; "" where that weight is not recorded.
+        layers: Names of the recorded layers that it is made of.
+    """
+
+    name: str
+    adapter: str
+    kind: str
+    rank: int
+    scale: float
+    base: str = ""
+    layers: tuple[str, ...] = ()
+
+    @property
+    def layer(self) -> str:
+        """Name of the layer behind which it is shown; "" for none."""
+        return self.base or next(iter(self.layers), "")
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether dtui measures adapters of this kind."""
+        return self.kind == LORA
+
+
 @dataclass(frozen=True, slots=True)
 class Unrecorded:
     """A parameter outside the recorded layers: a bias, an embedding, a parameter of a norm, or a user's own parameter.
@@ -222,6 +293,9 @@ class Structure:
         trained: Which parts were set to be trained; None where that is not known, as in older runs.
         activations: Of each layer where its activations are read; empty where they are not recorded.
         parameters: The parameters outside the layers that are measured, in `named_parameters` order.
+        heads: The attention heads that layers make, by layer.
+        adapters: The adapters beside weights, in the order of the network.
+        groups: Of each layer its number of groups; empty where the run does not say.
     """
 
     layers: tuple[Layer, ...]
@@ -232,6 +306,9 @@ class Structure:
     trained: Trained | None = None
     activations: tuple[ActivationPlace, ...] = ()
     parameters: tuple[OtherParameter, ...] = ()
+    heads: tuple[HeadGroup, ...] = ()
+    adapters: tuple[Adapter, ...] = ()
+    groups: tuple[int, ...] = ()
 
     @property
     def filters(self) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from dtui.model.arrays import BoolArray, ByteArray, FloatArray, IntArray
 from dtui.model.axis import TimeAxis
+from dtui.model.findings.adapters import AdapterState
 from dtui.model.findings.nonfinite import LookPlan
 from dtui.model.judging import Judging
 from dtui.model.records import Gap, RunStatus
@@ -44,7 +45,9 @@ class RunInfo:
     iterations at which the training was resumed from a checkpoint, ascending. `coverage` says how much of the network
     is recorded. `trainable` is the number of elements of the parameters that were set to be trained. Both are None
     where that is not known. `judging` says what is right in a run that scores decide; `classes` are then its groups.
-    `activations` says whether validations hold activations of filters. `looks` says whether the gradients of every
+    `activations` says whether validations hold activations of filters. `heads` counts the attention heads that layers
+    make, those of queries, keys and values each; `adapters` are those at the last record.
+    `looks` says whether the gradients of every
     update are looked at for NaN and Inf; None where the recorder has not decided it.
     """
 
@@ -72,6 +75,8 @@ class RunInfo:
     states: LayerStates = LayerStates()
     judging: Judging | None = None
     activations: bool = False
+    heads: int = 0
+    adapters: tuple[AdapterState, ...] = ()
     looks: LookPlan | None = None
 
 
@@ -116,6 +121,7 @@ class HeatmapRequest:
         normalise: "layer", "filter" or "iteration".
         sort: "index", "activity", "peak", "similarity" (1-D order of the magnitudes over time) or "lead".
         lead: Filters of the node that come first where `sort` is "lead"; the others follow by index.
+        within: First filter and stop of a part of the node, such as an attention head; None for all of it.
     """
 
     node: int
@@ -127,18 +133,19 @@ class HeatmapRequest:
     normalise: str = "layer"
     sort: str = "index"
     lead: tuple[int, ...] = ()
+    within: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Heatmap:
-    """Filters by iterations. P pixel rows, P <= request.pixels, n filters of the node.
+    """Filters by iterations. P pixel rows, P <= request.pixels, n filters of the node or of a part.
 
     In a run of more than 4,096 records, bins of 8 records are used where every column holds 32 records or more. A bin
     across the edge of two columns counts in both: nothing is lost, but a column may show a value from up to 7 records
     outside it. The orders by activity and peak then use bins, and the scale uses a fixed sample of records.
 
     Attributes:
-        request: The request; first and count are clamped to the node.
+        request: The request; first and count are clamped to the node, or to the part of it.
         values: Shape (P, columns), raw; the largest value in a column (of a signed statistic the one farthest from
             zero), the mean over a pixel's filters.
         shades: Shape (P, columns), |value| in [0, 1] after normalisation, NaN where there is no value; of a statistic

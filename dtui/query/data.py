@@ -249,6 +249,14 @@ class RunData(ValidationData):
             lambda records: self.reader.read_parameters(statistic, records),
         )
 
+    def adapters(self, statistic: str) -> FloatArray:
+        """Return a statistic of all adapters, shape (A, n); NaN in watches."""
+        return self._growing.columns(
+            ("adapters", statistic),
+            len(self.records),
+            lambda records: self.reader.read_rows(Rows.ADAPTERS, statistic, records),
+        )
+
     def scalar(self, name: str) -> FloatArray:
         """Return what each record holds of a scalar, shape (n,), NaN where it was not logged."""
         row: FloatArray = self._growing.columns(

@@ -25,6 +25,7 @@ from dtui.query.data import RunData
 from dtui.query.detecting import found_by
 from dtui.query.incidents.origin import origins, told
 from dtui.query.layers.activations import has_activations
+from dtui.query.layers.adapters import adapter_states
 from dtui.query.layers.trained import layer_states
 
 MOST_ITERATIONS = 8
@@ -221,6 +222,8 @@ def run_info(data: RunData, detector_faults: tuple[str, ...]) -> RunInfo:
         states=layer_states(data),
         judging=data.judging,
         activations=has_activations(data),
+        heads=sum(group.count for group in structure.heads if not group.of_inputs),
+        adapters=adapter_states(data),
     )
 
 

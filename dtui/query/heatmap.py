@@ -84,9 +84,9 @@ class HeatmapQuery:
         source = values_of(self._data, request.statistic)
         self._data.begin_answer("heatmap")
         node = node_of(self._data, request.node)
-        order = self._order(node, request)
-        first = max(0, min(request.first, node.filters - 1))
-        count = max(1, min(request.count, node.filters - first))
+        order = _part_of(self._order(node, request), request.within)
+        first = max(0, min(request.first, len(order) - 1))
+        count = max(1, min(request.count, len(order) - first))
         rows = order[first : first + count]
         held = source.held(request.axis)
         pooled = self._pooled(node, request.statistic, held, None if request.normalise == "iteration" else rows)
@@ -109,7 +109,7 @@ class HeatmapQuery:
             shades=read_only(mean_rows(shades, pixels)),
             scale=scale,
             order=order,
-            filters=node.filters,
+            filters=len(order),
             dead=read_only(marks[0][order]),
             late=read_only(marks[1][order]),
             labels=read_only(marks[2][order]),
@@ -310,6 +310,14 @@ class HeatmapQuery:
                 known.layer = (own + part.start) * span
             known.searched = part.stop
         return find_late(known.filters, known.layer, len(data.records))
+
+
+def _part_of(order: IntArray, within: tuple[int, int] | None) -> IntArray:
+    """Return the rows of a part of a node, in the same order; all of them where it has none."""
+    if within is None:
+        return order
+    part = order[(order >= within[0]) & (order < within[1])]
+    return read_only(part) if len(part) else order
 
 
 def _check(request: HeatmapRequest) -> None:

@@ -68,6 +68,8 @@ class Recorder(LoopCalls, ValidationCalls):
     longer recorded, and the run says what is missing. It draws no random number and changes no gradient.
     """
 
+    _counting: Counting
+
     def __init__(
         self,
         path: str | Path,

@@ -159,7 +159,7 @@ class Recording:
             structure = self._completed(root, probes, structure)
             structure = self._with_activations(probes, structure)
             resumed = self._start.go_on()
-            self.measurer = Measurer(root, probes, self.has_kernel, self._rows.norms, self._rows.parameters)
+            self.measurer = Measurer(root, probes, self.has_kernel, *self._rows.every)
             self.is_sharded = self.measurer.is_sharded
             self._deriver = Deriver(structure, self.has_kernel)
             is_first, is_spread = self._exchange.is_first, self.is_sharded

@@ -7,7 +7,7 @@ from dtui.reports.charts import theme
 from dtui.reports.charts.rows.horizon import initially_open
 from dtui.reports.charts.rows.planes import encode, grey_picture, plane_data
 from dtui.reports.document import Spec
-from dtui.reports.rows import FilterMap, FilterMaps, LayerTree
+from dtui.reports.rows import FilterMap, FilterMaps, LayerTree, TreeRow
 
 FILTER_ROW = {"pitch": 17, "height": 15}
 """Pixels from one filter to the next, and of its strip."""
@@ -26,7 +26,7 @@ def _tree(tree: LayerTree) -> Spec:
             "label": row.label,
             "name": row.name,
             "detail": row.detail,
-            "about": f"{row.kind}, {row.filters:,} filter{'s' if row.filters != 1 else ''}",
+            "about": _about(row),
             "depth": row.depth,
             "parent": row.parent,
             "module": row.is_module,
@@ -47,6 +47,12 @@ def _tree(tree: LayerTree) -> Spec:
         "positive": theme.HORIZON_POSITIVE,
         "negative": theme.HORIZON_NEGATIVE,
     }
+
+
+def _about(row: TreeRow) -> str:
+    """Return what stands beside the name of a module or layer."""
+    size = f"{row.kind}, {row.filters:,} filter{'s' if row.filters != 1 else ''}"
+    return f"{size}; {row.starts}" if row.starts else size
 
 
 def _maps(maps: FilterMaps) -> Spec:

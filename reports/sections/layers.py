@@ -8,14 +8,16 @@ import numpy as np
 
 from dtui.errors import NotRecordedError
 from dtui.model import TreeNode
+from dtui.model.findings.adapters import adapter_sentences, share_text
 from dtui.model.statistics import LAYERS, SOURCES
 from dtui.reports.charts.pictures.boxes import BoxPanel, box_picture
 from dtui.reports.charts.pictures.scale import number
-from dtui.reports.document import Item, Paragraph, Section
+from dtui.reports.document import Item, Paragraph, Row, Section, Table
 from dtui.reports.rows import LayerTree, Plane, TreeRow
 from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
 
+MOST_ROWS = 12
 FIRST = (("mean", "weights"), ("norm2", "updates"))
 """What stands first in the switch, and is printed."""
 MOST_BOXES, BOX_COLUMNS = 6, 24
@@ -46,12 +48,13 @@ def layers_section(view: View) -> Section | None:
             if (statistic, source) in FIRST:
                 said = f"{_quantity(statistic, source)}: not recorded in this run."
                 items.append(Paragraph(said[0].upper() + said[1:]))
+    items += [*_heads(view), *_adapters(view)]
     anchor = f"{view.prefix}-layers"
     if not planes:
         return Section(anchor, "Layers", "", tuple(items))
     printed = tuple(k for k, plane in enumerate(planes) if (plane.name, plane.source) in FIRST) or (0,)
     name = f"{view.prefix}-layer-tree"
-    rows = tuple(row_of(node) for node in tree)
+    rows = tuple(row_of(node, _starts(view, node)) for node in tree)
     shown = LayerTree(
         *(name, _words(planes, len(tree)), rows, tuple(planes), view.record_axis, view.stage_changes, printed),
         named=named_rows(view, tree),
@@ -94,7 +97,58 @@ def _words(planes: list[Plane], rows: int) -> str:
     return said
 
 
-def row_of(node: TreeNode) -> TreeRow:
+def _starts(view: View, node: TreeNode) -> str:
+    """Return where the standard deviation of a layer's weights would start; "" where its shape does not tell."""
+    starts = None if node.layer is None else view.query.initial_std(node.layer)
+    if starts is None:
+        return ""
+    return f"std would start at {', '.join(f'{value:.2g} ({who})' for who, value in starts.told())}"
+
+
+def _heads(view: View) -> list[Item]:
+    """Return the attention heads that moved most; nothing in a run without heads."""
+    found = view.query.moved_heads(MOST_ROWS)
+    if not found:
+        return []
+    rows = tuple(
+        Row(
+            (
+                safe(one.head.layer, 120),
+                one.head.title,
+                f"{one.head.first:,}–{one.head.stop - 1:,}",
+                f"×{one.times:.3g}",
+                f"{one.ratio:.2e}",
+                f"{one.iteration:,}",
+            ),
+            iteration=one.iteration,
+        )
+        for one in found
+    )
+    columns = ("layer", "head", "filters", "beside its layer", "update ratio", "largest at")
+    note = (
+        "The mean update ratio per update of all weights of a head together, beside the median of its layer's heads of "
+        f"the same part; {len(rows)} of {view.info.heads:,} heads."
+    )
+    return [Table(columns, (False, False, True, True, True, True), rows, note, "Attention heads that moved most")]
+
+
+def _adapters(view: View) -> list[Item]:
+    """Return the adapters with the largest change to their weight, and what is to be said of the others."""
+    adapters = view.info.adapters
+    lines: list[Item] = [Paragraph(f"Adapters: {safe(line, 600)}.") for line in adapter_sentences(adapters)]
+    known = sorted((one for one in adapters if one.size is not None), key=lambda one: -(one.share or 0.0))[:MOST_ROWS]
+    rows = tuple(
+        Row((safe(one.name, 120), safe(one.adapter, 60), f"{one.rank}", f"{one.size:.3g}", share_text(one.share)))
+        for one in known
+    )
+    if not rows:
+        return lines
+    note = f"At the last record; {len(rows)} of {len(adapters)} adapters." if len(rows) < len(adapters) else ""
+    columns, numeric = ("weight", "adapter", "rank", "‖BA‖·scale", "share"), (False, False, True, True, True)
+    return [*lines, Table(columns, numeric, rows, note, "What adapters change")]
+
+
+def row_of(node: TreeNode, starts: str = "") -> TreeRow:
     """Return a module or layer as the pictures show it."""
     return TreeRow(
         label=safe(node.label, 60),
@@ -105,6 +159,7 @@ def row_of(node: TreeNode) -> TreeRow:
         parent=node.parent,
         depth=node.depth,
         is_module=node.layer is None,
+        starts=starts,
     )
 
 

@@ -43,6 +43,8 @@ INFO = {
     "states": dict,
     "judging": (dict, type(None)),
     "activations": bool,
+    "heads": int,
+    "adapters": list,
     "looks": (dict, type(None)),
 }
 ANOMALY = {

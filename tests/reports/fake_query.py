@@ -241,6 +241,12 @@ class FakeQuery(FakeLearning, RunQuery):
     def tree(self) -> tuple[TreeNode, ...]:
         return self.nodes
 
+    def moved_heads(self, most):
+        return ()
+
+    def initial_std(self, layer):
+        return None
+
     def node_series(self, nodes: Sequence[int], statistic: str, source: str, axis: TimeAxis) -> NodeSeries:
         values: FloatArray = self.weights[list(nodes)][:, self._columns(axis)]
         if statistic != "mean":

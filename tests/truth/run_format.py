@@ -25,8 +25,9 @@ from dtui.store.compact.worker import RunCompactor
 from dtui.store.disk.hdf5 import tables
 from dtui.store.disk.seal import _RANGE, _TRAILER
 from dtui.store.format.contents import FORMAT_1, Contents, contents
+from dtui.store.format.frames import FRAME_HEADER, frame_fields
 from dtui.store.format.joins import Join
-from dtui.store.format.schema import FRAME_HEADER, Sizes, Stream, frame_fields
+from dtui.store.format.schema import Sizes, Stream
 from dtui.store.run.run_file import RunFile
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
 

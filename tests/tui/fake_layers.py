@@ -9,7 +9,7 @@ import numpy as np
 from dtui.analysis.layers.graph_lanes import lay_out
 from dtui.model import Layer, Module, NodeSeries, NormLayer, OtherParameter, RunState, Structure
 from dtui.model.findings.state import Standing, StateEntry
-from dtui.model.layers import INSPECTED, FilterCourse, FilterHistory, NodeBoxes, NodeHistograms, NormSeries
+from dtui.model.layers import INSPECTED, FilterCourse, FilterHistory, InitialStd, NodeBoxes, NodeHistograms, NormSeries
 from dtui.model.relations import Event
 
 
@@ -84,6 +84,12 @@ class FakeLayers:
         self._ask("parameters", tuple(places), statistic)
         value = 0.003 if statistic == "update_ratio" else 7.5
         return NormSeries(axis, statistic, tuple(places), np.full((len(places), axis.columns), value), 10.0)
+
+    def heads(self, layer=None):
+        return ()
+
+    def initial_std(self, layer):
+        return InitialStd(0.25, 0.2, 0.1)
 
     def filter_history(self, layer, filter, axis):
         self._ask("filter", layer, filter)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from dtui.model.findings.adapters import AdapterState
+
 
 class Standing(StrEnum):
     """State of filters or of a layer at the end of the run."""
@@ -55,8 +57,10 @@ class RunState:
         entries: By state, then in layer order.
         missing: What could not be judged and why, one sentence each.
         records: Number of records behind the answer.
+        adapters: The adapters at the last record.
     """
 
     entries: tuple[StateEntry, ...]
     missing: tuple[str, ...]
     records: int
+    adapters: tuple[AdapterState, ...] = ()

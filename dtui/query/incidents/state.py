@@ -10,6 +10,7 @@ from dtui.model import FloatArray, IntArray, Layer, RunState, Standing, StateEnt
 from dtui.query.data import RunData
 from dtui.query.heatmap import HeatmapQuery
 from dtui.query.layers.activations import silent_filters
+from dtui.query.layers.adapters import adapter_states
 
 ORDER = tuple(Standing)
 
@@ -21,7 +22,7 @@ def state(data: RunData, heatmaps: HeatmapQuery, is_brief: bool = False) -> RunS
     for layer in data.structure.layers:
         entries += _filters(data, heatmaps, layer, regular, is_brief)
     entries.sort(key=lambda entry: ORDER.index(entry.standing))  # stable: in layer order within a standing
-    return RunState(tuple(entries), _missing(data, len(regular)), len(regular))
+    return RunState(tuple(entries), _missing(data, len(regular)), len(regular), adapter_states(data))
 
 
 def _filters(

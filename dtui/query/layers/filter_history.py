@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dtui.analysis.downsample import pool_largest
+from dtui.analysis.layers.initial_std import initial_std
+from dtui.errors import UsageError
 from dtui.model import RECORDS_A_BIN, FloatArray, TimeAxis
-from dtui.model.layers import INSPECTED, FilterHistory
+from dtui.model.layers import INSPECTED, FilterHistory, InitialStd
 from dtui.query.data import RunData
 from dtui.query.layers.activations import activation_courses
 from dtui.query.layers.courses import course_of
@@ -24,7 +26,18 @@ def filter_history(data: RunData, layer: int, filter: int, axis: TimeAxis) -> Fi
     )
     courses += activation_courses(data, layer, filter, axis)
     places = data.structure.activations
-    return FilterHistory(axis, layer, filter, own.filters, courses, places[layer] if layer < len(places) else None)
+    read = places[layer] if layer < len(places) else None
+    std = _pooled(data, "std", layer, axis)[filter] if data.records_filters("std") else None
+    return FilterHistory(axis, layer, filter, own.filters, courses, read, std, starts_of(data, layer))
+
+
+def starts_of(data: RunData, layer: int) -> InitialStd | None:
+    """Answer `RunQuery.initial_std`."""
+    structure = data.structure
+    if not 0 <= layer < len(structure.layers):
+        raise UsageError(f"layer {layer}: the run has layers 0–{len(structure.layers) - 1}")
+    of = structure.layers[layer]
+    return initial_std(of.kind, of.shape, structure.groups[layer] if structure.groups else None)
 
 
 def _pooled(data: RunData, statistic: str, layer: int, axis: TimeAxis) -> FloatArray:

@@ -19,21 +19,21 @@ from dtui.query.tree import SCALE_LAYERS, SCALE_QUANTILE
 
 def norm_series(data: RunData, norms: Sequence[int], statistic: str, axis: TimeAxis) -> NormSeries:
     """Answer `RunQuery.norm_series`."""
-    data.reader.contents.track_statistic(Rows.NORMS, statistic, data.reader.path)
+    data.reader.contents.row_statistic(Rows.NORMS, statistic, data.reader.path)
     _check(norms, len(data.structure.norms), "normalisation layer")
     data.begin_answer("norm series")
-    return _series(data, norms, statistic, axis, data.norms(statistic))
+    return series_of(data, norms, statistic, axis, data.norms(statistic))
 
 
 def parameter_series(data: RunData, places: Sequence[int], statistic: str, axis: TimeAxis) -> NormSeries:
     """Answer `RunQuery.parameter_series`."""
     stored = ("norm", "update_norm") if statistic == UPDATE_RATIO else (statistic,)
     for name in stored:
-        data.reader.contents.track_statistic(Rows.PARAMETERS, name, data.reader.path)
+        data.reader.contents.row_statistic(Rows.PARAMETERS, name, data.reader.path)
     _check(places, len(data.structure.parameters), "parameter")
     data.begin_answer(f"parameter series {statistic}")
     every = parameter_update_ratios(data) if statistic == UPDATE_RATIO else data.parameters(statistic)
-    return _series(data, places, statistic, axis, every)
+    return series_of(data, places, statistic, axis, every)
 
 
 def _check(places: Sequence[int], known: int, what: str) -> None:
@@ -42,12 +42,13 @@ def _check(places: Sequence[int], known: int, what: str) -> None:
             raise UsageError(f"{what} {index}: the run has {known}, counted from 0")
 
 
-def _series(data: RunData, rows: Sequence[int], statistic: str, axis: TimeAxis, every: FloatArray) -> NormSeries:
+def series_of(data: RunData, rows: Sequence[int], statistic: str, axis: TimeAxis, every: FloatArray) -> NormSeries:
     """Return some rows of a statistic, of which `every` has all."""
     pooled = pool_largest(every[list(rows)], data.held(axis, is_watched=False))
-
-    def scale() -> float:
-        return magnitude_quantile(column_quantiles(np.abs(every).T, SCALE_QUANTILE), SCALE_LAYERS)
-
-    remembered = data.remembered(("norm scale", statistic, len(every)), scale)
+    remembered = data.remembered(("norm scale", statistic, len(every)), lambda: scale_of(every))
     return NormSeries(axis, statistic, tuple(rows), read_only(pooled), remembered)
+
+
+def scale_of(every: FloatArray) -> float:
+    """Return the full height of horizon graphs of rows, shape (rows, n)."""
+    return magnitude_quantile(column_quantiles(np.abs(every).T, SCALE_QUANTILE), SCALE_LAYERS)

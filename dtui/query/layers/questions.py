@@ -11,14 +11,25 @@ from dtui.on_use import on_use
 if TYPE_CHECKING:
     from dtui.model import FilterCourses, FloatArray, Heatmap, HeatmapRequest, IntArray, NodeSeries, TimeAxis, TreeNode
     from dtui.model.findings.kept_weights import KeptWeights
-    from dtui.model.layers import FilterHistory, NetworkGraph, NodeBoxes, NodeHistograms, NormSeries
+    from dtui.model.layers import (
+        AttentionHead,
+        FilterHistory,
+        InitialStd,
+        MovedHead,
+        NetworkGraph,
+        NodeBoxes,
+        NodeHistograms,
+        NormSeries,
+    )
     from dtui.query import heatmap, tree
     from dtui.query.data import RunData
     from dtui.query.layers import (
         activations,
+        adapters,
         boxes,
         filter_history,
         graph,
+        heads,
         histograms,
         kept_weights,
         norm_series,
@@ -29,6 +40,7 @@ else:
     activations, boxes, filter_history, graph = on_use(
         "dtui.query.layers", "activations", "boxes", "filter_history", "graph"
     )
+    adapters, heads = on_use("dtui.query.layers", "adapters", "heads")
     histograms, kept_weights, norm_series, update_ratios = on_use(
         "dtui.query.layers", "histograms", "kept_weights", "norm_series", "update_ratios"
     )
@@ -179,6 +191,84 @@ class LayerQuestions:
             UsageError: An unknown parameter or statistic.
         """
         return norm_series.parameter_series(self._data, places, statistic, axis)
+
+    def adapters(self, statistic: str) -> FloatArray:
+        """Return one statistic of the adapters at every record, shape (adapters, records), float32, read-only.
+
+        Rows are those of `structure().adapters`. NaN where there is no value: of adapters that are not measured or are
+        merged into their weight, of a share where that weight is not recorded, and in every watch.
+
+        Args:
+            statistic: "adapter_norm", ‖BA‖ · scale; or ADAPTER_RATIO, that as a share of the norm of its weight.
+
+        Raises:
+            NotRecordedError: The run does not hold it, or no adapters.
+            UsageError: There is no such statistic.
+        """
+        return adapters.adapters(self._data, statistic)
+
+    def adapter_series(self, places: Sequence[int], statistic: str, axis: TimeAxis) -> NormSeries:
+        """Return one statistic of some adapters over time, as `adapters` has it; places in `structure().adapters`.
+
+        Raises:
+            NotRecordedError: The run does not hold it, or no adapters.
+            UsageError: An unknown adapter or statistic.
+        """
+        return adapters.adapter_series(self._data, places, statistic, axis)
+
+    def heads(self, layer: int | None = None) -> tuple[AttentionHead, ...]:
+        """Return the attention heads that a layer makes, or all; those of outputs are stretches of inputs.
+
+        Raises:
+            UsageError: There is no such layer.
+        """
+        return heads.heads_of(self._data, layer)
+
+    def head_values(self, layer: int, statistic: str) -> FloatArray:
+        """Return one statistic of the heads that a layer's filters make, shape (heads, records), float32, read-only.
+
+        Made of the statistics of their filters: norms as the root of the sum of squares, means, spreads and sums as for
+        all their weights together, the update ratio ‖Δw‖ ⁄ ‖w before‖. The cosine distance is the mean of the filters',
+        weighted with their squared norms, which is exact as far as these keep their shares.
+
+        Args:
+            layer: Index of the layer.
+            statistic: Of FILTER_STATISTICS.
+
+        Raises:
+            NotRecordedError: The run does not hold the statistics behind it, or the layer makes no heads.
+            UsageError: There is no such layer or statistic.
+        """
+        return heads.head_values(self._data, layer, statistic)
+
+    def head_series(self, places: Sequence[int], statistic: str, axis: TimeAxis) -> NormSeries:
+        """Return one statistic of some heads over time, on a scale of their own; the update ratio per update.
+
+        Args:
+            places: Places among the items of `heads()` that are not of inputs.
+            statistic: Of FILTER_STATISTICS.
+            axis: The columns.
+
+        Raises:
+            NotRecordedError: The run does not hold the statistics behind it.
+            UsageError: An unknown head or statistic.
+        """
+        return heads.head_series(self._data, places, statistic, axis)
+
+    def moved_heads(self, most: int) -> tuple[MovedHead, ...]:
+        """Return at most `most` heads: those that moved most beside the others of their layer. Long runs are sampled.
+
+        Empty where no heads are known, or their updates were not recorded.
+        """
+        return heads.moved_heads(self._data, most)
+
+    def initial_std(self, layer: int) -> InitialStd | None:
+        """Return the standard deviations with which a layer's weights would start; None where its shape does not tell.
+
+        Raises:
+            UsageError: There is no such layer.
+        """
+        return filter_history.starts_of(self._data, layer)
 
     def filter_history(self, layer: int, filter: int, axis: TimeAxis) -> FilterHistory:
         """Return what a filter did over the run, beside the other filters of its layer.

@@ -197,7 +197,8 @@ def leave(listener: Listener) -> None:
     """Tell a listener no more. The hook stays where somebody else's lies on top of it; without listeners it is idle."""
     _listeners.discard(listener)
     placed: Any = DataLoader.__iter__
-    if not _listeners and getattr(placed, "dtui_itself", None) is placed:
+    is_own = placed is getattr(placed, "dtui_itself", None)
+    if is_own and not _listeners:
         DataLoader.__iter__ = placed.dtui_original  # type: ignore[method-assign]
 
 

@@ -20,10 +20,12 @@ from dtui.model.arrays import BoolArray
 from dtui.record.backends.choose import summing_on
 from dtui.record.backends.layer_rows import LayerRows
 from dtui.record.backends.sums import Buffers, Sum, Summing
+from dtui.record.measure.adapter_values import AdapterValues
 from dtui.record.measure.norm_values import NormValues
 from dtui.record.measure.parameter_values import ParameterValues
 from dtui.record.measure.samples import LayerSampler
 from dtui.record.measure.statistics import RawRecord
+from dtui.record.network.adapters import AdapterProbe
 from dtui.record.network.layers import (
     LayerProbe,
     as_rows,
@@ -101,6 +103,7 @@ class Measurer:
         fused: bool = False,
         norms: Sequence[NormProbe] = (),
         parameters: Sequence[ParameterProbe] = (),
+        adapters: Sequence[AdapterProbe] = (),
     ) -> None:
         """Prepare for the layers of a network that have been placed on the flat filter axis.
 
@@ -110,10 +113,12 @@ class Measurer:
             fused: Whether to use a compiled kernel if one is available.
             norms: Its normalisation layers, in the order of the run.
             parameters: Its parameters outside the layers, in the order of the run.
+            adapters: Its adapters, in the order of the run.
         """
         self._fused = fused
         self._norms = NormValues(norms)
         self._parameters = ParameterValues(parameters)
+        self._adapters = AdapterValues(adapters)
         self._root = None if root is None else weakref.ref(root)
         self._probes = probes
         self._filters = sum(probe.shape[0] for probe in probes)
@@ -153,6 +158,7 @@ class Measurer:
         if root is not None and self.has_changed:
             self._norms.rebind(root)
             self._parameters.rebind(root)
+            self._adapters.rebind(root)
             self.changes = rebind(root, self._probes)
             for change in self.changes:
                 warn_once(change, change)
@@ -170,9 +176,10 @@ class Measurer:
             for rows in taken:
                 rows.gradient = None  # the training may want its memory back before the next record
         norms, parameters, spread = self._take_norms(), *self._take_parameters(with_gradients)
+        adapters = self._take_adapters()
 
         def finish(iteration: int, scalars: Mapping[str, float]) -> RawRecord:
-            raw = RawRecord(iteration, *waits[0](), scalars, norms(), parameters(), spread)
+            raw = RawRecord(iteration, *waits[0](), scalars, norms(), parameters(), spread, adapters())
             for wait in waits[1:]:
                 raw = raw.with_part(*wait())
             return raw
@@ -196,6 +203,15 @@ class Measurer:
             warn_once("parameters", f"parameters outside the layers are not recorded from here on: {reason_of(error)}")
             self._parameters = ParameterValues(())
             return lambda: None, None
+
+    def _take_adapters(self) -> Callable[[], FloatArray | None]:
+        """Read the adapters. A failure leaves out them alone."""
+        try:
+            return self._adapters.take()
+        except Exception as error:  # noqa: BLE001 - the rest is recorded all the same
+            warn_once("adapters", f"the size of adapters is not recorded from here on: {reason_of(error)}")
+            self._adapters = AdapterValues(())
+            return lambda: None
 
     def _rows(self, index: int, probe: LayerProbe) -> LayerRows | None:
         """Return the rows of a layer to read; None if this process holds none of it."""

@@ -26,6 +26,7 @@ from dtui.model import (
     Structure,
 )
 from dtui.record.backends.sums import SOURCE_SUMS, Sum
+from dtui.record.measure.adapter_values import adapter_statistics
 from dtui.record.measure.compiled import CompiledStatistics, load_kernels
 from dtui.record.measure.norm_statistics import NormDeriver
 from dtui.record.measure.parameter_values import READ, joined, parameter_statistics
@@ -51,6 +52,7 @@ class RawRecord:
             there are none, or they were not read.
         parameters: Norms of the parameters outside the layers, see `ParameterValues.take`; None as of norms.
         spread: Which of these are spread over processes, shape (parameters,); None as of norms.
+        adapters: Sizes of the adapters, see `AdapterValues.take`; None as of norms.
     """
 
     iteration: int
@@ -60,6 +62,7 @@ class RawRecord:
     norms: FloatArray | None = None
     parameters: FloatArray | None = None
     spread: BoolArray | None = None
+    adapters: FloatArray | None = None
     seen: IntArray | None = None
 
     def parts(self) -> dict[str, NDArray[Any]]:
@@ -152,6 +155,7 @@ class Deriver:
             self._derive(raw),
             norms=None if raw.norms is None else self._norms.derive(raw.norms),
             parameters=None if raw.parameters is None else parameter_statistics(raw.parameters),
+            adapters=None if raw.adapters is None else adapter_statistics(raw.adapters),
         )
 
     def _derive(self, raw: RawRecord) -> Record:

@@ -217,7 +217,9 @@ def describe(root: nn.Module, probes: list[LayerProbe], edges: tuple[Edge, ...] 
         parent = index_of[name.rpartition(".")[0]] if name else -1
         index_of[name] = len(modules)
         modules.append(Module(len(modules), name, kinds.get(name, ""), parent, tuple(below[name])))
-    return Structure(layers, tuple(modules), edges)
+    has_transposed = any(isinstance(probe.module, _ConvTransposeNd) for probe in probes)
+    groups = tuple(int(getattr(probe.module, "groups", 1)) for probe in probes) if has_transposed else ()
+    return Structure(layers, tuple(modules), edges, groups=groups)
 
 
 def rebind(root: nn.Module, probes: list[LayerProbe]) -> list[str]:

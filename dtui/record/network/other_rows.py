@@ -1,4 +1,4 @@
-"""Finds what has a row of its own beside the layers: normalisation layers, and parameters outside the layers."""
+"""Finds what has a row of its own beside the layers: normalisation layers, parameters outside the layers, adapters."""
 
 from __future__ import annotations
 
@@ -8,32 +8,44 @@ from dataclasses import replace
 from torch import nn
 
 from dtui.model import Structure
+from dtui.record.network.adapters import AdapterProbe, placed_adapters, try_adapters
+from dtui.record.network.heads import try_heads
 from dtui.record.network.layers import LayerProbe, unwrap
 from dtui.record.network.norm_layers import NormProbe, placed_norms, try_norms
 from dtui.record.network.other_parameters import ParameterProbe, placed_parameters, try_parameters
 
 
 class OtherRows:
-    """The normalisation layers and the parameters outside the layers of one run.
+    """The normalisation layers, the parameters outside the layers and the adapters of one run.
 
     Attributes:
         norms: The normalisation layers, in the order of the run.
         parameters: The parameters outside the layers, in the order of the run.
+        adapters: The adapters, in the order of the run.
     """
 
     def __init__(self) -> None:
         """Begin with none."""
         self.norms: list[NormProbe] = []
         self.parameters: list[ParameterProbe] = []
+        self.adapters: list[AdapterProbe] = []
+
+    @property
+    def every(self) -> tuple[list[NormProbe], list[ParameterProbe], list[AdapterProbe]]:
+        """All of them, kind by kind."""
+        return self.norms, self.parameters, self.adapters
 
     def find(self, root: nn.Module, probes: Sequence[LayerProbe], structure: Structure) -> Structure:
         """Find them in a network whose shapes are known, and return its structure with them."""
         self.norms, norms = try_norms(root, structure.layers, structure.edges)
         self.parameters, parameters = try_parameters(unwrap(root), probes, structure.layers, structure.edges)
-        return replace(structure, norms=norms, parameters=parameters)
+        self.adapters, adapters = try_adapters(unwrap(root), probes)
+        heads = try_heads(unwrap(root), probes)
+        return replace(structure, norms=norms, parameters=parameters, adapters=adapters, heads=heads)
 
     def place(self, root: nn.Module | None, held: Structure, structure: Structure) -> Structure:
         """Find those of a run that goes on, and return the structure with them as they are there: no new ones."""
         self.norms = [] if root is None else placed_norms(root, held.norms)
         self.parameters = [] if root is None else placed_parameters(unwrap(root), held.parameters)
-        return replace(structure, norms=held.norms, parameters=held.parameters)
+        self.adapters = [] if root is None else placed_adapters(unwrap(root), held.adapters)
+        return replace(structure, norms=held.norms, parameters=held.parameters, adapters=held.adapters)

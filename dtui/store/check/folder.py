@@ -17,6 +17,7 @@ from dtui.store.disk.atomic_files import list_folder
 from dtui.store.disk.journal import JournalScanner
 from dtui.store.disk.json_lines import read_lines
 from dtui.store.disk.seal import verify_seal
+from dtui.store.format.frames import frame_fields
 from dtui.store.format.joins import disjoint, holes_of, is_superseded, kept_stop
 from dtui.store.format.names import run_token
 from dtui.store.format.part_arrays import part_nodes
@@ -35,7 +36,6 @@ from dtui.store.format.schema import (
     TEMPORARY_MARK,
     Sizes,
     Stream,
-    frame_fields,
     parse_journal_name,
     parse_part_name,
 )

@@ -14,17 +14,16 @@ from dtui.errors import RunDamagedError
 from dtui.store.disk.atomic_files import list_folder
 from dtui.store.disk.journal import JournalScanner
 from dtui.store.disk.seal import verify_seal
+from dtui.store.format.frames import FRAME_HEADER, frame_fields
 from dtui.store.format.joins import Hole, disjoint, holes_of, is_superseded, kept_stop, unexplained
 from dtui.store.format.names import run_token
 from dtui.store.format.schema import (
-    FRAME_HEADER,
     JOURNAL_FOLDER,
     PARTS_FOLDER,
     RUN_FILE,
     SMALL_PART,
     Sizes,
     Stream,
-    frame_fields,
     parse_journal_name,
     parse_part_name,
 )

@@ -20,15 +20,8 @@ from numpy.typing import NDArray
 from dtui.model import LOGGED_NAN
 from dtui.store.disk.atomic_files import open_plain
 from dtui.store.format.contents import is_known_format
-from dtui.store.format.schema import (
-    FRAME_HEADER,
-    FRAME_MAGIC,
-    LARGEST_SCALARS,
-    SMALL_PART,
-    STREAM_CODES,
-    Field,
-    Stream,
-)
+from dtui.store.format.frames import FRAME_HEADER, FRAME_MAGIC, STREAM_CODES, Field
+from dtui.store.format.schema import LARGEST_SCALARS, SMALL_PART, Stream
 
 _CRC_SIZE = 4
 _BLOCK = 1 << 20

@@ -54,8 +54,8 @@ class Stored:
 class Track:
     """Statistics of another kind of rows than filters and layers, in records and watches, float32.
 
-    This dtui writes and reads the tracks of normalisation layers and of parameters outside the layers. It keeps any
-    other track that it finds in a run.
+    This dtui writes and reads the tracks of normalisation layers, of parameters outside the layers, and of adapters. It
+    keeps any other track that it finds in a run.
 
     Attributes:
         kind: Kind of the rows, such as "norms".
@@ -68,7 +68,7 @@ class Track:
     statistics: tuple[Stored, ...]
 
 
-_WRITTEN = (known.Rows.NORMS, known.Rows.PARAMETERS)
+_WRITTEN = (known.Rows.NORMS, known.Rows.PARAMETERS, known.Rows.ADAPTERS)
 """Kinds of rows of the tracks that this dtui writes."""
 
 LABEL = Column("label", "<u2")
@@ -142,15 +142,15 @@ class Contents:
         found = _find(self.layers, name, "layer statistic", run, every)
         return tuple(self.layers).index(name), found
 
-    def track_statistic(self, rows: known.Rows, name: str, run: Path) -> Stored:
-        """Return a statistic of normalisation layers, or of parameters outside the layers.
+    def row_statistic(self, rows: known.Rows, name: str, run: Path) -> Stored:
+        """Return a statistic of a kind of rows that has a track of its own.
 
         Raises:
             NotRecordedError: The run does not hold it, or no such rows.
             UsageError: There is no such statistic.
         """
-        what = "norm statistic" if rows is known.Rows.NORMS else "parameter statistic"
-        return _find(self.of(rows), name, what, run, known.by_name(rows, known.STATISTICS))
+        every = known.by_name(rows, known.STATISTICS)
+        return _find(self.of(rows), name, f"{rows.value.removesuffix('s')} statistic", run, every)
 
 
 def _find(there: Mapping[str, _T], name: str, what: str, run: Path, every: Container[str]) -> _T:
@@ -187,18 +187,21 @@ def _made_once(
     return Contents(version, sources, of_filters, of_layers, tracks, columns)
 
 
-def contents_of_today(norms: int = 0, columns: Sequence[Column] = (), parameters: int = 0) -> Contents:
+def contents_of_today(
+    norms: int = 0, columns: Sequence[Column] = (), parameters: int = 0, adapters: int = 0
+) -> Contents:
     """Return the contents of a run that this dtui begins.
 
     Args:
         norms: Number of its normalisation layers.
         columns: Columns of records and watches; those of validations are listed with the images.
         parameters: Number of its parameters outside the layers that have a row.
+        adapters: Number of its adapters.
     """
-    filters, layers, of_norms, of_parameters = (
+    filters, layers, *others = (
         tuple(map(Stored.of, known.by_name(rows, known.STATISTICS).values())) for rows in known.Rows
     )
-    of_rows = ((known.Rows.NORMS, norms, of_norms), (known.Rows.PARAMETERS, parameters, of_parameters))
+    of_rows = zip(_WRITTEN, (norms, parameters, adapters), others, strict=True)
     tracks = tuple(Track(kind.value, rows, measured) for kind, rows, measured in of_rows if rows)
     return contents(FORMAT_VERSION, SOURCES, filters, layers, tracks, (LABEL, CONFIDENCE, *columns))
 

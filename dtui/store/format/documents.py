@@ -16,25 +16,20 @@ import numpy as np
 
 from dtui.errors import RunDamagedError, RunFormatError, UsageError
 from dtui.model import (
-    ActivationPlace,
     ByteArray,
-    Coverage,
     Edge,
     ImageSet,
     LabelArray,
     Layer,
     Module,
-    NormLayer,
-    OtherParameter,
     RunMetadata,
     Structure,
-    Trained,
-    Unrecorded,
 )
 from dtui.model.judging import RULES, Judging, check_judging
 from dtui.model.statistics import Rows
 from dtui.store.format.contents import Contents
 from dtui.store.format.contents_document import encode_columns, encode_contents, parse_contents, parse_image_columns
+from dtui.store.format.optional_entries import bounded, encode_optional, parse_optional
 from dtui.store.format.schema import (
     LARGEST_DOCUMENT,
     LAST_ITERATION,
@@ -42,8 +37,6 @@ from dtui.store.format.schema import (
     MOST_FILTERS,
     MOST_IMAGES,
     MOST_NODES,
-    MOST_PARAMETERS,
-    MOST_UNRECORDED,
     MOST_VALUES,
 )
 
@@ -117,12 +110,6 @@ def run_document(
         _check_structure(structure, contents)
     except ValueError as error:
         raise UsageError(f"the network cannot be recorded: {error}") from error
-    coverage = {} if structure.coverage is None else {"coverage": asdict(structure.coverage)}
-    norms = {"norms": [asdict(norm) for norm in structure.norms]} if structure.norms else {}
-    trained = {} if structure.trained is None else {"trained": asdict(structure.trained)}
-    places = [[place.of, place.then] for place in structure.activations]
-    activations = {"activations": places} if places else {}
-    parameters = {"parameters": [asdict(one) for one in structure.parameters]} if structure.parameters else {}
     return encode_document(
         {
             "run": run,
@@ -131,11 +118,7 @@ def run_document(
             "layers": [asdict(layer) for layer in structure.layers],
             "modules": [asdict(module) for module in structure.modules],
             "edges": [[edge.source, edge.target] for edge in structure.edges],
-            **coverage,
-            **norms,
-            **trained,
-            **activations,
-            **parameters,
+            **encode_optional(structure),
             **encode_contents(contents),
         }
     )
@@ -151,16 +134,11 @@ def parse_run_document(data: ByteArray, path: Path) -> RunDocument:
     values = decode_document(data, path)
     try:
         contents = parse_contents(values, path)
-        layers = tuple(_layer(item) for item in _bounded(values["layers"], MOST_NODES))
-        modules = tuple(_module(item) for item in _bounded(values["modules"], MOST_NODES))
-        edges = tuple(Edge(str(source), str(target)) for source, target in _bounded(values["edges"], MOST_NODES))
-        classes = tuple(str(name) for name in _bounded(values["classes"], MOST_CLASS_NAMES))
-        norms = tuple(_norm(item) for item in _bounded(values.get("norms", []), MOST_NODES))
-        trained = _trained(values.get("trained"), len(layers))
-        places = _activations(values.get("activations", []), len(layers))
-        others = tuple(_parameter(item) for item in _bounded(values.get("parameters", []), MOST_PARAMETERS))
-        coverage = _coverage(values.get("coverage"))
-        structure = Structure(layers, modules, edges, coverage, norms, trained, places, others)
+        layers = tuple(_layer(item) for item in bounded(values["layers"], MOST_NODES))
+        modules = tuple(_module(item) for item in bounded(values["modules"], MOST_NODES))
+        edges = tuple(Edge(str(source), str(target)) for source, target in bounded(values["edges"], MOST_NODES))
+        classes = tuple(str(name) for name in bounded(values["classes"], MOST_CLASS_NAMES))
+        structure = Structure(layers, modules, edges, **parse_optional(values, layers))
         _check_structure(structure, contents)
         return RunDocument(str(values["run"]), structure, _metadata(values["metadata"]), classes, contents)
     except RunFormatError:
@@ -185,8 +163,8 @@ def parse_images_document(data: ByteArray, targets: LabelArray, path: Path) -> t
     """
     values = decode_document(data, path)
     try:
-        classes = tuple(str(name) for name in _bounded(values["classes"], MOST_CLASS_NAMES))
-        ids = tuple(map(str, _bounded(values["ids"], MOST_IMAGES)))
+        classes = tuple(str(name) for name in bounded(values["classes"], MOST_CLASS_NAMES))
+        ids = tuple(map(str, bounded(values["ids"], MOST_IMAGES)))
         if len(ids) != len(targets):
             raise ValueError(f"{len(ids)} ids for {len(targets)} images")
         if targets.size and (np.any(targets[1:] < targets[:-1]) or int(targets[-1]) >= len(classes)):
@@ -196,12 +174,6 @@ def parse_images_document(data: ByteArray, targets: LabelArray, path: Path) -> t
         return str(values["run"]), ImageSet(classes, targets, ids, columns=columns, judging=judging)
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise RunDamagedError(f"{path}: does not describe images ({error}); restore the file from a copy") from error
-
-
-def _bounded(items: Any, most: int) -> list[Any]:
-    if not isinstance(items, list) or len(items) > most:
-        raise ValueError(f"not a list of at most {most} items")
-    return items
 
 
 def _layer(item: Mapping[str, Any]) -> Layer:
@@ -217,40 +189,6 @@ def _module(item: Mapping[str, Any]) -> Module:
     return Module(int(item["index"]), str(item["name"]), str(item["kind"]), int(item["parent"]), layers)
 
 
-def _norm(item: Mapping[str, Any]) -> NormLayer:
-    channels = item["channels"]
-    if type(channels) is not int or not 0 < channels <= LAST_ITERATION:
-        raise ValueError(f"{str(channels)[:20]} is not a number of channels")
-    return NormLayer(str(item["name"]), str(item["kind"]), channels, str(item["layer"]))
-
-
-def _parameter(item: Mapping[str, Any]) -> OtherParameter:
-    return OtherParameter(str(item["name"]), str(item["kind"]), _count(item["elements"]), str(item["layer"]))
-
-
-def _coverage(item: Mapping[str, Any] | None) -> Coverage | None:
-    if item is None:
-        return None
-    largest = tuple(
-        Unrecorded(str(one["name"]), str(one["kind"]), _count(one["elements"]))
-        for one in _bounded(item["largest"], MOST_UNRECORDED)
-    )
-    coverage = Coverage(_count(item["parameters"]), _count(item["recorded"]), _count(item["unrecorded"]), largest)
-    of_largest = sum(one.elements for one in largest)
-    if coverage.recorded + of_largest > coverage.parameters or len(largest) > coverage.unrecorded:
-        raise ValueError("more parameters than there are")
-    return coverage
-
-
-def _trained(item: Mapping[str, Any] | None, layers: int) -> Trained | None:
-    if item is None:
-        return None
-    frozen = _bounded(item["frozen"], layers)
-    if any(type(index) is not int or not 0 <= index < layers for index in frozen) or len(set(frozen)) < len(frozen):
-        raise ValueError("frozen layers that are not there")
-    return Trained(_count(item["parameters"]), tuple(sorted(frozen)))
-
-
 def _judging(item: Mapping[str, Any] | None, classes: int) -> Judging | None:
     """Return how items are judged; None where class scores decide, or by a rule that only a later dtui knows."""
     if item is None or item["rule"] not in RULES:
@@ -261,19 +199,6 @@ def _judging(item: Mapping[str, Any] | None, classes: int) -> Judging | None:
     known = None if threshold is None else float(threshold)
     judging = Judging(str(item["score"]), str(item["better"]), str(item["rule"]), known, other, has_scores)
     return check_judging(judging, classes)
-
-
-def _activations(items: Any, layers: int) -> tuple[ActivationPlace, ...]:
-    places = tuple(ActivationPlace(str(of), str(then)[:64]) for of, then in _bounded(items, layers))
-    if len(places) not in (0, layers):
-        raise ValueError(f"activations of {len(places)} layers, where there are {layers}")
-    return places
-
-
-def _count(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LAST_ITERATION:
-        raise ValueError(f"{str(value)[:20]} is not a number of parameters")
-    return value
 
 
 def _metadata(item: Mapping[str, Any]) -> RunMetadata:
@@ -309,7 +234,10 @@ def _check_structure(structure: Structure, contents: Contents) -> None:
             raise ValueError(f"module {index} is out of place")
         if any(not 0 <= layer < len(structure.layers) for layer in module.layers):
             raise ValueError(f"module {index} names layers that are not there")
-    if len(structure.norms) != contents.rows_of(Rows.NORMS):
-        raise ValueError(f"{len(structure.norms)} normalisation layers, rows of {contents.rows_of(Rows.NORMS)}")
-    if len(structure.parameters) != contents.rows_of(Rows.PARAMETERS):
-        raise ValueError(f"{len(structure.parameters)} parameters, rows of {contents.rows_of(Rows.PARAMETERS)}")
+    for rows, listed, what in (
+        (Rows.NORMS, len(structure.norms), "normalisation layers"),
+        (Rows.PARAMETERS, len(structure.parameters), "parameters"),
+        (Rows.ADAPTERS, len(structure.adapters), "adapters"),
+    ):
+        if listed != contents.rows_of(rows):
+            raise ValueError(f"{listed} {what}, rows of {contents.rows_of(rows)}")

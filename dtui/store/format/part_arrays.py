@@ -16,7 +16,8 @@ import numpy as np
 from dtui.model import CHANGE_RATIO_EDGES, HISTOGRAM_BINS, RECORDS_A_BIN
 from dtui.model.statistics import WHOLE
 from dtui.store.format.contents import CONFIDENCE, LABEL
-from dtui.store.format.schema import SMALL_PART, Sizes, Stream, column_field, track_field
+from dtui.store.format.frames import column_field, track_field
+from dtui.store.format.schema import SMALL_PART, Sizes, Stream
 
 ITERATIONS_NODE = "/iterations"
 SCALARS_NODE = "/scalars"

@@ -1,8 +1,8 @@
-"""The format of a run on disk, versions 1 and 2: this text specifies them; file names, frames and limits are below.
+"""The format of a run on disk, versions 1 and 2: this text specifies them; file names, sizes and limits are below.
 
-It is all that a program in another language needs to read a run. `dtui.store.format.part_arrays` makes the arrays of a
-part, `dtui.store.format.contents_document` the list of what a run holds. A run is begun in format 2; one of format 1 is
-read, and goes on as one. Where they differ, the text says so.
+It is all that a program in another language needs to read a run. `dtui.store.format.frames` lays out frames,
+`dtui.store.format.part_arrays` the arrays of a part, `dtui.store.format.contents_document` lists what a run holds. A
+run is begun in format 2; one of format 1 is read, and goes on as one. Where they differ, the text says so.
 
 A run is a directory `NAME.dtui`:
 
@@ -63,7 +63,13 @@ the layer that it follows or ""; trained, optional: how many elements have the p
 recording begins (parameters), and the indices of the layers that do not (frozen); activations, optional: of each layer
 [of, then], the module whose outputs are read in validations and the activation function that follows it or "", or ""
 and why there is none; parameters, optional: the parameters outside the layers, at most 1,024, of each name, kind (of
-its module), elements and layer, as of norms; in format 2 also format and holds, what the run holds). Frames and parts
+its module), elements and layer, as of norms; heads, optional: groups of attention heads, of each layer (index), part
+("query", "key", "value", "output"), first, step, size and count: head h is the filters from first + h * step on, size
+of them, or where of_inputs is true so many inputs; adapters, optional: small changes learned beside weights, of each
+name (of the module that it changes), adapter, kind ("LoRA", or one that is not measured), rank, scale (when recording
+began), base (the recorded layer whose weight it changes, or "") and layers (that it is made of); groups, optional: of
+each layer its groups, where the network has transposed convolutions; in format 2 also format and holds, what the run
+holds). Frames and parts
 are laid out by holds:
 
     sources      of layer statistics, in storage order
@@ -147,18 +153,13 @@ Later decisions on it go to NAME.triage.jsonl next to it, each with the id of th
 from __future__ import annotations
 
 import math
-import struct
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
 
-import numpy as np
-
-from dtui.model import CHANGE_RATIO_EDGES, HISTOGRAM_BINS, ImageSet, Structure
+from dtui.model import ImageSet, Structure
 from dtui.model.columns import Column
-from dtui.model.statistics import Rows
 from dtui.model.structure import MOST_OTHER_PARAMETERS
-from dtui.store.format.contents import CONFIDENCE, FORMAT_1, LABEL, Contents
+from dtui.store.format.contents import FORMAT_1, Contents
 
 RUN_FILE = "run.json"
 HEARTBEAT_FILE = "heartbeat"
@@ -231,37 +232,6 @@ class Stream(StrEnum):
     WATCHES = "watches"
 
 
-FRAME_MAGIC = b"dtJ1"
-FRAME_HEADER = struct.Struct("<4sBBHIIQqII")
-"""magic, format version of the run, stream (0 records, 1 validations, 2 watches), 0, token of the run (CRC-32 of its
-id), payload bytes, ordinal, iteration, CRC-32 of the payload, CRC-32 of the header before this field."""
-STREAM_CODES = {Stream.RECORDS: 0, Stream.VALIDATIONS: 1, Stream.WATCHES: 2}
-PAYLOAD_ALIGNMENT = 8
-"""A payload is its fixed fields, then a JSON object of scalars padded with spaces to this many bytes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One array at a fixed place in a frame's payload.
-
-    Attributes:
-        name: Name of the attribute in Record or Validation.
-        dtype: Element type, little-endian.
-        shape: Shape in one frame.
-        offset: Bytes from the start of the payload.
-    """
-
-    name: str
-    dtype: np.dtype[np.generic]
-    shape: tuple[int, ...]
-    offset: int
-
-    @property
-    def size(self) -> int:
-        """Bytes in the payload."""
-        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
-
-
 @dataclass(frozen=True, slots=True)
 class Sizes:
     """The contents of a run and the lengths of its axes, fixed by its structure and its images."""
@@ -296,52 +266,6 @@ class Sizes:
         every = (*self.contents.columns, *self.image_columns)
         columns = [column for column in every if column.stream == stream]
         return [(column, self.images if column.rows is None else column.rows) for column in columns]
-
-
-TRACK_FIELDS = {Rows.NORMS.value: "norms", Rows.PARAMETERS.value: "parameters"}
-"""Kind of rows to the attribute of a Record that holds its statistics."""
-OTHER_COLUMN = "column "
-COLUMN_FIELDS = {LABEL.name: "labels", CONFIDENCE.name: "confidences"}
-"""Column to the attribute of a Validation that holds it."""
-
-
-def track_field(kind: str) -> str:
-    """Return the name of the field that holds the statistics of another kind of rows."""
-    return TRACK_FIELDS.get(kind, f"track {kind}")
-
-
-def column_field(name: str) -> str:
-    """Return the name of the field that holds a column."""
-    return COLUMN_FIELDS.get(name, f"{OTHER_COLUMN}{name}")
-
-
-def field_values(source: Any, field: str) -> Any:
-    """Return the values of a field from a Record or a Validation; None for a column that it does not have."""
-    name = field.removeprefix(OTHER_COLUMN)
-    return getattr(source, field) if name == field else source.columns.get(name)
-
-
-def frame_fields(stream: Stream, sizes: Sizes) -> dict[str, Field]:
-    """Return the fixed fields of a frame's payload by name, in storage order."""
-    plan: list[tuple[str, str, tuple[int, ...]]] = []
-    if stream is not Stream.VALIDATIONS:
-        held = sizes.contents
-        statistics = (len(held.sources), len(held.layers))
-        plan = [
-            ("filters", "<f4", (len(held.filters), sizes.filters)),
-            ("layers", "<f4", (*statistics, sizes.layers)),
-            ("modules", "<f4", (*statistics, sizes.modules)),
-            ("histograms", "<u4", (sizes.layers, HISTOGRAM_BINS)),
-            ("change_ratios", "<f4", (sizes.layers, len(CHANGE_RATIO_EDGES))),
-        ]
-        plan += [(track_field(track.kind), "<f4", (len(track.statistics), track.rows)) for track in held.tracks]
-    plan += [(column_field(column.name), column.dtype, (rows,)) for column, rows in sizes.columns(stream)]
-    fields: dict[str, Field] = {}
-    offset = 0
-    for name, dtype, shape in plan:
-        fields[name] = Field(name, np.dtype(dtype), shape, offset)
-        offset += fields[name].size
-    return fields
 
 
 def journal_name(stream: Stream, first: int) -> str:

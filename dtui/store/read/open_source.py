@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dtui.store.format.frames import frame_fields
 from dtui.store.format.joins import holes_of
 from dtui.store.format.names import run_token
-from dtui.store.format.schema import Sizes, Stream, frame_fields
+from dtui.store.format.schema import Sizes, Stream
 from dtui.store.read.catalog import Catalog
 from dtui.store.read.packed_run import packed_source
 from dtui.store.read.part_cache import OpenParts

@@ -119,17 +119,23 @@ class RunReader(FollowedRun):
             NotRecordedError: The run does not hold it, or no normalisation layers.
             UsageError: There is no such statistic, or the slice runs backwards.
         """
-        return self._read_track(Rows.NORMS, statistic, len(self.structure.norms), records)
+        return self.read_rows(Rows.NORMS, statistic, records)
 
     def read_parameters(self, statistic: str, records: slice) -> FloatArray:
-        """Return one statistic of all parameters outside the layers, as `read_norms` does; rows as in
-        `structure.parameters`.
+        """Return one statistic of all parameters outside the layers; raises as `read_rows` does."""
+        return self.read_rows(Rows.PARAMETERS, statistic, records)
+
+    def read_rows(self, kind: Rows, statistic: str, records: slice) -> FloatArray:
+        """Return one statistic of all rows of a kind that has a track of its own, as `read_norms` does.
+
+        Rows are as in `structure`: its norms, parameters outside the layers, or adapters.
 
         Raises:
-            NotRecordedError: The run does not hold it, or no such parameters.
+            NotRecordedError: The run does not hold it, or no such rows.
             UsageError: There is no such statistic, or the slice runs backwards.
         """
-        return self._read_track(Rows.PARAMETERS, statistic, len(self.structure.parameters), records)
+        self.contents.row_statistic(kind, statistic, self.path)
+        return self._read_records(track_node(kind, statistic), range(self.contents.rows_of(kind)), records)
 
     def read_histograms(self, layer: int, records: slice) -> IntArray:
         """Return the weight histograms of a layer, shape (HISTOGRAM_BINS, records), int64; NO_VALUE where damaged.
@@ -273,10 +279,6 @@ class RunReader(FollowedRun):
 
     def _read_records(self, node: str, rows: range, records: slice) -> NDArray[Any]:
         return self._streams.records.read(node, rows, ascending(records, len(self.record_iterations)))
-
-    def _read_track(self, rows: Rows, statistic: str, count: int, records: slice) -> NDArray[Any]:
-        self.contents.track_statistic(rows, statistic, self.path)
-        return self._read_records(track_node(rows, statistic), range(count), records)
 
     def _read_statistic(self, node: str, source: str, statistic: str, records: slice) -> NDArray[Any]:
         row, _ = self.contents.layer_statistic(statistic, source, self.path)

@@ -21,9 +21,10 @@ from dtui.store.disk.atomic_files import open_plain
 from dtui.store.disk.damaged_chunks import answer_type, no_value
 from dtui.store.disk.journal import Frame, read_field
 from dtui.store.format.derived import class_errors, norms
+from dtui.store.format.frames import frame_fields
 from dtui.store.format.part_arrays import CLASS_ERROR_NODE, LABEL_NODE, Node, filter_node, part_nodes
 from dtui.store.format.rounding import round_mantissa
-from dtui.store.format.schema import LARGEST_ANSWER, Sizes, Stream, frame_fields
+from dtui.store.format.schema import LARGEST_ANSWER, Sizes, Stream
 from dtui.store.read.catalog import PartSpan, StreamView
 from dtui.store.read.coarse_level import gather_bins
 from dtui.store.read.frame_files import StreamFiles, positions_in

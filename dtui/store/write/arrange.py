@@ -12,7 +12,7 @@ from dtui.errors import UsageError
 from dtui.model import Column
 from dtui.model.statistics import Rows
 from dtui.store.format.contents import Contents, contents_of_today
-from dtui.store.format.schema import TRACK_FIELDS, Field
+from dtui.store.format.frames import TRACK_FIELDS, Field
 
 
 class Arrangement:
@@ -20,12 +20,12 @@ class Arrangement:
 
     def __init__(self, path: Path, held: Contents) -> None:
         """Compare the list of the run at `path` with what is measured."""
-        today = contents_of_today(norms=1, parameters=1)
+        today = contents_of_today(norms=1, parameters=1, adapters=1)
         filters = _Places(tuple(held.filters), tuple(today.filters))
         nodes = (_Places(held.sources, today.sources), _Places(tuple(held.layers), tuple(today.layers)))
         tracks = {
             TRACK_FIELDS[kind]: (_Places(tuple(held.of(kind)), tuple(today.of(kind))),)
-            for kind in (Rows.NORMS, Rows.PARAMETERS)
+            for kind in map(Rows, TRACK_FIELDS)
         }
         self._path = path
         self._axes = {"filters": (filters,), "layers": nodes, "modules": nodes, **tracks}

@@ -19,13 +19,8 @@ from numpy.typing import NDArray
 from dtui.errors import UsageError
 from dtui.store.disk.atomic_files import open_again, sync_data, sync_folder
 from dtui.store.disk.journal import encode_header
-from dtui.store.format.schema import (
-    LARGEST_SCALARS,
-    PAYLOAD_ALIGNMENT,
-    SMALL_PART,
-    Stream,
-    journal_name,
-)
+from dtui.store.format.frames import PAYLOAD_ALIGNMENT
+from dtui.store.format.schema import LARGEST_SCALARS, SMALL_PART, Stream, journal_name
 
 
 class SyncError(OSError):

@@ -23,6 +23,7 @@ from dtui.run_path import with_suffix
 from dtui.store.disk.run_folder import Place
 from dtui.store.format.contents import Contents, contents_of_today
 from dtui.store.format.flight_lines import trigger_line, weights_lines
+from dtui.store.format.frames import field_values, frame_fields
 from dtui.store.format.joins import Join
 from dtui.store.format.names import run_token
 from dtui.store.format.nonfinite_lines import nonfinite_lines
@@ -36,8 +37,6 @@ from dtui.store.format.schema import (
     WEIGHTS_FILE,
     Sizes,
     Stream,
-    field_values,
-    frame_fields,
 )
 from dtui.store.run.logged_values import LARGEST_LOGGED, logged_lines
 from dtui.store.run.ownership import Ownership
@@ -90,7 +89,8 @@ class RunWriter:
             OSError: It cannot be created. No partial run is left.
         """
         self.path = with_suffix(path).absolute() if claim is None else claim.path
-        today = contents_of_today(len(structure.norms), columns, len(structure.parameters))
+        rows = len(structure.norms), columns, len(structure.parameters), len(structure.adapters)
+        today = contents_of_today(*rows)
         held = today if contents is None else contents
         place, owner = begin_run(claim_new(self.path) if claim is None else claim, structure, metadata, classes, held)
         self._begin(place, owner, Sizes.of(structure, held), dict.fromkeys(Stream, 0), compact)

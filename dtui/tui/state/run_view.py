@@ -11,6 +11,7 @@ import numpy as np
 from dtui.model import (
     FILTER_STATISTICS,
     LAYER_STATISTICS,
+    Adapter,
     Anomaly,
     AnomalySettings,
     ClassCluster,
@@ -26,13 +27,16 @@ from dtui.model import (
     TreeNode,
 )
 from dtui.model.findings.review import ANOMALIES, INCIDENTS, Entry, Listing, of_anomaly, of_incident
-from dtui.model.layers import ACTIVATION_COLUMNS
+from dtui.model.layers import ACTIVATION_COLUMNS, AttentionHead
 from dtui.model.statistics import Rows
 from dtui.query.compare.listing import located, pace_of
 from dtui.tui.state.selection import Selection
 
 if TYPE_CHECKING:
     from dtui.query import RunQuery
+
+Beside = NormLayer | OtherParameter | Adapter | AttentionHead
+"""What can have a row behind a layer."""
 
 FoundT = TypeVar("FoundT", Anomaly, Incident, Entry)
 
@@ -66,6 +70,8 @@ class RunView:
         norm_statistics: The recorded statistics of normalisation layers.
         parameters: The parameters outside the layers that were measured; names are data from outside.
         parameter_statistics: The recorded statistics of these.
+        adapters: The adapters beside weights; names are data from outside.
+        heads: The attention heads that filters make.
         rate: Iterations a second of a live run; NaN where that is not known.
         seconds_left: Until a live training ends, if it goes on as now; NaN where that is not known.
         quiet_seconds: For how long a live run has recorded nothing new, where that is much longer than usual; else 0.
@@ -95,14 +101,30 @@ class RunView:
     norm_statistics: tuple[str, ...] = ()
     parameters: tuple[OtherParameter, ...] = ()
     parameter_statistics: tuple[str, ...] = ()
+    adapters: tuple[Adapter, ...] = ()
+    heads: tuple[AttentionHead, ...] = ()
     rate: float = float("nan")
     seconds_left: float = float("nan")
     quiet_seconds: float = 0.0
 
     @property
-    def beside(self) -> tuple[NormLayer | OtherParameter, ...]:
-        """What can have a row behind a layer: the normalisation layers, then the parameters outside the layers."""
-        return (*self.norms, *self.parameters)
+    def beside(self) -> tuple[Beside, ...]:
+        """What can have a row behind a layer: normalisation layers, parameters outside the layers, adapters, heads."""
+        return (*self.norms, *self.parameters, *self.adapters, *self.heads)
+
+    def places(self, kind: type[Beside]) -> range:
+        """Return the places in `beside` of a kind of what is there."""
+        first = 0
+        for known, rows in (
+            (NormLayer, self.norms),
+            (OtherParameter, self.parameters),
+            (Adapter, self.adapters),
+            (AttentionHead, self.heads),
+        ):
+            if known is kind:
+                return range(first, first + len(rows))
+            first += len(rows)
+        return range(0)
 
     @property
     def is_live(self) -> bool:
@@ -201,6 +223,8 @@ def seen_in(query: RunQuery, revision: int, now: float) -> RunView:
         norm_statistics=query.recorded(Rows.NORMS),
         parameters=query.structure().parameters,
         parameter_statistics=query.recorded(Rows.PARAMETERS),
+        adapters=query.structure().adapters,
+        heads=tuple(head for head in query.heads() if not head.of_inputs),
         rate=rate,
         seconds_left=seconds_left,
         quiet_seconds=query.quiet_seconds(now),

@@ -32,7 +32,7 @@ from dtui.store.format.contents import (
     contents_of_today,
 )
 from dtui.store.format.documents import encode_document
-from dtui.store.format.schema import track_field
+from dtui.store.format.frames import track_field
 from dtui.store.run.opening import read_document
 from tests.store.builders import IMAGES, METADATA, STRUCTURE, make_record, make_validation
 from tests.store.read.test_watches import watch_at

@@ -8,6 +8,7 @@ from typing import Any
 from dtui.model import ActivationPlace, TreeNode
 from dtui.model.findings.kept_weights import KeptWeights
 from dtui.model.judging import Judging, as_groups
+from dtui.model.layers import FilterHistory
 from dtui.model.relations import Event
 from dtui.model.statistics import title_of
 from dtui.safe_text import safe
@@ -19,7 +20,8 @@ from dtui.tui.panes.layers.questions import (
     StateQuestion,
 )
 from dtui.tui.renderables.panes.layers.filter_inspector import TITLE, InspectorPicture
-from dtui.tui.renderables.panes.layers.tree_words import STANDING_WORDS
+from dtui.tui.renderables.panes.layers.tree_words import STANDING_WORDS, starts_words
+from dtui.tui.renderables.parts.chrome import number
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.numbers import Numbers, over_time
 from dtui.tui.state.pane import Pane, Scene
@@ -91,6 +93,8 @@ class FilterInspector(Pane):
         history = scene.answers.get(FilterHistoryQuestion)
         read = () if history is None or history.read is None else (read_words(history.read),)
         kept = self._kept(scene)
+        if history is not None and (history.layer, history.filter) == (chosen.layer, chosen.filter):
+            read = (*read, *std_words(history, scene.selection.cursor))
         return (acts, (said, said) if kept is None else (f"{said} · {kept_words(kept)}", said), *read)
 
     def numbers(self, scene: Scene) -> Numbers | None:
@@ -147,6 +151,16 @@ def kept_words(kept: Sequence[KeptWeights]) -> str:
     times = sorted({one.iteration for one in kept})
     more = f" and {len(times) - MOST_TIMES} more" if len(times) > MOST_TIMES else ""
     return f"its weights are kept around {', '.join(f'{time:,}' for time in times[:MOST_TIMES])}{more}"
+
+
+def std_words(history: FilterHistory, cursor: int) -> tuple[tuple[str, ...], ...]:
+    """Return the standard deviation of a filter's weights at the crosshair, and where it would have started."""
+    column = history.axis.column_of(cursor)
+    if history.std is None or history.starts is None or not 0 <= column < len(history.std):
+        return ()
+    now = float(history.std[column])
+    said = f"std {number(now)} here; " if now == now else ""
+    return (tuple(f"{said}{words}" for words in starts_words(history.starts)),)
 
 
 def read_words(read: ActivationPlace) -> tuple[str, ...]:

@@ -8,14 +8,15 @@ from functools import partial
 from operator import attrgetter
 from typing import Any
 
-from dtui.model import HeatmapRequest, TreeNode
+from dtui.model import Heatmap, HeatmapRequest, TreeNode
 from dtui.model.findings.review import Entry
 from dtui.model.findings.state import Standing
-from dtui.model.layers import ACTIVATION_COLUMNS
+from dtui.model.layers import ACTIVATION_COLUMNS, InitialStd
 from dtui.model.statistics import FILTERS, title_of
 from dtui.safe_text import safe
 from dtui.tui.panes.layers.inspected import inspecting
-from dtui.tui.panes.layers.questions import HeatmapQuestion, StateQuestion
+from dtui.tui.panes.layers.questions import HeatmapQuestion, InitialStdQuestion, StateQuestion
+from dtui.tui.panes.layers.tree_options import TreeOptions
 from dtui.tui.panes.rows import PixelPane
 from dtui.tui.renderables.panes.layers.filters import (
     LEAST_FOR_LIST,
@@ -58,7 +59,7 @@ class Filters(PixelPane):
     title = TITLE
     shows = Shows.FILTERS
     question = HeatmapQuestion
-    about = staticmethod(attrgetter("request.node"))
+    about = staticmethod(attrgetter("request.node", "request.within"))
     place_of = staticmethod(place_of)
     actions = (Action("normalise", ("I",), "normalise", "Shade filters against layer, filter, or iteration.", SHOWN),)
     bar = (
@@ -92,13 +93,19 @@ class Filters(PixelPane):
         return Choice("Statistic of the filters", tuple(options), every.index(now) if now in every else -1)
 
     def subject(self, selection: Selection) -> object:
-        """Return the node."""
-        return selection.node
+        """Return the node, or the attention head in it that is selected."""
+        within = selection.get(TreeOptions).within(selection.node)
+        return selection.node if within is None else (selection.node, *within)
 
     def rows(self, scene: Scene) -> int:
-        """Return the number of filters of the node."""
-        node = scene.selection.node
+        """Return the number of filters of the node, or of the attention head that is selected."""
+        node, within = scene.selection.node, self._within(scene)
+        if within is not None:
+            return within[1] - within[0]
         return scene.view.tree[node].filters if node < len(scene.view.tree) else 0
+
+    def _within(self, scene: Scene) -> tuple[int, int] | None:
+        return scene.selection.get(TreeOptions).within(scene.selection.node)
 
     def needed(self, scene: Scene) -> int:
         """Return the rows in which each filter of the largest layer has a pixel of its own."""
@@ -125,9 +132,13 @@ class Filters(PixelPane):
                     normalise=options.normalise,
                     sort=options.sort,
                     lead=self._lead(scene) if options.sort == "lead" else (),
+                    within=self._within(scene),
                 )
             )
             yield StateQuestion()
+            layer = scene.view.tree[selection.node].layer
+            if options.statistic == "std" and layer is not None:
+                yield InitialStdQuestion(layer)
 
     def picture(self, scene: Scene) -> Picture:
         """Return the filters at hand: those of the previous node until the new ones arrive."""
@@ -147,9 +158,21 @@ class Filters(PixelPane):
             standing=self._standing(scene, node),
             stands_out=any(self._entries(scene, node, standing) for standing in LISTED),
             moments="validations" if is_activation else "records",
+            heads=tuple(head for head in view.heads if head.index == node.layer),
+            starts=self._starts(scene, node, heatmap.request.statistic),
         )
-        row = min(self.row(scene), max(0, heatmap.filters - 1)) if node.index == scene.selection.node else 0
+        row = min(self.row(scene), max(0, heatmap.filters - 1)) if self._is_of(scene, heatmap) else 0
         return FiltersPicture(heatmap, row, look)
+
+    def _is_of(self, scene: Scene, heatmap: Heatmap) -> bool:
+        """Whether an answer is of what is selected now."""
+        request = heatmap.request
+        return (request.node, request.within) == (scene.selection.node, self._within(scene))
+
+    def _starts(self, scene: Scene, node: TreeNode, statistic: str) -> InitialStd | None:
+        """Return where the weights of a layer would start, where their standard deviation is shown."""
+        found = scene.answers.get(InitialStdQuestion)
+        return found.starts if found is not None and statistic == "std" and found.layer == node.layer else None
 
     # --- what stands out
 
@@ -212,7 +235,7 @@ class Filters(PixelPane):
     def _selected(self, scene: Scene) -> tuple[int, int] | None:
         """Return layer and filter of the selected row; None until its order is known."""
         heatmap, row, tree = scene.answers.get(HeatmapQuestion), self.row(scene), scene.view.tree
-        if heatmap is None or heatmap.request.node != scene.selection.node or row >= len(heatmap.order):
+        if heatmap is None or not self._is_of(scene, heatmap) or row >= len(heatmap.order):
             return None
         layer = int(heatmap.labels[row])
         own = next(node for node in tree if node.layer == layer)

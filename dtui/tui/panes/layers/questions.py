@@ -6,10 +6,26 @@ from dataclasses import dataclass
 
 from dtui.model import Heatmap, HeatmapRequest, NodeSeries, RunState, TimeAxis
 from dtui.model.findings.kept_weights import KeptWeights
-from dtui.model.layers import UPDATE_RATIO, FilterHistory, NetworkGraph, NodeBoxes, NodeHistograms, NormSeries
+from dtui.model.layers import (
+    UPDATE_RATIO,
+    FilterHistory,
+    InitialStd,
+    NetworkGraph,
+    NodeBoxes,
+    NodeHistograms,
+    NormSeries,
+)
 from dtui.model.relations import Event
 from dtui.query import RunQuery
 from dtui.tui.state.questions import Question
+
+
+@dataclass(frozen=True, slots=True)
+class InitialStdOf:
+    """The standard deviations with which the weights of a layer would start; None where its shape does not tell."""
+
+    layer: int
+    starts: InitialStd | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +124,46 @@ class ParameterRatiosQuestion(Question[NormSeries]):
     def ask(self, query: RunQuery) -> NormSeries:
         """Return them."""
         return query.parameter_series(self.parameters, UPDATE_RATIO, self.axis)
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptersQuestion(Question[NormSeries]):
+    """One statistic of adapters over time."""
+
+    adapters: tuple[int, ...]
+    statistic: str
+    axis: TimeAxis
+    about = "adapters"
+
+    def ask(self, query: RunQuery) -> NormSeries:
+        """Return it."""
+        return query.adapter_series(self.adapters, self.statistic, self.axis)
+
+
+@dataclass(frozen=True, slots=True)
+class HeadsQuestion(Question[NormSeries]):
+    """One statistic of attention heads over time."""
+
+    heads: tuple[int, ...]
+    statistic: str
+    axis: TimeAxis
+    about = "attention heads"
+
+    def ask(self, query: RunQuery) -> NormSeries:
+        """Return it."""
+        return query.head_series(self.heads, self.statistic, self.axis)
+
+
+@dataclass(frozen=True, slots=True)
+class InitialStdQuestion(Question[InitialStdOf]):
+    """The standard deviations with which the weights of a layer would start."""
+
+    layer: int
+    about = "standard deviation at the start"
+
+    def ask(self, query: RunQuery) -> InitialStdOf:
+        """Return them."""
+        return InitialStdOf(self.layer, query.initial_std(self.layer))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,10 @@ from dtui.model.findings.review import Entry
 from dtui.model.layers import UPDATE_RATIO
 from dtui.model.statistics import title_of
 from dtui.safe_text import safe
-from dtui.tui.panes.layers.questions import RatiosQuestion, SeriesQuestion, StateQuestion
+from dtui.tui.panes.layers.questions import InitialStdQuestion, RatiosQuestion, SeriesQuestion, StateQuestion
 from dtui.tui.panes.layers.structure import SCREEN as STRUCTURE
+from dtui.tui.panes.layers.tree_beside import beside_of, layers_with_heads, on_node, on_row
 from dtui.tui.panes.layers.tree_charts import (
-    TreeOptions,
-    beside_of,
     chart_of,
     next_source,
     numbers_of,
@@ -28,6 +27,7 @@ from dtui.tui.panes.layers.tree_charts import (
     wanted_charts,
     with_statistic,
 )
+from dtui.tui.panes.layers.tree_options import TreeOptions
 from dtui.tui.panes.layers.tree_rows import (
     ORDERS,
     TreeItem,
@@ -40,6 +40,7 @@ from dtui.tui.panes.layers.tree_rows import (
 )
 from dtui.tui.panes.rows import ListPane
 from dtui.tui.renderables.panes.layers.tree import TITLE, ChartKind, TreeLook, TreePicture, info_rows
+from dtui.tui.renderables.panes.layers.tree_words import starts_words
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import SHOWN, Action
 from dtui.tui.state.choice import Choice
@@ -141,6 +142,16 @@ class Tree(ListPane):
             if UPDATE_RATIO in recorded(scene):
                 yield RatiosQuestion(nodes, scene.axis)
             yield StateQuestion()
+            layer = self._layer_of_std(scene)
+            if layer is not None:
+                yield InitialStdQuestion(layer)
+
+    def _layer_of_std(self, scene: Scene) -> int | None:
+        """Return the selected layer where the standard deviation of weights is shown; None elsewhere."""
+        options, node = scene.selection.get(TreeOptions), scene.selection.node
+        is_std = (options.statistic, options.source, options.norm) == ("std", "weights", None)
+        is_series = options.chart in (ChartKind.HORIZON, ChartKind.LINE)
+        return scene.view.tree[node].layer if is_std and is_series and node < len(scene.view.tree) else None
 
     def picture(self, scene: Scene) -> Picture:
         """Return the rows with the numbers at hand, in the kind of chart that these were asked for."""
@@ -155,6 +166,7 @@ class Tree(ListPane):
             self.tall(scene),
             filters=view.info.filters,
             flagged=entry.iteration if entry is not None else None,
+            starts=self._starts(scene),
         )
         return TreePicture(
             rows_of(scene, items[window.first : window.first + self.shown(scene)], self.is_flat(scene), bool(search)),
@@ -168,6 +180,11 @@ class Tree(ListPane):
             view.stages,
             total=len(items),
         )
+
+    def _starts(self, scene: Scene) -> str:
+        layer, found = self._layer_of_std(scene), scene.answers.get(InitialStdQuestion)
+        is_known = found is not None and layer is not None and found.layer == layer
+        return next(iter(starts_words(found.starts)), "") if is_known and found is not None else ""
 
     def is_flat(self, scene: Scene) -> bool:
         """Whether open modules have no row: in an order that is not theirs, and where every row is high."""
@@ -199,7 +216,7 @@ class Tree(ListPane):
         items = self.items(scene)
         if not items:
             return scene.selection
-        options = replace(scene.selection.get(TreeOptions), norm=items[row].norm)
+        options = on_row(scene.selection.get(TreeOptions), scene.view, items[row])
         return scene.selection.changed(node=items[row].node.index).put(options)
 
     def place(self, scene: Scene, items: Sequence[TreeItem]) -> int:
@@ -208,15 +225,26 @@ class Tree(ListPane):
         return next((row for row in own if self._is_selected(scene, items[row])), own[0] if own else 0)
 
     def is_foldable(self, scene: Scene) -> bool:
-        """Whether the selected node is a module."""
-        return bool(scene.view.tree) and scene.view.tree[scene.selection.node].layer is None
+        """Whether the selected node is a module, or a layer that makes attention heads."""
+        if not scene.view.tree:
+            return False
+        layer = scene.view.tree[scene.selection.node].layer
+        return layer is None or any(head.index == layer for head in scene.view.heads)
 
     def fold(self, scene: Scene, open_: bool | None) -> Selection:
-        """Open or close a module; opening a layer goes to its filters in the next pane."""
+        """Open or close a module, or the heads of a layer; opening another layer, or a head, goes to its filters."""
         selection, tree, options = scene.selection, scene.view.tree, scene.selection.get(TreeOptions)
         if not tree:
             return selection
         node = tree[selection.node]
+        if options.head is not None and open_ is False:
+            return selection.put(on_node(options))
+        if node.layer in layers_with_heads(scene.view) and options.norm is None:
+            is_open = node.layer in options.open_heads
+            if open_ is not is_open:
+                return selection.put(replace(options, open_heads=options.open_heads ^ {node.layer}))
+            if is_open:
+                return select_row(scene, self.row(scene) + 1)
         is_module, is_open = node.layer is None, node.index not in options.folded
         if open_ is False and (not is_module or not is_open):
             return selection.changed(node=node.parent) if node.parent >= 0 else selection
@@ -273,7 +301,7 @@ class Tree(ListPane):
         items, options = self.items(scene), scene.selection.get(TreeOptions)
         index, search = min(scene.selection.node, len(tree) - 1), scene.selection.search_of(self.name)
         if index not in {item.node.index for item in items}:
-            options = replace(options, folded=options.folded - parents_of(tree, index), norm=None)
+            options = on_node(replace(options, folded=options.folded - parents_of(tree, index)))
             if search:
                 index = self._first_found(items, search, index)
         if index != scene.selection.node or options != scene.selection.get(TreeOptions):
@@ -292,7 +320,7 @@ class Tree(ListPane):
     def with_node(self, scene: Scene, node: int) -> Selection:
         """Return the selection on a node, with its parents opened, and without a search that hides it."""
         options = scene.selection.get(TreeOptions)
-        options = replace(options, folded=options.folded - parents_of(scene.view.tree, node), norm=None)
+        options = on_node(replace(options, folded=options.folded - parents_of(scene.view.tree, node)))
         return scene.selection.changed(node=node).put(options).with_search(self.name, "")
 
     def numbers(self, scene: Scene) -> Numbers | None:

@@ -2,75 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
 
-from dtui.model import SOURCES, NodeSeries, NormLayer, OtherParameter
+from dtui.model import SOURCES, NodeSeries, TreeNode
 from dtui.model.findings.state import Standing
 from dtui.model.layers import BOX_STATISTICS, HISTOGRAM_SOURCES, UPDATE_RATIO, NodeBoxes
-from dtui.model.statistics import LAYERS, NORMS, PARAMETERS, title_of
+from dtui.model.statistics import LAYERS, title_of
 from dtui.safe_text import safe
 from dtui.tui.panes.layers.questions import (
     BoxesQuestion,
     HistogramsQuestion,
-    NormsQuestion,
-    ParameterRatiosQuestion,
-    ParametersQuestion,
     RatiosQuestion,
     SeriesQuestion,
     StateQuestion,
 )
+from dtui.tui.panes.layers.tree_beside import (
+    layers_with_heads,
+    options_beside,
+    row_beside,
+    titles_beside,
+    wanted_beside,
+)
+from dtui.tui.panes.layers.tree_options import TreeOptions
 from dtui.tui.panes.layers.tree_rows import TreeItem, counts_of, incidents_of
 from dtui.tui.renderables.panes.layers.tree_charts import Charted, ChartKind
-from dtui.tui.renderables.panes.layers.tree_gutter import NORM_MARK, PARAMETER_MARK, BesideSeries, TreeRow
+from dtui.tui.renderables.panes.layers.tree_gutter import TreeRow
 from dtui.tui.state.choice import Choice, Option
 from dtui.tui.state.key_steps import next_of
 from dtui.tui.state.numbers import Numbers, over_time
 from dtui.tui.state.pane import Scene
 from dtui.tui.state.questions import Question
-from dtui.tui.state.run_view import RunView
 from dtui.tui.state.selection import Selection
 
 PLAIN = ("Sequential", "ModuleList", "ModuleDict")
 """Classes of modules that say nothing about them."""
-
-
-@dataclass(frozen=True, slots=True)
-class TreeOptions:
-    """The choices of the tree.
-
-    Attributes:
-        statistic: One of the statistics of layers, or UPDATE_RATIO; box plots and histograms show others.
-        source: Of SOURCES.
-        chart: Kind of chart in a row.
-        two_rows: Whether a row is twice as high.
-        folded: Nodes whose children are hidden.
-        fitted: Rows that modules were folded for; None once a person has folded one.
-        order: Of ORDERS.
-        norm_statistic: Shown in the rows of normalisation layers; None where these rows are hidden.
-        parameter_statistic: As norm_statistic, of the parameters outside the layers.
-        norm: Place in `RunView.beside` of what is selected behind a layer; None where a node is selected.
-    """
-
-    statistic: str = "mean"
-    source: str = "weights"
-    chart: ChartKind = ChartKind.HORIZON
-    two_rows: bool = False
-    folded: frozenset[int] = frozenset()
-    fitted: int | None = -1
-    order: str = "depth"
-    norm_statistic: str | None = None
-    parameter_statistic: str | None = None
-    norm: int | None = None
-
-    def beside(self, view: RunView) -> tuple[int, ...]:
-        """Return the places in `RunView.beside` of what has a row behind its layer."""
-        norms = range(len(view.norms)) if self.norm_statistic is not None else ()
-        others = range(len(view.norms), len(view.beside)) if self.parameter_statistic is not None else ()
-        return (*norms, *others)
 
 
 def recorded(scene: Scene) -> tuple[str, ...]:
@@ -101,14 +70,7 @@ def wanted_charts(scene: Scene, nodes: tuple[int, ...], here: Sequence[TreeItem]
         yield HistogramsQuestion(on_screen, _histogram_source(options), axis, 2 * tall_of(scene.selection))
     elif options.statistic != UPDATE_RATIO:
         yield SeriesQuestion(nodes, options.statistic, options.source, axis)
-    beside, first = dict.fromkeys(item.norm for item in here if item.norm is not None), len(scene.view.norms)
-    if options.norm_statistic is not None:
-        yield NormsQuestion(tuple(place for place in beside if place < first), options.norm_statistic, axis)
-    if options.parameter_statistic is not None:
-        parameters = tuple(place - first for place in beside if place >= first)
-        yield ParametersQuestion(parameters, options.parameter_statistic, axis)
-        if _has_ratios(scene):
-            yield ParameterRatiosQuestion(parameters, axis)
+    yield from wanted_beside(scene, here)
 
 
 def chart_of(scene: Scene) -> Charted | None:
@@ -119,23 +81,6 @@ def chart_of(scene: Scene) -> Charted | None:
     if options.chart is ChartKind.HISTOGRAM:
         return scene.answers.get(HistogramsQuestion)
     return scene.answers.get(RatiosQuestion if options.statistic == UPDATE_RATIO else SeriesQuestion)
-
-
-def beside_of(scene: Scene) -> BesideSeries:
-    """Return the numbers at hand of what has rows behind layers, by place in `RunView.beside`."""
-    options, first = scene.selection.get(TreeOptions), len(scene.view.norms)
-    norms = scene.answers.get(NormsQuestion) if options.norm_statistic is not None else None
-    parameters = ratios = None
-    if options.parameter_statistic is not None:
-        parameters, ratios = (
-            None if found is None else replace(found, norms=tuple(place + first for place in found.norms))
-            for found in (scene.answers.get(ParametersQuestion), scene.answers.get(ParameterRatiosQuestion))
-        )
-    return BesideSeries(norms, parameters, ratios)
-
-
-def _has_ratios(scene: Scene) -> bool:
-    return {"norm", "update_norm"} <= set(scene.view.parameter_statistics)
 
 
 def title_of_chart(scene: Scene) -> str:
@@ -153,10 +98,7 @@ def title_of_chart(scene: Scene) -> str:
         title = "histograms of weights" if is_weights else "histograms of |gradient / weight|"
     else:
         title = ""
-    beside = beside_of(scene)
-    for mark, series in ((NORM_MARK, beside.norms), (PARAMETER_MARK, beside.parameters)):
-        title += f" · {mark} {series.title}" if series is not None else ""
-    return title
+    return title + "".join(f" · {mark} {words}" for mark, words in titles_beside(scene))
 
 
 def rows_of(scene: Scene, items: Sequence[TreeItem], is_flat: bool, is_searched: bool) -> tuple[TreeRow, ...]:
@@ -173,11 +115,12 @@ def rows_of(scene: Scene, items: Sequence[TreeItem], is_flat: bool, is_searched:
     standings = (Standing.DEAD, Standing.MOVING, Standing.SILENT)
     dead, moving, silent = (counts_of(state, view.tree, standing) for standing in standings)
     incidents = incidents_of(scene.entries, view.tree)
+    heads = layers_with_heads(view)
     rows = []
     for item in items:
         node, is_module = item.node, item.node.layer is None
         if item.norm is not None:
-            rows.append(_row_beside(item, item.norm, view.beside[item.norm], is_flat))
+            rows.append(row_beside(item, item.norm, view.beside[item.norm], is_flat))
             continue
         name = node.name if is_module or is_flat else node.label
         rows.append(
@@ -186,34 +129,25 @@ def rows_of(scene: Scene, items: Sequence[TreeItem], is_flat: bool, is_searched:
                 is_module and (is_searched or node.index not in options.folded),
                 is_module,
                 name,
-                ("" if node.kind in PLAIN else node.kind) if is_module else node.detail,
+                ("" if node.kind in PLAIN else node.kind) if is_module else _detail(node, heads),
                 0 if is_flat else node.depth,
                 dead=dead.get(node.index, 0),
                 moving=moving.get(node.index, 0),
                 silent=silent.get(node.index, 0),
                 incidents=incidents.get(node.index, ()),
                 about=safe(node.name),
+                unfolds=node.layer in heads,
+                shows_heads=node.layer in options.open_heads,
             )
         )
     return tuple(rows)
 
 
-def _row_beside(item: TreeItem, place: int, one: NormLayer | OtherParameter, is_flat: bool) -> TreeRow:
-    """Return the row of a normalisation layer or a parameter; that of a parameter has its module's name, too."""
-    is_norm = isinstance(one, NormLayer)
-    size = f"{one.channels:,} channels" if isinstance(one, NormLayer) else f"{one.elements:,} elements"
-    name = one.name if is_flat else ".".join(one.name.split(".")[-1 if is_norm else -2 :])
-    return TreeRow(
-        item.node,
-        False,
-        False,
-        name,
-        one.kind,
-        0 if is_flat else item.node.depth,
-        place,
-        about=f"{safe(one.name)} ({safe(one.kind)}, {size})",
-        mark=NORM_MARK if is_norm else PARAMETER_MARK,
-    )
+def _detail(node: TreeNode, heads: Mapping[int, int]) -> str:
+    """Return what stands behind the name of a layer: its kernels, or how many attention heads it makes."""
+    if node.layer is None or node.layer not in heads:
+        return node.detail
+    return f"{heads[node.layer]:,} heads {node.detail}".rstrip()
 
 
 def numbers_of(scene: Scene) -> Numbers | None:
@@ -258,19 +192,6 @@ def with_statistic(scene: Scene, statistic: str) -> Selection:
     return scene.selection.put(replace(options, statistic=statistic, chart=chart))
 
 
-def _with_norms(scene: Scene, statistic: str | None) -> Selection:
-    return _with_beside(scene, replace(scene.selection.get(TreeOptions), norm_statistic=statistic))
-
-
-def _with_parameters(scene: Scene, statistic: str | None) -> Selection:
-    return _with_beside(scene, replace(scene.selection.get(TreeOptions), parameter_statistic=statistic))
-
-
-def _with_beside(scene: Scene, options: TreeOptions) -> Selection:
-    norm = options.norm if options.norm in options.beside(scene.view) else None
-    return scene.selection.put(replace(options, norm=norm))
-
-
 def statistics_choice(scene: Scene) -> Choice:
     """Return the list of statistics: of layers, of normalisation layers, and of parameters outside the layers."""
     options = scene.selection.get(TreeOptions)
@@ -280,26 +201,8 @@ def statistics_choice(scene: Scene) -> Choice:
         for name in of_layers
     ]
     chosen = of_layers.index(options.statistic) if options.statistic in of_layers else -1
-    if scene.view.norms:
-        group = "Normalisation layers, in rows of their own"
-        lines += [
-            Option(NORMS[name].title, partial(_with_norms, statistic=name), NORMS[name].unit, group)
-            for name in scene.view.norm_statistics
-        ]
-        lines.append(Option("without their rows", partial(_with_norms, statistic=None), "", group))
-    if scene.view.parameters:
-        group = "Other parameters (biases, embeddings …), in rows of their own"
-        ratio = (UPDATE_RATIO,) if _has_ratios(scene) else ()
-        lines += [
-            Option(title_of(name), partial(_with_parameters, statistic=name), _parameter_help(name), group)
-            for name in (*scene.view.parameter_statistics, *ratio)
-        ]
-        lines.append(Option("without their rows", partial(_with_parameters, statistic=None), "", group))
+    lines += options_beside(scene)
     return Choice("Statistic of the tree", tuple(lines), chosen)
-
-
-def _parameter_help(name: str) -> str:
-    return PARAMETERS[name].unit if name in PARAMETERS else "‖Δw‖ / ‖w‖ per update"
 
 
 def _help_of(name: str, source: str) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dtui.model import NodeSeries, NormLayer, OtherParameter, RunState, TreeNode
+from dtui.model import NodeSeries, RunState, TreeNode
 from dtui.model.findings.review import Entry
 from dtui.model.findings.state import Standing
 from dtui.tui.state.places.search import find_matches
+from dtui.tui.state.run_view import Beside
 
 LEAST_FOLDED_ROWS = 8
 """So many rows are left open at first, however low the screen is."""
@@ -17,7 +18,7 @@ ORDERS = ("depth", "incident", "statistic")
 
 @dataclass(frozen=True, slots=True)
 class TreeItem:
-    """A row of the tree: a node, or a normalisation layer or parameter behind it.
+    """A row of the tree: a node, or what stands behind it, such as a normalisation layer or an attention head.
 
     Attributes:
         node: The node; of what stands behind a layer that layer.
@@ -82,14 +83,14 @@ def visible_nodes(tree: tuple[TreeNode, ...], folded: frozenset[int], search: st
 
 
 def with_rows_beside(
-    nodes: Sequence[TreeNode], beside: Sequence[NormLayer | OtherParameter], places: Sequence[int]
+    nodes: Sequence[TreeNode], beside: Sequence[Beside], places: Sequence[int]
 ) -> tuple[TreeItem, ...]:
     """Return the rows of nodes, and behind each layer what belongs to it or follows it; what has none comes first.
 
     Args:
         nodes: In order.
-        beside: The normalisation layers, then the parameters outside the layers.
-        places: Those that are shown.
+        beside: What there is.
+        places: Places of what is shown, in the order of the rows behind a layer.
     """
     behind: dict[str, list[int]] = {}
     for place in places:

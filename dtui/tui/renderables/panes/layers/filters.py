@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dtui.model import BoolArray, Heatmap
+from dtui.model.layers import AttentionHead, InitialStd
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, text_width
 from dtui.tui.renderables.canvas.frame import Frame, Region
@@ -50,6 +51,8 @@ class FiltersLook:
         standing: What stands out among its filters, for the line at the foot, ever shorter ones; data from outside.
         stands_out: Whether anything does.
         moments: What the values are of, such as "records".
+        heads: The attention heads that filters of the layer make.
+        starts: Where its weights would start; None where that is not shown.
     """
 
     node: str
@@ -61,6 +64,12 @@ class FiltersLook:
     standing: tuple[str, ...] = ()
     stands_out: bool = False
     moments: str = "records"
+    heads: tuple[AttentionHead, ...] = ()
+    starts: InitialStd | None = None
+
+    def head_of(self, filter: int) -> AttentionHead | None:
+        """Return the attention head that a filter belongs to; None if it belongs to none."""
+        return next((head for head in self.heads if head.first <= filter < head.stop), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +135,8 @@ class FiltersPicture(Picture):
         if frame.gutter >= READOUT_CELLS + NUMBER_CELLS + 4 and column is not None:
             _draw_profile(cells, frame, heatmap, place, column)
         _draw_numbers(cells, frame, heatmap, place, self.selected, self._flags())
+        if heatmap.request.sort == "index":
+            _draw_heads(cells, frame, heatmap, place, self.selected, look)
         value = _value_at(frame, heatmap, place, self.selected, column)
         shown = number(value)
         if frame.gutter >= READOUT_CELLS + NUMBER_CELLS:
@@ -225,6 +236,24 @@ def _draw_numbers(
         cells.text(right, chosen_y, "▸", theme.flag)
 
 
+def _draw_heads(
+    cells: Cells, frame: Frame, heatmap: Heatmap, place: PixelRows, selected: int, look: FiltersLook
+) -> None:
+    """Write the name of each attention head, such as "q3", where its filters begin and there is no number."""
+    theme, right = frame.theme, frame.gutter - 2
+    row_of = {int(filter): row for row, filter in enumerate(heatmap.order)} if look.heads else {}
+    last = min(place.first + place.count, len(heatmap.order)) - 1
+    taken = {place.y_of(row) for row in (place.first, last, selected)}
+    for head in look.heads:
+        row = row_of.get(head.first)
+        y = None if row is None else place.y_of(row)
+        if y is None or y in taken:
+            continue
+        taken.add(y)
+        text = f"{head.part[0]}{head.head}"
+        cells.text(right - text_width(text), y, text, theme.accent)
+
+
 def _write_words(cells: Cells, frame: Frame, heatmap: Heatmap, selected: int, look: FiltersLook, shown: str) -> None:
     """Write the readout at the gutter's left end: filter, value, dead ones and late starters."""
     theme = frame.theme
@@ -247,6 +276,11 @@ def _write_words(cells: Cells, frame: Frame, heatmap: Heatmap, selected: int, lo
         layer = int(heatmap.labels[selected])
         if 0 <= layer < len(names):
             lines.insert(0, ("", safe(names[layer]), "", theme.accent, False))
+    head = None if index is None else look.head_of(index)
+    if head is not None:
+        lines.insert(1, ("", head.part, f"head {head.head}", theme.accent, False))
+    if look.starts is not None:
+        lines[2:2] = [("", f"{who} starts", number(value), theme.muted, False) for who, value in look.starts.told()[:2]]
     room = max(0, frame.height - foot_rows(frame.height) - top)
     for offset, (mark, label, value, colour, bold) in enumerate(lines[:room]):
         y = top + offset
@@ -278,6 +312,8 @@ def _draw_filters_header(cells: Cells, frame: Frame, heatmap: Heatmap, look: Fil
     low, high = _legend_words(heatmap)
     colours = value_colours(frame.theme, frame.output)
     notes = [look.title]
+    if request.within is not None and (head := look.head_of(request.within[0])) is not None:
+        notes.insert(0, head.title)
     notes += [f"against the {request.normalise}"] if request.normalise != "layer" else []
     notes += [f"by {look.order}"] if request.sort != "index" else []
     if place.per_pixel > 1.01:

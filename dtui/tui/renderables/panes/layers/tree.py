@@ -58,6 +58,7 @@ class TreeLook:
         tall: Rows of the terminal that a row of the tree takes.
         filters: Filters of the whole network.
         flagged: Iteration of the selected incident, whose mark stands out; None for none.
+        starts: In words where the weights of the selected layer would start; "" where that is not shown.
     """
 
     title: str = ""
@@ -65,6 +66,7 @@ class TreeLook:
     tall: int = 1
     filters: int = 0
     flagged: int | None = None
+    starts: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,8 @@ class TreePicture(Picture):
             said.append(f"{row.dead or 'none'} of {row.node.filters:,} dead" if self.state is not None else "")
             said.append(f"{row.moving} still moving" if row.moving else "")
             said.append("" if _is_ratio(self.chart) or not self.look.title else _value_words(self.look, readout))
+            if self.look.starts:
+                said = [f"at {iteration:,}: {_value_words(self.look, readout)}", self.look.starts]
         for part in said:
             if part and x + 3 + len(part) < frame.width:
                 x = cells.text(

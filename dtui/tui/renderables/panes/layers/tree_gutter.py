@@ -22,8 +22,8 @@ VALUE, RATIO, COUNTS = 26, 34, 44
 NUMBER = 7
 """Columns of a value or ratio."""
 
-NORM_MARK, PARAMETER_MARK = "≈", "▫"
-"""Before the name of a normalisation layer, and of a parameter outside the layers."""
+NORM_MARK, PARAMETER_MARK, ADAPTER_MARK, HEAD_MARK = "≈", "▫", "⊕", "◇"
+"""Before the name of a normalisation layer, a parameter outside the layers, an adapter, and an attention head."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -31,18 +31,16 @@ class BesideSeries:
     """The numbers of what has rows behind layers, each by place among all of these; None while they load.
 
     Attributes:
-        norms: Of the normalisation layers.
-        parameters: Of the parameters outside the layers.
-        ratios: The update ratios of these parameters.
+        series: Of each kind of them.
+        ratios: The update ratios of the parameters outside the layers.
     """
 
-    norms: NormSeries | None = None
-    parameters: NormSeries | None = None
+    series: tuple[NormSeries, ...] = ()
     ratios: NormSeries | None = None
 
     def of(self, place: int) -> NormSeries | None:
         """Return the series that has the row of a place."""
-        return next((one for one in (self.norms, self.parameters) if one is not None and place in one.norms), None)
+        return next((one for one in self.series if place in one.norms), None)
 
 
 NOTHING_BESIDE = BesideSeries()
@@ -67,6 +65,8 @@ class TreeRow:
         incidents: Iterations of the incidents that name a layer at or below it.
         about: Its first words in the line at the foot; data from outside.
         mark: Before the name of what stands behind a layer.
+        unfolds: Whether it is a layer that unfolds to attention heads.
+        shows_heads: Whether these have rows.
     """
 
     node: TreeNode
@@ -82,6 +82,8 @@ class TreeRow:
     incidents: tuple[int, ...] = ()
     about: str = ""
     mark: str = NORM_MARK
+    unfolds: bool = False
+    shows_heads: bool = False
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -158,7 +160,8 @@ def _mark_of(row: TreeRow, frame: Frame, is_selected: bool) -> tuple[str, int]:
         return row.mark, theme.muted
     if row.is_module:
         return "▾" if row.is_open else "▸", theme.accent if is_selected else theme.muted
-    return "■", theme.module if row.node.kind.startswith("Linear") else theme.layer
+    mark = ("▾" if row.shows_heads else "▸") if row.unfolds else "■"
+    return mark, theme.module if row.node.kind.startswith("Linear") else theme.layer
 
 
 def shorten_left(name: str, room: int) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from dtui.model import RunState
 from dtui.model.findings.state import Standing, StateEntry
-from dtui.model.layers import HEALTHY_RATIOS
+from dtui.model.layers import HEALTHY_RATIOS, InitialStd
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import text_width
 from dtui.tui.renderables.parts.chrome import number
@@ -39,6 +39,15 @@ def ratio_words(ratio: float) -> str:
     if ratio > high:
         return f"update ratio {number(ratio)}, above the healthy {HEALTHY_WORDS}"
     return f"update ratio {number(ratio)}, healthy ({HEALTHY_WORDS})"
+
+
+def starts_words(starts: InitialStd | None) -> tuple[str, ...]:
+    """Return where weights would start after He, Xavier and torch, ever shorter; nothing where that is not known."""
+    if starts is None:
+        return ()
+    told = [(who, number(value)) for who, value in starts.told()]
+    said = [f"{who} {'at' if place else 'would start at'} {value}" for place, (who, value) in enumerate(told)]
+    return (", ".join(said), ", ".join(said[:2]), said[0])
 
 
 def numbers_words(filters: Sequence[int], most: int = MOST_NUMBERS) -> str:
