@@ -257,8 +257,15 @@ class Table:
 
     def place_of(self, pane: Pane) -> tuple[int, int] | None:
         """Return the place of the first screen that has a pane, and the pane's place on it."""
-        places = ((n, screen.panes.index(pane)) for n, screen in enumerate(self.every_screen) if pane in screen.panes)
-        return next(places, None)
+        return self._places.get(pane)
+
+    @cached_property
+    def _places(self) -> Mapping[Pane, tuple[int, int]]:
+        places: dict[Pane, tuple[int, int]] = {}
+        for n, screen in enumerate(self.every_screen):
+            for place, pane in enumerate(screen.panes):
+                places.setdefault(pane, (n, place))
+        return places
 
 
 def _go_to_screen(scene: Scene, place: int) -> Selection:
@@ -281,15 +288,22 @@ class Scene:
     message: str = ""
     tell: Callable[[Pane, Exception], None] = field(default=_log_only)
     """Called with a pane that raised."""
+    _others: dict[int, Scene] = field(default_factory=dict, init=False)
+    """The scene on other screens, once it was asked for."""
 
     def at(self, selection: Selection) -> Scene:
-        """Return the scene with another selection."""
-        return replace(self, selection=selection)
+        """Return the scene with another selection; itself, with what it has found out, if it is the same."""
+        return self if selection is self.selection else replace(self, selection=selection)
 
     @property
     def screen(self) -> Screen:
         """The current screen."""
         return self.table.every_screen[self.selection.screen]
+
+    @property
+    def stacked(self) -> tuple[Pane, ...]:
+        """The panes that may be on the screen, from the top."""
+        return (*self.table.above, *self.screen.panes, *self.table.below)
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -320,7 +334,13 @@ class Scene:
         if pane in self.screen.panes:
             return self.layout.panes[self.screen.panes.index(pane)]
         place = self.table.place_of(pane)
-        return 0 if place is None else self.at(self.selection.changed(screen=place[0], maximised=False)).rows_for(pane)
+        return 0 if place is None else self._elsewhere(place[0]).rows_for(pane)
+
+    def _elsewhere(self, screen: int) -> Scene:
+        """Return the scene on another screen."""
+        if screen not in self._others:
+            self._others[screen] = self.at(self.selection.changed(screen=screen, maximised=False))
+        return self._others[screen]
 
     def frame_of(self, pane: Pane, theme: Theme, output: Output) -> Frame:
         """Return the frame of a pane: its rows on the screen and the time axis."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Any
 
 from dtui.model import SOURCES, NodeSeries, NormLayer, OtherParameter
 from dtui.model.findings.state import Standing
-from dtui.model.layers import BOX_STATISTICS, HISTOGRAM_SOURCES, UPDATE_RATIO, NodeBoxes
+from dtui.model.layers import BOX_STATISTICS, HISTOGRAM_SOURCES, UPDATE_RATIO, NodeBoxes, NormSeries
 from dtui.model.statistics import LAYERS, NORMS, PARAMETERS, title_of
 from dtui.safe_text import safe
 from dtui.tui.panes.layers.questions import (
@@ -128,10 +128,16 @@ def beside_of(scene: Scene) -> BesideSeries:
     parameters = ratios = None
     if options.parameter_statistic is not None:
         parameters, ratios = (
-            None if found is None else replace(found, norms=tuple(place + first for place in found.norms))
+            None if found is None else _from_place(found, first)
             for found in (scene.answers.get(ParametersQuestion), scene.answers.get(ParameterRatiosQuestion))
         )
     return BesideSeries(norms, parameters, ratios)
+
+
+@lru_cache(maxsize=4)
+def _from_place(series: NormSeries, first: int) -> NormSeries:
+    """Return a series with its places counted from another one on. The same for the same: a picture of it is kept."""
+    return replace(series, norms=tuple(place + first for place in series.norms))
 
 
 def _has_ratios(scene: Scene) -> bool:
