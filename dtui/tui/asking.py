@@ -53,7 +53,7 @@ class AskingApp(App[None]):
 
         line = self.command_line
         if action == "help":
-            self.cover(help_box(session.table))
+            self.cover(help_box(session.scene))
         elif line is None:
             return
         elif action == "palette":

@@ -77,5 +77,7 @@ def paint_at_once(widget: Widget) -> None:
     if not is_known() or screen is not app.screen or screen._layout_required or app._batch_count:
         return
     regions = [region.intersection(widget.size.region) for region in widget._exchange_repaint_regions()]
-    app._display(screen, RegionsUpdate(widget, [region for region in regions if region]))
+    if regions:
+        update = RegionsUpdate(widget, [region for region in regions if region])
+        app._display(screen, update)  # type: ignore[arg-type]  # as the updates of its own compositor are
     widget._repaint_required = False

@@ -67,21 +67,20 @@ def changed_regions(old: Cells, new: Cells) -> list[Region]:
     """
     differs = (old.ch != new.ch) | (old.fg != new.fg) | (old.bg != new.bg)
     differs |= (old.bold != new.bold) | (old.mark != new.mark)
-    changed = differs.any(axis=1).tolist()
+    ys, xs = np.nonzero(differs)
+    if not len(ys):
+        return []
+    ends = np.flatnonzero((np.diff(ys) != 0) | (np.diff(xs) > GAP))
+    begins, ends = np.concatenate(([0], ends + 1)), np.concatenate((ends, [len(ys) - 1]))
+    spans = zip(ys[begins].tolist(), xs[begins].tolist(), (xs[ends] + 1).tolist(), strict=True)
     regions: list[Region] = []
-    open_spans: dict[tuple[int, int], int] = {}
-    for y in range(new.height + 1):
-        spans = _stretches(np.flatnonzero(differs[y])) if y < new.height and changed[y] else []
-        for span in [span for span in open_spans if span not in spans]:
-            top = open_spans.pop(span)
-            regions.append(Region(span[0], top, span[1] - span[0], y - top))
-        for span in spans:
-            open_spans.setdefault(span, y)
-    return regions
-
-
-def _stretches(columns: np.ndarray[tuple[int], np.dtype[np.intp]]) -> list[tuple[int, int]]:
-    breaks = np.flatnonzero(np.diff(columns) > GAP)
-    starts = columns[np.r_[0, breaks + 1]]
-    stops = columns[np.r_[breaks, len(columns) - 1]] + 1
-    return list(zip(starts.tolist(), stops.tolist(), strict=True))
+    growing: dict[tuple[int, int], Region] = {}
+    for y, x, stop in spans:
+        above = growing.get((x, stop))
+        if above is not None and above.bottom == y:
+            growing[x, stop] = Region(x, above.y, stop - x, y + 1 - above.y)
+            continue
+        if above is not None:
+            regions.append(above)
+        growing[x, stop] = Region(x, y, stop - x, 1)
+    return [*regions, *growing.values()]

@@ -14,6 +14,9 @@ Part = tuple[str, int, bool]
 Line = tuple[Part, ...]
 EDGES = 4
 """Columns of the frame, and of the blanks inside it."""
+BESIDE = 12
+"""With fewer columns beside it than these (half as many rows) a box is as large as the screen: no word is left that
+could be read."""
 
 
 class Box:
@@ -28,6 +31,10 @@ class Box:
     def lines(self, frame: Frame) -> Sequence[Line]:
         """Return its lines, for a screen of this size and these colours."""
         raise NotImplementedError
+
+    def edges(self, frame: Frame) -> tuple[Line, Line]:
+        """Return what is written into the upper and the lower edge of its frame."""
+        return (), ()
 
     def moved(self, by: int, frame: Frame) -> Self:
         """Return it `by` lines further down."""
@@ -59,14 +66,13 @@ class Box:
         """
         lines, theme = self.lines(frame), frame.theme
         shown = lines[self.top : self.top + rows_inside(frame)]
-        width = min(frame.width, EDGES + max((_width(line) for line in lines), default=0))
-        cells = Cells(width, min(frame.height, len(shown) + 2), theme)
+        edges = self.edges(frame)
+        widest = max(map(line_width, (*lines, *edges)), default=0)
+        width = _filling(EDGES + widest, frame.width, BESIDE)
+        cells = Cells(width, _filling(len(shown) + 2, frame.height, BESIDE // 2), theme)
         _draw_frame(cells)
-        for y, line in enumerate(shown, 1):
-            x = EDGES // 2
-            for text, colour, bold in line:
-                room = width - EDGES // 2 - x
-                x = cells.text(x, y, text, colour, bold=bold, limit=max(0, room))
+        for y, line in ((0, edges[0]), *enumerate(shown, 1), (cells.height - 1, edges[1])):
+            _write(cells, y, line)
         if len(shown) < len(lines):
             _draw_thumb(cells, self.top, len(shown), len(lines))
         return cells
@@ -77,7 +83,21 @@ def rows_inside(frame: Frame) -> int:
     return max(1, frame.height - 2)
 
 
-def _width(line: Line) -> int:
+def _filling(needed: int, room: int, beside: int) -> int:
+    """Return the size of a box that needs some, in a screen that has room for so much."""
+    return room if needed > room - beside else needed
+
+
+def _write(cells: Cells, y: int, line: Line) -> None:
+    """Write a line into a row; in the edges of the frame a blank before and after it."""
+    x, stop, is_edge = EDGES // 2, cells.width - EDGES // 2, y in (0, cells.height - 1)
+    blank: Part = (" ", cells.theme.text, False)
+    for text, colour, bold in (blank, *line, blank) if is_edge and line else line:
+        x = cells.text(x, y, text, colour, bold=bold, limit=max(0, stop - x))
+
+
+def line_width(line: Line) -> int:
+    """Return the columns of a line."""
     return sum(text_width(text) for text, _, _ in line)
 
 

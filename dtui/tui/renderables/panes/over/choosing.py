@@ -34,8 +34,12 @@ class ChoosingBox(Box):
     top: int = 0
 
     def lines(self, frame: Frame) -> Sequence[Line]:
-        """Return the title, every option under its heading, and what to do."""
+        """Return every option under its heading."""
         return [line for line, _ in self._placed(frame)]
+
+    def edges(self, frame: Frame) -> tuple[Line, Line]:
+        """Return the title, and what to do."""
+        return ((self.title, frame.theme.accent, True),), ((FOOT, frame.theme.muted, False),)
 
     def moved(self, by: int, frame: Frame) -> Self:
         """Return the list with another row selected, in the middle where the list is longer than the screen."""
@@ -61,7 +65,7 @@ class ChoosingBox(Box):
     def _placed(self, frame: Frame) -> list[tuple[Line, int | None]]:
         """Return every line with the place of its option; None for a heading."""
         theme, group = frame.theme, ""
-        placed: list[tuple[Line, int | None]] = [(((self.title, theme.accent, True),), None)]
+        placed: list[tuple[Line, int | None]] = []
         wide = max((text_width(words) for words, _, _ in self.options), default=0)
         for place, (words, help_, heading) in enumerate(self.options):
             if heading != group:
@@ -77,4 +81,4 @@ class ChoosingBox(Box):
                 (f"  {help_}", theme.muted, False),
             )
             placed.append((line, place))
-        return [*placed, (((FOOT, theme.muted, False),), None)]
+        return placed

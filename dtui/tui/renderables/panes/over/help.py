@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from dtui.tui.renderables.canvas.cells import text_width
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.renderables.panes.over.box import EDGES, Box, Line
+from dtui.tui.renderables.panes.over.box import EDGES, Box, Line, line_width
 
 KEYS_WIDTH = 14
 BETWEEN = 3
@@ -33,25 +32,24 @@ class HelpBox(Box):
     top: int = 0
 
     def lines(self, frame: Frame) -> Sequence[Line]:
-        """Return the title and the groups."""
+        """Return the groups."""
         theme = frame.theme
-        title = (("dtui", theme.accent, True), ("  every key; Esc closes", theme.muted, False))
         left, right = (_column(groups, frame) for groups in (self.left, self.right))
-        wide = max(map(_width, left), default=0) + BETWEEN
-        if EDGES + wide + max(map(_width, right), default=0) > frame.width:
-            return (title, *left, *right)
+        wide = max(map(line_width, left), default=0) + BETWEEN
+        if EDGES + wide + max(map(line_width, right), default=0) > frame.width:
+            return [*left, (), *right]
         both = zip_longest(left, right, fillvalue=())
-        return (title, *((*a, (" " * (wide - _width(a)), theme.text, False), *b) if b else a for a, b in both))
+        return [(*a, (" " * (wide - line_width(a)), theme.text, False), *b) if b else a for a, b in both]
 
-
-def _width(line: Line) -> int:
-    return sum(text_width(text) for text, _, _ in line)
+    def edges(self, frame: Frame) -> tuple[Line, Line]:
+        """Return what it is, and how it is closed."""
+        return (("every key", frame.theme.accent, True),), (("Esc closes", frame.theme.muted, False),)
 
 
 def _column(groups: Sequence[Group], frame: Frame) -> list[Line]:
     lines: list[Line] = []
     for heading, actions in groups:
-        lines += [(), ((heading, frame.theme.text, True),)]
+        lines += [*([()] if lines else []), ((heading, frame.theme.text, True),)]
         lines += [
             ((f"  {keys:<{KEYS_WIDTH}}", frame.theme.accent, False), (words, frame.theme.text, False))
             for keys, words in actions
