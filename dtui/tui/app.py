@@ -28,6 +28,8 @@ from dtui.tui.terminal.driver import MustLeave, driver_class
 from dtui.tui.terminal.themes import output_for, textual_theme, theme_for
 
 if TYPE_CHECKING:
+    from textual.geometry import Size
+
     from dtui.tui.renderables.canvas.frame import Frame
     from dtui.tui.renderables.canvas.output import Output
     from dtui.tui.renderables.panes.over.box import Box
@@ -253,19 +255,19 @@ class DtuiApp(AskingApp):
             self.session.resized(*event.size)
             self.paint()
         if self.data_screen is not None:
-            self.data_screen.overlay.fit(self._whole())
+            self.data_screen.overlay.fit(self._whole(event.size))
 
-    def _whole(self) -> Frame:
+    def _whole(self, size: Size) -> Frame:
         """Return the frame of what lies over the panes: all of the screen."""
         from dtui.tui.renderables.canvas.frame import Frame
 
         assert self._output is not None
-        return Frame(*self.size, 0, None, self._theme, self._output)
+        return Frame(*size, 0, None, self._theme, self._output)
 
     def cover(self, box: Box, done: Callable[[int | None], None] | None = None) -> None:
         """Lay a box over the panes until it is closed; `done` gets the place of what was chosen, or None."""
         if self.data_screen is not None:
-            self.data_screen.overlay.open(box, self._whole(), done)
+            self.data_screen.overlay.open(box, self._whole(self.size), done)
 
     # --- keys and mouse
 

@@ -17,6 +17,9 @@ PATIENCE_SECONDS = 10.0
 KEY_RATE = 60
 """Keys in a second while one is held."""
 
+IDLE_SECONDS, IDLE_MS = 1.5, 20.0
+"""A program has taken all keys when it writes nothing and takes less of the processor than this for so long."""
+
 BARE_KEYS = """
 from textual.app import App
 from textual.widgets import Static
@@ -105,15 +108,16 @@ def opened(path: Path, columns: int = 150, rows: int = 50) -> Terminal:
 
 def hold(terminal: Terminal, keys: list[str]) -> tuple[float, int]:
     """Send keys as a keyboard repeats them; return ms from the last key to the last byte, and the bytes of a key."""
-    start, last_byte = len(terminal.written), 0.0
-    begun = time.perf_counter()
+    start, begun = len(terminal.written), time.perf_counter()
     for place, key in enumerate(keys):
         while (left := begun + place / KEY_RATE - time.perf_counter()) > 0:
             terminal._read(left)
         terminal.send(key)
     last_key = last_byte = time.perf_counter()
-    seen = len(terminal.written)
-    while terminal._read(1.0):
-        if len(terminal.written) > seen:
-            seen, last_byte = len(terminal.written), time.perf_counter()
+    seen, spent = len(terminal.written), -IDLE_MS
+    while (now := processor_ms(terminal.pid)) - spent >= IDLE_MS or len(terminal.written) > seen:
+        seen, spent, until = len(terminal.written), now, time.perf_counter() + IDLE_SECONDS
+        while (left := until - time.perf_counter()) > 0:
+            if terminal._read(left):
+                last_byte = time.perf_counter()
     return 1000 * (last_byte - last_key), round((len(terminal.written) - start) / len(keys))

@@ -52,8 +52,11 @@ class DataScreen(TextualScreen[None]):
         self.board, self.overlay, self.command_line = Board(), Overlay(), CommandLine()
 
     def compose(self) -> ComposeResult:
-        """Make the widgets; they get their pictures later."""
-        yield from (self.board, self.overlay, self.command_line)
+        """Make the widgets; they get their pictures later.
+
+        The board comes last: Textual repaints a widget when one behind it in this order comes or goes.
+        """
+        yield from (self.overlay, self.command_line, self.board)
 
     @property
     def is_covered(self) -> bool:

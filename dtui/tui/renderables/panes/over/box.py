@@ -67,7 +67,7 @@ class Box:
         lines, theme = self.lines(frame), frame.theme
         shown = lines[self.top : self.top + rows_inside(frame)]
         edges = self.edges(frame)
-        widest = max(map(line_width, (*lines, *edges)), default=0)
+        widest = max((*map(line_width, lines), *(line_width(edge) + 2 for edge in edges)))
         width = _filling(EDGES + widest, frame.width, BESIDE)
         cells = Cells(width, _filling(len(shown) + 2, frame.height, BESIDE // 2), theme)
         _draw_frame(cells)
