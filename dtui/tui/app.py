@@ -25,6 +25,7 @@ from dtui.tui.events import Answered, Decided, Event, Failed, Opened, Quiet
 from dtui.tui.loader import Loader, Open, open_query
 from dtui.tui.terminal.capabilities import log_path
 from dtui.tui.terminal.driver import MustLeave, driver_class
+from dtui.tui.terminal.memory import share_one_heap
 from dtui.tui.terminal.themes import output_for, textual_theme, theme_for
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ class DtuiApp(AskingApp):
 
     def on_mount(self) -> None:
         """Open the run, and poll it for new data from then on."""
+        share_one_heap()
         self.loader.start()
         self.set_interval(POLL_SECONDS, self._poll)
 
