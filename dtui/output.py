@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shutil
 import stat
 import sys
@@ -169,6 +168,8 @@ def _standard_output() -> Iterator[BinaryIO]:
 @contextmanager
 def _replaced(path: Path) -> Iterator[BinaryIO]:
     """Open a new file that replaces `path` at the end, with the same mode and, where allowed, the same owner."""
+    import secrets  # and with it OpenSSL, which a screen does not wait for
+
     temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}")
     try:
         with temporary.open("xb") as output:

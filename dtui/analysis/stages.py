@@ -73,6 +73,10 @@ def _changes_that_hold(powers: FloatArray, hold: int) -> list[int]:
     starts, level = [0], float(powers[0])
     position, least = 1, np.log2(FACTOR) - 1e-6
     while position < len(powers):
+        steps = np.flatnonzero(np.abs(powers[position:] - level) >= least)
+        if not len(steps):
+            break
+        position += int(steps[0])
         away = powers[position : position + hold] - level
         if len(away) >= LEAST_HOLD and (np.all(away >= least) or np.all(away <= -least)):
             starts.append(position)

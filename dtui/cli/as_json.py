@@ -109,6 +109,7 @@ def incident_fields(incident: Incident, classes: Sequence[str], batch: BatchAnsw
             "status": incident.status,
             "note": incident.note,
             "batches": batches,
+            "origin": incident.origin,
         }
     )
     return result

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
 from dtui.errors import UsageError
+
+_PYTHON_WORDS = re.compile(r"invalid int value: (.*)", re.DOTALL)
+"""What argparse says of an argument that it could not turn into an int."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -15,6 +19,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise the error instead of printing it after a long usage text, as argparse does."""
+        message = _PYTHON_WORDS.sub(r"\1 is not a whole number", message)
         raise UsageError(f"{message}; see {self.prog} --help")
 
 

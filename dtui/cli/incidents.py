@@ -135,7 +135,8 @@ def _text(found: Sequence[Incident], checks: Sequence[str], seen: str) -> str:
     lines = [line for one in found for line in _lines(one, widest)]
     to_review = sum(one.status == "new" for one in found)
     count = f"{len(found):,} incident{'s' * (len(found) != 1)}, {to_review:,} to review" if found else "no incident"
-    return "\n".join([*lines, paint(f"{count}; looked for in {seen}: {', '.join(checks)}", "dim")])
+    looked = f"looked for in {seen}: {', '.join(checks)}" if checks else f"no check could run yet in {seen}"
+    return "\n".join([*lines, paint(f"{count}; {looked}", "dim")])
 
 
 def _lines(incident: Incident, widest: int) -> list[str]:

@@ -13,6 +13,7 @@ from dtui.errors import DtuiError, RunNotBegunError
 
 if TYPE_CHECKING:
     from dtui.model import Anomaly, AnomalySettings, Missing, RunInfo
+    from dtui.model.findings.nonfinite import LookPlan
 
 _STATUS_STYLES = {"live": "good", "done": "", "incomplete": "warn", "crashed": "bad"}
 
@@ -73,6 +74,8 @@ def run_info(options: argparse.Namespace) -> Outcome:
     if info.activations:
         kept = "share of zeros, mean, and the nine images that excite it most, of each filter at each validation"
         rows.append(("activations", kept))
+    if info.looks is not None:
+        rows.append(("between records", _looks(info.looks)))
     if info.coverage is not None:
         rows.append(("parameters", info.coverage.text(rows=info.other_parameters)))
     rows += _untrained(info)
@@ -85,6 +88,16 @@ def run_info(options: argparse.Namespace) -> Outcome:
     rows += [("finding", finding) for finding in info.findings]
     rows += [("note", ", ".join(f"{name} {value}" for name, value in note.items())) for note in metadata.notes]
     return Outcome(_pairs(rows))
+
+
+def _looks(plan: LookPlan) -> str:
+    """Return whether every update is looked at for NaN and Inf, and what that costs."""
+    cost = f"{100 * plan.share:.2g} % of an update's time"
+    if plan.layers:
+        return f"gradients are looked at for NaN and Inf before every update, which takes {cost}"
+    return (
+        f"NaN and Inf in gradients are looked for in records only: before every update it would take {cost}, over 0.2 %"
+    )
 
 
 def _judged(info: RunInfo) -> str:

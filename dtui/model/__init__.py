@@ -1,74 +1,83 @@
-"""The vocabulary of dtui as frozen value types. It imports nothing else of dtui but the errors."""
+"""The vocabulary of dtui as frozen value types. It imports nothing else of dtui but the errors.
 
-from dtui.model.arrays import (
-    MOST_CLASSES,
-    NO_VALUE,
-    NOT_JUDGED,
-    NOT_JUDGED_STORED,
-    BoolArray,
-    ByteArray,
-    FloatArray,
-    IntArray,
-    LabelArray,
-    read_only,
-)
-from dtui.model.axis import TimeAxis
-from dtui.model.columns import Column
-from dtui.model.findings.evidence import DEFAULT_WINDOW, Anomaly, AnomalySettings, Evidence, Missing, Showing
-from dtui.model.findings.incidents import Cause, Incident
-from dtui.model.findings.state import RunState, Standing, StateEntry
-from dtui.model.findings.verdict import Check, ClassAt, ClassCourse, ErrorAt, Level, Verdict
-from dtui.model.layers import NodeSeries, TreeNode
-from dtui.model.records import (
-    TRIGGER_KINDS,
-    Gap,
-    Record,
-    RunMetadata,
-    RunStatus,
-    Trigger,
-    Validation,
-    every_that_fits,
-)
-from dtui.model.scalars import LARGEST, LOGGED_NAN, LOST_NAN, SKIPPED_UPDATES, was_logged, was_lost
-from dtui.model.statistics import (
-    CHANGE_RATIO_EDGES,
-    FILTER_STATISTICS,
-    HISTOGRAM_BINS,
-    LAYER_STATISTICS,
-    NORM_STATISTICS,
-    PARAMETER_STATISTICS,
-    RECORDS_A_BIN,
-    SOURCES,
-    WATCHED_FILTER_STATISTICS,
-    WATCHED_LAYER_STATISTICS,
-)
-from dtui.model.structure import (
-    ActivationPlace,
-    Coverage,
-    Edge,
-    ImageSet,
-    Layer,
-    Module,
-    NormLayer,
-    OtherParameter,
-    Structure,
-    Trained,
-    Unrecorded,
-)
-from dtui.model.views import (
-    ClassCluster,
-    ClassErrors,
-    Curves,
-    FilterCourses,
-    Heatmap,
-    HeatmapRequest,
-    ImageRows,
-    ImagesRequest,
-    ImageVerdict,
-    LayerStates,
-    RunInfo,
-    Stage,
-)
+Names load on first use: a screen that shows one thing does not wait for the vocabulary of all others.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dtui.model.arrays import (
+        MOST_CLASSES,
+        NO_VALUE,
+        NOT_JUDGED,
+        NOT_JUDGED_STORED,
+        BoolArray,
+        ByteArray,
+        FloatArray,
+        IntArray,
+        LabelArray,
+        read_only,
+    )
+    from dtui.model.axis import TimeAxis
+    from dtui.model.columns import Column
+    from dtui.model.findings.evidence import DEFAULT_WINDOW, Anomaly, AnomalySettings, Evidence, Missing, Showing
+    from dtui.model.findings.incidents import Cause, Incident
+    from dtui.model.findings.state import RunState, Standing, StateEntry
+    from dtui.model.findings.verdict import Check, ClassAt, ClassCourse, ErrorAt, Level, Verdict
+    from dtui.model.layers import NodeSeries, TreeNode
+    from dtui.model.records import (
+        TRIGGER_KINDS,
+        Gap,
+        Record,
+        RunMetadata,
+        RunStatus,
+        Trigger,
+        Validation,
+        every_that_fits,
+    )
+    from dtui.model.scalars import LARGEST, LOGGED_NAN, LOST_NAN, SKIPPED_UPDATES, was_logged, was_lost
+    from dtui.model.statistics import (
+        CHANGE_RATIO_EDGES,
+        FILTER_STATISTICS,
+        HISTOGRAM_BINS,
+        LAYER_STATISTICS,
+        NORM_STATISTICS,
+        PARAMETER_STATISTICS,
+        RECORDS_A_BIN,
+        SOURCES,
+        WATCHED_FILTER_STATISTICS,
+        WATCHED_LAYER_STATISTICS,
+    )
+    from dtui.model.structure import (
+        ActivationPlace,
+        Coverage,
+        Edge,
+        ImageSet,
+        Layer,
+        Module,
+        NormLayer,
+        OtherParameter,
+        Structure,
+        Trained,
+        Unrecorded,
+    )
+    from dtui.model.views import (
+        ClassCluster,
+        ClassErrors,
+        Curves,
+        FilterCourses,
+        Heatmap,
+        HeatmapRequest,
+        ImageRows,
+        ImagesRequest,
+        ImageVerdict,
+        LayerStates,
+        RunInfo,
+        Stage,
+    )
 
 __all__ = [
     "CHANGE_RATIO_EDGES",
@@ -150,3 +159,92 @@ __all__ = [
     "was_logged",
     "was_lost",
 ]
+
+_HOMES = {
+    "ActivationPlace": "structure",
+    "Anomaly": "findings.evidence",
+    "AnomalySettings": "findings.evidence",
+    "BoolArray": "arrays",
+    "ByteArray": "arrays",
+    "CHANGE_RATIO_EDGES": "statistics",
+    "Cause": "findings.incidents",
+    "Check": "findings.verdict",
+    "ClassAt": "findings.verdict",
+    "ClassCluster": "views",
+    "ClassCourse": "findings.verdict",
+    "ClassErrors": "views",
+    "Column": "columns",
+    "Coverage": "structure",
+    "Curves": "views",
+    "DEFAULT_WINDOW": "findings.evidence",
+    "Edge": "structure",
+    "ErrorAt": "findings.verdict",
+    "Evidence": "findings.evidence",
+    "FILTER_STATISTICS": "statistics",
+    "FilterCourses": "views",
+    "FloatArray": "arrays",
+    "Gap": "records",
+    "HISTOGRAM_BINS": "statistics",
+    "Heatmap": "views",
+    "HeatmapRequest": "views",
+    "ImageRows": "views",
+    "ImageSet": "structure",
+    "ImageVerdict": "views",
+    "ImagesRequest": "views",
+    "Incident": "findings.incidents",
+    "IntArray": "arrays",
+    "LARGEST": "scalars",
+    "LAYER_STATISTICS": "statistics",
+    "LOGGED_NAN": "scalars",
+    "LOST_NAN": "scalars",
+    "LabelArray": "arrays",
+    "Layer": "structure",
+    "LayerStates": "views",
+    "Level": "findings.verdict",
+    "MOST_CLASSES": "arrays",
+    "Missing": "findings.evidence",
+    "Module": "structure",
+    "NORM_STATISTICS": "statistics",
+    "NOT_JUDGED": "arrays",
+    "NOT_JUDGED_STORED": "arrays",
+    "NO_VALUE": "arrays",
+    "NodeSeries": "layers",
+    "NormLayer": "structure",
+    "OtherParameter": "structure",
+    "PARAMETER_STATISTICS": "statistics",
+    "RECORDS_A_BIN": "statistics",
+    "Record": "records",
+    "RunInfo": "views",
+    "RunMetadata": "records",
+    "RunState": "findings.state",
+    "RunStatus": "records",
+    "SKIPPED_UPDATES": "scalars",
+    "SOURCES": "statistics",
+    "Showing": "findings.evidence",
+    "Stage": "views",
+    "Standing": "findings.state",
+    "StateEntry": "findings.state",
+    "Structure": "structure",
+    "TRIGGER_KINDS": "records",
+    "TimeAxis": "axis",
+    "Trained": "structure",
+    "TreeNode": "layers",
+    "Trigger": "records",
+    "Unrecorded": "structure",
+    "Validation": "records",
+    "Verdict": "findings.verdict",
+    "WATCHED_FILTER_STATISTICS": "statistics",
+    "WATCHED_LAYER_STATISTICS": "statistics",
+    "every_that_fits": "records",
+    "read_only": "arrays",
+    "was_logged": "scalars",
+    "was_lost": "scalars",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a name when it is first used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f"dtui.model.{_HOMES[name]}"), name)
+    return found

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from dtui.model.arrays import BoolArray, ByteArray, FloatArray, IntArray
 from dtui.model.axis import TimeAxis
+from dtui.model.findings.nonfinite import LookPlan
 from dtui.model.judging import Judging
 from dtui.model.records import Gap, RunStatus
 from dtui.model.structure import Coverage
@@ -43,7 +44,8 @@ class RunInfo:
     iterations at which the training was resumed from a checkpoint, ascending. `coverage` says how much of the network
     is recorded. `trainable` is the number of elements of the parameters that were set to be trained. Both are None
     where that is not known. `judging` says what is right in a run that scores decide; `classes` are then its groups.
-    `activations` says whether validations hold activations of filters.
+    `activations` says whether validations hold activations of filters. `looks` says whether the gradients of every
+    update are looked at for NaN and Inf; None where the recorder has not decided it.
     """
 
     run: str
@@ -70,6 +72,7 @@ class RunInfo:
     states: LayerStates = LayerStates()
     judging: Judging | None = None
     activations: bool = False
+    looks: LookPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)

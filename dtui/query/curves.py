@@ -12,7 +12,7 @@ import numpy as np
 from dtui.analysis.downsample import pool_largest, pool_mean, pool_smallest, records_of_columns
 from dtui.analysis.stages import find_stages
 from dtui.model import LARGEST, BoolArray, Curves, FloatArray, IntArray, Stage, TimeAxis, read_only, was_logged
-from dtui.query.classes import group_error
+from dtui.query.classes import error_of_all
 from dtui.query.data import RunData
 
 NAMES = {"error": "train_error"}
@@ -39,7 +39,7 @@ def curve_points(data: RunData) -> Mapping[str, Points]:
                 steps = np.diff(iterations[logged])
                 interval = max(data.record_interval, float(np.median(steps)) if len(steps) else 0.0)
                 found[NAMES.get(name, name)] = (iterations, values, interval)
-        errors = group_error(data, range(len(data.layout.images))) if len(data.validations) else np.zeros(0)
+        errors = error_of_all(data) if len(data.validations) else np.zeros(0)
         if not np.isnan(errors).all():  # one that is lost stays a hole
             found["validation_error"] = (data.validations, errors, data.validation_interval)
         order = sorted(found, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))

@@ -23,6 +23,7 @@ from dtui.model import (
 from dtui.model.statistics import Rows
 from dtui.query.data import RunData
 from dtui.query.detecting import found_by
+from dtui.query.incidents.origin import origins, told
 from dtui.query.layers.activations import has_activations
 from dtui.query.layers.trained import layer_states
 
@@ -35,7 +36,7 @@ def findings(data: RunData) -> tuple[str, ...]:
     return data.remembered(
         "findings",
         lambda: (
-            *(*_too_few(data), *_tensors(data), *_norms(data), *_parameters(data), *_scalars(data)),
+            *(*_too_few(data), *_origins(data), *_tensors(data), *_norms(data), *_parameters(data), *_scalars(data)),
             *(*_judged(data), *_skipped(data), *_fired(data)),
         ),
     )
@@ -51,6 +52,11 @@ def _too_few(data: RunData) -> list[str]:
     made = f"{records} record{'s' * (records != 1)} in {last + 1:,} iterations, without that of the end"
     line = f"every={every} made {made}; every={fits} would have made {-(-(last + 1) // fits):,}"
     return [line] if fits < every else []
+
+
+def _origins(data: RunData) -> list[str]:
+    """Return a line for each time that a recorder saw NaN or Inf begin."""
+    return [f"NaN or Inf at update {one.iteration:,}; {told(one)}" for one in origins(data)[:MOST_TRIGGERS]]
 
 
 def _tensors(data: RunData) -> list[str]:
@@ -207,6 +213,7 @@ def run_info(data: RunData, detector_faults: tuple[str, ...]) -> RunInfo:
         findings=(*reader.faults, *findings(data), *detector_faults),
         joins=reader.seams,
         watches=int(np.count_nonzero(data.is_watch)),
+        looks=data.remembered("looks", lambda: data.reader.broken_gradients()[1]),
         coverage=structure.coverage,
         norms=len(structure.norms),
         other_parameters=len(structure.parameters),

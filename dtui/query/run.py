@@ -7,34 +7,38 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from dtui.model import (
-    Anomaly,
-    AnomalySettings,
-    Curves,
-    ImageSet,
-    IntArray,
-    Missing,
-    RunInfo,
-    RunMetadata,
-    RunState,
-    Stage,
-    Structure,
-    TimeAxis,
-    Verdict,
-)
-from dtui.model.findings.advice import ThresholdAdvice
+from dtui.model import AnomalySettings
 from dtui.model.statistics import Rows, by_name
-from dtui.query import anomalies, curves, detecting
-from dtui.query.class_table import prepare_class_table
+from dtui.on_use import on_use
 from dtui.query.compare.questions import CompareQuestions
 from dtui.query.data import RunData
-from dtui.query.findings import run_info
-from dtui.query.incidents import state, verdict
 from dtui.query.layers.questions import LayerQuestions
-from dtui.query.watching.progress import Progress
 
 if TYPE_CHECKING:
+    from dtui.model import (
+        Anomaly,
+        Curves,
+        ImageSet,
+        IntArray,
+        Missing,
+        RunInfo,
+        RunMetadata,
+        RunState,
+        Stage,
+        Structure,
+        TimeAxis,
+        Verdict,
+    )
+    from dtui.model.findings.advice import ThresholdAdvice
+    from dtui.query import anomalies, class_table, curves, detecting, findings
+    from dtui.query.incidents import state, verdict
+    from dtui.query.watching.progress import Progress
     from dtui.store import RunReader
+else:  # a front end asks a few of the questions, and waits only for what answers these
+    anomalies, class_table, curves, detecting, findings = on_use(
+        "dtui.query", "anomalies", "class_table", "curves", "detecting", "findings"
+    )
+    state, verdict = on_use("dtui.query.incidents", "state", "verdict")
 
 
 def open_run(path: str | Path) -> RunQuery:
@@ -92,6 +96,8 @@ class RunQuery(LayerQuestions, CompareQuestions):
 
     @cached_property
     def _progress(self) -> Progress:
+        from dtui.query.watching.progress import Progress
+
         return Progress(self._reader)
 
     @property
@@ -101,7 +107,7 @@ class RunQuery(LayerQuestions, CompareQuestions):
 
     def info(self) -> RunInfo:
         """Return one line about the run."""
-        return run_info(self._data, self.detector_faults())
+        return findings.run_info(self._data, self.detector_faults())
 
     def faults(self) -> tuple[str, ...]:
         """Return one line for each damaged or missing part, as far as the run was read; data from outside."""
@@ -187,7 +193,7 @@ class RunQuery(LayerQuestions, CompareQuestions):
 
     def prepare_anomalies(self, settings: AnomalySettings, seconds: float) -> bool:
         """Read what `anomalies` needs for about so long; return whether it needs no more."""
-        return prepare_class_table(self._data, settings, seconds)
+        return class_table.prepare_class_table(self._data, settings, seconds)
 
     def top_anomalies(self, count: int, settings: AnomalySettings | None = None) -> tuple[Anomaly, ...]:
         """Return the strongest anomalies by falling score, then by iteration; of an ended run in milliseconds.

@@ -68,8 +68,10 @@ class Counting:
         self._boundary = boundary
         self._is_open = is_open
         self._batches = batches
-        if batches is not None:
-            self.skips.on_skip = weakly(batches.drop)
+        self._look = recording.looks.gradients
+        self._look.listen(weakly(self._next_of))
+        self.scalars.on_loss = self._look.saw_loss
+        self.skips.on_skip = weakly(self._skipped)
 
     def last(self) -> int:
         """Return the iteration of the last update, -1 before the first."""
@@ -82,8 +84,7 @@ class Counting:
         with self._boundary.guard("updates", self.iteration):
             self.skips.follow(optimizer)
             if self.skips.is_known_skipped(optimizer):
-                if self._batches is not None:
-                    self._batches.drop()
+                self._skipped()
                 return
             if missed:
                 self._pass_over(missed)
@@ -95,7 +96,9 @@ class Counting:
             return
         if self.before_update is not None and (call := self.before_update()) is not None:
             call()
+        self._look.after_late_step(is_stated=self.updates.is_stated)
         self.iteration += 1
+        self._look.after_step()
         self.unseen.counted(self.iteration)
         if self._batches is not None and self._boundary.is_on("batches"):
             with self._boundary.guard("batches", self.iteration):
@@ -117,6 +120,9 @@ class Counting:
                 self._recording.record(self.iteration, self.scalars, self.skips)
             if not self._boundary.is_on(RECORDS):
                 self._recording.give_up_records()
+        if self._look.has_news:
+            with self._boundary.guard("log", self.iteration):
+                self._recording.tell_looks(self.iteration)
 
     def finish(self, status: RunStatus, reason: str, *, is_new: bool) -> None:
         """Record the end, write queued jobs and end the run.
@@ -151,6 +157,17 @@ class Counting:
     def _rates(self) -> dict[str, Any]:
         """Return the learning rate of the optimizer that counts, and those of all others that were given."""
         return learning_rate(self.updates.leader) | self._further.read()
+
+    def _next_of(self, optimizer: Optimizer | None) -> int | None:
+        """Return the iteration of the update that an optimizer is about to make, None where it does not count."""
+        is_ours = optimizer is None or (optimizer is self.updates.leader and not self.updates.is_stated)
+        return self.iteration + 1 if is_ours and self._is_open() else None
+
+    def _skipped(self) -> None:
+        """Note that a scaler left an update out."""
+        self._look.drop()
+        if self._batches is not None:
+            self._batches.drop()
 
     def _leave_batches(self) -> None:
         if self._batches is not None:

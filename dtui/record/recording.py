@@ -31,12 +31,13 @@ from dtui.record.network.layers import LayerProbe, describe, find_layers, known_
 from dtui.record.network.other_rows import OtherRows
 from dtui.record.start.resume import Start
 from dtui.record.training.distributed import CLOSING_SECONDS, Exchange, PartMissingError
-from dtui.record.training.scalar_log import Logged, OwnIterations, ScalarLog
+from dtui.record.training.looks import Looks
+from dtui.record.training.scalar_log import OwnIterations, ScalarLog, writing
 from dtui.record.training.skipped_updates import SkippedUpdates
 from dtui.record.validation.activations.of_run import Activations
 from dtui.record.writing.failure_guard import RECORDS, WATCHES, Boundary
 from dtui.record.writing.stopping import StopSignal
-from dtui.record.writing.warn import reason_of, warn_once
+from dtui.record.writing.warn import warn_once
 from dtui.record.writing.writer_thread import Job, Sink, Store
 
 WAITING_BYTES = 64 << 20
@@ -124,6 +125,7 @@ class Recording:
         self.flight: Flight | None = None
         self._batches = batches
         self.sink: Sink | None = None
+        self.looks = Looks(start.updates)
         self.activations = Activations(is_asked=has_activations)
 
     @property
@@ -160,6 +162,8 @@ class Recording:
             self.measurer = Measurer(root, probes, self.has_kernel, self._rows.norms, self._rows.parameters)
             self.is_sharded = self.measurer.is_sharded
             self._deriver = Deriver(structure, self.has_kernel)
+            is_first, is_spread = self._exchange.is_first, self.is_sharded
+            self.looks.begin(structure, probes, self._rows.norms, is_first=is_first, is_spread=is_spread)
             limit = min(MOST_WAITING, max(FEWEST_WAITING, WAITING_BYTES // self.measurer.record_bytes))
             past = self._start.past
             held = None if past is None else past.contents.columns
@@ -170,6 +174,7 @@ class Recording:
             if self.watch_plan is not None:
                 with self._boundary.guard(WATCHES, self._start.updates):
                     self.flight = Flight(self.watch_plan, structure, probes, self.has_kernel, self._stop.saw_nonfinite)
+                    self.flight.on_watch = self.looks.note_watch
         return self.sink
 
     def _completed(self, root: nn.Module | None, probes: list[LayerProbe], structure: Structure) -> Structure:
@@ -215,18 +220,19 @@ class Recording:
             return
         if self.measurer is None or self._deriver is None:
             return
-        deriver, sharded, exchange = self._deriver, self.is_sharded, self._exchange
+        deriver, sharded, exchange, looks = self._deriver, self.is_sharded, self._exchange, self.looks
         with_gradients = {} if ending is None else {"with_gradients": ending.with_gradients}
         finish = self.measurer.measure(**with_gradients)
         logged, skipped = scalars.take(), skips.take()
         largest, columns = self._largest_norms(sink), self._filling(RECORDS)
         self._note_changes(iteration, self.measurer)
+        looked = self.looks.take(is_changed=self.measurer.has_changed)
         self.last_record = iteration
 
         def write(store: Store) -> None:
             raw = finish(iteration, {})
             raw = replace(raw, scalars={**largest(), **logged()})  # after finish has waited for the device
-            raw = raw.with_skips(skipped())
+            raw = replace(raw.with_skips(skipped()), seen=looked())
             if not exchange.is_first:
                 exchange.leave(RECORDS, iteration, raw.parts())
                 return
@@ -240,7 +246,9 @@ class Recording:
                 return
             for part in parts:
                 raw = raw.with_part(**part)
-            store.append_record(replace(deriver.derive(raw), columns=columns()))
+            record = replace(deriver.derive(raw), columns=columns())
+            store.append_record(record)
+            looks.note_record(store, raw.seen, record)
 
         sink.offer(Job(RECORDS, iteration, write))
 
@@ -263,7 +271,7 @@ class Recording:
         values = log.drain()
         if not values:
             return
-        job = Job(LOGGED, values[-1].iteration, _writing(values))
+        job = Job(LOGGED, values[-1].iteration, writing(values))
         if self.sink is None or not self.sink.offer(job, sys.maxsize if at_end else None):
             log.put_back(values)
 
@@ -274,6 +282,10 @@ class Recording:
             return
         if not flight.watch(sink, iteration, scalars.fresh(), skips.take(), self._filling(WATCHES)):
             self._boundary.miss(WATCHES, iteration, "watches came faster than they were judged")
+
+    def tell_looks(self, iteration: int) -> None:
+        """Queue what looks before updates saw."""
+        self.looks.tell(self.sink, LOGGED, iteration, is_first=self._exchange.is_first)
 
     def can_close(self, iteration: int, status: RunStatus) -> bool:
         """Whether a closing record would be new, and all processes can be expected to make it."""
@@ -292,6 +304,7 @@ class Recording:
         """Drop all references to a network that is gone; waiting watches are still judged."""
         if self._tracer is not None:
             self._tracer.detach()
+        self.looks.gradients.forget()
         if self.flight is not None and self.sink is not None:
             self.flight.end(self.sink)
         self.measurer = self.flight = self._tracer = None
@@ -320,6 +333,7 @@ class Recording:
         if self.flight is not None:
             self.flight.end(self.sink)
         with self._boundary.guard(LOGGED, iteration):
+            self.tell_looks(iteration)
             self.keep(log, at_end=True)
         if status is RunStatus.DONE and self._start.is_passed(iteration):
             self.sink.offer(Job(RECORDS, iteration, lambda store: store.supersede()))
@@ -332,19 +346,3 @@ def _going_on(probes: list[LayerProbe], start: Start) -> list[LayerProbe]:
     """Return the layers to record: a run that an older dtui began goes on without those that it did not know."""
     held = None if start.past is None else {layer.name for layer in start.past.structure.layers}
     return probes if held is None else known_before(probes, held)
-
-
-def _writing(values: Sequence[Logged]) -> Callable[[Store], None]:
-    """Return a function that writes values on the writer's thread, where waiting for a tensor is allowed."""
-
-    def write(store: Store) -> None:
-        by_iteration: dict[int, dict[str, float]] = {}
-        try:
-            for iteration, name, value in values:
-                by_iteration.setdefault(iteration, {})[name] = float(value)
-            for iteration, found in sorted(by_iteration.items()):
-                store.append_logged(iteration, found)
-        except Exception as error:  # noqa: BLE001 - records go on, and the training too
-            warn_once("write logged", f"what was logged between records is not kept: {reason_of(error)}")
-
-    return write

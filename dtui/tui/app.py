@@ -6,7 +6,10 @@ rest together with the run.
 
 from __future__ import annotations
 
+import gc
 import logging
+import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -14,19 +17,18 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.content import Content
 from textual.message import Message
-from textual.widgets import Static
 
 from dtui.errors import DtuiError, TerminalError
-from dtui.safe_text import safe
 from dtui.tui.asking import AskingApp
 from dtui.tui.events import Answered, Decided, Event, Failed, Opened, Quiet
-from dtui.tui.loader import Loader, Open, open_query
-from dtui.tui.terminal.capabilities import log_path
+from dtui.tui.loader import Loader
+from dtui.tui.opening import Open, open_query
+from dtui.tui.terminal.capabilities import log_path, needs_ascii
 from dtui.tui.terminal.driver import MustLeave, driver_class
 from dtui.tui.terminal.memory import share_one_heap
 from dtui.tui.terminal.themes import output_for, textual_theme, theme_for
+from dtui.tui.widgets.opening import Opening
 
 if TYPE_CHECKING:
     from textual.geometry import Size
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from dtui.tui.state.pane import Table
     from dtui.tui.state.places.link import Link
     from dtui.tui.state.review.reviewing import Decision
+    from dtui.tui.state.run_view import RunView
     from dtui.tui.state.session import Session
     from dtui.tui.widgets.board import Board
 
@@ -51,9 +54,6 @@ IDLE_POLLS = 5
 class DtuiApp(AskingApp):
     """Shows one run."""
 
-    CSS = """
-    #opening { width: 100%; height: 100%; content-align: center middle; color: $text-muted; }
-    """
     TITLE = "dtui"
     ENABLE_COMMAND_PALETTE = False
     ALLOW_SELECT = False  # a drag moves the crosshair; as a selection of text it would repaint every pane as well
@@ -115,20 +115,25 @@ class DtuiApp(AskingApp):
         self.register_theme(textual_theme(self._theme))
         self.theme = f"dtui-{self._theme.name}"
         self._starts_in_list = bool(places)
-        self.loader = Loader(path, self._post, open_, places)
+        self.loader = Loader(path, self._post, open_, places, self._first_session)
 
     def _post(self, event: Event) -> None:
         self.post_message(self.Told(event))
 
     def compose(self) -> ComposeResult:
-        """Show at once that the run is being opened."""
-        yield Static(Content(f"opening {safe(self.path.name)} …"), id="opening")
+        """Show at once the run's name, and that it is being opened."""
+        _, ascii_only, _ = self._wishes
+        is_ascii = ascii_only or needs_ascii(os.environ, getattr(sys.__stderr__, "encoding", None))
+        yield Opening(self.path.name, self._theme, is_ascii=is_ascii)
 
     def on_mount(self) -> None:
-        """Open the run, and poll it for new data from then on."""
+        """Open the run once the first paint is out, and poll it for new data from then on."""
+        self.call_after_refresh(self._open)
+        self.set_interval(POLL_SECONDS, self._poll)
+
+    def _open(self) -> None:
         share_one_heap()
         self.loader.start()
-        self.set_interval(POLL_SECONDS, self._poll)
 
     def on_unmount(self) -> None:
         """Close the run."""
@@ -137,6 +142,9 @@ class DtuiApp(AskingApp):
     def _poll(self) -> None:
         self._polls += 1
         session = self.session
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
         if session is not None and (session.view.is_live or self._polls % IDLE_POLLS == 0):
             self.loader.poll()
 
@@ -150,7 +158,8 @@ class DtuiApp(AskingApp):
 
         if isinstance(event, Opened):
             if self.session is None:
-                await self._begin(event)
+                await self._begin(event.session or self._first_session(event.view))
+                return
             elif event.is_other:
                 self.path, self.session = Path(event.view.path), self.session.with_run(event.view)
             else:
@@ -179,20 +188,27 @@ class DtuiApp(AskingApp):
             self.session.rings = False
         self.paint()
 
-    async def _begin(self, event: Opened) -> None:
-        """Make the screens when there is something to show."""
+    def _first_session(self, view: RunView) -> Session:
+        """Return what shows the run first; called in the loader's thread, which imports what the screens need."""
+        import dtui.tui.screens.base  # noqa: F401  the app's thread needs it next, and would stand still meanwhile
         from dtui.tui.panes.table import TABLE
-        from dtui.tui.screens.base import DataScreen
         from dtui.tui.state.session import Session
+
+        session = Session(self._table or TABLE, view, *self.size, link=self._link)
+        if self._starts_in_list and session.table.runs is not None:
+            session.choose(session.scene.with_pane(session.table.runs))
+        return session
+
+    async def _begin(self, session: Session) -> None:
+        """Make the screens when there is something to show."""
+        from dtui.tui.screens.base import DataScreen
         from dtui.tui.terminal.textual_patch import install
 
         install()
-        self._output = output_for(*self._wishes)
-        table = self._table or TABLE
-        self.session = Session(table, event.view, *self.size, link=self._link)
-        if self._starts_in_list and table.runs is not None:
-            self.session.choose(self.session.scene.with_pane(table.runs))
+        self._output, self.session, table = output_for(*self._wishes), session, session.table
+        session.resized(*self.size)
         self.data_screen = DataScreen(table)
+        self._paint()
         await self.push_screen(self.data_screen)
 
     def _handle_exception(self, error: Exception) -> None:
@@ -237,9 +253,6 @@ class DtuiApp(AskingApp):
         self._is_painting = False
         session, screen = self.session, self.data_screen
         if session is None or self._output is None or screen is None:
-            return
-        if not screen.is_mounted:
-            self.call_after_refresh(self.paint)
             return
         scene, (pictures, questions) = session.scene, session.look()
         theme, output = self._theme, self._output

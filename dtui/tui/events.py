@@ -10,14 +10,22 @@ from dtui.errors import DtuiError
 if TYPE_CHECKING:
     from dtui.tui.state.questions import Question
     from dtui.tui.state.run_view import RunView
+    from dtui.tui.state.session import Session
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Opened:
-    """The run was opened, or has changed; or another one was opened in its place."""
+    """The run was opened, or has changed; or another one was opened in its place.
+
+    Attributes:
+        view: The run.
+        is_other: Whether it is another one.
+        session: What shows it first, where the loader was to make that.
+    """
 
     view: RunView
     is_other: bool = False
+    session: Session | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -10,8 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import replace
+from contextlib import ExitStack
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Thread
@@ -20,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 from dtui.errors import DtuiError, NotRecordedError
 from dtui.safe_text import safe
 from dtui.tui.events import Answered, Decided, Event, Failed, Opened, Quiet
+from dtui.tui.first_look import first_look
+from dtui.tui.opening import Open, open_first, open_query, view_of
 
 if TYPE_CHECKING:
     from dtui.model import RunStatus
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from dtui.query.compare.others import Others
     from dtui.tui.state.questions import Question
     from dtui.tui.state.run_view import RunView
+    from dtui.tui.state.session import Session
 
 LOG = logging.getLogger(__name__)
 SLICE_SECONDS = 0.05
@@ -36,20 +38,20 @@ PATIENCE_SECONDS = 1.0
 
 
 Post = Callable[[Event], None]
-Open = Callable[[Path], "RunQuery"]
-
-
-def open_query(path: Path) -> RunQuery:
-    """Open a run; imports the store in the thread that calls it."""
-    from dtui.query import open_run
-
-    return open_run(path)
+Begin = Callable[["RunView"], "Session"]
 
 
 class Loader:
     """Asks a RunQuery in its own thread and posts the answers."""
 
-    def __init__(self, path: Path, post: Post, open_: Open = open_query, places: Sequence[Path] = ()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        post: Post,
+        open_: Open = open_query,
+        places: Sequence[Path] = (),
+        begin: Begin | None = None,
+    ) -> None:
         """Prepare; nothing is opened before `start`.
 
         Args:
@@ -58,8 +60,10 @@ class Loader:
             open_: Opens the run, in the loader's thread.
             places: Runs and folders to list; none for the folder of the run. If `path` cannot be opened, the first of
                 these runs that can is.
+            begin: Makes what shows the run, in the loader's thread; None to have it made elsewhere.
         """
         self._path, self._tell, self._open, self._places = path, post, open_, tuple(places)
+        self._begin = begin
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread = Thread(target=self._work, name="dtui-loader", daemon=True)
         self._deciding = 0
@@ -189,24 +193,23 @@ class Loader:
         try:
             self._query = self._open(self._path)
         except DtuiError:
-            self._query = self._open_any()
-            if self._query is None:
+            first = open_first(self._open, self._places)
+            if first is None:
                 raise
-        self._post(Opened(self._view()))
+            self._path, self._query = first
+        view = self._view()
+        self._post(Opened(view, session=self._first_session(view)))
         self._tell_damage()
 
-    def _open_any(self) -> RunQuery | None:
-        """Open the first of the listed runs that can be opened; None if none can."""
-        if not self._places:
+    def _first_session(self, view: RunView) -> Session | None:
+        """Return what shows the run first, filled as far as that is quick."""
+        if self._begin is None:
             return None
-        from dtui.query.compare.listing import runs_at
-
-        for path in runs_at(self._places):
-            with suppress(DtuiError, OSError):
-                query = self._open(path)
-                self._path = path
-                return query
-        return None
+        session = self._begin(view)
+        answered = first_look(session, self._opened(), self._value)
+        with self._lock:
+            self._asked.update({type(question): (view.revision, question) for question in answered})
+        return session
 
     def _switch(self, path: Path) -> None:
         """Open another run. What was asked of the old one is forgotten, so that answers never mix."""
@@ -214,7 +217,7 @@ class Loader:
             query = self._open(path)
             with ExitStack() as stack:
                 stack.callback(query.close)
-                view = self._view_of(query, self._revision + 1)
+                view = view_of(query, self._revision + 1, self._places)
                 stack.pop_all()
         finally:
             with self._lock:
@@ -299,23 +302,25 @@ class Loader:
         self._submit(self._answer_next, "")
 
     def _answer(self, ticket: tuple[int, Question[Any]]) -> None:
-        from dtui.tui.state.questions import OthersQuestion
-
         _, question = ticket
         if not question.prepare(self._opened(), SLICE_SECONDS):
             with self._lock:
                 if self._asked.get(type(question)) == ticket:
                     self._wanted = {type(question): ticket, **self._wanted}
             return
-        if isinstance(question, OthersQuestion):
-            value = question.ask_others(self._beside())
-        else:
-            value = question.ask(self._opened())
+        value = self._value(question)
         with self._lock:
             is_current = self._asked.get(type(question)) == ticket
         if is_current:
             self._post(Answered(question, value))
         self._tell_damage()
+
+    def _value(self, question: Question[Any]) -> Any:
+        from dtui.tui.state.questions import OthersQuestion
+
+        if isinstance(question, OthersQuestion):
+            return question.ask_others(self._beside())
+        return question.ask(self._opened())
 
     def _opened(self) -> RunQuery:
         if self._query is None:
@@ -330,23 +335,6 @@ class Loader:
         return self._others
 
     def _view(self) -> RunView:
-        view = self._view_of(self._opened(), self._revision)
+        view = view_of(self._opened(), self._revision, self._places)
         self._status, self._quiet_minutes = view.info.status, int(view.quiet_seconds // 60)
         return view
-
-    def _view_of(self, query: RunQuery, revision: int) -> RunView:
-        from dtui.query.compare.listing import located, names_run
-
-        view = view_of(query, revision)
-
-        if len(self._places) < 2 or not all(map(names_run, self._places)):
-            return view
-
-        return replace(view, given=tuple(str(located(place)) for place in self._places))
-
-
-def view_of(query: RunQuery, revision: int) -> RunView:
-    """Return what every screen needs to know about a run now."""
-    from dtui.tui.state.run_view import seen_in
-
-    return seen_in(query, revision, time.monotonic())

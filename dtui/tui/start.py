@@ -5,6 +5,7 @@ Owns the order of these steps.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -44,6 +45,7 @@ def start(
     else:
         os.environ["NO_COLOR"] = "1"
 
+    gc.disable()  # until the first screen is there: what a start makes stays, and to walk it again and again takes long
     from dtui.tui.app import DtuiApp
     from dtui.tui.terminal.signals import exit_code
 
@@ -59,7 +61,10 @@ def start(
             bell=bell,
             places=places,
         )
-        app.run(mouse=mouse)
+        try:
+            app.run(mouse=mouse)
+        finally:
+            gc.enable()
     if app.ended_by is not None:
         raise SystemExit(exit_code(app.ended_by))
     if app.error is not None:

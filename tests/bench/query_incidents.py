@@ -5,18 +5,28 @@ from __future__ import annotations
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 
 from dtui.analysis.detectors.stream.detector import online_detectors
+from dtui.model import RunMetadata
 from dtui.query import open_run
 from dtui.query.incidents.walk import Incidents, network_of
+from dtui.store import RunWriter
+from dtui.synth import PRESETS, _images
+from dtui.synth.events import plant_events
+from dtui.synth.judging import Judge
+from dtui.synth.networks import resnet50
+from dtui.synth.training import Training
 from tests.bench.registry import Measurement, benchmark
 from tests.bench.store_runs import invented
 
 ROUNDS = 3
+LIVE = 70
+"""Records of a live run."""
 WARM, ASKED = 60, 160
 """Records before the online measurement, and at which it ends."""
 COLD = """
@@ -105,3 +115,36 @@ def incidents_online() -> list[Measurement]:
             copied.append(1e3 * (time.process_time() - begin))
     mine, floor = statistics.median(taken), statistics.median(copied)
     return [Measurement("incidents_online", mine, "a copy of its arrays", floor, "ms CPU a record", mine / floor)]
+
+
+@benchmark
+def incidents_live() -> list[Measurement]:
+    """Processor time of a viewer of a live run for one more record and validation: to find, read and judge them."""
+    size, structure = PRESETS["paper"], resnet50()
+    events, images = plant_events(structure, size.classes, LIVE, 0), _images(size.classes)
+    training, judge = Training(structure, events, LIVE, 0), Judge(images, events, LIVE, 0)
+    metadata = RunMetadata(name="live", created="2026-01-01T00:00:00+00:00", every=size.every, invented=True)
+    found, judged = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "run"
+        with RunWriter(path, structure, metadata, classes=images.classes, compact=False) as writer:
+            writer.set_images(images)
+            query = None
+            for place in range(LIVE):
+                validation = judge.validation(place, size.every)
+                writer.append_record(training.record(place, size.every, judge.error))
+                writer.append_validation(validation)
+                query = open_run(writer.path) if query is None else query
+                begin = time.process_time()
+                query.refresh()
+                middle = time.process_time()
+                query.incidents()
+                if place >= WARM // 2:
+                    found.append(1e3 * (middle - begin))
+                    judged.append(1e3 * (time.process_time() - middle))
+            if query is not None:
+                query.close()
+    refresh, incidents = statistics.median(found), statistics.median(judged)
+    return [
+        Measurement("incidents_live", incidents, "a look for new data", refresh, "ms CPU a record", incidents / refresh)
+    ]

@@ -35,7 +35,6 @@ def damaged(whole_run: Path, tmp_path: Path) -> Path:
     """The same run with one bit of a block of labels flipped."""
     path = tmp_path / "damaged.dtui"
     shutil.copytree(whole_run, path)
-    (path / "findings.h5").unlink(missing_ok=True)  # what a slow machine kept of the whole run
     part = largest(path, "validations")
     with tables.open_file(str(part)) as file:
         labels = file.root.validation.label

@@ -43,6 +43,7 @@ INFO = {
     "states": dict,
     "judging": (dict, type(None)),
     "activations": bool,
+    "looks": (dict, type(None)),
 }
 ANOMALY = {
     "id": str,

@@ -140,7 +140,7 @@ def test_a_run_without_anomalies_says_why(tmp_path: Path, capsys: pytest.Capture
         (["correlation", "--exclude", "conv"], "no layer 'conv'; use first-conv"),
         (["correlation", "--count", "0"], "argument --count: '0' is not a whole number"),
         (["filters"], "--at"),
-        (["filters", "--at", "soon"], "argument --at: invalid int value: 'soon'"),
+        (["filters", "--at", "soon"], "argument --at: 'soon' is not a whole number"),
         (["filters", "--at", "99999"], "iteration 99999: no record is at it"),
         (["filters", "--at", "-1"], "iteration -1: no record is at it .* from 0 to 150"),
         (["filters", "--at", "10", "--statistic", "mean"], "'mean' is unknown; use one of update_ratio, cosine"),

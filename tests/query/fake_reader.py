@@ -26,6 +26,7 @@ from dtui.model import (
     Trigger,
 )
 from dtui.model.findings.kept_weights import WeightsAt
+from dtui.model.findings.nonfinite import BrokenGradients, LookPlan
 from dtui.model.scalars import Points
 from dtui.store.format.contents import Contents, contents_of_today
 from dtui.store.format.rounding import round_mantissa
@@ -65,6 +66,8 @@ class FakeReader:
     gaps: tuple[Gap, ...] = ()
     triggers: tuple[Trigger, ...] = ()
     weights: tuple[WeightsAt, ...] = ()
+    broken: tuple[BrokenGradients, ...] = ()
+    look_plan: LookPlan | None = None
     columns: tuple[Column, ...] = ()
     watched: tuple[int, ...] = ()
     faults: tuple[str, ...] = ()
@@ -108,6 +111,9 @@ class FakeReader:
 
     def kept_weights(self) -> list[WeightsAt]:
         return list(self.weights)
+
+    def broken_gradients(self) -> tuple[list[BrokenGradients], LookPlan | None]:
+        return list(self.broken), self.look_plan
 
     # --- life
     def grow(self, records: int, validations: int) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tables
 
 from dtui.errors import UsageError
 from dtui.model import Anomaly, AnomalySettings
 from dtui.query import class_table, judgements, open_run
+from dtui.query.incidents import walk
 from dtui.store import check_run, compact_run, pack_run
 from dtui.store.check.result import FileState
 from dtui.store.run.anomaly_cache import MOST_TABLES, FindingsFile
+from dtui.synth import synthesise
 from tests.properties.test_findings import make_run
 
 
@@ -123,6 +127,56 @@ def test_a_run_that_went_on_is_computed_again(
     monkeypatch.setattr(class_table, "VERSION", 99)
     ask(run)
     assert len(computed) == 3
+
+
+def damage(part: Path, where: int) -> None:
+    """Change one byte in place, as a disk does: the size and the time of the content stay."""
+    stat = part.stat()
+    with part.open("r+b") as file:
+        file.seek(where)
+        byte = file.read(1)[0]
+        file.seek(where)
+        file.write(bytes([byte ^ 1]))
+    os.utime(part, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert part.stat().st_mtime_ns == stat.st_mtime_ns
+
+
+def test_what_was_kept_does_not_outlive_damage_that_came_later(run: Path, computed: list[AnomalySettings]) -> None:
+    assert compact_run(run).fault == ""
+    ask(run)
+    part = next((run / "parts").glob("validations-*"))
+    with tables.open_file(str(part)) as file:
+        label = file.root.validation.label.chunk_info((0, 0))
+    damage(part, label.offset + label.size // 2)
+    with open_run(run) as query:
+        query.anomalies()
+        assert query.faults()
+    assert len(computed) == 2
+
+
+def test_evidence_does_not_outlive_damage_that_came_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk, "WORTH_KEEPING_SECONDS", -1.0)
+    run = synthesise(tmp_path / "small", "small", records=24)
+    with open_run(run) as query:
+        whole = query.incidents()
+    with open_run(run) as query:
+        assert query.incidents() == whole
+        assert not query._incidents._streams  # from the cache
+    part = next((run / "parts").glob("records-*"))
+    with tables.open_file(str(part)) as file:
+        chunk = file.get_node("/filters/update_ratio").chunk_info((0, 0))
+    damage(part, chunk.offset + chunk.size // 2)
+    with open_run(run) as query:
+        query.incidents()
+        assert query.faults()
+
+
+def test_a_table_of_files_that_changed_while_it_was_made_is_not_kept(run: Path) -> None:
+    cache = FindingsFile(run / "findings.h5", "run")
+    cache.read({"of": "x"}, 5)
+    os.utime(run / "structure.h5")
+    cache.write({"of": "x"}, np.zeros((2, 5), np.int64))
+    assert not (run / "findings.h5").exists()
 
 
 def test_decisions_are_not_in_it(run: Path, computed: list[AnomalySettings]) -> None:

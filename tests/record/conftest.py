@@ -13,6 +13,7 @@ from torch import nn
 
 from dtui.model import Column, Gap, ImageSet, Record, RunStatus, Structure, Trigger, Validation
 from dtui.model.findings.kept_weights import WeightsAt
+from dtui.model.findings.nonfinite import BrokenGradients, LookPlan
 from dtui.record import Recorder
 
 if not torch.cuda.is_available():
@@ -42,6 +43,7 @@ class MemoryStore:
         self.watches: list[Record] = []
         self.triggers: list[Trigger] = []
         self.weights: list[WeightsAt] = []
+        self.nonfinite: list[BrokenGradients | LookPlan] = []
         self.gaps: list[Gap] = []
         self.logged: list[tuple[int, dict[str, float]]] = []
         self.images: ImageSet | None = None
@@ -66,6 +68,9 @@ class MemoryStore:
 
     def append_weights(self, weights: WeightsAt) -> None:
         self.weights.append(weights)
+
+    def append_nonfinite(self, found: BrokenGradients | LookPlan) -> None:
+        self.nonfinite.append(found)
 
     def append_validation(self, validation: Validation) -> None:
         assert self.images is not None

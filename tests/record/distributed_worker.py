@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 from dtui.errors import RecorderError
 from dtui.record import Recorder, recording
 from dtui.record.start.resume import count_updates
-from dtui.record.training import distributed
+from dtui.record.training import distributed, gradient_look
 from dtui.store.write.background_compactor import Compactor
 from tests.record.conftest import small_net
 
@@ -99,6 +99,36 @@ def fully_sharded(folder: Path) -> None:
         Recorder(folder / "refused", model, optimizer, keep_around=10)
     with Recorder(folder / "fsdp", model, optimizer, every=1) as recorder:
         train(model, recorder, optimizer)
+
+
+def broken(folder: Path) -> None:
+    """From step 2 on the gradient of the middle layer and of those before it is NaN, in half of the filters alone."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    whole, sharded = nn.parallel.DistributedDataParallel(seeded()), seeded()
+    mesh = init_device_mesh("cpu", (dist.get_world_size(),))
+    for layer in (sharded[0], sharded[2], sharded[4]):
+        fully_shard(layer, mesh=mesh)
+    fully_shard(sharded, mesh=mesh)
+    images, labels = pictures()
+    limit, gradient_look.MOST_SHARE = gradient_look.MOST_SHARE, float("inf")
+    for name, model in (("broken-ddp", whole), ("broken-fsdp", sharded)):
+        middle = (model.module if name == "broken-ddp" else model)[2]
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        with Recorder(folder / name, model, optimizer, every=4) as recorder:
+            for step in range(STEPS):
+                middle.register_full_backward_hook(spoil) if step == 2 else None
+                optimizer.zero_grad()
+                functional.cross_entropy(model(images), labels).backward()
+                optimizer.step()
+            recorder.close()
+    gradient_look.MOST_SHARE = limit
+
+
+def spoil(module: nn.Module, inputs: Any, outputs: Any) -> Any:
+    """As a backward pass that makes NaN of what goes on to the layers before."""
+    return tuple(None if one is None else one * float("nan") for one in inputs)
 
 
 def cut_flat(folder: Path) -> None:
@@ -275,6 +305,7 @@ def main() -> None:
     dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
     data_parallel(folder)
     fully_sharded(folder)
+    broken(folder)
     cut_flat(folder)
     states_spread(folder)
     with_norms(folder)

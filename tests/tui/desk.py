@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dtui.query import RunQuery
-from dtui.tui.loader import view_of
+from dtui.tui.opening import view_of
 from dtui.tui.panes.table import TABLE
 from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.sgr import to_text

@@ -8,7 +8,7 @@ import pytest
 
 from dtui.errors import DtuiError
 from dtui.model import Incident
-from dtui.tui.loader import view_of
+from dtui.tui.opening import view_of
 from dtui.tui.panes.table import TABLE
 from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.theme import DARK

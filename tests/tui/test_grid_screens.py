@@ -9,7 +9,7 @@ import pytest
 
 from dtui.model.cube import RowKind
 from dtui.query import open_run
-from dtui.tui.loader import view_of
+from dtui.tui.opening import view_of
 from dtui.tui.panes.correlation import Correlation
 from dtui.tui.panes.cube import CELL, LAYER, ROW, TIME, Cube, CubeOptions, CubeQuestion
 from dtui.tui.panes.grid import CellQuestion, GridOptions, GridQuestion

@@ -39,7 +39,7 @@ from tests.tui.fake_query import FakeQuery, make_tree
 
 def session_of(query: FakeQuery, size: tuple[int, int] = (150, 50)) -> Session:
     """Return a session on the Layers screen with every answer at hand."""
-    from dtui.tui.loader import view_of
+    from dtui.tui.opening import view_of
 
     session = Session(TABLE, view_of(query, 0), *size)
     session.perform("screen_layers")

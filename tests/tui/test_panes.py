@@ -10,7 +10,7 @@ import pytest
 
 import dtui.tui
 from dtui.tui.app import DtuiApp
-from dtui.tui.loader import view_of
+from dtui.tui.opening import view_of
 from dtui.tui.panes.classes import Classes
 from dtui.tui.panes.layers.filters import Filters
 from dtui.tui.panes.layers.tree import Tree

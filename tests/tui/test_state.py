@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dtui.model import AnomalySettings, Missing
-from dtui.tui.loader import view_of
+from dtui.tui.opening import view_of
 from dtui.tui.panes.classes import Classes, ClassesOptions
 from dtui.tui.panes.images import Images
 from dtui.tui.panes.layers.filters import Filters, FiltersOptions

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import warnings
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,10 @@ from dtui.tui.terminal.capabilities import (
     quiet_terminal,
     require_terminal,
 )
+from dtui.tui.terminal.releases import version
 from dtui.tui.terminal.tty import is_plain, resetting, setting
+
+SAMPLE = Path(__file__).parents[2] / "sample_runs" / "mnist-faults.dtui"
 
 
 @pytest.mark.parametrize(
@@ -142,20 +146,71 @@ def test_every_mode_that_is_set_is_reset(kitty):
 
 
 FIRST_PAINT = """
-import sys
+import gc, sys
 from pathlib import Path
+import dtui.cli.entry
 import dtui.tui.start as start
 from dtui.tui import run_tui
 from dtui.tui.app import DtuiApp
 
 start.require_terminal = lambda: None
-heavy = ("numpy", "tables", "dtui.query", "dtui.model")
-DtuiApp.run = lambda self, **_: Path(sys.argv[1]).write_text(repr([name for name in heavy if name in sys.modules]))
+heavy = (
+    "numpy", "tables", "dtui.query", "dtui.model", "dtui.tui.panes", "dtui.tui.state", "dtui.tui.screens",
+    "importlib.metadata", "email", "zipfile", "tomllib", "secrets",
+)
+DtuiApp.run = lambda self, **_: found.extend([*[name for name in heavy if name in sys.modules], gc.isenabled()])
+found = []
 run_tui(Path("run.dtui"))
+Path(sys.argv[1]).write_text(repr([*found, gc.isenabled()]))
 """
 
 
 def test_the_first_paint_waits_for_textual_alone(tmp_path: Path) -> None:
-    """NumPy and the run are imported by the loader's thread, behind the first paint."""
+    """NumPy and the run are imported by the loader's thread, behind the first paint, and garbage waits."""
     subprocess.run([sys.executable, "-c", FIRST_PAINT, str(tmp_path / "seen")], check=True, timeout=60)
-    assert (tmp_path / "seen").read_text() == "[]"
+    assert (tmp_path / "seen").read_text() == "[False, True]"
+
+
+FIRST_SCREEN = """
+import queue, sys
+from pathlib import Path
+from dtui.tui import first_look
+from dtui.tui.loader import Loader
+from dtui.tui.panes.table import TABLE
+from dtui.tui.state.session import Session
+
+first_look.PATIENCE_SECONDS = 60
+events = queue.Queue()
+loader = Loader(Path(sys.argv[1]), events.put, begin=lambda view: Session(TABLE, view, 150, 50))
+loader.start()
+session = events.get(timeout=60).session
+loader.close()
+print(session.selection.entry is not None, *sys.modules)
+"""
+NOT_ON_IT = {
+    *("tables", "numba", "jinja2", "altair", "torch"),
+    *("dtui.query.layers.graph", "dtui.query.layers.boxes", "dtui.query.layers.kept_weights", "dtui.query.heatmap"),
+    *("dtui.query.relations.gallery", "dtui.query.relations.correlation", "dtui.query.incidents.verdict"),
+    *("dtui.analysis.relations.minisets", "dtui.store.write", "dtui.store.compact"),
+}
+
+
+def test_the_first_screen_imports_only_what_answers_its_questions() -> None:
+    made = subprocess.run(
+        [sys.executable, "-c", FIRST_SCREEN, str(SAMPLE)], check=True, timeout=60, capture_output=True
+    )
+    is_filled, *imported = made.stdout.decode().split()
+    assert is_filled == "True"
+    assert not NOT_ON_IT & set(imported)
+
+
+def test_the_version_of_a_package_is_what_its_installer_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert version("textual") == metadata.version("textual")
+    for name in ("odd", "odd-1.0.dist-info", "odd-2.0.dist-info"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "odd" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(metadata, "version", lambda name: f"{name} as told")
+    assert version("odd") == "odd as told", "two folders: only importlib.metadata knows which"
+    (tmp_path / "odd-1.0.dist-info").rmdir()
+    assert version("odd") == "2.0"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,7 +49,10 @@ def read_config(allowed: Mapping[str, tuple[object, ...]], path: Path | None = N
     """
     path = path or config_path()
     try:
-        found = tomllib.loads(_content(path))
+        content = _content(path)
+        import tomllib  # nobody waits for it who has no configuration
+
+        found = tomllib.loads(content)
     except FileNotFoundError:
         return Config(path)
     except Exception as error:  # noqa: BLE001  whatever is wrong with the file, dtui starts

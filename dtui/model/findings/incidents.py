@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dtui.model.findings.evidence import Evidence
+from dtui.model.findings.nonfinite import Origin
 
 
 class Cause(StrEnum):
@@ -66,6 +67,7 @@ class Incident:
         persists: Whether it still holds at the end of the run; None where that is not known.
         status: "new", "flagged" or "dismissed".
         note: A person's words; data from outside.
+        origin: Of NaN or Inf, where it began, if the recorder saw that before the update; None else.
     """
 
     id: str
@@ -83,6 +85,7 @@ class Incident:
     persists: bool | None = None
     status: str = "new"
     note: str = ""
+    origin: Origin | None = None
 
     @property
     def scope(self) -> str:

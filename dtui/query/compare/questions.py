@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from dtui.model import RunInfo
 from dtui.query.incidents.questions import IncidentQuestions
 
 if TYPE_CHECKING:
+    from dtui.model import RunInfo
     from dtui.model.compare import Alignment, Comparison, Measure
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dtui.model import FloatArray, Incident
+from dtui.analysis.quantiles import column_medians
+from dtui.model import Incident
 from dtui.model.findings.batches import BatchAnswer
 from dtui.model.findings.incident_evidence import MOST_IMAGES, IncidentEvidence, LayerMove
 from dtui.model.learning import Confused
@@ -43,7 +44,7 @@ def _moved(incident: Incident, data: RunData) -> tuple[LayerMove, ...]:
     before = regular[records[regular] < incident.first][-AROUND:]
     if not len(at) or len(before) < LEAST_BEFORE:
         return ()
-    usual = _median(ratios[:, before].T)
+    usual = column_medians(ratios[:, before].T)
     with np.errstate(invalid="ignore", divide="ignore"):
         times = np.nan_to_num(np.fmax.reduce(ratios[:, at], axis=1) / usual, nan=0.0, posinf=np.inf)
     order = np.argsort(-times, kind="stable")[:MOST_MOVED]
@@ -74,12 +75,3 @@ def _became(
     is_wrong = known & (here != label)
     wrong = np.concatenate([np.flatnonzero(is_wrong & (before == label)), np.flatnonzero(is_wrong & (before != label))])
     return int(validations[at]), became, judged, tuple((begin + wrong[:MOST_IMAGES]).tolist())
-
-
-def _median(ratios: FloatArray) -> FloatArray:
-    """Return the median over the first axis of what is a number; NaN where nothing is."""
-    known = np.isfinite(ratios).any(axis=0)
-    result: FloatArray = np.full(ratios.shape[1], np.nan)
-    if known.any():
-        result[known] = np.nanmedian(np.where(np.isfinite(ratios), ratios, np.nan)[:, known], axis=0)
-    return result

@@ -43,10 +43,16 @@ class EvidenceTable:
         table = self._data.reader.kept_findings(self._key(), COLUMNS)
         if table is None:
             return None
-        try:
-            return [self._evidence(row) for row in table.tolist()]
-        except (ValueError, IndexError):
-            return None
+
+        def find() -> list[Evidence] | None:
+            try:
+                return [self._evidence(row) for row in table.tolist()]
+            except (ValueError, IndexError):
+                return None
+
+        # Each of incidents, what shows them and what is not judged begins here.
+        found = self._data.remembered(("kept evidence", table.tobytes()), find)
+        return None if found is None else [*found]
 
     def write(self, evidence: Sequence[Evidence]) -> None:
         """Keep the evidence of the run in its present state.

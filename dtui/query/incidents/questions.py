@@ -6,18 +6,26 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from dtui.model import Check, Incident, Missing
-from dtui.model.cube import Cube, CubeRequest, GridCell, IncidentGrid
-from dtui.model.findings.batches import BatchAnswer
-from dtui.model.findings.incident_evidence import IncidentEvidence
-from dtui.model.relations import Event, FilterChoice
-from dtui.query.anomalies import decided_incidents
-from dtui.query.relations import cube
+from dtui.model import Missing
+from dtui.on_use import on_use
 from dtui.query.relations.questions import RelationQuestions
 
 if TYPE_CHECKING:
+    from dtui.model import Check, Incident, relations
+    from dtui.model.cube import Cube, CubeRequest, GridCell, IncidentGrid
+    from dtui.model.findings.batches import BatchAnswer
+    from dtui.model.findings.incident_evidence import IncidentEvidence
+    from dtui.model.relations import Event, FilterChoice
+    from dtui.query import anomalies
+    from dtui.query.incidents import origin
     from dtui.query.incidents.batches import Batches
     from dtui.query.incidents.sliced import SlicedIncidents
+    from dtui.query.relations import cube
+else:
+    (relations,) = on_use("dtui.model", "relations")
+    (anomalies,) = on_use("dtui.query", "anomalies")
+    (origin,) = on_use("dtui.query.incidents", "origin")
+    (cube,) = on_use("dtui.query.relations", "cube")
 
 MOST_JUDGED = 1_000_000
 """Records, or validations, in which incidents are looked for: at 1 to 6 ms each more of them take hours."""
@@ -41,7 +49,14 @@ class IncidentQuestions(RelationQuestions):
         """Return the incidents, one for each cause, with people's decisions, by iteration; none in a longer run."""
         if self._is_too_long:
             return ()
-        return decided_incidents(self._data, self._incidents.incidents())
+        return anomalies.decided_incidents(self._data, self._found())
+
+    def _found(self) -> tuple[Incident, ...]:
+        """Return the incidents without decisions: they are grouped once until the run changes, or ends."""
+        return self._data.remembered(("incidents", self._data.reader.status()), self._with_origins)
+
+    def _with_origins(self) -> tuple[Incident, ...]:
+        return origin.with_origins(self._incidents.incidents(), self._data)
 
     def prepare_incidents(self, seconds: float) -> bool:
         """Look for incidents for about so long; return whether `incidents` would now answer at once."""
@@ -115,7 +130,7 @@ class IncidentQuestions(RelationQuestions):
         without a class.
         """
         left = [one for one in self.incidents() if one.status != "dismissed"]
-        return tuple(Event(label, one.first, one.id) for one in left for label in one.classes or (None,))
+        return tuple(relations.Event(label, one.first, one.id) for one in left for label in one.classes or (None,))
 
     # --- incidents, classes and layers together
     def incident_grid(self, choice: FilterChoice | None = None, order: str = "class") -> IncidentGrid:
@@ -132,7 +147,7 @@ class IncidentQuestions(RelationQuestions):
             NotRecordedError: The run does not hold the statistic.
             UsageError: The choice makes no sense, or an unknown order.
         """
-        found, chosen = self.incidents(), choice or FilterChoice()
+        found, chosen = self.incidents(), choice or relations.FilterChoice()
         key = ("grid", chosen, order, *(one.id for one in found if one.status != "dismissed"))
         return self._data.remembered(
             key,

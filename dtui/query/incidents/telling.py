@@ -10,7 +10,7 @@ from dtui.analysis.incidents.grouping import kind_of, rank_of
 from dtui.analysis.quantiles import column_medians
 from dtui.model import BoolArray, Evidence, FloatArray, Incident, IntArray, read_only, was_logged, was_lost
 from dtui.model.findings.telling import Telling
-from dtui.query.classes import group_error
+from dtui.query.classes import error_of_all
 from dtui.query.data import RunData
 
 AROUND = 20
@@ -200,7 +200,7 @@ def _nonfinite(data: RunData, one: Evidence, incident: Incident) -> Series | Non
 
 def _network(data: RunData, one: Evidence, incident: Incident) -> Series | None:
     validations = _validations(data, incident.first)
-    errors = _of_all(data)[validations]
+    errors = error_of_all(data)[validations]
     every = "error of all classes" if data.judging is None else "error of all groups"
     return every, "share", data.validations[validations], errors, None, ""
 
@@ -211,17 +211,12 @@ def _class(data: RunData, one: Evidence, incident: Incident) -> Series | None:
         return None
     validations = _validations(data, incident.first)
     errors = data.class_errors()[label, validations]
-    every = _of_all(data)[validations]
+    every = error_of_all(data)[validations]
     names = data.reader.classes
     name = names[label] if label < len(names) else str(label)
     one_of, of_all = ("class", "all classes") if data.judging is None else ("group", "all groups")
     name = name if name.lower().startswith(one_of) else f"{one_of} {name}"
     return f"error of {name}", "share", data.validations[validations], errors, every, of_all
-
-
-def _of_all(data: RunData) -> FloatArray:
-    """Return the error over all classes, shape (m,)."""
-    return data.remembered("error of all", lambda: group_error(data, range(len(data.class_sizes))))
 
 
 def _nothing(data: RunData, one: Evidence, incident: Incident) -> Series | None:

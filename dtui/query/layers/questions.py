@@ -4,23 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from dtui.model import FilterCourses, FloatArray, Heatmap, HeatmapRequest, IntArray, NodeSeries, TimeAxis, TreeNode
-from dtui.model.findings.kept_weights import KeptWeights
-from dtui.model.layers import FilterHistory, NetworkGraph, NodeBoxes, NodeHistograms, NormSeries
-from dtui.query import tree
-from dtui.query.data import RunData
-from dtui.query.heatmap import HeatmapQuery
-from dtui.query.layers import (
-    activations,
-    boxes,
-    filter_history,
-    graph,
-    histograms,
-    kept_weights,
-    norm_series,
-    update_ratios,
-)
+from dtui.on_use import on_use
+
+if TYPE_CHECKING:
+    from dtui.model import FilterCourses, FloatArray, Heatmap, HeatmapRequest, IntArray, NodeSeries, TimeAxis, TreeNode
+    from dtui.model.findings.kept_weights import KeptWeights
+    from dtui.model.layers import FilterHistory, NetworkGraph, NodeBoxes, NodeHistograms, NormSeries
+    from dtui.query import heatmap, tree
+    from dtui.query.data import RunData
+    from dtui.query.layers import (
+        activations,
+        boxes,
+        filter_history,
+        graph,
+        histograms,
+        kept_weights,
+        norm_series,
+        update_ratios,
+    )
+else:
+    heatmap, tree = on_use("dtui.query", "heatmap", "tree")
+    activations, boxes, filter_history, graph = on_use(
+        "dtui.query.layers", "activations", "boxes", "filter_history", "graph"
+    )
+    histograms, kept_weights, norm_series, update_ratios = on_use(
+        "dtui.query.layers", "histograms", "kept_weights", "norm_series", "update_ratios"
+    )
 
 
 class LayerQuestions:
@@ -29,8 +40,8 @@ class LayerQuestions:
     _data: RunData
 
     @cached_property
-    def _heatmaps(self) -> HeatmapQuery:
-        return HeatmapQuery(self._data)
+    def _heatmaps(self) -> heatmap.HeatmapQuery:
+        return heatmap.HeatmapQuery(self._data)
 
     def tree(self) -> tuple[TreeNode, ...]:
         """Return the modules and layers below the root, depth-first in layer order."""

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from dtui.model import AnomalySettings
-from dtui.model.learning import Confusion, ConfusionTimes, ImageLearning, ImageList, StageDensity
-from dtui.model.relations import CommonFilters, Correlation, Event, EventFilters, FilterChoice
-from dtui.query import anomalies
-from dtui.query.data import RunData
-from dtui.query.relations import confusion, correlation, learning
-from dtui.query.relations.anomaly_filters import FilterChanges
+from dtui.on_use import on_use
 from dtui.query.relations.validation_questions import ValidationQuestions
+
+if TYPE_CHECKING:
+    from dtui.model import AnomalySettings, relations
+    from dtui.model.learning import Confusion, ConfusionTimes, ImageLearning, ImageList, StageDensity
+    from dtui.model.relations import CommonFilters, Correlation, Event, EventFilters, FilterChoice
+    from dtui.query import anomalies
+    from dtui.query.relations import anomaly_filters, confusion, correlation, learning
+    from dtui.query.relations.anomaly_filters import FilterChanges
+else:
+    (relations,) = on_use("dtui.model", "relations")
+    (anomalies,) = on_use("dtui.query", "anomalies")
+    anomaly_filters, confusion, correlation, learning = on_use(
+        "dtui.query.relations", "anomaly_filters", "confusion", "correlation", "learning"
+    )
 
 
 class RelationQuestions(ValidationQuestions):
     """The part of `RunQuery` that answers questions about relations."""
 
-    def __init__(self, data: RunData) -> None:
-        """Answer from a run's data."""
-        super().__init__(data)
-        self._changes = FilterChanges(data)
+    @cached_property
+    def _changes(self) -> FilterChanges:
+        return anomaly_filters.FilterChanges(self._data)
 
     # --- filters
     def class_events(self, settings: AnomalySettings | None = None) -> tuple[Event, ...]:
@@ -40,7 +49,7 @@ class RelationQuestions(ValidationQuestions):
             NotRecordedError: The run does not hold the statistic.
             UsageError: The choice makes no sense.
         """
-        return self._changes.at_events(events, choice or FilterChoice())
+        return self._changes.at_events(events, choice or relations.FilterChoice())
 
     def most_changed(self, iterations: Sequence[int], choice: FilterChoice | None = None) -> CommonFilters:
         """Return the filters that changed most at all of some iterations.
@@ -50,7 +59,7 @@ class RelationQuestions(ValidationQuestions):
             UsageError: The choice makes no sense, there is no iteration or too many, or no record is at or close
                 before one of them.
         """
-        return self._changes.at_all(iterations, choice or FilterChoice())
+        return self._changes.at_all(iterations, choice or relations.FilterChoice())
 
     def correlation(
         self, events: Sequence[Event], choice: FilterChoice | None = None, least_importance: int = 1
@@ -66,7 +75,9 @@ class RelationQuestions(ValidationQuestions):
             NotRecordedError: The run does not hold the statistic.
             UsageError: The choice makes no sense, or an event is about an unknown class.
         """
-        return correlation.correlate(self._data, self._changes, events, choice or FilterChoice(), least_importance)
+        return correlation.correlate(
+            self._data, self._changes, events, choice or relations.FilterChoice(), least_importance
+        )
 
     def events_of_filter(
         self, layer: int, filter: int, events: Sequence[Event], choice: FilterChoice | None = None
@@ -77,7 +88,9 @@ class RelationQuestions(ValidationQuestions):
             NotRecordedError: The run does not hold the statistic.
             UsageError: The choice makes no sense, or there is no such filter.
         """
-        return correlation.events_of_filter(self._data, self._changes, layer, filter, events, choice or FilterChoice())
+        return correlation.events_of_filter(
+            self._data, self._changes, layer, filter, events, choice or relations.FilterChoice()
+        )
 
     # --- images
     def image_learning(self) -> ImageLearning:

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from dtui.model import (
-    ClassCluster,
-    ClassCourse,
-    ClassErrors,
-    FloatArray,
-    ImageRows,
-    ImagesRequest,
-    ImageVerdict,
-    TimeAxis,
-)
-from dtui.model.learning import ConfusionMatrix, Gallery, GalleryRequest, ImageHistory, LabelStrips, TakenFor
-from dtui.query import classes, images
-from dtui.query.data import RunData
-from dtui.query.relations import confusion, gallery, image_history
+from dtui.on_use import on_use
+
+if TYPE_CHECKING:
+    from dtui.model import (
+        ClassCluster,
+        ClassCourse,
+        ClassErrors,
+        FloatArray,
+        ImageRows,
+        ImagesRequest,
+        ImageVerdict,
+        TimeAxis,
+    )
+    from dtui.model.learning import ConfusionMatrix, Gallery, GalleryRequest, ImageHistory, LabelStrips, TakenFor
+    from dtui.query import classes, images
+    from dtui.query.data import RunData
+    from dtui.query.relations import confusion, gallery, image_history
+else:
+    classes, images = on_use("dtui.query", "classes", "images")
+    confusion, gallery, image_history = on_use("dtui.query.relations", "confusion", "gallery", "image_history")
 
 
 class ValidationQuestions:

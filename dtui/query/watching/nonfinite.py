@@ -11,6 +11,7 @@ import numpy as np
 from dtui.model import LARGEST, FloatArray, was_logged
 from dtui.model.scalars import was_lost
 from dtui.model.statistics import Rows
+from dtui.query.incidents.origin import origins_of, told
 
 if TYPE_CHECKING:
     from dtui.store import RunReader
@@ -26,21 +27,25 @@ class Nonfinite:
 
     Attributes:
         what: "weights", "gradients", "normalisation", "parameter" (outside the layers), "watch" (the flight
-            recorder), or "value": a logged one.
+            recorder), "origin" (the recorder saw where it began), or "value": a logged one.
         name: Of the layer where it was first, or of the value; "" where none is known.
         layers: That were hit in that record; 0 for a value.
         iteration: At which it was first.
+        words: Of an origin: where it began.
     """
 
     what: str
     name: str
     layers: int
     iteration: int
+    words: str = ""
 
     @property
     def sentence(self) -> str:
         """What it was, such as "weights of layer conv1 are NaN or Inf"."""
         more = f" and {self.layers - 1:,} more" if self.layers > 1 else ""
+        if self.what == "origin":
+            return f"NaN or Inf: {self.words}"
         if self.what == "value":
             return f"{self.name} is NaN or Inf"
         if self.what == "watch":
@@ -86,6 +91,7 @@ class NonfiniteSearch:
 
     def _all_new(self) -> Iterator[Nonfinite]:
         reader = self._reader
+        yield from self._origins()
         iterations = reader.record_iterations
         first = int(np.searchsorted(iterations, self._last, "right"))
         for start in range(first, len(iterations), AT_ONCE):
@@ -103,6 +109,10 @@ class NonfiniteSearch:
         )
         self._fired = len(triggers)
         yield from self._between()
+
+    def _origins(self) -> Iterator[Nonfinite]:
+        for one in origins_of(self._reader):
+            yield Nonfinite("origin", next(iter(one.layers), ""), one.count, one.iteration, told(one))
 
     def _layers(self, window: slice) -> Iterator[Nonfinite]:
         reader, held = self._reader, self._reader.contents

@@ -86,6 +86,9 @@ class Flight:
             RecorderError: The weights cannot be watched.
         """
         self._on_nonfinite = on_nonfinite
+        self.on_watch: Callable[[Store, int, FloatArray], None] | None = None
+        """Called on the writer's thread with the iteration of each watch that counts, and of how many filters of each
+        layer the gradient was NaN or Inf, shape (L,); NaN of a layer without a gradient."""
         self.plan = plan
         self._structure = structure
         self._fused = fused
@@ -218,6 +221,8 @@ class Flight:
         found = [] if kept.skips.is_last else self._judged_triggers(kept, is_next)
         if self._on_nonfinite is not None and any(trigger.kind == "nonfinite" for trigger in found):
             self._on_nonfinite()
+        if self.on_watch is not None and not kept.skips.is_last:
+            self.on_watch(store, kept.iteration, self._broken_gradients(kept))
         for trigger in found:
             if self._triggers == MOST_TRIGGERS:
                 warn_once("triggers", f"iteration {kept.iteration}: {MOST_TRIGGERS} triggers are kept; no more are")
@@ -246,6 +251,16 @@ class Flight:
             if total > 0:
                 largest.add(total)
         return found
+
+    def _broken_gradients(self, kept: _Kept) -> FloatArray:
+        """Return of how many filters of each layer the gradient was NaN or Inf, shape (L,); NaN where it had none."""
+        counts = np.zeros(len(self._structure.layers), np.float32)
+        if kept.nonfinite is not None:
+            broken = self._by_filter(kept.nonfinite)[Norm.GRADIENT] > 0
+            absent = np.isnan(self._by_filter(kept.norms)[Norm.GRADIENT]) & ~broken
+            for at, layer in enumerate(self._structure.layers):
+                counts[at] = np.nan if absent[layer.filter_rows].all() else broken[layer.filter_rows].sum()
+        return counts
 
     def _store(self, store: Store, number: int) -> None:
         """Store a watch, unless it is stored already. Some of its statistics need the watch before it."""

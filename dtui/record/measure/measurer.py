@@ -123,6 +123,8 @@ class Measurer:
         self._orders: list[torch.memory_format] = [torch.contiguous_format] * len(probes)
         self._devices: dict[torch.device, _Device] = {}
         self._network = None if root is None else NetworkWatch(root)
+        self.has_changed = False
+        """Whether a part of the network was replaced before the last record."""
         self.changes: list[str] = []
         """Layers that are no longer recorded, or not yet, a line each, since whoever takes note of them cleared it."""
 
@@ -147,7 +149,8 @@ class Measurer:
             with_gradients: Whether the gradients belong to the last update; otherwise they are recorded as NaN.
         """
         root = None if self._root is None else self._root()
-        if root is not None and self._network is not None and self._network.has_changed():
+        self.has_changed = root is not None and self._network is not None and self._network.has_changed()
+        if root is not None and self.has_changed:
             self._norms.rebind(root)
             self._parameters.rebind(root)
             self.changes = rebind(root, self._probes)

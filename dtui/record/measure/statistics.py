@@ -28,9 +28,10 @@ from dtui.model import (
 from dtui.record.backends.sums import SOURCE_SUMS, Sum
 from dtui.record.measure.compiled import CompiledStatistics, load_kernels
 from dtui.record.measure.norm_statistics import NormDeriver
-from dtui.record.measure.parameter_values import joined, parameter_statistics
+from dtui.record.measure.parameter_values import READ, joined, parameter_statistics
 from dtui.record.measure.samples import plan_modules
 from dtui.record.network.norm_layers import Kept
+from dtui.record.training.seen import joined_seen
 from dtui.record.training.skipped_updates import Skips
 
 _Float64 = NDArray[np.float64]
@@ -59,10 +60,13 @@ class RawRecord:
     norms: FloatArray | None = None
     parameters: FloatArray | None = None
     spread: BoolArray | None = None
+    seen: IntArray | None = None
 
-    def parts(self) -> dict[str, FloatArray]:
+    def parts(self) -> dict[str, NDArray[Any]]:
         """Return the parts of this record that another process needs, by the names of `with_part`."""
-        own = {"sums": self.sums, "samples": self.samples}
+        own: dict[str, NDArray[Any]] = {"sums": self.sums, "samples": self.samples}
+        if self.seen is not None:
+            own["seen"] = self.seen
         if self.norms is not None:
             own["scales"] = self.norms[Kept.SCALE]
         if self.parameters is not None and self.spread is not None:
@@ -75,6 +79,7 @@ class RawRecord:
         samples: FloatArray,
         scales: FloatArray | None = None,
         parameters: FloatArray | None = None,
+        seen: IntArray | None = None,
     ) -> RawRecord:
         """Return the record merged with a part from another device or process, which is NaN except at its own filters.
 
@@ -92,13 +97,14 @@ class RawRecord:
         own = self.parameters
         if own is not None and parameters is not None and own.shape == parameters.shape:
             own = joined(own, parameters)
-        return replace(self, sums=merged, samples=values, norms=norms, parameters=own)
+        looked = joined_seen(self.seen, seen)
+        return replace(self, sums=merged, samples=values, norms=norms, parameters=own, seen=looked)
 
     def with_skips(self, skips: Skips) -> RawRecord:
         """Return the record with the number of updates that a GradScaler has skipped so far, if there are any.
 
-        If its own update was skipped, its gradients are still scaled, so only the count of non-finite ones is
-        meaningful.
+        If its own update was skipped, its gradients are still scaled, and NaN or Inf among them is no trouble: it has
+        none of them.
         """
         if not skips.count:
             return self
@@ -107,8 +113,12 @@ class RawRecord:
             return raw
         sums, samples = raw.sums.copy(), raw.samples.copy()
         sums[Sum.GRADIENT_SUM : Sum.GRADIENT_DEVIATION + 1] = np.nan
+        sums[Sum.GRADIENT_NONFINITE] = 0
         samples[SOURCES.index("gradients")] = np.nan
-        return replace(raw, sums=sums, samples=samples)
+        parameters = None if raw.parameters is None else raw.parameters.copy()
+        if parameters is not None:
+            parameters[READ.index("gradient_norm")] = np.nan
+        return replace(raw, sums=sums, samples=samples, parameters=parameters)
 
 
 class Deriver:

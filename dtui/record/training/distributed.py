@@ -26,6 +26,7 @@ from dtui.errors import RecorderError
 from dtui.fork_gate import resting
 from dtui.model import Gap, ImageSet, Record, RunStatus, Trigger, Validation
 from dtui.model.findings.kept_weights import WeightsAt
+from dtui.model.findings.nonfinite import BrokenGradients, LookPlan
 from dtui.record.writing.stopping import StopSignal
 
 WAIT_SECONDS = 60.0
@@ -192,6 +193,9 @@ class Elsewhere:
         """See `set_images`."""
 
     def append_weights(self, weights: WeightsAt) -> None:
+        """See `set_images`."""
+
+    def append_nonfinite(self, found: BrokenGradients | LookPlan) -> None:
         """See `set_images`."""
 
     def append_validation(self, validation: Validation) -> None:

@@ -17,7 +17,8 @@ from torch.optim import Optimizer
 
 from dtui.model import LARGEST
 from dtui.record.training.largest import Largest
-from dtui.record.writing.warn import warn_once
+from dtui.record.writing.warn import reason_of, warn_once
+from dtui.record.writing.writer_thread import Store
 
 MOST_NAMES = 256
 """Names that a record takes."""
@@ -44,6 +45,8 @@ class ScalarLog:
         self._values: dict[str, float | Tensor] = {}
         self._fresh: dict[str, float | Tensor] = {}
         self._losses, self._rates = Largest(), Largest()
+        self.on_loss: Callable[[float | Tensor], None] = _nothing
+        """Called with each logged loss."""
         self.own = OwnIterations()
 
     def add(self, values: Mapping[str, Any], iteration: int = -1) -> None:
@@ -57,6 +60,7 @@ class ScalarLog:
             self.own.add(name, iteration, kept)
             if name == "loss":
                 self._losses.add(kept)
+                self.on_loss(kept)
 
     def see_rate(self, optimizer: Optimizer | None) -> None:
         """Note the learning rate of an update."""
@@ -202,6 +206,10 @@ class OwnIterations:
         self._chosen.append(Logged(max(last.iteration, 0), name, last.value))
 
 
+def _nothing(_: float | Tensor) -> None:
+    """Do nothing."""
+
+
 def learning_rate(optimizer: Optimizer | None) -> dict[str, Any]:
     """Return the learning rate of an optimizer's first group, as a loggable mapping."""
     if optimizer is None or "lr" not in optimizer.param_groups[0]:
@@ -243,3 +251,19 @@ def _as_scalar(value: Any) -> float | Tensor | None:
     item = getattr(value, "item", None)
     number = item() if item is not None and getattr(value, "size", 0) == 1 else None
     return float(number) if isinstance(number, numbers.Real) else None
+
+
+def writing(values: Sequence[Logged]) -> Callable[[Store], None]:
+    """Return a function that writes values on the writer's thread, where waiting for a tensor is allowed."""
+
+    def write(store: Store) -> None:
+        by_iteration: dict[int, dict[str, float]] = {}
+        try:
+            for iteration, name, value in values:
+                by_iteration.setdefault(iteration, {})[name] = float(value)
+            for iteration, found in sorted(by_iteration.items()):
+                store.append_logged(iteration, found)
+        except Exception as error:  # noqa: BLE001 - records go on, and the training too
+            warn_once("write logged", f"what was logged between records is not kept: {reason_of(error)}")
+
+    return write

@@ -16,6 +16,7 @@ from dtui.errors import RunExistsError
 from dtui.fork_gate import ForkGate, forget_in_child, resting
 from dtui.model import Gap, ImageSet, Record, RunStatus, Trigger, Validation
 from dtui.model.findings.kept_weights import WeightsAt
+from dtui.model.findings.nonfinite import BrokenGradients, LookPlan
 from dtui.record.writing.warn import reason_of, warn_once
 
 HEARTBEAT_SECONDS = 1.0
@@ -46,6 +47,9 @@ class Store(Protocol):
 
     def append_weights(self, weights: WeightsAt) -> None:
         """Append weights around a trigger."""
+
+    def append_nonfinite(self, found: BrokenGradients | LookPlan) -> None:
+        """Append where gradients were NaN or Inf, or which updates are looked at."""
 
     def append_validation(self, validation: Validation) -> None:
         """Append a validation."""

@@ -60,12 +60,15 @@ def class_errors(labels: IntArray, targets: LabelArray, classes: int) -> FloatAr
     errors: FloatArray = np.full((classes, *labels.shape[1:]), np.nan, np.float32)
     if not targets.size:
         return errors
-    order = np.argsort(targets, kind="stable")
-    present, starts, counts = np.unique(targets[order], return_index=True, return_counts=True)
+    if (targets[1:] < targets[:-1]).any():  # a run has them in order
+        order = np.argsort(targets, kind="stable")
+        targets, labels = targets[order], labels[order]
+    starts = np.flatnonzero(np.concatenate([[True], targets[1:] != targets[:-1]]))
+    present, counts = targets[starts], np.diff(starts, append=len(targets))
     columns = (slice(None), *(None for _ in labels.shape[1:]))
-    of_class = labels[order]
-    wrong = np.add.reduceat(of_class != targets[order][columns], starts, axis=0, dtype=np.int64)
-    is_open = (of_class == NO_VALUE) | is_not_judged(of_class, classes)
-    is_lost = np.logical_or.reduceat(is_open, starts, axis=0)
-    errors[present] = np.where(is_lost, np.nan, wrong / counts[columns])
+    wrong = np.add.reduceat(labels != targets[columns], starts, axis=0, dtype=np.int64)
+    errors[present] = wrong / counts[columns]
+    is_open = (labels == NO_VALUE) | is_not_judged(labels, classes)
+    if is_open.any():
+        errors[present] = np.where(np.logical_or.reduceat(is_open, starts, axis=0), np.nan, errors[present])
     return errors

@@ -186,7 +186,7 @@ def parse_images_document(data: ByteArray, targets: LabelArray, path: Path) -> t
     values = decode_document(data, path)
     try:
         classes = tuple(str(name) for name in _bounded(values["classes"], MOST_CLASS_NAMES))
-        ids = tuple(str(name) for name in _bounded(values["ids"], MOST_IMAGES))
+        ids = tuple(map(str, _bounded(values["ids"], MOST_IMAGES)))
         if len(ids) != len(targets):
             raise ValueError(f"{len(ids)} ids for {len(targets)} images")
         if targets.size and (np.any(targets[1:] < targets[:-1]) or int(targets[-1]) >= len(classes)):

@@ -25,6 +25,13 @@ A run is a directory `NAME.dtui`:
                                    the filters' axis), filters (indices within the layer), values (base64 of float32,
                                    little-endian: of each filter equally many elements, the first ones in C order);
                                    optional; written up to 12 MiB
+    nonfinite.jsonl                where gradients were NaN or Inf, a line each time that it begins: iteration (of the
+                                   update), broken and finite (names of layers and normalisation layers whose gradients
+                                   were so), weights (of those whose weights were NaN or Inf before it), statistics and
+                                   sound_statistics (of normalisation layers whose running statistics were NaN or Inf,
+                                   or finite), loss (true: finite; false; null: not known); and a line that says whether
+                                   every update is looked at: iteration, layers (how many; 0: none), share (of an
+                                   update's time, what the look costs); optional; written up to 1 MiB
     logged.jsonl                   what was logged between records, with its own iteration: iteration, values (name to
                                    number, also NaN, Infinity, -Infinity), a line an iteration; optional
     triage.jsonl                   people's decisions on anomalies, one line per decision
@@ -89,11 +96,11 @@ most_exciting (9 F): of each filter nine rows of images.h5, the strongest first;
 
 A training that goes on from a checkpoint is a join, an item of "joins" in run.json: the iteration of its first update,
 of each stream the ordinals that it supersedes (first, stop), and how many lines of gaps.jsonl, triggers.jsonl,
-weights.jsonl and logged.jsonl came before it. It is written before the first frame that follows it. Superseded frames
-do not count: of a part they are the last ones. A line before a join does not count where its iteration is at or after
-that of the join. Where another writer might still append, the first new frame has an ordinal out of its reach, at least
-the "fence" of its turn: the join supersedes all between. run.json holds the "turn" of its writer, where it is not 1;
-the writer with the highest turn records the run.
+weights.jsonl, nonfinite.jsonl and logged.jsonl came before it. It is written before the first frame that follows it.
+Superseded frames do not count: of a part they are the last ones. A line before a join does not count where its
+iteration is at or after that of the join. Where another writer might still append, the first new frame has an ordinal
+out of its reach, at least the "fence" of its turn: the join supersedes all between. run.json holds the "turn" of its
+writer, where it is not 1; the writer with the highest turn records the run.
 
 What an `.h5` file uses of HDF5 is what version 1.6 has, and a reader may refuse anything else: a superblock of version
 0, object headers of version 1, groups with symbol tables, and arrays of the types below in chunks with an index of
@@ -162,8 +169,9 @@ FINDINGS_FILE = "findings.h5"
 LOGGED_FILE = "logged.jsonl"
 TRIAGE_FILE = "triage.jsonl"
 WEIGHTS_FILE = "weights.jsonl"
+NONFINITE_FILE = "nonfinite.jsonl"
 STOP_FILE = "stop.json"
-LINE_FILES = (GAPS_FILE, TRIGGERS_FILE, LOGGED_FILE, TRIAGE_FILE, WEIGHTS_FILE)
+LINE_FILES = (GAPS_FILE, TRIGGERS_FILE, LOGGED_FILE, TRIAGE_FILE, WEIGHTS_FILE, NONFINITE_FILE)
 LOCK_FILE = "compact.lock"
 RESUME_LOCK_FILE = "resume.lock"
 JOURNAL_FOLDER = "journal"

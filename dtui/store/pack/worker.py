@@ -38,6 +38,7 @@ from dtui.store.format.schema import (
     LARGEST_THUMBNAILS,
     LINE_FILES,
     MOST_IMAGES,
+    NONFINITE_FILE,
     STRUCTURE_FILE,
     STRUCTURE_GROUP,
     TARGETS_NODE,
@@ -233,7 +234,7 @@ class RunPacker:
 
     def _is_listed(self, name: str) -> bool:
         """Whether the document names a file of lines: the older ones always."""
-        return name != WEIGHTS_FILE or (self._folder / name).exists()
+        return name not in (WEIGHTS_FILE, NONFINITE_FILE) or (self._folder / name).exists()
 
     def _lines(self, name: str) -> list[dict[str, object]]:
         try:

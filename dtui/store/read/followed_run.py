@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dtui.model import BoolArray, Column, Gap, ImageSet, IntArray, RunMetadata, RunStatus, Structure, Trigger
 from dtui.model.findings.kept_weights import WeightsAt
+from dtui.model.findings.nonfinite import BrokenGradients, LookPlan
 from dtui.model.scalars import Points
 from dtui.store.format.contents import Contents
 from dtui.store.format.joins import Join, seams
@@ -96,6 +97,13 @@ class FollowedRun:
         Lines that do not describe weights are left out.
         """
         return self._around.kept_weights()
+
+    def broken_gradients(self) -> tuple[list[BrokenGradients], LookPlan | None]:
+        """Return where gradients were NaN or Inf, in order of recording, and which updates were looked at; read anew.
+
+        Lines that describe neither are left out.
+        """
+        return self._around.broken_gradients()
 
     @property
     def logged(self) -> Mapping[str, Points]:

@@ -16,16 +16,19 @@ import numpy as np
 from dtui.errors import RunDamagedError, RunFormatError
 from dtui.model import ByteArray, IntArray, RunStatus
 from dtui.model.findings.kept_weights import WeightsAt
+from dtui.model.findings.nonfinite import BrokenGradients, LookPlan
 from dtui.store.format.contents import require_format
 from dtui.store.format.documents import decode_document, encode_document
 from dtui.store.format.flight_lines import parse_trigger, weights_in
 from dtui.store.format.joins import Join, gaps_that_count, triggers_that_count
+from dtui.store.format.nonfinite_lines import nonfinite_in
 from dtui.store.format.schema import (
     GAPS_FILE,
     IMAGES_GROUP,
     LINE_FILES,
     LOGGED_FILE,
     MOST_NODES,
+    NONFINITE_FILE,
     PACKED_SUFFIX,
     STRUCTURE_GROUP,
     TRIAGE_FILE,
@@ -258,6 +261,10 @@ class PackedSurroundings(Surroundings):
     def kept_weights(self) -> list[WeightsAt]:
         """Return the weights kept around triggers, those that count and can be read."""
         return weights_in(self._document.lines[WEIGHTS_FILE], self.joins)
+
+    def broken_gradients(self) -> tuple[list[BrokenGradients], LookPlan | None]:
+        """Return where gradients were NaN or Inf, what counts and can be read, and which updates were looked at."""
+        return nonfinite_in(self._document.lines[NONFINITE_FILE], self.joins)
 
     def status(self) -> RunStatus:
         """Return how the run ended."""

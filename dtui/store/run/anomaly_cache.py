@@ -11,6 +11,9 @@ index is groups and arrays that a file from outside could fill with anything; co
 
 from __future__ import annotations
 
+import contextlib
+import os
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,7 @@ from dtui.errors import RunDamagedError
 from dtui.model import IntArray
 from dtui.store.disk.sealed_file import SealedFile
 from dtui.store.format.documents import decode_document, encode_document
-from dtui.store.format.schema import DOCUMENT_NODE, FINDINGS_NODE
+from dtui.store.format.schema import DOCUMENT_NODE, FINDINGS_FILE, FINDINGS_NODE, JOURNAL_FOLDER, PARTS_FOLDER
 
 MOST_TABLES = 4
 """Tables in the file: those that were asked for last."""
@@ -48,16 +51,22 @@ class FindingsFile:
         """
         self._path = path
         self._run = run
+        self._seen: int | None = None
 
     def read(self, key: Key, columns: int, rows: int | None = None) -> IntArray | None:
-        """Return a table, shape (rows, columns), or its first rows; None if there is no intact one."""
+        """Return a table, shape (rows, columns), or its first rows; None if there is no intact one.
+
+        Nor is there one once a file of frames was touched: damage that came later would not be seen, and not told.
+        """
+        self._seen = files_stamp(self._path.parent)
+        wanted = {**key, "files": self._seen}
         try:
             file = SealedFile(self._path)
         except OSError:
             return None
         try:
             for node, found, shape in self._entries(file):
-                if found == dict(key) and shape[1] == columns:
+                if found == wanted and shape[1] == columns:
                     return _read(file, node, shape, rows)
         except RunDamagedError:
             pass
@@ -69,16 +78,18 @@ class FindingsFile:
         """Add a table to the file. The earlier tables stay, except the oldest.
 
         Args:
-            key: Everything that the table depends on.
+            key: Everything that the table depends on, besides the files of frames.
             table: Shape (rows, columns). A table of more than MOST_ROWS rows is not kept.
 
         Raises:
             OSError: It cannot be written. The old file stays.
         """
-        if len(table) > MOST_ROWS:
+        files = files_stamp(self._path.parent)
+        if len(table) > MOST_ROWS or self._seen not in (None, files):  # they changed while it was made
             return
-        tables: list[tuple[dict[str, Any], IntArray]] = [(dict(key), table.astype(_NUMBER, copy=False))]
-        tables += [kept for kept in self._kept() if kept[0] != dict(key)][: MOST_TABLES - 1]
+        full = {**key, "files": files}
+        tables: list[tuple[dict[str, Any], IntArray]] = [(full, table.astype(_NUMBER, copy=False))]
+        tables += [kept for kept in self._kept() if kept[0] != full][: MOST_TABLES - 1]
         from dtui.store.disk.sealed_builder import SealedFileBuilder  # and with it PyTables, which reading does without
 
         builder = SealedFileBuilder(self._path, in_memory=True)
@@ -127,6 +138,22 @@ class FindingsFile:
         except (ValueError, TypeError, LookupError, OverflowError) as error:
             raise RunDamagedError(f"{self._path}: its document is damaged ({error}); it is made anew") from error
         return [(FINDINGS_NODE + str(place), key, shape) for place, (key, shape) in enumerate(found)]
+
+
+def files_stamp(folder: Path) -> int:
+    """Return a number that changes whenever a file that holds frames, images or the network of a run is touched.
+
+    The time of the change of its state counts, which nobody can set back as that of its content. A copied run has other
+    times, so what was found in it is looked for once more.
+    """
+    found = []
+    for place in (folder, folder / JOURNAL_FOLDER, folder / PARTS_FOLDER):
+        with contextlib.suppress(OSError):
+            for entry in os.scandir(place):
+                if entry.name.endswith((".h5", ".dtj")) and entry.name != FINDINGS_FILE:
+                    stat = entry.stat(follow_symlinks=False)
+                    found.append((entry.name, stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns))
+    return zlib.crc32(repr(sorted(found)).encode("utf-8", "surrogatepass"))
 
 
 def _read(file: SealedFile, node: str, shape: tuple[int, int], rows: int | None) -> IntArray:

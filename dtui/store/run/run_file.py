@@ -11,6 +11,7 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from dtui.errors import RunDamagedError
@@ -44,11 +45,11 @@ class Process:
     @classmethod
     def this(cls) -> Process:
         """Return the calling process."""
-        return cls(os.getpid(), socket.gethostname(), _boot(), _start_ticks(os.getpid()))
+        return cls(os.getpid(), socket.gethostname(), _boot(os.getpid()), _start_ticks(os.getpid()))
 
     def is_alive(self) -> bool | None:
         """Whether it is alive; None if that cannot be known here, as for another host."""
-        if self.host != socket.gethostname() or self.boot != _boot() or self.pid <= 0:
+        if self.host != socket.gethostname() or self.boot != _boot(os.getpid()) or self.pid <= 0:
             return None
         try:
             os.kill(self.pid, 0)
@@ -60,7 +61,8 @@ class Process:
         return now == self.started if now >= 0 and self.started >= 0 else True
 
 
-def _boot() -> str:
+@lru_cache(maxsize=1)  # a viewer asks at every look, and the answer stays as long as this process
+def _boot(_: int) -> str:
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"

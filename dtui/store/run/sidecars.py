@@ -14,11 +14,13 @@ from typing import TypeVar
 from dtui.errors import RunDamagedError
 from dtui.model import Gap, ImageSet, RunStatus, Trigger
 from dtui.model.findings.kept_weights import WeightsAt
+from dtui.model.findings.nonfinite import BrokenGradients, LookPlan
 from dtui.model.scalars import Points
 from dtui.store.disk.atomic_files import list_folder
 from dtui.store.disk.json_lines import LineTail, read_lines
 from dtui.store.format.flight_lines import parse_trigger, weights_in
 from dtui.store.format.joins import Join, gaps_that_count, triggers_that_count
+from dtui.store.format.nonfinite_lines import nonfinite_in
 from dtui.store.format.schema import (
     FINDINGS_FILE,
     GAPS_FILE,
@@ -26,6 +28,7 @@ from dtui.store.format.schema import (
     JOURNAL_FOLDER,
     LAST_ITERATION,
     LOGGED_FILE,
+    NONFINITE_FILE,
     PARTS_FOLDER,
     RUN_FILE,
     STRUCTURE_FILE,
@@ -90,6 +93,10 @@ class Surroundings(ABC):
     @abstractmethod
     def kept_weights(self) -> list[WeightsAt]:
         """Return the weights kept around triggers, those that count and can be read."""
+
+    @abstractmethod
+    def broken_gradients(self) -> tuple[list[BrokenGradients], LookPlan | None]:
+        """Return where gradients were NaN or Inf, what counts and can be read, and which updates were looked at."""
 
     def append_decision(self, anomaly: str, status: str, note: str) -> None:
         """Add a person's decision, with its author and time.
@@ -158,7 +165,7 @@ class FolderSurroundings(Surroundings):
         self._image_fault = ""
         self._line_faults: tuple[str, ...] = ()
         self._life = Life(path)
-        self._weights: tuple[int, int, int] | None = None
+        self._unread: tuple[tuple[int, int, int] | None, ...] = ()
         self._logged_tail, self._logged = LineTail(path / LOGGED_FILE), LoggedValues()
 
     @property
@@ -180,7 +187,7 @@ class FolderSurroundings(Surroundings):
         self.gaps = self.gaps if gaps is None else gaps_that_count(gaps, self.joins)
         self.triggers = self.triggers if triggers is None else triggers_that_count(triggers, self.joins)
         self._line_faults = (*gap_faults, *trigger_faults, *logged_faults)
-        self._weights = stamp_of(self._path / WEIGHTS_FILE)
+        self._unread = tuple(stamp_of(self._path / name) for name in (WEIGHTS_FILE, NONFINITE_FILE))
         self._decisions = self.decisions()
         return before != self._told()
 
@@ -245,6 +252,14 @@ class FolderSurroundings(Surroundings):
             return []  # which `dtui check` tells
         return weights_in(lines, self.joins)
 
+    def broken_gradients(self) -> tuple[list[BrokenGradients], LookPlan | None]:
+        """Return where gradients were NaN or Inf, what counts and can be read, and which updates were looked at."""
+        try:
+            lines, _ = read_lines(self._path / NONFINITE_FILE)
+        except OSError:
+            return [], None  # which `dtui check` tells
+        return nonfinite_in(lines, self.joins)
+
     def append_decision(self, anomaly: str, status: str, note: str) -> None:
         """Add a person's decision, unless another run has replaced this one."""
         self._require_same()
@@ -288,7 +303,7 @@ class FolderSurroundings(Surroundings):
             self._run_file,
             self.gaps,
             self.triggers,
-            self._weights,
+            self._unread,
             logged,
             self._decisions,
             self.faults,

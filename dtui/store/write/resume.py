@@ -27,6 +27,7 @@ from dtui.store.format.schema import (
     IMAGES_FILE,
     JOURNAL_FOLDER,
     LOGGED_FILE,
+    NONFINITE_FILE,
     PARTS_FOLDER,
     RESUME_LOCK_FILE,
     RUN_FILE,
@@ -181,7 +182,8 @@ def _look_at(folder: Path) -> PastRun:
             )
         stops = {stream: max(views[stream].stop, _stop_of(stream, names, opened.run_file)) for stream in Stream}
         lines = {
-            name: len(read_lines(folder / name)[0]) for name in (GAPS_FILE, TRIGGERS_FILE, LOGGED_FILE, WEIGHTS_FILE)
+            name: len(read_lines(folder / name)[0])
+            for name in (GAPS_FILE, TRIGGERS_FILE, LOGGED_FILE, WEIGHTS_FILE, NONFINITE_FILE)
         }
         known = (folder, opened.run, opened.run_file, reader.structure, reader.classes, reader.images)
         return PastRun(*known, views, stops, lines, opened.contents, logged=dict(reader.logged))

@@ -18,17 +18,20 @@ from typing import Self, cast
 from dtui.errors import RunExistsError, UsageError
 from dtui.model import Column, Gap, ImageSet, Record, RunMetadata, RunStatus, Structure, Trigger, Validation
 from dtui.model.findings.kept_weights import WeightsAt
+from dtui.model.findings.nonfinite import BrokenGradients, LookPlan
 from dtui.run_path import with_suffix
 from dtui.store.disk.run_folder import Place
 from dtui.store.format.contents import Contents, contents_of_today
 from dtui.store.format.flight_lines import trigger_line, weights_lines
 from dtui.store.format.joins import Join
 from dtui.store.format.names import run_token
+from dtui.store.format.nonfinite_lines import nonfinite_lines
 from dtui.store.format.schema import (
     GAPS_FILE,
     IMAGES_FILE,
     JOURNAL_FOLDER,
     LOGGED_FILE,
+    NONFINITE_FILE,
     TRIGGERS_FILE,
     WEIGHTS_FILE,
     Sizes,
@@ -210,6 +213,10 @@ class RunWriter:
     def append_weights(self, weights: WeightsAt) -> None:
         """Note weights around a trigger, while their file has room. If the disk fails now, they are written later."""
         self._lines.add(WEIGHTS_FILE, weights_lines(self._place.here / WEIGHTS_FILE, weights))
+
+    def append_nonfinite(self, found: BrokenGradients | LookPlan) -> None:
+        """Note where gradients were NaN or Inf, while the file has room. If the disk fails now, it is written later."""
+        self._lines.add(NONFINITE_FILE, nonfinite_lines(self._place.here / NONFINITE_FILE, found))
 
     def append_logged(self, iteration: int, values: Mapping[str, float]) -> None:
         """Write values with the iteration at which they were logged. If the disk fails now, they are written later.

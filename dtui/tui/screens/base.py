@@ -78,7 +78,7 @@ class DataScreen(TextualScreen[None]):
             self.post_message(self.Keyed(action))
 
     def show(self, shown: Mapping[Pane, tuple[Picture, Frame]], size: tuple[int, int], iteration: int | None) -> None:
-        """Show panes, from the top; the others are hidden.
+        """Show panes, from the top; the others are hidden. Before the screen is on the terminal they are drawn, too.
 
         Args:
             shown: The picture of each, with its size and surroundings.
@@ -86,5 +86,5 @@ class DataScreen(TextualScreen[None]):
             iteration: The cursor.
         """
         self.board.show({pane.name: what for pane, what in shown.items()}, size, iteration)
-        if not self.is_covered:
+        if self.is_mounted and not self.is_covered:
             paint_at_once(self.board)

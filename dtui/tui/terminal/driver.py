@@ -16,7 +16,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import Any
 
 from textual import constants, events
@@ -29,6 +28,7 @@ from textual.messages import TerminalSupportsSynchronizedOutput
 from dtui.tui.terminal.capabilities import is_served, terminal_stream
 from dtui.tui.terminal.input_bytes import InputBytes
 from dtui.tui.terminal.input_events import KNOWN_VERSIONS, InputEvents
+from dtui.tui.terminal.releases import version
 from dtui.tui.terminal.signals import Signals
 from dtui.tui.terminal.tty import STALLED_SECONDS, Tty, is_plain
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from importlib.metadata import version
 
 from rich.console import Console
 from rich.control import Control
 from textual._compositor import ChopsUpdate, CompositorUpdate
 from textual.geometry import Region
 from textual.widget import Widget
+
+from dtui.tui.terminal.releases import version
 
 PATCHED_VERSIONS = frozenset({"8.2.8"})
 """Releases whose compositor was read and measured; any other is left as it is."""

@@ -73,6 +73,16 @@ def test_the_run_of_two_processes_is_that_of_one(folder: Path, alone: MemoryStor
     reader.close()
 
 
+@pytest.mark.parametrize("name", ["broken-ddp", "broken-fsdp"])
+def test_the_first_layer_without_a_finite_gradient_is_that_of_all_processes(folder: Path, name: str) -> None:
+    reader = RunReader(folder / name)
+    try:
+        ((found,), _) = reader.broken_gradients()
+    finally:
+        reader.close()
+    assert (found.iteration, found.broken, found.finite) == (2, ("0",), ("2", "4"))
+
+
 @pytest.mark.parametrize("name", ["norms-ddp", "norms-fsdp"])
 def test_norms_are_those_of_one_process(folder: Path, record: Callable[..., RecorderUnderTest], name: str) -> None:
     model = normalised()

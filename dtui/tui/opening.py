@@ -1,0 +1,51 @@
+"""Opens runs, and says what every screen needs to know about one. Each function imports the query when it is called.
+
+So the loader's thread imports it, and the first paint does not wait for it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dtui.errors import DtuiError
+
+if TYPE_CHECKING:
+    from dtui.query import RunQuery
+    from dtui.tui.state.run_view import RunView
+
+Open = Callable[[Path], "RunQuery"]
+
+
+def open_query(path: Path) -> RunQuery:
+    """Open a run."""
+    from dtui.query import open_run
+
+    return open_run(path)
+
+
+def open_first(open_: Open, places: Sequence[Path]) -> tuple[Path, RunQuery] | None:
+    """Open the first run of some runs and folders that can be opened; None if none can."""
+    if not places:
+        return None
+    from dtui.query.compare.listing import runs_at
+
+    for path in runs_at(places):
+        with suppress(DtuiError, OSError):
+            return path, open_(path)
+    return None
+
+
+def view_of(query: RunQuery, revision: int, places: Sequence[Path] = ()) -> RunView:
+    """Return what every screen needs to know about a run now; `places` are the runs and folders that were given."""
+    from dtui.query.compare.listing import located, names_run
+    from dtui.tui.state.run_view import seen_in
+
+    view = seen_in(query, revision, time.monotonic())
+    if len(places) < 2 or not all(map(names_run, places)):
+        return view
+    return replace(view, given=tuple(str(located(place)) for place in places))

@@ -1,0 +1,84 @@
+"""The first screen: what is answered before it is shown, and what is not waited for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from queue import Queue
+
+import pytest
+
+from dtui.errors import NotRecordedError
+from dtui.tui import first_look
+from dtui.tui.events import Answered, Failed, Opened
+from dtui.tui.loader import Loader
+from dtui.tui.panes.curves import CurvesQuestion
+from dtui.tui.panes.table import TABLE
+from dtui.tui.state.questions import IncidentsQuestion
+from dtui.tui.state.run_view import RunView
+from dtui.tui.state.session import Session
+from tests.tui.fake_query import FakeQuery
+
+PATIENCE_SECONDS = 20
+
+
+class Opening:
+    """A loader that makes the first session, of a run that answers at once."""
+
+    def __init__(self, query: FakeQuery) -> None:
+        self.events: Queue = Queue()
+        self.loader = Loader(Path("x.dtui"), self.events.put, lambda _: query, begin=self._begin)
+        self.loader.start()
+
+    def _begin(self, view: RunView) -> Session:
+        return Session(TABLE, view, 150, 50)
+
+    def session(self) -> Session:
+        event = self.events.get(timeout=PATIENCE_SECONDS)
+        assert isinstance(event, Opened)
+        assert event.session is not None
+        return event.session
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing be given up because the machine is busy."""
+    monkeypatch.setattr(first_look, "PATIENCE_SECONDS", PATIENCE_SECONDS)
+
+
+def test_the_first_screen_is_full_before_it_is_shown(patient: None) -> None:
+    opening = Opening(FakeQuery())
+    session = opening.session()
+    assert session.view.knows_incidents
+    assert session.selection.entry is not None, "it begins on the strongest incident"
+    assert session.answers.get(CurvesQuestion) is not None
+    opening.loader.ask(session.look()[1], session.view.revision)
+    opening.loader.close()
+    assert opening.events.empty(), "nothing is asked twice"
+
+
+def test_what_fails_is_told_once_the_screen_is_there(patient: None) -> None:
+    query = FakeQuery()
+
+    def fail(_: object) -> None:
+        raise NotRecordedError("x.dtui: no curves")
+
+    query.curves = fail
+    opening = Opening(query)
+    session = opening.session()
+    assert not session.view.knows_incidents, "what comes behind it is asked again as well"
+    opening.loader.ask(session.look()[1], session.view.revision)
+    events = [opening.events.get(timeout=PATIENCE_SECONDS) for _ in range(2)]
+    assert [event.message for event in events if isinstance(event, Failed)] == ["no curves"]
+    opening.loader.close()
+
+
+def test_what_takes_long_is_answered_behind_the_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(first_look, "PATIENCE_SECONDS", 0.0)
+    opening = Opening(FakeQuery())
+    session = opening.session()
+    assert not session.view.knows_incidents
+    opening.loader.ask([IncidentsQuestion()], session.view.revision)
+    event = opening.events.get(timeout=PATIENCE_SECONDS)
+    assert isinstance(event, Answered)
+    assert event.question == IncidentsQuestion()
+    opening.loader.close()
