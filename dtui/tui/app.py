@@ -10,7 +10,7 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,7 +18,6 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.screen import ModalScreen
 
 from dtui.errors import DtuiError, TerminalError
 from dtui.tui.asking import AskingApp
@@ -27,11 +26,16 @@ from dtui.tui.loader import Loader
 from dtui.tui.opening import Open, open_query
 from dtui.tui.terminal.capabilities import log_path, needs_ascii
 from dtui.tui.terminal.driver import MustLeave, driver_class
+from dtui.tui.terminal.memory import share_one_heap
 from dtui.tui.terminal.themes import output_for, textual_theme, theme_for
 from dtui.tui.widgets.opening import Opening
 
 if TYPE_CHECKING:
+    from textual.geometry import Size
+
+    from dtui.tui.renderables.canvas.frame import Frame
     from dtui.tui.renderables.canvas.output import Output
+    from dtui.tui.renderables.panes.over.box import Box
     from dtui.tui.screens.base import DataScreen
     from dtui.tui.state.choice import Choice
     from dtui.tui.state.pane import Table
@@ -39,7 +43,7 @@ if TYPE_CHECKING:
     from dtui.tui.state.review.reviewing import Decision
     from dtui.tui.state.run_view import RunView
     from dtui.tui.state.session import Session
-    from dtui.tui.widgets.pane_widget import PaneWidget
+    from dtui.tui.widgets.board import Board
 
 LOG = logging.getLogger(__name__)
 POLL_SECONDS = 0.7
@@ -106,8 +110,8 @@ class DtuiApp(AskingApp):
         self._output: Output | None = None
         self._table = table
         self._link, self._has_bell = link, bell
-        self._data_screens: list[DataScreen] = []
-        self._polls = 0
+        self.data_screen: DataScreen | None = None
+        self._polls, self._is_painting = 0, False
         self.register_theme(textual_theme(self._theme))
         self.theme = f"dtui-{self._theme.name}"
         self._starts_in_list = bool(places)
@@ -124,8 +128,12 @@ class DtuiApp(AskingApp):
 
     def on_mount(self) -> None:
         """Open the run once the first paint is out, and poll it for new data from then on."""
-        self.call_after_refresh(self.loader.start)
+        self.call_after_refresh(self._open)
         self.set_interval(POLL_SECONDS, self._poll)
+
+    def _open(self) -> None:
+        share_one_heap()
+        self.loader.start()
 
     def on_unmount(self) -> None:
         """Close the run."""
@@ -199,11 +207,9 @@ class DtuiApp(AskingApp):
         install()
         self._output, self.session, table = output_for(*self._wishes), session, session.table
         session.resized(*self.size)
-        self._data_screens = [DataScreen(table, screen) for screen in table.every_screen]
-        for screen, line in zip(self._data_screens, table.every_screen, strict=True):
-            self.install_screen(screen, line.name)  # else Textual removes a screen that is left
-        self.paint()
-        await self.push_screen(self._data_screens[self.session.selection.screen])
+        self.data_screen = DataScreen(table)
+        self._paint()
+        await self.push_screen(self.data_screen)
 
     def _handle_exception(self, error: Exception) -> None:
         """Leave after an unexpected error with one line about it; the traceback is in the log."""
@@ -222,12 +228,9 @@ class DtuiApp(AskingApp):
         self.exit()
 
     def action_interrupt(self) -> None:
-        """Close the dialog over the data (as Ctrl+C drops a line in a shell); without a dialog, leave."""
-        line = self.command_line
-        if isinstance(self.screen, ModalScreen):
-            self.screen.dismiss(None)
-        elif line is not None and line.is_asking:
-            line.give_up()
+        """Close what lies over the data (as Ctrl+C drops a line in a shell); if nothing does, leave."""
+        if self.data_screen is not None and self.data_screen.is_mounted and self.data_screen.is_covered:
+            self.data_screen.uncover()
         else:
             self.exit()
 
@@ -238,16 +241,25 @@ class DtuiApp(AskingApp):
     # --- painting
 
     def paint(self) -> None:
-        """Ask for missing data and show the data at hand."""
-        session = self.session
-        if session is None or self._output is None:
+        """Ask for missing data and show the data at hand, once whatever waits now has been taken: keys, answers.
+
+        So a key that is held is drawn as often as there is time for, and the last place at once.
+        """
+        if not self._is_painting:
+            self._is_painting = True
+            self.call_later(self._paint)
+
+    def _paint(self) -> None:
+        self._is_painting = False
+        session, screen = self.session, self.data_screen
+        if session is None or self._output is None or screen is None:
             return
-        screen = self._data_screens[session.selection.screen]
         scene, (pictures, questions) = session.scene, session.look()
-        frames = {pane: scene.frame_of(pane, self._theme, self._output) for pane in pictures}
-        screen.show(pictures, frames, None if session.view.is_empty else session.selection.cursor)
-        if self.screen is not screen and self.screen in self._data_screens:
-            self.switch_screen(screen)  # filled already: it is drawn once
+        theme, output = self._theme, self._output
+        shown = {
+            pane: (pictures[pane], scene.frame_of(pane, theme, output)) for pane in scene.stacked if pane in pictures
+        }
+        screen.show(shown, scene.size, None if session.view.is_empty else session.selection.cursor)
         self.loader.ask(questions, session.view.revision)
         if session.selection.run not in (None, session.view.path):
             self.loader.switch(Path(str(session.selection.run)))
@@ -257,6 +269,20 @@ class DtuiApp(AskingApp):
         if self.session is not None:
             self.session.resized(*event.size)
             self.paint()
+        if self.data_screen is not None:
+            self.data_screen.overlay.fit(self._whole(event.size))
+
+    def _whole(self, size: Size) -> Frame:
+        """Return the frame of what lies over the panes: all of the screen."""
+        from dtui.tui.renderables.canvas.frame import Frame
+
+        assert self._output is not None
+        return Frame(*size, 0, None, self._theme, self._output)
+
+    def cover(self, box: Box, done: Callable[[int | None], None] | None = None) -> None:
+        """Lay a box over the panes until it is closed; `done` gets the place of what was chosen, or None."""
+        if self.data_screen is not None:
+            self.data_screen.overlay.open(box, self._whole(self.size), done)
 
     # --- keys and mouse
 
@@ -293,29 +319,33 @@ class DtuiApp(AskingApp):
             self.loader.decide(decision.entry, decision.status, decision.note)
 
     def _choose(self, session: Session, choice: Choice) -> None:
-        from dtui.tui.screens.choose import ChooseScreen
+        from dtui.tui.screens.boxes import choosing_box
 
         def take(place: int | None) -> None:
             if place is not None:
                 session.take_option(choice.options[place])
                 self.paint()
 
-        self.push_screen(ChooseScreen(choice), take)
+        self.cover(choosing_box(choice), take)
 
     def on_data_screen_keyed(self, message: DataScreen.Keyed) -> None:
         """Perform the action of a key."""
         self.perform(message.action)
 
-    def on_pane_widget_used(self, message: PaneWidget.Used) -> None:
+    def on_board_used(self, message: Board.Used) -> None:
         """Handle a press, a drag or the wheel in a pane."""
-        session, widget, pressed = self.session, message.widget, message.pressed
-        if session is None:
+        session, screen, pressed = self.session, self.data_screen, message.pressed
+        if session is None or screen is None:
+            return
+        if screen.overlay.is_open:
+            if pressed is not None and not pressed.is_drag:
+                screen.overlay.close()
             return
         from dtui.tui.state.mouse import press, turn_wheel
 
-        pane = self._data_screens[session.selection.screen].pane_of(widget)
+        pane = screen.pane_called(message.pane)
         if pressed is None:
             turn_wheel(session, pane, message.wheel, message.with_control)
-        elif widget.frame is not None:
-            press(session, pane, widget.frame, pressed.x, pressed.y, pressed.is_drag)
+        else:
+            press(session, pane, message.frame, pressed.x, pressed.y, pressed.is_drag)
         self.paint()

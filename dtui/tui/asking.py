@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from dtui.errors import DtuiError
 from dtui.safe_text import safe
 
 if TYPE_CHECKING:
+    from dtui.tui.renderables.panes.over.box import Box
     from dtui.tui.state.review.reviewing import Decision
     from dtui.tui.state.session import Session
     from dtui.tui.widgets.command_line import CommandLine
@@ -29,6 +31,10 @@ class AskingApp(App[None]):
         """Perform an action of the registry."""
         raise NotImplementedError
 
+    def cover(self, box: Box, done: Callable[[int | None], None] | None = None) -> None:
+        """Lay a box over the panes until it is closed."""
+        raise NotImplementedError
+
     def write_down(self, decisions: tuple[Decision, ...]) -> None:
         """Have decisions written."""
         raise NotImplementedError
@@ -42,12 +48,12 @@ class AskingApp(App[None]):
 
     def ask_for(self, action: str, session: Session) -> None:
         """Open help, or ask for a line: a search, a note, a place to go to."""
-        from dtui.tui.screens.help import HelpScreen
+        from dtui.tui.screens.boxes import help_box
         from dtui.tui.widgets.command_line import Wish
 
         line = self.command_line
         if action == "help":
-            self.push_screen(HelpScreen())
+            self.cover(help_box(session.scene))
         elif line is None:
             return
         elif action == "palette":

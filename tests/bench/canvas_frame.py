@@ -23,7 +23,7 @@ from dtui.tui.renderables.panes.curves import CurvesPicture
 from dtui.tui.renderables.panes.layers.filters import FiltersLook, FiltersPicture, filter_pixels
 from dtui.tui.renderables.panes.layers.tree import TreeLook, TreePicture
 from dtui.tui.renderables.panes.layers.tree_gutter import TreeRow
-from dtui.tui.renderables.parts.crosshair import ticks_of, with_tick
+from dtui.tui.renderables.parts.crosshair import put_ticks, ticks_of
 from dtui.tui.widgets.cell_strip import CellStrip
 from tests.bench.registry import Measurement, benchmark
 
@@ -143,8 +143,10 @@ def canvas_step() -> list[Measurement]:
         for cells in (tree, filters):
             frame = where(cells.height)
             x = frame.column_of(306) or 0
-            for y, tick in ticks_of(cells, frame, x).items():
-                CellStrip(with_tick(cells.row(y), x, tick), Output()).crop(x, x + 1).render(CONSOLE)
+            ticks = ticks_of(cells, frame, x)
+            put_ticks(cells, x, 0, ticks)
+            for y in ticks:
+                CellStrip(cells.row(y), Output()).crop(x, x + 1).render(CONSOLE)
 
     moved, anew = milliseconds(step), milliseconds(lambda: screen.draw_panes(306))
     return [Measurement("canvas_step", moved, "drawing anew", anew, "ms", moved / anew)]

@@ -10,12 +10,13 @@ import time
 from pathlib import Path
 from statistics import median
 
+from tests.bench.pressing import bare, middle, opened, press
 from tests.bench.registry import Measurement, benchmark
 from tests.bench.store_runs import invented
 from tests.tui.terminal import Terminal
 
 SAMPLE = Path(__file__).parents[2] / "sample_runs" / "mnist-faults.dtui"
-BARE = """
+BARE_APP = """
 from textual.app import App
 from textual.widgets import Static
 
@@ -25,7 +26,7 @@ class Bare(App):
 
 Bare().run()
 """
-REPEATS, STEPS = 7, 10
+REPEATS = 7
 LEFT = "\x1b[D"
 SETTLED_SECONDS = 1.5
 """Without a byte for so long, all panes are filled."""
@@ -58,7 +59,7 @@ def tui_start() -> list[Measurement]:
 
     Both run compiled, as they are installed. The clock of a busy machine says little: the processor time counts.
     """
-    bare_app = [sys.executable, "-c", BARE]
+    bare_app = [sys.executable, "-c", BARE_APP]
     runs = {"sample": SAMPLE, "paper": invented("paper")}
     found: dict[str, list[dict[str, float]]] = {name: [] for name in ("bare", *runs)}
     with tempfile.TemporaryDirectory() as compiled:
@@ -77,75 +78,41 @@ def tui_start() -> list[Measurement]:
     return measured
 
 
-@benchmark
-def tui_step() -> list[Measurement]:
-    """Bytes and time of a step of the cursor at 150×50, beside a repaint of everything."""
-    with Terminal([sys.executable, "-m", "dtui", str(SAMPLE)]) as terminal:
-        terminal.until("Evidence")
-        terminal.until_quiet()
-        terminal.press("3")
-        whole = len(terminal.press("2")) + len(terminal.press("3"))
-        sizes, times = [], []
-        for _ in range(STEPS):
-            start = len(terminal.written)
-            begun = time.perf_counter()
-            terminal.send(LEFT)
-            terminal.until("\x1b\\[")
-            times.append(1000 * (time.perf_counter() - begun))
-            terminal.until_quiet()
-            sizes.append(len(terminal.written) - start)
-    size, wait = median(sizes) / 1000, median(times)
-    frame = 1000 / 60
-    return [
-        Measurement("TUI step of the cursor, bytes", size, "all panes", whole / 2000, "kB", 2000 * size / whole),
-        Measurement("TUI step of the cursor, key to paint", wait, "a frame at 60 Hz", frame, "ms", wait / frame),
-    ]
-
-
 KEYS = {
     "screen": ("2", "3", "4", "5", "6", "1"),
     "next incident": ("N", "n", "N", "n"),
     "row": ("k", "j", "k", "j"),
     "letter of a search": ("/", "c", "o", "n"),
     "letter behind the colon": (":", "l", "a", "y"),
-    "help": ("?",),
+    "step of the cursor": (LEFT,) * 8,
+    "help": ("?", "\x1b", "?", "\x1b"),
 }
 """Keys of each kind, pressed on the first screen; a search on Layers. The key that opens a line is not counted."""
 OPENS = ("/", ":")
+BARE = "bare Textual app"
 
 
 @benchmark
 def tui_keys() -> list[Measurement]:
-    """Bytes and time to the first byte of each kind of key, at the paper's scale, beside a repaint of everything."""
-    found, frame = [], 1000 / 60
-    with Terminal([sys.executable, "-m", "dtui", str(invented("paper"))]) as terminal:
-        terminal.until("Evidence")
-        terminal.until_quiet()
-        for key in ("2", "3", "4", "5", "6", "1"):  # what is asked for the first time is another matter
-            terminal.press(key)
-        terminal.press("2")
-        whole = len(terminal.press("3"))
-        terminal.press("1")
+    """Bytes, time to the first byte and the processor's until then of each kind of key, beside a bare Textual app's."""
+    with bare() as terminal:
+        floor = middle([press(terminal, key) for key in "abcdefgh"])
+    found = []
+    with opened(invented("paper")) as terminal:
         for kind, keys in KEYS.items():
-            sizes, times = [], []
             if kind == "letter of a search":
                 terminal.press("2")
-            for key in keys:
-                start, begun = len(terminal.written), time.perf_counter()
-                terminal.send(key)
-                terminal.until("\x1b\\[")
-                waited = 1000 * (time.perf_counter() - begun)
-                terminal.until_quiet()
-                if key not in OPENS:
-                    times.append(waited)
-                    sizes.append(len(terminal.written) - start)
-            if kind == "help" or keys[0] in OPENS:
+            costs = [press(terminal, key) for key in keys]
+            cost = middle([cost for key, cost in zip(keys, costs, strict=True) if key not in OPENS])
+            if keys[0] in OPENS:
                 terminal.press("\x1b")
             if kind == "letter of a search":
                 terminal.press("1")
-            size, wait = median(sizes) / 1000, median(times)
             found += [
-                Measurement(f"TUI {kind}, bytes", size, "a screen", whole / 1000, "kB", 1000 * size / whole),
-                Measurement(f"TUI {kind}, key to paint", wait, "a frame at 60 Hz", frame, "ms", wait / frame),
+                Measurement(
+                    f"TUI {kind}, bytes", cost.size / 1000, BARE, floor.size / 1000, "kB", cost.size / floor.size
+                ),
+                Measurement(f"TUI {kind}, key to paint", cost.wait, BARE, floor.wait, "ms", cost.wait / floor.wait),
+                Measurement(f"TUI {kind}, processor", cost.first, BARE, floor.first, "ms", cost.first / floor.first),
             ]
     return found

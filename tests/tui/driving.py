@@ -11,7 +11,6 @@ from textual.pilot import Pilot
 
 from dtui.tui.app import DtuiApp
 from dtui.tui.state.questions import AnomaliesQuestion, ClustersQuestion, IncidentsQuestion
-from dtui.tui.widgets.pane_widget import PaneWidget
 from tests.tui.fake_query import FakeQuery
 
 PATIENCE_SECONDS = 20
@@ -30,7 +29,7 @@ async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
 def is_complete(app: DtuiApp) -> bool:
     """Whether everything that the screen asks for has been answered and painted."""
     session = app.session
-    if session is None or app.screen not in app._data_screens:
+    if session is None or app.screen is not app.data_screen:
         return False
     if session.view.is_empty or session.scene.layout.is_too_small:
         return True
@@ -58,7 +57,7 @@ async def press(app: DtuiApp, pilot: Pilot[None], *keys: str) -> None:
     """Press keys and wait for everything that they ask for."""
     await pilot.press(*keys)
     await pilot.pause()
-    if app.screen in app._data_screens:
+    if app.screen is app.data_screen:
         await until(pilot, lambda: is_complete(app))
 
 
@@ -68,5 +67,6 @@ def screen_text(app: DtuiApp) -> str:
     return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)
 
 
-def pane_of(app: DtuiApp, name: str) -> PaneWidget:
-    return app.screen.query_one(f"#{name}", PaneWidget)
+def at(app: DtuiApp, pane: str, x: int, y: int) -> tuple[int, int]:
+    """The place on the screen of a place in a pane."""
+    return (x, y + app.data_screen.board.places[pane].y)

@@ -14,8 +14,9 @@ from dtui.tui.app import DtuiApp
 from dtui.tui.panes.layers.filters import FiltersOptions, HeatmapQuestion
 from dtui.tui.panes.layers.tree import TreeOptions
 from dtui.tui.panes.table import TABLE
+from dtui.tui.renderables.panes.curves import CurvesPicture
 from dtui.tui.state.places.link import Link
-from tests.tui.driving import is_complete, pane_of, press, running, screen_text, until
+from tests.tui.driving import at, is_complete, press, running, screen_text, until
 from tests.tui.fake_query import FakeQuery
 
 
@@ -40,13 +41,20 @@ async def test_keys_move_rows_panes_and_screens():
         assert app.session.selection.node == 0
 
 
-async def test_a_screen_that_is_left_is_kept():
-    async with running() as (app, pilot, _):
-        tree = pane_of(app, "tree")
+async def test_going_to_another_screen_draws_anew_only_what_differs(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(CurvesPicture, "draw", lambda *args, own=CurvesPicture.draw: drawn.append(args) or own(*args))
+    async with running(screen="1") as (app, pilot, _):
         await press(app, pilot, "3")
-        assert tree.is_mounted
-        await press(app, pilot, "2")
-        assert pane_of(app, "tree") is tree
+        await press(app, pilot, "4")
+        before = len(drawn)
+        rows = []
+        monkeypatch.setattr(app.data_screen.board, "refresh", lambda *regions, **_: rows.append(regions))
+        await press(app, pilot, "3")
+        assert len(drawn) == before, "the curves stand on both"
+        (regions,) = [regions for regions in rows if regions]
+        curves = app.data_screen.board.places["curves"]
+        assert not any(curves.y <= region.y < curves.y + curves.frame.height for region in regions)
 
 
 async def test_every_key_of_the_registry_works():
@@ -59,7 +67,7 @@ async def test_every_key_of_the_registry_works():
                 continue
             for key in action.keys:
                 await pilot.press(key)
-                if len(app.screen_stack) > 2 or app.screen.command_line.is_asking:
+                if app.data_screen.is_covered:
                     await pilot.press("escape")
                 await until(pilot, lambda app=app: is_complete(app))
                 assert "could not be drawn" not in screen_text(app), key
@@ -171,26 +179,27 @@ async def test_the_cursor_repaints_columns_not_panes():
     async with running() as (app, pilot, _):
         await press(app, pilot, "right")
         before = len(app.loader._asked)
-        pane = pane_of(app, "filters")
-        cells = pane._cells
+        board, filters = app.data_screen.board, app.data_screen.board.places["filters"]
+        before_ = board.cells
         await press(app, pilot, "right")
         assert len(app.loader._asked) == before
-        plot = slice(app.session.scene.layout.gutter, None)
-        assert (pane._cells.bg[:, plot] == cells.bg[:, plot]).all(), "cells never hold the crosshair"
+        differs = (board.cells.bg != before_.bg)[filters.y + 1 : filters.y + filters.frame.height - 1]
+        assert differs[:, : filters.frame.gutter].any(), "the readout"
+        assert not differs[:, filters.frame.gutter :].any()
 
 
 async def test_mouse_moves_crosshair_selects_folds_and_scrolls():
     async with running() as (app, pilot, _):
-        await pilot.mouse_down("#filters", offset=(100, 5))
-        await pilot.mouse_up("#filters", offset=(100, 5))
+        await pilot.mouse_down(offset=at(app, "filters", 100, 5))
+        await pilot.mouse_up(offset=at(app, "filters", 100, 5))
         await until(pilot, lambda: app.session.scene.pane.name == "filters")
         axis_column = app.session.selection.cursor
         assert abs(axis_column - (100 - 54 + 0.5) / 96 * 1000) < 10
-        await pilot.click("#tree", offset=(10, 3))
+        await pilot.click(offset=at(app, "tree", 10, 3))
         await until(pilot, lambda: app.session.view.tree[app.session.selection.node].name == "block0")
-        await pilot.click("#tree", offset=(10, 3))
+        await pilot.click(offset=at(app, "tree", 10, 3))
         await until(pilot, lambda: app.session.selection.node in app.session.selection.get(TreeOptions).folded)
-        await pilot.click("#top", offset=(screen_text(app).index("Validation"), 0))
+        await pilot.click(offset=(screen_text(app).index("Validation"), 0))
         await until(pilot, lambda: app.session.scene.screen.name == "Validation")
 
 
@@ -411,11 +420,11 @@ async def test_a_link_to_what_is_not_there_opens_the_nearest_and_says_so(link, s
 async def test_help_shows_every_action():
     async with running(size=(150, 90)) as (app, pilot, _):
         await pilot.press("question_mark")
-        await until(pilot, lambda: len(app.screen_stack) == 3)
+        await until(pilot, lambda: app.data_screen.is_covered)
         text = screen_text(app)
         assert all(action.help in text for action in TABLE.actions)
         await pilot.press("escape")
-        await until(pilot, lambda: len(app.screen_stack) == 2)
+        await until(pilot, lambda: not app.data_screen.is_covered)
 
 
 async def test_q_and_ctrl_c_leave_while_the_run_is_opening():
@@ -433,7 +442,7 @@ async def test_ctrl_c_closes_what_lies_over_the_data():
         await until(pilot, lambda: app.session.selection.entry is not None)
         for key in ("m", "slash", "question_mark", "ctrl+p"):
             await pilot.press(key)
-            await until(pilot, lambda app=app: len(app.screen_stack) > 2 or app.screen.command_line.is_asking)
+            await until(pilot, lambda app=app: app.data_screen.is_covered)
             await pilot.press("ctrl+c")
             await until(pilot, lambda app=app: is_complete(app))
         assert not query.decided

@@ -399,7 +399,7 @@ async def test_a_line_of_the_list_is_chosen_by_its_key_or_by_enter():
         await press(app, pilot, "s", "1")
         assert app.session.selection.get(TreeOptions).statistic == app.session.view.layer_statistics[0]
         await press(app, pilot, "s", "q")
-        assert app.screen in app._data_screens, "q closes the list, and nothing else"
+        assert not app.data_screen.is_covered, "q closes the list, and nothing else"
 
 
 def test_what_takes_long_is_asked_last():

@@ -28,7 +28,7 @@ from dtui.tui.state.mouse import turn_wheel
 from dtui.tui.state.pane import Pane, Screen, Table
 from dtui.tui.state.questions import AnomaliesQuestion
 from dtui.tui.state.session import Session
-from tests.tui.driving import press, screen_text, until
+from tests.tui.driving import at, press, screen_text, until
 from tests.tui.fake_query import FakeQuery
 
 NOT_DRAWN = "This pane could not be drawn"
@@ -296,8 +296,8 @@ async def test_the_app_goes_on_without_a_pane_that_raises(pane):
         assert isinstance(filters, Filters)
         assert filters.row(app.session.scene) == filters.step(app.session.scene)
         for place in (30, 35, 40):
-            await pilot.click("#scribbles", offset=(3, 1))
-            await pilot.click("#tree", offset=(place, 2))
+            await pilot.click(offset=at(app, "scribbles", 3, 1))
+            await pilot.click(offset=at(app, "tree", place, 2))
         await press(app, pilot, "3")
         assert NOT_DRAWN not in screen_text(app)
         assert "Classes" in screen_text(app)

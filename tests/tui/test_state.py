@@ -16,13 +16,13 @@ from dtui.tui.panes.layers.tree import Tree, TreeOptions, initial_folds, visible
 from dtui.tui.panes.rows import scrolled
 from dtui.tui.panes.table import TABLE
 from dtui.tui.state.key_steps import STEPS
-from dtui.tui.state.layout import RIBBON_ROWS, SMALLEST, divide
 from dtui.tui.state.navigate import move_columns, snapped, zoom
 from dtui.tui.state.pane import Pane, Scene, Screen, Table
 from dtui.tui.state.places.search import find_matches
 from dtui.tui.state.questions import AnomaliesQuestion, Answers, IncidentsQuestion, NotJudgedQuestion
 from dtui.tui.state.review.entry_steps import next_entry, select_entry, without_entries
 from dtui.tui.state.run_view import axis_limits, time_axis
+from dtui.tui.state.screens.layout import RIBBON_ROWS, SMALLEST, divide
 from dtui.tui.state.selection import RowWindow, Selection
 from dtui.tui.state.session import Session
 from dtui.tui.state.settle import begin, settle

@@ -17,7 +17,6 @@ from dtui.tui.renderables.panes.ribbon import RibbonPicture, anomaly_at
 from dtui.tui.renderables.panes.top_bar import Pace, TopBarPicture
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import BAR, BAR_AFTER, BAR_LAST, main_keys
-from dtui.tui.state.layout import RIBBON_ROWS, SMALLEST
 from dtui.tui.state.pane import Pane, Scene, Step
 from dtui.tui.state.questions import (
     AnomaliesQuestion,
@@ -27,6 +26,7 @@ from dtui.tui.state.questions import (
     Question,
 )
 from dtui.tui.state.review.entry_steps import select_entry, without_entries
+from dtui.tui.state.screens.layout import RIBBON_ROWS, SMALLEST
 from dtui.tui.state.selection import Selection
 
 

@@ -1,9 +1,8 @@
-"""A data screen: the panes of one line of the table, the bars above and below them, and all keys."""
+"""The data screen: a board with the panes, what may lie over it, and all keys."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -16,13 +15,18 @@ from textual.widget import Widget
 from dtui.tui.panes.table import TABLE
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.parts.picture import Picture
-from dtui.tui.state.pane import Pane, Screen, Table
+from dtui.tui.state.pane import Pane, Table
+from dtui.tui.terminal.textual_patch import paint_at_once
+from dtui.tui.widgets.board import Board
 from dtui.tui.widgets.command_line import CommandLine
-from dtui.tui.widgets.pane_widget import PaneWidget
+from dtui.tui.widgets.overlay import Overlay
 
 
 class DataScreen(TextualScreen[None]):
-    """A stack of panes on one time axis."""
+    """The panes of one line of the table after the other, on one time axis.
+
+    One Textual screen for all of them: another line is another picture on the board, of which what differs is painted.
+    """
 
     DEFAULT_CSS = """
     DataScreen { layout: vertical; overflow: hidden; layers: default over; }
@@ -41,46 +45,46 @@ class DataScreen(TextualScreen[None]):
             super().__init__()
             self.action = action
 
-    def __init__(self, table: Table, screen: Screen) -> None:
-        """Show a screen of a table."""
+    def __init__(self, table: Table) -> None:
+        """Show the screens of a table."""
         super().__init__()
-        self._panes = {pane.name: pane for pane in (*table.above, *screen.panes, *table.below)}
-
-    @cached_property
-    def _widgets(self) -> tuple[PaneWidget, ...]:
-        """The widgets of the panes, also before the screen is on the terminal: so they have their pictures at once."""
-        return tuple(map(PaneWidget, self._panes))
+        self._panes = {pane.name: pane for pane in table.panes}
+        self.board, self.overlay, self.command_line = Board(), Overlay(), CommandLine()
 
     def compose(self) -> ComposeResult:
-        """Put the widgets on the screen."""
-        yield from self._widgets
-        yield CommandLine()
+        """Make the widgets; they get their pictures later.
+
+        The board comes last: Textual repaints a widget when one behind it in this order comes or goes.
+        """
+        yield from (self.overlay, self.command_line, self.board)
 
     @property
-    def command_line(self) -> CommandLine:
-        """The line that asks for text."""
-        return self.query_one(CommandLine)
+    def is_covered(self) -> bool:
+        """Whether something that has the keyboard lies over the panes."""
+        return self.command_line.is_asking or self.overlay.is_open
 
-    def pane_of(self, widget: PaneWidget) -> Pane:
-        """Return the pane that a widget of this screen shows."""
-        return self._panes[str(widget.name)]
+    def uncover(self) -> None:
+        """Close what lies over the panes."""
+        self.command_line.give_up()
+        self.overlay.close()
+
+    def pane_called(self, name: str) -> Pane:
+        """Return the pane of a name."""
+        return self._panes[name]
 
     def action_do(self, action: str) -> None:
-        """Hand an action to the app; while a line is asked for, keys that it leaves alone mean nothing."""
-        if not self.command_line.is_asking:
+        """Hand an action to the app; while something lies over the panes, keys that it leaves alone mean nothing."""
+        if not self.is_covered:
             self.post_message(self.Keyed(action))
 
-    def show(self, pictures: Mapping[Pane, Picture], frames: Mapping[Pane, Frame], iteration: int | None) -> None:
-        """Show a picture in each pane that has one, and hide the others."""
-        for widget in self._widgets:
-            pane = self.pane_of(widget)
-            picture, frame = pictures.get(pane), frames.get(pane)
-            visible = picture is not None and frame is not None and frame.height > 0
-            if widget.display != visible:
-                widget.display = visible
-            if picture is None or frame is None or not visible:
-                continue
-            height = widget.styles.height
-            if height is None or height.value != frame.height:
-                widget.styles.height = frame.height
-            widget.show(picture, frame, iteration)
+    def show(self, shown: Mapping[Pane, tuple[Picture, Frame]], size: tuple[int, int], iteration: int | None) -> None:
+        """Show panes, from the top; the others are hidden. Before the screen is on the terminal they are drawn, too.
+
+        Args:
+            shown: The picture of each, with its size and surroundings.
+            size: Columns and rows of the screen.
+            iteration: The cursor.
+        """
+        self.board.show({pane.name: what for pane, what in shown.items()}, size, iteration)
+        if self.is_mounted and not self.is_covered:
+            paint_at_once(self.board)

@@ -1,4 +1,4 @@
-"""Defines panes, the Scene that they may look at, and the table of screens that they belong to."""
+"""Defines panes, and the Scene: all that they may look at."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
 from dtui.model import TimeAxis
@@ -15,12 +15,13 @@ from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.theme import Theme
 from dtui.tui.renderables.parts.picture import Picture
-from dtui.tui.state.actions import COMMON, GROUPS, Action, BarItem
+from dtui.tui.state.actions import Action, BarItem
 from dtui.tui.state.choice import Choice
-from dtui.tui.state.layout import Layout, divide
 from dtui.tui.state.numbers import Numbers
 from dtui.tui.state.questions import Answers, Question
 from dtui.tui.state.run_view import RunView, time_axis
+from dtui.tui.state.screens import table as screens
+from dtui.tui.state.screens.layout import Layout, divide
 from dtui.tui.state.selection import RowWindow, Selection
 
 LOG = logging.getLogger(__name__)
@@ -184,85 +185,10 @@ class Pane:
         yield from ()
 
 
-@dataclass(frozen=True, slots=True)
-class Screen:
-    """One line of the table: a key, a name, and panes from the top; the first has the keyboard at first.
-
-    An inner screen has no key and no tab: a pane opens it (`Scene.opened`), and Esc and q go back.
-    """
-
-    key: str
-    name: str
-    panes: tuple[Pane, ...]
-    is_wide: bool = False
-    """Whether its gutter has columns of numbers beside the names, where the terminal has room for them."""
-
-    @property
-    def action(self) -> Action:
-        """The action that opens it."""
-        help_ = f"Go to the {self.name} screen."
-        return Action(f"screen_{self.name.lower()}", (self.key,), self.name, help_, "Screens")
-
-
-@dataclass(frozen=True, eq=False)
-class Table:
-    """The screens with tabs, the inner screens, and the bars above and below their panes."""
-
-    screens: tuple[Screen, ...]
-    above: tuple[Pane, ...]
-    below: tuple[Pane, ...]
-    inner: tuple[Screen, ...] = ()
-    runs: Pane | None = None
-    """The pane that lists runs: it has the keyboard first where several were given."""
-
-    def __post_init__(self) -> None:
-        """Check that no name is used for two panes, and no key for two actions.
-
-        Raises:
-            ValueError: A name or a key is used twice.
-        """
-        keys = [key for action in self.actions for key in action.keys]
-        for names in ([pane.name for pane in dict.fromkeys(self.panes)], keys):
-            twice = sorted({name for name in names if names.count(name) > 1})
-            if twice:
-                raise ValueError(f"in the table of screens twice: {', '.join(twice)}")
-
-    @cached_property
-    def every_screen(self) -> tuple[Screen, ...]:
-        """The screens with tabs, then the inner ones; `Selection.screen` is a place here."""
-        return (*self.screens, *self.inner)
-
-    @cached_property
-    def panes(self) -> tuple[Pane, ...]:
-        """The panes of all screens, then those that every screen has."""
-        of_screens = dict.fromkeys(pane for screen in self.every_screen for pane in screen.panes)
-        return (*of_screens, *self.above, *self.below)
-
-    @cached_property
-    def actions(self) -> tuple[Action, ...]:
-        """Every action of the TUI, by group."""
-        own = [action for pane in dict.fromkeys(self.panes) for action in pane.actions]
-        every = (*COMMON, *own, *(screen.action for screen in self.screens))
-        return tuple(sorted(every, key=lambda action: GROUPS.index(action.group)))
-
-    @cached_property
-    def by_id(self) -> Mapping[str, Action]:
-        """The same by their ids."""
-        return {action.id: action for action in self.actions}
-
-    @cached_property
-    def steps(self) -> Mapping[str, Step]:
-        """Steps of the actions that open the screens."""
-        return {screen.action.id: partial(_go_to_screen, place=place) for place, screen in enumerate(self.screens)}
-
-    def place_of(self, pane: Pane) -> tuple[int, int] | None:
-        """Return the place of the first screen that has a pane, and the pane's place on it."""
-        places = ((n, screen.panes.index(pane)) for n, screen in enumerate(self.every_screen) if pane in screen.panes)
-        return next(places, None)
-
-
-def _go_to_screen(scene: Scene, place: int) -> Selection:
-    return scene.selection.changed(screen=place, came_from=())
+Screen = screens.Screen[Pane]
+"""One line of the table of screens."""
+Table = screens.Table[Pane]
+"""All lines, and the panes above and below those of each."""
 
 
 def _log_only(pane: Pane, error: Exception) -> None:
@@ -281,15 +207,22 @@ class Scene:
     message: str = ""
     tell: Callable[[Pane, Exception], None] = field(default=_log_only)
     """Called with a pane that raised."""
+    _others: dict[int, Scene] = field(default_factory=dict, init=False)
+    """The scene on other screens, once it was asked for."""
 
     def at(self, selection: Selection) -> Scene:
-        """Return the scene with another selection."""
-        return replace(self, selection=selection)
+        """Return the scene with another selection; itself, with what it has found out, if it is the same."""
+        return self if selection is self.selection else replace(self, selection=selection)
 
     @property
     def screen(self) -> Screen:
         """The current screen."""
         return self.table.every_screen[self.selection.screen]
+
+    @property
+    def stacked(self) -> tuple[Pane, ...]:
+        """The panes that may be on the screen, from the top."""
+        return (*self.table.above, *self.screen.panes, *self.table.below)
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -320,7 +253,13 @@ class Scene:
         if pane in self.screen.panes:
             return self.layout.panes[self.screen.panes.index(pane)]
         place = self.table.place_of(pane)
-        return 0 if place is None else self.at(self.selection.changed(screen=place[0], maximised=False)).rows_for(pane)
+        return 0 if place is None else self._elsewhere(place[0]).rows_for(pane)
+
+    def _elsewhere(self, screen: int) -> Scene:
+        """Return the scene on another screen."""
+        if screen not in self._others:
+            self._others[screen] = self.at(self.selection.changed(screen=screen, maximised=False))
+        return self._others[screen]
 
     def frame_of(self, pane: Pane, theme: Theme, output: Output) -> Frame:
         """Return the frame of a pane: its rows on the screen and the time axis."""

@@ -89,8 +89,9 @@ class Selection:
         return self.changed(screen=screen, pane=pane, came_from=tuple(before))
 
     def changed(self, **fields: Any) -> Self:
-        """Return the selection with some fields replaced."""
-        return replace(self, **fields)
+        """Return the selection with some fields replaced; itself, if they are what they were."""
+        is_same = all(getattr(self, name) == value for name, value in fields.items())
+        return self if is_same else replace(self, **fields)
 
     def for_other_run(self) -> Self:
         """Return what stays when another run is opened: the screen, what is reviewed, and options of all runs."""
@@ -110,6 +111,8 @@ class Selection:
 
     def put(self, options: object) -> Self:
         """Return the selection with new options (a frozen value) in place of those of the same type."""
+        if self.options.get(type(options)) == options:
+            return self
         return replace(self, options=MappingProxyType({**self.options, type(options): options}))
 
     def rows_of(self, pane: str, of: object = None) -> RowWindow:
@@ -119,6 +122,8 @@ class Selection:
 
     def with_rows(self, pane: str, rows: RowWindow) -> Self:
         """Return the selection with other rows of a pane."""
+        if self.rows.get(pane) == rows:
+            return self
         return replace(self, rows=MappingProxyType({**self.rows, pane: rows}))
 
     def search_of(self, pane: str) -> str:

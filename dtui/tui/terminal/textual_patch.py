@@ -1,24 +1,35 @@
-"""Makes Textual's partial updates begin at the changed cells.
+"""Makes Textual's partial updates begin at the changed cells, and come at once.
 
-Owns the one patch of Textual. Textual 8.2.8 rewrites a line from the left edge of the widget that changed
-(Textualize/textual#5625): 338 kB for a step of the crosshair on a screen of 150×50, 4–6 kB with this patch.
+Owns what depends on the inside of a release of Textual. Textual 8.2.8 rewrites a line from the left edge of the widget
+that changed (Textualize/textual#5625): 338 kB for a step of the crosshair on a screen of 150×50, 4–6 kB without that.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import cache
+
 from rich.console import Console
 from rich.control import Control
-from textual._compositor import ChopsUpdate
+from textual._compositor import ChopsUpdate, CompositorUpdate
+from textual.geometry import Region
+from textual.widget import Widget
 
 from dtui.tui.terminal.releases import version
 
 PATCHED_VERSIONS = frozenset({"8.2.8"})
-"""Releases whose ChopsUpdate was read and measured; any other is left as it is."""
+"""Releases whose compositor was read and measured; any other is left as it is."""
+
+
+@cache
+def is_known() -> bool:
+    """Whether Textual is a release that was read and measured."""
+    return version("textual") in PATCHED_VERSIONS
 
 
 def install() -> bool:
     """Patch Textual if it is a release that is known to need it; return whether it is patched."""
-    if version("textual") not in PATCHED_VERSIONS:
+    if not is_known():
         return False
     ChopsUpdate.render_segments = render_segments  # type: ignore[method-assign, assignment]
     return True
@@ -36,3 +47,38 @@ def render_segments(update: ChopsUpdate, console: Console) -> str:
             part = strip if (start, finish) == (x, end) else strip.crop(start - x, finish - x)
             written += (move_to(start, y).segment.text, part.render(console))
     return "".join(written)
+
+
+class RegionsUpdate(CompositorUpdate):
+    """Writes some regions of a widget that fills the screen."""
+
+    def __init__(self, widget: Widget, regions: Iterable[Region]) -> None:
+        """Take the regions, which the widget draws when they are written."""
+        self._widget, self._regions = widget, regions
+
+    def render_segments(self, console: Console) -> str:
+        """Return the escape sequences that write them."""
+        written: list[str] = []
+        for region in sorted(self._regions, key=lambda region: (region.y, region.x)):
+            for y, strip in enumerate(self._widget.render_lines(region), region.y):
+                written += (Control.move_to(region.x, y).segment.text, strip.render(console))
+        return "".join(written)
+
+
+def paint_at_once(widget: Widget) -> None:
+    """Paint what a widget has asked to be painted, without Textual's wait of up to a frame and its rounds of messages.
+
+    Nothing happens where the screen is not shown, is to be laid out first, or belongs to a release that was not tried:
+    Textual paints then, a little later.
+
+    Args:
+        widget: It fills the screen, and nothing lies over it.
+    """
+    screen, app = widget.screen, widget.app
+    if not is_known() or screen is not app.screen or screen._layout_required or app._batch_count:
+        return
+    regions = [region.intersection(widget.size.region) for region in widget._exchange_repaint_regions()]
+    if regions:
+        update = RegionsUpdate(widget, [region for region in regions if region])
+        app._display(screen, update)  # type: ignore[arg-type]  # as the updates of its own compositor are
+    widget._repaint_required = False

@@ -7,7 +7,7 @@ from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.output import ColorMode, Output
 from dtui.tui.renderables.canvas.sgr import to_text
 from dtui.tui.renderables.canvas.theme import DARK
-from dtui.tui.renderables.parts.crosshair import ticks_of, with_tick
+from dtui.tui.renderables.parts.crosshair import put_ticks, ticks_of
 from tests.unit.renderables.builders import frame
 
 
@@ -24,10 +24,7 @@ def pane() -> Cells:
 
 def drawn(x: int | None, mode: ColorMode = ColorMode.TRUECOLOR) -> Cells:
     cells, where = pane(), frame(12, 4, mode)
-    for y, tick in ticks_of(cells, where, x).items():
-        row = with_tick(cells.row(y), x, tick)
-        for name in ("ch", "fg", "bg", "bold", "mark"):
-            getattr(cells, name)[y] = getattr(row, name)
+    put_ticks(cells, x, 0, ticks_of(cells, where, x))
     return cells
 
 
@@ -69,11 +66,10 @@ def test_a_crosshair_outside_changes_nothing(x: int | None) -> None:
     assert ticks_of(pane(), frame(12, 4), x) == {}
 
 
-def test_ticks_are_on_a_copy() -> None:
-    cells = pane()
-    ticks = ticks_of(cells, frame(12, 4), 10)
-    with_tick(cells.row(0), 10, ticks[0])
-    assert to_text(cells, Output()) == to_text(pane(), Output())
+def test_ticks_of_a_pane_further_down_stand_in_its_rows_and_end_with_the_screen() -> None:
+    screen = Cells(12, 6, DARK)
+    put_ticks(screen, 10, 3, ticks_of(pane(), frame(12, 4), 10))
+    assert to_text(screen, Output()).split("\n") == ["", "", "", " " * 10 + "│", "", " " * 10 + "┼"]
 
 
 def test_the_crosshair_stands_where_the_axis_says() -> None:

@@ -45,12 +45,12 @@ from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.state.actions import SHOWN, Action
 from dtui.tui.state.choice import Choice
 from dtui.tui.state.key_steps import cycling
-from dtui.tui.state.layout import divide
 from dtui.tui.state.navigate import select_row
 from dtui.tui.state.numbers import Numbers
 from dtui.tui.state.pane import Scene, Shows, Step
 from dtui.tui.state.places.search import find_matches
 from dtui.tui.state.questions import Question
+from dtui.tui.state.screens.layout import divide
 from dtui.tui.state.selection import Selection
 
 WHATEVER = 10_000

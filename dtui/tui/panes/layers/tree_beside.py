@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from dtui.model import Adapter, NormLayer, OtherParameter
@@ -70,8 +70,13 @@ def beside_of(scene: Scene) -> BesideSeries:
 
 
 def _at_places(found: NormSeries, scene: Scene, kind: type[Beside]) -> NormSeries:
-    first = scene.view.places(kind).start
-    return replace(found, norms=tuple(row + first for row in found.norms))
+    return _from_place(found, scene.view.places(kind).start)
+
+
+@lru_cache(maxsize=8)
+def _from_place(series: NormSeries, first: int) -> NormSeries:
+    """Return a series with its places counted from another one on. The same for the same: a picture of it is kept."""
+    return replace(series, norms=tuple(place + first for place in series.norms))
 
 
 def titles_beside(scene: Scene) -> list[tuple[str, str]]:

@@ -17,9 +17,9 @@ from dtui.tui.renderables.panes.validation import matrix as drawn
 from dtui.tui.renderables.panes.validation import pairs as drawn_pairs
 from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.renderables.parts.words.judged_words import has_labels, score_name
-from dtui.tui.state.layout import LEAST_ROWS, divide
 from dtui.tui.state.pane import Pane, Scene, Shows, Step
 from dtui.tui.state.questions import Question
+from dtui.tui.state.screens.layout import LEAST_ROWS, divide
 from dtui.tui.state.selection import Selection
 
 Pair = tuple[int, int]

@@ -19,6 +19,8 @@ FlagArray = NDArray[np.uint8]
 
 WIDE_TAIL = 0x10FFFF
 """Stands in the second cell of a wide glyph; writers leave it out."""
+LONGEST_KEPT = 200
+"""The code points of strings up to this length are kept."""
 
 
 class CellRow(NamedTuple):
@@ -110,10 +112,10 @@ class Cells:
         string = string if limit is None else shorten(string, limit)
         points = _code_points(string)
         end = x + len(points)
-        if not 0 <= y < self.height or x >= self.width or end <= 0 or not points:
+        if not 0 <= y < self.height or x >= self.width or end <= 0 or not len(points):
             return end
         start, stop = max(0, x), min(self.width, end)
-        span = np.array(points[start - x : stop - x], np.uint32)
+        span = np.array(points[start - x : stop - x])
         if span[0] == WIDE_TAIL:
             span[0] = 32
         if stop < end and points[stop - x] == WIDE_TAIL:
@@ -181,12 +183,19 @@ def _is_wide(character: str) -> bool:
     return unicodedata.east_asian_width(character) in "WF"
 
 
-def _code_points(string: str) -> list[int]:
+def _code_points(string: str) -> UintArray:
+    """Return the code points of a string, WIDE_TAIL after each wide glyph; not to be written to."""
+    return _kept_points(string) if len(string) <= LONGEST_KEPT else _points(string)
+
+
+def _points(string: str) -> UintArray:
+    plain = np.frombuffer(string.encode("utf-32-le", "surrogatepass"), "<u4")
     if string.isascii():
-        return list(string.encode("ascii"))
-    points: list[int] = []
-    for character in string:
-        points.append(ord(character))
-        if _is_wide(character):
-            points.append(WIDE_TAIL)
-    return points
+        return plain
+    is_wide = np.fromiter(map(_is_wide, string), bool, len(string))
+    places = np.flatnonzero(is_wide) + 1
+    return np.insert(plain, places, WIDE_TAIL) if len(places) else plain
+
+
+_kept_points = lru_cache(maxsize=4_096)(_points)
+"""Most strings on a screen are written again at each key."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dtui.tui.renderables.canvas.cells import CellRow, Cells
+from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.primitives import UPPER_HALF
 
@@ -39,8 +39,7 @@ def ticks_of(cells: Cells, frame: Frame, x: int | None) -> Mapping[int, Tick]:
     if x is None or not 0 <= x < cells.width:
         return {}
     theme, found = frame.theme, {}
-    for y in range(cells.height):
-        ch = int(cells.ch[y, x])
+    for y, ch in enumerate(cells.ch[:, x].tolist()):
         if ch in QUIET:
             found[y] = Tick(CROSSING if ch == ord("─") else RULE, theme.muted)
     if cells.height > 0:
@@ -50,15 +49,16 @@ def ticks_of(cells: Cells, frame: Frame, x: int | None) -> Mapping[int, Tick]:
     return found
 
 
-def with_tick(row: CellRow, x: int, tick: Tick) -> CellRow:
-    """Return a copy of a row with a tick in it."""
-    copy = row.copy()
-    for array, value in ((copy.ch, tick.ch), (copy.fg, tick.fg), (copy.bg, tick.bg)):
-        if value is not None:
-            array[x] = value
-    if tick.mark:
-        copy.mark[x] ^= 1
-    return copy
+def put_ticks(cells: Cells, x: int | None, top: int, ticks: Mapping[int, Tick]) -> None:
+    """Draw the ticks of a pane whose first row is row `top` of `cells`, at column `x`; what is outside is left out."""
+    if x is None or x >= cells.width:
+        return
+    for y, tick in ((top + y, tick) for y, tick in ticks.items() if top + y < cells.height):
+        for array, value in ((cells.ch, tick.ch), (cells.fg, tick.fg), (cells.bg, tick.bg)):
+            if value is not None:
+                array[y, x] = value
+        if tick.mark:
+            cells.mark[y, x] ^= 1
 
 
 def _in_header(cells: Cells, frame: Frame, x: int) -> Tick:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -41,11 +42,20 @@ def plot_lines(
     ch = np.full((height, width), 32, np.uint32)
     fg = np.zeros((height, width), np.uint32)
     for values, colour in zip(series, colours, strict=True):
-        drawn = _parse(_plot(values, colour, low, high, width, height, background), width, height)
+        drawn = _dots(np.asarray(values, np.float64).tobytes(), colour, low, high, width, height, background)
         dots = drawn != 32
         ch = np.where(dots, np.where(ch == 32, drawn, ch | drawn), ch)
         fg = np.where(dots, np.uint32(colour), fg)
     return ch, fg
+
+
+@lru_cache(maxsize=16)
+def _dots(values: bytes, colour: int, low: float, high: float, width: int, height: int, background: int) -> UintArray:
+    """Return the braille glyphs of one series; plotext takes 10 ms for them, so those of the last screens are kept."""
+    series = np.frombuffer(values)
+    drawn = _parse(_plot(series, colour, low, high, width, height, background), width, height)
+    drawn.flags.writeable = False
+    return drawn
 
 
 def _plot(values: FloatArray, colour: int, low: float, high: float, width: int, height: int, background: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from dtui.model import FloatArray
@@ -18,6 +20,13 @@ def sparkline(values: FloatArray, width: int, is_ascii: bool = False) -> str:
     """
     if len(values) == 0 or width < 1:
         return ""
+    return _drawn(np.asarray(values, np.float64).tobytes(), width, is_ascii)
+
+
+@lru_cache(maxsize=256)
+def _drawn(numbers: bytes, width: int, is_ascii: bool) -> str:
+    """Draw a series; those of a list are drawn again at each step through it."""
+    values = np.frombuffer(numbers)
     columns = min(width, len(values))
     finite = values[np.isfinite(values)]
     if not len(finite):

@@ -26,7 +26,7 @@ NORM_MARK, PARAMETER_MARK, ADAPTER_MARK, HEAD_MARK = "≈", "▫", "⊕", "◇"
 """Before the name of a normalisation layer, a parameter outside the layers, an adapter, and an attention head."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, slots=True)
 class BesideSeries:
     """The numbers of what has rows behind layers, each by place among all of these; None while they load.
 

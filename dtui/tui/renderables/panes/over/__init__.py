@@ -1,0 +1,1 @@
+"""Pictures of what lies over the panes: help, and lists to choose from."""

@@ -1,0 +1,39 @@
+"""What lies over the panes: help from the table of screens, and the list that a pane offers."""
+
+from __future__ import annotations
+
+from dtui.tui.renderables.panes.over.choosing import ChoosingBox
+from dtui.tui.renderables.panes.over.help import Group, HelpBox
+from dtui.tui.state.actions import GROUPS, Action
+from dtui.tui.state.choice import KEYS, Choice
+from dtui.tui.state.pane import Scene
+
+MOUSE: Group = (
+    "Mouse",
+    (
+        ("click, drag", "Crosshair, row; a second click opens or closes it."),
+        ("wheel", "Scroll the pane; with Ctrl, zoom time."),
+    ),
+)
+
+
+def help_box(scene: Scene) -> HelpBox:
+    """Return every action with its keys, those that the pane with the keyboard tells of first, and the mouse."""
+    pane, by_id, actions = scene.pane, scene.table.by_id, scene.table.actions
+    own = dict.fromkeys([*(id_ for ids, _ in pane.bar for id_ in ids), *(action.id for action in pane.actions)])
+    groups: list[Group] = [(f"{pane.title}: the pane with the keyboard", tuple(_line(by_id[id_]) for id_ in own))]
+    groups += [(group, tuple(_line(one) for one in actions if one.group == group)) for group in GROUPS]
+    groups = [group for group in [*groups, MOUSE] if group[1]]
+    heights = [2 + len(lines) for _, lines in groups]
+    split = min(range(len(groups)), key=lambda place: max(sum(heights[:place]), sum(heights[place:])))
+    return HelpBox(tuple(groups[:split]), tuple(groups[split:]))
+
+
+def _line(action: Action) -> tuple[str, str]:
+    return action.shown_keys, action.help
+
+
+def choosing_box(choice: Choice) -> ChoosingBox:
+    """Return a list to choose from; the option that is shown now is selected."""
+    options = tuple((option.words, option.help, option.group) for option in choice.options)
+    return ChoosingBox(choice.title, options, KEYS, choice.chosen, max(0, choice.chosen))

@@ -1,0 +1,1 @@
+"""Which screens there are, and how one is divided among its panes."""

@@ -1,0 +1,85 @@
+"""What lies over the panes: it has the keyboard and paints its own cells; and keys that wait are painted once."""
+
+from __future__ import annotations
+
+import pytest
+
+from dtui.tui.panes.layers.tree import TreeOptions
+from tests.tui.driving import at, press, running, screen_text, until
+
+
+async def test_help_and_lists_paint_nothing_of_the_panes(monkeypatch):
+    async with running(size=(200, 70)) as (app, pilot, _):
+        screen, whole, put = app.data_screen, [], []
+        monkeypatch.setattr(screen.board, "put", lambda *args: put.append(args))
+        monkeypatch.setattr(screen._compositor, "render_full_update", lambda **_: whole.append(1))
+        for key in ("question_mark", "s"):
+            await pilot.press(key)
+            await until(pilot, lambda: screen.overlay.is_open)
+            await pilot.press("j", "j", "escape")
+            await until(pilot, lambda: not screen.overlay.is_open)
+        assert not whole
+        assert len(put) <= 2, "at most one look at the panes for each key that opens"
+
+
+async def test_under_help_no_key_reaches_the_panes():
+    async with running() as (app, pilot, _):
+        before = app.session.selection
+        await pilot.press("question_mark")
+        assert "every key" in screen_text(app)
+        await pilot.press("3", "f", "n", "right", "slash", "space", "tab")
+        await pilot.pause()
+        assert app.session.selection == before
+        assert app.data_screen.overlay.is_open
+        assert not app.screen.command_line.is_asking
+        await press(app, pilot, "q")
+        assert not app.data_screen.is_covered
+        assert not app._exit
+        await press(app, pilot, "3")
+        assert app.session.scene.screen.name == "Validation"
+
+
+async def test_help_begins_with_the_keys_of_the_pane_that_has_the_keyboard():
+    async with running(size=(80, 24)) as (app, pilot, _):
+        await pilot.press("question_mark")
+        text = screen_text(app).split("\n")
+        assert "Layers: the pane with the keyboard" in text[1]
+        assert text[2].split()[1] in ("s", "t")
+
+
+@pytest.mark.parametrize("size", [(60, 16), (200, 60)])
+async def test_what_lies_over_the_panes_follows_the_size_of_the_screen(size):
+    async with running(size=(120, 40)) as (app, pilot, _):
+        await pilot.press("question_mark")
+        await pilot.resize_terminal(*size)
+        await until(pilot, lambda: app.session.scene.size == size)
+        await until(pilot, lambda: screen_text(app).count("╰─ Esc closes") == 1)
+        region = app.data_screen.overlay.region
+        assert region.right <= size[0]
+        assert region.bottom <= size[1]
+
+
+async def test_a_press_on_a_line_chooses_it_and_one_beside_the_list_closes_it():
+    async with running() as (app, pilot, _):
+        await pilot.press("s")
+        rows = screen_text(app).split("\n")
+        place = next((row.index("std"), y) for y, row in enumerate(rows) if " std" in row and "│" in row)
+        await pilot.click(offset=place)
+        await until(pilot, lambda: not app.data_screen.is_covered)
+        assert app.session.selection.get(TreeOptions).statistic == "std"
+        before = app.session.selection
+        await pilot.press("s")
+        await pilot.click(offset=at(app, "tree", 2, 3))
+        await until(pilot, lambda: not app.data_screen.is_covered)
+        assert app.session.selection == before
+
+
+async def test_keys_that_wait_are_taken_before_the_next_paint(monkeypatch):
+    async with running() as (app, pilot, _):
+        shown, cursor = [], app.session.selection.cursor
+        monkeypatch.setattr(app.data_screen, "show", lambda *_: shown.append(app.session.selection.cursor))
+        for _ in range(5):
+            app.perform("column_left")
+        await until(pilot, lambda: shown)
+        assert app.session.selection.cursor < cursor
+        assert shown[0] == app.session.selection.cursor, "the last place at once"
