@@ -222,7 +222,7 @@ def _anomaly_row(anomaly: Anomaly, name: str) -> list[str]:
 def _norms(info: RunInfo) -> str:
     if not info.norms:
         return ""
-    channels = f", and {info.channels:,} of their channels each" if info.channels else ""
+    channels = f" with values of {info.channels:,} channels" if info.channels else ""
     return f", {info.norms:,} normalisation layer{'s' * (info.norms != 1)}{channels}"
 
 

@@ -17,6 +17,9 @@ from dtui.query.data import RunData
 from dtui.query.layers.shading import magnitudes_of, shades_of, usable
 
 SCALE_QUANTILE = 0.995
+SPREAD = ("scale", "running_variance")
+LEAST_DECADES, MOST_DECADES = 0.01, 9.0
+"""A scale of values that differ by less than 2 % begins at zero."""
 READ_AT_ONCE = 1_024
 """Records of a long run that are read together; a multiple of RECORDS_A_BIN."""
 
@@ -29,19 +32,16 @@ def channel_heatmap(data: RunData, request: HeatmapRequest) -> Heatmap:
     first = max(0, min(request.first, len(order) - 1))
     count = max(1, min(request.count, len(order) - first))
     rows = order[first : first + count]
-    values, scale = _pooled(data, norm, request), float("nan")
+    values, scale, decades = _pooled(data, norm, request), float("nan"), 0.0
     if request.normalise == "iteration":
         divisor = usable(column_quantiles(np.abs(values), SCALE_QUANTILE))[None, :]
     elif request.normalise == "filter":
         every = magnitudes_of(_overview(data, norm, name), 0)
         divisor = usable(every.max(axis=1, initial=0)[rows])[:, None]
     else:
-        scale = data.remembered(
-            ("channel scale", norm, name),
-            lambda: magnitude_quantile(magnitudes_of(_overview(data, norm, name), np.nan), SCALE_QUANTILE),
-        )
+        scale, decades = data.remembered(("channel scale", norm, name), lambda: _scale(data, norm, name))
         divisor = np.full((1, 1), scale)
-    shades = shades_of(values[rows], divisor.astype(np.float32), 0.0)
+    shades = shades_of(values[rows], divisor.astype(np.float32), decades)
     pixels, nothing = max(1, request.pixels), np.zeros(len(order), np.bool_)
     return Heatmap(
         request=replace(request, first=first, count=count),
@@ -53,7 +53,22 @@ def channel_heatmap(data: RunData, request: HeatmapRequest) -> Heatmap:
         dead=read_only(nothing),
         late=read_only(nothing.copy()),
         labels=read_only(np.zeros(len(order), np.int64)),
+        decades=decades,
     )
+
+
+def _scale(data: RunData, norm: int, statistic: str) -> tuple[float, float]:
+    """Return the value of shade 1, > 0, and the decades below it; 0 decades for a scale that begins at zero.
+
+    Scales and variances lie close together and far from zero: their shades reach from the smallest to the largest.
+    """
+    sizes = magnitudes_of(_overview(data, norm, statistic), np.nan)
+    scale = magnitude_quantile(sizes, SCALE_QUANTILE)
+    known = sizes[sizes > 0]
+    if statistic not in SPREAD or not len(known):
+        return scale, 0.0
+    decades = float(np.log10(scale / np.quantile(known, 1 - SCALE_QUANTILE)))
+    return scale, min(decades, MOST_DECADES) if decades > LEAST_DECADES else 0.0
 
 
 def channel_values(data: RunData, norm: int, statistic: str) -> FloatArray:

@@ -175,7 +175,7 @@ def test_the_channels_that_moved_most_stand_in_info_and_report(
     assert (scale.norm, scale.channel) == max(every, key=lambda key: every[key])
     assert scale.moved == pytest.approx(max(every.values()), rel=1e-3)
     assert main(["info", str(path)]) == 0
-    assert "4 normalisation layers, and 20 of their channels each" in capsys.readouterr().out
+    assert "4 normalisation layers with values of 20 channels" in capsys.readouterr().out
     write_report([path], tmp_path / "run.txt", sections=["layers"])
     text = (tmp_path / "run.txt").read_text()
     assert "Channels of normalisation layers that moved most" in text

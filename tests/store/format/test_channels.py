@@ -141,6 +141,9 @@ def test_orders_shades_and_what_has_no_value(written: Path) -> None:
     by_channel = query.heatmap(request(normalise="filter"))
     np.testing.assert_allclose(by_channel.shades.max(axis=1), 1)
     assert np.isnan(query.heatmap(request(statistic="running_mean")).values).all()
+    heatmap, sizes = query.heatmap(request()), np.abs(scale)
+    assert heatmap.decades == pytest.approx(np.log10(heatmap.scale / np.quantile(sizes, 0.005)), rel=1e-5)
+    assert query.heatmap(request(statistic="shift")).decades == 0
     part = query.heatmap(request(first=1, count=1))
     assert (part.values.shape, part.filters) == ((1, 8), 3)
 
