@@ -87,8 +87,8 @@ KEYS = {
     "step of the cursor": (LEFT,) * 8,
     "help": ("?", "\x1b", "?", "\x1b"),
 }
-"""Keys of each kind, pressed on the first screen; a search on Layers. The key that opens a line is not counted, nor Escape: a terminal
-waits after it for the rest of a sequence."""
+"""Keys of each kind, pressed on the first screen; a search on Layers. The key that opens a line is not counted, nor is
+Escape: dtui waits after it for the rest of a sequence."""
 OPENS = ("/", ":")
 BARE = "bare Textual app"
 
