@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -100,11 +101,12 @@ def moved_channels(data: RunData, most: int) -> tuple[MovedChannel, ...]:
         for row in by_largest_first(np.nan_to_num(moved, nan=-1.0))[:most].tolist():
             if moved[row] > 0:
                 norm, channel = _place_of(data, row)
-                found.append(MovedChannel(norm, name, channel, *map(float, values[row]), float(moved[row])))
+                first, last = values[row].tolist()
+                found.append(MovedChannel(norm, name, channel, first, last, float(moved[row])))
     return tuple(found)
 
 
-def _distance(name: str, values: FloatArray, ends: dict[str, FloatArray]) -> FloatArray:
+def _distance(name: str, values: FloatArray, ends: Mapping[str, FloatArray]) -> FloatArray:
     """Return how far each channel moved; NaN where that is not known.
 
     A mean is measured in standard deviations at first, a variance in its logarithm: these have the units of the inputs.

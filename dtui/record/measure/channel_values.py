@@ -21,7 +21,7 @@ class ChannelPlaces:
             np.arange(stops[place] - structure.norms[place].channels, stops[place]) for place in structure.channel_norms
         ]
         self._at = np.concatenate(own) if own else None
-        self._rows = [int(_ROWS[name]) for name in CHANNEL_STATISTICS]
+        self._rows = np.array([_ROWS[name] for name in CHANNEL_STATISTICS], np.int64)
 
     def values(self, norms: FloatArray) -> FloatArray | None:
         """Return the values of each channel, shape (len(CHANNEL_STATISTICS), channels), float32.
