@@ -33,6 +33,6 @@ class ChannelPlaces:
         """
         if self._at is None or len(norms) <= SHIFT:
             return None
-        taken = norms[np.ix_(self._rows, self._at)]
+        taken: FloatArray = norms[np.ix_(self._rows, self._at)]
         taken[~np.isfinite(taken)] = np.nan
         return taken
