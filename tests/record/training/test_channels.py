@@ -6,6 +6,7 @@ import math
 import warnings
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,7 +58,7 @@ def whole(model: nn.Module) -> dict[str, dict[str, np.ndarray]]:
     }
 
 
-def train(model: nn.Module, path: Path, updates: int, **options: object) -> tuple[Path, Twin]:
+def train(model: nn.Module, path: Path, updates: int, **options: Any) -> tuple[Path, Twin]:
     optimizer, twin = optim.SGD(model.parameters(), 0.01), []
     with dtui.Recorder(path, model, optimizer, every=2, thumbnails=None, **options) as recorder:
         for update in range(updates):

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,7 +86,7 @@ def test_a_run_with_them_is_gone_on_with(path: Path) -> None:
     assert_read(path, FRAMES + 1)
 
 
-Change = Callable[[dict], object]
+Change = Callable[[dict[str, Any]], object]
 BAD: dict[str, tuple[Change, str]] = {
     "none": (lambda v: v.pop("channel_norms"), "0 channels, rows of 5"),
     "another layer": (lambda v: v.update(channel_norms=[0, 1]), "12 channels, rows of 5"),
@@ -107,7 +108,7 @@ def test_what_cannot_be_is_one_clear_line(path: Path, name: str) -> None:
         RunReader(path)
 
 
-def request(**fields: object) -> HeatmapRequest:
+def request(**fields: Any) -> HeatmapRequest:
     made = HeatmapRequest(0, "scale", TimeAxis(0, 10 * FRAMES, 8), 0, 3, 3, norm=0)
     return replace(made, **fields)
 
@@ -157,6 +158,6 @@ def test_orders_shades_and_what_has_no_value(written: Path) -> None:
         ({"sort": "x"}, UsageError, "filter order 'x' is unknown"),
     ],
 )
-def test_what_is_not_there_is_told(written: Path, fields: dict, error: type[Exception], message: str) -> None:
+def test_what_is_not_there_is_told(written: Path, fields: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         RunQuery(written).heatmap(request(**fields))
