@@ -220,7 +220,10 @@ def _anomaly_row(anomaly: Anomaly, name: str) -> list[str]:
 
 
 def _norms(info: RunInfo) -> str:
-    return f", {info.norms:,} normalisation layer{'s' * (info.norms != 1)}" if info.norms else ""
+    if not info.norms:
+        return ""
+    channels = f" with values of {info.channels:,} channels" if info.channels else ""
+    return f", {info.norms:,} normalisation layer{'s' * (info.norms != 1)}{channels}"
 
 
 def _untrained(info: RunInfo) -> list[tuple[str, str]]:

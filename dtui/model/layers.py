@@ -107,6 +107,27 @@ class MovedHead:
 
 
 @dataclass(frozen=True, slots=True)
+class MovedChannel:
+    """How far a channel of a normalisation layer moved from the first record to the last.
+
+    Attributes:
+        norm: Name of its layer; data from outside.
+        statistic: Of CHANNEL_STATISTICS.
+        channel: Its place in the layer, from 0.
+        first: Value at the first record.
+        last: Value at the last record.
+        moved: The difference; of a running mean in standard deviations at first, of a variance of the logarithms. > 0.
+    """
+
+    norm: str
+    statistic: str
+    channel: int
+    first: float
+    last: float
+    moved: float
+
+
+@dataclass(frozen=True, slots=True)
 class InitialStd:
     """Standard deviations with which a weight would start, > 0.
 

@@ -54,6 +54,7 @@ class Record:
         parameters: Shape (len(PARAMETER_STATISTICS), parameters outside the layers), float32; None where they were not
             measured, as in a watch.
         adapters: Shape (len(ADAPTER_STATISTICS), adapters), float32; None as of parameters.
+        channels: Shape (len(CHANNEL_STATISTICS), channels of `Structure.channel_norms`), float32; None as of norms.
     """
 
     iteration: int
@@ -67,6 +68,7 @@ class Record:
     columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     parameters: FloatArray | None = None
     adapters: FloatArray | None = None
+    channels: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)

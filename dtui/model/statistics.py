@@ -29,6 +29,8 @@ class Rows(StrEnum):
     """Parameters outside the recorded layers."""
     ADAPTERS = "adapters"
     """Adapters beside weights, such as LoRA."""
+    CHANNELS = "channels"
+    """Channels of normalisation layers, where a recorder was asked for them."""
 
 
 class Drawn(StrEnum):
@@ -45,12 +47,12 @@ class Drawn(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Statistic:
     """One number that is measured of every filter, of every layer and module, of every normalisation layer, or of
-    every parameter outside the layers, or of every adapter.
+    every parameter outside the layers, of every adapter, or of every channel of a normalisation layer.
 
     Attributes:
         name: Name in records, files, selections and arguments.
         rows: Whether it is a statistic of filters, of layers and modules, of normalisation layers, of parameters
-            outside the layers, or of adapters.
+            outside the layers, of adapters, or of channels.
         sources: Its input: one of SOURCES, or several together. A layer statistic is measured on each of them
             separately.
         bits: Number of mantissa bits that are kept, in [1, 23]; layer statistics keep all.
@@ -79,10 +81,12 @@ class Statistic:
 
 
 _WEIGHTS, _GRADIENTS, _UPDATES = ((source,) for source in SOURCES)
-_FILTERS, _LAYERS, _NORMS, _PARAMETERS, _ADAPTERS = Rows
+_FILTERS, _LAYERS, _NORMS, _PARAMETERS, _ADAPTERS, _CHANNELS = Rows
 _PRECISE, _ROUGH = 10, 7
 """Bits that are kept of filter statistics. The relative error is at most 2^-11 (0.05 %) of what is measured on weights,
 and 2^-8 (0.4 %) of gradients and updates, which differ by 20 to 80 % from one record to the next. Counts are whole."""
+_FINE = 14
+"""Bits that are kept of a channel's values, for a scale near 1 moves by thousandths: an error of 2^-15 at most."""
 
 STATISTICS = (
     Statistic("mean", _FILTERS, _WEIGHTS, _PRECISE, drawn=Drawn.SIGNED),
@@ -129,6 +133,11 @@ STATISTICS = (
     Statistic("nonfinite", _PARAMETERS, ("weights", "gradients"), words="NaN and Inf", unit="tensors"),
     # Of an adapter: how large a change it makes to its weight.
     Statistic("adapter_norm", _ADAPTERS, _WEIGHTS, _PRECISE, words="‖BA‖·scale"),
+    # Of a channel of a normalisation layer: what the layer holds, as it is.
+    Statistic("scale", _CHANNELS, _WEIGHTS, _FINE, words="scale γ", drawn=Drawn.SIGNED),
+    Statistic("shift", _CHANNELS, _WEIGHTS, _FINE, words="shift β", drawn=Drawn.SIGNED),
+    Statistic("running_mean", _CHANNELS, (), _FINE, drawn=Drawn.SIGNED),
+    Statistic("running_variance", _CHANNELS, (), _FINE),
 )
 """All that this dtui measures. The order within a kind of rows is that of new records and runs."""
 
@@ -143,6 +152,7 @@ LAYERS = by_name(Rows.LAYERS)
 NORMS = by_name(Rows.NORMS)
 PARAMETERS = by_name(Rows.PARAMETERS)
 ADAPTERS = by_name(Rows.ADAPTERS)
+CHANNELS = by_name(Rows.CHANNELS)
 FILTER_STATISTICS = tuple(FILTERS)
 """Names of the statistics of one filter, in storage order."""
 LAYER_STATISTICS = tuple(LAYERS)
@@ -151,6 +161,8 @@ NORM_STATISTICS = tuple(NORMS)
 """Names of the statistics of one normalisation layer, in storage order."""
 ADAPTER_STATISTICS = tuple(ADAPTERS)
 """Names of the statistics of one adapter, in storage order."""
+CHANNEL_STATISTICS = tuple(CHANNELS)
+"""Names of the values of one channel of a normalisation layer, in storage order."""
 PARAMETER_STATISTICS = tuple(PARAMETERS)
 """Names of the statistics of one parameter outside the layers, in storage order."""
 WATCHED_FILTER_STATISTICS = tuple(name for name, one in FILTERS.items() if one.is_watched)
@@ -179,6 +191,6 @@ def title_of(name: str) -> str:
     """Return the title of a statistic. A name that several kinds of rows share has one title."""
     if name in OTHER_TITLES:
         return OTHER_TITLES[name]
-    every = (FILTERS, LAYERS, NORMS, PARAMETERS, ADAPTERS)
+    every = (FILTERS, LAYERS, NORMS, PARAMETERS, ADAPTERS, CHANNELS)
     known = next((of[name] for of in every if name in of), None)
     return name.replace("_", " ") if known is None else known.title

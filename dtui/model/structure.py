@@ -85,6 +85,8 @@ class NormLayer:
     layer: str = ""
 
 
+MOST_CHANNELS = 65_536
+"""Channels of normalisation layers that a run has a row for: 16 bytes each in a record."""
 MOST_OTHER_PARAMETERS = 1_024
 """Parameters outside the layers that a run has a row for, the largest ones."""
 
@@ -296,6 +298,7 @@ class Structure:
         heads: The attention heads that layers make, by layer.
         adapters: The adapters beside weights, in the order of the network.
         groups: Of each layer its number of groups; empty where the run does not say.
+        channel_norms: Places in `norms`, ascending, of the layers whose channels have rows.
     """
 
     layers: tuple[Layer, ...]
@@ -309,6 +312,12 @@ class Structure:
     heads: tuple[HeadGroup, ...] = ()
     adapters: tuple[Adapter, ...] = ()
     groups: tuple[int, ...] = ()
+    channel_norms: tuple[int, ...] = ()
+
+    @property
+    def channels(self) -> int:
+        """Number of rows of channels, at most MOST_CHANNELS."""
+        return sum(self.norms[place].channels for place in self.channel_norms)
 
     @property
     def filters(self) -> int:

@@ -70,6 +70,7 @@ class RunInfo:
     joins: tuple[int, ...] = ()
     coverage: Coverage | None = None
     norms: int = 0
+    channels: int = 0
     other_parameters: int = 0
     trainable: int | None = None
     states: LayerStates = LayerStates()
@@ -122,6 +123,8 @@ class HeatmapRequest:
         sort: "index", "activity", "peak", "similarity" (1-D order of the magnitudes over time) or "lead".
         lead: Filters of the node that come first where `sort` is "lead"; the others follow by index.
         within: First filter and stop of a part of the node, such as an attention head; None for all of it.
+        norm: Place in `Structure.norms` of a normalisation layer whose channels are shown in place of the filters of
+            the node; `statistic` is then of CHANNEL_STATISTICS, and "activity" is how far a channel moved.
     """
 
     node: int
@@ -134,6 +137,7 @@ class HeatmapRequest:
     sort: str = "index"
     lead: tuple[int, ...] = ()
     within: tuple[int, int] | None = None
+    norm: int | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -217,6 +217,7 @@ def run_info(data: RunData, detector_faults: tuple[str, ...]) -> RunInfo:
         looks=data.remembered("looks", lambda: data.reader.broken_gradients()[1]),
         coverage=structure.coverage,
         norms=len(structure.norms),
+        channels=structure.channels,
         other_parameters=len(structure.parameters),
         trainable=None if structure.trained is None else structure.trained.parameters,
         states=layer_states(data),

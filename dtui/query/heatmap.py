@@ -35,6 +35,7 @@ from dtui.model import (
     read_only,
 )
 from dtui.model.statistics import Drawn
+from dtui.query.channels import channel_heatmap
 from dtui.query.data import RunData
 from dtui.query.layers.filter_values import values_of
 from dtui.query.layers.shading import ROWS_AT_ONCE, by_blocks, magnitudes_of, shades_of, usable
@@ -81,6 +82,8 @@ class HeatmapQuery:
     def heatmap(self, request: HeatmapRequest) -> Heatmap:
         """Answer `RunQuery.heatmap`."""
         _check(request)
+        if request.norm is not None:
+            return channel_heatmap(self._data, request)
         source = values_of(self._data, request.statistic)
         self._data.begin_answer("heatmap")
         node = node_of(self._data, request.node)

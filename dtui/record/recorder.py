@@ -27,9 +27,11 @@ from dtui.record.loop_calls import LoopCalls
 from dtui.record.network.layers import find_layers, unwrap
 from dtui.record.recording import Recording
 from dtui.record.start.arguments import (
+    CHANNELS,
     as_class_names,
     check_classes,
     check_existing,
+    check_norms,
     check_optimizers,
     check_period,
     check_whole,
@@ -94,6 +96,7 @@ class Recorder(LoopCalls, ValidationCalls):
         activations: bool = False,
         batches: Any = False,
         keep_weights: int = MOST_BYTES,
+        norms: str = "layers",
     ) -> None:
         """Attach to a model and its optimizer.
 
@@ -141,6 +144,8 @@ class Recorder(LoopCalls, ValidationCalls):
                 says where a batch has ids, as of an IterableDataset. Where `keep_around` is 0 it becomes 40.
             keep_weights: Bytes of weights kept a trigger of the flight recorder, 0 to 65,536, of the filters that it
                 names, from before it and from after it; takes 8 bytes a weight of host memory. 0 for none.
+            norms: "layers" records normalisation layers as a whole; "channels" also the scale γ, shift β, running mean
+                and running variance of each channel, 65,536 channels at most. A run that goes on keeps what it has.
 
         Raises:
             RecorderError: The arguments cannot work together, the path cannot be written, or the run to go on with has
@@ -160,6 +165,7 @@ class Recorder(LoopCalls, ValidationCalls):
         check_classes(names, model, probes)
         check_outputs(outputs)
         check_top(top)
+        check_norms(norms)
         is_first = self._exchange.is_first
         watch_plan = plan_with_batches(batches, every, watch_every, keep_around, probes, is_first, keep_weights)
         forget_told()
@@ -205,6 +211,7 @@ class Recorder(LoopCalls, ValidationCalls):
                 has_kernel=has_kernel,
                 is_traced=graph and start.past is None and (self._exchange.is_first or activations),
                 has_activations=activations,
+                has_channels=norms == CHANNELS,
                 batches=self._batches,
                 stop=self._stop,
             )

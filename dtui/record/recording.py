@@ -77,6 +77,7 @@ class Recording:
         is_traced: bool,
         stop: StopSignal,
         has_activations: bool = False,
+        has_channels: bool = False,
         batches: UsedSamples | None = None,
     ) -> None:
         """Prepare; `begin` creates the run or goes on with it.
@@ -93,6 +94,7 @@ class Recording:
             has_kernel: Whether to measure with a compiled kernel if one is available.
             is_traced: Whether to watch the first forward pass to find the graph.
             has_activations: Whether to read activations in validations.
+            has_channels: Whether to record each channel of normalisation layers.
             batches: The samples of updates, None if they are not kept.
             stop: Is told of non-finite values, and looks for requests to stop.
         """
@@ -100,7 +102,7 @@ class Recording:
         self._model = weakref.ref(model)
         self._root = weakref.ref(unwrap(model))
         self._probes = probes = _going_on(probes, start)
-        self._rows = OtherRows()
+        self._rows = OtherRows(has_channels)
         self._known: Structure | None = None
         """Of a network whose shapes are known: it need not be there any more when the run begins."""
         if all(probe.shape for probe in probes):

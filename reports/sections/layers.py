@@ -9,7 +9,7 @@ import numpy as np
 from dtui.errors import NotRecordedError
 from dtui.model import TreeNode
 from dtui.model.findings.adapters import adapter_sentences, share_text
-from dtui.model.statistics import LAYERS, SOURCES
+from dtui.model.statistics import LAYERS, SOURCES, title_of
 from dtui.reports.charts.pictures.boxes import BoxPanel, box_picture
 from dtui.reports.charts.pictures.scale import number
 from dtui.reports.document import Item, Paragraph, Row, Section, Table
@@ -18,6 +18,7 @@ from dtui.reports.sections.registry import View, section
 from dtui.safe_text import safe
 
 MOST_ROWS = 12
+MOST_CHANNELS_A_VALUE = 3
 FIRST = (("mean", "weights"), ("norm2", "updates"))
 """What stands first in the switch, and is printed."""
 MOST_BOXES, BOX_COLUMNS = 6, 24
@@ -48,7 +49,7 @@ def layers_section(view: View) -> Section | None:
             if (statistic, source) in FIRST:
                 said = f"{_quantity(statistic, source)}: not recorded in this run."
                 items.append(Paragraph(said[0].upper() + said[1:]))
-    items += [*_heads(view), *_adapters(view)]
+    items += [*_heads(view), *_adapters(view), *_channels(view)]
     anchor = f"{view.prefix}-layers"
     if not planes:
         return Section(anchor, "Layers", "", tuple(items))
@@ -146,6 +147,22 @@ def _adapters(view: View) -> list[Item]:
     note = f"At the last record; {len(rows)} of {len(adapters)} adapters." if len(rows) < len(adapters) else ""
     columns, numeric = ("weight", "adapter", "rank", "‖BA‖·scale", "share"), (False, False, True, True, True)
     return [*lines, Table(columns, numeric, rows, note, "What adapters change")]
+
+
+def _channels(view: View) -> list[Item]:
+    """Return the channels of normalisation layers that moved farthest; nothing in a run without channels."""
+    rows = tuple(
+        Row((safe(one.norm, 120), f"{one.channel:,}", title_of(one.statistic), f"{one.first:.4g}", f"{one.last:.4g}"))
+        for one in view.query.moved_channels(MOST_CHANNELS_A_VALUE)
+    )
+    if not rows:
+        return []
+    note = (
+        f"From the first record to the last, of {view.info.channels:,} channels: at most {MOST_CHANNELS_A_VALUE} of "
+        "each value, the farthest first. Running means are compared in standard deviations, running variances by ratio."
+    )
+    columns, numeric = ("layer", "channel", "value", "at first", "at last"), (False, True, False, True, True)
+    return [Table(columns, numeric, rows, note, "Channels of normalisation layers that moved most")]
 
 
 def row_of(node: TreeNode, starts: str = "") -> TreeRow:

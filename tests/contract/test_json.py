@@ -38,6 +38,7 @@ INFO = {
     "joins": list,
     "coverage": (dict, type(None)),
     "norms": int,
+    "channels": int,
     "other_parameters": int,
     "trainable": (int, type(None)),
     "states": dict,

@@ -180,7 +180,7 @@ def with_norms(folder: Path) -> None:
     fully_shard(copied, mesh=init_device_mesh("cpu", (2, ranks // 2), mesh_dim_names=("copies", "shards")))
     for name, model in (("norms-ddp", whole), ("norms-fsdp", sharded), ("norms-hsdp", copied)):
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        with Recorder(folder / name, model, optimizer, every=1) as recorder:
+        with Recorder(folder / name, model, optimizer, every=1, norms="channels") as recorder:
             train(model, recorder, optimizer, is_validated=False)
 
 

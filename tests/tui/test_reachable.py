@@ -42,6 +42,10 @@ NO_SCREEN = {
     **{f"/bins/{name}": "what long runs are drawn from: the same statistic, every eighth value" for name in FILTERS},
     "/columns/sample_count": "drawn from where a batch is larger than the ids that are kept: '… 22 more'",
     "/columns/record_sample_count": "as sample_count",
+    "Structure.heads": "no sample has any: test_heads.py unfolds them",
+    "Structure.adapters": "no sample has any: test_heads.py reads their rows",
+    "Structure.groups": "what a filter of a grouped layer is made of; no word of its own",
+    "Structure.channel_norms": "no sample has any: test_channels.py selects one",
     "ImageSet.columns": "the list itself: each of its columns has a way",
 }
 """Entries that stand on a screen only through others, with the reason."""

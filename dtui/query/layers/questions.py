@@ -15,13 +15,14 @@ if TYPE_CHECKING:
         AttentionHead,
         FilterHistory,
         InitialStd,
+        MovedChannel,
         MovedHead,
         NetworkGraph,
         NodeBoxes,
         NodeHistograms,
         NormSeries,
     )
-    from dtui.query import heatmap, tree
+    from dtui.query import channels, heatmap, tree
     from dtui.query.data import RunData
     from dtui.query.layers import (
         activations,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
         update_ratios,
     )
 else:
-    heatmap, tree = on_use("dtui.query", "heatmap", "tree")
+    channels, heatmap, tree = on_use("dtui.query", "channels", "heatmap", "tree")
     activations, boxes, filter_history, graph = on_use(
         "dtui.query.layers", "activations", "boxes", "filter_history", "graph"
     )
@@ -101,8 +102,16 @@ class LayerQuestions:
         """
         return self._data.norms(statistic)
 
+    def channels(self, norm: int, statistic: str) -> FloatArray:
+        """Return one of CHANNEL_STATISTICS of a normalisation layer, shape (channels, records), as `norms` does."""
+        return channels.channel_values(self._data, norm, statistic)
+
+    def moved_channels(self, most: int) -> tuple[MovedChannel, ...]:
+        """Return at most `most` channels for each of their statistics, those that moved farthest over the run first."""
+        return channels.moved_channels(self._data, most)
+
     def heatmap(self, request: HeatmapRequest) -> Heatmap:
-        """Return the filters of a tree node over time.
+        """Return the filters of a tree node, or the channels of a normalisation layer, over time.
 
         Raises:
             NotRecordedError: The run does not hold the statistic.

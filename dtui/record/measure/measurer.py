@@ -104,6 +104,7 @@ class Measurer:
         norms: Sequence[NormProbe] = (),
         parameters: Sequence[ParameterProbe] = (),
         adapters: Sequence[AdapterProbe] = (),
+        has_channels: bool = False,
     ) -> None:
         """Prepare for the layers of a network that have been placed on the flat filter axis.
 
@@ -114,9 +115,10 @@ class Measurer:
             norms: Its normalisation layers, in the order of the run.
             parameters: Its parameters outside the layers, in the order of the run.
             adapters: Its adapters, in the order of the run.
+            has_channels: Whether the channels of its normalisation layers are recorded.
         """
         self._fused = fused
-        self._norms = NormValues(norms)
+        self._norms = NormValues(norms, has_channels)
         self._parameters = ParameterValues(parameters)
         self._adapters = AdapterValues(adapters)
         self._root = None if root is None else weakref.ref(root)

@@ -16,12 +16,11 @@ from torch import Tensor, nn
 
 from dtui.fork_gate import resting
 from dtui.model import FloatArray, IntArray
-from dtui.record.network.norm_layers import Kept, NormProbe, find_norms, kept_of
+from dtui.record.network.norm_layers import SHIFT, Kept, NormProbe, find_norms, kept_of, shift_of
 from dtui.record.training.distributed import is_sharded, local_rows
 from dtui.record.writing.warn import warn_once
 
 _PLAIN = (Tensor, nn.Parameter)
-_NOTHING = (None,) * len(Kept)
 
 
 class _Group:
@@ -44,11 +43,13 @@ class _Group:
 
 
 class NormValues:
-    """Reads the scales, running means and running variances of all normalisation layers."""
+    """Reads the scales, running means and running variances of all normalisation layers, and the shifts if asked."""
 
-    def __init__(self, probes: Sequence[NormProbe]) -> None:
+    def __init__(self, probes: Sequence[NormProbe], has_shifts: bool = False) -> None:
         """Prepare for normalisation layers, in the order of the run."""
         self._probes = probes
+        self._has_shifts = has_shifts
+        self._kinds = (*Kept, SHIFT) if has_shifts else tuple(Kept)
         self._starts = [0, *np.cumsum([probe.channels for probe in probes]).tolist()]
         self._seen: list[Tensor | None] = []
         self._groups: list[_Group] = []
@@ -61,7 +62,7 @@ class NormValues:
     @property
     def record_bytes(self) -> int:
         """Bytes that their values take in one record while it waits to be written."""
-        return 4 * len(Kept) * sum(probe.channels for probe in self._probes)
+        return 4 * len(self._kinds) * sum(probe.channels for probe in self._probes)
 
     def rebind(self, root: nn.Module) -> None:
         """Follow a network whose modules were replaced. A layer that is gone has no value from then on."""
@@ -76,8 +77,8 @@ class NormValues:
     def take(self) -> Callable[[], FloatArray | None]:
         """Read everything. Return a function for another thread that waits for the values on the host.
 
-        It returns shape (len(Kept), channels of all layers), None if there is no layer; NaN for values that a layer
-        lacks or another process holds, infinity for values that are NaN themselves.
+        It returns shape (len(Kept), channels of all layers), with a row SHIFT where shifts are read; None if there is
+        no layer; NaN for values that a layer lacks or another process holds, infinity for values that are NaN.
         """
         if not self._probes:
             return lambda: None
@@ -89,7 +90,7 @@ class NormValues:
             self._plan(tensors)
             flat = [torch.cat(group.tensors) for group in self._groups]
         waits = [(group, arriving(found)) for group, found in zip(self._groups, flat, strict=True)]
-        shape = len(Kept), self._starts[-1]
+        shape = len(self._kinds), self._starts[-1]
 
         def arrive() -> FloatArray:
             values: FloatArray = np.full(math.prod(shape), np.nan, np.float32)
@@ -110,11 +111,14 @@ class NormValues:
         return flat if is_same else None
 
     def _tensors(self) -> list[Tensor | None]:
-        """Return the present tensors of each layer, in the order of Kept."""
+        """Return the present tensors of each layer, in the order of Kept, then its shift if shifts are read."""
         tensors: list[Tensor | None] = []
+        nothing = (None,) * len(self._kinds)
         for probe in self._probes:
             module = probe.module
-            tensors += _NOTHING if module is None else kept_of(module)
+            tensors += nothing if module is None else kept_of(module)
+            if self._has_shifts and module is not None:
+                tensors.append(shift_of(module))
         return tensors
 
     def _plan(self, tensors: list[Tensor | None]) -> None:
@@ -136,8 +140,8 @@ class NormValues:
     def _pieces(self, tensors: list[Tensor | None]) -> Iterator[tuple[int, int, Tensor]]:
         """Yield the position of each tensor, its required number of elements, and the tensor."""
         for index, probe in enumerate(self._probes):
-            for kept in Kept:
-                tensor = tensors[len(Kept) * index + kept]
+            for kept in self._kinds:
+                tensor = tensors[len(self._kinds) * index + kept]
                 if tensor is not None:
                     yield kept * self._starts[-1] + self._starts[index], probe.channels, tensor
 

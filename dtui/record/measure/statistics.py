@@ -27,11 +27,12 @@ from dtui.model import (
 )
 from dtui.record.backends.sums import SOURCE_SUMS, Sum
 from dtui.record.measure.adapter_values import adapter_statistics
+from dtui.record.measure.channel_values import ChannelPlaces
 from dtui.record.measure.compiled import CompiledStatistics, load_kernels
 from dtui.record.measure.norm_statistics import NormDeriver
 from dtui.record.measure.parameter_values import READ, joined, parameter_statistics
 from dtui.record.measure.samples import plan_modules
-from dtui.record.network.norm_layers import Kept
+from dtui.record.network.norm_layers import SHIFT, Kept
 from dtui.record.training.seen import joined_seen
 from dtui.record.training.skipped_updates import Skips
 
@@ -48,8 +49,8 @@ class RawRecord:
         samples: Shape (3, L, samples), float32, sources as in SOURCES; NaN where nothing was measured. A watch has
             none.
         scalars: The values that the loop logged.
-        norms: Values of the normalisation layers, shape (len(Kept), channels of all), see `NormValues.take`; None if
-            there are none, or they were not read.
+        norms: Values of the normalisation layers, shape (len(Kept), channels of all) or one row more, see
+            `NormValues.take`; None if there are none, or they were not read.
         parameters: Norms of the parameters outside the layers, see `ParameterValues.take`; None as of norms.
         spread: Which of these are spread over processes, shape (parameters,); None as of norms.
         adapters: Sizes of the adapters, see `AdapterValues.take`; None as of norms.
@@ -71,7 +72,7 @@ class RawRecord:
         if self.seen is not None:
             own["seen"] = self.seen
         if self.norms is not None:
-            own["scales"] = self.norms[Kept.SCALE]
+            own["scales"] = self.norms[_spread_rows(self.norms)]
         if self.parameters is not None and self.spread is not None:
             own["parameters"] = np.where(self.spread, self.parameters, np.float32(np.nan))
         return own
@@ -86,17 +87,17 @@ class RawRecord:
     ) -> RawRecord:
         """Return the record merged with a part from another device or process, which is NaN except at its own filters.
 
-        Of the normalisation layers only the scales can be spread over processes; the other values are always this
-        process's. The squares of the norms of parameters that are spread are added.
+        Of the normalisation layers only scales and shifts can be spread over processes; the other values are always
+        this process's. The squares of the norms of parameters that are spread are added.
         """
         merged = np.where(np.isnan(self.sums), sums, self.sums)
         nonfinite = slice(Sum.WEIGHT_NONFINITE, None)  # 0 where nothing was taken; a gathered filter is in both
         merged[nonfinite] = np.maximum(self.sums[nonfinite], sums[nonfinite])
         values = np.where(np.isnan(self.samples), samples, self.samples)
         norms = self.norms
-        if norms is not None and scales is not None and norms[Kept.SCALE].shape == scales.shape:
-            norms = norms.copy()
-            norms[Kept.SCALE] = np.where(np.isnan(norms[Kept.SCALE]), scales, norms[Kept.SCALE])
+        if norms is not None and scales is not None and norms[_spread_rows(norms)].shape == scales.shape:
+            norms, rows = norms.copy(), _spread_rows(norms)
+            norms[rows] = np.where(np.isnan(norms[rows]), scales, norms[rows])
         own = self.parameters
         if own is not None and parameters is not None and own.shape == parameters.shape:
             own = joined(own, parameters)
@@ -124,6 +125,11 @@ class RawRecord:
         return replace(raw, sums=sums, samples=samples, parameters=parameters)
 
 
+def _spread_rows(norms: FloatArray) -> list[int]:
+    """Return the rows of the values of normalisation layers that can be spread over processes."""
+    return [row for row in (Kept.SCALE, SHIFT) if row < len(norms)]
+
+
 class Deriver:
     """Computes record after record; keeps the norms of the last record."""
 
@@ -148,12 +154,14 @@ class Deriver:
         self._norms = NormDeriver(
             [norm.channels for norm in structure.norms], None if kernels is None else kernels.norms
         )
+        self._channels = ChannelPlaces(structure)
 
     def derive(self, raw: RawRecord) -> Record:
         """Return the record; NaN where a statistic has no value."""
         return replace(
             self._derive(raw),
-            norms=None if raw.norms is None else self._norms.derive(raw.norms),
+            norms=None if raw.norms is None else self._norms.derive(raw.norms[: len(Kept)]),
+            channels=None if raw.norms is None else self._channels.values(raw.norms),
             parameters=None if raw.parameters is None else parameter_statistics(raw.parameters),
             adapters=None if raw.adapters is None else adapter_statistics(raw.adapters),
         )

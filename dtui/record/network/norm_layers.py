@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from dtui.model import Edge, Layer, NormLayer
+from dtui.model.structure import MOST_CHANNELS
 from dtui.record.network.layers import kind_of, walk
 from dtui.record.network.own_weights import is_layer
 from dtui.record.writing.warn import reason_of, warn_once
@@ -28,6 +29,10 @@ class Kept(IntEnum):
     SCALE = 0
     MEAN = 1
     VARIANCE = 2
+
+
+SHIFT = len(Kept)
+"""Place behind those of Kept of the shifts β, which are read only where channels are recorded."""
 
 
 class NormProbe:
@@ -64,6 +69,31 @@ def kept_of(module: nn.Module) -> tuple[Tensor | None, Tensor | None, Tensor | N
         scale = buffers.get("weight")  # a frozen one, as detectors of objects have
     mean, variance = buffers.get("running_mean"), buffers.get("running_var")
     return (scale, None, None) if mean is None or variance is None else (scale, mean, variance)
+
+
+def shift_of(module: nn.Module) -> Tensor | None:
+    """Return the shift as a module has it now; None where it has none, as an RMS norm."""
+    shift: Tensor | None = module._parameters.get("bias")
+    return module._buffers.get("bias") if shift is None else shift
+
+
+def with_channels(norms: Sequence[NormLayer]) -> tuple[int, ...]:
+    """Return the places of the layers whose channels have rows, as many as MOST_CHANNELS allow; tell of the others."""
+    places, free, left = [], MOST_CHANNELS, []
+    for place, norm in enumerate(norms):
+        if norm.channels <= free:
+            places.append(place)
+            free -= norm.channels
+        else:
+            left.append(norm.name)
+    if left:
+        named = f"{', '.join(left[:3])}{' …' * (len(left) > 3)}"
+        warn_once(
+            "norm channels",
+            f"norms: the channels of {len(left):,} normalisation layers ({named}) are not recorded; a run holds "
+            f"{MOST_CHANNELS:,} at most, and these layers are recorded as a whole",
+        )
+    return tuple(places)
 
 
 def channels_of(module: nn.Module) -> int:

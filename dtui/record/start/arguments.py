@@ -21,6 +21,9 @@ from dtui.run_path import with_suffix
 ON_EXISTING = NUMBER, RESUME, REPLACE, REFUSE = "number", "resume", "replace", "refuse"
 """What is done where a run is already; the first is the default."""
 
+NORMS = LAYERS, CHANNELS = "layers", "channels"
+"""What is recorded of normalisation layers; the first is the default."""
+
 _DEEPSPEED = (
     "DeepSpeed keeps weights and updates in buffers of its own; use fully_shard (FSDP2) or DistributedDataParallel"
 )
@@ -36,6 +39,16 @@ def check_period(every: int) -> None:
     """
     if isinstance(every, bool) or not isinstance(every, int) or every < 1:
         raise RecorderError(f"every={every!r}: every must be a positive integer")
+
+
+def check_norms(norms: str) -> None:
+    """Refuse what normalisation layers cannot be recorded as.
+
+    Raises:
+        RecorderError: It is not one of NORMS.
+    """
+    if norms not in NORMS:
+        raise RecorderError(f"norms={norms!r}: not known; give one of {', '.join(map(repr, NORMS))}")
 
 
 def run_folder(path: str | Path) -> Path:

@@ -54,8 +54,8 @@ class Stored:
 class Track:
     """Statistics of another kind of rows than filters and layers, in records and watches, float32.
 
-    This dtui writes and reads the tracks of normalisation layers, of parameters outside the layers, and of adapters. It
-    keeps any other track that it finds in a run.
+    This dtui writes and reads the tracks of normalisation layers, of parameters outside the layers, of adapters, and of
+    channels of normalisation layers. It keeps any other track that it finds in a run.
 
     Attributes:
         kind: Kind of the rows, such as "norms".
@@ -68,7 +68,7 @@ class Track:
     statistics: tuple[Stored, ...]
 
 
-_WRITTEN = (known.Rows.NORMS, known.Rows.PARAMETERS, known.Rows.ADAPTERS)
+_WRITTEN = (known.Rows.NORMS, known.Rows.PARAMETERS, known.Rows.ADAPTERS, known.Rows.CHANNELS)
 """Kinds of rows of the tracks that this dtui writes."""
 
 LABEL = Column("label", "<u2")
@@ -188,7 +188,7 @@ def _made_once(
 
 
 def contents_of_today(
-    norms: int = 0, columns: Sequence[Column] = (), parameters: int = 0, adapters: int = 0
+    norms: int = 0, columns: Sequence[Column] = (), parameters: int = 0, adapters: int = 0, channels: int = 0
 ) -> Contents:
     """Return the contents of a run that this dtui begins.
 
@@ -197,11 +197,12 @@ def contents_of_today(
         columns: Columns of records and watches; those of validations are listed with the images.
         parameters: Number of its parameters outside the layers that have a row.
         adapters: Number of its adapters.
+        channels: Number of channels of normalisation layers that have a row.
     """
     filters, layers, *others = (
         tuple(map(Stored.of, known.by_name(rows, known.STATISTICS).values())) for rows in known.Rows
     )
-    of_rows = zip(_WRITTEN, (norms, parameters, adapters), others, strict=True)
+    of_rows = zip(_WRITTEN, (norms, parameters, adapters, channels), others, strict=True)
     tracks = tuple(Track(kind.value, rows, measured) for kind, rows, measured in of_rows if rows)
     return contents(FORMAT_VERSION, SOURCES, filters, layers, tracks, (LABEL, CONFIDENCE, *columns))
 

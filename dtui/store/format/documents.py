@@ -238,6 +238,7 @@ def _check_structure(structure: Structure, contents: Contents) -> None:
         (Rows.NORMS, len(structure.norms), "normalisation layers"),
         (Rows.PARAMETERS, len(structure.parameters), "parameters"),
         (Rows.ADAPTERS, len(structure.adapters), "adapters"),
+        (Rows.CHANNELS, structure.channels, "channels"),
     ):
         if listed != contents.rows_of(rows):
             raise ValueError(f"{listed} {what}, rows of {contents.rows_of(rows)}")

@@ -44,7 +44,7 @@ class Field:
         return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
 
 
-TRACK_FIELDS = {kind.value: kind.value for kind in (Rows.NORMS, Rows.PARAMETERS, Rows.ADAPTERS)}
+TRACK_FIELDS = {kind.value: kind.value for kind in (Rows.NORMS, Rows.PARAMETERS, Rows.ADAPTERS, Rows.CHANNELS)}
 """Kind of rows to the attribute of a Record that holds its statistics."""
 OTHER_COLUMN = "column "
 COLUMN_FIELDS = {LABEL.name: "labels", CONFIDENCE.name: "confidences"}

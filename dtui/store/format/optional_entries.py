@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from dtui.model import ActivationPlace, Coverage, Layer, NormLayer, OtherParameter, Structure, Trained, Unrecorded
-from dtui.model.structure import HEAD_PARTS, MOST_ADAPTERS, MOST_OTHER_PARAMETERS, Adapter, HeadGroup
+from dtui.model.structure import HEAD_PARTS, MOST_ADAPTERS, MOST_CHANNELS, MOST_OTHER_PARAMETERS, Adapter, HeadGroup
 from dtui.store.format.schema import LAST_ITERATION, MOST_NODES, MOST_UNRECORDED
 
 HEAD_GROUPS_A_LAYER = len(HEAD_PARTS)
@@ -24,6 +24,7 @@ def encode_optional(structure: Structure) -> dict[str, object]:
         "heads": [asdict(group) for group in structure.heads],
         "adapters": [asdict(one) for one in structure.adapters],
         "groups": list(structure.groups),
+        "channel_norms": list(structure.channel_norms),
     }
     told = {name: items for name, items in told.items() if items}
     if structure.coverage is not None:
@@ -39,9 +40,11 @@ def parse_optional(values: Mapping[str, Any], layers: tuple[Layer, ...]) -> dict
     Raises:
         ValueError: Something is not as a recorder writes it; or TypeError, LookupError, AttributeError.
     """
+    norms = tuple(map(_norm, bounded(values.get("norms", []), MOST_NODES)))
     return {
         "coverage": _coverage(values.get("coverage")),
-        "norms": tuple(map(_norm, bounded(values.get("norms", []), MOST_NODES))),
+        "norms": norms,
+        "channel_norms": _channel_norms(values.get("channel_norms", []), norms),
         "trained": _trained(values.get("trained"), len(layers)),
         "activations": _activations(values.get("activations", []), len(layers)),
         "parameters": tuple(map(_parameter, bounded(values.get("parameters", []), MOST_OTHER_PARAMETERS))),
@@ -67,6 +70,15 @@ def _norm(item: Mapping[str, Any]) -> NormLayer:
     if type(channels) is not int or not 0 < channels <= LAST_ITERATION:
         raise ValueError(f"{str(channels)[:20]} is not a number of channels")
     return NormLayer(str(item["name"]), str(item["kind"]), channels, str(item["layer"]))
+
+
+def _channel_norms(items: Any, norms: tuple[NormLayer, ...]) -> tuple[int, ...]:
+    places = tuple(map(_count, bounded(items, len(norms))))
+    if list(places) != sorted(set(places)) or any(place >= len(norms) for place in places):
+        raise ValueError("channels of normalisation layers that are not there")
+    if sum(norms[place].channels for place in places) > MOST_CHANNELS:
+        raise ValueError(f"more than {MOST_CHANNELS} channels of normalisation layers")
+    return places
 
 
 def _parameter(item: Mapping[str, Any]) -> OtherParameter:

@@ -68,16 +68,17 @@ its module), elements and layer, as of norms; heads, optional: groups of attenti
 of them, or where of_inputs is true so many inputs; adapters, optional: small changes learned beside weights, of each
 name (of the module that it changes), adapter, kind ("LoRA", or one that is not measured), rank, scale (when recording
 began), base (the recorded layer whose weight it changes, or "") and layers (that it is made of); groups, optional: of
-each layer its groups, where the network has transposed convolutions; in format 2 also format and holds, what the run
-holds). Frames and parts
-are laid out by holds:
+each layer its groups, where the network has transposed convolutions; channel_norms, optional: places in norms,
+ascending, of the normalisation layers whose channels have rows, at most 65,536 rows together; in format 2 also format
+and holds, what the run holds). Frames and parts are laid out by holds:
 
     sources      of layer statistics, in storage order
     tracks       kinds of rows (kind) and what is measured of them (statistics, in storage order): filters and layers,
                  which are always there, and others, of so many rows (rows), such as heads; norms has a row for each
-                 item of norms above, parameters for each of parameters. Of a statistic: name, of (sources), bits (of
-                 mantissa that are kept, 1 to 23; 23 of layers), watched (whether watches have a value), norm_of (of
-                 filters, optional: mean and standard deviation from which it follows in records, as
+                 item of norms above, parameters for each of parameters,
+                 channels for each channel of channel_norms, layer by layer. Of a statistic: name, of (sources), bits
+                 (of mantissa that are kept, 1 to 23; 23 of layers), watched (whether watches have a value), norm_of
+                 (of filters, optional: mean and standard deviation from which it follows in records, as
                  √elements · √(mean² + std²))
     judgements   columns of a frame: name, dtype (|u1 <u2 <u4 <f2 <f4 <f8), stream (whose frames have it) and rows (of a
                  frame; without it, one an image): label and confidence, and others, such as scores of images, sample

@@ -125,17 +125,18 @@ class RunReader(FollowedRun):
         """Return one statistic of all parameters outside the layers; raises as `read_rows` does."""
         return self.read_rows(Rows.PARAMETERS, statistic, records)
 
-    def read_rows(self, kind: Rows, statistic: str, records: slice) -> FloatArray:
-        """Return one statistic of all rows of a kind that has a track of its own, as `read_norms` does.
+    def read_rows(self, kind: Rows, statistic: str, records: slice, rows: range | None = None) -> FloatArray:
+        """Return one statistic of all rows of a kind that has a track of its own, or of some, as `read_norms` does.
 
-        Rows are as in `structure`: its norms, parameters outside the layers, or adapters.
+        Rows are as in `structure`: its norms, parameters outside the layers, adapters, or channels.
 
         Raises:
             NotRecordedError: The run does not hold it, or no such rows.
             UsageError: There is no such statistic, or the slice runs backwards.
         """
         self.contents.row_statistic(kind, statistic, self.path)
-        return self._read_records(track_node(kind, statistic), range(self.contents.rows_of(kind)), records)
+        every = range(self.contents.rows_of(kind)) if rows is None else rows
+        return self._read_records(track_node(kind, statistic), every, records)
 
     def read_histograms(self, layer: int, records: slice) -> IntArray:
         """Return the weight histograms of a layer, shape (HISTOGRAM_BINS, records), int64; NO_VALUE where damaged.

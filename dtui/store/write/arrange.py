@@ -20,7 +20,7 @@ class Arrangement:
 
     def __init__(self, path: Path, held: Contents) -> None:
         """Compare the list of the run at `path` with what is measured."""
-        today = contents_of_today(norms=1, parameters=1, adapters=1)
+        today = contents_of_today(norms=1, parameters=1, adapters=1, channels=1)
         filters = _Places(tuple(held.filters), tuple(today.filters))
         nodes = (_Places(held.sources, today.sources), _Places(tuple(held.layers), tuple(today.layers)))
         tracks = {

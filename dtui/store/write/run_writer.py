@@ -89,8 +89,8 @@ class RunWriter:
             OSError: It cannot be created. No partial run is left.
         """
         self.path = with_suffix(path).absolute() if claim is None else claim.path
-        rows = len(structure.norms), columns, len(structure.parameters), len(structure.adapters)
-        today = contents_of_today(*rows)
+        others = len(structure.parameters), len(structure.adapters), structure.channels
+        today = contents_of_today(len(structure.norms), columns, *others)
         held = today if contents is None else contents
         place, owner = begin_run(claim_new(self.path) if claim is None else claim, structure, metadata, classes, held)
         self._begin(place, owner, Sizes.of(structure, held), dict.fromkeys(Stream, 0), compact)

@@ -71,6 +71,7 @@ class RunView:
         parameters: The parameters outside the layers that were measured; names are data from outside.
         parameter_statistics: The recorded statistics of these.
         adapters: The adapters beside weights; names are data from outside.
+        channel_norms: Places in `norms` of the layers whose channels were recorded.
         heads: The attention heads that filters make.
         rate: Iterations a second of a live run; NaN where that is not known.
         seconds_left: Until a live training ends, if it goes on as now; NaN where that is not known.
@@ -103,6 +104,7 @@ class RunView:
     parameter_statistics: tuple[str, ...] = ()
     adapters: tuple[Adapter, ...] = ()
     heads: tuple[AttentionHead, ...] = ()
+    channel_norms: tuple[int, ...] = ()
     rate: float = float("nan")
     seconds_left: float = float("nan")
     quiet_seconds: float = 0.0
@@ -225,6 +227,7 @@ def seen_in(query: RunQuery, revision: int, now: float) -> RunView:
         parameter_statistics=query.recorded(Rows.PARAMETERS),
         adapters=query.structure().adapters,
         heads=tuple(head for head in query.heads() if not head.of_inputs),
+        channel_norms=query.structure().channel_norms,
         rate=rate,
         seconds_left=seconds_left,
         quiet_seconds=query.quiet_seconds(now),

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from dtui.model import FILTER_STATISTICS, LAYER_STATISTICS, NORM_STATISTICS, PARAMETER_STATISTICS, SOURCES, RunStatus
-from dtui.model.statistics import FILTERS
+from dtui.model.statistics import CHANNEL_STATISTICS, FILTERS, Rows
 from dtui.store import RunReader
 from tests.record.conftest import MemoryStore, RecorderUnderTest
 from tests.record.distributed_worker import COUNT, STEPS, normalised, pictures, seeded, train, wide
@@ -87,11 +87,15 @@ def test_the_first_layer_without_a_finite_gradient_is_that_of_all_processes(fold
 def test_norms_are_those_of_one_process(folder: Path, record: Callable[..., RecorderUnderTest], name: str) -> None:
     model = normalised()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    recorder = record(model, optimizer, every=1)
+    recorder = record(model, optimizer, every=1, norms="channels")
     train(model, recorder, optimizer, is_validated=False)
     recorder.close()
     reader = RunReader(folder / f"{name}.dtui")
     assert reader.gaps == ()
+    for index, statistic in enumerate(CHANNEL_STATISTICS):
+        found = reader.read_rows(Rows.CHANNELS, statistic, slice(None))
+        wanted = np.stack([one.channels[index] for one in recorder.store.records], axis=1)
+        np.testing.assert_allclose(found, wanted, rtol=2e-3, atol=1e-5, err_msg=statistic)
     assert reader.structure.norms == recorder.store.structure.norms
     for index, statistic in enumerate(NORM_STATISTICS):
         found = reader.read_norms(statistic, slice(None))

@@ -8,11 +8,13 @@ from functools import partial
 from operator import attrgetter
 from typing import Any
 
+import numpy as np
+
 from dtui.model import Heatmap, HeatmapRequest, TreeNode
 from dtui.model.findings.review import Entry
 from dtui.model.findings.state import Standing
 from dtui.model.layers import ACTIVATION_COLUMNS, InitialStd
-from dtui.model.statistics import FILTERS, title_of
+from dtui.model.statistics import CHANNEL_STATISTICS, FILTERS, title_of
 from dtui.safe_text import safe
 from dtui.tui.panes.layers.inspected import inspecting
 from dtui.tui.panes.layers.questions import HeatmapQuestion, InitialStdQuestion, StateQuestion
@@ -45,21 +47,22 @@ LISTED = (Standing.DEAD, Standing.SILENT, Standing.MOVING, Standing.LATE_STARTER
 
 @dataclass(frozen=True, slots=True)
 class FiltersOptions:
-    """The choices of this pane: one of the statistics of filters, one of NORMALISATIONS, one of SORTS."""
+    """The choices of this pane: a statistic of filters, one of channels, one of NORMALISATIONS, one of SORTS."""
 
     statistic: str = "cosine_distance"
+    channel: str = "scale"
     normalise: str = "layer"
     sort: str = "index"
 
 
 class Filters(PixelPane):
-    """The filters of `Selection.node`, in sorted order."""
+    """The filters of `Selection.node`, or the channels of a selected normalisation layer, in sorted order."""
 
     name = "filters"
     title = TITLE
     shows = Shows.FILTERS
     question = HeatmapQuestion
-    about = staticmethod(attrgetter("request.node", "request.within"))
+    about = staticmethod(attrgetter("request.node", "request.within", "request.norm"))
     place_of = staticmethod(place_of)
     actions = (Action("normalise", ("I",), "normalise", "Shade filters against layer, filter, or iteration.", SHOWN),)
     bar = (
@@ -77,29 +80,35 @@ class Filters(PixelPane):
             **super().steps,
             "sort": cycling(FiltersOptions, "sort", SORTS),
             "normalise": cycling(FiltersOptions, "normalise", NORMALISATIONS),
-            "statistic": cycling(FiltersOptions, "statistic", _recorded),
-            "statistic_back": cycling(FiltersOptions, "statistic", _recorded, -1),
+            "statistic": _next_statistic,
+            "statistic_back": partial(_next_statistic, by=-1),
         }
 
     def choice(self, scene: Scene, action: str) -> Choice | None:
         """Return the list of statistics."""
-        every, now = _recorded(scene), scene.selection.get(FiltersOptions).statistic
+        field, every, one = _offered(scene)
+        now = getattr(scene.selection.get(FiltersOptions), field)
         if action != "statistic" or not every:
             return None
-        units = {name: one.unit for name, one in FILTERS.items()}
+        units = {name: known.unit for name, known in FILTERS.items()}
         options = (
-            Option(title_of(name), partial(_with_statistic, statistic=name), units.get(name, "")) for name in every
+            Option(title_of(name), partial(_with, field=field, value=name), units.get(name, "")) for name in every
         )
-        return Choice("Statistic of the filters", tuple(options), every.index(now) if now in every else -1)
+        return Choice(f"Statistic of the {one}s", tuple(options), every.index(now) if now in every else -1)
 
     def subject(self, selection: Selection) -> object:
-        """Return the node, or the attention head in it that is selected."""
-        within = selection.get(TreeOptions).within(selection.node)
+        """Return the node, or the attention head or the normalisation layer in it that is selected."""
+        options = selection.get(TreeOptions)
+        if options.channels is not None:
+            return selection.node, "channels", options.channels
+        within = options.within(selection.node)
         return selection.node if within is None else (selection.node, *within)
 
     def rows(self, scene: Scene) -> int:
-        """Return the number of filters of the node, or of the attention head that is selected."""
-        node, within = scene.selection.node, self._within(scene)
+        """Return the number of filters of the node or the attention head, or of channels, that is selected."""
+        node, within, norm = scene.selection.node, self._within(scene), _norm_of(scene)
+        if norm is not None:
+            return scene.view.norms[norm].channels
         if within is not None:
             return within[1] - within[0]
         return scene.view.tree[node].filters if node < len(scene.view.tree) else 0
@@ -119,12 +128,12 @@ class Filters(PixelPane):
     def wanted(self, scene: Scene) -> Iterator[Question[Any]]:
         """Ask for the filters that are shown."""
         selection, total, height = scene.selection, self.rows(scene), self.height(scene)
-        options, window = selection.get(FiltersOptions), self.window(selection)
+        options, window, norm = selection.get(FiltersOptions), self.window(selection), _norm_of(scene)
         if height and total:
             yield HeatmapQuestion(
                 HeatmapRequest(
                     node=selection.node,
-                    statistic=options.statistic,
+                    statistic=options.statistic if norm is None else options.channel,
                     axis=scene.axis,
                     first=window.first,
                     count=window.count or total,
@@ -133,6 +142,7 @@ class Filters(PixelPane):
                     sort=options.sort,
                     lead=self._lead(scene) if options.sort == "lead" else (),
                     within=self._within(scene),
+                    norm=norm,
                 )
             )
             yield StateQuestion()
@@ -145,6 +155,9 @@ class Filters(PixelPane):
         view, heatmap = scene.view, scene.answers.get(HeatmapQuestion)
         if heatmap is None or heatmap.request.node >= len(view.tree):
             return MessagePicture(title=self.title)
+        row = min(self.row(scene), max(0, heatmap.filters - 1)) if self._is_of(scene, heatmap) else 0
+        if heatmap.request.norm is not None:
+            return FiltersPicture(heatmap, row, _channels_look(scene, heatmap))
         node = view.tree[heatmap.request.node]
         layers = sorted((found.layer, found.name) for found in view.tree if found.layer is not None)
         is_activation = heatmap.request.statistic in ACTIVATION_COLUMNS
@@ -161,13 +174,13 @@ class Filters(PixelPane):
             heads=tuple(head for head in view.heads if head.index == node.layer),
             starts=self._starts(scene, node, heatmap.request.statistic),
         )
-        row = min(self.row(scene), max(0, heatmap.filters - 1)) if self._is_of(scene, heatmap) else 0
         return FiltersPicture(heatmap, row, look)
 
     def _is_of(self, scene: Scene, heatmap: Heatmap) -> bool:
         """Whether an answer is of what is selected now."""
         request = heatmap.request
-        return (request.node, request.within) == (scene.selection.node, self._within(scene))
+        now = scene.selection.node, self._within(scene), _norm_of(scene)
+        return (request.node, request.within, request.norm) == now
 
     def _starts(self, scene: Scene, node: TreeNode, statistic: str) -> InitialStd | None:
         """Return where the weights of a layer would start, where their standard deviation is shown."""
@@ -225,7 +238,7 @@ class Filters(PixelPane):
 
     def is_foldable(self, scene: Scene) -> bool:
         """Whether there is a filter to look into."""
-        return self.rows(scene) > 0
+        return self.rows(scene) > 0 and _norm_of(scene) is None
 
     def fold(self, scene: Scene, open_: bool | None) -> Selection:
         """Look into the selected filter; closing goes back to the tree."""
@@ -235,7 +248,12 @@ class Filters(PixelPane):
     def _selected(self, scene: Scene) -> tuple[int, int] | None:
         """Return layer and filter of the selected row; None until its order is known."""
         heatmap, row, tree = scene.answers.get(HeatmapQuestion), self.row(scene), scene.view.tree
-        if heatmap is None or not self._is_of(scene, heatmap) or row >= len(heatmap.order):
+        if (
+            heatmap is None
+            or not self._is_of(scene, heatmap)
+            or row >= len(heatmap.order)
+            or _norm_of(scene) is not None
+        ):
             return None
         layer = int(heatmap.labels[row])
         own = next(node for node in tree if node.layer == layer)
@@ -267,22 +285,61 @@ class Filters(PixelPane):
             return None
         request, rows = heatmap.request, len(heatmap.values)
         first = [request.first + row * request.count // max(1, rows) for row in range(rows)]
-        names = [f"filter {int(heatmap.order[place])}" if place < len(heatmap.order) else "" for place in first]
-        name = scene.view.tree[request.node].name
+        one = "filter" if request.norm is None else "channel"
+        names = [f"{one} {int(heatmap.order[place])}" if place < len(heatmap.order) else "" for place in first]
+        name = scene.view.tree[request.node].name if request.norm is None else scene.view.norms[request.norm].name
         title = f"{title_of(request.statistic)} of {name}, sorted by {SORT_WORDS[request.sort]}"
         return over_time(title, request.axis, names, list(heatmap.values))
 
     def choices(self, scene: Scene) -> Iterator[tuple[str, str, Step]]:
         """Offer the statistics, and the orders."""
         for statistic in scene.view.filter_statistics:
-            step: Step = partial(_with_statistic, statistic=statistic)
+            step: Step = partial(_with, field="statistic", value=statistic)
             yield f"filters: {title_of(statistic)}", "Show this statistic in the Filters pane.", step
+        for value in CHANNEL_STATISTICS if scene.view.channel_norms else ():
+            step = partial(_with, field="channel", value=value)
+            yield f"channels: {title_of(value)}", "Show this of the channels of a normalisation layer.", step
         for sort, words in SORT_WORDS.items():
             yield f"filters by {words}", "Order the filters so.", cycling(FiltersOptions, "sort", (sort,))
 
 
-def _with_statistic(scene: Scene, statistic: str) -> Selection:
-    return scene.selection.put(replace(scene.selection.get(FiltersOptions), statistic=statistic))
+def _with(scene: Scene, field: str, value: str) -> Selection:
+    chosen: dict[str, Any] = {field: value}
+    return scene.selection.put(replace(scene.selection.get(FiltersOptions), **chosen))
+
+
+def _norm_of(scene: Scene) -> int | None:
+    """Return the place of the normalisation layer whose channels are shown; None where filters are."""
+    place = scene.selection.get(TreeOptions).channels
+    return place if place in scene.view.channel_norms else None
+
+
+def _offered(scene: Scene) -> tuple[str, tuple[str, ...], str]:
+    """Return the choice that says what is shown, what there is to choose from, and what a row is."""
+    is_channels = _norm_of(scene) is not None
+    return ("channel", CHANNEL_STATISTICS, "channel") if is_channels else ("statistic", _recorded(scene), "filter")
+
+
+def _next_statistic(scene: Scene, by: int = 1) -> Selection:
+    field, every, _ = _offered(scene)
+    return cycling(FiltersOptions, field, every, by)(scene)
+
+
+def _channels_look(scene: Scene, heatmap: Heatmap) -> FiltersLook:
+    """Return names and words for the channels of a normalisation layer."""
+    request = heatmap.request
+    norm = scene.view.norms[request.norm or 0]
+    title = title_of(request.statistic)
+    is_empty = bool(np.isnan(heatmap.values).all())
+    lacks = f"{safe(norm.kind)} has no {title} here; press s for another value"
+    return FiltersLook(
+        node=f"{norm.name} {norm.kind}",
+        title=title,
+        records=scene.view.info.records,
+        order=SORT_WORDS.get(request.sort, request.sort),
+        standing=(lacks,) if is_empty else (f"{title}, of each channel; its size is shaded",),
+        one="channel",
+    )
 
 
 def _recorded(scene: Scene) -> tuple[str, ...]:

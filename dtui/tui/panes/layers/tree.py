@@ -14,7 +14,7 @@ from dtui.model.statistics import title_of
 from dtui.safe_text import safe
 from dtui.tui.panes.layers.questions import InitialStdQuestion, RatiosQuestion, SeriesQuestion, StateQuestion
 from dtui.tui.panes.layers.structure import SCREEN as STRUCTURE
-from dtui.tui.panes.layers.tree_beside import beside_of, layers_with_heads, on_node, on_row
+from dtui.tui.panes.layers.tree_beside import beside_of, layers_with_heads, on_node, on_row, starting_beside
 from dtui.tui.panes.layers.tree_charts import (
     chart_of,
     next_source,
@@ -261,7 +261,7 @@ class Tree(ListPane):
         tree, frozen = scene.view.tree, scene.view.info.states.frozen
         layers = [node for node in tree if node.layer is not None]
         layer = next((node.index for node in layers if node.name not in frozen), layers[0].index if layers else 0)
-        scene = scene.at(self._fitted(scene.at(scene.selection.changed(node=layer))))
+        scene = scene.at(self._fitted(starting_beside(scene.at(scene.selection.changed(node=layer)))))
         every = recorded(scene)
         if not every or scene.selection.get(TreeOptions).statistic in every:
             return scene.selection

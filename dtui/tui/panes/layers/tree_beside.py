@@ -123,12 +123,22 @@ def on_row(options: TreeOptions, view: RunView, item: TreeItem) -> TreeOptions:
     """Return the choices with a row selected."""
     one = None if item.norm is None else view.beside[item.norm]
     head = SelectedHead(item.node.index, one.first, one.stop) if isinstance(one, AttentionHead) else None
-    return replace(options, norm=item.norm, head=head)
+    is_channels = isinstance(one, NormLayer) and item.norm in view.channel_norms
+    return replace(options, norm=item.norm, head=head, channels=item.norm if is_channels else None)
 
 
 def on_node(options: TreeOptions) -> TreeOptions:
     """Return the choices with the node itself selected, and nothing behind it."""
-    return replace(options, norm=None, head=None)
+    return replace(options, norm=None, head=None, channels=None)
+
+
+def starting_beside(scene: Scene) -> Scene:
+    """Show rows of normalisation layers from the beginning where their channels were recorded."""
+    options, view = scene.selection.get(TreeOptions), scene.view
+    if not view.channel_norms or not view.norm_statistics or options.norm_statistic is not None:
+        return scene
+    first = "scale_shift" if "scale_shift" in view.norm_statistics else view.norm_statistics[0]
+    return scene.at(scene.selection.put(replace(options, norm_statistic=first)))
 
 
 def layers_with_heads(view: RunView) -> dict[int, int]:

@@ -38,6 +38,7 @@ class TreeOptions:
         open_heads: Indices of the layers whose attention heads have rows.
         norm: Place in `RunView.beside` of what is selected behind a layer; None where a node is selected.
         head: The selected attention head, if that is one.
+        channels: Place in `RunView.norms` of the selected normalisation layer, if its channels were recorded.
     """
 
     statistic: str = "mean"
@@ -54,6 +55,7 @@ class TreeOptions:
     open_heads: frozenset[int] = frozenset()
     norm: int | None = None
     head: SelectedHead | None = None
+    channels: int | None = None
 
     def beside(self, view: RunView) -> tuple[int, ...]:
         """Return the places in `RunView.beside` of what has a row behind its layer, in the order of the rows."""

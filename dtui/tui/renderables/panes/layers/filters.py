@@ -53,6 +53,7 @@ class FiltersLook:
         moments: What the values are of, such as "records".
         heads: The attention heads that filters of the layer make.
         starts: Where its weights would start; None where that is not shown.
+        one: What a row is: "filter", or "channel" of a normalisation layer.
     """
 
     node: str
@@ -66,6 +67,7 @@ class FiltersLook:
     moments: str = "records"
     heads: tuple[AttentionHead, ...] = ()
     starts: InitialStd | None = None
+    one: str = "filter"
 
     def head_of(self, filter: int) -> AttentionHead | None:
         """Return the attention head that a filter belongs to; None if it belongs to none."""
@@ -264,12 +266,13 @@ def _write_words(cells: Cells, frame: Frame, heatmap: Heatmap, selected: int, lo
     is_moving = index in look.moving
     state = "dead" if is_dead else "still moving" if is_moving else "late start" if is_late else ""
     lines = [
-        ("", "filter", "" if index is None else f"{index:,}", theme.flag, True),
+        ("", look.one, "" if index is None else f"{index:,}", theme.flag, True),
         ("", "value", shown, theme.bright, True),
         ("×", "dead", f"{dead:,}", theme.warning if dead else theme.text, False),
         ("~", "moving", f"{len(look.moving):,}", theme.accent if look.moving else theme.text, False),
         ("○", "late start", f"{late:,}", theme.gained if late else theme.text, False),
     ]
+    lines = lines if look.one == "filter" else lines[:2]
     top = 2 if frame.height >= 7 else 1
     names = look.layer_names
     if index is not None and names and len(np.unique(heatmap.labels)) > 1:
@@ -305,19 +308,20 @@ def _value_at(frame: Frame, heatmap: Heatmap, place: PixelRows, selected: int, c
 def _draw_filters_header(cells: Cells, frame: Frame, heatmap: Heatmap, look: FiltersLook) -> None:
     """Write name, node, counts and notes as far as they fit beside the legend; the legend comes before the notes."""
     theme, request = frame.theme, heatmap.request
-    x = draw_header(cells, frame, TITLE, max(0, frame.gutter - 1))
+    x = draw_header(cells, frame, TITLE if look.one == "filter" else "Channels", max(0, frame.gutter - 1))
     cells.text(x + 2, 0, safe(look.node), theme.accent, limit=max(0, frame.gutter - x - 3))
-    counts = f"{heatmap.filters:,} filters"
+    counts = f"{heatmap.filters:,} {look.one}s"
     place = place_of(heatmap, frame.height)
-    low, high = _legend_words(heatmap)
+    low, high = _legend_words(heatmap, look.one)
     colours = value_colours(frame.theme, frame.output)
     notes = [look.title]
     if request.within is not None and (head := look.head_of(request.within[0])) is not None:
         notes.insert(0, head.title)
-    notes += [f"against the {request.normalise}"] if request.normalise != "layer" else []
+    against = request.normalise.replace("filter", look.one)
+    notes += [f"against the {against}"] if request.normalise != "layer" else []
     notes += [f"by {look.order}"] if request.sort != "index" else []
     if place.per_pixel > 1.01:
-        notes.append(f"{place.per_pixel:.1f} filters/px")
+        notes.append(f"{place.per_pixel:.1f} {look.one}s/px")
     if heatmap.nonfinite is not None:
         notes.insert(0, NONFINITE_WORDS)
     records = f" × {look.records:,} {look.moments}"
@@ -335,10 +339,10 @@ def _draw_filters_header(cells: Cells, frame: Frame, heatmap: Heatmap, look: Fil
             separator = " · "
 
 
-def _legend_words(heatmap: Heatmap) -> tuple[str, str]:
+def _legend_words(heatmap: Heatmap, one: str) -> tuple[str, str]:
     """Return words for the ends of the ramp: the scale's ends, beyond which nothing differs."""
     if np.isfinite(heatmap.scale):
         low = f"≤ {number(heatmap.scale / 10**heatmap.decades)}" if heatmap.decades else "0"
         return low, f"≥ {number(heatmap.scale)}"
-    of = {"filter": "filter's max", "iteration": "iteration's max"}.get(heatmap.request.normalise, "max")
+    of = {"filter": f"{one}'s max", "iteration": "iteration's max"}.get(heatmap.request.normalise, "max")
     return (f"1e-{heatmap.decades:.0f} of it" if heatmap.decades else "0"), of
