@@ -25,7 +25,7 @@ from dtui.query.data import RunData
 from dtui.query.detecting import found_by
 from dtui.query.incidents.origin import origins, told
 from dtui.query.layers.activations import has_activations
-from dtui.query.layers.adapters import adapter_states
+from dtui.query.layers.beside.adapters import adapter_states
 from dtui.query.layers.trained import layer_states
 
 MOST_ITERATIONS = 8

@@ -35,8 +35,8 @@ from dtui.model import (
     read_only,
 )
 from dtui.model.statistics import Drawn
-from dtui.query.channels import channel_heatmap
 from dtui.query.data import RunData
+from dtui.query.layers.beside.channels import channel_heatmap
 from dtui.query.layers.filter_values import values_of
 from dtui.query.layers.shading import ROWS_AT_ONCE, by_blocks, magnitudes_of, shades_of, usable
 from dtui.query.tree import check_layer, node_of, tree_of

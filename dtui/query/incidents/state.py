@@ -10,7 +10,7 @@ from dtui.model import FloatArray, IntArray, Layer, RunState, Standing, StateEnt
 from dtui.query.data import RunData
 from dtui.query.heatmap import HeatmapQuery
 from dtui.query.layers.activations import silent_filters
-from dtui.query.layers.adapters import adapter_states
+from dtui.query.layers.beside.adapters import adapter_states
 
 ORDER = tuple(Standing)
 

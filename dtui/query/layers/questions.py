@@ -22,28 +22,26 @@ if TYPE_CHECKING:
         NodeHistograms,
         NormSeries,
     )
-    from dtui.query import channels, heatmap, tree
+    from dtui.query import heatmap, tree
     from dtui.query.data import RunData
     from dtui.query.layers import (
         activations,
-        adapters,
         boxes,
         filter_history,
         graph,
-        heads,
         histograms,
         kept_weights,
-        norm_series,
         update_ratios,
     )
+    from dtui.query.layers.beside import adapters, channels, heads, norm_series
 else:
-    channels, heatmap, tree = on_use("dtui.query", "channels", "heatmap", "tree")
+    heatmap, tree = on_use("dtui.query", "heatmap", "tree")
     activations, boxes, filter_history, graph = on_use(
         "dtui.query.layers", "activations", "boxes", "filter_history", "graph"
     )
-    adapters, heads = on_use("dtui.query.layers", "adapters", "heads")
-    histograms, kept_weights, norm_series, update_ratios = on_use(
-        "dtui.query.layers", "histograms", "kept_weights", "norm_series", "update_ratios"
+    histograms, kept_weights, update_ratios = on_use("dtui.query.layers", "histograms", "kept_weights", "update_ratios")
+    adapters, channels, heads, norm_series = on_use(
+        "dtui.query.layers.beside", "adapters", "channels", "heads", "norm_series"
     )
 
 

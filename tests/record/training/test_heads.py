@@ -14,7 +14,7 @@ import dtui
 from dtui.errors import NotRecordedError, UsageError
 from dtui.model import FILTER_STATISTICS, HeadGroup, TimeAxis
 from dtui.query import RunQuery
-from dtui.query.layers.heads import FORMULAS
+from dtui.query.layers.beside.heads import FORMULAS
 from dtui.record.network.heads import find_heads
 from dtui.record.network.layers import find_layers, place
 

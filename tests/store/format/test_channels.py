@@ -120,7 +120,7 @@ def test_a_heatmap_holds_the_value_farthest_from_zero(
 ) -> None:
     if is_long:
         monkeypatch.setattr(data, "LONG", 16)
-        monkeypatch.setattr("dtui.query.channels.READ_AT_ONCE", 16)
+        monkeypatch.setattr("dtui.query.layers.beside.channels.READ_AT_ONCE", 16)
     for norm, rows in ((0, slice(0, 3)), (2, slice(3, 5))):
         heatmap = RunQuery(written).heatmap(request(axis=axis, norm=norm, statistic="shift"))
         every = expected(FRAMES, "shift")[rows]

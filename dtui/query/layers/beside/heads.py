@@ -16,7 +16,7 @@ from dtui.model import FloatArray, HeadGroup, TimeAxis, read_only
 from dtui.model.layers import UPDATE_RATIO, AttentionHead, MovedHead, NormSeries
 from dtui.model.statistics import FILTERS, Drawn
 from dtui.query.data import RunData
-from dtui.query.layers.norm_series import scale_of
+from dtui.query.layers.beside.norm_series import scale_of
 
 _Read = Callable[[str], FloatArray]
 

@@ -11,7 +11,7 @@ from dtui.model import ADAPTER_STATISTICS, FloatArray, TimeAxis, read_only
 from dtui.model.findings.adapters import AdapterState
 from dtui.model.layers import ADAPTER_RATIO, NormSeries
 from dtui.query.data import RunData
-from dtui.query.layers.norm_series import series_of
+from dtui.query.layers.beside.norm_series import series_of
 
 SIZE = ADAPTER_STATISTICS[0]
 
