@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dtui.model import FloatArray
 
@@ -118,8 +120,8 @@ class Windows(RecentArrays):
         self._step = step
 
     def columns(
-        self, key: Hashable, wanted: slice, count: int, read: Callable[[slice], FloatArray]
-    ) -> tuple[FloatArray, int]:
+        self, key: Hashable, wanted: slice, count: int, read: Callable[[slice], NDArray[Any]]
+    ) -> tuple[NDArray[Any], int]:
         """Return a read-only matrix that holds the wanted columns, and the position of its first column.
 
         Args:

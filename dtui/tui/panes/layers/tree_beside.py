@@ -81,7 +81,7 @@ def titles_beside(scene: Scene) -> list[tuple[str, str]]:
     for choice, kind, mark, question in _QUESTIONS:
         found = scene.answers.get(question) if getattr(options, choice) is not None else None
         if found is not None and any(place in scene.view.places(kind) for place in shown):
-            titles.append((mark, found.title))
+            titles.append((mark.glyph, found.title))
     return titles
 
 
