@@ -66,6 +66,7 @@ class RunData(ValidationData):
                 # the same iterations anew: nothing stands where it stood.
                 self._growing.clear()
                 self._windows.clear()
+                self._label_windows.clear()
                 self.generation += 1
                 self._judgements = None
             self._seen, self._joins = now, joins

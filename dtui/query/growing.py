@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dtui.model import FloatArray
 
 READ_AT_ONCE = 4_096
 WINDOW_STEP = 64
-"""Windows begin and end at multiples of this many columns, which are read together anyway."""
+"""Windows begin and end at multiples of this many columns, which are read together anyway; some have a step of their
+own."""
 
 
 class RecentArrays:
@@ -105,13 +108,20 @@ class GrowingArrays(RecentArrays):
 class Windows(RecentArrays):
     """The last used stretch of each matrix that is too long to be kept whole."""
 
-    def __init__(self, budget: int = 32 << 20, most: int = 64 << 20) -> None:
-        """Start empty; a stretch that is larger than `most` bytes is answered, but not kept."""
+    def __init__(self, budget: int = 32 << 20, most: int = 64 << 20, step: int = WINDOW_STEP) -> None:
+        """Start empty; a stretch that is larger than `most` bytes is answered, but not kept.
+
+        Args:
+            budget: Bytes kept.
+            most: Bytes kept at most.
+            step: Columns, at multiples of which a stretch begins and ends.
+        """
         super().__init__(budget, most)
+        self._step = step
 
     def columns(
-        self, key: Hashable, wanted: slice, count: int, read: Callable[[slice], FloatArray]
-    ) -> tuple[FloatArray, int]:
+        self, key: Hashable, wanted: slice, count: int, read: Callable[[slice], NDArray[Any]]
+    ) -> tuple[NDArray[Any], int]:
         """Return a read-only matrix that holds the wanted columns, and the position of its first column.
 
         Args:
@@ -123,8 +133,8 @@ class Windows(RecentArrays):
         matrix, first = self.take(key)
         if matrix is None or wanted.start < first or wanted.stop > first + matrix.shape[1]:
             matrix = None  # it is not held beside the new one
-            first = wanted.start // WINDOW_STEP * WINDOW_STEP
-            matrix = read(slice(first, min(count, -(-wanted.stop // WINDOW_STEP) * WINDOW_STEP)))
+            first = wanted.start // self._step * self._step
+            matrix = read(slice(first, min(count, -(-wanted.stop // self._step) * self._step)))
             matrix.flags.writeable = False
         self.keep(key, matrix, first)
         return matrix, first

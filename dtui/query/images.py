@@ -233,8 +233,7 @@ def labels_at(data: RunData, images: IntArray, position: int) -> IntArray:
     if position < 0 or not len(images):
         return np.full(len(images), NO_VALUE, dtype=np.int32)
     low, high = int(images.min()), int(images.max()) + 1
-    labels: IntArray = data.labels(slice(low, high), slice(position, position + 1))[images - low, 0]
-    return labels
+    return data.labels_around(slice(low, high), position)[images - low]
 
 
 def taken_for(data: RunData, classes: tuple[int, ...], iteration: int) -> TakenFor:

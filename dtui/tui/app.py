@@ -207,7 +207,7 @@ class DtuiApp(AskingApp):
         install()
         self._output, self.session, table = output_for(*self._wishes), session, session.table
         session.resized(*self.size)
-        self.data_screen = DataScreen(table)
+        self.data_screen = DataScreen(table, self.perform)
         self._paint()
         await self.push_screen(self.data_screen)
 
@@ -327,10 +327,6 @@ class DtuiApp(AskingApp):
                 self.paint()
 
         self.cover(choosing_box(choice), take)
-
-    def on_data_screen_keyed(self, message: DataScreen.Keyed) -> None:
-        """Perform the action of a key."""
-        self.perform(message.action)
 
     def on_board_used(self, message: Board.Used) -> None:
         """Handle a press, a drag or the wheel in a pane."""

@@ -49,6 +49,24 @@ def test_what_classes_are_taken_for_is_counted(query, reader, iteration, at, cla
     assert found.right == sum(label == target for label, target in zip(own, targets, strict=True))
 
 
+def test_a_step_of_the_crosshair_reads_the_labels_of_the_next_steps_too(query, reader, monkeypatch):
+    reads, read = [], type(reader).read_labels
+    monkeypatch.setattr(type(reader), "read_labels", lambda self, *where: reads.append(where) or read(self, *where))
+    for at in range(16, 32):
+        assert query.taken_for((0, 1), FIRST + at * EVERY).iteration == FIRST + at * EVERY
+    assert len(reads) == 1
+    query.taken_for((0, 1), FIRST + 32 * EVERY)
+    assert len(reads) == 2
+
+
+def test_labels_of_very_many_images_are_read_for_one_validation(query, reader, monkeypatch):
+    monkeypatch.setattr("dtui.query.labels.validation_data.LABELS_AROUND", 8)
+    reads, read = [], type(reader).read_labels
+    monkeypatch.setattr(type(reader), "read_labels", lambda self, *where: reads.append(where) or read(self, *where))
+    query.taken_for((0, 1), FIRST + 17 * EVERY)
+    assert reads[-1][1] == slice(17, 18)
+
+
 def test_before_the_first_validation_nothing_is_taken_for_anything(query):
     found = query.taken_for((0, 1), 5)
     assert (found.iteration, found.labels.tolist(), found.right) == (None, [], 0)

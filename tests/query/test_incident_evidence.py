@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,27 @@ def test_each_cause_shows_the_quantity_that_tells_it(faults):
     assert not small.spans_decades, "a share has a scale from nothing to all"
     assert replace(small, unit="number").spans_decades
     assert update.iterations[np.argmax(update.values)] == 750
+
+
+def counted(reads, read, *where):
+    reads.append(where)
+    return read(*where)
+
+
+def test_what_shows_an_incident_is_read_once_while_a_list_scrolls(repository, monkeypatch):
+    """The list asks for all of its rows after each step, of which one is new."""
+    with open_run(repository / "sample_runs" / "mnist-faults.dtui") as query:
+        incidents, reads = query.incidents(), []
+        first = query.incident_evidence(incidents[:-1])
+        reader = query._data.reader
+        for name in [name for name in dir(type(reader)) if name.startswith("read_")]:
+            monkeypatch.setattr(reader, name, partial(counted, reads, getattr(reader, name)))
+        decided = tuple(replace(one, status="flagged", note="seen") for one in incidents[:-1])
+        again = query.incident_evidence(decided)
+        assert all(one.series is before.series for one, before in zip(again, first, strict=True))
+        assert reads == []
+        query.incident_evidence(incidents)
+        assert reads, "the new row is read"
 
 
 def asked(query):

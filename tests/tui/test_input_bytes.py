@@ -46,14 +46,14 @@ REPORTS = {
     "urxvt mouse": b"\x1b[35;60;20M",
     "X10 mouse": b"\x1b[M !~",
     "X10 mouse on the right": b"\x1b[M \x7f\xff",
+    "focus": b"\x1b[I",
+    "no focus": b"\x1b[O",
     "8-bit CSI": b"\x9b?1;2c",
     "8-bit OSC": b"\x9d11;rgb:ffff/ffff/ffff\x9c",
 }
 EVENTS = {
     "SGR mouse": (b"\x1b[<35;60;20M", "MouseMove"),
     "SGR mouse down": (b"\x1b[<0;60;20M", "MouseDown"),
-    "focus": (b"\x1b[I", "AppFocus"),
-    "no focus": (b"\x1b[O", "AppBlur"),
     "synchronized output": (b"\x1b[?2026;2$y", "TerminalSupportsSynchronizedOutput"),
 }
 KEYS = {

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
+from textual.events import Key
+from textual.widgets import Input
 
 from dtui.tui.panes.layers.tree import TreeOptions
+from dtui.tui.renderables.canvas.frame import Frame
+from dtui.tui.renderables.canvas.output import Output
+from dtui.tui.renderables.canvas.theme import DARK
+from dtui.tui.renderables.panes.message import MessagePicture
+from dtui.tui.terminal.memory import share_one_heap
+from dtui.tui.widgets.board import MOST_DRAWINGS, Board
 from tests.tui.driving import at, press, running, screen_text, until
 
 
@@ -53,7 +63,7 @@ async def test_what_lies_over_the_panes_follows_the_size_of_the_screen(size):
         await pilot.press("question_mark")
         await pilot.resize_terminal(*size)
         await until(pilot, lambda: app.session.scene.size == size)
-        await until(pilot, lambda: screen_text(app).count("╰─ Esc closes") == 1)
+        await until(pilot, lambda: screen_text(app).count("Esc closes ─") == 1)
         region = app.data_screen.overlay.region
         assert region.right <= size[0]
         assert region.bottom <= size[1]
@@ -83,3 +93,35 @@ async def test_keys_that_wait_are_taken_before_the_next_paint(monkeypatch):
         await until(pilot, lambda: shown)
         assert app.session.selection.cursor < cursor
         assert shown[0] == app.session.selection.cursor, "the last place at once"
+
+
+@pytest.mark.parametrize(("first", "opened"), [("colon", "line"), ("slash", "line"), ("question_mark", "help")])
+async def test_keys_that_come_at_once_go_to_what_the_first_one_opens(first, opened):
+    """As over a slow link, or pasted: none of them may flag, dismiss or leave."""
+    async with running() as (app, pilot, query):
+        before = app.session.selection
+        for key in (first, "x", "f", "3", "n"):
+            app.post_message(Key(key, key if len(key) == 1 else None))
+        screen = app.data_screen
+        await until(pilot, lambda: screen.is_covered)
+        await pilot.pause()
+        if opened == "line":
+            await until(pilot, lambda: screen.command_line.query_one(Input).value == "xf3n")
+        assert app.session.scene.screen.name == "Layers"
+        assert app.session.selection.cursor == before.cursor
+        assert not query.decided
+
+
+def test_a_python_without_ctypes_shows_runs_all_the_same(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ctypes", None)
+    share_one_heap()
+
+
+def test_the_board_keeps_no_drawing_of_another_size_and_few_of_this_one():
+    board = Board()
+    for width in (80, 100, 120):
+        for gutter in range(60):
+            where = Frame(width, 3, gutter, None, DARK, Output())
+            board.show({"a": (MessagePicture("x"), where)}, (width, 3), None)
+            assert len(board._drawings) <= MOST_DRAWINGS
+            assert {drawing.frame.width for drawing in board._drawings.values()} == {width}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -23,6 +24,8 @@ WIDTH = 4
 """Batches of a trigger."""
 MOST_BEFORE = 8
 """Batches before the one that is asked for."""
+MOST_KEPT = 256
+"""Batches that are kept, of the last ones that were asked for."""
 MOST_READ = 4_000_000
 """Ids that are read to see who stands out; of more batches an even choice is taken, beside those of triggers."""
 AT_ONCE = 64
@@ -153,6 +156,11 @@ class Batches:
         return np.unique(np.concatenate([others, np.asarray(wanted, np.int64)]))
 
     def _batch(self, iteration: int) -> KeptBatch:
+        """Return a kept batch; the last ones are not read again until the run changes."""
+        read = self._data.remembered("kept batches", lambda: lru_cache(MOST_KEPT)(self._read_batch))
+        return read(iteration)
+
+    def _read_batch(self, iteration: int) -> KeptBatch:
         for frames in self._frames:
             place = int(np.searchsorted(frames.iterations, iteration))
             if place < len(frames.iterations) and frames.iterations[place] == iteration:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import lru_cache, partial
+
 import numpy as np
 
 from dtui.analysis.quantiles import column_medians
 from dtui.model import Incident
-from dtui.model.findings.batches import BatchAnswer
 from dtui.model.findings.incident_evidence import MOST_IMAGES, IncidentEvidence, LayerMove
 from dtui.model.learning import Confused
 from dtui.query.data import RunData
 from dtui.query.incidents.telling import telling
 from dtui.query.layers.update_ratios import layer_update_ratios
 
+MOST_KEPT = 512
+"""Answers that are kept: about 5 MB, several screens of a list."""
 AROUND = 20
 """Records before the incident that say what is usual."""
 MOST_MOVED = 3
@@ -22,13 +26,21 @@ LEAST_BEFORE = 5
 """Records before, without which nobody knows what is usual."""
 
 
-def evidence_of(incident: Incident, data: RunData, batch: BatchAnswer | None = None) -> IncidentEvidence:
-    """Answer `RunQuery.incident_evidence` for one incident, of which the batch before it is known."""
+def evidence_of(incident: Incident, data: RunData) -> IncidentEvidence:
+    """Answer `RunQuery.incident_evidence` for one incident, without the batch before it.
+
+    It is kept for the last incidents, until the run changes: a list that scrolls by a row asks for all of its rows.
+    """
+    find = data.remembered("incident evidence", lambda: lru_cache(MOST_KEPT)(partial(_find, data)))
+    return find(replace(incident, status="new", note=""))  # which say nothing about what the run holds
+
+
+def _find(data: RunData, incident: Incident) -> IncidentEvidence:
     label = incident.classes[0] if incident.classes else None
     series, moved = telling(data, incident), _moved(incident, data)
     if label is None or label >= len(data.class_sizes):
-        return IncidentEvidence(incident.id, series, label, moved=moved, judging=data.judging, batch=batch)
-    return IncidentEvidence(incident.id, series, label, *_became(label, incident, data), moved, data.judging, batch)
+        return IncidentEvidence(incident.id, series, label, moved=moved, judging=data.judging)
+    return IncidentEvidence(incident.id, series, label, *_became(label, incident, data), moved, data.judging)
 
 
 def _moved(incident: Incident, data: RunData) -> tuple[LayerMove, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -87,7 +88,8 @@ class IncidentQuestions(RelationQuestions):
         from dtui.query.incidents.evidence import evidence_of
 
         batches = self.incident_batches(incidents)
-        return tuple(evidence_of(one, self._data, batch) for one, batch in zip(incidents, batches, strict=True))
+        found = (evidence_of(one, self._data) for one in incidents)
+        return tuple(replace(one, batch=batch) for one, batch in zip(found, batches, strict=True))
 
     # --- the batch behind it
     def batch(self, iteration: int) -> BatchAnswer:

@@ -16,7 +16,7 @@ import numpy as np
 from dtui.analysis.correctness import PackedLayout
 from dtui.model import FloatArray, ImageSet, IntArray
 from dtui.model.judging import Judging
-from dtui.query.growing import GrowingArrays
+from dtui.query.growing import GrowingArrays, Windows
 from dtui.query.labels.judgements import Judgements
 from dtui.query.labels.partial import read_errors
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 LABELS_KEPT = 24_000_000
 """Wrong labels that are kept at most, two bytes each; a run of 1,000 validations of 50,000 images has 16 million."""
+LABELS_AROUND, VALIDATIONS_AROUND = 8 << 20, 16
+"""Bytes of labels that are kept around the last validations that were asked for, and how many are read together: a
+chunk of the store holds more, and decoding it takes as long for one."""
 
 
 class ValidationData:
@@ -38,6 +41,7 @@ class ValidationData:
         """Take over a reader; nothing is read before the first question."""
         self.reader = reader
         self._growing = GrowingArrays()
+        self._label_windows = Windows(LABELS_AROUND, LABELS_AROUND, VALIDATIONS_AROUND)
         self._memory: dict[Hashable, object] = {}
         self._judgements: Judgements | None = None
         self._keeps_labels = False
@@ -132,6 +136,27 @@ class ValidationData:
             if kept is not None:
                 return kept
         return self.reader.read_labels(images, validations)
+
+    def labels_around(self, images: slice, position: int) -> IntArray:
+        """Return predicted labels at a validation, of which the neighbours are read too: the next step asks for them.
+
+        Args:
+            images: Step 1, within the images.
+            position: Of the validation.
+
+        Returns:
+            Shape (images,), int32, as `labels`.
+        """
+        if (images.stop - images.start) * VALIDATIONS_AROUND * 4 > LABELS_AROUND:  # it would be read anew each time
+            return self.labels(images, slice(position, position + 1))[:, 0]
+        around, first = self._label_windows.columns(
+            (images.start, images.stop),
+            slice(position, position + 1),
+            len(self.validations),
+            lambda wanted: self.labels(images, wanted),
+        )
+        column: IntArray = around[:, position - first]
+        return column
 
     # --- correctness
     @property

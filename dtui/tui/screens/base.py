@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.message import Message
 from textual.reactive import Reactive
 from textual.screen import Screen as TextualScreen
 from textual.widget import Widget
@@ -35,19 +34,18 @@ class DataScreen(TextualScreen[None]):
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)
     """Textual repaints a whole screen when the focus moves: 84 kB when the command line opens, 10 kB without that."""
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(",".join(action.keys), f"do('{action.id}')", action.words, show=False) for action in TABLE.actions)
+        *(
+            Binding(",".join(action.keys), f"do('{action.id}')", action.words, show=False, priority=True)
+            for action in TABLE.actions
+        )
     ]
+    """With priority: Textual takes these keys before it looks where the next ones go. Otherwise what is typed at once
+    behind `:` would be taken for keys of the panes, and `:fix` flag and dismiss an incident."""
 
-    class Keyed(Message):
-        """A message: a key was pressed for an action."""
-
-        def __init__(self, action: str) -> None:
-            super().__init__()
-            self.action = action
-
-    def __init__(self, table: Table) -> None:
-        """Show the screens of a table."""
+    def __init__(self, table: Table, perform: Callable[[str], None]) -> None:
+        """Show the screens of a table; `perform` is called with the action of a key."""
         super().__init__()
+        self._perform = perform
         self._panes = {pane.name: pane for pane in table.panes}
         self.board, self.overlay, self.command_line = Board(), Overlay(), CommandLine()
 
@@ -72,10 +70,13 @@ class DataScreen(TextualScreen[None]):
         """Return the pane of a name."""
         return self._panes[name]
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Return whether an action may be done: none of ours while something lies over the panes."""
+        return not self.is_covered if action == "do" else super().check_action(action, parameters)
+
     def action_do(self, action: str) -> None:
-        """Hand an action to the app; while something lies over the panes, keys that it leaves alone mean nothing."""
-        if not self.is_covered:
-            self.post_message(self.Keyed(action))
+        """Have the app perform an action."""
+        self._perform(action)
 
     def show(self, shown: Mapping[Pane, tuple[Picture, Frame]], size: tuple[int, int], iteration: int | None) -> None:
         """Show panes, from the top; the others are hidden. Before the screen is on the terminal they are drawn, too.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dtui.model.judging import as_groups
+from dtui.tui.renderables.canvas.marks import LEGEND, Mark
 from dtui.tui.renderables.panes.over.choosing import ChoosingBox
-from dtui.tui.renderables.panes.over.help import Group, HelpBox
+from dtui.tui.renderables.panes.over.help import Explained, Group, HelpBox
 from dtui.tui.state.actions import GROUPS, Action
 from dtui.tui.state.choice import KEYS, Choice
 from dtui.tui.state.pane import Scene
@@ -11,17 +13,18 @@ from dtui.tui.state.pane import Scene
 MOUSE: Group = (
     "Mouse",
     (
-        ("click, drag", "Crosshair, row; a second click opens or closes it."),
-        ("wheel", "Scroll the pane; with Ctrl, zoom time."),
+        ("click, drag", "accent", "Crosshair, row; a second click opens or closes it."),
+        ("wheel", "accent", "Scroll the pane; with Ctrl, zoom time."),
     ),
 )
 
 
 def help_box(scene: Scene) -> HelpBox:
-    """Return every action with its keys, those that the pane with the keyboard tells of first, and the mouse."""
+    """Return the keys of the pane that has the keyboard, the legend of the marks, every other key, and the mouse."""
     pane, by_id, actions = scene.pane, scene.table.by_id, scene.table.actions
     own = dict.fromkeys([*(id_ for ids, _ in pane.bar for id_ in ids), *(action.id for action in pane.actions)])
     groups: list[Group] = [(f"{pane.title}: the pane with the keyboard", tuple(_line(by_id[id_]) for id_ in own))]
+    groups += [(heading, tuple(_mark(one, scene) for one in found)) for heading, found in LEGEND]
     groups += [(group, tuple(_line(one) for one in actions if one.group == group)) for group in GROUPS]
     groups = [group for group in [*groups, MOUSE] if group[1]]
     heights = [2 + len(lines) for _, lines in groups]
@@ -29,8 +32,12 @@ def help_box(scene: Scene) -> HelpBox:
     return HelpBox(tuple(groups[:split]), tuple(groups[split:]))
 
 
-def _line(action: Action) -> tuple[str, str]:
-    return action.shown_keys, action.help
+def _line(action: Action) -> Explained:
+    return action.shown_keys, "accent", action.help
+
+
+def _mark(mark: Mark, scene: Scene) -> Explained:
+    return mark._replace(meaning=as_groups(mark.meaning, scene.view.info.judging))
 
 
 def choosing_box(choice: Choice) -> ChoosingBox:

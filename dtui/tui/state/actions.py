@@ -141,7 +141,7 @@ COMMON: tuple[Action, ...] = (
     ),
     Action("copy_link", ("y",), "copy link", "Copy the command that opens this place.", "Everything else"),
     Action("export", ("E",), "export", "Write the screen as .svg, .png, or numbers as .csv.", "Everything else"),
-    Action("help", ("question_mark", "f1"), "help", "Show every key.", "Everything else"),
+    Action("help", ("question_mark", "f1"), "help", "Show every key and mark.", "Everything else"),
     Action("back", ("escape",), "back", "End the search, the zoom, or the maximised pane.", "Everything else"),
     Action("quit", ("q",), "quit", "Go back; at the top, leave.", "Everything else"),
     Action("leave", ("ctrl+c",), "leave", "Close what lies over the data; else leave at once.", "Everything else"),

@@ -23,7 +23,6 @@ KNOWN_VERSIONS = frozenset({"8.2.8"})
 """Releases of Textual whose parser was read and tested with this; with any other its own driver reads the keys."""
 
 _MOUSE = re.compile(r"\x1b\[<\d{1,4};-?\d{1,5};-?\d{1,5}[Mm]")
-_FOCUS = re.compile(r"\x1b\[[IO]")
 _EXTENDED = re.compile(r"\x1b\[[\d:;]*[u~ABCDEFHPQRS]")
 """What Textual takes for a key with parameters, before it looks into its table: `ESC [ 63 ~` would be a `?`."""
 
@@ -66,12 +65,15 @@ class InputEvents:
 
 
 def is_known(sequence: str) -> bool:
-    """Whether a whole sequence is a key, the mouse, the focus, or the one answer that Textual waits for."""
+    """Whether a whole sequence is a key, the mouse, or the one answer that Textual waits for.
+
+    A word on the focus, which another program may have left on, is none: Textual would repaint the whole screen.
+    """
     if _EXTENDED.fullmatch(sequence):
         return _is_extended_key(sequence)
     if isinstance(ANSI_SEQUENCES_KEYS.get(sequence), tuple):
         return True
-    return any(pattern.fullmatch(sequence) for pattern in (_MOUSE, _FOCUS, _SYNCHRONIZED))
+    return any(pattern.fullmatch(sequence) for pattern in (_MOUSE, _SYNCHRONIZED))
 
 
 def _is_extended_key(sequence: str) -> bool:

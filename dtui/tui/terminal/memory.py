@@ -14,9 +14,9 @@ def share_one_heap() -> None:
 
     It gives each thread its own otherwise, and what one has freed no other takes: 40 MB after a walk over all screens.
     """
-    import ctypes
-
     try:
+        import ctypes  # which a Python may have been built without
+
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
-    except (OSError, AttributeError):
+    except (ImportError, OSError, AttributeError, TypeError):
         LOG.debug("no mallopt here")

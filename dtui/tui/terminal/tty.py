@@ -39,7 +39,7 @@ def setting(mouse: bool, kitty: bool) -> str:
     """Return the sequences that set the modes of the TUI."""
     mice = "".join(map(_ON.format, _MOUSE_ON)) if mouse else ""
     keyboard = f"\x1b[>{KITTY_FLAGS}u" if kitty else ""
-    return f"\x1b[?1049h{mice}\x1b[?25l\x1b[?1004h{keyboard}\x1b[?2004h\x1b[?7l"
+    return f"\x1b[?1049h{mice}\x1b[?25l{keyboard}\x1b[?2004h\x1b[?7l"
 
 
 def resetting(mouse: bool, kitty: bool) -> str:

@@ -7,6 +7,7 @@ paints what differs between the two.
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ from dtui.tui.renderables.parts.picture import Picture
 from dtui.tui.widgets.drawn import Drawn
 
 LOG = logging.getLogger(__name__)
+MOST_DRAWINGS = 40
+"""Drawings that are kept, with the numbers that they show: those of all six screens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class Board(Drawn, can_focus=False):
     def __init__(self) -> None:
         """Begin empty."""
         super().__init__()
-        self._drawings: dict[tuple[str, int, int], _Drawing] = {}
+        self._drawings: OrderedDict[tuple[str, int, int], _Drawing] = OrderedDict()
         self.places: dict[str, Place] = {}
         """Where each pane that is shown stands, by its name."""
         self._held: str | None = None
@@ -82,6 +85,8 @@ class Board(Drawn, can_focus=False):
             size: Columns and rows of the screen.
             iteration: The cursor.
         """
+        if self.cells is not None and (self.cells.width, self.cells.height) != size:
+            self._drawings.clear()  # none fits any more
         frames = [frame for _, frame in shown.values()]
         if not frames:
             return
@@ -100,9 +105,13 @@ class Board(Drawn, can_focus=False):
         self.put(grid, frames[0].output)
 
     def _draw(self, name: str, picture: Picture, frame: Frame, iteration: int | None) -> Cells:
-        """Return the cells of a pane. What was drawn before is kept for each width that the pane has on any screen."""
+        """Return the cells of a pane. What was drawn last is kept for each width that a pane has on any screen."""
         key = (name, frame.gutter, frame.right)
         old = self._drawings.get(key)
+        if old is not None:
+            self._drawings.move_to_end(key)
+        elif len(self._drawings) >= MOST_DRAWINGS:
+            self._drawings.popitem(last=False)
         if old is not None and picture == old.picture and frame == old.frame:
             same = iteration == old.iteration and picture.readout_of == old.picture.readout_of
             if same:

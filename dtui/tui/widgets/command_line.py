@@ -92,7 +92,7 @@ class CommandLine(Vertical):
             line.value = wish.value
         line.cursor_position = len(wish.value)
         self.add_class("-asking")
-        line.focus()
+        self.screen.set_focus(line)  # at once: `focus` would let keys that wait pass it by
         self._show(wish.value)
 
     def give_up(self) -> None:

@@ -58,7 +58,7 @@ class Overlay(Drawn, can_focus=True):
         """
         self._frame, self._done = frame, done
         self._show(box.moved(0, frame))
-        self.focus()
+        self.screen.set_focus(self)  # at once: `focus` would let keys that wait pass it by
 
     def fit(self, frame: Frame) -> None:
         """Show the box on a screen of another size."""

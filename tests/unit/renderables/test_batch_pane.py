@@ -38,8 +38,8 @@ def test_who_stands_out_is_first_and_then_the_samples() -> None:
     assert text[1] == "  samples that stand before more of the 25 triggers than chance allows"
     assert text[2:5] == [
         "    1,973  11 of 25 triggers · by chance 1e-13",
-        "      412  8 of 25 triggers · by chance 4e-07  ◂ in this batch",
-        "    3,305  6 of 25 triggers · by chance 0.001  ◂ in that of 608",
+        "      412  8 of 25 triggers · by chance 4e-07  ← in this batch",
+        "    3,305  6 of 25 triggers · by chance 0.001  ← in that of 608",
     ]
     assert text[6].startswith(" 412 8 7 1,000 1,001")
     assert text[-4:-1] == [" the batches before it:", " 609  5 6", " 608  3,305 99 4"]

@@ -9,8 +9,8 @@ from dtui.tui.renderables.panes.over.choosing import ChoosingBox
 from dtui.tui.renderables.panes.over.help import HelpBox
 from tests.unit.renderables.builders import frame
 
-MOVE = ("Move", (("j ↓", "Next row."), ("k ↑", "Previous row.")))
-TIME = ("Time", (("+", "Zoom in."),))
+MOVE = ("Move", (("j ↓", "accent", "Next row."), ("k ↑", "accent", "Previous row.")))
+TIME = ("Time", (("+ =", "accent", "Zoom in."),))
 HELP = HelpBox((MOVE,), (TIME,))
 LIST = ChoosingBox(
     "Statistic", (("mean", "of weights", "Layers"), ("std", "", "Layers"), ("norm", "", "Norms")), "123", chosen=1
@@ -23,11 +23,11 @@ def lines(box: Box, width: int, height: int) -> list[str]:
 
 def test_help_has_two_columns_where_there_is_room_and_one_else() -> None:
     wide = lines(HELP, 90, 20)
-    assert wide[0].startswith("╭─ every key ─")
+    assert wide[0].startswith("╭─ every key and mark ─")
     assert wide[-1].startswith("╰─ Esc closes ─")
     assert [line.strip("│").split() for line in wide[1:-1]] == [
         ["Move", "Time"],
-        ["j", "↓", "Next", "row.", "+", "Zoom", "in."],
+        ["j", "↓", "Next", "row.", "+", "=", "Zoom", "in."],
         ["k", "↑", "Previous", "row."],
     ]
     narrow = lines(HELP, 50, 20)
@@ -37,7 +37,7 @@ def test_help_has_two_columns_where_there_is_room_and_one_else() -> None:
         "k ↑           Previous row.",
         "",
         "Time",
-        "+             Zoom in.",
+        "+ =           Zoom in.",
     ]
 
 
@@ -85,6 +85,7 @@ def test_a_list_is_chosen_from_by_key_by_row_and_by_line() -> None:
 def test_a_long_list_scrolls_with_its_selected_row() -> None:
     many = ChoosingBox("Many", tuple((f"option {place}", "", "") for place in range(60)), "123")
     where = frame(60, 10)
+    assert [many.place_at(line, where) for line in (7, 8)] == [7, None], "the lower edge is no line"
     for place in (0, 7, 33, 59):
         moved = many.moved(place, where)
         assert any("▸" in line and f"option {place}" in line for line in lines(moved, 60, 10)), place

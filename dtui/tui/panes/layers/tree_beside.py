@@ -20,25 +20,20 @@ from dtui.tui.panes.layers.questions import (
 )
 from dtui.tui.panes.layers.tree_options import SelectedHead, TreeOptions
 from dtui.tui.panes.layers.tree_rows import TreeItem
-from dtui.tui.renderables.panes.layers.tree_gutter import (
-    ADAPTER_MARK,
-    HEAD_MARK,
-    NORM_MARK,
-    PARAMETER_MARK,
-    BesideSeries,
-    TreeRow,
-)
+from dtui.tui.renderables.canvas import marks
+from dtui.tui.renderables.canvas.marks import Mark
+from dtui.tui.renderables.panes.layers.tree_gutter import BesideSeries, TreeRow
 from dtui.tui.state.choice import Option
 from dtui.tui.state.pane import Scene
 from dtui.tui.state.questions import Question
 from dtui.tui.state.run_view import Beside, RunView
 from dtui.tui.state.selection import Selection
 
-_QUESTIONS: tuple[tuple[str, type[Beside], str, type[Question[NormSeries]]], ...] = (
-    ("norm_statistic", NormLayer, NORM_MARK, NormsQuestion),
-    ("parameter_statistic", OtherParameter, PARAMETER_MARK, ParametersQuestion),
-    ("adapter_statistic", Adapter, ADAPTER_MARK, AdaptersQuestion),
-    ("head_statistic", AttentionHead, HEAD_MARK, HeadsQuestion),
+_QUESTIONS: tuple[tuple[str, type[Beside], Mark, type[Question[NormSeries]]], ...] = (
+    ("norm_statistic", NormLayer, marks.NORM, NormsQuestion),
+    ("parameter_statistic", OtherParameter, marks.PARAMETER, ParametersQuestion),
+    ("adapter_statistic", Adapter, marks.ADAPTER, AdaptersQuestion),
+    ("head_statistic", AttentionHead, marks.HEAD, HeadsQuestion),
 )
 """Of each kind of rows: the choice that says what they show, what they are of, their mark, and what asks for them."""
 
@@ -86,7 +81,7 @@ def titles_beside(scene: Scene) -> list[tuple[str, str]]:
     for choice, kind, mark, question in _QUESTIONS:
         found = scene.answers.get(question) if getattr(options, choice) is not None else None
         if found is not None and any(place in scene.view.places(kind) for place in shown):
-            titles.append((mark, found.title))
+            titles.append((mark.glyph, found.title))
     return titles
 
 
@@ -101,22 +96,22 @@ def row_beside(item: TreeItem, place: int, one: Beside, is_flat: bool) -> TreeRo
     return TreeRow(item.node, False, False, name, kind, indent, place, about=about, mark=mark)
 
 
-def _told(one: Beside, is_flat: bool) -> tuple[str, str, str, str]:
+def _told(one: Beside, is_flat: bool) -> tuple[str, str, str, Mark]:
     """Return name, detail, words and mark of a row."""
     if isinstance(one, AttentionHead):
         filters = f"{one.first:,}–{one.stop - 1:,}"
         about = f"{one.title} of {safe(one.layer)} (filters {filters})"
-        return f"{one.layer} {one.title}" if is_flat else one.title, filters, about, HEAD_MARK
+        return f"{one.layer} {one.title}" if is_flat else one.title, filters, about, marks.HEAD
     if isinstance(one, Adapter):
         name = one.name if is_flat else ".".join(one.name.split(".")[-1:])
         rank = f"rank {one.rank}, scale {one.scale:g}" if one.is_measured else "not compared"
         about = f"{safe(one.kind)} {safe(one.adapter)} of {safe(one.name)} ({rank})"
-        return f"{one.kind} {one.adapter}", name, about, ADAPTER_MARK
+        return f"{one.kind} {one.adapter}", name, about, marks.ADAPTER
     is_norm = isinstance(one, NormLayer)
     size = f"{one.channels:,} channels" if isinstance(one, NormLayer) else f"{one.elements:,} elements"
     name = one.name if is_flat else ".".join(one.name.split(".")[-1 if is_norm else -2 :])
     about = f"{safe(one.name)} ({safe(one.kind)}, {size})"
-    return name, one.kind, about, NORM_MARK if is_norm else PARAMETER_MARK
+    return name, one.kind, about, marks.NORM if is_norm else marks.PARAMETER
 
 
 def on_row(options: TreeOptions, view: RunView, item: TreeItem) -> TreeOptions:

@@ -11,6 +11,7 @@ import numpy as np
 
 from dtui.model import FloatArray, IntArray, TimeAxis
 from dtui.tui.renderables.canvas.cells import Cells, UintArray
+from dtui.tui.renderables.canvas.marks import FELL, ROSE
 from dtui.tui.renderables.canvas.output import ColorMode, Output
 
 UPPER_HALF = 0x2580
@@ -182,7 +183,7 @@ def draw_triangle(cells: Cells, x: int, y: int, half: int, colour: int, down: bo
         level = round(8 * (1 - abs(offset) / (half + 1)))
         panel = cells.theme.panel
         if half == 0:
-            cells.ch[y, column], cells.fg[y, column] = ord("▾" if down else "▴"), colour
+            cells.ch[y, column], cells.fg[y, column] = ord((FELL if down else ROSE).glyph), colour
             cells.bold[y, column], cells.bg[y, column], cells.mark[y, column] = 1, panel, 0
         elif down and level < 8:
             cells.ch[y, column], cells.fg[y, column] = EIGHTHS[8 - level], panel

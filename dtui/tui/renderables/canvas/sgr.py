@@ -185,7 +185,7 @@ def _ascii_table() -> UintArray:
     table[0x2800] = 32
     table[0x2801:0x2900] = ord("*")
     shapes = "▾v▸>▴^▼v▲^◂<■#□o━=─-┊:┆:│|┤|├|╵'╷.▐|▌|▏|▕|●*◆o○o←<→>↑^↓v╭+╮+╰+╯+═-╔#╗#╚#╝#║#¶P↳`"
-    signs = "×x·.✓+✖x✗x⚑!−-°o…~–-—-≥>≤<»>≋~✱*✎&•*σs±+⋯.∞8≈~÷/Δd‖|⊕+┬+┴+┼+▫o  "
+    signs = "×x·.✓+✖x✗x⚑!−-°o…~–-—-≥>≤<»>≋~✱*✎&•+σs±+⋯.∞8≈~÷/Δd‖|⊕+┬+┴+┼+▫%◇@  "
     pairs = shapes + signs
     for glyph, plain in zip(pairs[::2], pairs[1::2], strict=True):
         table[ord(glyph)] = ord(plain)

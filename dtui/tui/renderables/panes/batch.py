@@ -61,7 +61,7 @@ class BatchPicture(Picture):
             is_here = at is not None
             colour = theme.incorrect if is_here else theme.muted
             where = "this batch" if at == found.batch.iteration else f"that of {at or 0:,}"
-            here = f"  ◂ in {where}" if is_here else ""
+            here = f"  ← in {where}" if is_here else ""
             end = cells.text(4 + widest - text_width(name), y, name, colour, bold=is_here)
             words = f"  {one.times:,} of {one.of:,} {found.unit}s · by chance {one.chance:.1g}{here}"
             cells.text(end, y, shorten(words, max(0, width - end - 1)), theme.text if is_here else theme.muted)

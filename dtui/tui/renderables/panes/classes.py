@@ -9,6 +9,7 @@ import numpy as np
 
 from dtui.model import Anomaly, ClassErrors, FloatArray, Stage
 from dtui.safe_text import safe
+from dtui.tui.renderables.canvas import marks
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame, Region
 from dtui.tui.renderables.canvas.palettes import ramp, to_lab
@@ -144,7 +145,7 @@ def _draw_classes_header(cells: Cells, frame: Frame, picture: ClassesPicture) ->
     """Write name, cluster, worst class, title and legend; the legend loses its name if the words need the room."""
     theme, words = frame.theme, []
     if picture.cluster_above():
-        words.append((f"▾ {safe(picture.cluster_above())}", theme.accent))
+        words.append((f"{marks.OPENED} {safe(picture.cluster_above())}", theme.accent))
     if picture.worst is not None:
         name, error = picture.worst
         words.append((f"worst here {shorten(safe(name), 24)}: {error:.0%}", theme.text))
@@ -222,7 +223,7 @@ def _draw_class_marks(
             colour = frame.theme.flag if special else frame.theme.bright
             if abs(strip - float(to_lab(np.array(colour, np.uint32))[0])) < 35:
                 colour = frame.theme.panel
-            cells.ch[y, mark.x], cells.fg[y, mark.x] = ord("▾" if mark.down else "▴"), colour
+            cells.ch[y, mark.x], cells.fg[y, mark.x] = ord((marks.FELL if mark.down else marks.ROSE).glyph), colour
             cells.bold[y, mark.x] = 1
 
 
@@ -245,7 +246,8 @@ def _write_class(cells: Cells, frame: Frame, row: ClassRow, y: int, error: float
     value = next((text for text in values if text_width(name) + 1 + text_width(text) <= room), values[-1])
     is_above = tall == 2 and text_width(name) + 1 + text_width(value) > room
     if row.is_cluster:
-        cells.text(1, bottom, "▾" if row.is_open else "▸", theme.accent if is_selected else theme.muted)
+        mark = marks.OPENED if row.is_open else marks.CLOSED
+        cells.text(1, bottom, mark.glyph, theme.accent if is_selected else mark.of(theme))
     limit = room if is_above else room - text_width(value) - (1 if value else 0)
     cells.text(x, y if is_above else bottom, name, colour, bold=is_selected or row.is_cluster, limit=max(0, limit))
     count = f"{len(row.labels):,}×" if row.is_cluster and is_wide else ""

@@ -12,6 +12,7 @@ from dtui.model.judging import Judging, as_groups
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, UintArray, text_width
 from dtui.tui.renderables.canvas.frame import Frame
+from dtui.tui.renderables.canvas.marks import FELL
 from dtui.tui.renderables.canvas.palettes import band_colours, interpolate, ramp
 from dtui.tui.renderables.canvas.primitives import paint_pixels, quantise, resample
 from dtui.tui.renderables.panes.correlation import GridLook
@@ -182,7 +183,7 @@ def _mark_events(cells: Cells, frame: Frame, picture: CubePicture, place: CubePl
         if x is not None and 0 <= y < place.classes:
             is_lit = bool(picture.lit.events[event])
             at = min(cells.height - 1, place.top + y * place.tall + place.tall // 2)
-            cells.text(x, at, "▾", theme.flag if is_lit else theme.faint, bold=is_lit)
+            cells.text(x, at, FELL.glyph, theme.flag if is_lit else theme.faint, bold=is_lit)
             cells.bg[at, x] = theme.panel
 
 

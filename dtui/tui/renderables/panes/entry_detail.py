@@ -12,6 +12,7 @@ from dtui.model.findings.incident_evidence import IncidentEvidence
 from dtui.model.findings.review import Entry
 from dtui.model.findings.telling import Telling
 from dtui.safe_text import safe
+from dtui.tui.renderables.canvas import marks
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.incident_ribbon import mark_colour
@@ -83,7 +84,7 @@ class EntryDetailPicture(Picture):
                 cells.text(3, y, part, colour)
                 y += 1
         if entry.note and y < frame.height:
-            cells.text(3, y, shorten(f"✎ {safe(entry.note, 200)}", room - 1), theme.flag)
+            cells.text(3, y, shorten(f"{marks.NOTED} {safe(entry.note, 200)}", room - 1), theme.flag)
             y += 1
         return y
 
@@ -201,7 +202,7 @@ def _write_iterations(
     if end - text_width(last) > first_end + 1:
         cells.text(end - text_width(last), y, last, theme.muted)
     if lit:
-        here = f"▲ {iterations[lit[0]]:,}"
+        here = f"{marks.POINTER} {iterations[lit[0]]:,}"
         at = x + wide * lit[0]
         if first_end < at and at + text_width(here) < end - text_width(last):
             cells.text(at, y, here, theme.flag)

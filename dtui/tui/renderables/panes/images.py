@@ -11,6 +11,7 @@ from dtui.model import ClassErrors, ImageRows, ImageVerdict, IntArray
 from dtui.model.judging import Judging
 from dtui.model.learning import TakenFor
 from dtui.safe_text import safe
+from dtui.tui.renderables.canvas import marks
 from dtui.tui.renderables.canvas.cells import Cells, UintArray, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame, Region
 from dtui.tui.renderables.canvas.palettes import interpolate
@@ -185,10 +186,10 @@ def _draw_image_marks(cells: Cells, frame: Frame, rows: ImageRows, place: PixelR
     for y in range(1, place.height):
         shown = place.rows_in(y)
         if rows.always_wrong[shown.start : shown.stop].any():
-            cells.text(x, y, "×", frame.theme.warning, bold=True)
+            cells.text(x, y, marks.ALWAYS_WRONG.glyph, marks.ALWAYS_WRONG.of(frame.theme), bold=True)
     chosen_y = place.y_of(selected)
     if chosen_y is not None:
-        cells.text(x, chosen_y, "▸", frame.theme.flag, bold=True)
+        cells.text(x, chosen_y, marks.CHOSEN.glyph, marks.CHOSEN.of(frame.theme), bold=True)
         cells.mark[chosen_y, x] = 1
 
 
@@ -213,16 +214,16 @@ def _verdict_lines(frame: Frame, picture: ImagesPicture, share: float) -> list[t
         lines.append((no_label_words(verdict), theme.muted, False))
     elif is_scored(verdict):
         is_right = verdict.label == verdict.target
-        words = shorten(f"{'✓' if is_right else '✗'} {score_words(verdict)}", room)
+        words = shorten(f"{marks.RIGHT if is_right else marks.WRONG} {score_words(verdict)}", room)
         lines.append((words, theme.gained if is_right else theme.warning, True))
         lines.append((f"in {true_name}", theme.muted, False))
     elif verdict.label == verdict.target:
         if text_width(true_name + sure) + 2 > room:
             sure = ""
-        lines.append((f"✓ {shorten(true_name, max(3, room - 2))}{sure}", theme.gained, True))
+        lines.append((f"{marks.RIGHT} {shorten(true_name, max(3, room - 2))}{sure}", theme.gained, True))
     else:
         name = class_name(classes, verdict.label)
-        words = "✗ predicted " if text_width(name) + 12 + len(sure) <= room else "✗ "
+        words = f"{marks.WRONG} predicted " if text_width(name) + 12 + len(sure) <= room else f"{marks.WRONG} "
         if text_width(words + name + sure) > room:
             sure = ""
         name = shorten(name, max(3, room - len(words)))
@@ -233,7 +234,9 @@ def _verdict_lines(frame: Frame, picture: ImagesPicture, share: float) -> list[t
         wrong = f"wrong {verdict.times_wrong:,} of {verdict.validations:,}"
         if text_width(wrong) > room:
             wrong = wrong.replace(" of ", "/")
-        lines.append((f"× {wrong}: always" if always else wrong, theme.warning if always else theme.muted, False))
+        if always:
+            wrong = f"{marks.ALWAYS_WRONG} {wrong}: always"
+        lines.append((wrong, marks.ALWAYS_WRONG.of(theme) if always else theme.muted, False))
         if right and frame.height >= 12:  # the line below says it, too
             lines.append((right, theme.muted, False))
     return lines

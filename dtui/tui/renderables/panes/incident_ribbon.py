@@ -9,13 +9,14 @@ from dtui.model import Stage
 from dtui.model.findings.review import Entry
 from dtui.model.judging import Judging, as_groups
 from dtui.safe_text import safe
+from dtui.tui.renderables.canvas import marks
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.theme import Theme
 from dtui.tui.renderables.parts.chrome import draw_header, draw_stages
 from dtui.tui.renderables.parts.picture import Picture
 
-LEGEND = (("▼", "class"), ("◆", "layer"), ("≋", "all"), ("✱", "NaN"))
+LEGEND = ((marks.LOST, "class"), (marks.CHANGED, "layer"), (marks.NETWORK, "all"), (marks.NONFINITE, "NaN"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +90,8 @@ class IncidentRibbonPicture(Picture):
         cells.text(2, 1, words, theme.muted, limit=room)
         if frame.gutter >= 30:
             x = 2
-            for sign, word in LEGEND:
-                x = cells.text(x, 2, sign, _colour_of(theme, sign))
+            for mark, word in LEGEND:
+                x = cells.text(x, 2, mark.glyph, mark.of(theme))
                 x = cells.text(x + 1, 2, as_groups(word, self.judging), theme.muted) + 1
 
 
@@ -125,12 +126,12 @@ def mark_colour(theme: Theme, entry: Entry, selected: str | None) -> int:
 
 
 def _colour_of(theme: Theme, sign: str) -> int:
-    return {"▼": theme.lost, "✱": theme.crashed, "◆": theme.accent, "≋": theme.warning}.get(sign, theme.gained)
+    return marks.OF_SIGN.get(sign, marks.GAINED).of(theme)
 
 
 def words_of(entry: Entry, classes: Sequence[str], room: int) -> str:
     """Return an entry in at most `room` columns: its sentence if it fits, else its place and kind, then less."""
-    flag = "⚑ " if entry.status == "flagged" else ""
+    flag = f"{marks.FLAGGED} " if entry.status == "flagged" else ""
     at = f"@{entry.iteration:,}"
     place = safe(entry.place(classes))
     sentence = safe(entry.incident.sentence, 400) if entry.incident is not None else ""

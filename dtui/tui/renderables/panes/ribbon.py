@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dtui.model import Anomaly, Stage
 from dtui.safe_text import safe
+from dtui.tui.renderables.canvas import marks
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.parts.anomaly_marks import draw_mark, strongest_marks
@@ -52,9 +53,9 @@ class RibbonPicture(Picture):
             count += next((words for words in (" to review", " new") if text_width(count + words) <= room), "")
         cells.text(2, 1, count, theme.muted, limit=room)
         if frame.gutter >= 26:
-            x = cells.text(2, 2, "▼", theme.lost)
+            x = cells.text(2, 2, marks.LOST.glyph, marks.LOST.of(theme))
             x = cells.text(x + 1, 2, "lost", theme.muted)
-            x = cells.text(x + 2, 2, "▲", theme.gained)
+            x = cells.text(x + 2, 2, marks.GAINED.glyph, marks.GAINED.of(theme))
             cells.text(x + 1, 2, "gained", theme.muted)
         for mark in strongest_marks(frame, anomalies, self.selected):
             draw_mark(cells, frame, mark, 1 if mark.down else 2, self.selected)
@@ -84,7 +85,7 @@ def label_of(anomaly: Anomaly, classes: Sequence[str], room: int) -> str:
     """
     index, shown = anomaly.class_index, anomaly.shown
     name = safe(anomaly.evidence.place or shown.subject) if index is None else class_name(classes, index)
-    flag = "⚑ " if anomaly.status == "flagged" else ""
+    flag = f"{marks.FLAGGED} " if anomaly.status == "flagged" else ""
     head, at = f"{flag}{shown.sign} ", f" @{anomaly.iteration:,}"
     by = f" · {shown.by}" if shown.by else ""
     for tail in (f" {shown.verb}{by}{at}", f" {shown.verb}{at}"):

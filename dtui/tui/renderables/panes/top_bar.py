@@ -9,19 +9,14 @@ from dtui.model import RunInfo, RunStatus
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame, Region
-from dtui.tui.renderables.panes.runs.run_list import duration, rate_in_words
+from dtui.tui.renderables.panes.runs.run_list import STATUS_MARKS, duration, rate_in_words
 from dtui.tui.renderables.parts.picture import Picture
 
 Tab = tuple[str, str, str]
 """Key, label, short label."""
 
 _BADGE = " INVENTED "
-_STATUS = {
-    RunStatus.LIVE: "● live",
-    RunStatus.DONE: "■ done",
-    RunStatus.INCOMPLETE: "□ incomplete",
-    RunStatus.CRASHED: "✖ crashed",
-}
+_STATUS = {status: f"{STATUS_MARKS[status].glyph} {status}" for status in RunStatus}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from dtui.model.findings.review import Entry
 from dtui.model.findings.telling import Telling
 from dtui.safe_text import safe
+from dtui.tui.renderables.canvas import marks
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.incident_ribbon import mark_colour
@@ -69,7 +70,7 @@ class TriagePicture(Picture):
             cells.mark[y, :] = 1
             cells.text(0, y, "▌", theme.accent)
         if entry.id in self.marked:
-            cells.text(1, y, "•", theme.accent, bold=True)
+            cells.text(1, y, marks.MARKED.glyph, marks.MARKED.of(theme), bold=True)
         colour = theme.faint if is_quiet else theme.bright if is_selected else theme.text
         x = cells.text(2, y, entry.sign, theme.faint if is_quiet else mark_colour(theme, entry, None), bold=True) + 1
         status_colour = theme.flag if entry.status == "flagged" else theme.faint if is_quiet else theme.accent
@@ -77,7 +78,7 @@ class TriagePicture(Picture):
             cells.text(x, y, entry.status, status_colour, limit=STATUS_WIDTH)
             x += STATUS_WIDTH + 1
         elif entry.status == "flagged":
-            x = cells.text(x, y, "⚑", theme.flag) + 1
+            x = cells.text(x, y, marks.FLAGGED.glyph, marks.FLAGGED.of(theme)) + 1
         cells.text(x + at_width - text_width(_at(entry)), y, _at(entry), theme.muted)
         x += at_width + 2
         stop = frame.width - 2
@@ -87,7 +88,7 @@ class TriagePicture(Picture):
             if series is not None and not is_quiet:
                 cells.text(stop + 2, y, sparkline(series.values, EVIDENCE_WIDTH, frame.output.ascii), theme.validation)
         if entry.note:
-            note = f"✎ {safe(entry.note, 60)}"
+            note = f"{marks.NOTED} {safe(entry.note, 60)}"
             room = min(text_width(note), max(0, (stop - x) // 3))
             cells.text(stop - room, y, shorten(note, room), theme.flag)
             stop -= room + 2

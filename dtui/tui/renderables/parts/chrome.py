@@ -10,11 +10,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from dtui.model import BoolArray, Stage
+from dtui.tui.renderables.canvas import marks
 from dtui.tui.renderables.canvas.cells import Cells, UintArray, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.primitives import shade_glyphs, shading_colours
 
-NONFINITE_WORDS = "× NaN or Inf"
+NONFINITE_WORDS = f"{marks.BROKEN} NaN or Inf"
 """What a header says where `mark_nonfinite` has crossed out cells."""
 
 
@@ -53,7 +54,7 @@ def draw_legend(
     return frame.width
 
 
-JOIN_GLYPH = "»"
+JOIN_GLYPH = marks.JOINED.glyph
 """Where a training was resumed."""
 
 
@@ -96,8 +97,8 @@ def mark_nonfinite(cells: Cells, frame: Frame, where: BoolArray, top: int = 1) -
     """Cross out the cells, shape (terminal rows from row `top` on, plot columns), in which NaN or Inf was counted."""
     rows, columns = np.nonzero(where[: frame.height - top, : frame.plot_width])
     y, x = top + rows, frame.gutter + columns
-    cells.ch[y, x] = ord("×")
-    cells.fg[y, x] = frame.theme.warning
+    cells.ch[y, x] = ord(marks.BROKEN.glyph)
+    cells.fg[y, x] = marks.BROKEN.of(frame.theme)
     cells.bg[y, x] = frame.theme.panel
     cells.mark[y, x] = 0
 

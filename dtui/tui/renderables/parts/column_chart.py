@@ -9,9 +9,10 @@ import numpy as np
 from dtui.model import BoolArray, FloatArray
 from dtui.tui.renderables.canvas.cells import Cells, text_width
 from dtui.tui.renderables.canvas.frame import Frame
+from dtui.tui.renderables.canvas.marks import BROKEN
 from dtui.tui.renderables.parts.sparkline import ASCII_BLOCKS, BLOCKS
 
-NONFINITE = "×"
+NONFINITE = BROKEN.glyph
 
 
 def draw_columns(

@@ -10,8 +10,10 @@ import numpy as np
 from dtui.model import BoolArray, Heatmap
 from dtui.model.layers import AttentionHead, InitialStd
 from dtui.safe_text import safe
+from dtui.tui.renderables.canvas import marks
 from dtui.tui.renderables.canvas.cells import Cells, text_width
 from dtui.tui.renderables.canvas.frame import Frame, Region
+from dtui.tui.renderables.canvas.marks import Mark
 from dtui.tui.renderables.canvas.palettes import value_colours
 from dtui.tui.renderables.canvas.primitives import paint_pixels, quantise, resample, shading_colours
 from dtui.tui.renderables.panes.layers.tree_words import fitting
@@ -114,10 +116,10 @@ class FiltersPicture(Picture):
         self.write_readout(cells, frame, iteration)
         return cells
 
-    def _flags(self) -> Sequence[tuple[str, BoolArray, str]]:
-        """Return the marks of rows: glyph, flag of each row, and the colour's name in the theme."""
+    def _flags(self) -> Sequence[tuple[Mark, BoolArray]]:
+        """Return the marks of rows: each with the flag of each row."""
         moving = np.isin(self.heatmap.order, list(self.look.moving))
-        return (("×", self.heatmap.dead, "warning"), ("~", moving, "accent"), ("○", self.heatmap.late, "gained"))
+        return ((marks.DEAD, self.heatmap.dead), (marks.MOVING, moving), (marks.LATE, self.heatmap.late))
 
     def write_readout(self, cells: Cells, frame: Frame, iteration: int | None) -> None:
         """Rewrite the gutter: the cross-section at the cursor, the selected filter and its value, marks, numbers."""
@@ -205,7 +207,7 @@ def _draw_numbers(
     heatmap: Heatmap,
     place: PixelRows,
     selected: int,
-    marks: Sequence[tuple[str, BoolArray, str]],
+    flags: Sequence[tuple[Mark, BoolArray]],
 ) -> None:
     """Write the filter numbers of the first, the last and the selected row, and marks such as those of dead filters.
 
@@ -226,16 +228,16 @@ def _draw_numbers(
         if not rows:
             break
         begun = [row for row in rows if place.y_of(row) == y and row < len(order)]
-        for mark, flags, colour in marks:
-            marked = flags[begun]
+        for mark, flag in flags:
+            marked = flag[begun]
             if marked.any():
                 is_all = bool(marked.all())
-                cells.text(right + 1, y, mark, getattr(theme, colour) if is_all else theme.muted, bold=is_all)
+                cells.text(right + 1, y, mark.glyph, mark.of(theme) if is_all else theme.muted, bold=is_all)
                 break
     if chosen_y is not None and 0 <= selected < len(order):
         text = f"{int(order[selected]):,}"
         cells.text(right - text_width(text), chosen_y, text, theme.flag, bold=True)
-        cells.text(right, chosen_y, "▸", theme.flag)
+        cells.text(right, chosen_y, marks.CHOSEN.glyph, marks.CHOSEN.of(theme))
 
 
 def _draw_heads(
@@ -262,15 +264,15 @@ def _write_words(cells: Cells, frame: Frame, heatmap: Heatmap, selected: int, lo
     index = int(heatmap.order[selected]) if 0 <= selected < len(heatmap.order) else None
     is_dead = index is not None and bool(heatmap.dead[selected])
     is_late = index is not None and bool(heatmap.late[selected])
-    dead, late = int(heatmap.dead.sum()), int(heatmap.late.sum())
+    dead, late, moving = int(heatmap.dead.sum()), int(heatmap.late.sum()), len(look.moving)
     is_moving = index in look.moving
     state = "dead" if is_dead else "still moving" if is_moving else "late start" if is_late else ""
     lines = [
         ("", look.one, "" if index is None else f"{index:,}", theme.flag, True),
         ("", "value", shown, theme.bright, True),
-        ("×", "dead", f"{dead:,}", theme.warning if dead else theme.text, False),
-        ("~", "moving", f"{len(look.moving):,}", theme.accent if look.moving else theme.text, False),
-        ("○", "late start", f"{late:,}", theme.gained if late else theme.text, False),
+        (marks.DEAD.glyph, "dead", f"{dead:,}", marks.DEAD.of(theme) if dead else theme.text, False),
+        (marks.MOVING.glyph, "moving", f"{moving:,}", marks.MOVING.of(theme) if moving else theme.text, False),
+        (marks.LATE.glyph, "late start", f"{late:,}", marks.LATE.of(theme) if late else theme.text, False),
     ]
     lines = lines if look.one == "filter" else lines[:2]
     top = 2 if frame.height >= 7 else 1

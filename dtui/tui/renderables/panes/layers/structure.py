@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dtui.model.layers import DOWN, LEFT, RIGHT, UP, GraphRow
 from dtui.safe_text import safe
+from dtui.tui.renderables.canvas import marks
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.panes.layers.filters import TITLE as FILTERS
@@ -16,6 +17,14 @@ from dtui.tui.renderables.parts.chrome import draw_header
 from dtui.tui.renderables.parts.picture import Picture
 
 TITLE = "Structure"
+MARKS = {
+    "layer": marks.CONV,
+    "linear": marks.LINEAR,
+    "norm": marks.NORM,
+    "operation": marks.OPERATION,
+    "end": marks.END,
+}
+"""By the sort of a node."""
 LANES = {
     0: " ",
     UP: "│",
@@ -135,7 +144,7 @@ class StructurePicture(Picture):
         if 2 * one.row.lane < lanes:
             cells.text(3 + 2 * one.row.lane, y, mark, colour, bold=True)
         if one.incident:
-            cells.text(1, y, "◆", theme.flag, bold=True)
+            cells.text(1, y, marks.CHANGED.glyph, theme.flag, bold=True)
             left = 2 + max((begin + width for begin, width in places.values()), default=frame.width)
             if frame.width - left > 20:
                 cells.text(left, y, safe(one.incident), theme.flag, limit=frame.width - left - 1)
@@ -146,21 +155,15 @@ class StructurePicture(Picture):
                 "kind": safe(one.kind),
                 "kernels": one.kernels,
                 FILTERS.lower(): f"{one.filters:,}" if one.filters else "",
-                "dead": f"×{one.dead:,}" if one.dead else "",
-                "moving": f"~{one.moving:,}" if one.moving else "",
+                "dead": f"{marks.DEAD}{one.dead:,}" if one.dead else "",
+                "moving": f"{marks.MOVING}{one.moving:,}" if one.moving else "",
             }[title]
             shown = shorten(shown, width)
             at = begin if title in ("kind", "kernels") else begin + width - text_width(shown)
-            cells.text(at, y, shown, {"dead": theme.warning, "moving": theme.accent}.get(title, theme.muted))
+            colours = {"dead": marks.DEAD.of(theme), "moving": marks.MOVING.of(theme)}
+            cells.text(at, y, shown, colours.get(title, theme.muted))
 
 
 def _mark(one: StructureRow, frame: Frame) -> tuple[str, int]:
-    theme = frame.theme
-    marks = {
-        "layer": ("■", theme.layer),
-        "linear": ("■", theme.module),
-        "norm": ("≈", theme.muted),
-        "operation": ("⊕", theme.accent),
-        "end": ("○", theme.text),
-    }
-    return marks.get(one.sort, ("●", theme.muted))
+    mark = MARKS.get(one.sort, marks.OTHER)
+    return mark.glyph, mark.of(frame.theme)

@@ -12,6 +12,7 @@ from dtui.model.findings.state import Standing
 from dtui.model.layers import UPDATE_RATIO, NodeBoxes, NodeHistograms, NormSeries
 from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.frame import Frame
+from dtui.tui.renderables.canvas.marks import CHANGED
 from dtui.tui.renderables.canvas.primitives import resample
 from dtui.tui.renderables.panes.layers.tree_charts import (
     Charted,
@@ -288,4 +289,4 @@ def _mark_incidents(cells: Cells, frame: Frame, row: TreeRow, y: int, flagged: i
         x = frame.column_of(iteration)
         if x is not None and y < cells.height:
             colour = theme.flag if iteration == flagged else theme.bright
-            cells.text(x, y, "◆", colour, theme.panel, bold=True)
+            cells.text(x, y, CHANGED.glyph, colour, theme.panel, bold=True)

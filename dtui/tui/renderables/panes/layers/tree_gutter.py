@@ -12,8 +12,10 @@ import numpy as np
 from dtui.model import FloatArray, TreeNode
 from dtui.model.layers import HEALTHY_RATIOS, NormSeries
 from dtui.safe_text import safe
+from dtui.tui.renderables.canvas import marks
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
+from dtui.tui.renderables.canvas.marks import Mark
 from dtui.tui.renderables.panes.layers.tree_charts import NEVER_NEGATIVE, ratio_colours, sparkline
 from dtui.tui.renderables.parts.chrome import number, write_value
 
@@ -21,9 +23,6 @@ VALUE, RATIO, COUNTS = 26, 34, 44
 """From these gutters on there is room for values, for update ratios, and for the counts of dead and moving filters."""
 NUMBER = 7
 """Columns of a value or ratio."""
-
-NORM_MARK, PARAMETER_MARK, ADAPTER_MARK, HEAD_MARK = "≈", "▫", "⊕", "◇"
-"""Before the name of a normalisation layer, a parameter outside the layers, an adapter, and an attention head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ class TreeRow:
     silent: int = 0
     incidents: tuple[int, ...] = ()
     about: str = ""
-    mark: str = NORM_MARK
+    mark: Mark = marks.NORM
     unfolds: bool = False
     shows_heads: bool = False
 
@@ -137,13 +136,13 @@ def draw_name(cells: Cells, frame: Frame, row: TreeRow, y: int, is_selected: boo
     theme, ends = frame.theme, columns(frame, is_ratio=False)
     end = ends["name"] if frame.gutter >= VALUE else frame.gutter - 2
     if "dead" not in ends:
-        for mark, count, colour in (("○", row.moving, theme.gained), ("×", row.dead, theme.warning)):
+        for mark, count in ((marks.MOVING, row.moving), (marks.DEAD, row.dead)):
             if count:
-                end -= 1 + len(words := f"{mark}{count:,}")
-                cells.text(end + 1, y, words, colour)
+                end -= 1 + len(words := f"{mark.glyph}{count:,}")
+                cells.text(end + 1, y, words, mark.of(theme))
     x = 1 + min(row.indent, max(0, end - 12))
-    mark, colour = _mark_of(row, frame, is_selected)
-    cells.text(x, y, mark, colour)
+    glyph, colour = _mark_of(row, frame, is_selected)
+    cells.text(x, y, glyph, colour)
     room = max(0, end - x - 2)
     name, detail = safe(row.name), safe(row.detail)
     bold = is_selected or (row.is_module and row.node.depth == 0)
@@ -157,11 +156,12 @@ def draw_name(cells: Cells, frame: Frame, row: TreeRow, y: int, is_selected: boo
 def _mark_of(row: TreeRow, frame: Frame, is_selected: bool) -> tuple[str, int]:
     theme = frame.theme
     if row.norm is not None:
-        return row.mark, theme.muted
+        return row.mark.glyph, row.mark.of(theme)
     if row.is_module:
-        return "▾" if row.is_open else "▸", theme.accent if is_selected else theme.muted
-    mark = ("▾" if row.shows_heads else "▸") if row.unfolds else "■"
-    return mark, theme.module if row.node.kind.startswith("Linear") else theme.layer
+        return (marks.OPENED if row.is_open else marks.CLOSED).glyph, theme.accent if is_selected else theme.muted
+    own = marks.LINEAR if row.node.kind.startswith("Linear") else marks.CONV
+    mark = (marks.OPENED if row.shows_heads else marks.CLOSED) if row.unfolds else own
+    return mark.glyph, own.of(theme)
 
 
 def shorten_left(name: str, room: int) -> str:
@@ -180,8 +180,8 @@ def write_columns(cells: Cells, frame: Frame, row: TreeRow, y: int, readout: Rea
     """Rewrite the numbers of a row at the cursor. An open module has no value, because the rows below it do."""
     theme, ends = frame.theme, columns(frame, is_ratio)
     if "dead" in ends:
-        for name, count, colour in (("dead", row.dead, theme.warning), ("moving", row.moving, theme.gained)):
-            write_value(cells, ends[name], y, f"{count:,}" if count else "", colour, bold=True, room=5)
+        for name, count, mark in (("dead", row.dead, marks.DEAD), ("moving", row.moving, marks.MOVING)):
+            write_value(cells, ends[name], y, f"{count:,}" if count else "", mark.of(theme), bold=True, room=5)
     if "value" in ends:
         signed = readout.statistic not in NEVER_NEGATIVE and bool(readout.statistic)
         value = readout.value
@@ -197,9 +197,9 @@ def ratio_text(frame: Frame, ratio: float) -> tuple[str, int]:
     if not np.isfinite(ratio):
         return "", frame.theme.faint
     low, high = HEALTHY_RATIOS
-    arrow = "▾" if ratio < low else "▴" if ratio > high else ""
+    arrow = marks.TOO_SLOW.glyph if ratio < low else marks.TOO_FAST.glyph if ratio > high else ""
     colour = int(ratio_colours(frame, np.array([ratio]))[0])
-    return f"{arrow}{number(ratio)}", frame.theme.muted if arrow == "▾" else colour
+    return f"{arrow}{number(ratio)}", marks.TOO_SLOW.of(frame.theme) if ratio < low else colour
 
 
 def write_distribution(cells: Cells, frame: Frame, y: int, tall: int, readout: Readout) -> None:

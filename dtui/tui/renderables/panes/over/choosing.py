@@ -8,6 +8,7 @@ from typing import Self
 
 from dtui.tui.renderables.canvas.cells import text_width
 from dtui.tui.renderables.canvas.frame import Frame
+from dtui.tui.renderables.canvas.marks import CHOSEN, MARKED
 from dtui.tui.renderables.panes.over.box import Box, Line, rows_inside
 
 FOOT = "a key or Enter chooses, Esc closes"
@@ -55,7 +56,7 @@ class ChoosingBox(Box):
     def place_at(self, line: int, frame: Frame) -> int | None:
         """Return the option in a line."""
         places = [place for _, place in self._placed(frame)][self.top :]
-        return places[line] if 0 <= line < len(places) else None
+        return places[line] if 0 <= line < min(len(places), rows_inside(frame)) else None
 
     @property
     def taken(self) -> int | None:
@@ -72,7 +73,7 @@ class ChoosingBox(Box):
                 group = heading
                 placed.append((((group, theme.muted, False),), None))
             is_selected = place == self.row
-            mark = "▸" if is_selected else "•" if place == self.chosen else " "
+            mark = CHOSEN.glyph if is_selected else MARKED.glyph if place == self.chosen else " "
             key = self.keys[place] if place < len(self.keys) else " "
             behind = " " * (wide - text_width(words)) if help_ else ""
             line = (

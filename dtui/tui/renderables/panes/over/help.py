@@ -1,4 +1,4 @@
-"""Draws the help: every key by group, in two columns where there is room."""
+"""Draws the help: every key and every mark by group, in two columns where there is room."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from dtui.tui.renderables.canvas.frame import Frame
-from dtui.tui.renderables.panes.over.box import EDGES, Box, Line, line_width
+from dtui.tui.renderables.canvas.marks import Mark
+from dtui.tui.renderables.panes.over.box import EDGES, Box, Line, line_width, rows_inside
 
-KEYS_WIDTH = 14
+KEYS_WIDTH, MARKS_WIDTH = 14, 3
 BETWEEN = 3
 """Columns between the two columns of the help."""
 
-Group = tuple[str, tuple[tuple[str, str], ...]]
-"""A heading, and its keys and what they do."""
+Explained = tuple[str, str, str] | Mark
+"""Keys, the colour's name in the theme, and what they do; or a mark."""
+Group = tuple[str, tuple[Explained, ...]]
+"""A heading, and what stands below it."""
 
 
 @dataclass(frozen=True, slots=True)
 class HelpBox(Box):
-    """Every key.
+    """Every key and every mark.
 
     Attributes:
         left: Groups of the left column, which are the first ones where there is only one.
@@ -42,16 +45,18 @@ class HelpBox(Box):
         return [(*a, (" " * (wide - line_width(a)), theme.text, False), *b) if b else a for a, b in both]
 
     def edges(self, frame: Frame) -> tuple[Line, Line]:
-        """Return what it is, and how it is closed."""
-        return (("every key", frame.theme.accent, True),), (("Esc closes", frame.theme.muted, False),)
+        """Return what it is, and how it is scrolled and closed."""
+        foot = "j k Space scroll, Esc closes" if len(self.lines(frame)) > rows_inside(frame) else "Esc closes"
+        return (("every key and mark", frame.theme.accent, True),), ((foot, frame.theme.muted, False),)
 
 
 def _column(groups: Sequence[Group], frame: Frame) -> list[Line]:
     lines: list[Line] = []
-    for heading, actions in groups:
+    for heading, explained in groups:
+        wide = MARKS_WIDTH if isinstance(explained[0], Mark) else KEYS_WIDTH
         lines += [*([()] if lines else []), ((heading, frame.theme.text, True),)]
         lines += [
-            ((f"  {keys:<{KEYS_WIDTH}}", frame.theme.accent, False), (words, frame.theme.text, False))
-            for keys, words in actions
+            ((f"  {sign:<{wide}}", getattr(frame.theme, colour), False), (words, frame.theme.text, False))
+            for sign, colour, words in explained
         ]
     return lines

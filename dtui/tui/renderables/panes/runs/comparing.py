@@ -13,6 +13,7 @@ from dtui.model.findings.review import of_incident
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
+from dtui.tui.renderables.canvas.marks import PARTED
 from dtui.tui.renderables.canvas.primitives import resample
 from dtui.tui.renderables.canvas.theme import Theme
 from dtui.tui.renderables.panes.incident_ribbon import mark_colour
@@ -133,7 +134,7 @@ class ComparingPicture(Picture):
             x = frame.column_of(one.iteration)
             if x is not None:
                 colour = theme.flag if place == self.current else theme.warning
-                cells.text(x, y, "▼" if not frame.output.ascii else "v", colour, bold=True)
+                cells.text(x, y, PARTED.glyph, colour, bold=True)
 
     def _draw_incidents(self, cells: Cells, frame: Frame, y: int) -> None:
         theme, found = frame.theme, self.comparison

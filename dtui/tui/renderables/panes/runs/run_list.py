@@ -12,6 +12,7 @@ from dtui.model import RunStatus
 from dtui.model.compare import RunList, RunRow, value_in_words
 from dtui.run_path import SUFFIX
 from dtui.safe_text import safe
+from dtui.tui.renderables.canvas import marks
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.canvas.theme import Theme
@@ -23,7 +24,12 @@ TITLE = "Runs"
 FOOTER = 2
 """Rows below the list, on the selected run."""
 WIDE = 110
-_SIGNS = {RunStatus.LIVE: "●", RunStatus.DONE: "■", RunStatus.INCOMPLETE: "□", RunStatus.CRASHED: "✖"}
+STATUS_MARKS = {
+    RunStatus.LIVE: marks.LIVE,
+    RunStatus.DONE: marks.DONE,
+    RunStatus.INCOMPLETE: marks.INCOMPLETE,
+    RunStatus.CRASHED: marks.CRASHED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +84,11 @@ class RunsPicture(Picture):
             cells.mark[y, :] = 1
             cells.text(0, y, "▌", theme.accent)
         if row.path in self.marked:
-            cells.text(1, y, "•", theme.accent, bold=True)
+            cells.text(1, y, marks.MARKED.glyph, marks.MARKED.of(theme), bold=True)
         name = columns[0]
         colour = theme.bright if is_selected or row.path == self.opened else theme.text
         if row.path == self.opened:
-            cells.text(2, y, "▸" if not frame.output.ascii else ">", theme.accent, bold=True)
+            cells.text(2, y, marks.CHOSEN.glyph, marks.CHOSEN.of(theme), bold=True)
         cells.text(name.x, y, shorten(name_of(row), name.width), colour, bold=is_selected)
         if row.info is None:
             words, colour = _unread(row, theme)
@@ -96,7 +102,7 @@ class RunsPicture(Picture):
         assert info is not None
         text, colour = "", theme.text
         if column.key == "status":
-            text = f"{_SIGNS[info.status]} {info.status}"
+            text = f"{STATUS_MARKS[info.status].glyph} {info.status}"
             colour = status_colour(theme, info.status)
         elif column.key == "iterations":
             text = "none yet" if info.last_iteration is None else f"{info.last_iteration:,}"
@@ -189,8 +195,7 @@ def name_of(row: RunRow) -> str:
 
 def status_colour(theme: Theme, status: RunStatus) -> int:
     """Return the colour of a status."""
-    colours = {RunStatus.LIVE: theme.live, RunStatus.INCOMPLETE: theme.warning, RunStatus.CRASHED: theme.crashed}
-    return colours.get(status, theme.muted)
+    return STATUS_MARKS[status].of(theme)
 
 
 def error_of(row: RunRow) -> str:
@@ -248,7 +253,7 @@ def _incidents(row: RunRow, theme: Theme, width: int) -> tuple[str, int]:
     if told:
         words = " · ".join(told)
         if text_width(words) > width:
-            words = words.replace(" flagged", "⚑")
+            words = words.replace(" flagged", marks.FLAGGED.glyph)
         if text_width(words) > width:
             words = words.replace(" · ", " ")
         return words, theme.flag if counts.get("flagged") else theme.accent

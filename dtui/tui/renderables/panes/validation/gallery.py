@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from dtui.model import ImageVerdict
 from dtui.model.learning import Gallery
 from dtui.safe_text import safe
+from dtui.tui.renderables.canvas import marks
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.parts.chrome import draw_header
@@ -213,12 +214,12 @@ def facts_of(frame: Frame, verdict: ImageVerdict, classes: tuple[str, ...], forg
         said = (f"is {true}, {no_label_words(verdict)}", theme.muted)
     elif is_scored(verdict):
         is_right = verdict.label == verdict.target
-        words = f"{'✓' if is_right else '✗'} {score_words(verdict)}, in {true}"
+        words = f"{marks.RIGHT if is_right else marks.WRONG} {score_words(verdict)}, in {true}"
         said = (words, theme.gained if is_right else theme.warning)
     elif verdict.label == verdict.target:
-        said = (f"✓ {true}{sure}", theme.gained)
+        said = (f"{marks.RIGHT} {true}{sure}", theme.gained)
     else:
-        said = (f"✗ {true} taken for {class_name(classes, verdict.label)}{sure}", theme.warning)
+        said = (f"{marks.WRONG} {true} taken for {class_name(classes, verdict.label)}{sure}", theme.warning)
     always = verdict.validations > 0 and verdict.times_wrong == verdict.validations
     wrong = "always wrong" if always else f"wrong {verdict.times_wrong:,} of {verdict.validations:,}"
     ident = safe(verdict.id)
@@ -238,7 +239,7 @@ def _label(verdict: ImageVerdict, classes: tuple[str, ...], room: int) -> str:
         return shorten("?", room)
     is_right = verdict.label == verdict.target
     name = score_text(verdict.score) if is_scored(verdict) else bare_name(classes, verdict.label)
-    head = "✓ " if is_right else "✗ "
+    head = f"{marks.RIGHT if is_right else marks.WRONG} "
     sure = "" if verdict.confidence != verdict.confidence else f" {verdict.confidence:.0%}"
     for text in (f" {head}{name}{sure} ", f" {head}{name} ", f"{head}{name}"):
         if text_width(text) <= room:

@@ -12,6 +12,7 @@ from dtui.model.learning import ConfusionMatrix
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
+from dtui.tui.renderables.canvas.marks import CHOSEN
 from dtui.tui.renderables.canvas.palettes import label_colour, ramp, to_lab
 from dtui.tui.renderables.parts.chrome import draw_header
 from dtui.tui.renderables.parts.picture import Picture
@@ -141,7 +142,7 @@ class MatrixPicture(Picture):
             if is_pair:
                 cells.mark[y : y + 1, x + 1 : x + table.cell] = 1
                 if begin > x + 1:
-                    cells.text(x + 1, y, "▸", colour, bold=True)
+                    cells.text(x + 1, y, CHOSEN.glyph, colour, bold=True)
         x = table.gutter + len(columns) * table.cell + 2
         if others and x + 8 < frame.width:
             cells.text(x, y, f"+{others:,} others", theme.muted, limit=frame.width - x)

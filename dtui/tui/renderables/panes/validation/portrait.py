@@ -11,6 +11,7 @@ from dtui.model import ImageVerdict
 from dtui.model.learning import ImageHistory, LabelStretch
 from dtui.tui.renderables.canvas.cells import Cells, shorten, text_width
 from dtui.tui.renderables.canvas.frame import Frame
+from dtui.tui.renderables.canvas.marks import CHOSEN
 from dtui.tui.renderables.panes.validation.gallery import facts_of
 from dtui.tui.renderables.parts.chrome import draw_header
 from dtui.tui.renderables.parts.picture import Picture
@@ -102,7 +103,7 @@ class PortraitPicture(Picture):
         span = max(text_width(_span(one)) for one in stretches[first : first + room])
         for line, one in enumerate(stretches[first : first + room], y):
             is_here, is_right = first + line - y == here, one.label == self.history.learned.target
-            cells.text(x, line, "▸" if is_here else " ", theme.flag, bold=True)
+            cells.text(x, line, CHOSEN.glyph if is_here else " ", CHOSEN.of(theme), bold=True)
             begin = x + 2 + span - text_width(_span(one))
             cells.text(begin, line, _span(one), theme.bright if is_here else theme.muted, bold=is_here)
             words = _said(one, self.history.learned.target, self.classes)

@@ -17,10 +17,11 @@ from dtui.model.judging import Judging, as_groups
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas.cells import Cells, UintArray, text_width
 from dtui.tui.renderables.canvas.frame import Frame
+from dtui.tui.renderables.canvas.marks import CHANGED, POINTER
 from dtui.tui.renderables.canvas.palettes import ramp, to_lab
 from dtui.tui.renderables.canvas.primitives import blend_one, shade_glyphs, shading_colours
 
-NAMED = "◆"
+NAMED = CHANGED.glyph
 """Stands in a cell whose layer the incident itself names."""
 WIDEST_CELL = 9
 FADE = 0.7
@@ -249,7 +250,7 @@ def draw_brackets(cells: Cells, frame: Frame, y: int, names: Sequence[str], span
 
 def draw_pointer(cells: Cells, frame: Frame, y: int, x: int, words: str, stop: int) -> None:
     """Point at a column from below, with the name of the layer beside the arrow, at whichever side has room."""
-    cells.text(x, y, "▲", frame.theme.accent)
+    cells.text(x, y, POINTER.glyph, frame.theme.accent)
     if x + 2 + text_width(words) <= stop:
         cells.text(x + 2, y, words, frame.theme.bright)
     else:
