@@ -223,6 +223,8 @@ def test_a_layer_called_several_times_a_pass(record: Make) -> None:
 
     images, labels = images_and_labels()
     model = Twice()
+    with torch.no_grad():
+        model.conv.weight.mul_(2.5)  # of some images the first call has the largest value, of others the second
     optimizer = torch.optim.SGD(model.parameters(), 0.0)
     recorder = record(model, optimizer, every=1, activations=True)
     train_once(model, optimizer, images, labels)
