@@ -247,7 +247,7 @@ def test_normalisation_layers_have_rows_and_a_statistic_of_their_own() -> None:
         2,
         make_series(rows, axis_of(where)),
         TreeLook("mean"),
-        beside=BesideSeries(norms),
+        beside=BesideSeries((norms,)),
     )
     text = to_text(picture.draw(where, 500)).split("\n")
     assert text[4].startswith("▌ ≈ bn1 BatchNorm2d                          0.250")
