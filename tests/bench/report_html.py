@@ -119,14 +119,12 @@ def _reports(run: Path, endings: Sequence[str]) -> dict[str, _Cost]:
     One whose ending begins with "cold" finds no incidents cached.
     """
     costs: dict[str, list[tuple[float, float]]] = {ending: [] for ending in ("", *endings)}
-    with tempfile.TemporaryDirectory(dir=run.parent) as folder:  # where files of the run can be linked
+    with tempfile.TemporaryDirectory() as folder:
         for round in range(ROUNDS + 1):  # the first leaves the incidents and the compiled modules cached
             for ending, found in costs.items():
-                if ending.startswith("cold"):
+                if ending.startswith("cold"):  # a copy: links would make the run itself look touched, and so cold
                     shutil.rmtree(Path(folder, run.name), ignore_errors=True)
-                    shutil.copytree(
-                        run, Path(folder, run.name), copy_function=os.link, ignore=shutil.ignore_patterns("findings.h5")
-                    )
+                    shutil.copytree(run, Path(folder, run.name), ignore=shutil.ignore_patterns("findings.h5"))
                 read, out = Path(folder, run.name) if ending.startswith("cold") else run, Path(folder, f"of.{ending}")
                 cost = _cost(_REPORT, folder, read, out) if ending else _cost(_CONVERTER, folder)
                 found += [cost] if round else []

@@ -87,7 +87,8 @@ KEYS = {
     "step of the cursor": (LEFT,) * 8,
     "help": ("?", "\x1b", "?", "\x1b"),
 }
-"""Keys of each kind, pressed on the first screen; a search on Layers. The key that opens a line is not counted."""
+"""Keys of each kind, pressed on the first screen; a search on Layers. The key that opens a line is not counted, nor is
+Escape: dtui waits after it for the rest of a sequence."""
 OPENS = ("/", ":")
 BARE = "bare Textual app"
 
@@ -103,7 +104,7 @@ def tui_keys() -> list[Measurement]:
             if kind == "letter of a search":
                 terminal.press("2")
             costs = [press(terminal, key) for key in keys]
-            cost = middle([cost for key, cost in zip(keys, costs, strict=True) if key not in OPENS])
+            cost = middle([cost for key, cost in zip(keys, costs, strict=True) if key not in (*OPENS, "\x1b")])
             if keys[0] in OPENS:
                 terminal.press("\x1b")
             if kind == "letter of a search":
