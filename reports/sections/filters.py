@@ -35,6 +35,7 @@ CAPTION = (
     "place among the layer's filters most, with how many times. A column shows the largest value of its iterations. "
     "Shades compare with the layer, with the filter's own largest value, or with the layer at that iteration."
 )
+ZEROS_CAPTION = "Where the share of zeros is 1, the filter lets nothing of any image through."
 HINT = "Choose the layer and what the shades compare with above the rows."
 MOST_ROWS = 60
 MOST_NUMBERS = 16
@@ -63,7 +64,8 @@ def filters_section(view: View) -> Section | None:
     state = view.query.state()
     shades = filter_maps(view)
     items: list[Item] = [] if shades is None else [shades]
-    items += activation_maps(view)
+    zeros = activation_maps(view)
+    items += zeros
     if state.entries:
         rows = tuple(_row(entry) for entry in state.entries[:MOST_ROWS])
         left = len(state.entries) - len(rows)
@@ -76,8 +78,9 @@ def filters_section(view: View) -> Section | None:
     items += [Paragraph(f"{line[:1].upper()}{line[1:]}.") for line in state.missing]
     found = {entry.standing for entry in state.entries}
     caption = "; ".join(f"{standing}: {words}" for standing, words in _WORDS.items() if standing in found)
-    words = ([] if shades is None else [CAPTION]) + ([f"{caption}."] if caption else [])
-    return Section(f"{view.prefix}-filters", "Filters", " ".join(words), tuple(items), "" if shades is None else HINT)
+    said = ("" if shades is None else CAPTION, ZEROS_CAPTION if zeros else "", f"{caption}." if caption else "")
+    words = " ".join(filter(None, said))
+    return Section(f"{view.prefix}-filters", "Filters", words, tuple(items), "" if shades is None else HINT)
 
 
 def _row(entry: StateEntry) -> Row:

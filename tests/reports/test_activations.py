@@ -8,7 +8,7 @@ from dtui.model import Standing
 from dtui.query import open_run
 from dtui.reports.document import Gallery
 from dtui.reports.rows import FilterMaps
-from dtui.reports.sections.filters import _WORDS, activation_maps, exciting_items
+from dtui.reports.sections.filters import _WORDS, ZEROS_CAPTION, activation_maps, exciting_items, filters_section
 from dtui.reports.sections.registry import View
 
 SAMPLES = Path(__file__).parents[2] / "sample_runs"
@@ -37,6 +37,9 @@ def test_the_share_of_zeros_is_a_map_of_the_layers_that_have_it() -> None:
             layer = next(one.index for one in query.structure().layers if one.name == shown.layer)
             last = query.activations("activation_zeros", layer)[shown.courses.filters, -1]
             assert shown.courses.values[:, -1].tolist() == last.tolist()
+        section = filters_section(View(query, "run"))
+    assert section is not None
+    assert ZEROS_CAPTION in section.caption
     assert item.quantity == "share of activations that are zero behind the ReLU"
 
 

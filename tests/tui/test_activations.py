@@ -37,15 +37,23 @@ def test_layers_say_which_filters_are_silent(query: RunQuery) -> None:
     assert "silent" not in next(line for line in text.splitlines() if "■ fc2" in line)
 
 
-def test_they_are_statistics_of_the_filters(query: RunQuery) -> None:
-    """The last two of the list: the share of zeros is a heatmap like any other."""
-    desk = Desk(query, (150, 50)).press("2")
+def header_of(query: RunQuery, statistic: str, size: tuple[int, int]) -> str:
+    desk = Desk(query, size).press("2")
     desk.session.choose(replace(desk.session.scene.selection, node=1))
     filters = desk.session.scene.selection.get(FiltersOptions)
-    desk.session.choose(desk.session.scene.selection.put(replace(filters, statistic="activation_zeros")))
+    desk.session.choose(desk.session.scene.selection.put(replace(filters, statistic=statistic)))
     desk.press("down", "up")
     assert desk.session.scene.view.filter_statistics[-2:] == ("activation_zeros", "activation_mean")
-    assert "filters × 50 validations   share of zeros" in desk.text()
+    return next(line for line in desk.text().splitlines() if line.lstrip("▌ ").startswith("Filters"))
+
+
+def test_they_are_statistics_of_the_filters(query: RunQuery) -> None:
+    """The last two of the list: the share of zeros is a heatmap like any other, of which nothing is beyond 1."""
+    header = header_of(query, "activation_zeros", (150, 50))
+    assert "filters × 50 validations   share of zeros" in header
+    assert header.rstrip().endswith(" 1")
+    for width, words in ((80, "16 filters × 50 validations   mean activation"), (66, "16 filters   mean activation")):
+        assert words in header_of(query, "activation_mean", (width, 24))
 
 
 def test_the_inspector_shows_courses_and_the_images_at_the_crosshair(query: RunQuery) -> None:

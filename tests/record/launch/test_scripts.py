@@ -77,6 +77,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Trained]:
         environment = {VARIABLE: as_variable(settings)}
         if name == "ddp":
             words = [str(SCRIPTS / "imagenet.py"), "launched"]
+            own = [str(SCRIPTS / "own.py"), "own-ddp-run"]
+            cases["own-ddp"] = {"words": own, "processes": [group | {"RANK": rank} for rank in "01"]}
             cases["ddp-alone"] = {"words": words, "processes": [group | {"RANK": rank} for rank in "01"]}
             cases[name] = {"words": words, "processes": [environment | group | {"RANK": rank} for rank in "01"]}
             continue
@@ -278,3 +280,11 @@ def test_a_recorder_of_the_script_is_left_alone(trained: Mapping[str, Trained]) 
     assert not (trained["own"].folder / "own.dtui").exists()
     with open_run(trained["own"].folder / "own-run.dtui") as query:
         assert query.info().records == 2
+
+
+def test_a_recorder_in_each_process_of_a_launcher_makes_one_run(trained: Mapping[str, Trained]) -> None:
+    one = trained["own-ddp"]
+    assert [path.name for path in one.folder.glob("own-ddp*.dtui")] == ["own-ddp-run.dtui"]
+    with open_run(one.folder / "own-ddp-run") as query:
+        assert (query.info().records, str(query.info().status)) == (2, "done")
+    assert (one.err(0), one.err(1)) == ("", "")

@@ -141,6 +141,26 @@ def test_what_is_not_trained_has_no_value_until_it_is_and_no_copy() -> None:
     assert bench.read()[UPDATE, row] == 0
 
 
+def test_short_vectors_keep_their_own_values_of_before_when_another_is_frozen_or_replaced() -> None:
+    torch.manual_seed(4)
+    bench, frozen, replaced = Bench(Small()), NAMES.index("attend.in_proj_bias"), NAMES.index("ln.weight")
+    optimizer = torch.optim.SGD(bench.model.parameters(), lr=0.5)
+    own = bench.model.attend.in_proj_bias
+    for step, (is_trained, unknown) in enumerate(((True, []), (False, [frozen]), (True, [frozen]), (True, []))):
+        own.requires_grad_(is_trained)
+        update(bench.model, optimizer, step)
+        found, slow = bench.read()[UPDATE], bench.slow()[UPDATE]
+        slow[unknown] = math.nan
+        np.testing.assert_allclose(found, slow, rtol=2e-6, atol=1e-7)
+    for size in (8, 6):
+        bench.model.ln.weight = nn.Parameter(torch.full((size,), 2.0))
+        if size != bench.before["ln.weight"].numel():
+            del bench.before["ln.weight"]
+        found, slow = bench.read()[UPDATE], bench.slow()[UPDATE]
+        np.testing.assert_allclose(found, slow, rtol=2e-6, atol=1e-7)
+        assert math.isnan(found[replaced]) == (size == 6)
+
+
 def test_a_large_table_has_no_copy_and_no_update_norm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parameter_values, "MOST_COPIED", 100)
     bench = Bench(Small())

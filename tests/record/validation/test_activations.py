@@ -151,12 +151,12 @@ def test_of_several_calls_for_a_batch_an_image_has_its_largest_value(begun: tupl
     with recorder.validation(loader), torch.no_grad():
         for some, _ in loader:
             model(some)
-            model(0.1 * some)
+            model(-some)
     recorder.close()
     store = recorder.store
     assert store.images is not None
     with torch.no_grad():
-        both = [model.stem(images).amax((2, 3)), model.stem(0.1 * images).amax((2, 3))]
+        both = [model.stem(images).amax((2, 3)), model.stem(-images).amax((2, 3))]
     wanted = torch.maximum(*both).topk(9, dim=0).indices.T.tolist()
     rows = store.validations[-1].columns["most_exciting"].reshape(-1, 9)[store.structure.layers[0].filter_rows]
     assert [[int(store.images.ids[row]) for row in nine] for nine in rows.tolist()] == wanted
@@ -223,6 +223,8 @@ def test_a_layer_called_several_times_a_pass(record: Make) -> None:
 
     images, labels = images_and_labels()
     model = Twice()
+    with torch.no_grad():
+        model.conv.weight.mul_(2.5)  # of some images the first call has the largest value, of others the second
     optimizer = torch.optim.SGD(model.parameters(), 0.0)
     recorder = record(model, optimizer, every=1, activations=True)
     train_once(model, optimizer, images, labels)
@@ -242,30 +244,40 @@ def test_a_layer_called_several_times_a_pass(record: Make) -> None:
     assert best == both.amax((0, 2, 3, 4)).topk(9).indices.tolist()
 
 
-def test_a_fully_connected_layer_before_a_relu_in_its_place(record: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+class Turned(nn.Module):
+    """Not a ReLU, in its place: what was largest is smallest."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        return values.neg_()
+
+
+@pytest.mark.parametrize("block", [12, 1 << 17], ids=["in blocks", "at once"])
+@pytest.mark.parametrize("function", [nn.ReLU(inplace=True), Turned()], ids=["relu", "turned"])
+def test_a_fully_connected_layer_before_what_works_in_its_place(
+    record: Make, monkeypatch: pytest.MonkeyPatch, function: nn.Module, block: int
+) -> None:
     """Where an image has one value a filter nothing is summed up: the numbers are no views of what changes later."""
-    monkeypatch.setattr("dtui.record.validation.activations.tally.BLOCK", 12)
+    monkeypatch.setattr("dtui.record.validation.activations.tally.BLOCK", block)
     images, labels = images_and_labels()
     torch.manual_seed(2)
-    for function in (nn.ReLU(inplace=True), nn.Hardswish(inplace=True)):
-        model = nn.Sequential(nn.Flatten(), nn.Linear(64, 6), function, nn.Linear(6, 3))
-        optimizer = torch.optim.SGD(model.parameters(), 0.01)
-        recorder = record(model, optimizer, every=1, activations=True)
-        train_once(model, optimizer, images, labels)
-        loader = DataLoader(TensorDataset(images, labels), 8)
-        with recorder.validation(loader), torch.no_grad():
-            for some, _ in loader:
-                model(some)
-        recorder.close()
-        with torch.no_grad():
-            values = model[1](images.flatten(1)).double()
-        after = values.clamp(min=0) if isinstance(function, nn.ReLU) else values
-        columns = recorder.store.validations[0].columns
-        np.testing.assert_allclose(columns["activation_zeros"][:6], (values <= 0).double().mean(0), atol=1 / 2048)
-        np.testing.assert_allclose(columns["activation_mean"][:6], after.mean(0), rtol=1e-3, atol=1e-3)
-        assert recorder.store.images is not None
-        best = [int(recorder.store.images.ids[row]) for row in columns["most_exciting"][: 6 * 9 : 9]]
-        assert best == values.argmax(0).tolist()
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 6), function, nn.Linear(6, 3))
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    recorder = record(model, optimizer, every=1, activations=True)
+    train_once(model, optimizer, images, labels)
+    loader = DataLoader(TensorDataset(images, labels), 8)
+    with recorder.validation(loader), torch.no_grad():
+        for some, _ in loader:
+            model(some)
+    recorder.close()
+    with torch.no_grad():
+        values = model[1](images.flatten(1)).double()
+    after = values.clamp(min=0) if isinstance(function, nn.ReLU) else values
+    columns = recorder.store.validations[0].columns
+    np.testing.assert_allclose(columns["activation_zeros"][:6], (values <= 0).double().mean(0), atol=1 / 2048)
+    np.testing.assert_allclose(columns["activation_mean"][:6], after.mean(0), rtol=1e-3, atol=1e-3)
+    assert recorder.store.images is not None
+    best = [int(recorder.store.images.ids[row]) for row in columns["most_exciting"][: 6 * 9 : 9]]
+    assert best == values.argmax(0).tolist()
 
 
 def in_trouble(recorder: RecorderUnderTest, model: Net, trouble: str) -> None:

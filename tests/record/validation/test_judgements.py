@@ -174,6 +174,16 @@ def test_what_was_assumed_is_told_and_a_proof_changes_it(record: Make) -> None:
     assert [accuracy(recorder.store, place) for place in (1, 2)] == pytest.approx([own, kept])
 
 
+def test_probabilities_that_training_has_shown_are_not_told() -> None:
+    forget_told()
+    kind = OutputKind(None)
+    kind._trained = PROBABILITIES
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert kind.decide(Evidence(0.2, 0.8, 1.0), 1, 0) == PROBABILITIES
+    assert caught == []
+
+
 def test_who_records_a_script_without_a_line_is_told_what_such_a_line_could_say(record: Make) -> None:
     images, labels = pictures(2)
     for has_trained, told in ((True, []), (False, ['a recorder of your own says otherwise with outputs="logits"'])):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dtui.model import BoolArray, Heatmap
-from dtui.model.layers import AttentionHead, InitialStd
+from dtui.model.layers import ACTIVATION_COLUMNS, AttentionHead, InitialStd
 from dtui.safe_text import safe
 from dtui.tui.renderables.canvas import marks
 from dtui.tui.renderables.canvas.cells import Cells, text_width
@@ -327,12 +327,14 @@ def _draw_filters_header(cells: Cells, frame: Frame, heatmap: Heatmap, look: Fil
     if heatmap.nonfinite is not None:
         notes.insert(0, NONFINITE_WORDS)
     records = f" × {look.records:,} {look.moments}"
-    everything = frame.gutter + text_width(counts + records + " · ".join(notes)) + 5
-    stop = draw_legend(cells, frame, colours, low, high, left=everything)
-    if stop == frame.width:
-        stop = draw_legend(cells, frame, colours, low, high, left=frame.gutter + len(counts) + 1)
+    everything, least = records + " · ".join(notes), f"   {look.title}"
+    for words, room in ((everything, 5), (least, 1), ("", 1)):
+        stop = draw_legend(cells, frame, colours, low, high, left=frame.gutter + text_width(counts + words) + room)
+        if stop < frame.width:
+            break
     end = cells.text(frame.gutter, 0, counts, theme.text, limit=max(0, stop - frame.gutter - 1))
-    if end + len(records) < stop - 1:
+    of_all, of_least = end + text_width(records), end + text_width(least)
+    if of_all + text_width(least) < stop - 1 or of_all < stop - 1 <= of_least:  # what is shown comes first
         end = cells.text(end, 0, records, theme.text)
     separator = "   "
     for note in notes:
@@ -345,6 +347,7 @@ def _legend_words(heatmap: Heatmap, one: str) -> tuple[str, str]:
     """Return words for the ends of the ramp: the scale's ends, beyond which nothing differs."""
     if np.isfinite(heatmap.scale):
         low = f"≤ {number(heatmap.scale / 10**heatmap.decades)}" if heatmap.decades else "0"
-        return low, f"≥ {number(heatmap.scale)}"
+        is_all = heatmap.request.statistic == ACTIVATION_COLUMNS[0] and heatmap.scale >= 1
+        return low, "1" if is_all else f"≥ {number(heatmap.scale)}"
     of = {"filter": f"{one}'s max", "iteration": "iteration's max"}.get(heatmap.request.normalise, "max")
     return (f"1e-{heatmap.decades:.0f} of it" if heatmap.decades else "0"), of
