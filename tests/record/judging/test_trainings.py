@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +28,7 @@ from dtui.record.judging import (
     truth_probability,
 )
 from dtui.store import pack_run
+from tests.record.telling import untold
 
 ITEMS = 24
 COLOURS = ("background", "red", "green", "blue")
@@ -44,10 +44,11 @@ def recorded(path: Path, model: nn.Module, **options: Any) -> Iterator[tuple[Rec
         loss.backward()
         optimizer.step()
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", RecorderWarning)
-        with Recorder(path, model, optimizer, every=2, graph=False, fused=False, **options) as recorder:
-            yield recorder, update
+    with (
+        untold("recorded as one row each"),
+        Recorder(path, model, optimizer, every=2, graph=False, fused=False, **options) as recorder,
+    ):
+        yield recorder, update
 
 
 @pytest.fixture(scope="module", autouse=True)

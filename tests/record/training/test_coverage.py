@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from dtui.record.network.coverage import KEPT, measure_coverage
 from dtui.record.network.layers import find_layers
 from dtui.store import RunReader, pack_run
 from tests.record.conftest import small_net
+from tests.record.telling import untold
 
 MANY = 40
 
@@ -78,8 +78,7 @@ def test_info_json_and_report_tell_it_of_a_folder_and_of_a_packed_run(
         RecorderWarning, match="less than 1 % of the .* recorded as one row each: 0.weight .Embedding, 8,000."
     ):
         recorder = Recorder(tmp_path / "run", model, every=1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", RecorderWarning)
+    with untold():
         recorder.step()
         recorder.close()
     pack_run(tmp_path / "run.dtui", tmp_path / "run.h5")
@@ -108,8 +107,7 @@ def test_info_json_and_report_tell_it_of_a_folder_and_of_a_packed_run(
 
 
 def test_where_most_is_recorded_nothing_is_told(tmp_path: Path) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", RecorderWarning)
+    with untold():
         Recorder(tmp_path / "run", small_net(), every=1).close()
 
 

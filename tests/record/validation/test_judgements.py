@@ -32,6 +32,7 @@ from tests.record.evaluating import (
     pictures,
     same,
 )
+from tests.record.telling import untold
 
 
 class Batch(NamedTuple):
@@ -100,8 +101,7 @@ def test_the_confidence_is_the_probability_that_the_model_gave(record: Make, for
     recorder = record(model, every=1)
     recorder.step()
     model(images)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", RecorderWarning)
+    with untold():
         evaluate(recorder, model, [(images, labels)], lambda scores: scores.reshape(COUNT, -1).argmax(1))
     recorder.close()
     given = model(images).detach().float().reshape(COUNT, -1)
@@ -343,8 +343,7 @@ def test_the_scores_of_several_outputs_can_be_named(record: Make) -> None:
     recorder = record(model := Headed(3, head), every=1)
     recorder.step()
     right = 0
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", RecorderWarning)
+    with untold():
         model(images)
     with recorder.validation([(images, labels)], scores=1), torch.no_grad():
         right += int((model(images)[1].argmax(1) == labels).sum())
