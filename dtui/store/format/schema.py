@@ -38,7 +38,8 @@ A run is a directory `NAME.dtui`:
     findings.h5                    anomalies and evidence that took long to find: a cache that a viewer of an ended run
                                    writes, where it may; /document (JSON: run, tables with key, rows and
                                    columns; 5 columns where it does not say), /findings/table<n>
-                                   (rows, columns) int64; ignored where anything in the key differs
+                                   (rows, columns) int64; ignored where anything in the key differs, such as files,
+                                   which is made of the sizes and times of all files of frames
     stop.json                      somebody asks the process that records the run to stop: {run, turn, why, who, when,
                                    check}; the recorder heeds it where run and turn (or a later one) are its own, so a
                                    training that is resumed afterwards is not stopped; at most 4,096 bytes; optional

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import pytest
@@ -364,9 +365,10 @@ def test_the_incident_and_the_watch_name_the_layer(tmp_path: Path) -> None:
         reader.close()
 
 
-def test_clipping_is_torchs_own_again_once_no_run_is_recorded(tmp_path: Path) -> None:
+def test_clipping_is_torchs_own_again_once_no_run_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from torch.nn.utils import clip_grad
 
+    monkeypatch.setattr("dtui.record.training.gradient_look._looks", WeakSet())  # without recorders of other tests
     train(tmp_path / "run", steps=2)
     assert not hasattr(clip_grad._clip_grads_with_norm_, "dtui_original")
 
