@@ -244,6 +244,9 @@ class FakeQuery(FakeLearning, RunQuery):
     def moved_heads(self, most):
         return ()
 
+    def moved_channels(self, most):
+        return ()
+
     def initial_std(self, layer):
         return None
 
