@@ -108,16 +108,16 @@ class GrowingArrays(RecentArrays):
 class Windows(RecentArrays):
     """The last used stretch of each matrix that is too long to be kept whole."""
 
-    def __init__(self, budget: int = 32 << 20, most: int = 64 << 20, step: int = WINDOW_STEP) -> None:
+    def __init__(self, budget: int = 32 << 20, most: int = 64 << 20, step: int | None = None) -> None:
         """Start empty; a stretch that is larger than `most` bytes is answered, but not kept.
 
         Args:
             budget: Bytes kept.
             most: Bytes kept at most.
-            step: Columns, at multiples of which a stretch begins and ends.
+            step: Columns, at multiples of which a stretch begins and ends; WINDOW_STEP if None.
         """
         super().__init__(budget, most)
-        self._step = step
+        self._step = WINDOW_STEP if step is None else step
 
     def columns(
         self, key: Hashable, wanted: slice, count: int, read: Callable[[slice], NDArray[Any]]
