@@ -122,7 +122,8 @@ def review_section(view: View) -> Section | None:
     decided = [one for one in view.incidents if one.status != "new" or one.note]
     left = sum(one.status == "new" for one in view.incidents)
     if not decided:
-        return Section(anchor, title, "", (Paragraph(f"Nobody has decided on any of the {left:,} incidents yet."),))
+        which = "the incident" if left == 1 else f"any of the {left:,} incidents"
+        return Section(anchor, title, "", (Paragraph(f"Nobody has decided on {which} yet."),))
     decided.sort(key=lambda one: (_ORDER.index(one.status), one.first))
     rows = []
     for one in decided:

@@ -115,6 +115,9 @@ def test_decisions_are_told_with_notes_and_who(tmp_path: Path) -> None:
 
 def test_nobody_has_decided_yet(sections: dict[str, Section]) -> None:
     assert sections["review"].items == (Paragraph("Nobody has decided on any of the 5 incidents yet."),)
+    with open_run(SAMPLES / "mnist-dying.dtui") as query:
+        part = build_report([query], sections=["review"]).chapters[0].sections[0]
+    assert part.items == (Paragraph("Nobody has decided on the incident yet."),)
 
 
 def test_further_scalars_have_a_chart_each() -> None:
