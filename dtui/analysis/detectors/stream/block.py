@@ -28,12 +28,14 @@ class Network:
         class_sizes: Validation images of each class, shape (C,).
         norms: Names of the normalisation layers, N of them; data from outside.
         norm_layers: For each the name of the layer that it follows, "" where that is not known.
+        output: The layer that has a row for each class; None where none is known.
     """
 
     layers: Sequence[Layer]
     class_sizes: IntArray
     norms: tuple[str, ...] = ()
     norm_layers: tuple[str, ...] = ()
+    output: Layer | None = None
 
 
 @dataclass(frozen=True, eq=False)
