@@ -47,7 +47,7 @@ def run(seed: int, records: int = 90):
 
 
 def in_pieces(iterations, gradients, updates, validations, errors, edges):
-    rows, finder, found = OutputRows(len(errors)), UntaughtClasses(SIZES), []
+    rows, finder, found = OutputRows(), UntaughtClasses(SIZES), []
     for begin, end in pairwise([0, *sorted(edges), len(iterations)]):
         low = iterations[begin - 1] if begin else -1
         high = np.inf if end == len(iterations) else (iterations[end - 1] if end > begin else low)
@@ -79,16 +79,17 @@ def test_a_run_in_pieces_tells_the_same(seed, edges):
 
 def test_how_much_a_class_is_taught_is_that_of_the_slow_way():
     iterations, gradients, updates, validations, _ = run(1)
-    rows = OutputRows(4)
+    rows = OutputRows()
     for begin in range(0, 90, 10):
         span = slice(begin, begin + 10)
         judged = (validations >= iterations[span][0]) & (validations <= iterations[span][-1])
         rows.add(iterations[span], gradients[:, span], updates[:, span], validations[judged])
     at = int(validations[-12])
     found = rows.taught(at)
+    among_all, soon_all, own_all = (ask(np.arange(4)) for ask in (found.among, found.soon, found.own))
     for label in range(4):
         every, soon, own, known = taught(iterations.tolist(), among(gradients), among(updates), at, label)
-        assert (found.among[label], found.soon[label], found.own[label]) == pytest.approx((every, soon, own))
+        assert (among_all[label], soon_all[label], own_all[label]) == pytest.approx((every, soon, own))
         assert found.known == known
     assert rows.taught(int(validations[-2])) is None
     assert rows.awaits(int(validations[-2]))

@@ -268,7 +268,7 @@ class ClassScores:
             score[which] /= starts.root[rows]
 
         is_high = self._is_high(rise)
-        may_drop = is_high.any(axis=-1)
+        may_drop: BoolArray = np.any(is_high, axis=-1)
         for which in np.flatnonzero(may_drop.any(axis=-1)).tolist():  # which is rare
             rows = begun[which]
             is_high[which] &= rise[which] / starts.unit[rows] >= rule.units[which]

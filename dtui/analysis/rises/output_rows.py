@@ -6,8 +6,10 @@ Where a class fails although its row is left alone, its images do not come, or c
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -31,21 +33,49 @@ ANSWERS = 24
 """Validations whose answers are kept."""
 
 
+@dataclass(frozen=True, eq=False)
+class _Record:
+    """What the rows got until one record, each of shape (C,); logarithms are made when somebody asks."""
+
+    iteration: int
+    gradients: FloatArray
+    updates: FloatArray
+
+    @cached_property
+    def gradients_among(self) -> FloatArray:
+        return _among(self.gradients)
+
+    @cached_property
+    def updates_among(self) -> FloatArray:
+        return _among(self.updates)
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Taught:
-    """How much the output of each class was taught behind a validation, in logarithms of shape (C,), NaN: not known.
+    """How much the output of each class was taught behind a validation, in logarithms; NaN where that is not known.
 
     Attributes:
-        among: Gradient of its row against that of the middle class, mean over the records behind it; 0 is as much.
-        soon: The same, mean over the first SOON of them.
-        own: Update of its row, against that of the middle class, less the same over the records before.
-        known: Iteration of the last of these records.
+        known: Iteration of the last of the records behind it.
     """
 
-    among: FloatArray
-    soon: FloatArray
-    own: FloatArray
+    _before: Sequence[_Record]
+    _behind: Sequence[_Record]
     known: int
+
+    def among(self, labels: IntArray) -> FloatArray:
+        """Gradients of rows against that of the middle class, mean over the records behind it; 0 is as much."""
+        return _mean([one.gradients_among[labels] for one in self._behind], AFTER)
+
+    def soon(self, labels: IntArray) -> FloatArray:
+        """Return the same, mean over the first SOON of them."""
+        return _mean([one.gradients_among[labels] for one in self._behind[:SOON]], SOON)
+
+    def own(self, labels: IntArray) -> FloatArray:
+        """Updates of rows, against that of the middle class, less the same over the records before."""
+        if len(self._before) < FEWEST:
+            return np.full(len(labels), np.nan)
+        now = _mean([one.updates_among[labels] for one in self._behind], AFTER)
+        return now - _mean([one.updates_among[labels] for one in self._before], FEWEST)
 
 
 def output_layer(layers: Sequence[Layer], classes: int) -> Layer | None:
@@ -56,12 +86,9 @@ def output_layer(layers: Sequence[Layer], classes: int) -> Layer | None:
 class OutputRows:
     """Follows the rows of an output layer; the same however records and validations are cut into calls."""
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self) -> None:
         """Begin before the first record."""
-        self._classes = classes
-        self._iterations: list[int] = []
-        self._gradients: list[FloatArray] = []
-        self._updates: list[FloatArray] = []
+        self._records: list[_Record] = []
         self._waiting: list[int] = []
         self._taught: dict[int, Taught] = {}
 
@@ -76,19 +103,20 @@ class OutputRows:
         """
         for old in list(self._taught)[:-ANSWERS]:
             del self._taught[old]
-        self._iterations += iterations.tolist()
-        self._gradients += list(_among(gradients).T)
-        self._updates += list(_among(updates).T)
+        self._records += [
+            _Record(iteration, gradients[:, at].copy(), updates[:, at].copy())
+            for at, iteration in enumerate(iterations.tolist())
+        ]
         self._waiting += validations.tolist()
-        places = np.asarray(self._iterations)
+        places = [one.iteration for one in self._records]
         while self._waiting:
-            begin = int(np.searchsorted(places, self._waiting[0]))
-            first = int(np.searchsorted(places, self._waiting[0], "right"))
+            first = bisect_right(places, self._waiting[0])
             if first + AFTER > len(places):
                 break
-            self._taught[self._waiting.pop(0)] = self._measure(begin, first)
-        for kept in (self._iterations, self._gradients, self._updates):
-            del kept[:-KEPT]
+            begin, behind = bisect_left(places, self._waiting[0]), self._records[first : first + AFTER]
+            before = self._records[max(0, begin - BEFORE) : begin]
+            self._taught[self._waiting.pop(0)] = Taught(before, behind, behind[-1].iteration)
+        del self._records[:-KEPT]
 
     def awaits(self, validation: int) -> bool:
         """Whether too few records behind a validation are known yet."""
@@ -98,19 +126,14 @@ class OutputRows:
         """Return how much classes were taught behind a validation, by its iteration; None where that is not known."""
         return self._taught.get(validation)
 
-    def _measure(self, begin: int, first: int) -> Taught:
-        behind = slice(first, first + AFTER)
-        before = self._updates[max(0, begin - BEFORE) : begin]
-        own = _mean(self._updates[behind], AFTER) - _mean(before, FEWEST) if before else np.full(self._classes, np.nan)
-        among, soon = _mean(self._gradients[behind], AFTER), _mean(self._gradients[behind][:SOON], SOON)
-        return Taught(among, soon, own, self._iterations[behind.stop - 1])
-
 
 def _among(values: FloatArray) -> FloatArray:
-    """Return logarithms of values against that of the middle row, shape (C, n); NaN where nothing was measured."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        middle = column_medians(values)
-        ratio: FloatArray = np.log(np.maximum(values, LEAST) / np.where(middle > 0, middle, np.nan))
+    """Return logarithms of values against that of the middle row, shape (C,); NaN where nothing was measured."""
+    middle = float(column_medians(values[:, None])[0])
+    if not middle > 0:
+        return np.full(len(values), np.nan)
+    with np.errstate(invalid="ignore"):
+        ratio: FloatArray = np.log(np.maximum(values.astype(np.float64), LEAST) / middle)
     return np.clip(ratio, -LARGEST, LARGEST)
 
 

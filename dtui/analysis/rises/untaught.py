@@ -7,6 +7,7 @@ and hardly moves, is a class whose images do not come any more, or come with ano
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,8 @@ ERROR_RANGE = (0.02, 0.9)
 """The usual error is taken to be in it where its binomial deviation is computed."""
 FIRST = 15
 """First validation at which one can begin, as of the class rule."""
+DUST = 1e-9
+"""What rounding may take from a rise that is enough."""
 GUESSING = 0.75
 """Error of the network before, from which on it guesses: its classes come and go."""
 
@@ -67,9 +70,9 @@ class UntaughtClasses:
             sizes: Images of each class, shape (C,).
         """
         self._sizes = np.asarray(sizes, dtype=np.float64)
-        self._errors = np.zeros((len(self._sizes), 0))
+        self._errors: list[FloatArray] = []
         self._seen = 0
-        self._waiting: list[tuple[int, int, FloatArray]] = []
+        self._waiting: list[tuple[int, int, IntArray, Sequence[FloatArray]]] = []
         self._iterations: list[int] = []
         self._told: dict[int, int] = {}
 
@@ -83,12 +86,12 @@ class UntaughtClasses:
         """
         span, found = BEFORE + LENGTH, []
         for at, iteration in enumerate(validations.tolist()):
-            self._errors = np.column_stack([self._errors[:, -span + 1 :], errors[:, at]])
+            self._errors = [*self._errors[-span + 1 :], np.array(errors[:, at], dtype=np.float64)]
             self._iterations = [*self._iterations[-LENGTH + 1 :], iteration]
             begin = self._seen - LENGTH + 1
             self._seen += 1
-            if begin >= FIRST and len(self._may_rise(self._errors)):
-                self._waiting.append((begin, self._iterations[0], self._errors))
+            if begin >= FIRST and len(labels := self._may_rise()):
+                self._waiting.append((begin, self._iterations[0], labels, self._errors))
             found += self._known_at(iteration, rows)
         return found
 
@@ -96,53 +99,54 @@ class UntaughtClasses:
         """Return what is known at the validation of an iteration: it waits for the records behind those before."""
         found = []
         while self._waiting:
-            begin, iteration, errors = self._waiting[0]
+            begin, iteration, labels, errors = self._waiting[0]
             taught = rows.taught(iteration)
             is_known = taught is not None and taught.known <= now
             if not is_known and self._seen - begin <= 2 * LENGTH:
                 break
             del self._waiting[0]
             if taught is not None and is_known:
-                found += self._judge(begin, errors, taught)
+                found += self._judge(begin, labels, errors, taught)
         return found
 
-    def _may_rise(self, errors: FloatArray) -> IntArray:
+    def _may_rise(self) -> IntArray:
         """Return the labels whose mean error is far above the lowest before: no other can be above the median."""
         with np.errstate(invalid="ignore"):
-            rise = errors[:, BEFORE:].mean(axis=1) - errors[:, :BEFORE].min(axis=1)
-            return np.flatnonzero(rise >= LEAST_RISE)
+            rise = sum(self._errors[BEFORE:]) / LENGTH - np.minimum.reduce(self._errors[:BEFORE])
+            return np.flatnonzero(rise >= LEAST_RISE - DUST)
 
-    def _judge(self, begin: int, errors: FloatArray, taught: Taught) -> list[Untaught]:
-        labels = self._may_rise(errors)
-        with np.errstate(invalid="ignore"):
-            labels = labels[(taught.among[labels] < 0) & (taught.own[labels] < 0)]
+    def _judge(self, begin: int, labels: IntArray, kept: Sequence[FloatArray], taught: Taught) -> list[Untaught]:
         labels = labels[[begin - self._told.get(label, -LENGTH) >= LENGTH for label in labels.tolist()]]
-        labels = labels[np.isfinite(errors[labels]).all(axis=1)]
-        if not len(labels) or guesses(errors[:, :BEFORE]):
+        errors = np.stack([row[labels] for row in kept], axis=1)
+        with np.errstate(invalid="ignore"):
+            rise = errors[:, BEFORE:].mean(axis=1) - np.median(errors[:, :BEFORE], axis=1)
+        rises = np.flatnonzero(rise >= LEAST_RISE - DUST)  # what the middle class rose can only make it less
+        if not len(rises):
             return []
-        before, above = rises_of(errors)
+        labels, errors, rise = labels[rises], errors[rises], rise[rises]
+        among, own = taught.among(labels), taught.own(labels)
+        share = np.clip(errors[:, :BEFORE].mean(axis=1), *ERROR_RANGE)
+        unit = (share * (1 - share) / self._sizes[labels]) ** 0.25
+        with np.errstate(invalid="ignore"):
+            may_be = np.flatnonzero((among < 0) & (own < 0) & (rise / unit * among * own >= LEVEL - DUST))
+        if not len(may_be):
+            return []
+        of_all = np.stack(kept, axis=1)
+        if guesses(of_all[:, :BEFORE]):
+            return []
+        before, above = rises_of(of_all)
         found = []
-        for label in labels.tolist():
-            rise = float(above[label].mean())
-            share = float(np.clip(errors[label, :BEFORE].mean(), *ERROR_RANGE))
-            unit = (share * (1 - share) / self._sizes[label]) ** 0.25
-            score = rise / unit * float(taught.among[label] * taught.own[label])
-            if rise >= LEAST_RISE and score >= LEVEL:
+        for at in may_be.tolist():
+            label = int(labels[at])
+            rise_of = float(above[label].mean())
+            score = rise_of / float(unit[at]) * float(among[at] * own[at])
+            if rise_of >= LEAST_RISE and score >= LEVEL:
                 self._told[label] = begin
-                high = errors[label, BEFORE:] - before[label]
+                high = errors[at, BEFORE:] - before[label]
                 onset = int(np.argmax(high >= high.max() / 2))
-                known = (begin + LENGTH - 1, taught.known)
-                found.append(
-                    Untaught(
-                        begin + onset,
-                        label,
-                        float(high.mean()),
-                        float(before[label]),
-                        score,
-                        float(np.exp(taught.among[label])),
-                        known,
-                    )
-                )
+                known, usual = (begin + LENGTH - 1, taught.known), float(before[label])
+                taught_of = float(np.exp(among[at]))
+                found.append(Untaught(begin + onset, label, float(high.mean()), usual, score, taught_of, known))
         return found
 
 

@@ -75,7 +75,7 @@ class _Drops:
         self._iterations: IntArray = np.zeros(0, dtype=np.int64)
         self._errors = Tail(classes, BEFORE + 2 * LATEST)
         self._watched: list[_Watched] = []
-        self._layer, self._rows = network.output, OutputRows(classes)
+        self._layer, self._rows = network.output, OutputRows()
         self._untaught: list[Evidence] = []
 
     def add(self, block: Block) -> list[Evidence]:
@@ -128,7 +128,7 @@ class _Drops:
             if taught is None:
                 waiting += [one] * self._rows.awaits(one.iteration)
                 continue
-            soon = float(taught.soon[one.classes[0]])
+            soon = float(taught.soon(np.array(one.classes[:1]))[0])
             known = max(one.known or one.iteration, taught.known)
             if math.isnan(soon):
                 found.append(replace(one, rule=UNSEEN, known=known))
