@@ -16,6 +16,7 @@ from dtui.analysis.detectors.stream.by_layer import layer_quantiles
 from dtui.analysis.detectors.stream.detector import online_detectors
 from dtui.analysis.detectors.stream.trailing import WARM_UP, WINDOW, Tail, recent_z, robust_z, windows_before
 from dtui.analysis.rises.class_drops import ClassDrops
+from dtui.analysis.rises.class_scores import _sum_of
 from tests.oracle.online import twins
 from tests.oracle.online.blocks import LAYERS, NETWORK, calm, cut
 
@@ -68,6 +69,8 @@ def test_no_filter_without_a_gradient_is_passed_over(few, monkeypatch):
             gradients[LAYERS[random.integers(4)].filter_rows, random.integers(5)] = random.choice(
                 [0.0, np.nan, -np.inf]
             )
+        if random.random() < 0.3:  # one that is missing hides none that is without
+            gradients[20:22, random.integers(5)] = np.nan, random.choice([0.0, 1e-9])
         usual = layer_quantiles(LAYERS, gradients, OF_QUANTILE)
         limits = np.where(usual > 0, SHARE * usual, np.nan)
         expected = gradients < np.repeat(limits, [layer.filters for layer in LAYERS], axis=0)
@@ -134,3 +137,14 @@ def test_scores_of_classes_are_the_same_to_the_bit_one_by_one(classes):
                         np.testing.assert_array_equal(getattr(of_one, name)[0], getattr(of_all, name)[row])
                     drops += int(of_one.may_drop[0])
     assert drops > 5
+
+
+@pytest.mark.parametrize("classes", [1, 2, 3, 1000])
+@pytest.mark.parametrize("width", [10, 20])
+def test_sums_are_added_row_by_row(classes, width):
+    """However few classes: numbers that stand behind each other would be added in pairs, and rounded otherwise."""
+    rows = np.random.default_rng(width).random((width, classes))
+    expected = [np.float64(0.0)] * classes
+    for row in rows:
+        expected = [total + value for total, value in zip(expected, row, strict=True)]
+    np.testing.assert_array_equal(_sum_of(rows, width, is_whole=True)[0], expected)
