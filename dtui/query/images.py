@@ -30,6 +30,7 @@ from dtui.model import (
 from dtui.model.learning import TakenFor
 from dtui.query.classes import check_labels
 from dtui.query.data import RunData
+from dtui.query.labels.kept_learning import learning
 
 SORTS = ("index", "error", "similarity", "peak")
 COLOURS = ("correctness", "label")
@@ -267,8 +268,8 @@ def image_verdict(data: RunData, image: int, iteration: int) -> ImageVerdict:
         label = int(data.labels(one, here)[0, 0])
         confidence = int(data.reader.read_confidences(one, here)[0, 0])
         judged_at = int(data.validations[position])
-    judged, judging = data.judgements(), data.judging
-    times = int(judged.times_judged[image])
+    times, right = _times_judged(data, image)
+    judging = data.judging
     score, rank, second, second_sure = (
         _value(data, name, image, position) for name in ("score", "rank", "second_label", "second_confidence")
     )
@@ -279,7 +280,7 @@ def image_verdict(data: RunData, image: int, iteration: int) -> ImageVerdict:
         label=None if label < 0 else label,
         confidence=float("nan") if label < 0 or confidence < 0 or judging is not None else confidence / 255,
         iteration=judged_at,
-        times_wrong=times - int(judged.times_right[image]),
+        times_wrong=times - right,
         validations=times,
         pixels=data.remembered(("thumbnail", image), lambda: decode_thumbnail(data.reader.read_thumbnail(image))),
         judging=judging,
@@ -288,6 +289,15 @@ def image_verdict(data: RunData, image: int, iteration: int) -> ImageVerdict:
         second_label=None if np.isnan(second) else int(second),
         second_confidence=second_sure / 255,
     )
+
+
+def _times_judged(data: RunData, image: int) -> tuple[int, int]:
+    """Return how often an image was judged, and how often it was right."""
+    if data.has_judgements:
+        judged = data.judgements()
+        return int(judged.times_judged[image]), int(judged.times_right[image])
+    learned = learning(data)
+    return int(learned.judged[image]), int(learned.judged[image] - learned.wrong[image])
 
 
 def _value(data: RunData, name: str, image: int, position: int) -> float:

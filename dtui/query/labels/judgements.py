@@ -114,6 +114,12 @@ class Judgements:
         self.times_judged += shape[0] if is_lost is None else shape[0] - count_true(is_lost)
         return is_right, is_lost
 
+    def from_validation(self, first: int) -> Judgements:
+        """Return the same without the first validations; of the counts of images it says nothing."""
+        some = Judgements(self.layout)
+        some.right, some.lost = self.right[first:], None if self.lost is None else self.lost[first:]
+        return some
+
     def labels(self, images: slice, validations: slice, targets: LabelArray) -> IntArray | None:
         """Return labels without reading them again; None where they are not kept, or not read yet.
 

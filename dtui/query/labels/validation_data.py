@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import numpy as np
 
@@ -31,6 +31,29 @@ LABELS_AROUND, VALIDATIONS_AROUND = 8 << 20, 16
 chunk of the store holds more, and decoding it takes as long for one."""
 
 
+FindRows = Callable[[list[int]], dict[int, IntArray]]
+"""Returns rows of numbers for each of some things, shape (n, columns) each."""
+IsPossible = Callable[[int, IntArray], bool]
+"""Whether rows from outside can be the answer about a thing."""
+
+
+class Answers(Protocol):
+    """Answers from labels that are kept in the run's cache, so that the next who asks need not read them."""
+
+    def rows(
+        self, of: str, columns: int, asked: Sequence[int], find: FindRows, is_possible: IsPossible
+    ) -> dict[int, IntArray]:
+        """Return the rows of each thing.
+
+        Args:
+            of: The question, with all that its answers depend on besides the run.
+            columns: Of a row.
+            asked: The things, each >= 0.
+            find: Finds what is not kept.
+            is_possible: Is asked about each that is kept.
+        """
+
+
 class ValidationData:
     """A run's validations as arrays over the whole run.
 
@@ -45,6 +68,8 @@ class ValidationData:
         self._memory: dict[Hashable, object] = {}
         self._judgements: Judgements | None = None
         self._keeps_labels = False
+        self.answers: Answers | None = None
+        """Those of a run that has ended, within `RunQuery.keeping_labels`."""
         self.seconds_of_judging = 0.0
         """That were spent on reading labels a little at a time."""
 
@@ -107,9 +132,17 @@ class ValidationData:
         return values
 
     # --- labels
+    def kept_rows(
+        self, of: str, columns: int, asked: Sequence[int], find: FindRows, is_possible: IsPossible
+    ) -> dict[int, IntArray]:
+        """Return the rows that answer a question about some things, as `Answers.rows`; found where none are kept."""
+        if self.answers is None:
+            return find([*dict.fromkeys(asked)])
+        return self.answers.rows(of, columns, asked, find, is_possible)
+
     @contextmanager
     def keeping_labels(self) -> Iterator[None]:
-        """Answer `RunQuery.keeping_labels`."""
+        """Read all labels with the first question for some, and keep them within the block."""
         before, self._keeps_labels = self._keeps_labels, True
         if not before:
             self._judgements = None  # what was read without being kept is read once more, with the first question
@@ -193,3 +226,14 @@ class ValidationData:
         if seconds < math.inf:
             self.seconds_of_judging += time.monotonic() - begun
         return self._judgements
+
+    def judge(self, validations: slice) -> Judgements:
+        """Return right or wrong of every image at some validations, step 1, read anew; nothing of it is kept."""
+        judged, images, first = Judgements(self.layout), self.images, validations.start
+
+        def read(some: slice, at: slice) -> IntArray:
+            return self.reader.read_labels(some, slice(first + at.start, first + at.stop))
+
+        if images is not None:
+            judged.extend(validations.stop - first, images.targets, read)
+        return judged

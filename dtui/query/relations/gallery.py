@@ -15,8 +15,8 @@ from dtui.model.learning import GALLERY_SORTS, IMAGE_LISTS, TURNED_WRONG, Galler
 from dtui.query.classes import check_labels
 from dtui.query.data import RunData
 from dtui.query.images import image_verdict, images_of, labels_at, position_of
+from dtui.query.labels.kept_learning import learning
 from dtui.query.layers.activations import exciting_images
-from dtui.query.relations.learning import learning
 
 UNKNOWN = 1 << 20
 """Sorts after every label: an image that was not judged."""
