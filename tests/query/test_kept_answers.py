@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from dtui.analysis.correctness import PackedLayout
 from dtui.analysis.relations.learning import find_learning
-from dtui.model import ImageSet, RunStatus, Validation
-from dtui.model.learning import IMAGE_LISTS, ImageLearning
+from dtui.model import ImageSet, ImagesRequest, RunStatus, TimeAxis, Validation
+from dtui.model.learning import IMAGE_LISTS, TURNED_WRONG, GalleryRequest, ImageLearning
 from dtui.query import RunQuery, open_run
 from dtui.query.labels import kept_learning
 from dtui.store import RunReader, RunWriter, compact_run, pack_run
@@ -261,3 +261,30 @@ def test_impossible_numbers_from_outside_are_not_believed(run: Path, monkeypatch
     monkeypatch.setattr(FindingsFile, "read_first", lying)
     with open_run(run) as query:
         assert asked_of(query) == expected
+
+
+SORTS = ("index", "error", "similarity", "peak")
+
+
+@pytest.mark.parametrize("classes", [(1,), (2, 0)])
+def test_images_of_few_classes_need_no_other_labels(run: Path, classes: tuple[int, ...]) -> None:
+    def shown(query: RunQuery) -> list[np.ndarray]:
+        low, high = query.limits()
+        found = []
+        for sort in SORTS:
+            asked = ImagesRequest(classes, TimeAxis(low, high, 40), 0, 30, 12, sort, "label")
+            answer = query.image_rows(asked)
+            found += [answer.correct, answer.wrong_label, answer.order, answer.always_wrong]
+        gallery = query.gallery(GalleryRequest(300, 0, 30, classes))
+        turned = query.gallery(GalleryRequest(300, 0, 30, listed=TURNED_WRONG, since=200))
+        return [*found, gallery.order, np.array([gallery.wrong]), gallery.forgotten, turned.order]
+
+    learned(run)  # which is kept
+    with open_run(run) as query:
+        few = shown(query)
+        assert not query._data.has_judgements
+    with open_run(run) as query:
+        query._data.judgements()
+        whole = shown(query)
+    for one, other in zip(few, whole, strict=True):
+        np.testing.assert_array_equal(one, other)

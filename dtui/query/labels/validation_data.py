@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
@@ -31,6 +32,8 @@ LABELS_AROUND, VALIDATIONS_AROUND = 8 << 20, 16
 chunk of the store holds more, and decoding it takes as long for one."""
 
 
+CLASSES_ALONE, CLASSES_KEPT = 16, 64
+"""Classes up to which their labels are read alone, and classes of which right or wrong is kept so."""
 FindRows = Callable[[list[int]], dict[int, IntArray]]
 """Returns rows of numbers for each of some things, shape (n, columns) each."""
 IsPossible = Callable[[int, IntArray], bool]
@@ -67,6 +70,7 @@ class ValidationData:
         self._label_windows = Windows(LABELS_AROUND, LABELS_AROUND, VALIDATIONS_AROUND)
         self._memory: dict[Hashable, object] = {}
         self._judgements: Judgements | None = None
+        self._of_classes: OrderedDict[int, Judgements] = OrderedDict()
         self._keeps_labels = False
         self.answers: Answers | None = None
         """Those of a run that has ended, within `RunQuery.keeping_labels`."""
@@ -226,6 +230,36 @@ class ValidationData:
         if seconds < math.inf:
             self.seconds_of_judging += time.monotonic() - begun
         return self._judgements
+
+    def forget_judgements(self) -> None:
+        """Read labels anew with the next question."""
+        self._judgements = None
+        self._of_classes.clear()
+
+    def judgements_of(self, classes: tuple[int, ...]) -> Judgements:
+        """Return right or wrong of the images of some classes, whose labels alone are read if they are few.
+
+        Its layout has these classes, in their order; so have its counts of images.
+        """
+        if len(classes) > CLASSES_ALONE or self.images is None:
+            self.judgements()
+        return Judgements.beside([self._of_class(label) for label in classes], len(self.validations))
+
+    def _of_class(self, label: int) -> Judgements:
+        """Return right or wrong of the images of one class."""
+        first, count = int(self.layout.first_image[label]), int(self.layout.images[label])
+        if self.has_judgements or self.images is None:
+            return self.judgements().of_class(label)
+        judged = self._of_classes.pop(label, None) or Judgements(PackedLayout.of(np.zeros(count, np.uint16), 1))
+
+        def read(some: slice, part: slice) -> IntArray:
+            return self.reader.read_labels(slice(first + some.start, first + some.stop), part)
+
+        judged.extend(len(self.validations), self.images.targets[first : first + count], read)
+        self._of_classes[label] = judged
+        while len(self._of_classes) > CLASSES_KEPT:
+            self._of_classes.popitem(last=False)
+        return judged
 
     def judge(self, validations: slice) -> Judgements:
         """Return right or wrong of every image at some validations, step 1, read anew; nothing of it is kept."""
