@@ -21,6 +21,8 @@ from dtui.query.data import RunData
 HIERARCHICAL = "hierarchical"
 METHODS = ("k-means", HIERARCHICAL)
 SORTS = ("error", "here", "peak", "similarity", "name", "index")
+AT_ONCE = 1_024
+"""Validations whose errors are summed at once."""
 MOST_LINKED = 4_000
 """Classes whose distances from each other are held at once: 128 MB."""
 
@@ -59,9 +61,14 @@ def error_of_all(data: RunData) -> FloatArray:
 
 
 def _error_of(judged: FloatArray, errors: FloatArray) -> FloatArray:
-    with np.errstate(invalid="ignore"):
-        wrong = (np.where(judged > 0, errors, 0) * judged).sum(axis=0, dtype=np.float64)
-        result: FloatArray = wrong / judged.sum(axis=0, dtype=np.float64)
+    """Return the share of wrong images, shape (m,); a stretch at a time, for there may be millions of numbers."""
+    result: FloatArray = np.empty(errors.shape[1])
+    for first in range(0, len(result), AT_ONCE):
+        part = slice(first, first + AT_ONCE)
+        images = judged[:, part]
+        wrong = (np.where(images > 0, errors[:, part], 0) * images).sum(axis=0, dtype=np.float64)
+        with np.errstate(invalid="ignore"):
+            result[part] = wrong / images.sum(axis=0, dtype=np.float64)
     return result
 
 

@@ -71,6 +71,8 @@ class ValidationData:
         self._memory: dict[Hashable, object] = {}
         self._judgements: Judgements | None = None
         self._of_classes: OrderedDict[int, Judgements] = OrderedDict()
+        self._partly_judged: dict[int, FloatArray] = {}
+        """Judged images of each class at validations that did not judge all, by position; of those that were read."""
         self._keeps_labels = False
         self.answers: Answers | None = None
         """Those of a run that has ended, within `RunQuery.keeping_labels`."""
@@ -102,19 +104,28 @@ class ValidationData:
         """Return, for each class, the wrong images as a share of the judged ones, shape (C, m)."""
         if not len(self.validations):  # the reader may not know the images yet, nor how many rows there will be
             return np.zeros((len(self.layout.images), 0))
-        return self._class_errors()[0]
+
+        def read(some: slice) -> FloatArray:
+            errors, partly = read_errors(self.reader, self.layout.images, some)
+            self._partly_judged.update(partly)
+            return errors
+
+        return self._growing.columns("class errors", len(self.validations), read)
 
     def judged(self) -> FloatArray:
         """Return the number of judged images of each class, shape (C, m); all images where labels are lost."""
-        if not len(self.validations):
-            return np.zeros((len(self.layout.images), 0))
-        return self._class_errors()[1]
+        shape = self.class_errors().shape
+        sizes = self.layout.images[: shape[0], None].astype(np.float32)
+        if not self._partly_judged:
+            return np.broadcast_to(sizes, shape)  # which takes no room, where these are a million equal numbers
 
-    def _class_errors(self) -> tuple[FloatArray, FloatArray]:
-        both = self._growing.columns(
-            "class errors", len(self.validations), lambda some: read_errors(self.reader, self.layout.images, some)
-        )
-        return both[: len(both) // 2], both[len(both) // 2 :]
+        def fill() -> FloatArray:
+            judged = np.repeat(sizes, shape[1], axis=1)
+            for position, counts in self._partly_judged.items():
+                judged[:, position] = counts
+            return judged
+
+        return self.remembered("judged", fill)
 
     # --- what decides what is right
     @property
@@ -234,6 +245,7 @@ class ValidationData:
     def forget_judgements(self) -> None:
         """Read labels anew with the next question."""
         self._judgements = None
+        self._partly_judged.clear()
         self._of_classes.clear()
 
     def judgements_of(self, classes: tuple[int, ...]) -> Judgements:
