@@ -38,7 +38,7 @@ def read_errors(reader: LabelReader, images: IntArray, validations: slice) -> tu
         label lost to damage. Then, by position among all validations, the number of judged images, shape (C,), which
         is all images where a label is lost; validations that judged all images are left out.
     """
-    errors = np.array(reader.read_class_errors(validations), dtype=np.float32)
+    errors = np.require(reader.read_class_errors(validations), np.float32, "W")
     sizes = images[: len(errors)].astype(np.float32)
     known, judged = reader.images, dict[int, FloatArray]()
     if known is None:

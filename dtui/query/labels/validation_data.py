@@ -67,6 +67,8 @@ class ValidationData:
         """Take over a reader; nothing is read before the first question."""
         self.reader = reader
         self._growing = GrowingArrays()
+        self._errors = GrowingArrays()
+        """Of classes, apart from all else: every screen asks for them, while other arrays come and go."""
         self._label_windows = Windows(LABELS_AROUND, LABELS_AROUND, VALIDATIONS_AROUND)
         self._memory: dict[Hashable, object] = {}
         self._judgements: Judgements | None = None
@@ -110,7 +112,7 @@ class ValidationData:
             self._partly_judged.update(partly)
             return errors
 
-        return self._growing.columns("class errors", len(self.validations), read)
+        return self._errors.columns("class errors", len(self.validations), read)
 
     def judged(self) -> FloatArray:
         """Return the number of judged images of each class, shape (C, m); all images where labels are lost."""
@@ -243,8 +245,9 @@ class ValidationData:
         return self._judgements
 
     def forget_judgements(self) -> None:
-        """Read labels anew with the next question."""
+        """Read labels, and errors of classes, anew with the next question."""
         self._judgements = None
+        self._errors.clear()
         self._partly_judged.clear()
         self._of_classes.clear()
 
