@@ -98,7 +98,8 @@ def _is_wrong(data: RunData, images: IntArray, position: int) -> BoolArray:
         return np.zeros(len(images), dtype=np.bool_)
     if not data.has_judgements:
         labels = labels_at(data, images, position)
-        return (labels >= 0) & (labels != _targets(data, images))
+        is_wrong: BoolArray = (labels >= 0) & (labels != _targets(data, images))
+        return is_wrong
     judged, bits = data.judgements(), data.layout.bit_of_image()[images]
     known = judged.right[position] if judged.lost is None else judged.right[position] | judged.lost[position]
     return ~_bits(known, bits)

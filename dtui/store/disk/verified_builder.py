@@ -65,7 +65,8 @@ class ProvenFile:
 
     def write_rows(self, node: str, rows: range, values: NDArray[Any], first: int = 0) -> None:
         """Write some rows of a declared array, along its last axis from element `first` on."""
-        written, index = self._written[node], (slice(rows.start, rows.stop),)
+        written = self._written[node]
+        index: tuple[slice, ...] = (slice(rows.start, rows.stop),)
         if first:
             whole = [slice(0, length) for length in written.shape[1:-1]]
             index = (*index, *whole, slice(first, written.shape[-1]))
