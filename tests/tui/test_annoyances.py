@@ -16,7 +16,9 @@ from dtui.tui.renderables.canvas.cells import Cells
 from dtui.tui.renderables.canvas.output import Output
 from dtui.tui.renderables.canvas.sgr import to_text
 from dtui.tui.renderables.canvas.theme import DARK
+from dtui.tui.renderables.panes.key_bar import KeyBarPicture
 from dtui.tui.renderables.panes.layers.tree_gutter import TreeRow, draw_name
+from dtui.tui.renderables.panes.over.help import HelpBox
 from dtui.tui.renderables.panes.triage import TriagePicture
 from dtui.tui.screens.boxes import help_box
 from tests.tui.conftest import SAMPLES
@@ -155,3 +157,20 @@ def test_a_live_run_shows_what_was_last_known_until_the_next_answer(faults: RunQ
         assert re.search(word, to_text(picture.draw(grown, last))), word
         far = replace(frame, axis=replace(frame.axis, stop=frame.axis.stop * 2))
         assert not re.search(word, to_text(picture.draw(far, 2 * last - 20))), word
+
+
+def test_arrow_keys_have_names_where_letters_cannot_draw_them() -> None:
+    """< and > are keys of their own: they must not stand for the arrows."""
+    keys = KeyBarPicture((("←/→", "cursor"), ("</>", "importance")))
+    plain = replace(frame(60, 1), output=Output(ascii=True))
+    assert to_text(keys.draw(plain), plain.output).split("  ")[:2] == [" left/right cursor", "</> importance"]
+    box = HelpBox(((("Move", (("⇧←", "accent", "Ten left."),))),), ())
+    assert any("shift+left" in text for line in box.lines(plain) for text, *_ in line)
+
+
+def test_a_key_that_a_pane_uses_for_itself_is_told_once_and_as_the_pane_means_it(faults: RunQuery) -> None:
+    desk = Desk(faults)
+    desk.session.choose(desk.session.scene.opened("Compare"))
+    bar = desk.panes()["bar"]
+    assert "n/N divergence" in bar
+    assert "incident" not in bar

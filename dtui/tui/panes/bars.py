@@ -118,7 +118,9 @@ class KeyBar(Pane):
         by_id = scene.table.by_id
         after = [item for item in BAR_AFTER if scene.pane.is_searchable or item[0] != ("search",)]
         own = scene.asked(scene.pane, lambda pane, scene: pane.keys(scene)) or ()
-        items = (*BAR, *own[:1], *BAR_BETWEEN, *own[1:], *after)
+        told = {id_ for ids, _ in own for id_ in ids}
+        first, between = ([item for item in part if told.isdisjoint(item[0])] for part in (BAR, BAR_BETWEEN))
+        items = (*first, *own[:1], *between, *own[1:], *after)
         keys, last = (tuple((main_keys(by_id, ids), words) for ids, words in part) for part in (items, BAR_LAST))
         return KeyBarPicture(keys, scene.message, last)
 
