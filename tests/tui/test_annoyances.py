@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
+from textual.widgets import Input
 
 from dtui.model import RunStatus, TreeNode
 from dtui.model.findings.incidents import Cause
@@ -124,6 +125,7 @@ async def test_the_palette_begins_with_the_keys_of_the_pane_and_says_what_may_be
         await until(pilot, lambda: "Write a note" in screen_text(app))
         shown = screen_text(app).splitlines()
         assert "1003, class 4, f17" in shown[-1]
+        assert not app.screen.command_line.query_one(Input).cursor_blink
         first, second = shown[-9], shown[-8]
         assert re.search("go there +Enter", first)
         assert second.index("Write a note") == first.index("Open or close")

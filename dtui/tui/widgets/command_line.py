@@ -83,7 +83,9 @@ class CommandLine(Vertical):
         yield Static(id="suggestions")
         with Horizontal():
             yield Static(id="label")
-            yield Input(select_on_focus=False)
+            line = Input(select_on_focus=False)
+            line.cursor_blink = False  # a line that waits writes nothing, whatever the link
+            yield line
             yield Static(id="wrong")
 
     def ask(self, wish: Wish) -> None:
