@@ -8,7 +8,7 @@ from dtui.tui.renderables.canvas.cells import Cells, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.parts.picture import Picture
 
-IN_ASCII = str.maketrans({"←": "left", "→": "right", "↑": "up", "↓": "down", "⇧": "shift+", "−": "-"})
+IN_ASCII = str.maketrans({"←": "left", "→": "right", "↑": "up", "↓": "down", "\u21e7": "shift+", "−": "-"})
 """Keys that letters cannot draw, in words: < and > are keys too."""
 
 

@@ -152,7 +152,7 @@ class RunsPicture(Picture):
             return ["settings: the same in all"] if is_same else []
         pairs = [(safe(name, 40), safe(value, 200)) for name, value in self.runs.differing(row.path)]
         wide = max(text_width(name) for name, _ in pairs)
-        if len(pairs) < most:
+        if len(pairs) < most and text_width(f"differs: {told}") > room:
             return ["differs:", *(f"  {name}{' ' * (wide - text_width(name))}  {value}" for name, value in pairs)]
         lines = wrap(f"differs: {told}", room)
         rest = " ".join(lines[most - 1 :])
