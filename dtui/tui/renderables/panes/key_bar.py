@@ -8,7 +8,7 @@ from dtui.tui.renderables.canvas.cells import Cells, text_width
 from dtui.tui.renderables.canvas.frame import Frame
 from dtui.tui.renderables.parts.picture import Picture
 
-IN_ASCII = str.maketrans({"←": "left", "→": "right", "↑": "up", "↓": "down", "\u21e7": "shift+", "−": "-"})
+IN_ASCII = {0x2190: "left", 0x2192: "right", 0x2191: "up", 0x2193: "down", 0x21E7: "shift+", 0x2212: "-"}
 """Keys that letters cannot draw, in words: < and > are keys too."""
 
 
