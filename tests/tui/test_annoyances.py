@@ -176,3 +176,13 @@ def test_a_key_that_a_pane_uses_for_itself_is_told_once_and_as_the_pane_means_it
     bar = desk.panes()["bar"]
     assert "n/N divergence" in bar
     assert "incident" not in bar
+
+
+def test_a_healthy_run_has_no_heading_without_content_and_no_fault_where_there_is_none() -> None:
+    for size in ((80, 24), (150, 50)):
+        panes = Desk(RunQuery(SAMPLES / "mnist-healthy.dtui"), size).panes()
+        assert "No incident in" in panes["triage"]
+        assert panes["detail"].strip() == ""
+        assert "recorder could not be judged" not in "".join(panes.values())
+        said = " ".join(panes["triage"].split())
+        assert "the flight recorder fired nothing, or keeps nothing (keep_around=0)" in said
