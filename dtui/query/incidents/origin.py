@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dtui.analysis.layers.origin import order_of, origin_of
 from dtui.model import Cause, Incident
 from dtui.model.findings.nonfinite import Began, Origin
+from dtui.model.findings.origin import order_of, origin_of
 from dtui.query.data import RunData
 
 if TYPE_CHECKING:

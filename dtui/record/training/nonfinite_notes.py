@@ -10,9 +10,9 @@ from typing import Protocol
 
 import numpy as np
 
-from dtui.analysis.layers.origin import first_of, order_of, origin_of
 from dtui.model import LAYER_STATISTICS, SOURCES, FloatArray, IntArray, Record, Structure
 from dtui.model.findings.nonfinite import BrokenGradients, LookPlan
+from dtui.model.findings.origin import first_of, order_of, origin_of
 from dtui.record.training.seen import Seen
 
 MOST_NOTES = 64

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from dtui.model import Edge, Structure
 from dtui.model.findings.nonfinite import Began, BrokenGradients, Origin
+from dtui.model.structure import Edge, Structure
 
 MOST_NAMED = 3
 
