@@ -66,6 +66,10 @@ COMMAND = Command(
         ("dtui run -- python train.py --lr 0.1", "into runs/train-1, about ten records an epoch"),
         ("dtui run --every 10 --out runs/first -- python -m package.train", "every 10 iterations, into runs/first"),
         ("dtui run --batches --activations -- python train.py", "also the samples of updates, and activations"),
+        (
+            "dtui run --keep-around 200 --norms channels --top 5 --name baseline -- python train.py",
+            "also the flight recorder, channels of norms, and the first five classes, under a name",
+        ),
         ("dtui run -- torchrun --nproc-per-node 2 train.py", "a launcher, or a shell script that calls Python"),
     ),
     "launching.launch",
