@@ -9,9 +9,10 @@ import fcntl
 import json
 import os
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
+from dtui.dataclass_on_use import dataclass
 from dtui.run_path import SUFFIX
 
 VARIABLE = "DTUI_RUN"

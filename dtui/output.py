@@ -14,10 +14,10 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from dtui.dataclass_on_use import dataclass
 from dtui.errors import OutputError
 
 STANDARD_OUTPUT = "-"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NoReturn
 
+from dtui.dataclass_on_use import dataclass
 from dtui.errors import UsageError
 
 _PYTHON_WORDS = re.compile(r"invalid int value: (.*)", re.DOTALL)

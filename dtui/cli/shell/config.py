@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from dtui.dataclass_on_use import dataclass
 from dtui.errors import UsageError
 from dtui.safe_text import safe
 

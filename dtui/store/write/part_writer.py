@@ -7,13 +7,13 @@ before it is published.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dtui.dataclass_on_use import dataclass
 from dtui.store.disk.sealed_file import SealedFile
 from dtui.store.disk.verified_builder import ProvenFile
 from dtui.store.format.bins import bin_values
