@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
 import sys
 from collections.abc import Iterator
@@ -59,6 +58,8 @@ class OutputTarget:
             OutputError: It cannot be written, or `source` cannot be read.
         """
         with source.open("rb") as file, self._opened() as output:
+            import shutil
+
             shutil.copyfileobj(file, output, 1 << 20)
 
     @contextmanager

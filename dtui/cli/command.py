@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
-from dtui.dataclass_on_use import dataclass
 from dtui.errors import UsageError
 
 _PYTHON_WORDS = re.compile(r"invalid int value: (.*)", re.DOTALL)
@@ -23,8 +22,7 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; see {self.prog} --help")
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """A subcommand.
 
     Attributes:
