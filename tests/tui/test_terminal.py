@@ -188,7 +188,7 @@ loader.close()
 print(session.selection.entry is not None, *sys.modules)
 """
 NOT_ON_IT = {
-    *("tables", "numba", "jinja2", "altair", "torch"),
+    *("tables", "numba", "jinja2", "altair", "torch", "numpy.ma"),
     *("dtui.query.layers.graph", "dtui.query.layers.boxes", "dtui.query.layers.kept_weights", "dtui.query.heatmap"),
     *("dtui.query.relations.gallery", "dtui.query.relations.correlation", "dtui.query.incidents.verdict"),
     *("dtui.analysis.relations.minisets", "dtui.store.write", "dtui.store.compact"),

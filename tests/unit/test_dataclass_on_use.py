@@ -46,6 +46,24 @@ class Counter:
         self.double = 2 * self.count
 
 
+@dataclass(frozen=True)
+class Share:
+    """A number that is looked at when it is set."""
+
+    unit: ClassVar[str] = "share"
+    value: float
+    name: str = "it"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.value <= 1:
+            raise ValueError(self.value)
+
+
+@dataclass(slots=True)
+class Empty:
+    """It has nothing."""
+
+
 @dataclass(frozen=True, eq=False)
 class Thing:
     """Equal to itself alone."""
@@ -96,6 +114,17 @@ class Hashed:
 
     a: int
     b: str = ""
+
+
+def test_one_may_look_at_what_it_was_given() -> None:
+    assert (Share(0.5).value, Share(0.5).unit, Share(name="x", value=1)) == (0.5, "share", Share(1, "x"))
+    with pytest.raises(ValueError, match="2"):
+        Share(2)
+    with pytest.raises(TypeError, match=r"Share.__init__\(\) got an unexpected keyword argument 'unit'"):
+        Share(1, unit="x")  # type: ignore[call-arg]
+    assert Empty() == Empty()
+    nothing = float("nan")
+    assert Hashed(nothing) == Hashed(nothing) != Hashed(float("nan")), "as tuples are compared"  # type: ignore[arg-type]
 
 
 def test_equal_ones_have_the_same_hash_unless_told_otherwise() -> None:
@@ -173,8 +202,10 @@ from dtui.dataclass_on_use import dataclass
 class Hashed:
     a: int
 print("dataclasses" in sys.modules, "inspect" in sys.modules)
-Hashed(1)
+Hashed(1), Hashed(1) == Hashed(2), hash(Hashed(1))
+print("dataclasses" in sys.modules)
+repr(Hashed(1))
 print("dataclasses" in sys.modules)
 """
     made = subprocess.run([sys.executable, "-c", program], check=True, timeout=60, capture_output=True)
-    assert made.stdout.split() == [b"False", b"False", b"True"]
+    assert made.stdout.split() == [b"False", b"False", b"False", b"True"]
