@@ -65,7 +65,7 @@ class _Unwritten:
 
         is_frozen = self._frozen and (bool(above) or self._name not in _SAME_IF_FROZEN)
         options = {**_NOTHING, **_WRITTEN[self._name], "frozen": is_frozen}
-        twin = dataclass(**options)(type(self._cls.__name__, above, dict(self._body)))
+        twin: type = dataclass(**options)(type(self._cls.__name__, above, dict(self._body)))
         return vars(twin)[self._name]
 
 
