@@ -28,8 +28,9 @@ def said(detector: str, record: int, **more) -> Evidence:
     return Evidence(detector, int(RECORDS[record]), rule, **{"strength": 10.0, **more})
 
 
-def drop(record: int, *classes: int, amount: float = 0.7, concentration: float = 0.9) -> Evidence:
-    return said("class", record, classes=classes, amount=amount, usual=0.02, concentration=concentration, strength=1.5)
+def drop(record: int, *classes: int, amount: float = 0.7, concentration: float = 0.9, rule="unseen") -> Evidence:
+    figures = {"amount": amount, "usual": 0.02, "concentration": concentration, "strength": 1.5}
+    return said("class", record, classes=classes, rule=rule, **figures)
 
 
 def told(*evidence: Evidence, clock: Clock = CLOCK) -> list[Incident]:
@@ -74,6 +75,23 @@ def test_a_class_alone_must_stay_bad_or_lose_most_of_what_all_lost():
     assert len(told(small, said("loss", 60, times=4.0))) == 1
 
 
+def test_a_class_that_is_taught_is_no_incident_unless_it_alone_loses_nearly_all():
+    taught, other = drop(60, 1, rule=""), drop(60, 2, rule="untaught")
+    stays = replace(taught, rule="stays", known=int(RECORDS[64]))
+    assert told(taught, stays) == []
+    assert told(stays, replace(other, amount=0.3)) == []
+    assert len(told(taught, stays, replace(taught, rule="untaught"))) == 1
+    assert len(told(taught, stays, replace(taught, rule="unseen"))) == 1
+    assert len(told(drop(60, 1, rule="", amount=0.9, concentration=0.9))) == 1
+    assert len(told(said("class", 60, rule="missing", classes=(1,), amount=0.3, usual=0.1))) == 1
+    assert len(told(taught, said("loss", 60, times=4.0))) == 1
+
+
+def test_a_drop_that_is_told_in_two_ways_is_one_drop():
+    own = drop(60, 1, amount=0.3, concentration=0.6, rule="")
+    assert told(own, replace(own, rule="untaught")) == []
+
+
 def test_a_validation_tells_of_all_records_since_the_one_before():
     sparse = Clock(RECORDS, RECORDS[::20])
     jump = said("filter", 101, layer="conv1", filters=(3,), amount=9.0)
@@ -93,7 +111,7 @@ def test_a_learning_rate_that_leaps_is_no_incident_by_itself():
 def test_every_kind_of_evidence_alone_has_a_cause_and_a_sentence(kind):
     detector, _, rule = kind.partition(" ")
     more = {"layer": "conv1", "norm": "bn1", "filters": (2,), "classes": (1,), "times": 5.0, "amount": 0.9}
-    one = said(detector, 60, rule=rule, concentration=0.8, **more)
+    one = said(detector, 60, rule=rule, concentration=0.9, **more)
     (incident,) = told(one)
     assert incident.sentence
     assert incident.first == one.iteration
@@ -223,7 +241,7 @@ def test_final_incidents_of_a_prefix_are_those_of_the_whole_run(told_of, now):
         said(
             name,
             at,
-            rule="loss" if name == "nonfinite" else "",
+            rule={"nonfinite": "loss", "class": ("", "stays", "untaught", "missing")[late % 4]}.get(name, ""),
             layer=f"c{place}",
             classes=(place,),
             count=2,

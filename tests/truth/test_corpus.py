@@ -18,20 +18,20 @@ from tests.truth.corpus import networks
 from tests.truth.corpus.data import MissingData, load
 from tests.truth.corpus.faults import Fault, Target, target_of
 from tests.truth.corpus.kinds import KINDS
-from tests.truth.corpus.seeds import BLOCKS, JUDGING, TUNING, Plan, _plans, plan_of, seeds_of
+from tests.truth.corpus.seeds import BLOCKS, JUDGING, OF_CLASSES, TUNING, Plan, _plans, plan_of, seeds_of
 from tests.truth.corpus.visibility import Look, compare
 
 # --- the plan
 
 
 def test_tuning_and_judging_seeds_are_disjoint_and_a_seed_always_trains_the_same() -> None:
-    assert not set(TUNING) & set(JUDGING)
+    assert not any(set(block) & set(JUDGING) for name, block in BLOCKS.items() if name != "judging")
     before = [plan_of(seed) for seed in (*TUNING, *JUDGING)]
     _plans.cache_clear()
     assert [plan_of(seed) for seed in (*TUNING, *JUDGING)] == before
 
 
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("block", [name for name in BLOCKS if name != "classes"])
 @pytest.mark.parametrize("is_large", [False, True])
 def test_a_block_deals_out_everything_evenly(block: str, is_large: bool) -> None:
     plans = [plan for plan in map(plan_of, BLOCKS[block]) if (plan.data == "characters") is is_large]
@@ -51,8 +51,15 @@ def test_a_block_deals_out_everything_evenly(block: str, is_large: bool) -> None
         assert sum(len(plan.faults) for plan in plans) >= 100
 
 
+def test_a_block_has_faults_of_single_classes_alone() -> None:
+    plans = [plan_of(seed) for seed in OF_CLASSES]
+    assert {plan.data for plan in plans} == {"characters"}
+    assert Counter(kind for plan in plans for kind, _ in plan.faults) == {"poisoned labels": 24, "dropped class": 24}
+    assert len({(plan.network, plan.optimizer) for plan in plans}) == 10
+
+
 def test_faults_are_apart_and_what_ruins_a_training_comes_last() -> None:
-    for plan in map(plan_of, (*TUNING, *JUDGING)):
+    for plan in map(plan_of, (*TUNING, *OF_CLASSES, *JUDGING)):
         begins = [record for _, record in plan.faults]
         assert all(later - sooner >= 25 for sooner, later in pairwise(begins))
         assert all(record + 25 <= plan.records for record in begins)
@@ -60,10 +67,10 @@ def test_faults_are_apart_and_what_ruins_a_training_comes_last() -> None:
 
 
 def test_seeds_are_read_and_unknown_ones_refused() -> None:
-    assert seeds_of("tuning,1000-1002,1095") == [*TUNING, 1000, 1001, 1002, 1095]
+    assert seeds_of("tuning,2000-2002,1095") == [*TUNING, 2000, 2001, 2002, 1095]
     for words, told in (
         ("48", "seed 48 is in no block"),
-        ("all", "give tuning, judging"),
+        ("all", "give tuning, classes, judged-before, judging"),
         ("3-", "give"),
         ("", "give"),
     ):

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from dtui.analysis.detectors.online.class_error import STAYS
+from dtui.analysis.detectors.online.class_error import MISSING, STAYS, UNSEEN, UNTAUGHT
 from dtui.analysis.detectors.stream.block import Network
 from dtui.analysis.incidents.causes import Verdict, judge
 from dtui.analysis.incidents.grouping import Clock, group, is_strong
@@ -16,11 +16,13 @@ from dtui.model import Cause, Evidence, Incident
 FINAL = 11
 """Records and validations after its first evidence from which on no later one can change an incident (FINDINGS §3)."""
 DROPS = 2
-"""Drops of one class, where nothing else tells of trouble, that make an incident."""
+"""Validations at which one class drops, where nothing else tells of trouble, that make an incident."""
 MOST_OF_ALL = 0.5
 """Share of what all classes lost that it must have lost there."""
 MOST_LOST = 0.6
 """What a class lost, times its share of what all classes lost, at which one is enough."""
+ALL_LOST = 0.8
+"""The same, at which it is enough whether or not the class was taught: nearly all of its images, and no others."""
 HALF_WAY = 10.0
 """Strength of evidence at which half of the score is reached."""
 
@@ -45,12 +47,18 @@ def incidents_of(
 def _is_confirmed(members: Sequence[Evidence]) -> bool:
     """Whether a group is more than one class that does worse for a moment, as classes of healthy trainings do.
 
-    Such a class must stay bad, or lose most of what all classes lost: twice, or most of its images at once.
+    Such a class must stay bad, or lose most of what all classes lost: twice, or most of its images at once. And where
+    the run tells how much its output is taught, that must be little: what a healthy network errs on it is taught.
+    A class that alone loses nearly everything at once needs none of that.
     """
-    if any(is_strong(one) or one.rule == STAYS or _alone(one) >= MOST_LOST for one in members):
+    if any(is_strong(one) or one.rule == MISSING or _alone(one) >= ALL_LOST for one in members):
         return True
-    drops = Counter(label for one in members if (one.concentration or 0) >= MOST_OF_ALL for label in one.classes[:1])
-    return max(drops.values(), default=0) >= DROPS
+    left_alone = {one.classes[:1] for one in members if one.rule in (UNTAUGHT, UNSEEN)}
+    told = [one for one in members if one.classes[:1] in left_alone]
+    if any(one.rule == STAYS or _alone(one) >= MOST_LOST for one in told):
+        return True
+    most = {(one.classes[0], one.iteration) for one in told if (one.concentration or 0) >= MOST_OF_ALL}
+    return max(Counter(label for label, _ in most).values(), default=0) >= DROPS
 
 
 def _alone(one: Evidence) -> float:

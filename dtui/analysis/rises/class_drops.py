@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dtui.analysis.rises.class_scores import RULE, ClassRule, ClassScores, Rises
+from dtui.analysis.rises.last_rows import LastRows
 from dtui.model import BoolArray, FloatArray, IntArray
 
 AT_ONCE = 64
@@ -96,8 +97,9 @@ class ClassDrops:
             raise ValueError(f"class errors of shape {errors.shape}; use ({self._classes}, validations)")
         drops: list[Drop] = []
         if len(self._labels):
-            rows = np.ascontiguousarray(errors[self._labels].T)
-            rows[~np.isfinite(rows)] = np.nan
+            rows = (errors if len(self._labels) == self._classes else errors[self._labels]).T
+            is_judged = np.isfinite(rows)
+            rows = np.ascontiguousarray(rows if is_judged.all() else np.where(is_judged, rows, np.nan))
             for first in range(0, len(rows), AT_ONCE):
                 drops += self._judge(rows[first : first + AT_ONCE])
         return drops
@@ -113,7 +115,7 @@ class ClassDrops:
                 levels.move_to(now, row, self._held, self._left_out)
             for levels in reversed(self._levels):
                 begun = now - levels.length + 1
-                if levels.may_drop[row] and (found := levels.drops(row, self._told.get(begun))) is not None:
+                if levels.rises.may_drop[row] and (found := levels.drops(row, self._told.get(begun))) is not None:
                     drops.append(self._drop(levels, row, begun, found))
             self._forget(now - RULE.longest)
             self._seen += 1
@@ -158,16 +160,15 @@ class _Levels:
     Attributes:
         length: The length.
         rises: Those that end at the validations at hand.
-        may_drop: Whether any class lacks nothing but the score, shape (n,).
         level: What a score had to reach when that was last asked.
     """
 
     def __init__(self, rule: ClassRule, which: int, alpha: float, classes: int) -> None:
         self.length, self.level = rule.lengths[which], np.nan
         self.rises: Rises
-        self.may_drop: BoolArray
         self._rule, self._alpha = rule, alpha * rule.shares[which]
-        self._scores = np.full((rule.longest - self.length, classes), np.nan)
+        self._last = LastRows(rule.longest - self.length, classes)
+        self._scores: FloatArray
         self._largest, self._highest = np.full(_RING, np.nan), np.full(_RING, np.nan)
         self._often = np.zeros(101, dtype=np.int64)
         self._newest = -self.length
@@ -175,13 +176,11 @@ class _Levels:
     def take(self, rises: Rises) -> None:
         """Go on to the next validations; `move_to` then goes through them."""
         self.rises = rises
-        self.may_drop = np.asarray(rises.is_high.any(axis=1))
-        self._scores = np.concatenate([self._scores, rises.score])
+        self._scores = self._last.extend(rises.score)
 
     def let_go(self) -> None:
         """Keep of the validations at hand only what later ones need."""
-        del self.rises, self.may_drop
-        self._scores = self._scores[len(self._scores) - self._rule.longest + self.length :].copy()
+        del self.rises, self._scores
 
     def move_to(self, now: int, row: int, held: dict[int, BoolArray], left_out: set[int]) -> None:
         """Take in the rises that end at validation `now`, of that row."""

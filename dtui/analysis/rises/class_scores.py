@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from dtui.analysis.rises.last_rows import LastRows
 from dtui.model import BoolArray, FloatArray, IntArray
 
 
@@ -112,12 +113,14 @@ class Rises:
         score: The same less what the middle class rose, and at least 0, over the square root of the class's own
             unit, shape (n, K); NaN where the rise is.
         is_high: Whether all holds that a drop needs but the level of the score, shape (n, K).
+        may_drop: Whether that is so of any class, shape (n,).
     """
 
     length: int
     rise: FloatArray
     score: FloatArray
     is_high: BoolArray
+    may_drop: BoolArray
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -129,17 +132,9 @@ class _Starts:
     unit: FloatArray
     root: FloatArray
 
-    def behind(self, before: _Starts) -> _Starts:
-        """Return the rows of `before`, then these."""
-        return _Starts(*(_behind(getattr(before, name), getattr(self, name)) for name in self.__slots__))
-
-    def last(self, count: int) -> _Starts:
-        """Return the last rows, as arrays of their own."""
-        return _Starts(*(getattr(self, name)[-count:].copy() for name in self.__slots__))
-
 
 class ClassScores:
-    """Measures validations as they come, and keeps of the past what that needs: some 70 numbers a class."""
+    """Measures validations as they come, and keeps of the past what that needs: some 110 numbers a class."""
 
     def __init__(self, sizes: IntArray, rule: ClassRule = RULE) -> None:
         """Begin before the first validation.
@@ -151,10 +146,14 @@ class ClassScores:
         self._rule, self._sizes, self._seen = rule, sizes.astype(np.float64), 0
         classes = len(sizes)
         crowd = float(np.clip(np.log10(max(classes, 1) / 10), 0, 1))
-        self._floors = [floor + more * crowd for floor, more in zip(rule.floors, rule.more, strict=True)]
-        self._errors = _nothing(rule.trail + 1, classes)
-        self._steps = _nothing(rule.trail, classes)
-        self._starts = _Starts(*(_nothing(rule.longest - 1, classes) for _ in range(4)))
+        self._floors = np.array([floor + more * crowd for floor, more in zip(rule.floors, rule.more, strict=True)])
+        self._steps_since = np.concatenate([np.arange(length) for length in rule.lengths])
+        self._places = np.repeat(rule.longest - np.array(rule.lengths), rule.lengths) + self._steps_since
+        self._errors = LastRows(rule.trail + 1, classes)
+        self._steps = LastRows(rule.trail, classes)
+        self._starts = [LastRows(rule.longest - 1, classes) for _ in range(4)]
+        self._room: FloatArray = np.zeros((rule.trail, classes))  # to work in: new memory costs more than the sums
+        self._whole = 0  # last validations at which every class was judged
         self._common: FloatArray = np.zeros((rule.longest - 1, rule.longest))
 
     def add(self, errors: FloatArray) -> Sequence[Rises]:
@@ -164,105 +163,151 @@ class ClassScores:
             errors: Share of the judged images of each class that are wrong, shape (n, K), n >= 1; NaN where none was
                 judged.
         """
-        rule, before = self._rule, self._rule.longest - 1
-        errors = _behind(self._errors, errors)
+        count, new, errors = len(errors), errors, self._errors.extend(errors)
         with np.errstate(invalid="ignore", divide="ignore"):
-            starts = self._measure(errors).behind(self._starts)
-            common = _behind(self._common, self._common_rise(errors, starts.usual))
-            found = [self._rises(which, errors, starts, common) for which in range(len(rule.lengths))]
-        self._seen += len(errors) - len(self._errors)
-        self._errors, self._starts, self._common = (
-            errors[-rule.trail - 1 :].copy(),
-            starts.last(before),
-            common[-before:],
-        )
+            measured = zip(self._starts, self._measure(errors), strict=True)
+            starts = _Starts(*(kept.extend(new) for kept, new in measured))
+            common = np.concatenate([self._common, self._common_rise(errors, starts.usual)])
+            found = self._rises(errors, starts, common)
+        self._seen += count
+        holes = np.flatnonzero(np.isnan(new).any(axis=1))
+        self._whole = count - 1 - int(holes[-1]) if len(holes) else self._whole + count
+        self._common = common[count:]
         return found
 
-    def _measure(self, errors: FloatArray) -> _Starts:
+    def _measure(self, errors: FloatArray) -> tuple[FloatArray, ...]:
         """Return usual and largest error and the units of rises that begin at the new rows."""
         rule, sizes = self._rule, self._sizes
         count = len(errors) - rule.trail - 1
         near = errors[rule.trail + 1 - rule.baseline : -1]
-        known = _known(near, rule.baseline)
-        ordered = np.sort(sliding_window_view(near, rule.baseline, axis=0), axis=-1)  # NaN last
-        is_known = known >= rule.fewest
-        usual = np.where(is_known, _middle(ordered, known), np.nan)
-        largest = np.where(is_known, _at(ordered, known - 1), np.nan)
-        mean = _sum_of(near, rule.baseline) / np.where(is_known, known, np.nan)
-        mean = np.clip(mean, *rule.error_range)
+        ordered = self._in_order(near)
+        is_whole = count == 1 and self._whole > rule.trail  # nearly always, where validations come one by one
+        known: IntArray | int = rule.baseline if is_whole else _known(near, rule.baseline)
+        usual, largest = _middle(ordered, known), _at(ordered, known - 1).copy()
+        mean = _sum_of(near, rule.baseline, is_whole) / known
+        if not is_whole:
+            is_known = known >= rule.fewest
+            usual, largest, mean = (np.where(is_known, each, np.nan) for each in (usual, largest, mean))
+        mean = np.minimum(np.maximum(mean, rule.error_range[0]), rule.error_range[1])
         deviation = np.maximum(np.sqrt(mean * (1 - mean) / sizes), rule.deviation)
 
-        changes = np.abs(errors[1:] - errors[:-1])
-        step = np.minimum(changes[rule.trail :] / np.maximum(deviation, rule.granule / sizes), rule.largest_step)
-        step = np.where(is_known, step * step / 2, np.where(np.isfinite(changes[rule.trail :]), 0.0, np.nan))
-        steps = _behind(self._steps, step)
-        self._steps = steps[-rule.trail :].copy()
+        changes = np.abs(errors[rule.trail + 1 :] - errors[rule.trail : -1])
+        step = np.minimum(changes / np.maximum(deviation, rule.granule / sizes), rule.largest_step)
+        step = step * step / 2
+        if not is_whole:
+            step = np.where(is_known, step, np.where(np.isfinite(changes), 0.0, np.nan))
+        steps = self._steps.extend(step)
         scatter = np.array(
-            [self._scatter(row, changes[row : row + rule.trail], deviation[row]) for row in range(count)]
+            [self._scatter(row, errors[row : row + rule.trail + 1], deviation[row], is_whole) for row in range(count)]
         )
         prior = rule.prior * np.fmax(scatter, rule.prior_scatter)[:, None]
-        of_class = (_sum_of(steps[:-1], rule.trail) + prior) / (_known(steps[:-1], rule.trail) + rule.prior)
+        known = rule.trail if is_whole else _known(steps[:-1], rule.trail)
+        of_class = (_sum_of(steps[:-1], rule.trail, is_whole) + prior) / (known + rule.prior)
         unit = deviation * np.sqrt(np.maximum(scatter, rule.scatter))[:, None]
         own = deviation * np.sqrt(np.maximum(of_class, rule.own_scatter))
-        return _Starts(usual, largest, unit, np.sqrt(own))
+        return usual, largest, unit, np.sqrt(own)
 
-    def _scatter(self, row: int, changes: FloatArray, deviation: FloatArray) -> float:
+    def _in_order(self, near: FloatArray) -> FloatArray:
+        """Return the errors of the `baseline` rows from each row on, ascending, NaN last, shape (n, K, baseline)."""
+        width = self._rule.baseline
+        count = len(near) - width + 1
+        ordered = self._room_for(count, width).reshape(count, -1, width)
+        ordered[...] = _spans(near, width).transpose(0, 2, 1)
+        ordered.sort(axis=-1)
+        return ordered
+
+    def _room_for(self, count: int, rows: int) -> FloatArray:
+        """Return an array of shape (count, rows, K) to work in, until the next is asked for."""
+        return self._room[None, :rows] if count == 1 else np.empty((count, rows, len(self._sizes)))
+
+    def _scatter(self, row: int, errors: FloatArray, deviation: FloatArray, is_whole: bool) -> float:
         """Return the pooled dispersion before a new row: half the trimmed mean squared change, in deviations."""
         if self._seen + row < self._rule.first_dispersion:
             return np.nan
-        squares = (changes / deviation).ravel()
+        changes = np.subtract(errors[1:], errors[:-1], out=self._room)
+        changes /= deviation
+        squares = changes.ravel()
         squares *= squares
-        if np.isnan(squares.sum()):
+        if not is_whole and np.isnan(squares.sum()):
             squares = squares[np.isfinite(squares)]
         if not len(squares):
             return np.nan
         kept = max(1, len(squares) * self._rule.trimmed // 20)
-        return float(np.partition(squares, kept - 1)[:kept].sum() / kept / 2)
+        squares.partition(kept - 1)
+        return float(squares[:kept].sum() / kept / 2)
 
     def _common_rise(self, errors: FloatArray, usual: FloatArray) -> FloatArray:
         """Return what the middle class rose at the new rows above what was usual 0, 1, … rows before; >= 0."""
         count, longest = len(errors) - self._rule.trail - 1, self._rule.longest
-        above = np.stack([usual[longest - 1 - back : longest - 1 - back + count] for back in range(longest)], axis=1)
-        rises = np.sort(errors[-count:, None] - above, axis=-1)
-        middle = _middle(rises, np.asarray(rises.shape[-1] - np.isnan(rises).sum(axis=-1)))
-        return np.fmax(middle, 0.0)
+        rises = self._room_for(count, longest)
+        for back in range(longest):
+            np.subtract(errors[-count:], usual[longest - 1 - back : longest - 1 - back + count], out=rises[:, back])
+        rises.sort(axis=-1)  # NaN last
+        known: IntArray | int = rises.shape[-1]
+        if np.isnan(rises[..., -1]).any():
+            known = np.asarray(known - np.isnan(rises).sum(axis=-1))
+        return np.fmax(_middle(rises, known), 0.0)
 
-    def _rises(self, which: int, errors: FloatArray, starts: _Starts, common: FloatArray) -> Rises:
-        """Return the rises of one length that end at the new rows."""
-        rule, length = self._rule, self._rule.lengths[which]
-        count, back = len(errors) - rule.trail - 1, self._rule.lengths[which] - 1
-        begun = slice(rule.longest - 1 - back, rule.longest - 1 - back + count)
-        spans = sliding_window_view(errors[rule.trail + 1 - back :], length, axis=0).transpose(0, 2, 1)
-        above = spans - starts.usual[begun, None]
-        rise = above.min(axis=1)
-        steps = np.arange(length)
-        above -= common[begun.start + np.arange(count)[:, None] + steps, steps][..., None]
-        score = np.maximum(above.min(axis=1), 0.0) / starts.root[begun]
+    def _rises(self, errors: FloatArray, starts: _Starts, common: FloatArray) -> list[Rises]:
+        """Return the rises of each length that end at the new rows."""
+        rule, lengths = self._rule, self._rule.lengths
+        count, classes = len(errors) - rule.trail - 1, errors.shape[1]
+        rise, score = np.empty((2, len(lengths), count, classes))
+        above, ends = self._room_for(count, sum(lengths)), np.cumsum(lengths).tolist()
+        parts = [above[:, end - length : end] for length, end in zip(lengths, ends, strict=True)]
+        begun = [slice(rule.longest - length, rule.longest - length + count) for length in lengths]
+        spans = [_spans(errors[rule.trail + 2 - length :], length) for length in lengths]
+        for which, part in enumerate(parts):
+            np.subtract(spans[which], starts.usual[begun[which], None], out=part)
+            np.minimum.reduce(part, axis=1, out=rise[which])
+        above -= common[self._places + np.arange(count)[:, None], self._steps_since][..., None]
+        for which, part in enumerate(parts):
+            np.minimum.reduce(part, axis=1, out=score[which])
+        np.maximum(score, 0.0, out=score)
+        for which, rows in enumerate(begun):
+            score[which] /= starts.root[rows]
 
-        start = np.arange(self._seen - back, self._seen - back + count)[:, None]
-        times = np.where((start < rule.early) & (length > 1), rule.early_times, 1.0)
-        is_high = (start >= rule.first) & (rise >= times * self._floors[which] - rule.dust)
-        if is_high.any():  # which is rare
-            is_high &= rise / starts.unit[begun] >= rule.units[which]
-            is_high &= spans.max(axis=1) > starts.largest[begun] + rule.above + rule.dust
-        return Rises(length, rise, score, is_high)
+        is_high = self._is_high(rise)
+        may_drop: BoolArray = np.any(is_high, axis=-1)
+        for which in np.flatnonzero(may_drop.any(axis=-1)).tolist():  # which is rare
+            rows = begun[which]
+            is_high[which] &= rise[which] / starts.unit[rows] >= rule.units[which]
+            is_high[which] &= spans[which].max(axis=1) > starts.largest[rows] + rule.above + rule.dust
+            may_drop[which] = is_high[which].any(axis=-1)
+        return [Rises(*each) for each in zip(lengths, rise, score, is_high, may_drop, strict=True)]
+
+    def _is_high(self, rise: FloatArray) -> BoolArray:
+        """Return which rises reach their floor, shape (lengths, n, K)."""
+        rule = self._rule
+        if self._seen + 1 - rule.longest >= max(rule.early, rule.first):
+            is_high: BoolArray = rise >= self._floors[:, None, None] - rule.dust
+            return is_high
+        lengths = np.array(rule.lengths)[:, None]
+        start = self._seen + 1 - lengths + np.arange(rise.shape[1])
+        times = np.where((start < rule.early) & (lengths > 1), rule.early_times, 1.0)
+        floors = times * self._floors[:, None] - rule.dust
+        is_high = (start >= rule.first)[..., None] & (rise >= floors[..., None])
+        return is_high
 
 
-def _nothing(rows: int, classes: int) -> FloatArray:
-    return np.full((rows, classes), np.nan)
+def _spans(rows: FloatArray, width: int) -> FloatArray:
+    """Return the `width` rows from each row on, shape (n, width, K), as a view."""
+    if len(rows) == width:
+        return rows[None]
+    view: FloatArray = sliding_window_view(rows, width, axis=0).transpose(0, 2, 1)
+    return view
 
 
-def _behind(before: FloatArray, new: FloatArray) -> FloatArray:
-    return np.concatenate([before, new])
-
-
-def _sum_of(rows: FloatArray, width: int) -> FloatArray:
-    """Return the sums over `width` rows from each row on, NaN counting as 0.
+def _sum_of(rows: FloatArray, width: int, is_whole: bool) -> FloatArray:
+    """Return the sums over `width` rows from each row on, NaN, of which there is none in what is whole, counting as 0.
 
     They are added row by row, so that they are rounded the same however many rows there are.
     """
     count = len(rows) - width + 1
-    rows = np.where(np.isnan(rows), 0.0, rows)
+    if not is_whole:
+        rows = np.where(np.isnan(rows), 0.0, rows)
+    if count == 1 and rows.shape[1] > 1:  # one column would be added in pairs
+        return np.add.reduce(rows, axis=0, keepdims=True)
     total = rows[:count].copy()
     for step in range(1, width):
         total += rows[step : step + count]
@@ -279,8 +324,10 @@ def _known(rows: FloatArray, width: int) -> IntArray:
     return known
 
 
-def _at(ordered: FloatArray, where: IntArray) -> FloatArray:
+def _at(ordered: FloatArray, where: IntArray | int) -> FloatArray:
     """Return the values at positions along the last axis; the last where a position is below 0."""
+    if isinstance(where, int):
+        return ordered[..., where]
     first = int(where.flat[0])
     if (where == first).all():  # nearly always
         return ordered[..., first]
@@ -288,7 +335,7 @@ def _at(ordered: FloatArray, where: IntArray) -> FloatArray:
     return found
 
 
-def _middle(ordered: FloatArray, known: IntArray) -> FloatArray:
+def _middle(ordered: FloatArray, known: IntArray | int) -> FloatArray:
     """Return the medians of the first `known` values along the last axis, NaN where there is none."""
     middle: FloatArray = (_at(ordered, (known - 1) // 2) + _at(ordered, known // 2)) / 2
     return middle

@@ -134,7 +134,7 @@ class NetworkErrors:
         """Return what is known with one more validation."""
         found, now, waiting = [], self._seen, self._waiting
         self._seen += 1
-        if not np.isfinite(error):
+        if not math.isfinite(error):
             error = np.nan
         elif waiting is not None:
             self._waiting = None
@@ -171,7 +171,7 @@ class NetworkErrors:
         return self._judge(now, error, _median(errors[-RULE.recent :], RULE.fewest_recent), float(scatter))
 
     def _judge(self, now: int, error: float, before: float, scatter: float) -> NetworkRise | None:
-        known = sorted(each for each in list(self._rises)[:-1] if not np.isnan(each))
+        known = sorted(each for each in list(self._rises)[:-1] if not math.isnan(each))
         often = known[-2] if len(known) > 1 else RULE.often_most
         level = max(self._least_rise, RULE.often * min(often, RULE.often_most))
         rise, deviation = error - before, 1.4826 * scatter + self._least_deviation
@@ -204,5 +204,5 @@ def _known_at(rise: NetworkRise, now: int) -> NetworkRise:
 
 def _median(values: Iterable[float], fewest: int) -> float:
     """Return the median of the values that are no NaN, NaN where there are fewer than `fewest`."""
-    known = sorted(value for value in values if not np.isnan(value))
+    known = sorted(value for value in values if not math.isnan(value))
     return (known[(len(known) - 1) // 2] + known[len(known) // 2]) / 2 if len(known) >= max(1, fewest) else np.nan

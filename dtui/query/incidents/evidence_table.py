@@ -16,11 +16,12 @@ from dtui.model import Evidence
 from dtui.query.data import RunData
 from dtui.version import __version__
 
-VERSION = 1
+VERSION = 2
 """Of the columns and of what detectors find: another one finds nothing that was kept."""
 RULES = (
     *("", "weights", "gradients", "loss", "watch", "norm", "change", "gradient", "update", "filter"),
     *("mean_shift", "variance_shift", "scale_shift", "zero_scales", "stays", "spike"),
+    *("untaught", "missing", "unseen"),
 )
 FIGURES = ("strength", "share", "times", "amount", "usual", "concentration", "frequency")
 _NONE = -1

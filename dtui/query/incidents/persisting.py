@@ -70,11 +70,12 @@ def _filter_norm(incident: Incident, data: RunData) -> bool | None:
     before = regular[data.records[regular] < incident.first]
     if layer is None or not incident.filters or not len(before) or not data.records_filters("norm"):
         return None
-    rows = data.structure.layers[layer].filter_rows
+    first, last = min(incident.filters), max(incident.filters)
+    begin = data.structure.layers[layer].first_filter
+    rows, numbers = slice(begin + first, begin + last + 1), np.array(incident.filters) - first
     ends = [
         data.reader.read_filters("norm", rows, slice(int(at), int(at) + 1))[:, 0] for at in (before[-1], regular[-1])
     ]
-    numbers = list(incident.filters)
     return bool(np.any(_ratio(ends[1][numbers], ends[0][numbers]) > OFF))
 
 

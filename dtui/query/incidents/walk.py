@@ -13,6 +13,7 @@ from dtui.analysis.detectors.stream.detector import OnlineDetector, Stream, onli
 from dtui.analysis.detectors.stream.trailing import WARM_UP
 from dtui.analysis.incidents.build import incidents_of
 from dtui.analysis.incidents.grouping import Clock
+from dtui.analysis.rises.output_rows import output_layer
 from dtui.errors import DtuiError
 from dtui.model import (
     LARGEST,
@@ -270,7 +271,9 @@ def network_of(data: RunData) -> Network:
     """Return what detectors are told of a run before its first record."""
     norms = data.norm_layers
     names = tuple(norm.name for norm in norms)
-    return Network(data.structure.layers, data.class_sizes, names, tuple(norm.layer for norm in norms))
+    layers, sizes = data.structure.layers, data.class_sizes
+    output = output_layer(layers, len(sizes)) if data.judging is None else None  # groups of items have no rows
+    return Network(layers, sizes, names, tuple(norm.layer for norm in norms), output)
 
 
 def _columns(values: FloatArray, regular: BoolArray) -> FloatArray:

@@ -19,16 +19,23 @@ from tests.truth.corpus.networks import NETWORKS, OPTIMIZERS, SCHEDULES
 TUNING = range(48)
 """Detectors are made and tuned with these, as often as one likes."""
 
-JUDGING = range(1000, 1096)
+OF_CLASSES = range(500, 516)
+"""For tuning, too: 200 classes each, and nothing but faults of single classes, which the other seeds have few of."""
+
+JUDGED_BEFORE = range(1000, 1096)
+"""These judged the detectors as they were; what was seen there has shaped them since, so that they tune as well."""
+
+JUDGING = range(2000, 2096)
 """These are opened when the detectors are frozen: what was seen to fail on them proves nothing after it is mended."""
 
-BLOCKS = {"tuning": TUNING, "judging": JUDGING}
+BLOCKS = {"tuning": TUNING, "classes": OF_CLASSES, "judged-before": JUDGED_BEFORE, "judging": JUDGING}
 
 RECORDS = 160
 EVERY = (4, 6)
 _DATA = ("mnist", "digits", "silhouettes")
 _NORMALISATION = {"normalised": ("batch", "any"), "residual": ("batch", "any"), "layered": ("any",)}
 _FAULTS = 3
+_OF_ONE_CLASS = ("poisoned labels", "dropped class")
 _FIRST = (22, 37)
 _APART = (38, 43)
 """Records from the beginning of one fault to that of the next: 25 and what the longest fault lasts, less its tail."""
@@ -65,7 +72,7 @@ class Plan:
 
 
 def seeds_of(words: str) -> list[int]:
-    """Read "tuning", "judging", numbers and ranges, such as "0,3-7".
+    """Read names of `BLOCKS`, numbers and ranges, such as "tuning" or "0,3-7".
 
     Raises:
         ValueError: It is none of that, or a seed that no block has.
@@ -77,7 +84,7 @@ def seeds_of(words: str) -> list[int]:
             continue
         first, dash, last = word.partition("-")
         if not first.isdigit() or (dash and not last.isdigit()):
-            raise ValueError(f"seeds {word!r}: give tuning, judging, a number or a range such as 0-7")
+            raise ValueError(f"seeds {word!r}: give {', '.join(BLOCKS)}, a number or a range such as 0-7")
         seeds += range(int(first), int(last or first) + 1)
     for seed in seeds:
         block_of(seed)
@@ -85,7 +92,7 @@ def seeds_of(words: str) -> list[int]:
 
 
 def block_of(seed: int) -> str:
-    """Return "tuning" or "judging".
+    """Return the name of its block, one of `BLOCKS`.
 
     Raises:
         ValueError: No block has the seed.
@@ -111,8 +118,27 @@ def plan_of(seed: int) -> Plan:
 def _plans(block: str) -> tuple[Plan, ...]:
     """Deal out everything over the seeds of a block."""
     random = np.random.default_rng((11, BLOCKS[block].start))
+    if block == "classes":
+        return tuple(_of_classes(seed, number, random) for number, seed in enumerate(BLOCKS[block]))
     dealt = {False: Counter[str](), True: Counter[str]()}
     return tuple(_plan(seed, number, random, dealt) for number, seed in enumerate(BLOCKS[block]))
+
+
+def _of_classes(seed: int, number: int, random: np.random.Generator) -> Plan:
+    """Return a plan of 200 classes with three faults of single classes, both kinds in turn."""
+    mixed = 7 * number % (len(NETWORKS) * len(OPTIMIZERS) * len(SCHEDULES))
+    network, rest = list(NETWORKS)[mixed % len(NETWORKS)], mixed // len(NETWORKS)
+    hand = [KINDS[_OF_ONE_CLASS[(number + turn) % len(_OF_ONE_CLASS)]] for turn in range(_FAULTS)]
+    return Plan(
+        seed,
+        "characters",
+        network,
+        OPTIMIZERS[rest % len(OPTIMIZERS)],
+        SCHEDULES[rest // len(OPTIMIZERS)],
+        EVERY[number % len(EVERY)],
+        RECORDS,
+        _begun(hand, random),
+    )
 
 
 def _plan(seed: int, number: int, random: np.random.Generator, dealt: dict[bool, Counter[str]]) -> Plan:

@@ -9,10 +9,11 @@ import numpy as np
 
 from dtui.analysis.detectors.registry import Constant
 from dtui.analysis.detectors.stream.block import Block, Network
-from dtui.analysis.detectors.stream.by_layer import layer_quantiles
+from dtui.analysis.detectors.stream.by_layer import layer_extremes, layer_quantiles
 from dtui.analysis.detectors.stream.detector import MOST_FILTERS, OnlineDetector, Recorded, Stream, online
 from dtui.analysis.detectors.stream.trailing import WARM_UP
-from dtui.model import BoolArray, Evidence, IntArray
+from dtui.analysis.quantiles import column_quantiles
+from dtui.model import BoolArray, Evidence, FloatArray, IntArray
 
 SHARE = 1e-5
 OF_QUANTILE = 0.75
@@ -24,6 +25,8 @@ FEWEST = 2
 ALL = (1 << RECORDS + BEFORE + 1) - 1
 DEAD = (1 << RECORDS) - 1
 BEGINS = (1 << RECORDS + 1) - 1
+FEW_LAYERS = 8
+"""Up to so many layers are looked at one by one; more are faster all at once."""
 
 
 @online
@@ -53,10 +56,11 @@ class DeadFilters(OnlineDetector):
 
 class _DyingFilters:
     def __init__(self, network: Network) -> None:
-        self._layers = network.layers
+        self._layers = [layer for layer in network.layers if layer.filters]
         self._filters = sum(layer.filters for layer in network.layers)
-        self._without: IntArray = np.zeros(self._filters, dtype=np.int32)  # a bit a record, the last one lowest
+        self._without: IntArray = np.zeros(self._filters, dtype=np.int16)  # a bit a record, the last one lowest
         self._newly: BoolArray = np.zeros(self._filters, dtype=np.bool_)
+        self._none = self._newly
         self._iterations: list[int] = []
         self._told: set[str] = set()
 
@@ -65,20 +69,33 @@ class _DyingFilters:
         found = []
         for column, iteration in enumerate(block.iterations.tolist()):
             self._iterations = [*self._iterations, iteration][-RECORDS:]
-            self._without = (self._without << 1 | tiny[:, column]) & ALL
-            newly = self._newly_dead(block.first + column)
-            if block.first + column >= WARM_UP and (newly.any() or self._newly.any()):
+            np.left_shift(self._without, 1, out=self._without)
+            if tiny is not None:
+                np.bitwise_or(self._without, tiny[:, column], out=self._without)
+            np.bitwise_and(self._without, ALL, out=self._without)
+            newly = self._none if tiny is None else self._newly_dead(block.first + column)
+            is_new = newly is not self._none or self._newly is not self._none
+            if is_new and block.first + column >= WARM_UP and (newly.any() or self._newly.any()):
                 found += self._evidence(newly | self._newly)
             self._newly = newly
         return found
 
-    def _without_gradient(self, block: Block) -> BoolArray:
-        """Return which filters have next to no gradient at each record, shape (F, n)."""
-        usual = layer_quantiles(self._layers, block.gradient_norm, OF_QUANTILE)
-        counts = [layer.filters for layer in self._layers]
+    def _without_gradient(self, block: Block) -> BoolArray | None:
+        """Return which filters have next to no gradient at each record, shape (F, n); None where none has at any."""
+        gradients = block.gradient_norm
         with np.errstate(invalid="ignore"):
-            limits = np.where(usual > 0, SHARE * usual, np.nan)
-            tiny: BoolArray = block.gradient_norm < np.repeat(limits, counts, axis=0)
+            lowest, highest = layer_extremes(self._layers, gradients)
+            # The quantile is at most the highest: where the lowest is within its share of that, no filter is without.
+            may_be = np.flatnonzero((lowest < SHARE * highest.astype(np.float64)).any(axis=1))
+            if not len(may_be):
+                return None
+            if len(may_be) <= FEW_LAYERS:
+                tiny: BoolArray = np.zeros(gradients.shape, dtype=np.bool_)
+                for rows in (self._layers[at].filter_rows for at in may_be):
+                    tiny[rows] = gradients[rows] < _limits(column_quantiles(gradients[rows], OF_QUANTILE))
+                return tiny
+            limits = _limits(layer_quantiles(self._layers, gradients, OF_QUANTILE))
+            tiny = gradients < np.repeat(limits, [layer.filters for layer in self._layers], axis=0)
         return tiny
 
     def _newly_dead(self, place: int) -> BoolArray:
@@ -115,3 +132,8 @@ class _DyingFilters:
                 )
             )
         return found
+
+
+def _limits(usual: FloatArray) -> FloatArray:
+    """Return the gradient below which a filter has none; NaN where the layer has none either."""
+    return np.where(usual > 0, SHARE * usual, np.nan)

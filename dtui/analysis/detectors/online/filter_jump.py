@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from dtui.analysis.detectors.registry import Constant
-from dtui.analysis.detectors.stream.block import Block, Network
+from dtui.analysis.detectors.stream.block import Block, Network, log_ratio, relative_ratio
 from dtui.analysis.detectors.stream.detector import MOST_FILTERS, OnlineDetector, Stream, online
 from dtui.analysis.detectors.stream.trailing import WARM_UP, WINDOW, robust_z
 from dtui.model import Evidence, FloatArray, IntArray
@@ -48,22 +48,44 @@ class _FilterJumps:
         self._layers = network.layers
         filters = sum(layer.filters for layer in network.layers)
         self._before: FloatArray = np.full((WINDOW, filters), np.nan, dtype=np.float32)  # a ring: a median has no order
+        self._raw: set[int] = set()
+        """Rows of the ring that hold update ratios as they are: few records have a filter that asks for more."""
 
     def add(self, block: Block) -> list[Evidence]:
+        records = len(block.iterations)
+        with np.errstate(invalid="ignore"):
+            changed = block.update_ratio > LEAST_CHANGE
+        changed[:, : max(0, WARM_UP - block.first)] = False
+        if not changed.any():
+            for column in range(max(0, records - WINDOW), records):
+                self._keep(block.first + column, block.update_ratio[:, column], is_raw=True)
+            return []
+        self._compare()
         now = block.relative_ratio
         with np.errstate(invalid="ignore"):
-            candidates = (block.update_ratio > LEAST_CHANGE) & (now > math.log(TIMES_LAYER))
-        candidates[:, : max(0, WARM_UP - block.first)] = False
-        is_worth_a_look = np.any(candidates, axis=0).tolist()
+            changed &= now > math.log(TIMES_LAYER)
+        is_worth_a_look = np.any(changed, axis=0).tolist()
         found = []
-        for column in range(len(block.iterations)):
+        for column in range(records):
             if is_worth_a_look[column]:
-                rows = np.flatnonzero(candidates[:, column])
+                rows = np.flatnonzero(changed[:, column])
                 z, rise = robust_z(now[rows, column], self._before[:, rows].T, FLOOR)
                 is_jump = (z > LEAST_Z) & (rise > math.log(TIMES_LAYER))
                 found += self._evidence(block, rows[is_jump], column, z[is_jump].astype(np.float64))
-            self._before[(block.first + column) % WINDOW] = now[:, column]
+            self._keep(block.first + column, now[:, column], is_raw=False)
         return found
+
+    def _keep(self, record: int, values: FloatArray, *, is_raw: bool) -> None:
+        """Take a record into the ring, in place of the oldest."""
+        self._before[record % WINDOW] = values
+        (self._raw.add if is_raw else self._raw.discard)(record % WINDOW)
+
+    def _compare(self) -> None:
+        """Put what the ring holds as it is against the layers."""
+        raw = sorted(self._raw)
+        if raw:
+            self._before[raw] = relative_ratio(self._layers, log_ratio(self._before[raw].T)).T
+            self._raw.clear()
 
     def _evidence(self, block: Block, rows: IntArray, column: int, z: FloatArray) -> list[Evidence]:
         found = []

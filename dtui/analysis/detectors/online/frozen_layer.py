@@ -6,19 +6,20 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from dtui.analysis.detectors.registry import Constant
 from dtui.analysis.detectors.stream.block import Block, Network
 from dtui.analysis.detectors.stream.detector import OnlineDetector, Stream, online
 from dtui.analysis.detectors.stream.trailing import WARM_UP
 from dtui.analysis.quantiles import column_medians
-from dtui.model import BoolArray, Evidence, IntArray
+from dtui.model import Evidence, IntArray
 
 SHARE = 1e-4
 RECORDS = 3
 BEFORE = 8
 KEPT = RECORDS + BEFORE - 1
+ALL = (1 << KEPT + 1) - 1
+STOPPED = (1 << RECORDS) - 1
 
 
 @online
@@ -42,7 +43,7 @@ class FrozenLayer(OnlineDetector):
 class _StoppingLayers:
     def __init__(self, network: Network) -> None:
         self._layers = network.layers
-        self._still: BoolArray = np.zeros((len(network.layers), KEPT), dtype=np.bool_)
+        self._still: IntArray = np.zeros(len(network.layers), dtype=np.int32)  # a bit a record, the last one lowest
         self._iterations: IntArray = np.zeros(KEPT, dtype=np.int64)
 
     def add(self, block: Block) -> list[Evidence]:
@@ -50,11 +51,12 @@ class _StoppingLayers:
             return []
         with np.errstate(invalid="ignore"):
             now = block.layer_ratio < SHARE * column_medians(block.layer_ratio)
-        still = np.concatenate([self._still, now], axis=1)
         iterations = np.concatenate([self._iterations, block.iterations])
-        self._still, self._iterations = still[:, -KEPT:], iterations[-KEPT:]
-        windows = sliding_window_view(still, KEPT + 1, axis=1)
-        stops = np.logical_and(windows[..., -RECORDS:].all(axis=-1), ~windows[..., :-RECORDS].any(axis=-1))
+        self._iterations = iterations[-KEPT:]
+        stops = np.zeros(now.shape, dtype=np.bool_)
+        for at in range(now.shape[1]):
+            self._still = (self._still << 1 | now[:, at]) & ALL
+            stops[:, at] = self._still == STOPPED
         stops[:, : max(0, WARM_UP - block.first)] = False
         return [
             Evidence(

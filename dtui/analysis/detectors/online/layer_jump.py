@@ -54,27 +54,33 @@ class _LayerJumps:
         self._norm = Tail(len(network.layers), 1)
 
     def add(self, block: Block) -> list[Evidence]:
-        against_others = block.log_layer_ratio - column_medians(block.log_layer_ratio)
-        joined = self._tail.extend(against_others)
+        joined = self._tail.extend(block.log_layer_ratio - block.middle_log_layer_ratio)
         with np.errstate(invalid="ignore"):
             norms = self._norm.extend(np.log(np.maximum(block.layer_weights, LEAST_UPDATE)))
-            z, rise = robust_z(joined[:, WINDOW:], windows_before(joined), FLOOR)
             leap = np.diff(norms, axis=1)
-            is_jump = (z > LEAST_Z) & (rise > math.log(TIMES)) & (block.layer_ratio > LEAST_CHANGE)
-            is_leap = (np.abs(leap) > LEAP) & (np.abs(leap - column_medians(leap)) > LEAP_OF_OTHERS)
-        fired = is_jump | is_leap
-        fired[:, : max(0, WARM_UP - block.first)] = False
+            is_leap = np.abs(leap) > LEAP
+            if is_leap.any():
+                is_leap &= np.abs(leap - column_medians(leap)) > LEAP_OF_OTHERS
+            changed = block.layer_ratio > LEAST_CHANGE
+            may_fire = changed | is_leap
+            may_fire[:, : max(0, WARM_UP - block.first)] = False
+            places = np.nonzero(may_fire)
+            if not len(places[0]):
+                return []
+            z, rise = robust_z(joined[:, WINDOW:][places], windows_before(joined)[places], FLOOR)
+            is_jump = (z > LEAST_Z) & (rise > math.log(TIMES)) & changed[places]
+        fired = np.flatnonzero(is_jump | is_leap[places])
         return [
             Evidence(
                 LayerJump.name,
                 int(block.iterations[at]),
                 rule="norm" if is_leap[layer, at] else "change",
                 layer=self._layers[layer].name,
-                strength=_finite(max(_finite(z[layer, at]), 40 * _finite(abs(leap[layer, at])))),
-                times=math.exp(_finite(leap[layer, at] if is_leap[layer, at] else rise[layer, at])),
+                strength=_finite(max(_finite(z[one]), 40 * _finite(abs(leap[layer, at])))),
+                times=math.exp(_finite(leap[layer, at] if is_leap[layer, at] else rise[one])),
                 amount=_finite(block.layer_ratio[layer, at]),
             )
-            for layer, at in zip(*np.nonzero(fired), strict=True)
+            for one, layer, at in zip(fired, *(place[fired] for place in places), strict=True)
         ]
 
 

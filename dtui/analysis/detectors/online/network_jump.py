@@ -52,19 +52,25 @@ class _Jumps:
         with np.errstate(invalid="ignore", divide="ignore"):
             joined = self._tail.extend(np.log(values)[None, :])
             now, before = joined[0, WINDOW:], windows_before(joined)[0]
+            # Both rises are above a median of values before: none is larger than that above the smallest of them.
+            may_rise = now - np.fmin.reduce(before, axis=-1) > math.log(rule.times)
+            may_rise[: max(0, WARM_UP - block.first)] = False
+            at = np.flatnonzero(may_rise)
+            if not len(at):
+                return []
+            now, before, values = now[at], before[at], values[at]
             both = [measure(now, before, rule.floor) for measure in (robust_z, recent_z)]
             passed = [(z > rule.least_z) & (rise > math.log(rule.times)) for z, rise in both]
             fired = (passed[0] | passed[1]) & (values > rule.least)
             z, rise = (np.where(passed[1], recent, usual) for usual, recent in zip(*both, strict=True))
-        fired[: max(0, WARM_UP - block.first)] = False
         return [
             Evidence(
                 rule.name,
-                int(block.iterations[at]),
-                strength=float(z[at]),
-                times=float(np.exp(rise[at])),
-                amount=float(values[at]),
-                usual=float(values[at] / np.exp(rise[at])),
+                int(block.iterations[at[one]]),
+                strength=float(z[one]),
+                times=float(np.exp(rise[one])),
+                amount=float(values[one]),
+                usual=float(values[one] / np.exp(rise[one])),
             )
-            for at in np.flatnonzero(fired)
+            for one in np.flatnonzero(fired)
         ]

@@ -46,7 +46,7 @@ class _Nonfinite:
     def add(self, block: Block) -> list[Evidence]:
         found = [self._of_trigger(trigger) for trigger in block.triggers if trigger.kind == "nonfinite"][:1]
         with np.errstate(invalid="ignore"):
-            weights, gradients = np.nan_to_num(block.bad_weights) > 0, np.nan_to_num(block.bad_gradients) > 0
+            weights, gradients = block.bad_weights > 0, block.bad_gradients > 0
         loss = np.isinf(block.loss)
         for at in np.flatnonzero(weights.any(axis=0) | gradients.any(axis=0) | loss):
             place = block.first + int(at)

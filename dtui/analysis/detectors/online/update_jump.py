@@ -11,7 +11,6 @@ from dtui.analysis.detectors.online.network_jump import NetworkJump
 from dtui.analysis.detectors.registry import Constant
 from dtui.analysis.detectors.stream.block import Block
 from dtui.analysis.detectors.stream.detector import online
-from dtui.analysis.quantiles import column_medians
 from dtui.model import FloatArray
 
 
@@ -31,5 +30,5 @@ class UpdateJump(NetworkJump):
 
     def values(self, block: Block) -> FloatArray:
         """Return the middle layer's update over weight."""
-        result: FloatArray = np.exp(column_medians(block.log_layer_ratio))
+        result: FloatArray = np.exp(block.middle_log_layer_ratio)
         return result

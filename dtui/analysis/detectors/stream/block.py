@@ -28,12 +28,14 @@ class Network:
         class_sizes: Validation images of each class, shape (C,).
         norms: Names of the normalisation layers, N of them; data from outside.
         norm_layers: For each the name of the layer that it follows, "" where that is not known.
+        output: The layer that has a row for each class; None where none is known.
     """
 
     layers: Sequence[Layer]
     class_sizes: IntArray
     norms: tuple[str, ...] = ()
     norm_layers: tuple[str, ...] = ()
+    output: Layer | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,21 +91,12 @@ class Block:
     @cached_property
     def log_ratio(self) -> FloatArray:
         """ln of `update_ratio`, shape (F, n)."""
-        with np.errstate(invalid="ignore"):
-            result: FloatArray = np.log(np.maximum(self.update_ratio, np.float32(LEAST_UPDATE)))
-        return result
+        return log_ratio(self.update_ratio)
 
     @cached_property
     def relative_ratio(self) -> FloatArray:
         """`log_ratio` less that of the middle filter of the layer, or of the network where the layer stands still."""
-        middle = layer_medians(self.layers, self.log_ratio)
-        network = column_medians(np.where(middle > STANDING_STILL, middle, np.nan))
-        with np.errstate(invalid="ignore"):
-            floor = np.fmax(middle, network - BELOW_NETWORK)
-        result = np.empty_like(self.log_ratio)
-        for layer, against in zip(self.layers, floor.astype(np.float32), strict=True):
-            np.subtract(self.log_ratio[layer.filter_rows], against, out=result[layer.filter_rows])
-        return result
+        return relative_ratio(self.layers, self.log_ratio)
 
     @cached_property
     def layer_ratio(self) -> FloatArray:
@@ -118,3 +111,27 @@ class Block:
         with np.errstate(invalid="ignore"):
             result: FloatArray = np.log(np.maximum(self.layer_ratio, 1e-9))
         return result
+
+    @cached_property
+    def middle_log_layer_ratio(self) -> FloatArray:
+        """`log_layer_ratio` of the middle layer, shape (n,)."""
+        return column_medians(self.log_layer_ratio)
+
+
+def log_ratio(update_ratio: FloatArray) -> FloatArray:
+    """Return ln of an update ratio of each filter, shape (F, n)."""
+    with np.errstate(invalid="ignore"):
+        result: FloatArray = np.log(np.maximum(update_ratio, np.float32(LEAST_UPDATE)))
+    return result
+
+
+def relative_ratio(layers: Sequence[Layer], logarithms: FloatArray) -> FloatArray:
+    """Return `Block.relative_ratio` of records by their `log_ratio`, shape (F, n); each record by itself."""
+    middle = layer_medians(layers, logarithms)
+    network = column_medians(np.where(middle > STANDING_STILL, middle, np.nan))
+    with np.errstate(invalid="ignore"):
+        floor = np.fmax(middle, network - BELOW_NETWORK)
+    result = np.empty_like(logarithms)
+    for layer, against in zip(layers, floor.astype(np.float32), strict=True):
+        np.subtract(logarithms[layer.filter_rows], against, out=result[layer.filter_rows])
+    return result

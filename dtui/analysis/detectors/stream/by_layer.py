@@ -31,6 +31,17 @@ def layer_quantiles(layers: Sequence[Layer], values: FloatArray, quantile: float
     return _ranked(layers, values, quantile)
 
 
+def layer_extremes(layers: Sequence[Layer], values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the lowest and highest of each layer's values, each of shape (L, n); NaN where all are.
+
+    Args:
+        layers: L of them in storage order, each with a filter or more.
+        values: Shape (F, n); NaN is passed over, infinities count.
+    """
+    rows, begins = np.ascontiguousarray(values.T), np.array([layer.first_filter for layer in layers], dtype=np.intp)
+    return np.fmin.reduceat(rows, begins, axis=1).T, np.fmax.reduceat(rows, begins, axis=1).T
+
+
 def _ranked(layers: Sequence[Layer], values: FloatArray, quantile: float | None) -> FloatArray:
     result = np.full((len(layers), values.shape[1]), np.nan)
     rows = np.ascontiguousarray(values.T)

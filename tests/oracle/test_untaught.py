@@ -1,0 +1,135 @@
+"""Classes that are not taught: against the slow way, and in pieces."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dtui.analysis.detectors.online.class_error import ClassError
+from dtui.analysis.detectors.stream.block import Network
+from dtui.analysis.rises.output_rows import OutputRows, output_layer
+from dtui.analysis.rises.untaught import UntaughtClasses
+from dtui.model import Layer
+from tests.oracle.online.blocks import LAYERS, calm, cut
+from tests.oracle.untaught import among, taught, untaught
+
+SIZES = np.array([20, 30, 20, 25])
+NETWORK = Network(LAYERS, SIZES, output=LAYERS[-1])
+
+
+def run(seed: int, records: int = 90):
+    """Return records and validations of a training in which classes are missing for a while, and others only fail."""
+    random = np.random.default_rng(seed)
+    every = int(random.choice([1, 1, 1, 2, 3]))
+    iterations = np.arange(records) * 10 + int(random.integers(0, 10))
+    validations = iterations[::every] if seed % 4 else np.arange(0, records * 10, 7)
+    gradients = np.exp(random.normal(0, 1.2, (4, records)))
+    updates = 0.02 * np.exp(random.normal(0, 0.3, (4, records)))
+    errors = np.clip(random.normal(0.1, 0.05, (4, len(validations))), 0, 1)
+    for label in (0, 2):
+        at, held = int(random.integers(5, len(validations))), int(random.integers(4, 20))
+        errors[label, at : at + held] += random.uniform(0.2, 0.9)
+        begin, end = np.searchsorted(iterations, [validations[at], validations[min(at + held, len(validations) - 1)]])
+        if label == 0 or seed % 2:
+            gradients[label, begin:end] *= 10 ** -random.uniform(0.5, 4)
+            updates[label, begin:end] *= 10 ** -random.uniform(0.1, 1)
+    if seed % 5 == 0:
+        errors[1, :] = np.nan
+        gradients[:, int(random.integers(records))] = np.nan
+        updates[3, : records // 2] = np.nan
+    if seed % 7 == 0:
+        gradients[:, 40:] = 0.0
+    return iterations, gradients, updates, validations, np.clip(errors, 0, 1)
+
+
+def in_pieces(iterations, gradients, updates, validations, errors, edges):
+    rows, finder, found = OutputRows(), UntaughtClasses(SIZES), []
+    for begin, end in pairwise([0, *sorted(edges), len(iterations)]):
+        low = iterations[begin - 1] if begin else -1
+        high = np.inf if end == len(iterations) else (iterations[end - 1] if end > begin else low)
+        judged = (validations > low) & (validations <= high)
+        rows.add(iterations[begin:end], gradients[:, begin:end], updates[:, begin:end], validations[judged])
+        found += finder.add(validations[judged], errors[:, judged], rows)
+    return found
+
+
+def test_they_are_those_of_the_slow_way():
+    told = 0
+    for seed in range(24):
+        parts = run(seed)
+        expected = untaught(parts[0].tolist(), *parts[1:3], parts[3].tolist(), parts[4], SIZES)
+        found = in_pieces(*parts, [])
+        assert [(one.validation, one.label) for one in found] == [one[:2] for one in expected], seed
+        for one, twin in zip(found, expected, strict=True):
+            assert (one.rise, one.usual, one.score) == pytest.approx(twin[2:], rel=1e-9)
+        told += len(expected)
+    assert told > 6
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 60), edges=st.lists(st.integers(0, 90), max_size=12))
+def test_a_run_in_pieces_tells_the_same(seed, edges):
+    parts = run(seed)
+    assert in_pieces(*parts, edges) == in_pieces(*parts, [])
+
+
+def test_how_much_a_class_is_taught_is_that_of_the_slow_way():
+    iterations, gradients, updates, validations, _ = run(1)
+    rows = OutputRows()
+    for begin in range(0, 90, 10):
+        span = slice(begin, begin + 10)
+        judged = (validations >= iterations[span][0]) & (validations <= iterations[span][-1])
+        rows.add(iterations[span], gradients[:, span], updates[:, span], validations[judged])
+    at = int(validations[-12])
+    found = rows.taught(at)
+    among_all, soon_all, own_all = (ask(np.arange(4)) for ask in (found.among, found.soon, found.own))
+    for label in range(4):
+        every, soon, own, known = taught(iterations.tolist(), among(gradients), among(updates), at, label)
+        assert (among_all[label], soon_all[label], own_all[label]) == pytest.approx((every, soon, own))
+        assert found.known == known
+    assert rows.taught(int(validations[-2])) is None
+    assert rows.awaits(int(validations[-2]))
+
+
+def test_the_output_layer_is_the_last_with_a_row_for_each_class():
+    assert output_layer(LAYERS, 4) is LAYERS[-1]
+    assert output_layer(LAYERS, 12) is LAYERS[2]
+    assert output_layer(LAYERS, 3) is None
+    assert output_layer((Layer(0, "fc", "Linear", (1, 4), 0),), 1) is None
+
+
+# --- the detector
+def failing(seed: int, *, gradients: float, network: Network = NETWORK):
+    """Return the evidence of a run in which class 1 fails for eight validations from 50 on."""
+    block = calm(seed, 90)
+    block.errors.resize((4, 90), refcheck=False)
+    block.errors[3] = 0.1
+    block.errors[1, 50:58] = 0.9
+    block.gradient_norm[33, 50:58] = gradients
+    whole = network_evidence(network, [block])
+    assert network_evidence(network, cut(block, [20, 51, 53, 56, 57, 58, 59, 60, 70])) == whole
+    return whole
+
+
+def network_evidence(network, blocks):
+    stream = ClassError().begin(network)
+    return sorted((one for block in blocks for one in stream.add(block)), key=repr)
+
+
+def test_a_class_that_is_left_alone_is_told_so_and_one_that_is_taught_is_not():
+    alone = failing(3, gradients=1e-4)
+    assert {one.rule for one in alone} >= {"", "stays", "untaught"}
+    for one in alone:
+        assert one.rule != "untaught" or (one.classes == (1,) and one.times < 0.1 and one.known >= 569)
+    assert {one.rule for one in failing(3, gradients=10.0)} == {"", "stays"}
+
+
+@pytest.mark.parametrize("gradients", [1e-4, 10.0])
+def test_a_run_that_does_not_say_how_much_its_classes_are_taught_says_that(gradients):
+    unseen = failing(3, gradients=gradients, network=Network(LAYERS, SIZES))
+    assert {one.rule for one in unseen} == {"unseen", "stays"}
+    assert {one.rule for one in failing(3, gradients=np.nan)} == {"", "stays", "unseen"}
